@@ -1,0 +1,128 @@
+"""What the shop sells."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from catalog.querysets import ProductQuerySet
+
+currency_validator = RegexValidator(r"^[A-Z]{3}$", _("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+
+
+class Category(models.Model):
+    """A node of the shop's category tree; ``path`` spells it from the root and is unique."""
+
+    name = models.CharField(_("name"), max_length=200)
+    slug = models.SlugField(_("slug"), max_length=200, allow_unicode=True)
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("parent")
+    )
+    path = models.CharField(
+        _("path"), max_length=1000, unique=True, help_text=_("Names from the root, joined by “ > ”.")
+    )
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["path"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["parent", "slug"], name="catalog_category_slug_in_parent", nulls_distinct=False
+            ),
+            models.CheckConstraint(condition=~Q(parent=models.F("id")), name="catalog_category_not_its_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Availability(models.TextChoices):
+    IN_STOCK = "in_stock", _("in stock")
+    OUT_OF_STOCK = "out_of_stock", _("out of stock")
+    PREORDER = "preorder", _("pre-order")
+    BACKORDER = "backorder", _("back-order")
+
+
+class Product(models.Model):
+    """One thing that can be bought, known outside by ``product_id``."""
+
+    product_id = models.CharField(_("product id"), max_length=200, unique=True)
+    sku = models.CharField(_("SKU"), max_length=200, blank=True)
+    title = models.CharField(_("title"), max_length=500)
+    description = models.TextField(_("description"), blank=True)
+    category = models.ForeignKey(
+        Category, models.SET_NULL, null=True, blank=True, related_name="products", verbose_name=_("category")
+    )
+    brand = models.CharField(_("brand"), max_length=200, blank=True, db_index=True)
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=2, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True, validators=[currency_validator])
+    availability = models.CharField(
+        _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
+    )
+    stock = models.IntegerField(_("stock"), null=True, blank=True, help_text=_("Empty when stock is not counted."))
+    image_url = models.URLField(_("image URL"), max_length=2000, blank=True)
+    url = models.URLField(_("URL"), max_length=2000, blank=True)
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    tags = ArrayField(models.CharField(max_length=100), verbose_name=_("tags"), default=list, blank=True)
+    published_at = models.DateTimeField(_("published at"), null=True, blank=True)
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Inactive products are kept for history and never shown.")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_index=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(price__isnull=True) | Q(price__gte=0), name="catalog_product_price_not_negative"
+            ),
+            models.CheckConstraint(condition=~Q(product_id=""), name="catalog_product_id_not_empty"),
+            models.CheckConstraint(
+                condition=Q(availability__in=Availability.values), name="catalog_product_availability_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True) | ~Q(currency=""), name="catalog_product_price_has_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class FeedImport(models.Model):
+    """One reading of a product feed: what was in it, what it changed, what it refused."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        JSONL = "jsonl", "JSON Lines"
+        GOOGLE_XML = "google_xml", "Google Merchant XML"
+        GOOGLE_TSV = "google_tsv", "Google Merchant TSV"
+
+    file_name = models.CharField(_("file name"), max_length=500)
+    format = models.CharField(_("format"), max_length=20, choices=Format)
+    dry_run = models.BooleanField(_("dry run"), default=False)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    created = models.PositiveBigIntegerField(_("created"), default=0)
+    updated = models.PositiveBigIntegerField(_("updated"), default=0)
+    unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
+    rejected = models.PositiveBigIntegerField(_("rejected"), default=0)
+    problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
+    error_file = models.CharField(_("error file"), max_length=1000, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("feed import")
+        verbose_name_plural = _("feed imports")
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"

@@ -1,0 +1,15 @@
+"""Filters over products that read as a chain."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+
+class ProductQuerySet(models.QuerySet):
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def buyable(self) -> Self:
+        """Active, not sold out, and with stock where stock is counted."""
+        return self.active().exclude(availability="out_of_stock").filter(Q(stock__isnull=True) | Q(stock__gt=0))

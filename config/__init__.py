@@ -1,0 +1,1 @@
+"""Wires Perennial together: settings, addresses, processes, the schedule. Nothing else imports it."""

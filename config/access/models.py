@@ -1,0 +1,57 @@
+"""Who may call the REST API, and which writes were answered already."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ApiKey(models.Model):
+    """A key of the REST API; only its hash is kept."""
+
+    class Kind(models.TextChoices):
+        PUBLISHABLE = "publishable", _("publishable (browser)")
+        SECRET = "secret", _("secret (server)")
+
+    name = models.CharField(_("name"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    key_hash = models.CharField(_("key hash"), max_length=64, unique=True, editable=False)
+    hint = models.CharField(
+        _("key"), max_length=20, editable=False, help_text=_("The first characters; the key itself is shown once.")
+    )
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    previous_expires_at = models.DateTimeField(_("previous key expires at"), null=True, blank=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=50), verbose_name=_("scopes"), default=list, blank=True)
+    requests_per_minute = models.PositiveIntegerField(
+        _("requests per minute"), null=True, blank=True, help_text=_("Empty: the setting API_REQUESTS_PER_MINUTE.")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+
+class IdempotentAnswer(models.Model):
+    """The answer given to a write that carried an Idempotency-Key; the same key gets it again for a day."""
+
+    api_key = models.CharField(max_length=100)
+    idempotency_key = models.CharField(max_length=200)
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("idempotent answer")
+        verbose_name_plural = _("idempotent answers")
+        constraints = [models.UniqueConstraint(fields=["api_key", "idempotency_key"], name="access_answer_once")]
+
+    def __str__(self) -> str:
+        return self.idempotency_key

@@ -1,0 +1,37 @@
+"""The Celery application. A task declared with ``exclusive=True`` never runs twice at once."""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery, Task
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+logger = logging.getLogger(__name__)
+
+
+class ExclusiveTask(Task):
+    """Runs under an advisory lock named after the task; a second start while it runs says so and ends."""
+
+    abstract = True
+    exclusive = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.exclusive:
+            return super().__call__(*args, **kwargs)
+        from catalog.locks import (
+            AlreadyRunningError,
+            exclusive,
+        )  # needs loaded apps, which this module is imported before
+
+        try:
+            with exclusive(f"task:{self.name}"):
+                return super().__call__(*args, **kwargs)
+        except AlreadyRunningError as error:
+            logger.warning("%s", error)
+            return None
+
+
+app = Celery("perennial", task_cls=ExclusiveTask)
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

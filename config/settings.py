@@ -1,0 +1,359 @@
+"""All settings, read from the environment; a wrong value stops the start with the name of the variable and what would be right.
+
+With nothing set, Perennial runs with its embedded servers and keeps everything under ``var/``.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def read[T](name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
+    """The parsed value of an environment variable, or ``default`` when it is absent or empty."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return default
+    try:
+        return parse(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}={raw!r} is wrong: {error or wanted}. Give {wanted}, or unset it."
+        ) from error
+
+
+def read_bool(name: str, default: bool) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+    def parse(raw: str) -> bool:
+        if raw.lower() not in words:
+            raise ValueError("not a truth value")
+        return words[raw.lower()]
+
+    return read(name, default, parse, "one of true, false, yes, no, on, off, 1, 0")
+
+
+def read_int(name: str, default: int, *, low: int, high: int) -> int:
+    def parse(raw: str) -> int:
+        value = int(raw)
+        if not low <= value <= high:
+            raise ValueError(f"{value} is outside {low} to {high}")
+        return value
+
+    return read(name, default, parse, f"a whole number from {low} to {high}")
+
+
+def read_list(name: str, default: list[str]) -> list[str]:
+    return read(
+        name, default, lambda raw: [part.strip() for part in raw.split(",") if part.strip()], "values joined by commas"
+    )
+
+
+def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    def parse(raw: str) -> str:
+        if raw not in choices:
+            raise ValueError("unknown choice")
+        return raw
+
+    return read(name, default, parse, "one of " + ", ".join(choices))
+
+
+def read_path(name: str, default: Path) -> Path:
+    return read(name, default, lambda raw: Path(raw).expanduser().resolve(), "a folder")
+
+
+def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
+    """A secret from the environment, else from ``var/secrets`` where it is made once and readable by this user alone."""
+    if value := os.environ.get(name, "").strip():
+        return value
+    path = VAR_DIR / "secrets" / file_name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{file_name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(make())
+        try:
+            os.link(draft, path)  # the first of two processes wins, and both then read the same secret
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not set and {path} cannot be written ({error}). Set {name}, or make the folder writable."
+        ) from error
+
+
+def read_database(url: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 5432
+    except ValueError:
+        port = 0
+    if parts.scheme not in ("postgres", "postgresql") or not parts.hostname or not parts.path.strip("/") or not port:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is wrong: give postgresql://user:password@host:port/name, or unset it to use the embedded server."
+        )
+    return {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname,
+        "PORT": port,
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 8, low=1, high=500), "timeout": 10}},
+    }
+
+
+def read_valkey(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "valkey", "valkeys", "unix"):
+        raise ImproperlyConfigured(
+            "VALKEY_URL is wrong: give redis://:password@host:port/0, or unset it to use the embedded server."
+        )
+    return url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
+
+
+def read_fernet_keys(value: str) -> list[str]:
+    keys = [key.strip() for key in value.split(",") if key.strip()]
+    for key in keys:
+        try:
+            Fernet(key.encode())
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                "FIELD_KEYS is wrong: give URL-safe base64 keys of 32 bytes joined by commas, newest first "
+                "(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')."
+            ) from error
+    return keys
+
+
+VAR_DIR = read_path("PERENNIAL_VAR", BASE_DIR / "var")
+DEBUG = read_bool("DEBUG", False)
+DEMO = read_bool("DEMO", False)
+SECRET_KEY = read_secret("SECRET_KEY", "secret-key", lambda: secrets.token_urlsafe(50))
+FIELD_KEYS = read_fernet_keys(read_secret("FIELD_KEYS", "field-keys", lambda: Fernet.generate_key().decode()))
+HASH_KEY = read_secret("HASH_KEY", "hash-key", lambda: secrets.token_urlsafe(32)).encode()
+ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS", [])
+SHOP_NAME = read("SHOP_NAME", "Perennial", str, "a name")
+SHOP_CURRENCY = read("SHOP_CURRENCY", "USD", str.upper, "a three-letter ISO currency")
+if len(SHOP_CURRENCY) != 3 or not SHOP_CURRENCY.isalpha():
+    raise ImproperlyConfigured(
+        f"SHOP_CURRENCY={SHOP_CURRENCY!r} is wrong: give a three-letter ISO 4217 code such as EUR."
+    )
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "csp",
+    "axes",
+    "auditlog",
+    "import_export",
+    "django_celery_beat",
+    "django_prometheus",
+    "catalog",
+    "customers.identity",
+    "customers.events",
+    "customers.orders",
+    "customers.feedback",
+    "customers.warehouse",
+    "customers.lifecycle",
+    "customers.segments",
+    "recommendations.training",
+    "recommendations.serving",
+    "recommendations.campaigns",
+    "config.access",
+    "config",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "auditlog.middleware.AuditlogMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": read_database(os.environ.get("DATABASE_URL") or "postgresql://perennial@127.0.0.1:54329/perennial")
+}
+VALKEY_URL = read_valkey(os.environ.get("VALKEY_URL") or "redis://127.0.0.1:63799/0")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL, "KEY_PREFIX": "cache"}
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+AXES_FAILURE_LIMIT = read_int("LOGIN_FAILURE_LIMIT", 5, low=1, high=100)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
+AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = True
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+TIME_ZONE = read("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "config" / "static", ("plotly", Path(str(files("plotly"))) / "package_data")]
+WHITENOISE_USE_FINDERS = True
+MEDIA_ROOT = VAR_DIR / "media"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+FILE_UPLOAD_TEMP_DIR = None
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = read_bool("HTTPS_ONLY", False)
+SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if read_bool("BEHIND_TLS_PROXY", False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# unfold's Alpine.js evaluates expressions, and Plotly writes style attributes: hence the two relaxations
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-inline'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", "https:", "blob:"],
+        "font-src": ["'self'", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+    }
+}
+CORS_URLS_REGEX = r"^/api/v1/(recommendations|rank|search)/.*$"
+CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS", [])
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "config.access.authentication.KeyAuthentication",
+        "config.access.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["config.access.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.access.throttling.KeyRateThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "config.access.pagination.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",
+    "EXCEPTION_HANDLER": "config.access.problems.problem_details",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+API_REQUESTS_PER_MINUTE = read_int("API_REQUESTS_PER_MINUTE", 120_000, low=1, high=100_000_000)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Perennial",
+    "DESCRIPTION": "Keeps a shop's customers: what they did, where they stand, what to show them and whom to write to.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
+
+WAREHOUSE_URL = read("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
+MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
+EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
+
+CELERY_BROKER_URL = VALKEY_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600, "global_keyprefix": "celery:"}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+EMAIL_BACKEND = read("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", str, "a Django e-mail backend")
+
+LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}

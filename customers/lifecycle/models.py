@@ -1,0 +1,209 @@
+"""Where each customer stands: counters, scores, stage, and how the stage came about."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from customers.identity.models import Customer
+
+
+class Stage(models.TextChoices):
+    VISITOR = "visitor", _("visitor")
+    PROSPECT = "prospect", _("prospect")
+    NEW = "new", _("new")
+    ACTIVE = "active", _("active")
+    LOYAL = "loyal", _("loyal")
+    AT_RISK = "at_risk", _("at risk")
+    DORMANT = "dormant", _("dormant")
+    CHURNED = "churned", _("churned")
+    REACTIVATED = "reactivated", _("reactivated")
+
+
+class RfmGroup(models.TextChoices):
+    CHAMPIONS = "champions", _("champions")
+    LOYAL = "loyal", _("loyal customers")
+    POTENTIAL_LOYALISTS = "potential_loyalists", _("potential loyalists")
+    NEW = "new", _("new customers")
+    PROMISING = "promising", _("promising")
+    NEED_ATTENTION = "need_attention", _("need attention")
+    ABOUT_TO_SLEEP = "about_to_sleep", _("about to sleep")
+    CANT_LOSE = "cant_lose", _("can't lose")
+    AT_RISK = "at_risk", _("at risk")
+    HIBERNATING = "hibernating", _("hibernating")
+
+
+class StageRules(models.Model):
+    """One version of the thresholds that separate the stages, measured from the shop's own gaps between orders or set by a person."""
+
+    version = models.PositiveIntegerField(_("version"), unique=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    measured_at = models.DateTimeField(
+        _("measured as of"), null=True, blank=True, help_text=_("Empty when a person set the values.")
+    )
+    second_gap_days = models.FloatField(
+        _("days to a second order"), help_text=_("Median gap between the first and the second order.")
+    )
+    median_gap_days = models.FloatField(_("median gap in days"), help_text=_("Between any two orders of a customer."))
+    active_gap_days = models.FloatField(_("active up to days"), help_text=_("75 % quantile of gaps."))
+    dormant_gap_days = models.FloatField(_("dormant after days"), help_text=_("90 % quantile of gaps."))
+    churned_multiple = models.FloatField(
+        _("churned multiple"), default=2.0, help_text=_("Churned after this many times the dormant gap.")
+    )
+    own_gaps_from_orders = models.PositiveIntegerField(
+        _("own gaps from orders"), default=4, help_text=_("From this many orders on, a customer's own gaps count.")
+    )
+    loyal_orders = models.PositiveIntegerField(_("loyal from orders"), default=5)
+    loyal_revenue_quantile = models.FloatField(
+        _("loyal revenue quantile"), default=0.8, help_text=_("0.8: the top fifth of revenue is loyal.")
+    )
+    is_active = models.BooleanField(_("in force"), default=False)
+
+    class Meta:
+        verbose_name = _("stage rules")
+        verbose_name_plural = _("stage rules")
+        ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="lifecycle_one_rules_in_force"
+            ),
+            models.CheckConstraint(
+                condition=Q(second_gap_days__gt=0, median_gap_days__gt=0, active_gap_days__gt=0)
+                & Q(dormant_gap_days__gte=models.F("active_gap_days"))
+                & Q(churned_multiple__gte=1)
+                & Q(loyal_revenue_quantile__gt=0, loyal_revenue_quantile__lt=1),
+                name="lifecycle_rules_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.version}"
+
+
+class LifecycleRun(models.Model):
+    """One refresh of everybody's profile as of a moment."""
+
+    class Status(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    as_of = models.DateTimeField(_("as of"))
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.RUNNING)
+    rules = models.ForeignKey(
+        StageRules, models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("stage rules")
+    )
+    customers = models.PositiveBigIntegerField(_("customers"), default=0)
+    transitions = models.PositiveBigIntegerField(_("transitions"), default=0)
+    counts = models.JSONField(_("customers per stage"), default=dict, blank=True)
+    quality = models.JSONField(_("quality"), default=dict, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("lifecycle run")
+        verbose_name_plural = _("lifecycle runs")
+        ordering = ["-started_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.as_of:%Y-%m-%d %H:%M}"
+
+
+class CustomerProfile(models.Model):
+    """The portrait of one customer: counters, then scores as of the last refresh."""
+
+    customer = models.OneToOneField(
+        Customer, models.CASCADE, primary_key=True, related_name="profile", verbose_name=_("customer")
+    )
+    first_order_at = models.DateTimeField(_("first order at"), null=True, blank=True)
+    last_order_at = models.DateTimeField(_("last order at"), null=True, blank=True)
+    orders = models.PositiveIntegerField(_("orders"), default=0)
+    returns = models.PositiveIntegerField(_("returns"), default=0)
+    units = models.DecimalField(_("units"), max_digits=14, decimal_places=3, default=0)
+    revenue = models.DecimalField(
+        _("revenue"), max_digits=14, decimal_places=2, default=0, help_text=_("Sales less returns and refunds.")
+    )
+    discounts = models.DecimalField(_("discounts"), max_digits=14, decimal_places=2, default=0)
+    average_order_value = models.DecimalField(
+        _("average order value"), max_digits=14, decimal_places=2, null=True, blank=True
+    )
+    average_gap_days = models.FloatField(_("average gap in days"), null=True, blank=True)
+    events = models.PositiveIntegerField(_("events"), default=0)
+    sessions = models.PositiveIntegerField(_("sessions"), default=0)
+    last_event_at = models.DateTimeField(_("last event at"), null=True, blank=True)
+    favourite_categories = models.JSONField(
+        _("favourite categories"), default=list, blank=True, help_text=_("Pairs of category and share of units.")
+    )
+    favourite_brands = models.JSONField(
+        _("favourite brands"), default=list, blank=True, help_text=_("Pairs of brand and share of units.")
+    )
+    favourite_hours = models.JSONField(_("favourite hours"), default=list, blank=True)
+    r = models.PositiveSmallIntegerField("R", null=True, blank=True)
+    f = models.PositiveSmallIntegerField("F", null=True, blank=True)
+    m = models.PositiveSmallIntegerField("M", null=True, blank=True)
+    rfm_group = models.CharField(_("RFM group"), max_length=30, choices=RfmGroup, blank=True)
+    stage = models.CharField(_("stage"), max_length=20, choices=Stage, default=Stage.VISITOR)
+    stage_since = models.DateTimeField(_("in this stage since"), null=True, blank=True)
+    next_flip_at = models.DateTimeField(
+        _("next change at"), null=True, blank=True, help_text=_("When the passing of time alone changes the stage.")
+    )
+    computed_at = models.DateTimeField(_("computed as of"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("customer profile")
+        verbose_name_plural = _("customer profiles")
+        ordering = ["customer_id"]
+        indexes = [
+            models.Index(fields=["stage"], name="lifecycle_profile_stage"),
+            models.Index(fields=["next_flip_at"], name="lifecycle_profile_flip"),
+            models.Index(fields=["r", "f"], name="lifecycle_profile_rf"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(stage__in=Stage.values), name="lifecycle_profile_stage_known"),
+            models.CheckConstraint(
+                condition=Q(r__isnull=True, f__isnull=True, m__isnull=True)
+                | Q(r__range=(1, 5), f__range=(1, 5), m__range=(1, 5)),
+                name="lifecycle_profile_rfm_1_to_5",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}"
+
+
+class StageTransition(models.Model):
+    """A customer's move from one stage to another, with the reason and the rules in force."""
+
+    class Reason(models.TextChoices):
+        FIRST_SEEN = "first_seen", _("first seen")
+        IDENTIFIED = "identified", _("identified without an order")
+        FIRST_ORDER = "first_order", _("placed the first order")
+        ORDERED = "ordered", _("ordered again")
+        LOYAL_ORDERS = "loyal_orders", _("reached the number of orders that makes loyal")
+        LOYAL_REVENUE = "loyal_revenue", _("belongs to the top of revenue")
+        RETURNED = "returned", _("ordered again after being dormant or churned")
+        GAP_ACTIVE = "gap_active", _("the time since the last order is usual")
+        GAP_LONG = "gap_long", _("the time since the last order is longer than usual")
+        GAP_DORMANT = "gap_dormant", _("the time since the last order is longer than nearly all gaps")
+        GAP_CHURNED = "gap_churned", _("the time since the last order is far beyond every usual gap")
+        RULES = "rules", _("the rules changed")
+        ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
+
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False
+    )
+    from_stage = models.CharField(_("from"), max_length=20, choices=Stage, blank=True)
+    to_stage = models.CharField(_("to"), max_length=20, choices=Stage)
+    at = models.DateTimeField(_("at"))
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    rules = models.ForeignKey(StageRules, models.PROTECT, related_name="transitions", verbose_name=_("stage rules"))
+
+    class Meta:
+        verbose_name = _("stage transition")
+        verbose_name_plural = _("stage transitions")
+        ordering = ["-at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["customer", "at", "to_stage"], name="lifecycle_transition_once")]
+        indexes = [models.Index(fields=["at"], name="lifecycle_transition_at")]
+
+    def __str__(self) -> str:
+        return f"{self.from_stage or '–'} → {self.to_stage}"

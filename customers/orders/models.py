@@ -1,0 +1,125 @@
+"""What people bought and gave back."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Product, currency_validator
+from customers.events.models import Source
+from customers.identity.models import Customer
+from customers.orders.querysets import OrderQuerySet
+
+
+class Order(models.Model):
+    """A sale, or a return that came as a document of its own (a credit note, with negative quantities and totals)."""
+
+    class Kind(models.TextChoices):
+        SALE = "sale", _("sale")
+        RETURN = "return", _("return")
+
+    class Status(models.TextChoices):
+        PLACED = "placed", _("placed")
+        CANCELLED = "cancelled", _("cancelled")
+        REFUNDED = "refunded", _("refunded")
+        PARTLY_REFUNDED = "partly_refunded", _("partly refunded")
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="orders", verbose_name=_("source"), db_index=False)
+    order_id = models.CharField(_("order id"), max_length=100)
+    customer = models.ForeignKey(
+        Customer,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name=_("customer"),
+        help_text=_("Empty for a guest."),
+        db_index=False,
+    )
+    guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SALE)
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PLACED)
+    placed_at = models.DateTimeField(_("placed at"))
+    currency = models.CharField(_("currency"), max_length=3, validators=[currency_validator])
+    subtotal = models.DecimalField(
+        _("subtotal"), max_digits=14, decimal_places=2, default=0, help_text=_("Sum of the lines' totals.")
+    )
+    discount = models.DecimalField(
+        _("discount"), max_digits=14, decimal_places=2, default=0, help_text=_("Already taken off the total.")
+    )
+    shipping = models.DecimalField(_("shipping"), max_digits=14, decimal_places=2, default=0)
+    tax = models.DecimalField(_("tax"), max_digits=14, decimal_places=2, default=0)
+    total = models.DecimalField(_("total"), max_digits=14, decimal_places=2, default=0)
+    refunded = models.DecimalField(_("refunded"), max_digits=14, decimal_places=2, default=0)
+    coupon = models.CharField(_("coupon"), max_length=100, blank=True)
+    channel = models.CharField(_("channel"), max_length=100, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "order_id"], name="orders_order_unique_in_source"),
+            models.CheckConstraint(condition=Q(kind="return") | Q(total__gte=0), name="orders_order_sale_not_negative"),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "placed_at"], name="orders_order_of_customer"),
+            models.Index(fields=["placed_at"], name="orders_order_placed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_id
+
+
+class OrderLine(models.Model):
+    """One product of an order. ``total`` is what was charged for the line; unit price times quantity less discount rounds to it."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"), db_index=False)
+    line_number = models.PositiveIntegerField(_("line number"))
+    product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines", verbose_name=_("product"))
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3)
+    unit_price = models.DecimalField(
+        _("unit price"), max_digits=14, decimal_places=4, help_text=_("Before the line's discount.")
+    )
+    discount = models.DecimalField(_("discount"), max_digits=14, decimal_places=2, default=0)
+    total = models.DecimalField(_("total"), max_digits=14, decimal_places=2)
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ["order", "line_number"]
+        constraints = [models.UniqueConstraint(fields=["order", "line_number"], name="orders_line_unique_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}/{self.line_number}"
+
+
+class OrderImport(models.Model):
+    """One reading of an order file: every line is counted as loaded, unchanged or rejected with its reason."""
+
+    file_name = models.CharField(_("file name"), max_length=500)
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"))
+    mapping = models.JSONField(_("mapping"), default=dict, help_text=_("Field to column."))
+    dry_run = models.BooleanField(_("dry run"), default=False)
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    loaded = models.PositiveBigIntegerField(_("loaded lines"), default=0)
+    unchanged = models.PositiveBigIntegerField(_("unchanged lines"), default=0)
+    rejected = models.PositiveBigIntegerField(_("rejected lines"), default=0)
+    counts = models.JSONField(
+        _("counts"), default=dict, blank=True, help_text=_("Orders, guests, returns, products and customers created.")
+    )
+    problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
+    error_file = models.CharField(_("error file"), max_length=1000, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("order import")
+        verbose_name_plural = _("order imports")
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"

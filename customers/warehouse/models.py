@@ -1,0 +1,30 @@
+"""The record of what was written to the warehouse."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ExportRun(models.Model):
+    """One table's export: which rows, where, and how far it got."""
+
+    table = models.CharField(_("table"), max_length=50)
+    part = models.CharField(
+        _("part"), max_length=200, blank=True, help_text=_("Empty when the whole table was written.")
+    )
+    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    checksum = models.CharField(_("checksum"), max_length=64, blank=True)
+    watermark = models.CharField(
+        _("watermark"), max_length=100, blank=True, help_text=_("What the next export starts from.")
+    )
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("export run")
+        verbose_name_plural = _("export runs")
+        ordering = ["-started_at", "-id"]
+        indexes = [models.Index(fields=["table", "-started_at"], name="warehouse_export_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.part}".strip()
