@@ -1,0 +1,62 @@
+"""Gives every test run its own PostgreSQL and Valkey, unless DATABASE_URL and VALKEY_URL name some."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import django
+import pytest
+import redis
+
+from config.embedded import EmbeddedServers, check_address
+
+SERVERS = pytest.StashKey[EmbeddedServers]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Sets the environment, then Django up; pytest-django would do so before the servers' addresses are known."""
+    config.addinivalue_line("markers", "slow: takes more than a second or two; deselect with -m 'not slow'")
+    if config.option.help or config.option.version:
+        return
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        use_own_valkey_database(int(worker.removeprefix("gw")) + 1)
+    else:
+        start_throw_away_servers(config)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+
+
+def start_throw_away_servers(config: pytest.Config) -> None:
+    """Workers of xdist inherit the addresses through the environment."""
+    if "PERENNIAL_VAR" not in os.environ:
+        os.environ["PERENNIAL_VAR"] = tempfile.mkdtemp(prefix="perennial-tests-")
+        var = Path(os.environ["PERENNIAL_VAR"])
+        config.add_cleanup(lambda: shutil.rmtree(var))
+    servers = EmbeddedServers(Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, say=lambda message: None)
+    config.add_cleanup(servers.release)
+    for variable in ("DATABASE_URL", "VALKEY_URL"):
+        if variable in os.environ:
+            check_address(variable, os.environ[variable])
+    addresses = servers.ensure(postgres="DATABASE_URL" not in os.environ, valkey="VALKEY_URL" not in os.environ)
+    if addresses.postgres:
+        os.environ["DATABASE_URL"] = addresses.postgres
+    if addresses.valkey:
+        os.environ["VALKEY_URL"] = addresses.valkey
+
+
+def use_own_valkey_database(number: int) -> None:
+    os.environ["VALKEY_URL"] = urlunsplit(urlsplit(os.environ["VALKEY_URL"])._replace(path=f"/{number}"))
+
+
+@pytest.fixture
+def valkey() -> Iterator[redis.Redis]:
+    """A client on this worker's own database, empty before and after the test."""
+    with redis.Redis.from_url(os.environ["VALKEY_URL"]) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
