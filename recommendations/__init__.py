@@ -1,0 +1,1 @@
+"""Decides what to show and whom to write to."""

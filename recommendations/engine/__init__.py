@@ -1,0 +1,69 @@
+"""The recommender's mathematics: NumPy, SciPy and Numba; no Django, no SQL, no files.
+
+Data in
+    IdMap                       outside ids (text) ↔ row numbers; of(ids), numbered(ids), rows(ids) (-1 unknown), row(id),
+                                id(row), ids(rows), arrays(), from_arrays(arrays)
+    Interactions                who did what with which product, and when; from_ids(user_ids=, item_ids=, order=, weight=, kind=,
+                                users=, items=, as_of=), from_rows(…), before(time), after(time), subset(chosen),
+                                weighted_by_kind({"view": 1, …}), user_items(half_life_days=), histories(users),
+                                users_by_activity(warm_below=)
+    Products                    texts, categories and vectors of the items, in the order of their rows; of_columns(texts)
+    Histories                   the past of n people to recommend from; of_lists(items, n_items=, weights=, orders=, kinds=,
+                                users=, as_of=), of_matrix(csr), rows(start, stop), matrix(half_life_days=), seen()
+
+Learning
+    ALGORITHMS                  name → class; each has fit(interactions, products), score(histories), explain(history, item),
+                                parameters(), arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
+    restore(arrays, saved)      the fitted algorithm, whichever it was
+    Contribution                (source, item, value): part of a score
+    blend_search.choose_weights(components=, train_histories=, …)  weights of a Blend, on a validation cut
+
+Answers out
+    recommend(algorithm, histories, n, exclude_seen=, allowed=, tie_seed=) → Ranking(items, scores), -1 / -inf where short
+    top_n(scores, n, exclude=, allowed=, tie_seed=)
+    ItemKNN.similar(item), Content.similar(item) → (item rows, similarities); Popularity.top(n, category=, allowed=)
+
+Judging: recommendations.engine.evaluation
+    evaluate(algorithms=, train=, test=, products=, ns=, exclude_seen=, seed=) → Evaluation
+    cut_in_time(interactions, at=), leave_last_out(interactions)
+
+Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.
+"""
+
+from recommendations.engine import algorithms
+from recommendations.engine.contract import (
+    ALGORITHMS,
+    Algorithm,
+    Contribution,
+    NotFittedError,
+    NothingToLearnError,
+    WrongModelError,
+    restore,
+)
+from recommendations.engine.histories import Histories
+from recommendations.engine.ids import IdMap, WrongIdsError
+from recommendations.engine.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
+from recommendations.engine.products import Products
+from recommendations.engine.topn import Ranking, recommend, top_n
+
+__all__ = [
+    "ALGORITHMS",
+    "KINDS",
+    "KIND_CODES",
+    "Algorithm",
+    "Contribution",
+    "Histories",
+    "IdMap",
+    "Interactions",
+    "NotFittedError",
+    "NothingToLearnError",
+    "Products",
+    "Ranking",
+    "WrongIdsError",
+    "WrongInteractionsError",
+    "WrongModelError",
+    "algorithms",
+    "recommend",
+    "restore",
+    "top_n",
+]

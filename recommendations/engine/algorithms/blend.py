@@ -1,0 +1,159 @@
+"""A convex sum of several algorithms: what is shipped unless a single one is better."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.contract import (
+    ALGORITHMS,
+    Algorithm,
+    Array,
+    Contribution,
+    Scores,
+    WrongModelError,
+    register,
+    restore,
+)
+from recommendations.engine.histories import Histories
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.products import Products
+
+NORMALISATIONS = ("max", "rank")
+
+
+@register
+class Blend(Algorithm):
+    """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
+
+    components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
+    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) among what the component
+    speaks for. What a component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM);
+    weights by `blend_search.choose_weights` on a validation cut.
+    """
+
+    name = "blend"
+    fitted = ("components_",)
+
+    def __init__(
+        self,
+        components: Mapping[str, Mapping[str, Any]],
+        weights: Mapping[str, float] | None = None,
+        normalisation: str = "max",
+    ):
+        self.components = components
+        self.weights = weights
+        self.normalisation = normalisation
+
+    @classmethod
+    def of_fitted(
+        cls, components: Mapping[str, Algorithm], weights: Mapping[str, float] | None = None, normalisation: str = "max"
+    ) -> Self:
+        """A fitted blend of algorithms that are fitted already, on the same interactions."""
+        described = {
+            name: {"algorithm": component.name, "parameters": component.parameters()}
+            for name, component in components.items()
+        }
+        blend = cls(described, weights, normalisation)
+        blend.shares()
+        blend.components_ = dict(components)
+        return blend
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        self.shares()
+        self.components_: dict[str, Algorithm] = {
+            name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
+            for name, described in self.components.items()
+        }
+        return self
+
+    def shares(self) -> dict[str, float]:
+        """The weights, summing to 1. Errors: ValueError."""
+        weights = dict.fromkeys(self.components, 1.0) if self.weights is None else dict(self.weights)
+        if not self.components or set(weights) != set(self.components):
+            raise ValueError(f"weights name {sorted(weights)}, components {sorted(self.components)}; both must agree")
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation must be one of {', '.join(NORMALISATIONS)}, got {self.normalisation!r}")
+        total = sum(weights.values())
+        if not (all(weight >= 0 for weight in weights.values()) and 0 < total < np.inf):
+            raise ValueError(f"weights must be finite, not negative and not all 0, got {weights}")
+        return {name: weight / total for name, weight in weights.items()}
+
+    def score(self, histories: Histories) -> Scores:
+        self.require_fit()
+        scores = np.zeros((len(histories), histories.n_items), np.float32)
+        for name, share in self.shares().items():
+            if share:
+                add_normalised(scores, self.components_[name].score(histories), share, self.normalisation)
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        self.require_fit()
+        parts = []
+        for name, share in self.shares().items():
+            worth = np.zeros((1, history.n_items), np.float32)
+            add_normalised(worth, self.components_[name].score(history), share, self.normalisation)
+            inner = self.components_[name].explain(history, item) if worth[0, item] > 0 else []
+            total = sum(part.value for part in inner)
+            parts += [
+                Contribution(name, part.item, part.value / total * float(worth[0, item])) for part in inner if total > 0
+            ]
+        return sorted(parts, key=lambda part: -part.value)
+
+    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        self.require_fit()
+        arrays: dict[str, Array] = {}
+        saved: dict[str, Any] = {}
+        for name, component in self.components_.items():
+            inner, saved[name] = component.arrays()
+            arrays |= {f"{name}/{key}": array for key, array in inner.items()}
+        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "components": saved}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        if saved.get("algorithm") != cls.name or "components" not in saved:
+            raise WrongModelError(f"algorithm is {saved.get('algorithm')!r}, {cls.__name__} reads {cls.name!r}")
+        components = {
+            name: restore(
+                {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")},
+                inner,
+            )
+            for name, inner in saved["components"].items()
+        }
+        return cls.of_fitted(components, saved["parameters"]["weights"], saved["parameters"]["normalisation"])
+
+
+def add_normalised(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
+    """Add share · normalised scores to `total`, in place."""
+    if isinstance(scores, csr_array):
+        positive = np.maximum(scores.data, 0)
+        rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        normalised = _sparse_ranks(positive, rows) if normalisation == "rank" else positive / _row_maxima(scores)[rows]
+        total[rows, scores.indices] += np.float32(share) * normalised.astype(np.float32)
+    elif normalisation == "rank":
+        rows, columns = np.nonzero(scores > 0)
+        total[rows, columns] += np.float32(share) * _sparse_ranks(scores[rows, columns], rows)
+    else:
+        largest = np.max(scores, axis=1, keepdims=True, where=np.isfinite(scores), initial=np.finfo(np.float32).tiny)
+        with np.errstate(invalid="ignore"):
+            total += np.nan_to_num(np.maximum(scores, 0) * (np.float32(share) / largest), nan=0.0)
+
+
+def _row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:
+    largest = np.full(scores.shape[0], np.finfo(np.float32).tiny, np.float32)
+    filled = np.flatnonzero(np.diff(scores.indptr))
+    if len(filled):
+        largest[filled] = np.maximum(np.maximum.reduceat(scores.data, scores.indptr[filled]), largest[filled])
+    return largest
+
+
+def _sparse_ranks(values: npt.NDArray[np.float32], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """1 / (1 + ln rank) within the row; entries that are not above 0 count 0."""
+    order = np.lexsort((-values, rows))
+    firsts = np.searchsorted(rows[order], rows[order])
+    ranks = np.empty(len(values))
+    ranks[order] = np.arange(len(values)) - firsts + 1
+    return np.where(values > 0, 1.0 / (1.0 + np.log(ranks)), 0.0).astype(np.float32)

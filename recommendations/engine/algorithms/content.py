@@ -1,0 +1,164 @@
+"""Products that read alike: for new products, for new shops, and for reasons one can see."""
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, hstack
+
+from recommendations.engine.contract import Algorithm, Contribution, NothingToLearnError, Scores, register
+from recommendations.engine.histories import Histories
+from recommendations.engine.ids import IdMap
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.products import Products
+from recommendations.engine.sparse import (
+    csr,
+    normalised_rows,
+    product,
+    scaled_columns,
+    summed,
+    top_k_product,
+    transposed,
+)
+from recommendations.engine.text import terms, values
+from recommendations.engine.weighting import entrywise
+
+FREE_TEXT = ("title", "description")
+
+
+@register
+class Content(Algorithm):
+    """score(u, i) = p_u · t_i / |p_u| with p_u = Σ_j h_uj t_j, the weighted mean of the vectors of the history's items.
+
+    t_i has length 1: (1 + ln tf) · ln(n / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
+    `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
+    a value. Terms in more than `max_share` of the different texts are left out. Items with equal texts share one row.
+    `similar` gives the k most alike, of equals the more popular first.
+    """
+
+    name = "content"
+    fitted = ("vectors_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
+
+    def __init__(
+        self,
+        k: int = 50,
+        max_share: float = 0.3,
+        half_life_days: float | None = None,
+        history_weighting: str = "log",
+        vector_weight: float = 1.0,
+    ):
+        self.k = k
+        self.max_share = max_share
+        self.half_life_days = half_life_days
+        self.history_weighting = history_weighting
+        self.vector_weight = vector_weight
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        if products is None or not (products.texts or products.vectors):
+            raise NothingToLearnError("content needs products with texts or vectors; there are none")
+        if products.n_items != interactions.n_items:
+            raise ValueError(f"products describe {products.n_items} items, interactions number {interactions.n_items}")
+        documents, self.document_ = _distinct(products)
+        counts, self.vocabulary_ = _counts(products, documents)
+        share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
+        few = len(documents) * self.max_share < 10  # a share of a handful of texts says nothing
+        kept = (share > 0) & ((share <= self.max_share) | few)
+        self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
+        self.vectors_ = self._vectors(counts, products, documents)
+        popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
+        self.neighbours_ = self._similar_items(popularity)
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        of_documents = product(self._profiles(histories), transposed(self.vectors_)).toarray()
+        scores = of_documents[:, self.document_]
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        weights = self._weights(history)
+        profile = product(self._by_document(weights), self.vectors_)
+        length = float(np.sqrt(np.square(profile.data, dtype=np.float64).sum()))
+        if not length:
+            return []
+        target = self.vectors_[[int(self.document_[item])], :].toarray().ravel()
+        alike = self.vectors_[self.document_[weights.indices], :] @ target
+        parts = [
+            Contribution(self.name, int(source), float(part))
+            for source, part in zip(weights.indices, weights.data * alike / length, strict=True)
+            if part
+        ]
+        return sorted(parts, key=lambda part: -part.value) if sum(part.value for part in parts) > 0 else []
+
+    def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The k products most like one product and their cosines, most alike first."""
+        self.require_fit()
+        document = self.document_[item]
+        row = slice(self.neighbours_.indptr[document], self.neighbours_.indptr[document + 1])
+        items, cosines = self.neighbours_.indices[row], self.neighbours_.data[row]
+        others = items != item
+        return items[others][: self.k], cosines[others][: self.k]
+
+    def _weights(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, len(self.document_))
+        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.history_weighting)
+
+    def _by_document(self, weights: csr_array) -> csr_array:
+        return csr(
+            weights.data,
+            self.document_[weights.indices],
+            weights.indptr,
+            (weights.shape[0], self.vectors_.shape[0]),
+        )
+
+    def _profiles(self, histories: Histories) -> csr_array:
+        return normalised_rows(product(self._by_document(self._weights(histories)), self.vectors_))
+
+    def _vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
+        logged = csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
+        rows = scaled_columns(logged, self.inverse_frequency_)
+        rows.eliminate_zeros()
+        blocks = [normalised_rows(rows)]
+        for block in products.vectors.values():
+            unit = normalised_rows(csr_array(block[documents].astype(np.float32)))
+            blocks.append(csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
+        return normalised_rows(csr_array(hstack(blocks, format="csr")))
+
+    def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
+        """CSR (documents, items): the k + 1 items most like a document, its own among them."""
+        by_popularity = np.argsort(-popularity, kind="stable").astype(np.int32)
+        members = summed(
+            self.document_[by_popularity],
+            np.arange(len(by_popularity)),
+            np.ones(len(by_popularity)),
+            (self.vectors_.shape[0], len(by_popularity)),
+        )
+        alike = top_k_product(self.vectors_, transposed(self.vectors_), self.k + 1)
+        items = top_k_product(alike, members, self.k + 1)
+        return csr(items.data, by_popularity[items.indices], items.indptr, items.shape)
+
+
+def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
+    """Items that stand for all items with the same texts, and for each item which of them stands for it."""
+    if products.vectors:
+        return list(range(products.n_items)), np.arange(products.n_items, dtype=np.int32)
+    places: dict[tuple[str, ...], int] = {}
+    document = [places.setdefault(texts, len(places)) for texts in zip(*products.texts.values(), strict=True)]
+    standing: dict[int, int] = {}
+    for item, place in enumerate(document):
+        standing.setdefault(place, item)
+    return list(standing.values()), np.array(document, np.int32)
+
+
+def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap]:
+    """How often each term stands in each document, CSR (documents, terms)."""
+    found: list[str] = []
+    ends = []
+    for item in documents:
+        for name, column in products.texts.items():
+            found += terms(column[item]) if name in FREE_TEXT else values(name, column[item])
+        ends.append(len(found))
+    vocabulary, columns = IdMap.numbered(found)
+    rows = np.repeat(np.arange(len(documents)), np.diff(ends, prepend=0))
+    return summed(rows, columns, np.ones(len(found)), (len(documents), max(len(vocabulary), 1))), vocabulary

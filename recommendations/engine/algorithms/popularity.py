@@ -1,0 +1,51 @@
+"""What everybody buys: the floor that every other algorithm must beat, and the start for people without a history."""
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine.contract import Algorithm, Contribution, Scores, register, require_weight
+from recommendations.engine.histories import Histories
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.products import Products
+from recommendations.engine.topn import Ranking, top_n
+from recommendations.engine.weighting import decayed
+
+
+@register
+class Popularity(Algorithm):
+    """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
+
+    The history does not matter. Items nobody touched score 0.
+    """
+
+    name = "popularity"
+    fitted = ("counts_", "category_")
+
+    def __init__(self, half_life_days: float | None = None):
+        self.half_life_days = half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        weight = decayed(interactions.weight, interactions.order, interactions.as_of, self.half_life_days)
+        self.counts_ = np.bincount(interactions.item, weight, interactions.n_items).astype(np.float32)
+        unknown = np.full(interactions.n_items, -1, np.int32)
+        self.category_ = unknown if products is None or products.category is None else products.category
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        self.require_histories(histories, len(self.counts_) if hasattr(self, "counts_") else 0)
+        return np.broadcast_to(self.counts_, (len(histories), len(self.counts_)))
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        self.require_fit()
+        return [Contribution(self.name, -1, float(self.counts_[item]))]
+
+    def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
+        """The n most popular items, of one category (its row in `Products.categories`) if given; one row."""
+        self.require_fit()
+        mask = np.ones(len(self.counts_), np.bool_) if allowed is None else allowed
+        if category is not None:
+            mask = mask & (self.category_ == category)
+        return top_n(self.counts_[None, :], n, allowed=mask)

@@ -1,0 +1,41 @@
+"""What this person buys most: the strong baseline wherever people buy the same things again, as in groceries."""
+
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from recommendations.engine.contract import Algorithm, Contribution, register, require_weight
+from recommendations.engine.histories import Histories
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.products import Products
+
+
+@register
+class Repeat(Algorithm):
+    """score(u, i) = Σ weight · 2^(−age / half-life) over the person's own interactions with i ("personal frequency").
+
+    Nothing is learnt but the size of the catalogue. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality
+    Check", TOIS 2023, with an age added.
+    """
+
+    name = "repeat"
+    fitted = ("n_items_",)
+
+    def __init__(self, half_life_days: float | None = None):
+        self.half_life_days = half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        self.n_items_ = np.array([interactions.n_items])
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, int(self.n_items_[0]))
+        return histories.matrix(half_life_days=self.half_life_days)
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        scores = self.score(history)
+        own = scores.data[scores.indices == item]
+        return [Contribution(self.name, item, float(value)) for value in own]

@@ -1,0 +1,148 @@
+"""Outside ids (text) ↔ row numbers, made once at the border."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine import kernels
+
+type Ids = Sequence[str] | npt.NDArray[np.generic]
+
+
+class WrongIdsError(ValueError):
+    """Ids that are not text, or not known where they must be."""
+
+
+@dataclass(frozen=True, eq=False)
+class IdMap:
+    """n different texts in a fixed order, held in four arrays that can be memory-mapped.
+
+    `text` holds the UTF-8 bytes of all ids, id r at offsets[r]…offsets[r + 1]; `hashes` the sorted 64-bit hashes and
+    `hash_rows` the row of each. A lookup is a binary search of the hash and a comparison of the bytes, so a process that
+    serves needs no dictionary of its own.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ("text", "offsets", "hashes", "hash_rows")
+
+    text: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    hash_rows: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, ids: Ids) -> "IdMap":
+        """Map of the different ids, in the order of their UTF-8 bytes."""
+        return cls.numbered(ids)[0]
+
+    @classmethod
+    def numbered(cls, ids: Ids) -> tuple["IdMap", npt.NDArray[np.int32]]:
+        """The map and the row of each given id.
+
+        Integer arrays count as their decimal text. Errors: WrongIdsError names the first entry that is not text.
+        """
+        if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+            distinct, inverse = np.unique(ids, return_inverse=True)
+            encoded = [str(number).encode() for number in distinct.tolist()]
+        else:
+            encoded, inverse = _distinct(ids)
+        order = sorted(range(len(encoded)), key=encoded.__getitem__)
+        rank = np.empty(len(encoded), np.int32)
+        rank[order] = np.arange(len(encoded), dtype=np.int32)
+        return cls._of_distinct([encoded[place] for place in order]), rank[inverse]
+
+    @classmethod
+    def _of_distinct(cls, encoded: list[bytes]) -> "IdMap":
+        text, offsets = _joined(encoded)
+        hashes = kernels.hash_texts(text, offsets)
+        order = np.argsort(hashes, kind="stable")
+        return cls(text, offsets, hashes[order], order.astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __contains__(self, outside: object) -> bool:
+        return isinstance(outside, str) and self.row(outside) >= 0
+
+    def row(self, outside: str) -> int:
+        """Row of one id, -1 if unknown."""
+        return int(self.rows([outside])[0])
+
+    def rows(self, ids: Ids) -> npt.NDArray[np.int32]:
+        """Row of each id, int32, -1 for unknown ones."""
+        text, offsets = _joined(_encoded(ids))
+        hashes = kernels.hash_texts(text, offsets)
+        rows = np.full(len(hashes), -1, np.int32)
+        if not len(self):
+            return rows
+        place = np.searchsorted(self.hashes, hashes)
+        unresolved = np.arange(len(hashes))
+        while len(unresolved):  # more than one round only where two ids share a 64-bit hash
+            inside = place[unresolved] < len(self)
+            inside[inside] = self.hashes[place[unresolved[inside]]] == hashes[unresolved[inside]]
+            unresolved = unresolved[inside]
+            candidates = self.hash_rows[place[unresolved]]
+            equal = kernels.texts_equal(text, offsets, unresolved, self.text, self.offsets, candidates)
+            rows[unresolved[equal]] = candidates[equal]
+            unresolved = unresolved[~equal]
+            place[unresolved] += 1
+        return rows
+
+    def id(self, row: int) -> str:
+        """The id of one row. Errors: IndexError outside 0…n-1."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} is outside 0…{len(self) - 1}")
+        return self.text[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
+
+    def ids(self, rows: Iterable[int] | None = None) -> list[str]:
+        """The ids of the given rows, of all rows by default."""
+        return [self.id(int(row)) for row in (range(len(self)) if rows is None else rows)]
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything needed to build the same map again."""
+        return {name: getattr(self, name) for name in self.PARTS}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray]) -> "IdMap":
+        """The map of `arrays()`; memory-mapped arrays stay so."""
+        return cls(**{name: arrays[name] for name in cls.PARTS})
+
+
+def _encoded(ids: Ids) -> list[bytes]:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+        return [str(number).encode() for number in ids.tolist()]
+    values = ids.tolist() if isinstance(ids, np.ndarray) else ids
+    try:
+        return [value.encode() for value in values]
+    except (AttributeError, UnicodeEncodeError) as problem:
+        raise _wrong(values) from problem
+
+
+def _wrong(values: Iterable[object]) -> WrongIdsError:
+    for place, value in enumerate(values):
+        if not isinstance(value, str):
+            return WrongIdsError(f"id {place} is {value!r} ({type(value).__name__}); ids must be text")
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            return WrongIdsError(f"id {place} is {value!r}, which is not valid Unicode")
+    return WrongIdsError("ids must be text")
+
+
+def _distinct(ids: Ids) -> tuple[list[bytes], npt.NDArray[np.intp]]:
+    """Different ids and, for each given id, which of them it is. Told apart by hash, then checked byte by byte."""
+    encoded = _encoded(ids)
+    text, offsets = _joined(encoded)
+    hashes = kernels.hash_texts(text, offsets)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    if kernels.texts_equal(text, offsets, np.arange(len(hashes)), text, offsets, first[inverse]).all():
+        return [encoded[place] for place in first.tolist()], inverse
+    places: dict[bytes, int] = {}
+    inverse = np.array([places.setdefault(value, len(places)) for value in encoded], np.intp)
+    return list(places), inverse
+
+
+def _joined(encoded: list[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), np.uint8), offsets

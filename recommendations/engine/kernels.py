@@ -1,0 +1,323 @@
+"""The loops that do not vectorise, compiled by Numba.
+
+All of them are single-threaded and release the GIL; `parallel.py` runs them on blocks of rows in ordinary threads. That keeps
+them safe under Celery's fork and under several web threads, where Numba's own thread pool is not. They stand in one file
+because Numba's cache on disk notices changes of the calling file only.
+"""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+type Ints = npt.NDArray[np.integer]
+type Floats = npt.NDArray[np.floating]
+type Bytes = npt.NDArray[np.uint8]
+type Flags = npt.NDArray[np.bool_]
+
+compiled = numba.njit(nogil=True, cache=True)
+inlined = numba.njit(nogil=True, cache=True, inline="always")
+
+
+@inlined
+def _beats(value: float, tie: int, other_value: float, other_tie: int) -> bool:
+    return value > other_value or (value == other_value and tie < other_tie)
+
+
+@compiled
+def _sift_down(values: Floats, ties: Ints, columns: Ints, start: int, size: int) -> None:
+    """Restore the heap (worst entry at the root) below `start`."""
+    value, tie, column = values[start], ties[start], columns[start]
+    hole = start
+    while True:
+        child = 2 * hole + 1
+        if child >= size:
+            break
+        if child + 1 < size and _beats(values[child], ties[child], values[child + 1], ties[child + 1]):
+            child += 1
+        if not _beats(value, tie, values[child], ties[child]):
+            break
+        values[hole], ties[hole], columns[hole] = values[child], ties[child], columns[child]
+        hole = child
+    values[hole], ties[hole], columns[hole] = value, tie, column
+
+
+@compiled
+def _sift_up(values: Floats, ties: Ints, columns: Ints, hole: int) -> None:
+    value, tie, column = values[hole], ties[hole], columns[hole]
+    while hole > 0:
+        parent = (hole - 1) // 2
+        if not _beats(values[parent], ties[parent], value, tie):
+            break
+        values[hole], ties[hole], columns[hole] = values[parent], ties[parent], columns[parent]
+        hole = parent
+    values[hole], ties[hole], columns[hole] = value, tie, column
+
+
+@compiled
+def _offer(values: Floats, ties: Ints, columns: Ints, size: int, value: float, tie: int, column: int) -> int:
+    """Keep the entry if it is among the best `len(values)`; return the new size."""
+    if size < values.shape[0]:
+        values[size], ties[size], columns[size] = value, tie, column
+        _sift_up(values, ties, columns, size)
+        return size + 1
+    if _beats(value, tie, values[0], ties[0]):
+        values[0], ties[0], columns[0] = value, tie, column
+        _sift_down(values, ties, columns, 0, size)
+    return size
+
+
+@compiled
+def _drain(values: Floats, ties: Ints, columns: Ints, size: int, out_columns: Ints, out_values: Floats) -> None:
+    """Write the heap's entries, best first."""
+    while size > 0:
+        size -= 1
+        out_columns[size] = columns[0]
+        out_values[size] = values[0]
+        values[0], ties[0], columns[0] = values[size], ties[size], columns[size]
+        if size > 0:
+            _sift_down(values, ties, columns, 0, size)
+
+
+@inlined
+def _tie(seed: int, row: int, column: int) -> int:
+    """The tie-break: the column itself, or with seed >= 0 a pseudo-random number of (seed, row, column), splitmix64."""
+    if seed < 0:
+        return np.int64(column)
+    mixed = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + (np.uint64(row) << np.uint64(32)) + np.uint64(column)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))
+
+
+@compiled
+def product_rows(
+    a_indptr: Ints,
+    a_indices: Ints,
+    a_data: Floats,
+    b_indptr: Ints,
+    b_indices: Ints,
+    b_data: Floats,
+    n_columns: int,
+    start: int,
+    stop: int,
+) -> tuple[Ints, Ints, Floats]:
+    """Rows start…stop of A·B: (entries per row, columns, values), columns in the order they were met."""
+    total = np.zeros(n_columns, np.float32)
+    met = np.zeros(n_columns, np.bool_)
+    order = np.empty(n_columns, np.int32)
+    counts = np.zeros(stop - start, np.int32)
+    columns = np.empty(max(1024, n_columns), np.int32)
+    values = np.empty(columns.shape[0], np.float32)
+    filled = 0
+    for row in range(start, stop):
+        count = 0
+        for p in range(a_indptr[row], a_indptr[row + 1]):
+            middle = a_indices[p]
+            factor = a_data[p]
+            for q in range(b_indptr[middle], b_indptr[middle + 1]):
+                column = b_indices[q]
+                if not met[column]:
+                    met[column] = True
+                    order[count] = column
+                    count += 1
+                total[column] += factor * b_data[q]
+        if filled + count > columns.shape[0]:
+            capacity = 2 * (filled + count)
+            grown_columns = np.empty(capacity, np.int32)
+            grown_columns[:filled] = columns[:filled]
+            columns = grown_columns
+            grown_values = np.empty(capacity, np.float32)
+            grown_values[:filled] = values[:filled]
+            values = grown_values
+        for index in range(count):
+            column = order[index]
+            columns[filled] = column
+            values[filled] = total[column]
+            filled += 1
+            total[column] = 0
+            met[column] = False
+        counts[row - start] = count
+    return counts, columns[:filled].copy(), values[:filled].copy()
+
+
+@compiled
+def product_top_k(
+    a_indptr: Ints,
+    a_indices: Ints,
+    a_data: Floats,
+    b_indptr: Ints,
+    b_indices: Ints,
+    b_data: Floats,
+    n_columns: int,
+    rows: Ints,
+    skip: Ints,
+    shrinkage: float,
+    out_columns: Ints,
+    out_values: Floats,
+    out_counts: Ints,
+) -> None:
+    """The k largest positive entries of the named rows of A·B, best first, without column skip[row].
+
+    With shrinkage λ > 0 an entry summed over n terms is multiplied by n / (n + λ). k is the width of `out_columns`.
+    """
+    total = np.zeros(n_columns, np.float32)
+    terms = np.zeros(n_columns if shrinkage > 0 else 0, np.int32)
+    met = np.zeros(n_columns, np.bool_)
+    order = np.empty(n_columns, np.int32)
+    k = out_columns.shape[1]
+    heap_values = np.empty(k, np.float32)
+    heap_ties = np.empty(k, np.int64)
+    heap_columns = np.empty(k, np.int32)
+    for row in rows:
+        count = 0
+        for p in range(a_indptr[row], a_indptr[row + 1]):
+            middle = a_indices[p]
+            factor = a_data[p]
+            for q in range(b_indptr[middle], b_indptr[middle + 1]):
+                column = b_indices[q]
+                if not met[column]:
+                    met[column] = True
+                    order[count] = column
+                    count += 1
+                total[column] += factor * b_data[q]
+                if shrinkage > 0:
+                    terms[column] += 1
+        size = 0
+        for index in range(count):
+            column = order[index]
+            value = total[column]
+            if shrinkage > 0:
+                value *= terms[column] / (terms[column] + shrinkage)
+                terms[column] = 0
+            total[column] = 0
+            met[column] = False
+            if value > 0 and column != skip[row] and (size < k or value >= heap_values[0]):
+                size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+        out_counts[row] = size
+        _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+
+
+@compiled
+def best_of_dense(
+    scores: Floats,
+    barred_indptr: Ints,
+    barred_indices: Ints,
+    allowed: Flags,
+    seed: int,
+    first_row: int,
+    out_columns: Ints,
+    out_values: Floats,
+) -> None:
+    """The n best columns of each row of a dense matrix; NaN, -inf, barred and disallowed columns never appear."""
+    n_rows, n_columns = scores.shape
+    n = out_columns.shape[1]
+    heap_values = np.empty(n, np.float32)
+    heap_ties = np.empty(n, np.int64)
+    heap_columns = np.empty(n, np.int32)
+    open_columns = allowed.copy()
+    for row in range(n_rows):
+        for p in range(barred_indptr[row], barred_indptr[row + 1]):
+            open_columns[barred_indices[p]] = False
+        size = 0
+        for column in range(n_columns):
+            value = scores[row, column]
+            if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
+                tie = _tie(seed, first_row + row, column)
+                size = _offer(heap_values, heap_ties, heap_columns, size, value, tie, column)
+        _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+        for p in range(barred_indptr[row], barred_indptr[row + 1]):
+            open_columns[barred_indices[p]] = allowed[barred_indices[p]]
+
+
+@compiled
+def best_of_sparse(
+    indptr: Ints,
+    indices: Ints,
+    data: Floats,
+    barred_indptr: Ints,
+    barred_indices: Ints,
+    allowed: Flags,
+    seed: int,
+    first_row: int,
+    out_columns: Ints,
+    out_values: Floats,
+) -> None:
+    """The same of a sparse matrix: only stored entries can appear."""
+    n_rows = indptr.shape[0] - 1
+    n = out_columns.shape[1]
+    heap_values = np.empty(n, np.float32)
+    heap_ties = np.empty(n, np.int64)
+    heap_columns = np.empty(n, np.int32)
+    open_columns = allowed.copy()
+    for row in range(n_rows):
+        for p in range(barred_indptr[row], barred_indptr[row + 1]):
+            open_columns[barred_indices[p]] = False
+        size = 0
+        for q in range(indptr[row], indptr[row + 1]):
+            column = indices[q]
+            value = data[q]
+            if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
+                tie = _tie(seed, first_row + row, column)
+                size = _offer(heap_values, heap_ties, heap_columns, size, value, tie, column)
+        _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+        for p in range(barred_indptr[row], barred_indptr[row + 1]):
+            open_columns[barred_indices[p]] = allowed[barred_indices[p]]
+
+
+@compiled
+def nearest_raters(
+    similarities: Floats,
+    i_indptr: Ints,
+    i_indices: Ints,
+    deviations: Floats,
+    k: int,
+    out_sums: Floats,
+    out_norms: Floats,
+) -> None:
+    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is nobody)."""
+    n_rows = similarities.shape[0]
+    heap_values = np.empty(k, np.float32)
+    heap_ties = np.empty(k, np.int64)
+    heap_places = np.empty(k, np.int32)
+    for row in range(n_rows):
+        for item in range(i_indptr.shape[0] - 1):
+            size = 0
+            for p in range(i_indptr[item], i_indptr[item + 1]):
+                strength = abs(similarities[row, i_indices[p]])
+                if strength > 0:
+                    size = _offer(heap_values, heap_ties, heap_places, size, strength, np.int64(p), p)
+            for index in range(size):
+                place = heap_places[index]
+                out_sums[row, item] += similarities[row, i_indices[place]] * deviations[place]
+                out_norms[row, item] += heap_values[index]
+
+
+@compiled
+def hash_texts(blob: Bytes, offsets: Ints) -> npt.NDArray[np.uint64]:
+    """64-bit FNV-1a of each text, finished with a splitmix64 round; the same in every process."""
+    hashes = np.empty(offsets.shape[0] - 1, np.uint64)
+    for index in range(hashes.shape[0]):
+        value = np.uint64(0xCBF29CE484222325)
+        for place in range(offsets[index], offsets[index + 1]):
+            value = (value ^ np.uint64(blob[place])) * np.uint64(0x100000001B3)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        hashes[index] = value ^ (value >> np.uint64(31))
+    return hashes
+
+
+@compiled
+def texts_equal(
+    blob: Bytes, offsets: Ints, rows: Ints, other_blob: Bytes, other_offsets: Ints, other_rows: Ints
+) -> Flags:
+    """Whether text rows[i] of the first set equals text other_rows[i] of the second, for each i."""
+    equal = np.empty(rows.shape[0], np.bool_)
+    for index in range(rows.shape[0]):
+        start = offsets[rows[index]]
+        length = offsets[rows[index] + 1] - start
+        other_start = other_offsets[other_rows[index]]
+        equal[index] = other_offsets[other_rows[index] + 1] - other_start == length
+        place = 0
+        while equal[index] and place < length:
+            equal[index] = blob[start + place] == other_blob[other_start + place]
+            place += 1
+    return equal

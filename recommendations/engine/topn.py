@@ -1,0 +1,110 @@
+"""The n best items of many histories, with bounded memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.contract import Algorithm, Scores
+from recommendations.engine.histories import Histories
+from recommendations.engine.parallel import map_blocks
+
+BLOCK_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """items: int32 (rows, n), best first, -1 where there was nothing more. scores: float32 (rows, n), -inf there."""
+
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def top_n(
+    scores: Scores,
+    n: int,
+    *,
+    exclude: csr_array | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    tie_seed: int | None = None,
+    first_row: int = 0,
+) -> Ranking:
+    """The n best columns of each row.
+
+    exclude: the stored columns of its row are left out. allowed: columns that may appear at all. NaN, -inf and what a sparse
+    matrix does not store never appear. Equal scores: lower column first, or with `tie_seed` in a random order that depends only
+    on the seed, the row (counted from `first_row`) and the column. n may exceed the number of columns.
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    n_rows, n_columns = scores.shape
+    if allowed is not None and allowed.shape != (n_columns,):
+        raise ValueError(f"allowed has shape {allowed.shape}, there are {n_columns} items")
+    if exclude is not None and exclude.shape != scores.shape:
+        raise ValueError(f"exclude has shape {exclude.shape}, scores {scores.shape}")
+    width = min(n, n_columns)
+    items = np.full((n_rows, n), -1, np.int32)
+    values = np.full((n_rows, n), -np.inf, np.float32)
+    if not n_rows or not n_columns:
+        return Ranking(items, values)
+    best, best_values = np.full((n_rows, width), -1, np.int32), np.full((n_rows, width), -np.inf, np.float32)
+    barred = (exclude.indptr, exclude.indices) if exclude is not None else (_no_indptr(n_rows), np.empty(0, np.int32))
+    mask = np.ones(n_columns, np.bool_) if allowed is None else np.asarray(allowed, np.bool_)
+    seed = -1 if tie_seed is None else tie_seed
+
+    def select(start: int, stop: int) -> None:
+        rest = (
+            barred[0][start : stop + 1],
+            barred[1],
+            mask,
+            seed,
+            first_row + start,
+            best[start:stop],
+            best_values[start:stop],
+        )
+        if isinstance(scores, csr_array):
+            kernels.best_of_sparse(scores.indptr[start : stop + 1], scores.indices, scores.data, *rest)
+        else:
+            kernels.best_of_dense(np.ascontiguousarray(scores[start:stop], np.float32), *rest)
+
+    map_blocks(select, n_rows, smallest=16)
+    items[:, :width], values[:, :width] = best, best_values
+    return Ranking(items, values)
+
+
+def recommend(
+    algorithm: Algorithm,
+    histories: Histories,
+    n: int,
+    *,
+    exclude_seen: bool,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    tie_seed: int | None = None,
+) -> Ranking:
+    """The n best items for each history, scored block by block so that no more than BLOCK_BYTES of dense scores exist at once."""
+    size = block_rows(histories.n_items)
+    parts = []
+    for start in range(0, len(histories), size):
+        block = histories.rows(start, start + size)
+        exclude = block.seen() if exclude_seen else None
+        parts.append(
+            top_n(algorithm.score(block), n, exclude=exclude, allowed=allowed, tie_seed=tie_seed, first_row=start)
+        )
+    if not parts:
+        algorithm.require_fit()
+        return Ranking(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
+    return Ranking(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
+
+
+def block_rows(n_items: int) -> int:
+    """How many rows of dense scores over n_items fit into BLOCK_BYTES; at least one."""
+    return max(1, BLOCK_BYTES // (4 * max(1, n_items)))
+
+
+def _no_indptr(n_rows: int) -> npt.NDArray[np.int32]:
+    return np.zeros(n_rows + 1, np.int32)
