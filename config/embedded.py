@@ -187,10 +187,9 @@ def check_address(variable: str, url: str) -> None:
     """Asks the server that an environment variable names for a sign of life. Errors: ServerError in one line."""
     problem = _connection_problem(variable, url)
     if problem:
-        parts = urlsplit(url)
-        place = parts.hostname or "the local socket"
+        place = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
         raise ServerError(
-            f"{variable}: the server at {place}{f':{parts.port}' if parts.port else ''} cannot be used ({problem}). "
+            f"{variable}: the server at {place} cannot be used ({problem}). "
             f"Start it or correct {variable}; without {variable}, Perennial starts its own server."
         )
 

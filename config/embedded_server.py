@@ -21,6 +21,7 @@ POLL = 0.02
 LOG_LIMIT = 10_000_000
 FREE_SPACE_NEEDED = 300_000_000
 
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork
 Say = Callable[[str], None]
 
 
@@ -194,9 +195,9 @@ def become(owner: tuple[int, int] | None, *, die_with_parent: bool) -> None:
 
 def end_with_parent(number: signal.Signals) -> None:
     """On Linux, the calling process gets `number` when its parent dies, however that dies; elsewhere nothing."""
-    if sys.platform == "linux":
+    if LIBC is not None:
         pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(number))
+        LIBC.prctl(pr_set_pdeathsig, int(number))
 
 
 def is_alive(pid: int) -> bool:
@@ -206,16 +207,21 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def is_port_free(host: str, port: int) -> bool:
-    """Whether a server could listen there. On macOS a listener on all addresses does not hinder one on a single one."""
-    for address in dict.fromkeys((host, "0.0.0.0")):  # noqa: S104 — a probe, closed at once
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def port_problem(host: str, port: int) -> OSError | None:
+    """Why a server could not listen there. On macOS a listener on all addresses does not hinder one on a single one."""
+    ipv6 = ":" in host
+    for address in dict.fromkeys((host, "::" if ipv6 else "0.0.0.0")):  # noqa: S104 — a probe, closed at once
+        with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address, port))
-            except OSError:
-                return False
-    return True
+            except OSError as error:
+                return error
+    return None
+
+
+def is_port_free(host: str, port: int) -> bool:
+    return port_problem(host, port) is None
 
 
 def free_port() -> int:

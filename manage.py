@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Django's command line, with the servers started first when nobody named some."""
+
+import os
+import signal
+import sys
+
+if sys.version_info < (3, 12):  # noqa: UP036 — `python3` is often older than what the project needs
+    version = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(f"Perennial needs Python 3.12 or later, this is {version}: use .venv/bin/python (`make demo` makes it).")
+
+WITHOUT_SERVERS = {
+    "collectstatic",
+    "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "help",
+    "makemessages",
+    "spectacular",
+    "startapp",
+    "startproject",
+    "version",
+}
+
+
+def needs_servers(arguments: list[str]) -> bool:
+    """Whether the command speaks to PostgreSQL or Valkey. Of `check`, only its database checks do."""
+    if not arguments or arguments[0].startswith("-") or {"-h", "--help"} & set(arguments):
+        return False
+    if arguments[0] == "check":
+        return any(argument.startswith("--database") for argument in arguments)
+    return arguments[0] not in WITHOUT_SERVERS
+
+
+def end_gracefully(number: int, frame: object) -> None:
+    """A signal that would end the process at once lets it stop the servers first."""
+    sys.exit(128 + number)
+
+
+def provide_servers() -> None:
+    """Sets DATABASE_URL and VALKEY_URL for this process and its children. Errors: ServerError."""
+    given = {name: os.environ.get(name, "").strip() for name in ("DATABASE_URL", "VALKEY_URL")}
+    for name, url in given.items():
+        if url:
+            check_address(name, url)
+    if all(given.values()):
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end_gracefully)
+    addresses = ensure_servers(postgres=not given["DATABASE_URL"], valkey=not given["VALKEY_URL"])
+    if addresses.postgres:
+        os.environ["DATABASE_URL"] = addresses.postgres
+    if addresses.valkey:
+        os.environ["VALKEY_URL"] = addresses.valkey
+
+
+try:
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    from config.embedded import ServerError, check_address, ensure_servers
+except ImportError as error:
+    sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` makes .venv and installs what is needed.")
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        if needs_servers(sys.argv[1:]):
+            provide_servers()
+        execute_from_command_line(sys.argv)
+    except (ServerError, ImproperlyConfigured) as error:
+        sys.exit(f"{error}")
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")
+
+
+if __name__ == "__main__":
+    main()
