@@ -1,0 +1,82 @@
+"""The category tree, addressed by paths such as ``Kitchen > Kettles``."""
+
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from catalog.cleaning import WrongValueError, clean_text
+from catalog.models import Category
+
+SEPARATOR = " > "
+MAX_NAME = 200
+MAX_PATH = 1000
+
+
+def clean_path(value: Any) -> str:
+    """``a>b > c`` as ``a > b > c``; a list of names is taken as well."""
+    text = ">".join(clean_text(part, MAX_NAME) for part in value) if isinstance(value, list | tuple) else value
+    names = [name for part in clean_text(text, MAX_PATH).split(">") if (name := clean_text(part, MAX_NAME))]
+    path = SEPARATOR.join(names)
+    if len(path) > MAX_PATH:
+        raise WrongValueError(
+            "too_long", _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(path), "most": MAX_PATH}
+        )
+    return path
+
+
+def ensure_categories(paths: Collection[str]) -> dict[str, int]:
+    """The ids of the categories with these clean paths; missing ones are made, with their parents."""
+    known = find_categories(paths)
+    if all(path in known for path in paths):
+        return known
+    with transaction.atomic(), connection.cursor() as cursor:
+        # two imports must not make the same branch, nor choose the same slug
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.categories'))")
+        wanted = {prefix for path in paths for prefix in prefixes(path)}
+        known = find_categories(wanted)
+        by_depth: dict[int, list[str]] = {}
+        for path in wanted - known.keys():
+            by_depth.setdefault(path.count(SEPARATOR), []).append(path)
+        for depth in sorted(by_depth):
+            known.update(create_level(sorted(by_depth[depth]), known))
+    return known
+
+
+def find_categories(paths: Iterable[str]) -> dict[str, int]:
+    return dict(Category.objects.filter(path__in=list(paths)).values_list("path", "id"))
+
+
+def prefixes(path: str) -> list[str]:
+    names = path.split(SEPARATOR)
+    return [SEPARATOR.join(names[: length + 1]) for length in range(len(names))]
+
+
+def create_level(paths: list[str], known: dict[str, int]) -> dict[str, int]:
+    """Makes categories whose parents exist, two statements however many they are."""
+    parents = {path: known[path.rpartition(SEPARATOR)[0]] if SEPARATOR in path else None for path in paths}
+    siblings = Category.objects.filter(parent__in=[parent for parent in parents.values() if parent is not None])
+    if None in parents.values():
+        siblings = siblings | Category.objects.filter(parent=None)
+    taken: dict[int | None, set[str]] = {parent: set() for parent in parents.values()}
+    for parent, slug in siblings.values_list("parent_id", "slug"):
+        taken[parent].add(slug)
+    categories = []
+    for path, parent in parents.items():
+        name = path.rpartition(SEPARATOR)[2]
+        slug = choose_slug(name, taken[parent])
+        taken[parent].add(slug)
+        categories.append(Category(name=name, slug=slug, parent_id=parent, path=path))
+    return {category.path: category.pk for category in Category.objects.bulk_create(categories)}
+
+
+def choose_slug(name: str, taken: Collection[str]) -> str:
+    """A slug no sibling has; of names that look alike in a slug (“A & B”, “A B”) the later gets a fingerprint."""
+    fingerprint = blake2b(name.encode(), digest_size=4).hexdigest()
+    slug = slugify(name, allow_unicode=True)[:180]
+    if slug and slug not in taken:
+        return slug
+    return f"{slug}-{fingerprint}".strip("-")

@@ -1,0 +1,210 @@
+"""Writes products in one statement, however many they are."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
+from catalog.categories import clean_path, ensure_categories
+from catalog.cleaning import (
+    Cleaner,
+    WrongValueError,
+    clean_attributes,
+    clean_bool,
+    clean_currency,
+    clean_fields,
+    clean_id,
+    clean_integer,
+    clean_moment,
+    clean_price,
+    clean_tags,
+    clean_text,
+    clean_url,
+    show,
+)
+from catalog.models import Availability
+
+MAX_DESCRIPTION = 50_000
+
+AVAILABILITY_WORDS = {
+    "instock": Availability.IN_STOCK,
+    "instoreonly": Availability.IN_STOCK,
+    "onlineonly": Availability.IN_STOCK,
+    "limitedavailability": Availability.IN_STOCK,
+    "availablefororder": Availability.IN_STOCK,
+    "outofstock": Availability.OUT_OF_STOCK,
+    "soldout": Availability.OUT_OF_STOCK,
+    "discontinued": Availability.OUT_OF_STOCK,
+    "preorder": Availability.PREORDER,
+    "presale": Availability.PREORDER,
+    "backorder": Availability.BACKORDER,
+}
+
+
+def clean_availability(value: Any) -> str:
+    """Our values, Google's (``in stock``) and schema.org's (``https://schema.org/InStock``)."""
+    text = clean_text(value, 100)
+    word = text.rpartition("/")[2].lower().replace(" ", "").replace("_", "").replace("-", "")
+    if not word:
+        return Availability.IN_STOCK.value
+    if word not in AVAILABILITY_WORDS:
+        raise WrongValueError(
+            "unknown_availability",
+            _("%(value)s is not an availability; give one of %(known)s.")
+            % {"value": repr(text), "known": ", ".join(Availability.values)},
+        )
+    return AVAILABILITY_WORDS[word].value
+
+
+CLEANERS: dict[str, Cleaner] = {
+    "product_id": partial(clean_id, max_length=200),
+    "sku": partial(clean_text, max_length=200),
+    "title": partial(clean_text, max_length=500),
+    "description": partial(clean_text, max_length=MAX_DESCRIPTION),
+    "category": clean_path,
+    "brand": partial(clean_text, max_length=200),
+    "price": clean_price,
+    "currency": clean_currency,
+    "availability": clean_availability,
+    "stock": clean_integer,
+    "image_url": clean_url,
+    "url": clean_url,
+    "attributes": clean_attributes,
+    "tags": clean_tags,
+    "published_at": clean_moment,
+    "is_active": clean_bool,
+}
+FIELDS = tuple(CLEANERS)
+REQUIRED = frozenset({"product_id", "title"})
+
+
+def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The clean fields that ``item`` has; a price without a currency is in ``currency``."""
+    cleaned, problems = clean_fields(item, CLEANERS, REQUIRED)
+    if cleaned.get("price") is not None and not cleaned.get("currency"):
+        cleaned["currency"] = currency
+    elif cleaned.get("currency") == "":
+        del cleaned["currency"]
+    return cleaned, problems
+
+
+def upsert_products(
+    *, items: Sequence[Mapping[str, Any]], at: datetime, currency: str, dry_run: bool = False
+) -> BulkResult:
+    """Creates the products that are new, updates those that differ, leaves the others untouched.
+
+    A field that an item lacks keeps its value; one given as null or empty is emptied. Of two items with one
+    ``product_id`` the first wins. Wrong items are rejected with their reasons and keep nobody else out.
+
+    Args:
+        items: fields as in ``FIELDS``; ``category`` is a path such as ``Kitchen > Kettles`` and is made when missing.
+        at: the moment of the change.
+        currency: of prices that name none.
+        dry_run: count, and write nothing.
+    """
+    keys, problems, rows = clean_items(items, currency=currency)
+    written: dict[str, Status] = {}
+    if rows:
+        with transaction.atomic():
+            written = write_products(rows, at=at)
+            if dry_run:
+                transaction.set_rollback(True)
+    return merge_outcomes(keys=keys, problems=problems, written=written)
+
+
+def clean_items(
+    items: Sequence[Mapping[str, Any]], *, currency: str
+) -> tuple[list[str], list[list[Problem]], dict[str, dict[str, Any]]]:
+    """Each item's id and problems, and the rows to write by id."""
+    keys: list[str] = []
+    problems: list[list[Problem]] = []
+    rows: dict[str, dict[str, Any]] = {}
+    for item in items:
+        cleaned, wrong = clean_product(item, currency=currency)
+        key = cleaned.get("product_id", "")
+        if not wrong and key in rows:
+            wrong = [duplicate(key)]
+        if not wrong:
+            rows[key] = cleaned
+        keys.append(key or show(item.get("product_id")))
+        problems.append(wrong)
+    return keys, problems, rows
+
+
+def duplicate(product_id: str) -> Problem:
+    return Problem("product_id", "duplicate", _("This id came before; the first one is taken."), product_id)
+
+
+# column → its type, and what a new row gets when the item doesn't say
+COLUMNS = {
+    "product_id": ("text", "NULL"),
+    "sku": ("text", "''"),
+    "title": ("text", "NULL"),
+    "description": ("text", "''"),
+    "category_id": ("bigint", "NULL"),
+    "brand": ("text", "''"),
+    "price": ("numeric(14, 2)", "NULL"),
+    "currency": ("text", "''"),
+    "availability": ("text", "'in_stock'"),
+    "stock": ("integer", "NULL"),
+    "image_url": ("text", "''"),
+    "url": ("text", "''"),
+    "attributes": ("jsonb", "'{}'::jsonb"),
+    "tags": ("text[]", "'{}'::text[]"),
+    "published_at": ("timestamptz", "NULL"),
+    "is_active": ("boolean", "true"),
+}
+
+
+def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> dict[str, Status]:
+    """Writes clean rows inside the caller's transaction; tells which ids were created or updated."""
+    categories = ensure_categories({row["category"] for row in rows.values() if row.get("category")})
+    payload = [as_columns(row, categories) for row in rows.values()]
+    given = [column for column in COLUMNS if any(column in row for row in payload)]
+    with connection.cursor() as cursor:
+        if any(len(row) < len(given) for row in payload):
+            # the values that a row lacks are read first and written back: nobody may change them in between
+            cursor.execute(
+                "SELECT 1 FROM catalog_product WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE",
+                [list(rows)],
+            )
+        cursor.execute(build_upsert(tuple(given)), {"rows": json.dumps(payload, default=str), "at": at})
+        return {key: Status.CREATED if created else Status.UPDATED for key, created in cursor.fetchall()}
+
+
+def as_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:
+    columns = {field: value for field, value in row.items() if field != "category"}
+    if "category" in row:
+        columns["category_id"] = categories.get(row["category"])
+    if isinstance(moment := columns.get("published_at"), datetime):
+        columns["published_at"] = moment.isoformat()
+    return columns
+
+
+def build_upsert(given: tuple[str, ...]) -> str:
+    """The statement for rows that have at most the columns ``given``; all names in it are constants of this module."""
+    changing = [column for column in given if column != "product_id"]
+    values = [
+        f"CASE WHEN item ? '{column}' THEN s.{column} WHEN p.id IS NOT NULL THEN p.{column} ELSE {default} END"
+        if column in given
+        else default
+        for column, (kind, default) in COLUMNS.items()
+    ]
+    return f"""
+        INSERT INTO catalog_product ({", ".join(COLUMNS)}, created_at, updated_at)
+        SELECT {", ".join(values)}, %(at)s, %(at)s
+        FROM jsonb_array_elements(%(rows)s::jsonb) AS item
+        CROSS JOIN LATERAL jsonb_to_record(item) AS s({", ".join(f"{name} {COLUMNS[name][0]}" for name in given)})
+        LEFT JOIN catalog_product p ON p.product_id = s.product_id
+        ORDER BY s.product_id  -- the same order of row locks in everyone
+        ON CONFLICT (product_id) DO UPDATE
+        SET {", ".join(f"{name} = EXCLUDED.{name}" for name in changing)}, updated_at = EXCLUDED.updated_at
+        WHERE ({", ".join(f"catalog_product.{name}" for name in changing)})
+              IS DISTINCT FROM ({", ".join(f"EXCLUDED.{name}" for name in changing)})
+        RETURNING product_id, xmax = 0 AS created
+    """  # noqa: S608
