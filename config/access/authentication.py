@@ -1,0 +1,62 @@
+"""Authentication of the REST API: keys in the Authorization header, and the session of a back-office user."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import authentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from config.access.grants import Grant, grant_of_key, grant_of_user, plain_key_of
+
+
+class KeyCaller:
+    """Stands where Django expects a user when a key calls; it has no Django permissions, only the key's scopes."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+    is_staff = False
+    is_superuser = False
+    pk = None
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    def __str__(self) -> str:
+        return self.grant.name
+
+    def get_username(self) -> str:
+        return self.grant.name
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return False
+
+
+class KeyAuthentication(authentication.BaseAuthentication):
+    """``Authorization: Bearer <key>``, or Basic with the key as user name."""
+
+    def authenticate(self, request: Request) -> tuple[KeyCaller, Grant] | None:
+        plain = plain_key_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        if plain is None:
+            return None
+        grant = grant_of_key(plain, now=datetime.now(UTC))
+        if grant is None:
+            raise AuthenticationFailed(_("The key is unknown, disabled or expired."), code="invalid_key")
+        return KeyCaller(grant), grant
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The session of a back-office user; their permissions count as scopes."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Grant] | None:
+        user = getattr(request._request, "user", None)
+        grant = grant_of_user(user)
+        if grant is None:
+            return None
+        self.enforce_csrf(request)
+        return user, grant

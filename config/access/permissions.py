@@ -1,0 +1,32 @@
+"""Permission of the REST API: the scope that a view names for the method."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from config.access.grants import Grant
+
+
+class HasScope(BasePermission):
+    """Reads ``view.required_scopes`` (method → scope) and ``view.publishable``; a view that names neither is closed."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        grant = request.auth
+        if not isinstance(grant, Grant):
+            return False
+        method = request.method or ""
+        if method == "OPTIONS" or not hasattr(view, method.lower()):
+            return True  # harmless; and a method that does not exist is answered with 405, not 403
+        if grant.allows(view, method):
+            return True
+        if grant.publishable:
+            raise PermissionDenied(_("A publishable key may not call this address; use a secret key from a server."))
+        scope = getattr(view, "required_scopes", {}).get("GET" if method == "HEAD" else method)
+        raise PermissionDenied(
+            _("The scope %(scope)s is needed.") % {"scope": scope}
+            if scope
+            else _("This address may not be called with %(method)s.") % {"method": method}
+        )

@@ -1,0 +1,162 @@
+"""Errors of the REST API as problem details (RFC 9457), with every wrong field named."""
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.core.signals import got_request_exception
+from django.db import DataError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+from rest_framework.views import set_rollback
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:perennial:problem:"
+RETRY_SECONDS = 5
+
+
+class PayloadTooLarge(exceptions.APIException):
+    status_code = 413
+    default_detail = "The body is too large."
+    default_code = "too_large"
+
+
+class DatabaseUnreachable(exceptions.APIException):
+    status_code = 503
+    default_detail = "The database can't be reached."
+    default_code = "database_unreachable"
+
+
+def problem_details(exc: Exception, context: dict[str, Any]) -> Response:
+    """The exception handler of REST framework: whatever went wrong, the answer has the same shape."""
+    error = as_api_error(exc)
+    if error is None:
+        if settings.DEBUG:
+            raise exc
+        return unexpected_problem(context)
+    set_rollback()
+    response = Response(problem_of(error), status=error.status_code, content_type=CONTENT_TYPE)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if (wait := retry_after(error)) is not None:
+        response["Retry-After"] = str(wait)
+    return response
+
+
+def as_api_error(exc: Exception) -> exceptions.APIException | None:
+    """The REST framework's name for an error; None when it is nobody's fault but ours."""
+    match exc:
+        case exceptions.APIException():
+            return exc
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case ModelValidationError():
+            return exceptions.ValidationError(as_serializer_error(exc))
+        case RequestDataTooBig():
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            return PayloadTooLarge(_("The body is larger than %(most)d bytes.") % {"most": most})
+        case OperationalError() | InterfaceError():
+            logger.error("Answered 503: %s", exc)
+            return DatabaseUnreachable(_("The database can't be reached; try again in a moment."))
+        case DataError() | UnicodeEncodeError():
+            logger.warning("Answered 400: %s", exc, exc_info=True)
+            return exceptions.ValidationError(
+                _("A value can't be stored: it holds characters that are no text, or is out of range.")
+            )
+        case RecursionError():
+            return exceptions.ParseError(_("The JSON is nested too deeply."))
+    return None
+
+
+def problem_of(error: exceptions.APIException) -> dict[str, Any]:
+    status = error.status_code
+    problem: dict[str, Any] = {
+        "type": TYPE_PREFIX + code_of(error).replace("_", "-"),
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": "",
+        "errors": [],
+    }
+    if isinstance(error, exceptions.ValidationError):
+        problem["errors"] = list(field_errors(error.detail))
+        problem["detail"] = summary_of(problem["errors"])
+    else:
+        problem["detail"] = str(error.detail)
+    return problem
+
+
+def code_of(error: exceptions.APIException) -> str:
+    if isinstance(error, exceptions.ValidationError):
+        return "validation_failed"
+    return getattr(error.detail, "code", None) or error.default_code
+
+
+def field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str | None]]:
+    """One entry for each message; the field is a path such as ``lines[3].quantity``, or null for the whole body."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            yield from field_errors(inner, join(path, name))
+    elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
+        for index, inner in enumerate(detail):
+            yield from field_errors(inner, f"{path}[{index}]")
+    elif isinstance(detail, list):
+        for message in detail:
+            yield from field_errors(message, path)
+    else:
+        yield {"field": path or None, "code": getattr(detail, "code", None) or "invalid", "message": str(detail)}
+
+
+def join(path: str, name: Any) -> str:
+    if name == "non_field_errors":
+        return path
+    if isinstance(name, int) or (isinstance(name, str) and name.isdigit()):
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else str(name)
+
+
+def summary_of(errors: list[dict[str, str | None]]) -> str:
+    first = errors[0] if errors else {"field": None, "message": ""}
+    text = f"{first['field']}: {first['message']}" if first["field"] else str(first["message"])
+    if len(errors) <= 1:
+        return text
+    return _("%(first)s (and %(count)d more)") % {"first": text, "count": len(errors) - 1}
+
+
+def retry_after(error: exceptions.APIException) -> int | None:
+    if isinstance(error, exceptions.Throttled):
+        return max(1, int(getattr(error, "wait", None) or 1))
+    return RETRY_SECONDS if error.status_code == 503 else None
+
+
+def unexpected_problem(context: dict[str, Any]) -> Response:
+    """Logged and signalled just as Django does it for a view that fails."""
+    request = context["request"]._request
+    logger.error("Internal error at %s", request.path, exc_info=True, extra={"status_code": 500, "request": request})
+    got_request_exception.send(sender=problem_details, request=request)
+    set_rollback()
+    error = exceptions.APIException(_("Something went wrong here; it has been logged."))
+    return Response(problem_of(error), status=500, content_type=CONTENT_TYPE)
+
+
+def problem_response(error: exceptions.APIException) -> JsonResponse:
+    """The same outside a REST view: for middleware, and for addresses that lead nowhere."""
+    response = JsonResponse(problem_of(error), status=error.status_code, content_type=CONTENT_TYPE)
+    if (wait := retry_after(error)) is not None:
+        response["Retry-After"] = str(wait)
+    return response
+
+
+def api_not_found(request: HttpRequest) -> JsonResponse:
+    """A view for every address under ``/api/`` that nothing else answers."""
+    return problem_response(exceptions.NotFound(_("There is nothing at %(path)s.") % {"path": request.path}))

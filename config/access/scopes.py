@@ -1,0 +1,36 @@
+"""The scopes a key may hold, and which back-office permission amounts to which scope."""
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.translation import gettext_lazy as _
+
+# scope → (what it allows, the Django permission that gives it to a back-office user)
+KNOWN_SCOPES = {
+    "catalog:read": (_("read products and categories"), "catalog.view_product"),
+    "catalog:write": (_("change products and categories"), "catalog.change_product"),
+    "customers:read": (_("read customers, profiles and consents"), "identity.view_customer"),
+    "customers:write": (_("change customers and record consents"), "identity.change_customer"),
+    "customers:personal": (_("read names, e-mail addresses, phone numbers and birthdays"), "identity.view_personal"),
+    "orders:read": (_("read orders"), "orders.view_order"),
+    "orders:write": (_("change orders"), "orders.change_order"),
+    "events:read": (_("read events"), "events.view_event"),
+    "events:write": (_("change sources and events"), "events.change_source"),
+    "feedback:read": (_("read reviews"), "feedback.view_review"),
+    "feedback:write": (_("change reviews"), "feedback.change_review"),
+    "segments:read": (_("read segments and their members"), "segments.view_segment"),
+    "segments:write": (_("change segments"), "segments.change_segment"),
+    "campaigns:read": (_("read campaigns"), "campaigns.view_campaign"),
+    "campaigns:write": (_("change and launch campaigns"), "campaigns.change_campaign"),
+    "models:read": (_("read model versions and their figures"), "training.view_modelversion"),
+    "models:write": (_("promote and roll back models"), "training.change_modelversion"),
+    "recommendations:read": (_("ask for recommendations"), "training.view_modelversion"),
+    "recommendations:write": (_("change recommendation rules"), "training.change_modelversion"),
+}
+
+
+def unknown_scopes(scopes: list[str]) -> list[str]:
+    return sorted(set(scopes) - KNOWN_SCOPES.keys())
+
+
+def scopes_of_user(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
+    """The scopes that a back-office user's permissions amount to; a superuser has all."""
+    return frozenset(scope for scope, (_text, permission) in KNOWN_SCOPES.items() if user.has_perm(permission))  # type: ignore[union-attr]

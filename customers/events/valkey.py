@@ -1,0 +1,61 @@
+"""The one connection pool to Valkey of this process, with short patience: everything kept there can be done without."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 0.5
+PAUSE_SECONDS = 1.0  # after a failure nobody waits for Valkey again for this long
+
+
+class ValkeyDownError(Exception):
+    """Valkey did not answer in time; whoever asked has to do without."""
+
+
+class Pipelines:
+    """Sends commands in one round trip each; after a failure it refuses at once until the pause is over."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=PATIENCE_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # a pooled connection may be older than the server's last restart
+        )
+        self._down_until = 0.0
+
+    def run(self, fill: Callable[[Any], object]) -> list[Any]:
+        """The answers to the commands that ``fill`` puts into the pipeline it is given.
+
+        Raises:
+            ValkeyDownError: Valkey can't be reached, or answered with an error.
+        """
+        if time.monotonic() < self._down_until:
+            raise ValkeyDownError("Valkey failed a moment ago.")
+        pipeline = self._client.pipeline(transaction=False)
+        fill(pipeline)
+        try:
+            return pipeline.execute()
+        except redis.RedisError as error:
+            self._down_until = time.monotonic() + PAUSE_SECONDS
+            logger.warning("Valkey does not answer (%s): doing without for %.0f s", error, PAUSE_SECONDS)
+            raise ValkeyDownError(str(error)) from error
+
+
+@lru_cache(maxsize=4)
+def pipelines_of(url: str) -> Pipelines:
+    return Pipelines(url)
+
+
+def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
+    """Runs commands on the Valkey named by the settings, in one round trip."""
+    return pipelines_of(settings.VALKEY_URL).run(fill)
