@@ -64,6 +64,7 @@ class EmbeddedServers:
         self.throw_away = throw_away
         self.say = say
         self.used: list[EmbeddedServer] = []
+        self._servers: list[EmbeddedServer] = []
         self._in_use: int | None = None
         self._owner_pid = os.getpid()
 
@@ -108,16 +109,17 @@ class EmbeddedServers:
             wanted = [server for server, needed in zip(servers, (postgres, valkey), strict=True) if needed]
             for server in wanted:
                 server.ensure_running()
-                self.used.append(server)
+        self.used = [server for server in servers if server in wanted or server in self.used]
         urls = {server.name: server.url() for server in wanted}
         return Addresses(postgres=urls.get("postgres"), valkey=urls.get("valkey"))
 
     def _all(self, password: str) -> list[EmbeddedServer]:
-        known = {server.name: server for server in self.used}
-        return [
-            known.get(kind.name) or kind(self.var, password=password, throw_away=self.throw_away, say=self.say)
-            for kind in (PostgresServer, ValkeyServer)
-        ]
+        if not self._servers:
+            kinds = (PostgresServer, ValkeyServer)
+            self._servers = [
+                kind(self.var, password=password, throw_away=self.throw_away, say=self.say) for kind in kinds
+            ]
+        return self._servers
 
     def _make_folders(self) -> None:
         self.var.mkdir(mode=0o711, parents=True, exist_ok=True)

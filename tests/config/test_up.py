@@ -1,0 +1,179 @@
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from django.core.management.base import CommandError
+from django.db import connection
+
+from config import processes
+from config.embedded_server import free_port, is_alive
+from config.management.commands.up import choose_port
+from tests.waiting import wait_until
+
+PROJECT = Path(processes.__file__).parents[1]
+# A program that starts a child of its own, tells both numbers, and goes on until a signal.
+PARENT = """
+import os, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+print("pids", os.getpid(), child.pid)
+signal.pause()
+"""
+STUBBORN = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("pids", os.getpid())
+while True:
+    signal.pause()
+"""
+DRIVER = """
+import sys
+from config.processes import Program, Supervisor
+programs = [Program(f"p{number}", [sys.executable, "-c", code]) for number, code in enumerate(sys.argv[2:])]
+sys.exit(Supervisor(programs, grace=float(sys.argv[1])).run())
+"""
+
+
+class Terminal:
+    """A supervisor that runs in a process of its own, and what it has printed so far."""
+
+    def __init__(self, folder: Path, command: list[str], env: dict[str, str] | None = None) -> None:
+        self.path = folder / "output"
+        with self.path.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, *command], cwd=PROJECT, stdout=file, stderr=file, env={**os.environ, **(env or {})}
+            )
+
+    def text(self) -> str:
+        return self.path.read_text()
+
+    def wait_for(self, pattern: str, count: int = 1) -> list[str]:
+        def found() -> bool:
+            assert self.process.poll() is None or self._matches(pattern, count), self.text()
+            return self._matches(pattern, count)
+
+        wait_until(found, within=60, what=f"{pattern!r} in the output")
+        return re.findall(pattern, self.text())
+
+    def pids(self, programs: int) -> list[int]:
+        return [int(number) for line in self.wait_for(r"pids ([\d ]+)\n", programs) for number in line.split()]
+
+    def _matches(self, pattern: str, count: int) -> bool:
+        return len(re.findall(pattern, self.text())) >= count
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    started: list[Terminal] = []
+    yield started
+    for terminal in started:
+        if terminal.process.poll() is None:
+            terminal.process.send_signal(signal.SIGINT)
+        terminal.process.wait(timeout=30)
+
+
+def supervise(terminals: list[Terminal], folder: Path, *codes: str, grace: float = 10) -> Terminal:
+    terminals.append(Terminal(folder, ["-c", DRIVER, str(grace), *codes]))
+    return terminals[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_all_programs_and_their_children(
+    terminals: list[Terminal], tmp_path: Path, number: signal.Signals
+) -> None:
+    terminal = supervise(terminals, tmp_path, PARENT, PARENT)
+    pids = terminal.pids(2)
+    terminal.process.send_signal(number)
+    assert terminal.process.wait(timeout=30) == 0
+    assert f"{number.name}: ending everything." in terminal.text()
+    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all")
+
+
+def test_every_line_is_marked_with_its_program(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = supervise(terminals, tmp_path, "print('one\\ntwo'); print('three', end='')", PARENT)
+    terminal.process.wait(timeout=30)
+    lines = terminal.text().splitlines()
+    assert [line for line in lines if line.startswith("p0")] == ["p0 │ one", "p0 │ two", "p0 │ three"]
+
+
+def test_program_that_ends_by_itself_ends_the_others_and_is_named(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = supervise(terminals, tmp_path, PARENT, "import sys; sys.exit(3)")
+    assert terminal.process.wait(timeout=30) == 1
+    assert "p1 ended with exit status 3: ending the others." in terminal.text()
+
+
+def test_killed_program_ends_its_children_and_the_others_and_is_named(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
+    terminal = supervise(terminals, tmp_path, PARENT, PARENT)
+    pids = terminal.pids(2)
+    os.kill(pids[0], signal.SIGKILL)
+    assert terminal.process.wait(timeout=30) == 1
+    assert re.search(r"p\d ended by SIGKILL: ending the others\.", terminal.text())
+    wait_until(lambda: not any(map(is_alive, pids)), what="the end of all")
+
+
+def test_program_that_ignores_the_request_is_killed_after_the_grace(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = supervise(terminals, tmp_path, STUBBORN, grace=0.2)
+    [pid] = terminal.pids(1)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(timeout=30) == 0
+    assert "killing what has not ended: p0." in terminal.text()
+    assert not is_alive(pid)
+
+
+def test_kill_9_of_the_supervisor_leaves_no_program_and_no_child(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = supervise(terminals, tmp_path, PARENT, PARENT)
+    pids = terminal.pids(2)
+    guard = [child.pid for child in psutil.Process(terminal.process.pid).children() if child.pid not in pids]
+    terminal.process.kill()
+    wait_until(lambda: not any(map(is_alive, pids + guard)), what="the end of all")
+
+
+def test_port_is_the_next_free_one_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        monkeypatch.setattr("config.management.commands.up.DEFAULT_PORT", taken)
+        assert choose_port("127.0.0.1", None, say=said.append) > taken
+        assert said[0].startswith(f"Port {taken} is taken: the web server uses ")
+        with pytest.raises(CommandError, match=f"port {taken}: .* Choose another with --port"):
+            choose_port("127.0.0.1", taken, say=said.append)
+
+
+def test_unmigrated_database_is_refused_with_the_command_to_run(terminals: list[Terminal], tmp_path: Path) -> None:
+    empty = os.environ["DATABASE_URL"].rpartition("/")[0] + "/postgres"
+    terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty}))
+    assert terminals[0].process.wait(timeout=60) == 1
+    assert "migrations are pending: run `python manage.py migrate`" in terminals[0].text()
+    assert "Traceback" not in terminals[0].text()
+
+
+@pytest.mark.slow
+def test_up_serves_until_ctrl_c_and_leaves_nothing(
+    django_db_setup: None, terminals: list[Terminal], tmp_path: Path
+) -> None:
+    url = f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{connection.settings_dict['NAME']}"
+    port = free_port()
+    command = ["manage.py", "up", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
+    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": url}))
+    [terminal] = terminals
+    terminal.wait_for(f"Perennial runs at http://127.0.0.1:{port}/")
+    terminal.wait_for("beat: Starting|celery@.* ready", 2)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("GET", "/health/live")
+    assert client.getresponse().status == http.HTTPStatus.OK
+    client.close()
+    family = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]
+    assert len(family) >= 5
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(timeout=60) == 0
+    assert "killing" not in terminal.text()
+    wait_until(lambda: not any(map(is_alive, family)), what="the end of all")
