@@ -19,7 +19,7 @@ inlined = numba.njit(nogil=True, cache=True, inline="always")
 
 
 @inlined
-def _beats(value: float, tie: int, other_value: float, other_tie: int) -> bool:
+def _beats(value: float, tie: np.int64, other_value: float, other_tie: np.int64) -> bool | np.bool_:
     return value > other_value or (value == other_value and tie < other_tie)
 
 
@@ -54,7 +54,7 @@ def _sift_up(values: Floats, ties: Ints, columns: Ints, hole: int) -> None:
 
 
 @compiled
-def _offer(values: Floats, ties: Ints, columns: Ints, size: int, value: float, tie: int, column: int) -> int:
+def _offer(values: Floats, ties: Ints, columns: Ints, size: int, value: float, tie: np.int64, column: int) -> int:
     """Keep the entry if it is among the best `len(values)`; return the new size."""
     if size < values.shape[0]:
         values[size], ties[size], columns[size] = value, tie, column
@@ -79,7 +79,7 @@ def _drain(values: Floats, ties: Ints, columns: Ints, size: int, out_columns: In
 
 
 @inlined
-def _tie(seed: int, row: int, column: int) -> int:
+def _tie(seed: int, row: int, column: int) -> np.int64:
     """The tie-break: the column itself, or with seed >= 0 a pseudo-random number of (seed, row, column), splitmix64."""
     if seed < 0:
         return np.int64(column)
@@ -151,7 +151,7 @@ def product_top_k(
     n_columns: int,
     rows: Ints,
     skip: Ints,
-    shrinkage: float,
+    shrinkage: np.float32,
     out_columns: Ints,
     out_values: Floats,
     out_counts: Ints,

@@ -20,8 +20,11 @@ from recommendations.engine.contract import (
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
+from recommendations.engine.topn import top_n
 
 NORMALISATIONS = ("max", "rank")
+RANK_DEPTH = 200
+TINY = np.float32(1e-30)
 
 
 @register
@@ -29,9 +32,9 @@ class Blend(Algorithm):
     """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
 
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
-    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) among what the component
-    speaks for. What a component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM);
-    weights by `blend_search.choose_weights` on a validation cut.
+    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. What a
+    component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by
+    `blend_search.choose_weights` on a validation cut.
     """
 
     name = "blend"
@@ -128,32 +131,22 @@ class Blend(Algorithm):
 
 def add_normalised(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
     """Add share · normalised scores to `total`, in place."""
-    if isinstance(scores, csr_array):
-        positive = np.maximum(scores.data, 0)
+    if normalisation == "rank":
+        best = top_n(scores, RANK_DEPTH)
+        rows, places = np.nonzero((best.items >= 0) & (best.scores > 0))
+        total[rows, best.items[rows, places]] += np.float32(share) / (1.0 + np.log(places + 1.0)).astype(np.float32)
+    elif isinstance(scores, csr_array):
         rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-        normalised = _sparse_ranks(positive, rows) if normalisation == "rank" else positive / _row_maxima(scores)[rows]
-        total[rows, scores.indices] += np.float32(share) * normalised.astype(np.float32)
-    elif normalisation == "rank":
-        rows, columns = np.nonzero(scores > 0)
-        total[rows, columns] += np.float32(share) * _sparse_ranks(scores[rows, columns], rows)
+        factors = np.float32(share) / _row_maxima(scores)
+        total[rows, scores.indices] += np.maximum(scores.data, 0) * factors[rows]
     else:
-        largest = np.max(scores, axis=1, keepdims=True, where=np.isfinite(scores), initial=np.finfo(np.float32).tiny)
-        with np.errstate(invalid="ignore"):
-            total += np.nan_to_num(np.maximum(scores, 0) * (np.float32(share) / largest), nan=0.0)
+        positive = np.where(np.isfinite(scores), np.maximum(scores, 0), np.float32(0))
+        total += positive * (np.float32(share) / np.maximum(positive.max(axis=1, keepdims=True, initial=0), TINY))
 
 
 def _row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:
-    largest = np.full(scores.shape[0], np.finfo(np.float32).tiny, np.float32)
+    largest = np.full(scores.shape[0], TINY)
     filled = np.flatnonzero(np.diff(scores.indptr))
     if len(filled):
-        largest[filled] = np.maximum(np.maximum.reduceat(scores.data, scores.indptr[filled]), largest[filled])
+        largest[filled] = np.maximum(np.maximum.reduceat(scores.data, scores.indptr[filled]), TINY)
     return largest
-
-
-def _sparse_ranks(values: npt.NDArray[np.float32], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """1 / (1 + ln rank) within the row; entries that are not above 0 count 0."""
-    order = np.lexsort((-values, rows))
-    firsts = np.searchsorted(rows[order], rows[order])
-    ranks = np.empty(len(values))
-    ranks[order] = np.arange(len(values)) - firsts + 1
-    return np.where(values > 0, 1.0 / (1.0 + np.log(ranks)), 0.0).astype(np.float32)

@@ -30,7 +30,7 @@ FREE_TEXT = ("title", "description")
 class Content(Algorithm):
     """score(u, i) = p_u · t_i / |p_u| with p_u = Σ_j h_uj t_j, the weighted mean of the vectors of the history's items.
 
-    t_i has length 1: (1 + ln tf) · ln(n / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
+    t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
     a value. Terms in more than `max_share` of the different texts are left out. Items with equal texts share one row.
     `similar` gives the k most alike, of equals the more popular first.

@@ -1,0 +1,22 @@
+"""How good an algorithm is: one metric a file, cuts in time, intervals, and a runner over several algorithms.
+
+Ranking metrics take `hits`, bool (people, n): whether the product at each place of the list was relevant, best first, and
+`relevant`, int (people,): how many products were relevant to each. They return one figure a person, NaN for people to whom
+nothing was relevant. A list shorter than n counts as filled up with misses.
+"""
+
+from recommendations.engine.evaluation.bootstrap import Interval, intervals
+from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
+from recommendations.engine.evaluation.splits import Split, cut_in_time, leave_last_out
+
+__all__ = [
+    "Evaluation",
+    "Interval",
+    "Result",
+    "Split",
+    "cut_in_time",
+    "evaluate",
+    "intervals",
+    "judge",
+    "leave_last_out",
+]

@@ -1,0 +1,27 @@
+"""Which places of ranked lists hold something relevant."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+type Hits = npt.NDArray[np.bool_]
+type Counts = npt.NDArray[np.integer]
+type PerPerson = npt.NDArray[np.float64]
+
+
+def hits_of(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
+    """bool (people, n): whether items[p, place] is a stored column of row p of `relevant`; -1 (nothing there) is a miss."""
+    n_items = relevant.shape[1]
+    rows = np.repeat(np.arange(relevant.shape[0], dtype=np.int64), np.diff(relevant.indptr))
+    wanted = np.sort(rows * n_items + relevant.indices)
+    keys = np.arange(len(items), dtype=np.int64)[:, None] * n_items + items
+    place = np.searchsorted(wanted, keys)
+    found = np.zeros(items.shape, np.bool_)
+    inside = (place < len(wanted)) & (items >= 0)
+    found[inside] = wanted[place[inside]] == keys[inside]
+    return found
+
+
+def per_person(values: npt.ArrayLike, relevant: Counts) -> PerPerson:
+    """The values, NaN where nothing was relevant."""
+    return np.where(np.asarray(relevant) > 0, np.asarray(values, np.float64), np.nan)

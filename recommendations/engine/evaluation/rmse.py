@@ -1,0 +1,26 @@
+"""Root mean squared error of predicted ratings."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def rmse(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
+    """√ mean (predicted − actual)², in the unit of the ratings.
+
+    Source: Herlocker et al., TOIS 2004, 4.1. Pairs without a prediction (NaN) are an error, not skipped: ValueError. NaN for none.
+    """
+    differences = errors(predicted, actual)
+    return float(np.sqrt(np.mean(np.square(differences)))) if len(differences) else float("nan")
+
+
+def errors(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """predicted − actual. Errors: ValueError for unequal lengths or values that are not finite."""
+    left, right = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
+    if left.shape != right.shape or left.ndim != 1:
+        raise ValueError(f"predicted has shape {left.shape}, actual {right.shape}; both must be equally long rows")
+    wrong = ~(np.isfinite(left) & np.isfinite(right))
+    if wrong.any():
+        raise ValueError(
+            f"{int(wrong.sum())} ratings are missing or not finite, first at place {int(np.argmax(wrong))}"
+        )
+    return left - right

@@ -1,0 +1,158 @@
+"""Judges several algorithms on one cut, with intervals and paired differences."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.contract import Algorithm
+from recommendations.engine.evaluation.average_precision import average_precision
+from recommendations.engine.evaluation.bootstrap import Interval, intervals
+from recommendations.engine.evaluation.coverage import coverage
+from recommendations.engine.evaluation.f1 import f1
+from recommendations.engine.evaluation.hit_rate import hit_rate
+from recommendations.engine.evaluation.hits import Counts, Hits, PerPerson, hits_of
+from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.precision import precision
+from recommendations.engine.evaluation.recall import recall
+from recommendations.engine.evaluation.reciprocal_rank import reciprocal_rank
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.products import Products
+from recommendations.engine.topn import recommend
+
+RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {
+    "precision": precision,
+    "recall": recall,
+    "f1": f1,
+    "ndcg": ndcg,
+    "hit_rate": hit_rate,
+    "map": average_precision,
+    "mrr": reciprocal_rank,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One figure: `metric`@`n` of `algorithm`, low…high holding it with 95 % (None where no interval is defined)."""
+
+    algorithm: str
+    metric: str
+    n: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Everything measured on one cut. `users` are the rows of the people judged; `scores[algorithm][metric, n]` one figure each."""
+
+    results: list[Result]
+    users: npt.NDArray[np.int32]
+    scores: dict[str, dict[tuple[str, int], PerPerson]]
+    fit_s: dict[str, float]
+    recommend_s: dict[str, float]
+    seed: int
+
+    def value(self, algorithm: str, metric: str, n: int) -> Result:
+        """One result. Errors: KeyError."""
+        for result in self.results:
+            if (result.algorithm, result.metric, result.n) == (algorithm, metric, n):
+                return result
+        raise KeyError(f"no {metric}@{n} of {algorithm} in this evaluation")
+
+    def difference(self, first: str, second: str, metric: str, n: int) -> Interval:
+        """Mean of first − second over the same people with its paired bootstrap interval: above 0 throughout, first is better."""
+        difference = self.scores[first][metric, n] - self.scores[second][metric, n]
+        return intervals(difference[:, None], seed=self.seed)[0]
+
+    def best(self, metric: str = "ndcg", n: int = 10) -> str:
+        """Name of the algorithm with the largest value; of equals the first."""
+        return max(self.scores, key=lambda name: self.value(name, metric, n).value)
+
+
+def evaluate(
+    *,
+    algorithms: Mapping[str, Algorithm],
+    train: Interactions,
+    test: Interactions,
+    exclude_seen: bool,
+    seed: int,
+    products: Products | None = None,
+    ns: Sequence[int] = (5, 10, 20),
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> Evaluation:
+    """Fit each algorithm on train, rank all products for each person of test, compare with what they took there.
+
+    Relevant are the different products of a person in test; with `exclude_seen` only those not in train, which are then never
+    shown either. Ties are broken at random by the seed. Memory is bounded by that of the algorithms plus one block of scores.
+    """
+    fit_s = {}
+    for name, algorithm in algorithms.items():
+        start = time.perf_counter()
+        algorithm.fit(train, products)
+        fit_s[name] = time.perf_counter() - start
+    return judge(
+        algorithms=algorithms,
+        train=train,
+        test=test,
+        exclude_seen=exclude_seen,
+        seed=seed,
+        ns=ns,
+        allowed=allowed,
+        fit_s=fit_s,
+    )
+
+
+def judge(
+    *,
+    algorithms: Mapping[str, Algorithm],
+    train: Interactions,
+    test: Interactions,
+    exclude_seen: bool,
+    seed: int,
+    ns: Sequence[int] = (5, 10, 20),
+    allowed: npt.NDArray[np.bool_] | None = None,
+    fit_s: Mapping[str, float] | None = None,
+) -> Evaluation:
+    """`evaluate` for algorithms that are fitted on train already."""
+    users = np.unique(test.user)
+    histories = train.histories(users)
+    relevant = relevant_items(test, train, users, exclude_seen)
+    counts = np.diff(relevant.indptr)
+    results: list[Result] = []
+    scores: dict[str, dict[tuple[str, int], PerPerson]] = {}
+    recommend_s = {}
+    for name, algorithm in algorithms.items():
+        start = time.perf_counter()
+        ranking = recommend(algorithm, histories, max(ns), exclude_seen=exclude_seen, allowed=allowed, tie_seed=seed)
+        recommend_s[name] = time.perf_counter() - start
+        hits = hits_of(ranking.items, relevant)
+        scores[name] = {
+            (metric, n): formula(hits[:, :n], counts) for n in ns for metric, formula in RANKING_METRICS.items()
+        }
+        results += _results(name, scores[name], seed)
+        results += [Result(name, "coverage", n, coverage(ranking.items[:, :n], train.n_items), None, None) for n in ns]
+    return Evaluation(results, users, scores, dict(fit_s or {}), recommend_s, seed)
+
+
+def _results(name: str, scores: dict[tuple[str, int], PerPerson], seed: int) -> list[Result]:
+    found = intervals(np.column_stack(list(scores.values())), seed=seed)
+    return [
+        Result(name, metric, n, interval.value, interval.low, interval.high)
+        for (metric, n), interval in zip(scores, found, strict=True)
+    ]
+
+
+def relevant_items(
+    test: Interactions, train: Interactions, users: npt.NDArray[np.int32], exclude_seen: bool
+) -> csr_array:
+    """CSR (users, items) whose stored columns are the products a person took in test."""
+    wanted = test.user_items()[users, :]
+    if exclude_seen:
+        wanted = wanted - wanted.multiply(train.user_items()[users, :] > 0)
+        wanted.eliminate_zeros()
+    return csr_array(wanted)

@@ -1,0 +1,60 @@
+"""Small data sets with known answers."""
+
+import numpy as np
+
+from recommendations.engine import IdMap, Interactions, Products
+from recommendations.engine.algorithms.blend import Blend
+
+SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 4), "u5": (5, 3, 4)}
+
+
+def make_seed_ratings() -> Interactions:
+    """The five users and three items of the seed document's section 4.3."""
+    triples = [(user, f"i{place}", rating) for user, row in SEED_RATINGS.items() for place, rating in enumerate(row, 1)]
+    users, items, ratings = zip(*triples, strict=True)
+    return Interactions.from_ids(user_ids=users, item_ids=items, weight=ratings)
+
+
+def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
+    """People and products of the same colour belong together; each of four people lacks one square. Returns the board and it."""
+    withheld = {"u0": "i2", "u1": "i5", "u4": "i6", "u7": "i1"}
+    squares = [
+        (f"u{user}", f"i{item}")
+        for user in range(size)
+        for item in range(size)
+        if (user + item) % 2 == 0 and withheld.get(f"u{user}") != f"i{item}"
+    ]
+    users, items = zip(*squares, strict=True)
+    return Interactions.from_ids(user_ids=users, item_ids=items), withheld
+
+
+def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int = 60, seed: int = 5) -> Interactions:
+    """Purchases with repeats, spread over 200 days; a few products nobody bought."""
+    draws = np.random.default_rng(seed)
+    users = draws.integers(0, n_users, m)
+    items = np.minimum(draws.zipf(1.4, m) - 1 + users % 7, n_items - 5)
+    catalogue = [f"商品 {item:03d}" for item in range(n_items)]
+    return Interactions.from_ids(
+        user_ids=[f"user-{user}" for user in users],
+        item_ids=[catalogue[item] for item in items],
+        order=draws.random(m) * 200 * 86_400,
+        weight=draws.integers(1, 4, m),
+        items=IdMap.of(catalogue),
+    )
+
+
+def make_products(n_items: int) -> Products:
+    """English and Chinese titles, three categories, two brands."""
+    words = ("red tea", "绿茶 200g", "black coffee", "咖啡豆", "crème brûlée")
+    return Products.of_columns(
+        {
+            "title": [f"{words[item % 5]} {item % 4}" for item in range(n_items)],
+            "category": [f"Food > 分类{item % 3}" for item in range(n_items)],
+            "brand": [("Acme", "")[item % 2] for item in range(n_items)],
+        }
+    )
+
+
+def make_blend() -> Blend:
+    names = ("popularity", "repeat", "item-knn", "user-knn", "content")
+    return Blend({name: {"algorithm": name, "parameters": {}} for name in names})

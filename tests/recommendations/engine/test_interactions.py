@@ -1,0 +1,128 @@
+"""Data enter the engine whole or not at all."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine import IdMap, Interactions, WrongIdsError, WrongInteractionsError
+from tests.recommendations.engine.makers import make_random_interactions
+
+DAY = 86_400.0
+
+
+def make(**columns):
+    return Interactions.from_ids(**{"user_ids": ["a", "b", "a"], "item_ids": ["x", "x", "y"], **columns})
+
+
+def test_ids_that_are_not_numbers_and_not_ascii_come_back():
+    ids = ["zoë", "张三", "a" * 300, "", "10", "9", "emoji 🙂", "x y"]
+    known = IdMap.of(ids)
+    assert known.ids(known.rows(ids)) == ids
+    assert len(known) == len(ids)
+
+
+def test_unknown_ids_have_row_minus_one():
+    known = IdMap.of(["a", "b"])
+    assert known.rows(["b", "c", "", "aa"]).tolist() == [1, -1, -1, -1]
+    assert "a" in known
+    assert "c" not in known
+    assert 1 not in known
+
+
+def test_rows_follow_the_order_of_the_ids_and_not_of_their_lines():
+    assert IdMap.of(["c", "a", "b", "a"]).ids() == ["a", "b", "c"]
+
+
+def test_integer_ids_count_as_their_text():
+    known, rows = IdMap.numbered(np.array([10, 9, 10]))
+    assert known.ids() == ["10", "9"]
+    assert rows.tolist() == [0, 1, 0]
+    assert known.row("9") == 1
+
+
+def test_ids_that_share_a_hash_are_told_apart():
+    honest = IdMap.of([f"id{place}" for place in range(50)])
+    colliding = IdMap(honest.text, honest.offsets, np.sort(np.repeat(honest.hashes[:1], 50)), honest.hash_rows)
+    assert colliding.id(7) == honest.id(7)
+    probe = honest.id(int(honest.hash_rows[0]))
+    assert colliding.row(probe) == honest.row(probe)
+
+
+def test_loaded_map_gives_the_same_rows(tmp_path):
+    known = IdMap.of([f"商品{place}" for place in range(500)])
+    for name, array in known.arrays().items():
+        np.save(tmp_path / f"{name}.npy", array, allow_pickle=False)
+    mapped = IdMap.from_arrays({name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in known.arrays()})
+    assert mapped.rows(known.ids()).tolist() == list(range(500))
+
+
+@pytest.mark.parametrize("ids", [["a", None], ["a", 3], [b"a"], [1.5], ["\ud800"]])
+def test_ids_that_are_not_text_are_refused_with_their_place(ids):
+    with pytest.raises(WrongIdsError, match=f"id {len(ids) - 1} "):
+        IdMap.of(ids)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("weight", [1, float("nan"), 1], "weight .*first nan at place 1"),
+        ("weight", [1, 1, -2], "weight .*first -2.0 at place 2"),
+        ("weight", [1, float("inf"), 1], "weight .*inf"),
+        ("weight", [1, 1], "weight has shape"),
+        ("order", [1, 2, float("nan")], "order .*first nan at place 2"),
+        ("order", np.array(["2026-01-01", "NaT", "2026-01-02"], "M8[s]"), "order .*place 1"),
+        ("kind", [0, 9, 0], "kind .*first 9 at place 1"),
+        ("item_ids", ["x", "x"], "item has shape"),
+        ("user_ids", ["a", None, "b"], "user_ids: id 1 is None"),
+        ("items", IdMap.of(["x"]), "item_ids: 1 ids are not among the 1 known ones, first 'y' at place 2"),
+        ("as_of", 1.0, "as_of is 1.0"),
+    ],
+)
+def test_wrong_column_is_refused_by_name_value_and_place(column, values, message):
+    with pytest.raises(WrongInteractionsError, match=message):
+        make(**{column: values})
+
+
+def test_duplicates_are_summed():
+    interactions = make(user_ids=["a", "a", "b"], item_ids=["x", "x", "x"], weight=[1, 2, 4])
+    assert interactions.user_items().toarray().tolist() == [[3], [4]]
+
+
+def test_half_life_counts_back_from_as_of():
+    interactions = make(order=[0.0, 10 * DAY, 20 * DAY], weight=[4, 4, 4], as_of=20 * DAY)
+    np.testing.assert_allclose(interactions.user_items(half_life_days=10).toarray(), [[1, 4], [2, 0]])
+
+
+def test_dates_become_seconds():
+    interactions = make(order=np.array(["1970-01-02", "1970-01-03", "1970-01-01"], "M8[D]"))
+    assert interactions.order.tolist() == [DAY, 2 * DAY, 0.0]
+
+
+def test_before_and_after_share_nothing_and_lose_nothing():
+    interactions = make_random_interactions()
+    cut = float(np.median(interactions.order))
+    past, future = interactions.before(cut), interactions.after(cut)
+    assert len(past) + len(future) == len(interactions)
+    assert past.order.max() < cut <= future.order.min()
+    assert past.as_of == cut
+
+
+def test_kinds_are_weighed_by_name():
+    interactions = make(kind=[0, 4, 4], weight=[1, 1, 2])
+    assert interactions.weighted_by_kind({"view": 1, "purchase": 5}).weight.tolist() == [1, 5, 10]
+    assert interactions.weighted_by_kind({"view": 1}).weight.tolist() == [1, 0, 0]
+    with pytest.raises(WrongInteractionsError, match="'sale'"):
+        interactions.weighted_by_kind({"sale": 1})
+
+
+def test_people_are_cold_warm_or_hot():
+    interactions = make(user_ids=["a"] * 5 + ["b"], item_ids=["x"] * 6, users=IdMap.of(["a", "b", "c"]))
+    named = interactions.users_by_activity(warm_below=5)
+    assert {name: rows.tolist() for name, rows in named.items()} == {"hot": [0], "warm": [1], "cold": [2]}
+
+
+def test_histories_are_oldest_first_for_the_people_asked_for():
+    interactions = make(user_ids=["b", "a", "b"], item_ids=["x", "y", "z"], order=[3, 2, 1])
+    histories = interactions.histories(np.array([1, 0]))
+    assert histories.rows(0, 1).item.tolist() == [2, 0]
+    assert histories.rows(1, 2).item.tolist() == [1]
+    assert histories.user.tolist() == [1, 0]
