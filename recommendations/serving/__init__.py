@@ -1,0 +1,1 @@
+"""What to show: one public function, `recommend`, over arrays that all workers share."""

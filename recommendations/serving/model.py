@@ -1,0 +1,104 @@
+"""The model that serves, as arrays mapped into memory, and the history from which a person's recommendations start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine import KIND_CODES, Histories, IdMap, restore
+from recommendations.engine.algorithms.blend import Blend
+from recommendations.training.artifacts import Artifact
+
+
+@dataclass(frozen=True)
+class RecentInteraction:
+    """Something that happened after the model was trained."""
+
+    product_id: str
+    kind: str
+    at: float
+
+
+@dataclass(frozen=True, eq=False)
+class ServingModel:
+    """One version's arrays.
+
+    items: product ids; identifiers: "kind:value" of known people, identifier_user their rows in the training data; history_*: what
+    each of those people did, as CSR by person; exclude_seen: whether for-you leaves out what someone has already bought.
+    """
+
+    version: str
+    algorithm: str
+    blend: Blend
+    items: IdMap
+    identifiers: IdMap
+    identifier_user: npt.NDArray[np.int32]
+    history_indptr: npt.NDArray[np.int64]
+    history_item: npt.NDArray[np.int32]
+    history_order: npt.NDArray[np.float64]
+    history_weight: npt.NDArray[np.float32]
+    history_kind: npt.NDArray[np.int8]
+    kind_weights: dict[str, float]
+    exclude_seen: bool
+    as_of: float
+
+    @classmethod
+    def of_artifact(cls, *, version: str, algorithm: str, artifact: Artifact) -> "ServingModel":
+        saved: dict[str, Any] = dict(artifact.saved)
+        blend = restore(artifact.part("model"), saved["model"])
+        if not isinstance(blend, Blend):
+            raise TypeError(f"{version} holds {type(blend).__name__}, serving reads a Blend")
+        history = artifact.part("history")
+        return cls(
+            version=version,
+            algorithm=algorithm,
+            blend=blend,
+            items=IdMap.from_arrays(artifact.part("items")),
+            identifiers=IdMap.from_arrays(artifact.part("identifiers")),
+            identifier_user=artifact.arrays["identifier_user"],
+            history_indptr=history["indptr"],
+            history_item=history["item"],
+            history_order=history["order"],
+            history_weight=history["weight"],
+            history_kind=history["kind"],
+            kind_weights=saved["kind_weights"],
+            exclude_seen=saved["exclude_seen"],
+            as_of=saved["as_of"],
+        )
+
+    def user_rows(self, identifiers: Sequence[str]) -> list[int]:
+        """The rows of the people behind "kind:value" identifiers that the model has seen; no row twice."""
+        if not identifiers:
+            return []
+        places = self.identifiers.rows(list(identifiers))
+        return sorted({int(self.identifier_user[place]) for place in places if place >= 0})
+
+    def history(self, *, users: Sequence[int], recent: Sequence[RecentInteraction]) -> Histories:
+        """One history of all that these people did until training and what came since, oldest first."""
+        parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in users]
+        known = [item for item in recent if item.kind in self.kind_weights and item.at >= self.as_of]
+        rows = self.items.rows([item.product_id for item in known]) if known else np.empty(0, np.int32)
+        later = [(row, item) for row, item in zip(rows.tolist(), known, strict=True) if row >= 0]
+        item = [*(self.history_item[part] for part in parts), np.array([row for row, _ in later], np.int32)]
+        order = [*(self.history_order[part] for part in parts), np.array([event.at for _, event in later])]
+        weight = [
+            *(self.history_weight[part] for part in parts),
+            np.array([self.kind_weights[event.kind] for _, event in later], np.float32),
+        ]
+        kind = [
+            *(self.history_kind[part] for part in parts),
+            np.array([KIND_CODES[event.kind] for _, event in later], np.int8),
+        ]
+        orders = np.concatenate(order)
+        oldest_first = np.argsort(orders, kind="stable")
+        return Histories.of_lists(
+            [np.concatenate(item)[oldest_first]],
+            n_items=len(self.items),
+            orders=[orders[oldest_first]],
+            weights=[np.concatenate(weight)[oldest_first]],
+            kinds=[np.concatenate(kind)[oldest_first]],
+            users=np.array([users[0] if len(users) == 1 else -1], np.int32),
+            as_of=max(self.as_of, float(orders.max()) if len(orders) else self.as_of),
+        )

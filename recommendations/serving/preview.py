@@ -1,0 +1,65 @@
+"""What the back office shows of recommendations: the answer as the storefront gets it, and the full share of every source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from recommendations.serving.loading import Loaded, Loader, loader
+from recommendations.serving.reasons import shares
+from recommendations.serving.recommend import Answer, Item, Request, history_of, recommend
+from recommendations.serving.scenarios import FOR_YOU
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One line of "why this?": so much of the score comes from this product of the history through this source."""
+
+    source: str
+    product_id: str
+    title: str
+    percent: float
+
+
+@dataclass(frozen=True)
+class Previewed:
+    item: Item
+    causes: list[Cause]
+
+
+@dataclass(frozen=True)
+class Preview:
+    answer: Answer
+    items: list[Previewed]
+    history: list[tuple[str, str, datetime]]
+
+
+def preview(*, request: Request, now: datetime, source: Loader = loader) -> Preview:
+    """The answer to ``request`` with the causes of each item, and the newest products of the history it starts from."""
+    answer = recommend(request=request, now=now, source=source)
+    loaded = source.current(now=now)
+    if request.scenario != FOR_YOU:
+        return Preview(answer, [Previewed(item, []) for item in answer.items], [])
+    history = history_of(loaded, request)
+    causes: Sequence[list[Cause]] = [[] for _ in answer.items]
+    if answer.fallback is None:
+        rows = loaded.model.items.rows([item.product_id for item in answer.items]).tolist()
+        parts = loaded.model.blend.explain_many(history, rows)
+        causes = [
+            [
+                Cause(share.source, *named(loaded, share.item), percent=round(share.share * 100, 1))
+                for share in shares(contributions)[:8]
+            ]
+            for contributions in parts
+        ]
+    newest = list(zip(history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist(), strict=True))
+    past = [(*named(loaded, row), datetime.fromtimestamp(moment, now.tzinfo)) for row, moment in newest]
+    return Preview(answer, [Previewed(item, found) for item, found in zip(answer.items, causes, strict=True)], past)
+
+
+def named(loaded: Loaded, row: int) -> tuple[str, str]:
+    """Product id and title of a row of the model; both empty for -1, which is no single product."""
+    if row < 0:
+        return "", ""
+    card = loaded.catalogue.cards[row]
+    product_id = loaded.model.items.id(row)
+    return product_id, card.title if card is not None else product_id

@@ -1,0 +1,232 @@
+"""The one public function of serving: what to show in a place of the shop, to whoever is looking."""
+
+import base64
+import binascii
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+from customers.events.recent import recent_interactions
+
+from recommendations.engine import Histories, top_n
+from recommendations.serving.catalogue import Card
+from recommendations.serving.loading import Loaded, Loader, loader
+from recommendations.serving.model import RecentInteraction
+from recommendations.serving.reasons import Reason, alike, popular, reason_of
+from recommendations.serving.scenarios import (
+    POPULAR,
+    SCENARIOS,
+    SIMILAR,
+    Candidates,
+    score_for_you,
+    score_popular,
+    score_similar,
+    score_similar_parts,
+)
+
+MOST_PER_REQUEST = 100
+MOST_RECENT = 50
+
+
+class WrongRequestError(Exception):
+    """A request that no answer fits; names the field and what would be right."""
+
+    def __init__(self, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field_name
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. ``category`` is a path and includes what lies below it."""
+
+    scenario: str
+    user_id: str = ""
+    anonymous_id: str = ""
+    product_ids: Sequence[str] = ()
+    n: int = 10
+    cursor: str = ""
+    category: str = ""
+    brand: str = ""
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    in_stock: bool = True
+    exclude: Sequence[str] = ()
+    explain: bool = True
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    product_id: str
+    rank: int
+    score: float
+    card: Card
+    reason: Reason | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    recommendation_id: str
+    scenario: str
+    strategy: str
+    fallback: str | None
+    model_version: str
+    took_ms: float
+    items: list[Item] = field(default_factory=list)
+    next_cursor: str | None = None
+
+
+def recommend(*, request: Request, now: datetime, source: Loader = loader) -> Answer:
+    """Products for a place of the shop, best first, each with the reason for it.
+
+    Someone unknown gets what is popular instead (``fallback`` says so) unless ``strict``. Asks the database nothing between two
+    looks of the loader.
+
+    Raises:
+        WrongRequestError: the request contradicts itself.
+        NoModelError: no model was promoted yet.
+    """
+    started = time.perf_counter()
+    offset = read_cursor(request.cursor)
+    if request.scenario not in SCENARIOS:
+        raise WrongRequestError(
+            "scenario", f"There is no scenario {request.scenario!r}; there are {', '.join(SCENARIOS)}."
+        )
+    if not 1 <= request.n <= MOST_PER_REQUEST:
+        raise WrongRequestError("n", f"n is {request.n}; give 1 to {MOST_PER_REQUEST}.")
+    loaded = source.current(now=now)
+    allowed = allowed_items(loaded, request)
+    history = Histories.of_lists([[]], n_items=len(loaded.model.items), as_of=loaded.model.as_of)
+    fallback = None
+    candidates, history = candidates_of(loaded, request, history)
+    chosen = best(candidates, allowed=allowed, offset=offset, n=request.n) if candidates is not None else []
+    if not chosen and not request.strict and request.scenario != POPULAR and offset == 0:
+        fallback = POPULAR
+        candidates = score_popular(model=loaded.model)
+        chosen = best(candidates, allowed=allowed, offset=offset, n=request.n)
+    more = len(chosen) > request.n
+    chosen = chosen[: request.n]
+    reasons = explain(loaded, request, history, candidates, [row for row, _ in chosen]) if request.explain else {}
+    items = [
+        Item(loaded.model.items.id(row), offset + place + 1, score, card, reasons.get(row))
+        for place, (row, score) in enumerate(chosen)
+        if (card := loaded.catalogue.cards[row]) is not None
+    ]
+    return Answer(
+        recommendation_id=make_recommendation_id(now),
+        scenario=request.scenario,
+        strategy=candidates.strategy if candidates is not None else request.scenario,
+        fallback=fallback,
+        model_version=loaded.model.version,
+        took_ms=round((time.perf_counter() - started) * 1000, 2),
+        items=items,
+        next_cursor=write_cursor(offset + request.n) if more and fallback is None else None,
+    )
+
+
+def candidates_of(loaded: Loaded, request: Request, empty: Histories) -> tuple[Candidates | None, Histories]:
+    """Scores for the scenario and the history they come from; None where there is nothing to start from."""
+    if request.scenario == POPULAR:
+        return score_popular(model=loaded.model), empty
+    if request.scenario == SIMILAR:
+        if not request.product_ids:
+            raise WrongRequestError("product_id", "similar needs product_id: the product to find alternatives to.")
+        rows = [int(row) for row in loaded.model.items.rows(list(request.product_ids)) if row >= 0]
+        return (score_similar(model=loaded.model, rows=rows) if rows else None), empty
+    history = history_of(loaded, request)
+    return (score_for_you(model=loaded.model, history=history) if len(history.item) else None), history
+
+
+def history_of(loaded: Loaded, request: Request) -> Histories:
+    """What the person did until training, and their recent interactions from Valkey in one round trip."""
+    identifiers = [
+        (kind, value) for kind, value in (("user_id", request.user_id), ("anonymous_id", request.anonymous_id)) if value
+    ]
+    recent = [
+        RecentInteraction(product_id, kind, at)
+        for product_id, kind, at in recent_interactions(identifiers=identifiers)[:MOST_RECENT]
+    ]
+    users = loaded.model.user_rows([f"{kind}:{value}" for kind, value in identifiers])
+    return loaded.model.history(users=users, recent=recent)
+
+
+def allowed_items(loaded: Loaded, request: Request) -> np.ndarray:
+    allowed = loaded.catalogue.mask(
+        in_stock=request.in_stock,
+        category=request.category,
+        brand=request.brand,
+        price_min=request.price_min,
+        price_max=request.price_max,
+    )
+    if request.exclude:
+        rows = loaded.model.items.rows(list(request.exclude))
+        allowed[rows[rows >= 0]] = False
+    return allowed
+
+
+def best(candidates: Candidates, *, allowed: np.ndarray, offset: int, n: int) -> list[tuple[int, float]]:
+    """Rows and scores from ``offset`` on, one more than asked for where there is one."""
+    ranking = top_n(candidates.scores[None, :], offset + n + 1, allowed=allowed)
+    pairs = zip(ranking.items[0, offset:].tolist(), ranking.scores[0, offset:].tolist(), strict=True)
+    return [(row, score) for row, score in pairs if row >= 0]
+
+
+def explain(
+    loaded: Loaded, request: Request, history: Histories, candidates: Candidates | None, rows: Sequence[int]
+) -> dict[int, Reason]:
+    """The true reason of each row, by the strategy that chose it."""
+    if candidates is None or candidates.strategy == POPULAR:
+        return dict.fromkeys(rows, popular())
+    if candidates.strategy == SIMILAR:
+        return alike_reasons(loaded, request, rows)
+    parts = loaded.model.blend.explain_many(history, rows)
+    return {
+        row: reason_of(row=row, contributions=contributions, history=history, catalogue=loaded.catalogue)
+        for row, contributions in zip(rows, parts, strict=True)
+    }
+
+
+def alike_reasons(loaded: Loaded, request: Request, rows: Sequence[int]) -> dict[int, Reason]:
+    """For each row the given product and the side (content or buyers) with the largest part of its score."""
+    model, found = loaded.model, {}
+    given = [int(row) for row in model.items.rows(list(request.product_ids)) if row >= 0]
+    parts = {row: score_similar_parts(model=model, row=row) for row in given}
+    for row in rows:
+        nearest = max(given, key=lambda place: parts[place][0][row] + parts[place][1][row])
+        card = loaded.catalogue.cards[nearest]
+        product_id = model.items.id(nearest)
+        by_content, by_buyers = (float(part[row]) for part in parts[nearest])
+        title = card.title if card is not None else product_id
+        found[row] = alike(title=title, product_id=product_id, by_content=by_content, by_buyers=by_buyers)
+    return found
+
+
+def make_recommendation_id(now: datetime) -> str:
+    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then chance, so that ids sort by time."""
+    value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
+    value = value & ~(0xF << 76) | (7 << 76)
+    value = value & ~(0x3 << 62) | (2 << 62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def write_cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> int:
+    if not cursor:
+        return 0
+    try:
+        offset = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error) as error:
+        raise WrongRequestError("cursor", "cursor is not one that an answer gave.") from error
+    if not 0 <= offset <= 10_000:
+        raise WrongRequestError("cursor", "cursor is not one that an answer gave.")
+    return offset

@@ -1,0 +1,5 @@
+from django.urls import path
+
+from recommendations.serving.api import RecommendationsView
+
+urlpatterns = [path("recommendations/<slug:scenario>/", RecommendationsView.as_view(), name="recommendations")]
