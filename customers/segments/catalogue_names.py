@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from catalog.models import Category, Product
 from customers.identity.models import Customer
 from customers.segments.conditions import comparisons
-from customers.segments.fields import TRAIT_PREFIX
 from customers.segments.models import Segment
 from customers.segments.reading import ConditionError, Node, Problem, shown
 
@@ -72,7 +71,7 @@ def suggest_names(*, field: str, text: str) -> list[str]:
         return []
     model, column = models[field]
     names: Iterable[str] = (
-        model.objects.filter(**{f"{column}__icontains": text})  # type: ignore[attr-defined]
+        model.objects.filter(**{f"{column}__icontains": text})
         .exclude(**{column: ""})
         .order_by(column)
         .values_list(column, flat=True)
@@ -90,6 +89,4 @@ def known_traits() -> tuple[str, ...]:
             "ORDER BY 1 LIMIT 200",
             [TRAITS_FROM_CUSTOMERS],
         )
-        return tuple(
-            name for (name,) in cursor.fetchall() if 0 < len(name) <= 100 and not name.startswith(TRAIT_PREFIX)
-        )
+        return tuple(name for (name,) in cursor.fetchall() if 0 < len(name) <= 100)

@@ -134,25 +134,22 @@ def compile_names(comparison: Comparison, as_of: datetime) -> Q:
 def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
     purpose = comparison.field.name.removeprefix(CONSENT_PREFIX)
     wanted = comparison.value if isinstance(comparison.value, list) else [comparison.value]
-    found = reduce(or_, (Q(latest_consent(purpose=purpose, status=status, as_of=as_of)) for status in wanted))
+    found = reduce(or_, (latest_consent(purpose=purpose, status=status, as_of=as_of) for status in wanted))
     return ~found if comparison.op in ("ne", "not_in") else found
 
 
-def latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Exists:
+def latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
     """That the last line of the customer's ledger for this purpose has this status; ``none``: that there is no line."""
     lines = Consent.objects.filter(purpose=purpose, recorded_at__lte=as_of)
     if status == CONSENT_NONE:
-        return ~Exists(lines.filter(customer=OuterRef(customer)))
+        return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
     later = Q(recorded_at__gt=OuterRef("recorded_at")) | Q(recorded_at=OuterRef("recorded_at"), pk__gt=OuterRef("pk"))
-    return Exists(
-        lines.filter(customer=OuterRef(customer), status=status).filter(
-            ~Exists(lines.filter(later, customer=OuterRef("customer")))
-        )
-    )
+    latest = ~Exists(lines.filter(later, customer=OuterRef("customer")))
+    return Q(Exists(lines.filter(latest, customer=OuterRef(customer), status=status)))
 
 
 def compile_bought(comparison: Comparison, as_of: datetime) -> Q:
-    orders = Order.objects.sales().before(as_of)
+    orders: QuerySet[Order] = Order.objects.sales().before(as_of)
     if comparison.days is not None:
         orders = orders.filter(placed_at__gte=as_of - timedelta(days=comparison.days))
     orders = with_bought(orders, comparison)

@@ -11,6 +11,7 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Query
 from customers.identity.models import Customer, Identifier
 from customers.segments.comparisons import members_of_list
 from customers.segments.conditions import Compiler, compile_condition
+from customers.segments.editing import check_condition
 from customers.segments.models import Segment
 from customers.segments.reading import ConditionError, read_condition
 
@@ -48,6 +49,11 @@ def with_user_id(customers: QuerySet[Customer]) -> QuerySet[Customer]:
     return customers.annotate(user_id=Subquery(user_ids.values("value")[:1]))
 
 
+def listed(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    """Customers as lists show them: ``user_id`` and profile, personal fields left in the database."""
+    return with_user_id(customers).select_related("profile").defer("name", "email", "phone", "birthday", "traits")
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """A count of a segment. ``size`` is None when it failed, and ``error`` says why."""
@@ -72,6 +78,30 @@ def count_members(*, segment: Segment, as_of: datetime) -> Evaluation:
     segment.last_evaluated_at, segment.duration_ms = as_of, evaluation.duration_ms
     segment.save(update_fields=["size", "error", "last_evaluated_at", "duration_ms"])
     return evaluation
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a condition finds, before it is saved."""
+
+    count: int
+    as_of: datetime
+    duration_ms: float
+    sample: list[Customer]
+
+
+def preview(*, condition: object, key: str, sample: int, as_of: datetime) -> Preview:
+    """Counts a condition meant for the segment ``key`` and shows its first customers with ``user_id`` and profile.
+
+    Raises:
+        ConditionError: the condition cannot work.
+    """
+    check_condition(condition=condition, key=key, as_of=as_of)
+    started = time.perf_counter()
+    found = matching(condition=condition, as_of=as_of, within=(key,) if key else ())
+    count = found.count()
+    first = listed(found).order_by("pk")[:sample] if count else []
+    return Preview(count, as_of, (time.perf_counter() - started) * 1000, list(first))
 
 
 def evaluate_segments(*, as_of: datetime) -> int:

@@ -1,0 +1,290 @@
+"""Every operator on customers known by hand."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers.identity.models import Identifier
+from customers.segments.membership import matching
+from tests.makers import (
+    NOON,
+    make_consent,
+    make_customer,
+    make_identifier,
+    make_order,
+    make_product,
+    make_profile,
+    make_segment,
+)
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = NOON - timedelta(days=200)
+LAST_WEEK = NOON - timedelta(days=7)
+ANNA, BEN, CEM, DAO = "anna", "ben", "cem", "dao"
+
+
+@pytest.fixture
+def four() -> None:
+    """Anna is a champion, Ben is dormant, Cem is a visitor with a bare profile, Dao has no profile at all."""
+    anna = make_customer(
+        ANNA,
+        language="en",
+        country="DE",
+        traits={"age": "45-54", "size": 2, "vip": True, "tags": ["tea", "wine"], "100%'": "x"},
+    )
+    make_profile(
+        anna, stage="loyal", rfm_group="champions", r=5, f=5, m=4, orders=9, returns=1, revenue=Decimal("900.50"),
+        units=Decimal("20.500"), average_order_value=Decimal("100.06"), average_gap_days=12.5, first_order_at=LONG_AGO,
+        last_order_at=LAST_WEEK, stage_since=LAST_WEEK, next_flip_at=NOON + timedelta(days=3),
+        favourite_categories=[["Food > Tea", 0.7], ["Home", 0.3]], favourite_brands=[["Acme", 1.0]],
+    )  # fmt: skip
+    make_consent(anna, recorded_at=NOON - timedelta(days=3))
+    ben = make_customer(
+        BEN, language="zh-Hans", country="CN", traits={"age": "25-34", "size": "4", "vip": False, "note": ""}
+    )
+    make_profile(
+        ben, stage="dormant", rfm_group="cant_lose", r=1, f=4, m=5, orders=5, revenue=Decimal("500.00"),
+        average_order_value=Decimal("100.00"), average_gap_days=30.0, first_order_at=LONG_AGO,
+        last_order_at=NOON - timedelta(days=100), stage_since=NOON - timedelta(days=30),
+        next_flip_at=NOON + timedelta(days=40), favourite_categories=[["Home", 1.0]],
+    )  # fmt: skip
+    make_consent(ben, recorded_at=NOON - timedelta(days=9))
+    make_consent(ben, status="withdrawn", recorded_at=NOON - timedelta(days=2))
+    cem = make_customer(traits={"size": None, "many": {"a": 1}})
+    make_identifier(cem, CEM, kind=Identifier.Kind.ANONYMOUS_ID)
+    make_profile(cem)
+    dao = make_customer(DAO, country="DE")
+    tea = make_product("tea", category="Food > Tea", brand="Acme")
+    soap = make_product("soap", category="Home", brand="Bubble")
+    make_product("foodbox", category="Food & more", brand="Acme")
+    make_order(anna, placed_at=LAST_WEEK, products=[tea, soap])
+    make_order(anna, placed_at=LONG_AGO, products=[tea])
+    make_order(ben, placed_at=NOON - timedelta(days=100), products=[soap])
+    make_order(ben, placed_at=LAST_WEEK, products=[tea], status="cancelled")
+    make_order(ben, placed_at=NOON - timedelta(days=99), products=[tea], kind="return", quantity=-1)
+    make_order(dao, placed_at=NOON + timedelta(days=1), products=[soap])
+    make_order(None, placed_at=LAST_WEEK, products=[tea, soap])
+    gone = make_customer("gone", country="DE", erased_at=NOON)
+    make_profile(gone, stage="loyal", orders=9)
+    make_segment("germans", {"field": "country", "op": "eq", "value": "DE"})
+    listed = make_segment("listed", {}, kind="fixed")
+    listed.members.create(customer=cem)
+
+
+def found(condition: Any, as_of: datetime = NOON) -> list[str]:
+    customers = matching(condition=condition, as_of=as_of)
+    return sorted(Identifier.objects.filter(customer__in=customers).values_list("value", flat=True))
+
+
+def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, Any]:
+    return {"field": field, "op": op, **({} if value is None else {"value": value}), **more}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (compare("stage", "eq", "loyal"), [ANNA]),
+        (compare("stage", "ne", "loyal"), [BEN, CEM, DAO]),
+        (compare("stage", "in", ["loyal", "visitor"]), [ANNA, CEM]),
+        (compare("stage", "not_in", ["loyal", "dormant"]), [CEM, DAO]),
+        (compare("rfm_group", "is_set"), [ANNA, BEN]),
+        (compare("rfm_group", "is_not_set"), [CEM, DAO]),
+        (compare("r", "eq", 5), [ANNA]),
+        (compare("r", "ne", 5), [BEN, CEM, DAO]),
+        (compare("f", "lt", 5), [BEN]),
+        (compare("f", "lte", 5), [ANNA, BEN]),
+        (compare("m", "gt", 4), [BEN]),
+        (compare("m", "gte", 4), [ANNA, BEN]),
+        (compare("orders", "between", [5, 9]), [ANNA, BEN]),
+        (compare("orders", "between", [6, 8]), []),
+        (compare("orders", "eq", 0), [CEM]),
+        (compare("returns", "gte", 1), [ANNA]),
+        (compare("revenue", "gte", 900.5), [ANNA]),
+        (compare("revenue", "gt", 900.5), []),
+        (compare("units", "eq", 20.5), [ANNA]),
+        (compare("average_order_value", "is_not_set"), [CEM, DAO]),
+        (compare("average_gap_days", "lt", 13), [ANNA]),
+        (compare("last_order_at", "within_days", 7), [ANNA]),
+        (compare("last_order_at", "within_days", 6), []),
+        (compare("last_order_at", "within_days", 100), [ANNA, BEN]),
+        (compare("last_order_at", "older_than_days", 7), [BEN]),
+        (compare("last_order_at", "older_than_days", 100), []),
+        (compare("first_order_at", "before", "2026-11-24"), [ANNA, BEN]),
+        (compare("last_order_at", "after", "2026-11-17T11:59:59Z"), [ANNA]),
+        (compare("last_order_at", "after", "2026-11-17T12:00:00Z"), []),
+        (compare("last_order_at", "after", "2026-11-17"), []),
+        (compare("last_order_at", "after", "2026-11-16"), [ANNA]),
+        (compare("last_order_at", "between", ["2026-11-17", "2026-11-17"]), [ANNA]),
+        (compare("stage_since", "is_set"), [ANNA, BEN]),
+        (compare("next_flip_at", "within_next_days", 3), [ANNA]),
+        (compare("next_flip_at", "within_next_days", 2), []),
+        (compare("traits.age", "eq", "45-54"), [ANNA]),
+        (compare("traits.age", "ne", "45-54"), [BEN, CEM, DAO]),
+        (compare("traits.age", "in", ["45-54", "25-34"]), [ANNA, BEN]),
+        (compare("traits.age", "not_in", ["45-54", "25-34"]), [CEM, DAO]),
+        (compare("traits.age", "contains", "5-5"), [ANNA]),
+        (compare("traits.size", "eq", 2), [ANNA]),
+        (compare("traits.size", "eq", "2"), [ANNA]),
+        (compare("traits.size", "eq", 4), [BEN]),
+        (compare("traits.size", "gt", 2), [BEN]),
+        (compare("traits.size", "gte", 2), [ANNA, BEN]),
+        (compare("traits.size", "lt", 4), [ANNA]),
+        (compare("traits.size", "lte", 4), [ANNA, BEN]),
+        (compare("traits.age", "gt", 1), []),
+        (compare("traits.size", "is_set"), [ANNA, BEN]),
+        (compare("traits.note", "is_not_set"), [ANNA, BEN, CEM, DAO]),
+        (compare("traits.vip", "eq", True), [ANNA]),
+        (compare("traits.vip", "eq", False), [BEN]),
+        (compare("traits.tags", "includes", "tea"), [ANNA]),
+        (compare("traits.tags", "includes", "te"), []),
+        (compare("traits.100%'", "eq", "x"), [ANNA]),
+        (compare("traits.many", "eq", "a"), []),
+        (compare("language", "starts_with", "zh"), [BEN]),
+        (compare("language", "is_not_set"), [CEM, DAO]),
+        (compare("country", "contains", "d"), [ANNA, DAO]),
+        (compare("country", "in", ["DE", "CN"]), [ANNA, BEN, DAO]),
+        (compare("favourite_category", "in", ["Food > Tea"]), [ANNA]),
+        (compare("favourite_category", "in", ["Home", "Food > Tea"]), [ANNA, BEN]),
+        (compare("favourite_category", "not_in", ["Food > Tea"]), [BEN, CEM, DAO]),
+        (compare("favourite_brand", "is_set"), [ANNA]),
+        (compare("favourite_brand", "is_not_set"), [BEN, CEM, DAO]),
+        (compare("identified", "eq", True), [ANNA, BEN, DAO]),
+        (compare("identified", "eq", False), [CEM]),
+        (compare("consent.email", "eq", "granted"), [ANNA]),
+        (compare("consent.email", "eq", "withdrawn"), [BEN]),
+        (compare("consent.email", "eq", "none"), [CEM, DAO]),
+        (compare("consent.email", "ne", "granted"), [BEN, CEM, DAO]),
+        (compare("consent.email", "in", ["granted", "withdrawn"]), [ANNA, BEN]),
+        (compare("consent.sms", "eq", "granted"), []),
+        (compare("bought.any", "at_least"), [ANNA, BEN]),
+        (compare("bought.any", "at_least", within_days=7), [ANNA]),
+        (compare("bought.any", "at_least", times=2), [ANNA]),
+        (compare("bought.any", "fewer_than"), [CEM, DAO]),
+        (compare("bought.any", "fewer_than", times=2), [BEN, CEM, DAO]),
+        (compare("bought.product", "at_least", ["tea"]), [ANNA]),
+        (compare("bought.product", "at_least", ["tea"], times=2), [ANNA]),
+        (compare("bought.product", "at_least", ["tea"], times=2, within_days=30), []),
+        (compare("bought.product", "at_least", ["soap", "tea"], times=3), []),
+        (compare("bought.category", "at_least", ["Food"]), [ANNA]),
+        (compare("bought.category", "at_least", ["Food & more"]), []),
+        (compare("bought.category", "at_least", ["Home"], within_days=99), [ANNA]),
+        (compare("bought.brand", "at_least", ["Bubble"]), [ANNA, BEN]),
+        (compare("bought.brand", "fewer_than", ["Bubble"]), [CEM, DAO]),
+        (compare("segment", "in", ["germans"]), [ANNA, DAO]),
+        (compare("segment", "not_in", ["germans"]), [BEN, CEM]),
+        (compare("segment", "in", ["listed"]), [CEM]),
+        (compare("segment", "in", ["germans", "listed"]), [ANNA, CEM, DAO]),
+        ({"all": []}, [ANNA, BEN, CEM, DAO]),
+        ({"not": {"all": []}}, []),
+        ({"any": [{"all": []}, compare("stage", "eq", "loyal")]}, [ANNA, BEN, CEM, DAO]),
+        ({"not": compare("f", "lt", 5)}, [ANNA, CEM, DAO]),
+        ({"not": {"not": compare("f", "lt", 5)}}, [BEN]),
+        ({"not": {"any": [compare("f", "lt", 5), {"not": compare("r", "eq", 5)}]}}, [ANNA]),
+        ({"all": [compare("country", "eq", "DE"), {"not": compare("bought.any", "at_least")}]}, [DAO]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_condition_finds_the_customers_known_by_hand(four: None, condition: Any, expected: list[str]) -> None:
+    assert found(condition) == expected
+
+
+def test_relative_times_follow_as_of(four: None) -> None:
+    condition = compare("last_order_at", "within_days", 7)
+    assert found(condition, NOON + timedelta(days=1)) == []
+    assert found(compare("bought.any", "at_least"), NOON + timedelta(days=2)) == [ANNA, BEN, DAO]
+    assert found(compare("consent.email", "eq", "granted"), NOON - timedelta(days=5)) == [BEN]
+
+
+def test_of_two_consents_in_the_same_moment_the_later_line_counts() -> None:
+    anna = make_customer(ANNA)
+    make_consent(anna, recorded_at=NOON)
+    make_consent(anna, status="withdrawn", recorded_at=NOON)
+    assert found(compare("consent.email", "eq", "withdrawn")) == [ANNA]
+    assert found(compare("consent.email", "eq", "granted")) == []
+
+
+def test_a_date_is_a_day_of_the_shops_time_zone(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    make_profile(make_customer(ANNA), last_order_at=datetime(2026, 11, 16, 16, 30, tzinfo=UTC))
+    assert found(compare("last_order_at", "between", ["2026-11-17", "2026-11-17"])) == [ANNA]
+    assert found(compare("last_order_at", "before", "2026-11-17")) == []
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "'; DROP TABLE segments_segment; --",
+        "x' OR '1'='1",
+        '") OR 1=1 --',
+        "%s",
+        "%(x)s",
+        "a\\'b",
+        "$.x ? (true)",
+        "{}",
+    ],
+)
+def test_values_and_trait_names_never_become_sql(four: None, evil: str) -> None:
+    for condition in (
+        compare("country", "eq", evil),
+        compare("country", "contains", evil),
+        compare("traits.age", "eq", evil),
+        compare("traits.age", "includes", evil),
+        compare(f"traits.{evil}", "eq", "x"),
+        compare(f"traits.{evil}", "gt", 1),
+        compare(f"traits.{evil}", "is_set"),
+        compare("favourite_brand", "in", [evil]),
+        compare("bought.brand", "at_least", [evil]),
+        compare("bought.category", "at_least", [evil], times=2),
+    ):
+        assert found(condition) == []
+    anna = make_customer("evil", traits={evil: "x"})
+    assert found(compare(f"traits.{evil}", "eq", "x")) == ["evil"]
+    assert anna.pk
+
+
+def test_wildcards_in_values_are_plain_characters() -> None:
+    make_customer(ANNA, country="D_")
+    make_customer(BEN, country="DE")
+    assert found(compare("country", "starts_with", "D_")) == [ANNA]
+
+
+def test_a_tree_is_one_query(four: None) -> None:
+    tree = {
+        "any": [
+            compare("stage", "eq", "loyal"),
+            {
+                "all": [
+                    compare("bought.brand", "at_least", ["Bubble"], times=2),
+                    compare("consent.email", "eq", "granted"),
+                ]
+            },
+            compare("segment", "in", ["germans", "listed"]),
+        ]
+    }
+    customers = matching(condition=tree, as_of=NOON)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        customers.count()
+    assert len(queries) == 1
+
+
+def test_a_new_order_profile_or_consent_changes_membership_at_once(four: None) -> None:
+    bought, loyal = compare("bought.any", "at_least"), compare("stage", "eq", "loyal")
+    asked = compare("consent.email", "eq", "granted")
+    dao = Identifier.objects.get(value=DAO).customer
+    assert DAO not in found(bought) + found(loyal) + found(asked)
+    make_order(dao, placed_at=NOON - timedelta(hours=1))
+    make_profile(dao, stage="loyal")
+    make_consent(dao)
+    assert DAO in found(bought)
+    assert DAO in found(loyal)
+    assert DAO in found(asked)
+    dao.profile.stage = "churned"
+    dao.profile.save()
+    assert DAO not in found(loyal)
