@@ -1,0 +1,65 @@
+# What a person types. `make` alone lists it. Works with make 3.81.
+PYTHON_VENV = .venv/bin/python
+UV_COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.12 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+CATALOGUE = config/locale/zh_Hans/LC_MESSAGES/django
+ARGS =
+
+.NOTPARALLEL:
+.PHONY: help demo up test check format requirements installed-demo installed-dev clean clean-data
+
+help:
+	@echo "make demo          install, load the demonstration shop, serve it (again: starts in seconds)"
+	@echo "make up            serve what is in var/                 (make up ARGS='--port 8001')"
+	@echo "make test          run the tests                         (make test ARGS='tests/catalog -x')"
+	@echo "make check         style, types, import contracts, migrations, translations"
+	@echo "make format        put the code in the project's style"
+	@echo "make requirements  compile the pinned sets from pyproject.toml"
+	@echo "make clean         remove .venv and the tools' caches"
+	@echo "make clean-data    remove var/ with all its data"
+	@echo "make … PYTHON=/path/to/python3.13 chooses the Python that .venv is made with"
+
+demo: installed-demo $(CATALOGUE).mo
+	@$(PYTHON_VENV) manage.py demo
+	@exec $(PYTHON_VENV) manage.py up $(ARGS)
+
+up: installed-demo $(CATALOGUE).mo
+	@exec $(PYTHON_VENV) manage.py up --migrate $(ARGS)
+
+test: installed-dev $(CATALOGUE).mo
+	@exec $(PYTHON_VENV) -m pytest $(ARGS)
+
+check: installed-dev $(CATALOGUE).mo
+	$(PYTHON_VENV) -m ruff check
+	$(PYTHON_VENV) -m ruff format --check
+	$(PYTHON_VENV) -m mypy
+	.venv/bin/lint-imports
+	$(PYTHON_VENV) manage.py makemigrations --check --dry-run
+	$(PYTHON_VENV) -m config.translations --check
+
+format: installed-dev
+	$(PYTHON_VENV) -m ruff check --fix
+	$(PYTHON_VENV) -m ruff format
+
+requirements: installed-dev
+	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(UV_COMPILE) --extra demo pyproject.toml -o requirements/demo.txt -c requirements/runtime.txt
+	$(UV_COMPILE) --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+	echo uv | $(UV_COMPILE) - -o requirements/uv.txt
+
+installed-demo:
+	@PYTHON="$(PYTHON)" requirements/bootstrap.sh demo
+
+installed-dev:
+	@PYTHON="$(PYTHON)" requirements/bootstrap.sh dev
+
+$(CATALOGUE).mo: $(CATALOGUE).po
+	@$(PYTHON_VENV) -m config.translations --compile
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-data:
+	@if [ -e var/postgres/postmaster.pid ]; then echo "var/ is in use: end Perennial first (Ctrl-C where it runs)."; exit 1; fi
+	rm -rf var
