@@ -62,8 +62,8 @@ def create_level(paths: list[str], known: dict[str, int]) -> dict[str, int]:
     if None in parents.values():
         siblings = siblings | Category.objects.filter(parent=None)
     taken: dict[int | None, set[str]] = {parent: set() for parent in parents.values()}
-    for parent, slug in siblings.values_list("parent_id", "slug"):
-        taken[parent].add(slug)
+    for owner, slug in siblings.values_list("parent_id", "slug"):
+        taken[owner].add(slug)
     categories = []
     for path, parent in parents.items():
         name = path.rpartition(SEPARATOR)[2]

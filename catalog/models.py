@@ -115,9 +115,14 @@ class FeedImport(models.Model):
     updated = models.PositiveBigIntegerField(_("updated"), default=0)
     unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
     rejected = models.PositiveBigIntegerField(_("rejected"), default=0)
+    deactivated = models.PositiveBigIntegerField(
+        _("deactivated"), default=0, help_text=_("Products that the feed does not name, when those are to go.")
+    )
     problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
     error_file = models.CharField(_("error file"), max_length=1000, blank=True)
     error = models.TextField(_("error"), blank=True)
+    upload = models.CharField(_("uploaded file"), max_length=1000, blank=True, editable=False)
+    options = models.JSONField(_("options"), default=dict, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("feed import")

@@ -1,12 +1,15 @@
 """Filters over products that read as a chain."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
 
+if TYPE_CHECKING:
+    from catalog.models import Product  # noqa: F401 - named in a string
 
-class ProductQuerySet(models.QuerySet):
+
+class ProductQuerySet(models.QuerySet["Product"]):
     def active(self) -> Self:
         return self.filter(is_active=True)
 

@@ -1,0 +1,129 @@
+"""Google Merchant feeds in XML: RSS 2.0 items and Atom entries with fields of the ``g:`` namespace.
+
+Nothing of the document is kept but the item being read. Document types, and with them entities, are refused.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser, ParseError
+from django.utils.translation import gettext as _
+
+from catalog.bulk import Problem
+from catalog.feeds.rows import Row
+from catalog.feeds.source import FeedError
+
+GOOGLE = "{http://base.google.com/ns/1.0}"
+ITEM_TAGS = frozenset({"item", "entry"})
+# of RSS and Atom themselves only these say something about the product
+PLAIN_NAMES_IGNORED = frozenset({"guid", "pubdate", "updated", "published", "author", "source", "rights", "comments"})
+CHUNK = 1 << 16
+MAX_ITEM = 1 << 20
+
+
+def read_google_xml(stream: TextIO) -> Iterator[Row]:
+    """The items of a feed; ``line`` is where an item begins.
+
+    Raises:
+        FeedError: the XML is not well-formed, has a document type, or holds no items.
+    """
+    target = ItemCollector()
+    parser = DefusedXMLParser(target=target, forbid_dtd=True)
+    target.expat = parser.parser
+    found = False
+    try:
+        while chunk := stream.read(CHUNK):
+            parser.feed(chunk)
+            found = found or bool(target.rows)
+            yield from target.take()
+        parser.close()
+    except ParseError as error:
+        line, column = error.position
+        raise FeedError(
+            _("The XML is broken at line %(line)d, column %(column)d: %(reason)s.")
+            % {"line": line, "column": column + 1, "reason": str(error).partition(":")[0]}
+        ) from error
+    except DefusedXmlException as error:
+        raise FeedError(_("The XML declares a document type or entities; remove the <!DOCTYPE …> part.")) from error
+    yield from target.take()
+    if not found:
+        raise FeedError(_("The XML holds no <item> and no <entry>: this is not a product feed."))
+
+
+class ItemCollector:
+    """Receives the parser's calls and gathers one item at a time into nested dictionaries."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.expat: Any = None
+        # of the item being read: where it began, its elements still open as (name, is Google's, texts, children)
+        self.line = 0
+        self.open: list[Element] = []
+        self.size = 0
+
+    def take(self) -> list[Row]:
+        rows, self.rows = self.rows, []
+        return rows
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition("}")[2]
+        if not self.open:
+            if name.lower() not in ITEM_TAGS:
+                return
+            self.line, self.size = self.expat.CurrentLineNumber, 0
+        element = Element(name.lower(), tag.startswith(GOOGLE))
+        # Atom has its link in an attribute
+        if name == "link" and attributes.get("href") and attributes.get("rel", "alternate") == "alternate":
+            element.texts.append(attributes["href"])
+        self.open.append(element)
+
+    def data(self, text: str) -> None:
+        if self.open:
+            self.size += len(text)
+            if self.size <= MAX_ITEM:
+                self.open[-1].texts.append(text)
+
+    def end(self, tag: str) -> None:
+        if not self.open:
+            return
+        element = self.open.pop()
+        if self.open:
+            self.open[-1].add(element)
+        elif self.size > MAX_ITEM:
+            message = _("This item has more than %(most)d characters.") % {"most": MAX_ITEM}
+            self.rows.append(Row(self.line, problem=Problem("row", "too_long", message)))
+        else:
+            self.rows.append(Row(self.line, element.children))
+
+    def close(self) -> None:
+        """Called by the parser at the end of the document."""
+
+
+class Element:
+    """An open element: its own text, and its closed children by name; repeated ones become a list."""
+
+    def __init__(self, name: str, is_google: bool) -> None:
+        self.name = name
+        self.is_google = is_google
+        self.texts: list[str] = []
+        self.children: dict[str, Any] = {}
+        self.google_names: set[str] = set()
+
+    @property
+    def value(self) -> Any:
+        return self.children or "".join(self.texts).strip()
+
+    def add(self, child: "Element") -> None:
+        """Google's own ``title`` wins over the one of RSS or Atom."""
+        if not child.is_google and (child.name in PLAIN_NAMES_IGNORED or child.name in self.google_names):
+            return
+        if child.is_google and child.name not in self.google_names:
+            self.children.pop(child.name, None)
+            self.google_names.add(child.name)
+        if child.name not in self.children:
+            self.children[child.name] = child.value
+        elif isinstance(self.children[child.name], list):
+            self.children[child.name].append(child.value)
+        else:
+            self.children[child.name] = [self.children[child.name], child.value]

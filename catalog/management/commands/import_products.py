@@ -1,0 +1,73 @@
+"""Reads a product feed into the catalogue."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from catalog.feeds.importing import FeedOptions, Missing, import_feed
+from catalog.feeds.source import FeedError
+from catalog.locks import AlreadyRunningError
+from catalog.models import FeedImport
+from catalog.progress import ProgressBar
+
+
+class Command(BaseCommand):
+    help = "Reads a product feed: CSV, TSV, JSON Lines, or Google Merchant XML. The same file again changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--format", choices=FeedImport.Format.values, help="otherwise guessed")
+        parser.add_argument("--encoding", help="such as gb18030; otherwise guessed")
+        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="of prices that name none")
+        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+        parser.add_argument(
+            "--missing",
+            choices=[choice.value for choice in Missing],
+            default=Missing.KEEP.value,
+            help="what happens to products that the file does not name",
+        )
+        parser.add_argument("--force", action="store_true", help="also when more than half would be deactivated")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        record = FeedImport(
+            file_name=options["file"].name,
+            format=options["format"] or "",
+            started_at=timezone.now(),
+            dry_run=options["dry_run"],
+        )
+        try:
+            import_feed(
+                path=options["file"],
+                options=FeedOptions(
+                    currency=options["currency"],
+                    format=options["format"],
+                    encoding=options["encoding"],
+                    missing=Missing(options["missing"]),
+                    force=options["force"],
+                ),
+                started_at=record.started_at,
+                dry_run=record.dry_run,
+                progress=ProgressBar("products"),
+                record=record,
+            )
+        except (FeedError, AlreadyRunningError) as error:
+            self.report(record)
+            raise CommandError(str(error)) from error
+        self.report(record)
+
+    def report(self, record: FeedImport) -> None:
+        if record.dry_run:
+            self.stdout.write("Dry run: nothing was changed.")
+        self.stdout.write(
+            f"{record.rows} rows: {record.created} created, {record.updated} updated, {record.unchanged} unchanged, "
+            f"{record.rejected} rejected; {record.deactivated} not in the file "
+            f"{'would be ' if record.dry_run else ''}deactivated."
+        )
+        for problem, count in record.problems.items():
+            self.stdout.write(f"  {count} × {problem}")
+        if record.error_file:
+            self.stdout.write(f"Rejected rows with their reasons: {record.error_file}")

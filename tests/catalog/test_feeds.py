@@ -1,0 +1,366 @@
+"""Feeds of every format and encoding, good ones and broken ones."""
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from catalog.cleaning import WrongValueError
+from catalog.feeds.google_xml import read_google_xml
+from catalog.feeds.importing import FeedOptions, Missing, TooManyMissingError, import_feed
+from catalog.feeds.rows import point_decimals
+from catalog.feeds.source import FeedError, detect_encoding
+from catalog.models import FeedImport, Product
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+LATER = datetime(2026, 11, 2, tzinfo=UTC)
+
+RSS = """<?xml version="1.0"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel>
+<title>The shop</title><link>https://shop.example</link><description>All of it</description>
+<item>
+  <title>RSS title</title><g:title>Blue kettle &amp; lid</g:title><description>Boils 水</description>
+  <g:id>k-1</g:id><link>https://shop.example/k-1</link><g:image_link>https://shop.example/k-1.jpg</g:image_link>
+  <g:additional_image_link>https://shop.example/k-1b.jpg</g:additional_image_link>
+  <g:additional_image_link>https://shop.example/k-1c.jpg</g:additional_image_link>
+  <g:price>19.90 EUR</g:price><g:sale_price>14.90 EUR</g:sale_price>
+  <g:sale_price_effective_date>2026-10-30T00:00+0100/2026-11-05T00:00+0100</g:sale_price_effective_date>
+  <g:availability>in stock</g:availability><g:brand>Acme</g:brand><g:gtin>4006381333931</g:gtin><g:mpn>K1</g:mpn>
+  <g:condition>new</g:condition><g:color>blue</g:color><g:size>1.7 l</g:size><g:item_group_id>k</g:item_group_id>
+  <g:product_type>Kitchen &gt; Kettles</g:product_type><g:product_type>Sale</g:product_type>
+  <g:google_product_category>751</g:google_product_category>
+  <g:shipping><g:country>DE</g:country><g:price>4.90 EUR</g:price></g:shipping>
+</item>
+<item>
+  <g:id>k-2</g:id><title>Red kettle</title><g:price>EUR 21</g:price><g:availability>out_of_stock</g:availability>
+  <g:google_product_category>Home &gt; Kitchen</g:google_product_category>
+</item>
+</channel></rss>
+"""
+ATOM = """<?xml version="1.0"?>
+<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">
+<title>The shop</title><updated>2026-01-01T00:00:00Z</updated><id>tag:shop</id>
+<entry><id>tag:shop,1</id><g:id>a-1</g:id><title>Atom kettle</title><link href="https://shop.example/a-1"/>
+<summary>Short</summary><g:price>5.00 GBP</g:price><g:availability>preorder</g:availability></entry>
+</feed>
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, settings: Any) -> Callable[..., Path]:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+
+    def write_file(content: str | bytes, name: str = "feed.csv", encoding: str = "utf-8") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode(encoding) if isinstance(content, str) else content)
+        return path
+
+    return write_file
+
+
+def load(path: Path, *, at: datetime = NOW, dry_run: bool = False, **options: Any) -> FeedImport:
+    return import_feed(path=path, options=FeedOptions(currency="EUR", **options), started_at=at, dry_run=dry_run)
+
+
+def counts(record: FeedImport) -> tuple[int, int, int, int, int]:
+    return record.rows, record.created, record.updated, record.unchanged, record.rejected
+
+
+def read_errors(record: FeedImport) -> list[tuple[str, str, str, str]]:
+    with Path(record.error_file).open(encoding="utf-8-sig", newline="") as file:
+        return [(row["line"], row["field"], row["value"], row["problem"]) for row in csv.DictReader(file)]
+
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_rss_feed_of_google_is_read_field_by_field(write: Callable[..., Path]) -> None:
+    record = load(write(RSS, "feed.xml"))
+    assert record.format == FeedImport.Format.GOOGLE_XML
+    assert counts(record) == (2, 2, 0, 0, 0)
+    kettle = Product.objects.select_related("category").get(product_id="k-1")
+    assert (kettle.title, kettle.description, kettle.brand) == ("Blue kettle & lid", "Boils 水", "Acme")
+    assert (kettle.price, kettle.currency, kettle.availability) == (Decimal("14.90"), "EUR", "in_stock")
+    assert (kettle.url, kettle.image_url) == ("https://shop.example/k-1", "https://shop.example/k-1.jpg")
+    assert kettle.category is not None
+    assert kettle.category.path == "Kitchen > Kettles"
+    assert kettle.attributes == {
+        "additional_image_link": ["https://shop.example/k-1b.jpg", "https://shop.example/k-1c.jpg"],
+        "gtin": "4006381333931",
+        "mpn": "K1",
+        "condition": "new",
+        "color": "blue",
+        "size": "1.7 l",
+        "item_group_id": "k",
+        "google_product_category": "751",
+        "shipping": {"country": "DE", "price": "4.90 EUR"},
+        "regular_price": "19.90",
+    }
+    red = Product.objects.select_related("category").get(product_id="k-2")
+    assert (red.price, red.availability, red.category and red.category.path) == (
+        Decimal(21),
+        "out_of_stock",
+        "Home > Kitchen",
+    )
+
+
+def test_a_sale_price_is_taken_only_while_the_sale_lasts(write: Callable[..., Path]) -> None:
+    load(write(RSS, "feed.xml"), at=datetime(2026, 12, 1, tzinfo=UTC))
+    kettle = Product.objects.get(product_id="k-1")
+    assert kettle.price == Decimal("19.90")
+    assert "regular_price" not in kettle.attributes
+
+
+def test_an_atom_feed_is_read(write: Callable[..., Path]) -> None:
+    load(write(ATOM, "feed.xml"))
+    kettle = Product.objects.get()
+    assert (kettle.product_id, kettle.title, kettle.description) == ("a-1", "Atom kettle", "Short")
+    assert (kettle.url, kettle.price, kettle.currency) == ("https://shop.example/a-1", Decimal(5), "GBP")
+    assert kettle.availability == "preorder"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("feed.csv", "id,Title,Price,Image Link,color\nä-1,铁壶,19.90,https://shop.example/1.jpg,红\n"),
+        ("feed.csv", "id;title;price;image_link;color\nä-1;铁壶;19,90 EUR;https://shop.example/1.jpg;红\n"),
+        ("feed.txt", "id\ttitle\tprice\timage_link\tcolor\nä-1\t铁壶\t19.90 EUR\thttps://shop.example/1.jpg\t红\n"),
+        (
+            "feed.jsonl",
+            '{"product_id": "ä-1", "title": "铁壶", "price": 19.9, "image_url": "https://shop.example/1.jpg",'
+            ' "attributes": {"color": "红"}}\n',
+        ),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_every_format_and_encoding_says_the_same(
+    write: Callable[..., Path], name: str, content: str, encoding: str
+) -> None:
+    content = content.replace("ä-1", "a-1") if encoding == "gb18030" else content
+    record = load(write(content, name, encoding))
+    assert counts(record) == (1, 1, 0, 0, 0)
+    product = Product.objects.get()
+    assert product.product_id in ("ä-1", "a-1")
+    assert (product.title, product.price, product.currency) == ("铁壶", Decimal("19.90"), "EUR")
+    assert (product.image_url, product.attributes) == ("https://shop.example/1.jpg", {"color": "红"})
+
+
+def test_western_text_in_windows_1252_is_known_from_chinese(write: Callable[..., Path]) -> None:
+    text = "id,title\n1,Modèle élégant “Été”\n2,Schöne Grüße – naïve façade\n"
+    path = write(text, encoding="cp1252")
+    assert detect_encoding(path) == "cp1252"
+    load(path)
+    assert Product.objects.get(product_id="1").title == "Modèle élégant “Été”"
+
+
+def test_an_encoding_can_be_named(write: Callable[..., Path]) -> None:
+    load(write("id,title\n1,Žluťoučký kůň\n", encoding="cp1250"), encoding="windows-1250")
+    assert Product.objects.get().title == "Žluťoučký kůň"
+
+
+def test_xml_in_gbk_is_read_by_its_declaration(write: Callable[..., Path]) -> None:
+    content = ATOM.replace('version="1.0"', 'version="1.0" encoding="GBK"').replace("Atom kettle", "电水壶")
+    load(write(content, "feed.xml", "gbk"))
+    assert Product.objects.get().title == "电水壶"
+
+
+def test_a_second_import_changes_nothing(write: Callable[..., Path]) -> None:
+    path = write(RSS, "feed.xml")
+    load(path)
+    before = list(Product.objects.order_by("id").values())
+    record = load(path, at=LATER)
+    assert counts(record) == (2, 0, 0, 2, 0)
+    assert list(Product.objects.order_by("id").values()) == before
+
+
+def test_every_bad_row_is_counted_and_written_down_with_its_line(write: Callable[..., Path]) -> None:
+    rows = [
+        "id,title,price,availability,currency,url",
+        'ok,"Two',
+        'lines",1.00,in stock,EUR,',
+        ",No id,1.00,,,",
+        "no-title,,1.00,,,",
+        "negative,T,-1.00,,,",
+        "bad-price,T,=cheap(),,,",
+        'ambiguous,T,"1,299",,,',
+        "availability,T,1.00,perhaps,,",
+        "currency,T,1.00,,EURO,",
+        "price-currency,T,1.00 QQQ,,,",
+        "ok,Again,1.00,,,",
+        f"long,{'x' * 501},1.00,,,",
+        "url,T,1.00,,,www.shop.example",
+        "short,T",
+        "last,Last,2.00,,,",
+    ]
+    record = load(write("\n".join(rows) + "\n"))
+    assert counts(record) == (14, 2, 0, 0, 12)
+    assert read_errors(record) == [
+        ("4", "product_id", "", "required"),
+        ("5", "title", "", "required"),
+        ("6", "price", "-1.00", "negative"),
+        ("7", "price", "'=cheap()", "bad_price"),
+        ("8", "price", "1,299", "bad_price"),
+        ("9", "availability", "perhaps", "unknown_availability"),
+        ("10", "currency", "EURO", "unknown_currency"),
+        ("11", "price", "1.00 QQQ", "unknown_currency"),
+        ("12", "product_id", "ok", "duplicate"),
+        ("13", "title", "x" * 200, "too_long"),
+        ("14", "url", "www.shop.example", "bad_url"),
+        ("15", "row", "", "unreadable"),
+    ]
+    assert record.problems["price: bad_price"] == 2
+    assert dict(Product.objects.values_list("product_id", "title")) == {"ok": "Two\nlines", "last": "Last"}
+
+
+def test_an_id_that_comes_again_in_another_batch_is_still_a_duplicate(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.feeds.importing.BATCH", 2)
+    record = load(write("id,title\na,A\nb,B\nc,C\na,A2\n"))
+    assert counts(record) == (4, 3, 0, 0, 1)
+    assert Product.objects.get(product_id="a").title == "A"
+
+
+def test_of_equal_ids_the_first_good_one_is_taken(write: Callable[..., Path]) -> None:
+    record = load(write("id,title,price\na,A,oops\na,A2,1\n"))
+    assert counts(record) == (2, 1, 0, 0, 1)
+    assert Product.objects.get().title == "A2"
+
+
+def test_bad_lines_of_json_are_refused_one_by_one(write: Callable[..., Path]) -> None:
+    lines = ['{"id": 1, "title": "One"}', '{"id": 2, "title"', "[1]", '{"id": 3, "title": "x", "weight": NaN}', ""]
+    record = load(write("\n".join(lines), "feed.jsonl"))
+    assert counts(record) == (4, 1, 0, 0, 3)
+    assert [line for line, *_ in read_errors(record)] == ["2", "3", "4"]
+
+
+def test_a_dry_run_counts_and_changes_nothing(write: Callable[..., Path]) -> None:
+    Product.objects.create(product_id="old", title="Old")
+    record = load(write("id,title\na,A\nold,Old\n,x\n"), dry_run=True)
+    assert counts(record) == (3, 1, 0, 1, 1)
+    assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        (b"", "feed.csv", "is empty"),
+        (b"\xef\xbb\xbf \n", "feed.csv", "is empty"),
+        ("id,title\n", "feed.csv", "has no products"),
+        ("name,price\nA,1\n", "feed.csv", "no column for product_id.*name, price"),
+        ("id,price\nA,1\n", "feed.csv", "no column for title"),
+        ("id,title,Title\nA,1,2\n", "feed.csv", "occur twice: title"),
+        (b"PK\x03\x04rest", "feed.xlsx", "ZIP or Excel"),
+        (b"\x00\x01\x02\x00\x00\x03" * 50, "feed.bin", "not a text file"),
+        (b"id,title\n1,\x81a\xff\xff\x81\n", "feed.csv", "line 2, 0x81: not UTF-8"),
+        ('[{"id": 1}]', "feed.json", "JSON list"),
+        (RSS.replace("</channel>", ""), "feed.xml", "broken at line 21"),
+        (RSS.replace(' xmlns:g="http://base.google.com/ns/1.0"', ""), "feed.xml", "broken at line 5"),
+        ("<html><body>Not found</body></html>", "feed.xml", "no <item>"),
+        ('<!DOCTYPE r [<!ENTITY a "b">]>' + ATOM.partition("\n")[2], "feed.xml", "DOCTYPE"),
+        ("id,title\n1," + "x" * 1_100_000, "feed.csv", "Line 2 has more than"),
+    ],
+)
+def test_a_file_that_cannot_be_read_changes_nothing_and_says_why(
+    write: Callable[..., Path], content: str | bytes, name: str, says: str
+) -> None:
+    with pytest.raises(FeedError, match=says):
+        load(write(content, name))
+    record = FeedImport.objects.get()
+    assert record.error
+    assert record.finished_at
+    assert record.rows == 0
+    assert not Product.objects.exists()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match=r"nowhere\.csv cannot be opened: No such file"):
+        load(tmp_path / "nowhere.csv")
+
+
+def test_nothing_of_a_feed_broken_at_its_end_is_taken(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.feeds.importing.BATCH", 1)
+    with pytest.raises(FeedError):
+        load(write(RSS.replace("</channel></rss>", "<item>"), "feed.xml"))
+    assert not Product.objects.exists()
+
+
+def test_products_the_feed_does_not_name_go_and_come_back(write: Callable[..., Path]) -> None:
+    load(write("id,title\na,A\nb,B\nc,C\n"))
+    dry = load(write("id,title\na,A\nb,\n"), missing=Missing.DEACTIVATE, dry_run=True)
+    assert (dry.deactivated, Product.objects.active().count()) == (1, 3)
+    # b is named, though wrongly: it stays
+    record = load(write("id,title\na,A\nb,\n"), missing=Missing.DEACTIVATE)
+    assert record.deactivated == 1
+    assert set(Product.objects.active().values_list("product_id", flat=True)) == {"a", "b"}
+    load(write("id,title\na,A\nb,B\nc,C\n"), missing=Missing.DEACTIVATE)
+    assert Product.objects.active().count() == 3
+
+
+def test_more_than_half_go_only_by_force(write: Callable[..., Path]) -> None:
+    load(write("id,title\na,A\nb,B\nc,C\n"))
+    path = write("id,title\na,A2\n")
+    with pytest.raises(TooManyMissingError, match="2 of 3"):
+        load(path, missing=Missing.DEACTIVATE)
+    assert Product.objects.active().count() == 3
+    record = load(path, missing=Missing.DEACTIVATE, force=True)
+    assert (record.deactivated, Product.objects.active().count()) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("19.90", "19.90"), ("19,9", "19.9"), ("1,299.00", "1299.00"), ("1.299,00", "1299.00"), ("1,000,000", "1000000")],
+)
+def test_decimal_commas_and_groups_are_understood(text: str, number: str) -> None:
+    assert point_decimals(text) == number
+
+
+@pytest.mark.parametrize("text", ["1,299", "1.2.3", "12,34,56", "1,2990"])
+def test_a_number_with_two_readings_is_refused(text: str) -> None:
+    with pytest.raises(WrongValueError):
+        point_decimals(text)
+
+
+def test_reading_xml_keeps_one_chunk_in_memory() -> None:
+    class Endless:
+        """A feed of any length, made as it is read."""
+
+        def __init__(self, items: int) -> None:
+            self.left = items
+            self.most_ahead = 0
+            self.taken = 0
+
+        def read(self, size: int) -> str:
+            if self.left < 0:
+                return ""
+            self.left -= 1
+            if self.left < 0:
+                return "</rss>"
+            self.most_ahead = max(self.most_ahead, 1000 - self.left - self.taken)
+            return ("<rss>" if self.left == 999 else "") + "<item><id>1</id><title>T</title></item>"
+
+    stream = Endless(1000)
+    for _row in read_google_xml(stream):  # type: ignore[arg-type]
+        stream.taken += 1
+    assert stream.taken == 1000
+    assert stream.most_ahead <= 1
+
+
+def test_the_command_reports_and_fails_clearly(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write("\n".join(json.dumps({"id": n, "title": f"T{n}"}) for n in range(3)), "feed.jsonl")
+    call_command("import_products", str(path))
+    assert "3 rows: 3 created" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="cannot be opened"):
+        call_command("import_products", str(tmp_path / "none.csv"))
+    with pytest.raises(CommandError, match="not a currency"):
+        call_command("import_products", str(path), "--currency", "XYZW")
