@@ -6,3 +6,8 @@ from config import celery  # makes ours the current Celery application in every 
 class ConfigConfig(AppConfig):
     name = "config"
     celery_app = celery.app
+
+    def ready(self) -> None:
+        from config.schedule import keep_schedule_in_step  # needs loaded models, which this module is imported before
+
+        keep_schedule_in_step()

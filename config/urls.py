@@ -1,16 +1,26 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.http import HttpRequest, JsonResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from config import health
 
-def live(request: HttpRequest) -> JsonResponse:
-    """That the process answers."""
-    return JsonResponse({"status": "live"})
-
+# each room's addresses stand in its own urls.py
+api = [
+    path("", include("recommendations.training.urls")),
+    path("", include("recommendations.serving.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("health/live", live),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include(api)),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("", include("django_prometheus.urls")),
 ]

@@ -33,6 +33,6 @@ def rfm_map() -> list[dict[str, Any]]:
     return list(
         CustomerProfile.objects.filter(r__isnull=False)
         .values("r", "f", group=F("rfm_group"))
-        .annotate(customers=Count("customer"), money=Sum("revenue"))
+        .annotate(customers=Count("customer"), total_revenue=Sum("revenue"))
         .order_by("r", "f", "group")
     )

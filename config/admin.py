@@ -1,0 +1,135 @@
+"""The admin pages of Django and of packages, in the look of the back office."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from auditlog.admin import LogEntryAdmin as PlainLogEntryAdmin
+from auditlog.models import LogEntry
+from axes.admin import AccessAttemptAdmin as PlainAccessAttemptAdmin
+from axes.admin import AccessFailureLogAdmin as PlainAccessFailureLogAdmin
+from axes.admin import AccessLogAdmin as PlainAccessLogAdmin
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
+from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.admin import CrontabScheduleAdmin as PlainCrontabScheduleAdmin
+from django_celery_beat.admin import PeriodicTaskAdmin as PlainPeriodicTaskAdmin
+from django_celery_beat.admin import PeriodicTaskForm as PlainPeriodicTaskForm
+from django_celery_beat.admin import TaskSelectWidget
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from config.schedule import schedule_in_words
+
+for model in (
+    User,
+    Group,
+    LogEntry,
+    AccessAttempt,
+    AccessFailureLog,
+    AccessLog,
+    PeriodicTask,
+    CrontabSchedule,
+    IntervalSchedule,
+    SolarSchedule,
+    ClockedSchedule,
+):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class UserAdmin(PlainUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
+    compressed_fields = True
+
+
+@admin.register(Group)
+class GroupAdmin(PlainGroupAdmin, ModelAdmin):
+    list_display = ("name",)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(PlainLogEntryAdmin, ModelAdmin):
+    """What was changed or opened, by whom; nobody may alter it."""
+
+    show_full_result_count = False
+
+
+class ReadOnly:
+    """For records that a program writes: they may be read, and removed by whoever may."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnly, PlainAccessAttemptAdmin, ModelAdmin):
+    """Failed log-ins; deleting one lifts its lock-out."""
+
+
+@admin.register(AccessFailureLog)
+class AccessFailureLogAdmin(ReadOnly, PlainAccessFailureLogAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(AccessLog)
+class AccessLogAdmin(ReadOnly, PlainAccessLogAdmin, ModelAdmin):
+    pass
+
+
+class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
+    """The tasks that exist, to choose from."""
+
+
+class PeriodicTaskForm(PlainPeriodicTaskForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelect()
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
+    """The schedule: what runs when, to be changed, paused or run at once."""
+
+    form = PeriodicTaskForm
+    change_form_template = "admin/change_form.html"
+    change_list_template = "admin/change_list.html"
+    list_display: Sequence[str] = ("name", "in_words", "description", "enabled", "last_run_at")
+    list_filter = ("enabled",)
+    date_hierarchy = None
+    fieldsets = (
+        (None, {"fields": ("name", "regtask", "task", "enabled", "description")}),
+        (
+            _("Schedule"),
+            {"fields": ("in_words", "interval", "crontab", "clocked", "start_time", "last_run_at", "one_off")},
+        ),
+        (_("Arguments"), {"fields": ("args", "kwargs"), "classes": ("collapse",)}),
+        (
+            _("Execution options"),
+            {"fields": ("expires", "expire_seconds", "queue", "priority"), "classes": ("collapse",)},
+        ),
+    )
+    readonly_fields = ("last_run_at", "in_words")
+
+    @admin.display(description=_("runs"))
+    def in_words(self, task: PeriodicTask) -> str:
+        return schedule_in_words(task)
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(PlainCrontabScheduleAdmin, ModelAdmin):
+    inlines = ()
+
+
+@admin.register(IntervalSchedule, ClockedSchedule, SolarSchedule)
+class OtherScheduleAdmin(ModelAdmin):
+    pass

@@ -1,0 +1,321 @@
+"""The home page: asks for the figures that the reader may see and dresses them for charts, tables and tiles."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from config.backoffice import formats, home
+from customers.lifecycle.models import RfmGroup, Stage
+
+TOTAL_NAMES = {
+    "revenue": gettext_lazy("Revenue"),
+    "orders": gettext_lazy("Orders"),
+    "customers": gettext_lazy("Customers who bought"),
+    "order_value": gettext_lazy("Average order value"),
+}
+ALGORITHM_NAMES: dict[str, str | Promise] = {
+    "popularity": gettext_lazy("Popularity"),
+    "repeat": gettext_lazy("What this customer buys most"),
+    "item-knn": gettext_lazy("Similar products (item-kNN)"),
+    "user-knn": gettext_lazy("Similar customers (user-kNN)"),
+    "content": gettext_lazy("Content-based"),
+    "blend": gettext_lazy("Blend of all"),
+    "active": gettext_lazy("The version that served before"),
+}
+RUN_NAMES: dict[str, str | Promise] = {
+    "lifecycle.lifecyclerun": gettext_lazy("profile refresh"),
+    "training.evaluationrun": gettext_lazy("training"),
+    "orders.orderimport": gettext_lazy("order import"),
+    "catalog.feedimport": gettext_lazy("product feed"),
+    "warehouse.exportrun": gettext_lazy("warehouse export"),
+}
+Context = dict[str, Any]
+
+
+def fill_home_page(request: HttpRequest, context: Context) -> Context:
+    """The callback of django-unfold: reads the clock, once."""
+    as_of = timezone.now()
+    may = request.user.has_perm  # type: ignore[union-attr]
+    context |= {"title": _("Home"), "as_of": formats.moment(as_of), "demo": settings.DEMO}
+    if may("orders.view_order"):
+        context["trade"] = show_trade(home.trade(as_of=as_of))
+    if may("lifecycle.view_customerprofile"):
+        context["stages"] = show_stages(home.stages(as_of=as_of))
+        context["rfm"] = show_rfm(home.rfm())
+    if may("training.view_modelversion"):
+        context["quality"] = show_quality(home.model_quality())
+    context["health"] = show_health(home.health(as_of=as_of), as_of=as_of)
+    return context
+
+
+def show_trade(figures: dict[str, Any]) -> Context:
+    weeks, currency = figures["weeks"], figures["currency"]
+    links = [
+        list_link("orders.order", placed_at__gte=week["from"].isoformat(), placed_at__lt=week["to"].isoformat())
+        for week in weeks
+    ]
+    labels = [formats.day(week["from"]) for week in weeks]
+    return {
+        "as_of": formats.moment(figures["as_of"]),
+        "empty": not any(total["now"] or total["before"] for total in figures["totals"]),
+        "weeks": len(weeks),
+        "other_orders": figures["other_orders"],
+        "currency": currency,
+        "tiles": [show_total(total, currency) for total in figures["totals"]],
+        "charts": [
+            {
+                "id": "trade-revenue",
+                "title": _("Revenue by week"),
+                "spec": period_chart(weeks, "revenue", labels, links, lambda value: formats.money(value, currency)),
+            },
+            {
+                "id": "trade-orders",
+                "title": _("Orders by week"),
+                "spec": period_chart(weeks, "orders", labels, links, formats.count),
+            },
+        ],
+        "rows": [
+            {
+                "week": label,
+                "url": url,
+                "revenue": formats.money(week["revenue"], currency),
+                "revenue_before": formats.money(week["revenue_before"], currency),
+                "orders": formats.count(week["orders"]),
+                "orders_before": formats.count(week["orders_before"]),
+            }
+            for week, label, url in zip(weeks, labels, links, strict=True)
+        ],
+    }
+
+
+def period_chart(weeks: list[dict[str, Any]], name: str, labels: list[str], links: list[str], show: Any) -> Context:
+    """Bars of this period, a line of the period before."""
+    return {
+        "kind": "period",
+        "labels": labels,
+        "links": links,
+        "series": [
+            {
+                "name": _("this period"),
+                "values": [float(week[name]) for week in weeks],
+                "texts": [show(week[name]) for week in weeks],
+            },
+            {
+                "name": _("period before"),
+                "values": [float(week[f"{name}_before"]) for week in weeks],
+                "texts": [show(week[f"{name}_before"]) for week in weeks],
+            },
+        ],
+    }
+
+
+def show_total(total: dict[str, Any], currency: str) -> Context:
+    show = {
+        "revenue": lambda value: formats.money(value, currency),
+        "order_value": lambda value: formats.price(value, currency),
+    }.get(total["name"], formats.count)
+    change = total["change"]
+    return {
+        "name": TOTAL_NAMES[total["name"]],
+        "now": show(total["now"]),
+        "before": show(total["before"]),
+        "change": formats.change(change),
+        "direction": "none" if change is None else "up" if change > 0 else "down" if change < 0 else "same",
+    }
+
+
+def show_stages(figures: dict[str, Any]) -> Context:
+    total = figures["total"]
+    rows = [
+        {
+            "stage": row["stage"],
+            "name": capfirst(str(Stage(row["stage"]).label)),
+            "url": list_link("lifecycle.customerprofile", stage__exact=row["stage"]),
+            "customers": formats.count(row["customers"]),
+            "share": formats.share(row["customers"] / total if total else None),
+            "came": formats.count(row["came"]),
+            "left": formats.count(row["left"]),
+        }
+        for row in figures["stages"]
+    ]
+    return {
+        "as_of": formats.moment(figures["as_of"]),
+        "empty": not total,
+        "rows": rows,
+        "chart": {
+            "id": "stages",
+            "spec": {
+                "kind": "stages",
+                "labels": [row["name"] for row in rows],
+                "keys": [row["stage"] for row in rows],
+                "links": [row["url"] for row in rows],
+                "values": [row["customers"] for row in figures["stages"]],
+                "texts": [f"{row['customers']} · {row['share']}" for row in rows],
+            },
+        },
+    }
+
+
+def show_rfm(figures: dict[str, Any]) -> Context:
+    cells = {(cell["r"], cell["f"]): cell for cell in merged(figures["cells"])}
+    scores = range(1, 6)
+    total = sum(group["customers"] for group in figures["groups"])
+    return {
+        "as_of": formats.moment(figures["as_of"]),
+        "empty": not cells,
+        "rows": [
+            {
+                "name": group_name(group["group"]),
+                "url": list_link("lifecycle.customerprofile", rfm_group__exact=group["group"]),
+                "customers": formats.count(group["customers"]),
+                "share": formats.share(group["customers"] / total),
+                "revenue": formats.count(round(group["revenue"])),
+            }
+            for group in figures["groups"]
+        ],
+        "chart": {
+            "id": "rfm",
+            "spec": {
+                "kind": "map",
+                "labels": [str(r) for r in scores],
+                "rows": [str(f) for f in scores],
+                "across": _("Recency: 5 bought last"),
+                "up": _("Frequency: 5 buys most often"),
+                "unit": _("customers"),
+                "values": [[cells.get((r, f), {}).get("customers", 0) for r in scores] for f in scores],
+                "texts": [[cell_text(cells.get((r, f))) for r in scores] for f in scores],
+                "links": [
+                    [list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores
+                ],
+            },
+        },
+    }
+
+
+def merged(cells: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One cell for each pair of scores; should it hold two groups, the larger gives the name."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for cell in sorted(cells, key=lambda cell: -cell["customers"]):
+        key = cell["r"], cell["f"]
+        if key in found:
+            found[key]["customers"] += cell["customers"]
+        else:
+            found[key] = dict(cell)
+    return list(found.values())
+
+
+def cell_text(cell: dict[str, Any] | None) -> str:
+    return f"{group_name(cell['group'])}\n{formats.count(cell['customers'])}" if cell else ""
+
+
+def group_name(group: str) -> str:
+    return capfirst(str(RfmGroup(group).label)) if group in RfmGroup.values else _("Without a group")
+
+
+def show_quality(figures: dict[str, Any]) -> Context:
+    version = figures["version"]
+    if version is None:
+        return {"empty": True}
+    rows = [
+        {
+            "name": str(ALGORITHM_NAMES.get(row["algorithm"], row["algorithm"])),
+            "value": formats.score(row["value"]),
+            "low": formats.score(row["low"]),
+            "high": formats.score(row["high"]),
+            "serves": row["serves"],
+        }
+        for row in figures["algorithms"]
+    ]
+    return {
+        "empty": False,
+        "as_of": formats.moment(figures["as_of"]),
+        "version": version["name"],
+        "algorithm": ALGORITHM_NAMES.get(version["algorithm"], version["algorithm"]),
+        "url": reverse("admin:training_modelversion_change", args=[version["id"]]),
+        "metric": metric_name(figures["metric"]),
+        "test_users": formats.count(figures["test_users"]),
+        "cut_at": formats.moment(figures["cut_at"]),
+        "rows": rows,
+        "chart": {
+            "id": "quality",
+            "spec": {
+                "kind": "intervals",
+                "labels": [row["name"] for row in rows],
+                "values": [row["value"] for row in figures["algorithms"]],
+                "low": [row["low"] for row in figures["algorithms"]],
+                "high": [row["high"] for row in figures["algorithms"]],
+                "serves": [row["serves"] for row in rows],
+                "texts": [f"{row['value']} ({row['low']} – {row['high']})" for row in rows],
+                "across": metric_name(figures["metric"]),
+            },
+        },
+    }
+
+
+def metric_name(metric: str) -> str:
+    """ndcg@10 → NDCG@10."""
+    return metric.upper()
+
+
+def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
+    """A strip of signs; a sign warns when it calls for someone to look."""
+    failed = figures["failed"]
+    return {
+        "signs": [
+            sign(pgettext_lazy("home", "Last event"), figures["last_event"], as_of=as_of),
+            sign(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of),
+            sign(pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2),
+            sign(
+                pgettext_lazy("home", "Model knows data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
+            ),
+            {
+                "name": _("Events waiting"),
+                "text": formats.count(figures["waiting_events"]),
+                "title": "",
+                "warns": False,
+            },
+            {
+                "name": _("Failed runs in 7 days"),
+                "text": formats.count(sum(run["runs"] for run in failed)),
+                "title": "",
+                "warns": bool(failed),
+            },
+        ],
+        "failed": [
+            {
+                "name": RUN_NAMES[run["model"]],
+                "runs": formats.count(run["runs"]),
+                "url": list_link(run["model"]),
+            }
+            for run in failed
+        ],
+    }
+
+
+def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_after_days: int | None = None) -> Context:
+    old = at is not None and warn_after_days is not None and (as_of - at).days >= warn_after_days
+    return {
+        "name": name,
+        "text": formats.age(at, as_of=as_of) if at else _("never"),
+        "title": formats.moment(at),
+        "warns": old or (at is None and warn_after_days is not None),
+    }
+
+
+def list_link(model: str, **conditions: object) -> str:
+    """The address of a list with only the rows that fulfil the conditions; empty when there is no such list."""
+    try:
+        url = reverse(f"admin:{model.replace('.', '_')}_changelist")
+    except NoReverseMatch:
+        return ""
+    return f"{url}?{urlencode(conditions)}" if conditions else url

@@ -1,0 +1,65 @@
+"""Numbers, money and days as the reader's language writes them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from babel import dates, numbers
+from django.utils.timezone import localtime
+from django.utils.translation import get_language
+
+NOTHING = "–"
+Number = int | float | Decimal
+
+
+def reader_locale() -> str:
+    """Babel's name of the active language."""
+    return "zh_Hans" if (get_language() or "").startswith("zh") else "en"
+
+
+def count(value: Number | None) -> str:
+    return NOTHING if value is None else numbers.format_decimal(value, format="#,##0", locale=reader_locale())
+
+
+def score(value: Number | None) -> str:
+    return NOTHING if value is None else numbers.format_decimal(value, format="0.0000", locale=reader_locale())
+
+
+def money(value: Number | None, currency: str) -> str:
+    """Whole units: on a home page cents say nothing."""
+    if value is None:
+        return NOTHING
+    return numbers.format_currency(
+        round(value), currency or "XXX", format="¤#,##0", locale=reader_locale(), currency_digits=False
+    )
+
+
+def price(value: Number | None, currency: str) -> str:
+    return NOTHING if value is None else numbers.format_currency(value, currency or "XXX", locale=reader_locale())
+
+
+def share(value: Number | None) -> str:
+    return NOTHING if value is None else numbers.format_percent(value, format="0.0%", locale=reader_locale())
+
+
+def change(value: float | None) -> str:
+    """A relative change with its sign: +4.2%."""
+    return NOTHING if value is None else numbers.format_percent(value, format="+0.0%;−0.0%", locale=reader_locale())
+
+
+def day(value: date | None) -> str:
+    """Short, without the year: Nov 24, 11月24日."""
+    return NOTHING if value is None else dates.format_skeleton("MMMd", value, locale=reader_locale())
+
+
+def moment(value: datetime | None) -> str:
+    """A day and a time in the shop's time zone."""
+    if value is None:
+        return NOTHING
+    return dates.format_datetime(localtime(value), "medium", tzinfo=localtime(value).tzinfo, locale=reader_locale())
+
+
+def age(value: datetime | None, *, as_of: datetime) -> str:
+    """How long ago, in words."""
+    if value is None:
+        return NOTHING
+    return dates.format_timedelta(value - as_of, add_direction=True, locale=reader_locale())

@@ -1,0 +1,116 @@
+"""What runs when. The list is written into django-celery-beat's tables after every migration and edited in the back office from then on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cron_descriptor import FormatException, MissingFieldException, Options, WrongArgumentException, get_description
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.db import connections, transaction
+from django.db.models.signals import post_migrate
+from django.utils.functional import Promise
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+
+from config.celery import app
+
+
+@dataclass(frozen=True)
+class Job:
+    """A periodic task: its name in Celery, its five cron fields in the shop's time zone, and what it does."""
+
+    task: str
+    cron: str  # minute hour day-of-month month day-of-week
+    title: str
+    does: str | Promise
+
+
+SCHEDULE: tuple[Job, ...] = (
+    Job(
+        task="recommendations.training.tasks.train_nightly",
+        cron="30 3 * * *",
+        title="Train recommendations",
+        does=_("Trains and judges the recommendation models, and lets a better one serve."),
+    ),
+)
+
+
+def job_of(task_name: str) -> Job | None:
+    """The job of our schedule that runs a task."""
+    return next((job for job in SCHEDULE if job.task == task_name), None)
+
+
+def sync_schedule(*, jobs: tuple[Job, ...] = SCHEDULE) -> None:
+    """Creates the jobs whose task is not scheduled yet and removes those whose task is gone; what a person edited stays."""
+    app.loader.import_default_modules()
+    with transaction.atomic():
+        gone = PeriodicTask.objects.exclude(task__in=list(app.tasks))
+        removed, _counts = gone.delete()
+        scheduled = set(PeriodicTask.objects.values_list("task", flat=True))
+        missing = [job for job in jobs if job.task not in scheduled]
+        for job in missing:
+            _create(job)
+        if removed or missing:
+            PeriodicTasks.update_changed()
+
+
+def _create(job: Job) -> None:
+    minute, hour, day_of_month, month_of_year, day_of_week = job.cron.split()
+    crontab, _created = CrontabSchedule.objects.get_or_create(
+        minute=minute,
+        hour=hour,
+        day_of_month=day_of_month,
+        month_of_year=month_of_year,
+        day_of_week=day_of_week,
+        timezone=settings.TIME_ZONE,
+    )
+    PeriodicTask.objects.create(name=job.title, task=job.task, crontab=crontab)
+
+
+def schedule_in_words(task: PeriodicTask) -> str:
+    """When a task runs, in the language of the reader."""
+    if task.crontab:
+        return _crontab_in_words(task.crontab)
+    if task.interval:
+        return _interval_in_words(task.interval)
+    return str(task.scheduler)
+
+
+def _crontab_in_words(crontab: CrontabSchedule) -> str:
+    expression = " ".join(
+        str(part).replace(" ", "")
+        for part in (crontab.minute, crontab.hour, crontab.day_of_month, crontab.month_of_year, crontab.day_of_week)
+    )
+    options = Options()
+    options.use_24hour_time_format = True
+    options.locale_code = "zh_CN" if (get_language() or "").startswith("zh") else "en_US"
+    try:
+        words = get_description(expression, options)
+    except (FormatException, MissingFieldException, WrongArgumentException):
+        words = expression
+    return f"{words} ({crontab.timezone})"
+
+
+def _interval_in_words(interval: IntervalSchedule) -> str:
+    every = interval.every
+    words = {
+        "days": ngettext("every day", "every %(every)d days", every),
+        "hours": ngettext("every hour", "every %(every)d hours", every),
+        "minutes": ngettext("every minute", "every %(every)d minutes", every),
+        "seconds": ngettext("every second", "every %(every)d seconds", every),
+        "microseconds": ngettext("every microsecond", "every %(every)d microseconds", every),
+    }
+    return words[interval.period] % {"every": every}
+
+
+def sync_after_migrate(using: str, **kwargs: Any) -> None:
+    """Not while the tables are away, as after `migrate django_celery_beat zero`."""
+    if PeriodicTask._meta.db_table in connections[using].introspection.table_names():
+        sync_schedule()
+
+
+def keep_schedule_in_step() -> None:
+    """Called once the apps are loaded."""
+    beat: AppConfig = apps.get_app_config("django_celery_beat")
+    post_migrate.connect(sync_after_migrate, sender=beat, dispatch_uid="config.schedule")

@@ -1,0 +1,118 @@
+// Draws the charts of the back office from the JSON beside them, in the colours of the theme.
+// A place for a chart: <div data-chart="ID"></div> with its description in <script id="ID" type="application/json">.
+"use strict";
+
+(() => {
+  const STAGE_COLOURS = {
+    visitor: "#94a3b8", prospect: "#64748b", new: "#38bdf8", active: "#22a06b", loyal: "#117d5c",
+    at_risk: "#f59e0b", dormant: "#ea580c", churned: "#b91c1c", reactivated: "#8b5cf6",
+  };
+  const PHONE = 640;
+
+  const isDark = () => document.documentElement.classList.contains("dark");
+
+  function theme() {
+    return isDark()
+      ? { ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af",
+          scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e644b"], [1, "#40b68b"]] }
+      : { ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af",
+          scale: [[0, "#f8fafc"], [0.01, "#e4f5ec"], [0.35, "#8ed3b3"], [1, "#117d5c"]] };
+  }
+
+  function layout(colours, more) {
+    const axis = { gridcolor: colours.grid, zeroline: false, linecolor: colours.grid, automargin: true, fixedrange: true };
+    return {
+      font: { family: "Inter, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif", size: 12, color: colours.ink },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      margin: { l: 8, r: 12, t: 8, b: 8 }, autosize: true, showlegend: false, bargap: 0.25,
+      hoverlabel: { bgcolor: colours.paper, bordercolor: colours.grid, font: { color: colours.ink } },
+      ...more, xaxis: { ...axis, ...more.xaxis }, yaxis: { ...axis, ...more.yaxis },
+    };
+  }
+
+  function period(spec, colours) {
+    const [now, before] = spec.series;
+    return {
+      traces: [
+        { type: "bar", name: now.name, x: spec.labels, y: now.values, customdata: spec.links, text: now.texts, textposition: "none",
+          hovertemplate: "%{x}: %{text}<extra>%{fullData.name}</extra>", marker: { color: colours.main } },
+        { type: "scatter", mode: "lines", name: before.name, x: spec.labels, y: before.values, text: before.texts,
+          hovertemplate: "%{text}<extra>%{fullData.name}</extra>", line: { color: colours.other, width: 2, dash: "dot" } },
+      ],
+      layout: layout(colours, {
+        showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+        xaxis: { type: "category", showgrid: false, nticks: 7 }, yaxis: { rangemode: "tozero", nticks: 5, tickformat: "~s" },
+      }),
+    };
+  }
+
+  function stages(spec, colours) {
+    return {
+      traces: [{
+        type: "bar", orientation: "h", y: spec.labels, x: spec.values, customdata: spec.links, text: spec.texts, textposition: "auto",
+        cliponaxis: false, hovertemplate: "%{y}: %{text}<extra></extra>", constraintext: "none", textangle: 0,
+        marker: { color: spec.keys.map((key) => STAGE_COLOURS[key] || colours.main) },
+      }],
+      layout: layout(colours, {
+        margin: { l: 8, r: 40, t: 8, b: 8 },
+        xaxis: { rangemode: "tozero", nticks: 5, tickformat: "~s" }, yaxis: { autorange: "reversed", type: "category", showgrid: false },
+      }),
+    };
+  }
+
+  function map(spec, colours, width) {
+    const texts = width < PHONE ? spec.texts.map((row) => row.map((text) => text.split("\n").pop())) : spec.texts;
+    return {
+      traces: [{
+        type: "heatmap", x: spec.labels, y: spec.rows, z: spec.values, customdata: spec.links, hovertext: spec.texts.map(lines),
+        text: texts.map((row) => wrapped(row, width)), texttemplate: "%{text}", textfont: { size: 11 }, xgap: 3, ygap: 3,
+        hovertemplate: "R %{x} · F %{y}<br>%{hovertext} " + spec.unit + "<extra></extra>", colorscale: colours.scale, showscale: false,
+      }],
+      layout: layout(colours, {
+        xaxis: { type: "category", title: { text: spec.across, standoff: 8 }, showgrid: false },
+        yaxis: { type: "category", title: { text: spec.up, standoff: 8 }, showgrid: false },
+      }),
+    };
+  }
+
+  const lines = (row) => row.map((text) => text.replace("\n", ": "));
+  // A name of two words needs two lines where cells are narrow.
+  const wrapped = (row, width) => row.map((text) => (width < 760 ? text.replace(" ", "<br>") : text).replace("\n", "<br>"));
+
+  function intervals(spec, colours) {
+    const above = spec.values.map((value, i) => (spec.high[i] === null ? 0 : spec.high[i] - value));
+    const below = spec.values.map((value, i) => (spec.low[i] === null ? 0 : value - spec.low[i]));
+    return {
+      traces: [{
+        type: "scatter", mode: "markers", y: spec.labels, x: spec.values, text: spec.texts, hovertemplate: "%{y}: %{text}<extra></extra>",
+        error_x: { type: "data", symmetric: false, array: above, arrayminus: below, color: colours.faint, thickness: 2, width: 6 },
+        marker: { size: 12, color: spec.serves.map((serves) => (serves ? colours.main : colours.other)) },
+      }],
+      layout: layout(colours, {
+        xaxis: { title: { text: spec.across, standoff: 8 }, rangemode: "tozero", nticks: 6 },
+        yaxis: { autorange: "reversed", type: "category" },
+      }),
+    };
+  }
+
+  const KINDS = { period, stages, map, intervals };
+
+  function draw(place) {
+    const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+    const chart = KINDS[spec.kind](spec, theme(), place.clientWidth);
+    window.Plotly.react(place, chart.traces, chart.layout, { displayModeBar: false, responsive: true });
+    if (place.dataset.ready) return;
+    place.dataset.ready = "true";
+    place.on("plotly_click", (event) => {
+      const link = event.points[0].customdata;
+      if (link) window.location.assign(link);
+    });
+  }
+
+  function drawAll() {
+    document.querySelectorAll("[data-chart]").forEach(draw);
+  }
+
+  document.addEventListener("DOMContentLoaded", drawAll);
+  new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
+})();

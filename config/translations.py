@@ -1,0 +1,323 @@
+"""Keeps the Simplified Chinese catalogue whole, with Babel alone: no gettext programs are needed on the machine.
+
+python -m config.translations --extract   collects every text, ours and the texts of packages that speak no Chinese
+python -m config.translations --compile   writes the .mo file that Django reads
+python -m config.translations --check     lists every text that lacks a good translation, and ends with 1 if there is one
+"""
+
+import argparse
+import ast
+import gettext
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parent.parent
+LANGUAGE = "zh_Hans"
+CATALOGUE = ROOT / "config" / "locale" / LANGUAGE / "LC_MESSAGES" / "django.po"
+OURS = ("catalog", "config", "customers", "recommendations")
+# Packages whose texts people see in the back office or in answers of the REST API.
+THEIRS = (
+    "unfold",
+    "axes",
+    "auditlog",
+    "django_celery_beat",
+    "import_export",
+    "rest_framework",
+    "django/contrib/admin",
+    "django/contrib/auth",
+    "django/contrib/contenttypes",
+    "django/contrib/messages",
+    "django/contrib/postgres",
+    "django/core",
+    "django/db",
+    "django/forms",
+    "django/views",
+)
+SPOKEN_BY_DJANGO = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
+# Function → where its arguments hold the context, the text and the plural.
+CALLS: dict[str, tuple[int | None, int, int | None]] = {
+    "gettext": (None, 0, None),
+    "gettext_lazy": (None, 0, None),
+    "gettext_noop": (None, 0, None),
+    "ngettext": (None, 0, 1),
+    "ngettext_lazy": (None, 0, 1),
+    "pgettext": (0, 1, None),
+    "pgettext_lazy": (0, 1, None),
+    "npgettext": (0, 1, 2),
+    "npgettext_lazy": (0, 1, 2),
+}
+TEMPLATE_KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
+}
+PLACEHOLDER = re.compile(r"%\(\w+\)[#0\- +]*[\d.]*[a-zA-Z]|%[sdifrg]|\{\w*(?:[.!:][^{}]*)?\}")
+
+type Key = tuple[str, str | None]  # the English text and its context
+
+
+class UnreadableTextError(Exception):
+    """A translatable text that is put together at run time, which no catalogue can hold."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One translatable text at one place."""
+
+    text: str
+    plural: str | None
+    context: str | None
+    place: str
+
+    @property
+    def key(self) -> Key:
+        return self.text, self.context
+
+    @property
+    def id(self) -> str | tuple[str, str]:
+        return (self.text, self.plural) if self.plural is not None else self.text
+
+
+def find_in_python(source: str, place: str) -> Iterator[Found]:
+    """The texts given to Django's translation functions, under whatever name a module imports them."""
+    tree = ast.parse(source)
+    names = dict(_imported_names(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (function := _called(node.func, names)):
+            yield _read_call(node, function, place)
+
+
+def _imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+            for alias in node.names:
+                if alias.name in CALLS:
+                    yield alias.asname or alias.name, alias.name
+
+
+def _called(function: ast.expr, names: dict[str, str]) -> str | None:
+    if isinstance(function, ast.Name):
+        return names.get(function.id)
+    if isinstance(function, ast.Attribute) and function.attr in CALLS:
+        owner = function.value
+        if isinstance(owner, ast.Name) and owner.id == "translation":
+            return function.attr
+    return None
+
+
+def _read_call(node: ast.Call, function: str, place: str) -> Found:
+    context_at, text_at, plural_at = CALLS[function]
+    where = f"{place}:{node.lineno}"
+
+    def constant(position: int) -> str:
+        argument = node.args[position] if position < len(node.args) else None
+        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+            raise UnreadableTextError(f"{where}: give {function}() a plain string; fill placeholders after it.")
+        return argument.value
+
+    return Found(
+        text=constant(text_at),
+        plural=None if plural_at is None else constant(plural_at),
+        context=None if context_at is None else constant(context_at),
+        place=place,
+    )
+
+
+def find_in_template(source: str, place: str) -> Iterator[Found]:
+    """The texts of translate and blocktranslate tags and of _() in filters and tags."""
+    from django.utils.translation.template import templatize  # Django is not needed to compile
+
+    # Within brackets Python's tokenizer does not mind how a template is indented.
+    code = BytesIO(f"(\n{templatize(source, origin=place)}\n)".encode())
+    for _line, text, _comments, context in extract("python", code, TEMPLATE_KEYWORDS, options={"encoding": "utf-8"}):
+        singular, plural = text if isinstance(text, tuple) else (text, None)
+        if singular:
+            yield Found(text=singular, plural=plural, context=context, place=place)
+
+
+def find_in_folder(folder: Path, root: Path, *, ours: bool) -> Iterator[Found]:
+    """The texts of every module and template below a folder, in a steady order."""
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(root).as_posix()
+        parts = path.relative_to(root).parts
+        if not {"migrations", "tests", "__pycache__"}.isdisjoint(parts):
+            continue
+        if path.suffix == ".py":
+            try:
+                yield from find_in_python(path.read_text(encoding="utf-8"), place)
+            except UnreadableTextError:
+                if ours:
+                    raise
+        elif path.suffix in (".html", ".txt") and "templates" in parts:
+            yield from find_in_template(path.read_text(encoding="utf-8"), place)
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, without importing it."""
+    top, *below = name.split("/")
+    spec = find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        raise UnreadableTextError(f"The package {top} is not installed: install requirements/runtime.txt.")
+    return Path(spec.submodule_search_locations[0], *below)
+
+
+def spoken_elsewhere() -> set[Key]:
+    """The texts for which Django or a package brings its own Simplified Chinese."""
+    folders = [package_folder(f"django/{part}") for part in SPOKEN_BY_DJANGO]
+    folders += [package_folder(name) for name in THEIRS if "/" not in name]
+    spoken: set[Key] = set()
+    for folder in folders:
+        path = folder / "locale" / LANGUAGE / "LC_MESSAGES" / "django.mo"
+        if not path.exists():
+            continue
+        with path.open("rb") as file:
+            translations = gettext.GNUTranslations(file)
+        for entry, translated in translations._catalog.items():  # type: ignore[attr-defined]
+            text = entry[0] if isinstance(entry, tuple) else entry
+            context, _, text = text.rpartition("\x04")
+            if text and translated:
+                spoken.add((text, context or None))
+    return spoken
+
+
+def find_all() -> list[Found]:
+    """Every text of ours, then those of packages that nobody translates."""
+    found = [text for name in OURS for text in find_in_folder(ROOT / name, ROOT, ours=True)]
+    spoken = spoken_elsewhere()
+    for name in THEIRS:
+        folder = package_folder(name)
+        root = folder.parents[len(Path(name).parts) - 1]
+        found += [text for text in find_in_folder(folder, root, ours=False) if text.key not in spoken]
+    return [text for text in found if text.text.strip()]
+
+
+def read_catalogue(path: Path) -> Catalog:
+    if not path.exists():
+        return Catalog(locale=LANGUAGE, domain="django")
+    with path.open("rb") as file:
+        return read_po(file, locale=LANGUAGE, domain="django", abort_invalid=True)
+
+
+def renew_catalogue(old: Catalog, found: Iterable[Found]) -> Catalog:
+    """A catalogue of exactly the texts found, with the translations that are known already."""
+    new = Catalog(locale=LANGUAGE, domain="django", project="Perennial", fuzzy=False)
+    for text in found:
+        known = old.get(text.text, text.context)
+        message = new.get(text.text, text.context)
+        if message is None:
+            new.add(
+                text.id,
+                _fitting(known, text),
+                locations=[(text.place, 0)],
+                context=text.context,
+                flags=[flag for flag in known.flags if flag == "fuzzy"] if known else (),
+            )
+        elif (text.place, 0) not in message.locations:
+            message.locations.append((text.place, 0))
+    return new
+
+
+def _fitting(known: Message | None, text: Found) -> str | tuple[str, ...]:
+    """Chinese has one form for every number, so a plural holds one string."""
+    strings = _strings(known) if known else []
+    first = strings[0] if strings else ""
+    return (first,) if text.plural is not None else first
+
+
+def _strings(message: Message) -> list[str]:
+    string = message.string
+    return [part or "" for part in string] if isinstance(string, list | tuple) else [string or ""]
+
+
+def save_catalogue(catalogue: Catalog, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = BytesIO()
+    write_po(buffer, catalogue, width=120, sort_by_file=True, include_lineno=False, omit_header=True)
+    header = 'msgid ""\nmsgstr ""\n"Language: zh_Hans\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+    header += '"Plural-Forms: nplurals=1; plural=0;\\n"\n\n'
+    _replace(path, header.encode() + buffer.getvalue())
+
+
+def compile_catalogue(path: Path = CATALOGUE) -> Path:
+    """Writes the .mo file beside a .po file."""
+    compiled = path.with_suffix(".mo")
+    buffer = BytesIO()
+    write_mo(buffer, read_catalogue(path))
+    _replace(compiled, buffer.getvalue())
+    return compiled
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def problems(catalogue: Catalog, found: Iterable[Found]) -> list[str]:
+    """What keeps the catalogue from being whole: texts without Chinese, doubtful ones, placeholders that differ."""
+    listed: dict[Key, str] = {}
+    for text in found:
+        if text.key not in listed and (problem := _problem(catalogue.get(text.text, text.context), text)):
+            listed[text.key] = f"{text.place}: {text.text!r}: {problem}"
+    return list(listed.values())
+
+
+def _problem(message: Message | None, text: Found) -> str | None:
+    if message is None:
+        return "is not in the catalogue (run --extract)"
+    if message.fuzzy:
+        return "is marked fuzzy"
+    for string in _strings(message):
+        if not string.strip():
+            return "has no translation"
+        expected = _placeholders(text.plural or text.text)
+        if _placeholders(string) != expected:
+            return f"its translation {string!r} should hold {', '.join(sorted(expected)) or 'no placeholder'}"
+        if text.text.startswith("\n") != string.startswith("\n") or text.text.endswith("\n") != string.endswith("\n"):
+            return "its translation begins or ends with another line break"
+    return None
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(PLACEHOLDER.findall(text.replace("%%", "")))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m config.translations", description=(__doc__ or "").splitlines()[0])
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--extract", action="store_true", help="renew the .po file from the code")
+    wanted.add_argument("--compile", action="store_true", help="write the .mo file")
+    wanted.add_argument("--check", action="store_true", help="list what is not translated")
+    chosen = parser.parse_args(arguments)
+    if chosen.compile:
+        print(f"Wrote {compile_catalogue().relative_to(ROOT)}.")
+        return 0
+    try:
+        found = find_all()
+    except UnreadableTextError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if chosen.extract:
+        save_catalogue(renew_catalogue(read_catalogue(CATALOGUE), found), CATALOGUE)
+        print(f"Wrote {CATALOGUE.relative_to(ROOT)}.")
+        return 0
+    listed = problems(read_catalogue(CATALOGUE), found)
+    print("\n".join(listed) or "Every text has its Chinese.")
+    return 1 if listed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
