@@ -10,12 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
-from customers.events.recent import recent_interactions
 
+from customers.events.recent import recent_interactions
 from recommendations.engine import Histories, top_n
 from recommendations.serving.catalogue import Card
 from recommendations.serving.loading import Loaded, Loader, loader
-from recommendations.serving.model import RecentInteraction
 from recommendations.serving.reasons import Reason, alike, popular, reason_of
 from recommendations.serving.scenarios import (
     POPULAR,
@@ -148,10 +147,7 @@ def history_of(loaded: Loaded, request: Request) -> Histories:
     identifiers = [
         (kind, value) for kind, value in (("user_id", request.user_id), ("anonymous_id", request.anonymous_id)) if value
     ]
-    recent = [
-        RecentInteraction(product_id, kind, at)
-        for product_id, kind, at in recent_interactions(identifiers=identifiers)[:MOST_RECENT]
-    ]
+    recent = recent_interactions(identifiers=identifiers)[:MOST_RECENT]
     users = loaded.model.user_rows([f"{kind}:{value}" for kind, value in identifiers])
     return loaded.model.history(users=users, recent=recent)
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from customers.warehouse.connection import warehouse
 
+from customers.warehouse.connection import warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
 
 
@@ -36,7 +36,7 @@ class TrainingData:
 def extract(*, as_of: datetime) -> TrainingData:
     """Everything known before ``as_of``. Raises NothingToTrainOnError."""
     with warehouse() as tables:
-        lines = tables.order_lines
+        lines = tables["order_lines"]
         bought = lines.filter(
             (lines.placed_at < as_of)
             & lines.customer_id.notnull()
@@ -44,8 +44,8 @@ def extract(*, as_of: datetime) -> TrainingData:
             & (lines.status != "cancelled")
         )
         columns = bought.select("customer_id", "product_id", "placed_at").to_pyarrow()
-        catalogue = tables.products.to_pyarrow()
-        identifiers = tables.identifiers.select("kind", "value", "customer_id").to_pyarrow()
+        catalogue = tables["products"].order_by("product_id").to_pyarrow()
+        identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
     if not columns.num_rows:
         raise NothingToTrainOnError(as_of)
     products = products_of(catalogue)
