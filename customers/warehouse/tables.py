@@ -1,0 +1,222 @@
+"""The tables of the warehouse: what each column is, and the query that fills it. Nothing personal leaves PostgreSQL by these."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+MOMENT = pa.timestamp("us", tz="UTC")
+MONEY = pa.decimal128(14, 2)
+TEXTS = pa.list_(pa.string())
+
+# joins the elements of a list column on its way through CSV; a control character that no id or tag holds
+SEPARATOR = "\x1f"
+
+# keys of free-form JSON that name or locate a person, or may hold such in an address line
+PERSONAL_KEYS = (
+    "address", "birthday", "city", "email", "e_mail", "first_name", "firstName", "fullName", "full_name", "ip",
+    "lastName", "last_name", "mobile", "name", "phone", "postal_code", "postcode", "referrer", "search", "street",
+    "url", "username", "zip",
+)  # fmt: skip
+_PERSONAL = "ARRAY[" + ", ".join(f"'{key}'" for key in PERSONAL_KEYS) + "]"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the warehouse.
+
+    ``query`` yields the columns of ``schema`` in order; ``key`` is its column that is unique and never null. A fact table
+    names in ``moment`` the column whose UTC day is its partition; the others are written whole.
+    """
+
+    name: str
+    schema: pa.Schema
+    query: str
+    key: str = "id"
+    moment: str | None = None
+
+
+EVENTS = Table(
+    name="events",
+    moment="occurred_at",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("source", pa.string()),
+            ("type", pa.string()),
+            ("name", pa.string()),
+            ("customer_id", pa.int64()),
+            ("user_id", pa.string()),
+            ("anonymous_id", pa.string()),
+            ("session_id", pa.string()),
+            ("occurred_at", MOMENT),
+            ("received_at", MOMENT),
+            ("product_ids", TEXTS),
+            ("value", MONEY),
+            ("currency", pa.string()),
+            ("path", pa.string()),
+            ("device", pa.string()),
+            ("locale", pa.string()),
+            ("recommendation_id", pa.string()),
+            ("properties", pa.string()),
+        ]
+    ),
+    # what identify, group and alias carry describes a person; only what was done is analysed
+    query=f"""
+        SELECT e.id, s.key AS source, e.type, e.name, COALESCE(u.customer_id, a.customer_id) AS customer_id,
+               NULLIF(e.user_id, '') AS user_id, NULLIF(e.anonymous_id, '') AS anonymous_id,
+               NULLIF(e.session_id, '') AS session_id, e.occurred_at, e.received_at,
+               NULLIF(array_to_string(e.product_ids, chr(31)), '') AS product_ids, e.value,
+               NULLIF(e.currency, '') AS currency,
+               COALESCE(e.properties ->> 'path', e.context #>> '{{page,path}}') AS path,
+               e.context #>> '{{device,type}}' AS device, e.context ->> 'locale' AS locale,
+               NULLIF(e.recommendation_id, '') AS recommendation_id,
+               CASE WHEN e.type IN ('track', 'page', 'screen') AND jsonb_typeof(e.properties) = 'object'
+                    THEN (e.properties - {_PERSONAL})::text ELSE '{{}}' END AS properties
+        FROM events_event e
+        JOIN events_source s ON s.id = e.source_id
+        LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = e.user_id
+        LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = e.anonymous_id
+    """,  # noqa: S608 — our own text
+)
+
+ORDERS = Table(
+    name="orders",
+    moment="placed_at",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("source", pa.string()),
+            ("order_id", pa.string()),
+            ("customer_id", pa.int64()),
+            ("kind", pa.string()),
+            ("status", pa.string()),
+            ("placed_at", MOMENT),
+            ("currency", pa.string()),
+            ("subtotal", MONEY),
+            ("discount", MONEY),
+            ("shipping", MONEY),
+            ("tax", MONEY),
+            ("total", MONEY),
+            ("refunded", MONEY),
+            ("coupon", pa.string()),
+            ("channel", pa.string()),
+        ]
+    ),
+    query="""
+        SELECT o.id, s.key AS source, o.order_id, o.customer_id, o.kind, o.status, o.placed_at, o.currency, o.subtotal,
+               o.discount, o.shipping, o.tax, o.total, o.refunded, o.coupon, o.channel
+        FROM orders_order o
+        JOIN events_source s ON s.id = o.source_id
+    """,
+)
+
+ORDER_LINES = Table(
+    name="order_lines",
+    moment="placed_at",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("order_pk", pa.int64()),
+            ("order_id", pa.string()),
+            ("customer_id", pa.int64()),
+            ("kind", pa.string()),
+            ("status", pa.string()),
+            ("placed_at", MOMENT),
+            ("currency", pa.string()),
+            ("channel", pa.string()),
+            ("line_number", pa.int32()),
+            ("product_pk", pa.int64()),
+            ("product_id", pa.string()),
+            ("category", pa.string()),
+            ("brand", pa.string()),
+            ("quantity", pa.decimal128(12, 3)),
+            ("unit_price", pa.decimal128(14, 4)),
+            ("discount", MONEY),
+            ("total", MONEY),
+        ]
+    ),
+    query="""
+        SELECT l.id, o.id AS order_pk, o.order_id, o.customer_id, o.kind, o.status, o.placed_at, o.currency, o.channel,
+               l.line_number, p.id AS product_pk, p.product_id, c.path AS category, NULLIF(p.brand, '') AS brand,
+               l.quantity, l.unit_price, l.discount, l.total
+        FROM orders_orderline l
+        JOIN orders_order o ON o.id = l.order_id
+        JOIN catalog_product p ON p.id = l.product_id
+        LEFT JOIN catalog_category c ON c.id = p.category_id
+    """,
+)
+
+PRODUCTS = Table(
+    name="products",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("product_id", pa.string()),
+            ("sku", pa.string()),
+            ("title", pa.string()),
+            ("description", pa.string()),
+            ("category", pa.string()),
+            ("brand", pa.string()),
+            ("price", MONEY),
+            ("currency", pa.string()),
+            ("availability", pa.string()),
+            ("stock", pa.int32()),
+            ("attributes", pa.string()),
+            ("tags", TEXTS),
+            ("published_at", MOMENT),
+            ("is_active", pa.bool_()),
+        ]
+    ),
+    query="""
+        SELECT p.id, p.product_id, NULLIF(p.sku, '') AS sku, p.title, p.description, c.path AS category,
+               NULLIF(p.brand, '') AS brand, p.price, NULLIF(p.currency, '') AS currency, p.availability, p.stock,
+               p.attributes::text AS attributes, NULLIF(array_to_string(p.tags, chr(31)), '') AS tags, p.published_at,
+               p.is_active
+        FROM catalog_product p
+        LEFT JOIN catalog_category c ON c.id = p.category_id
+    """,
+)
+
+IDENTIFIERS = Table(
+    name="identifiers",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("kind", pa.string()),
+            ("value", pa.string()),
+            ("customer_id", pa.int64()),
+            ("created_at", MOMENT),
+        ]
+    ),
+    query="""
+        SELECT id, kind, value, customer_id, created_at
+        FROM identity_identifier
+        WHERE kind IN ('user_id', 'anonymous_id', 'device_id')
+    """,
+)
+
+CUSTOMERS = Table(
+    name="customers",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("created_at", MOMENT),
+            ("first_seen_at", MOMENT),
+            ("last_seen_at", MOMENT),
+            ("language", pa.string()),
+            ("country", pa.string()),
+            ("traits", pa.string()),
+        ]
+    ),
+    query=f"""
+        SELECT id, created_at, first_seen_at, last_seen_at, NULLIF(language, '') AS language,
+               NULLIF(country, '') AS country,
+               CASE WHEN jsonb_typeof(traits) = 'object' THEN (traits - {_PERSONAL})::text ELSE '{{}}' END AS traits
+        FROM identity_customer
+        WHERE erased_at IS NULL
+    """,  # noqa: S608 — our own text
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table for table in (EVENTS, ORDERS, ORDER_LINES, PRODUCTS, IDENTIFIERS, CUSTOMERS)
+}
