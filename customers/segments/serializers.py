@@ -159,18 +159,18 @@ class MembershipSerializer(serializers.Serializer[Any]):
 
 class OperatorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     takes = serializers.CharField(help_text=_("What its value is: one, many, range, days or nothing."))
 
 
 class FieldChoiceSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class ConditionFieldSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     group = serializers.CharField()
     kind = serializers.CharField()
     help = serializers.CharField()

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from customers.identity.models import Consent
 from customers.segments.models import Segment
 
 
@@ -39,6 +40,16 @@ class Campaign(models.Model):
         decimal_places=4,
         default=0.1,
         help_text=_("0.1 leaves one customer in ten alone."),
+    )
+    required_consent = models.CharField(
+        _("required consent"),
+        max_length=20,
+        choices=Consent.Purpose,
+        blank=True,
+        help_text=_(
+            "Only customers who granted this purpose are in the audience. "
+            "The e-mail channel always needs the consent to e-mail; every other channel needs none unless it is chosen here."
+        ),
     )
     salt = models.CharField(
         _("salt"),
