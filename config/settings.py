@@ -211,6 +211,7 @@ MIDDLEWARE = [
     "auditlog.middleware.AuditlogMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
+    "config.access.idempotency.IdempotencyMiddleware",  # last: it calls the view itself
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -266,7 +267,8 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+# only for collectstatic and a web server in front; WhiteNoise serves the files from where they lie
+STATIC_ROOT: Path | None = read("STATIC_ROOT", None, lambda raw: Path(raw).expanduser().resolve(), "a folder")
 STATICFILES_DIRS = [BASE_DIR / "config" / "static", ("plotly", Path(str(files("plotly"))) / "package_data")]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = VAR_DIR / "media"

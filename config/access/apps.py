@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -6,3 +7,13 @@ class AccessConfig(AppConfig):
     name = "config.access"
     label = "access"
     verbose_name = _("Access")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from config.access.models import ApiKey
+        from config.access.roles import ensure_roles_after_migrate
+
+        auditlog.register(ApiKey, exclude_fields=["key_hash", "previous_hash", "last_used_at"])
+        # This app migrates after all others, so by then every permission exists.
+        post_migrate.connect(ensure_roles_after_migrate, sender=self, dispatch_uid="config.access.roles")

@@ -55,3 +55,18 @@ class IdempotentAnswer(models.Model):
 
     def __str__(self) -> str:
         return self.idempotency_key
+
+
+class Role(models.Model):
+    """Which permissions one of our roles has been given, so that what an operator takes away is not given again."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    group = models.OneToOneField("auth.Group", models.SET_NULL, null=True, related_name="+", verbose_name=_("group"))
+    given = models.JSONField(_("given permissions"), default=list)
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+
+    def __str__(self) -> str:
+        return self.name

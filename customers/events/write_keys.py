@@ -35,21 +35,26 @@ def hash_key(plain: str) -> str:
     return sha256(plain.encode(errors="surrogateescape")).hexdigest()
 
 
-def issue_write_key(source: Source, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
-    """Gives the source a new write key and returns it: only now can it be read.
-
-    The key before it keeps working for ``overlap``, so that shops can change it without losing an event.
-    """
+def draw_write_key(source: Source, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Puts a new write key's hash into a source that the caller saves, and returns the key: only now can it be read."""
     plain = f"wk_{secrets.token_urlsafe(32)}"
+    keep = bool(source.write_key_hash) and overlap > timedelta(0)
+    source.previous_key_hash = (source.write_key_hash or "") if keep else ""
+    source.previous_key_expires_at = now + overlap if keep else None
+    source.write_key_hash = hash_key(plain)
+    source.write_key_hint = plain[:HINT_LENGTH]
+    return plain
+
+
+def issue_write_key(*, source_id: int, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Gives a stored source a new write key and returns it.
+
+    The key before it keeps working for ``overlap``, so that a shop can change it without losing an event.
+    """
     with transaction.atomic():
-        row = Source.objects.select_for_update().get(pk=source.pk)
-        keep = bool(row.write_key_hash) and overlap > timedelta(0)
-        row.previous_key_hash = (row.write_key_hash or "") if keep else ""
-        row.previous_key_expires_at = now + overlap if keep else None
-        row.write_key_hash = hash_key(plain)
-        row.write_key_hint = plain[:HINT_LENGTH]
-        row.save(update_fields=["write_key_hash", "write_key_hint", "previous_key_hash", "previous_key_expires_at"])
-    source.refresh_from_db()
+        source = Source.objects.select_for_update().get(pk=source_id)
+        plain = draw_write_key(source, now=now, overlap=overlap)
+        source.save(update_fields=["write_key_hash", "write_key_hint", "previous_key_hash", "previous_key_expires_at"])
     forget_sources()
     return plain
 

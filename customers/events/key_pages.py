@@ -1,0 +1,84 @@
+"""Back-office pages of things that have a key: it is shown once after it was made, and can be changed with an overlap."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
+
+MOST_HOURS = 24 * 90
+
+
+class RotateForm(forms.Form):
+    hours = forms.IntegerField(
+        label=_("Hours for which the old key keeps working"),
+        min_value=0,
+        max_value=MOST_HOURS,
+        initial=24,
+        help_text=_("0 ends the old key at once (within five seconds)."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+
+class KeyPages:
+    """Mixed into a ModelAdmin: ``draw_key`` for a new object, ``rotate_key`` for a stored one."""
+
+    actions_detail = ["rotate"]
+
+    def draw_key(self, obj: Any, *, now: datetime) -> str:
+        """Puts a new key's hash into an object that is about to be saved."""
+        raise NotImplementedError
+
+    def rotate_key(self, obj: Any, *, now: datetime, overlap: timedelta) -> str:
+        """Gives a stored object a new key."""
+        raise NotImplementedError
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            request.plain_key = self.draw_key(obj, now=datetime.now(UTC))  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        return self.show_key(request, obj, request.plain_key)  # type: ignore[attr-defined]
+
+    @action(description=_("New key"), icon="key", url_path="rotate-key")
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        obj = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if obj is None:
+            raise Http404
+        if not self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        form = RotateForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            overlap = timedelta(hours=form.cleaned_data["hours"])
+            plain = self.rotate_key(obj, now=datetime.now(UTC), overlap=overlap)
+            self.log_change(request, obj, str(_("Key changed.")))  # type: ignore[attr-defined]
+            return self.show_key(request, obj, plain)
+        return TemplateResponse(
+            request, "admin/events/rotate_key.html", self.page(request, obj, title=_("New key"), form=form)
+        )
+
+    def show_key(self, request: HttpRequest, obj: Any, plain: str) -> HttpResponse:
+        response = TemplateResponse(
+            request, "admin/events/key_shown.html", self.page(request, obj, title=_("The new key"), plain_key=plain)
+        )
+        add_never_cache_headers(response)
+        return response
+
+    def page(self, request: HttpRequest, obj: Any, **context: Any) -> dict[str, Any]:
+        meta = obj._meta
+        address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk])
+        return {
+            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
+            "opts": meta,
+            "object": obj,
+            "object_address": address,
+            **context,
+        }

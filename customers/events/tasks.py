@@ -1,0 +1,25 @@
+"""The periodic jobs of this room."""
+
+from datetime import UTC, datetime, timedelta
+
+from celery import shared_task
+
+from customers.events import partitions, retention
+
+RECEIPT_DAYS = 30
+REJECTED_DAYS = 90
+
+
+@shared_task(exclusive=True)
+def purge_receipts() -> None:
+    retention.purge_receipts(before=datetime.now(UTC) - timedelta(days=RECEIPT_DAYS))
+
+
+@shared_task(exclusive=True)
+def purge_rejected_events() -> None:
+    retention.purge_rejected_events(before=datetime.now(UTC) - timedelta(days=REJECTED_DAYS))
+
+
+@shared_task(exclusive=True)
+def ensure_partitions() -> None:
+    partitions.ensure_partitions(as_of=datetime.now(UTC))

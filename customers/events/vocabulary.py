@@ -1,0 +1,91 @@
+"""What event names mean: Segment's e-commerce names (version 2 and 1) and GA4's. Other names are kept and mean nothing."""
+
+from enum import StrEnum
+
+
+class Meaning(StrEnum):
+    SEARCH = "search"
+    LIST_VIEW = "list_view"
+    VIEW = "view"
+    CART = "cart"
+    CART_REMOVAL = "cart_removal"
+    CART_VIEW = "cart_view"
+    WISHLIST = "wishlist"
+    WISHLIST_REMOVAL = "wishlist_removal"
+    CHECKOUT = "checkout"
+    PURCHASE = "purchase"
+    ORDER_UPDATE = "order_update"
+    REFUND = "refund"
+    CANCELLATION = "cancellation"
+    REVIEW = "review"
+    COUPON = "coupon"
+    PROMOTION_VIEW = "promotion_view"
+    PROMOTION_CLICK = "promotion_click"
+    RECOMMENDATION_VIEW = "recommendation_view"
+    RECOMMENDATION_CLICK = "recommendation_click"
+    EMAIL_DELIVERED = "email_delivered"
+    EMAIL_OPENED = "email_opened"
+    EMAIL_CLICKED = "email_clicked"
+    EMAIL_BOUNCED = "email_bounced"
+    EMAIL_UNSUBSCRIBED = "email_unsubscribed"
+
+
+# what somebody did with a product that says they want it
+INTERACTIONS = frozenset({Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE})
+
+NAMES: dict[Meaning, tuple[str, ...]] = {
+    Meaning.SEARCH: ("Products Searched", "search", "view_search_results"),
+    Meaning.LIST_VIEW: (
+        "Product List Viewed",
+        "Product List Filtered",
+        "Viewed Product Category",
+        "view_item_list",
+    ),
+    Meaning.VIEW: (
+        "Product Clicked",
+        "Product Viewed",
+        "Viewed Product",
+        "Clicked Product",
+        "select_item",
+        "view_item",
+    ),
+    Meaning.CART: ("Product Added", "Added Product", "add_to_cart"),
+    Meaning.CART_REMOVAL: ("Product Removed", "Removed Product", "remove_from_cart"),
+    Meaning.CART_VIEW: ("Cart Viewed", "view_cart"),
+    Meaning.WISHLIST: ("Product Added to Wishlist", "add_to_wishlist"),
+    Meaning.WISHLIST_REMOVAL: ("Product Removed from Wishlist", "remove_from_wishlist"),
+    Meaning.CHECKOUT: (
+        "Checkout Started",
+        "Started Order",
+        "Checkout Step Viewed",
+        "Viewed Checkout Step",
+        "Checkout Step Completed",
+        "Completed Checkout Step",
+        "Payment Info Entered",
+        "begin_checkout",
+        "add_shipping_info",
+        "add_payment_info",
+    ),
+    Meaning.PURCHASE: ("Order Completed", "Completed Order", "purchase"),
+    Meaning.ORDER_UPDATE: ("Order Updated", "Updated Order"),
+    Meaning.REFUND: ("Order Refunded", "refund"),
+    Meaning.CANCELLATION: ("Order Cancelled", "Order Canceled"),
+    Meaning.REVIEW: ("Product Reviewed",),
+    Meaning.COUPON: ("Coupon Entered", "Coupon Applied", "Coupon Denied", "Coupon Removed"),
+    Meaning.PROMOTION_VIEW: ("Promotion Viewed", "Viewed Promotion", "view_promotion"),
+    Meaning.PROMOTION_CLICK: ("Promotion Clicked", "Clicked Promotion", "select_promotion"),
+    Meaning.RECOMMENDATION_VIEW: ("Recommendation Viewed",),
+    Meaning.RECOMMENDATION_CLICK: ("Recommendation Clicked",),
+    Meaning.EMAIL_DELIVERED: ("Email Delivered",),
+    Meaning.EMAIL_OPENED: ("Email Opened",),
+    Meaning.EMAIL_CLICKED: ("Email Link Clicked",),
+    Meaning.EMAIL_BOUNCED: ("Email Bounced",),
+    Meaning.EMAIL_UNSUBSCRIBED: ("Email Unsubscribed", "Unsubscribed"),
+}
+
+MEANINGS = {name.casefold(): meaning for meaning, names in NAMES.items() for name in names}
+
+
+def meaning_of(name: str) -> Meaning | None:
+    """The meaning of an event name, in whatever case it was written; None for a name of the shop's own."""
+    return MEANINGS.get(name.strip().casefold())
