@@ -5,11 +5,13 @@ from hashlib import blake2b
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Concat, Substr
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from catalog.cleaning import WrongValueError, clean_text
-from catalog.models import Category
+from catalog.models import Category, Product
 
 SEPARATOR = " > "
 MAX_NAME = 200
@@ -80,3 +82,32 @@ def choose_slug(name: str, taken: Collection[str]) -> str:
     if slug and slug not in taken:
         return slug
     return f"{slug}-{fingerprint}".strip("-")
+
+
+def with_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
+    """Adds ``product_count``, the active products of each; counted for the rows of a page only, not for all."""
+    counts = (
+        Product.objects.active()
+        .filter(category=OuterRef("pk"))
+        .order_by()
+        .values("category")
+        .annotate(count=Count("*"))
+        .values("count")
+    )
+    return categories.annotate(product_count=Coalesce(Subquery(counts, output_field=IntegerField()), 0))
+
+
+def path_of(*, name: str, parent: Category | None) -> str:
+    return f"{parent.path}{SEPARATOR}{name}" if parent else name
+
+
+def place_category(*, category: Category) -> None:
+    """Saves a category under its name and parent, and takes everything below it along."""
+    with transaction.atomic():
+        before = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
+        category.path = path_of(name=category.name, parent=category.parent)
+        category.save()
+        if before and before != category.path:
+            Category.objects.filter(path__startswith=before + SEPARATOR).update(
+                path=Concat(Value(category.path), Substr("path", len(before) + 1))
+            )

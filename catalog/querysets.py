@@ -16,3 +16,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def buyable(self) -> Self:
         """Active, not sold out, and with stock where stock is counted."""
         return self.active().exclude(availability="out_of_stock").filter(Q(stock__isnull=True) | Q(stock__gt=0))
+
+    def in_category(self, path: str) -> Self:
+        """In the category with this path, or anywhere below it."""
+        return self.filter(Q(category__path=path) | Q(category__path__startswith=f"{path} > "))

@@ -1,0 +1,153 @@
+"""The REST endpoints of the catalogue."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from catalog.models import Product
+from catalog.upsert import upsert_products
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(client: Client) -> Client:
+    """A signed-in superuser, and four products."""
+    client.force_login(get_user_model().objects.create_superuser("boss", password="x"))
+    items: list[dict[str, Any]] = [
+        {
+            "product_id": "a/1",
+            "title": "Blue kettle",
+            "category": "Kitchen > Kettles",
+            "brand": "Acme",
+            "price": "19.90",
+        },
+        {"product_id": "b", "title": "Pan", "category": "Kitchen", "brand": "Acme", "price": "30", "is_active": False},
+        {"product_id": "c", "title": "电水壶", "category": "Kitchenware", "price": "5", "availability": "out of stock"},
+        {"product_id": "d", "title": "BLUE lamp"},
+    ]
+    upsert_products(items=items, at=NOW, currency="EUR")
+    return client
+
+
+def ids(client: Client, query: str) -> list[str]:
+    answer = client.get(f"/api/v1/products/?{query}")
+    assert answer.status_code == 200, answer.content
+    return [row["product_id"] for row in answer.json()["results"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["a/1", "b", "c", "d"]),
+        ("category=Kitchen", ["a/1", "b"]),
+        ("category=Kitchen>Kettles", ["a/1"]),
+        ("category=Nowhere", []),
+        ("brand=Acme", ["a/1", "b"]),
+        ("availability=out_of_stock", ["c"]),
+        ("is_active=true", ["a/1", "c", "d"]),
+        ("is_active=false", ["b"]),
+        ("price_min=19.9&price_max=29", ["a/1"]),
+        ("updated_after=2026-10-31T23:00:00Z", ["a/1", "b", "c", "d"]),
+        ("updated_after=2026-11-01T00:00:00Z", []),
+        ("q=blue", ["a/1", "d"]),
+        ("q=电", ["c"]),
+        ("q=ettle", []),
+    ],
+)
+def test_the_list_is_narrowed(shop: Client, query: str, found: list[str]) -> None:
+    assert ids(shop, query) == found
+
+
+@pytest.mark.parametrize(
+    "query", ["availability=perhaps", "price_min=cheap", "updated_after=yesterday", "category=" + "x" * 1001]
+)
+def test_a_wrong_parameter_is_named(shop: Client, query: str) -> None:
+    answer = shop.get(f"/api/v1/products/?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"].startswith(query.partition("=")[0])
+
+
+def test_a_list_takes_two_queries_beside_the_session(shop: Client, django_assert_num_queries: Any) -> None:
+    # session, user, products with their categories
+    with django_assert_num_queries(3):
+        assert len(ids(shop, "limit=3")) == 3
+
+
+def test_categories_take_one_query_beside_the_session(shop: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(3):
+        answer = shop.get("/api/v1/categories/")
+    assert [(row["path"], row["parent"], row["product_count"]) for row in answer.json()["results"]] == [
+        ("Kitchen", None, 0),
+        ("Kitchen > Kettles", "Kitchen", 1),
+        ("Kitchenware", None, 1),
+    ]
+
+
+@pytest.mark.parametrize("address", ["a/1", quote("a/1", safe="")])
+def test_a_product_is_found_by_an_id_with_a_slash(shop: Client, address: str) -> None:
+    answer = shop.get(f"/api/v1/products/{address}/").json()
+    assert (answer["product_id"], answer["category"], answer["price"]) == ("a/1", "Kitchen > Kettles", "19.90")
+    assert answer["attributes"] == {}
+
+
+def test_an_unknown_product_is_not_found(shop: Client) -> None:
+    assert shop.get("/api/v1/products/none/").status_code == 404
+
+
+def put(client: Client, body: object) -> Any:
+    return client.put("/api/v1/products/", body, content_type="application/json")
+
+
+def test_put_answers_for_each_item(shop: Client) -> None:
+    answer = put(
+        shop,
+        {
+            "products": [
+                {"product_id": "new", "title": "新品", "price": 9.5, "attributes": {"a": [1]}, "tags": ["t"]},
+                {"product_id": "d", "title": "Lamp"},
+                {"product_id": "b", "title": "Pan"},
+                {"product_id": "x", "title": "X", "price": -1, "colour": "red"},
+            ]
+        },
+    )
+    assert answer.status_code == 200
+    body = answer.json()
+    assert [body[name] for name in ("created", "updated", "unchanged", "rejected")] == [1, 1, 1, 1]
+    assert [(one["index"], one["product_id"], one["status"]) for one in body["results"]] == [
+        (0, "new", "created"),
+        (1, "d", "updated"),
+        (2, "b", "unchanged"),
+        (3, "x", "rejected"),
+    ]
+    assert {(error["field"], error["code"]) for error in body["results"][3]["errors"]} == {
+        ("price", "negative"),
+        ("colour", "unknown_field"),
+    }
+    product = Product.objects.get(product_id="new")
+    assert (product.title, product.currency) == ("新品", "USD")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"products": "x"},
+        {"products": ["x"]},
+        {"products": [{"product_id": str(n), "title": "T"} for n in range(1001)]},
+    ],
+)
+def test_a_body_of_the_wrong_shape_is_refused_whole(shop: Client, body: object) -> None:
+    assert put(shop, body).status_code == 400
+    assert Product.objects.count() == 4
+
+
+def test_nobody_reads_or_writes_without_a_key(client: Client) -> None:
+    assert client.get("/api/v1/products/").status_code in (401, 403)
+    assert put(client, {"products": []}).status_code in (401, 403)
