@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,13 +31,14 @@ K = 50
 def main() -> None:
     arguments = parse()
     if arguments.only:
-        print(json.dumps(RUNS[arguments.only](dict(np.load(arguments.data)), arguments.data.parent)))
+        print(json.dumps(RUNS[arguments.only](load(arguments.folder), arguments.folder)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "purchases.npz"
         say(f"making {arguments.interactions:,} purchases of {arguments.items:,} products")
-        np.savez(data, **make_purchases(arguments.interactions, arguments.items, arguments.people, arguments.seed))
-        ours, theirs = run("perennial", data), run("implicit", data)
+        purchases = make_purchases(arguments.interactions, arguments.items, arguments.people, arguments.seed)
+        for name, column in purchases.items():
+            np.save(Path(folder) / f"{name}.npy", column)
+        ours, theirs = run("perennial", folder), run("implicit", folder)
         overlap, difference = compare(Path(folder))
     line = {
         "seconds": ours["seconds"],
@@ -70,7 +72,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(RUNS), help=argparse.SUPPRESS)
-    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     for name in ("interactions", "items", "people"):
         if getattr(arguments, name) < 1:
@@ -95,9 +97,13 @@ def make_purchases(m: int, n_items: int, n_people: int, seed: int) -> dict[str, 
     }
 
 
-def run(name: str, data: Path) -> dict[str, float]:
+def load(folder: Path) -> dict[str, npt.NDArray]:
+    return {name: np.load(folder / f"{name}.npy") for name in ("user", "item", "weight", "shape")}
+
+
+def run(name: str, folder: str) -> dict[str, float]:
     say(f"fitting {name}")
-    command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--data", str(data)]
+    command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--folder", folder]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     say(f"{name}: {done.stdout.strip()}")
     return json.loads(done.stdout)
@@ -138,7 +144,9 @@ def run_implicit(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]
 
     def fit(matrix: csr_matrix) -> CosineRecommender:
         model = CosineRecommender(K=K)
-        model.fit(matrix, show_progress=False)
+        with warnings.catch_warnings():  # its own conversion from COO, which it makes and then warns of
+            warnings.simplefilter("ignore")
+            model.fit(matrix, show_progress=False)
         return model
 
     fit(csr_matrix(np.eye(3, dtype=np.float32)))

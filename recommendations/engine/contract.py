@@ -6,9 +6,9 @@ To add one: put a file into `algorithms/` with a class that derives from `Algori
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -36,13 +36,32 @@ class WrongModelError(ValueError):
     """Saved arrays or parameters that do not belong to the algorithm."""
 
 
-@dataclass(frozen=True)
-class Contribution:
+class Contribution(NamedTuple):
     """Part of a score: `value` came from `item` of the history (-1: from no single item) through the algorithm `source`."""
 
     source: str
     item: int
     value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Parts of the scores of m items for one history: parts[place, column] of the score of column came from items[place].
+
+    items: int32 (h,) rows of the history's items, -1 for what comes from no single one. parts: float (h, m).
+    """
+
+    source: str
+    items: npt.NDArray[np.int32]
+    parts: npt.NDArray[np.floating]
+
+    def contributions(self, column: int, limit: int | None = None) -> list[Contribution]:
+        """The parts of one column that are not 0, largest first, at most `limit`."""
+        values = self.parts[:, column]
+        places = np.flatnonzero(values)
+        places = places[np.argsort(-values[places], kind="stable")][:limit]
+        pairs = zip(self.items[places].tolist(), values[places].tolist(), strict=True)
+        return [Contribution(self.source, item, value) for item, value in pairs]
 
 
 class Algorithm(ABC):
@@ -67,8 +86,23 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        """Where the scores of some items for one history come from; the parts of an item sum to its score, all 0 if it has none."""
+
     def explain(self, history: Histories, item: int) -> list[Contribution]:
-        """Where the score of one item for one history comes from, largest first; the values sum to the score."""
+        """The same for one item as a list, largest first; the values sum to the score."""
+        return self.explain_many(history, [item])[0]
+
+    def explain_many(
+        self, history: Histories, items: Sequence[int], *, limit: int | None = None
+    ) -> list[list[Contribution]]:
+        """`explain` for each item; with `limit` only that many of the largest values of each source."""
+        attributions = self.attribute(history, items)
+        found = [
+            [part for attribution in attributions for part in attribution.contributions(column, limit)]
+            for column in range(len(items))
+        ]
+        return [sorted(parts, key=lambda part: -part.value) for parts in found]
 
     def parameters(self) -> dict[str, Any]:
         """The arguments of `__init__` as they are now; JSON can hold them."""

@@ -19,7 +19,9 @@ inlined = numba.njit(nogil=True, cache=True, inline="always")
 
 
 @inlined
-def _beats(value: float, tie: np.int64, other_value: float, other_tie: np.int64) -> bool | np.bool_:
+def _beats(
+    value: np.floating | float, tie: np.int64, other_value: np.floating | float, other_tie: np.int64
+) -> bool | np.bool_:
     return value > other_value or (value == other_value and tie < other_tie)
 
 
@@ -54,7 +56,9 @@ def _sift_up(values: Floats, ties: Ints, columns: Ints, hole: int) -> None:
 
 
 @compiled
-def _offer(values: Floats, ties: Ints, columns: Ints, size: int, value: float, tie: np.int64, column: int) -> int:
+def _offer(
+    values: Floats, ties: Ints, columns: Ints, size: int, value: np.floating | float, tie: np.int64, column: int
+) -> int:
     """Keep the entry if it is among the best `len(values)`; return the new size."""
     if size < values.shape[0]:
         values[size], ties[size], columns[size] = value, tie, column
@@ -160,7 +164,7 @@ def product_top_k(
 
     With shrinkage λ > 0 an entry summed over n terms is multiplied by n / (n + λ). k is the width of `out_columns`.
     """
-    total = np.zeros(n_columns, np.float32)
+    total = np.zeros(n_columns, np.float64)
     terms = np.zeros(n_columns if shrinkage > 0 else 0, np.int32)
     met = np.zeros(n_columns, np.bool_)
     order = np.empty(n_columns, np.int32)
@@ -185,7 +189,7 @@ def product_top_k(
         size = 0
         for index in range(count):
             column = order[index]
-            value = total[column]
+            value = np.float32(total[column])
             if shrinkage > 0:
                 value *= terms[column] / (terms[column] + shrinkage)
                 terms[column] = 0

@@ -61,6 +61,18 @@ def normalised_rows(matrix: csr_array) -> csr_array:
     return scaled_rows(matrix, reciprocal(row_norms(matrix)))
 
 
+def chosen_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> FloatArray:
+    """Dense float32 (rows, columns) of the named rows and columns; no column may be named twice."""
+    place = np.full(matrix.shape[1], -1, np.int32)
+    place[np.asarray(columns)] = np.arange(len(np.asarray(columns)))
+    chosen = matrix[np.asarray(rows), :]
+    places = place[chosen.indices]
+    wanted = places >= 0
+    dense = np.zeros((chosen.shape[0], len(np.asarray(columns))), np.float32)
+    dense[np.repeat(np.arange(chosen.shape[0]), np.diff(chosen.indptr))[wanted], places[wanted]] = chosen.data[wanted]
+    return dense
+
+
 def product(a: csr_array, b: csr_array) -> csr_array:
     """A·B as CSR (columns of a row in no order); memory is that of the result plus 9 bytes a column and thread."""
     parts = map_blocks(

@@ -11,7 +11,7 @@ from recommendations.engine.contract import Algorithm, Scores
 from recommendations.engine.histories import Histories
 from recommendations.engine.parallel import map_blocks
 
-BLOCK_BYTES = 64_000_000
+BLOCK_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """A convex sum of several algorithms: what is shipped unless a single one is better."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from recommendations.engine.contract import (
     ALGORITHMS,
     Algorithm,
     Array,
-    Contribution,
+    Attribution,
     Scores,
     WrongModelError,
     register,
@@ -93,18 +93,19 @@ class Blend(Algorithm):
         scores[scores <= 0] = -np.inf
         return scores
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        parts = []
+        found = []
         for name, share in self.shares().items():
+            if not share:
+                continue
             worth = np.zeros((1, history.n_items), np.float32)
             add_normalised(worth, self.components_[name].score(history), share, self.normalisation)
-            inner = self.components_[name].explain(history, item) if worth[0, item] > 0 else []
-            total = sum(part.value for part in inner)
-            parts += [
-                Contribution(name, part.item, part.value / total * float(worth[0, item])) for part in inner if total > 0
-            ]
-        return sorted(parts, key=lambda part: -part.value)
+            inner = self.components_[name].attribute(history, items)
+            total = sum(attribution.parts.sum(axis=0) for attribution in inner)
+            factors = np.divide(worth[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
+            found += [Attribution(name, attribution.items, attribution.parts * factors) for attribution in inner]
+        return found
 
     def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         self.require_fit()

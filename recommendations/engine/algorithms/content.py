@@ -1,12 +1,13 @@
 """Products that read alike: for new products, for new shops, and for reasons one can see."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, hstack
 
-from recommendations.engine.contract import Algorithm, Contribution, NothingToLearnError, Scores, register
+from recommendations.engine.contract import Algorithm, Attribution, NothingToLearnError, Scores, register
 from recommendations.engine.histories import Histories
 from recommendations.engine.ids import IdMap
 from recommendations.engine.interactions import Interactions
@@ -75,20 +76,16 @@ class Content(Algorithm):
         scores[scores <= 0] = -np.inf
         return scores
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
         profile = product(self._by_document(weights), self.vectors_)
         length = float(np.sqrt(np.square(profile.data, dtype=np.float64).sum()))
         if not length:
             return []
-        target = self.vectors_[[int(self.document_[item])], :].toarray().ravel()
-        alike = self.vectors_[self.document_[weights.indices], :] @ target
-        parts = [
-            Contribution(self.name, int(source), float(part))
-            for source, part in zip(weights.indices, weights.data * alike / length, strict=True)
-            if part
-        ]
-        return sorted(parts, key=lambda part: -part.value) if sum(part.value for part in parts) > 0 else []
+        targets = self.vectors_[self.document_[list(items)], :]
+        alike = (self.vectors_[self.document_[weights.indices], :] @ targets.T).toarray()
+        parts = alike * weights.data[:, None] / length
+        return [Attribution(self.name, weights.indices, parts * (parts.sum(axis=0) > 0))]
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The k products most like one product and their cosines, most alike first."""

@@ -1,16 +1,17 @@
 """People who bought this also bought: neighbours of items."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.contract import Algorithm, Contribution, Scores, register, require_weight
+from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
-from recommendations.engine.sparse import normalised_rows, product, top_k_product, transposed
+from recommendations.engine.sparse import chosen_columns, normalised_rows, product, top_k_product, transposed
 from recommendations.engine.weighting import entrywise, weighted
 
 
@@ -61,16 +62,10 @@ class ItemKNN(Algorithm):
     def score(self, histories: Histories) -> Scores:
         return product(self._weights(histories), self.neighbours_)
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        parts = []
-        for source, weight in zip(weights.indices, weights.data, strict=True):
-            neighbours, similarities = self.similar(int(source))
-            parts += [
-                Contribution(self.name, int(source), float(weight * similarity))
-                for similarity in similarities[neighbours == item]
-            ]
-        return sorted(parts, key=lambda part: -part.value)
+        similarities = chosen_columns(self.neighbours_, weights.indices, items)
+        return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Neighbours of one item and their similarities, nearest first."""

@@ -1,11 +1,12 @@
 """What everybody buys: the floor that every other algorithm must beat, and the start for people without a history."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.contract import Algorithm, Contribution, Scores, register, require_weight
+from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
@@ -38,9 +39,9 @@ class Popularity(Algorithm):
         self.require_histories(histories, len(self.counts_) if hasattr(self, "counts_") else 0)
         return np.broadcast_to(self.counts_, (len(histories), len(self.counts_)))
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
-        return [Contribution(self.name, -1, float(self.counts_[item]))]
+        return [Attribution(self.name, np.array([-1], np.int32), self.counts_[None, list(items)])]
 
     def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
         """The n most popular items, of one category (its row in `Products.categories`) if given; one row."""

@@ -1,5 +1,6 @@
 """What rating would this person give, from the ratings of people who rate alike."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine import kernels
-from recommendations.engine.contract import Algorithm, Contribution, Scores, register, require_weight
+from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.parallel import map_blocks
@@ -108,9 +109,9 @@ class RatingUserKNN(Algorithm):
                 predicted[chosen] = self.score(histories.rows(start, start + size))[row[chosen] - start, item[chosen]]
         return predicted
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
-        score = float(self.score(history)[0, item])
-        return [Contribution(self.name, -1, score)] if np.isfinite(score) else []
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        scores = self.score(history)[:, list(items)]
+        return [Attribution(self.name, np.array([-1], np.int32), np.where(np.isfinite(scores), scores, 0))]
 
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()

@@ -1,11 +1,12 @@
 """What this person buys most: the strong baseline wherever people buy the same things again, as in groceries."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from recommendations.engine.contract import Algorithm, Contribution, register, require_weight
+from recommendations.engine.contract import Algorithm, Attribution, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
@@ -35,7 +36,7 @@ class Repeat(Algorithm):
         self.require_histories(histories, int(self.n_items_[0]))
         return histories.matrix(half_life_days=self.half_life_days)
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         scores = self.score(history)
-        own = scores.data[scores.indices == item]
-        return [Contribution(self.name, item, float(value)) for value in own]
+        own = scores.indices[:, None] == np.asarray(items)[None, :]
+        return [Attribution(self.name, scores.indices, own * scores.data[:, None])]

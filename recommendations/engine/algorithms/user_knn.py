@@ -1,15 +1,17 @@
 """People like you bought: neighbours of people, for purchases, clicks and other signs without a rating."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from recommendations.engine.contract import Algorithm, Contribution, Scores, register, require_weight
+from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import (
+    chosen_columns,
     normalised_rows,
     product,
     reciprocal,
@@ -66,21 +68,16 @@ class UserKNN(Algorithm):
         near = self.neighbours(histories)
         return product(_shares(near), self.rows_)
 
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         unit = self._unit(history)
         near = self._nearest(unit, history)
         if not near.nnz:
             return []
-        shares = _shares(near).data * self.rows_[near.indices, :][:, [item]].toarray().ravel()
+        worth = _shares(near).data[:, None] * chosen_columns(self.rows_, near.indices, items)
         # Each neighbour's similarity is a sum over the items both have; hand every item its part of it.
-        common = self.unit_rows_[near.indices, :][:, unit.indices].toarray() * unit.data
-        parts = shares @ (common / common.sum(axis=1, keepdims=True))
-        found = [
-            Contribution(self.name, int(source), float(part))
-            for source, part in zip(unit.indices, parts, strict=True)
-            if part
-        ]
-        return sorted(found, key=lambda part: -part.value)
+        common = chosen_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
+        parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
+        return [Attribution(self.name, unit.indices, parts)]
 
     def _unit(self, histories: Histories) -> csr_array:
         self.require_fit()
