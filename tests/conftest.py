@@ -20,6 +20,7 @@ SERVERS = pytest.StashKey[EmbeddedServers]()
 def pytest_configure(config: pytest.Config) -> None:
     """Sets the environment, then Django up; pytest-django would do so before the servers' addresses are known."""
     config.addinivalue_line("markers", "slow: takes more than a second or two; deselect with -m 'not slow'")
+    config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
     if config.option.help or config.option.version:
         return
     worker = os.environ.get("PYTEST_XDIST_WORKER")

@@ -1,0 +1,69 @@
+"""The home page as people see it: both languages, desktop and phone, light and dark, with data and without."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import watch
+
+WIDTHS = [1280, 390]
+HEADINGS = {"en": "Customers per stage", "zh-hans": "各生命周期阶段的客户"}
+
+
+def has_sideways_scroll(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_home_page_shows_every_chart_without_a_complaint(
+    shop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str, width: int
+) -> None:
+    seen = watch(chromium, live_server.url, width=width, language=language)
+    seen.log_in()
+    expect(seen.page.get_by_role("heading", name=HEADINGS[language])).to_be_visible()
+    charts = seen.page.locator("[data-chart]")
+    expect(charts).to_have_count(5)
+    expect(seen.page.locator("[data-chart] .main-svg").nth(0)).to_be_visible()
+    for chart in charts.all():
+        expect(chart.locator(".plot").first).to_be_attached()
+    seen.save(f"home-{language}-{width}")
+    assert not has_sideways_scroll(seen.page)
+    assert seen.complaints == []
+
+
+def test_home_page_is_readable_in_the_dark(shop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+    seen = watch(chromium, live_server.url, width=1280, dark=True)
+    seen.log_in()
+    assert "dark" in (seen.page.locator("html").get_attribute("class") or "")
+    seen.save("home-dark-1280")
+    assert seen.complaints == []
+
+
+def test_empty_shop_is_told_what_to_do(operator: User, live_server: LiveServer, chromium: Browser) -> None:
+    seen = watch(chromium, live_server.url, width=1280)
+    seen.log_in()
+    expect(seen.page.get_by_text("No orders yet.")).to_be_visible()
+    expect(seen.page.get_by_text("No model serves yet.")).to_be_visible()
+    seen.save("home-empty-1280")
+    assert seen.complaints == []
+
+
+def test_bar_of_a_stage_opens_its_people(shop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+    seen = watch(chromium, live_server.url, width=1280)
+    seen.log_in()
+    seen.page.locator("[data-chart=stages] .points .point").nth(3).click(force=True, position={"x": 10, "y": 8})
+    seen.page.wait_for_url("**/admin/lifecycle/customerprofile/?stage__exact=active")
+    assert seen.complaints == []
+
+
+def test_language_is_chosen_on_the_log_in_page(operator: User, live_server: LiveServer, chromium: Browser) -> None:
+    seen = watch(chromium, live_server.url, width=1280)
+    seen.open("/admin/login/")
+    seen.page.get_by_role("button", name="简体中文").click()
+    expect(seen.page.locator("#login-form button[type=submit]")).to_contain_text("登录")
+    seen.save("login-zh-hans-1280")
+    assert seen.complaints == []
