@@ -1,0 +1,429 @@
+// Turns the text area of a segment's condition into a form: nested groups, fields from the registry, a live count.
+// The tree in the text area stays what is saved; without this script it can be edited there.
+"use strict";
+
+(() => {
+  const COUNT_AFTER_MS = 350;
+  const SUGGEST_AFTER_MS = 200;
+  const COMPARISONS_WITH_NUMBERS = ["lt", "lte", "gt", "gte", "between"];
+
+  function element(tag, properties = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(properties)) {
+      if (name.includes("-")) made.setAttribute(name, value);
+      else made[name] = value;
+    }
+    made.append(...children.filter((child) => child !== null && child !== undefined));
+    return made;
+  }
+
+  // ---- tree: what the builder edits. "not" is a mark on a group or a comparison, as people think of it.
+
+  function fromJson(raw) {
+    if (raw === null || typeof raw !== "object" || Array.isArray(raw)) return group("all", []);
+    if ("not" in raw) {
+      const inner = fromJson(raw.not);
+      return inner.negated ? { ...group("all", [inner]), negated: true } : { ...inner, negated: true };
+    }
+    for (const every of ["all", "any"]) if (Array.isArray(raw[every])) return group(every, raw[every].map(fromJson));
+    if ("field" in raw) return { ...raw, type: "comparison", negated: false };
+    return group("all", []);
+  }
+
+  const group = (every, children) => ({ type: "group", every, children, negated: false });
+
+  function toJson(node, path = "$") {
+    node.path = path;
+    const inside = node.negated ? `${path}.not` : path;
+    let json;
+    if (node.type === "group") {
+      json = { [node.every]: node.children.map((child, i) => toJson(child, `${inside}.${node.every}[${i}]`)) };
+    } else {
+      json = { field: node.field, op: node.op };
+      for (const name of ["value", "times", "within_days"]) if (node[name] !== undefined) json[name] = node[name];
+    }
+    return node.negated ? { not: json } : json;
+  }
+
+  const everyNode = (node) => [node, ...(node.children || []).flatMap(everyNode)];
+
+  class Builder {
+    constructor(root) {
+      this.root = root;
+      this.area = document.getElementById(root.dataset.conditionBuilder);
+      const { fields, words, previewUrl, suggestUrl } = JSON.parse(root.querySelector("#condition-builder-data").textContent);
+      Object.assign(this, { fields, words, previewUrl, suggestUrl });
+      this.byName = new Map(fields.map((field) => [field.name, field]));
+      this.place = root.querySelector("[data-cb-tree]");
+      this.count = root.querySelector("[data-cb-count]");
+      this.problems = root.querySelector("[data-cb-problems]");
+      this.toggle = root.querySelector("[data-cb-toggle]");
+      this.numbers = new Intl.NumberFormat(document.documentElement.lang || undefined);
+      this.found = [];
+      this.ids = 0;
+      this.start();
+    }
+
+    start() {
+      this.root.classList.add("cb-ready");
+      this.toggle.hidden = false;
+      this.toggle.textContent = this.words.json;
+      this.toggle.addEventListener("click", () => this.switchView());
+      this.area.addEventListener("input", () => this.readArea());
+      const kind = document.getElementById("id_kind");
+      if (kind) kind.addEventListener("change", () => this.showFor(kind));
+      if (kind) this.showFor(kind);
+      if (!this.readArea()) this.switchView();
+    }
+
+    showFor(kind) {
+      const isFixed = kind.value === "fixed";
+      this.root.hidden = isFixed;
+    }
+
+    switchView() {
+      const asJson = this.root.classList.toggle("cb-json");
+      this.toggle.textContent = asJson ? this.words.builder : this.words.json;
+      if (!asJson) this.draw();
+    }
+
+    // The text area → the tree; false when it holds no JSON.
+    readArea() {
+      let raw;
+      try {
+        raw = JSON.parse(this.area.value.trim() || '{"all": []}');
+      } catch (error) {
+        this.say("");
+        this.showProblems([{ path: "$", message: this.words.badJson.replace("%(reason)s", error.message) }]);
+        return false;
+      }
+      const read = fromJson(raw);
+      this.tree = read.type === "group" ? read : group("all", [read]);
+      this.raw = raw;
+      if (!this.root.classList.contains("cb-json")) this.draw();
+      this.askSoon();
+      return true;
+    }
+
+    // A change in the form → the text area.
+    changed({ redraw = false } = {}) {
+      this.raw = toJson(this.tree);
+      this.area.value = JSON.stringify(this.raw, null, 2);
+      if (redraw) this.draw();
+      this.askSoon();
+    }
+
+    draw() {
+      toJson(this.tree);
+      this.place.replaceChildren(this.drawGroup(this.tree, null));
+      this.markProblems();
+    }
+
+    drawGroup(node, parent) {
+      const choice = this.select([["all", this.words.all], ["any", this.words.any]], node.every, this.words.operator, (value) => {
+        node.every = value;
+        this.changed();
+      });
+      const head = element("div", { className: "cb-head" }, this.notBox(node), choice, parent && this.removeButton(node, parent));
+      const box = element("div", { className: "cb-group" }, head);
+      node.element = box;
+      if (!node.children.length && !parent) box.append(element("p", { className: "cb-hint" }, this.words.everybody));
+      for (const child of node.children) box.append(child.type === "group" ? this.drawGroup(child, node) : this.drawComparison(child, node));
+      box.append(element("div", { className: "cb-buttons" },
+        this.button(this.words.comparison, () => this.add(node, this.newComparison("stage"))),
+        this.button(this.words.group, () => this.add(node, group("any", [this.newComparison("stage")])))));
+      return box;
+    }
+
+    add(node, child) {
+      node.children.push(child);
+      this.changed({ redraw: true });
+    }
+
+    newComparison(name) {
+      const field = this.fieldOf(name);
+      const node = { type: "comparison", negated: false, field: name };
+      this.chooseOperator(node, field, field.kind === "choice" ? "in" : field.operators[0].name);
+      return node;
+    }
+
+    chooseOperator(node, field, name) {
+      node.op = name;
+      delete node.value;
+      delete node.times;
+      delete node.within_days;
+      const takes = field.operators.find((operator) => operator.name === name).takes;
+      if (takes === "many" && field.name !== "bought.any") node.value = [];
+      if (takes === "range") node.value = [null, null];
+      if (takes === "days") node.value = 30;
+      if (takes === "one") node.value = field.kind === "flag" ? true : field.choices.length ? field.choices[0].value : null;
+      if (field.kind === "bought") node.times = 1;
+    }
+
+    fieldOf(name) {
+      if (this.byName.has(name)) return this.byName.get(name);
+      const model = this.byName.get("traits.") || this.fields.find((field) => field.kind === "trait");
+      return { ...model, name, label: name.replace(/^traits\./, ""), choices: [], operators: model ? model.operators : [] };
+    }
+
+    drawComparison(node, parent) {
+      const row = element("div", { className: "cb-row" }, this.notBox(node), this.fieldSelect(node));
+      node.element = row;
+      const field = this.fieldOf(String(node.field));
+      if (String(node.field).startsWith("traits.") && !this.byName.has(node.field)) row.append(this.traitName(node));
+      const operators = field.operators.map((operator) => [operator.name, operator.label]);
+      row.append(this.select(operators, node.op, this.words.operator, (value) => {
+        this.chooseOperator(node, field, value);
+        this.changed({ redraw: true });
+      }));
+      row.append(...this.valueEditors(node, field), this.removeButton(node, parent));
+      return row;
+    }
+
+    fieldSelect(node) {
+      const select = element("select", { "aria-label": this.words.field });
+      const groups = new Map();
+      for (const field of this.fields) {
+        if (field.name === "traits.") continue;
+        if (!groups.has(field.group)) groups.set(field.group, element("optgroup", { label: field.group }));
+        groups.get(field.group).append(element("option", { value: field.name, title: field.help }, field.label));
+      }
+      const other = element("option", { value: "traits." }, this.words.otherTrait);
+      select.append(...groups.values(), other);
+      const isOtherTrait = !this.byName.has(node.field) || node.field === "traits.";
+      select.value = isOtherTrait ? "traits." : node.field;
+      select.addEventListener("change", () => {
+        Object.assign(node, this.newComparison(select.value), { negated: node.negated });
+        this.changed({ redraw: true });
+      });
+      return select;
+    }
+
+    traitName(node) {
+      const input = element("input", { type: "text", value: node.field.replace(/^traits\./, ""), placeholder: this.words.trait, "aria-label": this.words.trait });
+      input.addEventListener("input", () => {
+        node.field = `traits.${input.value}`;
+        this.changed();
+      });
+      return input;
+    }
+
+    valueEditors(node, field) {
+      const operator = field.operators.find((each) => each.name === node.op);
+      const editors = [];
+      if (!operator || operator.takes === "nothing") return editors;
+      if (operator.takes === "days") editors.push(this.number(node.value, this.words.days, (value) => { node.value = value; }), this.words.days);
+      if (operator.takes === "range") editors.push(...this.range(node, field));
+      if (operator.takes === "one") editors.push(this.one(node.value, field, node.op, (value) => { node.value = value; }));
+      if (operator.takes === "many" && field.name !== "bought.any") editors.push(this.many(node, field));
+      if (field.kind === "bought") editors.push(...this.bought(node));
+      return editors;
+    }
+
+    range(node, field) {
+      if (!Array.isArray(node.value)) node.value = [null, null];
+      const at = (i, label) => this.one(node.value[i], field, "between", (value) => { node.value[i] = value; }, label);
+      return [at(0, this.words.from), this.words.and, at(1, this.words.to)];
+    }
+
+    bought(node) {
+      const days = this.number(node.within_days, this.words.days, (value) => {
+        if (value === null) delete node.within_days;
+        else node.within_days = value;
+      });
+      days.placeholder = this.words.ever;
+      const times = this.number(node.times === undefined ? 1 : node.times, this.words.times, (value) => { node.times = value; });
+      return [times, this.words.orders, this.words.within, days, this.words.days];
+    }
+
+    one(value, field, op, set, label = this.words.value) {
+      const change = (made) => {
+        set(made);
+        this.changed();
+      };
+      if (field.kind === "flag") {
+        return this.select([["true", this.words.yes], ["false", this.words.no]], String(value), label, (text) => change(text === "true"));
+      }
+      if (field.choices.length) return this.select(field.choices.map((each) => [each.value, each.label]), value, label, change);
+      const isNumber = ["number", "whole"].includes(field.kind) || (field.kind === "trait" && COMPARISONS_WITH_NUMBERS.includes(op));
+      if (isNumber) return this.number(value, label, set, field.kind === "whole" ? "1" : "any");
+      const isDay = ["moment", "coming"].includes(field.kind) && /^(\d{4}-\d\d-\d\d)?$/.test(value || "");
+      const input = element("input", { type: isDay ? "date" : "text", value: value === null || value === undefined ? "" : String(value), "aria-label": label });
+      input.addEventListener("input", () => change(input.value));
+      if (!isDay) this.suggests(input, field);
+      return input;
+    }
+
+    number(value, label, set, step = "1") {
+      const input = element("input", { type: "number", step, value: value === null || value === undefined ? "" : value, "aria-label": label });
+      input.addEventListener("input", () => {
+        set(input.value === "" ? null : Number(input.value));
+        this.changed();
+      });
+      return input;
+    }
+
+    many(node, field) {
+      if (!Array.isArray(node.value)) node.value = [];
+      return field.choices.length ? this.choices(node, field) : this.chips(node, field);
+    }
+
+    choices(node, field) {
+      const select = element("select", { multiple: true, size: Math.min(field.choices.length, 5), "aria-label": this.words.value });
+      for (const { value, label } of field.choices) select.append(element("option", { value, selected: node.value.includes(value) }, label));
+      select.addEventListener("change", () => {
+        node.value = [...select.selectedOptions].map((option) => option.value);
+        this.changed();
+      });
+      return select;
+    }
+
+    chips(node, field) {
+      const box = element("span", { className: "cb-values" });
+      node.value.forEach((value, i) => {
+        const remove = element("button", { type: "button", "aria-label": `${this.words.remove} ${value}` }, "×");
+        remove.addEventListener("click", () => {
+          node.value.splice(i, 1);
+          this.changed({ redraw: true });
+        });
+        box.append(element("span", { className: "cb-chip" }, String(value), remove));
+      });
+      const input = element("input", { type: "text", placeholder: this.words.add, title: this.words.addHint, "aria-label": this.words.add });
+      const take = () => {
+        const added = (field.name.endsWith("category") ? [input.value] : input.value.split(/[,，]/)).map((text) => text.trim()).filter(Boolean);
+        if (!added.length) return;
+        node.value.push(...added.filter((text) => !node.value.includes(text)));
+        this.changed({ redraw: true });
+      };
+      input.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") return;
+        event.preventDefault();
+        take();
+      });
+      input.addEventListener("change", take);
+      this.suggests(input, field);
+      box.append(input);
+      return box;
+    }
+
+    suggests(input, field) {
+      if (!["bought", "names", "segment", "text"].includes(field.kind)) return;
+      const list = element("datalist", { id: `cb-list-${(this.ids += 1)}` });
+      input.setAttribute("list", list.id);
+      input.setAttribute("autocomplete", "off");
+      let timer;
+      const ask = () => {
+        clearTimeout(timer);
+        timer = setTimeout(async () => {
+          const address = `${this.suggestUrl}?field=${encodeURIComponent(field.name)}&q=${encodeURIComponent(input.value)}`;
+          const response = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
+          if (!response || !response.ok) return; // suggestions are a comfort; typing works without
+          const { names } = await response.json();
+          list.replaceChildren(...names.map((name) => element("option", { value: name })));
+        }, SUGGEST_AFTER_MS);
+      };
+      input.addEventListener("focus", () => {
+        if (!list.isConnected) input.after(list);
+        ask();
+      });
+      input.addEventListener("input", ask);
+    }
+
+    notBox(node) {
+      const box = element("input", { type: "checkbox", checked: node.negated });
+      box.addEventListener("change", () => {
+        node.negated = box.checked;
+        this.changed();
+      });
+      return element("label", { className: "cb-not" }, box, this.words.not);
+    }
+
+    select(options, value, label, change) {
+      const select = element("select", { "aria-label": label });
+      for (const [name, text] of options) select.append(element("option", { value: name }, text));
+      if (!options.some(([name]) => name === value)) select.prepend(element("option", { value: value ?? "" }, value ?? "–"));
+      select.value = value ?? "";
+      select.addEventListener("change", () => change(select.value));
+      return select;
+    }
+
+    button(text, click) {
+      const made = element("button", { type: "button", className: "cb-button" }, `+ ${text}`);
+      made.addEventListener("click", click);
+      return made;
+    }
+
+    removeButton(node, parent) {
+      const made = element("button", { type: "button", className: "cb-remove", title: this.words.remove, "aria-label": this.words.remove }, "×");
+      made.addEventListener("click", () => {
+        parent.children.splice(parent.children.indexOf(node), 1);
+        this.changed({ redraw: true });
+      });
+      return made;
+    }
+
+    // ---- the count and what is wrong
+
+    askSoon() {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.ask(), COUNT_AFTER_MS);
+    }
+
+    async ask() {
+      if (this.asking) this.asking.abort();
+      const asking = (this.asking = new AbortController());
+      this.say(this.words.counting);
+      const key = document.getElementById("id_key");
+      const keyText = key ? key.value : this.root.dataset.segmentKey || "";
+      try {
+        const response = await fetch(this.previewUrl, {
+          method: "POST",
+          signal: asking.signal,
+          headers: { "Content-Type": "application/json", "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value },
+          body: JSON.stringify({ condition: this.raw, key: keyText }),
+        });
+        const answer = await response.json();
+        const text = this.words.people.replace("%(ms)s", this.numbers.format(answer.duration_ms || 0));
+        this.say(response.ok ? text.replace("%(count)s", this.numbers.format(answer.count)) : "");
+        this.showProblems(answer.problems || []);
+      } catch (error) {
+        if (error.name !== "AbortError") this.say(this.words.unreachable.replace("%(reason)s", error.message));
+      }
+    }
+
+    say(text) {
+      this.count.textContent = text;
+    }
+
+    showProblems(problems) {
+      this.found = problems;
+      this.problems.hidden = !problems.length;
+      this.problems.replaceChildren();
+      if (problems.length) this.problems.append(element("p", { className: "cb-problem" }, this.words.wrong));
+      for (const problem of problems) this.problems.append(this.problemLine(problem));
+      this.markProblems();
+    }
+
+    problemLine(problem) {
+      return element("p", { className: "cb-problem" }, element("code", {}, problem.path), problem.message);
+    }
+
+    // Each problem stands beside the part of the form with the longest path that leads to it.
+    markProblems() {
+      if (!this.tree) return;
+      this.place.querySelectorAll(".cb-problem").forEach((line) => line.remove());
+      this.place.querySelectorAll(".cb-wrong").forEach((part) => part.classList.remove("cb-wrong"));
+      const nodes = everyNode(this.tree).filter((node) => node.element);
+      for (const problem of this.found) {
+        const near = nodes.filter((node) => problem.path.startsWith(node.path)).sort((a, b) => b.path.length - a.path.length)[0];
+        if (!near) continue;
+        near.element.classList.add("cb-wrong");
+        near.element.append(this.problemLine(problem));
+      }
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-condition-builder]").forEach((root) => new Builder(root));
+  });
+})();
