@@ -60,7 +60,7 @@ class EmbeddedServers:
     """The servers of one `var` folder, as one process sees them."""
 
     def __init__(self, var: Path, *, throw_away: bool = False, say: Say = say_on_stderr) -> None:
-        self.var = var
+        self.var = var.expanduser().resolve()
         self.throw_away = throw_away
         self.say = say
         self.used: list[EmbeddedServer] = []
@@ -97,6 +97,12 @@ class EmbeddedServers:
             self._in_use = None
             self.used = []
 
+    def _release_at_exit(self) -> None:
+        try:
+            self.release()
+        except OSError as error:
+            self.say(f"The servers in {self.var} could not be stopped: {error}.")
+
     def ended(self) -> list[str]:
         """Names of the servers in use whose process is gone."""
         return [server.title for server in self.used if server.pid is not None and not server.is_alive(server.pid)]
@@ -130,7 +136,7 @@ class EmbeddedServers:
         if self._in_use is None:
             self._in_use = os.open(self.var / "run" / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._in_use, fcntl.LOCK_SH)
-            atexit.register(self.release)
+            atexit.register(self._release_at_exit)
 
     def _password(self) -> str:
         path = self.var / "secrets" / "servers.password"

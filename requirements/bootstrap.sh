@@ -21,8 +21,8 @@ candidates() {
         for folder in /usr/bin /usr/local/bin /opt/homebrew/bin /opt/local/bin; do
             printf '%s\n' "$folder/python$version"
         done
-        for found in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python3 \
-            "${UV_PYTHON_INSTALL_DIR:-$HOME/.local/share/uv/python}"/cpython-"$version".*/bin/python3 \
+        for found in "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$version".*/bin/python3 \
+            "${UV_PYTHON_INSTALL_DIR:-${HOME:-}/.local/share/uv/python}"/cpython-"$version".*/bin/python3 \
             "/Library/Frameworks/Python.framework/Versions/$version/bin/python3"; do
             printf '%s\n' "$found"
         done

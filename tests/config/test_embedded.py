@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -40,15 +41,29 @@ sys.stdin.read()
 pytestmark = pytest.mark.slow
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Not pytest's tmp_path: every start of pytest closes the folder above it to the user that PostgreSQL runs as."""
+    with tempfile.TemporaryDirectory(prefix="perennial-embedded-") as name:
+        yield Path(name).resolve()
+
+
 @pytest.fixture(scope="module")
-def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def var() -> Iterator[Path]:
     """One folder for all tests that may find a cluster there: each leaves it stopped."""
-    return tmp_path_factory.mktemp("embedded") / "var"
+    with temporary_folder() as folder:
+        yield folder / "var"
 
 
 @pytest.fixture
-def fresh_var(tmp_path: Path) -> Path:
-    return tmp_path / "var"
+def folder() -> Iterator[Path]:
+    with temporary_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def fresh_var(folder: Path) -> Path:
+    return folder / "var"
 
 
 @pytest.fixture(autouse=True)
@@ -228,9 +243,7 @@ def as_ordinary_user(folder: Path) -> dict[str, Any]:
     return who
 
 
-def test_ordinary_user_can_run_the_servers(tmp_path: Path) -> None:
-    folder = tmp_path / "home"
-    folder.mkdir()
+def test_ordinary_user_can_run_the_servers(folder: Path) -> None:
     user = start_user(folder / "var", **as_ordinary_user(folder))
     url, _, server_pids = what_it_uses(user)
     assert query(url, "SELECT 1") == [(1,)]
@@ -239,9 +252,7 @@ def test_ordinary_user_can_run_the_servers(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a folder the ordinary user may not write")
-def test_folder_without_permission_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / "home"
-    folder.mkdir()
+def test_folder_without_permission_is_named(folder: Path) -> None:
     who = as_ordinary_user(folder)
     os.chown(folder, 0, 0)
     user = start_user(folder / "var", **who)

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from django.core.management.base import CommandError
-from django.db import connection
 
 from config import processes
 from config.embedded_server import free_port, is_alive
@@ -59,7 +60,7 @@ class Terminal:
             assert self.process.poll() is None or self._matches(pattern, count), self.text()
             return self._matches(pattern, count)
 
-        wait_until(found, within=60, what=f"{pattern!r} in the output")
+        wait_until(found, within=120, what=f"{pattern!r} in the output")
         return re.findall(pattern, self.text())
 
     def pids(self, programs: int) -> list[int]:
@@ -77,6 +78,18 @@ def terminals() -> Iterator[list[Terminal]]:
         if terminal.process.poll() is None:
             terminal.process.send_signal(signal.SIGINT)
         terminal.process.wait(timeout=30)
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """The address of a database of its own: what `up` runs on must not meet the other tests."""
+    server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    name = f"perennial_up_{os.getpid()}"
+    with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}".encode())
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        yield f"{server}/{name}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def supervise(terminals: list[Terminal], folder: Path, *codes: str, grace: float = 10) -> Terminal:
@@ -148,22 +161,22 @@ def test_port_is_the_next_free_one_unless_it_was_asked_for(monkeypatch: pytest.M
             choose_port("127.0.0.1", taken, say=said.append)
 
 
-def test_unmigrated_database_is_refused_with_the_command_to_run(terminals: list[Terminal], tmp_path: Path) -> None:
-    empty = os.environ["DATABASE_URL"].rpartition("/")[0] + "/postgres"
-    terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty}))
-    assert terminals[0].process.wait(timeout=60) == 1
+def test_unmigrated_database_is_refused_with_the_command_to_run(
+    terminals: list[Terminal], tmp_path: Path, empty_database: str
+) -> None:
+    terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty_database}))
+    assert terminals[0].process.wait(timeout=120) == 1
     assert "migrations are pending: run `python manage.py migrate`" in terminals[0].text()
     assert "Traceback" not in terminals[0].text()
 
 
 @pytest.mark.slow
 def test_up_serves_until_ctrl_c_and_leaves_nothing(
-    django_db_setup: None, terminals: list[Terminal], tmp_path: Path
+    terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
-    url = f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{connection.settings_dict['NAME']}"
     port = free_port()
-    command = ["manage.py", "up", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
-    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": url}))
+    command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
+    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database}))
     [terminal] = terminals
     terminal.wait_for(f"Perennial runs at http://127.0.0.1:{port}/")
     terminal.wait_for("beat: Starting|celery@.* ready", 2)
@@ -174,6 +187,6 @@ def test_up_serves_until_ctrl_c_and_leaves_nothing(
     family = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]
     assert len(family) >= 5
     terminal.process.send_signal(signal.SIGINT)
-    assert terminal.process.wait(timeout=60) == 0
+    assert terminal.process.wait(timeout=120) == 0
     assert "killing" not in terminal.text()
     wait_until(lambda: not any(map(is_alive, family)), what="the end of all")
