@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
@@ -70,7 +71,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
 
 
 def page(
-    request: HttpRequest, *, model_admin: ModelAdmin, title: str, wanted: Request | None, **context: Any
+    request: HttpRequest, *, model_admin: ModelAdmin, title: str | Promise, wanted: Request | None, **context: Any
 ) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied

@@ -42,7 +42,9 @@ class Loader:
         self.loaded: Loaded | None = None
         self.looked_at = float("-inf")
         self.lock = threading.Lock()
-        self.valkey = redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+        self.valkey = redis.Redis.from_url(
+            settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
+        )
 
     def current(self, *, now: datetime) -> Loaded:
         """The active model. Raises NoModelError."""
@@ -82,7 +84,7 @@ class Loader:
         except redis.RedisError as error:
             logger.warning("Valkey does not answer, asking the database for the active model: %s", error)
             return ""
-        return announced.decode() if announced else ""
+        return str(announced) if announced else ""
 
     def load(self, record: ModelVersion, *, now: datetime) -> None:
         try:

@@ -6,12 +6,15 @@ from recommendations.serving.recommend import MOST_PER_REQUEST
 
 
 class CommaListField(serializers.CharField):
-    """Values joined by commas, or the parameter given several times."""
+    """Values joined by commas, or the parameter given several times; absent: no value."""
 
     def get_value(self, dictionary):  # type: ignore[no-untyped-def]
         if hasattr(dictionary, "getlist"):
             return ",".join(dictionary.getlist(self.field_name)) if self.field_name in dictionary else serializers.empty
         return super().get_value(dictionary)
+
+    def get_default(self):  # type: ignore[no-untyped-def]
+        return []
 
     def to_internal_value(self, data):  # type: ignore[no-untyped-def]
         return [part.strip() for part in super().to_internal_value(data).split(",") if part.strip()]
@@ -26,7 +29,7 @@ class RecommendationQuerySerializer(serializers.Serializer):
     )
     product_id = serializers.CharField(required=False, default="", max_length=200, help_text="Needed by similar.")
     product_ids = CommaListField(
-        required=False, default=list, max_length=5000, help_text="Several products, joined by commas."
+        required=False, default="", max_length=5000, help_text="Several products, joined by commas."
     )
     n = serializers.IntegerField(required=False, default=10, min_value=1, max_value=MOST_PER_REQUEST)
     cursor = serializers.CharField(
@@ -40,7 +43,7 @@ class RecommendationQuerySerializer(serializers.Serializer):
     price_max = serializers.DecimalField(required=False, default=None, max_digits=14, decimal_places=2, min_value=0)
     in_stock = serializers.BooleanField(required=False, default=True)
     exclude = CommaListField(
-        required=False, default=list, max_length=20000, help_text="Products not to show, joined by commas."
+        required=False, default="", max_length=20000, help_text="Products not to show, joined by commas."
     )
     explain = serializers.BooleanField(required=False, default=True)
     strict = serializers.BooleanField(required=False, default=False, help_text="True: rather nothing than a fallback.")

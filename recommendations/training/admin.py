@@ -82,7 +82,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         run = (
-            EvaluationRun.objects.filter(model_version_id=object_id, status="done")
+            EvaluationRun.objects.filter(model_version__pk=object_id, status="done")
             .select_related("model_version")
             .first()
         )
