@@ -10,6 +10,8 @@ from config import health
 # each room's addresses stand in its own urls.py
 api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
+    path("", include("customers.segments.urls")),
+    path("", include("recommendations.campaigns.urls")),
     path("", include("recommendations.training.urls")),
     path("", include("recommendations.serving.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
