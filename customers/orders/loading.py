@@ -1,0 +1,491 @@
+"""Writes staged orders into the database, set by set, inside the caller's transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from catalog.categories import clean_path, ensure_categories
+from customers.identity.fields import encrypt
+from customers.identity.hashing import hash_email
+from customers.orders.parsing import Choices
+from customers.orders.rebuilding import keys_rebuilt
+from customers.orders.staging import Staging
+from customers.orders.transfer import copy_in, copy_out
+
+COPY_ROWS = 131_072
+REBUILD_FROM = 50_000
+LINE_COLUMNS = ("order_id", "line_number", "product_id", "quantity", "unit_price", "discount", "total")
+# column of orders_order → the fields of a file that say it; () where every file does
+ORDER_COLUMNS: dict[str, tuple[str, ...]] = {
+    "customer_id": ("customer_id", "email"),
+    "guest_email_hash": ("email",),
+    "kind": (),
+    "status": ("status", "financial_status", "cancelled_at"),
+    "placed_at": (),
+    "currency": (),
+    "subtotal": (),
+    "discount": ("order_discount",),
+    "shipping": ("shipping",),
+    "tax": ("tax",),
+    "total": (),
+    "refunded": ("refunded", "status", "financial_status"),
+    "coupon": ("coupon",),
+    "channel": ("channel",),
+}
+ORDER_TYPES = {
+    "customer_id": "bigint",
+    "placed_at": "timestamp",
+    **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
+}
+IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
+
+
+@dataclass
+class Written:
+    """What a load did."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def loaded(self) -> int:
+        return self.counts["lines_created"] + self.counts["lines_updated"]
+
+    @property
+    def unchanged(self) -> int:
+        return self.counts["lines_unchanged"]
+
+
+def load(
+    *,
+    staging: Staging,
+    choices: Choices,
+    source_id: int,
+    at: datetime,
+    create_products: bool,
+    progress: Callable[[int], None],
+) -> Written:
+    """Writes what ``staging`` found good and says what that changed. Errors of the database are the caller's."""
+    written = Written()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '128MB'")
+        cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
+        written.counts["products_created"] = load_products(cursor, staging, at=at, create=create_products)
+        staging.total_orders()
+        written.counts["customers_created"] = load_customers(cursor, staging, choices, at=at)
+        find_orders(cursor, staging, source_id=source_id)
+        fresh = staging.one(
+            "SELECT count(*) FROM lines l JOIN order_ids o USING (seq) WHERE l.problem IS NULL AND o.fresh = 1"
+        )
+        if fresh >= REBUILD_FROM and fewer_rows(cursor, "orders_orderline", fresh):
+            with keys_rebuilt(cursor, ["orders_order", "orders_orderline"]):
+                load_orders(cursor, staging, choices, written, source_id=source_id, at=at, progress=progress)
+        else:
+            load_orders(cursor, staging, choices, written, source_id=source_id, at=at, progress=progress)
+    written.counts |= count_kinds(staging)
+    return written
+
+
+def fewer_rows(cursor: CursorWrapper, table: str, rows: int) -> bool:
+    cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS sample", [rows])
+    return cursor.fetchone()[0] < rows
+
+
+def load_products(cursor: CursorWrapper, staging: Staging, *, at: datetime, create: bool) -> int:
+    """Makes the products that are missing, or refuses their lines; leaves the table ``products`` in DuckDB."""
+    cursor.execute(
+        """
+        CREATE TEMPORARY TABLE imported_product (
+            key bigint, product_id text, title text, brand text, category text, category_id bigint,
+            price numeric(14,2), currency text
+        ) ON COMMIT DROP
+        """
+    )
+    staging.run(
+        """
+        CREATE TABLE product_keys AS
+        SELECT row_number() OVER (ORDER BY product_id) AS key, product_id
+        FROM (SELECT DISTINCT product_id FROM lines WHERE problem IS NULL)
+        """
+    )
+    copy_in(
+        cursor,
+        "imported_product",
+        ["key", "product_id"],
+        staging.stream("SELECT key, product_id FROM product_keys", COPY_ROWS),
+    )
+    cursor.execute("ANALYZE imported_product")
+    created = create_products(cursor, staging, at=at) if create else 0
+    query = "SELECT i.key, p.id FROM imported_product i JOIN catalog_product p ON p.product_id = i.product_id"
+    staging.put("found_products", copy_out(cursor, query, IDS))
+    staging.run(
+        "CREATE TABLE products AS SELECT k.product_id, f.id FROM product_keys k JOIN found_products f USING (key)"
+    )
+    if not create:
+        staging.refuse_unknown_products()
+    return created
+
+
+def create_products(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
+    query = """
+        SELECT i.key, 0 AS id FROM imported_product i LEFT JOIN catalog_product p ON p.product_id = i.product_id
+        WHERE p.id IS NULL
+    """
+    staging.put("missing_products", copy_out(cursor, query, IDS))
+    if not staging.one("SELECT count(*) FROM missing_products"):
+        return 0
+    # the price is the median of those paid; the title, brand and category are the first that the file gives
+    described = """
+        SELECT k.key, k.product_id, coalesce(arg_min(p.product_title, p.line), k.product_id) AS title,
+               coalesce(arg_min(p.brand, p.line), '') AS brand, arg_min(p.category, p.line) AS category,
+               CAST(round(CAST(median(p.unit_price) FILTER (p.unit_price > 0) AS DECIMAL(14,4)), 2) AS DECIMAL(14,2)) AS price,
+               arg_min(o.currency, p.line) AS currency
+        FROM missing_products m JOIN product_keys k USING (key)
+        JOIN lines l ON l.product_id = k.product_id AND l.problem IS NULL
+        JOIN parsed p ON p.line = l.line JOIN heads o ON o.seq = l.seq
+        GROUP BY k.key, k.product_id
+    """
+    described = f"SELECT * REPLACE (coalesce(currency, '{staging.choices.currency}') AS currency) FROM ({described})"
+    cursor.execute("TRUNCATE imported_product")
+    columns = ["key", "product_id", "title", "brand", "category", "price", "currency"]
+    copy_in(cursor, "imported_product", columns, staging.stream(described, COPY_ROWS))
+    assign_categories(cursor)
+    cursor.execute(
+        """
+        INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
+                                     image_url, url, attributes, tags, is_active, created_at, updated_at)
+        SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE currency END,
+               'in_stock', '', '', '{}', '{}', true, %(at)s, %(at)s
+        FROM imported_product ORDER BY product_id
+        ON CONFLICT (product_id) DO NOTHING
+        """,
+        {"at": at},
+    )
+    created = cursor.rowcount
+    cursor.execute("TRUNCATE imported_product")
+    copy_in(
+        cursor,
+        "imported_product",
+        ["key", "product_id"],
+        staging.stream("SELECT key, product_id FROM product_keys", COPY_ROWS),
+    )
+    return created
+
+
+def assign_categories(cursor: CursorWrapper) -> None:
+    cursor.execute("SELECT DISTINCT category FROM imported_product WHERE category IS NOT NULL")
+    paths = {raw: clean_path(raw) for (raw,) in cursor.fetchall()}
+    if not paths:
+        return
+    ids = ensure_categories({path for path in paths.values() if path})
+    cursor.execute(
+        """
+        UPDATE imported_product i SET category_id = c.id
+        FROM unnest(%s::text[], %s::bigint[]) AS c(raw, id) WHERE c.raw = i.category
+        """,
+        [list(paths), [ids.get(path) for path in paths.values()]],
+    )
+
+
+def load_customers(cursor: CursorWrapper, staging: Staging, choices: Choices, *, at: datetime) -> int:
+    """Finds or makes the customers of the orders; leaves ``people`` (key, who) and ``person_ids`` (key, id) in DuckDB."""
+    hash_emails(staging)
+    who = "customer_id" if choices.mapping.has("customer_id") else "email_hash"
+    kind = "user_id" if choices.mapping.has("customer_id") else "email_hash"
+    staging.run(
+        f"""
+        CREATE TABLE people AS
+        SELECT row_number() OVER (ORDER BY min(seq)) AS key, {who} AS who, arg_min(email, seq) AS address,
+               arg_min(email_hash, seq) AS address_hash, arg_min(country, seq) AS home,
+               min(placed_at) AS first_at, max(placed_at) AS last_at
+        FROM orders LEFT JOIN email_hashes USING (email) WHERE {who} IS NOT NULL GROUP BY {who}
+        """
+    )
+    cursor.execute(
+        """
+        CREATE TEMPORARY TABLE imported_person (
+            key bigint, kind text, value text, email_hash text, email text, country text, first_at timestamp,
+            last_at timestamp, customer_id bigint, fresh boolean DEFAULT false
+        ) ON COMMIT DROP
+        """
+    )
+    columns = ["key", "kind", "value", "email_hash", "country", "first_at", "last_at"]
+    people = f"SELECT key, '{kind}' AS kind, who, address_hash, home, first_at, last_at FROM people"
+    copy_in(cursor, "imported_person", columns, staging.stream(people, COPY_ROWS))
+    cursor.execute("ANALYZE imported_person")
+    created = create_customers(cursor, staging, at=at)
+    add_emails(cursor, at=at)
+    update_customers(cursor)
+    ids = copy_out(cursor, "SELECT key, customer_id FROM imported_person", IDS)
+    staging.put("person_ids", ids)
+    return created
+
+
+def hash_emails(staging: Staging) -> None:
+    emails = [email for (email,) in staging.run("SELECT DISTINCT email FROM orders WHERE email IS NOT NULL")]
+    hashes = [hash_email(email) for email in emails]
+    staging.put(
+        "email_hashes", pa.table({"email": pa.array(emails, pa.string()), "email_hash": pa.array(hashes, pa.string())})
+    )
+
+
+FIND_CUSTOMERS = """
+    UPDATE imported_person i SET customer_id = f.customer_id
+    FROM identity_identifier f WHERE f.kind = i.kind AND f.value = i.value AND i.customer_id IS DISTINCT FROM f.customer_id
+"""
+
+
+def create_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
+    cursor.execute(FIND_CUSTOMERS)
+    cursor.execute(
+        """
+        UPDATE imported_person
+        SET customer_id = nextval(pg_get_serial_sequence('identity_customer', 'id')), fresh = true WHERE customer_id IS NULL
+        """
+    )
+    if not cursor.rowcount:
+        return 0
+    encrypt_emails(cursor, staging)
+    cursor.execute(
+        """
+        INSERT INTO identity_customer (id, created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language,
+                                       country, traits)
+        SELECT customer_id, %(at)s, first_at AT TIME ZONE 'UTC', last_at AT TIME ZONE 'UTC', '', coalesce(email, ''), '', '',
+               '', coalesce(country, ''), '{}'
+        FROM imported_person WHERE fresh ORDER BY customer_id
+        """,
+        {"at": at},
+    )
+    created = cursor.rowcount
+    cursor.execute(
+        """
+        INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+        SELECT kind, value, customer_id, %(at)s FROM imported_person WHERE fresh ORDER BY kind, value
+        ON CONFLICT (kind, value) DO NOTHING
+        """,
+        {"at": at},
+    )
+    if cursor.rowcount < created:
+        # an event brought the same person meanwhile: theirs counts
+        cursor.execute(
+            "CREATE TEMPORARY TABLE made ON COMMIT DROP AS SELECT customer_id FROM imported_person WHERE fresh"
+        )
+        cursor.execute(FIND_CUSTOMERS)
+        cursor.execute(
+            """
+            DELETE FROM identity_customer WHERE id IN (
+                SELECT customer_id FROM made EXCEPT SELECT customer_id FROM imported_person)
+            """
+        )
+        created -= cursor.rowcount
+    return created
+
+
+def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
+    """Gives new customers their address, encrypted."""
+    cursor.execute("SELECT key FROM imported_person WHERE fresh AND email_hash IS NOT NULL")
+    keys = pa.table({"key": pa.array([key for (key,) in cursor.fetchall()], pa.int64())})
+    if not keys.num_rows:
+        return
+    staging.put("fresh_people", keys)
+    rows = staging.run("SELECT key, address FROM people JOIN fresh_people USING (key)")
+    cursor.execute(
+        "UPDATE imported_person i SET email = e.email FROM unnest(%s::bigint[], %s::text[]) AS e(key, email) WHERE e.key = i.key",
+        [[key for key, _ in rows], [encrypt(email) for _, email in rows]],
+    )
+
+
+def add_emails(cursor: CursorWrapper, *, at: datetime) -> None:
+    """Makes customers known by their e-mail too, unless it is somebody else's already: merging people is not our business."""
+    cursor.execute(
+        """
+        INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+        SELECT DISTINCT ON (email_hash) 'email_hash', email_hash, customer_id, %(at)s
+        FROM imported_person WHERE kind = 'user_id' AND email_hash IS NOT NULL ORDER BY email_hash, key
+        ON CONFLICT (kind, value) DO NOTHING
+        """,
+        {"at": at},
+    )
+
+
+def update_customers(cursor: CursorWrapper) -> None:
+    cursor.execute(
+        """
+        UPDATE identity_customer c
+        SET first_seen_at = least(c.first_seen_at, i.first_at), last_seen_at = greatest(c.last_seen_at, i.last_at),
+            country = CASE WHEN c.country = '' THEN coalesce(i.country, '') ELSE c.country END
+        FROM (SELECT customer_id, min(first_at) AT TIME ZONE 'UTC' AS first_at, max(last_at) AT TIME ZONE 'UTC' AS last_at,
+                     min(country) AS country FROM imported_person WHERE NOT fresh GROUP BY customer_id) AS i
+        WHERE i.customer_id = c.id
+          AND (c.first_seen_at IS NULL OR c.first_seen_at > i.first_at OR c.last_seen_at IS NULL
+               OR c.last_seen_at < i.last_at OR (c.country = '' AND coalesce(i.country, '') <> ''))
+        """
+    )
+
+
+def find_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int) -> None:
+    """Stages the orders and gives each its id, old or new; leaves ``order_ids`` (seq, id, fresh) in DuckDB."""
+    columns = ", ".join(f"{name} {ORDER_TYPES.get(name, 'text')}" for name in ORDER_COLUMNS)
+    cursor.execute(
+        f"""
+        CREATE TEMPORARY TABLE imported_order (seq bigint, order_id text, {columns}, id bigint, fresh boolean DEFAULT false)
+        ON COMMIT DROP
+        """
+    )
+    who = "customer_id" if staging.choices.mapping.has("customer_id") else "email_hash"
+    query = f"""
+        SELECT o.seq, o.order_id, i.id AS customer_id,
+               CASE WHEN i.id IS NULL THEN coalesce(email_hash, '') ELSE '' END AS guest_email_hash,
+               o.kind, o.status, o.placed_at, o.currency, o.subtotal, o.discount, o.shipping, o.tax, o.total, o.refunded,
+               coalesce(o.coupon, '') AS coupon, coalesce(o.channel, '') AS channel
+        FROM orders o LEFT JOIN email_hashes USING (email) LEFT JOIN people p ON p.who = {who}
+        LEFT JOIN person_ids i ON i.key = p.key ORDER BY o.seq
+    """
+    copy_in(cursor, "imported_order", ["seq", "order_id", *ORDER_COLUMNS], staging.stream(query, COPY_ROWS))
+    cursor.execute("ANALYZE imported_order")
+    cursor.execute(
+        """
+        UPDATE imported_order i SET id = o.id
+        FROM orders_order o WHERE o.source_id = %s AND o.order_id = i.order_id
+        """,
+        [source_id],
+    )
+    cursor.execute(
+        """
+        UPDATE imported_order i SET id = made.id, fresh = true
+        FROM (SELECT seq, nextval(pg_get_serial_sequence('orders_order', 'id')) AS id
+              FROM (SELECT seq FROM imported_order WHERE id IS NULL ORDER BY seq) AS missing) AS made
+        WHERE made.seq = i.seq
+        """
+    )
+    schema = pa.schema([("seq", pa.int64()), ("id", pa.int64()), ("fresh", pa.int8())])
+    staging.put("order_ids", copy_out(cursor, "SELECT seq, id, fresh::int FROM imported_order", schema))
+
+
+def load_orders(
+    cursor: CursorWrapper,
+    staging: Staging,
+    choices: Choices,
+    written: Written,
+    *,
+    source_id: int,
+    at: datetime,
+    progress: Callable[[int], None],
+) -> None:
+    columns = ", ".join(ORDER_COLUMNS)
+    values = ", ".join("placed_at AT TIME ZONE 'UTC'" if name == "placed_at" else name for name in ORDER_COLUMNS)
+    cursor.execute(
+        f"""
+        INSERT INTO orders_order (id, source_id, order_id, {columns}, created_at)
+        SELECT id, %s, order_id, {values}, %s FROM imported_order WHERE fresh ORDER BY id
+        """,
+        [source_id, at],
+    )
+    written.counts["orders_created"] = cursor.rowcount
+    lines = """
+        SELECT o.id AS order_id, l.line_number, p.id AS product_id, l.quantity, l.unit_price, l.discount, l.total
+        FROM lines l JOIN order_ids o USING (seq) JOIN products p USING (product_id)
+        WHERE l.problem IS NULL AND {which} ORDER BY o.id, l.line_number
+    """
+    fresh = copy_in(
+        cursor, "orders_orderline", LINE_COLUMNS, staging.stream(lines.format(which="o.fresh = 1"), COPY_ROWS), progress
+    )
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    update_lines(cursor, staging, written, lines.format(which="o.fresh = 0"), lambda rows: progress(fresh + rows))
+    written.counts["lines_created"] += fresh
+    update_orders(cursor, choices, written)
+
+
+def update_lines(
+    cursor: CursorWrapper, staging: Staging, written: Written, query: str, progress: Callable[[int], None]
+) -> None:
+    """Brings the lines of orders that were there to what the file says."""
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE imported_line ON COMMIT DROP AS SELECT {', '.join(LINE_COLUMNS)} FROM orders_orderline LIMIT 0"
+    )
+    staged = copy_in(cursor, "imported_line", LINE_COLUMNS, staging.stream(query, COPY_ROWS), progress)
+    written.counts |= dict.fromkeys(("lines_created", "lines_updated", "lines_unchanged", "lines_removed"), 0)
+    if not staged:
+        return
+    cursor.execute("ANALYZE imported_line")
+    changing = LINE_COLUMNS[2:]
+    cursor.execute(
+        f"""
+        UPDATE orders_orderline l SET {", ".join(f"{name} = i.{name}" for name in changing)}
+        FROM imported_line i WHERE i.order_id = l.order_id AND i.line_number = l.line_number
+          AND ({", ".join(f"l.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(f"i.{name}" for name in changing)})
+        """
+    )
+    written.counts["lines_updated"] = cursor.rowcount
+    cursor.execute(
+        f"""
+        INSERT INTO orders_orderline ({", ".join(LINE_COLUMNS)})
+        SELECT {", ".join(f"i.{name}" for name in LINE_COLUMNS)} FROM imported_line i
+        LEFT JOIN orders_orderline l ON l.order_id = i.order_id AND l.line_number = i.line_number
+        WHERE l.id IS NULL ORDER BY i.order_id, i.line_number
+        """
+    )
+    written.counts["lines_created"] = cursor.rowcount
+    written.counts["lines_unchanged"] = staged - written.counts["lines_updated"] - written.counts["lines_created"]
+    if not staging.choices.mapping.has("line_number"):
+        written.counts["lines_removed"] = remove_surplus(cursor, staging)
+
+
+def remove_surplus(cursor: CursorWrapper, staging: Staging) -> int:
+    """Without line numbers the file has whole orders: what lies beyond an order's last row is no longer part of it."""
+    counts = staging.run("SELECT i.id, h.row_count FROM order_ids i JOIN heads h USING (seq) WHERE i.fresh = 0")
+    cursor.execute(
+        """
+        DELETE FROM orders_orderline l USING unnest(%s::bigint[], %s::bigint[]) AS o(id, row_count)
+        WHERE l.order_id = o.id AND l.line_number > o.row_count
+        """,
+        [[key for key, _ in counts], [rows for _, rows in counts]],
+    )
+    return cursor.rowcount
+
+
+def update_orders(cursor: CursorWrapper, choices: Choices, written: Written) -> None:
+    """Brings orders that were there to what the file says; columns that it does not have keep their values."""
+    add_kept_lines(cursor, choices)
+    changing = [name for name, fields in ORDER_COLUMNS.items() if not fields or choices.mapping.has(*fields)]
+    theirs = ["i.placed_at AT TIME ZONE 'UTC'" if name == "placed_at" else f"i.{name}" for name in changing]
+    cursor.execute(
+        f"""
+        UPDATE orders_order o SET {", ".join(f"{name} = {value}" for name, value in zip(changing, theirs, strict=True))}
+        FROM imported_order i WHERE i.id = o.id AND NOT i.fresh
+          AND ({", ".join(f"o.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(theirs)})
+        """
+    )
+    written.counts["orders_updated"] = cursor.rowcount
+    cursor.execute("SELECT count(*) FROM imported_order WHERE NOT fresh")
+    written.counts["orders_unchanged"] = cursor.fetchone()[0] - written.counts["orders_updated"]
+
+
+def add_kept_lines(cursor: CursorWrapper, choices: Choices) -> None:
+    """Counts lines that an order has and the file has not (or not in order) into its sums."""
+    total = "" if choices.mapping.has("total") else ", total = i.total + kept.total"
+    cursor.execute(
+        f"""
+        UPDATE imported_order i SET subtotal = i.subtotal + kept.total{total}
+        FROM (SELECT l.order_id, sum(l.total) AS total
+              FROM orders_orderline l JOIN imported_order o ON o.id = l.order_id AND NOT o.fresh
+              LEFT JOIN imported_line n ON n.order_id = l.order_id AND n.line_number = l.line_number
+              WHERE n.order_id IS NULL GROUP BY l.order_id) AS kept
+        WHERE kept.order_id = i.id
+        """
+    )
+
+
+def count_kinds(staging: Staging) -> dict[str, int]:
+    """Lines that are good and worth a figure of their own: of guests, returned, given away."""
+    (row,) = staging.run(
+        """
+        SELECT count(*) FILTER (i.id IS NULL), count(*) FILTER (l.quantity < 0), count(*) FILTER (l.total = 0)
+        FROM lines l JOIN orders o USING (seq) LEFT JOIN email_hashes USING (email)
+        LEFT JOIN people p ON p.who = {who} LEFT JOIN person_ids i ON i.key = p.key WHERE l.problem IS NULL
+        """.replace("{who}", "o.customer_id" if staging.choices.mapping.has("customer_id") else "email_hash")
+    )
+    return dict(zip(("guest_lines", "return_lines", "free_lines"), row, strict=True))

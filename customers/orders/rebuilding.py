@@ -1,0 +1,78 @@
+"""Loads much into a table faster: its keys and indexes are taken off and built anew, all in the caller's transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import DatabaseError, transaction
+from django.db.backends.utils import CursorWrapper
+
+LOCK_TIMEOUT = "3s"
+
+FIND_KEYS = """
+    SELECT c.conrelid::regclass::text, quote_ident(c.conname), pg_get_constraintdef(c.oid), c.contype = 'f'
+    FROM pg_constraint c
+    WHERE c.conrelid = ANY(%(tables)s::regclass[]) AND c.contype IN ('f', 'p', 'u')
+      AND NOT EXISTS (  -- what another table refers to stays
+          SELECT 1 FROM pg_constraint r
+          WHERE r.contype = 'f' AND r.conindid = c.conindid AND c.contype <> 'f' AND r.conrelid <> ALL(%(tables)s::regclass[]))
+    ORDER BY c.contype = 'f' DESC, array_position(%(tables)s::regclass[], c.conrelid::regclass), c.conname
+"""
+FIND_INDEXES = """
+    SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+    FROM pg_index i
+    WHERE i.indrelid = ANY(%(tables)s::regclass[])
+      AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.conrelid = i.indrelid)
+    ORDER BY i.indexrelid
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    table: str
+    name: str
+    definition: str
+    foreign: bool
+
+
+@contextmanager
+def keys_rebuilt(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]:
+    """Takes primary, unique and foreign keys and indexes off ``tables`` for the block and puts the same ones back.
+
+    Putting a key back checks every row, so nothing gets in that the key forbids; whatever goes wrong, or however the process
+    ends, the transaction is undone and with it the change. Others wait to read the tables until it ends. Yields False, with
+    nothing changed, when a table cannot be had within seconds.
+    """
+    names = {"tables": list(tables)}
+    cursor.execute(FIND_KEYS, names)
+    keys = [Key(*row) for row in cursor.fetchall()]
+    cursor.execute(FIND_INDEXES, names)
+    indexes = cursor.fetchall()
+    if not locked(cursor, tables):
+        yield False
+        return
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come cannot be altered
+    for key in keys:
+        cursor.execute(f"ALTER TABLE {key.table} DROP CONSTRAINT {key.name}")
+    for name, _definition in indexes:
+        cursor.execute(f"DROP INDEX {name}")
+    yield True
+    for _name, definition in indexes:
+        cursor.execute(definition)
+    for key in sorted(keys, key=lambda key: key.foreign):
+        cursor.execute(f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
+
+
+def locked(cursor: CursorWrapper, tables: Sequence[str]) -> bool:
+    cursor.execute("SELECT current_setting('lock_timeout')")
+    before = cursor.fetchone()[0]
+    try:
+        with transaction.atomic():
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", "") != "55P03":  # lock_not_available
+            raise
+        return False
+    return True

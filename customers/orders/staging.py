@@ -1,0 +1,195 @@
+"""Checks and arranges the rows of a file in DuckDB, beside the database: every row is either good or has one reason.
+
+DuckDB does this on all cores, in bounded memory (it spills to a folder), and leaves PostgreSQL only what it alone can do:
+keys, constraints, the comparison with what is there.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from customers.orders.parsing import COLUMN_TYPES, MONEY, Choices, build_parse, quote
+from customers.orders.reading import RowBatch
+
+MEMORY_LIMIT = "1GB"
+# rows of one order may differ by this much and are still one order: tills write each line with its own time
+SAME_ORDER_HOURS = 24
+# fields that belong to the order: the first row that has them says them
+HEAD_FIELDS = (
+    "customer_id",
+    "email",
+    "placed_at",
+    "currency",
+    "status",
+    "order_discount",
+    "shipping",
+    "tax",
+    "total",
+    "refunded",
+    "coupon",
+    "channel",
+    "country",
+)
+
+
+class Staging:
+    """The rows of one import. Use it in a ``with`` block; its folder must exist and is only used when memory runs out."""
+
+    def __init__(self, *, choices: Choices, folder: Path) -> None:
+        self.choices = choices
+        self.connection = duckdb.connect(
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "temp_directory": str(folder),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        self.run(f"SET TimeZone = {quote(choices.timezone)}")
+        self.run("SET preserve_insertion_order = false")
+        self.staged = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def run(self, statement: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.connection.execute(statement, parameters).fetchall()
+
+    def one(self, statement: str) -> Any:
+        return self.run(statement)[0][0]
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Makes a table of DuckDB from one of Arrow."""
+        self.connection.register("arrow_table", table)
+        self.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM arrow_table")
+        self.connection.unregister("arrow_table")
+
+    def stream(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self.connection.sql(statement).to_arrow_reader(rows)
+
+    def add(self, batch: RowBatch) -> None:
+        """Takes some rows of the file: parses each value and notes the first thing wrong with the row."""
+        table = pa.Table.from_batches([batch.rows]).append_column("file line", batch.lines)
+        self.connection.register("batch", table)
+        select = build_parse(table.schema, self.choices)
+        verb = "INSERT INTO parsed BY NAME" if self.staged else "CREATE TABLE parsed AS"
+        self.run(f"{verb} {select}")
+        self.connection.unregister("batch")
+        self.staged += batch.rows.num_rows
+
+    def check_orders(self) -> None:
+        """After the last row: what only shows when an order's rows are seen together.
+
+        Leaves the table ``heads`` (one row an order, with ``seq`` in the order of the file) and ``lines`` (all rows,
+        with ``problem`` where there is one).
+        """
+        self._number_orders()
+        explicit = self.choices.mapping.has("line_number")
+        number = "p.line_number" if explicit else "row_number() OVER (PARTITION BY h.seq ORDER BY p.line)"
+        self.run(
+            f"""
+            CREATE TABLE lines AS
+            SELECT p.line, h.seq, CAST({number} AS INTEGER) AS line_number, p.product_id, p.quantity, p.unit_price,
+                   p.discount, p.net AS total, {self._problem()} AS problem
+            FROM parsed p LEFT JOIN heads h ON h.order_id = p.order_id
+            """
+        )
+        if explicit:
+            self.run(
+                """
+                UPDATE lines SET problem = 'duplicate_line:line_number'
+                FROM (SELECT line, row_number() OVER (PARTITION BY seq, line_number ORDER BY line) AS nth
+                      FROM lines WHERE problem IS NULL) AS numbered
+                WHERE lines.line = numbered.line AND numbered.nth > 1
+                """
+            )
+
+    def _number_orders(self) -> None:
+        heads = [name for name in HEAD_FIELDS if self._filled(name)]
+        firsts = ", ".join(f"arg_min({name}, line) AS {name}" for name in heads)
+        nulls = ", ".join(f"NULL::{COLUMN_TYPES[name]} AS {name}" for name in HEAD_FIELDS if name not in heads)
+        columns = ", ".join(part for part in (firsts, nulls) if part)
+        self.run(
+            f"""
+            CREATE TABLE heads AS
+            SELECT row_number() OVER (ORDER BY first_line) AS seq, * FROM (
+                SELECT order_id, min(line) AS first_line, count(*) AS row_count, {columns}
+                FROM parsed WHERE order_id IS NOT NULL GROUP BY order_id)
+            """
+        )
+
+    def _filled(self, name: str) -> bool:
+        if name == "status":
+            return self.choices.mapping.has("status", "financial_status", "cancelled_at")
+        return self.choices.mapping.has(name)
+
+    def _problem(self) -> str:
+        """The first thing wrong with a row, now that its order is known."""
+        mapping = self.choices.mapping
+        tests = ["WHEN p.problem IS NOT NULL THEN p.problem", "WHEN h.placed_at IS NULL THEN 'missing_date:placed_at'"]
+        for name in ("customer_id", "email", "currency"):
+            if mapping.has(name) and (name != "email" or not mapping.has("customer_id")):
+                tests.append(f"WHEN p.{name} <> h.{name} THEN 'order_conflict:{name}'")
+        tests.append(
+            f"WHEN abs(epoch(p.placed_at) - epoch(h.placed_at)) > {SAME_ORDER_HOURS * 3600} THEN 'order_conflict:placed_at'"
+        )
+        return f"CASE {' '.join(tests)} END"
+
+    def refuse_unknown_products(self) -> None:
+        """Marks rows whose product is not in ``products`` (a table of product_id and id)."""
+        self.run(
+            """
+            UPDATE lines SET problem = 'unknown_product:product_id'
+            WHERE problem IS NULL AND product_id NOT IN (SELECT product_id FROM products)
+            """
+        )
+
+    def total_orders(self) -> None:
+        """Sums the good lines; leaves the table ``orders``, without those whose total cannot be."""
+        return_total = "-abs(h.total)"
+        self.run(
+            f"""
+            CREATE TABLE orders AS
+            WITH sums AS (
+                SELECT seq, sum(total) AS subtotal, max(quantity) < 0 AS negative FROM lines WHERE problem IS NULL GROUP BY seq
+            ), kinds AS (
+                SELECT h.*, s.subtotal,
+                       CASE WHEN s.negative OR s.subtotal < 0 THEN 'return' ELSE 'sale' END AS kind
+                FROM heads h JOIN sums s ON s.seq = h.seq
+            )
+            SELECT h.* EXCLUDE (order_discount, shipping, tax, total, refunded, status, currency, subtotal),
+                   CAST(h.subtotal AS {MONEY}) AS subtotal,
+                   abs(coalesce(h.order_discount, 0)) AS discount,
+                   coalesce(h.shipping, 0) AS shipping, coalesce(h.tax, 0) AS tax,
+                   CAST(coalesce(CASE WHEN h.kind = 'return' THEN {return_total} ELSE h.total END,
+                        h.subtotal - abs(coalesce(h.order_discount, 0)) + coalesce(h.shipping, 0) + coalesce(h.tax, 0)
+                       ) AS {MONEY}) AS total,
+                   abs(coalesce(h.refunded, 0)) AS refunded,
+                   coalesce(h.status, 'placed') AS status, coalesce(h.currency, {quote(self.choices.currency)}) AS currency
+            FROM kinds h
+            """
+        )
+        self.run(
+            """
+            UPDATE lines SET problem = 'negative_total:total' FROM orders o
+            WHERE lines.seq = o.seq AND lines.problem IS NULL AND o.kind = 'sale' AND o.total < 0
+            """
+        )
+        self.run("DELETE FROM orders WHERE kind = 'sale' AND total < 0")
+        self.run("UPDATE orders SET refunded = abs(total) WHERE status = 'refunded' AND refunded = 0")
+
+    def problems(self) -> dict[str, int]:
+        """How many rows have which problem."""
+        rows = self.run(
+            "SELECT split_part(problem, ':', 1), count(*) FROM lines WHERE problem IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        return dict(rows)
