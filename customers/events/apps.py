@@ -6,3 +6,10 @@ class EventsConfig(AppConfig):
     name = "customers.events"
     label = "events"
     verbose_name = _("Events")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from customers.events.models import Source
+
+        auditlog.register(Source, exclude_fields=["write_key_hash", "previous_key_hash"])

@@ -6,3 +6,17 @@ class IdentityConfig(AppConfig):
     name = "customers.identity"
     label = "identity"
     verbose_name = _("Customers")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from customers.identity.models import Consent, Customer, IdentityMerge
+
+        auditlog.register(
+            Customer,
+            exclude_fields=["first_seen_at", "last_seen_at"],
+            mask_fields=["name", "email", "phone", "birthday"],
+            mask_callable="customers.identity.masking.hide",
+        )
+        auditlog.register(Consent)
+        auditlog.register(IdentityMerge)

@@ -1,0 +1,206 @@
+"""Back office: customers, how they are known, what they consented to."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+
+from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, owners_of, replace_identifiers
+from customers.identity.hashing import hash_email, hash_phone
+from customers.identity.models import Consent, Customer, Identifier, IdentityMerge
+
+MASK = "•••"
+
+
+class CustomerForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        for name, key in hashes_of({name: self.cleaned_data.get(name, "") for name in HASHED}).items():
+            if owners_of({key}).get(key, self.instance.pk) != self.instance.pk:
+                self.add_error(name, _("It belongs to another customer; merge the two, or leave it out."))
+        return cleaned
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+    tab = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class IdentifierInline(ReadOnlyInline):
+    model = Identifier
+    fields = ["kind", "value", "created_at"]
+    readonly_fields = ["created_at"]
+
+
+class ConsentInline(ReadOnlyInline):
+    model = Consent
+    fields = ["purpose", "status", "policy_version", "source", "recorded_at"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(ModelAdmin):
+    """Personal fields are shown and edited only with the permission identity.view_personal."""
+
+    form = CustomerForm
+    inlines = [IdentifierInline, ConsentInline]
+    list_display = [
+        "number",
+        "user_id",
+        "masked_name",
+        "masked_email",
+        "language",
+        "country",
+        "last_seen_at",
+        "portrait",
+    ]
+    list_filter = ["language", "country"]
+    search_fields = ["pk"]
+    search_help_text = _("A user id, an e-mail address or a phone number, whole.")
+    show_full_result_count = False
+    list_per_page = 50
+    readonly_fields = ["user_id", "first_seen_at", "last_seen_at", "created_at", "erased_at", "portrait"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        # decrypting what nobody may see would be work for nothing
+        customers = super().get_queryset(request).prefetch_related("identifiers")
+        return customers if may_see_personal(request) else customers.defer(*PERSONAL_FIELDS)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        if not may_see_personal(request):
+            return list(self.list_display)
+        return [name.removeprefix("masked_") for name in self.list_display]
+
+    def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        shown = may_see_personal(request)
+        personal = [name if shown else f"masked_{name}" for name in PERSONAL_FIELDS]
+        seen = ["first_seen_at", "last_seen_at", "created_at", "erased_at"]
+        return ["user_id", "portrait", *personal, "language", "country", "traits", *seen]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
+        return [*self.readonly_fields, *masked]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
+    ) -> tuple[QuerySet[Customer], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        named = Q(kind__in=["user_id", "anonymous_id", "device_id"], value=term)
+        named |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
+        named |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
+        return queryset.filter(pk__in=Identifier.objects.filter(named).values("customer_id")), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # customers come with an identifier, from events, orders or the REST API
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        before = hashes_of({name: form.initial.get(name, "") for name in HASHED})
+        super().save_model(request, obj, form, change)
+        if not may_see_personal(request):
+            return
+        after = hashes_of({name: getattr(obj, name) for name in HASHED})
+        replace_identifiers(
+            gone=set(before.values()) - set(after.values()),
+            new=dict.fromkeys(set(after.values()) - set(before.values()), obj.pk),
+        )
+
+    @admin.display(description=_("customer"), ordering="id")
+    def number(self, obj: Customer) -> str:
+        return f"#{obj.pk}"
+
+    @admin.display(description=_("user id"))
+    def user_id(self, obj: Customer) -> str:
+        return ", ".join(one.value for one in obj.identifiers.all() if one.kind == Identifier.Kind.USER_ID)
+
+    @admin.display(description=_("name"))
+    def masked_name(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("e-mail"))
+    def masked_email(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("phone"))
+    def masked_phone(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("birthday"))
+    def masked_birthday(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("customer profile"))
+    def portrait(self, obj: Customer) -> str:
+        """A link to the page of the lifecycle room, which this room does not know."""
+        try:
+            address = reverse("admin:lifecycle_customer", args=[obj.pk])
+        except NoReverseMatch:
+            return "–"
+        return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
+
+
+def may_see_personal(request: HttpRequest) -> bool:
+    return request.user.has_perm("identity.view_personal")
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    show_full_result_count = False
+    list_per_page = 50
+    raw_id_fields: list[str] = []
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Identifier)
+class IdentifierAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "value", "customer", "created_at"]
+    list_filter = ["kind"]
+    list_select_related = ["customer"]
+    search_fields = ["value__exact"]
+
+
+@admin.register(IdentityMerge)
+class IdentityMergeAdmin(ReadOnlyAdmin):
+    list_display = ["at", "folded_id", "kept", "cause", "reverted_at"]
+    list_select_related = ["kept"]
+    search_fields = ["cause"]
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnlyAdmin):
+    """The ledger; a line can be added and never changed."""
+
+    list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]
+    list_filter = ["purpose", "status"]
+    list_select_related = ["customer"]
+    search_fields = ["customer__identifiers__value__exact"]
+    raw_id_fields = ["customer"]
+    fields = ["customer", "purpose", "status", "policy_version", "source"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return ModelAdmin.has_add_permission(self, request)
+
+    def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
+        obj.recorded_at = datetime.now(UTC)
+        super().save_model(request, obj, form, change)

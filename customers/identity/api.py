@@ -1,0 +1,144 @@
+"""Customers and their consents over REST."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.generics import GenericAPIView, ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog.bulk import BulkResult, ItemResult, Problem, Status
+from customers.identity.consent import latest_consents, record_consent
+from customers.identity.editing import CustomerChange, upsert_customers
+from customers.identity.hashing import hash_email, hash_phone
+from customers.identity.models import Customer, Identifier
+from customers.identity.resolve import customer_of
+from customers.identity.serializers import (
+    ConsentSerializer,
+    CustomerItemSerializer,
+    CustomerSerializer,
+    CustomersWriteSerializer,
+    CustomersWrittenSerializer,
+    LooseItemsSerializer,
+    change_of,
+)
+
+
+class CustomerFilter(django_filters.FilterSet):
+    email = django_filters.CharFilter(method="by_email", help_text="An e-mail address, whole.")
+    phone = django_filters.CharFilter(method="by_phone", help_text="A phone number, whole.")
+    seen_since = django_filters.IsoDateTimeFilter("last_seen_at", "gte", help_text="Seen at this time or later.")
+
+    class Meta:
+        model = Customer
+        fields = ["language", "country", "email", "phone", "seen_since"]
+
+    def by_email(self, customers: QuerySet[Customer], name: str, email: str) -> QuerySet[Customer]:
+        return known_by(customers, Identifier.Kind.EMAIL_HASH, hash_email(email))
+
+    def by_phone(self, customers: QuerySet[Customer], name: str, phone: str) -> QuerySet[Customer]:
+        return known_by(customers, Identifier.Kind.PHONE_HASH, hash_phone(phone))
+
+
+def known_by(customers: QuerySet[Customer], kind: str, value: str) -> QuerySet[Customer]:
+    return customers.filter(pk__in=Identifier.objects.filter(kind=kind, value=value).values("customer_id"))
+
+
+class CustomerList(ListAPIView):
+    """The customers, and writing up to 1000 of them at a time."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "PUT": "customers:write"}
+    idempotent = True
+    queryset = Customer.objects.filter(erased_at=None).prefetch_related("identifiers")
+    serializer_class = CustomerSerializer
+    filterset_class = CustomerFilter
+    ordering = "id"
+
+    @extend_schema(
+        operation_id="customers_upsert",
+        request=CustomersWriteSerializer,
+        responses={200: CustomersWrittenSerializer},
+        filters=False,
+    )
+    def put(self, request: Request) -> Response:
+        loose = LooseItemsSerializer(data=request.data)
+        loose.is_valid(raise_exception=True)
+        result = write_items(loose.validated_data["customers"], seen_at=datetime.now(UTC))
+        return Response(result.as_answer("user_id"))
+
+
+def write_items(items: list[Any], *, seen_at: datetime) -> BulkResult:
+    """Checks each item for itself, writes the right ones and puts both outcomes together in the items' order."""
+    right: list[tuple[int, CustomerChange]] = []
+    results: dict[int, ItemResult] = {}
+    serializer = CustomerItemSerializer()
+    for index, item in enumerate(items):
+        try:
+            right.append((index, change_of(serializer.run_validation(item))))
+        except ValidationError as error:
+            user_id = item.get("user_id") if isinstance(item, Mapping) else None
+            key = user_id if isinstance(user_id, str) else ""
+            results[index] = ItemResult(index, key, Status.REJECTED, tuple(problems_of(error.detail)))
+    written = upsert_customers(changes=[change for _index, change in right], seen_at=seen_at)
+    for (index, _change), outcome in zip(right, written.results, strict=True):
+        results[index] = ItemResult(index, outcome.key, outcome.status, outcome.problems)
+    return BulkResult(tuple(results[index] for index in range(len(items))))
+
+
+def problems_of(detail: Any, field: str = "") -> list[Problem]:
+    if isinstance(detail, Mapping):
+        named = (
+            (field if name == "non_field_errors" else f"{field}.{name}".strip("."), one) for name, one in detail.items()
+        )
+        return [problem for name, inner in named for problem in problems_of(inner, name)]
+    if isinstance(detail, list):
+        return [problem for inner in detail for problem in problems_of(inner, field)]
+    return [Problem(field, detail.code if isinstance(detail, ErrorDetail) else "invalid", str(detail))]
+
+
+def customer_or_404(user_id: str) -> Customer:
+    customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
+    if customer is None or customer.erased_at is not None:
+        raise Http404(_("There is no customer with this user id."))
+    return customer
+
+
+class CustomerDetail(APIView):
+    """One customer, by the user id of the shop."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+
+    @extend_schema(operation_id="customers_retrieve", responses=CustomerSerializer)
+    def get(self, request: Request, user_id: str) -> Response:
+        return Response(CustomerSerializer(customer_or_404(user_id), context={"request": request}).data)
+
+
+class ConsentList(GenericAPIView):
+    """What a customer consents to: the latest line of each purpose, and adding a line."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "POST": "customers:write"}
+    idempotent = True
+    serializer_class = ConsentSerializer
+    pagination_class = None
+    filter_backends: ClassVar[list[Any]] = []
+
+    @extend_schema(operation_id="customers_consents_list", responses=ConsentSerializer(many=True))
+    def get(self, request: Request, user_id: str) -> Response:
+        return Response(ConsentSerializer(latest_consents(customer=customer_or_404(user_id)), many=True).data)
+
+    @extend_schema(operation_id="customers_consents_record", responses={201: ConsentSerializer})
+    def post(self, request: Request, user_id: str) -> Response:
+        customer = customer_or_404(user_id)
+        serializer = ConsentSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        facts = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
+        consent = record_consent(customer=customer, **facts)
+        return Response(ConsentSerializer(consent).data, status=201)
