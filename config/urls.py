@@ -1,15 +1,19 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
+from config.access.problems import api_not_found
+from customers.events.urls import collector_urlpatterns
 
 # each room's addresses stand in its own urls.py
 api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
+    path("", include("customers.identity.urls")),
+    path("", include("customers.events.urls")),
     path("", include("customers.segments.urls")),
     path("", include("recommendations.campaigns.urls")),
     path("", include("recommendations.training.urls")),
@@ -23,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
+    re_path("^api/", api_not_found),
+    path("v1/", include(collector_urlpatterns)),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("", include("django_prometheus.urls")),

@@ -159,4 +159,5 @@ def problem_response(error: exceptions.APIException) -> JsonResponse:
 
 def api_not_found(request: HttpRequest) -> JsonResponse:
     """A view for every address under ``/api/`` that nothing else answers."""
-    return problem_response(exceptions.NotFound(_("There is nothing at %(path)s.") % {"path": request.path}))
+    message = _("There is nothing at %(path)s; addresses of this API end with a slash.") % {"path": request.path}
+    return problem_response(exceptions.NotFound(message))
