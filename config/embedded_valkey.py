@@ -13,6 +13,11 @@ from config.embedded_server import HOST, EmbeddedServer, ServerError, machine_me
 MIB = 1024**2
 
 
+def quoted(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 class ValkeyServer(EmbeddedServer):
     """The server on var/valkey, reached on the loopback with a password.
 
@@ -47,7 +52,7 @@ class ValkeyServer(EmbeddedServer):
             "protected-mode": "yes",
             "requirepass": self.password,
             "daemonize": "no",
-            "dir": f'"{self.var / "valkey"}"',
+            "dir": quoted(self.var / "valkey"),
             "appendonly": "no" if self.throw_away else "yes",
             "appendfsync": "everysec",
             "save": '""',
