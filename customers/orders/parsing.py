@@ -239,7 +239,9 @@ class Parser:
         tests.append(("unit_price IS NULL AND line_total IS NULL", f"missing_price:{self.price_field()}"))
         tests.append(("quantity < 0 AND coalesce(given_total, gross) = 0", "stock_movement:quantity"))
         if has("line_total") and has("unit_price"):
-            tests.append((f"abs(gross - discount - net) > {self.rounding()}", "total_mismatch:line_total"))
+            tests.append(
+                (f"quantity <> 0 AND abs(gross - discount - net) > {self.rounding()}", "total_mismatch:line_total")
+            )
         tests.append((f"abs(net) >= 1e12 OR TRY_CAST(discount AS {MONEY}) IS NULL", f"bad_number:{self.price_field()}"))
         if has("line_number"):
             tests.append(("line_number IS NULL OR line_number < 0", "bad_line_number:line_number"))
