@@ -54,7 +54,25 @@ class StageRules(models.Model):
     )
     loyal_orders = models.PositiveIntegerField(_("loyal from orders"), default=5)
     loyal_revenue_quantile = models.FloatField(
-        _("loyal revenue quantile"), default=0.8, help_text=_("0.8: the top fifth of revenue is loyal.")
+        _("loyal revenue quantile"),
+        default=0.8,
+        help_text=_("Where the amount is taken when it is measured. 0.8: the top fifth of revenue is loyal."),
+    )
+    loyal_revenue = models.DecimalField(
+        _("loyal from revenue"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("An active customer with this revenue is loyal. Empty: only the number of orders counts."),
+    )
+    in_force_from = models.DateTimeField(
+        _("in force from"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Earlier stages keep the rules of their time. Empty: the whole history is told again by these rules."
+        ),
     )
     is_active = models.BooleanField(_("in force"), default=False)
 
@@ -132,12 +150,14 @@ class CustomerProfile(models.Model):
     sessions = models.PositiveIntegerField(_("sessions"), default=0)
     last_event_at = models.DateTimeField(_("last event at"), null=True, blank=True)
     favourite_categories = models.JSONField(
-        _("favourite categories"), default=list, blank=True, help_text=_("Pairs of category and share of units.")
+        _("favourite categories"), default=list, blank=True, help_text=_("Pairs of category and share of order lines.")
     )
     favourite_brands = models.JSONField(
-        _("favourite brands"), default=list, blank=True, help_text=_("Pairs of brand and share of units.")
+        _("favourite brands"), default=list, blank=True, help_text=_("Pairs of brand and share of order lines.")
     )
-    favourite_hours = models.JSONField(_("favourite hours"), default=list, blank=True)
+    favourite_hours = models.JSONField(
+        _("favourite hours"), default=list, blank=True, help_text=_("Pairs of hour and share of orders.")
+    )
     r = models.PositiveSmallIntegerField("R", null=True, blank=True)
     f = models.PositiveSmallIntegerField("F", null=True, blank=True)
     m = models.PositiveSmallIntegerField("M", null=True, blank=True)

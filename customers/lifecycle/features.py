@@ -1,0 +1,136 @@
+"""Counters of everybody, computed by PostgreSQL in sets from the facts before a moment, into a temporary table."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+from customers.lifecycle.histories import NET
+
+FAVOURITES = 5
+HOURS = 3
+
+# a line for each customer, category and brand: the only pass over the order lines
+BOUGHT = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_bought ON COMMIT DROP AS
+    SELECT o.customer_id, c.path, p.brand,
+           count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
+           sum(l.quantity) AS units,
+           sum(l.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+    FROM orders_order o
+    JOIN orders_orderline l ON l.order_id = o.id
+    JOIN catalog_product p ON p.id = l.product_id
+    LEFT JOIN catalog_category c ON c.id = p.category_id
+    WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+    GROUP BY o.customer_id, c.path, p.brand
+""")
+
+COUNTERS = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_counters ON COMMIT DROP AS
+    WITH documents AS (
+        SELECT o.customer_id,
+               min(o.placed_at) FILTER (WHERE o.kind = 'sale') AS first_order_at,
+               max(o.placed_at) FILTER (WHERE o.kind = 'sale') AS last_order_at,
+               count(*) FILTER (WHERE o.kind = 'sale') AS orders,
+               count(*) FILTER (WHERE o.kind = 'return') AS returns,
+               sum({net}) AS revenue,
+               sum(o.total) FILTER (WHERE o.kind = 'sale') AS sales,
+               sum(o.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+        FROM orders_order o
+        WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+        GROUP BY o.customer_id
+    ), lines AS (
+        SELECT customer_id, sum(units) AS units, sum(discounts) AS discounts
+        FROM lifecycle_bought
+        GROUP BY customer_id
+    ), activity AS (
+        SELECT i.customer_id, count(*) AS events, count(DISTINCT NULLIF(e.session_id, '')) AS sessions,
+               max(e.occurred_at) AS last_event_at
+        FROM events_event e
+        JOIN identity_identifier i
+          ON i.kind = CASE WHEN e.user_id <> '' THEN 'user_id' ELSE 'anonymous_id' END
+         AND i.value = CASE WHEN e.user_id <> '' THEN e.user_id ELSE e.anonymous_id END
+        WHERE e.occurred_at < {as_of}
+        GROUP BY i.customer_id
+    )
+    SELECT c.id AS customer_id, d.first_order_at, d.last_order_at, COALESCE(d.orders, 0) AS orders,
+           COALESCE(d.returns, 0) AS returns, COALESCE(l.units, 0) AS units, COALESCE(d.revenue, 0) AS revenue,
+           COALESCE(d.discounts, 0) + COALESCE(l.discounts, 0) AS discounts,
+           round(d.sales / NULLIF(d.orders, 0), 2) AS average_order_value,
+           (extract(epoch FROM d.last_order_at - d.first_order_at) / 86400 / NULLIF(d.orders - 1, 0))::float8
+               AS average_gap_days,
+           COALESCE(a.events, 0) AS events, COALESCE(a.sessions, 0) AS sessions, a.last_event_at
+    FROM identity_customer c
+    LEFT JOIN documents d ON d.customer_id = c.id
+    LEFT JOIN lines l ON l.customer_id = c.id
+    LEFT JOIN activity a ON a.customer_id = c.id
+    WHERE c.erased_at IS NULL
+""")
+
+# shares are of all lines bought, so that a customer of uncategorised products has small ones
+FAVOURITES_OF_LINES = sql.SQL("""
+    CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS
+    WITH named AS (
+        SELECT customer_id, name, level, sum(lines) AS lines
+        FROM lifecycle_bought, LATERAL ({names}) AS n (name, level)
+        WHERE lines > 0
+        GROUP BY customer_id, name, level
+    ), totals AS (
+        SELECT customer_id, sum(lines) AS lines FROM lifecycle_bought GROUP BY customer_id
+    ), placed AS (
+        SELECT customer_id, name, lines,
+               row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS place
+        FROM named
+        WHERE name <> ''
+    )
+    SELECT p.customer_id,
+           jsonb_agg(
+               jsonb_build_array(p.name, round(p.lines / t.lines, 4)) ORDER BY p.lines DESC, p.name COLLATE "C"
+           ) AS favourites
+    FROM placed p
+    JOIN totals t USING (customer_id)
+    WHERE p.place <= {most}
+    GROUP BY p.customer_id
+""")
+
+# the top level and the category itself, unless it is the top level
+CATEGORY_NAMES = sql.SQL("""
+    SELECT split_part(path, ' > ', 1), 1 WHERE path IS NOT NULL
+    UNION ALL SELECT path, 2 WHERE path LIKE '% > %'
+""")
+BRAND_NAMES = sql.SQL("SELECT brand, 1")
+
+FAVOURITE_HOURS = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_hours ON COMMIT DROP AS
+    WITH counted AS (
+        SELECT customer_id, extract(hour FROM placed_at AT TIME ZONE {zone})::int AS hour, count(*) AS orders
+        FROM orders_order
+        WHERE customer_id IS NOT NULL AND kind = 'sale' AND status <> 'cancelled' AND placed_at < {as_of}
+        GROUP BY 1, 2
+    ), placed AS (
+        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY orders DESC, hour) AS place,
+               sum(orders) OVER (PARTITION BY customer_id) AS all_orders
+        FROM counted
+    )
+    SELECT customer_id,
+           jsonb_agg(jsonb_build_array(hour, round(orders / all_orders, 4)) ORDER BY orders DESC, hour) AS favourites
+    FROM placed
+    WHERE place <= {most}
+    GROUP BY customer_id
+""")
+
+
+def compute_counters(*, as_of: datetime) -> None:
+    """Fills the temporary tables lifecycle_counters, _categories, _brands and _hours; they end with the transaction."""
+    parts = {"as_of": sql.Literal(as_of), "net": NET, "zone": sql.Literal(settings.TIME_ZONE)}
+    most = sql.Literal(FAVOURITES)
+    with connection.cursor() as cursor:
+        cursor.execute(BOUGHT.format(**parts))
+        cursor.execute("ANALYZE lifecycle_bought")
+        cursor.execute(COUNTERS.format(**parts))
+        for table, names in (("lifecycle_categories", CATEGORY_NAMES), ("lifecycle_brands", BRAND_NAMES)):
+            cursor.execute(FAVOURITES_OF_LINES.format(table=sql.Identifier(table), names=names, most=most))
+        cursor.execute(FAVOURITE_HOURS.format(most=sql.Literal(HOURS), **parts))
+        for table in ("counters", "categories", "brands", "hours"):
+            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(f"lifecycle_{table}")))

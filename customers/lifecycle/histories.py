@@ -1,0 +1,90 @@
+"""Reads from PostgreSQL what a customer's stage is told from: orders, returns, when they became known and identified."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import sql
+
+from customers.lifecycle.binary_copy import read_integers
+from customers.lifecycle.scoring.kernels import NEVER
+from customers.lifecycle.scoring.stages import Histories
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# what an order or a return adds to a customer's revenue
+NET = sql.SQL(
+    "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
+)
+
+# the earliest trace: customers created by a later import of older orders were known from those orders on
+CUSTOMERS = sql.SQL("""
+    SELECT id, (extract(epoch FROM known_at) * 1000000)::bigint AS known_at,
+           COALESCE((extract(epoch FROM identified_at) * 1000000)::bigint, {never}) AS identified_at
+    FROM (
+        SELECT c.id,
+               LEAST(c.created_at, c.first_seen_at, (
+                   SELECT min(o.placed_at) FROM orders_order o WHERE o.customer_id = c.id AND o.placed_at < {as_of}
+               )) AS known_at,
+               (
+                   SELECT min(i.created_at) FROM identity_identifier i
+                   WHERE i.customer_id = c.id AND i.kind IN ('user_id', 'email_hash', 'phone_hash')
+               ) AS identified_at
+        FROM identity_customer c
+        WHERE c.erased_at IS NULL{chosen}
+    ) k
+    WHERE known_at < {as_of}
+    ORDER BY id
+""")
+
+FACTS = sql.SQL("""
+    SELECT o.customer_id, (extract(epoch FROM o.placed_at) * 1000000)::bigint AS at, (({net}) * 100)::bigint AS amount,
+           (o.kind = 'sale')::int::bigint AS is_order
+    FROM orders_order o
+    JOIN identity_customer c ON c.id = o.customer_id
+    WHERE c.erased_at IS NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}{chosen}
+    ORDER BY o.customer_id, o.placed_at, o.id
+""")
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970; exact, which a float of seconds is not."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def read_histories(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Histories:
+    """The facts before ``as_of`` of everyone known before it, or of those named."""
+    chosen = sql.SQL("")
+    if customer_ids is not None:
+        chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
+    parts = {"as_of": sql.Literal(as_of), "never": sql.Literal(NEVER), "chosen": chosen, "net": NET}
+    customers = read_integers(CUSTOMERS.format(**parts), ["id", "known_at", "identified_at"])
+    facts = read_integers(FACTS.format(**parts), ["customer_id", "at", "amount", "is_order"])
+    ids = customers["id"]
+    starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
+    return Histories(
+        customer=ids,
+        known_at=customers["known_at"],
+        identified_at=customers["identified_at"],
+        start=starts.astype(np.int64),
+        at=facts["at"],
+        amount=facts["amount"],
+        is_order=facts["is_order"].astype(bool),
+    )
+
+
+def orders_of(histories: Histories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The row in ``histories`` and the moment of every order that counts, by customer and moment; shape (orders,) each."""
+    rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))
+    return rows[histories.is_order], histories.at[histories.is_order]
+
+
+def revenue_of(histories: Histories) -> npt.NDArray[np.int64]:
+    """Net revenue of each customer in minor units, shape (n,)."""
+    sums = np.concatenate(([0], np.cumsum(histories.amount)))
+    return sums[histories.start[1:]] - sums[histories.start[:-1]]

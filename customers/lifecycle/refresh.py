@@ -1,0 +1,150 @@
+"""Refreshes everybody's profile as of a moment, or the stages of those for whom time has done it.
+
+Everything that a refresh writes is written in one transaction: a killed run leaves the profiles of the run before.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from django.db.models import Count
+
+from catalog.locks import exclusive
+from catalog.progress import Progress, no_progress
+from customers.lifecycle.features import compute_counters
+from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage, StageRules
+from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
+from customers.lifecycle.scoring.rfm import Rfm, score_rfm
+from customers.lifecycle.scoring.stages import Histories, derive_stages
+from customers.lifecycle.writing import write_profiles, write_stages, write_transitions
+from customers.warehouse.snapshot import snapshot
+
+LOCK = "refresh_profiles"
+DIED = "The process ended before the run did."
+STEPS = 6
+
+
+def refresh_profiles(
+    *, as_of: datetime, started_at: datetime, measure: bool = False, progress: Progress = no_progress
+) -> LifecycleRun:
+    """Computes counters, RFM, stage and history of everyone from the facts before ``as_of``.
+
+    The stages' thresholds are measured at the first refresh and when ``measure`` asks for it. Progress is counted in steps.
+
+    Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
+    """
+    if as_of.tzinfo is None:
+        raise ValueError(f"as_of={as_of.isoformat()} has no time zone; give one, such as {as_of.isoformat()}+00:00.")
+    began = time.monotonic()
+    with exclusive(LOCK):
+        LifecycleRun.objects.filter(status=LifecycleRun.Status.RUNNING).update(
+            status=LifecycleRun.Status.FAILED, error=DIED
+        )
+        run = LifecycleRun.objects.create(as_of=as_of, started_at=started_at)
+        try:
+            with snapshot():
+                _refresh(run, measure=measure, progress=progress)
+                run.status = LifecycleRun.Status.DONE
+                run.finished_at = started_at + timedelta(seconds=time.monotonic() - began)
+                run.save()
+        except (Exception, KeyboardInterrupt) as error:
+            LifecycleRun.objects.filter(pk=run.pk).update(
+                status=LifecycleRun.Status.FAILED,
+                error=str(error) or type(error).__name__,
+                finished_at=started_at + timedelta(seconds=time.monotonic() - began),
+            )
+            raise
+    return run
+
+
+def refresh_due(*, as_of: datetime) -> int:
+    """Changes the stage of those for whom its moment has come by ``as_of``; how many there were.
+
+    Reads the orders of these customers only. Errors: AlreadyRunningError while a refresh runs.
+    """
+    due = CustomerProfile.objects.filter(next_flip_at__lte=as_of).values_list("customer_id", flat=True)
+    return refresh_stages(customer_ids=list(due), as_of=as_of) if due else 0
+
+
+def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
+    """Tells the stages of some customers again, as after an order; how many profiles were written.
+
+    Customers without a profile get theirs with the next refresh. Errors: AlreadyRunningError.
+    """
+    with exclusive(LOCK), snapshot():
+        versions = all_versions()
+        if not versions:
+            return 0
+        histories = read_histories(as_of=as_of, customer_ids=customer_ids)
+        stories = derive_stages(histories=histories, versions=versions, as_of=microseconds(as_of))
+        write_transitions(stories=stories, customer_ids=histories.customer.tolist())
+        return write_stages(histories=histories, stories=stories)
+
+
+def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
+    as_of = run.as_of
+    progress(0, STEPS)
+    histories = read_histories(as_of=as_of)
+    progress(1, STEPS)
+    run.rules = _rules(histories, as_of, measure=measure)
+    stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
+    progress(2, STEPS)
+    scored, rfm = _scores(histories)
+    compute_counters(as_of=as_of)
+    progress(3, STEPS)
+    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, as_of=as_of)
+    progress(4, STEPS)
+    run.transitions, removed = write_transitions(stories=stories)
+    progress(5, STEPS)
+    run.customers = len(histories.customer)
+    run.counts = _counts()
+    run.quality = _quality(histories, scored) | {"transitions_removed": removed}
+    progress(STEPS, STEPS)
+
+
+def _rules(histories: Histories, as_of: datetime, *, measure: bool) -> StageRules:
+    current = rules_in_force()
+    if current is None or measure:
+        return measure_rules(histories=histories, as_of=as_of)[0]
+    return current
+
+
+def _scores(histories: Histories) -> tuple[npt.NDArray[np.int64], Rfm]:
+    """RFM of those who ordered, and their rows in ``histories``."""
+    rows, at = orders_of(histories)
+    scored, first, orders = np.unique(rows, return_index=True, return_counts=True)
+    rfm = score_rfm(
+        last_order=at[first + orders - 1],
+        orders=orders.astype(np.int64),
+        revenue=revenue_of(histories)[scored],
+        first_order=at[first],
+        customer=histories.customer[scored],
+    )
+    return scored, rfm
+
+
+def _counts() -> dict[str, int]:
+    found = dict(CustomerProfile.objects.order_by().values_list("stage").annotate(Count("customer")))
+    return {stage: found.get(stage, 0) for stage in Stage.values}
+
+
+def _quality(histories: Histories, scored: npt.NDArray[np.int64]) -> dict[str, int | float]:
+    """What the run rests on: how many gaps were measured, how many orders have no customer."""
+    quantiles = measure_gaps_of(histories)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders_order WHERE customer_id IS NULL AND kind = 'sale'")
+        guests = cursor.fetchone()[0]
+    return {
+        "orders": int(histories.is_order.sum()),
+        "orders_of_guests": guests,
+        "customers_with_orders": len(scored),
+        "gaps": quantiles.gaps,
+        "second_gaps": quantiles.second_gaps,
+        "median_gap_days": round(quantiles.median_gap_days, 3),
+        "active_gap_days": round(quantiles.active_gap_days, 3),
+        "dormant_gap_days": round(quantiles.dormant_gap_days, 3),
+    }

@@ -1,0 +1,91 @@
+"""Versions of the stages' thresholds: measured from the shop's own orders, or set by a person."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Max
+
+from customers.lifecycle.histories import microseconds, orders_of, revenue_of
+from customers.lifecycle.models import StageRules
+from customers.lifecycle.scoring.gaps import GapQuantiles, measure_gaps
+from customers.lifecycle.scoring.stages import Histories, Thresholds
+
+# a top fifth needs five customers
+FEWEST_FOR_REVENUE = 5
+
+KEPT = ("churned_multiple", "own_gaps_from_orders", "loyal_orders", "loyal_revenue_quantile")
+
+
+def rules_in_force() -> StageRules | None:
+    return StageRules.objects.filter(is_active=True).first()
+
+
+def thresholds_of(rules: StageRules) -> Thresholds:
+    return Thresholds(
+        version=rules.version,
+        second_gap_days=rules.second_gap_days,
+        median_gap_days=rules.median_gap_days,
+        active_gap_days=rules.active_gap_days,
+        dormant_gap_days=rules.dormant_gap_days,
+        churned_multiple=rules.churned_multiple,
+        own_gaps_from_orders=rules.own_gaps_from_orders,
+        loyal_orders=rules.loyal_orders,
+        loyal_revenue=None if rules.loyal_revenue is None else int(rules.loyal_revenue * 100),
+        in_force_from=None if rules.in_force_from is None else microseconds(rules.in_force_from),
+    )
+
+
+def all_versions() -> Sequence[Thresholds]:
+    return [thresholds_of(rules) for rules in StageRules.objects.order_by("version")]
+
+
+def measure_rules(*, histories: Histories, as_of: datetime) -> tuple[StageRules, GapQuantiles]:
+    """The thresholds that the orders before ``as_of`` suggest, as a new version in force unless they are those already in force.
+
+    The first version tells the whole history, a later one counts from ``as_of`` on. What is no measurement is kept.
+    """
+    current = rules_in_force()
+    quantiles = measure_gaps_of(histories)
+    share = (
+        current.loyal_revenue_quantile
+        if current
+        else float(StageRules._meta.get_field("loyal_revenue_quantile").default)
+    )
+    values: dict[str, Any] = {
+        "second_gap_days": quantiles.second_gap_days,
+        "median_gap_days": quantiles.median_gap_days,
+        "active_gap_days": quantiles.active_gap_days,
+        "dormant_gap_days": quantiles.dormant_gap_days,
+        "loyal_revenue": _loyal_revenue(histories, share),
+    }
+    if current and all(getattr(current, name) == value for name, value in values.items()):
+        return current, quantiles
+    if current:
+        values |= {name: getattr(current, name) for name in KEPT}
+    return put_in_force(measured_at=as_of, in_force_from=as_of if current else None, **values), quantiles
+
+
+def measure_gaps_of(histories: Histories) -> GapQuantiles:
+    rows, at = orders_of(histories)
+    return measure_gaps(customer=rows, at=at)
+
+
+def put_in_force(**values: Any) -> StageRules:
+    """A new version; the one before it is kept for the stages it decided."""
+    with transaction.atomic():
+        latest = StageRules.objects.aggregate(latest=Max("version"))["latest"] or 0
+        StageRules.objects.filter(is_active=True).update(is_active=False)
+        return StageRules.objects.create(version=latest + 1, is_active=True, **values)
+
+
+def _loyal_revenue(histories: Histories, share: float) -> Decimal | None:
+    rows, _at = orders_of(histories)
+    buyers = np.unique(rows)
+    if len(buyers) < FEWEST_FOR_REVENUE:
+        return None
+    amount = round(float(np.quantile(revenue_of(histories)[buyers], share)))
+    return Decimal(amount).scaleb(-2) if amount > 0 else None

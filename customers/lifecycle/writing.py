@@ -1,0 +1,180 @@
+"""Writes what a refresh computed, in sets: profiles, stages, transitions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from psycopg import sql
+
+from customers.lifecycle.binary_copy import Columns, write_integers
+from customers.lifecycle.scoring.kernels import NEVER
+from customers.lifecycle.scoring.rfm import GROUPS, Rfm
+from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
+
+STAGES_TABLE = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_stages (customer_id bigint, stage bigint, since bigint, next_flip bigint)
+    ON COMMIT DROP
+""")
+SCORES_TABLE = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_scores (customer_id bigint, r bigint, f bigint, m bigint, rfm_group bigint)
+    ON COMMIT DROP
+""")
+TOLD_TABLE = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_told (
+        customer_id bigint, from_stage bigint, to_stage bigint, at bigint, reason bigint, version bigint
+    ) ON COMMIT DROP
+""")
+
+PROFILES = sql.SQL("""
+    INSERT INTO lifecycle_customerprofile (
+        customer_id, first_order_at, last_order_at, orders, returns, units, revenue, discounts, average_order_value,
+        average_gap_days, events, sessions, last_event_at, favourite_categories, favourite_brands, favourite_hours,
+        r, f, m, rfm_group, stage, stage_since, next_flip_at, computed_at
+    )
+    SELECT s.customer_id, c.first_order_at, c.last_order_at, c.orders, c.returns, c.units, c.revenue, c.discounts,
+           c.average_order_value, c.average_gap_days, c.events, c.sessions, c.last_event_at,
+           COALESCE(k.favourites, '[]'), COALESCE(b.favourites, '[]'), COALESCE(h.favourites, '[]'),
+           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {stages}[s.stage + 1], {since}, {next_flip}, {as_of}
+    FROM lifecycle_stages s
+    JOIN lifecycle_counters c USING (customer_id)
+    LEFT JOIN lifecycle_scores x USING (customer_id)
+    LEFT JOIN lifecycle_categories k USING (customer_id)
+    LEFT JOIN lifecycle_brands b USING (customer_id)
+    LEFT JOIN lifecycle_hours h USING (customer_id)
+    ON CONFLICT (customer_id) DO UPDATE SET
+        first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at, orders = excluded.orders,
+        returns = excluded.returns, units = excluded.units, revenue = excluded.revenue, discounts = excluded.discounts,
+        average_order_value = excluded.average_order_value, average_gap_days = excluded.average_gap_days,
+        events = excluded.events, sessions = excluded.sessions, last_event_at = excluded.last_event_at,
+        favourite_categories = excluded.favourite_categories, favourite_brands = excluded.favourite_brands,
+        favourite_hours = excluded.favourite_hours, r = excluded.r, f = excluded.f, m = excluded.m,
+        rfm_group = excluded.rfm_group, stage = excluded.stage, stage_since = excluded.stage_since,
+        next_flip_at = excluded.next_flip_at, computed_at = excluded.computed_at
+""")
+
+FORGOTTEN = sql.SQL("""
+    DELETE FROM lifecycle_customerprofile p
+    WHERE NOT EXISTS (SELECT FROM lifecycle_stages s WHERE s.customer_id = p.customer_id)
+""")
+
+STAGES_OF_SOME = sql.SQL("""
+    UPDATE lifecycle_customerprofile p
+    SET stage = {stages}[s.stage + 1], stage_since = {since}, next_flip_at = {next_flip}
+    FROM lifecycle_stages s
+    WHERE s.customer_id = p.customer_id
+""")
+
+# the history as told, in the types of the table
+TOLD = sql.SQL("""
+    CREATE TEMPORARY TABLE lifecycle_history ON COMMIT DROP AS
+    SELECT n.customer_id, COALESCE({stages}[n.from_stage + 1], '') AS from_stage, {stages}[n.to_stage + 1] AS to_stage,
+           {at} AS at, {reasons}[n.reason + 1] AS reason, r.id AS rules_id
+    FROM lifecycle_told n
+    JOIN lifecycle_stagerules r ON r.version = n.version
+""")
+
+NO_LONGER_TOLD = sql.SQL("""
+    DELETE FROM lifecycle_stagetransition t
+    WHERE {whose} NOT EXISTS (
+        SELECT FROM lifecycle_history n
+        WHERE n.customer_id = t.customer_id AND n.at = t.at AND n.to_stage = t.to_stage AND n.from_stage = t.from_stage
+          AND n.reason = t.reason AND n.rules_id = t.rules_id
+    )
+""")
+
+NEWLY_TOLD = sql.SQL("""
+    INSERT INTO lifecycle_stagetransition (customer_id, from_stage, to_stage, at, reason, rules_id)
+    SELECT customer_id, from_stage, to_stage, at, reason, rules_id
+    FROM lifecycle_history
+    ORDER BY at, customer_id
+    ON CONFLICT (customer_id, at, to_stage) DO NOTHING
+""")
+
+
+def write_profiles(
+    *, histories: Histories, stories: Stories, scored: npt.NDArray[np.int64], rfm: Rfm, as_of: datetime
+) -> None:
+    """One row for everyone in ``histories`` and for nobody else.
+
+    The counters come from ``compute_counters``; ``scored`` holds the rows in ``histories`` that ``rfm`` is about, shape (n,).
+    """
+    _stage(STAGES_TABLE, "lifecycle_stages", _stage_columns(histories, stories))
+    scores = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
+    _stage(SCORES_TABLE, "lifecycle_scores", scores)
+    parts = {
+        "stages": _texts(STAGES),
+        "groups": _texts(GROUPS),
+        "since": _moment("s.since"),
+        "next_flip": _moment("s.next_flip"),
+        "as_of": sql.Literal(as_of),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(PROFILES.format(**parts))
+        cursor.execute(FORGOTTEN)
+
+
+def write_stages(*, histories: Histories, stories: Stories) -> int:
+    """The stages of some customers, whose other figures stay; the number of changed profiles."""
+    _stage(STAGES_TABLE, "lifecycle_stages", _stage_columns(histories, stories))
+    parts = {"stages": _texts(STAGES), "since": _moment("s.since"), "next_flip": _moment("s.next_flip")}
+    with connection.cursor() as cursor:
+        cursor.execute(STAGES_OF_SOME.format(**parts))
+        return cursor.rowcount
+
+
+def write_transitions(*, stories: Stories, customer_ids: Sequence[int] | None = None) -> tuple[int, int]:
+    """Makes the stored history that which was told, of everyone or of those named; how many rows came and went.
+
+    A history that is already stored is not touched.
+    """
+    told = {
+        "customer_id": stories.customer,
+        "from_stage": stories.from_stage,
+        "to_stage": stories.to_stage,
+        "at": stories.at,
+        "reason": stories.reason,
+        "version": stories.version,
+    }
+    assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
+    _stage(TOLD_TABLE, "lifecycle_told", told)
+    whose = sql.SQL("")
+    if customer_ids is not None:
+        whose = sql.SQL("t.customer_id = ANY({}::bigint[]) AND").format(sql.Literal(list(customer_ids)))
+    with connection.cursor() as cursor:
+        cursor.execute(TOLD.format(stages=_texts(STAGES), reasons=_texts(REASONS), at=_moment("n.at")))
+        cursor.execute("ANALYZE lifecycle_history")
+        cursor.execute(NO_LONGER_TOLD.format(whose=whose))
+        gone = cursor.rowcount
+        cursor.execute(NEWLY_TOLD)
+        return cursor.rowcount, gone
+
+
+def _stage_columns(histories: Histories, stories: Stories) -> Columns:
+    return {
+        "customer_id": histories.customer,
+        "stage": stories.stage,
+        "since": stories.since,
+        "next_flip": stories.next_flip,
+    }
+
+
+def _stage(definition: sql.SQL, table: str, columns: Columns) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(table)))
+        cursor.execute(definition)
+    write_integers(table, columns)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
+def _texts(values: Sequence[str]) -> sql.Composable:
+    return sql.SQL("({}::text[])").format(sql.Literal(list(values)))
+
+
+def _moment(column: str) -> sql.Composable:
+    """Microseconds as timestamptz; multiplying an interval is exact up to the year 2255."""
+    return sql.SQL(
+        "CASE WHEN {column} < {never} THEN 'epoch'::timestamptz + {column} * interval '1 microsecond' END"
+    ).format(column=sql.SQL(column), never=sql.Literal(NEVER))
