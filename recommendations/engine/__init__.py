@@ -12,11 +12,17 @@ Data in
                                 users=, as_of=), of_matrix(csr), rows(start, stop), matrix(half_life_days=), seen()
 
 Learning
-    ALGORITHMS                  name → class; each has fit(interactions, products), score(histories), explain(history, item),
-                                parameters(), arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
-    restore(arrays, saved)      the fitted algorithm, whichever it was
-    Contribution                (source, item, value): part of a score
-    blend_search.choose_weights(components=, train_histories=, …)  weights of a Blend, on a validation cut
+    ALGORITHMS                  name → class; each has fit(interactions, products), score(histories), attribute(history, items),
+                                explain(history, item), explain_many(history, items, limit=), parameters(),
+                                arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
+    restore(arrays, saved)      the fitted algorithm, whichever it was; memory-mapped arrays stay so
+    Contribution                (source, item, value): part of a score; item -1: from no single one
+    Blend.of_fitted(components, weights, normalisation)     algorithms/blend.py
+    choose_weights(components=, train=, validation=, exclude_seen=, seed=, n=) → ChosenWeights     blend_search.py
+    RatingUserKNN.predict(histories, rows, items)           ratings: algorithms/rating_user_knn.py
+
+The first call after installation compiles for some seconds and keeps the result on disk; read-only (memory-mapped) arrays are
+compiled for separately, so score and explain once before serving.
 
 Answers out
     recommend(algorithm, histories, n, exclude_seen=, allowed=, tie_seed=) → Ranking(items, scores), -1 / -inf where short
@@ -24,8 +30,10 @@ Answers out
     ItemKNN.similar(item), Content.similar(item) → (item rows, similarities); Popularity.top(n, category=, allowed=)
 
 Judging: recommendations.engine.evaluation
-    evaluate(algorithms=, train=, test=, products=, ns=, exclude_seen=, seed=) → Evaluation
-    cut_in_time(interactions, at=), leave_last_out(interactions)
+    evaluate(algorithms=, train=, test=, exclude_seen=, seed=, products=, ns=, allowed=) → Evaluation; fits first
+    judge(algorithms=, train=, test=, exclude_seen=, seed=, ns=, allowed=) → Evaluation of algorithms fitted on train
+    Evaluation                  results, value(algorithm, metric, n), difference(first, second, metric, n), best(metric, n)
+    cut_in_time(interactions, at=, until=), leave_last_out(interactions, last=) → Split(train, test)
 
 Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.
 """
