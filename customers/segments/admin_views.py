@@ -27,7 +27,7 @@ PERSONAL = ("name", "email", "phone")
 MAY_SEE_PERSONAL = "identity.view_personal"
 
 
-def preview_condition(request: HttpRequest, *, model_admin: ModelAdmin[Segment]) -> HttpResponse:
+def preview_condition(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """The number of customers for the tree in the body, or why it cannot work and where."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -57,7 +57,7 @@ def tree_from_address(text: str) -> Any:
         return text
 
 
-def suggest(request: HttpRequest, *, model_admin: ModelAdmin[Segment]) -> HttpResponse:
+def suggest(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Names that hold what was typed, for products, categories, brands, segments, countries and languages."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -70,7 +70,7 @@ def answer_suggestions(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"names": names})
 
 
-def members_page(request: HttpRequest, *, model_admin: ModelAdmin[Segment], segment_id: int) -> HttpResponse:
+def members_page(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponse:
     """Who is in the segment now, a hundred at a time behind ``?after=``."""
     segment = visible_segment(request, model_admin, segment_id)
     as_of = timezone.now()
@@ -101,7 +101,7 @@ def members_page(request: HttpRequest, *, model_admin: ModelAdmin[Segment], segm
     )
 
 
-def visible_segment(request: HttpRequest, model_admin: ModelAdmin[Segment], segment_id: int) -> Segment:
+def visible_segment(request: HttpRequest, model_admin: ModelAdmin, segment_id: int) -> Segment:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Segment, pk=segment_id)
@@ -111,7 +111,7 @@ def page_of(customers: QuerySet[Customer], after: int) -> list[Customer]:
     return list(customers.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
 
 
-def members_csv(request: HttpRequest, *, model_admin: ModelAdmin[Segment], segment_id: int) -> HttpResponseBase:
+def members_csv(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
     """All members; names, e-mail addresses and phone numbers only on request of somebody who may see them."""
     segment = visible_segment(request, model_admin, segment_id)
     with_personal = "personal" in request.GET

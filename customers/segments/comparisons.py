@@ -1,11 +1,10 @@
-"""One comparison as a query filter. Values travel as parameters, never as SQL; every filter is true or false, never unknown."""
+"""One comparison as a query filter. Values travel as parameters, never as SQL; with something unknown it does not hold."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import Any
 
 from django.db.models import (
     BooleanField,
@@ -13,6 +12,7 @@ from django.db.models import (
     Count,
     DecimalField,
     Exists,
+    ExpressionWrapper,
     F,
     Func,
     OuterRef,
@@ -22,7 +22,7 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast
 from django.db.models.lookups import (
     Exact,
     GreaterThan,
@@ -39,10 +39,23 @@ from customers.identity.models import Consent, Customer, Identifier
 from customers.orders.models import Order
 from customers.segments.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, Kind
 from customers.segments.models import SegmentMember
-from customers.segments.reading import Comparison, Period
+from customers.segments.reading import Comparison
 
 IDENTIFYING = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
-LOOKUPS = {"lt": "lt", "lte": "lte", "gt": "gt", "gte": "gte", "starts_with": "istartswith", "contains": "icontains"}
+TURNED = ("ne", "not_in", "fewer_than", "is_not_set")
+LOOKUPS = {
+    "eq": "exact",
+    "ne": "exact",
+    "in": "in",
+    "not_in": "in",
+    "lt": "lt",
+    "lte": "lte",
+    "gt": "gt",
+    "gte": "gte",
+    "between": "range",
+    "starts_with": "istartswith",
+    "contains": "icontains",
+}
 SPELLS_A_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
 TRAIT_ORDER: dict[str, type[Lookup]] = {
     "lt": LessThan,
@@ -52,8 +65,32 @@ TRAIT_ORDER: dict[str, type[Lookup]] = {
 }
 
 
-def compile_comparison(comparison: Comparison, *, as_of: datetime) -> Q:
-    """A filter over ``Customer``."""
+class IsNotTrue(Func):
+    """False or unknown."""
+
+    template = "((%(expressions)s) IS NOT TRUE)"
+    output_field = BooleanField()
+
+
+def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool = False) -> Q:
+    """A filter over ``Customer``: that the comparison holds, or that it does not.
+
+    ``~Q`` would not do: Django may then join inwards and lose customers without a profile, so each comparison is an
+    expression of its own, and its negation says "is not true".
+    """
+    field = comparison.field
+    turned = comparison.op in TURNED or (field.kind == Kind.FLAG and comparison.value is False)
+    found = compile_asserted(comparison, as_of)
+    if turned == negated:
+        return Q(ExpressionWrapper(found, BooleanField()))
+    is_always_known = field.kind in (Kind.BOUGHT, Kind.FLAG) or field.name.startswith(CONSENT_PREFIX)
+    return ~found if is_always_known else Q(IsNotTrue(found))  # PostgreSQL joins NOT EXISTS, but not its IS NOT TRUE
+
+
+def compile_asserted(comparison: Comparison, as_of: datetime) -> Q:
+    """The comparison without the "not" that its operator may hold: ``ne`` as ``eq``, ``fewer_than`` as ``at_least``."""
+    if comparison.op in ("is_set", "is_not_set"):
+        return known(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
         return compile_consent(comparison, as_of)
     compiles: dict[Kind, Callable[[Comparison, datetime], Q]] = {
@@ -68,30 +105,21 @@ def compile_comparison(comparison: Comparison, *, as_of: datetime) -> Q:
 
 
 def compile_column(comparison: Comparison, as_of: datetime) -> Q:
-    lookup, value = comparison.field.lookup, comparison.value
-    match comparison.op:
-        case "is_set" | "is_not_set":
-            return known(comparison)
-        case "eq" | "ne":
-            found = Q(**{lookup: value})
-        case "in" | "not_in":
-            found = Q(**{f"{lookup}__in": value})
-        case "between":
-            found = Q(**{f"{lookup}__range": value})
-        case op:
-            found = Q(**{f"{lookup}__{LOOKUPS[op]}": value})
-    return ~found if comparison.op in ("ne", "not_in") else found
+    return Q(**{f"{comparison.field.lookup}__{LOOKUPS[comparison.op]}": comparison.value})
 
 
 def known(comparison: Comparison) -> Q:
-    """Neither empty nor null, nor without a profile."""
-    lookup = comparison.field.lookup
-    found = Q(**{f"{lookup}__isnull": False})
-    if comparison.field.kind in (Kind.TEXT, Kind.CHOICE):
-        found &= ~Q(**{lookup: ""})
-    if comparison.field.kind == Kind.NAMES:
-        found &= ~Q(**{lookup: []})
-    return found if comparison.op == "is_set" else ~found
+    """Neither empty nor null."""
+    field = comparison.field
+    match field.kind:
+        case Kind.TRAIT:
+            trait = field.name.removeprefix(TRAIT_PREFIX)
+            return Q(traits__has_key=trait) & ~Q(traits__contains={trait: None}) & ~Q(traits__contains={trait: ""})
+        case Kind.TEXT | Kind.CHOICE:
+            return Q(**{f"{field.lookup}__gt": ""})
+        case Kind.NAMES:
+            return Q(**{f"{field.lookup}__isnull": False}) & ~Q(**{field.lookup: []})
+    return Q(**{f"{field.lookup}__isnull": False})
 
 
 def compile_moment(comparison: Comparison, as_of: datetime) -> Q:
@@ -103,39 +131,28 @@ def compile_moment(comparison: Comparison, as_of: datetime) -> Q:
             return Q(**{f"{lookup}__gte": value.end})
         case "between":
             low, high = value
-            return in_period(lookup, Period(low.start, high.end))
+            return Q(**{f"{lookup}__gte": low.start, f"{lookup}__lt": high.end})
         case "within_days":
             return Q(**{f"{lookup}__gte": as_of - timedelta(days=value), f"{lookup}__lte": as_of})
         case "older_than_days":
             return Q(**{f"{lookup}__lt": as_of - timedelta(days=value)})
-        case "within_next_days":
-            return Q(**{f"{lookup}__gt": as_of, f"{lookup}__lte": as_of + timedelta(days=value)})
-    return known(comparison)
-
-
-def in_period(lookup: str, period: Period) -> Q:
-    return Q(**{f"{lookup}__gte": period.start, f"{lookup}__lt": period.end})
+    return Q(**{f"{lookup}__gt": as_of, f"{lookup}__lte": as_of + timedelta(days=value)})
 
 
 def compile_identified(comparison: Comparison, as_of: datetime) -> Q:
-    identified = Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=IDENTIFYING)))
-    return identified if comparison.value else ~identified
+    return Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=IDENTIFYING)))
 
 
 def compile_names(comparison: Comparison, as_of: datetime) -> Q:
     """Favourites are stored as pairs of name and share, so ``[["tea"]]`` is contained in ``[["tea", 0.7], …]``."""
-    if comparison.op in ("is_set", "is_not_set"):
-        return known(comparison)
     lookup = f"{comparison.field.lookup}__contains"
-    found = reduce(or_, (Q(**{lookup: [[name]]}) for name in comparison.value))
-    return found if comparison.op == "in" else ~found
+    return reduce(or_, (Q(**{lookup: [[name]]}) for name in comparison.value))
 
 
 def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
     purpose = comparison.field.name.removeprefix(CONSENT_PREFIX)
     wanted = comparison.value if isinstance(comparison.value, list) else [comparison.value]
-    found = reduce(or_, (latest_consent(purpose=purpose, status=status, as_of=as_of) for status in wanted))
-    return ~found if comparison.op in ("ne", "not_in") else found
+    return reduce(or_, (latest_consent(purpose=purpose, status=status, as_of=as_of) for status in wanted))
 
 
 def latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
@@ -153,8 +170,7 @@ def compile_bought(comparison: Comparison, as_of: datetime) -> Q:
     if comparison.days is not None:
         orders = orders.filter(placed_at__gte=as_of - timedelta(days=comparison.days))
     orders = with_bought(orders, comparison)
-    found = bought_once(orders) if comparison.times == 1 else bought_often(orders, comparison.times)
-    return found if comparison.op == "at_least" else ~found
+    return bought_once(orders) if comparison.times == 1 else bought_often(orders, comparison.times)
 
 
 def with_bought(orders: QuerySet[Order], comparison: Comparison) -> QuerySet[Order]:
@@ -191,30 +207,24 @@ def members_of_list(segment_id: int) -> Q:
 
 
 def compile_trait(comparison: Comparison, as_of: datetime) -> Q:
-    trait, op, value = comparison.field.name.removeprefix(TRAIT_PREFIX), comparison.op, comparison.value
-    match op:
-        case "is_set" | "is_not_set":
-            found = Q(traits__has_key=trait) & ~Q(traits__contains={trait: None}) & ~Q(traits__contains={trait: ""})
+    trait, value = comparison.field.name.removeprefix(TRAIT_PREFIX), comparison.value
+    match comparison.op:
         case "eq" | "ne":
-            found = trait_equals(trait, value)
+            return trait_equals(trait, value)
         case "in" | "not_in":
-            found = reduce(or_, (trait_equals(trait, each) for each in value))
+            return reduce(or_, (trait_equals(trait, each) for each in value))
         case "includes":
-            found = Q(traits__contains={trait: [as_json(value)]})
+            return Q(traits__contains={trait: [as_json(value)]})
         case "contains":
-            found = never_unknown(IContains(trait_text(trait), value))
-        case _:
-            found = never_unknown(TRAIT_ORDER[op](trait_number(trait), value))
-    return ~found if op in ("ne", "not_in", "is_not_set") else found
+            return Q(IContains(trait_text(trait), value))
+    return Q(TRAIT_ORDER[comparison.op](trait_number(trait), value))
 
 
 def trait_equals(trait: str, value: str | bool | Decimal) -> Q:
     """A number also equals the text that spells it, and the other way round: shops send both."""
     if isinstance(value, bool):
         return Q(traits__contains={trait: value})
-    if isinstance(value, Decimal):
-        return never_unknown(Exact(trait_number(trait), value))
-    return never_unknown(Exact(trait_text(trait), value))
+    return Q(Exact(trait_number(trait) if isinstance(value, Decimal) else trait_text(trait), value))
 
 
 def as_json(value: str | bool | Decimal) -> str | bool | int | float:
@@ -233,7 +243,3 @@ def trait_number(trait: str) -> Case:
     return Case(
         When(Regex(trait_text(trait), SPELLS_A_NUMBER), then=Cast(trait_text(trait), number)), output_field=number
     )
-
-
-def never_unknown(condition: Any) -> Q:
-    return Q(Coalesce(condition, Value(False), output_field=BooleanField()))

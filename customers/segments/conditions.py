@@ -29,6 +29,7 @@ from customers.segments.reading import (
 )
 
 EVERYBODY = Q(pk__isnull=False)
+NOBODY = Q(pk__isnull=True)
 MAX_COMPARISONS = 1000
 MAX_CHAIN = 10
 
@@ -73,33 +74,35 @@ class Compiler:
         self.segments = segments
         self.compiled = 0
 
-    def compile(self, node: Node, *, within: tuple[str, ...]) -> Q:
-        if isinstance(node, Group):
-            return self.compile_group(node, within=within)
+    def compile(self, node: Node, *, within: tuple[str, ...], negated: bool = False) -> Q:
+        """The filter of a node, or of its contrary; a "not" sinks through groups down to the comparisons."""
         if isinstance(node, Not):
-            return ~self.compile(node.child, within=within)
+            return self.compile(node.child, within=within, negated=not negated)
+        if isinstance(node, Group):
+            return self.compile_group(node, within=within, negated=negated)
         self.compiled += 1
         if self.compiled > MAX_COMPARISONS:
             message = _("With the segments it refers to, the condition has more than %(limit)d comparisons.")
             raise refusal(node.path, "too_large", message % {"limit": MAX_COMPARISONS})
         if node.field.kind == Kind.SEGMENT:
-            return self.compile_segments(node, within=within)
-        return compile_comparison(node, as_of=self.as_of)
+            return self.compile_segments(node, within=within, negated=negated)
+        return compile_comparison(node, as_of=self.as_of, negated=negated)
 
-    def compile_group(self, group: Group, *, within: tuple[str, ...]) -> Q:
+    def compile_group(self, group: Group, *, within: tuple[str, ...], negated: bool) -> Q:
         if not group.children:
-            return EVERYBODY
-        return reduce(and_ if group.every else or_, (self.compile(child, within=within) for child in group.children))
+            return NOBODY if negated else EVERYBODY
+        parts = [self.compile(child, within=within, negated=negated) for child in group.children]
+        return reduce(and_ if group.every != negated else or_, parts)
 
-    def compile_segments(self, node: Comparison, *, within: tuple[str, ...]) -> Q:
+    def compile_segments(self, node: Comparison, *, within: tuple[str, ...], negated: bool) -> Q:
+        outside = (node.op == "not_in") != negated
         parts = [
-            self.compile_segment(key, f"{node.path}.value[{place}]", within=within)
+            self.compile_segment(key, f"{node.path}.value[{place}]", within=within, negated=outside)
             for place, key in enumerate(node.value)
         ]
-        inside = reduce(or_, parts)
-        return inside if node.op == "in" else ~inside
+        return reduce(and_ if outside else or_, parts)
 
-    def compile_segment(self, key: str, path: str, *, within: tuple[str, ...]) -> Q:
+    def compile_segment(self, key: str, path: str, *, within: tuple[str, ...], negated: bool) -> Q:
         if key in within:
             circle = " → ".join([*within[within.index(key) :], key])
             raise refusal(
@@ -118,9 +121,9 @@ class Compiler:
             )
         segment = self.segments[key]
         if segment.kind == Segment.Kind.FIXED:
-            return members_of_list(segment.pk)
+            return ~members_of_list(segment.pk) if negated else members_of_list(segment.pk)
         try:
-            return self.compile(read_condition(segment.condition), within=(*within, key))
+            return self.compile(read_condition(segment.condition), within=(*within, key), negated=negated)
         except ConditionError as error:
             raise blamed_on(key, path, error) from error
 

@@ -76,7 +76,7 @@ def builder_words() -> dict[str, str]:
     }
 
 
-class SegmentForm(forms.ModelForm[Segment]):
+class SegmentForm(forms.ModelForm):
     condition = forms.JSONField(
         label=gettext_lazy("condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )

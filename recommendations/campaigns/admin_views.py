@@ -16,13 +16,13 @@ from recommendations.campaigns.waterfall import effect_in_words, is_too_small, w
 MAY_EXPORT = "campaigns.add_audienceexport"
 
 
-def visible_campaign(request: HttpRequest, model_admin: ModelAdmin[Campaign], campaign_id: int) -> Campaign:
+def visible_campaign(request: HttpRequest, model_admin: ModelAdmin, campaign_id: int) -> Campaign:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Campaign.objects.select_related("segment"), pk=campaign_id)
 
 
-def preview_page(request: HttpRequest, *, model_admin: ModelAdmin[Campaign], campaign_id: int) -> HttpResponse:
+def preview_page(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: int) -> HttpResponse:
     """The waterfall as of now."""
     campaign = visible_campaign(request, model_admin, campaign_id)
     as_of = timezone.now()
@@ -48,7 +48,7 @@ def preview_page(request: HttpRequest, *, model_admin: ModelAdmin[Campaign], cam
     return TemplateResponse(request, "admin/campaigns/preview.html", context)
 
 
-def audience_csv(request: HttpRequest, *, model_admin: ModelAdmin[Campaign], campaign_id: int) -> HttpResponseBase:
+def audience_csv(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: int) -> HttpResponseBase:
     """The audience as of now; every download is recorded."""
     campaign = visible_campaign(request, model_admin, campaign_id)
     if not request.user.has_perm(MAY_EXPORT):  # type: ignore[union-attr]
