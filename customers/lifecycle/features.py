@@ -14,16 +14,15 @@ HOURS = 3
 # a line for each customer, category and brand: the only pass over the order lines
 BOUGHT = sql.SQL("""
     CREATE TEMPORARY TABLE lifecycle_bought ON COMMIT DROP AS
-    SELECT o.customer_id, c.path, p.brand,
+    SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
            sum(l.quantity) AS units,
            sum(l.discount) FILTER (WHERE o.kind = 'sale') AS discounts
     FROM orders_order o
     JOIN orders_orderline l ON l.order_id = o.id
     JOIN catalog_product p ON p.id = l.product_id
-    LEFT JOIN catalog_category c ON c.id = p.category_id
     WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
-    GROUP BY o.customer_id, c.path, p.brand
+    GROUP BY o.customer_id, p.category_id, p.brand
 """)
 
 COUNTERS = sql.SQL("""
@@ -73,7 +72,7 @@ FAVOURITES_OF_LINES = sql.SQL("""
     CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS
     WITH named AS (
         SELECT customer_id, name, level, sum(lines) AS lines
-        FROM lifecycle_bought, LATERAL ({names}) AS n (name, level)
+        FROM ({lines}) AS b (customer_id, name, level, lines)
         WHERE lines > 0
         GROUP BY customer_id, name, level
     ), totals AS (
@@ -82,7 +81,6 @@ FAVOURITES_OF_LINES = sql.SQL("""
         SELECT customer_id, name, lines,
                row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS place
         FROM named
-        WHERE name <> ''
     )
     SELECT p.customer_id,
            jsonb_agg(
@@ -95,11 +93,15 @@ FAVOURITES_OF_LINES = sql.SQL("""
 """)
 
 # the top level and the category itself, unless it is the top level
-CATEGORY_NAMES = sql.SQL("""
-    SELECT split_part(path, ' > ', 1), 1 WHERE path IS NOT NULL
-    UNION ALL SELECT path, 2 WHERE path LIKE '% > %'
+LINES_OF_CATEGORIES = sql.SQL("""
+    SELECT b.customer_id, n.name, n.level, b.lines
+    FROM lifecycle_bought b
+    JOIN (
+        SELECT id, split_part(path, ' > ', 1), 1 FROM catalog_category
+        UNION ALL SELECT id, path, 2 FROM catalog_category WHERE path LIKE '% > %'
+    ) AS n (id, name, level) ON n.id = b.category_id
 """)
-BRAND_NAMES = sql.SQL("SELECT brand, 1")
+LINES_OF_BRANDS = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_bought WHERE brand <> ''")
 
 FAVOURITE_HOURS = sql.SQL("""
     CREATE TEMPORARY TABLE lifecycle_hours ON COMMIT DROP AS
@@ -129,8 +131,8 @@ def compute_counters(*, as_of: datetime) -> None:
         cursor.execute(BOUGHT.format(**parts))
         cursor.execute("ANALYZE lifecycle_bought")
         cursor.execute(COUNTERS.format(**parts))
-        for table, names in (("lifecycle_categories", CATEGORY_NAMES), ("lifecycle_brands", BRAND_NAMES)):
-            cursor.execute(FAVOURITES_OF_LINES.format(table=sql.Identifier(table), names=names, most=most))
+        for table, lines in (("lifecycle_categories", LINES_OF_CATEGORIES), ("lifecycle_brands", LINES_OF_BRANDS)):
+            cursor.execute(FAVOURITES_OF_LINES.format(table=sql.Identifier(table), lines=lines, most=most))
         cursor.execute(FAVOURITE_HOURS.format(most=sql.Literal(HOURS), **parts))
         for table in ("counters", "categories", "brands", "hours"):
             cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(f"lifecycle_{table}")))
