@@ -8,6 +8,7 @@ are already off it and are the line's discount; ``coupon_disc`` is paid by the c
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -28,11 +29,11 @@ from customers.orders.reading import MalformedRow, RowBatch
 SOURCE_KEY = "complete-journey"
 CURRENCY = "USD"
 HOUSEHOLD = "household"
+BRANDS = {"National": "National brand", "Private": "Private label"}
 LINES = 1_469_307
 LAST_SALE = date(2018, 1, 1)
 BATCH = 131_072
 TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
-SMALL_WORDS = frozenset({"and", "of", "or", "with", "for", "the", "in", "to", "w"})
 # departments of the package that are no goods
 NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "GM MERCH EXP", "PROD-WHS SALES"})
 
@@ -133,14 +134,14 @@ def named(prefix: str, numbers: pa.Array) -> pa.Array:
 def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> int:
     """All products of the package, and as inactive the few that were sold without being in its list."""
     rows = pq.read_table(folder / "products.parquet").to_pylist()
-    paths = [category_path(row) for row in rows]
+    paths = [category_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
     categories = ensure_categories(set(paths))
-    records = [
+    records: list[tuple[object, ...]] = [
         (
             str(row["product_id"]),
-            title(row),
+            title(row["product_type"] or row["product_category"] or row["department"], row["package_size"]),
             categories[path],
-            "Private label" if row["brand"] == "Private" else "National brand",
+            BRANDS[row["brand"]],
             prices.get(row["product_id"]),
             row["manufacturer_id"],
             row["package_size"],
@@ -185,21 +186,22 @@ def write_products(records: Sequence[tuple[object, ...]], *, at: datetime) -> in
         return cursor.rowcount
 
 
-def category_path(row: dict[str, str | None]) -> str:
+@cache
+def category_path(department: str, category: str | None, kind: str | None) -> str:
     """Department, category and type, without the steps that the package leaves out."""
-    names = [row["department"], row["product_category"], row["product_type"]]
-    return clean_path([readable(name) for name in names if name])
+    return clean_path([readable(name) for name in (department, category, kind) if name])
 
 
-def title(row: dict[str, str | None]) -> str:
-    name = row["product_type"] or row["product_category"] or row["department"]
-    size = f", {row['package_size'].lower()}" if row["package_size"] else ""
-    return f"{readable(name or '')}{re.sub(' +', ' ', size)}" or f"Product {row['product_id']}"
+def title(kind: str, package_size: str | None) -> str:
+    """``String cheese, .75 oz``: the type is the nearest to a name that the package has."""
+    return f"{readable(kind)}, {re.sub(' +', ' ', package_size.lower())}" if package_size else readable(kind)
 
 
+@cache
 def readable(name: str) -> str:
     """``SOFT DRINKS 12/18&15PK`` as ``Soft drinks 12/18 & 15pk``: the package shouts and crams."""
-    text = re.sub(r"\s+", " ", re.sub(r"([:,;])(?=\S)", r"\1 ", name.replace("&", " & ").replace(">", "/"))).strip()
+    text = re.sub(r"([:,;])(?=\S)", r"\1 ", name.replace("&", " & ").replace(">", "/"))
+    text = re.sub(r"\s+", " ", text).strip()
     return text[:1].upper() + text[1:].lower()
 
 
