@@ -1,0 +1,54 @@
+"""Reads reviews from a file."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from catalog.feeds.source import FeedError
+from catalog.locks import AlreadyRunningError
+from catalog.progress import ProgressBar
+from customers.feedback.importing import import_reviews
+from customers.feedback.reviews import FIELDS
+
+
+def read_pair(text: str) -> tuple[str, str]:
+    name, sign, column = text.partition("=")
+    if not sign or not name.strip() or not column.strip():
+        raise ArgumentTypeError(f"{text!r} is not field=column")
+    return name.strip(), column.strip()
+
+
+class Command(BaseCommand):
+    help = f"Reads reviews from CSV or JSON Lines. Fields: {', '.join(FIELDS)}. The same file again changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--map", action="append", type=read_pair, default=[], metavar="FIELD=COLUMN")
+        parser.add_argument("--encoding", help="such as gb18030; otherwise guessed")
+        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            done = import_reviews(
+                path=options["file"],
+                mapping=dict(options["map"]),
+                received_at=timezone.now(),
+                encoding=options["encoding"],
+                dry_run=options["dry_run"],
+                progress=ProgressBar("reviews"),
+            )
+        except (FeedError, AlreadyRunningError, OSError) as error:
+            raise CommandError(str(error)) from error
+        if options["dry_run"]:
+            self.stdout.write("Dry run: nothing was changed.")
+        self.stdout.write(
+            f"{done.rows} rows: {done.created} created, {done.updated} updated, {done.unchanged} unchanged, "
+            f"{done.rejected} rejected."
+        )
+        for problem, count in done.problems.most_common():
+            self.stdout.write(f"  {count} × {problem}")
+        if done.error_file:
+            self.stdout.write(f"Rejected rows with their reasons: {done.error_file}")

@@ -1,0 +1,157 @@
+"""Reviews: written in bulk, and summed up by product."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count
+from django.utils.translation import gettext as _
+
+from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
+from catalog.cleaning import Cleaner, clean_fields, clean_id, clean_text, show
+from catalog.models import Product
+from customers.feedback.authors import find_authors
+from customers.feedback.cleaning import MAX_WORDS, clean_score, past_moment
+from customers.feedback.models import Review
+
+FIELDS = ("review_id", "product_id", "user_id", "rating", "title", "body", "language", "written_at")
+REQUIRED = frozenset({"review_id", "product_id", "rating"})
+STARS = (1, 2, 3, 4, 5)
+
+# a sentiment belongs to the words it was computed from
+UPSERT = """
+INSERT INTO feedback_review
+    (review_id, product_id, customer_id, rating, title, body, language, written_at, contradicts)
+SELECT s.review_id, s.product, s.customer, s.rating, s.title, s.body, s.language,
+       COALESCE(s.written_at, r.written_at, %(received_at)s), false
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS s (review_id text, product bigint, customer bigint, rating smallint,
+     title text, body text, language text, written_at timestamptz)
+LEFT JOIN feedback_review r ON r.review_id = s.review_id
+ORDER BY s.review_id
+ON CONFLICT (review_id) DO UPDATE
+SET product_id = EXCLUDED.product_id, customer_id = EXCLUDED.customer_id, rating = EXCLUDED.rating,
+    title = EXCLUDED.title, body = EXCLUDED.body, language = EXCLUDED.language, written_at = EXCLUDED.written_at,
+    sentiment = CASE WHEN (feedback_review.title, feedback_review.body) = (EXCLUDED.title, EXCLUDED.body)
+                     THEN feedback_review.sentiment END,
+    contradicts = feedback_review.contradicts AND (feedback_review.title, feedback_review.body, feedback_review.rating)
+                  = (EXCLUDED.title, EXCLUDED.body, EXCLUDED.rating)
+WHERE (feedback_review.product_id, feedback_review.customer_id, feedback_review.rating, feedback_review.title,
+       feedback_review.body, feedback_review.language, feedback_review.written_at)
+      IS DISTINCT FROM (EXCLUDED.product_id, EXCLUDED.customer_id, EXCLUDED.rating, EXCLUDED.title,
+       EXCLUDED.body, EXCLUDED.language, EXCLUDED.written_at)
+RETURNING review_id, xmax = 0 AS created
+"""
+
+
+def cleaners(received_at: datetime) -> dict[str, Cleaner]:
+    return {
+        "review_id": partial(clean_id, max_length=200),
+        "product_id": partial(clean_id, max_length=200),
+        "user_id": partial(clean_id, max_length=255),
+        "rating": partial(clean_score, low=1, high=5),
+        "title": partial(clean_text, max_length=300),
+        "body": partial(clean_text, max_length=MAX_WORDS),
+        "language": partial(clean_text, max_length=20),
+        "written_at": past_moment(received_at),
+    }
+
+
+def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime, dry_run: bool = False) -> BulkResult:
+    """Writes reviews; one with a known ``review_id`` replaces it. Wrong ones are rejected alone.
+
+    Unknown user ids become customers; an unknown product is an error, because nothing is known to be reviewed.
+    A review without ``written_at`` was written when it was received, and keeps that when it comes again.
+    """
+    keys: list[str] = []
+    problems: list[list[Problem]] = []
+    rows: dict[str, dict[str, Any]] = {}
+    clean = cleaners(received_at)
+    products = find_products(items)
+    for item in items:
+        row, wrong = clean_fields(item, clean, REQUIRED)
+        key = row.get("review_id", "")
+        wrong += check_product(row, products)
+        if not wrong and key in rows:
+            wrong = [Problem("review_id", "duplicate", _("This id came before; the first one is taken."), key)]
+        if not wrong:
+            rows[key] = row
+        keys.append(key or show(item.get("review_id")))
+        problems.append(wrong)
+    written: dict[str, Status] = {}
+    if rows:
+        with transaction.atomic():
+            written = write_reviews(rows, products, received_at=received_at)
+            if dry_run:
+                transaction.set_rollback(True)
+    return merge_outcomes(keys=keys, problems=problems, written=written)
+
+
+def find_products(items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    wanted = {show(item.get("product_id")).strip() for item in items}
+    return dict(Product.objects.filter(product_id__in=wanted).values_list("product_id", "id"))
+
+
+def check_product(row: Mapping[str, Any], products: Mapping[str, int]) -> list[Problem]:
+    product_id = row.get("product_id")
+    if not product_id or product_id in products:
+        return []
+    message = _("There is no product with this id; import the product first.")
+    return [Problem("product_id", "unknown_product", message, product_id)]
+
+
+def write_reviews(
+    rows: Mapping[str, Mapping[str, Any]], products: Mapping[str, int], *, received_at: datetime
+) -> dict[str, Status]:
+    authors = find_authors(
+        sightings=[
+            (row["user_id"], row.get("written_at") or received_at) for row in rows.values() if row.get("user_id")
+        ]
+    )
+    payload = [
+        {
+            "review_id": key,
+            "product": products[row["product_id"]],
+            "customer": authors.get(row.get("user_id", "")),
+            "rating": row["rating"],
+            "title": row.get("title", ""),
+            "body": row.get("body", ""),
+            "language": row.get("language", ""),
+            "written_at": row["written_at"].isoformat() if row.get("written_at") else None,
+        }
+        for key, row in rows.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT, {"rows": json.dumps(payload), "received_at": received_at})
+        return {key: Status.CREATED if created else Status.UPDATED for key, created in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class RatingSummary:
+    """How many reviews a product has, their mean (None without any), and how many of each number of stars."""
+
+    count: int
+    average: float | None
+    stars: dict[int, int]
+
+
+def rating_summary(*, product_ids: Sequence[str]) -> dict[str, RatingSummary]:
+    """The summary of each product asked for, by outside id; products without reviews, and unknown ones, have none."""
+    counts: dict[str, dict[int, int]] = {}
+    found = (
+        Review.objects.filter(product__product_id__in=product_ids)
+        .order_by()
+        .values_list("product__product_id", "rating")
+    )
+    for product_id, rating, count in found.annotate(count=Count("*")):
+        counts.setdefault(product_id, dict.fromkeys(STARS, 0))[rating] = count
+    return {product_id: summarise(counts.get(product_id, dict.fromkeys(STARS, 0))) for product_id in product_ids}
+
+
+def summarise(stars: dict[int, int]) -> RatingSummary:
+    count = sum(stars.values())
+    average = sum(star * number for star, number in stars.items()) / count if count else None
+    return RatingSummary(count, average, stars)
