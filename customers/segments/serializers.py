@@ -97,7 +97,7 @@ class SavedSegmentSerializer(SegmentSerializer):
         fields = [*SegmentSerializer.Meta.fields, "list_result"]
 
 
-class MemberSerializer(serializers.ModelSerializer[Customer]):
+class MemberSerializer(serializers.Serializer[Customer]):
     """A member with the summary of the profile; no personal data."""
 
     customer_id = serializers.IntegerField(source="pk")
@@ -112,22 +112,6 @@ class MemberSerializer(serializers.ModelSerializer[Customer]):
         source="profile.revenue", max_digits=14, decimal_places=2, default=None, allow_null=True
     )
     last_order_at = serializers.DateTimeField(source="profile.last_order_at", default=None, allow_null=True)
-
-    class Meta:
-        model = Customer
-        fields = [
-            "customer_id",
-            "user_id",
-            "stage",
-            "rfm_group",
-            "r",
-            "f",
-            "m",
-            "orders",
-            "revenue",
-            "last_order_at",
-        ]
-        read_only_fields = fields
 
 
 class PreviewRequestSerializer(serializers.Serializer[Any]):

@@ -7,7 +7,9 @@ from django.db.models import BigIntegerField, F, Func, TextField, Value
 from django.db.models.functions import Cast
 
 BUCKETS = 10_000
-BUCKET_SQL = "(('x' || left(encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex'), 15))::bit(60)::bigint %% 10000)"
+BUCKET_SQL = (
+    "mod(('x' || left(encode(sha256(convert_to(%(expressions)s, 'UTF8')), 'hex'), 15))::bit(60)::bigint, 10000)"
+)
 
 
 def bucket_of(*, salt: str, customer_id: int) -> int:

@@ -1,0 +1,180 @@
+"""Segments over REST."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from config.access.grants import Grant
+from customers.segments.models import Segment
+from recommendations.campaigns.models import Campaign
+from tests.makers import make_customer, make_order, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+LOYAL = {"field": "stage", "op": "in", "value": ["loyal"]}
+
+
+def client_with(*scopes: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset(scopes)))
+    return client
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return client_with("segments:read", "segments:write")
+
+
+def test_a_segment_is_made_read_changed_and_deleted(client: APIClient) -> None:
+    body = {"key": "loyal", "name": "Loyal", "condition": LOYAL}
+    made = client.post("/api/v1/segments/", body, format="json")
+    assert made.status_code == 201, made.content
+    assert made.json()["list_result"] is None
+    assert client.get("/api/v1/segments/loyal/").json()["condition"] == LOYAL
+    assert [each["key"] for each in client.get("/api/v1/segments/").json()["results"]] == ["loyal"]
+    assert client.patch("/api/v1/segments/loyal/", {"name": "Faithful"}, format="json").json()["name"] == "Faithful"
+    replaced = client.put("/api/v1/segments/loyal/", {**body, "name": "Again", "condition": {"all": []}}, format="json")
+    assert replaced.json()["condition"] == {"all": []}
+    assert client.delete("/api/v1/segments/loyal/").status_code == 204
+    assert client.get("/api/v1/segments/loyal/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"key": "x", "name": "X", "condition": {"all": [{"field": "stag", "op": "eq"}]}}, "condition.all[0].field"),
+        (
+            {"key": "x", "name": "X", "condition": {"field": "segment", "op": "in", "value": ["x"]}},
+            "condition.value[0]",
+        ),
+        ({"key": "x", "name": "X"}, "condition"),
+        ({"key": "fields", "name": "X", "condition": LOYAL}, "key"),
+        ({"key": "a b", "name": "X", "condition": LOYAL}, "key"),
+        ({"key": "taken", "name": "X", "condition": LOYAL}, "key"),
+        ({"key": "x", "name": "X", "condition": LOYAL, "user_ids": ["a"]}, "user_ids"),
+        ({"key": "x", "name": "X", "kind": "fixed", "condition": LOYAL}, "condition"),
+        ({"key": "x", "name": "X", "kind": "other", "condition": LOYAL}, "kind"),
+    ],
+)
+def test_wrong_input_is_refused_by_field(client: APIClient, body: dict[str, Any], field: str) -> None:
+    make_segment("taken")
+    answer = client.post("/api/v1/segments/", body, format="json")
+    assert answer.status_code == 400
+    assert field in [error["field"] for error in answer.json()["errors"]]
+    assert Segment.objects.count() == 1
+
+
+def test_key_and_kind_stay(client: APIClient) -> None:
+    make_segment("loyal", LOYAL)
+    for change in ({"key": "other"}, {"kind": "fixed"}):
+        assert client.patch("/api/v1/segments/loyal/", change, format="json").status_code == 400
+
+
+def test_a_fixed_list_is_made_and_replaced_by_user_ids(client: APIClient) -> None:
+    make_customer("a")
+    make_customer("b")
+    body = {"key": "list", "name": "List", "kind": "fixed", "user_ids": ["a", "nobody"]}
+    made = client.post("/api/v1/segments/", body, format="json").json()
+    assert made["list_result"] == {"added": 1, "already_on_it": 0, "unknown": ["nobody"]}
+    client.patch("/api/v1/segments/list/", {"user_ids": ["b"]}, format="json")
+    found = client.get("/api/v1/segments/list/members/").json()["results"]
+    assert [each["user_id"] for each in found] == ["b"]
+
+
+def test_members_are_live_paged_and_carry_the_profile_but_nothing_personal(client: APIClient) -> None:
+    make_segment("loyal", LOYAL)
+    for number in range(3):
+        make_profile(make_customer(f"u{number}", name="Secret Name"), stage="loyal", r=5, f=4, m=3, orders=number)
+    first = client.get("/api/v1/segments/loyal/members/?limit=2").json()
+    assert [each["user_id"] for each in first["results"]] == ["u0", "u1"]
+    assert {"stage": "loyal", "r": 5, "orders": 1}.items() <= first["results"][1].items()
+    assert "Secret" not in str(first)
+    make_profile(make_customer("u3"), stage="loyal")
+    rest = client.get("/api/v1/segments/loyal/members/", {"cursor": first["next_cursor"]}).json()
+    assert [each["user_id"] for each in rest["results"]] == ["u2", "u3"]
+
+
+def test_members_of_visitors_without_profile_are_listed(client: APIClient) -> None:
+    make_segment("everybody")
+    make_customer()
+    [visitor] = client.get("/api/v1/segments/everybody/members/").json()["results"]
+    assert (visitor["user_id"], visitor["stage"], visitor["orders"]) == (None, None, None)
+
+
+def test_listing_members_takes_the_same_queries_for_few_and_many(client: APIClient) -> None:
+    make_segment("everybody")
+    for number in range(3):
+        make_profile(make_customer(f"u{number}"))
+    with CaptureQueriesContext(connection) as few:
+        client.get("/api/v1/segments/everybody/members/")
+    for number in range(3, 30):
+        make_profile(make_customer(f"u{number}"))
+    with CaptureQueriesContext(connection) as many:
+        assert len(client.get("/api/v1/segments/everybody/members/").json()["results"]) == 30
+    assert len(few) == len(many) == 2
+
+
+def test_a_broken_segment_answers_409_with_the_reason(client: APIClient) -> None:
+    make_segment("broken", {"field": "stag", "op": "eq"})
+    answer = client.get("/api/v1/segments/broken/members/")
+    assert answer.status_code == 409
+    assert "stage" in answer.json()["detail"]
+
+
+def test_preview_counts_and_shows_some(client: APIClient) -> None:
+    for number in range(3):
+        make_profile(make_customer(f"u{number}"), stage="loyal")
+    answer = client.post("/api/v1/segments/preview/", {"condition": LOYAL, "sample": 2}, format="json").json()
+    assert answer["count"] == 3
+    assert [each["user_id"] for each in answer["sample"]] == ["u0", "u1"]
+    assert not Segment.objects.exists()
+    wrong = client.post("/api/v1/segments/preview/", {"condition": {"any": []}}, format="json")
+    assert wrong.status_code == 400
+    assert wrong.json()["errors"][0]["field"] == "condition.any"
+
+
+def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
+    customer = make_customer("anna")
+    make_segment("buyers", {"field": "bought.any", "op": "at_least"})
+    assert client.get("/api/v1/customers/anna/segments/").json()["segments"] == []
+    make_order(customer, placed_at=timezone.now() - timedelta(minutes=1))
+    found = client.get("/api/v1/customers/anna/segments/").json()
+    assert found["segments"] == [{"key": "buyers", "name": "buyers", "kind": "live"}]
+    assert client.get("/api/v1/customers/nobody/segments/").status_code == 404
+
+
+def test_fields_are_described_in_the_language_asked_for(client: APIClient) -> None:
+    make_customer("a", traits={"household_size": 2})
+    fields = {each["name"]: each for each in client.get("/api/v1/segments/fields/").json()}
+    assert {"value": "loyal", "label": "loyal"} in fields["stage"]["choices"]
+    assert [each["name"] for each in fields["identified"]["operators"]] == ["eq"]
+    assert "traits.household_size" in fields
+    assert client.get("/api/v1/segments/fields/", HTTP_ACCEPT_LANGUAGE="zh-hans").status_code == 200
+
+
+def test_a_segment_in_use_is_not_deleted(client: APIClient) -> None:
+    loyal = make_segment("loyal", LOYAL)
+    make_segment("both", {"field": "segment", "op": "in", "value": ["loyal"]})
+    answer = client.delete("/api/v1/segments/loyal/")
+    assert answer.status_code == 409
+    assert "both" in answer.json()["detail"]
+    client.delete("/api/v1/segments/both/")
+    Campaign.objects.create(key="c", name="Spring", segment=loyal)
+    answer = client.delete("/api/v1/segments/loyal/")
+    assert answer.status_code == 409
+    assert "Spring" in answer.json()["detail"]
+
+
+def test_reading_scope_does_not_write() -> None:
+    make_segment("loyal", LOYAL)
+    reader = client_with("segments:read")
+    assert reader.get("/api/v1/segments/loyal/").status_code == 200
+    body = {"key": "x", "name": "X", "condition": LOYAL}
+    assert reader.post("/api/v1/segments/", body, format="json").status_code == 403
+    assert reader.patch("/api/v1/segments/loyal/", {"name": "Y"}, format="json").status_code == 403
+    assert reader.delete("/api/v1/segments/loyal/").status_code == 403
+    assert client_with("campaigns:read").get("/api/v1/segments/loyal/members/").status_code == 403

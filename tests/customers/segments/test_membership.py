@@ -1,0 +1,159 @@
+"""Who is in, how many, and of which segments somebody is."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers.identity.models import Customer
+from customers.segments import tasks
+from customers.segments.editing import ListFileError, add_to_list, read_user_ids, referring_keys, replace_list
+from customers.segments.membership import count_members, evaluate_segments, members, segments_of
+from customers.segments.models import Segment
+from customers.segments.starters import STARTERS, ensure_starter_segments
+from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+LOYAL = {"field": "stage", "op": "eq", "value": "loyal"}
+
+
+def keys_of(customer: Customer) -> list[str]:
+    return [segment.key for segment in segments_of(customer=customer, as_of=NOON)]
+
+
+def test_counting_records_size_moment_and_duration() -> None:
+    make_profile(make_customer("a"), stage="loyal")
+    make_profile(make_customer("b"), stage="new")
+    segment = make_segment("loyal", LOYAL)
+    assert count_members(segment=segment, as_of=NOON).size == 1
+    segment.refresh_from_db()
+    assert (segment.size, segment.last_evaluated_at, segment.error) == (1, NOON, "")
+    assert segment.duration_ms is not None
+    assert segment.duration_ms > 0
+
+
+def test_a_segment_that_cannot_work_records_why_and_stops_nobody() -> None:
+    make_segment("a-broken", {"field": "stag", "op": "eq", "value": 1})
+    make_segment("b-empty", {})
+    make_segment("loyal", LOYAL, error="old error")
+    assert evaluate_segments(as_of=NOON) == 2
+    broken, empty, loyal = Segment.objects.all()
+    assert broken.size is None
+    assert "$.field" in broken.error
+    assert "stage" in broken.error
+    assert empty.error
+    assert (loyal.size, loyal.error) == (0, "")
+
+
+def test_the_task_counts_every_segment() -> None:
+    make_segment("loyal", LOYAL)
+    assert tasks.evaluate_segments() == 0
+    assert Segment.objects.get().size == 0
+
+
+def test_segments_of_a_customer_are_live_and_two_queries_however_many() -> None:
+    for number in range(20):
+        make_segment(f"filler-{number:02}", {"not": {"all": [LOYAL, {"not": {"all": []}}]}})
+    make_segment("a-loyal", LOYAL)
+    make_segment("b-not-loyal", {"not": LOYAL})
+    make_segment("c-buyer", {"field": "bought.any", "op": "at_least"})
+    make_segment("d-nobody", {"not": {"all": []}})
+    make_segment("e-of-others", {"field": "segment", "op": "in", "value": ["a-loyal", "f-list"]})
+    listed = make_segment("f-list", {}, kind="fixed")
+    make_segment("g-broken", {"field": "x", "op": "eq"})
+    customer = make_customer("anna")
+    with CaptureQueriesContext(connection) as queries:
+        assert keys_of(customer)[:1] == ["b-not-loyal"]
+    assert len(queries) == 2
+    make_profile(customer, stage="loyal")
+    make_order(customer, placed_at=NOON - timedelta(days=1))
+    listed.members.create(customer=customer)
+    fillers = [f"filler-{number:02}" for number in range(20)]
+    assert keys_of(customer) == ["a-loyal", "c-buyer", "e-of-others", "f-list", *fillers]
+
+
+def test_without_segments_nobody_is_in_any() -> None:
+    assert keys_of(make_customer("anna")) == []
+
+
+def test_an_erased_customer_is_in_no_segment() -> None:
+    customer = make_customer("anna", erased_at=NOON)
+    make_segment("everybody")
+    listed = make_segment("list", {}, kind="fixed")
+    listed.members.create(customer=customer)
+    assert keys_of(customer) == []
+    assert not members(segment=listed, as_of=NOON)
+
+
+def test_a_fixed_list_takes_known_user_ids_once_and_names_the_unknown() -> None:
+    for user_id in ("a", "b", "c"):
+        make_customer(user_id)
+    make_customer("gone", erased_at=NOON)
+    segment = make_segment("list", {}, kind="fixed")
+    result = add_to_list(segment=segment, user_ids=["a", "b", "a", "nobody", "gone"])
+    assert (result.added, result.already_on_it, result.unknown) == (2, 0, ["nobody", "gone"])
+    result = add_to_list(segment=segment, user_ids=["b", "c"])
+    assert (result.added, result.already_on_it) == (1, 1)
+    replace_list(segment=segment, user_ids=["c"])
+    assert members(segment=segment, as_of=NOON).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a\nb\n", ["a", "b"]),
+        (b"user_id\na\n\nb", ["a", "b"]),
+        ("\ufeffName,User_ID\r\nÄnne, ü1 \r\nB,\r\n".encode(), ["ü1"]),
+        (b'user_id\n"a,1"\n', ["a,1"]),
+    ],
+)
+def test_a_list_file_gives_its_user_ids(content: bytes, expected: list[str]) -> None:
+    assert read_user_ids(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "empty"), (b"\n \n", "empty"), (b"a,b\n1,2", "user_id"), (b"user_id\n\xff\xfe", "byte 8")],
+)
+def test_a_list_file_that_cannot_be_read_is_refused(content: bytes, told: str) -> None:
+    with pytest.raises(ListFileError, match=told):
+        read_user_ids(content)
+
+
+def test_who_refers_to_a_segment_is_known() -> None:
+    make_segment("a", LOYAL)
+    make_segment("b", {"any": [LOYAL, {"not": {"field": "segment", "op": "in", "value": ["a"]}}]})
+    assert referring_keys(key="a") == ["b"]
+    assert referring_keys(key="b") == []
+
+
+def test_starter_segments_all_work_and_are_made_once() -> None:
+    assert len(ensure_starter_segments()) == len(STARTERS)
+    Segment.objects.filter(key="champions").update(name="Our best")
+    assert ensure_starter_segments() == []
+    assert Segment.objects.get(key="champions").name == "Our best"
+    assert evaluate_segments(as_of=NOON) == 0
+
+
+def starter_members(key: str) -> list[Any]:
+    segment = Segment.objects.get(key=key)
+    return sorted(members(segment=segment, as_of=NOON).values_list("identifiers__value", flat=True))
+
+
+def test_starter_segments_find_whom_they_say() -> None:
+    ensure_starter_segments()
+    make_profile(make_customer("champion"), rfm_group="champions", stage="loyal", r=5, f=5, m=5, orders=8)
+    make_profile(make_customer("silent"), stage="at_risk", orders=2)
+    make_profile(make_customer("lost"), stage="churned", orders=6)
+    make_profile(make_customer("fresh"), stage="new", orders=1, first_order_at=NOON - timedelta(days=3))
+    make_customer("prospect")
+    make_profile(make_customer(), orders=0)
+    assert starter_members("champions") == ["champion"]
+    assert starter_members("at-risk") == ["silent"]
+    assert starter_members("dormant-loyal") == ["lost"]
+    assert starter_members("new-customers") == ["fresh"]
+    assert starter_members("big-baskets") == ["champion"]
+    assert "prospect" in starter_members("prospects")

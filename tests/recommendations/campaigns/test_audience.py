@@ -1,0 +1,198 @@
+"""The waterfall and the CSV of customers known by hand."""
+
+import csv
+import io
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from customers.identity.models import Customer, Identifier
+from customers.segments.models import Segment
+from customers.segments.reading import ConditionError
+from recommendations.campaigns.assignment import bucket_of
+from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
+from recommendations.campaigns.models import AudienceExport, Campaign
+from recommendations.campaigns.waterfall import effect_in_words, is_too_small, waterfall
+from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+
+def make_campaign(segment: Segment, **fields: Any) -> Campaign:
+    fields = {"key": "spring", "name": "Spring", "holdout_share": Decimal("0.5"), "salt": "salt", **fields}
+    return Campaign.objects.create(segment=segment, **fields)
+
+
+def exported(campaign: Campaign) -> tuple[list[dict[str, str]], AudienceExport]:
+    stream = io.StringIO(newline="")
+    record = export_audience(campaign=campaign, as_of=NOON, by="mia", stream=stream)
+    return list(csv.DictReader(io.StringIO(stream.getvalue()))), record
+
+
+@pytest.fixture
+def loyal() -> Segment:
+    """Ten loyal customers u0 … u9, a loyal visitor without user id, and a new customer outside the segment.
+
+    Of the ten, u0 … u7 have an e-mail address, u0 … u5 allowed e-mail, u5 took it back; u0 … u3 bought this month.
+    """
+    for number in range(10):
+        email = f"u{number}@example.com" if number < 8 else ""
+        customer = make_customer(f"u{number}", email=email, pk=10**12 + number)  # so the same are held out every run
+        make_profile(
+            customer, stage="loyal", rfm_group="champions", r=5, f=4, m=3, orders=number, revenue=Decimal("9.50")
+        )
+        if number < 6:
+            make_consent(customer, recorded_at=NOON - timedelta(days=5))
+        if number == 5:
+            make_consent(customer, status="withdrawn", recorded_at=NOON - timedelta(days=1))
+        if number < 4:
+            make_order(customer, placed_at=NOON - timedelta(days=29))
+        make_order(customer, placed_at=NOON - timedelta(days=31))
+    visitor = make_customer()
+    make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
+    make_profile(visitor, stage="loyal")
+    make_profile(make_customer("outside"), stage="new")
+    return make_segment("loyal", {"field": "stage", "op": "eq", "value": "loyal"})
+
+
+def held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[str]:
+    pks = dict(Identifier.objects.filter(value__in=user_ids).values_list("value", "customer_id"))
+    return {user_id for user_id, pk in pks.items() if bucket_of(salt=salt, customer_id=pk) < share}
+
+
+def test_the_waterfall_of_an_export_counts_everybody_with_a_user_id(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
+    held = len(held_out([f"u{number}" for number in range(10)]))
+    assert (preview.segment, preview.reachable, preview.consented) == (11, 10, 10)
+    assert (preview.held_out, preview.audience) == (held, 10 - held)
+    assert (preview.buyers, preview.rate, preview.consent) == (4, 4 / 11, [])
+
+
+def test_the_waterfall_of_an_email_needs_an_address_and_consent(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
+    held = len(held_out([f"u{number}" for number in range(5)]))
+    assert (preview.segment, preview.reachable, preview.consented) == (11, 8, 5)
+    assert (preview.held_out, preview.audience) == (held, 5 - held)
+    assert preview.consent == ["email"]
+
+
+def test_an_export_can_be_made_to_need_a_consent(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal, required_consent="email"), as_of=NOON)
+    assert (preview.reachable, preview.consented, preview.consent) == (10, 5, ["email"])
+    both = make_campaign(loyal, key="both", channel="email", required_consent="sms")
+    assert preview_audience(campaign=both, as_of=NOON).consented == 0
+
+
+def test_an_on_site_offer_reaches_known_browsers_too(loyal: Segment) -> None:
+    assert preview_audience(campaign=make_campaign(loyal, channel="on_site"), as_of=NOON).reachable == 11
+
+
+def test_the_preview_is_one_query(loyal: Segment) -> None:
+    campaign = make_campaign(loyal, channel="email")
+    with CaptureQueriesContext(connection) as queries:
+        preview_audience(campaign=campaign, as_of=NOON)
+    assert len(queries) == 1
+
+
+def test_the_effect_is_that_of_the_formula_or_there_is_a_reason(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
+    p, treated, control = 4 / 11, preview.audience, preview.held_out
+    assert preview.mde == pytest.approx(2.8015852 * (p * (1 - p) * (1 / treated + 1 / control)) ** 0.5)
+    assert is_too_small(preview)
+    assert "36.36 %" in effect_in_words(preview)
+    without = preview_audience(campaign=make_campaign(loyal, key="all", holdout_share=0), as_of=NOON)
+    assert (without.held_out, without.mde, without.mde_missing) == (0, None, "no_holdout")
+    assert "Hold out" in effect_in_words(without)
+    later = preview_audience(campaign=Campaign.objects.get(key="spring"), as_of=NOON + timedelta(days=60))
+    assert (later.rate, later.mde_missing) == (0, "nobody_bought")
+    assert "30 days" in effect_in_words(later)
+
+
+def test_an_empty_segment_has_an_empty_waterfall() -> None:
+    nobody = make_segment("nobody", {"not": {"all": []}})
+    preview = preview_audience(campaign=make_campaign(nobody), as_of=NOON)
+    assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
+    assert [step["customers"] for step in waterfall(preview)] == [0, 0, 0, 0]
+    assert effect_in_words(preview)
+
+
+def test_the_steps_lose_what_the_next_lacks(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
+    steps = waterfall(preview)
+    assert [step["customers"] for step in steps] == [11, 8, 5, preview.audience]
+    assert [step["lost"] for step in steps] == [0, 3, 3, preview.held_out]
+
+
+def test_the_csv_holds_the_audience_without_those_held_out(loyal: Segment) -> None:
+    rows, record = exported(make_campaign(loyal))
+    everybody = {f"u{number}" for number in range(10)}
+    held = held_out(sorted(everybody))
+    assert held
+    assert {row["user_id"] for row in rows} == everybody - held
+    assert {
+        "stage": "loyal",
+        "rfm_group": "champions",
+        "r": "5",
+        "f": "4",
+        "m": "3",
+        "revenue": "9.50",
+    }.items() <= rows[0].items()
+    assert (record.segment_size, record.held_out, record.rows) == (11, len(held), 10 - len(held))
+    assert (record.exported_by, record.exported_at) == ("mia", NOON)
+
+
+def test_the_same_customers_are_held_out_every_time_and_whoever_joins(loyal: Segment) -> None:
+    campaign = make_campaign(loyal)
+    before = {row["user_id"] for row in exported(campaign)[0]}
+    for number in range(10, 30):
+        make_profile(make_customer(f"u{number}"), stage="loyal")
+    after = {row["user_id"] for row in exported(campaign)[0]}
+    assert before == {user_id for user_id in after if int(user_id[1:]) < 10}
+    assert campaign.exports.count() == 2
+
+
+def test_preview_and_csv_agree(loyal: Segment) -> None:
+    for channel in ("export", "email", "on_site"):
+        campaign = make_campaign(loyal, key=channel, channel=channel)
+        preview = preview_audience(campaign=campaign, as_of=NOON)
+        rows, record = exported(campaign)
+        assert (preview.segment, preview.held_out, preview.audience) == (
+            record.segment_size,
+            record.held_out,
+            record.rows,
+        )
+        assert len(rows) == preview.audience
+
+
+@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_a_user_id_is_never_a_formula(evil: str) -> None:
+    make_customer(evil)
+    make_customer('a,"b"\nc')
+    rows, _record = exported(make_campaign(make_segment("everybody"), holdout_share=0))
+    assert [row["user_id"] for row in rows] == [f"'{evil}", 'a,"b"\nc']
+
+
+def test_an_export_that_is_cut_off_leaves_a_record_of_what_went_out(loyal: Segment) -> None:
+    lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia")
+    assert AudienceExport.objects.get().rows == 0
+    next(lines), next(lines), next(lines)
+    lines.close()  # type: ignore[attr-defined]
+    assert AudienceExport.objects.get().rows == 2
+
+
+def test_a_segment_that_cannot_work_is_told_and_nothing_recorded() -> None:
+    campaign = make_campaign(make_segment("broken", {"field": "x", "op": "eq"}))
+    with pytest.raises(ConditionError, match=r"\$\.field"):
+        preview_audience(campaign=campaign, as_of=NOON)
+    with pytest.raises(ConditionError):
+        stream_audience(campaign=campaign, as_of=NOON, by="mia")
+    assert not AudienceExport.objects.exists()
+
+
+def test_an_erased_customer_is_in_no_audience(loyal: Segment) -> None:
+    Customer.objects.update(erased_at=NOON)
+    assert preview_audience(campaign=make_campaign(loyal), as_of=NOON).segment == 0
