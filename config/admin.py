@@ -24,7 +24,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from config.schedule import schedule_in_words
+from config.schedule import job_of, schedule_in_words
 
 for model in (
     User,
@@ -103,7 +103,7 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
     form = PeriodicTaskForm
     change_form_template = "admin/change_form.html"
     change_list_template = "admin/change_list.html"
-    list_display: Sequence[str] = ("name", "in_words", "description", "enabled", "last_run_at")
+    list_display: Sequence[str] = ("name", "does", "in_words", "enabled", "last_run_at")
     list_filter = ("enabled",)
     date_hierarchy = None
     fieldsets = (
@@ -119,6 +119,12 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
         ),
     )
     readonly_fields = ("last_run_at", "in_words")
+
+    @admin.display(description=_("what it does"))
+    def does(self, task: PeriodicTask) -> str:
+        """A person's own words, else ours in the reader's language."""
+        job = job_of(task.task)
+        return task.description or (str(job.does) if job else "")
 
     @admin.display(description=_("runs"))
     def in_words(self, task: PeriodicTask) -> str:

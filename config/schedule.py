@@ -28,6 +28,78 @@ class Job:
 
 SCHEDULE: tuple[Job, ...] = (
     Job(
+        task="customers.lifecycle.tasks.refresh_due",
+        cron="*/10 * * * *",
+        title="Stages by time",
+        does=_("Changes the stage of the customers for whom the passing of time has done it."),
+    ),
+    Job(
+        task="customers.lifecycle.tasks.refresh_profiles",
+        cron="30 2 * * *",
+        title="Customer profiles",
+        does=_("Computes counters, RFM scores and stages of every customer."),
+    ),
+    Job(
+        task="customers.warehouse.tasks.export_warehouse",
+        cron="0 3 * * *",
+        title="Warehouse export",
+        does=_("Writes what has changed to the Parquet files from which models learn."),
+    ),
+    Job(
+        task="customers.lifecycle.tasks.refresh_due",
+        cron="*/10 * * * *",
+        title="Move customers whose stage is due",
+        does=_("Moves the customers whose stage changes by the passing of time alone."),
+    ),
+    Job(
+        task="customers.segments.tasks.evaluate_segments",
+        cron="15 * * * *",
+        title="Count segments",
+        does=_("Counts the members of every segment for the lists."),
+    ),
+    Job(
+        task="customers.events.tasks.ensure_partitions",
+        cron="5 0 * * *",
+        title="Make partitions for events",
+        does=_("Makes the tables for the events of the coming months."),
+    ),
+    Job(
+        task="customers.events.tasks.purge_receipts",
+        cron="20 0 * * *",
+        title="Purge event receipts",
+        does=_("Removes old receipts, by which repeated events are known."),
+    ),
+    Job(
+        task="customers.events.tasks.purge_rejected_events",
+        cron="25 0 * * *",
+        title="Purge rejected events",
+        does=_("Removes rejected events that nobody mended for long."),
+    ),
+    Job(
+        task="config.access.tasks.purge_idempotent_answers",
+        cron="30 0 * * *",
+        title="Purge idempotent answers",
+        does=_("Removes answers kept for repeated writes, after a day."),
+    ),
+    Job(
+        task="catalog.tasks.tidy_uploads",
+        cron="35 0 * * *",
+        title="Tidy uploaded feeds",
+        does=_("Removes uploaded product feeds that were taken or left lying."),
+    ),
+    Job(
+        task="customers.warehouse.tasks.export_warehouse",
+        cron="0 1 * * *",
+        title="Export to the warehouse",
+        does=_("Writes what is new or changed to the Parquet files that analysis and training read."),
+    ),
+    Job(
+        task="customers.lifecycle.tasks.refresh_profiles",
+        cron="0 2 * * *",
+        title="Refresh profiles",
+        does=_("Computes every customer's counters, RFM scores and stage anew."),
+    ),
+    Job(
         task="recommendations.training.tasks.train_nightly",
         cron="30 3 * * *",
         title="Train recommendations",

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from config.embedded import EmbeddedServers, check_address
+from config.translations import compile_catalogue
 
 SERVERS = pytest.StashKey[EmbeddedServers]()
 
@@ -28,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         use_own_valkey_database(int(worker.removeprefix("gw")) + 1)
     else:
         start_throw_away_servers(config)
+        compile_catalogue()
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
 

@@ -43,6 +43,8 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
             ListOf("feedback.Review", "reviews"),
             ListOf("feedback.SurveyAnswer", "sentiment_satisfied"),
             ListOf("identity.Consent", "handshake"),
+            ListOf("identity.Identifier", "fingerprint"),
+            ListOf("identity.IdentityMerge", "merge"),
         ],
     ),
     (
@@ -63,6 +65,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
     (
         _("Recommendations"),
         [
+            ListOf("serving.Preview", "preview"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],

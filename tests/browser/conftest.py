@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
-from config.translations import compile_catalogue
-
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -31,11 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no chromium on this machine: apt-get install chromium"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _chinese() -> None:
-    compile_catalogue()
 
 
 @dataclass

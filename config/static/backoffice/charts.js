@@ -14,7 +14,7 @@
   function theme() {
     return isDark()
       ? { ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af",
-          scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e644b"], [1, "#40b68b"]] }
+          scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e5441"], [1, "#1b8f69"]] }
       : { ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af",
           scale: [[0, "#f8fafc"], [0.01, "#e4f5ec"], [0.35, "#8ed3b3"], [1, "#117d5c"]] };
   }

@@ -1,0 +1,233 @@
+"""The figures of the home page by hand, the menu by permission, and the lock-out."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import translation
+from pytest_django import DjangoAssertNumQueries
+
+from config.backoffice import formats, home
+from config.backoffice.navigation import SECTIONS, ListOf, Page, sidebar
+from customers.lifecycle.models import RfmGroup, Stage, StageRules, StageTransition
+from customers.orders.models import Order
+from recommendations.training.models import EvaluationRun, ModelVersion
+from tests.makers import make_customer, make_order, make_profile
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+PASSWORD = "a-long-password-for-tests"
+
+pytestmark = pytest.mark.django_db
+
+
+def order(customer: object, *, days_ago: float, total: str, **fields: object) -> Order:
+    return make_order(customer, placed_at=NOON - days_ago * DAY, total=Decimal(total), **fields)  # type: ignore[arg-type]
+
+
+def test_trade_counts_this_period_and_the_one_before() -> None:
+    ann, ben = make_customer(), make_customer()
+    order(ann, days_ago=0.1, total="10")
+    order(ann, days_ago=6, total="20", refunded=Decimal(5))
+    order(ben, days_ago=8, total="40")
+    order(ben, days_ago=15, total="50")
+    order(None, days_ago=1, total="7")
+    figures = home.trade(as_of=NOON, weeks=1)
+    [week] = figures["weeks"]
+    assert (week["revenue"], week["revenue_before"]) == (Decimal(32), Decimal(40))
+    assert (week["orders"], week["orders_before"]) == (3, 1)
+    totals = {total["name"]: (total["now"], total["before"]) for total in figures["totals"]}
+    assert totals["customers"] == (1, 1)
+    assert totals["order_value"] == (Decimal(32) / 3, Decimal(40))
+
+
+def test_trade_takes_returns_off_and_leaves_cancelled_orders_out() -> None:
+    ann = make_customer()
+    order(ann, days_ago=1, total="30")
+    order(ann, days_ago=1, total="-12", kind=Order.Kind.RETURN)
+    order(ann, days_ago=1, total="99", status=Order.Status.CANCELLED)
+    [week] = home.trade(as_of=NOON, weeks=1)["weeks"]
+    assert (week["revenue"], week["orders"]) == (Decimal(18), 1)
+
+
+def test_trade_knows_nothing_of_later_orders() -> None:
+    order(make_customer(), days_ago=-0.2, total="30")
+    assert home.trade(as_of=NOON, weeks=1)["totals"][1]["now"] == 0
+
+
+def test_orders_in_another_currency_are_counted_apart() -> None:
+    ann = make_customer()
+    order(ann, days_ago=1, total="30")
+    order(ann, days_ago=2, total="30")
+    order(ann, days_ago=2, total="500", currency="JPY")
+    figures = home.trade(as_of=NOON, weeks=1)
+    assert (figures["currency"], figures["other_orders"], figures["weeks"][0]["revenue"]) == ("EUR", 1, Decimal(60))
+
+
+def test_last_week_ends_with_the_day_of_the_figures() -> None:
+    weeks = home.trade(as_of=NOON, weeks=2)["weeks"]
+    assert [week["to"].isoformat() for week in weeks] == ["2026-11-18", "2026-11-25"]
+
+
+def test_stages_count_who_stands_came_and_left() -> None:
+    rules = make_rules()
+    for stage in (Stage.ACTIVE, Stage.ACTIVE, Stage.LOYAL):
+        customer = make_customer()
+        make_profile(customer, stage=stage)
+        if stage == Stage.LOYAL:
+            move(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
+            move(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
+    figures = home.stages(as_of=NOON)
+    found = {row["stage"]: (row["customers"], row["came"], row["left"]) for row in figures["stages"]}
+    assert (found["active"], found["loyal"], found["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
+    assert (list(found), figures["total"]) == (Stage.values, 3)
+
+
+def make_rules() -> StageRules:
+    gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
+    return StageRules.objects.create(version=999, measured_at=NOON, **gaps)
+
+
+def move(customer: object, before: str, after: str, *, days_ago: float, rules: StageRules) -> None:
+    StageTransition.objects.create(
+        customer=customer,
+        from_stage=before,
+        to_stage=after,
+        at=NOON - days_ago * DAY,
+        reason=StageTransition.Reason.ORDERED,
+        rules=rules,
+    )
+
+
+def test_rfm_groups_sum_their_cells() -> None:
+    for f in (4, 5):
+        make_profile(make_customer(), r=5, f=f, m=5, rfm_group=RfmGroup.CHAMPIONS, revenue=Decimal(10))
+    make_profile(make_customer(), r=1, f=1, m=1, rfm_group=RfmGroup.HIBERNATING, revenue=Decimal(1))
+    make_profile(make_customer())
+    figures = home.rfm()
+    assert len(figures["cells"]) == 3
+    assert figures["groups"] == [
+        {"group": "champions", "customers": 2, "revenue": Decimal(20)},
+        {"group": "hibernating", "customers": 1, "revenue": Decimal(1)},
+    ]
+
+
+def test_model_quality_puts_the_best_first_and_marks_the_one_that_serves() -> None:
+    version = ModelVersion.objects.create(
+        version="v", algorithm="blend", as_of=NOON, created_at=NOON, status=ModelVersion.Status.ACTIVE
+    )
+    figures = {
+        "popularity": {"ndcg@10": {"value": 0.1, "low": 0.09, "high": 0.11}},
+        "blend": {"ndcg@10": {"value": 0.3, "low": 0.29, "high": 0.31}},
+        "broken": {"ndcg@10": {"value": None, "low": None, "high": None}},
+    }
+    EvaluationRun.objects.create(
+        model_version=version, started_at=NOON, status=EvaluationRun.Status.DONE, figures=figures
+    )
+    found = home.model_quality()["algorithms"]
+    assert [(row["algorithm"], row["serves"]) for row in found] == [("blend", True), ("popularity", False)]
+
+
+def test_health_names_what_failed_in_the_last_week() -> None:
+    failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
+    EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
+    EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
+    figures = home.health(as_of=NOON)
+    assert figures["failed"] == [{"model": "training.evaluationrun", "runs": 1}]
+    assert figures["last_order"] is None
+
+
+def person(*permissions: str, superuser: bool = False) -> User:
+    user = User.objects.create_user("person", password=PASSWORD, is_staff=True, is_superuser=superuser)
+    for permission in permissions:
+        label, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
+    return user
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_empty_home_page_answers(client: Client, language: str) -> None:
+    client.force_login(person(superuser=True))
+    answer = client.get(reverse("admin:index"), headers={"accept-language": language})
+    assert answer.status_code == 200
+    assert "import_orders" in answer.text
+
+
+def test_home_page_asks_a_fixed_number_of_questions(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client.force_login(person(superuser=True))
+    for _number in range(3):
+        order(make_customer(), days_ago=1, total="30")
+    with django_assert_max_num_queries(24):
+        client.get(reverse("admin:index"))
+
+
+def test_home_page_shows_only_what_one_may_see(client: Client) -> None:
+    client.force_login(person("training.view_modelversion"))
+    context = client.get(reverse("admin:index")).context
+    assert "quality" in context
+    assert "trade" not in context
+    assert "stages" not in context
+
+
+def test_menu_holds_only_lists_that_one_may_open() -> None:
+    request = RequestFactory().get("/admin/")
+    request.user = person("catalog.view_product")
+    titles = [item["link"] for section in sidebar(request) for item in section["items"]]
+    assert titles == [reverse("admin:index"), reverse("admin:catalog_product_changelist")]
+
+
+def test_menu_of_the_administrator_is_whole() -> None:
+    """Every entry leads somewhere, and every list of ours stands in the menu."""
+    request = RequestFactory().get("/admin/")
+    request.user = person(superuser=True)
+    entries = [entry for _title, found in SECTIONS for entry in found]
+    shown = [item for section in sidebar(request)[1:] for item in section["items"]]
+    assert len(shown) == len(entries)
+    listed = {entry.model.lower() for entry in entries if isinstance(entry, ListOf)}
+    ours = {
+        model._meta.label_lower
+        for model in admin.site._registry
+        if model.__module__.startswith(("catalog.", "customers.", "recommendations.", "config."))
+    }
+    assert ours - listed == set()
+    assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, Page))
+
+
+def test_locked_out_person_reads_how_long(client: Client, settings: object) -> None:
+    person()
+    for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
+        answer = client.post(reverse("admin:login"), {"username": "person", "password": "wrong"})
+    assert answer.status_code == 429
+    assert settings.AXES_COOLOFF_TIME == 0.25  # type: ignore[attr-defined]
+    assert "fifteen minutes" in answer.text
+    again = client.post(reverse("admin:login"), {"username": "person", "password": PASSWORD})
+    assert again.status_code == 429
+
+
+def test_lock_out_page_speaks_chinese(client: Client, settings: object) -> None:
+    for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
+        answer = client.post(
+            reverse("admin:login"), {"username": "x", "password": "y"}, headers={"accept-language": "zh-hans"}
+        )
+    assert "分钟" in answer.text
+
+
+def test_log_in_page_offers_both_languages(client: Client) -> None:
+    text = client.get(reverse("admin:login")).text
+    assert "简体中文" in text
+    assert "English" in text
+
+
+def test_numbers_read_as_the_language_writes_them() -> None:
+    with translation.override("zh-hans"):
+        assert formats.money(Decimal("1234.5"), "USD") == "US$1,234"
+        assert formats.day(NOON.date()) == "11月24日"
+    with translation.override("en"):
+        assert formats.money(None, "USD") == "–"
+        assert formats.change(-0.042) == "−4.2%"
