@@ -30,9 +30,10 @@ def stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
 
 def rfm_map() -> list[dict[str, Any]]:
     """The cells of recency by frequency that have customers: how many, their revenue, the group they belong to."""
-    return list(
+    cells = (
         CustomerProfile.objects.filter(r__isnull=False)
         .values("r", "f", group=F("rfm_group"))
         .annotate(customers=Count("customer"), total_revenue=Sum("revenue"))
         .order_by("r", "f", "group")
     )
+    return [dict(cell) for cell in cells]

@@ -59,7 +59,7 @@ def moment_of(microseconds: int) -> datetime:
 
 def read_histories(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Histories:
     """The facts before ``as_of`` of everyone known before it, or of those named."""
-    chosen = sql.SQL("")
+    chosen: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
     parts = {"as_of": sql.Literal(as_of), "never": sql.Literal(NEVER), "chosen": chosen, "net": NET}

@@ -139,7 +139,7 @@ def write_transitions(*, stories: Stories, customer_ids: Sequence[int] | None = 
     }
     assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
     _stage(TOLD_TABLE, "lifecycle_told", told)
-    whose = sql.SQL("")
+    whose: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         whose = sql.SQL("t.customer_id = ANY({}::bigint[]) AND").format(sql.Literal(list(customer_ids)))
     with connection.cursor() as cursor:

@@ -159,7 +159,7 @@ def _field(thresholds: Thresholds, name: str) -> int:
     return round(value * DAY) if name.endswith("_days") else int(value)
 
 
-def _joined(parts: list[tuple[npt.NDArray[np.int64], ...]], customer: npt.NDArray[np.int64]) -> Stories:
+def _joined(parts: Sequence[tuple[npt.NDArray[np.int64], ...]], customer: npt.NDArray[np.int64]) -> Stories:
     nothing = np.empty(0, np.int64)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [nothing] * 9
     stage, since, next_flip, row, from_stage, to_stage, at, reason, version = columns

@@ -1,0 +1,75 @@
+"""The page of one customer."""
+
+from typing import Any
+
+from auditlog.signals import accessed
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from customers.identity.models import Customer, Identifier
+from customers.lifecycle.models import Stage
+from customers.lifecycle.portrait import latest_orders, portrait, stage_history
+from customers.orders.models import Order
+
+MOVES = 200
+MAY_SEE_PERSONAL = "identity.view_personal"
+PERSONAL = ("name", "email", "phone", "birthday")
+
+
+def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
+    """Every opening is recorded in the audit log."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+    customers = Customer.objects.all() if with_personal else Customer.objects.defer(*PERSONAL)
+    customer = get_object_or_404(customers, pk=customer_id)
+    accessed.send(Customer, instance=customer)
+    identifiers = list(customer.identifiers.order_by("kind", "value"))
+    names = [one.value for one in identifiers if one.kind == Identifier.Kind.USER_ID]
+    moves, orders = stage_history(customer_id=customer_id, most=MOVES), latest_orders(customer_id=customer_id)
+    return TemplateResponse(
+        request,
+        "admin/lifecycle/customer.html",
+        {
+            **model_admin.admin_site.each_context(request),
+            "title": _("Customer %(name)s") % {"name": names[0] if names else customer},
+            "opts": model_admin.opts,
+            "customer": customer,
+            "identifiers": identifiers,
+            "personal": personal_lines(customer) if with_personal else [],
+            "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
+            "portrait": portrait(customer_id=customer_id),
+            "moves": moves,
+            "moves_shown": MOVES,
+            "orders": orders,
+            "chart": stage_chart(moves, orders),
+        },
+    )
+
+
+def personal_lines(customer: Customer) -> list[tuple[Any, str]]:
+    return [(Customer._meta.get_field(name).verbose_name, getattr(customer, name)) for name in PERSONAL]  # type: ignore[union-attr]
+
+
+def stage_chart(moves: list[dict[str, Any]], orders: list[Order]) -> dict[str, Any]:
+    """The stages over time, oldest first, and the latest orders; labels in the reader's language."""
+    oldest_first = moves[::-1]
+    return {
+        "stages": [str(stage.label) for stage in Stage],
+        "at": [chart_moment(move["at"]) for move in oldest_first],
+        "values": [move["to_name"] for move in oldest_first],
+        "reasons": [move["reason_name"] for move in oldest_first],
+        "orders": [chart_moment(order.placed_at) for order in orders if order.kind == Order.Kind.SALE],
+        "orders_label": _("orders"),
+        "stage_label": _("stage"),
+    }
+
+
+def chart_moment(moment: Any) -> str:
+    """Plotly knows no time zones: the wall clock of the reader's."""
+    return localtime(moment).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,67 @@
+"""A customer's profile as JSON."""
+
+from rest_framework import serializers
+
+from customers.lifecycle.models import RfmGroup, Stage, StageTransition
+
+
+class StageSerializer(serializers.Serializer):
+    key = serializers.ChoiceField(choices=Stage.choices)
+    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    since = serializers.DateTimeField(allow_null=True)
+    reason = serializers.ChoiceField(choices=StageTransition.Reason.choices, allow_blank=True)
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    came_from = serializers.ChoiceField(choices=Stage.choices, allow_blank=True)
+    next_change_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the passing of time alone changes the stage."
+    )
+    rules_version = serializers.IntegerField(allow_null=True)
+
+
+class RfmSerializer(serializers.Serializer):
+    r = serializers.IntegerField(min_value=1, max_value=5, help_text="Recency; 5 is the best.")
+    f = serializers.IntegerField(min_value=1, max_value=5, help_text="Frequency; 5 is the best.")
+    m = serializers.IntegerField(min_value=1, max_value=5, help_text="Monetary value; 5 is the best.")
+    group = serializers.ChoiceField(choices=RfmGroup.choices)
+    group_name = serializers.CharField(help_text="In the language of Accept-Language.")
+
+
+class CountersSerializer(serializers.Serializer):
+    orders = serializers.IntegerField()
+    returns = serializers.IntegerField()
+    units = serializers.DecimalField(max_digits=14, decimal_places=3)
+    revenue = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="Sales less returns and refunds.")
+    discounts = serializers.DecimalField(max_digits=14, decimal_places=2)
+    average_order_value = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    average_gap_days = serializers.FloatField(allow_null=True)
+    first_order_at = serializers.DateTimeField(allow_null=True)
+    last_order_at = serializers.DateTimeField(allow_null=True)
+    events = serializers.IntegerField()
+    sessions = serializers.IntegerField()
+    last_event_at = serializers.DateTimeField(allow_null=True)
+
+
+class InterestSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    share = serializers.FloatField(help_text="Of the order lines.")
+
+
+class HourSerializer(serializers.Serializer):
+    name = serializers.IntegerField(min_value=0, max_value=23, help_text="Hour of the day in the shop's time zone.")
+    share = serializers.FloatField(help_text="Of the orders.")
+
+
+class InterestsSerializer(serializers.Serializer):
+    categories = InterestSerializer(many=True)
+    brands = InterestSerializer(many=True)
+    hours = HourSerializer(many=True)
+
+
+class ProfileSerializer(serializers.Serializer):
+    user_id = serializers.CharField()
+    computed_at = serializers.DateTimeField(allow_null=True)
+    stage = StageSerializer()
+    rfm = RfmSerializer(allow_null=True)
+    counters = CountersSerializer()
+    discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")
+    interests = InterestsSerializer()

@@ -1,0 +1,7 @@
+"""Addresses under /api/v1/."""
+
+from django.urls import path
+
+from customers.lifecycle import api
+
+urlpatterns = [path("customers/<str:user_id>/profile/", api.CustomerProfileView.as_view(), name="customer-profile")]
