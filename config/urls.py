@@ -15,6 +15,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.identity.urls")),
     path("", include("customers.events.urls")),
     path("", include("customers.feedback.urls")),
+    path("", include("customers.lifecycle.urls")),
     path("", include("customers.segments.urls")),
     path("", include("recommendations.campaigns.urls")),
     path("", include("recommendations.training.urls")),
