@@ -30,24 +30,6 @@ SCHEDULE: tuple[Job, ...] = (
     Job(
         task="customers.lifecycle.tasks.refresh_due",
         cron="*/10 * * * *",
-        title="Stages by time",
-        does=_("Changes the stage of the customers for whom the passing of time has done it."),
-    ),
-    Job(
-        task="customers.lifecycle.tasks.refresh_profiles",
-        cron="30 2 * * *",
-        title="Customer profiles",
-        does=_("Computes counters, RFM scores and stages of every customer."),
-    ),
-    Job(
-        task="customers.warehouse.tasks.export_warehouse",
-        cron="0 3 * * *",
-        title="Warehouse export",
-        does=_("Writes what has changed to the Parquet files from which models learn."),
-    ),
-    Job(
-        task="customers.lifecycle.tasks.refresh_due",
-        cron="*/10 * * * *",
         title="Move customers whose stage is due",
         does=_("Moves the customers whose stage changes by the passing of time alone."),
     ),
