@@ -41,6 +41,7 @@ ORDER_TYPES = {
     "placed_at": "timestamp",
     **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
 }
+TEMPORARY = ("imported_product", "imported_person", "imported_order", "imported_line", "made")
 IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
 
 
@@ -72,6 +73,8 @@ def load(
     written = Written()
     with connection.cursor() as cursor:
         tune(cursor)
+        # they end with the transaction; an import inside a longer one may find those of the import before
+        cursor.execute(f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{name}' for name in TEMPORARY)}")
         written.counts["products_created"] = load_products(cursor, staging, at=at, create=create_products)
         staging.total_orders()
         written.counts["customers_created"] = load_customers(cursor, staging, choices, at=at)

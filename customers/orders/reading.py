@@ -183,6 +183,12 @@ class CsvRows:
         finally:
             stream.close()
         self.malformed = counter.malformed()
+        for row in self.malformed:
+            if "\n" in row.text and row.text.count('"') % 2:
+                raise UnreadableFileError(
+                    _("%(name)s, line %(line)d: a quotation mark is opened there and not closed.")
+                    % {"name": self.name, "line": row.line}
+                )
         if count == 0 and not self.malformed:
             raise UnreadableFileError(_("%(name)s has a header but no rows.") % {"name": self.name})
 
