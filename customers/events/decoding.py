@@ -17,6 +17,7 @@ from customers.events.models import Event
 from customers.events.vocabulary import INTERACTIONS, meaning_of
 
 MOST_EVENT_BYTES = 32 * 1024
+MOST_DEPTH = 64  # some readers of stored JSON stop at a few hundred
 MOST_MESSAGE_ID = 99
 MOST_ID = 255
 MOST_NAME = 200
@@ -97,9 +98,17 @@ def decode_item(raw: bytes) -> Item:
         ) from error
     except RecursionError as error:
         raise ItemError("nested_too_deeply", "The event is nested too deeply.") from error
+    if raw.count(b"[") + raw.count(b"{") > MOST_DEPTH and is_deep(msgspec.json.decode(raw), MOST_DEPTH):
+        raise ItemError("nested_too_deeply", f"The event is nested more than {MOST_DEPTH} levels deep.")
     if b"\\u0000" in raw and holds_nul(msgspec.json.decode(raw)):
         raise ItemError("nul_character", "The event holds a NUL character (\\u0000); remove it.")
     return item
+
+
+def is_deep(value: Any, levels: int) -> bool:
+    """Whether there are more than so many levels of lists and objects."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(is_deep(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def holds_nul(value: Any) -> bool:

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, ValidationError
-from rest_framework.generics import GenericAPIView, ListAPIView
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -53,7 +53,7 @@ def known_by(customers: QuerySet[Customer], kind: str, value: str) -> QuerySet[C
 
 
 class CustomerList(ListAPIView):
-    """The customers, and writing up to 1000 of them at a time."""
+    """The customers, in the order in which they came."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "PUT": "customers:write"}
     idempotent = True
@@ -69,6 +69,7 @@ class CustomerList(ListAPIView):
         filters=False,
     )
     def put(self, request: Request) -> Response:
+        """Creates or changes up to 1000 customers by user id; each one's fate is in the answer."""
         loose = LooseItemsSerializer(data=request.data)
         loose.is_valid(raise_exception=True)
         result = write_items(loose.validated_data["customers"], seen_at=datetime.now(UTC))
@@ -95,13 +96,17 @@ def write_items(items: list[Any], *, seen_at: datetime) -> BulkResult:
 
 def problems_of(detail: Any, field: str = "") -> list[Problem]:
     if isinstance(detail, Mapping):
-        named = (
-            (field if name == "non_field_errors" else f"{field}.{name}".strip("."), one) for name, one in detail.items()
-        )
-        return [problem for name, inner in named for problem in problems_of(inner, name)]
+        return [problem for name, inner in detail.items() for problem in problems_of(inner, below(field, str(name)))]
     if isinstance(detail, list):
         return [problem for inner in detail for problem in problems_of(inner, field)]
-    return [Problem(field, detail.code if isinstance(detail, ErrorDetail) else "invalid", str(detail))]
+    code = detail.code if isinstance(detail, ErrorDetail) else None
+    return [Problem(field, code or "invalid", str(detail))]
+
+
+def below(field: str, name: str) -> str:
+    if name == "non_field_errors":
+        return field
+    return f"{field}.{name}" if field else name
 
 
 def customer_or_404(user_id: str) -> Customer:
@@ -121,20 +126,19 @@ class CustomerDetail(APIView):
         return Response(CustomerSerializer(customer_or_404(user_id), context={"request": request}).data)
 
 
-class ConsentList(GenericAPIView):
+class ConsentList(APIView):
     """What a customer consents to: the latest line of each purpose, and adding a line."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "POST": "customers:write"}
     idempotent = True
-    serializer_class = ConsentSerializer
-    pagination_class = None
-    filter_backends: ClassVar[list[Any]] = []
 
     @extend_schema(operation_id="customers_consents_list", responses=ConsentSerializer(many=True))
     def get(self, request: Request, user_id: str) -> Response:
         return Response(ConsentSerializer(latest_consents(customer=customer_or_404(user_id)), many=True).data)
 
-    @extend_schema(operation_id="customers_consents_record", responses={201: ConsentSerializer})
+    @extend_schema(
+        operation_id="customers_consents_record", request=ConsentSerializer, responses={201: ConsentSerializer}
+    )
     def post(self, request: Request, user_id: str) -> Response:
         customer = customer_or_404(user_id)
         serializer = ConsentSerializer(data=request.data)

@@ -95,7 +95,7 @@ class CustomerSerializer(serializers.ModelSerializer):
                 del fields[name]
         return fields
 
-    @extend_schema_field(OpenApiTypes.STR)
+    @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, customer: Customer) -> str | None:
         user_ids = [one for one in customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
         return min(user_ids, key=lambda one: one.pk).value if user_ids else None
