@@ -1,0 +1,165 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import redis
+from django.utils import translation
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from catalog.models import Product
+from recommendations.serving import loading
+from recommendations.serving.loading import Loader, NoModelError
+from recommendations.serving.preview import preview
+from recommendations.serving.recommend import Request, WrongRequestError, recommend
+from recommendations.training.models import ModelVersion
+from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce
+from recommendations.training.train import train
+from tests.makers import NOON
+
+FOR_TEA = Request(scenario="for-you", user_id="user-0", n=5)
+
+
+def ids(answer) -> list[str]:  # type: ignore[no-untyped-def]
+    return [item.product_id for item in answer.items]
+
+
+def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, loader: Loader) -> None:
+    tea = recommend(request=FOR_TEA, now=NOON, source=loader)
+    coffee = recommend(request=Request(scenario="for-you", user_id="user-1", n=5), now=NOON, source=loader)
+    assert all(name.startswith("tea") for name in ids(tea))
+    assert all(name.startswith("coffee") for name in ids(coffee))
+    assert tea.fallback is None
+    assert tea.model_version == trained.version
+    assert [item.rank for item in tea.items] == [1, 2, 3, 4, 5]
+    assert [item.score for item in tea.items] == sorted((item.score for item in tea.items), reverse=True)
+
+
+def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: Loader) -> None:
+    shown = preview(request=FOR_TEA, now=NOON, source=loader)
+    for entry in shown.items:
+        assert entry.item.reason is not None
+        by_product: dict[str, float] = {}
+        for cause in entry.causes:
+            by_product[cause.product_id] = by_product.get(cause.product_id, 0) + cause.percent
+        assert entry.item.reason.product_ids == [max(by_product, key=lambda name: by_product[name])]
+        assert sum(cause.percent for cause in entry.causes) <= 100.5
+
+
+def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion, loader: Loader) -> None:
+    english = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
+    with translation.override("zh-hans"):
+        chinese = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
+    assert english is not None
+    assert chinese is not None
+    assert english.code == chinese.code
+    assert english.text != chinese.text
+
+
+def test_somebody_unknown_gets_what_is_popular_unless_strict(trained: ModelVersion, loader: Loader) -> None:
+    popular = recommend(request=Request(scenario="popular", n=5), now=NOON, source=loader)
+    stranger = recommend(request=Request(scenario="for-you", anonymous_id="never seen", n=5), now=NOON, source=loader)
+    strict = recommend(request=Request(scenario="for-you", user_id="nobody", n=5, strict=True), now=NOON, source=loader)
+    assert ids(stranger) == ids(popular)
+    assert (stranger.fallback, stranger.strategy) == ("popular", "popular")
+    assert strict.items == []
+
+
+def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
+    trained: ModelVersion, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_rest = ids(recommend(request=FOR_TEA, now=NOON, source=loader))
+    sold_out, hidden = Product.objects.get(product_id=first), Product.objects.get(product_id=second)
+    sold_out.stock = 0
+    sold_out.save()
+    hidden.is_active = False
+    hidden.save()
+    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    assert {first, second}.isdisjoint(ids(recommend(request=FOR_TEA, now=NOON, source=loader)))
+    anyway = recommend(
+        request=Request(scenario="for-you", user_id="user-0", n=5, in_stock=False), now=NOON, source=loader
+    )
+    assert first in ids(anyway)
+    assert second not in ids(anyway)
+
+
+def test_filters_and_exclusions_hold(trained: ModelVersion, loader: Loader) -> None:
+    def shown(**wanted) -> list[str]:  # type: ignore[no-untyped-def]
+        return ids(recommend(request=Request(scenario="popular", n=100, **wanted), now=NOON, source=loader))
+
+    assert sorted(shown(category="Drinks > tea")) == [f"tea-{number}" for number in range(5)]
+    assert len(shown(category="Drinks")) == 15
+    assert sorted(shown(brand="cake house")) == [f"cake-{number}" for number in range(5)]
+    assert sorted(shown(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
+    assert "tea-0" not in shown(exclude=["tea-0", "unheard of"])
+    assert shown(category="Drinks > wine") == []
+
+
+def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelVersion, loader: Loader) -> None:
+    answer = recommend(request=Request(scenario="similar", product_ids=["tea-2"], n=4), now=NOON, source=loader)
+    assert sorted(ids(answer)) == ["tea-0", "tea-1", "tea-3", "tea-4"]
+    assert all(item.reason is not None and item.reason.product_ids == ["tea-2"] for item in answer.items)
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, loader: Loader) -> None:
+    whole = ids(recommend(request=Request(scenario="popular", n=15), now=NOON, source=loader))
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = recommend(request=Request(scenario="popular", n=4, cursor=cursor), now=NOON, source=loader)
+        found += ids(answer)
+        cursor = answer.next_cursor
+    assert found == whole
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"scenario": "psychic"}, "scenario"),
+        ({"n": 0}, "n"),
+        ({"n": 101}, "n"),
+        ({"cursor": "???"}, "cursor"),
+        ({"scenario": "similar"}, "product_id"),
+    ],
+)
+def test_a_wrong_request_names_the_field(trained: ModelVersion, loader: Loader, wrong: dict, field: str) -> None:
+    with pytest.raises(WrongRequestError) as caught:
+        recommend(request=Request(**{"scenario": "for-you", **wrong}), now=NOON, source=loader)
+    assert caught.value.field == field
+
+
+def test_the_warm_path_asks_the_database_nothing(
+    trained: ModelVersion, loader: Loader, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    recommend(request=FOR_TEA, now=NOON, source=loader)
+    with django_assert_num_queries(0):
+        for request in (FOR_TEA, Request(scenario="similar", product_ids=["tea-1"]), Request(scenario="popular")):
+            recommend(request=request, now=NOON, source=loader)
+
+
+def test_a_new_version_serves_after_a_look_and_without_valkey_too(
+    trained: ModelVersion, loader: Loader, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == trained.version
+    second = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    announce(scenario="for-you", version=second.version)  # what promotion does after its commit
+    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == second.version
+    valkey.flushdb()
+    assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version
+    valkey.hset(ACTIVE_MODELS_KEY, "for-you", "of another database")
+    assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version
+
+
+def test_without_a_model_the_answer_says_what_to_do(db: None, valkey: redis.Redis, loader: Loader) -> None:
+    with pytest.raises(NoModelError, match=r"manage\.py train"):
+        recommend(request=FOR_TEA, now=NOON, source=loader)
+
+
+def test_recommendation_ids_are_uuids_of_version_7_that_sort_by_time(trained: ModelVersion, loader: Loader) -> None:
+    import uuid
+
+    early = recommend(request=FOR_TEA, now=NOON, source=loader).recommendation_id
+    late = recommend(request=FOR_TEA, now=NOON + timedelta(seconds=1), source=loader).recommendation_id
+    assert uuid.UUID(early).version == 7
+    assert uuid.UUID(early).variant == uuid.RFC_4122
+    assert early < late
