@@ -1,0 +1,110 @@
+"""RFM by hand."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.models import RfmGroup
+from customers.lifecycle.scoring.rfm import CELLS, GROUPS, quintiles, score_rfm
+
+# customer, first order, last order, orders, revenue, and what a person works out: R, F, M, group
+DOZEN = [
+    (1, 1, 100, 10, 500, 5, 5, 5, "champions"),
+    (2, 2, 99, 1, 20, 5, 1, 1, "new"),
+    (3, 3, 98, 5, 300, 4, 4, 4, "loyal"),
+    (4, 4, 97, 2, 40, 4, 2, 2, "potential_loyalists"),
+    (5, 5, 90, 2, 60, 3, 2, 2, "about_to_sleep"),
+    (6, 6, 80, 7, 90, 3, 4, 3, "loyal"),
+    (7, 7, 70, 3, 100, 2, 3, 3, "at_risk"),
+    (8, 8, 60, 1, 10, 2, 1, 1, "hibernating"),
+    (9, 9, 50, 8, 800, 2, 5, 5, "cant_lose"),
+    (10, 10, 40, 4, 200, 1, 3, 4, "at_risk"),
+    (11, 11, 30, 1, 30, 1, 1, 1, "hibernating"),
+    (12, 12, 20, 2, 50, 1, 2, 2, "hibernating"),
+]
+
+# as lifecycle.md words them: recencies, frequencies
+RULES = {
+    "champions": ({5}, {4, 5}),
+    "loyal": ({3, 4}, {4, 5}),
+    "potential_loyalists": ({4, 5}, {2, 3}),
+    "new": ({5}, {1}),
+    "promising": ({4}, {1}),
+    "need_attention": ({3}, {3}),
+    "about_to_sleep": ({3}, {1, 2}),
+    "cant_lose": ({1, 2}, {5}),
+    "at_risk": ({1, 2}, {3, 4}),
+    "hibernating": ({1, 2}, {1, 2}),
+}
+
+
+def columns(rows: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
+    customer, first, last, orders, revenue = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    return {
+        "customer": customer,
+        "first_order": first,
+        "last_order": last,
+        "orders": orders,
+        "revenue": revenue,
+    }
+
+
+def test_a_dozen_customers_score_as_by_hand() -> None:
+    rfm = score_rfm(**columns([row[:5] for row in DOZEN]))
+    found = [(int(r), int(f), int(m), GROUPS[g]) for r, f, m, g in zip(rfm.r, rfm.f, rfm.m, rfm.group, strict=True)]
+    assert found == [row[5:] for row in DOZEN]
+
+
+@pytest.mark.parametrize(("r", "f"), list(product(range(1, 6), repeat=2)))
+def test_each_cell_has_exactly_one_group_and_it_is_the_right_one(r: int, f: int) -> None:
+    fitting = [group for group, (recencies, frequencies) in RULES.items() if r in recencies and f in frequencies]
+    assert fitting == [CELLS[r - 1][f - 1]]
+
+
+def test_the_groups_are_those_of_the_profile() -> None:
+    assert set(GROUPS) == set(RfmGroup.values)
+
+
+def test_five_bins_exist_when_everybody_is_equal_and_the_first_order_decides() -> None:
+    same = np.full(10, 3, np.int64)
+    first = np.arange(10, 0, -1)
+    assert quintiles(same, first, np.arange(10)).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+
+def test_equal_values_and_first_orders_are_told_apart_by_id() -> None:
+    same = np.full(6, 3, np.int64)
+    assert quintiles(same, same, np.array([60, 50, 40, 30, 20, 10])).tolist() == [5, 4, 3, 2, 1, 1]
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(7)
+    n = 137
+    rows = np.stack(
+        [np.arange(n), rng.integers(0, 5, n), rng.integers(0, 9, n), rng.integers(1, 4, n), rng.integers(0, 3, n)]
+    )
+    shuffled = rng.permutation(n)
+    names = ("customer", "first_order", "last_order", "orders", "revenue")
+    straight = score_rfm(**dict(zip(names, rows, strict=True)))
+    mixed = score_rfm(**dict(zip(names, rows[:, shuffled], strict=True)))
+    for score in ("r", "f", "m", "group"):
+        assert getattr(mixed, score).tolist() == getattr(straight, score)[shuffled].tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 12, 13])
+def test_bins_are_as_even_as_they_can_be(n: int) -> None:
+    scores = quintiles(np.arange(n), np.zeros(n, np.int64), np.arange(n))
+    sizes = np.bincount(scores, minlength=6)[1:]
+    assert sizes.tolist() == [n // 5 + (place < n % 5) for place in range(5)]
+    assert (np.diff(scores) >= 0).all()
+
+
+def test_nobody_is_scored_when_nobody_ordered() -> None:
+    nothing = np.empty(0, np.int64)
+    rfm = score_rfm(customer=nothing, first_order=nothing, last_order=nothing, orders=nothing, revenue=nothing)
+    assert rfm.group.shape == (0,)
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="different numbers of customers"):
+        score_rfm(**columns([row[:5] for row in DOZEN]) | {"orders": np.ones(3, np.int64)})
