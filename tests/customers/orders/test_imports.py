@@ -568,7 +568,7 @@ def test_file_without_header_stops(load: Load) -> None:
 
 
 def test_unclosed_quote_stops_and_writes_nothing(load: Load) -> None:
-    with pytest.raises(UnreadableFileError, match="line 5.* quotation mark"):
+    with pytest.raises(UnreadableFileError, match=r"line 5.* quotation mark"):
         load(THREE + 'A3,"ada,2026-05-01,tea,Tea,1,4.50\nA4,ada,2026-05-01,tea,Tea,1,4.50\n')
     assert not Order.objects.exists()
 

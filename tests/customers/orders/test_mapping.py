@@ -19,7 +19,7 @@ def test_told_columns_go_before_the_preset() -> None:
 
 
 def test_unknown_field_is_named_with_the_nearest() -> None:
-    with pytest.raises(MappingError, match=r"Unknown field 'prise'.*Do you mean|Unknown field 'quantiti'.*'quantity'"):
+    with pytest.raises(MappingError, match=r"Unknown field 'quantiti'\. Do you mean 'quantity'"):
         resolve_mapping(columns=OWN, mapping={"quantiti": "quantity"})
 
 

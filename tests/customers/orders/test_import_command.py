@@ -1,0 +1,73 @@
+"""``manage.py import_orders``: what it prints and how it ends."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from customers.orders.models import Order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def folders(settings: Any, tmp_path: Path) -> None:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    settings.VAR_DIR = tmp_path / "var"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "orders.csv"
+    path.write_text("Invoice,Day,Item,Count,Price\n1,2026-05-01,tea,1,4.50\n2,2026-05-01,tea,0,4.50\n")
+    return path
+
+
+OPTIONS = ["--map", "order_id=Invoice", "--map", "placed_at=Day", "--map", "product_id=Item", "--map", "quantity=Count"]
+
+
+def run(*arguments: object) -> str:
+    out = StringIO()
+    call_command("import_orders", *map(str, arguments), stdout=out, verbosity=0)
+    return out.getvalue()
+
+
+def test_table_names_counts_reasons_and_the_error_file(file: Path) -> None:
+    text = run(file, *OPTIONS, "--map", "unit_price=Price")
+    rows = {" ".join(line.split()) for line in text.splitlines()}
+    assert {"rows 2", "loaded 1", "rejected 1", "The quantity is zero. 1", "new orders 1"} <= rows
+    assert "-rejected.csv" in text
+    assert Order.objects.get().source.key == "orders"
+
+
+def test_dry_run_says_so_and_writes_nothing(file: Path) -> None:
+    assert "nothing was written" in run(file, *OPTIONS, "--map", "unit_price=Price", "--dry-run")
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--map", "prise=Price"], "Unknown field 'prise'"),
+        ([], "No column for unit_price"),
+        (["--map", "unit_price=Price", "--currency", "moon"], "'MOON' is not a currency"),
+        (["--map", "unit_price=Price", "--source", "My Shop"], "small letters"),
+        (["--map", "unit_price"], "field=column"),
+    ],
+)
+def test_what_cannot_be_read_ends_with_a_message(file: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message) as caught:
+        run(file, *OPTIONS, *arguments)
+    assert caught.value.returncode == 1
+
+
+def test_interruption_writes_nothing_and_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("customers.orders.loading.update_lines", interrupt)
+    with pytest.raises(CommandError, match="nothing was written"):
+        run(file, *OPTIONS, "--map", "unit_price=Price")
+    assert not Order.objects.exists()
