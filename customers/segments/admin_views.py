@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import batched
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -16,12 +17,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from customers.identity.models import Customer
 from customers.segments.catalogue_names import suggest_names
-from customers.segments.csv_cells import csv_line
-from customers.segments.membership import listed, members, preview
+from customers.segments.csv_cells import csv_lines
+from customers.segments.membership import listed, members, preview, with_user_id
 from customers.segments.models import Segment
 from customers.segments.reading import ConditionError
 
 PAGE = 100
+CHUNK = 5000
 COLUMNS = ("stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
 PERSONAL = ("name", "email", "phone")
 MAY_SEE_PERSONAL = "identity.view_personal"
@@ -118,20 +120,18 @@ def members_csv(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: in
     if with_personal and not request.user.has_perm(MAY_SEE_PERSONAL):  # type: ignore[union-attr]
         raise PermissionDenied
     try:
-        customers = listed(members(segment=segment, as_of=timezone.now())).order_by("pk")
+        customers = with_user_id(members(segment=segment, as_of=timezone.now())).order_by("pk")
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    if with_personal:
-        customers = customers.defer(None).defer("traits", "birthday")
-    response = StreamingHttpResponse(csv_lines(customers, with_personal), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_blocks(customers, with_personal), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="segment-{segment.key}.csv"'
     return response
 
 
-def csv_lines(customers: QuerySet[Customer], with_personal: bool) -> Iterator[str]:
+def csv_blocks(customers: QuerySet[Customer], with_personal: bool) -> Iterator[str]:
+    """A block of lines at a time; personal fields are decrypted only where they are asked for."""
     personal = PERSONAL if with_personal else ()
-    yield csv_line(("user_id", *COLUMNS, *personal))
-    for customer in customers.iterator(chunk_size=5000):
-        profile = getattr(customer, "profile", None)
-        values = [getattr(profile, column, None) for column in COLUMNS]
-        yield csv_line([customer.user_id, *values, *(getattr(customer, column) for column in personal)])  # type: ignore[attr-defined]
+    yield csv_lines([("user_id", *COLUMNS, *personal)])
+    rows = customers.values_list("user_id", *(f"profile__{column}" for column in COLUMNS), *personal)
+    for block in batched(rows.iterator(chunk_size=CHUNK), CHUNK):
+        yield csv_lines(block)

@@ -161,7 +161,7 @@ def latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str 
     if status == CONSENT_NONE:
         return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
     later = Q(recorded_at__gt=OuterRef("recorded_at")) | Q(recorded_at=OuterRef("recorded_at"), pk__gt=OuterRef("pk"))
-    latest = ~Exists(lines.filter(later, customer=OuterRef("customer")))
+    latest = ~Exists(lines.filter(later, customer=OuterRef("customer")).exclude(status=status))
     return Q(Exists(lines.filter(latest, customer=OuterRef(customer), status=status)))
 
 

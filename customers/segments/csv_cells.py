@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +16,13 @@ def safe_cell(value: Any) -> Any:
         return ""
     if isinstance(value, int | float | Decimal):
         return value
+    if isinstance(value, datetime):
+        return value.isoformat()
     text = str(value)
     return f"'{text}" if text.startswith(RUNS) else text
 
 
-def csv_line(values: Iterable[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([safe_cell(value) for value in values])
-    return line.getvalue()
+def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+    lines = io.StringIO()
+    csv.writer(lines).writerows([safe_cell(value) for value in row] for row in rows)
+    return lines.getvalue()

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.identity.models import Customer, Identifier
 from customers.segments.models import Segment
 from customers.segments.reading import ConditionError
+from recommendations.campaigns import audience
 from recommendations.campaigns.assignment import bucket_of
 from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
 from recommendations.campaigns.models import AudienceExport, Campaign
@@ -176,12 +177,20 @@ def test_a_user_id_is_never_a_formula(evil: str) -> None:
     assert [row["user_id"] for row in rows] == [f"'{evil}", 'a,"b"\nc']
 
 
-def test_an_export_that_is_cut_off_leaves_a_record_of_what_went_out(loyal: Segment) -> None:
+def test_an_export_that_is_cut_off_leaves_a_record_of_what_went_out(
+    loyal: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "CHUNK", 3)
     lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia")
     assert AudienceExport.objects.get().rows == 0
-    next(lines), next(lines), next(lines)
+    text = next(lines) + next(lines)
     lines.close()  # type: ignore[attr-defined]
-    assert AudienceExport.objects.get().rows == 2
+    record = AudienceExport.objects.get()
+    assert (record.segment_size, record.rows, len(text.splitlines())) == (
+        3,
+        len(text.splitlines()) - 1,
+        record.rows + 1,
+    )
 
 
 def test_a_segment_that_cannot_work_is_told_and_nothing_recorded() -> None:

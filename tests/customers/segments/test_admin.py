@@ -1,0 +1,222 @@
+"""The back office's pages of segments."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from customers.segments.models import Segment
+from tests.makers import make_customer, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+LOYAL = {"all": [{"field": "stage", "op": "in", "value": ["loyal"]}]}
+
+
+def login(*permissions: str, superuser: bool = False) -> Client:
+    user = User.objects.create(username=f"user-{User.objects.count()}", is_staff=True, is_superuser=superuser)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def marketer() -> Client:
+    return login("view_segment", "add_segment", "change_segment", "delete_segment")
+
+
+@pytest.fixture
+def analyst() -> Client:
+    return login("view_segment")
+
+
+def body(response: Any) -> str:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode()
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "Loyal",
+        "key": "loyal",
+        "description": "",
+        "kind": "live",
+        "condition": json.dumps(LOYAL),
+        **changes,
+    }
+
+
+def preview(client: Client, condition: Any, key: str = "") -> Any:
+    data = json.dumps({"condition": condition, "key": key})
+    return client.post(reverse("admin:segments_segment_preview"), data, content_type="application/json")
+
+
+def test_the_list_shows_sizes_and_errors_without_a_query_a_row(marketer: Client) -> None:
+    make_segment("loyal", LOYAL, size=1234, duration_ms=5.5)
+    make_segment("broken", {}, error="$: cannot work")
+    with CaptureQueriesContext(connection) as few:
+        page = body(marketer.get(reverse("admin:segments_segment_changelist")))
+    assert "1,234" in page
+    assert "cannot work" in page
+    for number in range(20):
+        make_segment(f"more-{number}")
+    with CaptureQueriesContext(connection) as many:
+        marketer.get(reverse("admin:segments_segment_changelist"))
+    assert len(many) == len(few)
+
+
+def test_a_marketer_makes_a_segment_with_the_builder_and_sees_its_size(marketer: Client) -> None:
+    make_profile(make_customer("anna"), stage="loyal")
+    page = body(marketer.get(reverse("admin:segments_segment_add")))
+    assert "segments/condition-builder.js" in page
+    assert '"name": "stage"' in page
+    answer = marketer.post(reverse("admin:segments_segment_add"), form())
+    assert answer.status_code == 302, body(answer)
+    segment = Segment.objects.get()
+    assert (segment.condition, segment.size) == (LOYAL, 1)
+    page = marketer.get(reverse("admin:segments_segment_change", args=[segment.pk]))
+    assert page.status_code == 200
+
+
+def test_a_link_can_offer_a_condition(marketer: Client) -> None:
+    page = body(
+        marketer.get(reverse("admin:segments_segment_add"), {"condition": json.dumps(LOYAL), "name": "Offered"})
+    )
+    assert "&quot;loyal&quot;" in page
+    assert "Offered" in page
+    assert marketer.get(reverse("admin:segments_segment_add"), {"condition": "{no json"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"condition": '{"all": [{"field": "stag", "op": "in"}]}'}, "$.all[0].field"),
+        ({"condition": '{"field": "segment", "op": "in", "value": ["loyal"]}'}, "loyal → loyal"),
+        ({"condition": ""}, "no condition"),
+        ({"condition": "{"}, "valid JSON"),
+        ({"key": "preview"}, "taken by an address"),
+    ],
+)
+def test_a_condition_that_cannot_work_is_not_saved(marketer: Client, changes: dict[str, str], told: str) -> None:
+    answer = marketer.post(reverse("admin:segments_segment_add"), form(**changes))
+    assert answer.status_code == 200
+    assert told in body(answer)
+    assert not Segment.objects.exists()
+
+
+def test_a_fixed_list_is_uploaded_and_unknown_ids_are_told(marketer: Client) -> None:
+    make_customer("anna")
+    file = SimpleUploadedFile("list.csv", b"user_id\nanna\nnobody\n")
+    address = reverse("admin:segments_segment_add")
+    page = body(marketer.post(address, form(kind="fixed", list_file=file), follow=True))
+    assert "nobody" in page
+    segment = Segment.objects.get()
+    assert (segment.size, segment.condition) == (1, {})
+    wrong = SimpleUploadedFile("list.csv", b"a,b\n1,2\n")
+    change = reverse("admin:segments_segment_change", args=[segment.pk])
+    assert "user_id" in body(marketer.post(change, form(list_file=wrong)))
+    assert marketer.post(change, form(name="Renamed")).status_code == 302
+    segment.refresh_from_db()
+    assert (segment.name, segment.members.count()) == ("Renamed", 1)
+
+
+def test_the_live_count_answers_or_names_the_place(marketer: Client) -> None:
+    make_profile(make_customer("anna"), stage="loyal")
+    assert preview(marketer, LOYAL).json()["count"] == 1
+    wrong = preview(marketer, {"all": [{"field": "r", "op": "eq", "value": 7}]})
+    assert wrong.status_code == 400
+    assert wrong.json()["problems"][0]["path"] == "$.all[0].value"
+    assert (
+        preview(marketer, {"field": "segment", "op": "in", "value": ["me"]}, key="me").json()["problems"][0]["code"]
+        == "circle"
+    )
+    for nonsense in ("", "[]", '"x"', "{}", "[" * 100_000):
+        answer = marketer.post(reverse("admin:segments_segment_preview"), nonsense, content_type="application/json")
+        assert answer.status_code == 400
+    assert marketer.get(reverse("admin:segments_segment_preview")).status_code == 405
+
+
+def test_names_are_suggested_for_fields_that_have_some(marketer: Client) -> None:
+    make_segment("champions")
+    make_customer("a", country="DE")
+    address = reverse("admin:segments_segment_suggest")
+    assert marketer.get(address, {"field": "segment", "q": "champ"}).json() == {"names": ["champions"]}
+    assert marketer.get(address, {"field": "country", "q": "d"}).json() == {"names": ["DE"]}
+    assert marketer.get(address, {"field": "stage", "q": "\0"}).json() == {"names": []}
+
+
+def test_members_are_paged_a_hundred_at_a_time(marketer: Client) -> None:
+    segment = make_segment("everybody")
+    for number in range(101):
+        make_profile(make_customer(f"u{number:03}"), stage="loyal")
+    address = reverse("admin:segments_segment_members", args=[segment.pk])
+    first = marketer.get(address)
+    assert "101 customers" in body(first)
+    assert "u099" in body(first)
+    assert "u100" not in body(first)
+    second = body(marketer.get(address, {"after": first.context["next"]}))
+    assert "u100" in second
+    assert "u099" not in second
+    assert marketer.get(address, {"after": "x'; --"}).status_code == 200
+
+
+def test_a_segment_that_cannot_work_shows_why(marketer: Client) -> None:
+    segment = make_segment("broken", {"field": "x", "op": "eq"})
+    assert "$.field" in body(marketer.get(reverse("admin:segments_segment_members", args=[segment.pk])))
+    assert marketer.get(reverse("admin:segments_segment_members_csv", args=[segment.pk])).status_code == 409
+
+
+def test_the_csv_holds_personal_data_only_for_who_may_see_it(marketer: Client) -> None:
+    segment = make_segment("everybody")
+    make_profile(make_customer("=anna", name="Anna Secret", email="anna@example.com"), stage="loyal", orders=3)
+    address = reverse("admin:segments_segment_members_csv", args=[segment.pk])
+    text = body(marketer.get(address))
+    assert "'=anna,loyal,,,,,3," in text
+    assert "Secret" not in text
+    assert marketer.get(address, {"personal": ""}).status_code == 403
+    officer = login(superuser=True)
+    assert "Anna Secret,anna@example.com" in body(officer.get(address, {"personal": ""}))
+    assert "Secret" not in body(officer.get(address))
+
+
+def test_an_analyst_looks_and_changes_nothing(analyst: Client) -> None:
+    segment = make_segment("loyal", LOYAL)
+    change = reverse("admin:segments_segment_change", args=[segment.pk])
+    assert analyst.get(change).status_code == 200
+    assert analyst.get(reverse("admin:segments_segment_members", args=[segment.pk])).status_code == 200
+    assert analyst.post(change, form(name="Mine")).status_code == 403
+    assert analyst.get(reverse("admin:segments_segment_add")).status_code == 403
+    assert analyst.post(reverse("admin:segments_segment_delete", args=[segment.pk]), {"post": "yes"}).status_code == 403
+    segment.refresh_from_db()
+    assert segment.name == "loyal"
+
+
+def test_who_may_not_see_segments_gets_nothing() -> None:
+    segment = make_segment("loyal", LOYAL)
+    stranger = login("view_customer")
+    for name, arguments in (("preview", []), ("suggest", []), ("members", [segment.pk]), ("members_csv", [segment.pk])):
+        assert stranger.get(reverse(f"admin:segments_segment_{name}", args=arguments)).status_code == 403
+
+
+def test_a_segment_that_others_refer_to_is_protected(marketer: Client) -> None:
+    loyal = make_segment("loyal", LOYAL)
+    make_segment("both", {"field": "segment", "op": "in", "value": ["loyal"]})
+    marketer.post(reverse("admin:segments_segment_delete", args=[loyal.pk]), {"post": "yes"})
+    assert Segment.objects.filter(key="loyal").exists()
+    chosen = {"action": "delete_selected", "_selected_action": [loyal.pk], "post": "yes"}
+    marketer.post(reverse("admin:segments_segment_changelist"), chosen)
+    assert Segment.objects.filter(key="loyal").exists()
+
+
+def test_count_now_counts_the_chosen(marketer: Client) -> None:
+    loyal = make_segment("loyal", LOYAL)
+    chosen = {"action": "count_now", "_selected_action": [loyal.pk]}
+    marketer.post(reverse("admin:segments_segment_changelist"), chosen)
+    loyal.refresh_from_db()
+    assert loyal.size == 0

@@ -1,0 +1,178 @@
+"""Campaigns over REST and in the back office."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from config.access.grants import Grant
+from customers.segments.models import Segment
+from recommendations.campaigns.models import AudienceExport, Campaign
+from tests.makers import make_customer, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+
+def client_with(*scopes: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(token=Grant(caller="test", name="shop key", scopes=frozenset(scopes)))
+    return client
+
+
+def login(*permissions: str) -> Client:
+    user = User.objects.create(username=f"user-{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def body(response: Any) -> str:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode()
+
+
+@pytest.fixture
+def api() -> APIClient:
+    return client_with("campaigns:read", "campaigns:write")
+
+
+@pytest.fixture
+def everybody() -> Segment:
+    for number in range(4):
+        make_profile(make_customer(f"u{number}"), stage="loyal")
+    return make_segment("everybody")
+
+
+def test_a_campaign_is_made_previewed_and_exported(api: APIClient, everybody: Segment) -> None:
+    wanted = {"key": "spring", "name": "Spring", "segment": "everybody", "holdout_share": "0"}
+    made = api.post("/api/v1/campaigns/", wanted, format="json")
+    assert made.status_code == 201, made.content
+    assert made.json()["status"] == "draft"
+    assert [each["key"] for each in api.get("/api/v1/campaigns/").json()["results"]] == ["spring"]
+    preview = api.post("/api/v1/campaigns/spring/preview/").json()
+    assert (preview["segment"], preview["audience"], preview["mde_missing"]) == (4, 4, "no_holdout")
+    text = body(api.get("/api/v1/campaigns/spring/audience.csv"))
+    assert text.splitlines()[0] == "user_id,stage,rfm_group,r,f,m,orders,revenue,last_order_at"
+    assert len(text.splitlines()) == 5
+    assert (AudienceExport.objects.get().exported_by, AudienceExport.objects.get().rows) == ("shop key", 4)
+    changed = api.patch("/api/v1/campaigns/spring/", {"holdout_share": "0.25"}, format="json")
+    assert changed.json()["holdout_share"] == "0.2500"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"segment": "nobody"}, "segment"),
+        ({"holdout_share": "1"}, "holdout_share"),
+        ({"holdout_share": "-0.1"}, "holdout_share"),
+        ({"channel": "fax"}, "channel"),
+        ({"required_consent": "fax"}, "required_consent"),
+        ({"key": "a b"}, "key"),
+    ],
+)
+def test_wrong_input_is_refused_by_field(
+    api: APIClient, everybody: Segment, change: dict[str, str], field: str
+) -> None:
+    answer = api.post("/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "everybody", **change}, format="json")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_what_decides_the_groups_stays_after_the_launch(api: APIClient, everybody: Segment) -> None:
+    Campaign.objects.create(key="spring", name="Spring", segment=everybody, status="launched", holdout_share="0.1")
+    for change in ({"holdout_share": "0.2"}, {"channel": "email"}, {"required_consent": "email"}):
+        assert api.patch("/api/v1/campaigns/spring/", change, format="json").status_code == 400
+    assert (
+        api.patch("/api/v1/campaigns/spring/", {"name": "Summer", "holdout_share": "0.1"}, format="json").status_code
+        == 200
+    )
+    assert api.patch("/api/v1/campaigns/spring/", {"status": "draft"}, format="json").json()["status"] == "launched"
+    assert api.delete("/api/v1/campaigns/spring/").status_code == 405
+
+
+def test_a_segment_that_cannot_work_answers_409(api: APIClient) -> None:
+    broken = make_segment("broken", {"field": "x", "op": "eq"})
+    Campaign.objects.create(key="c", name="C", segment=broken)
+    assert api.post("/api/v1/campaigns/c/preview/").status_code == 409
+    assert api.get("/api/v1/campaigns/c/audience.csv").status_code == 409
+    assert not AudienceExport.objects.exists()
+
+
+def test_reading_scope_neither_writes_nor_exports(everybody: Segment) -> None:
+    Campaign.objects.create(key="c", name="C", segment=everybody)
+    reader = client_with("campaigns:read")
+    assert reader.post("/api/v1/campaigns/c/preview/").status_code == 200
+    assert reader.patch("/api/v1/campaigns/c/", {"name": "D"}, format="json").status_code == 403
+    assert reader.get("/api/v1/campaigns/c/audience.csv").status_code == 403
+
+
+MARKETER = (
+    "view_campaign",
+    "add_campaign",
+    "change_campaign",
+    "add_audienceexport",
+    "view_audienceexport",
+    "view_segment",
+)
+
+
+def test_a_marketer_makes_a_campaign_sees_its_audience_and_downloads_it(everybody: Segment) -> None:
+    marketer = login(*MARKETER)
+    assert marketer.get(reverse("admin:campaigns_campaign_add")).status_code == 200
+    wanted = {
+        "name": "Spring",
+        "key": "spring",
+        "description": "",
+        "channel": "export",
+        "segment": everybody.pk,
+        "holdout_share": "0",
+        "required_consent": "",
+    }
+    answer = marketer.post(reverse("admin:campaigns_campaign_add"), wanted)
+    assert answer.status_code == 302, body(answer)
+    campaign = Campaign.objects.get()
+    assert campaign.holdout_share == Decimal(0)
+    assert marketer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).status_code == 200
+    assert marketer.get(reverse("admin:campaigns_campaign_changelist")).status_code == 200
+    page = body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
+    assert "plotly/plotly.min.js" in page
+    assert '"customers": [4, 4, 4, 4]' in page
+    assert "Hold out a share" in page
+    address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
+    assert address in page
+    assert len(body(marketer.get(address)).splitlines()) == 5
+    assert marketer.get(reverse("admin:campaigns_audienceexport_changelist")).status_code == 200
+    export = AudienceExport.objects.get()
+    assert export.rows == 4
+    assert marketer.get(reverse("admin:campaigns_audienceexport_change", args=[export.pk])).status_code == 200
+    assert marketer.get(reverse("admin:campaigns_audienceexport_add")).status_code == 403
+
+
+def test_an_analyst_sees_the_audience_and_takes_nothing_away(everybody: Segment) -> None:
+    campaign = Campaign.objects.create(key="c", name="C", segment=everybody)
+    analyst = login("view_campaign", "view_segment")
+    page = analyst.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk]))
+    address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
+    assert page.status_code == 200
+    assert address not in body(page)
+    assert analyst.get(address).status_code == 403
+    assert (
+        analyst.post(reverse("admin:campaigns_campaign_change", args=[campaign.pk]), {"name": "D"}).status_code == 403
+    )
+    stranger = login("view_segment")
+    assert stranger.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])).status_code == 403
+    assert not AudienceExport.objects.exists()
+
+
+def test_a_launched_campaign_and_a_broken_segment_have_pages() -> None:
+    marketer = login(*MARKETER)
+    broken = make_segment("broken", {"field": "x", "op": "eq"})
+    campaign = Campaign.objects.create(key="c", name="C", segment=broken, status="launched")
+    assert "$.field" in body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
+    assert marketer.get(reverse("admin:campaigns_campaign_audience", args=[campaign.pk])).status_code == 409
+    assert marketer.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk])).status_code == 200
