@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.querysets import ProductQuerySet
 
@@ -70,7 +71,9 @@ class Product(models.Model):
     tags = ArrayField(models.CharField(max_length=100), verbose_name=_("tags"), default=list, blank=True)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
     is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("Inactive products are kept for history and never shown.")
+        pgettext_lazy("product", "active"),
+        default=True,
+        help_text=_("Inactive products are kept for history and never shown."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_index=True)

@@ -44,6 +44,18 @@ THEIRS = (
     "django/forms",
     "django/views",
 )
+# Parts of unfold for packages that we don't install.
+SKIPPED = (
+    "unfold/contrib/constance/",
+    "unfold/contrib/forms/",
+    "unfold/contrib/guardian/",
+    "unfold/contrib/hijack/",
+    "unfold/contrib/location_field/",
+    "unfold/contrib/reversion/",
+    "unfold/contrib/reversion_compare/",
+    "unfold/contrib/simple_history/",
+    "unfold/contrib/waffle/",
+)
 SPOKEN_BY_DJANGO = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
 # Function → where its arguments hold the context, the text and the plural.
 CALLS: dict[str, tuple[int | None, int, int | None]] = {
@@ -153,7 +165,7 @@ def find_in_folder(folder: Path, root: Path, *, ours: bool) -> Iterator[Found]:
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(root).as_posix()
         parts = path.relative_to(root).parts
-        if not {"migrations", "tests", "__pycache__"}.isdisjoint(parts):
+        if place.startswith(SKIPPED) or not {"migrations", "tests", "__pycache__"}.isdisjoint(parts):
             continue
         if path.suffix == ".py":
             try:

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ApiKey(models.Model):
@@ -16,7 +17,10 @@ class ApiKey(models.Model):
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     key_hash = models.CharField(_("key hash"), max_length=64, unique=True, editable=False)
     hint = models.CharField(
-        _("key"), max_length=20, editable=False, help_text=_("The first characters; the key itself is shown once.")
+        pgettext_lazy("secret", "key"),
+        max_length=20,
+        editable=False,
+        help_text=_("The first characters; the key itself is shown once."),
     )
     previous_hash = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
     previous_expires_at = models.DateTimeField(_("previous key expires at"), null=True, blank=True, editable=False)

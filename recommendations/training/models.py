@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ModelVersion(models.Model):
@@ -10,7 +11,7 @@ class ModelVersion(models.Model):
 
     class Status(models.TextChoices):
         CANDIDATE = "candidate", _("candidate")
-        ACTIVE = "active", _("active")
+        ACTIVE = "active", pgettext_lazy("model version", "active")
         RETIRED = "retired", _("retired")
         REJECTED = "rejected", _("rejected")
 

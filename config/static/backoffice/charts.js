@@ -13,9 +13,9 @@
 
   function theme() {
     return isDark()
-      ? { ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af",
+      ? { ink: "#d1d5db", faint: "#9ca3af", grid: "#374151", paper: "#111827", main: "#40b68b", other: "#9ca3af", before: "#fbbf24",
           scale: [[0, "#1b2735"], [0.01, "#123d33"], [0.35, "#0e5441"], [1, "#1b8f69"]] }
-      : { ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af",
+      : { ink: "#374151", faint: "#6b7280", grid: "#e5e7eb", paper: "#ffffff", main: "#117d5c", other: "#9ca3af", before: "#d97706",
           scale: [[0, "#f8fafc"], [0.01, "#e4f5ec"], [0.35, "#8ed3b3"], [1, "#117d5c"]] };
   }
 
@@ -37,7 +37,7 @@
         { type: "bar", name: now.name, x: spec.labels, y: now.values, customdata: spec.links, text: now.texts, textposition: "none",
           hovertemplate: "%{x}: %{text}<extra>%{fullData.name}</extra>", marker: { color: colours.main } },
         { type: "scatter", mode: "lines", name: before.name, x: spec.labels, y: before.values, text: before.texts,
-          hovertemplate: "%{text}<extra>%{fullData.name}</extra>", line: { color: colours.other, width: 2, dash: "dot" } },
+          hovertemplate: "%{text}<extra>%{fullData.name}</extra>", line: { color: colours.before, width: 2, dash: "dot" } },
       ],
       layout: layout(colours, {
         showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
@@ -79,12 +79,23 @@
   // A name of two words needs two lines where cells are narrow.
   const wrapped = (row, width) => row.map((text) => (width < 760 ? text.replace(" ", "<br>") : text).replace("\n", "<br>"));
 
-  function intervals(spec, colours) {
+  // Breaks a long label at a space, so that it leaves room for the chart on a phone.
+  function broken(label) {
+    const parts = [""];
+    for (const word of label.split(" ")) {
+      if (parts.at(-1) && parts.at(-1).length + word.length > 14) parts.push("");
+      parts[parts.length - 1] = `${parts.at(-1)} ${word}`.trim();
+    }
+    return parts.join("<br>");
+  }
+
+  function intervals(spec, colours, width) {
+    const labels = width < PHONE ? spec.labels.map(broken) : spec.labels;
     const above = spec.values.map((value, i) => (spec.high[i] === null ? 0 : spec.high[i] - value));
     const below = spec.values.map((value, i) => (spec.low[i] === null ? 0 : value - spec.low[i]));
     return {
       traces: [{
-        type: "scatter", mode: "markers", y: spec.labels, x: spec.values, text: spec.texts, hovertemplate: "%{y}: %{text}<extra></extra>",
+        type: "scatter", mode: "markers", y: labels, x: spec.values, text: spec.texts, hovertemplate: "%{y}: %{text}<extra></extra>",
         error_x: { type: "data", symmetric: false, array: above, arrayminus: below, color: colours.faint, thickness: 2, width: 6 },
         marker: { size: 12, color: spec.serves.map((serves) => (serves ? colours.main : colours.other)) },
       }],
