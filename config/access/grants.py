@@ -121,7 +121,7 @@ def _note_use(key_id: int, now: datetime) -> None:
     if noted is not None and now - noted < LAST_USED_EVERY:
         return
     _last_noted[key_id] = now
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
     try:
         ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now)
     except (OperationalError, InterfaceError) as error:

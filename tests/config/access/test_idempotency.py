@@ -1,0 +1,158 @@
+"""Writes that are sent twice are carried out once."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.db import OperationalError, connection
+from django.test import Client
+
+from config.access import idempotency
+from config.access.idempotency import purge_idempotent_answers
+from config.access.models import IdempotentAnswer
+from customers.identity.models import Consent
+from tests.config.access.callers import bearer, caller, make_key
+from tests.makers import make_customer
+
+ADDRESS = "/api/v1/customers/u1/consents/"
+LINE = {"purpose": "email", "status": "granted"}
+
+
+def post(client: Client, line: dict[str, str] = LINE, key: str = "k1", address: str = ADDRESS) -> Any:
+    return client.post(address, line, "application/json", headers={"Idempotency-Key": key})
+
+
+@pytest.mark.django_db
+def test_second_time_gets_the_first_answer_byte_for_byte() -> None:
+    make_customer("u1")
+    client = caller("customers:write")
+    first, second = post(client), post(client)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
+    assert "Idempotency-Replayed" not in first
+    assert second["Idempotency-Replayed"] == "true"
+    assert second["Content-Type"] == "application/json"
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_same_key_with_another_request_is_422() -> None:
+    make_customer("u1")
+    make_customer("u2")
+    client = caller("customers:write")
+    post(client)
+    for answer in (
+        post(client, {"purpose": "sms", "status": "granted"}),
+        post(client, address="/api/v1/customers/u2/consents/"),
+    ):
+        assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_keys_of_two_callers_are_apart() -> None:
+    make_customer("u1")
+    for _caller in range(2):
+        assert "Idempotency-Replayed" not in post(caller("customers:write"))
+    assert Consent.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_wrong_request_is_answered_alike_and_a_forbidden_one_is_not_kept() -> None:
+    make_customer("u1")
+    client = caller("customers:write")
+    wrong = {"purpose": "spam", "status": "granted"}
+    assert [post(client, wrong).status_code for _time in range(2)] == [400, 400]
+    assert post(client, wrong)["Content-Type"] == "application/problem+json"
+    assert post(caller("customers:read"), key="k2").status_code == 403
+    assert IdempotentAnswer.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["", "x" * 201, "tab\there", "ümlaut"])
+def test_wrong_key_is_named(key: str) -> None:
+    make_customer("u1")
+    answer = post(caller("customers:write"), key=key)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert not Consent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_read_ignores_the_key() -> None:
+    make_customer("u1")
+    answer = caller("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
+    assert answer.status_code == 200
+    assert not IdempotentAnswer.objects.exists()
+
+
+@pytest.mark.django_db
+def test_old_answers_are_purged() -> None:
+    make_customer("u1")
+    client = caller("customers:write")
+    post(client)
+    assert purge_idempotent_answers(before=datetime.now(UTC) - timedelta(hours=24)) == 0
+    assert purge_idempotent_answers(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert "Idempotency-Replayed" not in post(client)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failure_after_the_write_takes_the_write_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_customer("u1")
+    client = caller("customers:write")
+
+    def fail(*_arguments: Any) -> None:
+        raise OperationalError("the server is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(idempotency, "keep", fail)
+        assert post(client).status_code == 503
+    assert not Consent.objects.exists()
+    assert post(client).status_code == 201
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_in_progress_is_409() -> None:
+    make_customer("u1")
+    api_key, plain = make_key("customers:write")
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        from django.db import connections, transaction
+
+        with transaction.atomic():
+            assert idempotency.lock(f"key:{api_key.pk}", "k1")
+            locked.set()
+            done.wait(30)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert locked.wait(30)
+    answer = post(bearer(plain))
+    done.set()
+    holder.join()
+    assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
+    assert post(bearer(plain)).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_over_http_write_once(live_server: Any) -> None:
+    make_customer("u1")
+    _api_key, plain = make_key("customers:write")
+    headers = {"Authorization": f"Bearer {plain}", "Idempotency-Key": "k1", "Content-Type": "application/json"}
+
+    def send(_turn: int) -> int:
+        return requests.post(live_server.url + ADDRESS, data=json.dumps(LINE), headers=headers, timeout=30).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = list(pool.map(send, range(12)))
+    assert set(statuses) <= {201, 409}
+    assert 201 in statuses
+    assert Consent.objects.count() == 1
+    connection.close()

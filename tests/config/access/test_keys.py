@@ -1,0 +1,213 @@
+"""Keys: who gets in, with what, and until when."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from config.access import grants
+from config.access.grants import forget_keys, grant_of_key
+from config.access.keys import UnknownScopeError, create_key, rotate_key
+from config.access.models import ApiKey
+from customers.events.remembering import Memory
+from customers.events.write_keys import forget_sources
+from tests.config.access.callers import bearer, caller, make_key
+from tests.customers.events.senders import make_keyed_source
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/customers/"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    forget_keys()
+    forget_sources()
+
+
+def test_key_itself_is_stored_nowhere() -> None:
+    _api_key, plain = make_key("customers:read")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT access_apikey::text FROM access_apikey")
+        assert plain[12:] not in cursor.fetchone()[0]
+    assert plain.startswith("sk_live_")
+    assert len(base64.urlsafe_b64decode(plain.removeprefix("sk_live_") + "=")) == 32
+
+
+@pytest.mark.parametrize("scheme", ["Bearer {}", "bearer  {}", "Basic {basic}"])
+def test_key_opens_what_its_scope_names(scheme: str) -> None:
+    _api_key, plain = make_key("customers:read")
+    header = scheme.format(plain, basic=base64.b64encode(f"{plain}:".encode()).decode())
+    assert Client(headers={"Authorization": header}).get(ADDRESS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer sk_live_wrong", "Basic ?", "Basic /w==", "Digest x", "Bearer ü\udcff"]
+)
+def test_wrong_key_is_401_and_says_how(header: str) -> None:
+    answer = Client().get(ADDRESS, headers={"Authorization": header} if header else {})
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_missing_scope_is_named() -> None:
+    answer = caller("catalog:read").get(ADDRESS)
+    assert answer.status_code == 403
+    assert "customers:read" in answer.json()["detail"]
+    assert caller("customers:read").put(ADDRESS, {}, "application/json").status_code == 403
+
+
+@pytest.mark.parametrize("fields", [{"enabled": False}, {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}])
+def test_disabled_or_expired_key_is_refused(fields: dict[str, Any]) -> None:
+    assert caller("customers:read", **fields).get(ADDRESS).status_code == 401
+
+
+def test_rotated_key_works_beside_the_new_one_until_the_overlap_ends() -> None:
+    api_key, old = make_key("customers:read")
+    now = datetime.now(UTC)
+    new = rotate_key(key_id=api_key.pk, now=now, overlap=timedelta(hours=1))
+    for plain in (old, new):
+        assert grant_of_key(plain, now=now + timedelta(minutes=59)) is not None
+    assert grant_of_key(old, now=now + timedelta(minutes=60)) is None
+    assert grant_of_key(new, now=now + timedelta(minutes=60)) is not None
+
+
+def test_rotation_without_overlap_ends_the_old_key() -> None:
+    api_key, old = make_key("customers:read")
+    rotate_key(key_id=api_key.pk, now=datetime.now(UTC), overlap=timedelta(0))
+    assert bearer(old).get(ADDRESS).status_code == 401
+
+
+def test_warm_call_asks_the_database_nothing_about_the_key() -> None:
+    _api_key, plain = make_key("customers:read")
+    now = datetime.now(UTC)
+    grant_of_key(plain, now=now)
+    with CaptureQueriesContext(connection) as queries:
+        assert grant_of_key(plain, now=now + timedelta(seconds=30)) is not None
+    assert len(queries) == 0
+
+
+def test_revoked_key_is_refused_once_the_memory_is_five_seconds_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    api_key, plain = make_key("customers:read")
+    seconds = 0.0
+    monkeypatch.setattr("customers.events.remembering.time.monotonic", lambda: seconds)
+    now = datetime.now(UTC)
+    assert grant_of_key(plain, now=now) is not None
+    ApiKey.objects.filter(pk=api_key.pk).update(enabled=False)
+    seconds = 4.9
+    assert grant_of_key(plain, now=now) is not None
+    seconds = 5.0
+    assert grant_of_key(plain, now=now) is None
+
+
+def test_known_answer_outlives_a_database_that_is_away_and_an_unknown_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds, away = 0.0, False
+    monkeypatch.setattr("customers.events.remembering.time.monotonic", lambda: seconds)
+
+    def load(key: str) -> str | None:
+        if away:
+            raise OperationalError("no connection")
+        return "known" if key == "a" else None
+
+    memory = Memory(load)
+    assert (memory.get("a"), memory.get("b")) == ("known", None)
+    seconds, away = 60.0, True
+    assert memory.get("a") == "known"
+    with pytest.raises(OperationalError):
+        memory.get("b")
+
+
+def test_last_use_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grants, "_last_noted", {})
+    api_key, plain = make_key("customers:read")
+    start = datetime.now(UTC)
+    for seconds in (0, 30, 59, 60):
+        grant_of_key(plain, now=start + timedelta(seconds=seconds))
+        api_key.refresh_from_db()
+        assert api_key.last_used_at == start + timedelta(seconds=60 if seconds == 60 else 0)
+
+
+def test_write_key_of_a_source_counts_as_publishable() -> None:
+    _source, plain = make_keyed_source()
+    grant = grant_of_key(plain, now=datetime.now(UTC))
+    assert grant is not None
+    assert grant.publishable
+    assert bearer(plain).get(ADDRESS).status_code == 403
+
+
+def test_publishable_key_opens_only_publishable_views() -> None:
+    grant = grant_of_key(make_key(kind="publishable")[1], now=datetime.now(UTC))
+    assert grant is not None
+
+    class Open:
+        publishable = True
+
+    assert grant.allows(Open, "GET")
+    assert not grant.allows(object, "GET")
+
+
+def test_unknown_scope_and_scopes_of_a_publishable_key_are_refused() -> None:
+    with pytest.raises(UnknownScopeError, match="everything"):
+        create_key(name="x", kind="secret", scopes=["everything"], now=datetime.now(UTC))
+    with pytest.raises(ValueError, match="publishable"):
+        create_key(name="x", kind="publishable", scopes=["catalog:read"], now=datetime.now(UTC))
+
+
+def test_command_prints_a_key_that_works() -> None:
+    out = StringIO()
+    call_command("create_api_key", "reader", "--scope", "customers:read", stdout=out)
+    assert bearer(out.getvalue().strip()).get(ADDRESS).status_code == 200
+    with pytest.raises(CommandError, match="everything"):
+        call_command("create_api_key", "reader", "--scope", "everything")
+
+
+def staff(*permissions: str, is_staff: bool = True) -> Client:
+    user = User.objects.create_user("somebody", is_staff=is_staff)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_permissions_of_a_back_office_user_are_scopes() -> None:
+    assert staff("view_customer").get(ADDRESS).status_code == 200
+
+
+def test_back_office_user_without_the_permission_is_403() -> None:
+    assert staff().get(ADDRESS).status_code == 403
+
+
+def test_session_of_somebody_who_is_no_staff_is_401() -> None:
+    assert staff("view_customer", is_staff=False).get(ADDRESS).status_code == 401
+
+
+def test_write_by_session_needs_the_csrf_token() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.put(ADDRESS, {"customers": []}, "application/json").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "readable"),
+    [
+        ("Analyst", True),
+        ("Marketer", True),
+        ("Merchandiser", False),
+        ("Privacy officer", True),
+        ("Operator", False),
+        ("Administrator", True),
+    ],
+)
+def test_role_may_read_customers(role: str, readable: bool) -> None:
+    client = staff()
+    User.objects.get().groups.add(Group.objects.get(name=role))
+    assert (client.get(ADDRESS).status_code == 200) is readable
