@@ -328,6 +328,13 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # choices that several serializers show under one field name, or under several
+    "ENUM_NAME_OVERRIDES": {
+        "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
+        "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
+        "SegmentKindEnum": "customers.segments.models.Segment.Kind",
+        "StageEnum": "customers.lifecycle.models.Stage",
+    },
 }
 
 WAREHOUSE_URL = read("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
