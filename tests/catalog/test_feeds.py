@@ -364,3 +364,26 @@ def test_the_command_reports_and_fails_clearly(
         call_command("import_products", str(tmp_path / "none.csv"))
     with pytest.raises(CommandError, match="not a currency"):
         call_command("import_products", str(path), "--currency", "XYZW")
+
+
+@pytest.mark.parametrize("cut", [KeyboardInterrupt, SystemExit])
+def test_an_import_that_was_cut_off_is_completed_by_starting_it_again(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, cut: type[BaseException]
+) -> None:
+    monkeypatch.setattr("catalog.feeds.importing.BATCH", 2)
+    path = write("id,title\n" + "".join(f"{n},T{n}\n" for n in range(6)))
+
+    def cut_off(done: int, total: int) -> None:
+        if done == 4:
+            raise cut
+
+    options = FeedOptions(currency="EUR")
+    record = FeedImport(file_name=path.name, started_at=NOW)
+    with pytest.raises(cut):
+        import_feed(path=path, options=options, started_at=NOW, progress=cut_off, record=record)
+    assert Product.objects.count() == 4
+    assert bool(record.error) == (cut is KeyboardInterrupt)
+    import_feed(path=path, options=options, started_at=NOW, record=record)
+    record.refresh_from_db()
+    assert counts(record) == (6, 2, 0, 4, 0)
+    assert (Product.objects.count(), record.error) == (6, "")
