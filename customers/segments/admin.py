@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from customers.segments.forms import SegmentForm
 from customers.segments.membership import count_members
 from customers.segments.models import Segment
 
-EVALUATION = ("size", "last_evaluated_at", "duration_ms", "error")
+EVALUATION = ("size", "last_evaluated_at", "shown_duration", "error")
 
 
 @admin.register(Segment)
@@ -126,7 +127,7 @@ class SegmentAdmin(ModelAdmin):
     @display(description=gettext_lazy("size"), ordering="size")
     def shown_size(self, segment: Segment) -> SafeString:
         address = reverse("admin:segments_segment_members", args=[segment.pk])
-        size = "–" if segment.size is None else f"{segment.size:,}"
+        size = "–" if segment.size is None else number_format(segment.size, force_grouping=True)
         return format_html('<a href="{}">{}</a>', address, size)
 
     @display(description=gettext_lazy("duration"), ordering="duration_ms")

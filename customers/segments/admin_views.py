@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -81,9 +82,11 @@ def members_page(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
     try:
         found = members(segment=segment, as_of=as_of)
         rows = page_of(listed(found), int(after) if after.isdecimal() and len(after) < 19 else 0)
+        count = found.count()
         context |= {
             "rows": rows[:PAGE],
-            "count": found.count(),
+            "count": count,
+            "shown_count": number_format(count, force_grouping=True),
             "next": rows[PAGE - 1].pk if len(rows) > PAGE else None,
         }
     except ConditionError as error:
@@ -97,7 +100,7 @@ def members_page(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
             "opts": model_admin.opts,
             "segment": segment,
             "as_of": as_of,
-            "with_personal": request.user.has_perm(MAY_SEE_PERSONAL),  # type: ignore[union-attr]
+            "with_personal": request.user.has_perm(MAY_SEE_PERSONAL),
             **context,
         },
     )
@@ -117,7 +120,7 @@ def members_csv(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: in
     """All members; names, e-mail addresses and phone numbers only on request of somebody who may see them."""
     segment = visible_segment(request, model_admin, segment_id)
     with_personal = "personal" in request.GET
-    if with_personal and not request.user.has_perm(MAY_SEE_PERSONAL):  # type: ignore[union-attr]
+    if with_personal and not request.user.has_perm(MAY_SEE_PERSONAL):
         raise PermissionDenied
     try:
         customers = with_user_id(members(segment=segment, as_of=timezone.now())).order_by("pk")

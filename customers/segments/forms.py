@@ -58,6 +58,7 @@ def builder_words() -> dict[str, str]:
         "days": _("days"),
         "times": _("number of orders"),
         "orders": _("orders"),
+        "ordersWith": _("orders with"),
         "within": _("in the last"),
         "ever": _("ever"),
         "yes": _("yes"),
@@ -78,10 +79,10 @@ def builder_words() -> dict[str, str]:
 
 class SegmentForm(forms.ModelForm):
     condition = forms.JSONField(
-        label=gettext_lazy("condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
+        label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
     )
     list_file = forms.FileField(
-        label=gettext_lazy("list of customers"),
+        label=gettext_lazy("List of customers"),
         required=False,
         help_text=gettext_lazy(
             "For a fixed list: a CSV with a column user_id. It replaces the list. User ids that nobody has are reported."
@@ -96,6 +97,8 @@ class SegmentForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "condition" in self.fields and isinstance(widget := self.fields["condition"].widget, ConditionWidget):
             widget.segment_key = self.instance.key
+        if "description" in self.fields:
+            self.fields["description"].widget.attrs["rows"] = 2
 
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]

@@ -32,7 +32,7 @@ def preview_page(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
         "opts": model_admin.opts,
         "campaign": campaign,
         "as_of": as_of,
-        "may_export": request.user.has_perm(MAY_EXPORT),  # type: ignore[union-attr]
+        "may_export": request.user.has_perm(MAY_EXPORT),
     }
     try:
         preview = preview_audience(campaign=campaign, as_of=as_of)
@@ -51,7 +51,7 @@ def preview_page(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
 def audience_csv(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: int) -> HttpResponseBase:
     """The audience as of now; every download is recorded."""
     campaign = visible_campaign(request, model_admin, campaign_id)
-    if not request.user.has_perm(MAY_EXPORT):  # type: ignore[union-attr]
+    if not request.user.has_perm(MAY_EXPORT):
         raise PermissionDenied
     try:
         lines = stream_audience(campaign=campaign, as_of=timezone.now(), by=request.user.get_username())

@@ -15,6 +15,8 @@ class Step(TypedDict):
     name: str
     customers: int
     lost: int
+    shown: str
+    shown_lost: str
     why: str
 
 
@@ -28,7 +30,14 @@ def waterfall(preview: AudiencePreview) -> list[Step]:
     )
     before = (steps[0][1], *(customers for _name, customers, _why in steps[:-1]))
     return [
-        {"name": name, "customers": customers, "lost": earlier - customers, "why": why}
+        {
+            "name": name,
+            "customers": customers,
+            "lost": earlier - customers,
+            "shown": grouped(customers),
+            "shown_lost": grouped(earlier - customers),
+            "why": why,
+        }
         for (name, customers, why), earlier in zip(steps, before, strict=True)
     ]
 

@@ -79,6 +79,9 @@
     showFor(kind) {
       const isFixed = kind.value === "fixed";
       this.root.hidden = isFixed;
+      const file = document.getElementById("id_list_file");
+      const row = file && file.closest(".field-list_file");
+      if (row) row.hidden = !isFixed;
     }
 
     switchView() {
@@ -176,7 +179,8 @@
         this.chooseOperator(node, field, value);
         this.changed({ redraw: true });
       }));
-      row.append(...this.valueEditors(node, field), this.removeButton(node, parent));
+      row.append(...this.valueEditors(node, field).map((part) => (typeof part === "string" ? element("span", {}, part) : part)));
+      row.append(this.removeButton(node, parent));
       return row;
     }
 
@@ -215,8 +219,8 @@
       if (operator.takes === "days") editors.push(this.number(node.value, this.words.days, (value) => { node.value = value; }), this.words.days);
       if (operator.takes === "range") editors.push(...this.range(node, field));
       if (operator.takes === "one") editors.push(this.one(node.value, field, node.op, (value) => { node.value = value; }));
-      if (operator.takes === "many" && field.name !== "bought.any") editors.push(this.many(node, field));
-      if (field.kind === "bought") editors.push(...this.bought(node));
+      if (field.kind === "bought") editors.push(...this.bought(node, field));
+      else if (operator.takes === "many") editors.push(this.many(node, field));
       return editors;
     }
 
@@ -226,14 +230,15 @@
       return [at(0, this.words.from), this.words.and, at(1, this.words.to)];
     }
 
-    bought(node) {
+    bought(node, field) {
       const days = this.number(node.within_days, this.words.days, (value) => {
         if (value === null) delete node.within_days;
         else node.within_days = value;
       });
       days.placeholder = this.words.ever;
       const times = this.number(node.times === undefined ? 1 : node.times, this.words.times, (value) => { node.times = value; });
-      return [times, this.words.orders, this.words.within, days, this.words.days];
+      const what = field.name === "bought.any" ? [this.words.orders] : [this.words.ordersWith, this.many(node, field)];
+      return [times, ...what, this.words.within, days, this.words.days];
     }
 
     one(value, field, op, set, label = this.words.value) {
@@ -269,13 +274,16 @@
     }
 
     choices(node, field) {
-      const select = element("select", { multiple: true, size: Math.min(field.choices.length, 5), "aria-label": this.words.value });
-      for (const { value, label } of field.choices) select.append(element("option", { value, selected: node.value.includes(value) }, label));
-      select.addEventListener("change", () => {
-        node.value = [...select.selectedOptions].map((option) => option.value);
-        this.changed();
-      });
-      return select;
+      const box = element("span", { className: "cb-choices", role: "group", "aria-label": this.words.value });
+      for (const { value, label } of field.choices) {
+        const tick = element("input", { type: "checkbox", checked: node.value.includes(value) });
+        tick.addEventListener("change", () => {
+          node.value = field.choices.map((each) => each.value).filter((each) => (each === value ? tick.checked : node.value.includes(each)));
+          this.changed();
+        });
+        box.append(element("label", { className: "cb-choice" }, tick, label));
+      }
+      return box;
     }
 
     chips(node, field) {

@@ -8,8 +8,8 @@
     document.querySelectorAll("[data-waterfall]").forEach((place) => {
       const { names, customers } = JSON.parse(document.getElementById(place.dataset.waterfall).textContent);
       const trace = {
-        type: "funnel", y: names, x: customers, textinfo: "value+percent initial", hoverinfo: "y+x",
-        marker: { color: ["#94a3b8", "#38bdf8", "#40b68b", "#117d5c"] }, connector: { line: { width: 0 } },
+        type: "funnel", y: names, x: customers, texttemplate: "%{value:,d}<br>%{percentInitial:.0%}", hovertemplate: "%{y}: %{value:,d}<extra></extra>",
+        marker: { color: ["#94a3b8", "#38bdf8", "#73d1ad", "#40b68b"] }, connector: { fillcolor: isDark ? "rgba(255,255,255,.06)" : "rgba(0,0,0,.06)", line: { width: 0 } }, textfont: { color: "#0f172a" },
       };
       const layout = {
         font: { color: ink, size: 12 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
