@@ -3,17 +3,16 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.histories import NET
+from customers.lifecycle.temporary import make_temporary
 
 FAVOURITES = 5
 HOURS = 3
 
 # a line for each customer, category and brand: the only pass over the order lines
 BOUGHT = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_bought ON COMMIT DROP AS
     SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
            sum(l.quantity) AS units,
@@ -26,7 +25,6 @@ BOUGHT = sql.SQL("""
 """)
 
 COUNTERS = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_counters ON COMMIT DROP AS
     WITH documents AS (
         SELECT o.customer_id,
                min(o.placed_at) FILTER (WHERE o.kind = 'sale') AS first_order_at,
@@ -69,7 +67,6 @@ COUNTERS = sql.SQL("""
 
 # shares are of all lines bought, so that a customer of uncategorised products has small ones
 FAVOURITES_OF_LINES = sql.SQL("""
-    CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS
     WITH named AS (
         SELECT customer_id, name, level, sum(lines) AS lines
         FROM ({lines}) AS b (customer_id, name, level, lines)
@@ -104,7 +101,6 @@ LINES_OF_CATEGORIES = sql.SQL("""
 LINES_OF_BRANDS = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_bought WHERE brand <> ''")
 
 FAVOURITE_HOURS = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_hours ON COMMIT DROP AS
     WITH counted AS (
         SELECT customer_id, extract(hour FROM placed_at AT TIME ZONE {zone})::int AS hour, count(*) AS orders
         FROM orders_order
@@ -124,15 +120,11 @@ FAVOURITE_HOURS = sql.SQL("""
 
 
 def compute_counters(*, as_of: datetime) -> None:
-    """Fills the temporary tables lifecycle_counters, _categories, _brands and _hours; they end with the transaction."""
+    """Fills the temporary tables lifecycle_counters, _categories, _brands and _hours."""
     parts = {"as_of": sql.Literal(as_of), "net": NET, "zone": sql.Literal(settings.TIME_ZONE)}
     most = sql.Literal(FAVOURITES)
-    with connection.cursor() as cursor:
-        cursor.execute(BOUGHT.format(**parts))
-        cursor.execute("ANALYZE lifecycle_bought")
-        cursor.execute(COUNTERS.format(**parts))
-        for table, lines in (("lifecycle_categories", LINES_OF_CATEGORIES), ("lifecycle_brands", LINES_OF_BRANDS)):
-            cursor.execute(FAVOURITES_OF_LINES.format(table=sql.Identifier(table), lines=lines, most=most))
-        cursor.execute(FAVOURITE_HOURS.format(most=sql.Literal(HOURS), **parts))
-        for table in ("counters", "categories", "brands", "hours"):
-            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(f"lifecycle_{table}")))
+    make_temporary("lifecycle_bought", BOUGHT.format(**parts))
+    make_temporary("lifecycle_counters", COUNTERS.format(**parts))
+    make_temporary("lifecycle_categories", FAVOURITES_OF_LINES.format(lines=LINES_OF_CATEGORIES, most=most))
+    make_temporary("lifecycle_brands", FAVOURITES_OF_LINES.format(lines=LINES_OF_BRANDS, most=most))
+    make_temporary("lifecycle_hours", FAVOURITE_HOURS.format(most=sql.Literal(HOURS), **parts))

@@ -8,24 +8,11 @@ import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
-from customers.lifecycle.binary_copy import Columns, write_integers
+from customers.lifecycle.binary_copy import Columns
 from customers.lifecycle.scoring.kernels import NEVER
 from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
-
-STAGES_TABLE = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_stages (customer_id bigint, stage bigint, since bigint, next_flip bigint)
-    ON COMMIT DROP
-""")
-SCORES_TABLE = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_scores (customer_id bigint, r bigint, f bigint, m bigint, rfm_group bigint)
-    ON COMMIT DROP
-""")
-TOLD_TABLE = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_told (
-        customer_id bigint, from_stage bigint, to_stage bigint, at bigint, reason bigint, version bigint
-    ) ON COMMIT DROP
-""")
+from customers.lifecycle.temporary import fill_temporary, make_temporary
 
 PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
@@ -68,7 +55,6 @@ STAGES_OF_SOME = sql.SQL("""
 
 # the history as told, in the types of the table
 TOLD = sql.SQL("""
-    CREATE TEMPORARY TABLE lifecycle_history ON COMMIT DROP AS
     SELECT n.customer_id, COALESCE({stages}[n.from_stage + 1], '') AS from_stage, {stages}[n.to_stage + 1] AS to_stage,
            {at} AS at, {reasons}[n.reason + 1] AS reason, r.id AS rules_id
     FROM lifecycle_told n
@@ -100,9 +86,9 @@ def write_profiles(
 
     The counters come from ``compute_counters``; ``scored`` holds the rows in ``histories`` that ``rfm`` is about, shape (n,).
     """
-    _stage(STAGES_TABLE, "lifecycle_stages", _stage_columns(histories, stories))
+    fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
     scores = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
-    _stage(SCORES_TABLE, "lifecycle_scores", scores)
+    fill_temporary("lifecycle_scores", scores)
     parts = {
         "stages": _texts(STAGES),
         "groups": _texts(GROUPS),
@@ -117,7 +103,7 @@ def write_profiles(
 
 def write_stages(*, histories: Histories, stories: Stories) -> int:
     """The stages of some customers, whose other figures stay; the number of changed profiles."""
-    _stage(STAGES_TABLE, "lifecycle_stages", _stage_columns(histories, stories))
+    fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
     parts = {"stages": _texts(STAGES), "since": _moment("s.since"), "next_flip": _moment("s.next_flip")}
     with connection.cursor() as cursor:
         cursor.execute(STAGES_OF_SOME.format(**parts))
@@ -138,13 +124,12 @@ def write_transitions(*, stories: Stories, customer_ids: Sequence[int] | None = 
         "version": stories.version,
     }
     assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
-    _stage(TOLD_TABLE, "lifecycle_told", told)
+    fill_temporary("lifecycle_told", told)
     whose: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         whose = sql.SQL("t.customer_id = ANY({}::bigint[]) AND").format(sql.Literal(list(customer_ids)))
+    make_temporary("lifecycle_history", TOLD.format(stages=_texts(STAGES), reasons=_texts(REASONS), at=_moment("n.at")))
     with connection.cursor() as cursor:
-        cursor.execute(TOLD.format(stages=_texts(STAGES), reasons=_texts(REASONS), at=_moment("n.at")))
-        cursor.execute("ANALYZE lifecycle_history")
         cursor.execute(NO_LONGER_TOLD.format(whose=whose))
         gone = cursor.rowcount
         cursor.execute(NEWLY_TOLD)
@@ -158,15 +143,6 @@ def _stage_columns(histories: Histories, stories: Stories) -> Columns:
         "since": stories.since,
         "next_flip": stories.next_flip,
     }
-
-
-def _stage(definition: sql.SQL, table: str, columns: Columns) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(sql.Identifier(table)))
-        cursor.execute(definition)
-    write_integers(table, columns)
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _texts(values: Sequence[str]) -> sql.Composable:
