@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import Count, Max
 
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
@@ -57,6 +58,7 @@ class Catalogue:
     categories: dict[str, int] = field(default_factory=dict)
     known_until: datetime | None = None
     known_count: int = 0
+    known_lately: tuple[int, datetime | None] = (0, None)
 
     def __post_init__(self) -> None:
         n = len(self.items)
@@ -70,17 +72,22 @@ class Catalogue:
     def refresh(self, *, now: datetime) -> int:
         """Reads what changed since the last call, everything at first; returns how many products it read.
 
-        A change is looked for a minute back, because a transaction may commit after another that began later.
+        A change is looked for a minute before the newest one known, because a transaction may commit after another that began
+        later; that minute is read again only when the number of products in it has changed.
         """
-        products = Product.objects.order_by("id").values_list(*FIELDS)
+        products = Product.objects.order_by("id")
         count = Product.objects.count()
         if self.known_until is None or count < self.known_count:
             self.__post_init__()
-            read = self.take(products.iterator(chunk_size=5000), now=now)
-        else:
-            read = self.take(products.filter(updated_at__gt=self.known_until - timedelta(minutes=1)), now=now)
+            self.known_until, self.known_count, self.known_lately = None, count, (0, None)
+            return self.take(products.values_list(*FIELDS).iterator(chunk_size=5000), now=now)
+        lately = products.filter(updated_at__gt=self.known_until - timedelta(minutes=1))
+        found = lately.aggregate(Count("id"), Max("updated_at"))
         self.known_count = count
-        return read
+        if (found["id__count"], found["updated_at__max"]) == self.known_lately:
+            return 0
+        self.known_lately = (found["id__count"], found["updated_at__max"])
+        return self.take(lately.values_list(*FIELDS).iterator(chunk_size=5000), now=now)
 
     def take(self, rows: Iterable[tuple], *, now: datetime) -> int:
         batch = list(rows)

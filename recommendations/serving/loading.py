@@ -95,6 +95,7 @@ class Loader:
         model = ServingModel.of_artifact(version=record.version, algorithm=record.algorithm, artifact=artifact)
         catalogue = Catalogue(model.items)
         catalogue.refresh(now=now)
+        model.warm_up()
         self.loaded = Loaded(model, catalogue)
 
 

@@ -60,6 +60,14 @@ class ServingModel:
             as_of=saved["as_of"],
         )
 
+    def warm_up(self) -> None:
+        """Scores and explains once, so that compiled code and memory pages are there before the first visitor is."""
+        users = [0] if len(self.history_indptr) > 1 else []
+        history = self.history(users=users, recent=[])
+        if len(history.item):
+            self.blend.score(history)
+            self.blend.explain_many(history, history.item[:1].tolist())
+
     def user_rows(self, identifiers: Sequence[str]) -> list[int]:
         """The rows of the people behind "kind:value" identifiers that the model has seen; no row twice."""
         if not identifiers:

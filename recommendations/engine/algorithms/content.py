@@ -34,11 +34,11 @@ class Content(Algorithm):
     t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
     a value. Terms in more than `max_share` of the different texts are left out. Items with equal texts share one row.
-    `similar` gives the k most alike, of equals the more popular first.
+    `similar` gives the k most alike, each text once.
     """
 
     name = "content"
-    fitted = ("vectors_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
+    fitted = ("vectors_", "term_documents_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
 
     def __init__(
         self,
@@ -66,12 +66,13 @@ class Content(Algorithm):
         kept = (share > 0) & ((share <= self.max_share) | few)
         self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
         self.vectors_ = self._vectors(counts, products, documents)
+        self.term_documents_ = transposed(self.vectors_)
         popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
         self.neighbours_ = self._similar_items(popularity)
         return self
 
     def score(self, histories: Histories) -> Scores:
-        of_documents = product(self._profiles(histories), transposed(self.vectors_)).toarray()
+        of_documents = product(self._profiles(histories), self.term_documents_).toarray()
         scores = of_documents[:, self.document_]
         scores[scores <= 0] = -np.inf
         return scores
@@ -123,17 +124,16 @@ class Content(Algorithm):
         return normalised_rows(csr_array(hstack(blocks, format="csr")))
 
     def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
-        """CSR (documents, items): the k + 1 items most like a document, its own among them."""
-        by_popularity = np.argsort(-popularity, kind="stable").astype(np.int32)
-        members = summed(
-            self.document_[by_popularity],
-            np.arange(len(by_popularity)),
-            np.ones(len(by_popularity)),
-            (self.vectors_.shape[0], len(by_popularity)),
-        )
-        alike = top_k_product(self.vectors_, transposed(self.vectors_), self.k + 1)
-        items = top_k_product(alike, members, self.k + 1)
-        return csr(items.data, by_popularity[items.indices], items.indptr, items.shape)
+        """CSR (documents, items): the k + 1 documents most like each, its own among them, each as its most popular item.
+
+        One item a text: of a catalogue with fifty articles named "Bananas" the alternatives to one are not the other 49.
+        """
+        by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
+        most_popular = np.empty(self.vectors_.shape[0], np.int32)
+        most_popular[self.document_[by_popularity]] = by_popularity  # the last one written stays
+        alike = top_k_product(self.vectors_, self.term_documents_, self.k + 1)
+        shape = (alike.shape[0], len(self.document_))
+        return csr(alike.data, most_popular[alike.indices], alike.indptr, shape)
 
 
 def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:

@@ -81,12 +81,14 @@ def test_content_cosine_by_hand():
     np.testing.assert_allclose(cosines, [expected], rtol=1e-5)
 
 
-def test_of_products_that_read_alike_the_popular_one_comes_first():
+def test_of_products_that_read_alike_only_the_popular_one_is_an_alternative():
     interactions = Interactions.from_ids(
-        user_ids=["a", "b", "a"], item_ids=["p2", "p2", "p0"], items=IdMap.of(["p0", "p1", "p2"])
+        user_ids=["a", "b", "a"], item_ids=["p2", "p2", "p0"], items=IdMap.of(["p0", "p1", "p2", "p3"])
     )
-    model = Content().fit(interactions, Products.of_columns({"title": ["tea", "tea", "tea"]}))
-    assert model.similar(1)[0].tolist() == [2, 0]
+    model = Content().fit(interactions, Products.of_columns({"title": ["tea", "tea", "tea", "green tea"]}))
+    assert model.similar(1)[0].tolist() == [2, 3]
+    assert model.similar(2)[0].tolist() == [3]
+    assert model.similar(3)[0].tolist() == [2]
 
 
 def test_image_vectors_alone_are_content_too():
