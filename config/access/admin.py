@@ -21,7 +21,7 @@ from customers.events.key_pages import KeyPages
 
 class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"),
+        label=_("Scopes"),
         required=False,
         choices=[(scope, format_lazy("{}: {}", scope, text)) for scope, (text, _permission) in KNOWN_SCOPES.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,

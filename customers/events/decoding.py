@@ -58,11 +58,9 @@ class Item(msgspec.Struct):
     writeKey: Any = None  # noqa: N815
 
 
-@dataclass(slots=True)
-class EventRow:
-    """One row of the event table, ready to be written; ``index`` is its place in the call."""
+class StoredEvent(msgspec.Struct):
+    """The columns of the event table that come from the sender."""
 
-    index: int
     message_id: str
     type: str
     name: str
@@ -73,9 +71,17 @@ class EventRow:
     product_ids: list[str]
     value: Decimal | None
     currency: str
-    properties: str
-    context: str
+    properties: msgspec.Raw
+    context: msgspec.Raw
     recommendation_id: str
+
+
+@dataclass(slots=True)
+class EventRow:
+    """One event ready to be written, with its place in the call, its own text and what it means, if it is an interaction."""
+
+    index: int
+    stored: StoredEvent
     raw: str
     meaning: str = ""
 
@@ -138,8 +144,7 @@ def row_of(
         raise ItemError("missing_identity", "Neither userId nor anonymousId is given; give at least one.")
     name = name_of(item, kind)
     meaning = meaning_of(name) if kind == "track" else None
-    return EventRow(
-        index=index,
+    stored = StoredEvent(
         message_id=message_id_of(item.messageId),
         type=kind,
         name=name,
@@ -150,12 +155,11 @@ def row_of(
         product_ids=product_ids_of(properties),
         value=value_of(properties),
         currency=currency_of(properties),
-        properties=_encode(properties).decode(),
-        context=_encode(context).decode(),
+        properties=msgspec.Raw(_encode(properties)),
+        context=msgspec.Raw(_encode(context)),
         recommendation_id=short_text(properties.get("recommendation_id"), 64),
-        raw=raw.decode(),
-        meaning=meaning if meaning in INTERACTIONS else "",
     )
+    return EventRow(index, stored, raw.decode(), meaning if meaning in INTERACTIONS else "")
 
 
 def shown(value: Any) -> str:

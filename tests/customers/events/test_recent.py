@@ -4,17 +4,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
-from customers.events.decoding import EventRow
+from customers.events.decoding import EventRow, StoredEvent
 from customers.events.recent import DAYS_KEPT, MOST_RECENT, recent_interactions, recent_key, remember_interactions
 from tests.makers import NOON
 
 
 def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
     known = {"user_id": "u1", "anonymous_id": "", **fields}
-    return EventRow(
-        index=0,
+    stored = StoredEvent(
         message_id="m",
         type="track",
         name="",
@@ -23,13 +23,12 @@ def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", *
         product_ids=[product_id],
         value=Decimal(0),
         currency="",
-        properties="{}",
-        context="{}",
+        properties=msgspec.Raw(b"{}"),
+        context=msgspec.Raw(b"{}"),
         recommendation_id="",
-        raw="",
-        meaning=meaning,
         **known,
     )
+    return EventRow(0, stored, "", meaning)
 
 
 def products(**identifier: str) -> list[str]:

@@ -89,7 +89,7 @@ def test_connection_killed_in_the_middle_leaves_nothing() -> None:
 @pytest.mark.django_db
 def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> None:
     [row] = rows("m1")
-    row.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
+    row.stored.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
     record_events(source_id=make_source().pk, rows=[row], refusals=[], received_at=NOON)
     assert Event.objects.get().product_ids == ['a"b', "c\\d", "{e,f}", "NULL", ""]
 
