@@ -19,6 +19,7 @@ from config.access.scopes import KNOWN_SCOPES
 from config.demo import load_complete_journey
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh import refresh_profiles
+from customers.segments.membership import evaluate_segments
 from customers.segments.starters import ensure_starter_segments
 from customers.warehouse.export import export_warehouse
 from recommendations.training.models import ModelVersion
@@ -52,7 +53,8 @@ class Command(BaseCommand):
         if loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists():
             self.step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.step("Training", lambda: train(as_of=now, started_at=now, progress=ProgressBar("Training")))
-        ensure_starter_segments()
+        if ensure_starter_segments():
+            evaluate_segments(as_of=now)
         self.make_user()
         self.make_keys(now=now)
 
