@@ -22,7 +22,7 @@ def exclusive(name: str) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another session of this database holds it.
     """
-    key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+    key = lock_key(name)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
         if not cursor.fetchone()[0]:
@@ -33,3 +33,8 @@ def exclusive(name: str) -> Iterator[None]:
         if connection.connection is not None and not connection.connection.closed:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def lock_key(name: str) -> int:
+    """The number by which PostgreSQL knows the lock."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)

@@ -331,6 +331,8 @@ SPECTACULAR_SETTINGS = {
     # choices that several serializers show under one field name, or under several
     "ENUM_NAME_OVERRIDES": {
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
+        "OrderKindEnum": "customers.orders.models.Order.Kind",
+        "OrderStatusEnum": "customers.orders.models.Order.Status",
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
         "StageEnum": "customers.lifecycle.models.Stage",

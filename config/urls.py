@@ -14,6 +14,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
     path("", include("customers.identity.urls")),
     path("", include("customers.events.urls")),
+    path("", include("customers.orders.urls")),
     path("", include("customers.feedback.urls")),
     path("", include("customers.lifecycle.urls")),
     path("", include("customers.segments.urls")),

@@ -51,6 +51,7 @@ def import_orders(
     dry_run: bool = False,
     progress: Progress = no_progress,
     run: OrderImport | None = None,
+    file_name: str = "",
 ) -> OrderImport:
     """Imports a CSV file (also gzipped) or a Parquet file, in one transaction.
 
@@ -66,13 +67,14 @@ def import_orders(
         keep_zero_quantity: take rows of quantity 0, as tills write them for coupons, instead of rejecting them.
         dry_run: check and count, and write nothing but this record.
         run: a record made before, to be filled; else a new one.
+        file_name: as the record is to call the file.
 
     Raises:
         UnreadableFileError, MappingError, ImportOptionError: nothing could be read; the record says so too.
         AlreadyRunningError: another import of this source is under way.
     """
     run = run or OrderImport(source=source)
-    run.file_name, run.dry_run, run.started_at = path.name, dry_run, started_at
+    run.file_name, run.dry_run, run.started_at = file_name or path.name, dry_run, started_at
     with recorded(run, source):
         return import_rows(
             rows=open_rows(path, encoding=encoding),

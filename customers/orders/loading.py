@@ -1,13 +1,17 @@
 """Writes staged orders into the database, set by set, inside the caller's transaction."""
 
-from collections.abc import Callable
+# ruff: noqa: S608 — the names that stand in statements are constants of this package, values are parameters
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from catalog.bulk import Status
 from catalog.categories import clean_path, ensure_categories
 from customers.identity.fields import encrypt
 from customers.identity.hashing import hash_email
@@ -41,7 +45,7 @@ ORDER_TYPES = {
     "placed_at": "timestamp",
     **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
 }
-TEMPORARY = ("imported_product", "imported_person", "imported_order", "imported_line", "made")
+TEMPORARY = ("imported_product", "imported_person", "imported_order", "imported_line", "touched_order", "made")
 IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
 
 
@@ -411,6 +415,7 @@ def update_lines(
     cursor: CursorWrapper, staging: Staging, written: Written, query: str, progress: Callable[[int], None]
 ) -> None:
     """Brings the lines of orders that were there to what the file says."""
+    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint) ON COMMIT DROP")
     cursor.execute(
         f"CREATE TEMPORARY TABLE imported_line ON COMMIT DROP AS SELECT {', '.join(LINE_COLUMNS)} FROM orders_orderline LIMIT 0"
     )
@@ -419,23 +424,25 @@ def update_lines(
         return
     cursor.execute("ANALYZE imported_line")
     changing = LINE_COLUMNS[2:]
-    cursor.execute(
+    written.counts["lines_updated"] = touch(
+        cursor,
         f"""
         UPDATE orders_orderline l SET {", ".join(f"{name} = i.{name}" for name in changing)}
         FROM imported_line i WHERE i.order_id = l.order_id AND i.line_number = l.line_number
           AND ({", ".join(f"l.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(f"i.{name}" for name in changing)})
-        """
+        RETURNING l.order_id
+        """,
     )
-    written.counts["lines_updated"] = cursor.rowcount
-    cursor.execute(
+    written.counts["lines_created"] = touch(
+        cursor,
         f"""
         INSERT INTO orders_orderline ({", ".join(LINE_COLUMNS)})
         SELECT {", ".join(f"i.{name}" for name in LINE_COLUMNS)} FROM imported_line i
         LEFT JOIN orders_orderline l ON l.order_id = i.order_id AND l.line_number = i.line_number
         WHERE l.id IS NULL ORDER BY i.order_id, i.line_number
-        """
+        RETURNING order_id
+        """,
     )
-    written.counts["lines_created"] = cursor.rowcount
     written.counts["lines_unchanged"] = staged - written.counts["lines_updated"] - written.counts["lines_created"]
     if not staging.choices.mapping.has("line_number"):
         written.counts["lines_removed"] = remove_surplus(cursor, staging)
@@ -444,14 +451,27 @@ def update_lines(
 def remove_surplus(cursor: CursorWrapper, staging: Staging) -> int:
     """Without line numbers the file has whole orders: what lies beyond an order's last row is no longer part of it."""
     counts = staging.run("SELECT i.id, h.row_count FROM order_ids i JOIN heads h USING (seq) WHERE i.fresh = 0")
-    cursor.execute(
+    return touch(
+        cursor,
         """
         DELETE FROM orders_orderline l USING unnest(%s::bigint[], %s::bigint[]) AS o(id, row_count)
         WHERE l.order_id = o.id AND l.line_number > o.row_count
+        RETURNING l.order_id
         """,
         [[key for key, _ in counts], [rows for _, rows in counts]],
     )
-    return cursor.rowcount
+
+
+def touch(cursor: CursorWrapper, statement: str, parameters: Sequence[Any] = ()) -> int:
+    """Runs a statement that returns the id of the order of each line it changes, notes those, and counts the lines."""
+    cursor.execute(
+        f"""
+        WITH changed(id) AS ({statement}), noted AS (INSERT INTO touched_order SELECT DISTINCT id FROM changed)
+        SELECT count(*) FROM changed
+        """,
+        parameters,
+    )
+    return cursor.fetchone()[0]
 
 
 def update_orders(cursor: CursorWrapper, choices: Choices) -> int:
@@ -461,12 +481,27 @@ def update_orders(cursor: CursorWrapper, choices: Choices) -> int:
     theirs = ["i.placed_at AT TIME ZONE 'UTC'" if name == "placed_at" else f"i.{name}" for name in changing]
     cursor.execute(
         f"""
-        UPDATE orders_order o SET {", ".join(f"{name} = {value}" for name, value in zip(changing, theirs, strict=True))}
-        FROM imported_order i WHERE i.id = o.id AND NOT i.fresh
-          AND ({", ".join(f"o.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(theirs)})
+        WITH changed AS (
+            UPDATE orders_order o SET {", ".join(f"{name} = {value}" for name, value in zip(changing, theirs, strict=True))}
+            FROM imported_order i WHERE i.id = o.id AND NOT i.fresh
+              AND ({", ".join(f"o.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(theirs)})
+            RETURNING o.id)
+        INSERT INTO touched_order SELECT id FROM changed
         """
     )
-    return cursor.rowcount
+    cursor.execute("SELECT count(DISTINCT id) FROM touched_order")
+    return cursor.fetchone()[0]
+
+
+def outcomes(cursor: CursorWrapper) -> dict[str, Status]:
+    """What became of each order of the load before, in the same transaction."""
+    cursor.execute(
+        """
+        SELECT order_id, CASE WHEN fresh THEN 'created' WHEN id IN (SELECT id FROM touched_order) THEN 'updated'
+                              ELSE 'unchanged' END FROM imported_order
+        """
+    )
+    return {order_id: Status(status) for order_id, status in cursor.fetchall()}
 
 
 def add_kept_lines(cursor: CursorWrapper, choices: Choices) -> None:

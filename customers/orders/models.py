@@ -115,6 +115,8 @@ class OrderImport(models.Model):
     problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
     error_file = models.CharField(_("error file"), max_length=1000, blank=True)
     error = models.TextField(_("error"), blank=True)
+    upload = models.CharField(_("uploaded file"), max_length=1000, blank=True, editable=False)
+    options = models.JSONField(_("options"), default=dict, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("order import")

@@ -1,12 +1,15 @@
 """Filters over orders that read as a chain."""
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 
+if TYPE_CHECKING:
+    from customers.orders.models import Order  # noqa: F401 - named in a string
 
-class OrderQuerySet(models.QuerySet):
+
+class OrderQuerySet(models.QuerySet["Order"]):
     def sales(self) -> Self:
         """Orders that stand: neither returns nor cancelled."""
         return self.filter(kind="sale").exclude(status="cancelled")

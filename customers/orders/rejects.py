@@ -38,6 +38,7 @@ REASONS: dict[str, Promise] = {
     "duplicate_line": _("The order has had a line of this number before; the first is taken."),
     "order_conflict": _("An earlier row of this order says otherwise; the first is taken."),
     "negative_total": _("The order's total is negative, though it is not a return."),
+    "incomplete_order": _("Another line of the order is wrong."),
     MALFORMED: _("The row has too few or too many values."),
 }
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from catalog.locks import AlreadyRunningError
 from catalog.progress import ProgressBar, no_progress
 from customers.events.models import Source
+from customers.orders.counts import COUNTS
 from customers.orders.imports import ImportOptionError, MappingError, UnreadableFileError, error_file, import_orders
 from customers.orders.mapping import FIELDS, PRESETS, parse_assignments
 from customers.orders.models import OrderImport
@@ -83,19 +84,6 @@ def find_source(key: str) -> Source:
 
 def describe(run: OrderImport) -> str:
     """A table of what became of the rows."""
-    names = {
-        "orders_created": _("new orders"),
-        "orders_updated": _("orders changed"),
-        "orders_unchanged": _("orders unchanged"),
-        "lines_created": _("new lines"),
-        "lines_updated": _("lines changed"),
-        "lines_removed": _("lines removed"),
-        "guest_lines": _("of them of guests"),
-        "return_lines": _("of them returned"),
-        "free_lines": _("of them without charge"),
-        "customers_created": _("new customers"),
-        "products_created": _("new products"),
-    }
     rows = [
         (_("rows"), run.rows),
         (_("loaded"), run.loaded),
@@ -103,7 +91,7 @@ def describe(run: OrderImport) -> str:
         (_("rejected"), run.rejected),
     ]
     rows += [(f"  {REASONS[code]}", count) for code, count in run.problems.items()]
-    rows += [(text, run.counts[name]) for name, text in names.items() if run.counts.get(name)]
+    rows += [(str(text), run.counts[name]) for name, text in COUNTS.items() if run.counts.get(name)]
     width = max(len(text) for text, _count in rows)
     lines = [f"{text:<{width}}  {count:>12,}" for text, count in rows]
     if run.error_file:

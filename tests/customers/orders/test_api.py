@@ -1,0 +1,198 @@
+"""The REST endpoints of orders."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.utils import timezone
+
+from catalog.models import Product
+from customers.identity.models import Identifier
+from customers.orders.models import Order
+from tests.makers import NOON, make_customer, make_order, make_product, make_source
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(client: Client, settings: Any, tmp_path: Any) -> Client:
+    settings.VAR_DIR = tmp_path
+    settings.SHOP_CURRENCY = "EUR"
+    client.force_login(get_user_model().objects.create_superuser("boss", password="x"))
+    return client
+
+
+def post(client: Client, *orders: Any, **more: Any) -> dict[str, Any]:
+    answer = client.post("/api/v1/orders/", {"orders": list(orders), **more}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def order(order_id: str = "A1", **fields: Any) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "user_id": "ada",
+        "placed_at": "2026-05-01T10:00:00Z",
+        "lines": [{"product_id": "tea", "title": "Green tea", "quantity": 2, "unit_price": 4.5}],
+        **fields,
+    }
+
+
+def test_orders_are_created_with_customers_and_products(shop: Client) -> None:
+    answer = post(shop, order(), order("A2", user_id=None, shipping="5.00", discount=1, status="refunded"))
+    assert (answer["created"], answer["updated"], answer["unchanged"], answer["rejected"]) == (2, 0, 0, 0)
+    assert answer["results"][0] == {"index": 0, "order_id": "A1", "status": "created", "errors": []}
+    first = Order.objects.get(order_id="A1")
+    assert (first.source.key, first.total, first.currency) == ("api", Decimal("9.00"), "EUR")
+    assert first.customer == Identifier.objects.get(kind="user_id", value="ada").customer
+    second = Order.objects.get(order_id="A2")
+    assert (second.customer, second.total, second.refunded, second.status) == (None, 13, 13, "refunded")
+    assert Product.objects.get().title == "Green tea"
+
+
+def test_second_call_changes_nothing(shop: Client) -> None:
+    post(shop, order(), order("A2"))
+    answer = post(shop, order(), order("A2"))
+    assert [one["status"] for one in answer["results"]] == ["unchanged", "unchanged"]
+
+
+def test_order_is_replaced_whole(shop: Client) -> None:
+    lines = [{"product_id": name, "quantity": 1, "unit_price": "3.00"} for name in ("tea", "cup", "pot")]
+    post(shop, order(coupon="SPRING", lines=lines), order("A2"))
+    answer = post(shop, order(lines=[*lines[:1], {**lines[2], "quantity": 2}]), order("A2"))
+    assert [one["status"] for one in answer["results"]] == ["updated", "unchanged"]
+    first = Order.objects.get(order_id="A1")
+    assert (first.coupon, first.total) == ("", Decimal("9.00"))
+    assert list(first.lines.values_list("line_number", "product__product_id")) == [(1, "tea"), (2, "pot")]
+
+
+def test_order_with_other_lines_of_the_same_total_is_updated(shop: Client) -> None:
+    post(shop, order())
+    answer = post(shop, order(lines=[{"product_id": "cup", "quantity": 2, "unit_price": "4.50"}]))
+    assert answer["updated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"order_id": ""}, "order_id", "required"),
+        ({"order_id": "x" * 101}, "order_id", "too_long"),
+        ({"placed_at": "yesterday"}, "placed_at", "bad_date"),
+        ({"placed_at": None}, "placed_at", "missing_date"),
+        ({"currency": "XYZ"}, "currency", "unknown_currency"),
+        ({"status": "lost"}, "status", "unknown_status"),
+        ({"total": "much"}, "total", "bad_number"),
+        ({"total": -5}, "total", "negative_total"),
+        ({"lines": []}, "lines", "invalid"),
+        ({"lines": ["tea"]}, "lines.0", "invalid"),
+        ({"colour": "blue"}, "colour", "unknown_field"),
+        ({"coupon": {"code": "A"}}, "coupon", "invalid"),
+        ({"coupon": "A\0"}, "coupon", "bad_characters"),
+    ],
+)
+def test_wrong_order_is_rejected_alone(shop: Client, fields: dict[str, Any], field: str, code: str) -> None:
+    answer = post(shop, order(**fields), order("A2"))
+    assert (answer["created"], answer["rejected"]) == (1, 1)
+    first = answer["results"][0]
+    assert [(one["field"], one["code"]) for one in first["errors"]] == [(field, code)]
+    assert first["errors"][0]["message"]
+    assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "code"),
+    [
+        ({"quantity": 0}, "lines.1.quantity", "zero_quantity"),
+        ({"quantity": "two"}, "lines.1.quantity", "bad_number"),
+        ({"unit_price": -1}, "lines.1.unit_price", "negative_price"),
+        ({"product_id": None}, "lines.1.product_id", "missing_product"),
+        ({"size": "L"}, "lines.1.size", "unknown_field"),
+    ],
+)
+def test_wrong_line_rejects_its_whole_order(shop: Client, line: dict[str, Any], field: str, code: str) -> None:
+    good = {"product_id": "tea", "quantity": 1, "unit_price": "3.00"}
+    answer = post(shop, order(lines=[good, good | line]), order("A2"))
+    assert [(one["field"], one["code"]) for one in answer["results"][0]["errors"]] == [(field, code)]
+    assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
+
+
+def test_future_orders_are_rejected(shop: Client) -> None:
+    answer = post(shop, order(placed_at=(timezone.now() + timedelta(days=2)).isoformat()))
+    assert answer["results"][0]["errors"][0]["code"] == "future_date"
+
+
+def test_second_order_of_one_id_is_rejected(shop: Client) -> None:
+    answer = post(shop, order(), order(status="cancelled"))
+    assert [one["status"] for one in answer["results"]] == ["created", "rejected"]
+    assert Order.objects.get().status == "placed"
+
+
+def test_more_than_a_thousand_orders_are_refused(shop: Client) -> None:
+    answer = shop.post(
+        "/api/v1/orders/", {"orders": [order(str(n)) for n in range(1001)]}, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("body", ['{"orders": 5}', "[]", '{"orders": [1]}', '{"orders": [], "source": "a b"}', "{"])
+def test_wrong_bodies_are_400(shop: Client, body: str) -> None:
+    assert shop.post("/api/v1/orders/", body, content_type="application/json").status_code == 400
+
+
+def test_orders_are_listed_and_filtered(shop: Client, django_assert_max_num_queries: Any) -> None:
+    tea = make_product("tea")
+    ada, bob = make_customer("ada"), make_customer("bob")
+    for n in range(5):
+        make_order(ada, order_id=f"a{n}", products=[tea], placed_at=NOON - timedelta(days=n))
+    make_order(bob, order_id="b", status="cancelled", placed_at=NOON - timedelta(days=9))
+    make_order(None, order_id="r", kind="return", products=[tea], quantity=-1, placed_at=NOON - timedelta(days=8))
+
+    def ids(query: str) -> list[str]:
+        answer = shop.get(f"/api/v1/orders/?{query}")
+        assert answer.status_code == 200, answer.content
+        return [row["order_id"] for row in answer.json()["results"]]
+
+    assert ids("") == ["a0", "a1", "a2", "a3", "a4", "r", "b"]
+    assert ids("user_id=ada&limit=2") == ["a0", "a1"]
+    assert ids("user_id=nobody") == []
+    assert ids("status=cancelled") == ["b"]
+    assert ids("kind=return") == ["r"]
+    since, until = quote((NOON - timedelta(days=3)).isoformat()), quote((NOON - timedelta(days=1)).isoformat())
+    assert ids(f"placed_after={since}&placed_before={until}") == ["a2", "a3"]
+    with django_assert_max_num_queries(5):
+        page = shop.get("/api/v1/orders/").json()
+    assert page["results"][0]["user_id"] == "ada"
+    assert page["results"][5]["user_id"] is None
+
+
+def test_one_order_comes_with_its_lines(shop: Client) -> None:
+    make_order(make_customer("ada"), order_id="#1/2", products=[make_product("tea"), make_product("cup")])
+    answer = shop.get(f"/api/v1/orders/{quote('#1/2', safe='')}/")
+    assert answer.status_code == 200
+    assert [line["product_id"] for line in answer.json()["lines"]] == ["tea", "cup"]
+    assert answer.json()["lines"][0]["total"] == "10.00"
+    assert shop.get("/api/v1/orders/none/").status_code == 404
+
+
+def test_id_of_two_sources_asks_for_the_source(shop: Client) -> None:
+    make_order(None, order_id="A1", source=make_source("one"))
+    make_order(None, order_id="A1", source=make_source("two"))
+    answer = shop.get("/api/v1/orders/A1/")
+    assert answer.status_code == 400
+    assert "one, two" in answer.content.decode()
+    assert shop.get("/api/v1/orders/A1/?source=two").json()["source"] == "two"
+
+
+def test_orders_need_their_scope(client: Client) -> None:
+    assert client.get("/api/v1/orders/").status_code in (401, 403)
+    assert client.post("/api/v1/orders/", {}, content_type="application/json").status_code in (401, 403)
+
+
+def test_day_is_the_utc_one_without_an_offset(shop: Client) -> None:
+    post(shop, order(placed_at="2026-05-01 10:00"))
+    assert Order.objects.get().placed_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
