@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.fields import EncryptedTextField
 
@@ -13,7 +14,7 @@ class Customer(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     first_seen_at = models.DateTimeField(_("first seen at"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True)
-    name = EncryptedTextField(_("name"), blank=True, default="")
+    name = EncryptedTextField(pgettext_lazy("person", "name"), blank=True, default="")
     email = EncryptedTextField(_("e-mail"), blank=True, default="")
     phone = EncryptedTextField(_("phone"), blank=True, default="")
     birthday = EncryptedTextField(_("birthday"), blank=True, default="", help_text=_("ISO date, such as 1990-05-17."))

@@ -5,6 +5,7 @@ Models are imported inside the fixtures: pytest reads this file before tests/con
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,9 @@ class Watched:
         self.page.click("#login-form button[type=submit]")
         self.page.wait_for_load_state("networkidle")
 
+    def scrolls_sideways(self) -> bool:
+        return self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
+
     def save(self, name: str, *, full_page: bool = True) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
@@ -82,13 +86,22 @@ def shop(operator: "User") -> SimpleNamespace:
     return make_shop(datetime.now(UTC))
 
 
-@pytest.fixture
-def chromium(operator: "User") -> Iterator[Browser]:
-    """Started after the data is made: Playwright's event loop and Django's ORM don't share a thread."""
+@contextmanager
+def start_chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chromium(request: pytest.FixtureRequest, operator: "User") -> Iterator[Browser]:
+    """Started after the data is made: Playwright's event loop and Django's ORM don't share a thread."""
+    for name in ("shop", "loop"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
+    with start_chromium() as browser:
+        yield browser
 
 
 def watch(browser: Browser, address: str, *, width: int, language: str = "en", dark: bool = False) -> Watched:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from customers.lifecycle.models import Stage
@@ -12,10 +12,6 @@ from tests.browser.conftest import watch
 
 WIDTHS = [1280, 390]
 HEADINGS = {"en": "Customers per stage", "zh-hans": "各生命周期阶段的客户"}
-
-
-def has_sideways_scroll(page: Page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -31,7 +27,7 @@ def test_home_page_shows_every_chart_without_a_complaint(
     for chart in charts.all():
         expect(chart.locator("svg.main-svg").first).to_be_visible()
     seen.save(f"home-{language}-{width}")
-    assert not has_sideways_scroll(seen.page)
+    assert not seen.scrolls_sideways()
     assert seen.complaints == []
 
 

@@ -27,7 +27,7 @@
       font: { family: "Inter, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif", size: 12, color: ink },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 8, r: 12, t: 8, b: 8 }, autosize: true,
       showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-      xaxis: { gridcolor: grid, automargin: true, type: "date" },
+      xaxis: { gridcolor: grid, automargin: true, type: "date", tickformat: "%Y-%m-%d", nticks: 8, anchor: "y2" },
       yaxis: {
         gridcolor: grid, automargin: true, type: "category", categoryorder: "array", categoryarray: chart.stages,
         range: [-0.5, chart.stages.length - 0.5], domain: [0.1, 1], fixedrange: true,

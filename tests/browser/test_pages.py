@@ -1,0 +1,114 @@
+"""The pages of every room in Chromium, in both languages, on a shop that went through the whole loop."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import RequestFactory
+from django.urls import NoReverseMatch, reverse
+from playwright.sync_api import Browser
+from pytest_django.live_server_helper import LiveServer
+
+from catalog.models import Product
+from customers.lifecycle.refresh import refresh_profiles
+from customers.segments.models import Segment
+from customers.warehouse.export import export_warehouse
+from recommendations.campaigns.models import Campaign
+from recommendations.training.models import EvaluationRun
+from recommendations.training.train import train
+from tests.browser.conftest import start_chromium, watch
+from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
+
+
+@pytest.fixture
+def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
+    """Orders, warehouse, profiles, a trained model, a segment and a campaign; pages as (name, address)."""
+    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
+    now = datetime.now(UTC)
+    make_tea_and_coffee_shop(until=now)
+    export_warehouse(started_at=now)
+    refresh_profiles(as_of=now, started_at=now)
+    version = train(as_of=now, started_at=now)
+    segment = Segment.objects.create(
+        key="buyers", name="Buyers", condition={"all": [{"field": "orders", "op": "gte", "value": 2}]}
+    )
+    campaign = Campaign.objects.create(
+        key="tea-week", name="Tea week", segment=segment, channel="csv", holdout_share=0.1
+    )
+    customer = customer_of("user-0")
+    product = Product.objects.get(product_id="tea-0")
+    return SimpleNamespace(
+        pages={
+            "home": reverse("admin:index"),
+            "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
+            "customer-recommendations": reverse("admin:serving_for_customer", args=[customer.pk]),
+            "product": reverse("admin:catalog_product_change", args=[product.pk]),
+            "product-similar": reverse("admin:serving_similar", args=[product.product_id]),
+            "products": reverse("admin:catalog_product_changelist"),
+            "feed-upload": reverse("admin:catalog_feedimport_upload"),
+            "segment": reverse("admin:segments_segment_change", args=[segment.pk]),
+            "segment-members": reverse("admin:segments_segment_members", args=[segment.pk]),
+            "campaign": reverse("admin:campaigns_campaign_change", args=[campaign.pk]),
+            "campaign-preview": reverse("admin:campaigns_campaign_preview", args=[campaign.pk]),
+            "model-version": reverse("admin:training_modelversion_change", args=[version.pk]),
+            "evaluation": reverse("admin:training_evaluationrun_change", args=[EvaluationRun.objects.latest("pk").pk]),
+            "schedule": reverse("admin:django_celery_beat_periodictask_changelist"),
+            "api-docs": reverse("docs"),
+        }
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_pages_open_without_a_complaint(
+    loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
+) -> None:
+    seen = watch(chromium, live_server.url, width=1440, language=language)
+    seen.log_in()
+    for name, address in loop.pages.items():
+        seen.open(address)
+        seen.save(f"{name}-{language}")
+        assert not seen.complaints, name
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_pages_fit_on_a_phone(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str) -> None:
+    seen = watch(chromium, live_server.url, width=390, language=language)
+    seen.log_in()
+    for name in ("home", "customer", "product-similar", "segment", "segment-members", "campaign-preview"):
+        seen.open(loop.pages[name])
+        seen.save(f"{name}-{language}-390")
+        assert not seen.scrolls_sideways(), name
+
+
+def forms_and_lists(user: User) -> Iterator[str]:
+    """Every list, the form to add, and the form of the first object, where there are such."""
+    request = RequestFactory().get("/")
+    request.user = user
+    for model, model_admin in admin.site._registry.items():
+        names = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        try:
+            yield reverse(f"{names}_changelist")
+            if (first := model._default_manager.first()) is not None:
+                yield reverse(f"{names}_change", args=[first.pk])
+            if model_admin.has_add_permission(request):
+                yield reverse(f"{names}_add")
+        except NoReverseMatch:
+            continue
+
+
+def test_every_list_and_form_opens_without_a_complaint(
+    operator: User, loop: SimpleNamespace, live_server: LiveServer
+) -> None:
+    addresses = list(forms_and_lists(operator))
+    with start_chromium() as browser:
+        seen = watch(browser, live_server.url, width=1440, language="zh-hans")
+        seen.log_in()
+        for address in addresses:
+            seen.open(address)
+            assert not seen.complaints, address
