@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,8 +24,8 @@ class CustomerProfileView(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
         if customer is None or customer.erased_at is not None:
-            raise Http404(_("There is no customer with this user id."))
+            raise NotFound(_("There is no customer with this user id."))
         found = portrait(customer_id=customer.pk)
         if found is None:
-            raise Http404(_("This customer has no profile yet; the next refresh makes it."))
+            raise NotFound(_("This customer has no profile yet; the next refresh makes it."))
         return Response(ProfileSerializer({"user_id": user_id, **found}).data)

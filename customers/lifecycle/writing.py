@@ -73,9 +73,12 @@ NO_LONGER_TOLD = sql.SQL("""
 NEWLY_TOLD = sql.SQL("""
     INSERT INTO lifecycle_stagetransition (customer_id, from_stage, to_stage, at, reason, rules_id)
     SELECT customer_id, from_stage, to_stage, at, reason, rules_id
-    FROM lifecycle_history
+    FROM lifecycle_history n
+    WHERE NOT EXISTS (
+        SELECT FROM lifecycle_stagetransition t
+        WHERE t.customer_id = n.customer_id AND t.at = n.at AND t.to_stage = n.to_stage
+    )
     ORDER BY at, customer_id
-    ON CONFLICT (customer_id, at, to_stage) DO NOTHING
 """)
 
 

@@ -1,0 +1,87 @@
+"""A customer's profile over REST."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from config.access.grants import Grant
+from customers.identity.models import Customer
+from customers.lifecycle.refresh import refresh_profiles
+from tests.makers import NOON, make_customer, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def client_with(*scopes: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset(scopes)))
+    return client
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return client_with("customers:read")
+
+
+@pytest.fixture
+def anna() -> Customer:
+    anna = make_customer("anna")
+    tea = make_product("tea", category="Drinks > Tea", brand="Leaf", price=Decimal("4.50"))
+    make_order(anna, placed_at=NOON - timedelta(days=9), products=[tea])
+    make_order(anna, placed_at=NOON - timedelta(days=2), products=[tea], quantity=2)
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    return anna
+
+
+def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient, anna: Customer) -> None:
+    answer = client.get("/api/v1/customers/anna/profile/")
+    assert answer.status_code == 200, answer.content
+    body = answer.json()
+    assert (body["user_id"], body["computed_at"]) == ("anna", "2026-11-24T12:00:00Z")
+    assert body["stage"] == {
+        "key": "active",
+        "name": "active",
+        "since": "2026-11-22T12:00:00Z",
+        "reason": "ordered",
+        "reason_name": "ordered again",
+        "came_from": "new",
+        "next_change_at": "2027-01-21T12:00:00Z",
+        "rules_version": 1,
+    }
+    assert body["rfm"] == {"r": 1, "f": 1, "m": 1, "group": "hibernating", "group_name": "hibernating"}
+    assert (body["counters"]["orders"], body["counters"]["revenue"], body["counters"]["units"]) == (2, "13.50", "3.000")
+    assert body["interests"]["categories"] == [{"name": "Drinks", "share": 1.0}, {"name": "Drinks > Tea", "share": 1.0}]
+    assert body["interests"]["hours"] == [{"name": 12, "share": 1.0}]
+
+
+def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        client.get("/api/v1/customers/anna/profile/")
+    assert len(queries) == 3  # customer, profile, latest move
+
+
+def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:
+    make_customer("bert")
+    answer = client.get("/api/v1/customers/bert/profile/")
+    assert answer.status_code == 404
+    assert "next refresh" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("user_id", ["nobody", "a%00b"])
+def test_nobody_has_no_profile(client: APIClient, user_id: str) -> None:
+    assert client.get(f"/api/v1/customers/{user_id}/profile/").status_code == 404
+
+
+def test_an_erased_customer_has_no_profile(client: APIClient, anna: Customer) -> None:
+    Customer.objects.filter(pk=anna.pk).update(erased_at=NOON)
+    assert client.get("/api/v1/customers/anna/profile/").status_code == 404
+
+
+def test_a_key_for_something_else_may_not_read_profiles(anna: Customer) -> None:
+    assert client_with("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
