@@ -70,6 +70,12 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Removes uploaded product feeds that were taken or left lying."),
     ),
     Job(
+        task="customers.orders.tasks.tidy_order_uploads",
+        cron="40 0 * * *",
+        title="Tidy uploaded orders",
+        does=_("Removes uploaded order files that nobody confirmed within a week."),
+    ),
+    Job(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
         title="Export to the warehouse",

