@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
 from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, owners_of, replace_identifiers
@@ -127,7 +128,7 @@ class CustomerAdmin(ModelAdmin):
     def user_id(self, obj: Customer) -> str:
         return ", ".join(one.value for one in obj.identifiers.all() if one.kind == Identifier.Kind.USER_ID)
 
-    @admin.display(description=_("name"))
+    @admin.display(description=pgettext_lazy("person", "name"))
     def masked_name(self, obj: Customer) -> str:
         return MASK
 
