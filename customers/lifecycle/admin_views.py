@@ -1,5 +1,6 @@
 """The page of one customer."""
 
+from datetime import datetime
 from typing import Any
 
 from auditlog.signals import accessed
@@ -13,8 +14,7 @@ from django.utils.translation import gettext as _
 
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage
-from customers.lifecycle.portrait import latest_orders, portrait, stage_history
-from customers.orders.models import Order
+from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
 
 MOVES = 200
 MAY_SEE_PERSONAL = "identity.view_personal"
@@ -31,7 +31,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     accessed.send(Customer, instance=customer)
     identifiers = list(customer.identifiers.order_by("kind", "value"))
     names = [one.value for one in identifiers if one.kind == Identifier.Kind.USER_ID]
-    moves, orders = stage_history(customer_id=customer_id, most=MOVES), latest_orders(customer_id=customer_id)
+    moves = stage_history(customer_id=customer_id, most=MOVES)
     return TemplateResponse(
         request,
         "admin/lifecycle/customer.html",
@@ -46,8 +46,8 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "portrait": portrait(customer_id=customer_id),
             "moves": moves,
             "moves_shown": MOVES,
-            "orders": orders,
-            "chart": stage_chart(moves, orders),
+            "orders": latest_orders(customer_id=customer_id),
+            "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
         },
     )
 
@@ -56,20 +56,20 @@ def personal_lines(customer: Customer) -> list[tuple[Any, str]]:
     return [(Customer._meta.get_field(name).verbose_name, getattr(customer, name)) for name in PERSONAL]  # type: ignore[union-attr]
 
 
-def stage_chart(moves: list[dict[str, Any]], orders: list[Order]) -> dict[str, Any]:
-    """The stages over time, oldest first, and the latest orders; labels in the reader's language."""
+def stage_chart(moves: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:
+    """The stages over time, oldest first, and the orders since the first of them; labels in the reader's language."""
     oldest_first = moves[::-1]
     return {
         "stages": [str(stage.label) for stage in Stage],
         "at": [chart_moment(move["at"]) for move in oldest_first],
         "values": [move["to_name"] for move in oldest_first],
         "reasons": [move["reason_name"] for move in oldest_first],
-        "orders": [chart_moment(order.placed_at) for order in orders if order.kind == Order.Kind.SALE],
+        "orders": [chart_moment(moment) for moment in orders if moves and moment >= moves[-1]["at"]],
         "orders_label": _("orders"),
         "stage_label": _("stage"),
     }
 
 
-def chart_moment(moment: Any) -> str:
+def chart_moment(moment: datetime) -> str:
     """Plotly knows no time zones: the wall clock of the reader's."""
     return localtime(moment).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,5 +1,6 @@
 """One customer as plain values, for the customer page and for REST alike."""
 
+from datetime import datetime
 from typing import Any
 
 from customers.lifecycle.models import CustomerProfile, StageTransition
@@ -64,6 +65,12 @@ def latest_orders(*, customer_id: int, most: int = 20) -> list[Order]:
     return list(
         Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:most]
     )
+
+
+def order_moments(*, customer_id: int, most: int = 2000) -> list[datetime]:
+    """When the customer ordered, newest first; without returns and cancelled orders."""
+    orders = Order.objects.filter(customer_id=customer_id, kind=Order.Kind.SALE).exclude(status=Order.Status.CANCELLED)
+    return list(orders.order_by("-placed_at").values_list("placed_at", flat=True)[:most])
 
 
 def _stage(profile: CustomerProfile) -> dict[str, Any]:
