@@ -103,7 +103,7 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
     form = PeriodicTaskForm
     change_form_template = "admin/change_form.html"
     change_list_template = "admin/change_list.html"
-    list_display: Sequence[str] = ("name", "does", "in_words", "enabled", "last_run_at")
+    list_display: Sequence[str] = ("shown_name", "does", "in_words", "enabled", "last_run_at")
     list_filter = ("enabled",)
     date_hierarchy = None
     fieldsets = (
@@ -119,6 +119,12 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
         ),
     )
     readonly_fields = ("last_run_at", "in_words")
+
+    @admin.display(description=_("job"), ordering="name")
+    def shown_name(self, task: PeriodicTask) -> str:
+        """A person's own name for it, else ours in the reader's language."""
+        job = job_of(task.task)
+        return str(job.title) if job and job.name == task.name else task.name
 
     @admin.display(description=_("what it does"))
     def does(self, task: PeriodicTask) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 from django.utils.functional import Promise
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, override
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
@@ -22,75 +22,81 @@ class Job:
 
     task: str
     cron: str  # minute hour day-of-month month day-of-week
-    title: str
+    title: str | Promise
     does: str | Promise
+
+    @property
+    def name(self) -> str:
+        """The title in English, under which the job stands in the tables."""
+        with override("en"):
+            return str(self.title)
 
 
 SCHEDULE: tuple[Job, ...] = (
     Job(
         task="customers.lifecycle.tasks.refresh_due",
         cron="*/10 * * * *",
-        title="Move customers whose stage is due",
+        title=_("Move customers whose stage is due"),
         does=_("Moves the customers whose stage changes by the passing of time alone."),
     ),
     Job(
         task="customers.segments.tasks.evaluate_segments",
         cron="15 * * * *",
-        title="Count segments",
+        title=_("Count segments"),
         does=_("Counts the members of every segment for the lists."),
     ),
     Job(
         task="customers.events.tasks.ensure_partitions",
         cron="5 0 * * *",
-        title="Make partitions for events",
+        title=_("Make partitions for events"),
         does=_("Makes the tables for the events of the coming months."),
     ),
     Job(
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
-        title="Purge event receipts",
+        title=_("Purge event receipts"),
         does=_("Removes old receipts, by which repeated events are known."),
     ),
     Job(
         task="customers.events.tasks.purge_rejected_events",
         cron="25 0 * * *",
-        title="Purge rejected events",
+        title=_("Purge rejected events"),
         does=_("Removes rejected events that nobody mended for long."),
     ),
     Job(
         task="config.access.tasks.purge_idempotent_answers",
         cron="30 0 * * *",
-        title="Purge idempotent answers",
+        title=_("Purge idempotent answers"),
         does=_("Removes answers kept for repeated writes, after a day."),
     ),
     Job(
         task="catalog.tasks.tidy_uploads",
         cron="35 0 * * *",
-        title="Tidy uploaded feeds",
+        title=_("Tidy uploaded feeds"),
         does=_("Removes uploaded product feeds that were taken or left lying."),
     ),
     Job(
         task="customers.orders.tasks.tidy_order_uploads",
         cron="40 0 * * *",
-        title="Tidy uploaded orders",
+        title=_("Tidy uploaded orders"),
         does=_("Removes uploaded order files that nobody confirmed within a week."),
     ),
     Job(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
-        title="Export to the warehouse",
+        title=_("Export to the warehouse"),
         does=_("Writes what is new or changed to the Parquet files that analysis and training read."),
     ),
     Job(
         task="customers.lifecycle.tasks.refresh_profiles",
         cron="0 2 * * *",
-        title="Refresh profiles",
+        title=_("Refresh profiles"),
         does=_("Computes every customer's counters, RFM scores and stage anew."),
     ),
     Job(
         task="recommendations.training.tasks.train_nightly",
         cron="30 3 * * *",
-        title="Train recommendations",
+        title=_("Train recommendations"),
         does=_("Trains and judges the recommendation models, and lets a better one serve."),
     ),
 )
@@ -125,7 +131,7 @@ def _create(job: Job) -> None:
         day_of_week=day_of_week,
         timezone=settings.TIME_ZONE,
     )
-    PeriodicTask.objects.create(name=job.title, task=job.task, crontab=crontab)
+    PeriodicTask.objects.create(name=job.name, task=job.task, crontab=crontab)
 
 
 def schedule_in_words(task: PeriodicTask) -> str:

@@ -1,6 +1,6 @@
 """The home page: asks for the figures that the reader may see and dresses them for charts, tables and tiles."""
 
-from collections.abc import Iterable
+from collections import Counter
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.backoffice import formats, home
 from customers.lifecycle.models import RfmGroup, Stage
+from customers.lifecycle.scoring.rfm import CELLS
 
 TOTAL_NAMES = {
     "revenue": gettext_lazy("Revenue"),
@@ -45,7 +46,7 @@ Context = dict[str, Any]
 def fill_home_page(request: HttpRequest, context: Context) -> Context:
     """The callback of django-unfold: reads the clock, once."""
     as_of = timezone.now()
-    may = request.user.has_perm  # type: ignore[union-attr]
+    may = request.user.has_perm
     context |= {"title": _("Home"), "as_of": formats.moment(as_of), "demo": settings.DEMO}
     if may("orders.view_order"):
         context["trade"] = show_trade(home.trade(as_of=as_of))
@@ -167,12 +168,13 @@ def show_stages(figures: dict[str, Any]) -> Context:
 
 
 def show_rfm(figures: dict[str, Any]) -> Context:
-    cells = {(cell["r"], cell["f"]): cell for cell in merged(figures["cells"])}
-    scores = range(1, 6)
-    total = sum(group["customers"] for group in figures["groups"])
+    customers: Counter[tuple[int, int]] = Counter()
+    for cell in figures["cells"]:
+        customers[cell["r"], cell["f"]] += cell["customers"]
+    total = customers.total()
     return {
         "as_of": formats.moment(figures["as_of"]),
-        "empty": not cells,
+        "empty": not total,
         "rows": [
             {
                 "name": group_name(group["group"]),
@@ -183,39 +185,25 @@ def show_rfm(figures: dict[str, Any]) -> Context:
             }
             for group in figures["groups"]
         ],
-        "chart": {
-            "id": "rfm",
-            "spec": {
-                "kind": "map",
-                "labels": [str(r) for r in scores],
-                "rows": [str(f) for f in scores],
-                "across": _("Recency: 5 bought last"),
-                "up": _("Frequency: 5 buys most often"),
-                "unit": _("customers"),
-                "values": [[cells.get((r, f), {}).get("customers", 0) for r in scores] for f in scores],
-                "texts": [[cell_text(cells.get((r, f))) for r in scores] for f in scores],
-                "links": [
-                    [list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores
-                ],
-            },
-        },
+        "chart": {"id": "rfm", "spec": rfm_chart(customers)},
     }
 
 
-def merged(cells: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One cell for each pair of scores; should it hold two groups, the larger gives the name."""
-    found: dict[tuple[int, int], dict[str, Any]] = {}
-    for cell in sorted(cells, key=lambda cell: -cell["customers"]):
-        key = cell["r"], cell["f"]
-        if key in found:
-            found[key]["customers"] += cell["customers"]
-        else:
-            found[key] = dict(cell)
-    return list(found.values())
-
-
-def cell_text(cell: dict[str, Any] | None) -> str:
-    return f"{group_name(cell['group'])}\n{formats.count(cell['customers'])}" if cell else ""
+def rfm_chart(customers: Counter[tuple[int, int]]) -> Context:
+    """All 25 cells by name, those without a customer too."""
+    scores = range(1, 6)
+    return {
+        "kind": "map",
+        "labels": [str(r) for r in scores],
+        "rows": [str(f) for f in scores],
+        "across": _("Recency: 5 bought last"),
+        "up": _("Frequency: 5 buys most often"),
+        "values": [[customers[r, f] for r in scores] for f in scores],
+        "texts": [
+            [f"{group_name(CELLS[r - 1][f - 1])}\n{formats.count(customers[r, f])}" for r in scores] for f in scores
+        ],
+        "links": [[list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
+    }
 
 
 def group_name(group: str) -> str:

@@ -68,7 +68,7 @@ def trade(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
 
 
 def _days_of_trade(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
-    return (
+    days = (
         Order.objects.before(as_of)
         .filter(placed_at__gte=midnight(start))
         .exclude(status=Order.Status.CANCELLED)
@@ -76,6 +76,7 @@ def _days_of_trade(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
         .annotate(revenue=Sum(F("total") - F("refunded")), orders=Count("id", filter=Q(kind=Order.Kind.SALE)))
         .order_by()
     )
+    return (dict(day) for day in days)
 
 
 def _main_currency(days: Iterable[dict[str, Any]]) -> str:

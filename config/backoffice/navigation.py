@@ -111,7 +111,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _items(entry: ListOf | Page, request: HttpRequest) -> Iterator[dict[str, Any]]:
     if isinstance(entry, Page):
-        if request.user.has_perm(entry.permission):  # type: ignore[union-attr]
+        if request.user.has_perm(entry.permission):
             yield {"title": entry.title, "icon": entry.icon, "link": reverse(entry.url_name)}
         return
     model = apps.get_model(entry.model)

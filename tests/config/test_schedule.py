@@ -38,7 +38,7 @@ def test_every_scheduled_task_runs_one_at_a_time() -> None:
 
 
 def test_titles_and_tasks_are_unique() -> None:
-    assert len({job.title for job in SCHEDULE}) == len({job.task for job in SCHEDULE}) == len(SCHEDULE)
+    assert len({job.name for job in SCHEDULE}) == len({job.task for job in SCHEDULE}) == len(SCHEDULE)
 
 
 @pytest.mark.django_db

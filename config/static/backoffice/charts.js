@@ -7,7 +7,7 @@
     visitor: "#94a3b8", prospect: "#64748b", new: "#38bdf8", active: "#22a06b", loyal: "#117d5c",
     at_risk: "#f59e0b", dormant: "#ea580c", churned: "#b91c1c", reactivated: "#8b5cf6",
   };
-  const PHONE = 640;
+  const PHONE = 440;
 
   const isDark = () => document.documentElement.classList.contains("dark");
 
@@ -66,7 +66,7 @@
       traces: [{
         type: "heatmap", x: spec.labels, y: spec.rows, z: spec.values, customdata: spec.links, hovertext: spec.texts.map(lines),
         text: texts.map((row) => wrapped(row, width)), texttemplate: "%{text}", textfont: { size: 11 }, xgap: 3, ygap: 3,
-        hovertemplate: "R %{x} · F %{y}<br>%{hovertext} " + spec.unit + "<extra></extra>", colorscale: colours.scale, showscale: false,
+        hovertemplate: "R %{x} · F %{y}<br>%{hovertext}<extra></extra>", colorscale: colours.scale, showscale: false,
       }],
       layout: layout(colours, {
         xaxis: { type: "category", title: { text: spec.across, standoff: 8 }, showgrid: false },
