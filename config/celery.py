@@ -35,3 +35,16 @@ class ExclusiveTask(Task):
 app = Celery("perennial", task_cls=ExclusiveTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def return_interrupted_tasks() -> int:
+    """Puts tasks that a worker had taken and not finished back into their queues; returns how many.
+
+    For a start at which no other worker runs: else they come back by themselves when the visibility timeout is over.
+    """
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        with channel.conn_or_acquire() as client:
+            tags = client.zrange(channel.unacked_index_key, 0, -1)
+        for tag in tags:
+            channel.qos.restore_by_tag(tag)
+    return len(tags)

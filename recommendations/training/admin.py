@@ -30,7 +30,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ("version", "scenario", "shown_status", "shown_quality", "interactions", "as_of", "activated_at")
     list_filter = ("status", "scenario", "algorithm")
     search_fields = ("version",)
-    readonly_fields = [field.name for field in ModelVersion._meta.fields]
+    fields = readonly_fields = [
+        field.name for field in ModelVersion._meta.fields if field.name not in ("id", "metrics")
+    ]
     actions = ("promote_version", "roll_back_to_earlier")
     change_form_template = "admin/training/modelversion/change_form.html"
 
@@ -91,7 +93,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             if run and run.figures
             else {}
         )
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+        nothing_to_save = {"show_save": False, "show_save_and_continue": False}
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **nothing_to_save, **context}
+        )
 
 
 @admin.register(EvaluationRun)

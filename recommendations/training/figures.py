@@ -10,7 +10,11 @@ SHOWN_METRICS = ("ndcg@10", "precision@10", "recall@10", "f1@10", "hit_rate@10",
 def evaluation_table(run: EvaluationRun) -> dict[str, Any]:
     """{"metrics": names, "rows": [{"algorithm", "cells": [{"value", "low", "high"}], "wins"}]}, best primary metric first."""
     rows = [
-        {"algorithm": name, "cells": [figures.get(metric) or {} for metric in SHOWN_METRICS], "wins": name == winner_of(run)}
+        {
+            "algorithm": name,
+            "cells": [figures.get(metric) or {} for metric in SHOWN_METRICS],
+            "wins": name == winner_of(run),
+        }
         for name, figures in best_first(run)
     ]
     return {"metrics": list(SHOWN_METRICS), "rows": rows}

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
+from config.celery import return_interrupted_tasks
 from config.embedded import ended_servers, server_logs
 from config.embedded_server import port_problem
 from config.processes import Program, Supervisor
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         programs = chosen_programs(options, port)
         if not programs:
             raise CommandError("Nothing is left to run: drop one of --no-web, --no-worker, --no-beat.")
+        if "valkey" in server_logs() and not options["no_worker"] and (tasks := return_interrupted_tasks()):
+            self.stderr.write(f"Tasks that were interrupted and will run again: {tasks}")
         supervisor = Supervisor(
             programs,
             grace=options["grace"],
