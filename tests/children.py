@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.db import connection
 
+from tests.waiting import wait_until
+
 PROJECT = Path(__file__).resolve().parent.parent
 PREAMBLE = "import django; django.setup()\n"
 
@@ -32,6 +34,17 @@ def kill_when_it_says(child: subprocess.Popen[str], word: str) -> None:
     child.kill()
     _out, problems = child.communicate()
     assert said == word, problems
+    wait_until(nobody_holds_a_lock, what="the server's notice that the child is gone")
+
+
+def nobody_holds_a_lock() -> bool:
+    """Whether the database's other sessions hold no advisory lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND l.pid <> pg_backend_pid() AND d.datname = current_database())"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def database_url() -> str:
