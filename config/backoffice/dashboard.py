@@ -17,21 +17,13 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from config.backoffice import formats, home
 from customers.lifecycle.models import RfmGroup, Stage
 from customers.lifecycle.scoring.rfm import CELLS
+from recommendations.training.names import algorithm_name, metric_name
 
 TOTAL_NAMES = {
     "revenue": gettext_lazy("Revenue"),
     "orders": gettext_lazy("Orders"),
     "customers": gettext_lazy("Customers who bought"),
     "order_value": gettext_lazy("Average order value"),
-}
-ALGORITHM_NAMES: dict[str, str | Promise] = {
-    "popularity": gettext_lazy("Popularity"),
-    "repeat": gettext_lazy("What this customer buys most"),
-    "item-knn": gettext_lazy("Similar products (item-kNN)"),
-    "user-knn": gettext_lazy("Similar customers (user-kNN)"),
-    "content": gettext_lazy("Content-based"),
-    "blend": gettext_lazy("Blend of all"),
-    "active": gettext_lazy("The version that served before"),
 }
 RUN_NAMES: dict[str, str | Promise] = {
     "lifecycle.lifecyclerun": gettext_lazy("profile refresh"),
@@ -216,7 +208,7 @@ def show_quality(figures: dict[str, Any]) -> Context:
         return {"empty": True}
     rows = [
         {
-            "name": str(ALGORITHM_NAMES.get(row["algorithm"], row["algorithm"])),
+            "name": algorithm_name(row["algorithm"]),
             "value": formats.score(row["value"]),
             "low": formats.score(row["low"]),
             "high": formats.score(row["high"]),
@@ -228,7 +220,7 @@ def show_quality(figures: dict[str, Any]) -> Context:
         "empty": False,
         "as_of": formats.moment(figures["as_of"]),
         "version": version["name"],
-        "algorithm": ALGORITHM_NAMES.get(version["algorithm"], version["algorithm"]),
+        "algorithm": algorithm_name(version["algorithm"]),
         "url": reverse("admin:training_modelversion_change", args=[version["id"]]),
         "metric": metric_name(figures["metric"]),
         "test_users": formats.count(figures["test_users"]),
@@ -248,11 +240,6 @@ def show_quality(figures: dict[str, Any]) -> Context:
             },
         },
     }
-
-
-def metric_name(metric: str) -> str:
-    """ndcg@10 → NDCG@10."""
-    return metric.upper()
 
 
 def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:

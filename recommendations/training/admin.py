@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from recommendations.training.artifacts import DamagedArtifactError
-from recommendations.training.figures import evaluation_table, interval_chart
+from recommendations.training.figures import evaluation_table, interval_chart, named_comparisons
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import NothingToRollBackError, promote, roll_back
 
@@ -89,7 +89,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             .first()
         )
         context = (
-            {"evaluation": run, "table": evaluation_table(run), "chart": interval_chart(run)}
+            {
+                "evaluation": run,
+                "table": evaluation_table(run),
+                "chart": interval_chart(run),
+                "comparisons": named_comparisons(run),
+            }
             if run and run.figures
             else {}
         )
