@@ -1,0 +1,138 @@
+"""A shop's first day, over HTTP alone: products and orders go in; stages, segments, an audience and recommendations come out."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import requests
+from django.core.management import call_command
+from django.utils import timezone
+
+TASTES = {
+    "tea": ["green tea", "black tea", "white tea", "oolong"],
+    "coffee": ["espresso", "filter coffee", "mocha", "decaf"],
+}
+PRODUCTS = {f"{taste}-{place}": title for taste, titles in TASTES.items() for place, title in enumerate(titles)}
+
+
+class Api:
+    """Calls the server as a shop's own server would."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {key}"}
+
+    def __call__(self, method: str, path: str, **given: Any) -> Any:
+        answer = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=30, **given)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if "json" in answer.headers["Content-Type"] else answer.text
+
+
+def orders_until(now: datetime) -> list[dict[str, Any]]:
+    """Thirty people, each of one taste, buy two things every other week for half a year; two of them stopped in the middle."""
+    orders = []
+    for person in range(30):
+        taste = "tea" if person % 2 == 0 else "coffee"
+        for round_ in range(13):
+            if person < 2 and round_ > 6:
+                continue
+            chosen = [(person + round_) % 4, (person + round_ + 1 + round_ % 2) % 4]
+            orders.append(
+                {
+                    "order_id": f"o-{person}-{round_}",
+                    "user_id": f"u-{person}",
+                    "placed_at": (now - timedelta(days=1 + 14 * (12 - round_), minutes=person)).isoformat(),
+                    "currency": "EUR",
+                    "lines": [
+                        {"product_id": f"{taste}-{place}", "quantity": "1", "unit_price": "4.50"} for place in chosen
+                    ],
+                }
+            )
+    return orders
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
+    live_server: Any, settings: Any, tmp_path: Path, valkey: redis.Redis
+) -> None:
+    from config.access.keys import create_key
+    from config.access.models import ApiKey
+    from config.access.scopes import KNOWN_SCOPES
+    from recommendations.serving.loading import loader
+
+    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
+    loader.loaded = None
+    now = datetime.now(UTC)
+    _key, plain = create_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=timezone.now())
+    api = Api(live_server.url, plain)
+
+    products = [
+        {
+            "product_id": name,
+            "title": title,
+            "category": f"Drinks > {name.split('-')[0]}",
+            "price": "4.50",
+            "currency": "EUR",
+        }
+        for name, title in PRODUCTS.items()
+    ]
+    assert api("PUT", "/products/", json={"products": products})["created"] == len(PRODUCTS)
+    assert api("PUT", "/products/", json={"products": products})["unchanged"] == len(PRODUCTS)
+
+    orders = orders_until(now)
+    assert api("POST", "/orders/", json={"orders": orders})["created"] == len(orders)
+    assert api("POST", "/orders/", json={"orders": orders})["unchanged"] == len(orders)
+
+    call_command("refresh_profiles")
+    call_command("export_warehouse")
+    call_command("train")
+
+    faithful, gone = api("GET", "/customers/u-5/profile/"), api("GET", "/customers/u-0/profile/")
+    assert faithful["stage"]["key"] == "loyal"
+    assert gone["stage"]["key"] in ("dormant", "churned")
+
+    lost = {"key": "lost", "name": "Lost", "condition": {"field": "stage", "op": "in", "value": ["dormant", "churned"]}}
+    api("POST", "/segments/", json=lost)
+    members = api("GET", "/segments/lost/members/")["results"]
+    assert sorted(member["user_id"] for member in members) == ["u-0", "u-1"]
+    assert [segment["key"] for segment in api("GET", "/customers/u-0/segments/")["segments"]] == ["lost"]
+
+    campaign = {"key": "win-back", "name": "Win back", "segment": "lost", "channel": "export", "holdout_share": "0"}
+    api("POST", "/campaigns/", json=campaign)
+    assert {line.split(",")[0] for line in api("GET", "/campaigns/win-back/audience.csv").splitlines()[1:]} == {
+        "u-0",
+        "u-1",
+    }
+
+    tea = api("GET", "/recommendations/for-you/?user_id=u-4&n=3")
+    assert tea["fallback"] is None
+    assert all(item["product_id"].startswith("tea") and item["reason"]["text"] for item in tea["items"])
+    similar = api("GET", "/recommendations/similar/?product_id=coffee-1&n=3")
+    assert all(item["product_id"].startswith("coffee") for item in similar["items"])
+    stranger = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
+    assert stranger["fallback"] == "popular"
+
+    viewed = {
+        "type": "track",
+        "event": "Product Viewed",
+        "anonymousId": "new",
+        "messageId": "m-1",
+        "properties": {"product_id": "coffee-2"},
+    }
+    source_key = write_key()
+    sent = requests.post(f"{live_server.url}/v1/track", json=viewed, headers={"X-Write-Key": source_key}, timeout=30)
+    assert (sent.status_code, sent.json()["success"]) == (200, True)
+    known = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
+    assert known["fallback"] is None
+    assert known["items"][0]["product_id"].startswith("coffee")
+    loader.loaded = None
+
+
+def write_key() -> str:
+    from customers.events.models import Source
+    from customers.events.write_keys import issue_write_key
+
+    source = Source.objects.create(key="web", name="web", kind=Source.Kind.BROWSER)
+    return issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))
