@@ -20,8 +20,7 @@ help:
 	@echo "make … PYTHON=/path/to/python3.13 chooses the Python that .venv is made with"
 
 demo: installed-demo $(CATALOGUE).mo
-	@DEMO=true $(PYTHON_VENV) manage.py demo
-	@DEMO=true exec $(PYTHON_VENV) manage.py up $(ARGS)
+	@DEMO=true exec $(PYTHON_VENV) manage.py demo $(ARGS)
 
 up: installed-demo $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) manage.py up --migrate $(ARGS)

@@ -24,8 +24,11 @@ GUARD = Path(__file__).with_name("guard.py")
 
 @dataclass(frozen=True)
 class Program:
+    """What to run. With a niceness above 0 it yields the processors to the others."""
+
     name: str
     command: Sequence[str]
+    niceness: int = 0
 
 
 @dataclass
@@ -167,7 +170,7 @@ class Supervisor:
             cwd=self.cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            preexec_fn=lambda: follow_parent(parent),  # noqa: PLW1509 — the supervisor has no threads
+            preexec_fn=lambda: follow_parent(parent, program.niceness),  # noqa: PLW1509 — the supervisor has no threads
         )
         self._tell_guard("+", process.pid)
         running = Running(program, process)
@@ -252,9 +255,10 @@ class Supervisor:
             self.guard.wait()
 
 
-def follow_parent(parent: int) -> None:
+def follow_parent(parent: int, niceness: int) -> None:
     """Runs in the child before exec."""
     end_with_parent(signal.SIGTERM)
+    os.nice(niceness)
     if os.getppid() != parent:
         os._exit(1)
 

