@@ -94,7 +94,7 @@ install_set() {
     if [ -x .venv/bin/uv ]; then
         lend_pip_index_to_uv
         say "Installing $set_file with uv."
-        .venv/bin/uv pip install --python "$venv_python" --require-hashes -r "$set_file" && return
+        .venv/bin/uv pip install --python "$venv_python" --compile-bytecode --require-hashes -r "$set_file" && return
         say "uv could not; trying with pip."
     fi
     $pip install --require-hashes -r "$set_file" ||
