@@ -22,6 +22,7 @@ from catalog.categories import clean_path, ensure_categories
 from catalog.progress import Progress, no_progress
 from customers.events.models import Source
 from customers.identity.models import Customer, Identifier
+from customers.orders.arrays import integers
 from customers.orders.imports import import_rows, recorded
 from customers.orders.models import OrderImport
 from customers.orders.reading import MalformedRow, RowBatch
@@ -94,7 +95,7 @@ class CompleteJourneySales:
         done = 0
         for raw in self.file.iter_batches(batch_size=BATCH):
             rows = self.translate(raw).select(list(columns or self.columns))
-            lines = pa.array(np.arange(done + 1, done + 1 + raw.num_rows))
+            lines = integers(np.arange(done + 1, done + 1 + raw.num_rows))
             done += raw.num_rows
             yield RowBatch(lines, rows, done, total)
 

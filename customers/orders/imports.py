@@ -25,6 +25,7 @@ from customers.orders.parsing import Choices
 from customers.orders.reading import OrderRows, UnreadableFileError, open_rows
 from customers.orders.rejects import MALFORMED, write_rejects
 from customers.orders.staging import Staging
+from customers.orders.transfer import ahead
 
 # how much of the work is done when all rows are read and checked
 READING_SHARE = 0.4
@@ -175,7 +176,7 @@ def check_and_load(
 
 def stage(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progress: Progress) -> int:
     """Reads and checks all rows; returns their number."""
-    for batch in rows.batches(mapping.used_columns()):
+    for batch in ahead(rows.batches(mapping.used_columns())):
         staging.add(batch)
         progress(int(batch.done * READING_SHARE), batch.total)
     if not staging.staged:

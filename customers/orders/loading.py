@@ -15,10 +15,11 @@ from catalog.bulk import Status
 from catalog.categories import clean_path, ensure_categories
 from customers.identity.fields import encrypt
 from customers.identity.hashing import hash_email
-from customers.orders.parsing import Choices
+from customers.orders.arrays import integers, texts
+from customers.orders.parsing import Choices, quote
 from customers.orders.rebuilding import keys_rebuilt
 from customers.orders.staging import Staging
-from customers.orders.transfer import copy_in, copy_out
+from customers.orders.transfer import copy_in, fetch
 
 COPY_ROWS = 131_072
 REBUILD_FROM = 50_000
@@ -42,10 +43,19 @@ ORDER_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 ORDER_TYPES = {
     "customer_id": "bigint",
-    "placed_at": "timestamp",
+    "placed_at": "timestamptz",
     **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
 }
-TEMPORARY = ("imported_product", "imported_person", "imported_order", "imported_line", "touched_order", "made")
+KEYS = pa.schema([("seq", pa.int64()), ("id", pa.int64())])
+TEMPORARY = (
+    "imported_key",
+    "imported_product",
+    "imported_person",
+    "imported_order",
+    "imported_line",
+    "touched_order",
+    "made",
+)
 IDS = pa.schema([("key", pa.int64()), ("id", pa.int64())])
 
 
@@ -84,7 +94,7 @@ def load(
         written.counts["customers_created"] = load_customers(cursor, staging, choices, at=at)
         find_orders(cursor, staging, source_id=source_id)
         fresh = staging.one(
-            "SELECT count(*) FROM lines l JOIN order_ids o USING (seq) WHERE l.problem IS NULL AND o.fresh = 1"
+            "SELECT count(*) FROM lines l JOIN order_ids o USING (seq) WHERE l.problem IS NULL AND o.fresh"
         )
         if fresh >= REBUILD_FROM and fewer_rows(cursor, "orders_orderline", fresh):
             with keys_rebuilt(cursor, ["orders_order", "orders_orderline"]):
@@ -134,7 +144,7 @@ def load_products(cursor: CursorWrapper, staging: Staging, *, at: datetime, crea
     cursor.execute("ANALYZE imported_product")
     created = create_products(cursor, staging, at=at) if create else 0
     query = "SELECT i.key, p.id FROM imported_product i JOIN catalog_product p ON p.product_id = i.product_id"
-    staging.put("found_products", copy_out(cursor, query, IDS))
+    staging.put("found_products", fetch(cursor, query, IDS))
     staging.run(
         "CREATE TABLE products AS SELECT k.product_id, f.id FROM product_keys k JOIN found_products f USING (key)"
     )
@@ -148,7 +158,7 @@ def create_products(cursor: CursorWrapper, staging: Staging, *, at: datetime) ->
         SELECT i.key, 0 AS id FROM imported_product i LEFT JOIN catalog_product p ON p.product_id = i.product_id
         WHERE p.id IS NULL
     """
-    staging.put("missing_products", copy_out(cursor, query, IDS))
+    staging.put("missing_products", fetch(cursor, query, IDS))
     if not staging.one("SELECT count(*) FROM missing_products"):
         return 0
     # the price is the median of those paid; the title, brand and category are the first that the file gives
@@ -207,7 +217,7 @@ def assign_categories(cursor: CursorWrapper) -> None:
 def load_customers(cursor: CursorWrapper, staging: Staging, choices: Choices, *, at: datetime) -> int:
     """Finds or makes the customers of the orders; leaves ``people`` (key, who) and ``person_ids`` (key, id) in DuckDB."""
     hash_emails(staging)
-    who = "customer_id" if choices.mapping.has("customer_id") else "email_hash"
+    who = who_of(staging)
     kind = "user_id" if choices.mapping.has("customer_id") else "email_hash"
     staging.run(
         f"""
@@ -233,7 +243,7 @@ def load_customers(cursor: CursorWrapper, staging: Staging, choices: Choices, *,
     created = create_customers(cursor, staging, at=at)
     add_emails(cursor, at=at)
     update_customers(cursor)
-    ids = copy_out(cursor, "SELECT key, customer_id FROM imported_person", IDS)
+    ids = fetch(cursor, "SELECT key, customer_id AS id FROM imported_person", IDS)
     staging.put("person_ids", ids)
     return created
 
@@ -241,9 +251,7 @@ def load_customers(cursor: CursorWrapper, staging: Staging, choices: Choices, *,
 def hash_emails(staging: Staging) -> None:
     emails = [email for (email,) in staging.run("SELECT DISTINCT email FROM orders WHERE email IS NOT NULL")]
     hashes = [hash_email(email) for email in emails]
-    staging.put(
-        "email_hashes", pa.table({"email": pa.array(emails, pa.string()), "email_hash": pa.array(hashes, pa.string())})
-    )
+    staging.put("email_hashes", pa.table({"email": texts(emails), "email_hash": texts(hashes)}))
 
 
 FIND_CUSTOMERS = """
@@ -256,8 +264,9 @@ def create_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -
     cursor.execute(FIND_CUSTOMERS)
     cursor.execute(
         """
-        UPDATE imported_person
-        SET customer_id = nextval(pg_get_serial_sequence('identity_customer', 'id')), fresh = true WHERE customer_id IS NULL
+        UPDATE imported_person SET customer_id = nextval(name), fresh = true
+        FROM (SELECT pg_get_serial_sequence('identity_customer', 'id')::regclass AS name OFFSET 0) AS once
+        WHERE customer_id IS NULL
         """
     )
     if not cursor.rowcount:
@@ -301,7 +310,7 @@ def create_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -
 def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
     """Gives new customers their address, encrypted."""
     cursor.execute("SELECT key FROM imported_person WHERE fresh AND email_hash IS NOT NULL")
-    keys = pa.table({"key": pa.array([key for (key,) in cursor.fetchall()], pa.int64())})
+    keys = pa.table({"key": integers([key for (key,) in cursor.fetchall()])})
     if not keys.num_rows:
         return
     staging.put("fresh_people", keys)
@@ -341,36 +350,54 @@ def update_customers(cursor: CursorWrapper) -> None:
 
 
 def find_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int) -> None:
-    """Stages the orders and gives each its id, old or new; leaves ``order_ids`` (seq, id, fresh) in DuckDB."""
-    columns = ", ".join(f"{name} {ORDER_TYPES.get(name, 'text')}" for name in ORDER_COLUMNS)
-    cursor.execute(
-        f"""
-        CREATE TEMPORARY TABLE imported_order (
-            seq bigint, order_id text, {columns},
-            id bigint DEFAULT nextval(pg_get_serial_sequence('orders_order', 'id')), fresh boolean DEFAULT true
-        ) ON COMMIT DROP
-        """
-    )
-    who = "customer_id" if staging.choices.mapping.has("customer_id") else "email_hash"
-    query = f"""
-        SELECT o.seq, o.order_id, i.id AS customer_id,
-               CASE WHEN i.id IS NULL THEN coalesce(email_hash, '') ELSE '' END AS guest_email_hash,
-               o.kind, o.status, o.placed_at, o.currency, o.subtotal, o.discount, o.shipping, o.tax, o.total, o.refunded,
-               coalesce(o.coupon, '') AS coupon, coalesce(o.channel, '') AS channel
-        FROM orders o LEFT JOIN email_hashes USING (email) LEFT JOIN people p ON p.who = {who}
-        LEFT JOIN person_ids i ON i.key = p.key ORDER BY o.seq
-    """
-    copy_in(cursor, "imported_order", ["seq", "order_id", *ORDER_COLUMNS], staging.stream(query, COPY_ROWS))
-    cursor.execute("ANALYZE imported_order")
+    """Gives each order its id, old or new; leaves ``order_ids`` (seq, id, fresh) in DuckDB."""
+    staging.put("known_orders", find_known(cursor, staging, source_id=source_id))
+    seqs = staging.connection.sql(
+        "SELECT seq FROM orders ANTI JOIN known_orders USING (seq) ORDER BY seq"
+    ).to_arrow_table()
     cursor.execute(
         """
-        UPDATE imported_order i SET id = o.id, fresh = false
-        FROM orders_order o WHERE o.source_id = %s AND o.order_id = i.order_id
+        SELECT coalesce(array_agg(nextval(name)), '{}')
+        FROM (SELECT pg_get_serial_sequence('orders_order', 'id')::regclass AS name OFFSET 0) AS once, generate_series(1, %s)
         """,
-        [source_id],
+        [seqs.num_rows],
     )
-    schema = pa.schema([("seq", pa.int64()), ("id", pa.int64()), ("fresh", pa.int8())])
-    staging.put("order_ids", copy_out(cursor, "SELECT seq, id, fresh::int FROM imported_order", schema))
+    ids = integers(cursor.fetchone()[0])
+    staging.put("fresh_orders", pa.table([seqs["seq"], ids], schema=KEYS))
+    staging.run(
+        """
+        CREATE TABLE order_ids AS
+        SELECT seq, id, false AS fresh FROM known_orders UNION ALL SELECT seq, id, true FROM fresh_orders
+        """
+    )
+    staging.run(
+        f"""
+        CREATE VIEW order_rows AS
+        SELECT o.seq, k.id, k.fresh, o.order_id, i.id AS customer_id,
+               CASE WHEN i.id IS NULL THEN coalesce(email_hash, '') ELSE '' END AS guest_email_hash,
+               o.kind, o.status, o.placed_at::VARCHAR || '+00' AS placed_at, o.currency, o.subtotal, o.discount, o.shipping,
+               o.tax, o.total, o.refunded, coalesce(o.coupon, '') AS coupon, coalesce(o.channel, '') AS channel
+        FROM orders o JOIN order_ids k USING (seq) LEFT JOIN email_hashes USING (email)
+        LEFT JOIN people p ON p.who = {who_of(staging)} LEFT JOIN person_ids i ON i.key = p.key
+        """
+    )
+
+
+def who_of(staging: Staging) -> str:
+    """What a customer is known by."""
+    return "customer_id" if staging.choices.mapping.has("customer_id") else "email_hash"
+
+
+def find_known(cursor: CursorWrapper, staging: Staging, *, source_id: int) -> pa.Table:
+    """The orders that are there already."""
+    cursor.execute("SELECT EXISTS (SELECT 1 FROM orders_order WHERE source_id = %s)", [source_id])
+    if not cursor.fetchone()[0]:
+        return pa.Table.from_batches([], schema=KEYS)
+    cursor.execute("CREATE TEMPORARY TABLE imported_key (seq bigint, order_id text) ON COMMIT DROP")
+    copy_in(cursor, "imported_key", ["seq", "order_id"], staging.stream("SELECT seq, order_id FROM orders", COPY_ROWS))
+    cursor.execute("ANALYZE imported_key")
+    query = "SELECT i.seq, o.id FROM imported_key i JOIN orders_order o ON o.source_id = %s AND o.order_id = i.order_id"
+    return fetch(cursor, query, KEYS, [source_id])
 
 
 def load_orders(
@@ -383,32 +410,41 @@ def load_orders(
     at: datetime,
     progress: Callable[[int], None],
 ) -> None:
-    columns = ", ".join(ORDER_COLUMNS)
-    values = ", ".join("placed_at AT TIME ZONE 'UTC'" if name == "placed_at" else name for name in ORDER_COLUMNS)
-    cursor.execute(
-        f"""
-        INSERT INTO orders_order (id, source_id, order_id, {columns}, created_at)
-        SELECT id, %s, order_id, {values}, %s FROM imported_order WHERE fresh ORDER BY id
-        """,
-        [source_id, at],
-    )
-    written.counts["orders_created"] = cursor.rowcount
+    written.counts["orders_created"] = create_orders(cursor, staging, source_id=source_id, at=at)
     lines = """
         SELECT o.id AS order_id, l.line_number, p.id AS product_id, l.quantity, l.unit_price, l.discount, l.total
         FROM lines l JOIN order_ids o USING (seq) JOIN products p USING (product_id)
         WHERE l.problem IS NULL AND {which} ORDER BY o.id, l.line_number
     """
     fresh = copy_in(
-        cursor, "orders_orderline", LINE_COLUMNS, staging.stream(lines.format(which="o.fresh = 1"), COPY_ROWS), progress
+        cursor, "orders_orderline", LINE_COLUMNS, staging.stream(lines.format(which="o.fresh"), COPY_ROWS), progress
     )
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     written.counts |= dict.fromkeys(("lines_created", "lines_updated", "lines_unchanged", "lines_removed"), 0)
-    update_lines(cursor, staging, written, lines.format(which="o.fresh = 0"), lambda rows: progress(fresh + rows))
+    update_lines(cursor, staging, written, lines.format(which="NOT o.fresh"), lambda rows: progress(fresh + rows))
     written.counts["lines_created"] += fresh
-    cursor.execute("SELECT count(*) FROM imported_order WHERE NOT fresh")
-    known = cursor.fetchone()[0]
+    known = stage_known(cursor, staging)
     written.counts["orders_updated"] = update_orders(cursor, choices) if known else 0
     written.counts["orders_unchanged"] = known - written.counts["orders_updated"]
+
+
+def create_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int, at: datetime) -> int:
+    columns = ["id", "source_id", "order_id", *ORDER_COLUMNS, "created_at"]
+    query = f"""
+        SELECT id, {int(source_id)} AS source_id, order_id, {", ".join(ORDER_COLUMNS)}, {quote(at.isoformat())} AS created_at
+        FROM order_rows WHERE fresh ORDER BY id
+    """
+    return copy_in(cursor, "orders_order", columns, staging.stream(query, COPY_ROWS))
+
+
+def stage_known(cursor: CursorWrapper, staging: Staging) -> int:
+    """Puts what the file says of orders that are there into ``imported_order``; returns how many they are."""
+    columns = ", ".join(f"{name} {ORDER_TYPES.get(name, 'text')}" for name in ORDER_COLUMNS)
+    cursor.execute(f"CREATE TEMPORARY TABLE imported_order (id bigint, {columns}) ON COMMIT DROP")
+    query = f"SELECT id, {', '.join(ORDER_COLUMNS)} FROM order_rows WHERE NOT fresh ORDER BY id"
+    known = copy_in(cursor, "imported_order", ["id", *ORDER_COLUMNS], staging.stream(query, COPY_ROWS))
+    cursor.execute("ANALYZE imported_order")
+    return known
 
 
 def update_lines(
@@ -450,7 +486,7 @@ def update_lines(
 
 def remove_surplus(cursor: CursorWrapper, staging: Staging) -> int:
     """Without line numbers the file has whole orders: what lies beyond an order's last row is no longer part of it."""
-    counts = staging.run("SELECT i.id, h.row_count FROM order_ids i JOIN heads h USING (seq) WHERE i.fresh = 0")
+    counts = staging.run("SELECT i.id, h.row_count FROM order_ids i JOIN heads h USING (seq) WHERE NOT i.fresh")
     return touch(
         cursor,
         """
@@ -478,12 +514,12 @@ def update_orders(cursor: CursorWrapper, choices: Choices) -> int:
     """Brings orders that were there to what the file says; columns that it does not have keep their values."""
     add_kept_lines(cursor, choices)
     changing = [name for name, fields in ORDER_COLUMNS.items() if not fields or choices.mapping.has(*fields)]
-    theirs = ["i.placed_at AT TIME ZONE 'UTC'" if name == "placed_at" else f"i.{name}" for name in changing]
+    theirs = [f"i.{name}" for name in changing]
     cursor.execute(
         f"""
         WITH changed AS (
             UPDATE orders_order o SET {", ".join(f"{name} = {value}" for name, value in zip(changing, theirs, strict=True))}
-            FROM imported_order i WHERE i.id = o.id AND NOT i.fresh
+            FROM imported_order i WHERE i.id = o.id
               AND ({", ".join(f"o.{name}" for name in changing)}) IS DISTINCT FROM ({", ".join(theirs)})
             RETURNING o.id)
         INSERT INTO touched_order SELECT id FROM changed
@@ -493,15 +529,15 @@ def update_orders(cursor: CursorWrapper, choices: Choices) -> int:
     return cursor.fetchone()[0]
 
 
-def outcomes(cursor: CursorWrapper) -> dict[str, Status]:
+def outcomes(cursor: CursorWrapper, staging: Staging) -> dict[str, Status]:
     """What became of each order of the load before, in the same transaction."""
-    cursor.execute(
-        """
-        SELECT order_id, CASE WHEN fresh THEN 'created' WHEN id IN (SELECT id FROM touched_order) THEN 'updated'
-                              ELSE 'unchanged' END FROM imported_order
-        """
-    )
-    return {order_id: Status(status) for order_id, status in cursor.fetchall()}
+    cursor.execute("SELECT DISTINCT id FROM touched_order")
+    touched = {key for (key,) in cursor.fetchall()}
+    rows = staging.run("SELECT order_id, id, fresh FROM orders JOIN order_ids USING (seq)")
+    return {
+        order_id: Status.CREATED if fresh else Status.UPDATED if key in touched else Status.UNCHANGED
+        for order_id, key, fresh in rows
+    }
 
 
 def add_kept_lines(cursor: CursorWrapper, choices: Choices) -> None:
@@ -511,7 +547,7 @@ def add_kept_lines(cursor: CursorWrapper, choices: Choices) -> None:
         f"""
         UPDATE imported_order i SET subtotal = i.subtotal + kept.total{total}
         FROM (SELECT l.order_id, sum(l.total) AS total
-              FROM orders_orderline l JOIN imported_order o ON o.id = l.order_id AND NOT o.fresh
+              FROM orders_orderline l JOIN imported_order o ON o.id = l.order_id
               LEFT JOIN imported_line n ON n.order_id = l.order_id AND n.line_number = l.line_number
               WHERE n.order_id IS NULL GROUP BY l.order_id) AS kept
         WHERE kept.order_id = i.id
@@ -526,6 +562,6 @@ def count_kinds(staging: Staging) -> dict[str, int]:
         SELECT count(*) FILTER (i.id IS NULL), count(*) FILTER (l.quantity < 0), count(*) FILTER (l.total = 0)
         FROM lines l JOIN orders o USING (seq) LEFT JOIN email_hashes USING (email)
         LEFT JOIN people p ON p.who = {who} LEFT JOIN person_ids i ON i.key = p.key WHERE l.problem IS NULL
-        """.replace("{who}", "o.customer_id" if staging.choices.mapping.has("customer_id") else "email_hash")
+        """.replace("{who}", who_of(staging))
     )
     return dict(zip(("guest_lines", "return_lines", "free_lines"), row, strict=True))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog.cleaning import known_currencies
 from customers.orders.mapping import ColumnMapping
@@ -44,7 +45,6 @@ STATUS_WORDS: dict[str, str] = {
     Order.Status.REFUNDED: "refunded returned",
     Order.Status.PARTLY_REFUNDED: "partly_refunded partially_refunded",
 }
-BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288)"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Choices:
 
 
 def build_parse(schema: pa.Schema, choices: Choices) -> str:
-    """The SELECT from the table ``batch`` (its columns and "file line") that gives typed values and a problem or NULL."""
+    """The SELECT from the table ``batch`` (trimmed columns, "file line", "file row") that gives typed values and a problem or NULL."""
     return Parser(schema, choices).query()
 
 
@@ -86,13 +86,13 @@ class Parser:
         typed = ", ".join(f"{expression} AS {name}" for name, expression in self.typed().items())
         limit = f"TIMESTAMP {quote(f'{self._latest():%Y-%m-%d %H:%M:%S}')}"
         return f"""
-            WITH raw AS (SELECT "file line" AS line, {raw} FROM batch),
+            WITH raw AS (SELECT "file line" AS line, "file row" AS row, {raw} FROM batch),
             typed AS (SELECT *, {typed} FROM raw),
             summed AS (SELECT *, quantity * unit_price AS gross, {self.given_discount()} AS given_discount,
                               {self.signed_total()} AS given_total FROM typed),
             netted AS (SELECT *, coalesce(given_total, round(gross - coalesce(given_discount, 0), 2)) AS net FROM summed),
             priced AS (SELECT *, {self.discount()} AS discount FROM netted)
-            SELECT line, order_id, line_number, customer_id, email,
+            SELECT line, row, order_id, line_number, customer_id, email,
                    CASE WHEN placed_at <= {limit} THEN placed_at END AS placed_at, product_id, product_title, quantity,
                    TRY_CAST(coalesce(unit_price, CASE WHEN quantity <> 0 THEN (net + discount) / quantity END, 0)
                             AS {UNIT_PRICE}) AS unit_price,
@@ -116,7 +116,7 @@ class Parser:
         if pa.types.is_floating(kind):
             return f"CASE WHEN isfinite({name}) THEN {name} END"
         if is_text(kind):
-            return f"nullif(trim(replace(CAST({name} AS VARCHAR), chr(0), ''), {BLANKS}), '')"
+            return f"nullif(CAST({name} AS VARCHAR), '')"
         return name
 
     def typed(self) -> dict[str, str]:
@@ -158,9 +158,7 @@ class Parser:
             # ids become floats where a table tool met an empty one: 13085.0 is 13085
             text = f"CASE WHEN {raw} = floor({raw}) THEN CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR) ELSE CAST({raw} AS VARCHAR) END"
         elif name == "customer_id" and is_text(kind):
-            text = (
-                f"CASE WHEN regexp_full_match({raw}, '[0-9]+\\.0') THEN left({raw}, length({raw}) - 2) ELSE {raw} END"
-            )
+            text = f"CASE WHEN suffix({raw}, '.0') AND regexp_full_match({raw}, '[0-9]+\\.0') THEN left({raw}, length({raw}) - 2) ELSE {raw} END"
         else:
             text = f"CAST({raw} AS VARCHAR)"
         if name == "customer_id":
@@ -269,3 +267,15 @@ def is_text(kind: pa.DataType) -> bool:
         or pa.types.is_temporal(kind)
         or pa.types.is_boolean(kind)
     )
+
+
+def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without blanks of any kind around its texts, and without NUL, which PostgreSQL cannot store."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    column = pc.utf8_trim_whitespace(column)
+    if pc.any(pc.match_substring(column, "\0")).as_py():
+        column = pc.replace_substring(column, "\0", "")
+    return column

@@ -16,6 +16,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
+from customers.orders.arrays import integers
+
 CHUNK = 4 * 1024 * 1024
 PARQUET_ROWS = 131_072
 DELIMITERS = ",;\t|"
@@ -107,7 +109,7 @@ class ParquetRows:
         wanted = list(columns) if columns is not None else None
         try:
             for rows in self.file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
-                lines = pa.array(np.arange(done + 1, done + 1 + rows.num_rows))
+                lines = integers(np.arange(done + 1, done + 1 + rows.num_rows))
                 done += rows.num_rows
                 yield RowBatch(lines, rows, done, total)
         except (pa.ArrowInvalid, OSError) as error:
@@ -242,7 +244,7 @@ class LineCounter:
             start = stop
         if rows.num_rows:
             self.last_line = int(lines[-1])
-        return pa.array(lines)
+        return integers(lines)
 
     def malformed(self) -> list[MalformedRow]:
         while self.pending:

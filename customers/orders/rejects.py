@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from customers.orders.arrays import integers
 from customers.orders.mapping import ColumnMapping
 from customers.orders.reading import MalformedRow, OrderRows
 from customers.orders.staging import Staging
@@ -72,7 +72,7 @@ def rejected_rows(rows: OrderRows, mapping: ColumnMapping, staging: Staging) -> 
         stop = int(np.searchsorted(lines, batch.lines[-1].as_py(), side="right"))
         positions = np.searchsorted(batch.lines.to_numpy(), lines[start:stop])
         for raw, problem in zip(
-            batch.rows.take(pa.array(positions)).to_pylist(), problems[start:stop].to_pylist(), strict=True
+            batch.rows.take(integers(positions)).to_pylist(), problems[start:stop].to_pylist(), strict=True
         ):
             code, _colon, name = problem.partition(":")
             value = next((raw[column] for column in mapping.columns.get(name, ()) if raw[column] not in (None, "")), "")

@@ -12,14 +12,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
-from customers.orders.parsing import COLUMN_TYPES, MONEY, Choices, build_parse, quote
+from customers.orders.arrays import integers
+from customers.orders.parsing import COLUMN_TYPES, MONEY, Choices, build_parse, quote, trimmed
 from customers.orders.reading import RowBatch
 
 MEMORY_LIMIT = "1GB"
 # rows of one order may differ by this much and are still one order: tills write each line with its own time
 SAME_ORDER_HOURS = 24
+PARSE_ROWS = 400_000
+TOGETHER = "h.last_row - h.first_row + 1 = h.row_count"
 # fields that belong to the order: the first row that has them says them
 HEAD_FIELDS = (
     "customer_id",
@@ -54,6 +58,8 @@ class Staging:
         self.run(f"SET TimeZone = {quote(choices.timezone)}")
         self.run("SET preserve_insertion_order = false")
         self.staged = 0
+        self.parsed = False
+        self.waiting: list[pa.Table] = []
 
     def __enter__(self) -> Self:
         return self
@@ -79,14 +85,26 @@ class Staging:
         yield from self.connection.sql(statement).to_arrow_reader(rows)
 
     def add(self, batch: RowBatch) -> None:
-        """Takes some rows of the file: parses each value and notes the first thing wrong with the row."""
-        table = pa.Table.from_batches([batch.rows]).append_column("file line", batch.lines)
-        self.connection.register("batch", table)
-        select = build_parse(table.schema, self.choices)
-        verb = "INSERT INTO parsed BY NAME" if self.staged else "CREATE TABLE parsed AS"
-        self.run(f"{verb} {select}")
-        self.connection.unregister("batch")
+        """Takes some rows of the file; they are parsed when there are enough to share among the cores."""
+        columns = {
+            name: trimmed(pa.chunked_array([column]))
+            for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True)
+        }
+        numbers = integers(np.arange(self.staged, self.staged + batch.rows.num_rows))
+        self.waiting.append(pa.table({**columns, "file line": batch.lines, "file row": numbers}))
         self.staged += batch.rows.num_rows
+        if sum(table.num_rows for table in self.waiting) >= PARSE_ROWS:
+            self._parse()
+
+    def _parse(self) -> None:
+        """Parses each value of the waiting rows and notes the first thing wrong with each row."""
+        table = pa.concat_tables(self.waiting, promote_options="default")
+        self.connection.register("batch", table)
+        verb = "INSERT INTO parsed BY NAME" if self.parsed else "CREATE TABLE parsed AS"
+        self.run(f"{verb} {build_parse(table.schema, self.choices)}")
+        self.connection.unregister("batch")
+        self.parsed = True
+        self.waiting = []
 
     def check_orders(self) -> None:
         """After the last row: what only shows when an order's rows are seen together.
@@ -94,18 +112,16 @@ class Staging:
         Leaves the table ``heads`` (one row an order, with ``seq`` in the order of the file) and ``lines`` (all rows,
         with ``problem`` where there is one).
         """
+        if self.waiting:
+            self._parse()
         self._number_orders()
-        explicit = self.choices.mapping.has("line_number")
-        number = "p.line_number" if explicit else "row_number() OVER (PARTITION BY h.seq ORDER BY p.line)"
-        self.run(
-            f"""
-            CREATE TABLE lines AS
-            SELECT p.line, h.seq, CAST({number} AS INTEGER) AS line_number, p.product_id, p.quantity, p.unit_price,
+        lines = f"""
+            SELECT p.line, h.seq, CAST({{number}} AS INTEGER) AS line_number, p.product_id, p.quantity, p.unit_price,
                    p.discount, p.net AS total, {self._problem()} AS problem
             FROM parsed p LEFT JOIN heads h ON h.order_id = p.order_id
-            """
-        )
-        if explicit:
+        """
+        if self.choices.mapping.has("line_number"):
+            self.run(f"CREATE TABLE lines AS {lines.format(number='p.line_number')}")
             self.run(
                 """
                 UPDATE lines SET problem = 'duplicate_line:line_number'
@@ -114,17 +130,24 @@ class Staging:
                 WHERE lines.line = numbered.line AND numbered.nth > 1
                 """
             )
+            return
+        # where an order's rows stand together, as they mostly do, counting needs no sorting
+        together = lines.format(number="p.row - h.first_row + 1") + f" WHERE h.seq IS NULL OR {TOGETHER}"
+        apart = (
+            lines.format(number="row_number() OVER (PARTITION BY h.seq ORDER BY p.row)") + f" WHERE NOT ({TOGETHER})"
+        )
+        self.run(f"CREATE TABLE lines AS {together} UNION ALL {apart}")
 
     def _number_orders(self) -> None:
         heads = [name for name in HEAD_FIELDS if self._filled(name)]
-        firsts = ", ".join(f"arg_min({name}, line) AS {name}" for name in heads)
+        firsts = ", ".join(f"arg_min({name}, row) AS {name}" for name in heads)
         nulls = ", ".join(f"NULL::{COLUMN_TYPES[name]} AS {name}" for name in HEAD_FIELDS if name not in heads)
         columns = ", ".join(part for part in (firsts, nulls) if part)
         self.run(
             f"""
             CREATE TABLE heads AS
-            SELECT row_number() OVER (ORDER BY first_line) AS seq, * FROM (
-                SELECT order_id, min(line) AS first_line, count(*) AS row_count, {columns}
+            SELECT row_number() OVER (ORDER BY first_row) AS seq, * FROM (
+                SELECT order_id, min(row) AS first_row, max(row) AS last_row, count(*) AS row_count, {columns}
                 FROM parsed WHERE order_id IS NOT NULL GROUP BY order_id)
             """
         )

@@ -3,10 +3,13 @@
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from django.db.backends.utils import CursorWrapper
+
+from customers.orders.arrays import integers
 
 WITHOUT_HEADER = pacsv.WriteOptions(include_header=False)
 
@@ -28,22 +31,11 @@ def copy_in(
     return done
 
 
-def copy_out(cursor: CursorWrapper, query: str, schema: pa.Schema) -> pa.Table:
-    buffer = io.BytesIO()
-    with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:
-        for data in copy:
-            buffer.write(data)
-    if not buffer.tell():
-        return schema.empty_table()
-    buffer.seek(0)
-    return pacsv.read_csv(
-        buffer,
-        read_options=pacsv.ReadOptions(column_names=schema.names),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-    )
+def fetch(cursor: CursorWrapper, query: str, schema: pa.Schema, parameters: Sequence[Any] = ()) -> pa.Table:
+    """The rows of a query of whole numbers, a column at a time: a hundred thousand rows one by one take ten times as long."""
+    columns = ", ".join(f"coalesce(array_agg({name}), '{{}}')" for name in schema.names)
+    cursor.execute(f"SELECT {columns} FROM ({query}) AS found", parameters)  # noqa: S608 — names and queries are ours
+    return pa.table([integers(values) for values in cursor.fetchone()], schema=schema)
 
 
 def encode(batch: pa.RecordBatch) -> tuple[int, bytes]:

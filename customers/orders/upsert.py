@@ -16,6 +16,7 @@ from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
 from catalog.cleaning import show
 from catalog.locks import AlreadyRunningError, lock_key
 from customers.events.models import Source
+from customers.orders.arrays import integers, texts
 from customers.orders.loading import load, outcomes
 from customers.orders.mapping import ColumnMapping
 from customers.orders.parsing import Choices
@@ -146,7 +147,7 @@ def flatten(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, list[tu
                 columns[column].append(value)
             origin.append((index, position))
     wanted = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
-    return pa.RecordBatch.from_pydict({name: pa.array(values, pa.string()) for name, values in wanted.items()}), origin
+    return pa.RecordBatch.from_arrays([texts(values) for values in wanted.values()], names=list(wanted)), origin
 
 
 def as_text(value: Any) -> str:
@@ -164,7 +165,7 @@ def write(
         as_of=at,
     )
     with TemporaryDirectory(dir=scratch()) as folder, Staging(choices=choices, folder=Path(folder)) as staging:
-        numbers = pa.array(range(rows.num_rows), pa.int64())
+        numbers = integers(range(rows.num_rows))
         staging.add(RowBatch(lines=numbers, rows=rows, done=rows.num_rows, total=rows.num_rows))
         staging.check_orders()
         staging.refuse_incomplete_orders()
@@ -179,7 +180,7 @@ def write(
                 progress=lambda done: None,
             )
             with connection.cursor() as cursor:
-                written = outcomes(cursor)
+                written = outcomes(cursor, staging)
         found = staging.run(
             "SELECT line, problem FROM lines WHERE problem IS NOT NULL AND problem NOT LIKE 'incomplete_order:%' ORDER BY line"
         )
