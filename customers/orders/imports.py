@@ -29,6 +29,7 @@ from customers.orders.transfer import ahead
 
 # how much of the work is done when all rows are read and checked
 READING_SHARE = 0.4
+UNFINISHED = "Ended before it finished; nothing of it was written."
 Products = Literal["create", "reject"]
 
 
@@ -97,14 +98,14 @@ def recorded(run: OrderImport, source: Source) -> Iterator[None]:
     with exclusive(f"orders:{source.key}"):
         # whoever was here before and did not finish is gone: the lock says so
         OrderImport.objects.filter(source=source, finished_at=None, error="").exclude(pk=run.pk).update(
-            error="Ended before it finished; nothing of it was written."
+            error=UNFINISHED
         )
         run.error = ""
         run.save()
         try:
             yield
         except BaseException as error:
-            run.error = str(error) or type(error).__name__
+            run.error = UNFINISHED if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
             run.save(update_fields=["error"])
             raise
 
@@ -136,7 +137,7 @@ def import_rows(
     with scratch_folder(run.source) as folder, Staging(choices=choices, folder=folder) as staging:
         try:
             return check_and_load(rows, run, choices, staging, products=products, progress=progress)
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise UnreadableFileError(
                 _("%(folder)s, where the import keeps rows that memory has no room for, fails: %(reason)s")
                 % {"folder": folder, "reason": error}

@@ -70,7 +70,12 @@ class Staging:
         self.connection.close()
 
     def run(self, statement: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-        return self.connection.execute(statement, parameters).fetchall()
+        try:
+            return self.connection.execute(statement, parameters).fetchall()
+        except (RuntimeError, duckdb.InterruptException) as error:
+            if "interrupted" in str(error).lower():  # Ctrl-C stops the query, under another name
+                raise KeyboardInterrupt from error
+            raise
 
     def one(self, statement: str) -> Any:
         return self.run(statement)[0][0]

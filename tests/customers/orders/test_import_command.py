@@ -71,3 +71,10 @@ def test_interruption_writes_nothing_and_says_so(file: Path, monkeypatch: pytest
     with pytest.raises(CommandError, match="nothing was written"):
         run(file, *OPTIONS, "--map", "unit_price=Price")
     assert not Order.objects.exists()
+
+
+def test_folder_that_cannot_be_written_ends_with_its_name(file: Path, settings: Any) -> None:
+    settings.EXPORTS_DIR = file / "below-a-file"
+    with pytest.raises(CommandError, match="below-a-file"):
+        run(file, *OPTIONS, "--map", "unit_price=Price")
+    assert not Order.objects.exists()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -68,6 +69,12 @@ class Command(BaseCommand):
             )
         except (UnreadableFileError, MappingError, ImportOptionError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            message = _("%(place)s: %(reason)s. Nothing was written; make room or mend it, and start again.")
+            raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
+        except OperationalError as error:
+            message = _("The database gave up: %(reason)s. Nothing was written; mend it and start again.")
+            raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
         except KeyboardInterrupt as error:
             raise CommandError(
                 _("Interrupted: nothing was written. Start it again when you like."), returncode=130
