@@ -26,7 +26,7 @@ up: installed-demo $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) manage.py up --migrate $(ARGS)
 
 test: installed-dev $(CATALOGUE).mo
-	@exec $(PYTHON_VENV) -m pytest $(ARGS)
+	@exec $(PYTHON_VENV) -m pytest -n auto $(ARGS)
 
 check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m ruff check
@@ -43,7 +43,7 @@ format: installed-dev
 requirements: installed-dev
 	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(UV_COMPILE) --extra demo pyproject.toml -o requirements/demo.txt -c requirements/runtime.txt
-	$(UV_COMPILE) --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+	$(UV_COMPILE) --extra demo --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 	echo uv | $(UV_COMPILE) - -o requirements/uv.txt
 
 installed-demo:

@@ -35,8 +35,8 @@ LINES = 1_469_307
 LAST_SALE = date(2018, 1, 1)
 BATCH = 131_072
 TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
-# departments of the package that are no goods
-NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "GM MERCH EXP", "PROD-WHS SALES"})
+# departments of the package that hold nothing a shop could send: coupons, supplies, donations, and petrol at the pump
+NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES"})
 
 
 def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progress) -> bool:

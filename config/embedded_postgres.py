@@ -250,7 +250,6 @@ class PostgresServer(EmbeddedServer):
             "effective_cache_size": f"{max(256, memory // 2)}MB",
             "work_mem": f"{clamp(memory // 512, 8, 32)}MB",
             "maintenance_work_mem": f"{clamp(memory // 64, 64, 256)}MB",
-            "wal_compression": "pglz",
             "max_wal_size": "2GB",
             "min_wal_size": "128MB",
             "checkpoint_timeout": "15min",

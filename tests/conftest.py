@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         start_throw_away_servers(config)
         compile_catalogue()
+        if getattr(config.option, "numprocesses", None):
+            return  # workers would inherit the variable below and read the settings before they have chosen their database
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
 

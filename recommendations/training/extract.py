@@ -39,6 +39,7 @@ def extract(*, as_of: datetime) -> TrainingData:
         lines = tables["order_lines"]
         bought = lines.filter(
             (lines.placed_at < as_of)
+            & (lines.quantity > 0)  # coupons and corrections come as lines of quantity 0
             & lines.customer_id.notnull()
             & (lines.kind == "sale")
             & (lines.status != "cancelled")
