@@ -167,7 +167,21 @@ def test_old_key_works_until_its_overlap_ends() -> None:
         (gzip.compress(b" " * 50_000_000), 413, "too_large"),
         (b'{"batch": [' + b",".join([b"1"] * (MOST_BATCH_EVENTS + 1)) + b"]}", 413, "too_many_events"),
     ],
-    ids=["empty", "half", "utf-16", "list", "no batch", "number", "nan", "deep", "no gzip", "cut gzip", "long", "bomb", "many"],
+    ids=[
+        "empty",
+        "half",
+        "utf-16",
+        "list",
+        "no batch",
+        "number",
+        "nan",
+        "deep",
+        "no gzip",
+        "cut gzip",
+        "long",
+        "bomb",
+        "many",
+    ],
 )
 def test_wrong_body_is_refused_whole(body: bytes, status: int, code: str) -> None:
     _source, key = make_keyed_source()
