@@ -146,7 +146,7 @@ def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> in
             prices.get(row["product_id"]),
             row["manufacturer_id"],
             row["package_size"],
-            row["department"] not in NO_GOODS,
+            row["department"] not in NO_GOODS and not (row["product_type"] or "").startswith("GASOLINE"),
         )
         for row, path in zip(rows, paths, strict=True)
     ]
