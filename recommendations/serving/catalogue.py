@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -75,19 +75,29 @@ class Catalogue:
         A change is looked for a minute before the newest one known, because a transaction may commit after another that began
         later; that minute is read again only when the number of products in it has changed.
         """
-        products = Product.objects.order_by("id")
         count = Product.objects.count()
+        products = Product.objects.order_by("id").values_list(*FIELDS)
         if self.known_until is None or count < self.known_count:
             self.__post_init__()
-            self.known_until, self.known_count, self.known_lately = None, count, (0, None)
-            return self.take(products.values_list(*FIELDS).iterator(chunk_size=5000), now=now)
-        lately = products.filter(updated_at__gt=self.known_until - timedelta(minutes=1))
-        found = lately.aggregate(Count("id"), Max("updated_at"))
+            self.known_until, self.known_count = None, count
+            read = self.take(products.iterator(chunk_size=5000), now=now)
+            self.known_lately = self.lately()
+            return read
         self.known_count = count
-        if (found["id__count"], found["updated_at__max"]) == self.known_lately:
+        if (found := self.lately()) == self.known_lately:
             return 0
-        self.known_lately = (found["id__count"], found["updated_at__max"])
-        return self.take(lately.values_list(*FIELDS).iterator(chunk_size=5000), now=now)
+        self.known_lately = found
+        return self.take(products.filter(updated_at__gt=self.look_back()).iterator(chunk_size=5000), now=now)
+
+    def look_back(self) -> datetime:
+        """A minute before the newest change known; the beginning of time for an empty catalogue."""
+        return (self.known_until or datetime(1970, 1, 1, tzinfo=UTC)) - timedelta(minutes=1)
+
+    def lately(self) -> tuple[int, datetime | None]:
+        """How many products changed since then, and when the newest did."""
+        changed = Product.objects.filter(updated_at__gt=self.look_back())
+        found = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
+        return found["count"], found["newest"]
 
     def take(self, rows: Iterable[tuple], *, now: datetime) -> int:
         batch = list(rows)
