@@ -30,7 +30,7 @@ def start_child(program: str, **environment: str) -> subprocess.Popen[str]:
 def kill_when_it_says(child: subprocess.Popen[str], word: str) -> None:
     """kill -9 once the child has printed the word. Errors: AssertionError when it ends without."""
     assert child.stdout is not None
-    said = child.stdout.readline().strip()
+    said = next((line.strip() for line in iter(child.stdout.readline, "") if line.strip()), "")
     child.kill()
     _out, problems = child.communicate()
     assert said == word, problems
