@@ -78,7 +78,9 @@ class ServingModel:
     def history(self, *, users: Sequence[int], recent: Sequence[RecentInteraction]) -> Histories:
         """One history of all that these people did until training and what came since, oldest first."""
         parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in users]
-        known = [item for item in recent if item.kind in self.kind_weights and item.at >= self.as_of]
+        known = [
+            item for item in recent if item.kind in self.kind_weights and item.at >= int(self.as_of)
+        ]  # recent lists count in seconds
         rows = self.items.rows([item.product_id for item in known]) if known else np.empty(0, np.int32)
         later = [(row, item) for row, item in zip(rows.tolist(), known, strict=True) if row >= 0]
         item = [*(self.history_item[part] for part in parts), np.array([row for row, _ in later], np.int32)]

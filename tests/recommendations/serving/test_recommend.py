@@ -128,8 +128,12 @@ def test_a_wrong_request_names_the_field(trained: ModelVersion, loader: Loader, 
 
 
 def test_the_warm_path_asks_the_database_nothing(
-    trained: ModelVersion, loader: Loader, django_assert_num_queries: DjangoAssertNumQueries
+    trained: ModelVersion,
+    loader: Loader,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", 3600.0)  # however slow the machine, no look falls into the test
     recommend(request=FOR_TEA, now=NOON, source=loader)
     with django_assert_num_queries(0):
         for request in (FOR_TEA, Request(scenario="similar", product_ids=["tea-1"]), Request(scenario="popular")):
