@@ -65,3 +65,13 @@ def valkey() -> Iterator[redis.Redis]:
         client.flushdb()
         yield client
         client.flushdb()
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_settings() -> Iterator[None]:
+    """A request in Chinese leaves its language to the thread; no test starts with that of the one before."""
+    from django.utils import translation
+
+    translation.deactivate()
+    yield
+    translation.deactivate()
