@@ -1,8 +1,11 @@
 """What people did, as it arrived; the collector writes these tables with one statement a call."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from customers.identity.fields import EncryptedTextField
 
 
 class Source(models.Model):
@@ -41,6 +44,14 @@ class Source(models.Model):
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     retention_days = models.PositiveIntegerField(_("retention in days"), default=730)
+    honours_opt_out = models.BooleanField(
+        _("honours the browser's opt-out"),
+        default=True,
+        help_text=_("Do Not Track and Global Privacy Control count as no consent to analytics and personalisation."),
+    )
+    is_simulated = models.BooleanField(
+        _("simulated"), default=False, editable=False, help_text=_("Its events were made by a program, not by people.")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -98,7 +109,7 @@ class EventReceipt(models.Model):
     class Meta:
         verbose_name = _("event receipt")
         verbose_name_plural = _("event receipts")
-        indexes = [models.Index(fields=["received_at"], name="events_receipt_age")]
+        indexes = [BrinIndex(fields=["received_at"], autosummarize=True, name="events_receipt_age")]
 
     def __str__(self) -> str:
         return self.message_id
@@ -121,11 +132,25 @@ class Outbox(models.Model):
 class RejectedEvent(models.Model):
     """Something that could not be taken, with the reason; it can be mended and sent again."""
 
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        REPLAYED = "replayed", _("replayed")
+        DISCARDED = "discarded", _("discarded")
+
     source = models.ForeignKey(Source, models.CASCADE, null=True, blank=True, verbose_name=_("source"))
-    payload = models.TextField(_("payload"))
+    payload = EncryptedTextField(_("payload"))
+    call_type = models.CharField(
+        _("call"), max_length=20, blank=True, help_text=_("What the address said; empty for an item of a batch.")
+    )
+    sent_at = models.CharField(
+        _("sent at"), max_length=100, blank=True, help_text=_("What the batch said about the time it was sent.")
+    )
     code = models.CharField(_("code"), max_length=50, db_index=True)
     reason = models.CharField(_("reason"), max_length=500)
     received_at = models.DateTimeField(_("received at"), db_index=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN, db_index=True)
+    corrected_payload = EncryptedTextField(_("corrected payload"), blank=True, default="")
+    replay_message_id = models.CharField(_("message id after replay"), max_length=100, blank=True)
     replayed_at = models.DateTimeField(_("replayed at"), null=True, blank=True)
 
     class Meta:
