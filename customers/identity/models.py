@@ -1,7 +1,9 @@
 """Who someone is: one customer, the identifiers by which they are known, what they consented to."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -22,6 +24,13 @@ class Customer(models.Model):
     country = models.CharField(_("country"), max_length=100, blank=True)
     traits = models.JSONField(
         _("traits"), default=dict, blank=True, help_text=_("Facts given by the shop, such as household size.")
+    )
+    told_at = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        editable=False,
+        help_text="Field or trait to the microsecond since 1970 at which it was last told: what is older can't replace it.",
     )
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
 
@@ -49,6 +58,13 @@ class Identifier(models.Model):
     value = models.CharField(_("value"), max_length=255)
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="identifiers", verbose_name=_("customer"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    linked_by = models.CharField(
+        _("linked by"),
+        max_length=100,
+        blank=True,
+        db_default="",
+        help_text=_("Message id of the event, or who did it."),
+    )
 
     class Meta:
         verbose_name = _("identifier")
@@ -71,11 +87,13 @@ class IdentityMerge(models.Model):
     cause = models.CharField(_("cause"), max_length=100, help_text=_("Message id of the event, or who did it."))
     moved = models.JSONField(_("what moved"), default=dict, blank=True)
     reverted_at = models.DateTimeField(_("reverted at"), null=True, blank=True)
+    reverted_by = models.CharField(_("reverted by"), max_length=100, blank=True, default="")
 
     class Meta:
         verbose_name = _("identity merge")
         verbose_name_plural = _("identity merges")
-        ordering = ["-at"]
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["folded_id"], name="identity_merge_folded")]
 
     def __str__(self) -> str:
         return f"#{self.folded_id} → #{self.kept_id}"
@@ -111,3 +129,62 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_purpose_display()}: {self.get_status_display()}"
+
+
+class ConsentRefusal(models.Model):
+    """That the person behind an identifier refuses a purpose: what the collector looks up. Follows from the ledger."""
+
+    kind = models.CharField(max_length=20, choices=Identifier.Kind)
+    value = models.CharField(max_length=255)
+    purpose = models.CharField(max_length=20, choices=Consent.Purpose)
+
+    class Meta:
+        verbose_name = _("refused consent")
+        verbose_name_plural = _("refused consents")
+        constraints = [models.UniqueConstraint(fields=["kind", "value", "purpose"], name="identity_refusal_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.purpose}"
+
+
+class IdentityConflict(models.Model):
+    """Something an event said about who is who, and that was not believed; a person decides."""
+
+    class Reason(models.TextChoices):
+        TWO_USER_IDS = "two_user_ids", _("two user ids")
+        LIMIT = "limit", _("too many identifiers")
+        BLOCKED = "blocked", _("placeholder instead of an id")
+        UNDONE = "undone", _("merge that was undone before")
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        RESOLVED = "resolved", _("resolved")
+
+    class Resolution(models.TextChoices):
+        MERGED = "merged", _("merged")
+        KEPT_APART = "kept_apart", _("kept apart")
+        SETTLED = "settled", _("settled")
+
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    at = models.DateTimeField(_("first time"))
+    last_at = models.DateTimeField(_("last time"))
+    cause = models.CharField(_("cause"), max_length=100, help_text=_("Message id of the first event."))
+    identifiers = models.JSONField(_("identifiers"), default=list)
+    customer_ids = ArrayField(models.BigIntegerField(), verbose_name=_("customers"), default=list)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)
+    resolution = models.CharField(_("decision"), max_length=20, choices=Resolution, blank=True, default="")
+    resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
+    resolved_by = models.CharField(_("resolved by"), max_length=100, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("identity conflict")
+        verbose_name_plural = _("identity conflicts")
+        ordering = ["-last_at", "-id"]
+        indexes = [
+            models.Index(fields=["status", "-last_at"], name="identity_conflict_latest"),
+            GinIndex(fields=["customer_ids"], name="identity_conflict_customers"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()} ({self.last_at:%Y-%m-%d %H:%M})"
