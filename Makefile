@@ -45,6 +45,7 @@ requirements: installed-dev
 	$(UV_COMPILE) --extra demo pyproject.toml -o requirements/demo.txt -c requirements/runtime.txt
 	$(UV_COMPILE) --extra demo --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 	echo uv | $(UV_COMPILE) - -o requirements/uv.txt
+	echo analytics-python | $(UV_COMPILE) - -o requirements/analytics-python.txt
 
 installed-demo:
 	@PYTHON="$(PYTHON)" requirements/bootstrap.sh demo
@@ -56,7 +57,7 @@ $(CATALOGUE).mo: $(CATALOGUE).po
 	@$(PYTHON_VENV) -m config.translations --compile
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data:

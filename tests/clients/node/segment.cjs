@@ -1,0 +1,20 @@
+// Drives @segment/analytics-node; delivered is what its callbacks were given without an error.
+const { Analytics } = require("@segment/analytics-node")
+const { task, report } = require("./task.cjs")
+
+const delivered = []
+const errors = []
+const analytics = new Analytics({ writeKey: task.writeKey, host: task.host, flushAt: 250, flushInterval: 500 })
+analytics.on("error", (error) => errors.push(error.reason ?? error.code))
+
+async function main() {
+  for (const { call, ...message } of task.calls) {
+    analytics[call](message, (error, context) => {
+      if (!error) delivered.push(context.event.messageId)
+    })
+  }
+  await analytics.closeAndFlush({ timeout: 30_000 })
+  report(`@segment/analytics-node ${analytics.VERSION}`, delivered, errors)
+}
+
+main()

@@ -1,0 +1,136 @@
+"""Stands between a client and the real server, writes down what goes through, and misbehaves as often as it is told to."""
+
+import gzip
+import http.client
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answers instead of the server."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoseAnswer:
+    """Lets the server store what was sent, then hangs up."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One POST as it went by; ``status`` is what the client saw, None for a lost answer."""
+
+    at: float
+    path: str
+    message_ids: list[str]
+    status: int | None
+    answer: dict[str, Any]
+
+
+class Proxy(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, upstream: str, faults: Sequence[Refuse | LoseAnswer]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream = urlsplit(upstream).netloc
+        self.faults = list(faults)
+        self.exchanges: list[Exchange] = []
+        self.lock = Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def next_fault(self) -> Refuse | LoseAnswer | None:
+        with self.lock:
+            return self.faults.pop(0) if self.faults else None
+
+    def note(self, exchange: Exchange) -> None:
+        with self.lock:
+            self.exchanges.append(exchange)
+
+    @property
+    def statuses(self) -> list[int | None]:
+        return [exchange.status for exchange in sorted(self.exchanges, key=lambda exchange: exchange.at)]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Proxy
+
+    def do_GET(self) -> None:
+        self.pass_back(*self.forward(b""))
+
+    do_OPTIONS = do_GET
+
+    def do_POST(self) -> None:
+        at = time.monotonic()
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers, answer = self.misbehave(body) or self.forward(body)
+        self.server.note(Exchange(at, self.path, message_ids(body), status or None, json.loads(answer)))
+        if status:
+            self.pass_back(status, headers, answer)
+
+    def misbehave(self, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        match self.server.next_fault():
+            case Refuse(status, headers):
+                origin = self.headers.get("Origin")
+                shown = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Retry-After"}
+                answer = json.dumps({"success": False, "code": "overloaded", "message": "Later."}).encode()
+                return status, {"Content-Type": "application/json", **(shown if origin else {}), **headers}, answer
+            case LoseAnswer():
+                status, _headers, answer = self.forward(body)
+                assert status == 200, answer
+                return 0, {}, answer
+        return None
+
+    def forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        given = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        try:
+            connection.request(self.command, self.path, body, given)
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}
+        return response.status, headers, answer
+
+    def pass_back(self, status: int, headers: dict[str, str], answer: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The tests read what was noted instead."""
+
+
+def message_ids(body: bytes) -> list[str]:
+    sent = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+    return [item["messageId"] for item in sent.get("batch", [sent])]
+
+
+@contextmanager
+def proxy_to(upstream: str, *faults: Refuse | LoseAnswer) -> Iterator[Proxy]:
+    with Proxy(upstream, faults) as proxy:
+        thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.shutdown()
+            thread.join()

@@ -1,0 +1,32 @@
+"""Drives one of the Python SDKs in a process of its own: ``drive.py MODULE``, a task on stdin, a report on stdout."""
+
+import importlib
+import json
+import sys
+
+ARGUMENTS = {"userId": "user_id", "anonymousId": "anonymous_id", "previousId": "previous_id", "groupId": "group_id"}
+
+
+def main(module: str) -> None:
+    task = json.load(sys.stdin)
+    errors, failed = [], set()
+
+    def note_failure(error, batch):
+        errors.append(f"{type(error).__name__}: {error}")
+        failed.update(message["messageId"] for message in batch)
+
+    sdk = importlib.import_module(f"{module}.client")
+    client = sdk.Client(task["writeKey"], host=task["host"], on_error=note_failure, upload_size=250)
+    queued = []
+    for call in task["calls"]:
+        given = {ARGUMENTS.get(name, name): value for name, value in call.items() if name != "call"}
+        taken, message = getattr(client, call["call"])(**given)
+        assert taken, message
+        queued.append(message["messageId"])
+    client.flush()
+    client.shutdown()
+    delivered = [message_id for message_id in queued if message_id not in failed]
+    json.dump({"sdk": f"{module} {sdk.VERSION}", "delivered": delivered, "errors": errors}, sys.stdout)
+
+
+main(sys.argv[1])
