@@ -188,6 +188,7 @@ INSTALLED_APPS = [
     "customers.warehouse",
     "customers.lifecycle",
     "customers.segments",
+    "customers.processing",
     "recommendations.training",
     "recommendations.serving",
     "recommendations.campaigns",
