@@ -33,6 +33,7 @@ __all__ = [
     "check_address",
     "ended_servers",
     "ensure_servers",
+    "own_environment",
     "release",
     "server_logs",
     "var_folder",
@@ -173,6 +174,15 @@ def ensure_servers(*, postgres: bool, valkey: bool) -> Addresses:
     var = var_folder()
     servers = _joined.setdefault(var, EmbeddedServers(var))
     return servers.ensure(postgres=postgres, valkey=valkey)
+
+
+def own_environment() -> dict[str, str]:
+    """The environment without the addresses of the servers joined here: a program that takes this one's place joins them itself.
+
+    It would take an address for one that a person named, hold no lock, and lose the servers to the next command that ends.
+    """
+    own = {server.url() for servers in _joined.values() for server in servers.used}
+    return {name: value for name, value in os.environ.items() if value not in own}
 
 
 def release() -> None:

@@ -37,6 +37,18 @@ pids = [server.pid for server in servers.used]
 print(json.dumps([addresses.postgres, addresses.valkey, pids]), flush=True)
 sys.stdin.read()
 """
+# as `manage.py demo` does once its long work is done
+REPLACED_PROGRAM = """
+import os, sys
+sys.path.insert(0, "")
+import manage
+from config.embedded import own_environment
+manage.provide_servers()
+if sys.argv[1] == "again":
+    os.execve(sys.executable, [sys.executable, "-c", sys.argv[2], "once", ""], own_environment())
+print(os.environ["DATABASE_URL"], flush=True)
+sys.stdin.read()
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +158,26 @@ def test_processes_that_start_together_share_servers_that_the_last_one_stops(fre
     assert query(uses[0], "SELECT 1") == [(1,)]
     second.communicate()
     assert not any(is_alive(pid) for pid in uses[2])
+
+
+def test_program_that_takes_the_place_of_another_keeps_the_servers_to_itself(fresh_var: Path) -> None:
+    strange = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
+    program = subprocess.Popen(
+        [sys.executable, "-c", REPLACED_PROGRAM, "again", REPLACED_PROGRAM],
+        cwd=PROJECT,
+        env=strange | {"PERENNIAL_VAR": str(fresh_var)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stdout is not None
+    url = program.stdout.readline().strip()
+    with using(fresh_var) as visitor:
+        assert visitor.ensure(postgres=True, valkey=True).postgres == url
+        used = pids(visitor)
+    assert query(url, "SELECT 1") == [(1,)]  # the visitor's end did not stop them
+    program.communicate()
+    assert not any(is_alive(pid) for pid in used)
 
 
 def test_taken_port_is_replaced_by_another_and_said(fresh_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:

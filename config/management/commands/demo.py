@@ -19,6 +19,7 @@ from config.access.keys import create_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
 from config.demo import load_complete_journey
+from config.embedded import own_environment
 from config.management.commands import up
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh import refresh_profiles
@@ -53,7 +54,8 @@ class Command(up.Command):
             return
         sys.stdout.flush()
         if worked:  # a fresh process does not hold on to the memory that the work took
-            os.execv(sys.executable, [sys.executable, sys.argv[0], "up", *sys.argv[2:]])  # noqa: S606
+            command = [sys.executable, sys.argv[0], "up", *sys.argv[2:]]
+            os.execve(sys.executable, command, own_environment())  # noqa: S606
         super().handle(*args, **options)
 
     def prepare(self, *, now: datetime) -> bool:
