@@ -98,7 +98,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "code", "reason", "source", "replayed_at"]
     list_filter = ["code", "source"]
     list_select_related = ["source"]
-    search_fields = ["payload"]
+    search_fields = ["reason"]
     fields = ["received_at", "source", "code", "reason", "payload_text", "replayed_at"]
 
     @admin.display(description=_("payload"))

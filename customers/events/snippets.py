@@ -1,0 +1,65 @@
+"""What a shop puts into its code to send its first event here, in four languages."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from customers.events.models import Source
+
+KEY_TO_FILL_IN = "YOUR_WRITE_KEY"
+
+BROWSER = """// npm install @segment/analytics-next
+import { AnalyticsBrowser } from "@segment/analytics-next";
+
+const analytics = AnalyticsBrowser.load(
+  { writeKey: "{key}", cdnURL: "{host}" },
+  { integrations: { "Segment.io": { apiHost: "{name}/v1", protocol: "{protocol}" } } },
+);
+analytics.page();
+analytics.track("Product Viewed", { product_id: "sku-1" });
+"""
+NODE = """// npm install @segment/analytics-node
+import { Analytics } from "@segment/analytics-node";
+
+const analytics = new Analytics({ writeKey: "{key}", host: "{host}" });
+analytics.track({ userId: "customer-42", event: "Product Viewed", properties: { product_id: "sku-1" } });
+await analytics.closeAndFlush();
+"""
+PYTHON = """# pip install segment-analytics-python
+import segment.analytics as analytics
+
+analytics.write_key = "{key}"
+analytics.host = "{host}"
+analytics.track(user_id="customer-42", event="Product Viewed", properties={"product_id": "sku-1"})
+analytics.flush()
+"""
+CURL = """curl {host}/v1/track -u {key}: \\
+  -d '{"event": "Product Viewed", "userId": "customer-42", "properties": {"product_id": "sku-1"}}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    language: str
+    title: str | Promise
+    code: str
+
+
+def snippets(*, host: str, write_key: str = KEY_TO_FILL_IN, kind: str = Source.Kind.SERVER) -> list[Snippet]:
+    """``host`` as https://perennial.example; the languages in which such a source is mostly written come first."""
+    protocol, _colon, name = host.partition("://")
+    values = {"{key}": write_key, "{host}": host, "{name}": name, "{protocol}": protocol}
+    browser = Snippet("browser", _("Browser"), filled(BROWSER, values))
+    servers = [
+        Snippet("node", "Node", filled(NODE, values)),
+        Snippet("python", "Python", filled(PYTHON, values)),
+        Snippet("curl", "curl", filled(CURL, values)),
+    ]
+    return [browser, *servers] if kind == Source.Kind.BROWSER else [*servers, browser]
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    for mark, value in values.items():
+        template = template.replace(mark, value)
+    return template
