@@ -1,0 +1,97 @@
+"""A shop's page on an origin of its own, opened in Chromium, which notes what it asked for and what it was answered."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from playwright.sync_api import Page, Response
+
+from tests.browser.conftest import start_chromium
+
+PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
+
+
+class Shop(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, page: str, scripts: Path) -> None:
+        super().__init__(("127.0.0.1", 0), ShopHandler)
+        self.page = page.encode()
+        self.scripts = scripts
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class ShopHandler(SimpleHTTPRequestHandler):
+    server: Shop
+
+    def do_GET(self) -> None:
+        if self.path != "/":
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(self.server.page)
+
+    def translate_path(self, path: str) -> str:
+        return str(self.server.scripts / Path(path).name)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The tests read what Chromium noted instead."""
+
+
+@dataclass
+class Visit:
+    """An open page; ``delivered`` are the message ids whose POST was answered with 200, as Chromium saw it."""
+
+    page: Page
+    shop: str
+    delivered: list[str] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", lambda request: self.addresses.add(request.url))
+        self.page.on("response", self._note_response)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console",
+            lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None,
+        )
+
+    def _note_response(self, response: Response) -> None:
+        if response.request.method == "POST" and response.status == 200:
+            sent = json.loads(response.request.post_data or "{}")
+            self.delivered += [item["messageId"] for item in sent.get("batch", [sent])]
+
+    def wait_for(self, message_ids: set[str], *, most: float = 20) -> None:
+        """Lets the page work until all were delivered or the time is over."""
+        step = 50
+        for _time in range(int(most * 1000 / step)):
+            if message_ids <= set(self.delivered):
+                return
+            self.page.wait_for_timeout(step)
+
+
+@contextmanager
+def visit(page: str, *, node_folder: Path) -> Iterator[Visit]:
+    """The page, with analytics-next's own files under ``/analytics-next/``."""
+    with Shop(page, node_folder / PACKAGE) as shop:
+        thread = Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            with start_chromium() as browser:
+                opened = Visit(browser.new_page(), shop.url)
+                opened.page.goto(shop.url)
+                yield opened
+        finally:
+            shop.shutdown()
+            thread.join()

@@ -1,0 +1,145 @@
+"""What every SDK must be able to do against the real server: be understood, be retried, be counted once."""
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from customers.events.models import Event, RejectedEvent, Source
+from customers.identity.personal import unseal_personal
+from tests.clients.proxy import LoseAnswer, Proxy, Refuse, proxy_to
+from tests.clients.sdks import SDKS, Call, Report, Sdk
+from tests.customers.events.senders import make_keyed_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PERSONAL = {"email": "mei.lin@example.org", "phone": "+43 660 5550199", "firstName": "Meilinda"}
+PRODUCTS = [
+    {"product_id": "lamp-1", "name": "Lamp", "price": 30.0, "quantity": 1, "category": "Home"},
+    {"product_id": "tea-2", "name": "Tea", "price": 6.0, "quantity": 2, "category": "Drinks"},
+]
+ORDER = {"order_id": "o-1", "total": 45.5, "shipping": 3.5, "currency": "eur", "products": PRODUCTS}
+VIEWED = {"product_id": "lamp-1", "name": "Lamp", "price": 30.0, "currency": "EUR"}
+CALLS: list[Call] = [
+    {"call": "page", "anonymousId": "a-17", "category": "Shop", "name": "Home", "properties": {"title": "Welcome"}},
+    {"call": "track", "anonymousId": "a-17", "event": "Product Viewed", "properties": VIEWED},
+    {"call": "identify", "userId": "u-17", "traits": {**PERSONAL, "plan": "gold"}},
+    {"call": "alias", "previousId": "a-17", "userId": "u-17"},
+    {"call": "group", "userId": "u-17", "groupId": "tea-club", "traits": {"employees": 7}},
+    {"call": "screen", "userId": "u-17", "category": "App", "name": "Basket", "properties": {"items": 2}},
+    {"call": "track", "userId": "u-17", "event": "Order Completed", "properties": ORDER},
+]
+
+
+@pytest.fixture(params=SDKS, ids=lambda sdk: sdk.name)
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    return request.param
+
+
+def views(count: int) -> list[Call]:
+    return [
+        {"call": "track", "userId": "u-17", "event": "Product Viewed", "properties": {"product_id": f"p-{number}"}}
+        for number in range(count)
+    ]
+
+
+def assert_each_stored_once(source: Source, report: Report, calls: list[Call]) -> None:
+    assert report.errors == []
+    assert len(report.delivered) == len(set(report.delivered)) == len(calls)
+    stored = Counter(Event.objects.filter(source=source).values_list("message_id", flat=True))
+    assert stored == Counter(report.delivered)
+    assert not RejectedEvent.objects.exists()
+
+
+def text_of_all_rows() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(row_to_json(e)::text, ' ') FROM events_event e")
+        return cursor.fetchone()[0]
+
+
+def test_every_kind_of_call_arrives_as_it_was_meant(sdk: Sdk, server: str) -> None:
+    source, key = make_keyed_source()
+    report = sdk.send(CALLS, host=server, write_key=key)
+    assert_each_stored_once(source, report, CALLS)
+    events = {(event.type, event.name): event for event in Event.objects.all()}
+    names = {"page": "Home", "screen": "Basket", "group": "tea-club", "identify": "", "alias": ""}
+    for call in CALLS:
+        event = events[call["call"], call.get("event") or names[call["call"]]]
+        assert event.user_id == call.get("userId", "")
+        assert event.anonymous_id == "a-17" if "anonymousId" in call else True
+        assert call.get("properties", {}).items() <= event.properties.items()
+        assert abs(event.received_at - event.occurred_at) < timedelta(minutes=1)
+    assert events["track", "Product Viewed"].product_ids == ["lamp-1"]
+    assert events["page", "Home"].properties["category"] == "Shop"
+    assert events["alias", ""].properties["previousId"] == "a-17"
+    assert events["group", "tea-club"].properties["employees"] == 7
+    order = events["track", "Order Completed"]
+    assert (order.product_ids, order.value, order.currency) == (["lamp-1", "tea-2"], Decimal("45.50"), "EUR")
+
+
+def test_personal_traits_rest_encrypted(sdk: Sdk, server: str) -> None:
+    _source, key = make_keyed_source()
+    report = sdk.send(CALLS, host=server, write_key=key)
+    assert report.errors == []
+    identify = Event.objects.get(type="identify")
+    assert identify.properties["plan"] == "gold"
+    assert unseal_personal(identify.properties["$personal"]) == PERSONAL
+    stored = text_of_all_rows()
+    assert [value for value in PERSONAL.values() if value in stored] == []
+
+
+def test_batch_of_250_is_taken_in_one_call(sdk: Sdk, server: str) -> None:
+    source, key = make_keyed_source()
+    calls = views(250)
+    with proxy_to(server) as proxy:
+        report = sdk.send(calls, host=proxy.url, write_key=key)
+    assert_each_stored_once(source, report, calls)
+    assert max(len(exchange.message_ids) for exchange in proxy.exchanges) == sdk.most_a_call
+    assert set(proxy.statuses) == {200}
+    products = Event.objects.filter(source=source).values_list("product_ids", flat=True)
+    assert sorted(products) == sorted([f"p-{number}"] for number in range(250))
+
+
+def test_refused_calls_are_sent_again(sdk: Sdk, server: str) -> None:
+    source, key = make_keyed_source()
+    calls = views(3)
+    with proxy_to(server, Refuse(503), Refuse(429, {"Retry-After": "1"})) as proxy:
+        report = sdk.send(calls, host=proxy.url, write_key=key)
+    assert_each_stored_once(source, report, calls)
+    assert Counter(proxy.statuses) - Counter([200] * len(proxy.statuses)) == Counter([503, 429])
+    if sdk.honours_retry_after:
+        assert pause_after(429, proxy) >= 0.95
+
+
+def pause_after(status: int, proxy: Proxy) -> float:
+    """Seconds until what was refused with this status came again."""
+    in_time = sorted(proxy.exchanges, key=lambda exchange: exchange.at)
+    refused = next(exchange for exchange in in_time if exchange.status == status)
+    again = [exchange for exchange in in_time if set(exchange.message_ids) & set(refused.message_ids)]
+    return next(after.at - before.at for before, after in pairwise(again) if before is refused)
+
+
+def test_lost_answer_makes_a_retry_and_no_second_event(sdk: Sdk, server: str) -> None:
+    source, key = make_keyed_source()
+    calls = views(3)
+    with proxy_to(server, LoseAnswer()) as proxy:
+        report = sdk.send(calls, host=proxy.url, write_key=key)
+    assert_each_stored_once(source, report, calls)
+    lost = proxy.exchanges[0]
+    assert (lost.status, lost.answer["accepted"], lost.answer["duplicates"]) == (None, len(lost.message_ids), 0)
+    again = [exchange for exchange in proxy.exchanges[1:] if exchange.message_ids == lost.message_ids]
+    assert [exchange.answer["duplicates"] for exchange in again] == [len(lost.message_ids)]
+
+
+def test_wrong_key_is_told(sdk: Sdk, server: str) -> None:
+    _source, _key = make_keyed_source()
+    report: Any = None
+    with proxy_to(server) as proxy:
+        report = sdk.send(views(1), host=proxy.url, write_key="wk_of_nobody")
+    assert report.errors
+    assert report.delivered == []
+    assert not Event.objects.exists()
