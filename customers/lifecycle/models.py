@@ -227,3 +227,34 @@ class StageTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_stage or '–'} → {self.to_stage}"
+
+
+class SeenSession(models.Model):
+    """That a customer was seen in a session, so that its next event does not count it again.
+
+    Derived from the events, as the profile's counters are: no foreign key, a refresh removes what belongs to nobody.
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "session_id")
+    customer_id = models.BigIntegerField()
+    session_id = models.CharField(max_length=100)
+
+    class Meta:
+        verbose_name = _("seen session")
+        verbose_name_plural = _("seen sessions")
+
+    def __str__(self) -> str:
+        return self.session_id
+
+
+class RecountDue(models.Model):
+    """A customer whose facts changed while everybody was refreshed; they are counted anew after it."""
+
+    customer_id = models.BigIntegerField(primary_key=True)
+
+    class Meta:
+        verbose_name = _("recount due")
+        verbose_name_plural = _("recounts due")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}"

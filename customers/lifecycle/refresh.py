@@ -16,6 +16,8 @@ from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
 from customers.lifecycle.features import compute_counters
 from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
+from customers.lifecycle.live import recount_due
+from customers.lifecycle.locking import nobody_else_writes
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage, StageRules
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
@@ -46,7 +48,7 @@ def refresh_profiles(
         )
         run = LifecycleRun.objects.create(as_of=as_of, started_at=started_at)
         try:
-            with snapshot():
+            with nobody_else_writes(), snapshot():
                 _refresh(run, measure=measure, progress=progress)
                 run.status = LifecycleRun.Status.DONE
                 run.finished_at = started_at + timedelta(seconds=time.monotonic() - began)
@@ -58,6 +60,7 @@ def refresh_profiles(
                 finished_at=started_at + timedelta(seconds=time.monotonic() - began),
             )
             raise
+    recount_due(as_of=as_of)
     return run
 
 
@@ -75,7 +78,7 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
     Customers without a profile get theirs with the next refresh. Errors: AlreadyRunningError.
     """
-    with exclusive(LOCK), snapshot():
+    with exclusive(LOCK), nobody_else_writes(), snapshot():
         versions = all_versions()
         if not versions:
             return 0

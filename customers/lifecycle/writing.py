@@ -46,6 +46,19 @@ FORGOTTEN = sql.SQL("""
     WHERE NOT EXISTS (SELECT FROM lifecycle_stages s WHERE s.customer_id = p.customer_id)
 """)
 
+# what was seen of whom: that which the counters have counted
+SESSIONS_NO_LONGER_SEEN = sql.SQL("""
+    DELETE FROM lifecycle_seensession s
+    WHERE NOT EXISTS (
+        SELECT FROM lifecycle_activity a WHERE a.customer_id = s.customer_id AND a.session_id = s.session_id
+    )
+""")
+SESSIONS_SEEN = sql.SQL("""
+    INSERT INTO lifecycle_seensession (customer_id, session_id)
+    SELECT customer_id, session_id FROM lifecycle_activity WHERE session_id <> ''
+    ON CONFLICT DO NOTHING
+""")
+
 STAGES_OF_SOME = sql.SQL("""
     UPDATE lifecycle_customerprofile p
     SET stage = {stages}[s.stage + 1], stage_since = {since}, next_flip_at = {next_flip}
@@ -102,6 +115,8 @@ def write_profiles(
     with connection.cursor() as cursor:
         cursor.execute(PROFILES.format(**parts))
         cursor.execute(FORGOTTEN)
+        cursor.execute(SESSIONS_NO_LONGER_SEEN)
+        cursor.execute(SESSIONS_SEEN)
 
 
 def write_stages(*, histories: Histories, stories: Stories) -> int:
