@@ -72,7 +72,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.pass_back(*self.forward(b""))
 
-    do_OPTIONS = do_GET
+    def do_OPTIONS(self) -> None:
+        self.pass_back(*self.forward(b""))
 
     def do_POST(self) -> None:
         at = time.monotonic()

@@ -23,11 +23,12 @@ Call = dict[str, Any]
 
 @dataclass(frozen=True)
 class Report:
-    """What the SDK itself says: which messages it takes for delivered, and what it complained of."""
+    """What the SDK itself says: which messages it takes for delivered, and what it was told or told itself of failures."""
 
     sdk: str
     delivered: list[str]
-    errors: list[str] = field(default_factory=list)
+    errors: list[str]
+    complaints: list[str] = field(default_factory=list)  # of the browser around it
 
 
 class Sdk(Protocol):
@@ -97,7 +98,7 @@ class BrowserSdk:
             opened.wait_for(set(made["made"]))
         strange = [address for address in opened.addresses if not address.startswith((opened.shop, host, "data:"))]
         assert strange == [], "nothing of a visitor may go to a third party"
-        return Report(made["sdk"], opened.delivered, made["errors"])
+        return Report(made["sdk"], opened.delivered, made["errors"], opened.complaints)
 
 
 SDKS: list[Sdk] = [
