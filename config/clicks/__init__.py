@@ -1,0 +1,1 @@
+"""A plausible storefront history around baskets that were really bought, for demonstrations: simulated, and marked so."""

@@ -1,0 +1,161 @@
+"""Where simulated items go: straight into the import, into a file, or to a collector as a shop's server sends them."""
+
+import base64
+import gzip
+import http.client
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from customers.events.models import Source
+
+SOURCE_KEY = "simulated-storefront"
+SOURCE_NAME = "Storefront (simulated)"
+BATCH_EVENTS = 100
+FLUSH_EVERY = 5_000  # the SDK's queue holds 10,000 and drops what comes then
+TRIES = 8
+MOST_PATIENCE = 300
+
+Items = Iterable[list[bytes]]
+Done = Callable[[int], None]
+
+
+class SendingError(Exception):
+    """The collector refuses, or can't be reached."""
+
+
+def simulated_source() -> Source:
+    return Source.objects.get_or_create(
+        key=SOURCE_KEY, defaults={"name": SOURCE_NAME, "kind": Source.Kind.BROWSER, "is_simulated": True}
+    )[0]
+
+
+def write_file(items: Items, path: Path, done: Done) -> int:
+    """JSON Lines for `manage.py import_events`, packed when the name ends in .gz; the file is there only when it is whole."""
+    written = 0
+    part = path.with_name(f"{path.name}.part")
+    with cast(BinaryIO, gzip.open(part, "wb", compresslevel=1) if path.suffix == ".gz" else part.open("wb")) as stream:
+        for found in items:
+            stream.write(b"\n".join(found) + b"\n")
+            written += len(found)
+            done(written)
+    part.replace(path)
+    return written
+
+
+def sender_name() -> str:
+    return "segment-analytics-python" if importlib.util.find_spec("segment") else "plain HTTP"
+
+
+def send(items: Items, *, host: str, write_key: str, done: Done) -> int:
+    """Sends to a collector, with Segment's own SDK where it is installed. Errors: SendingError."""
+    if importlib.util.find_spec("segment"):
+        return send_by_sdk(items, host=host, write_key=write_key, done=done)
+    return send_plainly(items, host=host, write_key=write_key, done=done)
+
+
+def send_by_sdk(items: Items, *, host: str, write_key: str, done: Done) -> int:
+    """Raises SendingError when the SDK gave up on a batch."""
+    from segment.analytics.client import Client
+
+    failures: list[Exception] = []
+    client = Client(
+        write_key, host=host, gzip=True, max_retries=TRIES, on_error=lambda error, batch: failures.append(error)
+    )
+    sent = 0
+    try:
+        for part in parts_of(items, FLUSH_EVERY):
+            for raw in part:
+                hand_over(client, msgspec.json.decode(raw))
+            client.flush()
+            if failures:
+                raise SendingError(f"{host} did not take a batch: {failures[0]}")
+            sent += len(part)
+            done(sent)
+    finally:
+        client.shutdown()
+    return sent
+
+
+def hand_over(client: Any, item: dict[str, Any]) -> None:
+    common = {
+        "user_id": item.get("userId"),
+        "anonymous_id": item["anonymousId"],
+        "context": item["context"],
+        "timestamp": datetime.fromisoformat(item["timestamp"]),
+        "message_id": item["messageId"],
+    }
+    match item["type"]:
+        case "track":
+            queued, _message = client.track(event=item["event"], properties=item["properties"], **common)
+        case "identify":
+            queued, _message = client.identify(traits=item["traits"], **common)
+        case kind:  # page, screen
+            queued, _message = getattr(client, kind)(name=item["name"], properties=item["properties"], **common)
+    if not queued:
+        raise SendingError("The SDK's queue is full, though it was emptied in time.")
+
+
+def send_plainly(items: Items, *, host: str, write_key: str, done: Done) -> int:
+    """Batches as the SDK sends them. Raises SendingError."""
+    address = urlsplit(host)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise SendingError(f"{host!r} is no address; give one such as http://127.0.0.1:8000.")
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    headers = {
+        "Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode(),
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+    }
+    sent = 0
+    with closing(kind(address.hostname, address.port, timeout=30)) as connection:
+        for part in parts_of(items, BATCH_EVENTS):
+            post(connection, f"{address.path.rstrip('/')}/v1/batch", part, headers)
+            sent += len(part)
+            done(sent)
+    return sent
+
+
+def post(connection: http.client.HTTPConnection, path: str, part: list[bytes], headers: dict[str, str]) -> None:
+    """One batch, again and again while the server is down or asks for patience. Raises SendingError."""
+    problem = ""
+    for tried in range(TRIES):
+        sent_at = datetime.now(UTC).isoformat()
+        body = b'{"batch":[' + b",".join(part) + b'],"sentAt":' + json.dumps(sent_at).encode() + b"}"
+        wait = min(2.0**tried / 4, 30.0)
+        try:
+            connection.request("POST", path, gzip.compress(body, compresslevel=1), headers)
+            response = connection.getresponse()
+            answer = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()  # the next request opens it anew
+            problem = str(error)
+        else:
+            if 200 <= response.status < 300:
+                return
+            problem = f"{response.status} {answer[:200]}"
+            if response.status not in (408, 429) and response.status < 500:
+                break
+            wait = min(float(response.headers.get("Retry-After") or wait), MOST_PATIENCE)
+        time.sleep(wait)
+    raise SendingError(f"{connection.host}:{connection.port} did not take a batch: {problem}")
+
+
+def parts_of(items: Items, size: int) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    for found in items:
+        for item in found:
+            part.append(item)
+            if len(part) == size:
+                yield part
+                part = []
+    if part:
+        yield part

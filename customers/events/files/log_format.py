@@ -1,0 +1,89 @@
+"""Access logs: from nginx's own ``log_format`` to the fields of a line."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+
+# Apache's "combined" writes the same line
+COMBINED = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
+)
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\])|([nrt]))')
+CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+TIMES = ("time_iso8601", "time_local", "msec")
+
+
+class LogFormatError(Exception):
+    """A log_format that can't serve, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """Finds the variables of a log_format in a line; a line may go on behind the last one."""
+
+    pattern: re.Pattern[bytes]
+    names: tuple[str, ...]
+
+    def fields(self, line: bytes) -> dict[str, str] | None:
+        """The variables' texts, "" for nginx's ``-``; None when the line is of another format."""
+        found = self.pattern.match(line)
+        if found is None:
+            return None
+        return dict(zip(self.names, map(plain, found.groups()), strict=True))
+
+
+def plain(value: bytes) -> str:
+    if b"\\" in value:
+        value = ESCAPE.sub(unescape, value)
+    text = value.decode(errors="replace")
+    return "" if text == "-" else text
+
+
+def unescape(found: re.Match[bytes]) -> bytes:
+    code, itself, control = found.groups()
+    return bytes([int(code, 16)]) if code else itself or CONTROL[control]
+
+
+@lru_cache(maxsize=16)
+def compile_format(text: str) -> LogFormat:
+    """A LogFormat of what stands in quotes behind ``log_format NAME`` in nginx's configuration.
+
+    Raises:
+        LogFormatError: a variable comes twice or right behind another, or a needed one is lacking.
+    """
+    pattern, names, position = [], [], 0
+    for found in VARIABLE.finditer(text):
+        between = text[position : found.start()]
+        if position and not between:
+            raise LogFormatError(
+                _("format: nothing stands between %(first)s and the variable before it.") % {"first": found[0]}
+            )
+        pattern += [re.escape(between), value_pattern(between[-1:], text[found.end() : found.end() + 1])]
+        names.append(found[1] or found[2])
+        position = found.end()
+    check_names(names)
+    pattern.append(re.escape(text[position:]))
+    return LogFormat(re.compile("".join(pattern).encode() + rb"(?:\s|$)"), tuple(names))
+
+
+def value_pattern(before: str, after: str) -> str:
+    if before == '"' and after == '"':
+        return r'((?:[^"\\]|\\.)*)'
+    if before == "[" and after == "]":
+        return r"([^\]]*)"
+    return r"(.*?)" if after else r"(\S*)"
+
+
+def check_names(names: list[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise LogFormatError(_("format: $%(name)s stands in it more than once.") % {"name": doubled[0]})
+    if "status" not in names:
+        raise LogFormatError(_("format: $status is needed, to leave failed calls out."))
+    if "request" not in names and not {"request_method", "request_uri"} <= set(names):
+        raise LogFormatError(_("format: $request is needed, or $request_method and $request_uri."))
+    if not set(TIMES) & set(names):
+        raise LogFormatError(_("format: a time is needed: $time_local, $time_iso8601 or $msec."))

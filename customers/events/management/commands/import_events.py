@@ -1,0 +1,92 @@
+"""``manage.py import_events FILE``: events from JSON Lines or from the access log of a web server."""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from catalog.locks import AlreadyRunningError
+from customers.events.files.importing import MappingError, UnreadableFileError, import_events, watch_nothing
+from customers.events.files.showing import LineBar, describe
+from customers.events.files.url_mapping import builtin_mapping_text
+from customers.events.models import Source
+
+
+class Command(BaseCommand):
+    help = (
+        "Imports events from JSON Lines (an item of a Segment SDK or a batch a line) or from an access log (nginx's and "
+        "Apache's combined format), packed with gzip, zstd or bzip2 or not; - is standard input. The rules are those of the "
+        "collector; a second import of the same file changes nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, nargs="?")
+        parser.add_argument(
+            "--source", default="events-import", help="key of the source the events are of; made when new"
+        )
+        parser.add_argument("--format", choices=["auto", "jsonl", "nginx"], default="auto")
+        parser.add_argument(
+            "--mapping", type=Path, help="TOML or JSON file that says which address of a log means which event"
+        )
+        parser.add_argument(
+            "--print-mapping", action="store_true", help="show the built-in mapping, to start from, and end"
+        )
+        parser.add_argument(
+            "--errors", type=Path, help="where refused lines are listed; default: a file in EXPORTS_DIR"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["print_mapping"]:
+            self.stdout.write(builtin_mapping_text(), ending="")
+            return
+        if options["file"] is None:
+            raise CommandError(_("Name a file, or - for standard input."))
+        bar = LineBar(_("Events"))
+        started = time.monotonic()
+        try:
+            imported = import_events(
+                path=options["file"],
+                source=find_source(options["source"], make=not options["dry_run"]),
+                received_at=timezone.now(),
+                format=options["format"],
+                mapping=options["mapping"],
+                dry_run=options["dry_run"],
+                errors=options["errors"] or default_error_file(options["source"]),
+                watch=bar if options["verbosity"] else watch_nothing,
+            )
+        except (UnreadableFileError, MappingError, AlreadyRunningError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            message = _("%(place)s: %(reason)s. What was taken so far stays; mend it and start again.")
+            raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
+        except OperationalError as error:
+            message = _("The database gave up: %(reason)s. What was taken so far stays; mend it and start again.")
+            raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
+        except KeyboardInterrupt as error:
+            raise CommandError(
+                _("Interrupted: what was taken so far stays. Start it again, it goes on with the rest."), returncode=130
+            ) from error
+        finally:
+            bar.end()
+        self.stdout.write(describe(imported, time.monotonic() - started))
+
+
+def default_error_file(source_key: str) -> Path:
+    return Path(settings.EXPORTS_DIR) / "imports" / f"events-{source_key}-{timezone.now():%Y%m%d-%H%M%S}.csv"
+
+
+def find_source(key: str, *, make: bool) -> Source:
+    if slugify(key) != key:
+        raise CommandError(_("--source %(key)s: use small letters, digits and hyphens.") % {"key": repr(key)})
+    fields = {"name": key, "kind": Source.Kind.IMPORT}
+    if make:
+        return Source.objects.get_or_create(key=key, defaults=fields)[0]
+    return Source.objects.filter(key=key).first() or Source(key=key, **fields)
