@@ -125,3 +125,41 @@ class OrderImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"
+
+
+class OrderEvent(models.Model):
+    """What one event said about an order. The order is told from all of them, in whatever order they arrived.
+
+    Who ordered is kept by the ids that the event named, as with events themselves: they lead to the customer of today.
+    """
+
+    class Kind(models.TextChoices):
+        IMPORTED = "imported", _("as it was imported")
+        COMPLETED = "completed", _("completed")
+        UPDATED = "updated", _("updated")
+        REFUNDED = "refunded", _("refunded")
+        CANCELLED = "cancelled", _("cancelled")
+
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False)
+    message_id = models.CharField(_("message id"), max_length=120)
+    order_id = models.CharField(_("order id"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    occurred_at = models.DateTimeField(_("occurred at"))
+    user_id = models.CharField(_("user id"), max_length=255, blank=True)
+    anonymous_id = models.CharField(_("anonymous id"), max_length=255, blank=True)
+    guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
+    content = models.JSONField(_("content"), default=dict, blank=True)
+    folded = models.BooleanField(_("counted into the order"), default=False)
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ["occurred_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["source", "message_id"], name="orders_event_once")]
+        indexes = [
+            models.Index(fields=["source", "order_id"], name="orders_event_of_order"),
+            models.Index(fields=["source", "order_id"], name="orders_event_waiting", condition=Q(folded=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}: {self.get_kind_display()}"
