@@ -1,38 +1,271 @@
 """Who is behind each event: one person for all the identifiers that events say are one, and no more than they say."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What one event says about who is behind it; an empty text stands for what it does not say."""
+from customers.identity.conflicts import record_conflicts
+from customers.identity.enriching import Telling, tell_customers
+from customers.identity.gathering import (
+    ANONYMOUS,
+    DEVICE,
+    EMAIL,
+    PHONE,
+    USER,
+    Claim,
+    Gathering,
+    Hashes,
+    Key,
+    Person,
+    Trace,
+    person_of,
+)
+from customers.identity.locking import lock_identities
+from customers.identity.merging import merge_customers
+from customers.identity.refusals import rewrite_refusals
+from customers.identity.traits import read_facts
 
-    source_id: int
-    message_id: str
-    type: str
-    occurred_at: datetime
-    user_id: str = ""
-    anonymous_id: str = ""
-    previous_id: str = ""  # of an alias
-    device_id: str = ""
-    email: str = ""
-    phone: str = ""
-    traits: Mapping[str, Any] = field(default_factory=dict)  # plain and unsealed personal ones together
+__all__ = ["LinkingRaceError", "Resolution", "Trace", "resolve_people"]
+
+MOST_TRIES = 5
+
+OWNERS = """
+SELECT kind, value, customer_id FROM identity_identifier WHERE kind = '{kind}' AND value = ANY(%({kind})s)
+"""
+COUNTS = """
+SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s) GROUP BY customer_id, kind
+"""
+ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s) AND erased_at IS NOT NULL"
+UNDONE = """
+SELECT kept_id, folded_id FROM identity_identitymerge
+WHERE folded_id = ANY(%(ids)s) AND kept_id = ANY(%(ids)s) AND reverted_at IS NOT NULL
+"""
+NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('identity_customer', 'id')) FROM generate_series(1, %s)"
+MAKE_CUSTOMERS = """
+INSERT INTO identity_customer
+    (id, created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language, country, traits)
+SELECT id, %(at)s, first_at, last_at, '', '', '', '', '', '', '{}'
+FROM unnest(%(ids)s::bigint[], %(first)s::timestamptz[], %(last)s::timestamptz[]) AS row (id, first_at, last_at)
+"""
+# in the order in which the other writers claim theirs: two that claim the same wait for each other once, not in a circle
+CLAIM = """
+INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by)
+SELECT kind, value, customer_id, created_at, linked_by
+FROM unnest(%(kind)s::text[], %(value)s::text[], %(customer)s::bigint[], %(at)s::timestamptz[], %(by)s::text[])
+     AS row (kind, value, customer_id, created_at, linked_by)
+ORDER BY kind, value COLLATE "C"
+ON CONFLICT (kind, value) DO NOTHING
+"""
+WIDEN_SEEN = """
+UPDATE identity_customer AS customer
+SET first_seen_at = LEAST(customer.first_seen_at, seen.first_at),
+    last_seen_at = GREATEST(customer.last_seen_at, seen.last_at)
+FROM (
+    SELECT row.* FROM unnest(%(ids)s::bigint[], %(first)s::timestamptz[], %(last)s::timestamptz[])
+        AS row (id, first_at, last_at)
+    JOIN identity_customer AS locked USING (id) ORDER BY id FOR NO KEY UPDATE OF locked
+) AS seen
+WHERE customer.id = seen.id
+  AND (customer.first_seen_at IS NULL OR customer.last_seen_at IS NULL
+       OR customer.first_seen_at > seen.first_at OR customer.last_seen_at < seen.last_at)
+"""
+
+
+class LostClaimError(Exception):
+    """Somebody else made an identifier known since we looked."""
+
+
+class LinkingRaceError(Exception):
+    """Other writers were first each time; the transaction is to be begun anew."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Identifiers were claimed by other writers {MOST_TRIES} times in a row; begin the transaction anew."
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """Who is behind each trace, and what became known by them."""
 
-    customer_ids: list[int | None]  # aligned with the traces; None where no id says who it is
+    customer_ids: list[int | None]  # aligned with the traces; None where no id says who it is, or the person was erased
     created: list[int]
     merges: list[tuple[int, int]]  # (kept, folded)
-    conflicts: list[int]  # ids of the IdentityConflict rows that these traces belong to
+    conflicts: list[int]  # the IdentityConflict rows that these traces gave cause to
 
 
 def resolve_people(*, traces: Sequence[Trace], at: datetime) -> Resolution:
-    """Finds or makes the customer of each trace, in the order in which they happened, and links what belongs together."""
-    raise NotImplementedError
+    """Finds or makes the customer of each trace, links what belongs together, and lets identify calls tell who they are.
+
+    Given again, the same traces change nothing. Customers that turn out to be one are merged at once.
+
+    Args:
+        traces: in the order in which they happened.
+        at: now.
+
+    Raises:
+        LinkingRaceError: after too many others were first.
+    """
+    with transaction.atomic():
+        lock_identities()
+        for _attempt in range(MOST_TRIES):
+            try:
+                with transaction.atomic():
+                    return follow_traces(traces, at)
+            except LostClaimError:
+                continue
+    raise LinkingRaceError
+
+
+def follow_traces(traces: Sequence[Trace], at: datetime) -> Resolution:
+    hashes = Hashes()
+    gathering = gather(traces, hashes)
+    met = [gathering.follow(trace) for trace in traces]
+    people = [None if person is None else person_of(person) for person in met]
+    created = make_customers([person for person in gathering.new if person.id is None and person.same_as is None], at)
+    claim_identifiers(gathering.claims, at)
+    merges = fold(gathering, at)
+    told = tellings(traces, people, gathering, hashes, at)
+    tell_customers(told=told)
+    seen = {id(person): person for person in people if person is not None and person.id not in created}
+    widen_seen(seen.values())
+    rewrite_refusals(customer_ids={id_of(claim.person) for claim in gathering.claims} - created)
+    return Resolution(
+        customer_ids=[None if person is None else person.id for person in people],
+        created=sorted(created),
+        merges=merges,
+        conflicts=record_conflicts(doubts=gathering.doubts.values()),
+    )
+
+
+def id_of(person: Person) -> int:
+    customer_id = person_of(person).id
+    assert customer_id is not None  # customers were made for all who had none
+    return customer_id
+
+
+def gather(traces: Sequence[Trace], hashes: Hashes) -> Gathering:
+    """The rules, and what is known about the identifiers of the traces."""
+    identifiers = owners_of(values_of(traces, hashes))
+    strangers = {trace.user_id for trace in traces if trace.user_id} - {
+        value for kind, value in identifiers if kind == USER
+    }
+    if strangers:
+        identifiers |= owners_of({ANONYMOUS: strangers})
+    people = read_people(set(identifiers.values()))
+    with connection.cursor() as cursor:
+        cursor.execute(UNDONE, {"ids": list(people)})
+        undone = [(people[kept], people[folded]) for kept, folded in cursor.fetchall()]
+    owners = {key: people[customer_id] for key, customer_id in identifiers.items()}
+    return Gathering(owners=owners, undone=undone, hashes=hashes)
+
+
+def values_of(traces: Sequence[Trace], hashes: Hashes) -> dict[str, set[str]]:
+    previous = {trace.previous_id for trace in traces if trace.type == "alias"}
+    told = [trace for trace in traces if trace.type == "identify"]
+    return {
+        USER: {trace.user_id for trace in traces} | previous,
+        ANONYMOUS: {trace.anonymous_id for trace in traces} | previous,
+        DEVICE: {trace.device_id for trace in traces},
+        EMAIL: {hashes.of_email(trace.email) for trace in told},
+        PHONE: {hashes.of_phone(trace.phone) for trace in told},
+    }
+
+
+def owners_of(values: dict[str, set[str]]) -> dict[Key, int]:
+    asked = {kind: sorted(some - {""}) for kind, some in values.items()}
+    query = " UNION ALL ".join(OWNERS.format(kind=kind) for kind, some in asked.items() if some)
+    if not query:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, asked)
+        return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
+
+
+def read_people(ids: set[int]) -> dict[int, Person]:
+    people = {customer_id: Person(id=customer_id) for customer_id in ids}
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS, [list(ids)])
+        for customer_id, kind, count in cursor.fetchall():
+            people[customer_id].counts[kind] = count
+        cursor.execute(ERASED, [list(ids)])
+        for (customer_id,) in cursor.fetchall():
+            people[customer_id].is_erased = True
+    return people
+
+
+def make_customers(people: Sequence[Person], at: datetime) -> set[int]:
+    if not people:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_IDS, [len(people)])
+        ids = [customer_id for (customer_id,) in cursor.fetchall()]
+        for person, customer_id in zip(people, ids, strict=True):
+            person.id = customer_id
+        cursor.execute(MAKE_CUSTOMERS, {**seen_columns(people), "at": at})
+    return set(ids)
+
+
+def seen_columns(people: Iterable[Person]) -> dict[str, Any]:
+    rows = [(person.id, person.first_at, person.last_at) for person in people]
+    return {name: [row[place] for row in rows] for place, name in enumerate(("ids", "first", "last"))}
+
+
+def claim_identifiers(claims: Sequence[Claim], at: datetime) -> None:
+    """Raises LostClaimError when another writer was first with one of them."""
+    if not claims:
+        return
+    columns = {
+        "kind": [claim.kind for claim in claims],
+        "value": [claim.value for claim in claims],
+        "customer": [id_of(claim.person) for claim in claims],
+        "at": [min(claim.trace.occurred_at, at) for claim in claims],
+        "by": [claim.trace.message_id[:100] for claim in claims],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, columns)
+        if cursor.rowcount < len(claims):
+            raise LostClaimError
+
+
+def fold(gathering: Gathering, at: datetime) -> list[tuple[int, int]]:
+    """Merges the customers who turned out to be one."""
+    pairs, causes = [], []
+    for folded, trace in gathering.folds:
+        assert folded.id is not None
+        pairs.append((id_of(folded), folded.id))
+        causes.append(trace.message_id[:100])
+    if pairs:
+        merge_customers(pairs=pairs, at=at, causes=causes)
+    return pairs
+
+
+def tellings(
+    traces: Sequence[Trace], people: Sequence[Person | None], gathering: Gathering, hashes: Hashes, at: datetime
+) -> list[Telling]:
+    """What the identify calls tell of whom; an address or number only where it is that person's."""
+    found = []
+    for trace, person in zip(traces, people, strict=True):
+        if trace.type != "identify" or person is None:
+            continue
+        facts = read_facts(trace.traits, at=at)
+        for name, kind, text, digest in (
+            ("email", EMAIL, trace.email, hashes.of_email(trace.email)),
+            ("phone", PHONE, trace.phone, hashes.of_phone(trace.phone)),
+        ):
+            owner = gathering.owners.get((kind, digest)) if digest else None
+            if owner is not None and person_of(owner) is person:
+                facts.fields[name] = text.strip()
+        if facts.fields or facts.traits:
+            found.append(Telling(id_of(person), trace.occurred_at, facts))
+    return found
+
+
+def widen_seen(people: Iterable[Person]) -> None:
+    rows = list(people)
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(WIDEN_SEEN, seen_columns(rows))

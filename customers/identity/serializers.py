@@ -13,11 +13,9 @@ from catalog.bulk import Status
 from customers.identity.editing import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.hashing import normalise_phone
 from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.traits import MOST_TRAIT_NAME, MOST_TRAITS, problem_of_trait
 
 MOST_ITEMS = 1000
-MOST_TRAITS = 200
-MOST_TRAIT_NAME = 100
-MOST_TRAIT_TEXT = 2000
 PERSONAL_SCOPE = "customers:personal"
 
 
@@ -34,27 +32,6 @@ class TraitsField(serializers.JSONField):
         if wrong:
             raise serializers.ValidationError({str(name)[:MOST_TRAIT_NAME]: [text] for name, text in wrong.items()})
         return dict(data)
-
-
-def problem_of_trait(name: Any, value: Any) -> Any:
-    if not is_plain_text(name, MOST_TRAIT_NAME) or not name:
-        return _("A trait's name has 1 to %(most)d characters.") % {"most": MOST_TRAIT_NAME}
-    for part in value if isinstance(value, list) else [value]:
-        if isinstance(part, str) and not is_plain_text(part, MOST_TRAIT_TEXT):
-            return _("A text has at most %(most)d characters, none of them NUL.") % {"most": MOST_TRAIT_TEXT}
-        if isinstance(part, int) and abs(part) > 2**63:
-            return _("The number is too large.")
-        if not isinstance(part, str | int | float | bool | None):
-            return _("Give a text, a number, a truth value, a list of these, or null to remove the trait.")
-    return None
-
-
-def is_plain_text(text: Any, most: int) -> bool:
-    return isinstance(text, str) and len(text) <= most and "\0" not in text and text.isascii() | is_encodable(text)
-
-
-def is_encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 class IdentifierSerializer(serializers.ModelSerializer):
