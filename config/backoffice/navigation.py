@@ -73,6 +73,8 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
     (
         _("Data"),
         [
+            Page("admin:events_live", _("Live events"), "bolt", "events.view_event"),
+            Page("admin:events_minutes", _("Events a minute"), "bar_chart", "events.view_event"),
             ListOf("events.Event", "timeline"),
             ListOf("events.Source", "sensors"),
             ListOf("events.RejectedEvent", "report"),

@@ -137,7 +137,7 @@
       const source = cell(event.source);
       if (event.simulated) source.append(" ", cell(this.words.simulated, { tag: "span", className: "home-badge" }));
       row.append(
-        cell(event.received, { tag: "th", title: event.occurred }), what, cell(event.who), cell(event.products, { title: event.productsTitle }),
+        cell(event.received, { tag: "th", title: this.words.occurred.replace("{at}", event.occurred) }), what, cell(event.who), cell(event.products, { title: event.productsTitle }),
         cell(event.value), source,
       );
       return row;

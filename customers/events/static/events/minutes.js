@@ -1,8 +1,8 @@
-// Draws the events of each minute as bars stacked by source, and what was refused as a line, in the colours of the theme.
+// Draws the events of each minute as bars stacked by source, what was refused on top of them, in the colours of the theme.
 "use strict";
 
 (() => {
-  const COLOURS = ["#117d5c", "#38bdf8", "#f59e0b", "#8b5cf6", "#ef4444", "#64748b", "#84cc16", "#ec4899"];
+  const COLOURS = ["#117d5c", "#38bdf8", "#f59e0b", "#8b5cf6", "#64748b", "#84cc16", "#0e7490", "#ec4899"];
 
   function draw() {
     const isDark = document.documentElement.classList.contains("dark");
@@ -15,8 +15,8 @@
         hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: COLOURS[number % COLOURS.length] },
       }));
       const refused = {
-        type: "scatter", mode: "lines+markers", name: chart.refusedName, x: chart.labels, y: chart.refused, customdata: chart.refusedLinks,
-        hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", line: { color: isDark ? "#f87171" : "#b91c1c", width: 2, dash: "dot" }, marker: { size: 4 },
+        type: "bar", name: chart.refusedName, x: chart.labels, y: chart.refused,
+        hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: isDark ? "#f87171" : "#b91c1c" },
       };
       const layout = {
         font: { family: "Inter, 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif", size: 12, color: ink },

@@ -1,0 +1,34 @@
+"""Why an event was refused, in the reader's words; the reason stored beside it names the value, in English."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+REASONS: dict[str, Promise] = {
+    "cannot_store": gettext_lazy("The database cannot store a value of this event."),
+    "event_too_large": gettext_lazy("The event is too large; send less in its properties."),
+    "invalid_event": gettext_lazy("This is no event as the tracking specification has it; give an object."),
+    "invalid_text": gettext_lazy("The event holds text or numbers that JSON does not allow."),
+    "invalid_timestamp": gettext_lazy("This is no time; write it like 2026-11-24T10:42:00Z."),
+    "missing_event": gettext_lazy("A track call needs “event”, the name of what happened."),
+    "missing_group_id": gettext_lazy("A group call needs “groupId”."),
+    "missing_identity": gettext_lazy("Neither “userId” nor “anonymousId” says whose event this is; give one of them."),
+    "missing_previous_id": gettext_lazy("An alias call needs “previousId”, the id that is joined with “userId”."),
+    "nested_too_deeply": gettext_lazy("The event is nested too deeply."),
+    "nul_character": gettext_lazy("The event holds a NUL character (\\u0000); remove it."),
+    "processing_failed": gettext_lazy("The event was stored and could not be processed."),
+    "unknown_source": gettext_lazy("The source of this event is not known."),
+    "unknown_type": gettext_lazy(
+        "This type of call is not known; there are track, identify, page, screen, group and alias."
+    ),
+}
+INVALID = "invalid_"
+
+
+def reason_in_words(code: str) -> str:
+    """A code that nobody described yet is shown as it is."""
+    if code in REASONS:
+        return str(REASONS[code])
+    if code.startswith(INVALID):
+        return _("The value of “%(field)s” cannot be taken.") % {"field": code.removeprefix(INVALID)}
+    return code
