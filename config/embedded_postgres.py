@@ -20,7 +20,6 @@ from config.embedded_server import (
     EmbeddedServer,
     ServerError,
     become,
-    is_alive,
     machine_memory,
     require_space,
     tail,
@@ -153,7 +152,10 @@ class PostgresServer(EmbeddedServer):
             )
 
     def _clear_the_dead(self) -> None:
-        """After kill -9 of the postmaster: waits for its children; removes a pid file whose number went to a stranger."""
+        """After kill -9 of the postmaster: waits for its children; removes a pid file whose number went to a stranger.
+
+        Nor does PostgreSQL start while the killed postmaster is a zombie that nobody has reaped yet.
+        """
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == "postgres" and self._is_orphan(process):
                 try:
@@ -162,7 +164,7 @@ class PostgresServer(EmbeddedServer):
                     process.kill()
                     process.wait(timeout=5)
         pid = self._recorded_pid()
-        if pid is not None and is_alive(pid):
+        if pid is not None and psutil.pid_exists(pid):
             (self.data / "postmaster.pid").unlink()
 
     def _is_orphan(self, process: psutil.Process) -> bool:

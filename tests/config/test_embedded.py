@@ -229,6 +229,17 @@ def test_half_made_cluster_is_made_again_and_a_strangers_pid_is_no_obstacle(fres
         assert query(servers.ensure(postgres=True, valkey=False).postgres, "SELECT 1") == [(1,)]
 
 
+def test_killed_postmaster_that_nobody_has_reaped_is_no_obstacle(var: Path) -> None:
+    with using(var) as servers:
+        servers.ensure(postgres=True, valkey=False)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    wait_until(lambda: not is_alive(dead.pid), what="the end of a process that stays a zombie")
+    (var / "postgres" / "postmaster.pid").write_text(f"{dead.pid}\n{var / 'postgres'}\n")
+    with using(var) as servers:
+        assert query(servers.ensure(postgres=True, valkey=False).postgres, "SELECT 1") == [(1,)]
+    dead.wait()
+
+
 def test_cluster_of_another_version_is_refused_by_name(fresh_var: Path) -> None:
     (fresh_var / "postgres").mkdir(parents=True)
     (fresh_var / "postgres" / "PG_VERSION").write_text("17\n")
