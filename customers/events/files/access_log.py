@@ -19,7 +19,6 @@ from django.conf import settings
 from django.utils.translation import gettext_noop
 
 from customers.events.files.url_mapping import Found, UrlMapping, read_query
-from customers.identity.hashing import keyed_hash
 
 LIBRARY = {"name": "perennial-access-log"}
 # `cubot` is a maker of telephones
@@ -45,7 +44,6 @@ CAMPAIGN = {
 }
 # equal lines have the same second, and a log is out of order by a few seconds at most
 SECONDS_REMEMBERED = 64
-VISITORS_REMEMBERED = 50_000
 
 SKIPPED = {
     "other_method": gettext_noop("calls by a method that no event has"),
@@ -93,6 +91,7 @@ class LogReader:
         # few browsers and few addresses make up most of a log
         self.is_bot = lru_cache(maxsize=10_000)(self._is_bot)
         self.find = lru_cache(maxsize=20_000)(self._find)
+        self.visitor_hash = lru_cache(maxsize=20_000)(self._visitor_hash)
 
     def item(self, line: bytes) -> bytes | None:
         """The line's event as JSON; None when it means none.
@@ -100,7 +99,7 @@ class LogReader:
         Raises:
             LogLineError: the line is no line of this log.
         """
-        fields = self.mapping.log_format.fields(line)
+        fields = self.mapping.log_format.fields(line.decode(errors="replace"))
         if fields is None:
             raise LogLineError("unreadable_line", "The line is not of the log's format; --mapping may name another.")
         try:
@@ -139,6 +138,11 @@ class LogReader:
         own = self.mapping.bots
         return not agent or BOTS.search(agent) is not None or (own is not None and own.search(agent) is not None)
 
+    def _visitor_hash(self, day: str, address: str, agent: str) -> str:
+        """Who came, for one day (UTC): nobody can be followed into the next."""
+        text = f"{day} {address} {agent}".encode(errors="replace")
+        return f"log-{blake2b(text, digest_size=16, key=self.key).hexdigest()}"
+
     def _find(self, method: str, target: str, status: int) -> Found | None:
         return self.mapping.find(method=method, target=target, status=status)
 
@@ -162,13 +166,7 @@ class LogReader:
         if self.mapping.anonymous_id and (stated := fields[self.mapping.anonymous_id]):
             return stated
         address = fields[self.mapping.address] if self.mapping.address else ""
-        return visitor_hash(moment[:10], address.partition(",")[0].strip(), agent)
-
-
-@lru_cache(maxsize=VISITORS_REMEMBERED)
-def visitor_hash(day: str, address: str, agent: str) -> str:
-    """Who came, for one day (UTC): nobody can be followed into the next."""
-    return f"log-{keyed_hash(f'{day} {address} {agent}')[:32]}"
+        return self.visitor_hash(moment[:10], address.partition(",")[0].strip(), agent)
 
 
 def request_of(fields: Mapping[str, str]) -> tuple[str, str] | None:

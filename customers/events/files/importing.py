@@ -150,7 +150,7 @@ def format_of(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]:
     if start.startswith((b"{", b"[")):
         return "jsonl"
     lines = [line for line in start.splitlines()[:LINES_LOOKED_AT] if line.strip()]
-    if any(urls.log_format.pattern.match(line) for line in lines):
+    if any(urls.log_format.fields(line.decode(errors="replace")) for line in lines):
         return "nginx"
     raise UnreadableFileError(
         _(

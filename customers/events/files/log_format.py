@@ -13,6 +13,8 @@ COMBINED = (
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\])|([nrt]))')
 CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+# every other variable outside quotes is one word
+WITH_BLANKS = ("remote_user", "upstream_", "http_", "cookie_", "arg_", "request")
 TIMES = ("time_iso8601", "time_local", "msec")
 
 
@@ -24,22 +26,23 @@ class LogFormatError(Exception):
 class LogFormat:
     """Finds the variables of a log_format in a line; a line may go on behind the last one."""
 
-    pattern: re.Pattern[bytes]
+    pattern: re.Pattern[str]
     names: tuple[str, ...]
 
-    def fields(self, line: bytes) -> dict[str, str] | None:
+    def fields(self, line: str) -> dict[str, str] | None:
         """The variables' texts, "" for nginx's ``-``; None when the line is of another format."""
         found = self.pattern.match(line)
         if found is None:
             return None
-        return dict(zip(self.names, map(plain, found.groups()), strict=True))
+        values = found.groups()
+        if "\\" in line:
+            values = tuple(unescaped(value) for value in values)
+        return {name: "" if value == "-" else value for name, value in zip(self.names, values, strict=True)}
 
 
-def plain(value: bytes) -> str:
-    if b"\\" in value:
-        value = ESCAPE.sub(unescape, value)
-    text = value.decode(errors="replace")
-    return "" if text == "-" else text
+def unescaped(value: str) -> str:
+    """nginx writes a byte that is no printable ASCII as ``\\xHH``."""
+    return ESCAPE.sub(unescape, value.encode()).decode(errors="replace") if "\\" in value else value
 
 
 def unescape(found: re.Match[bytes]) -> bytes:
@@ -61,20 +64,25 @@ def compile_format(text: str) -> LogFormat:
             raise LogFormatError(
                 _("format: nothing stands between %(first)s and the variable before it.") % {"first": found[0]}
             )
-        pattern += [re.escape(between), value_pattern(between[-1:], text[found.end() : found.end() + 1])]
+        pattern += [
+            re.escape(between),
+            value_pattern(found[1] or found[2], between[-1:], text[found.end() : found.end() + 1]),
+        ]
         names.append(found[1] or found[2])
         position = found.end()
     check_names(names)
     pattern.append(re.escape(text[position:]))
-    return LogFormat(re.compile("".join(pattern).encode() + rb"(?:\s|$)"), tuple(names))
+    return LogFormat(re.compile("".join(pattern) + r"(?:\s|$)"), tuple(names))
 
 
-def value_pattern(before: str, after: str) -> str:
+def value_pattern(name: str, before: str, after: str) -> str:
     if before == '"' and after == '"':
-        return r'((?:[^"\\]|\\.)*)'
+        return r'([^"\\]*(?:\\.[^"\\]*)*)'
     if before == "[" and after == "]":
         return r"([^\]]*)"
-    return r"(.*?)" if after else r"(\S*)"
+    if after and name.startswith(WITH_BLANKS):
+        return "(.*?)"
+    return rf"([^\s{re.escape(after)}]*)" if after and after != " " else r"(\S*)"
 
 
 def check_names(names: list[str]) -> None:
