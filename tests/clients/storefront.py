@@ -1,7 +1,8 @@
 """A shop's page on an origin of its own, opened in Chromium, which notes what it asked for and what it was answered."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, Response
 from tests.browser.conftest import start_chromium
 
 PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
+MOST_SECONDS = 20
 
 
 class Shop(ThreadingHTTPServer):
@@ -72,13 +74,17 @@ class Visit:
             sent = json.loads(response.request.post_data or "{}")
             self.delivered += [item["messageId"] for item in sent.get("batch", [sent])]
 
-    def wait_for(self, message_ids: set[str], *, most: float = 20) -> None:
-        """Lets the page work until all were delivered or the time is over."""
-        step = 50
-        for _time in range(int(most * 1000 / step)):
-            if message_ids <= set(self.delivered):
-                return
-            self.page.wait_for_timeout(step)
+    def wait_for(self, message_ids: set[str]) -> None:
+        self._wait_until(lambda: message_ids <= set(self.delivered))
+
+    def wait_for_count(self, count: int) -> None:
+        self._wait_until(lambda: len(self.delivered) >= count)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Lets the page work until the condition holds or the time is over; what was delivered is for the test to judge."""
+        deadline = time.monotonic() + MOST_SECONDS
+        while not condition() and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
 
 
 @contextmanager
