@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
-from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, owners_of, replace_identifiers
+from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, note_told, owners_of, replace_identifiers
 from customers.identity.hashing import hash_email, hash_phone
 from customers.identity.models import Consent, Customer, Identifier, IdentityMerge
+from customers.identity.traits import TRAIT
 
 MASK = "•••"
 
@@ -111,6 +112,7 @@ class CustomerAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         before = hashes_of({name: form.initial.get(name, "") for name in HASHED})
+        note_told(obj, names_told(form), datetime.now(UTC))
         super().save_model(request, obj, form, change)
         if not may_see_personal(request):
             return
@@ -152,6 +154,15 @@ class CustomerAdmin(ModelAdmin):
         except NoReverseMatch:
             return "–"
         return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
+
+
+def names_told(form: Any) -> list[str]:
+    """The fields and traits that somebody changed by hand."""
+    before, after = form.initial.get("traits") or {}, form.cleaned_data.get("traits") or {}
+    names = [name for name in form.changed_data if name != "traits"]
+    if isinstance(before, dict) and isinstance(after, dict):
+        names += [TRAIT + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    return names
 
 
 def may_see_personal(request: HttpRequest) -> bool:

@@ -1,7 +1,7 @@
 """Writes what a shop says about its customers: personal fields encrypted, e-mail and phone findable by keyed hash."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from customers.identity.fields import encrypt
 from customers.identity.hashing import hash_email, hash_phone
 from customers.identity.models import Customer, Identifier
 from customers.identity.resolve import customers_of_user_ids, resolve_user_ids
+from customers.identity.traits import TRAIT, microseconds
 
 PERSONAL_FIELDS = ("name", "email", "phone", "birthday")
 TEXT_FIELDS = (*PERSONAL_FIELDS, "language", "country")
@@ -24,10 +25,10 @@ HASHED = {"email": (Identifier.Kind.EMAIL_HASH, hash_email), "phone": (Identifie
 WRITE_CUSTOMERS = """
 UPDATE identity_customer AS customer
 SET name = row.name, email = row.email, phone = row.phone, birthday = row.birthday, language = row.language,
-    country = row.country, traits = row.traits::jsonb
+    country = row.country, traits = row.traits::jsonb, told_at = row.told_at::jsonb
 FROM unnest(%(id)s::bigint[], %(name)s::text[], %(email)s::text[], %(phone)s::text[], %(birthday)s::text[],
-            %(language)s::text[], %(country)s::text[], %(traits)s::text[])
-     AS row (id, name, email, phone, birthday, language, country, traits)
+            %(language)s::text[], %(country)s::text[], %(traits)s::text[], %(told_at)s::text[])
+     AS row (id, name, email, phone, birthday, language, country, traits, told_at)
 WHERE customer.id = row.id
 """
 
@@ -55,7 +56,7 @@ def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) ->
         accepted = [change for change, wrong in zip(changes, problems, strict=True) if not wrong]
         resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
         written = dict.fromkeys(resolved.created, Status.CREATED)
-        for user_id in write_changes(accepted, resolved.customer_ids):
+        for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
             written.setdefault(user_id, Status.UPDATED)
     return merge_outcomes(keys=[change.user_id for change in changes], problems=problems, written=written)
 
@@ -99,7 +100,7 @@ def owners_of(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     return {(kind, value): customer_id for kind, value, customer_id in rows}
 
 
-def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int]) -> list[str]:
+def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int], at: datetime) -> list[str]:
     """The user ids whose customer was changed by it."""
     locked = Customer.objects.select_for_update().order_by("id").in_bulk(set(customer_ids.values()))
     changed: dict[str, Customer] = {}
@@ -108,7 +109,7 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
     for change in changes:
         customer = locked[customer_ids[change.user_id]]
         before = hashes_of({name: getattr(customer, name) for name in HASHED})
-        if not apply(change, customer):
+        if not apply(change, customer, at):
             continue
         changed[change.user_id] = customer
         after = hashes_of({name: getattr(customer, name) for name in HASHED})
@@ -119,8 +120,8 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
     return list(changed)
 
 
-def apply(change: CustomerChange, customer: Customer) -> bool:
-    """Whether anything is different now."""
+def apply(change: CustomerChange, customer: Customer, at: datetime) -> bool:
+    """Whether anything is different now. An event that is older than ``at`` can't replace what this change says."""
     texts = {name: text for name, text in change.fields.items() if getattr(customer, name) != text}
     traits = {key: value for key, value in {**customer.traits, **change.traits}.items() if value is not None}
     if not texts and traits == customer.traits:
@@ -128,7 +129,12 @@ def apply(change: CustomerChange, customer: Customer) -> bool:
     for name, text in texts.items():
         setattr(customer, name, text)
     customer.traits = traits
+    note_told(customer, [*change.fields, *(TRAIT + name for name in change.traits)], at)
     return True
+
+
+def note_told(customer: Customer, names: Iterable[str], at: datetime) -> None:
+    customer.told_at |= dict.fromkeys(names, microseconds(at))
 
 
 def write_customers(customers: Sequence[Customer]) -> None:
@@ -138,7 +144,8 @@ def write_customers(customers: Sequence[Customer]) -> None:
     for name in TEXT_FIELDS:
         texts = [getattr(customer, name) for customer in customers]
         columns[name] = [encrypt(text) if text else "" for text in texts] if name in PERSONAL_FIELDS else texts
-    columns["traits"] = [json.dumps(customer.traits) for customer in customers]
+    for name in ("traits", "told_at"):
+        columns[name] = [json.dumps(getattr(customer, name)) for customer in customers]
     with connection.cursor() as cursor:
         cursor.execute(WRITE_CUSTOMERS, columns)
 

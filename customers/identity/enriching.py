@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from customers.identity.editing import PERSONAL_FIELDS, TEXT_FIELDS
 from customers.identity.fields import decrypt, encrypt
-from customers.identity.traits import MOST_TRAITS, Facts
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TRAIT = "traits."  # how a trait is named beside the fields
+from customers.identity.traits import MOST_TRAITS, TRAIT, Facts, microseconds
 
 READ = """
 SELECT id, name, email, phone, birthday, language, country, traits::text, told_at::text
@@ -89,8 +86,3 @@ def forget_oldest(told_at: Mapping[str, int]) -> dict[str, int]:
     """Without the moments of traits that are long gone, so that made-up names don't fill the table."""
     latest = sorted(told_at.items(), key=lambda item: item[1], reverse=True)
     return dict(latest[: MOST_TRAITS + len(TEXT_FIELDS)])
-
-
-def microseconds(at: datetime) -> int:
-    """Since 1970."""
-    return (at - EPOCH) // timedelta(microseconds=1)

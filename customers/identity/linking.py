@@ -30,7 +30,7 @@ from customers.identity.traits import read_facts
 
 __all__ = ["LinkingRaceError", "Resolution", "Trace", "resolve_people"]
 
-MOST_TRIES = 5
+MOST_TRIES = 20  # another writer would have to make one of the same people at the very moment each time
 
 OWNERS = """
 SELECT kind, value, customer_id FROM identity_identifier WHERE kind = '{kind}' AND value = ANY(%({kind})s)

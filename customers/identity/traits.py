@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,8 @@ MOST_TRAIT_TEXT = 2000
 MOST_NAME = 500
 MOST_LANGUAGE = 20
 MOST_COUNTRY = 100
+TRAIT = "traits."  # before a trait's name where fields and traits stand side by side
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_BIRTHDAY = date(1880, 1, 1)
 # said of the call itself, or said better by a field
 NO_TRAITS = frozenset({"id", "userId", "anonymousId", "createdAt", "language", "locale", "country"})
@@ -94,3 +96,8 @@ def text_of(value: Any, most: int) -> str:
 
 def within(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
