@@ -1,11 +1,11 @@
 """From what a client sent to rows for the database: each item stands for itself, a bad one is refused with its reason.
 
 Where an item's parts go: `properties` of track, page and screen, and `traits` of identify and group, become `properties`;
-`groupId` becomes the name; `previousId` of alias and `category` of page and screen are put into `properties`.
+`groupId` becomes the name; `previousId` of alias and `category` of page and screen are put into `properties`. What names or
+locates a person is taken out of traits and properties and kept as one encrypted text, `properties.$personal`.
 """
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -13,8 +13,12 @@ from uuid import uuid4
 
 import msgspec
 
+from customers.events.consent import refused_purposes
 from customers.events.models import Event
 from customers.events.vocabulary import INTERACTIONS, meaning_of
+from customers.identity.blocked import is_blocked_id
+from customers.identity.models import Consent
+from customers.identity.personal import PERSONAL_TRAITS, seal_personal, spellings
 
 MOST_EVENT_BYTES = 32 * 1024
 MOST_DEPTH = 64  # some readers of stored JSON stop at a few hundred
@@ -26,6 +30,16 @@ FUTURE_ALLOWED = timedelta(days=1)
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_VALUE = Decimal("999999999999.99")
 TYPES = frozenset(Event.Type.values)
+PERSONAL = "$personal"
+# in the properties of track, page and screen "name" and "address" are a product's or a shop's
+PERSONAL_PROPERTIES = frozenset(
+    spelt for name in ("email", "email address", "phone", "phone number") for spelt in spellings(name)
+)
+PERSON_KEYS = frozenset(
+    {PERSONAL, "previousId", "session_id", "sessionId", "user_id", "userId", "anonymous_id", "anonymousId"}
+)
+IMPERSONAL_CONTEXT = ("library", "consent", "consentManagement")
+BOTH_PURPOSES = frozenset({Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION})
 
 
 class ItemError(Exception):
@@ -59,31 +73,49 @@ class Item(msgspec.Struct):
 
 
 class StoredEvent(msgspec.Struct):
-    """The columns of the event table that come from the sender."""
+    """The columns of the event table."""
 
+    source_id: int
     message_id: str
     type: str
     name: str
     user_id: str
     anonymous_id: str
     occurred_at: datetime
+    received_at: datetime
     session_id: str
     product_ids: list[str]
     value: Decimal | None
     currency: str
-    properties: msgspec.Raw
-    context: msgspec.Raw
+    properties: bytes  # JSON, as is the context
+    context: bytes
     recommendation_id: str
 
 
-@dataclass(slots=True)
-class EventRow:
-    """One event ready to be written, with its place in the call, its own text and what it means, if it is an interaction."""
+class Frame(msgspec.Struct, frozen=True):
+    """What surrounds an item: whose it is, when it came, what the address and the batch said about it."""
+
+    source_id: int
+    received_at: datetime
+    call_type: str | None = None
+    sent_at: Any = None
+    opted_out: bool = False
+
+
+class EventRow(msgspec.Struct):
+    """One event ready to be written, with its place in the call and its own text.
+
+    ``meaning`` is set when it is an interaction with products, ``previous_id`` when it is an alias. ``personalised`` says
+    whether it may change what is recommended; the ledger of consents may still forbid it.
+    """
 
     index: int
     stored: StoredEvent
-    raw: str
+    raw: bytes
+    frame: Frame
     meaning: str = ""
+    previous_id: str = ""
+    personalised: bool = True
 
 
 _decoder = msgspec.json.Decoder(Item)
@@ -125,41 +157,64 @@ def holds_nul(value: Any) -> bool:
     return isinstance(value, list) and any(holds_nul(inner) for inner in value)
 
 
-def row_of(
-    item: Item, *, index: int, raw: bytes, call_type: str | None, sent_at: Any, received_at: datetime
-) -> EventRow:
-    """A row for the database. ``call_type`` is what the address says, ``sent_at`` what the batch around the item says.
+def row_of(item: Item, *, index: int, raw: bytes, frame: Frame) -> EventRow:
+    """A row for the database.
 
     Raises:
         ItemError: names the field, its value and what would be right.
     """
-    kind = call_type or item.type
+    kind = frame.call_type or item.type
     if not isinstance(kind, str) or kind not in TYPES:
         raise ItemError("unknown_type", f"type is {shown(kind)}; give one of {', '.join(sorted(TYPES))}.")
     context = object_of(item.context, "context")
     properties = properties_of(item, kind, context)
-    user_id = id_of(item.userId, "userId")
-    anonymous_id = id_of(item.anonymousId, "anonymousId")
+    user_id = person_id_of(item.userId, "userId")
+    anonymous_id = person_id_of(item.anonymousId, "anonymousId")
     if not user_id and not anonymous_id:
-        raise ItemError("missing_identity", "Neither userId nor anonymousId is given; give at least one.")
+        raise ItemError("missing_identity", missing_identity(item))
     name = name_of(item, kind)
     meaning = meaning_of(name) if kind == "track" else None
+    refused = BOTH_PURPOSES if frame.opted_out else refused_purposes(context)
+    personal = take_personal(kind, properties, context)
+    session_id = short_text(context.get("sessionId") or properties.get("session_id"), 100)
+    if Consent.Purpose.ANALYTICS in refused:
+        user_id = anonymous_id = session_id = ""
+        properties, context, personal = impersonal_properties(kind, properties), impersonal_context(context), {}
+    if personal:
+        properties[PERSONAL] = seal_personal(personal)
     stored = StoredEvent(
-        message_id=message_id_of(item.messageId),
-        type=kind,
-        name=name,
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        occurred_at=occurred_at_of(item, sent_at=sent_at, received_at=received_at),
-        session_id=short_text(context.get("sessionId") or properties.get("session_id"), 100),
-        product_ids=product_ids_of(properties),
-        value=value_of(properties),
-        currency=currency_of(properties),
-        properties=msgspec.Raw(_encode(properties)),
-        context=msgspec.Raw(_encode(context)),
-        recommendation_id=short_text(properties.get("recommendation_id"), 64),
+        frame.source_id,
+        message_id_of(item.messageId),
+        kind,
+        name,
+        user_id,
+        anonymous_id,
+        occurred_at_of(item, sent_at=frame.sent_at, received_at=frame.received_at),
+        frame.received_at,
+        session_id,
+        product_ids_of(properties),
+        value_of(properties),
+        currency_of(properties),
+        _encode(properties),
+        _encode(context),
+        short_text(properties.get("recommendation_id"), 64),
     )
-    return EventRow(index, stored, raw.decode(), meaning if meaning in INTERACTIONS else "")
+    return EventRow(
+        index,
+        stored,
+        raw,
+        frame,
+        meaning if meaning in INTERACTIONS else "",
+        properties.get("previousId", "") if kind == "alias" else "",
+        not refused,
+    )
+
+
+def missing_identity(item: Item) -> str:
+    given = [f"{name} is {shown(value)}" for name in ("userId", "anonymousId") if (value := getattr(item, name))]
+    if given:
+        return f"{' and '.join(given)}, which stands for nobody; give the id of a person or of a visitor."
+    return "Neither userId nor anonymousId is given; give at least one."
 
 
 def shown(value: Any) -> str:
@@ -182,13 +237,41 @@ def properties_of(item: Item, kind: str, context: dict[str, Any]) -> dict[str, A
         return object_of(traits, "traits")
     properties = object_of(item.properties, "properties")
     if kind == "alias":
-        previous = id_of(item.previousId, "previousId")
+        previous = person_id_of(item.previousId, "previousId")
         if not previous:
             raise ItemError("missing_previous_id", "alias needs previousId: the id to be joined with userId.")
         return {**properties, "previousId": previous}
     if item.category is not None and kind in ("page", "screen"):
         return {"category": item.category, **properties}
     return properties
+
+
+def take_personal(kind: str, properties: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """What names or locates a person, taken out of the properties and the context."""
+    properties.pop(PERSONAL, None)  # only we write this key
+    personal: dict[str, Any] = {}
+    traits = context.get("traits")
+    if isinstance(traits, dict) and traits is not properties:
+        personal = move_out(traits, PERSONAL_TRAITS)
+    names = PERSONAL_TRAITS if kind in ("identify", "group") else PERSONAL_PROPERTIES
+    if not names.isdisjoint(properties):
+        personal |= move_out(properties, names)
+    return personal
+
+
+def move_out(holder: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: holder.pop(name) for name in names.intersection(holder)}
+
+
+def impersonal_properties(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties of an event that is only counted; those of identify, group and alias are about the person alone."""
+    if kind in ("identify", "group", "alias"):
+        return {}
+    return {key: value for key, value in properties.items() if key not in PERSON_KEYS}
+
+
+def impersonal_context(context: dict[str, Any]) -> dict[str, Any]:
+    return {key: context[key] for key in IMPERSONAL_CONTEXT if key in context}
 
 
 def name_of(item: Item, kind: str) -> str:
@@ -211,6 +294,12 @@ def name_of(item: Item, kind: str) -> str:
             f"invalid_{field}", f"{field} is {shown(value)}; give a text of at most {MOST_NAME} characters."
         )
     return value
+
+
+def person_id_of(value: Any, field: str) -> str:
+    """An id of somebody; what programs send where they have none ("undefined", "guest", "0") counts as absent."""
+    person_id = id_of(value, field)
+    return "" if person_id and is_blocked_id(person_id) else person_id
 
 
 def id_of(value: Any, field: str) -> str:

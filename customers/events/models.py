@@ -74,7 +74,8 @@ class Event(models.Model):
         GROUP = "group", "group"
         ALIAS = "alias", "alias"
 
-    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False)
+    # a trigger and the recording statement do what the foreign key would, once a statement (decision 8)
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False, db_constraint=False)
     message_id = models.CharField(_("message id"), max_length=100)
     type = models.CharField(_("type"), max_length=20, choices=Type)
     name = models.CharField(_("name"), max_length=200, blank=True)
@@ -102,7 +103,7 @@ class EventReceipt(models.Model):
     """That a message of a source has been taken: what makes a retry harmless."""
 
     pk = models.CompositePrimaryKey("source_id", "message_id")
-    source = models.ForeignKey(Source, models.CASCADE, db_index=False)
+    source = models.ForeignKey(Source, models.CASCADE, db_index=False, db_constraint=False)
     message_id = models.CharField(max_length=100)
     received_at = models.DateTimeField()
 
@@ -145,6 +146,7 @@ class RejectedEvent(models.Model):
     sent_at = models.CharField(
         _("sent at"), max_length=100, blank=True, help_text=_("What the batch said about the time it was sent.")
     )
+    opted_out = models.BooleanField(_("asked not to be tracked"), default=False)
     code = models.CharField(_("code"), max_length=50, db_index=True)
     reason = models.CharField(_("reason"), max_length=500)
     received_at = models.DateTimeField(_("received at"), db_index=True)

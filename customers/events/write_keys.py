@@ -23,6 +23,7 @@ class KnownSource:
     kind: str
     enabled: bool
     allowed_origins: frozenset[str]
+    honours_opt_out: bool
     previous_key_hash: str
     previous_key_expires_at: datetime | None
 
@@ -90,6 +91,7 @@ def _load_source(key_hash: str) -> KnownSource | None:
         kind=row.kind,
         enabled=row.enabled,
         allowed_origins=frozenset(row.allowed_origins),
+        honours_opt_out=row.honours_opt_out,
         previous_key_hash=row.previous_key_hash,
         previous_key_expires_at=row.previous_key_expires_at,
     )

@@ -7,8 +7,11 @@ from typing import Any
 
 from django.test import Client
 
+from customers.events.decoding import EventRow, Frame, decode_item, row_of
 from customers.events.models import Source
+from customers.events.recording import Refusal
 from customers.events.write_keys import draw_write_key
+from tests.makers import NOON
 
 
 def make_keyed_source(key: str = "web", **fields: Any) -> tuple[Source, str]:
@@ -32,3 +35,15 @@ def send(
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     key_headers = basic(write_key) if write_key else {}
     return Client().post(path, data, content_type=content_type, headers={**key_headers, **headers})
+
+
+def rows(*message_ids: str, source_id: int, at: datetime = NOON) -> list[EventRow]:
+    """Events ready to be recorded."""
+    raws = [json.dumps(track(messageId=message_id)).encode() for message_id in message_ids]
+    frame = Frame(source_id, at)
+    return [row_of(decode_item(raw), index=index, raw=raw, frame=frame) for index, raw in enumerate(raws)]
+
+
+def refusal(payload: str = "{}", *, source_id: int, at: datetime = NOON) -> Refusal:
+    """Something that can't be taken."""
+    return Refusal(0, payload, "missing_identity", "no identity", Frame(source_id, at))

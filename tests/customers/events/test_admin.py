@@ -6,10 +6,9 @@ import pytest
 from django.test import Client
 
 from customers.events.models import Event, RejectedEvent, Source
-from customers.events.recording import Refusal, record_events
-from tests.customers.events.senders import make_keyed_source, send, track
-from tests.customers.events.test_recording import rows
-from tests.makers import NOON, make_source
+from customers.events.recording import record_events
+from tests.customers.events.senders import make_keyed_source, refusal, rows, send, track
+from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -42,8 +41,7 @@ def test_rotation_asks_for_the_overlap_and_shows_the_new_key(admin_client: Clien
 
 def test_lists_and_pages_open(admin_client: Client) -> None:
     source = make_source()
-    refusal = Refusal(0, '{"event": "<b>"}', "missing_identity", "no identity")
-    record_events(source_id=source.pk, rows=rows("m1"), refusals=[refusal], received_at=NOON)
+    record_events(rows=rows("m1", source_id=source.pk), refusals=[refusal('{"event": "<b>"}', source_id=source.pk)])
     event, rejected = Event.objects.get(), RejectedEvent.objects.get()
     for address in (
         "/admin/events/source/",

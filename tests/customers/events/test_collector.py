@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from customers.events import collector
-from customers.events.collector import MOST_BATCH_BYTES, MOST_BATCH_EVENTS
+from customers.events.bodies import MOST_BATCH_BYTES, MOST_BATCH_EVENTS
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
 from customers.events.recent import recent_interactions
 from customers.events.valkey import pipelines_of

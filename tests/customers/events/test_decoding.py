@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customers.events.decoding import MOST_EVENT_BYTES, EventRow, ItemError, StoredEvent, decode_item, row_of
+from customers.events.decoding import MOST_EVENT_BYTES, EventRow, Frame, ItemError, StoredEvent, decode_item, row_of
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def read(raw: bytes, *, call_type: str | None = None, sent_at: Any = None) -> EventRow:
-    return row_of(decode_item(raw), index=0, raw=raw, call_type=call_type, sent_at=sent_at, received_at=NOON)
+    return row_of(decode_item(raw), index=0, raw=raw, frame=Frame(1, NOON, call_type, sent_at))
 
 
 def row(*, sent_at: Any = None, **item: Any) -> StoredEvent:

@@ -4,10 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
-from customers.events.decoding import EventRow, StoredEvent
+from customers.events.decoding import EventRow, Frame, StoredEvent
 from customers.events.recent import DAYS_KEPT, MOST_RECENT, recent_interactions, recent_key, remember_interactions
 from tests.makers import NOON
 
@@ -15,6 +14,8 @@ from tests.makers import NOON
 def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
     known = {"user_id": "u1", "anonymous_id": "", **fields}
     stored = StoredEvent(
+        source_id=1,
+        received_at=NOON,
         message_id="m",
         type="track",
         name="",
@@ -23,12 +24,12 @@ def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", *
         product_ids=[product_id],
         value=Decimal(0),
         currency="",
-        properties=msgspec.Raw(b"{}"),
-        context=msgspec.Raw(b"{}"),
+        properties=b"{}",
+        context=b"{}",
         recommendation_id="",
         **known,
     )
-    return EventRow(0, stored, "", meaning)
+    return EventRow(0, stored, b"", Frame(1, NOON), meaning)
 
 
 def products(**identifier: str) -> list[str]:

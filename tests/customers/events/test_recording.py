@@ -1,6 +1,5 @@
 """Exactly once, also when two take the same batch at the same moment, and nothing half-written."""
 
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,21 +8,12 @@ import pytest
 from django.db import OperationalError, connection, connections
 
 from customers.events import recording
-from customers.events.decoding import EventRow, decode_item, row_of
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
 from customers.events.partitions import ensure_partitions
-from customers.events.recording import Refusal, record_events
+from customers.events.recording import record_events
 from customers.events.retention import purge_receipts, purge_rejected_events
-from tests.customers.events.senders import track
+from tests.customers.events.senders import refusal, rows
 from tests.makers import NOON, make_source
-
-
-def rows(*message_ids: str) -> list[EventRow]:
-    raws = [json.dumps(track(messageId=message_id)).encode() for message_id in message_ids]
-    return [
-        row_of(decode_item(raw), index=index, raw=raw, call_type=None, sent_at=None, received_at=NOON)
-        for index, raw in enumerate(raws)
-    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -33,10 +23,12 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
     barrier = threading.Barrier(4)
 
     def record(turn: int) -> int:
-        mine = rows(*(message_ids if turn % 2 else reversed(message_ids)))  # in both orders: no deadlock
+        mine = rows(
+            *(message_ids if turn % 2 else reversed(message_ids)), source_id=source_id
+        )  # in both orders: no deadlock
         barrier.wait()
         try:
-            return len(record_events(source_id=source_id, rows=mine, refusals=[], received_at=NOON).rows)
+            return len(record_events(rows=mine).rows)
         finally:
             connections.close_all()
 
@@ -49,7 +41,7 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source_id = make_source().pk
-    refusal = Refusal(0, "{}", "missing_identity", "no identity")
+    refused = refusal(source_id=source_id)
 
     def fail(*_arguments: object) -> None:
         raise OperationalError("the server is gone")
@@ -57,10 +49,10 @@ def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patched:
         patched.setattr(recording.Writer, "refuse", fail)
         with pytest.raises(OperationalError):
-            record_events(source_id=source_id, rows=rows("m1"), refusals=[refusal], received_at=NOON)
+            record_events(rows=rows("m1", source_id=source_id), refusals=[refused])
     assert not Event.objects.exists()
     assert not EventReceipt.objects.exists()
-    again = record_events(source_id=source_id, rows=rows("m1"), refusals=[refusal], received_at=NOON)
+    again = record_events(rows=rows("m1", source_id=source_id), refusals=[refused])
     assert (len(again.rows), again.duplicates, len(again.refusals)) == (1, 0, 1)
     assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 1)
 
@@ -77,29 +69,30 @@ def test_connection_killed_in_the_middle_leaves_nothing() -> None:
         cursor.execute("CREATE TRIGGER stop AFTER INSERT ON events_outbox FOR EACH ROW EXECUTE FUNCTION stop()")
     try:
         with pytest.raises(OperationalError):
-            record_events(source_id=source_id, rows=rows("m1"), refusals=[], received_at=NOON)
+            record_events(rows=rows("m1", source_id=source_id))
     finally:
         connection.close()
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER stop ON events_outbox; DROP FUNCTION stop()")
     assert not EventReceipt.objects.exists()
-    assert len(record_events(source_id=source_id, rows=rows("m1"), refusals=[], received_at=NOON).rows) == 1
+    assert len(record_events(rows=rows("m1", source_id=source_id)).rows) == 1
 
 
 @pytest.mark.django_db
 def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> None:
-    [row] = rows("m1")
+    [row] = rows("m1", source_id=make_source().pk)
     row.stored.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
-    record_events(source_id=make_source().pk, rows=[row], refusals=[], received_at=NOON)
+    record_events(rows=[row])
     assert Event.objects.get().product_ids == ['a"b', "c\\d", "{e,f}", "NULL", ""]
 
 
 @pytest.mark.django_db
 def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> None:
     source_id = make_source().pk
-    refusal = Refusal(0, "{}", "missing_identity", "no identity")
-    record_events(source_id=source_id, rows=rows("old"), refusals=[refusal], received_at=NOON - timedelta(days=31))
-    record_events(source_id=source_id, rows=rows("young"), refusals=[], received_at=NOON)
+    old = NOON - timedelta(days=31)
+    refused = refusal(source_id=source_id, at=old)
+    record_events(rows=rows("old", source_id=source_id, at=old), refusals=[refused])
+    record_events(rows=rows("young", source_id=source_id))
     limit = NOON - timedelta(days=30)
     assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)
     assert EventReceipt.objects.get().message_id == "young"
@@ -109,7 +102,7 @@ def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> Non
 @pytest.mark.django_db
 def test_late_partition_takes_the_rows_that_came_before_it() -> None:
     later = datetime(2031, 5, 4, tzinfo=UTC)
-    record_events(source_id=make_source().pk, rows=rows("m1"), refusals=[], received_at=later)
+    record_events(rows=rows("m1", source_id=make_source().pk, at=later))
     with connection.cursor() as cursor:
         # checks that wait for the end of the test's transaction would keep the table from being altered
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
