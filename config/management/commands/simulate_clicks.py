@@ -13,7 +13,7 @@ from catalog.locks import AlreadyRunningError
 from catalog.progress import Progress, ProgressBar, no_progress
 from config.clicks.sending import SOURCE_KEY, SendingError, sender_name
 from config.clicks.shop import NoBasketsError
-from config.clicks.simulation import Simulation
+from config.clicks.simulation import ReceiptsGoneError, Simulation
 
 
 class Command(BaseCommand):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         try:
             simulation = Simulation(days=options["days"], households=options["households"], seed=options["seed"])
             told = self.hand_on(simulation, options, progress)
-        except (NoBasketsError, SendingError, AlreadyRunningError) as error:
+        except (NoBasketsError, ReceiptsGoneError, SendingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or options['to']}: {error.strerror or error}.") from error
