@@ -10,7 +10,7 @@ import pyarrow as pa
 from django.conf import settings
 from ibis.backends import BaseBackend
 
-from customers.warehouse.files import PART, part_path, warehouse_root
+from customers.warehouse.files import live_files, part_path, warehouse_root
 from customers.warehouse.tables import TABLES, Table
 
 DEFAULT_MEMORY = "2GB"
@@ -56,11 +56,10 @@ def full_schema(table: Table) -> pa.Schema:
 
 
 def _read(backend: BaseBackend, root: Path, table: Table) -> ibis.Table:
-    folder = root / table.name
     if table.moment is None:
         files = [part_path(root, table, None)] if part_path(root, table, None).exists() else []
     else:
-        files = [folder / "date=*" / PART] if any(folder.glob(f"date=*/{PART}")) else []
+        files = [path for day in live_files(root, table).values() for path in day]
     if not files:
         return ibis.memtable(full_schema(table).empty_table())
-    return backend.read_parquet(files[0], table_name=table.name, hive_partitioning=table.moment is not None)
+    return backend.read_parquet(files, table_name=table.name, hive_partitioning=table.moment is not None)

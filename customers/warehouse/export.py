@@ -2,39 +2,39 @@
 
 What has changed is decided by the rows themselves: a fingerprint (count and combined hash of every row that the export would
 write) is computed by PostgreSQL for each day and compared with the one inside the file. So a late order, a cancellation, a merge of
-customers or an erasure rewrites exactly the files it touches, and neither a watermark nor a clock can miss it.
+customers or an erasure rewrites exactly the files it touches, and neither a watermark nor a clock can miss it. A day to which
+events were appended (`customers.warehouse.append`) is written as one file again.
 """
 
-import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 from django.db import connection
 from psycopg import sql
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
+from customers.warehouse.copying import copy_rows, split_days
 from customers.warehouse.files import (
+    PART,
     Fingerprint,
     Staging,
+    live_files,
     part_path,
     remove_days,
+    remove_shadowed,
     stored_days,
     stored_fingerprint,
     warehouse_root,
 )
-from customers.warehouse.models import ExportRun
+from customers.warehouse.models import AppendMark, ExportRun
 from customers.warehouse.snapshot import snapshot
-from customers.warehouse.tables import SEPARATOR, TABLES, Table
+from customers.warehouse.tables import TABLES, Table
 
 # rows that are in memory at a time; a day of a fact table is never split, so a single larger day is taken whole
 CHUNK_ROWS = 150_000
@@ -64,6 +64,7 @@ class _Plan:
     fingerprints: dict[str | None, Fingerprint]
     changed: list[str | None]
     gone: set[str]
+    through: int  # the last append whose rows the snapshot holds
 
     @property
     def rows(self) -> int:
@@ -118,19 +119,22 @@ def _write(plans: list[_Plan], root: Path, staging: Staging, progress: Progress)
             progress(done, total)
     staging.publish()
     for plan in plans:
-        remove_days(root, plan.table, plan.gone)
+        remove_days(root, plan.table, plan.gone, through=plan.through)
+        remove_shadowed(root, plan.table)
     progress(total, total)
 
 
 def _plan(root: Path, table: Table, run: ExportRun) -> _Plan:
     fingerprints = _fingerprints(table)
+    appended = {day for day, files in live_files(root, table).items() if len(files) > 1 or files[0].name != PART}
     changed = [
         part
         for part, fingerprint in fingerprints.items()
-        if stored_fingerprint(part_path(root, table, part)) != fingerprint
+        if part in appended or stored_fingerprint(part_path(root, table, part)) != fingerprint
     ]
     gone = stored_days(root, table) - {part for part in fingerprints if part}
-    return _Plan(table, run, fingerprints, changed, gone)
+    mark = AppendMark.objects.filter(table=table.name).first()
+    return _Plan(table, run, fingerprints, changed, gone, mark.number if mark else 0)
 
 
 def _fingerprints(table: Table) -> dict[str | None, Fingerprint]:
@@ -160,8 +164,10 @@ def _stage(plan: _Plan, root: Path, staging: Staging) -> Iterator[int]:
         return
     for days in _chunks(plan):
         rows = _read_days(table, days)
-        for day, part in zip(days, _split_days(table, rows, days), strict=True):
-            staging.write(part_path(root, table, day), table.schema, [part], plan.fingerprints[day])
+        for day, part in zip(days, split_days(table, rows, days), strict=True):
+            staging.write(
+                part_path(root, table, day), table.schema, [part], plan.fingerprints[day], through=plan.through
+            )
         yield rows.num_rows
 
 
@@ -185,7 +191,7 @@ def _read_days(table: Table, days: list[str]) -> pa.Table:
     assert table.moment is not None
     moment = sql.Identifier(table.moment)
     dates = [date.fromisoformat(day) for day in days]
-    return _copy(
+    return copy_rows(
         table,
         sql.SQL(
             " WHERE {moment} >= {low} AND {moment} < {high} AND ({moment} AT TIME ZONE 'UTC')::date = ANY({days})"
@@ -200,20 +206,12 @@ def _read_days(table: Table, days: list[str]) -> pa.Table:
     )
 
 
-def _split_days(table: Table, rows: pa.Table, days: list[str]) -> Iterator[pa.Table]:
-    """The rows, which are sorted by day, cut at the days' borders."""
-    found = rows[table.moment].cast(pa.timestamp("us")).cast(pa.date32(), safe=False).to_numpy()
-    starts = np.searchsorted(found, np.array(days, dtype="datetime64[D]"))
-    for low, high in pairwise([*starts.tolist(), rows.num_rows]):
-        yield rows.slice(low, high - low)
-
-
 def _pages(table: Table) -> Iterator[pa.Table]:
     """A whole table by its key, a page at a time."""
     after = -1
     while True:
         key = sql.Identifier(table.key)
-        page = _copy(
+        page = copy_rows(
             table,
             sql.SQL(" WHERE {key} > {after} ORDER BY {key} LIMIT {limit}").format(
                 key=key, after=sql.Literal(after), limit=sql.Literal(CHUNK_ROWS)
@@ -224,48 +222,6 @@ def _pages(table: Table) -> Iterator[pa.Table]:
         if page.num_rows < CHUNK_ROWS:
             return
         after = page[table.key][-1].as_py()
-
-
-def _copy(table: Table, condition: sql.Composed) -> pa.Table:
-    """The rows of a table's query as Arrow, through COPY in CSV, which both sides do in C."""
-    query = sql.SQL("COPY (SELECT * FROM ({query}) r{condition}) TO STDOUT (FORMAT csv)").format(
-        query=sql.SQL(table.query), condition=condition
-    )
-    buffer = io.BytesIO()
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        for block in copy:
-            buffer.write(block)
-    names = table.schema.names
-    if not buffer.tell():
-        return table.schema.empty_table()
-    buffer.seek(0)
-    rows = pa_csv.read_csv(
-        buffer,
-        read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types={field.name: _csv_type(field.type) for field in table.schema},
-            null_values=[""],
-            true_values=["t"],
-            false_values=["f"],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-    columns = [
-        _split_texts(rows[field.name]) if pa.types.is_list(field.type) else rows[field.name] for field in table.schema
-    ]
-    return pa.table(columns, schema=table.schema)
-
-
-def _csv_type(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_list(kind) else kind
-
-
-def _split_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(
-        pc.is_null(column), pa.scalar([], pa.list_(pa.string())), pc.split_pattern(pc.fill_null(column, ""), SEPARATOR)
-    )
 
 
 def _finish(plan: _Plan, finished_at: datetime) -> TableExport:

@@ -3,7 +3,9 @@
 import errno
 import json
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +21,11 @@ from customers.warehouse.tables import Table
 STAGING = ".staging"
 PART = "part.parquet"
 METADATA_KEY = b"perennial"
+THROUGH_KEY = b"perennial-through"
+# `append-<first>-<last>`: the rows of the appends with these numbers
+APPENDED = re.compile(r"append-(\d{12})-(\d{12})\.parquet")
+# a query that is under way may still open a file that has been replaced
+GRACE_SECONDS = 15 * 60
 
 
 class WarehouseWriteError(Exception):
@@ -85,6 +92,77 @@ def stored_days(root: Path, table: Table) -> set[str]:
     return {entry.name.removeprefix("date=") for entry in folder.glob("date=*")} if folder.is_dir() else set()
 
 
+def appended_path(root: Path, table: Table, day: str, first: int, last: int) -> Path:
+    return root / table.name / f"date={day}" / f"append-{first:012d}-{last:012d}.parquet"
+
+
+def appends_in(path: Path) -> tuple[int, int]:
+    """The first and the last number of the appends in a file that ``appended_path`` named."""
+    found = APPENDED.fullmatch(path.name)
+    assert found is not None
+    return int(found[1]), int(found[2])
+
+
+def live_files(root: Path, table: Table) -> dict[str, list[Path]]:
+    """The files of each day that hold its rows, each row once: the day's own file, then what was appended since."""
+    found: dict[str, list[Path]] = {}
+    for day in sorted(stored_days(root, table)):
+        files = _live(_files_of_day(root, table, day))
+        if files:
+            found[day] = files
+    return found
+
+
+def _files_of_day(root: Path, table: Table, day: str) -> list[Path]:
+    try:
+        names = sorted(os.listdir(root / table.name / f"date={day}"))
+    except FileNotFoundError:  # removed by an export since
+        return []
+    known = [name for name in names if name == PART or APPENDED.fullmatch(name)]
+    return [root / table.name / f"date={day}" / name for name in known]
+
+
+def _live(files: list[Path]) -> list[Path]:
+    part = [path for path in files if path.name == PART]
+    appended = [path for path in files if path.name != PART]
+    if not appended:
+        return part
+    reached = stored_through(part[0]) if part else 0
+    kept = []
+    # by their first number, of several the one that reaches farthest: what it holds, the others need not say again
+    for path in sorted(appended, key=lambda path: (appends_in(path)[0], -appends_in(path)[1])):
+        if appends_in(path)[1] > reached:
+            reached = appends_in(path)[1]
+            kept.append(path)
+    return part + kept
+
+
+def stored_through(path: Path) -> int:
+    """The last append whose rows a day's own file holds."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        return int(metadata.get(THROUGH_KEY, b"0"))
+    except (FileNotFoundError, pa.ArrowInvalid, ValueError):
+        return 0
+
+
+def remove_shadowed(root: Path, table: Table, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    """Removes files whose rows stand in others, once no query can be reading them any more."""
+    if table.moment is None:
+        return
+    oldest = time.time() - grace_seconds
+    with writing(root):
+        for day in stored_days(root, table):
+            files = _files_of_day(root, table, day)
+            if len(files) < 2:
+                continue
+            live = set(_live(files))
+            newest = max(path.stat().st_mtime for path in live)
+            for path in files:
+                if path not in live and newest <= oldest:
+                    path.unlink(missing_ok=True)
+
+
 class Staging:
     """The files of one export, written beside the old ones and put in their place together at the end."""
 
@@ -103,9 +181,19 @@ class Staging:
     def __exit__(self, *details: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def write(self, target: Path, schema: pa.Schema, batches: Iterable[pa.Table], fingerprint: Fingerprint) -> None:
+    def write(
+        self,
+        target: Path,
+        schema: pa.Schema,
+        batches: Iterable[pa.Table],
+        fingerprint: Fingerprint,
+        *,
+        through: int = 0,
+    ) -> None:
         draft = self.folder / target.relative_to(self.root)
-        schema = schema.with_metadata({METADATA_KEY: json.dumps(asdict(fingerprint)).encode()})
+        schema = schema.with_metadata(
+            {METADATA_KEY: json.dumps(asdict(fingerprint)).encode(), THROUGH_KEY: str(through).encode()}
+        )
         with writing(self.root):
             draft.parent.mkdir(parents=True, exist_ok=True)
         writer = None
@@ -144,7 +232,13 @@ class writing:  # noqa: N801 — read as a phrase: with writing(folder)
             raise WarehouseWriteError(self.folder, error) from error
 
 
-def remove_days(root: Path, table: Table, days: Iterable[str]) -> None:
+def remove_days(root: Path, table: Table, days: Iterable[str], *, through: int = 0) -> None:
+    """Removes days that have no rows any more; what was appended after ``through`` stays."""
     with writing(root):
         for day in days:
-            shutil.rmtree(root / table.name / f"date={day}")
+            for path in _files_of_day(root, table, day):
+                if path.name == PART or appends_in(path)[1] <= through:
+                    path.unlink(missing_ok=True)
+            folder = root / table.name / f"date={day}"
+            if not any(APPENDED.fullmatch(name) for name in os.listdir(folder)):
+                shutil.rmtree(folder)

@@ -28,3 +28,17 @@ class ExportRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.table} {self.part}".strip()
+
+
+class AppendMark(models.Model):
+    """How many times something has been appended to a table; counted in the transaction of what was appended."""
+
+    table = models.CharField(_("table"), max_length=50, primary_key=True)
+    number = models.PositiveBigIntegerField(_("appends"), default=0)
+
+    class Meta:
+        verbose_name = _("append mark")
+        verbose_name_plural = _("append marks")
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.number}"

@@ -11,9 +11,9 @@ TEXTS = pa.list_(pa.string())
 # joins the elements of a list column on its way through CSV; a control character that no id or tag holds
 SEPARATOR = "\x1f"
 
-# keys of free-form JSON that name or locate a person, or may hold such in an address line
+# keys of free-form JSON that name or locate a person, or may hold such in an address line; "$personal" is what the collector sealed
 PERSONAL_KEYS = (
-    "address", "birthday", "city", "email", "e_mail", "first_name", "firstName", "fullName", "full_name", "ip",
+    "$personal", "address", "birthday", "city", "email", "e_mail", "first_name", "firstName", "fullName", "full_name", "ip",
     "lastName", "last_name", "mobile", "name", "phone", "postal_code", "postcode", "referrer", "search", "street",
     "url", "username", "zip",
 )  # fmt: skip
@@ -60,7 +60,7 @@ EVENTS = Table(
             ("properties", pa.string()),
         ]
     ),
-    # what identify, group and alias carry describes a person; only what was done is analysed
+    # what identify, group and alias carry describes a person; only what was done is analysed, and only once it is processed
     query=f"""
         SELECT e.id, s.key AS source, e.type, e.name, COALESCE(u.customer_id, a.customer_id) AS customer_id,
                NULLIF(e.user_id, '') AS user_id, NULLIF(e.anonymous_id, '') AS anonymous_id,
@@ -76,6 +76,7 @@ EVENTS = Table(
         JOIN events_source s ON s.id = e.source_id
         LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = e.user_id
         LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = e.anonymous_id
+        WHERE NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
     """,  # noqa: S608 — our own text
 )
 

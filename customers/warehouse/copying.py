@@ -1,0 +1,65 @@
+"""Rows of the warehouse's tables from PostgreSQL as Arrow, and their cutting into days."""
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from django.db import connection
+from psycopg import sql
+
+from customers.warehouse.tables import SEPARATOR, Table
+
+
+def copy_rows(table: Table, condition: sql.Composed) -> pa.Table:
+    """The rows of a table's query as Arrow, through COPY in CSV, which both sides do in C."""
+    query = sql.SQL("COPY (SELECT * FROM ({query}) r{condition}) TO STDOUT (FORMAT csv)").format(
+        query=sql.SQL(table.query), condition=condition
+    )
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        for block in copy:
+            buffer.write(block)
+    names = table.schema.names
+    if not buffer.tell():
+        return table.schema.empty_table()
+    buffer.seek(0)
+    rows = pa_csv.read_csv(
+        buffer,
+        read_options=pa_csv.ReadOptions(column_names=names, block_size=8 << 20),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={field.name: _csv_type(field.type) for field in table.schema},
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    columns = [
+        _split_texts(rows[field.name]) if pa.types.is_list(field.type) else rows[field.name] for field in table.schema
+    ]
+    return pa.table(columns, schema=table.schema)
+
+
+def _csv_type(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_list(kind) else kind
+
+
+def _split_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(
+        pc.is_null(column), pa.scalar([], pa.list_(pa.string())), pc.split_pattern(pc.fill_null(column, ""), SEPARATOR)
+    )
+
+
+def split_days(table: Table, rows: pa.Table, days: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows, which are sorted by day, cut at the days' borders."""
+    assert table.moment is not None
+    found = rows[table.moment].cast(pa.timestamp("us")).cast(pa.date32(), safe=False).to_numpy()
+    starts = np.searchsorted(found, np.array(days, dtype="datetime64[D]"))
+    for low, high in pairwise([*starts.tolist(), rows.num_rows]):
+        yield rows.slice(low, high - low)
