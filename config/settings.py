@@ -260,6 +260,8 @@ AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = True
 
+LOGIN_REDIRECT_URL = "admin:index"  # the log-in page names no other after a visit of its own
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
