@@ -1,4 +1,7 @@
-"""The WSGI application that Granian serves. Each worker loads its model before somebody asks for it."""
+"""The WSGI application that Granian serves. Each worker loads its model before somebody asks for it.
+
+Events are taken in front of Django's middleware.
+"""
 
 import logging
 import os
@@ -7,12 +10,15 @@ from threading import Thread
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+django_application = get_wsgi_application()
 
 from django.db import DatabaseError, connection  # noqa: E402 — needs the settings
 from django.utils import timezone  # noqa: E402
 
+from customers.events.shortcut import take_events_first  # noqa: E402
 from recommendations.serving.loading import NoModelError, loader  # noqa: E402
+
+application = take_events_first(django_application)
 
 
 def load_model() -> None:

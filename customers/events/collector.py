@@ -47,7 +47,8 @@ class CollectorView(View):
                 logger.exception("The events of a call could not be stored")
             response = error_response(503, "database_unreachable", "The events could not be stored; send them again.")
             response["Retry-After"] = str(RETRY_SECONDS)
-        if origin := request.META.get("HTTP_ORIGIN"):
+        origin = request.META.get("HTTP_ORIGIN")
+        if origin and request.method != "OPTIONS":
             # an error must be readable as well: without this header a browser shows the shop nothing but "failed"
             allow_origin(response, origin)
         return response
@@ -56,6 +57,7 @@ class CollectorView(View):
         response = HttpResponse(status=204)
         origin = request.META.get("HTTP_ORIGIN", "")
         if origin and is_known_origin(origin):
+            allow_origin(response, origin)
             response["Access-Control-Allow-Methods"] = self.methods
             response["Access-Control-Allow-Headers"] = CORS_HEADERS
             response["Access-Control-Max-Age"] = "86400"
