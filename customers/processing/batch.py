@@ -35,7 +35,6 @@ FOR UPDATE SKIP LOCKED
 READ = """
 SELECT e.id, e.source_id, s.key, e.message_id, e.type, e.name, e.user_id, e.anonymous_id, e.occurred_at, e.received_at,
        e.session_id, e.context #>> '{device,id}',
-       CASE WHEN e.context ? 'consent' THEN e.context -> 'consent' END,
        CASE WHEN e.type IN ('identify', 'alias') OR (e.type = 'track' AND lower(trim(e.name)) = ANY(%(wordy)s))
             THEN e.properties END
 FROM events_event e
@@ -46,7 +45,7 @@ ORDER BY e.occurred_at, e.id
 
 
 class TakenEvent(NamedTuple):
-    """One event as the rooms are told of it; ``properties`` and ``consent`` are JSON texts, None where nobody needs them."""
+    """One event as the rooms are told of it; ``properties`` is a JSON text, None where nobody needs it."""
 
     id: int
     source_id: int
@@ -60,7 +59,6 @@ class TakenEvent(NamedTuple):
     received_at: datetime
     session_id: str
     device_id: str | None
-    consent: str | None
     properties: str | None
 
     @property

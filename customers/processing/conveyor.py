@@ -16,12 +16,22 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
+from customers.events.recent import link_identifiers
 from customers.events.recording import value_is_wrong
+from customers.feedback.projection import project_reviews
+from customers.identity.linking import LinkingRaceError
+from customers.lifecycle.live import follow, recount_due
+from customers.orders.projection import project_orders
 from customers.processing.batch import Claim, claim, read_events, release
+from customers.processing.consents import record_unsubscribes
 from customers.processing.lag import measure_lag
+from customers.processing.meanings import activity_of, order_messages, review_messages
 from customers.processing.models import ProcessingRun
-from customers.processing.people import resolve_events
+from customers.processing.people import linked_identifiers, resolve_events
+from customers.processing.refusing import PROCESSING_FAILED, RefusedEvent, refuse_events
 from customers.processing.tallies import add_to_tallies
+from customers.warehouse.append import JOINED_FROM, Draft, draft_events, finish_appends, join_appended, publish
+from customers.warehouse.files import WarehouseWriteError
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +95,9 @@ def process_events(
     """
     began = time.monotonic()
     with exclusive(LOCK):
-        lag = measure_lag(at=at)
         run = Run(at, began)
+        run.catch_up()
+        lag = measure_lag(at=at)
         if not lag.waiting:
             return run.done
         with run.recorded(waiting=lag.waiting, oldest_seconds=lag.oldest_seconds):
@@ -109,6 +120,18 @@ class Run:
         self.began = began
         self.done = Processed()
         self.record: ProcessingRun | None = None
+        self.trouble = ""
+
+    def catch_up(self) -> None:
+        """What earlier runs left: files of a killed one, orders and profiles that had to wait for an import or a refresh."""
+        try:
+            finish_appends()
+        except WarehouseWriteError as error:
+            self._note_trouble(error)
+        recount_due(as_of=self.at)
+        with transaction.atomic():
+            orders = project_orders(messages=[], at=self.at)
+            follow(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
 
     @contextmanager
     def recorded(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:
@@ -120,7 +143,7 @@ class Run:
         except BaseException as error:
             self._finish(Status.FAILED, f"{type(error).__name__}: {error}")
             raise
-        self._finish(Status.DONE, "")
+        self._finish(Status.DONE, self.trouble)
 
     def _finish(self, status: str, error: str) -> None:
         assert self.record is not None
@@ -166,6 +189,22 @@ class Run:
         for event_id, error in bad:
             self._set_aside(event_id, error)
 
+    def _set_aside(self, event_id: int, error: Exception) -> None:
+        """The event stays stored; it leaves the outbox as a dead letter with its reason."""
+        logger.error("Event %s cannot be processed", event_id, exc_info=error)
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        done = Processed()
+        with transaction.atomic():
+            claimed = claim(ids=[event_id])
+            if claimed is None:
+                return
+            refuse_events([RefusedEvent(event_id, PROCESSING_FAILED, reason)])
+            release(claimed)
+            done.events, done.batches = 1, 1
+            done.counts.update(failed=1)
+            self._count(done)
+        self.done.add(done)
+
     def _process(self, *, limit: int = 0, ids: Sequence[int] | None = None) -> int:
         """One transaction; tried again when another one was in its way. How many events left the outbox."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -175,26 +214,85 @@ class Run:
                     claimed = claim(limit=limit, ids=ids)
                     if claimed is None:
                         return 0
-                    self._work(claimed, done)
+                    follows = self._work(claimed, done)
                     self._count(done)
-            except OperationalError as error:
-                if sqlstate(error) not in TRY_AGAIN or attempt == ATTEMPTS:
+            except (OperationalError, LinkingRaceError) as error:
+                if not is_passing(error) or attempt == ATTEMPTS:
                     raise
                 logger.info("A batch of events is tried again: %s", str(error).splitlines()[0])
             else:
                 self.done.add(done)
+                self._follow_up(follows)
                 return done.events
         raise AssertionError("unreachable")
 
-    def _work(self, claimed: Claim, done: Processed) -> None:
+    def _work(self, claimed: Claim, done: Processed) -> "Follows":
+        """Everything that a batch means, in its transaction."""
         with done.timed("read"):
             events = read_events(claimed)
         with done.timed("identity"):
             people = resolve_events(events, at=self.at)
-        done.counts.update(people.counts)
+        with done.timed("orders"):
+            orders = project_orders(messages=order_messages(events), at=self.at)
+        with done.timed("feedback"):
+            reviews = project_reviews(messages=review_messages(events, people.customer_ids))
+        with done.timed("consents"):
+            unsubscribed = record_unsubscribes(events, people.customer_ids)
+        with done.timed("profiles"):
+            follow(
+                activity=activity_of(events, people.customer_ids),
+                created=people.resolution.created,
+                ordered=orders.customer_ids,
+                as_of=self.at,
+            )
+        with done.timed("refused"):
+            refused = refuse_events(
+                RefusedEvent(events[place].id, code, reason)
+                for place, code, reason in (*orders.refused, *reviews.refused)
+            )
         with done.timed("release"):
             release(claimed)
+        with done.timed("warehouse"):
+            draft = self._append(claimed)
         done.events, done.batches = len(claimed.ids), 1
+        done.counts.update(people.counts)
+        done.counts.update(
+            orders_created=orders.created,
+            orders_updated=orders.updated,
+            products_created=orders.products_created,
+            reviews=reviews.written,
+            unsubscribed=unsubscribed,
+            refused=refused,
+            appended=draft.rows if draft else 0,
+        )
+        return Follows(draft, linked_identifiers(events, people))
+
+    def _append(self, claimed: Claim) -> Draft | None:
+        """A warehouse that can't be written holds nobody up: the nightly export brings what is missing."""
+        try:
+            return draft_events(ids=claimed.ids, received=(claimed.low, claimed.high), at=self.at)
+        except WarehouseWriteError as error:
+            self._note_trouble(error)
+            return None
+
+    def _follow_up(self, follows: "Follows") -> None:
+        """What comes after the commit: a process that dies here leaves it to the next one, or to the next event."""
+        with self.done.timed("links"):
+            link_identifiers(groups=follows.groups)
+        if follows.draft is None:
+            return
+        with self.done.timed("files"):
+            try:
+                publish(follows.draft)
+                if follows.draft.number % JOINED_FROM == 0:
+                    join_appended()
+            except WarehouseWriteError as error:
+                self._note_trouble(error)
+
+    def _note_trouble(self, error: WarehouseWriteError) -> None:
+        if not self.trouble:
+            logger.warning("%s", error)
+        self.trouble = str(error)
 
     def _count(self, done: Processed) -> None:
         """In the batch's transaction, so that what is counted is what has happened."""
@@ -207,6 +305,19 @@ class Run:
         self.record.stage_seconds = {name: round(value, 3) for name, value in together.stage_seconds.items()}
         self.record.save(update_fields=["events", "batches", "counts", "stage_seconds"])
         add_to_tallies({"events": done.events, **done.counts})
+
+
+@dataclass(frozen=True)
+class Follows:
+    """What a batch leaves to be done after its commit."""
+
+    draft: Draft | None
+    groups: list[list[tuple[str, str]]]
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the next try may succeed."""
+    return isinstance(error, LinkingRaceError) or sqlstate(error) in TRY_AGAIN
 
 
 def is_spoilt(error: Exception) -> bool:

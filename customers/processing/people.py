@@ -1,19 +1,16 @@
-"""Who is behind the events of a batch."""
+"""Who is behind the events of a batch, and which of their identifiers are one person's."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from customers.identity.fields import UnreadableFieldError
 from customers.identity.linking import Resolution, Trace, resolve_people
-from customers.identity.personal import unseal_personal
+from customers.identity.models import Identifier
 from customers.processing.batch import TakenEvent
+from customers.processing.meanings import plain
 
-logger = logging.getLogger(__name__)
-
-SEALED = "$personal"  # the key under which the collector keeps what is personal, encrypted
+LINKED_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +19,35 @@ class People:
 
     customer_ids: list[int | None]
     resolution: Resolution
-    counts: dict[str, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "without_person": sum(customer_id is None for customer_id in self.customer_ids),
+            "customers_created": len(self.resolution.created),
+            "merges": len(self.resolution.merges),
+            "conflicts": len(self.resolution.conflicts),
+        }
 
 
 def resolve_events(events: Sequence[TakenEvent], *, at: datetime) -> People:
     """Finds or makes the customers of the events, which are in the order in which they happened."""
     resolution = resolve_people(traces=[trace_of(event) for event in events], at=at)
-    counts = {
-        "without_person": sum(customer_id is None for customer_id in resolution.customer_ids),
-        "customers_created": len(resolution.created),
-        "merges": len(resolution.merges),
-        "conflicts": len(resolution.conflicts),
-    }
-    return People(resolution.customer_ids, resolution, counts)
+    return People(resolution.customer_ids, resolution)
 
 
 def trace_of(event: TakenEvent) -> Trace:
-    said = event.said if event.type in ("identify", "alias") else {}
+    if event.type not in ("identify", "alias"):
+        return Trace(
+            event.source_id,
+            event.message_id,
+            event.type,
+            event.occurred_at,
+            event.user_id,
+            event.anonymous_id,
+            device_id=event.device_id or "",
+        )
+    said = event.said
     traits = plain(said) if event.type == "identify" else {}
     return Trace(
         source_id=event.source_id,
@@ -55,17 +64,23 @@ def trace_of(event: TakenEvent) -> Trace:
     )
 
 
-def plain(said: dict[str, Any]) -> dict[str, Any]:
-    """What was said with its personal part in clear; without it where the key that sealed it is missing."""
-    sealed = said.pop(SEALED, None)
-    if not isinstance(sealed, str):
-        return said
-    try:
-        return said | unseal_personal(sealed)
-    except (UnreadableFieldError, ValueError) as error:
-        logger.warning("The personal part of an event is left out: %s", error)
-        return said
-
-
 def text_of(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def linked_identifiers(events: Sequence[TakenEvent], people: People) -> list[list[tuple[str, str]]]:
+    """The identifiers of each person about whom these events may have said that several are theirs."""
+    concerned = {kept for kept, _folded in people.resolution.merges}
+    created = set(people.resolution.created)
+    for event, customer_id in zip(events, people.customer_ids, strict=True):
+        if customer_id is None:
+            continue
+        if event.type in ("identify", "alias") or (customer_id in created and event.user_id and event.anonymous_id):
+            concerned.add(customer_id)
+    if not concerned:
+        return []
+    groups: dict[int, list[tuple[str, str]]] = {}
+    found = Identifier.objects.filter(customer__in=concerned, kind__in=LINKED_KINDS).order_by("customer", "id")
+    for customer_id, kind, value in found.values_list("customer_id", "kind", "value"):
+        groups.setdefault(customer_id, []).append((kind, value))
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,53 @@
+"""Events as a collector's call brings them, and the counts that must agree after processing."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from customers.events.ingest import take_items
+from customers.events.models import Source
+from customers.events.recording import Recorded
+from customers.processing.conveyor import Processed, process_events
+from tests.makers import make_source
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def send(*items: dict[str, Any], source: Source | None = None, at: datetime = NOW) -> Recorded:
+    """The items as one call at that moment; what an item does not say about its time happened then."""
+    texts = [json.dumps({"type": "track", **item}).encode() for item in items]
+    recorded = take_items(
+        source=source or make_source("web", kind="browser"), items=texts, call_type=None, sent_at=None, received_at=at
+    )
+    assert not recorded.refusals, recorded.refusals
+    return recorded
+
+
+def track(name: str, properties: dict[str, Any] | None = None, **item: Any) -> dict[str, Any]:
+    return {"event": name, "properties": properties or {}, **({"userId": "ada"} if not has_id(item) else {}), **item}
+
+
+def has_id(item: dict[str, Any]) -> bool:
+    return "userId" in item or "anonymousId" in item
+
+
+def order(name: str = "Order Completed", order_id: str | None = "A1", **properties: Any) -> dict[str, Any]:
+    said = {"order_id": order_id, **properties} if order_id is not None else properties
+    return track(name, said)
+
+
+def product(product_id: str = "tea", price: Any = "10.00", quantity: Any = 1, **more: Any) -> dict[str, Any]:
+    return {"product_id": product_id, "price": price, "quantity": quantity, **more}
+
+
+def process(at: datetime = NOW + SECOND, **options: Any) -> Processed:
+    return process_events(at=at, **options)
+
+
+def at_minutes(items: Sequence[dict[str, Any]], start: datetime = NOW - timedelta(hours=1)) -> list[dict[str, Any]]:
+    """Each item a minute after the one before."""
+    return [
+        {**item, "timestamp": (start + number * timedelta(minutes=1)).isoformat()} for number, item in enumerate(items)
+    ]
