@@ -12,10 +12,7 @@ KEY_TO_FILL_IN = "YOUR_WRITE_KEY"
 BROWSER = """// npm install @segment/analytics-next
 import { AnalyticsBrowser } from "@segment/analytics-next";
 
-const analytics = AnalyticsBrowser.load(
-  { writeKey: "{key}", cdnURL: "{host}" },
-  { integrations: { "Segment.io": { apiHost: "{name}/v1", protocol: "{protocol}" } } },
-);
+const analytics = AnalyticsBrowser.load({ writeKey: "{key}", cdnURL: "{host}" });
 analytics.page();
 analytics.track("Product Viewed", { product_id: "sku-1" });
 """
@@ -48,18 +45,15 @@ class Snippet:
 
 def snippets(*, host: str, write_key: str = KEY_TO_FILL_IN, kind: str = Source.Kind.SERVER) -> list[Snippet]:
     """``host`` as https://perennial.example; the languages in which such a source is mostly written come first."""
-    protocol, _colon, name = host.partition("://")
-    values = {"{key}": write_key, "{host}": host, "{name}": name, "{protocol}": protocol}
-    browser = Snippet("browser", _("Browser"), filled(BROWSER, values))
+    browser = Snippet("browser", _("Browser"), filled(BROWSER, host, write_key))
     servers = [
-        Snippet("node", "Node", filled(NODE, values)),
-        Snippet("python", "Python", filled(PYTHON, values)),
-        Snippet("curl", "curl", filled(CURL, values)),
+        Snippet("node", "Node", filled(NODE, host, write_key)),
+        Snippet("python", "Python", filled(PYTHON, host, write_key)),
+        Snippet("curl", "curl", filled(CURL, host, write_key)),
     ]
     return [browser, *servers] if kind == Source.Kind.BROWSER else [*servers, browser]
 
 
-def filled(template: str, values: dict[str, str]) -> str:
-    for mark, value in values.items():
-        template = template.replace(mark, value)
-    return template
+def filled(template: str, host: str, write_key: str) -> str:
+    """The templates are code full of braces: no work for str.format."""
+    return template.replace("{host}", host).replace("{key}", write_key)
