@@ -6,3 +6,10 @@ class FeedbackConfig(AppConfig):
     name = "customers.feedback"
     label = "feedback"
     verbose_name = _("Feedback")
+
+    def ready(self) -> None:
+        from customers.feedback.merging import follow_merge, follow_revert
+        from customers.identity.signals import customers_merged, merge_reverted
+
+        customers_merged.connect(follow_merge, dispatch_uid="feedback.merge")
+        merge_reverted.connect(follow_revert, dispatch_uid="feedback.revert")

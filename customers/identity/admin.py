@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, note_told, owners_of, replace_identifiers
 from customers.identity.hashing import hash_email, hash_phone
 from customers.identity.models import Consent, Customer, Identifier, IdentityMerge
+from customers.identity.refusals import rewrite_refusals
 from customers.identity.traits import TRAIT
 
 MASK = "•••"
@@ -216,3 +217,4 @@ class ConsentAdmin(ReadOnlyAdmin):
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_at = datetime.now(UTC)
         super().save_model(request, obj, form, change)
+        rewrite_refusals(customer_ids=[obj.customer_id])

@@ -140,9 +140,10 @@ class ConsentList(APIView):
         operation_id="customers_consents_record", request=ConsentSerializer, responses={201: ConsentSerializer}
     )
     def post(self, request: Request, user_id: str) -> Response:
-        customer = customer_or_404(user_id)
         serializer = ConsentSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         facts = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
-        consent = record_consent(customer=customer, **facts)
+        with transaction.atomic():
+            lock_identities()  # nobody is folded between the look-up and the line
+            consent = record_consent(customer=customer_or_404(user_id), **facts)
         return Response(ConsentSerializer(consent).data, status=201)

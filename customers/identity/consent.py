@@ -2,7 +2,11 @@
 
 from datetime import datetime
 
+from django.db import transaction
+
+from customers.identity.locking import lock_identities
 from customers.identity.models import Consent, Customer
+from customers.identity.refusals import rewrite_refusals
 
 
 def record_consent(
@@ -14,15 +18,19 @@ def record_consent(
     policy_version: str = "",
     source: str = "",
 ) -> Consent:
-    """Adds a line to the ledger."""
-    return Consent.objects.create(
-        customer=customer,
-        purpose=purpose,
-        status=status,
-        policy_version=policy_version,
-        source=source,
-        recorded_at=recorded_at,
-    )
+    """Adds a line to the ledger, and what follows from it for the collector."""
+    with transaction.atomic():
+        lock_identities()
+        consent = Consent.objects.create(
+            customer=customer,
+            purpose=purpose,
+            status=status,
+            policy_version=policy_version,
+            source=source,
+            recorded_at=recorded_at,
+        )
+        rewrite_refusals(customer_ids=[customer.pk])
+    return consent
 
 
 def latest_consents(*, customer: Customer) -> list[Consent]:

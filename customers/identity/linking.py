@@ -218,7 +218,7 @@ def claim_identifiers(claims: Sequence[Claim], at: datetime) -> None:
     """Raises LostClaimError when another writer was first with one of them."""
     if not claims:
         return
-    columns = {
+    columns: dict[str, Any] = {
         "kind": [claim.kind for claim in claims],
         "value": [claim.value for claim in claims],
         "customer": [id_of(claim.person) for claim in claims],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -22,9 +22,11 @@ from customers.identity.signals import customers_merged, merge_reverted
 
 TEXTS = ("name", "email", "phone", "birthday", "language", "country")
 OWN_MODELS = (Identifier, Consent)
+MOST_TRIES = 5
+FOREIGN_KEY_VIOLATION = "23503"
 
 ROWS = """
-SELECT to_jsonb(customer)::text FROM identity_customer AS customer WHERE id = ANY(%s) ORDER BY id FOR UPDATE
+SELECT to_jsonb(customer)::text FROM identity_customer AS customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 WRITE_KEPT = """
 UPDATE identity_customer AS customer
@@ -92,17 +94,31 @@ def merge_customers(*, pairs: Sequence[tuple[int, int]], at: datetime, causes: S
         return []
     with transaction.atomic():
         lock_identities()
-        foldings = fold_fields(pairs)
-        move_own(foldings)
-        tell_other_rooms(foldings, at)
-        merges = IdentityMerge.objects.bulk_create(
-            IdentityMerge(kept_id=one.kept, folded_id=one.folded, at=at, cause=cause[:100], moved=one.as_moved())
-            for one, cause in zip(foldings, causes, strict=True)
-        )
-        with connection.cursor() as cursor:
-            # what still refers to a folded customer stops the merge here, where a cascade would lose it
-            cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [[one.folded for one in foldings]])
-        rewrite_refusals(customer_ids=[one.kept for one in foldings])
+        for _attempt in range(MOST_TRIES - 1):
+            try:
+                with transaction.atomic():
+                    return fold(pairs, at, causes)
+            except IntegrityError as error:
+                # somebody wrote a fact about a folded customer since we moved theirs: it moves with the next attempt
+                if getattr(error.__cause__, "sqlstate", "") != FOREIGN_KEY_VIOLATION:
+                    raise
+        return fold(pairs, at, causes)
+
+
+def fold(pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence[str]) -> list[int]:
+    foldings = fold_fields(pairs)
+    move_own(foldings)
+    tell_other_rooms(foldings, at)
+    merges = IdentityMerge.objects.bulk_create(
+        IdentityMerge(kept_id=one.kept, folded_id=one.folded, at=at, cause=cause[:100], moved=one.as_moved())
+        for one, cause in zip(foldings, causes, strict=True)
+    )
+    with connection.cursor() as cursor:
+        # what still refers to a folded customer stops the merge here, where a cascade would lose it
+        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [[one.folded for one in foldings]])
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    rewrite_refusals(customer_ids=[one.kept for one in foldings])
     return [merge.pk for merge in merges]
 
 

@@ -6,3 +6,10 @@ class LifecycleConfig(AppConfig):
     name = "customers.lifecycle"
     label = "lifecycle"
     verbose_name = _("Lifecycle")
+
+    def ready(self) -> None:
+        from customers.identity.signals import customers_merged, merge_reverted
+        from customers.lifecycle.merging import follow_merge, follow_revert
+
+        customers_merged.connect(follow_merge, dispatch_uid="lifecycle.merge")
+        merge_reverted.connect(follow_revert, dispatch_uid="lifecycle.revert")

@@ -6,3 +6,10 @@ class SegmentsConfig(AppConfig):
     name = "customers.segments"
     label = "segments"
     verbose_name = _("Segments")
+
+    def ready(self) -> None:
+        from customers.identity.signals import customers_merged, merge_reverted
+        from customers.segments.merging import follow_merge, follow_revert
+
+        customers_merged.connect(follow_merge, dispatch_uid="segments.merge")
+        merge_reverted.connect(follow_revert, dispatch_uid="segments.revert")
