@@ -4,6 +4,7 @@ Everything here runs in the caller's transaction. Events are added to the counte
 concerned, for an order may change long after it was placed. RFM scores compare everybody and wait for the next refresh.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,13 +38,13 @@ INSERT INTO lifecycle_customerprofile (
     favourite_hours, rfm_group, stage
 )
 SELECT id, 0, 0, 0, 0, 0, 0, 0, '[]', '[]', '[]', '', %(stage)s
-FROM identity_customer WHERE id = ANY(%(ids)s) AND erased_at IS NULL
+FROM identity_customer WHERE id = ANY(%(ids)s::bigint[]) AND erased_at IS NULL
 ORDER BY id
 ON CONFLICT (customer_id) DO NOTHING
 RETURNING customer_id
 """
 LOCK_PROFILES = """
-SELECT FROM lifecycle_customerprofile WHERE customer_id = ANY(%(ids)s) ORDER BY customer_id FOR NO KEY UPDATE
+SELECT FROM lifecycle_customerprofile WHERE customer_id = ANY(%(ids)s::bigint[]) ORDER BY customer_id FOR NO KEY UPDATE
 """
 
 ORDER_COLUMNS = (
@@ -71,7 +72,7 @@ WRITE_TRADE = sql.SQL("""
 
 ADD_SESSIONS = """
 INSERT INTO lifecycle_seensession (customer_id, session_id)
-SELECT * FROM unnest(%(customers)s::bigint[], %(sessions)s::text[]) AS row (customer_id, session_id)
+SELECT customer_id, session_id FROM json_to_recordset(%s) AS row (customer_id bigint, session_id text)
 ORDER BY customer_id, session_id COLLATE "C"
 ON CONFLICT DO NOTHING
 RETURNING customer_id
@@ -80,8 +81,7 @@ ADD_ACTIVITY = """
 UPDATE lifecycle_customerprofile p
 SET events = p.events + s.events, sessions = p.sessions + s.sessions,
     last_event_at = GREATEST(p.last_event_at, s.last_event_at)
-FROM unnest(%(customers)s::bigint[], %(events)s::int[], %(sessions)s::int[], %(last)s::timestamptz[])
-    AS s (customer_id, events, sessions, last_event_at)
+FROM json_to_recordset(%s) AS s (customer_id bigint, events int, sessions int, last_event_at timestamptz)
 WHERE p.customer_id = s.customer_id
 """
 
@@ -91,17 +91,17 @@ WITH activity AS (
     SELECT i.customer_id, e.session_id, e.occurred_at
     FROM identity_identifier i
     JOIN events_event e ON e.user_id = i.value AND e.user_id <> ''
-    WHERE i.kind = 'user_id' AND i.customer_id = ANY(%(ids)s)
+    WHERE i.kind = 'user_id' AND i.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
     UNION ALL
     SELECT i.customer_id, e.session_id, e.occurred_at
     FROM identity_identifier i
     JOIN events_event e ON e.anonymous_id = i.value AND e.anonymous_id <> '' AND e.user_id = ''
-    WHERE i.kind = 'anonymous_id' AND i.customer_id = ANY(%(ids)s)
+    WHERE i.kind = 'anonymous_id' AND i.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
 ), gone AS (
     DELETE FROM lifecycle_seensession s
-    WHERE s.customer_id = ANY(%(ids)s)
+    WHERE s.customer_id = ANY(%(ids)s::bigint[])
       AND NOT EXISTS (SELECT FROM activity a WHERE a.customer_id = s.customer_id AND a.session_id = s.session_id)
 ), come AS (
     INSERT INTO lifecycle_seensession (customer_id, session_id)
@@ -204,20 +204,20 @@ def recount_due(*, as_of: datetime) -> int:
 
 def note_due(customer_ids: Sequence[int]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(NOTE_DUE, [list(customer_ids)])
+        cursor.execute(NOTE_DUE, [id_array(customer_ids)])
 
 
 def make_profiles(customer_ids: Sequence[int]) -> set[int]:
     """Those who had none and are not erased get an empty profile."""
     with connection.cursor() as cursor:
-        cursor.execute(MAKE_PROFILES, {"ids": list(customer_ids), "stage": Stage.VISITOR})
+        cursor.execute(MAKE_PROFILES, {"ids": id_array(customer_ids), "stage": Stage.VISITOR})
         return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
 def lock_profiles(customer_ids: Sequence[int]) -> None:
     """Until the transaction ends nobody else changes them: what is counted next cannot be overtaken."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK_PROFILES, {"ids": list(customer_ids)})
+        cursor.execute(LOCK_PROFILES, {"ids": id_array(customer_ids)})
 
 
 def count_all(customer_ids: Sequence[int], *, as_of: datetime) -> None:
@@ -225,30 +225,34 @@ def count_all(customer_ids: Sequence[int], *, as_of: datetime) -> None:
         return
     write_trade(customer_ids, as_of=as_of)
     with connection.cursor() as cursor:
-        cursor.execute(ACTIVITY_OF_SOME, {"ids": list(customer_ids)})
+        cursor.execute(ACTIVITY_OF_SOME, {"ids": id_array(customer_ids)})
 
 
 def add_activity(activity: Mapping[int, Activity]) -> None:
     if not activity:
         return
-    pairs = [(customer_id, session) for customer_id, found in activity.items() for session in found.sessions]
+    pairs = [
+        {"customer_id": customer_id, "session_id": session}
+        for customer_id, found in activity.items()
+        for session in found.sessions
+    ]
     new_sessions = dict.fromkeys(activity, 0)
+    # one JSON text instead of an array for each column: psycopg would quote every element by itself
     with connection.cursor() as cursor:
         if pairs:
-            cursor.execute(
-                ADD_SESSIONS, {"customers": [pair[0] for pair in pairs], "sessions": [pair[1] for pair in pairs]}
-            )
+            cursor.execute(ADD_SESSIONS, [json.dumps(pairs)])
             for (customer_id,) in cursor.fetchall():
                 new_sessions[customer_id] += 1
-        cursor.execute(
-            ADD_ACTIVITY,
+        rows = [
             {
-                "customers": list(activity),
-                "events": [found.events for found in activity.values()],
-                "sessions": list(new_sessions.values()),
-                "last": [found.last_event_at for found in activity.values()],
-            },
-        )
+                "customer_id": customer_id,
+                "events": found.events,
+                "sessions": new_sessions[customer_id],
+                "last_event_at": found.last_event_at.isoformat(),
+            }
+            for customer_id, found in activity.items()
+        ]
+        cursor.execute(ADD_ACTIVITY, [json.dumps(rows)])
 
 
 def write_trade(customer_ids: Sequence[int], *, as_of: datetime) -> None:
@@ -264,6 +268,11 @@ def write_trade(customer_ids: Sequence[int], *, as_of: datetime) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def id_array(ids: Iterable[int]) -> str:
+    """As PostgreSQL writes an array."""
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def newly_identified(activity: Mapping[int, Activity]) -> set[int]:

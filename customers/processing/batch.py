@@ -8,6 +8,7 @@ import msgspec
 from django.db import connection
 
 from customers.events.vocabulary import NAMES, Meaning
+from customers.lifecycle.live import id_array
 
 # whose properties say more than which products were looked at
 TOLD_BY_PROPERTIES = (
@@ -27,7 +28,7 @@ FOR UPDATE SKIP LOCKED
 """
 CLAIM_THESE = """
 SELECT event_id, received_at FROM events_outbox
-WHERE event_id = ANY(%(ids)s)
+WHERE event_id = ANY(%(ids)s::bigint[])
 ORDER BY event_id
 FOR UPDATE SKIP LOCKED
 """
@@ -39,7 +40,7 @@ SELECT e.id, e.source_id, s.key, e.message_id, e.type, e.name, e.user_id, e.anon
             THEN e.properties END
 FROM events_event e
 JOIN events_source s ON s.id = e.source_id
-WHERE e.id = ANY(%(ids)s) AND e.received_at BETWEEN %(low)s AND %(high)s
+WHERE e.id = ANY(%(ids)s::bigint[]) AND e.received_at BETWEEN %(low)s AND %(high)s
 ORDER BY e.occurred_at, e.id
 """
 
@@ -82,7 +83,7 @@ def claim(*, limit: int = 0, ids: Sequence[int] | None = None) -> Claim | None:
         if ids is None:
             cursor.execute(CLAIM, {"limit": limit})
         else:
-            cursor.execute(CLAIM_THESE, {"ids": list(ids)})
+            cursor.execute(CLAIM_THESE, {"ids": id_array(ids)})
         rows = cursor.fetchall()
     if not rows:
         return None
@@ -92,7 +93,7 @@ def claim(*, limit: int = 0, ids: Sequence[int] | None = None) -> Claim | None:
 
 def read_events(claimed: Claim) -> list[TakenEvent]:
     """The events in the order in which they happened; fewer than claimed where retention has taken them away."""
-    parameters = {"ids": claimed.ids, "low": claimed.low, "high": claimed.high, "wordy": WORDY_NAMES}
+    parameters = {"ids": id_array(claimed.ids), "low": claimed.low, "high": claimed.high, "wordy": WORDY_NAMES}
     with connection.cursor() as cursor:
         cursor.execute(READ, parameters)
         return [TakenEvent(*row) for row in cursor.fetchall()]
@@ -101,4 +102,4 @@ def read_events(claimed: Claim) -> list[TakenEvent]:
 def release(claimed: Claim) -> None:
     """Takes the rows off the outbox, which says that they are processed."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM events_outbox WHERE event_id = ANY(%s)", [claimed.ids])
+        cursor.execute("DELETE FROM events_outbox WHERE event_id = ANY(%s::bigint[])", [id_array(claimed.ids)])

@@ -75,7 +75,7 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
             " WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high} AND occurred_at >= {since}"
             " ORDER BY (occurred_at AT TIME ZONE 'UTC')::date, id"
         ).format(
-            ids=sql.Literal(list(ids)),
+            ids=sql.Literal("{" + ",".join(map(str, ids)) + "}"),  # one text: psycopg would quote each id
             low=sql.Literal(received[0]),
             high=sql.Literal(received[1]),
             since=sql.Literal(since),
