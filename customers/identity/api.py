@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import django_filters
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -19,7 +20,9 @@ from catalog.bulk import BulkResult, ItemResult, Problem, Status
 from customers.identity.consent import latest_consents, record_consent
 from customers.identity.editing import CustomerChange, upsert_customers
 from customers.identity.hashing import hash_email, hash_phone
-from customers.identity.models import Customer, Identifier
+from customers.identity.locking import lock_identities
+from customers.identity.merging import MergeError, count_moved, merge_customers, preview_merge
+from customers.identity.models import Customer, Identifier, IdentityMerge
 from customers.identity.resolve import customer_of
 from customers.identity.serializers import (
     ConsentSerializer,
@@ -28,6 +31,8 @@ from customers.identity.serializers import (
     CustomersWriteSerializer,
     CustomersWrittenSerializer,
     LooseItemsSerializer,
+    MergeAnswerSerializer,
+    MergeSerializer,
     change_of,
 )
 
@@ -147,3 +152,68 @@ class ConsentList(APIView):
             lock_identities()  # nobody is folded between the look-up and the line
             consent = record_consent(customer=customer_or_404(user_id), **facts)
         return Response(ConsentSerializer(consent).data, status=201)
+
+
+class MergeCustomers(APIView):
+    """Says that two customers are one person."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "customers:write"}
+    idempotent = True
+
+    @extend_schema(operation_id="customers_merge", request=MergeSerializer, responses={200: MergeAnswerSerializer})
+    def post(self, request: Request) -> Response:
+        """Folds one customer into another, who gets all that is known of both; the back office can undo it.
+
+        With `dry_run` nothing is changed, and the answer says what would move.
+        """
+        serializer = MergeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = serializer.validated_data
+        at = datetime.now(UTC)
+        with transaction.atomic():
+            lock_identities()
+            pair = tuple(customer_id_of(asked[name], name) for name in ("keep", "fold"))
+            if pair[0] == pair[1]:
+                message = _("Both are customer #%(id)d already.") % {"id": pair[0]}
+                raise ValidationError({"fold": [ErrorDetail(message, code="same_customer")]})
+            try:
+                answer = merge_or_preview(*pair, at=at, by=f"REST: {request.user.get_username()}", dry_run=asked["dry_run"])
+            except MergeError as error:
+                field = "keep" if error.customer_id == pair[0] else "fold"
+                raise ValidationError({field: [ErrorDetail(str(error), code=error.code)]}) from error
+        return Response(answer)
+
+
+def customer_id_of(person: Mapping[str, Any], field: str) -> int:
+    """Raises ValidationError naming the field when nobody is known by it."""
+    [(name, value)] = person.items()
+    match name:
+        case "id":
+            known = Customer.objects.filter(pk=value)
+        case "email":
+            known = known_by(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
+        case "phone":
+            known = known_by(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
+        case _:
+            known = known_by(Customer.objects.all(), name, value)
+    customer_id = known.values_list("pk", flat=True).first()
+    if customer_id is None:
+        raise ValidationError({field: {name: [ErrorDetail(_("Nobody is known by this."), code="not_found")]}})
+    return customer_id
+
+
+def merge_or_preview(kept_id: int, folded_id: int, *, at: datetime, by: str, dry_run: bool) -> dict[str, Any]:
+    merge_id = None
+    if dry_run:
+        moved = preview_merge(kept_id=kept_id, folded_id=folded_id, at=at)
+    else:
+        [merge_id] = merge_customers(pairs=[(kept_id, folded_id)], at=at, causes=[by])
+        moved = IdentityMerge.objects.get(pk=merge_id).moved
+    return {
+        "dry_run": dry_run,
+        "merge_id": merge_id,
+        "kept": kept_id,
+        "folded": folded_id,
+        "moved": count_moved(moved),
+        "filled": [*moved["filled"], *(f"traits.{name}" for name in moved["filled_traits"])],
+    }

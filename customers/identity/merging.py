@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from psycopg import sql
@@ -103,6 +104,32 @@ def merge_customers(*, pairs: Sequence[tuple[int, int]], at: datetime, causes: S
                 if getattr(error.__cause__, "sqlstate", "") != FOREIGN_KEY_VIOLATION:
                     raise
         return fold(pairs, at, causes)
+
+
+def preview_merge(*, kept_id: int, folded_id: int, at: datetime) -> dict[str, Any]:
+    """What a merge would do, as IdentityMerge.moved says it afterwards: it is made and taken back.
+
+    Errors: as merge_customers.
+    """
+    with transaction.atomic():
+        [merge_id] = merge_customers(pairs=[(kept_id, folded_id)], at=at, causes=["preview"])
+        moved = IdentityMerge.objects.get(pk=merge_id).moved
+        transaction.set_rollback(True)
+    return moved
+
+
+def count_moved(moved: Mapping[str, Any]) -> dict[str, int]:
+    """How many rows of each model (its label) a merge moves."""
+    return {label: len(rows) for label, rows in sorted(moved.get("rows", {}).items()) if is_model(label)}
+
+
+def is_model(label: str) -> bool:
+    """Rooms also write down what they did besides moving."""
+    try:
+        apps.get_model(label)
+    except LookupError:
+        return False
+    return True
 
 
 def fold(pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence[str]) -> list[int]:

@@ -157,3 +157,39 @@ class ConsentSerializer(serializers.ModelSerializer):
         if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
             raise serializers.ValidationError(_("Give a time that is not in the future."))
         return recorded_at
+
+
+class PersonSerializer(serializers.Serializer):
+    """One customer, by exactly one of these."""
+
+    id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    user_id = serializers.CharField(required=False, max_length=255)
+    anonymous_id = serializers.CharField(required=False, max_length=255)
+    device_id = serializers.CharField(required=False, max_length=255)
+    email = serializers.CharField(required=False, max_length=254)
+    phone = serializers.CharField(required=False, max_length=50)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("Give exactly one of %(names)s.") % {"names": names}, code="invalid")
+        return attrs
+
+
+class MergeSerializer(serializers.Serializer):
+    keep = PersonSerializer(help_text=_("Whose fields win, and who stays."))
+    fold = PersonSerializer(help_text=_("Who becomes the other one."))
+    dry_run = serializers.BooleanField(default=False, help_text=_("Only say what would move."))
+
+
+class MergeAnswerSerializer(serializers.Serializer):
+    dry_run = serializers.BooleanField()
+    merge_id = serializers.IntegerField(allow_null=True, help_text=_("By which the merge can be undone."))
+    kept = serializers.IntegerField(help_text=_("The kept customer's number."))
+    folded = serializers.IntegerField(help_text=_("The number that the folded customer had."))
+    moved = serializers.DictField(
+        child=serializers.IntegerField(), help_text=_("How many rows of each kind move, such as orders.order.")
+    )
+    filled = serializers.ListField(
+        child=serializers.CharField(), help_text=_("Fields and traits that were empty and are taken over.")
+    )

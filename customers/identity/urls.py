@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from customers.identity.api import ConsentList, CustomerDetail, CustomerList
+from customers.identity.api import ConsentList, CustomerDetail, CustomerList, MergeCustomers
 
 urlpatterns = [
     path("customers/", CustomerList.as_view(), name="customer-list"),
+    path("customers/merge/", MergeCustomers.as_view(), name="customers-merge"),
     path("customers/<str:user_id>/", CustomerDetail.as_view(), name="customer-detail"),
     path("customers/<str:user_id>/consents/", ConsentList.as_view(), name="customer-consents"),
 ]

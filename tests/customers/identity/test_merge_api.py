@@ -1,0 +1,92 @@
+"""Merging and consents over REST."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.identity.hashing import hash_email
+from customers.identity.merging import merge_customers
+from customers.identity.models import ConsentRefusal, Customer, IdentityMerge
+from tests.customers.identity.test_api import caller
+from tests.makers import NOON, make_customer, make_identifier, make_order
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/customers/merge/"
+
+
+@pytest.fixture
+def pair() -> tuple[Customer, Customer]:
+    anna, bo = make_customer("u1", country="DE"), make_customer("u2", language="de", traits={"seats": 2})
+    make_identifier(bo, hash_email("bo@shop.org"), kind="email_hash")
+    make_order(bo)
+    return anna, bo
+
+
+def post(body: Any, *scopes: str) -> Any:
+    client: Client = caller(*(scopes or ("customers:write",)))
+    return client.post(ADDRESS, body, "application/json")
+
+
+def test_dry_run_says_what_would_move_and_moves_nothing(pair: tuple[Customer, Customer]) -> None:
+    anna, bo = pair
+    answer = post({"keep": {"user_id": "u1"}, "fold": {"email": "Bo@shop.org"}, "dry_run": True})
+    assert answer.status_code == 200, answer.content
+    assert answer.json() == {
+        "dry_run": True,
+        "merge_id": None,
+        "kept": anna.pk,
+        "folded": bo.pk,
+        "moved": {"identity.identifier": 2, "orders.order": 1},
+        "filled": ["language", "traits.seats"],
+    }
+    assert (Customer.objects.count(), IdentityMerge.objects.count()) == (2, 0)
+
+
+def test_merge_moves_what_the_dry_run_said_and_names_the_key(pair: tuple[Customer, Customer]) -> None:
+    dry = post({"keep": {"id": pair[0].pk}, "fold": {"user_id": "u2"}, "dry_run": True}).json()
+    done = post({"keep": {"id": pair[0].pk}, "fold": {"user_id": "u2"}}).json()
+    assert done == dry | {"dry_run": False, "merge_id": done["merge_id"]}
+    merge = IdentityMerge.objects.get(pk=done["merge_id"])
+    assert (merge.cause, Customer.objects.count()) == ("REST: program", 1)
+    profile = caller("customers:read").get("/api/v1/customers/u2/").json()
+    assert (profile["id"], profile["country"], profile["language"]) == (pair[0].pk, "DE", "de")
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({}, "keep", "required"),
+        ({"keep": {}, "fold": {"user_id": "u2"}}, "keep", "invalid"),
+        ({"keep": {"user_id": "u1", "id": 1}, "fold": {"user_id": "u2"}}, "keep", "invalid"),
+        ({"keep": {"user_id": "u1"}, "fold": {"user_id": "nobody"}}, "fold.user_id", "not_found"),
+        ({"keep": {"user_id": "u1"}, "fold": {"user_id": "u1"}}, "fold", "same_customer"),
+        ({"keep": {"user_id": "gone"}, "fold": {"user_id": "u2"}}, "keep", "erased"),
+        ({"keep": {"user_id": "u\0"}, "fold": {"user_id": "u2"}}, "keep.user_id", "null_characters_not_allowed"),
+        ({"keep": {"id": 2**70}, "fold": {"user_id": "u2"}}, "keep.id", "max_value"),
+        ([], None, "invalid"),
+    ],
+)
+def test_wrong_merge_names_the_field(pair: tuple[Customer, Customer], body: Any, field: str, code: str) -> None:
+    make_customer("gone", erased_at=NOON)
+    answer = post(body)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json"), answer.content
+    error = answer.json()["errors"][0]
+    assert (error["field"], error["code"]) == (field, code)
+    assert not IdentityMerge.objects.exists()
+
+
+def test_merge_needs_the_scope(pair: tuple[Customer, Customer]) -> None:
+    assert post({"keep": {"user_id": "u1"}, "fold": {"user_id": "u2"}}, "customers:read").status_code == 403
+    assert Client().post(ADDRESS, {}, "application/json").status_code == 401
+
+
+def test_refusals_follow_consents_given_over_rest_and_merges(pair: tuple[Customer, Customer]) -> None:
+    client = caller("customers:write")
+    line = {"purpose": "analytics", "status": "withdrawn"}
+    assert client.post("/api/v1/customers/u2/consents/", line, "application/json").status_code == 201
+    merge_customers(pairs=[(pair[0].pk, pair[1].pk)], at=NOON, causes=["x"])
+    assert set(ConsentRefusal.objects.values_list("value", flat=True)) == {"u1", "u2"}
+    line["status"] = "granted"
+    assert client.post("/api/v1/customers/u1/consents/", line, "application/json").status_code == 201
+    assert not ConsentRefusal.objects.exists()
