@@ -1,4 +1,5 @@
-"""The Celery application. A task declared with ``exclusive=True`` never runs twice at once."""
+"""The Celery application. A task declared with ``exclusive=True`` never runs twice at once, and with ``quiet=True`` a second start
+of it is nothing to report."""
 
 import logging
 import os
@@ -15,6 +16,7 @@ class ExclusiveTask(Task):
 
     abstract = True
     exclusive = False
+    quiet = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self.exclusive:
@@ -28,7 +30,7 @@ class ExclusiveTask(Task):
             with exclusive(f"task:{self.name}"):
                 return super().__call__(*args, **kwargs)
         except AlreadyRunningError as error:
-            logger.warning("%s", error)
+            logger.log(logging.DEBUG if self.quiet else logging.WARNING, "%s", error)
             return None
 
 

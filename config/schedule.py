@@ -18,12 +18,17 @@ from config.celery import app
 
 @dataclass(frozen=True)
 class Job:
-    """A periodic task: its name in Celery, its five cron fields in the shop's time zone, and what it does."""
+    """A periodic task: its name in Celery, when it runs, and what it does.
+
+    ``cron`` has five fields in the shop's time zone; what runs more often than every minute has ``seconds`` instead. A tick that no
+    worker took within those seconds is dropped: the next one does its work, and no queue of them piles up.
+    """
 
     task: str
-    cron: str  # minute hour day-of-month month day-of-week
     title: str | Promise
     does: str | Promise
+    cron: str = ""  # minute hour day-of-month month day-of-week
+    seconds: int = 0
 
     @property
     def name(self) -> str:
@@ -33,6 +38,12 @@ class Job:
 
 
 SCHEDULE: tuple[Job, ...] = (
+    Job(
+        task="customers.processing.tasks.process_events",
+        seconds=2,
+        title=_("Process events"),
+        does=_("Makes orders, reviews, consents and profiles of the events that came in."),
+    ),
     Job(
         task="customers.lifecycle.tasks.refresh_due",
         cron="*/10 * * * *",
@@ -82,6 +93,12 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Removes uploaded order files that nobody confirmed within a week."),
     ),
     Job(
+        task="customers.processing.tasks.purge_runs",
+        cron="45 0 * * *",
+        title=_("Purge processing runs"),
+        does=_("Removes the records of processing runs after 30 days, those of small runs after one."),
+    ),
+    Job(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
         title=_("Export to the warehouse"),
@@ -122,6 +139,10 @@ def sync_schedule(*, jobs: tuple[Job, ...] = SCHEDULE) -> None:
 
 
 def _create(job: Job) -> None:
+    if job.seconds:
+        interval, _created = IntervalSchedule.objects.get_or_create(every=job.seconds, period=IntervalSchedule.SECONDS)
+        PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=job.seconds)
+        return
     minute, hour, day_of_month, month_of_year, day_of_week = job.cron.split()
     crontab, _created = CrontabSchedule.objects.get_or_create(
         minute=minute,

@@ -371,5 +371,8 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"level": "WARNING"},
+        # a line for each start of a task, which there is every two seconds
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
     },
 }

@@ -52,6 +52,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "django_celery_beat.*",
         "events.*",
         "lifecycle.view_*",
+        "processing.view_*",
         "training.*",
         "warehouse.*",
     ),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from config.backoffice import formats, home
 from customers.lifecycle.models import RfmGroup, Stage
 from customers.lifecycle.scoring.rfm import CELLS
+from customers.processing.lag import Lag
 from recommendations.training.names import algorithm_name, metric_name
 
 TOTAL_NAMES = {
@@ -31,7 +32,9 @@ RUN_NAMES: dict[str, str | Promise] = {
     "orders.orderimport": gettext_lazy("order import"),
     "catalog.feedimport": gettext_lazy("product feed"),
     "warehouse.exportrun": gettext_lazy("warehouse export"),
+    "processing.processingrun": gettext_lazy("event processing"),
 }
+LATE_SECONDS = 60
 Context = dict[str, Any]
 
 
@@ -253,12 +256,7 @@ def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
             sign(
                 pgettext_lazy("home", "Model knows data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
             ),
-            {
-                "name": _("Events waiting"),
-                "text": formats.count(figures["waiting_events"]),
-                "title": "",
-                "warns": False,
-            },
+            waiting_sign(figures["lag"]),
             {
                 "name": _("Failed runs in 7 days"),
                 "text": formats.count(sum(run["runs"] for run in failed)),
@@ -284,6 +282,22 @@ def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_afte
         "text": formats.age(at, as_of=as_of) if at else _("never"),
         "title": formats.moment(at),
         "warns": old or (at is None and warn_after_days is not None),
+    }
+
+
+def waiting_sign(lag: Lag) -> Context:
+    """Warns when the oldest waiting event is older than processing takes at its slowest."""
+    text = formats.count(lag.waiting)
+    if lag.waiting:
+        text = _("%(waiting)s, the oldest for %(time)s") % {
+            "waiting": text,
+            "time": formats.duration(lag.oldest_seconds),
+        }
+    return {
+        "name": _("Events waiting"),
+        "text": text,
+        "title": "",
+        "warns": lag.oldest_seconds > LATE_SECONDS,
     }
 
 

@@ -1,6 +1,6 @@
 """Numbers, money and days as the reader's language writes them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from babel import dates, numbers
@@ -63,3 +63,8 @@ def age(value: datetime | None, *, as_of: datetime) -> str:
     if value is None:
         return NOTHING
     return dates.format_timedelta(value - as_of, add_direction=True, locale=reader_locale())
+
+
+def duration(seconds: float) -> str:
+    """How long, in words: 12 seconds, 3 minutes."""
+    return dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=reader_locale())

@@ -10,10 +10,12 @@ from django.db.models.functions import TruncDate
 from django.utils.timezone import get_current_timezone, localdate
 
 from catalog.models import FeedImport
-from customers.events.models import Event, Outbox
+from customers.events.models import Event
 from customers.lifecycle.figures import rfm_map, stage_counts
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import Order, OrderImport
+from customers.processing.lag import measure_lag
+from customers.processing.models import ProcessingRun
 from customers.warehouse.models import ExportRun
 from recommendations.training.models import EvaluationRun, ModelVersion
 
@@ -170,6 +172,7 @@ def health(*, as_of: datetime) -> dict[str, Any]:
         "orders.orderimport": OrderImport.objects.exclude(error=""),
         "catalog.feedimport": FeedImport.objects.exclude(error=""),
         "warehouse.exportrun": ExportRun.objects.exclude(error=""),
+        "processing.processingrun": ProcessingRun.objects.filter(status=ProcessingRun.Status.FAILED),
     }
     return {
         "last_event": Event.objects.order_by("-id").values_list("received_at", flat=True).first(),
@@ -178,7 +181,7 @@ def health(*, as_of: datetime) -> dict[str, Any]:
             "at"
         ],
         "model_as_of": ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"],
-        "waiting_events": Outbox.objects.count(),
+        "lag": measure_lag(at=as_of),
         "failed": [
             {"model": model, "runs": runs} for model, query in failed.items() if (runs := _started_since(query, since))
         ],

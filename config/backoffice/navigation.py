@@ -86,6 +86,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
     (
         _("Operation"),
         [
+            ListOf("processing.ProcessingRun", "conveyor_belt"),
             ListOf("lifecycle.LifecycleRun", "autorenew"),
             ListOf("lifecycle.StageRules", "rule"),
             ListOf("django_celery_beat.PeriodicTask", "schedule"),

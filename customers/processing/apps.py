@@ -6,3 +6,10 @@ class ProcessingConfig(AppConfig):
     name = "customers.processing"
     label = "processing"
     verbose_name = _("Processing")
+
+    def ready(self) -> None:
+        from prometheus_client import REGISTRY
+
+        from customers.processing.metrics import ProcessingMetrics
+
+        REGISTRY.register(ProcessingMetrics())

@@ -35,6 +35,16 @@ class ProcessingRun(models.Model):
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
 
+    @property
+    def took_seconds(self) -> float | None:
+        """From the start to the end; None while it runs, or when the process ended before it did."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+    @property
+    def events_a_second(self) -> float | None:
+        """None when it is not known how long the run took, or when it took nothing."""
+        return self.events / self.took_seconds if self.took_seconds and self.events else None
+
 
 class Tally(models.Model):
     """How many of something there have been since ever; counted in the batches' own transactions and never purged."""

@@ -1,15 +1,24 @@
 """What the schedule starts."""
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.utils import timezone
 
-from customers.processing import conveyor
+from customers.processing import conveyor, purging
 
 # a run gives the worker back after this long; the next tick goes on
 SECONDS = 20.0
 
 
-@shared_task(exclusive=True)
+# while a run goes on, ticks find it at work: that is how it is meant
+@shared_task(exclusive=True, quiet=True)
 def process_events() -> None:
     """Every two seconds."""
     conveyor.process_events(at=timezone.now(), seconds=SECONDS)
+
+
+@shared_task(exclusive=True)
+def purge_runs() -> None:
+    now = timezone.now()
+    purging.purge_runs(before=now - timedelta(days=30), small_before=now - timedelta(days=1))

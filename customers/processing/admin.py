@@ -1,0 +1,97 @@
+"""Back office: what was processed when, and how long each stage took."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from customers.processing.lag import measure_lag
+from customers.processing.models import ProcessingRun
+
+COUNTS: dict[str, Promise] = {
+    "customers_created": _("new customers"),
+    "merges": _("merges"),
+    "conflicts": _("conflicts"),
+    "without_person": _("events without a person"),
+    "orders_created": _("new orders"),
+    "orders_updated": _("orders changed"),
+    "products_created": _("new products"),
+    "reviews": _("reviews"),
+    "unsubscribed": _("unsubscribed"),
+    "refused": _("dead letters"),
+    "failed": _("failed"),
+    "appended": _("rows appended to the warehouse"),
+}
+STAGES: dict[str, Promise] = {
+    "read": _("reading"),
+    "identity": _("identities"),
+    "orders": _("orders"),
+    "feedback": _("reviews"),
+    "consents": _("consents"),
+    "profiles": _("profiles"),
+    "refused": _("dead letters"),
+    "release": _("taking off the outbox"),
+    "warehouse": _("warehouse"),
+    "links": _("linking recent activity"),
+    "files": _("putting files in place"),
+}
+
+
+@admin.register(ProcessingRun)
+class ProcessingRunAdmin(ModelAdmin):
+    list_display = ["started_at", "status", "events", "took", "speed", "waiting", "oldest_seconds", "error"]
+    list_filter = ["status"]
+    search_fields = ["error"]
+    show_full_result_count = False
+    list_before_template = "admin/processing/lag.html"
+    fields = [
+        "started_at", "finished_at", "status", "error", "waiting", "oldest_seconds", "events", "batches", "speed",
+        "became", "stages",
+    ]  # fmt: skip
+
+    @admin.display(description=_("seconds"))
+    def took(self, run: ProcessingRun) -> str:
+        return "–" if run.took_seconds is None else number_format(run.took_seconds, 1)
+
+    @admin.display(description=_("events a second"))
+    def speed(self, run: ProcessingRun) -> str:
+        speed = run.events_a_second
+        return "–" if speed is None else number_format(speed, 0, force_grouping=True)
+
+    @admin.display(description=_("What the events became"))
+    def became(self, run: ProcessingRun) -> SafeString | str:
+        rows = [
+            (label, number_format(run.counts[name], 0, force_grouping=True))
+            for name, label in COUNTS.items()
+            if run.counts.get(name)
+        ]
+        return format_html_join("", "<div>{}: {}</div>", rows) or "–"
+
+    @admin.display(description=_("Seconds per stage"))
+    def stages(self, run: ProcessingRun) -> SafeString | str:
+        rows = [
+            (label, number_format(run.stage_seconds[name], 2))
+            for name, label in STAGES.items()
+            if name in run.stage_seconds
+        ]
+        return format_html_join("", "<div>{}: {}</div>", rows) or "–"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        lag = measure_lag(at=timezone.now())
+        return super().changelist_view(request, {**(extra_context or {}), "lag": lag})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ProcessingRun | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ProcessingRun | None = None) -> bool:
+        return False
