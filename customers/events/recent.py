@@ -10,10 +10,14 @@ user's; what the processor found out overrules it. Whoever is asked about gets t
 visitor who belongs to another user than the one who is asked about, nothing.
 """
 
+import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
+
+import msgspec
 
 from customers.events.decoding import EventRow
 from customers.events.valkey import ValkeyDownError, run_pipeline
@@ -23,24 +27,14 @@ MOST_RECENT = 100
 MOST_LINKED = 50  # identifiers of a person whose lists are read together
 DAYS_KEPT = 90
 SECONDS_KEPT = DAYS_KEPT * 86400
-LETTERS = {Meaning.VIEW: "v", Meaning.CART: "c", Meaning.WISHLIST: "w", Meaning.PURCHASE: "p"}
+PAIRS_SECONDS = 300.0
+MOST_PAIRS = 50_000
+LETTERS: dict[str, str] = {Meaning.VIEW: "v", Meaning.CART: "c", Meaning.WISHLIST: "w", Meaning.PURCHASE: "p"}
 KINDS = {letter: str(meaning) for meaning, letter in LETTERS.items()}
-# one command for a whole batch: packing three commands a list took longer than storing the events
-ADD_TO_LISTS = """
-local most, seconds, at = tonumber(ARGV[1]), ARGV[2], 3
-for _, key in ipairs(KEYS) do
-    local count = tonumber(ARGV[at])
-    redis.call('ZADD', key, unpack(ARGV, at + 1, at + count))
-    redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)
-    redis.call('EXPIRE', key, seconds)
-    at = at + count + 1
-end
-"""
-# what both scripts below need: which group an identifier is in, whose user it holds, putting it there
+# what the scripts below need: which group an identifier is in, whether it holds a user, putting somebody there
 GROUPS = """
-local seconds, most = ARGV[1], tonumber(ARGV[2])
 local function group_of(name)
-    return redis.call('GETEX', 'same:' .. name, 'EX', seconds)
+    return redis.call('GET', 'same:' .. name)
 end
 local function is_user(name)
     return string.sub(name, 1, 8) == 'user_id:'
@@ -51,8 +45,12 @@ local function has_user(group)
     end
     return false
 end
+local function keep(name, group)
+    redis.call('EXPIRE', 'same:' .. name, seconds)
+    redis.call('EXPIRE', 'person:' .. group, seconds)
+end
 local function put(name, group)
-    if redis.call('SCARD', 'person:' .. group) < most then
+    if redis.call('SCARD', 'person:' .. group) < linked then
         redis.call('SET', 'same:' .. name, group, 'EX', seconds)
         redis.call('SADD', 'person:' .. group, name)
         redis.call('EXPIRE', 'person:' .. group, seconds)
@@ -65,43 +63,68 @@ local function move(from, to)
     redis.call('DEL', 'person:' .. from)
 end
 """
-# pairs of a user and a visitor, each with the name that a new group would get
-LINK_PAIRS = (
-    GROUPS
+# One command for a whole batch with one argument: packing an argument for each part took longer than storing the events.
+# `pairs`: user, visitor, the name that a new group would get; `lists`: key, members with their scores; `forgotten`: keys.
+REMEMBER = (
+    """
+local most, linked, seconds, given = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cmsgpack.unpack(ARGV[4])
+"""
+    + GROUPS
     + """
-for at = 3, #ARGV, 3 do
-    local user, visitor, group = ARGV[at], ARGV[at + 1], group_of(ARGV[at])
-    local other = group_of(visitor)
+local epoch = redis.call('GET', 'recent-epoch')
+if not epoch then
+    epoch = given.epoch
+    redis.call('SET', 'recent-epoch', epoch)
+end
+for _, pair in ipairs(given.pairs) do
+    local user, visitor = pair[1], pair[2]
+    local group, other = group_of(user), group_of(visitor)
     if group and group == other then
-        redis.call('EXPIRE', 'person:' .. group, seconds)
+        keep(user, group)
+        keep(visitor, group)
     elseif not other then
-        if not group then group = ARGV[at + 2]; put(user, group) end
+        if not group then
+            group = pair[3]
+            put(user, group)
+        end
         put(visitor, group)
     elseif not has_user(other) then
         if group then move(other, group) else put(user, other) end
     end
 end
+for _, list in ipairs(given.lists) do
+    redis.call('ZADD', list[1], unpack(list[2]))
+    redis.call('ZREMRANGEBYRANK', list[1], 0, -most - 1)
+    redis.call('EXPIRE', list[1], seconds)
+end
+for _, key in ipairs(given.forgotten) do
+    redis.call('DEL', key)
+end
+return epoch
 """
 )
-# groups of identifiers, each: how many, the name that a new group would get, the identifiers
+# Groups of identifiers, each: the name that a new group would get, the identifiers.
 LINK_GROUPS = (
-    GROUPS
+    """
+local linked, seconds = tonumber(ARGV[1]), ARGV[2]
+"""
+    + GROUPS
     + """
-local at = 3
-while at <= #ARGV do
-    local count, group = tonumber(ARGV[at]), nil
-    local names = {unpack(ARGV, at + 2, at + 1 + count)}
+for _, given in ipairs(cmsgpack.unpack(ARGV[3])) do
+    local fresh, names, group = given[1], given[2], nil
     for _, name in ipairs(names) do
-        if is_user(name) and not group then group = group_of(name) end
+        group = group or is_user(name) and group_of(name)
     end
     for _, name in ipairs(names) do
         local other = not group and group_of(name)
         if other and not has_user(other) then group = other end
     end
-    if not group then group = ARGV[at + 1] end
+    group = group or fresh
     for _, name in ipairs(names) do
         local other = group_of(name)
-        if other ~= group then
+        if other == group then
+            keep(name, group)
+        else
             if other and not has_user(other) then
                 move(other, group)
             elseif other then
@@ -110,7 +133,6 @@ while at <= #ARGV do
             put(name, group)
         end
     end
-    at = at + 2 + count
 end
 """
 )
@@ -163,54 +185,79 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
     Nothing of a person who refuses personalisation is kept, and what was kept is forgotten. Valkey may be down: the events
     are stored already, and only freshness is lost.
     """
-    members: dict[str, dict[str, int]] = {}
-    pairs: dict[tuple[str, str], None] = {}
+    lists: dict[str, dict[str, int]] = {}
+    pairs: dict[tuple[str, str], None] = {}  # in order: of two users of one visitor the first owns it
     forgotten: set[str] = set()
     for row in rows:
         event = row.stored
         user_id, visitor_id = event.user_id, event.anonymous_id
         if not row.personalised:
-            forgotten |= {recent_key("user_id", user_id), recent_key("anonymous_id", visitor_id)}
+            forgotten |= {f"recent:user_id:{user_id}", f"recent:anonymous_id:{visitor_id}"}
             continue
-        other_id = row.previous_id or visitor_id
-        if user_id and other_id:
+        if user_id and (other_id := row.previous_id or visitor_id):
             pairs[user_id, other_id] = None
         if row.meaning and event.product_ids:
             second = int(event.occurred_at.timestamp())
-            prefix = LETTERS[Meaning(row.meaning)] + base36(second) + ":"
-            key = recent_key("user_id", user_id) if user_id else recent_key("anonymous_id", visitor_id)
-            members.setdefault(key, {}).update((prefix + product_id, second) for product_id in event.product_ids)
-
-    def fill(pipe: Any) -> None:
-        if pairs:
-            pipe.eval(LINK_PAIRS, 0, SECONDS_KEPT, MOST_LINKED, *pair_arguments(pairs))
-        if members:
-            pipe.eval(ADD_TO_LISTS, len(members), *members, MOST_RECENT, SECONDS_KEPT, *list_arguments(members))
-        if forgotten:
-            pipe.delete(*forgotten)
-
-    if not (pairs or members or forgotten):
+            prefix = LETTERS[row.meaning] + base36(second) + ":"
+            key = f"recent:user_id:{user_id}" if user_id else f"recent:anonymous_id:{visitor_id}"
+            members = lists.setdefault(key, {})
+            for product_id in event.product_ids:
+                members[prefix + product_id] = second
+    news = [pair for pair in pairs if not _linked.knows(pair)]
+    if not (news or lists or forgotten):
         return
+    given = {
+        "pairs": named_pairs(news),
+        "lists": [(key, scores_and_members(members)) for key, members in lists.items()],
+        "forgotten": list(forgotten),
+    }
     try:
-        run_pipeline(fill)
+        if not _linked.note(news, tell_valkey(given)):
+            _linked.note(pairs, tell_valkey({"pairs": named_pairs(pairs), "lists": [], "forgotten": []}))
     except ValkeyDownError:
         return  # logged where it was noticed
 
 
-def pair_arguments(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    return [
-        part
-        for user_id, visitor_id in pairs
-        for part in (f"user_id:{user_id}", f"anonymous_id:{visitor_id}", uuid4().hex)
-    ]
+def named_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    return [(f"user_id:{user_id}", f"anonymous_id:{other_id}", uuid4().hex) for user_id, other_id in pairs]
 
 
-def list_arguments(members: dict[str, dict[str, int]]) -> list[str | int]:
-    arguments: list[str | int] = []
-    for scores in members.values():
-        newest = sorted(scores.items(), key=itemgetter(1), reverse=True)[:MOST_RECENT]
-        arguments += [2 * len(newest), *(part for member, second in newest for part in (second, member))]
-    return arguments
+def tell_valkey(given: dict[str, object]) -> bytes:
+    """Runs the script; returns the name that the present contents of Valkey got when they were empty."""
+    packed = msgspec.msgpack.encode({**given, "epoch": uuid4().hex})
+    [epoch] = run_pipeline(lambda pipe: pipe.eval(REMEMBER, 0, MOST_RECENT, MOST_LINKED, SECONDS_KEPT, packed))
+    return bytes(epoch)
+
+
+def scores_and_members(members: dict[str, int]) -> list[int | str]:
+    newest = sorted(members.items(), key=itemgetter(1), reverse=True)[:MOST_RECENT]
+    return [part for member, second in newest for part in (second, member)]
+
+
+class LinkedPairs:
+    """Pairs of a user and a visitor that Valkey was told about not long ago, by this process.
+
+    Valkey may be emptied at any moment; the epoch in its answers says whether it was.
+    """
+
+    def __init__(self) -> None:
+        self._epoch = b""
+        self._until = 0.0
+        self._pairs: set[tuple[str, str]] = set()
+
+    def knows(self, pair: tuple[str, str]) -> bool:
+        return pair in self._pairs and time.monotonic() < self._until
+
+    def note(self, pairs: Iterable[tuple[str, str]], epoch: bytes) -> bool:
+        """Adds pairs; False when what was known before is gone from Valkey."""
+        now, same = time.monotonic(), epoch == self._epoch
+        if not same or now >= self._until or len(self._pairs) > MOST_PAIRS:
+            self._epoch, self._until, self._pairs = epoch, now + PAIRS_SECONDS, set()
+        self._pairs.update(pairs)
+        return same
+
+
+_linked = LinkedPairs()
 
 
 def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
@@ -218,15 +265,13 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
 
     Silent when Valkey is down: the next events link what they carry.
     """
-    arguments: list[str | int] = [SECONDS_KEPT, MOST_LINKED]
-    for group in groups:
-        names = list(dict.fromkeys(identifier(kind, value) for kind, value in group))
-        if len(names) > 1:
-            arguments += [len(names), uuid4().hex, *names]
-    if len(arguments) == 2:
+    given = [(uuid4().hex, list(dict.fromkeys(f"{kind}:{value}" for kind, value in group))) for group in groups]
+    given = [(fresh, names) for fresh, names in given if len(names) > 1]
+    if not given:
         return
+    packed = msgspec.msgpack.encode(given)
     try:
-        run_pipeline(lambda pipe: pipe.eval(LINK_GROUPS, 0, *arguments))
+        run_pipeline(lambda pipe: pipe.eval(LINK_GROUPS, 0, MOST_LINKED, SECONDS_KEPT, packed))
     except ValkeyDownError:
         return
 
@@ -238,17 +283,13 @@ def recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[Recen
     """
     if not identifiers:
         return []
-    names = [identifier(kind, value) for kind, value in identifiers]
+    names = [f"{kind}:{value}" for kind, value in identifiers]
     try:
         [members] = run_pipeline(lambda pipe: pipe.eval(READ_LISTS, 0, MOST_RECENT, *names))
     except ValkeyDownError:
         return []
     found = [interaction_of(member) for member in set(members)]
     return sorted(found, key=lambda interaction: (interaction.at, interaction.product_id), reverse=True)[:MOST_RECENT]
-
-
-def identifier(kind: str, value: str) -> str:
-    return f"{kind}:{value}" if value else ""
 
 
 def recent_key(kind: str, value: str) -> str:
@@ -260,6 +301,7 @@ def interaction_of(member: bytes) -> RecentInteraction:
     return RecentInteraction(product_id, KINDS[head[0]], float(int(head[1:], 36)))
 
 
+@lru_cache(maxsize=4096)
 def base36(number: int) -> str:
     digits = ""
     while True:
