@@ -39,7 +39,7 @@ def joined(keys: Keys, numbers: npt.ArrayLike) -> Keys:
 
 def uniform(keys: Keys, question: int) -> Floats:
     """Evenly in [0, 1)."""
-    return (joined(keys, np.uint64(question)) >> np.uint64(11)) * 2.0**-53
+    return (joined(keys, np.uint64(question)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def exponential(keys: Keys, question: int) -> Floats:

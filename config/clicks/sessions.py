@@ -264,7 +264,7 @@ Steps = tuple[Integers, Floats, Step, Integers, Integers]
 def product_steps(shop: Shop, visits: Visits, looks: Looks) -> list[Steps]:
     key = joined(joined(visits.key[looks.visit], 30), looks.rank)
     rates = RATES[visits.kind[looks.visit]]
-    position = 10.0 + looks.rank
+    position: Floats = looks.rank.astype(np.float64) + 10
 
     def taken(chosen: Booleans, offset: float, step: Step, product: Integers = looks.product) -> Steps:
         return looks.visit[chosen], position[chosen] + offset, step, product[chosen], looks.quantity[chosen]
@@ -311,7 +311,13 @@ def closing_steps(visits: Visits, cart: Booleans) -> list[Steps]:
 
 def visit_steps(chosen: Booleans, position: float, step: Step) -> Steps:
     visit = np.flatnonzero(chosen)
-    return visit, np.full(len(visit), position), step, np.full(len(visit), NOBODY), np.ones(len(visit), dtype=np.int64)
+    return (
+        visit,
+        np.full(len(visit), position, dtype=np.float64),
+        step,
+        np.full(len(visit), NOBODY),
+        np.ones(len(visit), dtype=np.int64),
+    )
 
 
 def stacked(steps: list[Steps]) -> tuple[Integers, Floats, Integers, Integers, Integers]:

@@ -6,7 +6,7 @@ The address itself is not kept, neither in an event nor in the error file.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -110,16 +110,20 @@ class LogReader:
             ) from error
         request = request_of(fields)
         if request is None or not 200 <= status < 400:
-            return self.skip("failed_call")
+            self.skip("failed_call")
+            return None
         method, target = request
         if method not in self.methods:
-            return self.skip("other_method")
+            self.skip("other_method")
+            return None
         agent = fields.get("http_user_agent")
         if agent is not None and self.is_bot(agent):
-            return self.skip("bot")
+            self.skip("bot")
+            return None
         found = self.find(method, target, status)
         if found is None:
-            return self.leave_address(target)
+            self.leave_address(target)
+            return None
         moment = moment_of(fields)
         item: dict[str, Any] = {
             "type": found.type,
@@ -136,7 +140,7 @@ class LogReader:
 
     def _is_bot(self, agent: str) -> bool:
         own = self.mapping.bots
-        return not agent or BOTS.search(agent) is not None or (own is not None and own.search(agent) is not None)
+        return is_bot(agent) or (own is not None and own.search(agent) is not None)
 
     def _visitor_hash(self, day: str, address: str, agent: str) -> str:
         """Who came, for one day (UTC): nobody can be followed into the next."""
@@ -169,6 +173,10 @@ class LogReader:
         return self.visitor_hash(moment[:10], address.partition(",")[0].strip(), agent)
 
 
+def is_bot(agent: str) -> bool:
+    return not agent or BOTS.search(agent) is not None
+
+
 def request_of(fields: Mapping[str, str]) -> tuple[str, str] | None:
     """Method and target; None for what is no HTTP call, such as a TLS greeting on the plain port."""
     if "request_method" in fields:
@@ -179,7 +187,10 @@ def request_of(fields: Mapping[str, str]) -> tuple[str, str] | None:
             return None
         method, target = parts[:2]
     if target.startswith(("http://", "https://")):
-        address = urlsplit(target)
+        try:
+            address = urlsplit(target)
+        except ValueError:  # such as http://[
+            return None
         target = f"{address.path}?{address.query}" if address.query else address.path
     return (method, target) if target.startswith("/") else None
 
@@ -217,7 +228,11 @@ def read_epoch(text: str) -> str:
     return datetime.fromtimestamp(float(text), UTC).isoformat()
 
 
-READERS = {"msec": read_epoch, "time_iso8601": read_iso_time, "time_local": read_local_time}
+READERS: dict[str, Callable[[str], str]] = {
+    "msec": read_epoch,
+    "time_iso8601": read_iso_time,
+    "time_local": read_local_time,
+}
 
 
 def context_of(fields: Mapping[str, str], target: str, agent: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\])|([nrt]))')
 CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 # every other variable outside quotes is one word
-WITH_BLANKS = ("remote_user", "upstream_", "http_", "cookie_", "arg_", "request")
+WITH_BLANKS = ("remote_user", "time_local", "upstream_", "http_", "cookie_", "arg_", "request")
 TIMES = ("time_iso8601", "time_local", "msec")
 
 

@@ -155,4 +155,4 @@ def open_lines(path: Path) -> Iterator[LineFile]:
         ) from error
     with raw:
         status = os.fstat(raw.fileno())
-        yield LineFile(raw, name=str(path), size=status.st_size if stat.S_ISREG(status.st_mode) else 0)  # type: ignore[arg-type]
+        yield LineFile(raw, name=str(path), size=status.st_size if stat.S_ISREG(status.st_mode) else 0)

@@ -244,7 +244,9 @@ def rule_of(entry: Entry, place: str) -> Rule:
 
 
 def path_pattern(path: str, place: str) -> tuple[re.Pattern[str], dict[str, Reading]]:
-    pattern, readings, position = [], {}, 0
+    pattern: list[str] = []
+    readings: dict[str, Reading] = {}
+    position = 0
     for found in GROUP.finditer(path):
         name, many, conversion, optional = found.groups()
         before = path[position : found.start()]

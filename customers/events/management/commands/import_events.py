@@ -87,6 +87,9 @@ def find_source(key: str, *, make: bool) -> Source:
     if slugify(key) != key:
         raise CommandError(_("--source %(key)s: use small letters, digits and hyphens.") % {"key": repr(key)})
     fields = {"name": key, "kind": Source.Kind.IMPORT}
-    if make:
-        return Source.objects.get_or_create(key=key, defaults=fields)[0]
-    return Source.objects.filter(key=key).first() or Source(key=key, **fields)
+    source = Source.objects.filter(key=key).first()
+    if source is None:
+        source = Source.objects.get_or_create(key=key, defaults=fields)[0] if make else Source(key=key, **fields)
+    if not source.enabled:
+        raise CommandError(_("Source %(key)s is disabled; enable it, or name another by --source.") % {"key": key})
+    return source

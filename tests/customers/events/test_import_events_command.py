@@ -1,0 +1,120 @@
+"""``manage.py import_events``: what it prints, and what it says when it can't."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from customers.events.files.importing import Imported
+from customers.events.files.showing import LineBar
+from customers.events.files.url_mapping import builtin_mapping_text
+from customers.events.models import Event, Source
+from tests.customers.events.senders import track
+from tests.makers import make_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LOG = '203.0.113.9 - - [24/Nov/2026:10:42:00 +0000] "GET {target} HTTP/1.1" 200 5 "-" "Firefox"\n'
+
+
+def run(*arguments: Any) -> str:
+    out = io.StringIO()
+    call_command("import_events", *map(str, arguments), stdout=out, verbosity=0)
+    return out.getvalue()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "events.jsonl"
+    path.write_text(f"{json.dumps(track(messageId='m1'))}\n{json.dumps(track(messageId='m1'))}\nhello\n")
+    return path
+
+
+def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path: Path) -> None:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    lines = run(file, "--source", "old-shop").splitlines()
+    assert [line.split() for line in lines[:6]] == [
+        ["lines", "3"],
+        ["events", "2"],
+        ["taken", "1"],
+        ["known", "already", "1"],
+        ["refused", "1"],
+        ["invalid_json", "1"],
+    ]
+    assert lines[6].startswith(f"Refused lines: {tmp_path / 'exports' / 'imports' / 'events-old-shop-'}")
+    assert lines[7].endswith("lines a second.")
+    source = Source.objects.get(key="old-shop")
+    assert (source.kind, source.is_simulated) == (Source.Kind.IMPORT, False)
+    assert Event.objects.get().source == source
+
+
+def test_a_dry_run_makes_no_source(file: Path, tmp_path: Path) -> None:
+    text = run(file, "--source", "old-shop", "--dry-run", "--errors", tmp_path / "errors.csv")
+    assert "to be taken" in text
+    assert "This was a dry run: nothing was written." in text
+    assert (tmp_path / "errors.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith("3,invalid_json,")
+    assert not Source.objects.filter(key="old-shop").exists()
+    assert not Event.objects.exists()
+
+
+def test_standard_input_is_read(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
+    run("-", "--errors", tmp_path / "errors.csv")
+    assert Event.objects.count() == 1
+
+
+def test_a_log_names_the_addresses_without_an_event(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
+    text = run(path)
+    assert "calls of addresses that mean no event" in text
+    assert "Most frequent addresses without an event: /api (2), /about (1). --mapping gives them one." in text
+
+
+def test_an_own_mapping_is_used(tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text('{"events": [{"path": "/about", "page": "About us"}]}')
+    path = tmp_path / "access.log"
+    path.write_text(LOG.format(target="/about"))
+    run(path, "--mapping", mapping)
+    assert (Event.objects.get().type, Event.objects.get().name) == ("page", "About us")
+
+
+def test_the_builtin_mapping_is_printed() -> None:
+    assert run("--print-mapping") == builtin_mapping_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Name a file, or - for standard input"),
+        (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
+        (["{file}", "--source", "My Shop"], "--source 'My Shop': use small letters, digits and hyphens"),
+        (["{file}", "--mapping", "none.toml"], "There is no mapping file none.toml"),
+        (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
+        (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*What was taken so far stays"),
+    ],
+)
+def test_what_is_wrong_is_said(file: Path, arguments: list[str], message: str) -> None:
+    make_source("closed", enabled=False)
+    with pytest.raises(CommandError, match=message):
+        run(*(argument.replace("{file}", str(file)) for argument in arguments))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_shows_rate_and_time_left() -> None:
+    stream = Terminal()
+    bar = LineBar("Events", stream)
+    bar.show(Imported(lines=5_000), 250, 1_000, 2.0)
+    bar.end()
+    assert stream.getvalue().strip() == "Events [#####               ]  25 % 5,000 lines, 2,500/s (2 s, 6 s left)"
+    stream = Terminal()
+    LineBar("Events", stream).show(Imported(lines=5_000), 250, 0, 2.0)
+    assert stream.getvalue().strip() == "Events 5,000 lines, 2,500/s (2 s)"
