@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from auditlog.signals import accessed
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -30,6 +29,7 @@ from customers.events.dead_letters import Letters
 from customers.events.key_pages import KeyPages
 from customers.events.masking import PERSONAL_PART, mask_text, pretty
 from customers.events.models import Event, RejectedEvent, Source
+from customers.events.openings import record_openings
 from customers.events.reasons import reason_in_words
 from customers.events.snippets import snippets
 from customers.events.write_keys import draw_write_key, forget_sources, issue_write_key
@@ -157,7 +157,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
     def events_in_a_day(self, obj: Source) -> int:
         return activity_on(obj).events
 
-    @admin.display(description=gettext_lazy("refused in 24 hours"))
+    @admin.display(description=gettext_lazy("rejected in 24 hours"))
     def rejected_in_a_day(self, obj: Source) -> SafeString | int:
         rejected = activity_on(obj).rejected
         if not rejected:
@@ -263,7 +263,7 @@ class EventAdmin(ReadOnlyAdmin):
         if not request.user.has_perm(MAY_SEE_PERSONAL):
             admin_views.cover(event)
         elif PERSONAL_PART in event.properties:
-            accessed.send(Event, instance=event)
+            record_openings(model=Event, pks=[event.pk], actor_id=request.user.pk)
             admin_views.uncover(event)
         return event
 
@@ -369,8 +369,7 @@ class AgeFilter(admin.SimpleListFilter):
 class RejectedEventAdmin(ReadOnlyAdmin):
     """Reasons can be searched; payloads are encrypted."""
 
-    list_display = ["received_at", "age", "shown_status", "words", "shown_reason", "source", "replayed_as"]
-    list_display_links = ["received_at", "words"]
+    list_display = ["received_at", "age", "shown_status", "masked_why", "source", "replayed_as"]
     list_filter = [StatusFilter, "code", "source", AgeFilter]
     list_select_related = ["source"]
     search_fields = ["reason"]
@@ -408,7 +407,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     def get_list_display(self, request: HttpRequest) -> list[str]:
         if not request.user.has_perm(MAY_SEE_PERSONAL):
             return list(self.list_display)
-        return ["reason" if name == "shown_reason" else name for name in self.list_display]
+        return [name.removeprefix("masked_") for name in self.list_display]
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["correct"])
     def send_again(self, request: HttpRequest, queryset: Letters) -> None:
@@ -421,7 +420,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
             )
             self.message_user(request, message % {"n": result.duplicates}, messages.INFO)
         for code, refused in result.reasons.most_common():
-            message = ngettext("%(n)d was refused again: %(reason)s", "%(n)d were refused again: %(reason)s", refused)
+            message = ngettext("%(n)d was rejected again: %(reason)s", "%(n)d were rejected again: %(reason)s", refused)
             self.message_user(request, message % {"n": refused, "reason": reason_in_words(code)}, messages.WARNING)
         if result.skipped:
             message = ngettext(
@@ -447,7 +446,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         pks = list(queryset.order_by().values_list("pk", flat=True))
         with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
         if with_personal:
-            dead_letters.record_openings(pks=pks, actor_id=request.user.pk)
+            record_openings(model=RejectedEvent, pks=pks, actor_id=request.user.pk)
         lines = dead_letters.export_lines(pks=pks, with_personal=with_personal)
         response = StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="dead-letters.jsonl"'
@@ -461,13 +460,14 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     def shown_status(self, obj: RejectedEvent) -> tuple[str, str]:
         return obj.status, obj.get_status_display()
 
-    @admin.display(description=gettext_lazy("why"))
-    def words(self, obj: RejectedEvent) -> str:
-        return reason_in_words(obj.code)
+    @admin.display(description=gettext_lazy("reason"))
+    def why(self, obj: RejectedEvent) -> SafeString:
+        return format_html('{}<br><span class="home-label" lang="en">{}</span>', reason_in_words(obj.code), obj.reason)
 
     @admin.display(description=gettext_lazy("reason"))
-    def shown_reason(self, obj: RejectedEvent) -> str:
-        return mask_text(obj.reason)
+    def masked_why(self, obj: RejectedEvent) -> SafeString:
+        obj.reason = mask_text(obj.reason)
+        return self.why(obj)
 
     @admin.display(description=gettext_lazy("replayed"))
     def replayed_as(self, obj: RejectedEvent) -> SafeString | str:

@@ -1,6 +1,6 @@
 """The back office's pages of events: those of the moment, and how many come in."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.http import urlencode
 from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
@@ -110,16 +110,15 @@ def shown_events(request: HttpRequest, *, wanted: Wanted, after: int = 0, as_of:
     ]
 
 
-def shown_event(event: Event, *, today: Any, with_personal: bool) -> dict[str, Any]:
-    received = localtime(event.received_at)
+def shown_event(event: Event, *, today: date, with_personal: bool) -> dict[str, Any]:
     who = event.user_id or event.anonymous_id
     name = event.name or getattr(event, "path", None) or event.type
     products = event.product_ids
     return {
         "id": event.pk,
         "url": reverse("admin:events_event_change", args=[event.pk]),
-        "received": f"{received:%H:%M:%S}" if received.date() == today else f"{received:%Y-%m-%d %H:%M:%S}",
-        "occurred": date_format(localtime(event.occurred_at), "DATETIME_FORMAT"),
+        "received": clock(event.received_at, today=today),
+        "occurred": clock(event.occurred_at, today=today),
         "type": event.type,
         "name": name if with_personal else mask_text(name),
         "who": (who if with_personal else mask_text(who)) or "–",
@@ -131,6 +130,12 @@ def shown_event(event: Event, *, today: Any, with_personal: bool) -> dict[str, A
     }
 
 
+def clock(moment: datetime, *, today: date) -> str:
+    """The time of today, with the day before it for another day."""
+    local = localtime(moment)
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"
+
+
 def minutes_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     figures = events_by_minute(as_of=timezone.now())
     labels = [f"{localtime(start):%H:%M}" for start in figures.starts]
@@ -139,13 +144,13 @@ def minutes_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
     rows = [source_row(one) for one in figures.sources]
     if rejected:
         most = max(figures.rejected)
-        rows.append(total_row(_("refused"), rejected, most, len(labels), url=dead_letters_of(request, figures)))
+        rows.append(total_row(_("rejected"), rejected, most, len(labels), url=dead_letters_of(request, figures)))
     return page(
         request,
         model_admin=model_admin,
         template="admin/events/minutes.html",
         title=_("Events a minute"),
-        at=f"{localtime(figures.as_of):%H:%M}",
+        as_of=figures.as_of,
         time_zone=get_current_timezone_name(),
         total=sum(one.total for one in figures.sources) + rejected,
         rows=rows,
@@ -156,8 +161,8 @@ def minutes_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
         chart={
             "labels": labels,
             "sources": lines,
-            "refused": figures.rejected,
-            "refusedName": _("refused"),
+            "rejected": figures.rejected,
+            "rejectedName": _("rejected"),
             "most": max(
                 [
                     0,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from auditlog.signals import accessed
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
@@ -33,6 +32,7 @@ from customers.events.masking import (
     unmask_payload,
 )
 from customers.events.models import RejectedEvent
+from customers.events.openings import record_openings
 from customers.events.reasons import reason_in_words
 from customers.events.replay import NotOpenError, Replay, replay_rejected
 from customers.identity.fields import UnreadableFieldError
@@ -101,7 +101,7 @@ def letter_page(request: HttpRequest, *, model_admin: ModelAdmin, letter_id: str
                 return send(request, model_admin, letter, payload)
             outcome = dead_letters.check_payload(rejected=letter, payload=payload)
     elif shown.text and request.user.has_perm(MAY_SEE_PERSONAL):
-        accessed.send(RejectedEvent, instance=letter)
+        record_openings(model=RejectedEvent, pks=[letter.pk], actor_id=request.user.pk)
     response = TemplateResponse(
         request, "admin/events/letter.html", context(request, model_admin, letter, shown, form, outcome)
     )
@@ -142,7 +142,7 @@ def context(
     return {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
-        "title": _("Dead letter %(number)s") % {"number": f"#{letter.pk}"},
+        "title": _("Rejected event %(number)s") % {"number": f"#{letter.pk}"},
         "letter": letter,
         "words": reason_in_words(letter.code),
         "reason": letter.reason if may(MAY_SEE_PERSONAL) else mask_text(letter.reason),
@@ -169,11 +169,11 @@ def send(request: HttpRequest, model_admin: ModelAdmin, letter: RejectedEvent, p
     try:
         outcome = replay_rejected(rejected_id=letter.pk, payload=payload, at=timezone.now())
     except NotOpenError:
-        messages.error(request, _("Somebody else was faster: this dead letter is not open any more."))
+        messages.error(request, _("Somebody else was faster: this rejected event is not open any more."))
         return back_to(letter)
     if not outcome.accepted:
-        messages.error(request, _("It was refused again: %(reason)s") % {"reason": reason_in_words(outcome.code)})
-        model_admin.log_change(request, letter, _("Sent again and refused (%(code)s).") % {"code": outcome.code})
+        messages.error(request, _("It was rejected again: %(reason)s") % {"reason": reason_in_words(outcome.code)})
+        model_admin.log_change(request, letter, _("Sent again and rejected (%(code)s).") % {"code": outcome.code})
     elif outcome.duplicate:
         messages.warning(request, _("An event with this message id had been taken before; nothing was added."))
         model_admin.log_change(request, letter, _("Sent again; it had been taken before."))
@@ -186,7 +186,7 @@ def send(request: HttpRequest, model_admin: ModelAdmin, letter: RejectedEvent, p
 def put_aside(request: HttpRequest, model_admin: ModelAdmin, letter: RejectedEvent) -> HttpResponse:
     one = RejectedEvent.objects.filter(pk=letter.pk)
     if request.POST["do"] == "discard" and dead_letters.discard(letters=one):
-        messages.success(request, _("It was discarded. It is kept until dead letters of its age are deleted."))
+        messages.success(request, _("It was discarded. It is kept until rejected events of its age are deleted."))
         model_admin.log_change(request, letter, _("Discarded."))
     elif request.POST["do"] == "reopen" and dead_letters.reopen(letters=one):
         messages.success(request, _("It is open again."))

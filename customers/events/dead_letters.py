@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from auditlog.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, TextField
 from django.db.models.functions import Cast
@@ -141,23 +139,3 @@ def exported_payload(rejected: RejectedEvent, *, with_personal: bool) -> tuple[A
         return read_payload(text if with_personal else mask_payload(text).text), ""
     except UnreadablePayloadError as error:
         return (text, "") if with_personal else (None, f"It is no JSON ({error}), and may hold personal data.")
-
-
-def record_openings(*, pks: Collection[int], actor_id: int) -> None:
-    """Writes into the audit log who took these away, with all that is personal in them."""
-    kind = ContentType.objects.get_for_model(RejectedEvent)
-    LogEntry.objects.bulk_create(
-        [
-            LogEntry(
-                content_type=kind,
-                object_pk=str(pk),
-                object_id=pk,
-                object_repr=f"#{pk}",
-                action=LogEntry.Action.ACCESS,
-                actor_id=actor_id,
-                changes={},
-            )
-            for pk in pks
-        ],
-        batch_size=CHUNK,
-    )

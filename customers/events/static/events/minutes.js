@@ -1,4 +1,4 @@
-// Draws the events of each minute as bars stacked by source, what was refused on top of them, in the colours of the theme.
+// Draws the events of each minute as bars stacked by source, what was rejected on top of them, in the colours of the theme.
 "use strict";
 
 (() => {
@@ -14,8 +14,8 @@
         type: "bar", name: source.name, x: chart.labels, y: source.counts, customdata: source.links,
         hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: COLOURS[number % COLOURS.length] },
       }));
-      const refused = {
-        type: "bar", name: chart.refusedName, x: chart.labels, y: chart.refused,
+      const rejected = {
+        type: "bar", name: chart.rejectedName, x: chart.labels, y: chart.rejected,
         hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: isDark ? "#f87171" : "#b91c1c" },
       };
       const layout = {
@@ -26,7 +26,7 @@
         xaxis: { type: "category", gridcolor: grid, automargin: true, showgrid: false, fixedrange: true, nticks: place.clientWidth < 500 ? 5 : 12, tickangle: 0 },
         yaxis: { gridcolor: grid, automargin: true, rangemode: "tozero", nticks: 5, tickformat: "~s", ...(chart.most < 5 ? { dtick: 1 } : {}), zeroline: false, fixedrange: true },
       };
-      window.Plotly.react(place, chart.refused.some(Boolean) ? [...bars, refused] : bars, layout, { displayModeBar: false, responsive: true });
+      window.Plotly.react(place, chart.rejected.some(Boolean) ? [...bars, rejected] : bars, layout, { displayModeBar: false, responsive: true });
       if (place.dataset.ready) return;
       place.dataset.ready = "true";
       place.on("plotly_click", (event) => {

@@ -1,0 +1,261 @@
+"""The back office's pages of rejected events: read, corrected, sent again, discarded, one and many."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from auditlog.models import LogEntry
+from cryptography.fernet import Fernet
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from customers.events.models import Event, RejectedEvent, Source
+from tests.customers.events.senders import make_keyed_source, send
+from tests.customers.events.stored import make_letter, member_of
+from tests.makers import make_source
+
+pytestmark = pytest.mark.django_db
+
+LETTERS = reverse("admin:events_rejectedevent_changelist")
+PERSONAL = {
+    "type": "track",
+    "event": "Product Viewed",
+    "messageId": "m-1",
+    "properties": {"product_id": "tea", "email": "anna@example.com"},
+    "context": {"ip": "203.0.113.7"},
+}
+
+
+def page_of(letter: RejectedEvent) -> str:
+    return reverse("admin:events_rejectedevent_change", args=[letter.pk])
+
+
+def shown(client: Client, letter: RejectedEvent) -> Any:
+    page = client.get(page_of(letter))
+    assert page.status_code == 200
+    return page
+
+
+def do(client: Client, letter: RejectedEvent, what: str, text: str | None = None) -> Any:
+    initial = shown(client, letter).context["form"].initial
+    text = initial["text"] if text is None else text
+    return client.post(page_of(letter), {"text": text, "stamp": initial["stamp"], "do": what}, follow=True)
+
+
+def act(client: Client, what: str, *letters: RejectedEvent) -> Any:
+    chosen = {"action": what, "_selected_action": [letter.pk for letter in letters]}
+    return client.post(f"{LETTERS}?status=all", chosen, follow=what != "export")
+
+
+@pytest.fixture
+def rejected(valkey: redis.Redis) -> RejectedEvent:
+    """As the collector leaves it: an event that names nobody."""
+    _source, key = make_keyed_source()
+    assert send({"batch": [PERSONAL]}, key).json()["rejected"] == 1
+    return RejectedEvent.objects.get()
+
+
+@pytest.mark.parametrize("role", ["Operator", "Administrator"])
+def test_it_is_corrected_checked_and_sent_again(rejected: RejectedEvent, role: str) -> None:
+    client = member_of(role)
+    text = shown(client, rejected).context["form"].initial["text"]
+    assert "would be rejected again" in do(client, rejected, "check").text
+    corrected = text.replace('"m-1"', '"m-1",\r\n  "userId": "anna"')
+    checked = do(client, rejected, "check", corrected)
+    assert "would be taken now" in checked.text
+    assert "&quot;userId&quot;: &quot;anna&quot;" in checked.text  # what was typed is still there
+    assert not Event.objects.exists()
+    sent = do(client, rejected, "send", corrected)
+    event = Event.objects.get()
+    assert (event.user_id, event.message_id, event.product_ids) == ("anna", "m-1", ["tea"])
+    rejected.refresh_from_db()
+    assert (rejected.status, rejected.replay_message_id) == (RejectedEvent.Status.REPLAYED, "m-1")
+    assert "It was taken" in sent.text
+    assert reverse("admin:events_event_change", args=[event.pk]) in sent.text
+    assert 'name="text"' not in sent.text
+
+
+def test_who_may_not_see_personal_data_corrects_without_seeing_it(rejected: RejectedEvent) -> None:
+    operator = member_of("Operator")
+    page = shown(operator, rejected)
+    assert "anna@example.com" not in page.text
+    assert "203.0.113.7" not in page.text
+    assert "2 personal values" in page.text
+    text = page.context["form"].initial["text"].replace('"m-1"', '"m-1", "anonymousId": "a-1"')
+    do(operator, rejected, "send", text)
+    rejected.refresh_from_db()
+    assert json.loads(rejected.corrected_payload) == {**PERSONAL, "anonymousId": "a-1"}
+    assert not LogEntry.objects.filter(object_id=rejected.pk, action=LogEntry.Action.ACCESS).exists()
+
+
+def test_privacy_officer_reads_all_of_it_and_that_is_written_down(rejected: RejectedEvent) -> None:
+    officer = member_of("Privacy officer")
+    page = shown(officer, rejected)
+    assert "anna@example.com" in page.text
+    entry = LogEntry.objects.get(object_id=rejected.pk, action=LogEntry.Action.ACCESS)
+    assert entry.actor.username == "Privacy officer"
+    assert 'name="do"' not in page.text
+    assert officer.post(page_of(rejected), {"text": "{}", "stamp": "", "do": "send"}).status_code == 403
+    assert officer.post(page_of(rejected), {"do": "discard"}).status_code == 403
+    assert not Event.objects.exists()
+
+
+def test_still_wrong_one_stays_open_with_its_new_reason(rejected: RejectedEvent) -> None:
+    client = member_of("Operator")
+    text = shown(client, rejected).context["form"].initial["text"]
+    sent = do(client, rejected, "send", text.replace('"track"', '"trakc"'))
+    assert "rejected again" in sent.text
+    rejected.refresh_from_db()
+    assert (rejected.status, rejected.code) == (RejectedEvent.Status.OPEN, "unknown_type")
+    assert "trakc" in shown(client, rejected).context["form"].initial["text"]  # the last correction is gone on with
+    do(client, rejected, "send", "no json at all")
+    rejected.refresh_from_db()
+    assert rejected.status == RejectedEvent.Status.OPEN
+    assert "only who may see personal data" in shown(client, rejected).text
+
+
+def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
+    client = member_of("Operator")
+    initial = shown(client, rejected).context["form"].initial
+    do(
+        member_of("Administrator"),
+        rejected,
+        "send",
+        json.dumps({**PERSONAL, "type": "other", "email": "b@example.com"}),
+    )
+    late = client.post(page_of(rejected), {**initial, "do": "send"})
+    assert "Somebody else stored another correction" in late.text
+    do(client, rejected, "discard")
+    closed = do(client, rejected, "send")
+    assert not Event.objects.exists()
+    assert 'name="text"' not in closed.text
+
+
+def test_sending_what_was_taken_before_says_so(rejected: RejectedEvent) -> None:
+    source = Source.objects.get()
+    twin = make_letter({**PERSONAL, "userId": "u1"}, source=source)
+    client = member_of("Operator")
+    do(client, twin, "send")
+    text = shown(client, rejected).context["form"].initial["text"].replace('"m-1"', '"m-1", "userId": "u2"')
+    assert "had been taken before" in do(client, rejected, "send", text).text
+    assert Event.objects.get().user_id == "u1"
+
+
+def test_it_is_discarded_and_opened_again(rejected: RejectedEvent) -> None:
+    client = member_of("Operator")
+    assert "It was discarded" in do(client, rejected, "discard").text
+    assert "Open again" in shown(client, rejected).text
+    assert "It is open again" in do(client, rejected, "reopen").text
+    history = client.get(reverse("admin:events_rejectedevent_history", args=[rejected.pk])).text
+    assert "Discarded." in history
+    assert "Opened again." in history
+
+
+def test_payload_whose_key_is_gone_opens_with_the_problem(rejected: RejectedEvent, settings: Any) -> None:
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    page = member_of("Administrator").get(page_of(rejected))
+    assert "FIELD_KEYS" in page.text
+    assert 'name="text"' not in page.text
+
+
+def test_unknown_ones_are_not_found(admin_client: Client) -> None:
+    for number in ("999", "x"):
+        assert admin_client.get(f"{LETTERS}{number}/change/").status_code == 404
+
+
+def test_list_shows_open_ones_counts_reasons_and_filters() -> None:
+    now = datetime.now(UTC)
+    old = make_letter(at=now - timedelta(days=8), code="unknown_type")
+    fresh = make_letter(at=now, source=make_source("web"))
+    discarded = make_letter(at=now, status=RejectedEvent.Status.DISCARDED)
+    client = member_of("Operator")
+
+    def listed(query: str = "") -> list[RejectedEvent]:
+        return list(client.get(f"{LETTERS}{query}").context["cl"].result_list)
+
+    assert listed() == [fresh, old]
+    assert listed("?status=discarded") == [discarded]
+    assert len(listed("?status=all")) == 3
+    assert listed("?age=older") == [old]
+    assert listed("?age=day") == [fresh]
+    assert listed("?code=unknown_type") == [old]
+    assert listed(f"?source__id__exact={fresh.source_id}") == [fresh]
+    assert listed("?q=anonymousId") == [fresh, old]
+    assert listed("?q=Opened") == []  # stands in the payload alone
+    context = client.get(LETTERS).context
+    assert [(one["code"], one["letters"]) for one in context["open_reasons"]] == [
+        ("missing_identity", 1),
+        ("unknown_type", 1),
+    ]
+
+
+def test_list_takes_as_many_queries_for_many_as_for_one_and_decrypts_nothing() -> None:
+    client = member_of("Operator")
+
+    def queries() -> list[str]:
+        with CaptureQueriesContext(connection) as taken:
+            client.get(LETTERS)
+        return [query["sql"] for query in taken]
+
+    make_letter()
+    for_one = queries()
+    for number in range(20):
+        make_letter(source=make_source(f"source-{number}"), code=f"code-{number}")
+    assert len(queries()) == len(for_one)
+    assert not any('"payload"' in query for query in for_one)
+
+
+def test_many_are_sent_again_after_the_cause_is_gone(valkey: redis.Redis) -> None:
+    right = make_letter({**PERSONAL, "userId": "u1"})
+    twin = make_letter({**PERSONAL, "userId": "u1"}, at=datetime.now(UTC))
+    wrong = make_letter()
+    page = act(member_of("Operator"), "send_again", right, twin, wrong)
+    assert "2 were taken." in page.text
+    assert "1 of them had been taken before." in page.text
+    assert "1 was rejected again: Neither" in page.text
+    assert Event.objects.count() == 1
+    assert "m-1" in page.text  # as which message
+
+
+def test_many_are_discarded() -> None:
+    assert "2 were discarded." in act(member_of("Operator"), "discard", make_letter(), make_letter()).text
+    assert not RejectedEvent.objects.exclude(status=RejectedEvent.Status.DISCARDED).exists()
+
+
+def test_selection_is_downloaded_as_json_lines() -> None:
+    chosen, _other = make_letter(PERSONAL), make_letter()
+    answers = {role: act(member_of(role), "export", chosen) for role in ("Operator", "Privacy officer")}
+    lines = {role: b"".join(answer).decode() for role, answer in answers.items()}
+    assert answers["Operator"]["Content-Disposition"] == 'attachment; filename="dead-letters.jsonl"'
+    assert [json.loads(line)["id"] for line in lines["Operator"].splitlines()] == [chosen.pk]
+    assert "anna@example.com" not in lines["Operator"]
+    assert json.loads(lines["Privacy officer"])["payload"] == PERSONAL
+    entry = LogEntry.objects.get(object_id=chosen.pk, action=LogEntry.Action.ACCESS)
+    assert entry.actor.username == "Privacy officer"
+
+
+def test_who_may_only_look_cannot_act(valkey: redis.Redis) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_rejectedevent"))
+    client = Client()
+    client.force_login(viewer)
+    letter = make_letter({**PERSONAL, "userId": "u1"})
+    act(client, "send_again", letter)
+    act(client, "discard", letter)
+    letter.refresh_from_db()
+    assert letter.status == RejectedEvent.Status.OPEN
+    assert not Event.objects.exists()
+    assert "anna@example.com" not in client.get(page_of(letter)).text
+
+
+def test_reasons_stand_in_the_readers_language(rejected: RejectedEvent) -> None:
+    client = member_of("Operator", language="zh-hans")
+    assert "都没有说明这是谁的事件" in client.get(LETTERS).text
+    page = client.get(page_of(rejected)).text
+    assert "都没有说明这是谁的事件" in page
+    assert "重新发送" in page
