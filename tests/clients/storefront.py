@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Response
 from tests.browser.conftest import start_chromium
 
 PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
-MOST_SECONDS = 20
+MOST_SECONDS = 40
 
 
 class Shop(ThreadingHTTPServer):
