@@ -141,6 +141,20 @@ class Interactions:
         weight = decayed(self.weight, self.order, self.as_of, half_life_days)
         return summed(self.user, self.item, weight, (self.n_users, self.n_items))
 
+    def baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
+        """Number of the basket of each interaction, from 0: what one person did at the same moment, as the lines of an order are.
+
+        With `gap_s` a basket also goes on over pauses of at most so many seconds.
+        """
+        if not gap_s >= 0:
+            raise ValueError(f"gap_s must be at least 0, got {gap_s}")
+        by_user = np.lexsort((self.order, self.user))
+        user, order = self.user[by_user], self.order[by_user]
+        begins = (np.diff(user) != 0) | (np.diff(order) > gap_s)
+        numbers = np.empty(len(self), np.int32)
+        numbers[by_user] = np.concatenate([[0], np.cumsum(begins)])[: len(self)]
+        return numbers
+
     def histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
         """The interactions of the given user rows (all by default), each oldest first, as recommendations start from them."""
         chosen = np.arange(self.n_users, dtype=np.int32) if users is None else _rows("users", users, self.n_users)

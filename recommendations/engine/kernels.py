@@ -16,6 +16,7 @@ type Flags = npt.NDArray[np.bool_]
 
 compiled = numba.njit(nogil=True, cache=True)
 inlined = numba.njit(nogil=True, cache=True, inline="always")
+reordered = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})  # sums of products in vector registers
 
 
 @inlined
@@ -156,16 +157,19 @@ def product_top_k(
     rows: Ints,
     skip: Ints,
     shrinkage: np.float32,
+    least: int,
     out_columns: Ints,
     out_values: Floats,
     out_counts: Ints,
 ) -> None:
     """The k largest positive entries of the named rows of A·B, best first, without column skip[row].
 
-    With shrinkage λ > 0 an entry summed over n terms is multiplied by n / (n + λ). k is the width of `out_columns`.
+    Entries summed over fewer than `least` terms are left out. With shrinkage λ > 0 an entry summed over n terms is multiplied by
+    n / (n + λ). k is the width of `out_columns`.
     """
+    counting = shrinkage > 0 or least > 1
     total = np.zeros(n_columns, np.float64)
-    terms = np.zeros(n_columns if shrinkage > 0 else 0, np.int32)
+    terms = np.zeros(n_columns if counting else 0, np.int32)
     met = np.zeros(n_columns, np.bool_)
     order = np.empty(n_columns, np.int32)
     k = out_columns.shape[1]
@@ -184,14 +188,14 @@ def product_top_k(
                     order[count] = column
                     count += 1
                 total[column] += factor * b_data[q]
-                if shrinkage > 0:
+                if counting:
                     terms[column] += 1
         size = 0
         for index in range(count):
             column = order[index]
             value = np.float32(total[column])
-            if shrinkage > 0:
-                value *= terms[column] / (terms[column] + shrinkage)
+            if counting:
+                value = value * terms[column] / (terms[column] + shrinkage) if terms[column] >= least else np.float32(0)
                 terms[column] = 0
             total[column] = 0
             met[column] = False
@@ -325,3 +329,143 @@ def texts_equal(
             equal[index] = blob[start + place] == other_blob[other_start + place]
             place += 1
     return equal
+
+
+@compiled
+def dense_product(left: Floats, right: Floats, out: Floats) -> None:
+    """out += left · right for dense float32 matrices; a row's result does not depend on the other rows, as it does in BLAS."""
+    tile = 2048
+    for first in range(0, right.shape[1], tile):
+        last = min(first + tile, right.shape[1])
+        for row in range(left.shape[0]):
+            target = out[row, first:last]
+            for middle in range(left.shape[1]):
+                factor = left[row, middle]
+                if factor != 0:
+                    source = right[middle, first:last]
+                    for column in range(last - first):
+                        target[column] += factor * source[column]
+
+
+@reordered
+def _dot(left: Floats, right: Floats) -> np.float32:
+    total = np.float32(0)
+    for place in range(left.shape[0]):
+        total += left[place] * right[place]
+    return total
+
+
+@reordered
+def _times_system(
+    gram: Floats, ridge: np.float32, columns: Ints, weights: Floats, others: Floats, vector: Floats, out: Floats
+) -> None:
+    """out = (gram + ridge · I + Σ_p weights[p] · y_p y_pᵀ) · vector with y_p = others[columns[p]]."""
+    factors = vector.shape[0]
+    for place in range(factors):
+        out[place] = ridge * vector[place]
+    for row in range(factors):
+        value = vector[row]
+        for place in range(factors):
+            out[place] += value * gram[row, place]
+    for p in range(columns.shape[0]):
+        other = others[columns[p]]
+        value = weights[p] * _dot(other, vector)
+        for place in range(factors):
+            out[place] += value * other[place]
+
+
+@reordered
+def descend_rows(
+    indptr: Ints, indices: Ints, data: Floats, gram: Floats, ridges: Floats, others: Floats, steps: int, rows: Floats
+) -> None:
+    """Each row a few conjugate-gradient steps nearer to the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
+    factors = others.shape[1]
+    residual = np.empty(factors, np.float32)
+    direction = np.empty(factors, np.float32)
+    image = np.empty(factors, np.float32)
+    for row in range(rows.shape[0]):
+        columns = indices[indptr[row] : indptr[row + 1]]
+        weights = data[indptr[row] : indptr[row + 1]]
+        x = rows[row]
+        if columns.shape[0] == 0:
+            x[:] = 0
+            continue
+        ridge = ridges[row]
+        _times_system(gram, ridge, columns, weights, others, x, residual)
+        for place in range(factors):
+            residual[place] = -residual[place]
+        for p in range(columns.shape[0]):
+            other = others[columns[p]]
+            for place in range(factors):
+                residual[place] += weights[p] * other[place]
+        direction[:] = residual
+        size = _dot(residual, residual)
+        for _ in range(steps):
+            if size < 1e-20:
+                break
+            _times_system(gram, ridge, columns, weights, others, direction, image)
+            stride = size / _dot(direction, image)
+            for place in range(factors):
+                x[place] += stride * direction[place]
+                residual[place] -= stride * image[place]
+            smaller = _dot(residual, residual)
+            for place in range(factors):
+                direction[place] = residual[place] + smaller / size * direction[place]
+            size = smaller
+
+
+@compiled
+def _factorise(system: npt.NDArray[np.float64]) -> None:
+    """Cholesky factor L of a positive definite matrix, into its lower triangle."""
+    size = system.shape[0]
+    for row in range(size):
+        for column in range(row + 1):
+            total = system[row, column]
+            for place in range(column):
+                total -= system[row, place] * system[column, place]
+            system[row, column] = np.sqrt(total) if row == column else total / system[column, column]
+
+
+@compiled
+def _solve_factorised(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
+    """L Lᵀ x = vector, in place."""
+    size = lower.shape[0]
+    for row in range(size):
+        total = vector[row]
+        for place in range(row):
+            total -= lower[row, place] * vector[place]
+        vector[row] = total / lower[row, row]
+    for row in range(size - 1, -1, -1):
+        vector[row] /= lower[row, row]
+        for place in range(row):
+            vector[place] -= lower[row, place] * vector[row]
+
+
+@compiled
+def fold_in_rows(
+    indptr: Ints, indices: Ints, data: Floats, gram: Floats, ridges: Floats, others: Floats, out: Floats
+) -> None:
+    """The exact solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y for each row; 0 for a row without entries."""
+    factors = others.shape[1]
+    system = np.empty((factors, factors), np.float64)
+    vector = np.empty(factors, np.float64)
+    for row in range(out.shape[0]):
+        if indptr[row] == indptr[row + 1]:
+            out[row] = 0
+            continue
+        vector[:] = 0
+        for one in range(factors):
+            for two in range(one + 1):
+                system[one, two] = gram[one, two]
+            system[one, one] += ridges[row]
+        for p in range(indptr[row], indptr[row + 1]):
+            other = others[indices[p]]
+            for one in range(factors):
+                value = np.float64(data[p]) * other[one]
+                vector[one] += value
+                for two in range(one + 1):
+                    system[one, two] += value * other[two]
+        _factorise(system)
+        _solve_factorised(system, vector)
+        for place in range(factors):
+            out[row, place] = vector[place]

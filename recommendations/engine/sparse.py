@@ -94,13 +94,23 @@ def product(a: csr_array, b: csr_array) -> csr_array:
     )
 
 
+def dense_product(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
+    """A·B of dense matrices as float32; each row is the same whatever other rows A has."""
+    left, right = np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32)
+    out = np.zeros((left.shape[0], right.shape[1]), np.float32)
+    map_blocks(
+        lambda start, stop: kernels.dense_product(left[start:stop], right, out[start:stop]), len(out), smallest=8
+    )
+    return out
+
+
 def top_k_product(
-    a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0
+    a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0, least: int = 1
 ) -> csr_array:
     """The k largest positive entries of each row of A·B, best first (ties: lower column first).
 
     `skip[row]` is a column to leave out (-1: none). With shrinkage λ an entry that is a sum of n products is multiplied by
-    n / (n + λ). The whole product is never held: memory is n_rows · k entries.
+    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never held: memory is n_rows · k entries.
     """
     n_rows, n_columns = a.shape[0], b.shape[1]
     width = max(1, min(k, n_columns))
@@ -112,7 +122,7 @@ def top_k_product(
     map_blocks(
         lambda start, stop: kernels.product_top_k(
             a.indptr, a.indices, a.data, b.indptr, b.indices, b.data, n_columns,
-            rows[start:stop], skipped, np.float32(shrinkage), columns, values, counts,
+            rows[start:stop], skipped, np.float32(shrinkage), least, columns, values, counts,
         ),
         n_rows,
     )  # fmt: skip

@@ -1,8 +1,10 @@
 """Small data sets with known answers."""
 
+from typing import Any
+
 import numpy as np
 
-from recommendations.engine import IdMap, Interactions, Products
+from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, Products
 from recommendations.engine.algorithms.blend import Blend
 
 SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 4), "u5": (5, 3, 4)}
@@ -53,6 +55,23 @@ def make_products(n_items: int) -> Products:
             "brand": [("Acme", "")[item % 2] for item in range(n_items)],
         }
     )
+
+
+MADE_WITH: dict[str, dict[str, Any]] = {
+    "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
+}
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),
+    "ease of the head": ("ease", {"max_items": 40, "k": 20}),
+}
+
+
+def make_algorithm(name: str) -> Algorithm:
+    """With parameters under which the contract's small data have an answer; VARIANTS are further ways to run one."""
+    if name == "blend":
+        return make_blend()
+    algorithm, parameters = VARIANTS.get(name, (name, MADE_WITH.get(name, {})))
+    return ALGORITHMS[algorithm](**parameters)
 
 
 def make_blend() -> Blend:

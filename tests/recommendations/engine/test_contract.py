@@ -18,15 +18,13 @@ from recommendations.engine import (
     restore,
 )
 from recommendations.engine.contract import register
-from tests.recommendations.engine.makers import make_blend, make_products, make_random_interactions
+from tests.recommendations.engine.makers import VARIANTS, make_algorithm, make_products, make_random_interactions
 
 INTERACTIONS = make_random_interactions()
 PRODUCTS = make_products(INTERACTIONS.n_items)
 N = INTERACTIONS.n_items
-
-
-def make(name: str) -> Algorithm:
-    return make_blend() if name == "blend" else ALGORITHMS[name]()
+NAMES = sorted({*ALGORITHMS, *VARIANTS})
+make = make_algorithm
 
 
 def dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
@@ -42,10 +40,10 @@ def dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Algorithm]:
-    return {name: make(name).fit(INTERACTIONS, PRODUCTS) for name in ALGORITHMS}
+    return {name: make(name).fit(INTERACTIONS, PRODUCTS) for name in NAMES}
 
 
-@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+@pytest.mark.parametrize("name", NAMES)
 class TestEveryAlgorithm:
     @pytest.fixture
     def model(self, name, fitted):
@@ -152,7 +150,7 @@ class TestEveryAlgorithm:
             restore({}, saved)
         with pytest.raises(WrongModelError, match="unknown"):
             restore(arrays, {**saved, "algorithm": "oracle"})
-        with pytest.raises(WrongModelError, match=name):
+        with pytest.raises(WrongModelError, match=model.name):
             type(model).from_arrays(arrays, {**saved, "algorithm": "oracle"})
 
     def test_explanation_sums_to_the_score(self, model):
