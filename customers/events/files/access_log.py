@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy
 
 from customers.events.files.url_mapping import Found, UrlMapping, read_query
 
@@ -46,10 +46,10 @@ CAMPAIGN = {
 SECONDS_REMEMBERED = 64
 
 SKIPPED = {
-    "other_method": gettext_noop("calls by a method that no event has"),
-    "failed_call": gettext_noop("calls that failed or were sent elsewhere for good"),
-    "bot": gettext_noop("calls of bots, by their user agent"),
-    "no_event": gettext_noop("calls of addresses that mean no event"),
+    "other_method": gettext_lazy("calls by a method that no event has"),
+    "failed_call": gettext_lazy("calls that failed or were sent elsewhere for good"),
+    "bot": gettext_lazy("calls of bots, by their user agent"),
+    "no_event": gettext_lazy("calls of addresses that mean no event"),
 }
 
 

@@ -57,7 +57,7 @@ def describe(imported: Imported, seconds: float) -> str:
     ]
     if imported.skipped:
         rows += [(_("left out"), imported.skipped.total())]
-        rows += [(f"  {_(SKIPPED[reason])}", count) for reason, count in imported.skipped.most_common()]
+        rows += [(f"  {SKIPPED[reason]}", count) for reason, count in imported.skipped.most_common()]
     width = max(len(text) for text, _count in rows)
     lines = [f"{text:<{width}}  {count:>12,}" for text, count in rows]
     if imported.sections:
