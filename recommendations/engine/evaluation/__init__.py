@@ -2,20 +2,25 @@
 
 Ranking metrics take `hits`, bool (people, n): whether the product at each place of the list was relevant, best first, and
 `relevant`, int (people,): how many products were relevant to each. They return one figure a person, NaN for people to whom
-nothing was relevant. A list shorter than n counts as filled up with misses.
+nothing was relevant. A list shorter than n counts as filled up with misses. Metrics beyond accuracy take the lists themselves.
 """
 
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
 from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
-from recommendations.engine.evaluation.splits import Split, cut_in_time, leave_last_out
+from recommendations.engine.evaluation.segments import SegmentResult, by_segment
+from recommendations.engine.evaluation.splits import Split, cut_in_time, given_split, hold_out, leave_last_out
 
 __all__ = [
     "Evaluation",
     "Interval",
     "Result",
+    "SegmentResult",
     "Split",
+    "by_segment",
     "cut_in_time",
     "evaluate",
+    "given_split",
+    "hold_out",
     "intervals",
     "judge",
     "leave_last_out",

@@ -12,15 +12,20 @@ from recommendations.engine.contract import Algorithm
 from recommendations.engine.evaluation.average_precision import average_precision
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
 from recommendations.engine.evaluation.coverage import coverage
+from recommendations.engine.evaluation.diversity import diversity
 from recommendations.engine.evaluation.f1 import f1
+from recommendations.engine.evaluation.gini import gini
 from recommendations.engine.evaluation.hit_rate import hit_rate
 from recommendations.engine.evaluation.hits import Counts, Hits, PerPerson, hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.novelty import novelty
+from recommendations.engine.evaluation.popularity_lift import popularity_lift
 from recommendations.engine.evaluation.precision import precision
 from recommendations.engine.evaluation.recall import recall
 from recommendations.engine.evaluation.reciprocal_rank import reciprocal_rank
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
+from recommendations.engine.sparse import transposed
 from recommendations.engine.topn import recommend
 
 RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {
@@ -48,7 +53,10 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything measured on one cut. `users` are the rows of the people judged; `scores[algorithm][metric, n]` one figure each."""
+    """Everything measured on one cut. `users` are the rows of the people judged; `scores[algorithm][metric, n]` one figure each.
+
+    rankings: algorithm → int32 (users, largest n) of the items shown. relevant: CSR (users, items) of what counted as a hit.
+    """
 
     results: list[Result]
     users: npt.NDArray[np.int32]
@@ -56,6 +64,8 @@ class Evaluation:
     fit_s: dict[str, float]
     recommend_s: dict[str, float]
     seed: int
+    rankings: dict[str, npt.NDArray[np.int32]]
+    relevant: csr_array
 
     def value(self, algorithm: str, metric: str, n: int) -> Result:
         """One result. Errors: KeyError."""
@@ -118,25 +128,36 @@ def judge(
     allowed: npt.NDArray[np.bool_] | None = None,
     fit_s: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """`evaluate` for algorithms that are fitted on train already."""
+    """`evaluate` for algorithms that are fitted on train already. Diversity is by who has the products in train."""
     users = np.unique(test.user)
     histories = train.histories(users)
     relevant = relevant_items(test, train, users, exclude_seen)
     counts = np.diff(relevant.indptr)
+    own = train.user_items()
+    item_users = transposed(own)
+    had_by, own = np.diff(item_users.indptr), own[users, :]
     results: list[Result] = []
+    rankings = {}
     scores: dict[str, dict[tuple[str, int], PerPerson]] = {}
     recommend_s = {}
     for name, algorithm in algorithms.items():
         start = time.perf_counter()
         ranking = recommend(algorithm, histories, max(ns), exclude_seen=exclude_seen, allowed=allowed, tie_seed=seed)
         recommend_s[name] = time.perf_counter() - start
+        rankings[name] = ranking.items
         hits = hits_of(ranking.items, relevant)
         scores[name] = {
             (metric, n): formula(hits[:, :n], counts) for n in ns for metric, formula in RANKING_METRICS.items()
         }
+        for n in ns:
+            items = ranking.items[:, :n]
+            scores[name]["novelty", n] = novelty(items, had_by, train.n_users)
+            scores[name]["diversity", n] = diversity(items, item_users)
+            scores[name]["popularity_lift", n] = popularity_lift(items, own, had_by)
+            results.append(Result(name, "coverage", n, coverage(items, train.n_items), None, None))
+            results.append(Result(name, "gini", n, gini(items, train.n_items), None, None))
         results += _results(name, scores[name], seed)
-        results += [Result(name, "coverage", n, coverage(ranking.items[:, :n], train.n_items), None, None) for n in ns]
-    return Evaluation(results, users, scores, dict(fit_s or {}), recommend_s, seed)
+    return Evaluation(results, users, scores, dict(fit_s or {}), recommend_s, seed, rankings, relevant)
 
 
 def _results(name: str, scores: dict[tuple[str, int], PerPerson], seed: int) -> list[Result]:

@@ -1,9 +1,11 @@
 """Past and future: what an algorithm may learn from and what it is judged by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from recommendations.engine.ids import IdMap
 from recommendations.engine.interactions import Interactions
 
 
@@ -51,6 +53,53 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     if not is_test.any() or not is_train.any():
         raise EmptySplitError(f"nobody has more than {last} interactions")
     return Split(interactions.subset(np.sort(by_user[is_train])), interactions.subset(np.sort(by_user[is_test])))
+
+
+def given_split(*, train: Interactions, test: Interactions) -> Split:
+    """A split that somebody else has made, each part with its own ids: both numbered by the users and items of either.
+
+    Errors: EmptySplitError when a part is empty or nobody of test is in train. People of test who are not in train stay: the
+    protocols of published splits count them.
+    """
+    users, (train_user, test_user) = _united(train.users, test.users, train.user, test.user)
+    items, (train_item, test_item) = _united(train.items, test.items, train.item, test.item)
+    if not np.isin(test_user, train_user).any():
+        raise EmptySplitError(
+            f"nobody of test is in train: {len(test)} interactions of {test.n_users} and {len(train)} of {train.n_users} people"
+        )
+    return Split(
+        replace(train, user=train_user, item=train_item, users=users, items=items),
+        replace(test, user=test_user, item=test_item, users=users, items=items),
+    )
+
+
+def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
+    """test: a random `share` of the different items of each person, rounded, but at least one stays in train.
+
+    All interactions of a person with an item go to the same side. How validation is cut from data without time.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, got {share}")
+    pairs = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
+    distinct, pair = np.unique(pairs, return_inverse=True)
+    users = distinct // max(1, interactions.n_items)
+    shuffled = np.lexsort((np.random.default_rng(seed).random(len(distinct)), users))
+    counts = np.bincount(users, minlength=interactions.n_users)
+    place = np.arange(len(distinct)) - np.concatenate([[0], np.cumsum(counts)])[users[shuffled]]
+    wanted = np.minimum(np.rint(counts * share), np.maximum(counts - 1, 0))
+    is_test = np.zeros(len(distinct), np.bool_)
+    is_test[shuffled] = place < wanted[users[shuffled]]
+    if not is_test.any():
+        raise EmptySplitError(f"a share of {share} of each person's items is nowhere a whole item")
+    return Split(interactions.subset(~is_test[pair]), interactions.subset(is_test[pair]))
+
+
+def _united(
+    one: IdMap, two: IdMap, one_rows: npt.NDArray[np.int32], two_rows: npt.NDArray[np.int32]
+) -> tuple[IdMap, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
+    ids = one.ids(), two.ids()
+    both = IdMap.of([*ids[0], *ids[1]])
+    return both, (both.rows(ids[0])[one_rows], both.rows(ids[1])[two_rows])
 
 
 def _range(interactions: Interactions) -> str:

@@ -7,7 +7,14 @@ from recommendations.engine import Interactions
 from recommendations.engine.algorithms.popularity import Popularity
 from recommendations.engine.algorithms.repeat import Repeat
 from recommendations.engine.blend_search import choose_weights
-from recommendations.engine.evaluation import cut_in_time, evaluate, intervals, leave_last_out
+from recommendations.engine.evaluation import (
+    cut_in_time,
+    evaluate,
+    given_split,
+    hold_out,
+    intervals,
+    leave_last_out,
+)
 from recommendations.engine.evaluation.splits import EmptySplitError
 from tests.recommendations.engine.makers import make_random_interactions
 
@@ -46,6 +53,44 @@ def test_last_and_second_last_are_left_out_for_test_and_validation():
     assert test.train.order.tolist() == [1, 2, 1, 5]
     assert validation.test.order.tolist() == [2]
     assert validation.train.order.tolist() == [1, 1]
+
+
+def test_given_parts_share_one_numbering_and_keep_strangers_of_test():
+    train = Interactions.from_ids(user_ids=["a", "b"], item_ids=["x", "z"], order=[1, 2])
+    test = Interactions.from_ids(user_ids=["b", "c"], item_ids=["y", "x"], order=[3, 4])
+    split = given_split(train=train, test=test)
+    assert split.train.users is split.test.users
+    assert split.test.users.ids() == ["a", "b", "c"]
+    assert split.test.items.ids(split.test.item) == ["y", "x"]
+    assert split.train.items.ids(split.train.item) == ["x", "z"]
+    assert split.test.order.tolist() == [3, 4]
+
+
+def test_given_parts_of_different_people_are_refused():
+    train, test = (Interactions.from_ids(user_ids=[user], item_ids=["x"]) for user in "ab")
+    with pytest.raises(EmptySplitError, match="nobody of test is in train"):
+        given_split(train=train, test=test)
+
+
+def test_a_share_of_each_persons_items_is_held_out_with_all_its_lines():
+    interactions = make_random_interactions()
+    split = hold_out(interactions, share=0.25, seed=4)
+    train, test = split.train.user_items() > 0, split.test.user_items() > 0
+    assert len(split.train) + len(split.test) == len(interactions)
+    assert train.multiply(test).nnz == 0
+    counts = np.diff((interactions.user_items() > 0).indptr)
+    np.testing.assert_array_equal(np.diff(test.indptr), np.minimum(np.rint(counts * 0.25), counts - 1))
+    again = hold_out(interactions, share=0.25, seed=4)
+    np.testing.assert_array_equal(again.test.item, split.test.item)
+    assert not np.array_equal(hold_out(interactions, share=0.25, seed=5).test.item, split.test.item)
+
+
+def test_share_that_is_no_whole_item_anywhere_is_refused():
+    interactions = Interactions.from_ids(user_ids=["a", "b"], item_ids=["x", "y"])
+    with pytest.raises(EmptySplitError, match=r"0\.2"):
+        hold_out(interactions, share=0.2, seed=0)
+    with pytest.raises(ValueError, match="share"):
+        hold_out(interactions, share=1.0, seed=0)
 
 
 def test_interval_holds_the_mean_and_shrinks_with_more_people():

@@ -1,0 +1,84 @@
+"""The same figures for parts of the people, and for products that few have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.evaluation.bootstrap import intervals
+from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.runner import RANKING_METRICS, Evaluation
+from recommendations.engine.interactions import Interactions
+
+COLD_ITEMS = "cold items"
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """`metric`@`n` of `algorithm` among the `people` of one segment who have a figure; low…high holds it with 95 %."""
+
+    segment: str
+    algorithm: str
+    metric: str
+    n: int
+    people: int
+    value: float
+    low: float
+    high: float
+
+
+def people_segments(
+    train: Interactions, users: npt.NDArray[np.integer], *, loyal_from: int = 5
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Masks over `users` by how many baskets (orders, visits) they have in train: new 1 at most, loyal `loyal_from` and more, active between."""
+    if loyal_from < 2:
+        raise ValueError(f"loyal_from must be at least 2, got {loyal_from}")
+    _, first_lines = np.unique(train.baskets(), return_index=True)
+    counts = np.bincount(train.user[first_lines], minlength=train.n_users)[users]
+    return {"new": counts <= 1, "active": (counts > 1) & (counts < loyal_from), "loyal": counts >= loyal_from}
+
+
+def cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bool_]:
+    """bool (n_items,): fewer than `below` people have it in train."""
+    return people_with(train) < below
+
+
+def people_with(train: Interactions) -> npt.NDArray[np.integer]:
+    """How many people have each item."""
+    return np.bincount(train.user_items().indices, minlength=train.n_items)
+
+
+def by_segment(
+    evaluation: Evaluation,
+    train: Interactions,
+    *,
+    metrics: Sequence[str] = ("recall", "ndcg", "hit_rate"),
+    n: int = 10,
+    loyal_from: int = 5,
+    cold_below: int = 5,
+) -> list[SegmentResult]:
+    """Figures of each algorithm for new, active and loyal people, and with only the cold items counted as relevant.
+
+    A segment nobody belongs to has people 0 and NaN. Errors: KeyError for a metric or n that was not evaluated.
+    """
+    masks = people_segments(train, evaluation.users, loyal_from=loyal_from)
+    cold = _only_columns(evaluation.relevant, cold_items(train, below=cold_below))
+    results = []
+    for name, scores in evaluation.scores.items():
+        hits = hits_of(evaluation.rankings[name][:, :n], cold)
+        for metric in metrics:
+            parts = {segment: scores[metric, n][mask] for segment, mask in masks.items()}
+            parts[COLD_ITEMS] = RANKING_METRICS[metric](hits, np.diff(cold.indptr))
+            for segment, values in parts.items():
+                found = intervals(values[:, None], seed=evaluation.seed)[0]
+                people = int(np.isfinite(values).sum())
+                results.append(SegmentResult(segment, name, metric, n, people, found.value, found.low, found.high))
+    return results
+
+
+def _only_columns(matrix: csr_array, columns: npt.NDArray[np.bool_]) -> csr_array:
+    kept = csr_array(matrix.multiply(columns.astype(matrix.dtype)[None, :]))
+    kept.eliminate_zeros()
+    return kept

@@ -1,0 +1,133 @@
+"""EASE and weighted matrix factorisation against their closed forms."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine import Histories, Interactions, recommend
+from recommendations.engine.algorithms.ease import EASE, TooManyItemsError
+from recommendations.engine.algorithms.ials import IALS
+from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
+
+
+def test_ease_by_hand_for_two_items():
+    # XᵀX = [[2, 1], [1, 2]] and λ = 1: P = [[3, -1], [-1, 3]] / 8, so both weights are 1/3.
+    interactions = Interactions.from_ids(user_ids=list("aabc"), item_ids=list("xyxy"))
+    model = EASE(regularisation=1.0).fit(interactions)
+    np.testing.assert_allclose(model.weights_.toarray(), [[0, 1 / 3], [1 / 3, 0]], rtol=1e-6)
+
+
+def test_ease_equals_the_closed_form_in_double_precision():
+    interactions = make_random_interactions()
+    X = (interactions.user_items().toarray() > 0).astype(float)
+    P = np.linalg.inv(X.T @ X + 5.0 * np.eye(X.shape[1]))
+    B = -P / np.diag(P)
+    np.fill_diagonal(B, 0)
+    bought = X.sum(axis=0) > 0
+    found = EASE(regularisation=5.0).fit(interactions).weights_.toarray()
+    np.testing.assert_allclose(found, B * bought * bought[:, None], atol=1e-5)
+
+
+def test_ease_keeps_the_largest_magnitudes_of_each_row():
+    interactions = make_random_interactions()
+    whole = EASE(regularisation=5.0).fit(interactions).weights_.toarray()
+    cut = EASE(regularisation=5.0, k=3).fit(interactions).weights_.toarray()
+    for all_values, kept in zip(np.abs(whole), np.abs(cut), strict=True):
+        np.testing.assert_allclose(np.sort(kept)[-3:], np.sort(all_values)[-3:], rtol=1e-6)
+
+
+def test_ease_of_a_large_catalogue_learns_the_most_bought_items():
+    interactions = make_random_interactions()
+    people = (interactions.user_items().toarray() > 0).sum(axis=0)
+    model = EASE(max_items=10).fit(interactions)
+    assert len(model.head_) == 10
+    assert people[model.head_].min() >= np.delete(people, model.head_).max()
+    scored = np.unique(model.score(interactions.histories()).indices)
+    assert set(scored.tolist()) <= set(model.head_.tolist())
+
+
+def test_ease_refuses_what_does_not_fit_and_says_what_would():
+    interactions = make_random_interactions()
+    with pytest.raises(TooManyItemsError, match=r"max_items=10 and memory_mb=2000 allow 10.*beyond='head'"):
+        EASE(max_items=10, beyond="refuse").fit(interactions)
+    few = EASE(memory_mb=0.001, beyond="refuse")
+    with pytest.raises(TooManyItemsError, match="allow 14"):
+        few.fit(interactions)
+    with pytest.raises(ValueError, match="leave no item"):
+        EASE(memory_mb=0).fit(interactions)
+    with pytest.raises(ValueError, match="beyond"):
+        EASE(beyond="swap").fit(interactions)
+
+
+def make_blocks() -> Interactions:
+    """Two tastes, everybody with three of the four products of theirs."""
+    rows = [(user, item) for user in range(16) for item in range(4) if item != user // 4 % 4]
+    users = [f"u{user:02d}" for user, _ in rows]
+    items = [f"i{item + 4 * (user % 2)}" for user, item in rows]
+    return Interactions.from_ids(user_ids=users, item_ids=items)
+
+
+def objective(model: IALS, X: np.ndarray, people: np.ndarray, items: np.ndarray) -> float:
+    scores = people @ items.T
+    has = X > 0
+    s_people = (has.sum(axis=1) + model.unobserved_weight * X.shape[1]) ** model.frequency_exponent
+    s_items = (has.sum(axis=0) + model.unobserved_weight * X.shape[0]) ** model.frequency_exponent
+    ridge = s_people @ np.square(people).sum(axis=1) + s_items @ np.square(items).sum(axis=1)
+    squares = model.unobserved_weight * np.square(scores).sum()
+    return float((X * np.square(1 - scores)).sum() + squares + model.regularisation * ridge)
+
+
+def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
+    interactions = make_random_interactions()
+    model = IALS(factors=5, regularisation=0.05, weighting="log").fit(interactions)
+    Y = model.item_vectors_.astype(float)
+    w = np.log1p(interactions.user_items().toarray().astype(float))
+    found = model.vectors(interactions.histories())
+    for user in (0, 7, 33):
+        ridge = 0.05 * ((w[user] > 0).sum() + 0.1 * len(Y))
+        system = 0.1 * Y.T @ Y + ridge * np.eye(5) + (Y.T * w[user]) @ Y
+        np.testing.assert_allclose(found[user], np.linalg.solve(system, Y.T @ w[user]), rtol=1e-3, atol=1e-5)
+
+
+def test_every_sweep_lowers_the_objective():
+    interactions = make_random_interactions()
+    X = (interactions.user_items().toarray() > 0).astype(float)
+    values = []
+    for iterations in (1, 2, 4, 12, 40):
+        model = IALS(factors=6, iterations=iterations, seed=3).fit(interactions)
+        values.append(objective(model, X, model.vectors(interactions.histories()), model.item_vectors_))
+    assert values == sorted(values, reverse=True)
+    assert values[-2] - values[-1] < 0.05 * values[-1], "twelve sweeps are near the end"
+
+
+def test_unseen_person_gets_the_vector_of_somebody_with_the_same_history():
+    interactions = make_blocks()
+    model = IALS(factors=4).fit(interactions)
+    known = model.score(interactions.histories().rows(0, 1))
+    stranger = model.score(Histories.of_lists([[1, 2, 3]], n_items=8))
+    np.testing.assert_array_equal(known, stranger)
+
+
+def test_missing_product_of_each_taste_comes_first():
+    interactions = make_blocks()
+    model = IALS(factors=4).fit(interactions)
+    first = recommend(model, interactions.histories(), 1, exclude_seen=True).items[:, 0]
+    for user in range(16):
+        assert interactions.items.id(first[user]) == f"i{user // 4 % 4 + 4 * (user % 2)}"
+
+
+@pytest.mark.parametrize("model", [EASE(regularisation=1.0), IALS(factors=2)])
+def test_withheld_squares_of_the_checkerboard_come_back_first(model):
+    board, withheld = make_checkerboard()
+    first = recommend(model.fit(board), board.histories(), 1, exclude_seen=True).items[:, 0]
+    for user, item in withheld.items():
+        assert board.items.id(first[board.users.row(user)]) == item
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [(EASE(k=0), "k"), (EASE(regularisation=0.0), "regularisation"), (IALS(factors=0), "factors"), (IALS(steps=0), "steps"),
+     (IALS(regularisation=0.0), "regularisation"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
+)  # fmt: skip
+def test_wrong_parameters_are_named(model, named):
+    with pytest.raises(ValueError, match=named):
+        model.fit(make_random_interactions())

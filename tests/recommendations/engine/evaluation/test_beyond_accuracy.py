@@ -1,0 +1,116 @@
+"""Novelty, diversity, concentration, popularity bias and segments, worked out by hand."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from recommendations.engine import Interactions
+from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.evaluation import by_segment, evaluate
+from recommendations.engine.evaluation.diversity import diversity
+from recommendations.engine.evaluation.gini import gini
+from recommendations.engine.evaluation.novelty import novelty
+from recommendations.engine.evaluation.popularity_lift import popularity_lift
+from recommendations.engine.evaluation.segments import cold_items, people_segments
+
+LISTS = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], np.int32)
+
+
+def test_novelty_is_the_mean_self_information_in_bits():
+    np.testing.assert_allclose(novelty(LISTS, np.array([8, 2, 0]), 8), [(0 + 2) / 2, 3, np.nan])
+
+
+def test_diversity_is_one_minus_the_mean_cosine_of_all_pairs():
+    vectors = csr_array(np.array([[1.0, 0, 0], [2, 2, 0], [0, 0, 0], [0, 0, 5]]))
+    lists = np.array([[0, 1, 3], [0, 2, -1], [1, -1, -1], [-1, -1, -1]], np.int32)
+    np.testing.assert_allclose(diversity(lists, vectors), [1 - np.sqrt(0.5) / 3, 1, np.nan, np.nan], atol=1e-6)
+
+
+def test_diversity_of_many_lists_equals_the_pairs_counted_one_by_one():
+    draws = np.random.default_rng(0)
+    vectors = draws.random((40, 6)) * (draws.random((40, 6)) < 0.4)
+    lists = np.array([draws.permutation(40)[:8] for _ in range(1100)], np.int32)
+    lengths = np.linalg.norm(vectors, axis=1)
+    cosines = vectors @ vectors.T / np.maximum(np.outer(lengths, lengths), 1e-12)
+    np.fill_diagonal(cosines, 0)
+    expected = [1 - cosines[np.ix_(row, row)].sum() / 56 for row in lists]
+    np.testing.assert_allclose(diversity(lists, csr_array(vectors)), expected, atol=1e-5)
+
+
+def test_gini_is_zero_when_all_are_shown_equally_and_large_when_one_is():
+    assert gini(np.array([[0, 1], [2, 3]], np.int32), 4) == pytest.approx(0)
+    assert gini(np.array([[0], [0], [0]], np.int32), 4) == pytest.approx(3 / 4)
+    assert gini(np.array([[0, 1], [0, -1]], np.int32), 2) == pytest.approx((2 - 1) / (2 * 3))
+    assert np.isnan(gini(np.full((2, 2), -1, np.int32), 4))
+
+
+def test_popularity_lift_compares_with_the_persons_own_products():
+    own = csr_array(np.array([[0, 0, 1], [1, 0, 1], [1, 0, 0]]))
+    np.testing.assert_allclose(popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan])
+
+
+def make_past() -> tuple[Interactions, Interactions]:
+    """New a (one order of two lines), active b (two orders), loyal c (five); z is bought by one of them only."""
+    users = ["a", "a", "b", "b", *"ccccc"]
+    items = ["x", "y", "x", "y", "x", "y", "x", "y", "z"]
+    train = Interactions.from_ids(user_ids=users, item_ids=items, order=[1, 1, 1, 2, 1, 2, 3, 4, 5])
+    test = Interactions.from_ids(
+        user_ids=list("abc"), item_ids=["z", "x", "x"], order=[9, 9, 9], users=train.users, items=train.items
+    )
+    return train, test
+
+
+def test_people_are_new_active_or_loyal_by_their_orders():
+    train, _ = make_past()
+    segments = people_segments(train, np.arange(3))
+    assert {name: mask.tolist() for name, mask in segments.items()} == {
+        "new": [True, False, False],
+        "active": [False, True, False],
+        "loyal": [False, False, True],
+    }
+    with pytest.raises(ValueError, match="loyal_from"):
+        people_segments(train, np.arange(3), loyal_from=1)
+
+
+def test_cold_items_are_those_few_people_have():
+    assert cold_items(make_past()[0], below=2).tolist() == [False, False, True]
+
+
+def test_figures_by_segment():
+    train, test = make_past()
+    evaluation = evaluate(
+        algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2, 3)
+    )
+    found = {result.segment: result for result in by_segment(evaluation, train, metrics=["recall"], n=2, cold_below=2)}
+    assert {name: result.value for name, result in found.items()} == {
+        "new": 0.0,  # z is not among the two most popular
+        "active": 1.0,
+        "loyal": 1.0,
+        "cold items": 0.0,
+    }
+    assert all(result.people == 1 for result in found.values())
+    (whole,) = (
+        result
+        for result in by_segment(evaluation, train, metrics=["recall"], n=3, cold_below=2)
+        if result.segment == "cold items"
+    )
+    assert whole.value == 1.0
+
+
+def test_segment_without_anybody_has_no_figure():
+    train, test = make_past()
+    evaluation = evaluate(algorithms={"p": Popularity()}, train=train, test=test, exclude_seen=False, seed=1)
+    found = {result.segment: result for result in by_segment(evaluation, train, loyal_from=9)}
+    assert found["loyal"].people == 0
+    assert np.isnan(found["loyal"].value)
+
+
+def test_the_runner_tells_what_lies_beyond_accuracy():
+    train, test = make_past()
+    evaluation = evaluate(
+        algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2,)
+    )
+    assert evaluation.value("popularity", "novelty", 2).value == pytest.approx(0)
+    assert evaluation.value("popularity", "gini", 2).value == pytest.approx(1 / 3)
+    assert evaluation.value("popularity", "diversity", 2).value == pytest.approx(0, abs=1e-6)
+    assert evaluation.value("popularity", "popularity_lift", 2).low is not None
