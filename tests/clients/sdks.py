@@ -16,6 +16,7 @@ from tests.clients.installing import install_node_packages, install_old_python_c
 from tests.clients.storefront import visit
 
 FOLDER = Path(__file__).parent
+STOREFRONT = FOLDER / "storefront.html"
 MOST_SECONDS = 60
 
 Call = dict[str, Any]
@@ -37,6 +38,11 @@ class Sdk(Protocol):
     most_a_call: int
 
     def send(self, calls: Sequence[Call], *, host: str, write_key: str) -> Report: ...
+
+
+def need_chromium() -> None:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
 
 
 def run_program(command: list[str], task: dict[str, Any], **options: Any) -> Report:
@@ -89,11 +95,9 @@ class BrowserSdk:
     most_a_call: int = 250
 
     def send(self, calls: Sequence[Call], *, host: str, write_key: str) -> Report:
-        if CHROMIUM is None:
-            pytest.skip("no chromium on this machine: apt-get install chromium")
+        need_chromium()
         task = {"calls": calls, "host": host, "writeKey": write_key, "batches": len(calls) > 20}
-        page = (FOLDER / "storefront.html").read_text()
-        with visit(page, node_folder=install_node_packages()) as opened:
+        with visit(STOREFRONT.read_text(), node_folder=install_node_packages()) as opened:
             made = opened.page.evaluate("task => drive(task)", task)
             opened.wait_for(set(made["made"]))
         strange = [address for address in opened.addresses if not address.startswith((opened.shop, host, "data:"))]

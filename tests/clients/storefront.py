@@ -21,8 +21,8 @@ MOST_SECONDS = 40
 class Shop(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, page: str, scripts: Path) -> None:
-        super().__init__(("127.0.0.1", 0), ShopHandler)
+    def __init__(self, page: str, scripts: Path, port: int) -> None:
+        super().__init__(("127.0.0.1", port), ShopHandler)
         self.page = page.encode()
         self.scripts = scripts
 
@@ -88,14 +88,14 @@ class Visit:
 
 
 @contextmanager
-def visit(page: str, *, node_folder: Path) -> Iterator[Visit]:
-    """The page, with analytics-next's own files under ``/analytics-next/``."""
-    with Shop(page, node_folder / PACKAGE) as shop:
+def visit(page: str, *, node_folder: Path, port: int = 0, headers: dict[str, str] | None = None) -> Iterator[Visit]:
+    """The page, with analytics-next's own files under ``/analytics-next/``; ``headers`` are the browser's own, such as Sec-GPC."""
+    with Shop(page, node_folder / PACKAGE, port) as shop:
         thread = Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
             with start_chromium() as browser:
-                opened = Visit(browser.new_page(), shop.url)
+                opened = Visit(browser.new_context(extra_http_headers=headers).new_page(), shop.url)
                 opened.page.goto(shop.url)
                 yield opened
         finally:

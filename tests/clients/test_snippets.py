@@ -13,8 +13,8 @@ from customers.events import bodies, decoding
 from customers.events.models import Event, RejectedEvent, Source
 from customers.events.snippets import KEY_TO_FILL_IN, snippets
 from customers.events.vocabulary import NAMES, meaning_of
-from tests.browser.conftest import CHROMIUM
 from tests.clients.installing import ROOT, install_node_packages
+from tests.clients.sdks import need_chromium
 from tests.clients.storefront import visit
 from tests.customers.events.senders import make_keyed_source
 
@@ -59,8 +59,7 @@ def run_in_shell(code: str) -> None:
 
 
 def run_in_chromium(page: str, *, events: int) -> None:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
+    need_chromium()
     with visit(page, node_folder=install_node_packages()) as opened:
         opened.wait_for_count(events)
     assert opened.complaints == []
