@@ -69,6 +69,12 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Removes old receipts, by which repeated events are known."),
     ),
     Job(
+        task="customers.events.tasks.purge_events",
+        cron="45 0 * * *",
+        title=_("Purge old events"),
+        does=_("Removes events that are older than their source keeps them."),
+    ),
+    Job(
         task="customers.events.tasks.purge_rejected_events",
         cron="25 0 * * *",
         title=_("Purge rejected events"),

@@ -39,7 +39,12 @@ PERSON_KEYS = frozenset(
     {PERSONAL, "previousId", "session_id", "sessionId", "user_id", "userId", "anonymous_id", "anonymousId"}
 )
 IMPERSONAL_CONTEXT = ("library", "consent", "consentManagement")
-BOTH_PURPOSES = frozenset({Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION})
+ANALYTICS = Consent.Purpose.ANALYTICS
+BOTH_PURPOSES = frozenset({ANALYTICS, Consent.Purpose.PERSONALISATION})
+# made once: each of these would be made anew for every value that is looked at
+TEXT_OR_INTEGER, NUMBER, TEXT_OR_NUMBER = (int, str), (int, float), (int, float, str)
+PRODUCT_KEYS = ("product_id", "productId", "item_id", "sku")
+LISTED_PRODUCT_KEYS = ("product_id", "productId", "item_id", "id", "sku")
 
 
 class ItemError(Exception):
@@ -177,7 +182,7 @@ def row_of(item: Item, *, index: int, raw: bytes, frame: Frame) -> EventRow:
     refused = BOTH_PURPOSES if frame.opted_out else refused_purposes(context)
     personal = take_personal(kind, properties, context)
     session_id = short_text(context.get("sessionId") or properties.get("session_id"), 100)
-    if Consent.Purpose.ANALYTICS in refused:
+    if refused and ANALYTICS in refused:
         user_id = anonymous_id = session_id = ""
         properties, context, personal = impersonal_properties(kind, properties), impersonal_context(context), {}
     if personal:
@@ -336,10 +341,11 @@ def occurred_at_of(item: Item, *, sent_at: Any, received_at: datetime) -> dateti
     except (ValueError, TypeError, OverflowError) as error:
         reason = f"{field} is {shown(stated)}; give an ISO 8601 time such as 2026-11-24T10:42:00Z."
         raise ItemError("invalid_timestamp", reason) from error
+    sent = item.sentAt if item.sentAt is not None else sent_at
     try:
-        occurred = received_at - (moment_of(item.sentAt if item.sentAt is not None else sent_at) - original)
+        occurred = original if sent is None else received_at - (moment_of(sent) - original)
     except (ValueError, TypeError, OverflowError):
-        occurred = original  # no sentAt, or one that can't be read: the clock can't be corrected
+        occurred = original  # sentAt can't be read: the clock can't be corrected
     if occurred < OLDEST:
         raise ItemError("invalid_timestamp", f"{field} is {shown(stated)}; give a time after 1970.")
     return received_at if occurred - received_at > FUTURE_ALLOWED else occurred
@@ -350,7 +356,7 @@ def moment_of(value: Any) -> datetime:
     if isinstance(value, str):
         moment = datetime.fromisoformat(value.strip())
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, NUMBER):
         raise TypeError("no time")
     try:
         return datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
@@ -360,20 +366,21 @@ def moment_of(value: Any) -> datetime:
 
 def product_ids_of(properties: dict[str, Any]) -> list[str]:
     """The products an event is about, each once, in order: its own id, then those of its list."""
-    found = [product_id_of(properties, ("product_id", "productId", "item_id", "sku"))]
+    own = product_id_of(properties, PRODUCT_KEYS)
+    found = [own] if own else []
     for name in ("products", "items"):
         listed = properties.get(name)
         if isinstance(listed, list):
-            keys = ("product_id", "productId", "item_id", "id", "sku")
-            found += [product_id_of(product, keys) for product in listed if isinstance(product, dict)]
-    return list(dict.fromkeys(product_id for product_id in found if product_id))
+            found += [product_id_of(product, LISTED_PRODUCT_KEYS) for product in listed if isinstance(product, dict)]
+    return found if len(found) < 2 and own else [product_id for product_id in dict.fromkeys(found) if product_id]
 
 
 def product_id_of(properties: dict[str, Any], keys: tuple[str, ...]) -> str:
     for key in keys:
         value = properties.get(key)
         if (
-            isinstance(value, int | str)
+            value is not None
+            and isinstance(value, TEXT_OR_INTEGER)
             and not isinstance(value, bool)
             and 0 < len(text := str(value)) <= MOST_PRODUCT_ID
         ):
@@ -385,7 +392,7 @@ def value_of(properties: dict[str, Any]) -> Decimal | None:
     """The money an event states; None where it is absent or can't be an amount (the properties keep it as it came)."""
     for key in ("total", "revenue", "value"):
         stated = properties.get(key)
-        if isinstance(stated, bool) or not isinstance(stated, int | float | str) or stated == "":
+        if stated is None or stated == "" or isinstance(stated, bool) or not isinstance(stated, TEXT_OR_NUMBER):
             continue
         try:
             amount = Decimal(str(stated))

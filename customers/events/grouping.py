@@ -22,6 +22,8 @@ from customers.events.recording import Call, Recorded, Refusal, Writer
 logger = logging.getLogger(__name__)
 
 MOST_ROWS = 5000  # in one statement
+FEW_CALLS = 8
+GATHER_SECONDS = 0.001
 PAUSE_SECONDS = 0.5  # after the server failed, calls are refused at once for this long
 STATEMENT_SECONDS = 20
 CONNECT_SECONDS = 3
@@ -50,6 +52,7 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._queue: list[Waiting] = []
         self._writing = False
+        self._in_company = False
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._down_until = 0.0
 
@@ -73,8 +76,11 @@ class GroupCommit:
         return waiting.outcome()
 
     def _write_group(self) -> None:
+        if self._in_company and len(self._queue) < FEW_CALLS:
+            time.sleep(GATHER_SECONDS)  # many calls come at once: more of them fit into this statement
         with self._lock:
             group = self._take()
+            self._in_company = len(group) > 1
         try:
             self._settle(group)
         finally:

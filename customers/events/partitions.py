@@ -1,5 +1,6 @@
 """Monthly partitions of the event table: made ahead of time, so that retention is a DROP."""
 
+import re
 from datetime import UTC, date, datetime
 
 from django.db import connection, transaction
@@ -40,3 +41,19 @@ def make_partition(first: date, following: date) -> str:
             return ""
         cursor.execute(statements.as_string(cursor.connection))
     return name
+
+
+def existing_partitions() -> list[tuple[str, date | None]]:
+    """Names and months of the event table's partitions, oldest first; the default partition has no month."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid"
+            " WHERE inhparent = 'events_event'::regclass ORDER BY relname"
+        )
+        names = [name for (name,) in cursor.fetchall()]
+    return [(name, month_of(name)) for name in names]
+
+
+def month_of(partition: str) -> date | None:
+    found = re.fullmatch(r"events_event_(\d{4})_(\d{2})", partition)
+    return date(int(found[1]), int(found[2]), 1) if found else None

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from customers.events.decoding import EventRow
-from customers.events.valkey import ValkeyDownError, run_pipeline
+from customers.events.valkey import ValkeyDownError, run_command
 from customers.events.vocabulary import Meaning
 
 MOST_RECENT = 100
@@ -225,8 +225,7 @@ def named_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
 def tell_valkey(given: dict[str, object]) -> bytes:
     """Runs the script; returns the name that the present contents of Valkey got when they were empty."""
     packed = msgspec.msgpack.encode({**given, "epoch": uuid4().hex})
-    [epoch] = run_pipeline(lambda pipe: pipe.eval(REMEMBER, 0, MOST_RECENT, MOST_LINKED, SECONDS_KEPT, packed))
-    return bytes(epoch)
+    return bytes(run_command("EVAL", REMEMBER, 0, MOST_RECENT, MOST_LINKED, SECONDS_KEPT, packed))
 
 
 def scores_and_members(members: dict[str, int]) -> list[int | str]:
@@ -271,7 +270,7 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
         return
     packed = msgspec.msgpack.encode(given)
     try:
-        run_pipeline(lambda pipe: pipe.eval(LINK_GROUPS, 0, MOST_LINKED, SECONDS_KEPT, packed))
+        run_command("EVAL", LINK_GROUPS, 0, MOST_LINKED, SECONDS_KEPT, packed)
     except ValkeyDownError:
         return
 
@@ -285,7 +284,7 @@ def recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[Recen
         return []
     names = [f"{kind}:{value}" for kind, value in identifiers]
     try:
-        [members] = run_pipeline(lambda pipe: pipe.eval(READ_LISTS, 0, MOST_RECENT, *names))
+        members = run_command("EVAL", READ_LISTS, 0, MOST_RECENT, *names)
     except ValkeyDownError:
         return []
     found = [interaction_of(member) for member in set(members)]

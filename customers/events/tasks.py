@@ -23,3 +23,8 @@ def purge_rejected_events() -> None:
 @shared_task(exclusive=True)
 def ensure_partitions() -> None:
     partitions.ensure_partitions(as_of=datetime.now(UTC))
+
+
+@shared_task(exclusive=True)
+def purge_events() -> None:
+    retention.purge_events(as_of=datetime.now(UTC))

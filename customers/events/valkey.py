@@ -22,7 +22,7 @@ class ValkeyDownError(Exception):
 
 
 class Pipelines:
-    """Sends commands in one round trip each; after a failure it refuses at once until the pause is over."""
+    """Sends pipelines and commands in one round trip each; after a failure it refuses at once until the pause is over."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -39,12 +39,19 @@ class Pipelines:
         Raises:
             ValkeyDownError: Valkey can't be reached, or answered with an error.
         """
-        if time.monotonic() < self._down_until:
-            raise ValkeyDownError("Valkey failed a moment ago.")
         pipeline = self._client.pipeline(transaction=False)
         fill(pipeline)
+        return self._ask(pipeline.execute)
+
+    def call(self, *command: str | int | bytes) -> Any:
+        """The answer to one command, with less effort than a pipeline takes; raises as ``run`` does."""
+        return self._ask(self._client.execute_command, *command)
+
+    def _ask[T](self, ask: Callable[..., T], *arguments: str | int | bytes) -> T:
+        if time.monotonic() < self._down_until:
+            raise ValkeyDownError("Valkey failed a moment ago.")
         try:
-            return pipeline.execute()
+            return ask(*arguments)
         except redis.RedisError as error:
             self._down_until = time.monotonic() + PAUSE_SECONDS
             logger.warning("Valkey does not answer (%s): doing without for %.0f s", error, PAUSE_SECONDS)
@@ -59,3 +66,8 @@ def pipelines_of(url: str) -> Pipelines:
 def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
     """Runs commands on the Valkey named by the settings, in one round trip."""
     return pipelines_of(settings.VALKEY_URL).run(fill)
+
+
+def run_command(*command: str | int | bytes) -> Any:
+    """Runs one command likewise."""
+    return pipelines_of(settings.VALKEY_URL).call(*command)

@@ -21,7 +21,7 @@ from config.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
-WEB_THREADS = 4
+WEB_THREADS = 16  # events of many calls that wait at the same moment are stored together
 BACKGROUND = 10  # niceness: a page is waited for, a nightly training is not
 
 

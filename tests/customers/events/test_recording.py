@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -11,9 +11,8 @@ from customers.events import recording
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
 from customers.events.partitions import ensure_partitions
 from customers.events.recording import record_events
-from customers.events.retention import purge_receipts, purge_rejected_events
 from tests.customers.events.senders import refusal, rows
-from tests.makers import NOON, make_source
+from tests.makers import make_source
 
 
 @pytest.mark.django_db(transaction=True)
@@ -84,19 +83,6 @@ def test_product_ids_with_quotes_and_backslashes_come_back_as_they_were() -> Non
     row.stored.product_ids = ['a"b', "c\\d", "{e,f}", "NULL", ""]
     record_events(rows=[row])
     assert Event.objects.get().product_ids == ['a"b', "c\\d", "{e,f}", "NULL", ""]
-
-
-@pytest.mark.django_db
-def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> None:
-    source_id = make_source().pk
-    old = NOON - timedelta(days=31)
-    refused = refusal(source_id=source_id, at=old)
-    record_events(rows=rows("old", source_id=source_id, at=old), refusals=[refused])
-    record_events(rows=rows("young", source_id=source_id))
-    limit = NOON - timedelta(days=30)
-    assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)
-    assert EventReceipt.objects.get().message_id == "young"
-    assert Event.objects.count() == 2
 
 
 @pytest.mark.django_db

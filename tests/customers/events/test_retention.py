@@ -1,0 +1,90 @@
+"""What is old goes: each source's events after its own time, whole months where all are past it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from customers.events.models import Event, EventReceipt, Outbox, Source
+from customers.events.partitions import ensure_partitions, existing_partitions
+from customers.events.recording import record_events
+from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
+from tests.customers.events.senders import refusal, rows
+from tests.makers import NOON, make_source
+
+pytestmark = pytest.mark.django_db
+
+SPRING = datetime(2031, 3, 10, tzinfo=UTC)
+
+
+def record(message_id: str, source: Source, at: datetime, *, processed: bool = True) -> None:
+    record_events(rows=rows(message_id, source_id=source.pk, at=at))
+    if processed:
+        Outbox.objects.all().delete()
+
+
+def stored() -> list[str]:
+    return sorted(Event.objects.values_list("message_id", flat=True))
+
+
+def months() -> set[str]:
+    return {name for name, month in existing_partitions() if month is not None and month.year == 2031}
+
+
+def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> None:
+    source_id, old = make_source().pk, NOON - timedelta(days=31)
+    record_events(rows=rows("old", source_id=source_id, at=old), refusals=[refusal(source_id=source_id, at=old)])
+    record_events(rows=rows("young", source_id=source_id))
+    limit = NOON - timedelta(days=30)
+    assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)
+    assert EventReceipt.objects.get().message_id == "young"
+    assert Event.objects.count() == 2
+
+
+def test_month_past_every_source_is_dropped_and_a_short_retention_deletes_its_own_rows() -> None:
+    ensure_partitions(as_of=SPRING)
+    patient, hasty = make_source("patient", retention_days=50), make_source("hasty", retention_days=10)
+    for message_id, source, day in (
+        ("patient-march", patient, 0),
+        ("hasty-march", hasty, 0),
+        ("patient-april", patient, 31),
+        ("hasty-april", hasty, 31),
+        ("hasty-may", hasty, 60),
+    ):
+        record(message_id, source, SPRING + timedelta(days=day))
+    dropped, deleted = purge_events(as_of=SPRING + timedelta(days=75))
+    assert ("events_event_2031_03" in dropped, deleted) == (True, 2)
+    assert stored() == ["patient-april"]
+    assert months() == {"events_event_2031_04", "events_event_2031_05"}
+
+
+def test_event_that_waits_to_be_processed_is_not_thrown_away() -> None:
+    ensure_partitions(as_of=SPRING)
+    source = make_source(retention_days=10)
+    record("processed", source, SPRING)
+    record("waiting", source, SPRING, processed=False)
+    dropped, deleted = purge_events(as_of=SPRING + timedelta(days=400))
+    assert ("events_event_2031_03" in dropped, deleted) == (False, 1)
+    assert stored() == ["waiting"]
+    Outbox.objects.all().delete()
+    dropped, _deleted = purge_events(as_of=SPRING + timedelta(days=400))
+    assert "events_event_2031_03" in dropped
+    assert stored() == []
+
+
+def test_event_in_the_default_partition_is_deleted_like_any_other() -> None:
+    source = make_source(retention_days=10)
+    record("late", source, datetime(2029, 1, 1, tzinfo=UTC))
+    assert purge_events(as_of=SPRING)[1] == 1
+    assert stored() == []
+
+
+def test_short_retention_of_one_source_leaves_the_others_alone() -> None:
+    keeper, goer = make_source("keeper", retention_days=4000), make_source("goer", retention_days=1)
+    record("kept", keeper, SPRING)
+    record("gone", goer, SPRING)
+    purge_events(as_of=SPRING + timedelta(days=5))
+    assert stored() == ["kept"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM events_event_default")
+        assert cursor.fetchone()[0] == 1
