@@ -50,7 +50,7 @@ def owners_of(email_hashes: Sequence[str]) -> dict[str, int]:
 def latest_lines(customer_ids: Sequence[int]) -> dict[int, str]:
     lines = (
         Consent.objects.filter(customer__in=customer_ids, purpose=Consent.Purpose.EMAIL)
-        .order_by("customer", "-recorded_at", "-id")
-        .distinct("customer")
+        .order_by("customer_id", "-recorded_at", "-id")
+        .distinct("customer_id")
     )
     return dict(lines.values_list("customer_id", "status"))

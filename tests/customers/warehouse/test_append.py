@@ -1,0 +1,228 @@
+"""What is appended between two exports is read once, whatever a process leaves behind, and the export makes one file of it."""
+
+import os
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from customers.events.models import Event
+from customers.processing.models import ProcessingRun
+from customers.warehouse import append
+from customers.warehouse.append import APPENDING, finish_appends, join_appended
+from customers.warehouse.connection import warehouse
+from customers.warehouse.export import export_table
+from customers.warehouse.files import PART, live_files, remove_shadowed
+from customers.warehouse.models import AppendMark
+from customers.warehouse.tables import EVENTS
+from tests.children import start_child
+from tests.customers.processing.support import NOW, order, process, product, send, track
+
+TODAY, YESTERDAY = "2026-11-24", "2026-11-23"
+
+
+@pytest.fixture
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    return tmp_path / "warehouse"
+
+
+def views(count: int, at: datetime = NOW, prefix: str = "m") -> None:
+    send(*[{**track("Product Viewed", product()), "messageId": f"{prefix}{number}"} for number in range(count)], at=at)
+
+
+def rows() -> list[dict[str, Any]]:
+    with warehouse() as tables:
+        return tables["events"].order_by("id").to_pyarrow().to_pylist()
+
+
+def ids() -> list[int]:
+    return [row["id"] for row in rows()]
+
+
+def stored() -> list[int]:
+    return list(Event.objects.order_by("id").values_list("id", flat=True))
+
+
+def export() -> None:
+    export_table(table="events", started_at=NOW)
+
+
+def live(root: Path) -> dict[str, list[str]]:
+    return {day: [path.name for path in files] for day, files in live_files(root, EVENTS).items()}
+
+
+@pytest.mark.django_db
+def test_processed_events_are_in_the_warehouse_as_an_export_writes_them(root: Path) -> None:
+    views(2, at=NOW - timedelta(days=1))
+    send(order(products=[product("tea", 10, 2)], total=20, currency="EUR", email="ada@example.org"))
+    process()
+    appended = rows()
+    assert live(root) == {day: ["append-000000000001-000000000001.parquet"] for day in (YESTERDAY, TODAY)}
+    export()
+    assert rows() == appended
+    assert live(root) == {YESTERDAY: [PART], TODAY: [PART]}
+    assert [row["id"] for row in appended] == stored()
+
+
+@pytest.mark.django_db
+def test_what_waits_is_exported_after_its_turn_only(root: Path) -> None:
+    views(2)
+    process()
+    views(3, prefix="w")
+    export()
+    assert len(rows()) == 2
+    process()
+    assert ids() == stored()
+    assert live(root)[TODAY] == [PART, "append-000000000002-000000000002.parquet"]
+    export()
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_an_export_replaces_what_it_holds_and_keeps_what_came_since(root: Path) -> None:
+    views(2)
+    process()
+    export()
+    old = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
+    assert old.exists(), "a query may still be reading it"
+    assert live(root)[TODAY] == [PART]
+    remove_shadowed(root, EVENTS, grace_seconds=3600)
+    assert old.exists()
+    remove_shadowed(root, EVENTS, grace_seconds=-1)
+    assert not old.exists()
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_old_days_are_left_to_the_export(root: Path) -> None:
+    send(track("Product Viewed", product(), timestamp=(NOW - timedelta(days=400)).isoformat()))
+    views(1)
+    process()
+    assert len(rows()) == 1
+    export()
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_many_small_files_of_a_day_become_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(append, "JOINED_FROM", 5)
+    for number in range(7):
+        views(2, prefix=f"m{number}-")
+        process()
+    before = rows()
+    assert join_appended() == 6
+    assert live(root) == {TODAY: ["append-000000000001-000000000007.parquet"]}
+    assert rows() == before
+    views(1, prefix="later")
+    process()
+    assert len(live(root)[TODAY]) == 2
+    assert ids() == stored()
+    export()
+    assert live(root) == {TODAY: [PART]}
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_only_neighbours_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A joined file stands for all numbers from its first to its last: a large one between must not vanish behind it."""
+    monkeypatch.setattr(append, "JOINED_FROM", 2)
+    for number in range(5):
+        views(200 if number == 2 else 1, prefix=f"m{number}-")
+        process()
+    large = root / "events" / f"date={TODAY}" / "append-000000000003-000000000003.parquet"
+    monkeypatch.setattr(append, "SMALL_BYTES", large.stat().st_size)
+    join_appended()
+    assert live(root)[TODAY] == [f"append-{first:012d}-{last:012d}.parquet" for first, last in ((1, 2), (3, 3), (4, 5))]
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_a_killed_process_left_is_finished_or_removed(root: Path, committed: bool) -> None:
+    views(2)
+    process()
+    target = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
+    left = root / APPENDING / ("1" if committed else "2")
+    left.mkdir(parents=True)
+    target.rename(left / f"{TODAY}.parquet")
+    assert rows() == []
+    finish_appends()
+    assert (len(rows()), target.exists()) == ((2, True) if committed else (0, False))
+    assert not left.exists()
+
+
+@pytest.mark.django_db
+def test_a_day_whose_events_are_gone_loses_its_files_but_not_what_came_since(root: Path) -> None:
+    views(1)
+    process()
+    export()
+    Event.objects.all().delete()
+    export()
+    assert live(root) == {}
+    views(1, prefix="again")
+    process()
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_files_have_the_schema_of_the_table(root: Path) -> None:
+    views(1)
+    process()
+    (path,) = live_files(root, EVENTS)[TODAY]
+    assert pq.read_schema(path).remove_metadata() == EVENTS.schema
+
+
+@pytest.mark.django_db
+def test_the_command_of_the_export_cleans_what_is_shadowed_for_long(root: Path) -> None:
+    views(1)
+    process()
+    export()
+    long_ago = time.time() - 3600
+    for path in (root / "events" / f"date={TODAY}").iterdir():
+        os.utime(path, (long_ago, long_ago))
+    export()
+    assert [path.name for path in (root / "events" / f"date={TODAY}").iterdir()] == [PART]
+
+
+FULL = """
+import resource
+from datetime import UTC, datetime
+from customers.processing.conveyor import process_events
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
+done = process_events(at=datetime(2026, 11, 24, 12, 1, tzinfo=UTC))
+print(done.events, done.counts["appended"], flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_holds_nothing_up_and_the_export_brings_what_is_missing(root: Path) -> None:
+    views(2)
+    process()
+    views(300, prefix="full")
+    child = start_child(FULL, WAREHOUSE_URL=str(root))
+    out, problems = child.communicate(timeout=60)
+    assert out.split() == ["300", "0"], problems
+    assert "would be larger than is allowed" in problems
+    assert len(rows()) == 2
+    assert not any((root / APPENDING).iterdir())
+    run = ProcessingRun.objects.latest("id")
+    assert (run.status, run.events) == ("done", 300)
+    assert "would be larger than is allowed" in run.error
+    views(1, prefix="room")
+    process()
+    assert len(rows()) == 3
+    export()
+    assert ids() == stored()
+
+
+@pytest.mark.django_db
+def test_numbers_are_counted_with_what_they_number(root: Path) -> None:
+    views(1)
+    process()
+    process()
+    assert AppendMark.objects.get().number == 1
