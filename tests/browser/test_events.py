@@ -143,7 +143,7 @@ def test_events_a_minute_are_drawn(
         post(seen, loop.key, userId=f"user-{number}")
     seen.open(MINUTES)
     expect(seen.page.locator("[data-minutes] .bars path").last).to_be_visible()
-    assert seen.page.locator("[data-minutes] .legendtext").all_inner_texts() == ["web"]
+    assert seen.page.locator("[data-minutes] .legendtext").all_text_contents() == ["web"]
     assert not seen.scrolls_sideways()
     seen.save(f"minutes-{language}-390")
     assert not seen.complaints
