@@ -6,20 +6,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
+from customers.identity.conflict_pages import conflict_page
 from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, note_told, owners_of, replace_identifiers
 from customers.identity.hashing import hash_email, hash_phone
-from customers.identity.models import Consent, Customer, Identifier, IdentityMerge
+from customers.identity.merge_pages import merge_page
+from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.refusals import rewrite_refusals
+from customers.identity.showing import MASK, kind_name, shown_value, user_ids
 from customers.identity.traits import TRAIT
 
-MASK = "•••"
+LISTED = 4  # customers of a conflict that its line in the list names
 
 
 class CustomerForm(forms.ModelForm):
@@ -43,10 +46,20 @@ class ReadOnlyInline(TabularInline):
         return False
 
 
-class IdentifierInline(ReadOnlyInline):
+class MaskedValues:
+    """Identifiers are shown in part to who may not see personal data."""
+
+    @admin.display(description=_("value"))
+    def masked_value(self, obj: Identifier) -> str:
+        return shown_value(obj.kind, obj.value, with_personal=False)
+
+
+class IdentifierInline(MaskedValues, ReadOnlyInline):
     model = Identifier
-    fields = ["kind", "value", "created_at"]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["masked_value", "created_at", "linked_by"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["kind", "value" if may_see_personal(request) else "masked_value", "created_at", "linked_by"]
 
 
 class ConsentInline(ReadOnlyInline):
@@ -62,7 +75,7 @@ class CustomerAdmin(ModelAdmin):
     inlines = [IdentifierInline, ConsentInline]
     list_display = [
         "number",
-        "user_id",
+        "masked_user_id",
         "masked_name",
         "masked_email",
         "language",
@@ -75,7 +88,15 @@ class CustomerAdmin(ModelAdmin):
     search_help_text = _("A user id, an e-mail address or a phone number, whole.")
     show_full_result_count = False
     list_per_page = 50
-    readonly_fields = ["user_id", "first_seen_at", "last_seen_at", "created_at", "erased_at", "portrait"]
+    readonly_fields = [
+        "user_id",
+        "masked_user_id",
+        "first_seen_at",
+        "last_seen_at",
+        "created_at",
+        "erased_at",
+        "portrait",
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         # decrypting what nobody may see would be work for nothing
@@ -91,7 +112,7 @@ class CustomerAdmin(ModelAdmin):
         shown = may_see_personal(request)
         personal = [name if shown else f"masked_{name}" for name in PERSONAL_FIELDS]
         seen = ["first_seen_at", "last_seen_at", "created_at", "erased_at"]
-        return ["user_id", "portrait", *personal, "language", "country", "traits", *seen]
+        return ["user_id" if shown else "masked_user_id", "portrait", *personal, "language", "country", "traits", *seen]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
@@ -129,7 +150,11 @@ class CustomerAdmin(ModelAdmin):
 
     @admin.display(description=_("user id"))
     def user_id(self, obj: Customer) -> str:
-        return ", ".join(one.value for one in obj.identifiers.all() if one.kind == Identifier.Kind.USER_ID)
+        return user_ids(obj, with_personal=True)
+
+    @admin.display(description=_("user id"))
+    def masked_user_id(self, obj: Customer) -> str:
+        return user_ids(obj, with_personal=False)
 
     @admin.display(description=pgettext_lazy("person", "name"))
     def masked_name(self, obj: Customer) -> str:
@@ -186,18 +211,106 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 @admin.register(Identifier)
-class IdentifierAdmin(ReadOnlyAdmin):
-    list_display = ["kind", "value", "customer", "created_at"]
+class IdentifierAdmin(MaskedValues, ReadOnlyAdmin):
     list_filter = ["kind"]
-    list_select_related = ["customer"]
+    list_display_links = ["kind"]
+    list_select_related = False
     search_fields = ["value__exact"]
+    readonly_fields = ["masked_value", "customer_number", "created_at", "linked_by"]
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        return self.get_fields(request)
+
+    def get_fields(self, request: HttpRequest, obj: Identifier | None = None) -> list[str]:
+        shown = "value" if may_see_personal(request) else "masked_value"
+        return ["kind", shown, "customer_number", "created_at", "linked_by"]
+
+    @admin.display(description=_("customer"), ordering="customer_id")
+    def customer_number(self, obj: Identifier) -> str:
+        return customer_link(obj.customer_id)
 
 
 @admin.register(IdentityMerge)
 class IdentityMergeAdmin(ReadOnlyAdmin):
-    list_display = ["at", "folded_id", "kept", "cause", "reverted_at"]
-    list_select_related = ["kept"]
-    search_fields = ["cause"]
+    list_display = ["shown_merge", "at", "cause", "kept_link", "reverted_at", "reverted_by"]
+    list_filter = [("reverted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["cause__exact", "=kept__id", "=folded_id"]
+    search_help_text = _("A message id, or a customer's number.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityMerge]:
+        return super().get_queryset(request).defer("moved")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return merge_page(request, model_admin=self, merge_id=object_id)
+
+    @admin.display(description=_("identity merge"), ordering="id")
+    def shown_merge(self, obj: IdentityMerge) -> str:
+        return str(obj)
+
+    @admin.display(description=_("kept customer"), ordering="kept_id")
+    def kept_link(self, obj: IdentityMerge) -> str:
+        return customer_link(obj.kept_id)
+
+
+@admin.register(IdentityConflict)
+class IdentityConflictAdmin(ReadOnlyAdmin):
+    list_display = ["shown_reason", "disputed", "customers", "at", "last_at", "status", "resolution"]
+    list_filter = ["status", "reason", "resolution"]
+    search_fields = ["cause__exact"]
+    search_help_text = _("A message id, or a customer's number.")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[IdentityConflict], search_term: str
+    ) -> tuple[QuerySet[IdentityConflict], bool]:
+        number = search_term.strip().removeprefix("#")
+        if number.isdecimal() and int(number) < 2**63:
+            return queryset.filter(customer_ids__contains=[int(number)]), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return conflict_page(request, model_admin=self, conflict_id=object_id)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        shown = "disputed" if may_see_personal(request) else "masked_disputed"
+        return [shown if name == "disputed" else name for name in self.list_display]
+
+    @admin.display(description=_("identifier"))
+    def disputed(self, obj: IdentityConflict) -> str:
+        return first_identifier(obj, with_personal=True)
+
+    @admin.display(description=_("identifier"))
+    def masked_disputed(self, obj: IdentityConflict) -> str:
+        return first_identifier(obj, with_personal=False)
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def shown_reason(self, obj: IdentityConflict) -> str:
+        return obj.get_reason_display()
+
+    @admin.display(description=_("customers"))
+    def customers(self, obj: IdentityConflict) -> str:
+        shown = obj.customer_ids[:LISTED]
+        more = ", …" if len(obj.customer_ids) > LISTED else ""
+        links = format_html_join(", ", "{}", ((customer_link(customer_id),) for customer_id in shown))
+        return format_html("{}{}", links, more) if shown else "–"
+
+
+def first_identifier(conflict: IdentityConflict, *, with_personal: bool) -> str:
+    if not conflict.identifiers:
+        return "–"
+    kind, value = conflict.identifiers[0]["kind"], conflict.identifiers[0]["value"]
+    return f"{kind_name(kind)}: {shown_value(kind, value, with_personal=with_personal)}"
+
+
+def customer_link(customer_id: int) -> str:
+    try:
+        address = reverse("admin:lifecycle_customer", args=[customer_id])
+    except NoReverseMatch:
+        return f"#{customer_id}"
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">#{}</a>', address, customer_id)
 
 
 @admin.register(Consent)

@@ -18,11 +18,12 @@ from rest_framework.views import APIView
 
 from catalog.bulk import BulkResult, ItemResult, Problem, Status
 from customers.identity.consent import latest_consents, record_consent
+from customers.identity.deciding import merge_by_hand
 from customers.identity.editing import CustomerChange, upsert_customers
 from customers.identity.hashing import hash_email, hash_phone
 from customers.identity.locking import lock_identities
-from customers.identity.merging import MergeError, count_moved, merge_customers, preview_merge
-from customers.identity.models import Customer, Identifier, IdentityMerge
+from customers.identity.merging import MergeError, count_moved, preview_merge
+from customers.identity.models import Customer, Identifier
 from customers.identity.resolve import customer_of
 from customers.identity.serializers import (
     ConsentSerializer,
@@ -177,7 +178,9 @@ class MergeCustomers(APIView):
                 message = _("Both are customer #%(id)d already.") % {"id": pair[0]}
                 raise ValidationError({"fold": [ErrorDetail(message, code="same_customer")]})
             try:
-                answer = merge_or_preview(*pair, at=at, by=f"REST: {request.user.get_username()}", dry_run=asked["dry_run"])
+                answer = merge_or_preview(
+                    *pair, at=at, by=f"REST: {request.user.get_username()}", dry_run=asked["dry_run"]
+                )
             except MergeError as error:
                 field = "keep" if error.customer_id == pair[0] else "fold"
                 raise ValidationError({field: [ErrorDetail(str(error), code=error.code)]}) from error
@@ -207,8 +210,8 @@ def merge_or_preview(kept_id: int, folded_id: int, *, at: datetime, by: str, dry
     if dry_run:
         moved = preview_merge(kept_id=kept_id, folded_id=folded_id, at=at)
     else:
-        [merge_id] = merge_customers(pairs=[(kept_id, folded_id)], at=at, causes=[by])
-        moved = IdentityMerge.objects.get(pk=merge_id).moved
+        merge = merge_by_hand(kept_id=kept_id, folded_id=folded_id, at=at, by=by)
+        merge_id, moved = merge.pk, merge.moved
     return {
         "dry_run": dry_run,
         "merge_id": merge_id,

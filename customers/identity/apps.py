@@ -10,7 +10,7 @@ class IdentityConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from customers.identity.models import Consent, Customer, IdentityMerge
+        from customers.identity.models import Consent, Customer, IdentityConflict, IdentityMerge
 
         auditlog.register(
             Customer,
@@ -19,4 +19,5 @@ class IdentityConfig(AppConfig):
             mask_callable="customers.identity.masking.hide",
         )
         auditlog.register(Consent)
-        auditlog.register(IdentityMerge)
+        auditlog.register(IdentityMerge, exclude_fields=["moved"])
+        auditlog.register(IdentityConflict)

@@ -6,22 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from customers.identity.gathering import MOST_NAMED, Doubt, person_of
 from customers.identity.models import IdentityConflict
 
 REASON = IdentityConflict.Reason
 STATUS = IdentityConflict.Status
 TAKEN_IN = ["at", "last_at", "identifiers", "customer_ids", "status", "resolution", "resolved_at", "resolved_by"]
-
-
-class AlreadyResolvedError(Exception):
-    """Somebody has decided about the conflict."""
-
-    def __init__(self, conflict: IdentityConflict) -> None:
-        by = conflict.resolved_by or "–"
-        super().__init__(_("This conflict has been resolved by %(by)s.") % {"by": by})
 
 
 @dataclass(slots=True)
@@ -111,13 +101,3 @@ def add_new(known: list[Any], more: Sequence[Any]) -> None:
     for one in more:
         if one not in known and len(known) < MOST_NAMED:
             known.append(one)
-
-
-def resolve_conflict(*, conflict: IdentityConflict, resolution: str, at: datetime, by: str) -> None:
-    """Writes down what was decided. Errors: AlreadyResolvedError."""
-    resolved = IdentityConflict.objects.filter(pk=conflict.pk, status=STATUS.OPEN).update(
-        status=STATUS.RESOLVED, resolution=resolution, resolved_at=at, resolved_by=by[:100]
-    )
-    conflict.refresh_from_db()
-    if not resolved:
-        raise AlreadyResolvedError(conflict)

@@ -58,6 +58,12 @@ FROM unnest(%(kind)s::text[], %(value)s::text[], %(customer)s::bigint[], %(at)s:
      AS row (kind, value, customer_id, created_at, linked_by)
 ORDER BY kind, value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
+RETURNING kind, value
+"""
+RELEASE = """
+DELETE FROM identity_identifier i
+USING unnest(%(kind)s::text[], %(value)s::text[]) AS row (kind, value)
+WHERE i.kind = row.kind AND i.value = row.value
 """
 WIDEN_SEEN = """
 UPDATE identity_customer AS customer
@@ -74,17 +80,11 @@ WHERE customer.id = seen.id
 """
 
 
-class LostClaimError(Exception):
-    """Somebody else made an identifier known since we looked."""
-
-
 class LinkingRaceError(Exception):
-    """Other writers were first each time; the transaction is to be begun anew."""
+    """Other writers were first again and again; the transaction is to be begun anew."""
 
     def __init__(self) -> None:
-        super().__init__(
-            f"Identifiers were claimed by other writers {MOST_TRIES} times in a row; begin the transaction anew."
-        )
+        super().__init__(f"Other writers claimed identifiers first {MOST_TRIES} times in a row; begin anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +111,34 @@ def resolve_people(*, traces: Sequence[Trace], at: datetime) -> Resolution:
     """
     with transaction.atomic():
         lock_identities()
-        for _attempt in range(MOST_TRIES):
-            try:
-                with transaction.atomic():
-                    return follow_traces(traces, at)
-            except LostClaimError:
-                continue
-    raise LinkingRaceError
+        return follow_traces(traces, at)
 
 
 def follow_traces(traces: Sequence[Trace], at: datetime) -> Resolution:
     hashes = Hashes()
-    gathering = gather(traces, hashes)
-    met = [gathering.follow(trace) for trace in traces]
+    created: set[int] = set()
+    linked: set[int] = set()
+    for _attempt in range(MOST_TRIES):
+        gathering = gather(traces, hashes)
+        met = [gathering.follow(trace) for trace in traces]
+        new = make_customers([person for person in gathering.new if person.id is None and person.same_as is None], at)
+        created |= new
+        lost = claim_identifiers(gathering.claims, at)
+        linked |= {id_of(claim.person) for claim in gathering.claims}
+        if not lost:
+            break
+        # who has won all theirs is known the next time; who has not is begun anew, with what the other writer made
+        created -= release(gathering.claims, lost, new)
+    else:
+        raise LinkingRaceError
     people = [None if person is None else person_of(person) for person in met]
-    created = make_customers([person for person in gathering.new if person.id is None and person.same_as is None], at)
-    claim_identifiers(gathering.claims, at)
     merges = fold(gathering, at)
-    told = tellings(traces, people, gathering, hashes, at)
-    tell_customers(told=told)
-    seen = {id(person): person for person in people if person is not None and person.id not in created}
-    widen_seen(seen.values())
-    rewrite_refusals(customer_ids={id_of(claim.person) for claim in gathering.claims} - created)
+    tell_customers(told=tellings(traces, people, gathering, hashes, at))
+    widen_seen({id(person): person for person in people if person is not None and person.id not in new}.values())
+    rewrite_refusals(customer_ids=linked - created)
     return Resolution(
         customer_ids=[None if person is None else person.id for person in people],
-        created=sorted(created),
+        created=sorted(created - {folded for _kept, folded in merges}),
         merges=merges,
         conflicts=record_conflicts(doubts=gathering.doubts.values()),
     )
@@ -214,10 +217,10 @@ def seen_columns(people: Iterable[Person]) -> dict[str, Any]:
     return {name: [row[place] for row in rows] for place, name in enumerate(("ids", "first", "last"))}
 
 
-def claim_identifiers(claims: Sequence[Claim], at: datetime) -> None:
-    """Raises LostClaimError when another writer was first with one of them."""
+def claim_identifiers(claims: Sequence[Claim], at: datetime) -> list[Claim]:
+    """Those that another writer claimed first."""
     if not claims:
-        return
+        return []
     columns: dict[str, Any] = {
         "kind": [claim.kind for claim in claims],
         "value": [claim.value for claim in claims],
@@ -227,8 +230,19 @@ def claim_identifiers(claims: Sequence[Claim], at: datetime) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, columns)
-        if cursor.rowcount < len(claims):
-            raise LostClaimError
+        won = set(cursor.fetchall())
+    return [claim for claim in claims if (claim.kind, claim.value) not in won]
+
+
+def release(claims: Sequence[Claim], lost: Sequence[Claim], new: set[int]) -> set[int]:
+    """Takes back all claims of the people who lost one, and their customers if these are new; the customers' ids."""
+    losers = {id_of(claim.person) for claim in lost}
+    others = {(claim.kind, claim.value) for claim in lost}
+    theirs = [claim for claim in claims if id_of(claim.person) in losers and (claim.kind, claim.value) not in others]
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, {"kind": [claim.kind for claim in theirs], "value": [claim.value for claim in theirs]})
+        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [list(losers & new)])
+    return losers & new
 
 
 def fold(gathering: Gathering, at: datetime) -> list[tuple[int, int]]:

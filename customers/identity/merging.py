@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -120,7 +121,8 @@ def preview_merge(*, kept_id: int, folded_id: int, at: datetime) -> dict[str, An
 
 def count_moved(moved: Mapping[str, Any]) -> dict[str, int]:
     """How many rows of each model (its label) a merge moves."""
-    return {label: len(rows) for label, rows in sorted(moved.get("rows", {}).items()) if is_model(label)}
+    rows = sorted(moved.get("rows", {}).items())
+    return {label: len(ids) for label, ids in rows if is_model(label) and label != CONFLICTS_LABEL}
 
 
 def is_model(label: str) -> bool:
@@ -279,6 +281,29 @@ def revert_merge(*, merge_id: int, at: datetime, by: str) -> None:
         merge.reverted_at, merge.reverted_by = at, by[:100]
         merge.save(update_fields=["reverted_at", "reverted_by"])
         rewrite_refusals(customer_ids=[merge.kept_id, merge.folded_id])
+
+
+def preview_revert(*, merge_id: int, at: datetime) -> dict[str, int]:
+    """How many rows of each model (its label) the folded customer would have again: it is undone, and that taken back.
+
+    Errors: as revert_merge.
+    """
+    with transaction.atomic():
+        revert_merge(merge_id=merge_id, at=at, by="preview")
+        merge = IdentityMerge.objects.get(pk=merge_id)
+        counts = {
+            relation.related_model._meta.label_lower: count_rows(relation, [merge.folded_id]).get(merge.folded_id, 0)
+            for relation in Customer._meta.related_objects
+        }
+        transaction.set_rollback(True)
+    return {label: count for label, count in counts.items() if count}
+
+
+def count_rows(relation: Any, ids: Sequence[int]) -> dict[int, int]:
+    """Customer → how many rows of a model refer to them."""
+    name = relation.field.name
+    rows = relation.related_model._default_manager.filter(**{f"{name}__in": ids}).order_by()
+    return dict(rows.values_list(name).annotate(Count("pk")))
 
 
 def find_revertible(merge_id: int) -> IdentityMerge:

@@ -75,7 +75,7 @@ class Identifier(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.value}"
+        return f"{self.get_kind_display()} #{self.pk}"  # the value may be personal
 
 
 class IdentityMerge(models.Model):

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
@@ -29,8 +30,8 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     customers = Customer.objects.all() if with_personal else Customer.objects.defer(*PERSONAL)
     customer = get_object_or_404(customers, pk=customer_id)
     accessed.send(Customer, instance=customer)
-    identifiers = list(customer.identifiers.order_by("kind", "value"))
-    names = [one.value for one in identifiers if one.kind == Identifier.Kind.USER_ID]
+    identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
+    names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
     moves = stage_history(customer_id=customer_id, most=MOVES)
     return TemplateResponse(
         request,
@@ -40,7 +41,8 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "title": _("Customer %(name)s") % {"name": names[0] if names else customer},
             "opts": model_admin.opts,
             "customer": customer,
-            "identifiers": identifiers,
+            "identity": identity,
+            "identity_kinds": Identifier.Kind.choices,
             "personal": personal_lines(customer) if with_personal else [],
             "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
             "portrait": portrait(customer_id=customer_id),
