@@ -45,6 +45,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
             ListOf("identity.Consent", "handshake"),
             ListOf("identity.Identifier", "fingerprint"),
             ListOf("identity.IdentityMerge", "merge"),
+            ListOf("identity.IdentityConflict", "call_split"),
         ],
     ),
     (
