@@ -96,6 +96,7 @@ MOST_REASON = 500
 VALUE_IS_WRONG = ("22", "54")
 
 type Key = tuple[int, str]
+type Reason = tuple[str, str]  # code and text
 type Atomic = Callable[[], AbstractContextManager[Any]]
 
 
@@ -157,12 +158,14 @@ class Writer:
         with nullcontext() if outside else self.atomic():
             writer = self if outside else replace(self, inside=True)
             new, wrong = writer.write(rows)
+            if len(new) < len(rows):
+                wrong |= writer.without_source([row for row in rows if key_of(row) not in new])
             results = [result_of(call, new, wrong) for call in calls]
             if self.keep_refused:
                 writer.refuse([refusal for result in results for refusal in result.refusals])
         return results
 
-    def write(self, rows: list[EventRow]) -> tuple[dict[Key, EventRow], dict[Key, str]]:
+    def write(self, rows: list[EventRow]) -> tuple[dict[Key, EventRow], dict[Key, Reason]]:
         """The rows that were new, and why PostgreSQL does not take a value of others.
 
         One statement is a transaction by itself, which saves BEGIN and COMMIT. When it fails because of a value, the rows
@@ -177,7 +180,8 @@ class Writer:
             if not value_is_wrong(error):
                 raise
             if len(rows) == 1:
-                return {}, {key_of(rows[0]): str(error).splitlines()[0]}
+                reason = f"PostgreSQL can't store a value of this event: {str(error).splitlines()[0]}"
+                return {}, {key_of(rows[0]): ("cannot_store", reason)}
         middle = len(rows) // 2
         with self.atomic():
             writer = replace(self, inside=True)
@@ -196,11 +200,24 @@ class Writer:
                 new[key_of(row)] = row
         return new
 
+    def without_source(self, rows: Sequence[EventRow]) -> dict[Key, Reason]:
+        """Those of the rows whose source was deleted since the write key was looked up."""
+        wanted = {row.stored.source_id for row in rows}
+        with psycopg.Cursor(self.connection) as cursor:
+            register_arrays(cursor)
+            cursor.execute("SELECT id FROM events_source WHERE id = ANY(%s)", [bigints(sorted(wanted))], prepare=True)
+            wanted -= {source_id for (source_id,) in cursor.fetchall()}
+        return dict.fromkeys((key_of(row) for row in rows if row.stored.source_id in wanted), SOURCE_GONE)
+
     def refuse(self, refusals: Sequence[Refusal]) -> None:
         """A receipt for the payload itself keeps a retried call from filling the dead letters with the same lines."""
-        if not refusals:
+        unique = {
+            (refusal.frame.source_id, fingerprint_of(refusal.payload)): refusal
+            for refusal in refusals
+            if (refusal.code, refusal.reason) != SOURCE_GONE  # nobody could read them any more
+        }
+        if not unique:
             return
-        unique = {(refusal.frame.source_id, fingerprint_of(refusal.payload)): refusal for refusal in refusals}
         kept = list(unique.values())
         with psycopg.Cursor(self.connection) as cursor:
             register_arrays(cursor)
@@ -225,16 +242,10 @@ def key_of(row: EventRow) -> Key:
     return row.stored.source_id, row.stored.message_id
 
 
-def result_of(call: Call, new: dict[Key, EventRow], wrong: dict[Key, str]) -> Recorded:
+def result_of(call: Call, new: dict[Key, EventRow], wrong: dict[Key, Reason]) -> Recorded:
     fresh = [row for row in call.rows if new.get(key_of(row)) is row]
     refused = [
-        Refusal(
-            row.index,
-            row.raw.decode(),
-            "cannot_store",
-            f"PostgreSQL can't store a value of this event: {why}",
-            row.frame,
-        )
+        Refusal(row.index, row.raw.decode(), *why, row.frame)
         for row in (call.rows if wrong else ())
         if (why := wrong.get(key_of(row)))
     ]
@@ -289,5 +300,6 @@ def time_text(value: Any) -> str:
         return ""
 
 
+SOURCE_GONE = ("unknown_write_key", "The source of this write key was deleted.")
 PERSON_KEY_LIST = texts(sorted(PERSON_KEYS))
 KEPT_CONTEXT = texts(IMPERSONAL_CONTEXT)

@@ -34,6 +34,7 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> Replay:
     Raises:
         NotOpenError: somebody else was faster.
     """
+    payload = payload.encode(errors="replace").decode()  # a form may bring half characters, which nothing can store
     with transaction.atomic():
         rejected = RejectedEvent.objects.select_for_update().filter(pk=rejected_id).first()
         if rejected is None or rejected.status != RejectedEvent.Status.OPEN:
@@ -61,7 +62,7 @@ def take_again(rejected: RejectedEvent, payload: str) -> tuple[Replay, Recorded 
         rejected.sent_at or None,
         rejected.opted_out,
     )
-    data = payload.encode(errors="replace")
+    data = payload.encode()
     try:
         row = row_of(decode_item(data), index=0, raw=data, frame=frame)
     except ItemError as error:

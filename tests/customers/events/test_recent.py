@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from customers.events.decoding import EventRow, Frame, StoredEvent
-from customers.events.recent import DAYS_KEPT, MOST_RECENT, recent_interactions, recent_key, remember_interactions
+from customers.events.recent import (
+    DAYS_KEPT,
+    MOST_LINKED,
+    MOST_RECENT,
+    link_identifiers,
+    recent_interactions,
+    recent_key,
+    remember_interactions,
+)
 from tests.makers import NOON
 
 
@@ -77,3 +85,85 @@ def test_events_that_are_no_interaction_leave_nothing(valkey: Any) -> None:
 
 def test_nobody_has_no_interactions() -> None:
     assert recent_interactions(identifiers=[]) == []
+
+
+def both(product_id: str, user_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return interaction(product_id, user_id=user_id, anonymous_id=anonymous_id, minutes=minutes)
+
+
+def visitor(product_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return interaction(product_id, user_id="", anonymous_id=anonymous_id, minutes=minutes)
+
+
+@pytest.mark.usefixtures("valkey")
+def test_history_of_another_device_counts_as_soon_as_an_event_carries_both_ids() -> None:
+    remember_interactions([visitor("on-the-phone", "phone", minutes=1), visitor("on-the-laptop", "laptop", minutes=2)])
+    remember_interactions([both("logged-in", "u1", "phone", minutes=3)])
+    assert products(anonymous_id="laptop") == ["on-the-laptop"]
+    remember_interactions([both("at-last", "u1", "laptop", minutes=4)])
+    everything = ["at-last", "logged-in", "on-the-laptop", "on-the-phone"]
+    assert products(anonymous_id="laptop") == products(anonymous_id="phone") == products(user_id="u1") == everything
+
+
+@pytest.mark.usefixtures("valkey")
+def test_nobody_gets_the_list_of_another_user_of_the_same_device() -> None:
+    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
+    remember_interactions([both("second", "u2", "shared", minutes=2)])
+    assert products(user_id="u2", anonymous_id="shared") == products(user_id="u2") == ["second"]
+    assert products(user_id="u1", anonymous_id="shared") == ["first", "before"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_two_users_in_one_call_do_not_share_a_visitor() -> None:
+    remember_interactions([both("first", "u1", "shared"), both("second", "u2", "shared", minutes=1)])
+    assert products(user_id="u1", anonymous_id="shared") == ["first"]
+    assert products(user_id="u2", anonymous_id="shared") == ["second"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_alias_links_what_it_names() -> None:
+    remember_interactions([visitor("before", "old-id")])
+    alias = interaction("", user_id="u1", anonymous_id="", meaning="")
+    alias.previous_id = "old-id"
+    remember_interactions([alias])
+    assert products(user_id="u1") == ["before"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_chain_of_visitors_becomes_the_users() -> None:
+    link_identifiers(groups=[[("anonymous_id", "a1"), ("anonymous_id", "a2")]])
+    remember_interactions([visitor("first", "a1"), visitor("second", "a2", minutes=1)])
+    remember_interactions([both("third", "u1", "a2", minutes=2)])
+    assert products(user_id="u1") == products(anonymous_id="a1") == ["third", "second", "first"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_what_the_processor_found_overrules_what_events_said() -> None:
+    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
+    link_identifiers(groups=[[("user_id", "u2"), ("anonymous_id", "shared")]])
+    assert products(user_id="u2") == ["before"]
+    assert products(user_id="u1") == products(user_id="u1", anonymous_id="shared") == ["first"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_two_user_ids_of_one_person_are_read_together_when_the_processor_says_so() -> None:
+    remember_interactions([both("first", "u1", "a1"), both("second", "u2", "a2", minutes=1)])
+    link_identifiers(groups=[[("user_id", "u1"), ("user_id", "u2"), ("anonymous_id", "a1"), ("anonymous_id", "a2")]])
+    assert products(user_id="u1") == products(anonymous_id="a2") == ["second", "first"]
+
+
+def test_links_come_back_when_valkey_was_emptied(valkey: Any) -> None:
+    remember_interactions([both("first", "u1", "a1")])
+    valkey.flushdb()
+    remember_interactions([both("second", "u1", "a1")])
+    assert products(anonymous_id="a1") == ["second"]
+
+
+def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> None:
+    for number in range(MOST_LINKED + 10):
+        remember_interactions([both(f"p{number}", "u1", f"a{number}", minutes=number)])
+    [person] = list(valkey.keys("person:*"))
+    assert valkey.scard(person) == MOST_LINKED
+    assert valkey.ttl(person) > 0
+    assert products(anonymous_id=f"a{MOST_LINKED + 5}") == []
+    assert len(products(user_id="u1")) == MOST_LINKED + 10
