@@ -1,0 +1,342 @@
+"""Top-n on a given split, "user item item …" a line in TRAIN and in TEST, full ranking without what is in TRAIN.
+
+Parameters of every algorithm, ours and `implicit`'s, are chosen on a part of TRAIN held out at random, by the same search within
+--budget seconds each; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one best on the held-out
+part. benchmarks.topn_files makes such files.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from implicit.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
+from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
+
+from benchmarks.neighbours import peak_mb, say
+from benchmarks.topn_files import read_interactions
+from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
+from recommendations.engine.algorithms.blend import Blend
+from recommendations.engine.blend_search import choose_weights
+from recommendations.engine.evaluation import Split, given_split, hold_out, intervals
+from recommendations.engine.evaluation.coverage import coverage
+from recommendations.engine.evaluation.gini import gini
+from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.recall import recall
+from recommendations.engine.evaluation.runner import relevant_items
+
+N = 20
+BLEND_OF = 5
+SPACES: dict[str, dict[str, Sequence[Any]]] = {
+    "popularity": {},
+    "item-knn": {
+        "weighting": ("binary", "tf-idf", "bm25"),
+        "k": (20, 50, 100, 200, 400),
+        "shrinkage": (0.0, 5.0, 20.0, 100.0),
+    },
+    "user-knn": {
+        "k": (50, 100, 200, 400, 800),
+        "idf": (False, True),
+        "shrinkage": (0.0, 5.0, 20.0, 100.0),
+    },
+    "graph-filter": {
+        "power": (0.6, 0.8, 1.0, 1.2, 1.4, 1.7),
+        "item_exponent": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        "user_exponent": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        "target_exponent": (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4),
+        "k": (100, 300, 1000, 3000),
+        "low_pass_rank": (0, 64, 256),
+        "low_pass_weight": (0.1, 0.3, 1.0),
+    },
+    "rp3beta": {
+        "damping": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+        "exponent": (0.6, 0.8, 1.0, 1.2, 1.4),
+        "k": (50, 100, 200, 400, 800),
+    },
+    "ease": {"regularisation": (10.0, 30.0, 100.0, 200.0, 400.0, 800.0, 1600.0)},
+    "ials": {
+        "unobserved_weight": (0.01, 0.03, 0.1, 0.3, 1.0),
+        "regularisation": (0.001, 0.003, 0.01, 0.03, 0.1),
+        "factors": (32, 64, 128, 256),
+        "iterations": (8, 16),
+    },
+    "clusters": {
+        "clusters": (10, 30, 100, 300),
+        "damping": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "smoothing": (1.0, 10.0, 50.0),
+    },
+    "implicit-cosine": {"K": (20, 50, 100, 200, 400)},
+    "implicit-bm25": {"K": (20, 50, 100, 200, 400), "B": (0.0, 0.2, 0.5, 0.8), "K1": (0.5, 1.2, 3.0, 100.0)},
+    "implicit-als": {
+        "alpha": (1.0, 3.0, 10.0, 40.0),
+        "regularization": (0.01, 0.1, 1.0, 10.0),
+        "factors": (32, 64, 128, 256),
+        "iterations": (8, 16),
+    },
+}
+STARTS: dict[str, dict[str, Any]] = {
+    "item-knn": {"weighting": "bm25", "k": 100, "shrinkage": 0.0},
+    "user-knn": {"k": 200, "idf": True, "shrinkage": 0.0},
+    "graph-filter": {
+        "power": 1.0, "item_exponent": 0.5, "user_exponent": 0.5, "target_exponent": 0.0, "k": 300, "low_pass_rank": 0,
+        "low_pass_weight": 0.3,
+    },
+    "rp3beta": {"damping": 0.5, "exponent": 1.0, "k": 200},
+    "ease": {"regularisation": 200.0},
+    "ials": {"unobserved_weight": 0.1, "regularisation": 0.01, "factors": 64, "iterations": 8},
+    "clusters": {"clusters": 100, "damping": 0.25, "smoothing": 10.0},
+    "implicit-cosine": {"K": 100},
+    "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},
+    "implicit-als": {"alpha": 3.0, "regularization": 0.1, "factors": 64, "iterations": 8},
+}  # fmt: skip
+PEERS: dict[str, type] = {
+    "implicit-cosine": CosineRecommender,
+    "implicit-bm25": BM25Recommender,
+    "implicit-als": AlternatingLeastSquares,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """People to be judged by what they took in test."""
+
+    train: Interactions
+    histories: Histories
+    relevant: csr_array
+
+    @classmethod
+    def of(cls, split: Split, *, people: int | None = None, seed: int = 0) -> "Task":
+        users = np.unique(split.test.user)
+        if people is not None and len(users) > people:
+            users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
+        relevant = relevant_items(split.test, split.train, users, exclude_seen=True)
+        return cls(split.train, split.train.histories(users), relevant)
+
+    def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """(people, 2): recall@20 and ndcg@20."""
+        hits, counts = hits_of(items, self.relevant), np.diff(self.relevant.indptr)
+        return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
+
+
+class Ours:
+    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
+        self.model: Algorithm = ALGORITHMS[name](**parameters)
+
+    def fit(self, train: Interactions) -> None:
+        self.model.fit(train)
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+        return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
+
+
+class Theirs:
+    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
+        seed = {"random_state": 0} if name == "implicit-als" else {}
+        self.model = PEERS[name](**parameters, **seed)
+
+    def fit(self, train: Interactions) -> None:
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
+            warnings.simplefilter("ignore")
+            self.model.fit(csr_matrix(train.user_items()), show_progress=False)
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+        own = csr_matrix(histories.matrix())
+        items, scores = self.model.recommend(histories.user, own, N=N, filter_already_liked_items=True)
+        return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
+
+
+def main() -> None:
+    arguments = parse()
+    split = given_split(train=read_interactions(arguments.train), test=read_interactions(arguments.test))
+    say(
+        f"{split.train.n_users:,} people, {split.train.n_items:,} items, "
+        f"{len(split.train):,} pairs to learn from, {len(split.test):,} to find"
+    )
+    validation = hold_out(split.train, share=arguments.share, seed=arguments.seed)
+    tuning = Task.of(validation, people=arguments.people, seed=arguments.seed)
+    test = Task.of(split)
+    compile_kernels()
+    lines = {name: measure(name, tuning, test, arguments) for name in arguments.algorithms}
+    if len([name for name in lines if name in ALGORITHMS]) > 1:
+        lines["blend"] = measure_blend(lines, validation, tuning, test, arguments)
+    own = [name for name in lines if name not in PEERS]
+    best = max(own, key=lambda name: lines[name][f"validation_ndcg@{N}"])
+    print(json.dumps({**lines[best], "algorithm": best, **about(split, arguments), "algorithms": lines}))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
+    parser.add_argument("--budget", type=float, default=90.0, help="seconds of search for each algorithm")
+    parser.add_argument("--people", type=int, default=5_000, help="at most so many are judged while searching")
+    parser.add_argument(
+        "--share", type=float, default=0.1, help="of each person's items, held out of TRAIN for validation"
+    )
+    parser.add_argument(
+        "--ease-items", type=int, default=10_000, help="EASE learns at most so many of the most bought items"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "people": split.train.n_users,
+        "items": split.train.n_items,
+        "train_pairs": len(split.train),
+        "test_pairs": len(split.test),
+        "peak_mb": peak_mb(),
+        "processors": os.cpu_count(),
+        "notes": f"parameters by ndcg@{N} on {arguments.share:.0%} of each person's items in TRAIN, {arguments.budget:.0f} s of search "
+        "each; TEST scored once each; peak_mb is of the whole run, all models held",
+    }
+
+
+def measure(name: str, tuning: Task, test: Task, arguments: argparse.Namespace) -> dict[str, Any]:
+    make = Theirs if name in PEERS else Ours
+    fixed = {"max_items": arguments.ease_items} if name == "ease" else {}
+
+    def evaluate(parameters: Mapping[str, Any]) -> float:
+        contestant = make(name, {**parameters, **fixed})
+        contestant.fit(tuning.train)
+        return float(np.nanmean(tuning.figures(contestant.best(tuning.histories))[:, 1]))
+
+    start = time.perf_counter()
+    parameters, value, tried = search(
+        space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, start=STARTS.get(name, {})
+    )
+    tune_s = time.perf_counter() - start
+    contestant = make(name, {**parameters, **fixed})
+    fit_s = seconds(lambda: contestant.fit(test.train))
+    return told(name, contestant.best, test, fit_s, tune_s, value) | {
+        "tried": tried,
+        "parameters": {**parameters, **fixed},
+    }
+
+
+def measure_blend(
+    lines: Mapping[str, dict[str, Any]], validation: Split, tuning: Task, test: Task, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """The few best of ours, weighted on the held-out part."""
+    start = time.perf_counter()
+    ranked = sorted(
+        (name for name in lines if name in ALGORITHMS), key=lambda name: -lines[name][f"validation_ndcg@{N}"]
+    )
+    described = {
+        name: {"algorithm": name, "parameters": ALGORITHMS[name](**lines[name]["parameters"]).parameters()}
+        for name in ranked[:BLEND_OF]
+    }
+    fitted = {name: ALGORITHMS[name](**lines[name]["parameters"]).fit(tuning.train) for name in described}
+    chosen = choose_weights(
+        components=fitted,
+        train=validation.train,
+        validation=validation.test,
+        exclude_seen=True,
+        seed=arguments.seed,
+        n=N,
+    )
+    weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
+    blend = Blend.of_fitted({name: fitted[name] for name in weights}, weights)
+    items = recommend(blend, tuning.histories, N, exclude_seen=True, tie_seed=0).items
+    value = float(np.nanmean(tuning.figures(items)[:, 1]))
+    tune_s = time.perf_counter() - start
+    whole = Blend({name: described[name] for name in weights}, weights)
+    fit_s = seconds(lambda: whole.fit(test.train))
+
+    def best(histories: Histories) -> npt.NDArray[np.int32]:
+        return recommend(whole, histories, N, exclude_seen=True, tie_seed=0).items
+
+    return told("blend", best, test, fit_s, tune_s, value) | {"tried": None, "parameters": {"weights": weights}}
+
+
+def told(
+    name: str,
+    best: Callable[[Histories], npt.NDArray[np.int32]],
+    test: Task,
+    fit_s: float,
+    tune_s: float,
+    validation_value: float,
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    items = best(test.histories)
+    recommend_s = time.perf_counter() - start
+    recalls, ndcgs = intervals(test.figures(items), seed=0)
+    line = {
+        f"recall@{N}": round(recalls.value, 4),
+        f"ndcg@{N}": round(ndcgs.value, 4),
+        f"recall@{N}_low": round(recalls.low, 4),
+        f"recall@{N}_high": round(recalls.high, 4),
+        f"ndcg@{N}_low": round(ndcgs.low, 4),
+        f"ndcg@{N}_high": round(ndcgs.high, 4),
+        f"validation_ndcg@{N}": round(validation_value, 4),
+        f"coverage@{N}": round(coverage(items, test.train.n_items), 4),
+        f"gini@{N}": round(gini(items, test.train.n_items), 4),
+        "fit_s": round(fit_s, 2),
+        "recommend_s": round(recommend_s, 2),
+        "tune_s": round(tune_s, 1),
+    }
+    say(f"{name}: {json.dumps(line)}")
+    return line
+
+
+def search(
+    *,
+    space: Mapping[str, Sequence[Any]],
+    evaluate: Callable[[Mapping[str, Any]], float],
+    budget_s: float,
+    start: Mapping[str, Any],
+) -> tuple[dict[str, Any], float, int]:
+    """One parameter after the other, to the neighbouring values, until nothing helps or time is up."""
+    began = time.perf_counter()
+    best = dict(start)
+    tried = {tuple(best.items()): evaluate(best)}
+    value = tried[tuple(best.items())]
+    moved = True
+    while moved:
+        moved = False
+        for name, values in space.items():
+            for step in (1, -1):
+                while True:
+                    place = list(values).index(best[name]) + step
+                    if not 0 <= place < len(values) or time.perf_counter() - began > budget_s:
+                        break
+                    trial = {**best, name: values[place]}
+                    key = tuple(trial.items())
+                    if key in tried:
+                        break
+                    tried[key] = evaluate(trial)
+                    if tried[key] <= value:
+                        break
+                    best, value, moved = trial, tried[key], True
+    return best, value, len(tried)
+
+
+def compile_kernels() -> None:
+    """Once an installation; not part of any figure."""
+    tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
+    for name in SPACES:
+        if name in ALGORITHMS:
+            recommend(ALGORITHMS[name]().fit(tiny), tiny.histories(), 2, exclude_seen=False)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
