@@ -124,6 +124,8 @@ class Run:
 
     def catch_up(self) -> None:
         """What earlier runs left: files of a killed one, orders and profiles that had to wait for an import or a refresh."""
+        Status = ProcessingRun.Status
+        ProcessingRun.objects.filter(status=Status.RUNNING).update(status=Status.FAILED, error=DIED)
         try:
             finish_appends()
         except WarehouseWriteError as error:
@@ -136,7 +138,6 @@ class Run:
     @contextmanager
     def recorded(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:
         Status = ProcessingRun.Status
-        ProcessingRun.objects.filter(status=Status.RUNNING).update(status=Status.FAILED, error=DIED)
         self.record = ProcessingRun.objects.create(started_at=self.at, waiting=waiting, oldest_seconds=oldest_seconds)
         try:
             yield

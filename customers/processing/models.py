@@ -1,6 +1,7 @@
 """The record of what became of the events that were taken off the outbox."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -31,6 +32,7 @@ class ProcessingRun(models.Model):
         verbose_name = _("processing run")
         verbose_name_plural = _("processing runs")
         ordering = ["-started_at", "-id"]
+        indexes = [models.Index(fields=["status"], name="processing_run_under_way", condition=Q(status="running"))]
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,198 @@
+"""kill -9 of the processor at any point, then again: accepted = stored = processed, per messageId, on the real servers."""
+
+import random
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+
+from customers.events.models import Event, EventReceipt, Outbox
+from customers.feedback.models import Review
+from customers.identity.models import Customer, IdentityMerge
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.refresh import refresh_profiles
+from customers.orders.models import Order, OrderEvent, OrderLine
+from customers.processing.models import ProcessingRun
+from customers.processing.tallies import read_tallies
+from customers.warehouse.append import APPENDING
+from customers.warehouse.connection import warehouse
+from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
+from tests.customers.processing.support import NOW, order, process, product, send, track
+from tests.makers import make_product
+from tests.waiting import wait_until
+
+EVENTS = 600
+PEOPLE = 40
+CHILD = """
+import sys
+from datetime import UTC, datetime
+from customers.processing import conveyor
+from customers.warehouse import append
+conveyor.BATCH = 100
+AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
+
+def stop_at(module, name, *, after, calls):
+    real, left = getattr(module, name), [calls]
+
+    def stopping(*args, **kwargs):
+        left[0] -= 1
+        if left[0] == 0 and not after:
+            print("there", flush=True)
+            sys.stdin.read()  # until the end comes
+        result = real(*args, **kwargs)
+        if left[0] == 0 and after:
+            print("there", flush=True)
+            sys.stdin.read()
+        return result
+
+    setattr(module, name, stopping)
+
+"""
+BEGUN = 'print("begun", flush=True)\n'
+RUN = "conveyor.process_events(at=AT)\n"
+POINTS = {
+    "events read": 'stop_at(conveyor, "read_events", after=True, calls=2)',
+    "people known": 'stop_at(conveyor, "resolve_events", after=True, calls=2)',
+    "orders written": 'stop_at(conveyor, "project_orders", after=True, calls=3)',  # the first call is the catching up
+    "profiles written": 'stop_at(conveyor, "follow", after=True, calls=3)',
+    "off the outbox": 'stop_at(conveyor, "release", after=True, calls=2)',
+    "files written beside": 'stop_at(conveyor, "draft_events", after=True, calls=2)',
+    "counted, not committed": 'stop_at(conveyor, "add_to_tallies", after=True, calls=2)',
+    "committed": 'stop_at(conveyor, "link_identifiers", after=False, calls=2)',
+    "files not in place": 'stop_at(conveyor, "publish", after=False, calls=2)',
+    "some files in place": 'stop_at(append, "appended_path", after=True, calls=4)',
+    "files in place": 'stop_at(conveyor, "publish", after=True, calls=2)',
+    "at the end": 'stop_at(conveyor.Run, "_finish", after=False, calls=1)',
+}
+
+
+@pytest.fixture
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    return tmp_path / "warehouse"
+
+
+def a_day() -> list[dict[str, Any]]:
+    """Views, log-ins, orders with their refunds, reviews, of people on two devices; some over midnight."""
+    items = []
+    for number in range(EVENTS):
+        person = number % PEOPLE
+        item: dict[str, Any] = {
+            "messageId": f"m{number}",
+            "anonymousId": f"v{person}-{number % 2}",
+            "timestamp": (NOW - timedelta(minutes=2 * (EVENTS - number))).isoformat(),
+            "context": {"sessionId": f"s{person}-{number // 200}"},
+        }
+        kind = number % 10
+        if kind == 0:
+            items.append({"type": "identify", **item, "userId": f"u{person}"})
+        elif kind == 1:
+            items.append({**order(order_id=f"o{number}", products=[product(quantity=2)]), "userId": None, **item})
+        elif kind == 2 and number > 10:
+            items.append({**order("Order Refunded", f"o{number - 11}", total=5), "userId": None, **item})
+        elif kind == 3:
+            items.append({**track("Product Reviewed", {"product_id": "tea", "rating": 4}), "userId": None, **item})
+        else:
+            items.append({**track("Product Viewed", product(f"p{number % 7}")), "userId": None, **item})
+    return items
+
+
+def facts() -> dict[str, Any]:
+    """What has to be the same after any number of deaths; ids differ."""
+    with warehouse() as tables:
+        events = tables["events"]
+        found = events.select("id", "customer_id", "name", "occurred_at").to_pyarrow().to_pylist()
+    in_warehouse = Counter(row["id"] for row in found)
+    return {
+        "stored": Counter(Event.objects.values_list("message_id", flat=True)),
+        "accepted": EventReceipt.objects.count(),
+        "waiting": Outbox.objects.count(),
+        "warehouse": sorted(in_warehouse) == sorted(Event.objects.values_list("id", flat=True)),
+        "once in the warehouse": set(in_warehouse.values()),
+        "customers": (Customer.objects.count(), IdentityMerge.objects.count()),
+        "counted": CustomerProfile.objects.aggregate(Sum("events"), Sum("sessions"), Sum("orders"), Sum("revenue")),
+        "profiles": sorted(
+            CustomerProfile.objects.values_list("events", "sessions", "orders", "revenue", "last_event_at")
+        ),
+        "orders": sorted(Order.objects.values_list("order_id", "status", "total", "refunded")),
+        "lines": OrderLine.objects.count(),
+        "order events": OrderEvent.objects.filter(folded=True).count(),
+        "reviews": Review.objects.count(),
+        "tallied": read_tallies()["events"],
+        "recorded": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
+    }
+
+
+def begin() -> None:
+    make_product("tea")
+    send(*a_day())
+
+
+def check(found: dict[str, Any]) -> None:
+    assert found["stored"] == Counter({f"m{number}": 1 for number in range(EVENTS)})
+    assert (found["accepted"], found["waiting"]) == (EVENTS, 0)
+    assert found["warehouse"]
+    assert found["once in the warehouse"] == {1}
+    assert found["customers"][0] == PEOPLE
+    assert found["counted"]["events__sum"] == found["tallied"] == found["recorded"] == EVENTS
+    assert found["order events"] == 119
+    assert (len(found["orders"]), found["lines"], found["reviews"]) == (60, 60, 60)
+    assert [order[1:] for order in found["orders"] if order[1] == "partly_refunded"] != []
+    before = found["profiles"]
+    refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW + timedelta(days=1))
+    assert facts()["profiles"] == before
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_point_it_loses_and_doubles_nothing(root: Path, point: str) -> None:
+    begin()
+    child = start_child(CHILD + POINTS[point] + "\n" + RUN, WAREHOUSE_URL=str(root))
+    kill_when_it_says(child, "there")
+    process(NOW + timedelta(hours=1))
+    check(facts())
+    assert not any((root / APPENDING).iterdir())
+    assert "failed" in set(ProcessingRun.objects.values_list("status", flat=True))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_killed_again_and_again_at_any_moment(root: Path) -> None:
+    begin()
+    rng = random.Random(7)
+    deaths = 0
+    for _attempt in range(8):
+        child = start_child(CHILD.replace("BATCH = 100", "BATCH = 40") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == "begun"
+        time.sleep(rng.uniform(0.05, 0.6))
+        child.kill()
+        child.communicate()
+        deaths += child.returncode != 0
+        wait_until(nobody_holds_a_lock, what="the server's notice that the child is gone")
+    assert deaths
+    process(NOW + timedelta(hours=1))
+    check(facts())
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_everybody_is_refreshed_while_events_are_processed(root: Path) -> None:
+    begin()
+    child = start_child(CHILD.replace("BATCH = 100", "BATCH = 10") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == "begun"
+    refreshes = 0
+    while child.poll() is None:
+        refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW)
+        refreshes += 1
+    _out, problems = child.communicate()
+    assert child.returncode == 0, problems
+    assert refreshes > 1
+    process(NOW + timedelta(hours=1))
+    check(facts())
