@@ -143,11 +143,12 @@ class Ours:
 class Theirs:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         seed = {"random_state": 0} if name == "implicit-als" else {}
-        self.model = PEERS[name](**parameters, **seed)
+        self.make = lambda: PEERS[name](**parameters, **seed)
 
     def fit(self, train: Interactions) -> None:
         with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
             warnings.simplefilter("ignore")
+            self.model = self.make()
             self.model.fit(csr_matrix(train.user_items()), show_progress=False)
 
     def best(self, histories: Histories) -> npt.NDArray[np.int32]:
