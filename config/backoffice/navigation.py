@@ -110,7 +110,18 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item for entry in entries for item in _items(entry, request)]
         if items:
             sections.append({"title": title, "separator": True, "items": items})
+    _mark_where_one_is(sections, request.path)
     return sections
+
+
+def _mark_where_one_is(sections: list[dict[str, Any]], path: str) -> None:
+    """Of the entries whose address begins that of the page the longest: a room's pages may lie below a list of its own."""
+    items = [item for section in sections for item in section["items"]]
+    home = reverse("admin:index")
+    near = {item["link"] for item in items if path.startswith(item["link"])} - ({home} if path != home else set())
+    here = max(near, key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
 
 
 def _items(entry: ListOf | Page, request: HttpRequest) -> Iterator[dict[str, Any]]:

@@ -56,6 +56,7 @@ def open_reasons() -> list[OpenReason]:
 
 def check_payload(*, rejected: RejectedEvent, payload: str) -> Replay:
     """What sending it again would bring now. It is really done, and undone."""
+    payload = payload.encode(errors="replace").decode()
     with transaction.atomic():
         outcome, _recorded = take_again(rejected, payload)
         transaction.set_rollback(True)

@@ -199,6 +199,18 @@ def test_menu_of_the_administrator_is_whole() -> None:
     assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, Page))
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("index", []), ("events_live", []), ("events_event_changelist", []), ("events_event_change", [7])],
+)
+def test_menu_marks_where_one_is(name: str, arguments: list[int]) -> None:
+    """The live page lies below the list of events, and everything below the home page."""
+    request = RequestFactory().get(reverse(f"admin:{name}", args=arguments))
+    request.user = person(superuser=True)
+    marked = [item["link"] for section in sidebar(request) for item in section["items"] if item["active"]]
+    assert marked == [reverse(f"admin:{name.replace('_change', '_changelist') if arguments else name}")]
+
+
 def test_locked_out_person_reads_how_long(client: Client, settings: object) -> None:
     person()
     for _number in range(settings.AXES_FAILURE_LIMIT):  # type: ignore[attr-defined]
