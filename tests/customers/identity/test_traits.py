@@ -1,0 +1,39 @@
+"""Facts among the traits of an identify call."""
+
+from typing import Any
+
+import pytest
+
+from customers.identity.traits import MOST_TRAITS, read_facts
+from tests.makers import NOON
+
+
+@pytest.mark.parametrize(
+    ("traits", "fields"),
+    [
+        ({"name": " Anna "}, {"name": "Anna"}),
+        ({"firstName": "Anna", "lastName": "K."}, {"name": "Anna K."}),
+        ({"first_name": "伟"}, {"name": "伟"}),
+        ({"name": "null"}, {}),
+        ({"name": 7, "language": ["de"]}, {}),
+        ({"name": "x" * 501}, {}),
+        ({"birthday": "1990-05-17"}, {"birthday": "1990-05-17"}),
+        ({"birthday": "1990-05-17T22:00:00Z"}, {"birthday": "1990-05-17"}),
+        ({"birthday": "2090-01-01"}, {}),
+        ({"birthday": "yesterday"}, {}),
+        ({"country": "NA", "language": "id"}, {"country": "NA", "language": "id"}),
+        ({"address": {"country": "ID"}, "locale": "zh-CN"}, {"country": "ID", "language": "zh-CN"}),
+        ({"address": "Main Street 1"}, {}),
+    ],
+)
+def test_fields_are_read(traits: dict[str, Any], fields: dict[str, str]) -> None:
+    assert read_facts(traits, at=NOON).fields == fields
+
+
+def test_personal_and_deep_traits_are_no_traits() -> None:
+    traits = {"email": "a@b.c", "birthdate": "x", "company": {"name": "x"}, "plan": "gold", "tags": ["a"], "gone": None}
+    assert read_facts(traits, at=NOON).traits == {"plan": "gold", "tags": ["a"], "gone": None}
+
+
+def test_no_more_traits_than_are_kept() -> None:
+    assert len(read_facts({f"t{number}": number for number in range(500)}, at=NOON).traits) == MOST_TRAITS
