@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Memory[T]:
         if known is not None and now - known[0] < REMEMBERED_SECONDS:
             return known[1]
         try:
-            answer = self._load(key)
+            answer = self._ask(key)
         except (OperationalError, InterfaceError) as error:
             if known is None or known[1] is None:
                 raise
@@ -43,6 +43,18 @@ class Memory[T]:
                 self._answers.clear()
             self._answers[key] = (now, answer)
         return answer
+
+    def _ask(self, key: str) -> T | None:
+        try:
+            return self._load(key)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:
+                raise
+            # pooled connections may be older than the server's last restart
+            connection.close()
+            if connection.pool:  # type: ignore[attr-defined]  # PostgreSQL's own
+                connection.pool.check()  # type: ignore[attr-defined]
+            return self._load(key)
 
     def forget(self) -> None:
         with self._lock:

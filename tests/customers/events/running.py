@@ -1,0 +1,164 @@
+"""The collector as an operator runs it: servers of its own, Granian with two workers, and clients that retry as SDKs do."""
+
+import base64
+import gzip
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import redis
+
+from config import settings as project_settings
+from config.embedded import EmbeddedServers
+from config.embedded_server import EmbeddedServer, free_port
+from tests.waiting import wait_until
+
+PROJECT = Path(project_settings.__file__).resolve().parents[1]
+MAKE_SOURCE = """
+import sys; import django; django.setup()
+from datetime import timedelta; from django.utils import timezone
+from customers.events.models import Source; from customers.events.write_keys import issue_write_key
+source = Source.objects.create(key=sys.argv[1], name=sys.argv[1], kind="server")
+print(issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0)))
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Collecting:
+    """PostgreSQL, Valkey and web of one folder, which a test stops, kills and starts again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.servers = EmbeddedServers(folder / "var", say=lambda message: None)
+        addresses = self.servers.ensure(postgres=True, valkey=True)
+        assert addresses.postgres is not None
+        assert addresses.valkey is not None
+        self.database, self.valkey_url = addresses.postgres, addresses.valkey
+        self.env = os.environ | {
+            "DATABASE_URL": self.database,
+            "VALKEY_URL": self.valkey_url,
+            "PERENNIAL_VAR": str(folder / "var"),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        self.port = free_port()
+        self.web: subprocess.Popen[bytes] | None = None
+        self.python("manage.py", "migrate", "-v", "0")
+        self.start_web()
+
+    def python(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=PROJECT, env=self.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def make_source(self, key: str) -> str:
+        """Its write key."""
+        return self.python("-c", MAKE_SOURCE, key).splitlines()[-1]
+
+    def start_web(self) -> None:
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.port), "--workers", "2"]
+        command += ["--blocking-threads", "16", "--no-ws", "config.wsgi:application"]
+        with (self.folder / "web.log").open("ab") as log:
+            self.web = subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=log, stderr=log)
+        wait_until(self.is_live, within=90, what="the web server")
+
+    def is_live(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def kill_web(self) -> None:
+        """kill -9 of all its processes."""
+        assert self.web is not None
+        family = [psutil.Process(self.web.pid), *psutil.Process(self.web.pid).children(recursive=True)]
+        for process in family:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(family, timeout=30)
+        self.web.wait()
+        self.web = None
+
+    def web_megabytes(self) -> float:
+        assert self.web is not None
+        children = psutil.Process(self.web.pid).children(recursive=True)
+        return sum(process.memory_info().rss for process in children) / 1e6
+
+    def server(self, name: str) -> EmbeddedServer:
+        return next(server for server in self.servers.used if server.name == name)
+
+    def value(self, query: str, *given: Any) -> Any:
+        with psycopg.connect(self.database) as connection:
+            row = connection.execute(query, given).fetchone()
+        return row[0] if row is not None and len(row) == 1 else row
+
+    def stored(self, source: str) -> tuple[int, int, int]:
+        """Events, different message ids and waiting events of a source."""
+        return self.value(
+            "SELECT count(*), count(DISTINCT message_id), count(w.event_id) FROM events_event e"
+            " LEFT JOIN events_outbox w ON w.event_id = e.id"
+            " WHERE source_id = (SELECT id FROM events_source WHERE key = %s)",
+            source,
+        )
+
+    def valkey(self) -> redis.Redis:
+        return redis.Redis.from_url(self.valkey_url)
+
+    def post(
+        self, key: str, body: Any, *, path: str = "/v1/batch", packed: bool = False, timeout: float = 60
+    ) -> Answer:
+        """Errors: OSError or HTTPException when there is no whole answer."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        token = base64.b64encode(f"{key}:".encode()).decode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(
+                "POST", path, gzip.compress(data) if packed else data, {"Authorization": f"Basic {token}"}
+            )
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), json.loads(answer.read()))
+        finally:
+            connection.close()
+
+    def deliver(self, key: str, body: Any, *, note: Callable[[int | None], object] = lambda status: None) -> Answer:
+        """Sends until the answer is 200, as SDKs do; ``note`` hears of every other answer, None for a lost connection."""
+        deadline = time.monotonic() + 120
+        while True:
+            assert time.monotonic() < deadline, "no 200 within two minutes"
+            try:
+                answer = self.post(key, body)
+            except (OSError, http.client.HTTPException):
+                note(None)
+                time.sleep(0.1)
+                continue
+            if answer.status == 200:
+                return answer
+            assert answer.status == 503, answer
+            assert 0 < int(answer.headers["retry-after" if "retry-after" in answer.headers else "Retry-After"]) <= 300
+            note(answer.status)
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        if self.web is not None:
+            self.kill_web()
+        self.servers.release()
