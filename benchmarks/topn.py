@@ -8,7 +8,6 @@ part. benchmarks.topn_files makes such files.
 import argparse
 import json
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -340,4 +339,4 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,7 +6,7 @@ Data in
     Interactions                who did what with which product, and when; from_ids(user_ids=, item_ids=, order=, weight=, kind=,
                                 users=, items=, as_of=), from_rows(…), before(time), after(time), subset(chosen),
                                 weighted_by_kind({"view": 1, …}), user_items(half_life_days=), histories(users),
-                                users_by_activity(warm_below=)
+                                baskets(gap_s=), users_by_activity(warm_below=)
     Products                    texts, categories and vectors of the items, in the order of their rows; of_columns(texts)
     Histories                   the past of n people to recommend from; of_lists(items, n_items=, weights=, orders=, kinds=,
                                 users=, as_of=), of_matrix(csr), rows(start, stop), matrix(half_life_days=), seen()
@@ -28,12 +28,15 @@ Answers out
     recommend(algorithm, histories, n, exclude_seen=, allowed=, tie_seed=) → Ranking(items, scores), -1 / -inf where short
     top_n(scores, n, exclude=, allowed=, tie_seed=)
     ItemKNN.similar(item), Content.similar(item) → (item rows, similarities); Popularity.top(n, category=, allowed=)
+    CoPurchase.together(item, n) → [Together(item, baskets, confidence, lift)]; Clusters.cluster(histories), IALS.vectors(histories)
 
 Judging: recommendations.engine.evaluation
     evaluate(algorithms=, train=, test=, exclude_seen=, seed=, products=, ns=, allowed=) → Evaluation; fits first
     judge(algorithms=, train=, test=, exclude_seen=, seed=, ns=, allowed=) → Evaluation of algorithms fitted on train
     Evaluation                  results, value(algorithm, metric, n), difference(first, second, metric, n), best(metric, n)
-    cut_in_time(interactions, at=, until=), leave_last_out(interactions, last=) → Split(train, test)
+    by_segment(evaluation, train, metrics=, n=) → new, active and loyal people, and cold items
+    cut_in_time(interactions, at=, until=), leave_last_out(interactions, last=), hold_out(interactions, share=, seed=),
+    given_split(train=, test=) → Split(train, test)
 
 Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.
 """

@@ -87,7 +87,7 @@ class Clusters(Algorithm):
         n = max(1, min(self.clusters, vectors.shape[0] // PEOPLE_PER_CLUSTER))
         centres = _first_centres(vectors, n, self.seed)
         n = centres.shape[1]
-        before = np.empty(0)
+        before = np.empty(0, np.int32)
         for _ in range(self.iterations):
             nearest = _nearest(vectors, centres)
             if np.array_equal(nearest, before):

@@ -24,10 +24,10 @@ from recommendations.engine.weighting import entrywise
 
 
 class Together(NamedTuple):
-    """`count` baskets hold both. confidence: share of the first item's baskets that hold `item` too. lift: how many times its share of all."""
+    """`baskets` hold both. confidence: share of the first item's baskets that hold `item` too. lift: how many times its share of all."""
 
     item: int
-    count: int
+    baskets: int
     confidence: float
     lift: float
 
@@ -77,7 +77,7 @@ class CoPurchase(Algorithm):
         )
         self.baskets_with_ = np.bincount(basket_items.indices, minlength=interactions.n_items)
         self.baskets_ = np.array([basket_items.shape[0]])
-        self.rules_ = scaled_rows(together, reciprocal(self.baskets_with_))
+        self.rules_ = scaled_rows(together, reciprocal(self.baskets_with_.astype(np.float64)))
         return self
 
     def score(self, histories: Histories) -> csr_array:

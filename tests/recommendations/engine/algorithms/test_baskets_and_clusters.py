@@ -69,7 +69,7 @@ def test_only_purchases_make_orders_unless_asked_otherwise():
     views = Interactions.from_ids(user_ids=["a", "a"], item_ids=["x", "y"], order=[1, 1], kind=[0, 0])
     with pytest.raises(NothingToLearnError, match="'purchase'"):
         CoPurchase().fit(views)
-    assert CoPurchase(kind=None, min_count=1).fit(views).together(0)[0].count == 1
+    assert CoPurchase(kind=None, min_count=1).fit(views).together(0)[0].baskets == 1
     with pytest.raises(ValueError, match="kind"):
         CoPurchase(kind="theft").fit(views)
 

@@ -1,0 +1,84 @@
+"""The files of the top-n benchmark, and the whole command on a small one."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import topn, topn_files
+from benchmarks.topn_files import read_lists
+
+
+def run(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+    module.main()
+
+
+def pairs_of(path: Path) -> set[tuple[str, str]]:
+    return set(zip(*read_lists(path), strict=True))
+
+
+def test_order_lines_become_two_files_that_share_no_pair(monkeypatch, tmp_path):
+    lines = pa.table(
+        {
+            "Customer ID": [7.0] * 6 + [8.0, None, 9.0],
+            "StockCode": ["a", "b", "b ", "c", "d", "e", "a", "a", "a"],
+            "InvoiceDate": [f"2010-01-0{day} 10:00:00" for day in (5, 1, 2, 3, 4, 6, 1, 1, 1)],
+            "Quantity": [1, 1, 2, 1, 1, 1, 1, 1, -1],
+        }
+    )
+    pq.write_table(lines, tmp_path / "lines.parquet")
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--newest", "--share", 0.4)
+    assert pairs_of(test) == {("7", "a"), ("7", "e")}
+    assert pairs_of(train) == {("7", "b"), ("7", "c"), ("7", "d"), ("8", "a")}
+    run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--share", 0.4)
+    assert len(pairs_of(test)) == 2
+    assert not pairs_of(test) & pairs_of(train)
+
+
+def test_sequences_keep_their_order_for_the_newest(monkeypatch, tmp_path):
+    (tmp_path / "sequences.txt").write_text("u1 5 4 5 3 2 1\nu2 9\n\n", encoding="utf-8")
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(monkeypatch, topn_files, "sequences", tmp_path / "sequences.txt", train, test, "--newest")
+    assert train.read_text(encoding="utf-8") == "u1 5 4 3 2\nu2 9\n"
+    assert test.read_text(encoding="utf-8") == "u1 1\n"
+
+
+def test_file_without_a_pair_is_refused(tmp_path):
+    (tmp_path / "empty.txt").write_text("u1\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="user item item"):
+        read_lists(tmp_path / "empty.txt")
+
+
+def test_people_of_a_few_tastes_are_served_better_than_by_popularity(monkeypatch, tmp_path, capsys):
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    made = ("--people", 400, "--items", 800, "--interactions", 6000)
+    run(monkeypatch, topn_files, "generated", train, test, *made)
+    assert len(pairs_of(train) | pairs_of(test)) == 6000
+    names = ("popularity", "item-knn", "graph-filter", "implicit-cosine")
+    capsys.readouterr()
+    run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", *names)
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    found = line["algorithms"]
+    assert set(found) == {*names, "blend"}
+    for figures in found.values():
+        assert figures["recall@20_low"] <= figures["recall@20"] <= figures["recall@20_high"]
+    assert found["graph-filter"]["recall@20"] > found["popularity"]["recall@20"]
+    assert line["recall@20"] == found[line["algorithm"]]["recall@20"]
+    own = [name for name in found if name != "implicit-cosine"]
+    assert line["validation_ndcg@20"] == max(found[name]["validation_ndcg@20"] for name in own)
+    assert {"fit_s", "peak_mb", "parameters"} <= set(line)
+
+
+def test_least_share_leaves_everybody_something_to_learn_from(monkeypatch, tmp_path):
+    (tmp_path / "sequences.txt").write_text("".join(f"u{user} 1 {user}\n" for user in range(2, 40)), encoding="utf-8")
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(monkeypatch, topn_files, "sequences", tmp_path / "sequences.txt", train, test, "--share", 0.9)
+    users, counts = np.unique(read_lists(train)[0], return_counts=True)
+    assert len(users) == 38
+    assert (counts == 1).all()
