@@ -1,7 +1,8 @@
 """Keeps profiles in step with what happens, between two refreshes: the same figures from the same facts.
 
-Everything here runs in the caller's transaction. Events are added to the counters; what orders say is counted anew for those
-concerned, for an order may change long after it was placed. RFM scores compare everybody and wait for the next refresh.
+Everything here runs in the caller's transaction; what happened at the very moment ``as_of`` counts. Events are added to the
+counters; what orders say is counted anew for those concerned, for an order may change long after it was placed. RFM scores compare
+everybody and wait for the next refresh.
 """
 
 import json
@@ -22,6 +23,7 @@ from customers.lifecycle.scoring.stages import Thresholds, derive_stages
 from customers.lifecycle.writing import write_stages, write_transitions
 
 RECOUNTED_AT_ONCE = 5_000
+INSTANT = timedelta(microseconds=1)
 
 # until the first refresh has measured the shop's own rhythm; stages told by these leave no history
 FIRST_THRESHOLDS = Thresholds(
@@ -259,7 +261,7 @@ def write_trade(customer_ids: Sequence[int], *, as_of: datetime) -> None:
     """What orders say, in one statement: the queries of a refresh as its common table expressions."""
     queries = sql.SQL(", ").join(
         sql.SQL("{} AS MATERIALIZED ({})").format(sql.Identifier(name), query)
-        for name, query in trade_queries(as_of=as_of, customer_ids=customer_ids).items()
+        for name, query in trade_queries(as_of=as_of + INSTANT, customer_ids=customer_ids).items()
     )
     statement = WRITE_TRADE.format(
         queries=queries,
@@ -285,10 +287,9 @@ def newly_identified(activity: Mapping[int, Activity]) -> set[int]:
 
 
 def tell_stages(customer_ids: Sequence[int], *, as_of: datetime) -> None:
-    """Tells the stages of some customers anew; what happened at the very moment ``as_of`` counts."""
     if not customer_ids:
         return
-    until = as_of + timedelta(microseconds=1)
+    until = as_of + INSTANT
     histories = read_histories(as_of=until, customer_ids=customer_ids)
     versions = all_versions()
     stories = derive_stages(histories=histories, versions=versions or [FIRST_THRESHOLDS], as_of=microseconds(until))

@@ -230,7 +230,7 @@ def keys_to_fold() -> list[OrderKey]:
 
 
 def fold_orders(keys: Sequence[OrderKey], done: ProjectedOrders, *, at: datetime) -> None:
-    parameters = {"sources": [key.source_id for key in keys], "orders": [key.order_id for key in keys]}
+    parameters = key_columns(keys)
     with connection.cursor() as cursor:
         cursor.execute(LOG_IMPORTED, parameters)
         facts = read_log(cursor, parameters)
@@ -246,6 +246,11 @@ def fold_orders(keys: Sequence[OrderKey], done: ProjectedOrders, *, at: datetime
         if folded:
             write(cursor, folded, present, done, at=at)
         cursor.execute(MARK_FOLDED, parameters)
+
+
+def key_columns(keys: Iterable[OrderKey]) -> dict[str, Any]:
+    listed = list(keys)
+    return {"sources": [key.source_id for key in listed], "orders": [key.order_id for key in listed]}
 
 
 def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[OrderFact]]:
@@ -310,8 +315,7 @@ def write_lines(cursor: Any, orders: Mapping[OrderKey, FoldedOrder], done: Proje
     if not orders:
         return
     products = find_or_make_products(cursor, orders.values(), done, at=at)
-    parameters = {"sources": [key.source_id for key in orders], "orders": [key.order_id for key in orders]}
-    cursor.execute(READ_ORDERS, parameters)
+    cursor.execute(READ_ORDERS, key_columns(orders))
     ids = {OrderKey(*row[:2]): row[2] for row in cursor.fetchall()}
     lines = [
         {name: line[name] for name in LINE_COLUMNS}
@@ -328,7 +332,7 @@ def find_or_make_products(
     cursor: Any, orders: Iterable[FoldedOrder], done: ProjectedOrders, *, at: datetime
 ) -> dict[str, int]:
     """The keys of the products of all lines; unknown ones are made from the first line that names them."""
-    lines = {}
+    lines: dict[str, tuple[Mapping[str, Any], str]] = {}
     for order in orders:
         for line in order.lines or ():
             lines.setdefault(line["product_id"], (line, order.currency))

@@ -80,6 +80,9 @@ def sale_of(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
     if listed is not None:
         lines = [line_of(product, field, ga4=ga4) for field, product in listed]
         said["lines"] = [line for line in lines if line is not None]
+        subtotal = sum(Decimal(line["total"]) for line in said["lines"])
+        if subtotal >= MOST_MONEY:
+            raise OrderEventError("amount_too_large", f"The lines come to {subtotal}; less than {MOST_MONEY:f} fits.")
     for field in ("shipping", "tax", "total", "subtotal", "revenue", "value"):
         amount = money(properties.get(field), field)
         if amount is not None:

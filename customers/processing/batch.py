@@ -93,7 +93,12 @@ def claim(*, limit: int = 0, ids: Sequence[int] | None = None) -> Claim | None:
 
 def read_events(claimed: Claim) -> list[TakenEvent]:
     """The events in the order in which they happened; fewer than claimed where retention has taken them away."""
-    parameters = {"ids": id_array(claimed.ids), "low": claimed.low, "high": claimed.high, "wordy": WORDY_NAMES}
+    parameters: dict[str, Any] = {
+        "ids": id_array(claimed.ids),
+        "low": claimed.low,
+        "high": claimed.high,
+        "wordy": WORDY_NAMES,
+    }
     with connection.cursor() as cursor:
         cursor.execute(READ, parameters)
         return [TakenEvent(*row) for row in cursor.fetchall()]

@@ -8,11 +8,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import DataError, IntegrityError, OperationalError, transaction
+from django.db import DataError, Error, IntegrityError, OperationalError, transaction
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
@@ -62,7 +62,7 @@ class Processed:
     events: int = 0
     batches: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    stage_seconds: Counter[str] = field(default_factory=Counter)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -70,20 +70,24 @@ class Processed:
         try:
             yield
         finally:
-            self.stage_seconds[stage] += time.perf_counter() - began
+            self._spend(stage, time.perf_counter() - began)
+
+    def _spend(self, stage: str, seconds: float) -> None:
+        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
 
     def add(self, other: "Processed") -> None:
         self.events += other.events
         self.batches += other.batches
         self.counts.update(other.counts)
-        self.stage_seconds.update(other.stage_seconds)
+        for stage, seconds in other.stage_seconds.items():
+            self._spend(stage, seconds)
 
 
 class NothingWorksError(Exception):
     """Every event of a batch fails: that is no event's fault, and they stay on the outbox."""
 
     def __init__(self, events: int, error: Exception) -> None:
-        super().__init__(f"All of {events} events fail, the last with {type(error).__name__}: {error}")
+        super().__init__(f"All of {events} events that were tried fail, the last with {type(error).__name__}: {error}")
 
 
 def process_events(
@@ -142,7 +146,8 @@ class Run:
         try:
             yield
         except BaseException as error:
-            self._finish(Status.FAILED, f"{type(error).__name__}: {error}")
+            with suppress(Error):  # the server may be what failed; the next run marks this one then
+                self._finish(Status.FAILED, f"{type(error).__name__}: {error}")
             raise
         self._finish(Status.DONE, self.trouble)
 
@@ -161,39 +166,54 @@ class Run:
             if not is_spoilt(error):
                 raise
             logger.warning("A batch of events fails (%s: %s): it is halved", type(error).__name__, error)
-            self._halve(limit, error)
+            self._halve(limit)
         return self.done.events - before
 
-    def _halve(self, limit: int, error: Exception) -> None:
+    def _halve(self, limit: int) -> None:
         """Finds the events that make a batch fail; each stands alone in the end and is set aside with its reason."""
         with transaction.atomic():
             claimed = claim(limit=limit)
         if claimed is None:
             return
-        waiting: list[Sequence[int]] = [claimed.ids]
-        good = 0
-        bad: list[tuple[int, Exception]] = []
+        bad = self._probe(claimed.ids)
+        waiting: list[list[int]] = [[event_id for event_id in claimed.ids if event_id not in bad]]
         while waiting:
             ids = waiting.pop()
-            try:
-                good += self._process(ids=ids)
-            except (*SPOILT, OperationalError) as error:
-                if not is_spoilt(error):
-                    raise
-                if len(ids) > 1:
-                    middle = len(ids) // 2
-                    waiting += [ids[middle:], ids[:middle]]
-                    continue
-                bad.append((ids[0], error))
-                if len(bad) >= FEWEST_TO_BLAME_US and not good:
-                    raise NothingWorksError(len(bad), error) from error
-        for event_id, error in bad:
-            self._set_aside(event_id, error)
+            cause = self._try(ids)
+            if cause is None:
+                continue
+            if len(ids) == 1:
+                bad[ids[0]] = cause
+            else:
+                middle = len(ids) // 2
+                waiting += [ids[middle:], ids[:middle]]
+        for event_id, cause in bad.items():
+            self._set_aside(event_id, cause)
 
-    def _set_aside(self, event_id: int, error: Exception) -> None:
+    def _probe(self, ids: Sequence[int]) -> dict[int, Exception]:
+        """Tries some events from all over the batch, each alone. Raises NothingWorksError when none of them can be processed."""
+        if len(ids) < FEWEST_TO_BLAME_US:
+            return {}
+        some = ids[:: len(ids) // FEWEST_TO_BLAME_US]
+        bad = {event_id: cause for event_id in some if (cause := self._try([event_id])) is not None}
+        if len(bad) == len(some):
+            raise NothingWorksError(len(bad), bad[some[-1]]) from bad[some[-1]]
+        return bad
+
+    def _try(self, ids: Sequence[int]) -> Exception | None:
+        """Processes events in a transaction of their own; what an event among them is to blame for."""
+        try:
+            self._process(ids=ids)
+        except (*SPOILT, OperationalError) as error:
+            if not is_spoilt(error):
+                raise
+            return error
+        return None
+
+    def _set_aside(self, event_id: int, cause: Exception) -> None:
         """The event stays stored; it leaves the outbox as a dead letter with its reason."""
-        logger.error("Event %s cannot be processed", event_id, exc_info=error)
-        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        logger.error("Event %s cannot be processed", event_id, exc_info=cause)
+        reason = f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
         done = Processed()
         with transaction.atomic():
             claimed = claim(ids=[event_id])
@@ -228,13 +248,14 @@ class Run:
         raise AssertionError("unreachable")
 
     def _work(self, claimed: Claim, done: Processed) -> "Follows":
-        """Everything that a batch means, in its transaction."""
+        """Everything that a batch means, in its transaction, as of now or of the last event that came in since the run began."""
+        as_of = max(self.at, claimed.high)
         with done.timed("read"):
             events = read_events(claimed)
         with done.timed("identity"):
-            people = resolve_events(events, at=self.at)
+            people = resolve_events(events, at=as_of)
         with done.timed("orders"):
-            orders = project_orders(messages=order_messages(events), at=self.at)
+            orders = project_orders(messages=order_messages(events), at=as_of)
         with done.timed("feedback"):
             reviews = project_reviews(messages=review_messages(events, people.customer_ids))
         with done.timed("consents"):
@@ -244,7 +265,7 @@ class Run:
                 activity=activity_of(events, people.customer_ids),
                 created=people.resolution.created,
                 ordered=orders.customer_ids,
-                as_of=self.at,
+                as_of=as_of,
             )
         with done.timed("refused"):
             refused = refuse_events(

@@ -47,6 +47,20 @@ def test_migration_leaves_every_job_in_the_tables() -> None:
 
 
 @pytest.mark.django_db
+def test_what_runs_every_few_seconds_leaves_no_queue_of_missed_ticks() -> None:
+    task = PeriodicTask.objects.get(task="customers.processing.tasks.process_events")
+    assert (task.interval.every, task.interval.period, task.expire_seconds, task.crontab) == (2, "seconds", 2, None)
+    with translation.override("en"):
+        assert schedule_in_words(task) == "every 2 seconds"
+    with translation.override("zh-hans"):
+        assert schedule_in_words(task) == "每 2 秒"
+
+
+def test_every_job_says_when_it_runs_in_one_way() -> None:
+    assert [job.task for job in SCHEDULE if bool(job.cron) == bool(job.seconds)] == []
+
+
+@pytest.mark.django_db
 def test_job_that_was_edited_stays_as_it_is() -> None:
     sync_schedule(jobs=(JOB,))
     task = PeriodicTask.objects.get(task=JOB.task)

@@ -178,6 +178,7 @@ def test_an_imported_order_is_the_first_thing_said() -> None:
         ({"currency": "EURO"}, "unknown_currency", "currency is 'EURO'"),
         ({"products": [TEA] * 1001}, "invalid_products", "at most 1000"),
         ({"products": [{**TEA, "price": "9e9", "quantity": "9e7"}]}, "amount_too_large", "products.0"),
+        ({"products": [{**TEA, "price": "3e9"}] * 2}, "amount_too_large", "The lines come to"),
     ],
 )
 def test_what_cannot_be_taken_says_why(properties: dict[str, Any], code: str, words: str) -> None:

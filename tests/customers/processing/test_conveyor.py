@@ -145,6 +145,19 @@ def test_when_everything_fails_nothing_is_thrown_away(monkeypatch: pytest.Monkey
     assert "a bug of ours" in run.error
 
 
+def test_many_poisoned_events_at_the_front_do_not_keep_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(100))
+    break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("x"))
+    assert process().counts["failed"] == 40
+    assert (Outbox.objects.count(), CustomerProfile.objects.get().events) == (0, 60)
+
+
+def test_an_order_that_came_in_while_the_run_went_on_counts_at_once() -> None:
+    send(order(total=5), at=NOW + timedelta(minutes=5))
+    process(NOW)
+    assert (CustomerProfile.objects.get().orders, CustomerProfile.objects.get().stage) == (1, "new")
+
+
 def test_what_the_database_cannot_do_now_is_no_event_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(3))
     sizes = break_on(monkeypatch, {"m1"}, lambda: OperationalError("the server is gone"))
