@@ -1,0 +1,51 @@
+"""LensKit's ItemKNN on the arrays of benchmarks.training: run by an interpreter of an environment of its own, which has lenskit only.
+
+    python -m venv ENV && ENV/bin/pip install lenskit
+    python -m benchmarks.training --lenskit-python ENV/bin/python
+
+Timed, as the others are, from the arrays to the finished neighbours; building its Dataset from a table is told apart as dataset_s.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from lenskit.data import Dataset, from_interactions_df
+from lenskit.knn import ItemKNNScorer
+
+
+def main() -> None:
+    folder, k, repeats = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    data = {name: np.load(folder / f"{name}.npy") for name in ("user", "item")}
+    fit(from_interactions_df(pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2]})), k)
+    loaded = peak_mb()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        pairs = pd.DataFrame({"user_id": data["user"], "item_id": data["item"]}).drop_duplicates()
+        dataset = from_interactions_df(pairs)
+        built = time.perf_counter()
+        fit(dataset, k)
+        times.append((time.perf_counter() - start, built - start))
+    seconds, dataset_s = min(times)
+    line = {"seconds": round(seconds, 3), "peak_mb": peak_mb(), "data_mb": loaded, "dataset_s": round(dataset_s, 3)}
+    print(json.dumps(line))
+
+
+def fit(dataset: Dataset, k: int) -> ItemKNNScorer:
+    model = ItemKNNScorer(max_nbrs=k, save_nbrs=k, feedback="implicit")
+    model.train(dataset)
+    return model
+
+
+def peak_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1_048_576 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main()
