@@ -258,8 +258,8 @@ class EventAdmin(ReadOnlyAdmin):
         event = super().get_object(request, object_id, from_field)
         if event is None:
             return None
-        event.links = admin_views.links_of(request, event)  # type: ignore[attr-defined]
-        event.around = admin_views.around(request, event)  # type: ignore[attr-defined]
+        event.links = admin_views.links_of(request, event)
+        event.around = admin_views.around(request, event)
         if not request.user.has_perm(MAY_SEE_PERSONAL):
             admin_views.cover(event)
         elif PERSONAL_PART in event.properties:
@@ -341,7 +341,7 @@ class StatusFilter(admin.SimpleListFilter):
             ("all", _("All")),
         ]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         for value, label in [(None, RejectedEvent.Status.OPEN.label), *self.lookup_choices]:
             yield {
                 "selected": self.value() == value,

@@ -9,7 +9,7 @@ from django.db import models
 CHUNK = 500
 
 
-def record_openings(*, model: type[models.Model], pks: Collection[int], actor_id: int) -> None:
+def record_openings(*, model: type[models.Model], pks: Collection[int], actor_id: int | None) -> None:
     """A line for each of them. They are named by number alone: a reason can quote what is personal."""
     kind = ContentType.objects.get_for_model(model)
     LogEntry.objects.bulk_create(
