@@ -37,6 +37,7 @@ RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {
     "map": average_precision,
     "mrr": reciprocal_rank,
 }
+DIVERSITY_PEOPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,18 @@ def judge(
     allowed: npt.NDArray[np.bool_] | None = None,
     fit_s: Mapping[str, float] | None = None,
 ) -> Evaluation:
-    """`evaluate` for algorithms that are fitted on train already. Diversity is by who has the products in train."""
+    """`evaluate` for algorithms that are fitted on train already.
+
+    Diversity is by who of at most DIVERSITY_PEOPLE people, drawn by the seed, has the products in train.
+    """
     users = np.unique(test.user)
     histories = train.histories(users)
     relevant = relevant_items(test, train, users, exclude_seen)
     counts = np.diff(relevant.indptr)
     own = train.user_items()
-    item_users = transposed(own)
-    had_by, own = np.diff(item_users.indptr), own[users, :]
+    had_by = np.bincount(own.indices, minlength=train.n_items)
+    item_users = transposed(own[_some_rows(train.n_users, DIVERSITY_PEOPLE, seed), :])
+    own = own[users, :]
     results: list[Result] = []
     rankings = {}
     scores: dict[str, dict[tuple[str, int], PerPerson]] = {}
@@ -166,6 +171,10 @@ def _results(name: str, scores: dict[tuple[str, int], PerPerson], seed: int) -> 
         Result(name, metric, n, interval.value, interval.low, interval.high)
         for (metric, n), interval in zip(scores, found, strict=True)
     ]
+
+
+def _some_rows(n: int, most: int, seed: int) -> npt.NDArray[np.integer]:
+    return np.arange(n) if n <= most else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
 def relevant_items(
