@@ -1,0 +1,174 @@
+"""Random and mutated bodies: never a 500, and what the answers say is what is stored.
+
+A few thousand bodies by default; PERENNIAL_FUZZ_BODIES=100000 asks for as many.
+"""
+
+import base64
+import gzip
+import http.client
+import json
+import os
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.customers.events.running import Collecting
+from tests.customers.events.senders import track
+
+pytestmark = pytest.mark.slow
+
+BODIES = int(os.environ.get("PERENNIAL_FUZZ_BODIES", "2400"))
+PARTS = 3  # memory is looked at after each
+MOST_GROWTH_MEGABYTES = 60
+
+PATHS = st.sampled_from(
+    ["/v1/batch", "/v1/track", "/v1/i", "/v1/alias", "/v1/import", "/mp/collect", "/api/s/page", "/v1/g"]
+)
+NAMES = st.sampled_from(
+    [
+        *("type", "messageId", "event", "userId", "anonymousId", "previousId", "groupId", "properties", "traits"),
+        *("context", "timestamp", "originalTimestamp", "sentAt", "writeKey", "consent", "categoryPreferences"),
+        *("products", "product_id", "total", "$personal"),
+    ]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.sampled_from(["track", "identify", "alias", "2026-11-24T12:00:00Z", "u1", "\x00", "a" * 300, "1e999"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=8),
+    max_leaves=20,
+)
+ITEMS = st.dictionaries(NAMES, VALUES, max_size=8)
+MUTATIONS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**32), st.integers(0, 255)), min_size=1, max_size=3)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collecting]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    for above in (folder, *folder.parents[:2]):
+        above.chmod(above.stat().st_mode | 0o011)
+    running = Collecting(folder)
+    yield running
+    running.close()
+
+
+class Fuzzer:
+    """Sends bodies by one connection and adds up what the answers say."""
+
+    def __init__(self, shop: Collecting) -> None:
+        self.key = shop.make_source("fuzz")
+        self.connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=60)
+        self.numbers = count()
+        self.accepted = self.rejected = self.bodies = 0
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def send(self, path: str, body: bytes) -> None:
+        token = base64.b64encode(f"{self.key}:".encode()).decode()
+        query = f"?api_secret={self.key}" if path == "/mp/collect" else ""
+        self.connection.request("POST", path + query, body, {"Authorization": f"Basic {token}"})
+        answer = self.connection.getresponse()
+        said = json.loads(answer.read())
+        assert answer.status in (200, 400, 413), (answer.status, said, body)
+        assert said["success"] is (answer.status == 200)
+        self.bodies += 1
+        if answer.status == 200:
+            self.accepted += said["accepted"] - said["duplicates"]
+            self.rejected += said["rejected"]
+
+    def batch(self) -> bytes:
+        """A good batch with message ids that were never sent."""
+        items = [
+            track(
+                "Order Completed",
+                messageId=f"fuzz-{next(self.numbers)}",
+                anonymousId="a1",
+                timestamp="2026-11-24T12:00:00.123Z",
+                properties={"products": [{"product_id": "p1", "price": 3.5}], "total": "7.00", "name": "Käse 奶酪 🧀"},
+                context={
+                    "traits": {"email": "a@shop.example"},
+                    "consent": {"categoryPreferences": {"analytics": True}},
+                },
+            )
+            for _place in range(3)
+        ]
+        return json.dumps({"batch": items, "sentAt": "2026-11-24T12:00:01Z"}, ensure_ascii=False).encode()
+
+
+def mutated(body: bytes, mutations: list[tuple[int, int, int]]) -> bytes:
+    data = bytearray(body)
+    for kind, place, value in mutations:
+        at = place % (len(data) + 1)
+        match kind:
+            case 0:
+                data[at : at + 1] = bytes([value])
+            case 1:
+                del data[at : at + 1 + value % 4]
+            case 2:
+                data[at:at] = data[at : at + value % 8]
+            case 3:
+                data[at:at] = random.Random(place).choice(
+                    [b'"', b"\\", b"{", b"]", b"\\u0000", b"\\ud83d", b"1e400", b"NaN"]
+                )
+            case 4 if value < 64:
+                del data[at:]
+    return bytes(data)
+
+
+def test_whatever_comes_is_answered_and_what_is_accepted_is_stored_once(shop: Collecting) -> None:
+    with closing(Fuzzer(shop)) as fuzzer:
+        fuzz(shop, fuzzer)
+
+
+def fuzz(shop: Collecting, fuzzer: Fuzzer) -> None:
+    limits = settings(
+        max_examples=max(1, BODIES // (4 * PARTS)),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    @limits
+    @given(PATHS, st.binary(max_size=400))
+    def any_bytes(path: str, body: bytes) -> None:
+        fuzzer.send(path, body)
+
+    @limits
+    @given(PATHS, VALUES | ITEMS | st.fixed_dictionaries({"batch": st.lists(ITEMS | VALUES, max_size=6)}))
+    def any_json(path: str, value: Any) -> None:
+        fuzzer.send(path, json.dumps(value).encode())
+
+    @limits
+    @given(PATHS, MUTATIONS)
+    def mutated_batch(path: str, mutations: list[tuple[int, int, int]]) -> None:
+        fuzzer.send(path, mutated(fuzzer.batch(), mutations))
+
+    @limits
+    @given(MUTATIONS)
+    def mutated_packed_batch(mutations: list[tuple[int, int, int]]) -> None:
+        fuzzer.send("/v1/batch", mutated(gzip.compress(fuzzer.batch(), mtime=0), mutations))
+
+    megabytes = []
+    for _part in range(PARTS):
+        for step in (any_bytes, any_json, mutated_batch, mutated_packed_batch):
+            step()
+        megabytes.append(shop.web_megabytes())
+    assert fuzzer.bodies >= BODIES * 0.5  # Hypothesis stops early where it has tried everything
+    assert fuzzer.accepted > BODIES // 20
+    assert fuzzer.rejected > BODIES // 20
+    events, message_ids, waiting = shop.stored("fuzz")
+    assert events == message_ids == waiting == fuzzer.accepted
+    assert 0 < shop.value("SELECT count(*) FROM events_rejectedevent") <= fuzzer.rejected
+    assert megabytes[-1] - megabytes[0] < MOST_GROWTH_MEGABYTES, megabytes
+    log = (shop.folder / "web.log").read_text()
+    assert "Traceback" not in log, log[-5000:]
