@@ -125,8 +125,8 @@ class Collector(CollectorView):
         if frame is None:
             raise problems[0][0] if problems else missing_write_key()
         for problem, own in problems:
-            error = ItemError(problem.code, problem.message)
-            refusals += [refusal_of(index, data, error, frame) for index, data in own]
+            reason = ItemError(problem.code, problem.message)
+            refusals += [refusal_of(index, data, reason, frame) for index, data in own]
         return sorted(rows, key=lambda row: row.index), refusals
 
 

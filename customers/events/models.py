@@ -74,7 +74,7 @@ class Event(models.Model):
         GROUP = "group", "group"
         ALIAS = "alias", "alias"
 
-    # a trigger and the recording statement do what the foreign key would, once a statement (decision 8)
+    # a trigger and the recording statement do what the foreign key would, once a statement (decision 10)
     source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False, db_constraint=False)
     message_id = models.CharField(_("message id"), max_length=100)
     type = models.CharField(_("type"), max_length=20, choices=Type)

@@ -13,7 +13,7 @@ from customers.events.arrays import bigints, jsons, register_arrays, text_list, 
 from customers.events.decoding import IMPERSONAL_CONTEXT, PERSON_KEYS, EventRow, Frame, moment_of
 from customers.identity.fields import encrypt
 
-# A foreign key would look the source up once a row; the lock taken here keeps it from vanishing just as well (decision 8).
+# A foreign key would look the source up once a row; the lock taken here keeps it from vanishing just as well (decision 10).
 # Receipts are written in one order by everybody: two processes with the same batch then wait for each other instead of
 # ending in a deadlock.
 RECORD_EVENTS = """

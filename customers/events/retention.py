@@ -1,6 +1,7 @@
 """What is thrown away when it is old: receipts, refused items, and events, each source's after its own time."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
@@ -76,7 +77,7 @@ def drop_partition(name: str) -> bool:
     return True
 
 
-def delete_in_chunks(statement: str, given: object) -> int:
+def delete_in_chunks(statement: str, given: Any) -> int:
     """Each chunk is a transaction of its own, so that the collector never waits for a long one."""
     deleted = 0
     while True:

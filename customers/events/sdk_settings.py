@@ -17,7 +17,7 @@ class SegmentSettings(CollectorView):
 
     def get(self, request: HttpRequest, *, write_key: str, **kwargs: Any) -> HttpResponse:
         source_for(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
-        integration = {
+        integration: dict[str, Any] = {
             "apiKey": write_key,
             "apiHost": f"{own_host(request)}/v1",
             "protocol": request.scheme,
