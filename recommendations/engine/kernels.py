@@ -469,3 +469,218 @@ def fold_in_rows(
         _solve_factorised(system, vector)
         for place in range(factors):
             out[row, place] = vector[place]
+
+
+@compiled
+def session_strengths(
+    indptr: Ints, items: Ints, weights: Floats, factors: Floats, decay: float, longest: int
+) -> tuple[npt.NDArray[np.int64], Ints, Floats]:
+    """Different items of each history, newest first, with weight · decay^(places back of the newest) · factors[item]."""
+    out_indptr = np.zeros(indptr.shape[0], np.int64)
+    out_items = np.empty(items.shape[0], np.int32)
+    out_strengths = np.empty(items.shape[0], np.float32)
+    met = np.full(factors.shape[0], -1, np.int32)
+    filled = 0
+    for row in range(indptr.shape[0] - 1):
+        factor = 1.0
+        first = max(indptr[row], indptr[row + 1] - longest)
+        for p in range(indptr[row + 1] - 1, first - 1, -1):
+            item = items[p]
+            if met[item] != row and weights[p] > 0:
+                met[item] = row
+                out_items[filled] = item
+                out_strengths[filled] = factor * weights[p] * factors[item]
+                filled += 1
+            factor *= decay
+        out_indptr[row + 1] = filled
+    return out_indptr, out_items[:filled].copy(), out_strengths[:filled].copy()
+
+
+@compiled
+def _nearest_sessions(
+    shared: Ints,
+    strengths: Floats,
+    user: int,
+    session_factors: Floats,
+    session_users: Ints,
+    item_starts: Ints,
+    item_sessions: Ints,
+    total: Floats,
+    newest_shared: Ints,
+    heap_values: Floats,
+    heap_ties: Ints,
+    heap_sessions: Ints,
+    out_sessions: Ints,
+    out_values: Floats,
+) -> int:
+    """The sessions nearest to one history, nearest first (ties: the newer first), without those of `user`; returns how many.
+
+    `total` must be 0 and is left so; newest_shared[session] becomes the place in `shared` of the newest item both have.
+    """
+    size = 0
+    for place in range(shared.shape[0]):
+        for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
+            session = item_sessions[p]
+            if total[session] == 0:
+                newest_shared[session] = place
+            total[session] += strengths[place]
+    for place in range(shared.shape[0]):
+        for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
+            session = item_sessions[p]
+            if total[session] > 0:
+                value = np.float32(total[session] * session_factors[session])
+                total[session] = 0
+                mine = user >= 0 and session_users[session] == user
+                if value > 0 and not mine and (size < heap_values.shape[0] or value >= heap_values[0]):
+                    size = _offer(heap_values, heap_ties, heap_sessions, size, value, -np.int64(session), session)
+    _drain(heap_values, heap_ties, heap_sessions, size, out_sessions, out_values)
+    return size
+
+
+@inlined
+def _place_of(items: Ints, first: int, last: int, item: int) -> int:
+    """The last place of `item` in items[first:last]."""
+    place = last - 1
+    while items[place] != item:
+        place -= 1
+    return place
+
+
+@inlined
+def _by_distance(distance: int, reach: float, back: float, own: float) -> float:
+    if distance == 0:
+        return own
+    if distance > 0:
+        return reach ** (distance - 1)
+    return back * reach ** (-distance - 1)
+
+
+@compiled
+def session_scores(
+    indptr: Ints,
+    items: Ints,
+    strengths: Floats,
+    users: Ints,
+    item_factors: Floats,
+    session_starts: Ints,
+    session_items: Ints,
+    session_weights: Floats,
+    session_factors: Floats,
+    session_users: Ints,
+    item_starts: Ints,
+    item_sessions: Ints,
+    k: int,
+    reach: float,
+    back: float,
+    own: float,
+    start: int,
+    stop: int,
+) -> tuple[Ints, Ints, Floats]:
+    """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
+    n_items = item_factors.shape[0]
+    n_sessions = session_factors.shape[0]
+    similar = np.zeros(n_sessions, np.float32)
+    newest_shared = np.empty(n_sessions, np.int32)
+    width = min(k, n_sessions)
+    heap_values = np.empty(width, np.float32)
+    heap_ties = np.empty(width, np.int64)
+    heap_sessions = np.empty(width, np.int32)
+    near = np.empty(width, np.int32)
+    values = np.empty(width, np.float32)
+    total = np.zeros(n_items, np.float64)
+    met = np.zeros(n_items, np.bool_)
+    order = np.empty(n_items, np.int32)
+    counts = np.zeros(stop - start, np.int32)
+    out_columns = np.empty(1024, np.int32)
+    out_values = np.empty(1024, np.float32)
+    filled = 0
+    for row in range(start, stop):
+        shared = items[indptr[row] : indptr[row + 1]]
+        size = _nearest_sessions(
+            shared, strengths[indptr[row] : indptr[row + 1]], users[row], session_factors, session_users, item_starts,
+            item_sessions, similar, newest_shared, heap_values, heap_ties, heap_sessions, near, values,
+        )  # fmt: skip
+        count = 0
+        for index in range(size):
+            session = near[index]
+            first, last = session_starts[session], session_starts[session + 1]
+            anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
+            for place in range(first, last):
+                column = session_items[place]
+                if not met[column]:
+                    met[column] = True
+                    order[count] = column
+                    count += 1
+                total[column] += values[index] * session_weights[place] * _by_distance(place - anchor, reach, back, own)
+        if filled + count > out_columns.shape[0]:
+            capacity = 2 * (filled + count)
+            grown_columns = np.empty(capacity, np.int32)
+            grown_columns[:filled] = out_columns[:filled]
+            out_columns = grown_columns
+            grown_values = np.empty(capacity, np.float32)
+            grown_values[:filled] = out_values[:filled]
+            out_values = grown_values
+        for index in range(count):
+            column = order[index]
+            value = np.float32(total[column] * item_factors[column])
+            total[column] = 0
+            met[column] = False
+            if value > 0:
+                out_columns[filled] = column
+                out_values[filled] = value
+                filled += 1
+                counts[row - start] += 1
+    return counts, out_columns[:filled].copy(), out_values[:filled].copy()
+
+
+@compiled
+def session_parts(
+    shared: Ints,
+    strengths: Floats,
+    user: int,
+    item_factors: Floats,
+    session_starts: Ints,
+    session_items: Ints,
+    session_weights: Floats,
+    session_factors: Floats,
+    session_users: Ints,
+    item_starts: Ints,
+    item_sessions: Ints,
+    k: int,
+    reach: float,
+    back: float,
+    own: float,
+    wanted: Ints,
+) -> npt.NDArray[np.float64]:
+    """(shared items, wanted items): the part of each history item in the score of each wanted item, as its part in v_s."""
+    n_sessions = session_factors.shape[0]
+    newest_shared = np.empty(n_sessions, np.int32)
+    width = min(k, n_sessions)
+    near = np.empty(width, np.int32)
+    values = np.empty(width, np.float32)
+    size = _nearest_sessions(
+        shared, strengths, user, session_factors, session_users, item_starts, item_sessions,
+        np.zeros(n_sessions, np.float32), newest_shared, np.empty(width, np.float32), np.empty(width, np.int64),
+        np.empty(width, np.int32), near, values,
+    )  # fmt: skip
+    rank = np.full(n_sessions, -1, np.int32)
+    for index in range(size):
+        rank[near[index]] = index
+    worth = np.zeros((size, wanted.shape[0]), np.float64)
+    for index in range(size):
+        session = near[index]
+        first, last = session_starts[session], session_starts[session + 1]
+        anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
+        for place in range(first, last):
+            for column in range(wanted.shape[0]):
+                if session_items[place] == wanted[column]:
+                    worth[index, column] += session_weights[place] * _by_distance(place - anchor, reach, back, own)
+    parts = np.zeros((shared.shape[0], wanted.shape[0]), np.float64)
+    for place in range(shared.shape[0]):
+        for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
+            index = rank[item_sessions[p]]
+            if index >= 0:
+                strength = np.float64(strengths[place]) * session_factors[item_sessions[p]]
+                for column in range(wanted.shape[0]):
+                    parts[place, column] += strength * worth[index, column] * item_factors[wanted[column]]
+    return parts

@@ -1,0 +1,161 @@
+"""Visits like this one went on with: neighbours of sessions, found as the visitor clicks, without training."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.contract import Algorithm, Attribution, register, require_weight
+from recommendations.engine.histories import Histories
+from recommendations.engine.interactions import Interactions
+from recommendations.engine.parallel import map_blocks
+from recommendations.engine.products import Products
+from recommendations.engine.sparse import csr
+from recommendations.engine.weighting import decayed
+
+
+@register
+class SessionNeighbours(Algorithm):
+    """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item at place p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
+
+    v_s = 2^(−age_s / half-life) · |s|^−ℓ · Σ_j π_j (n_j + 1)^−m over the items j that session and history share, each history
+    item counted once, at its newest place: π_j = weight · decay^(places back) · 2^(−age_j / history half-life). n_i sessions
+    hold i. Only the `newest` sessions of each j are looked at. a_s is the place in s of the newest shared item, and
+    ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is all a person did (a person may be a
+    session), or with `gap_s` what they did without a longer pause; a person's own sessions are left out. e is `damping`, ℓ
+    `length_damping`, m `match_damping`; only the last `longest` places of a history count.
+
+    Sources: VMIS-kNN, Kersbergen, Sprangers & Schelter, "Serenade", SIGMOD 2022 (inverted index, newest sessions, idf); distances
+    within the neighbour: STAN, Garg et al., SIGIR 2019.
+    """
+
+    name = "session-neighbours"
+    fitted = (
+        "session_starts_", "session_items_", "session_weights_", "session_factors_", "session_users_", "item_starts_",
+        "item_sessions_", "item_factors_", "match_factors_",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        k: int = 500,
+        newest: int = 1000,
+        decay: float = 0.7,
+        reach: float = 0.8,
+        back: float = 0.5,
+        own: float = 1.0,
+        damping: float = 0.2,
+        match_damping: float = 0.5,
+        length_damping: float = 0.3,
+        half_life_days: float | None = None,
+        history_half_life_days: float | None = None,
+        gap_s: float | None = None,
+        longest: int = 100,
+    ):
+        self.k = k
+        self.newest = newest
+        self.decay = decay
+        self.reach = reach
+        self.back = back
+        self.own = own
+        self.damping = damping
+        self.match_damping = match_damping
+        self.length_damping = length_damping
+        self.half_life_days = half_life_days
+        self.history_half_life_days = history_half_life_days
+        self.gap_s = gap_s
+        self.longest = longest
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        self._require_parameters()
+        lines = interactions.subset(interactions.weight > 0)
+        sessions = lines.user if self.gap_s is None else lines.baskets(gap_s=self.gap_s)
+        session, ends = _numbered_by_end(sessions, lines.order)
+        places = np.lexsort((lines.order, session))
+        n_sessions = len(ends)
+        lengths = np.bincount(session, minlength=n_sessions)
+        self.session_starts_ = np.concatenate([[0], np.cumsum(lengths)])
+        self.session_items_ = lines.item[places]
+        self.session_weights_ = lines.weight[places]
+        self.session_users_ = lines.user[places][self.session_starts_[:-1]]
+        damped = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
+        self.session_factors_ = decayed(damped, ends, interactions.as_of, self.half_life_days)
+        counts = self._index(session, lines.item, n_sessions, interactions.n_items)
+        self.item_factors_ = ((counts + 1.0) ** -self.damping).astype(np.float32)
+        self.match_factors_ = ((counts + 1.0) ** -self.match_damping).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        indptr, items, strengths = self._strengths(histories)
+        parts = map_blocks(
+            lambda start, stop: kernels.session_scores(
+                indptr, items, strengths, histories.user, self.item_factors_, *self._sessions(), start, stop
+            ),
+            len(histories),
+            smallest=16,
+        )
+        counts = np.concatenate([np.zeros(0, np.int32), *(counts for counts, _, _ in parts)])
+        columns = np.concatenate([np.zeros(0, np.int32), *(columns for _, columns, _ in parts)])
+        values = np.concatenate([np.zeros(0, np.float32), *(values for _, _, values in parts)])
+        return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (len(histories), histories.n_items))
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        _, shared, strengths = self._strengths(history)
+        wanted = np.asarray(items, np.int32)
+        parts = kernels.session_parts(shared, strengths, history.user[0], self.item_factors_, *self._sessions(), wanted)
+        return [Attribution(self.name, shared, parts)]
+
+    def _sessions(self) -> tuple[Any, ...]:
+        return (
+            self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_, self.session_users_,
+            self.item_starts_, self.item_sessions_, self.k, self.reach, self.back, self.own,
+        )  # fmt: skip
+
+    def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
+        """Item → its newest sessions, newest first; returns how many sessions hold each item."""
+        keys = np.unique(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
+        items = keys // n_sessions
+        counts = np.bincount(items, minlength=n_items)
+        rank = np.arange(len(keys)) - np.concatenate([[0], np.cumsum(counts)])[items]
+        kept = rank < self.newest
+        self.item_sessions_ = (n_sessions - 1 - keys[kept] % n_sessions).astype(np.int32)
+        self.item_starts_ = np.concatenate([[0], np.cumsum(np.minimum(counts, self.newest))])
+        return counts
+
+    def _strengths(
+        self, histories: Histories
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Per history its different items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
+        self.require_fit()
+        self.require_histories(histories, len(self.item_factors_))
+        weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
+        return kernels.session_strengths(
+            histories.indptr, histories.item, weight, self.match_factors_, self.decay, self.longest
+        )
+
+    def _require_parameters(self) -> None:
+        for name in ("k", "newest", "longest"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("decay", "reach"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+        for name in ("back", "own"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+
+
+def _numbered_by_end(
+    sessions: npt.NDArray[np.int32], order: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Sessions numbered from 0 in the order in which they ended: the number of each line, and the end of each session."""
+    distinct, line_session = np.unique(sessions, return_inverse=True)
+    ends = np.full(len(distinct), -np.inf)
+    np.maximum.at(ends, line_session, order)
+    by_end = np.argsort(ends, kind="stable")
+    rank = np.empty(len(distinct), np.int32)
+    rank[by_end] = np.arange(len(distinct), dtype=np.int32)
+    return rank[line_session], ends[by_end]
