@@ -117,7 +117,7 @@ def read_database(url: str) -> dict[str, object]:
         "HOST": parts.hostname,
         "PORT": port,
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 8, low=1, high=500), "timeout": 3}},
+        "OPTIONS": {"pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3}},
     }
 
 
