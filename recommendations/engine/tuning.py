@@ -1,0 +1,150 @@
+"""Chooses parameters by trying them on a validation part, within so many seconds."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+type Parameters = dict[str, Any]
+type Space = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One row of a search: the parameters, the value they reached (NaN: none) and the seconds it took to find out."""
+
+    parameters: Parameters
+    value: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """best: the row with the largest value, of equals the first. tried: every row in its order. seconds: of the whole search."""
+
+    best: Tried
+    tried: list[Tried]
+    seconds: float
+
+
+class NothingFoundError(ValueError):
+    """No parameters of the search reached a value that is a number."""
+
+
+def search(
+    *,
+    space: Space,
+    evaluate: Callable[[Parameters], float],
+    budget_s: float,
+    seed: int,
+    start: Mapping[str, Any] | None = None,
+    patience: int = 20,
+    clock: Callable[[], float] = time.monotonic,
+) -> Found:
+    """The parameters with the largest value of `evaluate`, of those tried within about `budget_s` seconds.
+
+    space: name → candidates, in order where there is one. First a climb by coordinates from `start` (default: the middle of
+    each): one parameter after the other, in an order drawn by the seed, is moved to neighbouring candidates as long as that
+    helps, until a round over all of them changes nothing. Then random pairs of parameters are moved at once, each to any of its
+    candidates; what helps is climbed from again, and after `patience` fruitless draws in a row the search ends.
+
+    `start` is always evaluated; after it nothing is begun that would end after the budget, judged by the dearest row so far. Names in
+    `start` that the space does not have are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
+    Errors: ValueError for an empty candidate list or a start outside it; NothingFoundError.
+    """
+    climb = _Climb(space, evaluate, budget_s, _started(space, start), clock)
+    draws = np.random.default_rng(seed)
+    climb.coordinates(draws)
+    fruitless = 0
+    while len(climb.free) > 1 and fruitless < patience and climb.time_left():
+        if climb.leap(draws):
+            fruitless = 0
+            climb.coordinates(draws)
+        else:
+            fruitless += 1
+    if math.isnan(climb.best.value):
+        raise NothingFoundError(
+            f"none of {len(climb.tried)} parameters reached a number, first {climb.best.parameters}"
+        )
+    return Found(climb.best, climb.tried, clock() - climb.began)
+
+
+class _Climb:
+    """Where a search stands."""
+
+    def __init__(
+        self,
+        space: Space,
+        evaluate: Callable[[Parameters], float],
+        budget_s: float,
+        start: Parameters,
+        clock: Callable[[], float],
+    ):
+        self.space, self.evaluate, self.clock, self.budget_s = space, evaluate, clock, budget_s
+        self.free = [name for name, candidates in space.items() if len(candidates) > 1]
+        self.began = clock()
+        self.tried: list[Tried] = []
+        self.best = self._row(start)
+
+    def time_left(self) -> bool:
+        return self.clock() - self.began + max(row.seconds for row in self.tried) <= self.budget_s
+
+    def coordinates(self, draws: np.random.Generator) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for place in draws.permutation(len(self.free)):
+                name = self.free[place]
+                moved = self._slide(name, 1) or self._slide(name, -1) or moved
+
+    def leap(self, draws: np.random.Generator) -> bool:
+        """Two parameters moved at once, to anywhere; whether that helped."""
+        trial = dict(self.best.parameters)
+        for place in draws.choice(len(self.free), 2, replace=False):
+            candidates = self.space[self.free[place]]
+            trial[self.free[place]] = candidates[draws.integers(len(candidates))]
+        return self._try(trial)
+
+    def _slide(self, name: str, step: int) -> bool:
+        moved = False
+        while True:
+            place = _place(self.space[name], self.best.parameters[name]) + step
+            if not 0 <= place < len(self.space[name]):
+                return moved
+            if not self._try({**self.best.parameters, name: self.space[name][place]}):
+                return moved
+            moved = True
+
+    def _try(self, trial: Parameters) -> bool:
+        if any(row.parameters == trial for row in self.tried) or not self.time_left():
+            return False
+        row = self._row(trial)
+        if row.value > self.best.value or (math.isnan(self.best.value) and not math.isnan(row.value)):
+            self.best = row
+            return True
+        return False
+
+    def _row(self, parameters: Parameters) -> Tried:
+        begun = self.clock()
+        value = float(self.evaluate(dict(parameters)))
+        row = Tried(parameters, value, self.clock() - begun)
+        self.tried.append(row)
+        return row
+
+
+def _started(space: Space, start: Mapping[str, Any] | None) -> Parameters:
+    for name, candidates in space.items():
+        if not len(candidates):
+            raise ValueError(f"space[{name!r}] has no candidate")
+    begin = {name: candidates[(len(candidates) - 1) // 2] for name, candidates in space.items()} | dict(start or {})
+    for name, candidates in space.items():
+        if begin[name] not in candidates:
+            raise ValueError(f"start has {name}={begin[name]!r}, which is not among its candidates {list(candidates)}")
+    return begin
+
+
+def _place(candidates: Sequence[Any], value: Any) -> int:
+    return list(candidates).index(value)
