@@ -21,6 +21,7 @@ from customers.lifecycle.rules import all_versions
 from customers.lifecycle.scoring.gaps import DEFAULT_QUANTILES
 from customers.lifecycle.scoring.stages import Thresholds, derive_stages
 from customers.lifecycle.writing import write_stages, write_transitions
+from customers.warehouse.lookups import by_index
 
 RECOUNTED_AT_ONCE = 5_000
 INSTANT = timedelta(microseconds=1)
@@ -226,7 +227,7 @@ def count_all(customer_ids: Sequence[int], *, as_of: datetime) -> None:
     if not customer_ids:
         return
     write_trade(customer_ids, as_of=as_of)
-    with connection.cursor() as cursor:
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(ACTIVITY_OF_SOME, {"ids": id_array(customer_ids)})
 
 

@@ -31,6 +31,7 @@ from customers.warehouse.files import (
     warehouse_root,
     writing,
 )
+from customers.warehouse.lookups import by_index
 from customers.warehouse.models import AppendMark
 from customers.warehouse.tables import EVENTS, Table
 
@@ -69,18 +70,17 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
     Errors: WarehouseWriteError; then nothing was written, and the next export brings the rows.
     """
     since = datetime.combine((at.astimezone(UTC) - timedelta(days=RECENT_DAYS)).date(), datetime.min.time(), UTC)
-    rows = copy_rows(
-        EVENTS,
-        sql.SQL(
-            " WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high} AND occurred_at >= {since}"
-            " ORDER BY (occurred_at AT TIME ZONE 'UTC')::date, id"
-        ).format(
-            ids=sql.Literal("{" + ",".join(map(str, ids)) + "}"),  # one text: psycopg would quote each id
-            low=sql.Literal(received[0]),
-            high=sql.Literal(received[1]),
-            since=sql.Literal(since),
-        ),
+    condition = sql.SQL(
+        " WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high} AND occurred_at >= {since}"
+        " ORDER BY (occurred_at AT TIME ZONE 'UTC')::date, id"
+    ).format(
+        ids=sql.Literal("{" + ",".join(map(str, ids)) + "}"),  # one text: psycopg would quote each id
+        low=sql.Literal(received[0]),
+        high=sql.Literal(received[1]),
+        since=sql.Literal(since),
     )
+    with by_index():
+        rows = copy_rows(EVENTS, condition)
     if not rows.num_rows:
         return None
     moments = rows["occurred_at"]
