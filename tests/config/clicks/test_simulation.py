@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from config.clicks import sending
 from config.clicks.sending import SendingError, send_by_sdk, send_plainly
 from config.clicks.simulation import RECEIPT_DAYS, ReceiptsGoneError, Simulation
+from config.demo import has_clicks, load_clicks
 from customers.events import tasks
 from customers.events.files.importing import import_events
 from customers.events.models import Event, Source
@@ -160,6 +161,15 @@ def test_visits_are_not_simulated_again_when_their_receipts_are_gone() -> None:
     with pytest.raises(ReceiptsGoneError, match="would count twice"):
         simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
     assert RECEIPT_DAYS == tasks.RECEIPT_DAYS
+
+
+def test_the_demo_takes_its_clicks_once() -> None:
+    make_shop()
+    assert not has_clicks()
+    taken = load_clicks(loaded_at=NOON)
+    assert taken == Event.objects.count() > 0
+    assert has_clicks()
+    assert load_clicks(loaded_at=NOON + timedelta(hours=1)) == 0
 
 
 def test_items_are_what_an_sdk_would_send() -> None:
