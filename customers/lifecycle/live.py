@@ -41,7 +41,9 @@ INSERT INTO lifecycle_customerprofile (
     favourite_hours, rfm_group, stage
 )
 SELECT id, 0, 0, 0, 0, 0, 0, 0, '[]', '[]', '[]', '', %(stage)s
-FROM identity_customer WHERE id = ANY(%(ids)s::bigint[]) AND erased_at IS NULL
+FROM identity_customer c
+WHERE id = ANY(%(ids)s::bigint[]) AND erased_at IS NULL
+  AND NOT EXISTS (SELECT FROM lifecycle_customerprofile p WHERE p.customer_id = c.id)
 ORDER BY id
 ON CONFLICT (customer_id) DO NOTHING
 RETURNING customer_id
@@ -160,9 +162,9 @@ def follow(*, activity: Mapping[int, Activity], created: Iterable[int], ordered:
         note_due(touched)
         return 0
     made = make_profiles(touched)
-    lock_profiles(touched)
     # a profile is there from a customer's first event on, but for those that came by other ways since the last refresh
     unseen = sorted(made - set(created))
+    lock_profiles(sorted(ordered | set(unseen)))
     count_all(unseen, as_of=as_of)
     add_activity(activity)
     if ordered:
