@@ -34,6 +34,7 @@ from recommendations.engine.evaluation.hits import hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.recall import recall
 from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.tuning import search
 
 N = 20
 BLEND_OF = 5
@@ -167,9 +168,14 @@ def main() -> None:
     tuning = Task.of(validation, people=arguments.people, seed=arguments.seed)
     test = Task.of(split)
     compile_kernels()
-    lines = {name: measure(name, tuning, test, arguments) for name in arguments.algorithms}
-    if len([name for name in lines if name in ALGORITHMS]) > 1:
-        lines["blend"] = measure_blend(lines, validation, tuning, test, arguments)
+    lines: dict[str, dict[str, Any]] = {}
+    models: dict[str, Algorithm] = {}
+    for name in arguments.algorithms:
+        lines[name], contestant = measure(name, tuning, test, arguments)
+        if isinstance(contestant, Ours):
+            models[name] = contestant.model
+    if len(models) > 1:
+        lines["blend"] = measure_blend(lines, models, validation, tuning, test, arguments)
     own = [name for name in lines if name not in PEERS]
     best = max(own, key=lambda name: lines[name][f"validation_ndcg@{N}"])
     print(json.dumps({**lines[best], "algorithm": best, **about(split, arguments), "algorithms": lines}))
@@ -205,7 +211,9 @@ def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measure(name: str, tuning: Task, test: Task, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    name: str, tuning: Task, test: Task, arguments: argparse.Namespace
+) -> tuple[dict[str, Any], "Ours | Theirs"]:
     make = Theirs if name in PEERS else Ours
     fixed = {"max_items": arguments.ease_items} if name == "ease" else {}
 
@@ -215,51 +223,51 @@ def measure(name: str, tuning: Task, test: Task, arguments: argparse.Namespace) 
         return float(np.nanmean(tuning.figures(contestant.best(tuning.histories))[:, 1]))
 
     start = time.perf_counter()
-    parameters, value, tried = search(
-        space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, start=STARTS.get(name, {})
+    found = search(
+        space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=STARTS.get(name)
     )
+    for row in found.tried:
+        say(f"{name}: {row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
+    parameters = found.best.parameters
     tune_s = time.perf_counter() - start
     contestant = make(name, {**parameters, **fixed})
     fit_s = seconds(lambda: contestant.fit(test.train))
-    return told(name, contestant.best, test, fit_s, tune_s, value) | {
-        "tried": tried,
-        "parameters": {**parameters, **fixed},
-    }
+    line = told(name, contestant.best, test, fit_s, tune_s, found.best.value)
+    return line | {"tried": len(found.tried), "parameters": {**parameters, **fixed}}, contestant
 
 
 def measure_blend(
-    lines: Mapping[str, dict[str, Any]], validation: Split, tuning: Task, test: Task, arguments: argparse.Namespace
+    lines: Mapping[str, dict[str, Any]],
+    models: Mapping[str, Algorithm],
+    validation: Split,
+    tuning: Task,
+    test: Task,
+    arguments: argparse.Namespace,
 ) -> dict[str, Any]:
-    """The few best of ours, weighted on the held-out part."""
+    """The few best of ours, weighted on the held-out part. Its time to fit is the sum of theirs."""
     start = time.perf_counter()
-    ranked = sorted(
-        (name for name in lines if name in ALGORITHMS), key=lambda name: -lines[name][f"validation_ndcg@{N}"]
-    )
-    described = {
-        name: {"algorithm": name, "parameters": ALGORITHMS[name](**lines[name]["parameters"]).parameters()}
-        for name in ranked[:BLEND_OF]
-    }
-    fitted = {name: ALGORITHMS[name](**lines[name]["parameters"]).fit(tuning.train) for name in described}
+    names = sorted(models, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
+    held = {name: ALGORITHMS[name](**models[name].parameters()).fit(tuning.train) for name in names}
     chosen = choose_weights(
-        components=fitted,
+        components=held,
         train=validation.train,
         validation=validation.test,
         exclude_seen=True,
         seed=arguments.seed,
         n=N,
+        people=arguments.people,
     )
     weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
-    blend = Blend.of_fitted({name: fitted[name] for name in weights}, weights)
-    items = recommend(blend, tuning.histories, N, exclude_seen=True, tie_seed=0).items
-    value = float(np.nanmean(tuning.figures(items)[:, 1]))
+
+    def best_of(fitted: Mapping[str, Algorithm], histories: Histories) -> npt.NDArray[np.int32]:
+        blend = Blend.of_fitted({name: fitted[name] for name in weights}, weights)
+        return recommend(blend, histories, N, exclude_seen=True, tie_seed=0).items
+
+    value = float(np.nanmean(tuning.figures(best_of(held, tuning.histories))[:, 1]))
     tune_s = time.perf_counter() - start
-    whole = Blend({name: described[name] for name in weights}, weights)
-    fit_s = seconds(lambda: whole.fit(test.train))
-
-    def best(histories: Histories) -> npt.NDArray[np.int32]:
-        return recommend(whole, histories, N, exclude_seen=True, tie_seed=0).items
-
-    return told("blend", best, test, fit_s, tune_s, value) | {"tried": None, "parameters": {"weights": weights}}
+    fit_s = sum(lines[name]["fit_s"] for name in weights)
+    line = told("blend", lambda histories: best_of(models, histories), test, fit_s, tune_s, value)
+    return line | {"tried": None, "parameters": {"weights": weights}}
 
 
 def told(
@@ -290,38 +298,6 @@ def told(
     }
     say(f"{name}: {json.dumps(line)}")
     return line
-
-
-def search(
-    *,
-    space: Mapping[str, Sequence[Any]],
-    evaluate: Callable[[Mapping[str, Any]], float],
-    budget_s: float,
-    start: Mapping[str, Any],
-) -> tuple[dict[str, Any], float, int]:
-    """One parameter after the other, to the neighbouring values, until nothing helps or time is up."""
-    began = time.perf_counter()
-    best = dict(start)
-    tried = {tuple(best.items()): evaluate(best)}
-    value = tried[tuple(best.items())]
-    moved = True
-    while moved:
-        moved = False
-        for name, values in space.items():
-            for step in (1, -1):
-                while True:
-                    place = list(values).index(best[name]) + step
-                    if not 0 <= place < len(values) or time.perf_counter() - began > budget_s:
-                        break
-                    trial = {**best, name: values[place]}
-                    key = tuple(trial.items())
-                    if key in tried:
-                        break
-                    tried[key] = evaluate(trial)
-                    if tried[key] <= value:
-                        break
-                    best, value, moved = trial, tried[key], True
-    return best, value, len(tried)
 
 
 def compile_kernels() -> None:
