@@ -102,6 +102,23 @@ class Histories:
         weight = decayed(self.weight, self.order, self.as_of, half_life_days)
         return summed(rows, self.item, weight, (len(self), self.n_items))
 
+    def moments(self) -> npt.NDArray[np.int64]:
+        """For each place the number of its moment within the own history, from 0; equal orders are one moment."""
+        begins = np.ones(len(self.item), np.bool_)
+        begins[1:] = self.order[1:] != self.order[:-1]
+        lengths = np.diff(self.indptr)
+        starts = self.indptr[:-1][lengths > 0]
+        begins[starts] = True
+        numbers = np.cumsum(begins)
+        return numbers - np.repeat(numbers[starts], lengths[lengths > 0])
+
+    def moments_back(self) -> npt.NDArray[np.int64]:
+        """The same counted back from the newest: 0 at the last moment of each history."""
+        numbers = self.moments()
+        lengths = np.diff(self.indptr)
+        lasts = self.indptr[1:][lengths > 0] - 1
+        return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
+
     def seen(self) -> csr_array:
         """CSR (n, n_items) whose stored columns are the items of each history; duplicates are not merged."""
         return csr(np.ones(len(self.item)), self.item, self.indptr, (len(self), self.n_items))

@@ -700,3 +700,99 @@ def session_parts(
                 for column in range(wanted.shape[0]):
                     parts[place, column] += strength * worth[index, column] * item_factors[wanted[column]]
     return parts
+
+
+@inlined
+def _collect(total: Floats, met: Flags, order: Ints, count: int, column: int, value: float) -> int:
+    """total[column] += value, remembering the columns in the order they were met; their number so far."""
+    if not met[column]:
+        met[column] = True
+        order[count] = column
+        count += 1
+    total[column] += value
+    return count
+
+
+@compiled
+def transition_top_k(
+    rows: Ints,
+    occurrences: Ints,
+    places: Ints,
+    indptr: Ints,
+    owners: Ints,
+    items: Ints,
+    moments: Ints,
+    roots: Floats,
+    dampings: Floats,
+    forward: Floats,
+    backward: Floats,
+    window: int,
+    likeness: float,
+    v_indptr: Ints,
+    v_indices: Ints,
+    v_data: Floats,
+    n_terms: int,
+    a_indptr: Ints,
+    a_indices: Ints,
+    a_data: Floats,
+    row_factors: Floats,
+    column_factors: Floats,
+    out_columns: Ints,
+    out_values: Floats,
+    out_counts: Ints,
+) -> None:
+    """The k largest entries of the named rows of the transition matrix of `algorithms/transitions.py`, best first.
+
+    Item r stands at places[occurrences[r]…occurrences[r + 1]] of the histories; person p has places indptr[p]…indptr[p + 1].
+    forward[d] and backward[d] weigh a pair d moments apart; no pair is more than `window` places apart. V are the items' vectors
+    over n_terms terms, A what is added to the counted pairs. k is the width of `out_columns`.
+    """
+    n_columns = column_factors.shape[0]
+    reach = forward.shape[0] - 1
+    total = np.zeros(n_columns, np.float64)
+    met = np.zeros(n_columns, np.bool_)
+    order = np.empty(n_columns, np.int32)
+    vector = np.zeros(n_terms, np.float32)
+    k = out_columns.shape[1]
+    heap_values = np.empty(k, np.float32)
+    heap_ties = np.empty(k, np.int64)
+    heap_columns = np.empty(k, np.int32)
+    for row in rows:
+        count = 0
+        for q in range(occurrences[row], occurrences[row + 1]):
+            here = places[q]
+            owner = owners[here]
+            root = roots[here] * dampings[owner]
+            for there in range(here + 1, min(here + window, indptr[owner + 1] - 1) + 1):
+                distance = moments[there] - moments[here]
+                if distance > reach:
+                    break
+                count = _collect(total, met, order, count, items[there], root * roots[there] * forward[distance])
+            for there in range(here - 1, max(here - window, indptr[owner]) - 1, -1):
+                distance = moments[here] - moments[there]
+                if distance > reach:
+                    break
+                count = _collect(total, met, order, count, items[there], root * roots[there] * backward[distance])
+        if likeness > 0:
+            for p in range(v_indptr[row], v_indptr[row + 1]):
+                vector[v_indices[p]] = v_data[p]
+            for index in range(count):
+                column = order[index]
+                cosine = 0.0
+                for p in range(v_indptr[column], v_indptr[column + 1]):
+                    cosine += vector[v_indices[p]] * v_data[p]
+                total[column] *= 1.0 + likeness * cosine
+            for p in range(v_indptr[row], v_indptr[row + 1]):
+                vector[v_indices[p]] = 0
+        for p in range(a_indptr[row], a_indptr[row + 1]):
+            count = _collect(total, met, order, count, a_indices[p], a_data[p])
+        size = 0
+        for index in range(count):
+            column = order[index]
+            value = np.float32(total[column] * row_factors[row] * column_factors[column])
+            total[column] = 0
+            met[column] = False
+            if value > 0 and (size < k or value >= heap_values[0]):
+                size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+        out_counts[row] = size
+        _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])

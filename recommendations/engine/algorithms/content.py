@@ -55,10 +55,17 @@ class Content(Algorithm):
         self.vector_weight = vector_weight
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        self.learn_vectors(products, interactions.n_items)
+        popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
+        self.neighbours_ = self._similar_items(popularity)
+        return self
+
+    def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
+        """Learn the vectors alone and return that of each item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
         if products is None or not (products.texts or products.vectors):
             raise NothingToLearnError("content needs products with texts or vectors; there are none")
-        if products.n_items != interactions.n_items:
-            raise ValueError(f"products describe {products.n_items} items, interactions number {interactions.n_items}")
+        if products.n_items != n_items:
+            raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
         documents, self.document_ = _distinct(products)
         counts, self.vocabulary_ = _counts(products, documents)
         share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
@@ -67,9 +74,7 @@ class Content(Algorithm):
         self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
         self.vectors_ = self._vectors(counts, products, documents)
         self.term_documents_ = transposed(self.vectors_)
-        popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
-        self.neighbours_ = self._similar_items(popularity)
-        return self
+        return self.vectors_[self.document_, :]
 
     def score(self, histories: Histories) -> Scores:
         of_documents = product(self._profiles(histories), self.term_documents_).toarray()
