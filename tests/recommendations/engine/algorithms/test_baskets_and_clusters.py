@@ -1,6 +1,10 @@
 """Bought together, and groups of people, against answers worked out by hand."""
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from recommendations.engine import Histories, Interactions, NothingToLearnError, recommend
@@ -8,6 +12,7 @@ from recommendations.engine.algorithms.clusters import Clusters
 from recommendations.engine.algorithms.co_purchase import CoPurchase, Together
 
 TEA, MILK, RICE = 1, 0, 2  # rows, by the order of the names
+ONLINE_RETAIL = Path(__file__).parents[5] / "shared" / "data" / "online_retail" / "year1.parquet"
 
 
 def make_orders() -> Interactions:
@@ -72,6 +77,29 @@ def test_only_purchases_make_orders_unless_asked_otherwise():
     assert CoPurchase(kind=None, min_count=1).fit(views).together(0)[0].baskets == 1
     with pytest.raises(ValueError, match="kind"):
         CoPurchase(kind="theft").fit(views)
+
+
+@pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="needs Online Retail")
+def test_pairs_of_a_real_shop_are_those_of_its_invoices():
+    lines = pq.read_table(ONLINE_RETAIL, columns=["Customer ID", "StockCode", "InvoiceDate", "Quantity"]).slice(
+        0, 60_000
+    )
+    rows = {
+        (customer, time, product.strip())
+        for customer, product, time, quantity in zip(*(column.to_pylist() for column in lines.columns), strict=True)
+        if customer and quantity > 0
+    }
+    customers, times, products = zip(*sorted(rows), strict=True)
+    interactions = Interactions.from_ids(
+        user_ids=[str(customer) for customer in customers], item_ids=products, order=np.array(times, "datetime64[s]")
+    )
+    model = CoPurchase(k=interactions.n_items, min_count=1, damping=0.0).fit(interactions)
+    hearts = {basket[:2] for basket in rows if basket[2] == "85123A"}
+    expected = Counter(
+        product for customer, time, product in rows if (customer, time) in hearts and product != "85123A"
+    )
+    found = model.together(interactions.items.row("85123A"), n=interactions.n_items)
+    assert {interactions.items.id(pair.item): pair.baskets for pair in found} == expected
 
 
 def make_tastes(people: int = 60) -> Interactions:
