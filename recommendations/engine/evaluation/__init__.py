@@ -6,6 +6,14 @@ nothing was relevant. A list shorter than n counts as filled up with misses. Met
 """
 
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
+from recommendations.engine.evaluation.prefixes import (
+    Prefixes,
+    PrefixFigures,
+    given_prefixes,
+    judge_prefixes,
+    newest_sessions,
+    session_prefixes,
+)
 from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
 from recommendations.engine.evaluation.segments import SegmentResult, by_segment
 from recommendations.engine.evaluation.splits import Split, cut_in_time, given_split, hold_out, leave_last_out
@@ -13,15 +21,21 @@ from recommendations.engine.evaluation.splits import Split, cut_in_time, given_s
 __all__ = [
     "Evaluation",
     "Interval",
+    "PrefixFigures",
+    "Prefixes",
     "Result",
     "SegmentResult",
     "Split",
     "by_segment",
     "cut_in_time",
     "evaluate",
+    "given_prefixes",
     "given_split",
     "hold_out",
     "intervals",
     "judge",
+    "judge_prefixes",
     "leave_last_out",
+    "newest_sessions",
+    "session_prefixes",
 ]
