@@ -22,7 +22,7 @@ from customers.events.recording import Call, Recorded, Refusal, Writer
 logger = logging.getLogger(__name__)
 
 MOST_ROWS = 5000  # in one statement
-FEW_CALLS = 8
+ENOUGH_ROWS = 12
 GATHER_SECONDS = 0.001
 PAUSE_SECONDS = 0.5  # after the server failed, calls are refused at once for this long
 STATEMENT_SECONDS = 20
@@ -76,8 +76,8 @@ class GroupCommit:
         return waiting.outcome()
 
     def _write_group(self) -> None:
-        if self._in_company and len(self._queue) < FEW_CALLS:
-            time.sleep(GATHER_SECONDS)  # many calls come at once: more of them fit into this statement
+        if self._in_company and sum(len(waiting.call.rows) for waiting in self._queue[:ENOUGH_ROWS]) < ENOUGH_ROWS:
+            time.sleep(GATHER_SECONDS)  # many small calls come at once: more of them fit into this statement
         with self._lock:
             group = self._take()
             self._in_company = len(group) > 1

@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,3 +164,16 @@ class Collecting:
         if self.web is not None:
             self.kill_web()
         self.servers.release()
+
+
+@contextmanager
+def collecting() -> Iterator[Collecting]:
+    """In a folder that PostgreSQL's own user can reach, which pytest's are not while another run of it starts."""
+    with tempfile.TemporaryDirectory(prefix="perennial-collecting-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        running = Collecting(folder)
+        try:
+            yield running
+        finally:
+            running.close()

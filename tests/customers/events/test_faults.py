@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.customers.events.running import PROJECT, Collecting
+from tests.customers.events.running import PROJECT, Collecting, collecting
 from tests.customers.events.senders import track
 from tests.waiting import wait_until
 
@@ -38,13 +38,9 @@ print(sum(answer.body["accepted"] - answer.body["duplicates"] for answer in answ
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collecting]:
-    folder = tmp_path_factory.mktemp("collecting")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o011)  # PostgreSQL has a user of its own where the tests run as root
-    running = Collecting(folder)
-    yield running
-    running.close()
+def shop() -> Iterator[Collecting]:
+    with collecting() as running:
+        yield running
 
 
 def batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, Any]]]:

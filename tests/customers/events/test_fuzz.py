@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.customers.events.running import Collecting
+from tests.customers.events.running import Collecting, collecting
 from tests.customers.events.senders import track
 
 pytestmark = pytest.mark.slow
@@ -52,13 +52,9 @@ MUTATIONS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2**32), st.inte
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collecting]:
-    folder = tmp_path_factory.mktemp("fuzz")
-    for above in (folder, *folder.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o011)
-    running = Collecting(folder)
-    yield running
-    running.close()
+def shop() -> Iterator[Collecting]:
+    with collecting() as running:
+        yield running
 
 
 class Fuzzer:
