@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.blend import add_normalised
 from recommendations.engine.contract import Algorithm
@@ -67,7 +68,33 @@ def choose_weights(
     users = np.unique(validation.user)
     if len(users) > people:
         users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-    candidates = _candidates(components, train, validation, users, exclude_seen, n, normalisation, depth)
+    return weights_for(
+        components=components,
+        histories=train.histories(users),
+        relevant=relevant_items(validation, train, users, exclude_seen),
+        exclude_seen=exclude_seen,
+        n=n,
+        normalisation=normalisation,
+        depth=depth,
+        steps=steps,
+        rounds=rounds,
+    )
+
+
+def weights_for(
+    *,
+    components: Mapping[str, Algorithm],
+    histories: Histories,
+    relevant: csr_array,
+    exclude_seen: bool,
+    n: int = 10,
+    normalisation: str = "max",
+    depth: int = 100,
+    steps: Sequence[float] = STEPS,
+    rounds: int = 3,
+) -> ChosenWeights:
+    """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`."""
+    candidates = _candidates(components, histories, relevant, exclude_seen, n, normalisation, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
     weights, value = np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], max(alone)
@@ -92,21 +119,18 @@ def choose_weights(
 
 def _candidates(
     components: Mapping[str, Algorithm],
-    train: Interactions,
-    validation: Interactions,
-    users: npt.NDArray[np.int32],
+    histories: Histories,
+    relevant: csr_array,
     exclude_seen: bool,
     n: int,
     normalisation: str,
     depth: int,
 ) -> _Candidates:
-    histories = train.histories(users)
-    relevant = relevant_items(validation, train, users, exclude_seen)
-    width = min(depth * len(components), train.n_items)
-    features = np.zeros((len(users), width, len(components)), np.float32)
-    items = np.full((len(users), width), -1, np.int32)
-    size = max(1, block_rows(train.n_items) // len(components))
-    for start in range(0, len(users), size):
+    width = min(depth * len(components), histories.n_items)
+    features = np.zeros((len(histories), width, len(components)), np.float32)
+    items = np.full((len(histories), width), -1, np.int32)
+    size = max(1, block_rows(histories.n_items) // len(components))
+    for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
         rows = slice(start, start + len(block))
         items[rows], features[rows] = _block_candidates(components, block, exclude_seen, normalisation, depth, width)
