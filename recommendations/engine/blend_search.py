@@ -62,8 +62,8 @@ def choose_weights(
     """Weights for `Blend` with the largest mean NDCG@n over at most `people` of validation, drawn by the seed.
 
     components are fitted on train. Each person's candidates are the best `depth` of every component. From the best single
-    component on, one weight after the other is set to the step that helps most, until a round changes nothing. A weight that
-    does not help stays 0, so the result is never worse than the best component on this part.
+    component on, and once more from equal weights, one weight after the other is set to the step that helps most, until a round
+    changes nothing. The better end is taken, so the result is never worse than the best component on this part.
     """
     users = np.unique(validation.user)
     if len(users) > people:
@@ -97,10 +97,26 @@ def weights_for(
     candidates = _candidates(components, histories, relevant, exclude_seen, n, normalisation, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
-    weights, value = np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], max(alone)
+    starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
+    weights, value = max(
+        (_climbed(candidates, start, steps, rounds) for start in starts), key=lambda reached: reached[1]
+    )
+    shares = weights / weights.sum()
+    return ChosenWeights(
+        {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
+        value,
+        dict(zip(names, alone, strict=True)),
+    )
+
+
+def _climbed(
+    candidates: _Candidates, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
+) -> tuple[npt.NDArray[np.float32], float]:
+    """One weight after the other set to the step that helps most, until a round changes nothing."""
+    value = candidates.value(weights)
     for _ in range(rounds):
         before = value
-        for place in range(len(names)):
+        for place in range(len(weights)):
             for step in steps:
                 trial = weights.copy()
                 trial[place] = step
@@ -109,12 +125,7 @@ def weights_for(
                     weights, value = trial, reached
         if value == before:
             break
-    shares = weights / weights.sum()
-    return ChosenWeights(
-        {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
-        value,
-        dict(zip(names, alone, strict=True)),
-    )
+    return weights, value
 
 
 def _candidates(
