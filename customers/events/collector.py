@@ -3,7 +3,7 @@
 import base64
 import binascii
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,9 +25,11 @@ from customers.events.write_keys import KnownSource, is_known_origin, source_wit
 logger = logging.getLogger(__name__)
 
 MOST_ERRORS_SHOWN = 20
+MOST_KEYS = 20  # in one call
 RETRY_SECONDS = 5
 CORS_HEADERS = "authorization, content-type, x-retry-count, anonymousid, sentat, x-write-key"
 
+type Numbered = Sequence[tuple[int, bytes]]  # items with their places in the call
 type Read = tuple[list[EventRow], list[Refusal]]
 
 
@@ -76,7 +78,7 @@ class CollectorView(View):
 
 
 class Collector(CollectorView):
-    """``POST /v1/batch`` and the single calls; ``call_type`` is None for a batch, "" for a single item that says it itself.
+    """``POST /v1/batch`` and the single calls; ``call_type`` is None for a batch.
 
     ``record`` stores what was read; behind Granian it is the group commit.
     """
@@ -96,7 +98,7 @@ class Collector(CollectorView):
         key = call_key(request) or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
         items = [(index, bytes(raw)) for index, raw in enumerate(envelope.batch)]
 
-        def read_for(key: str, items: Sequence[tuple[int, bytes]]) -> Read:
+        def read_for(key: str, items: Numbered) -> Read:
             source = source_for(key, origin=origin, now=received_at)
             return read_items(items, frame_of(source, request, self.call_type, envelope.sentAt, received_at))
 
@@ -104,14 +106,18 @@ class Collector(CollectorView):
             return read_for(key, items)
         return self.read_by_own_keys(items, read_for)
 
-    def read_by_own_keys(self, items: Sequence[tuple[int, bytes]], read_for: Any) -> Read:
+    def read_by_own_keys(self, items: Numbered, read_for: Callable[[str, Numbered], Read]) -> Read:
         """Each item goes to the source of its own key; one without a right key is refused alone, unless all are."""
         by_key: dict[str, list[tuple[int, bytes]]] = {}
         for index, data in items:
             by_key.setdefault(key_within(data), []).append((index, data))
+        if len(by_key) > MOST_KEYS:  # each may have to be looked up
+            raise CollectorError(
+                400, "too_many_keys", f"The items name {len(by_key)} write keys; at most {MOST_KEYS} are taken."
+            )
         rows: list[EventRow] = []
         refusals: list[Refusal] = []
-        problems: list[tuple[CollectorError, list[tuple[int, bytes]]]] = []
+        problems: list[tuple[CollectorError, Numbered]] = []
         frame: Frame | None = None
         for key, own in by_key.items():
             try:
@@ -124,9 +130,9 @@ class Collector(CollectorView):
             frame = (more_rows or more_refusals)[0].frame
         if frame is None:
             raise problems[0][0] if problems else missing_write_key()
-        for problem, own in problems:
+        for problem, refused in problems:
             reason = ItemError(problem.code, problem.message)
-            refusals += [refusal_of(index, data, reason, frame) for index, data in own]
+            refusals += [refusal_of(index, data, reason, frame) for index, data in refused]
         return sorted(rows, key=lambda row: row.index), refusals
 
 

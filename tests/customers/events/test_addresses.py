@@ -79,6 +79,11 @@ def test_batch_in_which_no_item_has_a_right_key_is_refused_whole() -> None:
     assert not RejectedEvent.objects.exists()
 
 
+def test_batch_with_more_keys_than_are_looked_up_is_refused_whole() -> None:
+    answer = send({"batch": [track(writeKey=f"wk_{number}") for number in range(21)]}, None)
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_keys")
+
+
 def test_key_beside_the_batch_counts_before_those_of_its_items() -> None:
     _shop, shop_key = make_keyed_source("shop")
     _app, app_key = make_keyed_source("app")
