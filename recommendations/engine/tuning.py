@@ -105,7 +105,7 @@ class _Climb:
         trial = dict(self.best.parameters)
         for place in draws.choice(len(self.free), 2, replace=False):
             candidates = self.space[self.free[place]]
-            trial[self.free[place]] = candidates[draws.integers(len(candidates))]
+            trial[self.free[place]] = candidates[int(draws.integers(len(candidates)))]
         return self._try(trial)
 
     def _slide(self, name: str, step: int) -> bool:

@@ -31,14 +31,15 @@ SUBSTITUTES = 30
 
 @register
 class Transitions(Algorithm):
-    """score(u, j) = Σ_i h_ui · T_ij, T = diag((c + s)^−a) · (N ∘ (1 + βC) + κA) · diag((c + s)^−b), the k largest of each row.
+    """score(u, j) = Σ_i h_ui · T_ij, T = diag((c + s)^−a) · (N ∘ (1 + βC) + κA) · diag((c + s)^−b t^τ), the k largest of each row.
 
     N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one person in which j comes d ≤ `reach` moments after
     i, and `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 +
     `backward`) / 2 in both directions. C is the cosine of the items' content, A their most alike items (C³ √(1 + c), mean row sum
-    1) as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight. h_ui = Σ w ·
+    1) as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
+    recent: (l + s m) / (c + s) / m, l the weight under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w ·
     `recency`^(moments back), so the newest counts most. Here g is `decay`, ℓ `length_damping`, a `source_damping`, b
-    `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`. Pairs more than 200 places apart are left out.
+    `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs more than 200 places apart are left out.
 
     Sources: first-order item transitions with distance decay as the sequential rules of Ludewig & Jannach, UMUAI 2018 (SR);
     popularity damping as in RP3β (Paudel et al., TiiS 2017). The weighing of pairs by likeness and the pseudo-counts are our own.
@@ -60,6 +61,9 @@ class Transitions(Algorithm):
         recency: float = 0.5,
         likeness: float = 1.0,
         substitutes: float = 1.0,
+        max_share: float = 0.3,
+        trend: float = 0.0,
+        trend_half_life_days: float = 30.0,
         half_life_days: float | None = None,
         history_half_life_days: float | None = None,
     ):
@@ -74,6 +78,9 @@ class Transitions(Algorithm):
         self.recency = recency
         self.likeness = likeness
         self.substitutes = substitutes
+        self.max_share = max_share
+        self.trend = trend
+        self.trend_half_life_days = trend_half_life_days
         self.half_life_days = half_life_days
         self.history_half_life_days = history_half_life_days
 
@@ -117,7 +124,7 @@ class Transitions(Algorithm):
             alike.indices,
             alike.data,
             smoothed**-self.source_damping,
-            smoothed**-self.target_damping,
+            smoothed**-self.target_damping * self._trend(past, weight, counts),
             columns,
             values,
             found,
@@ -151,6 +158,15 @@ class Transitions(Algorithm):
         recent = weight * self.recency ** histories.moments_back()
         return summed(rows, histories.item, recent, (len(histories), histories.n_items))
 
+    def _trend(
+        self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """t^τ of each item."""
+        newest = float(past.order.max())  # only ratios count, and those do not run into 0
+        late = np.bincount(past.item, decayed(weight, past.order, newest, self.trend_half_life_days), len(counts))
+        mean = late.sum() / counts.sum()
+        return ((late + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
+
     def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
         """The items' vectors, and κA."""
         n_items = len(counts)
@@ -159,7 +175,7 @@ class Transitions(Algorithm):
             return csr([], [], np.zeros(n_items + 1), (n_items, 1)), csr(
                 [], [], np.zeros(n_items + 1), (n_items, n_items)
             )
-        vectors = Content().learn_vectors(products, n_items)
+        vectors = Content(max_share=self.max_share).learn_vectors(products, n_items)
         if not self.substitutes:
             return vectors, csr([], [], np.zeros(n_items + 1), (n_items, n_items))
         popular = scaled_columns(transposed(vectors), (1.0 + counts) ** (1 / 6))
@@ -181,6 +197,7 @@ class Transitions(Algorithm):
             ("recency", 0, 1),
             ("likeness", 0, np.inf),
             ("substitutes", 0, np.inf),
+            ("trend", -np.inf, np.inf),
         ):
             value = getattr(self, name)
             if not (least <= value <= most and np.isfinite(value)):

@@ -90,6 +90,21 @@ def test_old_interactions_fade_with_the_half_life():
     assert matrix_of(model)[0, 1] == pytest.approx(np.sqrt(1 / 4 * 1))
 
 
+def test_products_on_the_rise_count_more_by_hand():
+    day = 86_400.0
+    interactions = Interactions.from_ids(
+        user_ids=["u", "u", "v", "v"], item_ids=["a", "b", "a", "c"], order=[0, 0, 0, 2 * day]
+    )
+    parameters = {**PLAIN, "trend": 0.5, "trend_half_life_days": 1.0}
+    model = Transitions(**parameters).fit(interactions)
+    # of a ¼ + ¼, of b ¼, of c 1 is recent: m = (½ + ¼ + 1) / 4; with s = 1 the share of c is (1 + m) / (1 + 1)
+    mean = 1.75 / 4
+    rises = [((late + mean) / (count + 1) / mean) ** 0.5 for late, count in ((0.5, 2), (0.25, 1), (1.0, 1))]
+    np.testing.assert_allclose(
+        matrix_of(model), [[0, 0.6 * rises[1], rises[2]], [0.6 * rises[0], 0, 0], [0.2 * rises[0], 0, 0]], rtol=1e-5
+    )
+
+
 def test_alike_products_count_more_by_hand():
     interactions = interactions_of("ab", "ac")
     products = Products.of_columns({"brand": ["x", "x", "y"]})
