@@ -58,6 +58,13 @@ def make_products(n_items: int) -> Products:
 
 
 MADE_WITH: dict[str, dict[str, Any]] = {
+    "by-kind": {
+        "component": {"algorithm": "item-knn", "parameters": {"k": 20}},
+        "weights": {"purchase": 2.0, "view": 0.1},
+        "half_life_days": 100.0,
+        "history_weights": {"purchase": 0.5},
+        "history_half_life_days": 30.0,
+    },
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
