@@ -52,6 +52,7 @@ def choose_weights(
     validation: Interactions,
     exclude_seen: bool,
     seed: int,
+    seen_kinds: Sequence[int] | None = None,
     n: int = 10,
     normalisation: str = "max",
     people: int = 1000,
@@ -71,8 +72,9 @@ def choose_weights(
     return weights_for(
         components=components,
         histories=train.histories(users),
-        relevant=relevant_items(validation, train, users, exclude_seen),
+        relevant=relevant_items(validation, train, users, exclude_seen, seen_kinds),
         exclude_seen=exclude_seen,
+        seen_kinds=seen_kinds,
         n=n,
         normalisation=normalisation,
         depth=depth,
@@ -87,6 +89,7 @@ def weights_for(
     histories: Histories,
     relevant: csr_array,
     exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
     n: int = 10,
     normalisation: str = "max",
     depth: int = 100,
@@ -94,7 +97,7 @@ def weights_for(
     rounds: int = 3,
 ) -> ChosenWeights:
     """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`."""
-    candidates = _candidates(components, histories, relevant, exclude_seen, n, normalisation, depth)
+    candidates = _candidates(components, histories, relevant, exclude_seen, seen_kinds, n, normalisation, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
@@ -133,6 +136,7 @@ def _candidates(
     histories: Histories,
     relevant: csr_array,
     exclude_seen: bool,
+    seen_kinds: Sequence[int] | None,
     n: int,
     normalisation: str,
     depth: int,
@@ -144,14 +148,15 @@ def _candidates(
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
         rows = slice(start, start + len(block))
-        items[rows], features[rows] = _block_candidates(components, block, exclude_seen, normalisation, depth, width)
+        seen = block.seen(seen_kinds) if exclude_seen else None
+        items[rows], features[rows] = _block_candidates(components, block, seen, normalisation, depth, width)
     return _Candidates(features, hits_of(items, relevant), np.diff(relevant.indptr), n)
 
 
 def _block_candidates(
     components: Mapping[str, Algorithm],
     block: Histories,
-    exclude_seen: bool,
+    seen: csr_array | None,
     normalisation: str,
     depth: int,
     width: int,
@@ -163,7 +168,7 @@ def _block_candidates(
         scores = component.score(block)
         add_normalised(worth, scores, 1.0, normalisation)
         worths.append(worth)
-        tops.append(top_n(scores, depth, exclude=block.seen() if exclude_seen else None).items)
+        tops.append(top_n(scores, depth, exclude=seen).items)
     union = np.sort(np.concatenate(tops, axis=1), axis=1)
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
     items = -np.sort(-union, axis=1)[:, :width]

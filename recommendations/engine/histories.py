@@ -119,9 +119,13 @@ class Histories:
         lasts = self.indptr[1:][lengths > 0] - 1
         return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
 
-    def seen(self) -> csr_array:
-        """CSR (n, n_items) whose stored columns are the items of each history; duplicates are not merged."""
-        return csr(np.ones(len(self.item)), self.item, self.indptr, (len(self), self.n_items))
+    def seen(self, kinds: Sequence[int] | None = None) -> csr_array:
+        """CSR (n, n_items) whose stored columns are the items of each history, or those of some kinds; duplicates are not merged."""
+        item, indptr = self.item, self.indptr
+        if kinds is not None:
+            chosen = np.isin(self.kind, kinds)
+            item, indptr = item[chosen], np.concatenate([[0], np.cumsum(chosen)])[indptr]
+        return csr(np.ones(len(item)), item, indptr, (len(self), self.n_items))
 
 
 def _flat(rows: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray:

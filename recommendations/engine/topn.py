@@ -1,5 +1,6 @@
 """The n best items of many histories, with bounded memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,15 +84,19 @@ def recommend(
     n: int,
     *,
     exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     tie_seed: int | None = None,
 ) -> Ranking:
-    """The n best items for each history, scored block by block so that no more than BLOCK_BYTES of dense scores exist at once."""
+    """The n best items for each history, scored block by block so that no more than BLOCK_BYTES of dense scores exist at once.
+
+    With `seen_kinds`, places in KINDS, only interactions of these kinds make an item seen: what was bought, not what was looked at.
+    """
     size = block_rows(histories.n_items)
     parts = []
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
-        exclude = block.seen() if exclude_seen else None
+        exclude = block.seen(seen_kinds) if exclude_seen else None
         parts.append(
             top_n(algorithm.score(block), n, exclude=exclude, allowed=allowed, tie_seed=tie_seed, first_row=start)
         )

@@ -128,14 +128,15 @@ def judge(
     ns: Sequence[int] = (5, 10, 20),
     allowed: npt.NDArray[np.bool_] | None = None,
     fit_s: Mapping[str, float] | None = None,
+    seen_kinds: Sequence[int] | None = None,
 ) -> Evaluation:
-    """`evaluate` for algorithms that are fitted on train already.
+    """`evaluate` for algorithms that are fitted on train already. With `seen_kinds` only these make a product of train seen.
 
     Diversity is by who of at most DIVERSITY_PEOPLE people, drawn by the seed, has the products in train.
     """
     users = np.unique(test.user)
     histories = train.histories(users)
-    relevant = relevant_items(test, train, users, exclude_seen)
+    relevant = relevant_items(test, train, users, exclude_seen, seen_kinds)
     counts = np.diff(relevant.indptr)
     own = train.user_items()
     had_by = np.bincount(own.indices, minlength=train.n_items)
@@ -147,7 +148,15 @@ def judge(
     recommend_s = {}
     for name, algorithm in algorithms.items():
         start = time.perf_counter()
-        ranking = recommend(algorithm, histories, max(ns), exclude_seen=exclude_seen, allowed=allowed, tie_seed=seed)
+        ranking = recommend(
+            algorithm,
+            histories,
+            max(ns),
+            exclude_seen=exclude_seen,
+            seen_kinds=seen_kinds,
+            allowed=allowed,
+            tie_seed=seed,
+        )
         recommend_s[name] = time.perf_counter() - start
         rankings[name] = ranking.items
         hits = hits_of(ranking.items, relevant)
@@ -178,11 +187,16 @@ def _some_rows(n: int, most: int, seed: int) -> npt.NDArray[np.integer]:
 
 
 def relevant_items(
-    test: Interactions, train: Interactions, users: npt.NDArray[np.int32], exclude_seen: bool
+    test: Interactions,
+    train: Interactions,
+    users: npt.NDArray[np.int32],
+    exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
 ) -> csr_array:
     """CSR (users, items) whose stored columns are the products a person took in test."""
     wanted = test.user_items()[users, :]
     if exclude_seen:
-        wanted = wanted - wanted.multiply(train.user_items()[users, :] > 0)
+        seen = train if seen_kinds is None else train.subset(np.isin(train.kind, seen_kinds))
+        wanted = wanted - wanted.multiply(seen.user_items()[users, :] > 0)
         wanted.eliminate_zeros()
     return csr_array(wanted)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recommendations.engine import Histories, recommend, top_n, topn
+from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, recommend, top_n, topn
 from recommendations.engine.algorithms.popularity import Popularity
 from tests.recommendations.engine.makers import make_random_interactions
 
@@ -93,3 +93,16 @@ def test_dense_scores_never_exceed_the_block(monkeypatch):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         top_n(np.zeros((1, 3), np.float32), **arguments)
+
+
+def test_only_the_kinds_that_are_asked_for_make_an_item_seen() -> None:
+    view, purchase = KIND_CODES["view"], KIND_CODES["purchase"]
+    histories = Histories.of_lists([[0, 1], [], [2]], n_items=3, kinds=[[view, purchase], [], [view]])
+    assert histories.seen([purchase]).toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert histories.seen().toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    interactions = Interactions.from_rows(
+        user=[0, 0, 1], item=[0, 1, 2], users=IdMap.of(["a", "b"]), items=IdMap.of(["x", "y", "z"])
+    )
+    model = Popularity().fit(interactions)
+    shown = recommend(model, histories, 3, exclude_seen=True, seen_kinds=[purchase]).items
+    assert [sorted(row[row >= 0].tolist()) for row in shown] == [[0, 2], [0, 1, 2], [0, 1, 2]]
