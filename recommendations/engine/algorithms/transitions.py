@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,6 @@ from recommendations.engine.sparse import (
     chosen_columns,
     csr,
     product,
-    scaled_columns,
     summed,
     top_k_product,
     transposed,
@@ -27,6 +27,7 @@ from recommendations.engine.weighting import decayed
 
 WINDOW = 200
 SUBSTITUTES = 30
+_LIKENESS: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_array]]] = WeakKeyDictionary()
 
 
 @register
@@ -35,8 +36,8 @@ class Transitions(Algorithm):
 
     N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one person in which j comes d ≤ `reach` moments after
     i, and `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 +
-    `backward`) / 2 in both directions. C is the cosine of the items' content, A their most alike items (C³ √(1 + c), mean row sum
-    1) as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
+    `backward`) / 2 in both directions. C is the cosine of the items' content, A their 30 most alike (C³ √(1 + c), mean row sum 1)
+    as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
     recent: (l + s m) / (c + s) / m, l the weight under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w ·
     `recency`^(moments back), so the newest counts most. Here g is `decay`, ℓ `length_damping`, a `source_damping`, b
     `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs more than 200 places apart are left out.
@@ -170,17 +171,15 @@ class Transitions(Algorithm):
     def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
         """The items' vectors, and κA."""
         n_items = len(counts)
-        known = products is not None and (products.texts or products.vectors)
-        if not known or not (self.likeness or self.substitutes):
-            return csr([], [], np.zeros(n_items + 1), (n_items, 1)), csr(
-                [], [], np.zeros(n_items + 1), (n_items, n_items)
-            )
-        vectors = Content(max_share=self.max_share).learn_vectors(products, n_items)
+        none = csr([], [], np.zeros(n_items + 1), (n_items, n_items))
+        if products is None or not (products.texts or products.vectors) or not (self.likeness or self.substitutes):
+            return none, none
+        if products.n_items != n_items:
+            raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
+        vectors, alike = _likeness(products, self.max_share)
         if not self.substitutes:
-            return vectors, csr([], [], np.zeros(n_items + 1), (n_items, n_items))
-        popular = scaled_columns(transposed(vectors), (1.0 + counts) ** (1 / 6))
-        alike = top_k_product(vectors, popular, SUBSTITUTES, skip=np.arange(n_items))
-        strength = alike.data.astype(np.float64) ** 3
+            return vectors, none
+        strength = alike.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[alike.indices]
         scale = self.substitutes * n_items / max(strength.sum(), np.finfo(np.float64).tiny)
         return vectors, csr(strength * scale, alike.indices, alike.indptr, alike.shape)
 
@@ -208,3 +207,15 @@ def _fill(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, argum
     """Rows start, start + blocks, …; dealt by popularity, so that every block holds dear and cheap rows alike."""
     for block in range(start, stop):
         kernels.transition_top_k(rows[block::blocks].copy(), *arguments)
+
+
+def _likeness(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
+    """The items' vectors, and the cosines of the most alike of each; a search for parameters asks for the same many times."""
+    known = _LIKENESS.setdefault(products, {})
+    if max_share not in known:
+        vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)
+        known[max_share] = (
+            vectors,
+            top_k_product(vectors, transposed(vectors), SUBSTITUTES, skip=np.arange(products.n_items)),
+        )
+    return known[max_share]

@@ -1,0 +1,86 @@
+"""The files of the sequences benchmark, and the whole command on a small one."""
+
+import json
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import sequences
+from benchmarks.sequence_files import DAY, WrongFileError, read_sequences
+
+
+def test_lines_become_histories_that_end_on_the_same_day(tmp_path):
+    path = tmp_path / "sequences.txt"
+    path.write_text("u1 7 3 5\nu2 3 9\n\n", encoding="utf-8")
+    found = read_sequences(path)
+    interactions = found.interactions
+    histories = [interactions.histories([interactions.users.row(user)]) for user in ("u1", "u2")]
+    assert [interactions.items.ids(history.item) for history in histories] == [["7", "3", "5"], ["3", "9"]]
+    assert [history.order.tolist() for history in histories] == [[-2 * DAY, -DAY, 0], [-DAY, 0]]
+    assert found.products is None
+
+
+def test_attributes_become_products_in_the_order_of_the_items(tmp_path):
+    (tmp_path / "sequences.txt").write_text("u1 7 3 5\n", encoding="utf-8")
+    (tmp_path / "attributes.json").write_text('{"7": [1, 2], "3": ["red"], "8": [4]}', encoding="utf-8")
+    found = read_sequences(tmp_path / "sequences.txt", tmp_path / "attributes.json")
+    texts = dict(zip(found.interactions.items.ids(), found.products.texts["attributes"], strict=True))
+    assert texts == {"7": "1, 2", "3": "red", "5": ""}
+
+
+@pytest.mark.parametrize(("text", "message"), [("u1 5\nu2\n", "line 2"), ("\n", "empty")])
+def test_file_of_another_form_is_refused_naming_the_line(tmp_path, text, message):
+    (tmp_path / "sequences.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(WrongFileError, match=message):
+        read_sequences(tmp_path / "sequences.txt")
+
+
+def test_order_lines_become_first_purchases_of_people_with_five_products(tmp_path):
+    codes = ["10001", "10002", "10003", "10004", "10005"]
+    rows = [("1", code, 1, 3.0, 17.0, day) for day, code in zip((5, 4, 3, 2, 1), codes, strict=True)]
+    rows += [("1", "10001", 1, 3.0, 17.0, 9), ("1", "POST", 1, 3.0, 17.0, 6), ("C2", "10006", -1, 3.0, 17.0, 7)]
+    rows += [("3", "10006", 1, 0.0, 17.0, 7), ("4", "10006", 1, 1.0, None, 7), ("5", "10001", 1, 1.0, 18.0, 8)]
+    invoice, code, quantity, price, customer, day = zip(*rows, strict=True)
+    lines = pa.table(
+        {
+            "Invoice": invoice,
+            "StockCode": code,
+            "Description": [f"product {each}" for each in code],
+            "Quantity": quantity,
+            "InvoiceDate": [f"2010-01-0{each} 10:00:00" for each in day],
+            "Price": price,
+            "Customer ID": customer,
+        }
+    )
+    pq.write_table(lines, tmp_path / "lines.parquet")
+    found = read_sequences(tmp_path / "lines.parquet")
+    assert found.interactions.users.ids() == ["17"]
+    assert found.interactions.items.ids(found.interactions.histories().item) == codes[::-1]
+    assert found.products.texts["title"] == [f"product {each}" for each in codes]
+
+
+def test_people_who_walk_in_circles_are_foretold(monkeypatch, tmp_path, capsys):
+    draws = np.random.default_rng(1)
+    lines = []
+    for person in range(150):
+        circle, place = draws.integers(0, 4), draws.integers(0, 12)
+        lines.append(
+            f"u{person} " + " ".join(f"i{circle}-{(place + step) % 12}" for step in range(draws.integers(5, 9)))
+        )
+    (tmp_path / "sequences.txt").write_text("\n".join(lines), encoding="utf-8")
+    attributes = {f"i{circle}-{place}": [f"circle {circle}"] for circle in range(4) for place in range(12)}
+    (tmp_path / "attributes.json").write_text(json.dumps(attributes), encoding="utf-8")
+    command = ["benchmark", tmp_path / "sequences.txt", "--attributes", tmp_path / "attributes.json", "--budget", 3]
+    monkeypatch.setattr(sys, "argv", list(map(str, command)))
+    sequences.main()
+    line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert line["hr@5"] > 0.95
+    assert line["ndcg@10"] > line["algorithms"]["popularity"]["ndcg@10"] + 0.3
+    assert set(line["algorithms"]) == {*sequences.SPACES, "blend"}
+    assert line["ndcg@10_low"] <= line["ndcg@10"] <= line["ndcg@10_high"]
+    assert line["not_refitted"]["hr@10"] > 0.9
+    assert "transitions without likeness" in line["ablation"]
+    assert line["people"] == 150
