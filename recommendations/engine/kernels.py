@@ -200,7 +200,9 @@ def product_top_k(
                 terms[column] = 0
             total[column] = 0
             met[column] = False
-            if value > 0 and column != skip[row] and (size < k or value >= heap_values[0]):
+            # Equals at the border are common, and cost a call each if they are only refused inside.
+            wanted = size < k or _beats(value, np.int64(column), heap_values[0], heap_ties[0])
+            if wanted and value > 0 and column != skip[row]:
                 size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
         out_counts[row] = size
         _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
@@ -232,6 +234,8 @@ def best_of_dense(
             value = scores[row, column]
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = _tie(seed, first_row + row, column)
+                if size == n and not _beats(value, tie, heap_values[0], heap_ties[0]):
+                    continue
                 size = _offer(heap_values, heap_ties, heap_columns, size, value, tie, column)
         _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
         for p in range(barred_indptr[row], barred_indptr[row + 1]):
@@ -267,6 +271,8 @@ def best_of_sparse(
             value = data[q]
             if (size < n or value >= heap_values[0]) and open_columns[column] and value > -np.inf:
                 tie = _tie(seed, first_row + row, column)
+                if size == n and not _beats(value, tie, heap_values[0], heap_ties[0]):
+                    continue
                 size = _offer(heap_values, heap_ties, heap_columns, size, value, tie, column)
         _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
         for p in range(barred_indptr[row], barred_indptr[row + 1]):

@@ -10,6 +10,9 @@ from recommendations.engine.parallel import map_blocks
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 
+TOP_K_CELLS = 16_000_000
+LONGEST_ROW = 20_000
+
 
 def csr(data: npt.ArrayLike, indices: npt.ArrayLike, indptr: npt.ArrayLike, shape: tuple[int, int]) -> csr_array:
     """A CSR matrix with int32 positions and float32 values, sharing the arrays where their types already fit."""
@@ -110,28 +113,55 @@ def top_k_product(
     """The k largest positive entries of each row of A·B, best first (ties: lower column first).
 
     `skip[row]` is a column to leave out (-1: none). With shrinkage λ an entry that is a sum of n products is multiplied by
-    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never held: memory is n_rows · k entries.
+    n / (n + λ); entries of fewer than `least` products are left out. The whole product is never held: memory is that of the result.
     """
     n_rows, n_columns = a.shape[0], b.shape[1]
     width = max(1, min(k, n_columns))
+    skipped = np.full(n_rows, -1, np.int32) if skip is None else np.asarray(skip, np.int32)
+    size = max(1024, TOP_K_CELLS // width)
+    parts = [
+        _top_k_rows(a, b, slice(start, min(start + size, n_rows)), width, skipped, shrinkage, least)
+        for start in range(0, n_rows, size)
+    ]
+    counts, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True)) if parts else ([], [], [])
+    return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
+
+
+def _top_k_rows(
+    a: csr_array, b: csr_array, chunk: slice, width: int, skipped: IntArray, shrinkage: float, least: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Entries per row, columns and values of some rows."""
+    indptr = a.indptr[chunk.start : chunk.stop + 1]
+    n_rows = len(indptr) - 1
     columns = np.empty((n_rows, width), np.int32)
     values = np.empty((n_rows, width), np.float32)
     counts = np.zeros(n_rows, np.int32)
-    skipped = np.full(n_rows, -1, np.int32) if skip is None else np.asarray(skip, np.int32)
-    rows = _dealt(a, b)
+    rows = _dealt(n_rows)
     map_blocks(
         lambda start, stop: kernels.product_top_k(
-            a.indptr, a.indices, a.data, b.indptr, b.indices, b.data, n_columns,
-            rows[start:stop], skipped, np.float32(shrinkage), least, columns, values, counts,
+            indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1],
+            rows[start:stop], skipped[chunk], np.float32(shrinkage), least, columns, values, counts,
         ),
         n_rows,
     )  # fmt: skip
     kept = np.arange(width) < counts[:, None]
-    return csr(values[kept], columns[kept], np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
+    return counts, columns[kept], values[kept]
 
 
-def _dealt(a: csr_array, b: csr_array) -> IntArray:
+def shortened_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
+    """The `most` largest entries of each row (ties: lower column). Work on pairs of a row's entries is then bounded by `most` squared."""
+    lengths = np.diff(matrix.indptr)
+    if not len(lengths) or lengths.max() <= most:
+        return matrix
+    kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(lengths > most):
+        start, stop = matrix.indptr[row], matrix.indptr[row + 1]
+        kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[most:]] = False
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
+
+
+def _dealt(n_rows: int) -> IntArray:
     """Row numbers shuffled by a fixed rule, so that every block holds cheap and dear rows alike."""
-    n_rows = a.shape[0]
     blocks = max(1, n_rows // 64)
     return np.argsort(np.arange(n_rows) % blocks, kind="stable").astype(np.int32)

@@ -16,6 +16,7 @@ from recommendations.engine.sparse import csr, normalised_rows, product, scaled_
 from recommendations.engine.weighting import entrywise, inverse_frequency
 
 PEOPLE_PER_CLUSTER = 20
+SETTLED = 0.001  # share of people who still change their cluster
 
 
 @register
@@ -90,7 +91,7 @@ class Clusters(Algorithm):
         before = np.empty(0, np.int32)
         for _ in range(self.iterations):
             nearest = _nearest(vectors, centres)
-            if np.array_equal(nearest, before):
+            if len(before) and (nearest != before).mean() < SETTLED:
                 break
             before = nearest
             sums = product(csr_array(_membership(nearest, n).T), vectors).toarray()

@@ -16,6 +16,7 @@ from recommendations.engine.sparse import (
     reciprocal,
     scaled_columns,
     scaled_rows,
+    shortened_rows,
     summed,
     top_k_product,
     transposed,
@@ -113,7 +114,7 @@ class CoPurchase(Algorithm):
         bought = interactions.subset(chosen)
         basket = bought.baskets(gap_s=self.gap_s)
         counts = summed(basket, bought.item, bought.weight, (int(basket.max()) + 1, bought.n_items))
-        return entrywise(counts, "binary")
+        return entrywise(shortened_rows(counts), "binary")
 
     def _lifting(self, basket_items: csr_array) -> np.ndarray:
         support = np.bincount(basket_items.indices, minlength=basket_items.shape[1]) / basket_items.shape[0]

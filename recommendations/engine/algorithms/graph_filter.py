@@ -19,6 +19,7 @@ from recommendations.engine.sparse import (
     product,
     scaled_columns,
     scaled_rows,
+    shortened_rows,
     top_k_product,
     transposed,
 )
@@ -70,7 +71,8 @@ class GraphFilter(Algorithm):
                 "k must be at least 1, low_pass_rank at least 0 and power above 0, "
                 f"got {self.k}, {self.low_pass_rank} and {self.power}"
             )
-        weights = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        user_items = shortened_rows(interactions.user_items(half_life_days=self.half_life_days))
+        weights = entrywise(user_items, self.weighting)
         degrees = np.asarray(weights.sum(axis=0), np.float64).ravel()
         self.item_factors_ = _powered(degrees, -self.item_exponent)
         target_factors = _powered(degrees, self.target_exponent)

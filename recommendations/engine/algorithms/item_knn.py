@@ -11,7 +11,14 @@ from recommendations.engine.contract import Algorithm, Attribution, Scores, regi
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
-from recommendations.engine.sparse import chosen_columns, normalised_rows, product, top_k_product, transposed
+from recommendations.engine.sparse import (
+    chosen_columns,
+    normalised_rows,
+    product,
+    shortened_rows,
+    top_k_product,
+    transposed,
+)
 from recommendations.engine.weighting import entrywise, weighted
 
 
@@ -54,7 +61,7 @@ class ItemKNN(Algorithm):
         """Learn from a CSR (n_users, n_items) of weights."""
         if self.k < 1 or self.shrinkage < 0:
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
-        item_users = normalised_rows(transposed(weighted(user_items, self.weighting)))
+        item_users = normalised_rows(transposed(weighted(shortened_rows(user_items), self.weighting)))
         own = None if self.with_self else np.arange(item_users.shape[0])
         self.neighbours_ = top_k_product(item_users, transposed(item_users), self.k, skip=own, shrinkage=self.shrinkage)
         return self

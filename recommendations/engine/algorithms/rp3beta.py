@@ -17,6 +17,7 @@ from recommendations.engine.sparse import (
     reciprocal,
     scaled_columns,
     scaled_rows,
+    shortened_rows,
     top_k_product,
     transposed,
 )
@@ -53,7 +54,8 @@ class RP3Beta(Algorithm):
         require_weight(interactions)
         if self.k < 1 or not self.exponent > 0:
             raise ValueError(f"k must be at least 1 and exponent above 0, got {self.k} and {self.exponent}")
-        weights = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        user_items = shortened_rows(interactions.user_items(half_life_days=self.half_life_days))
+        weights = entrywise(user_items, self.weighting)
         to_people = _steps(transposed(weights), self.exponent)
         degrees = np.diff(to_people.indptr).astype(np.float64)
         damped = np.power(degrees, -self.damping, out=np.zeros(len(degrees)), where=degrees > 0)
