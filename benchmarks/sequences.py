@@ -38,6 +38,7 @@ from recommendations.engine.tuning import search
 N = 10
 NS = (5, N)
 FIGURES = tuple(f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg"))
+BLEND_PEOPLE = 3_000
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 20.0, 50.0, 120.0, None)
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "transitions": {
@@ -223,11 +224,11 @@ class Contest:
             exclude_seen=True,
             seed=self.arguments.seed,
             n=N,
-            people=self.arguments.people,
-            depth=60,
+            people=min(self.arguments.people, BLEND_PEOPLE),
+            depth=50,
         )
         weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
-        parameters = {"components": {name: described[name] for name in weights}, "weights": weights}
+        parameters: dict[str, Any] = {"components": {name: described[name] for name in weights}, "weights": weights}
         seconds = time.perf_counter() - start
         validation = self.on_validation(Ours(Blend(**parameters), self.products))
         say(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
@@ -259,7 +260,7 @@ class Contest:
         found = {}
         blend = tuned["blend"]["parameters"]
         for left_out in blend["weights"]:
-            rest = {
+            rest: dict[str, Any] = {
                 part: {name: value for name, value in blend[part].items() if name != left_out}
                 for part in ("components", "weights")
             }

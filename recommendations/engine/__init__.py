@@ -19,6 +19,7 @@ Learning
     Contribution                (source, item, value): part of a score; item -1: from no single one
     Blend.of_fitted(components, weights, normalisation)     algorithms/blend.py
     choose_weights(components=, train=, validation=, exclude_seen=, seed=, n=) → ChosenWeights     blend_search.py
+    search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
     RatingUserKNN.predict(histories, rows, items)           ratings: algorithms/rating_user_knn.py
 
 The first call after installation compiles for some seconds and keeps the result on disk; read-only (memory-mapped) arrays are
@@ -28,6 +29,7 @@ Answers out
     recommend(algorithm, histories, n, exclude_seen=, allowed=, tie_seed=) → Ranking(items, scores), -1 / -inf where short
     top_n(scores, n, exclude=, allowed=, tie_seed=)
     ItemKNN.similar(item), Content.similar(item) → (item rows, similarities); Popularity.top(n, category=, allowed=)
+    Transitions.following(item) → (item rows, strengths) of what comes next
     CoPurchase.together(item, n) → [Together(item, baskets, confidence, lift)]; Clusters.cluster(histories), IALS.vectors(histories)
 
 Judging: recommendations.engine.evaluation

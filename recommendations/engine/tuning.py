@@ -47,9 +47,10 @@ def search(
     """The parameters with the largest value of `evaluate`, of those tried within about `budget_s` seconds.
 
     space: name → candidates, in order where there is one. First a climb by coordinates from `start` (default: the middle of
-    each): one parameter after the other, in an order drawn by the seed, is moved to neighbouring candidates as long as that
-    helps, until a round over all of them changes nothing. Then random pairs of parameters are moved at once, each to any of its
-    candidates; what helps is climbed from again, and after `patience` fruitless draws in a row the search ends.
+    each): one parameter after the other, in the order of `space`, so the telling ones stand first, is moved to neighbouring
+    candidates as long as that helps, until a round over all of them changes nothing. Then random pairs of parameters are moved
+    at once, each to any of its candidates; what helps is climbed from again, and after `patience` fruitless draws in a row the
+    search ends.
 
     `start` is always evaluated; after it nothing is begun that would end after the budget, judged by the dearest row so far. Names in
     `start` that the space does not have are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
@@ -57,12 +58,12 @@ def search(
     """
     climb = _Climb(space, evaluate, budget_s, _started(space, start), clock)
     draws = np.random.default_rng(seed)
-    climb.coordinates(draws)
+    climb.coordinates()
     fruitless = 0
     while len(climb.free) > 1 and fruitless < patience and climb.time_left():
         if climb.leap(draws):
             fruitless = 0
-            climb.coordinates(draws)
+            climb.coordinates()
         else:
             fruitless += 1
     if math.isnan(climb.best.value):
@@ -92,12 +93,11 @@ class _Climb:
     def time_left(self) -> bool:
         return self.clock() - self.began + max(row.seconds for row in self.tried) <= self.budget_s
 
-    def coordinates(self, draws: np.random.Generator) -> None:
+    def coordinates(self) -> None:
         moved = True
         while moved:
             moved = False
-            for place in draws.permutation(len(self.free)):
-                name = self.free[place]
+            for name in self.free:
                 moved = self._slide(name, 1) or self._slide(name, -1) or moved
 
     def leap(self, draws: np.random.Generator) -> bool:
