@@ -14,7 +14,15 @@ from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 
 from customers.identity.conflict_pages import conflict_page
-from customers.identity.editing import HASHED, PERSONAL_FIELDS, hashes_of, note_told, owners_of, replace_identifiers
+from customers.identity.editing import (
+    HASHED,
+    PERSONAL_FIELDS,
+    add_identifiers,
+    hashes_of,
+    note_told,
+    owners_of,
+    remove_identifiers,
+)
 from customers.identity.hashing import hash_email, hash_phone
 from customers.identity.merge_pages import merge_page
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
@@ -139,10 +147,8 @@ class CustomerAdmin(ModelAdmin):
         if not may_see_personal(request):
             return
         after = hashes_of({name: getattr(obj, name) for name in HASHED})
-        replace_identifiers(
-            gone=set(before.values()) - set(after.values()),
-            new=dict.fromkeys(set(after.values()) - set(before.values()), obj.pk),
-        )
+        add_identifiers(dict.fromkeys(set(after.values()) - set(before.values()), obj.pk))
+        remove_identifiers(set(before.values()) - set(after.values()))
 
     @admin.display(description=_("customer"), ordering="id")
     def number(self, obj: Customer) -> str:

@@ -22,6 +22,8 @@ TEXT_FIELDS = (*PERSONAL_FIELDS, "language", "country")
 # field → the kind of identifier its hash is, and the hash
 HASHED = {"email": (Identifier.Kind.EMAIL_HASH, hash_email), "phone": (Identifier.Kind.PHONE_HASH, hash_phone)}
 
+MOST_TRIES = 3
+
 WRITE_CUSTOMERS = """
 UPDATE identity_customer AS customer
 SET name = row.name, email = row.email, phone = row.phone, birthday = row.birthday, language = row.language,
@@ -31,6 +33,10 @@ FROM unnest(%(id)s::bigint[], %(name)s::text[], %(email)s::text[], %(phone)s::te
      AS row (id, name, email, phone, birthday, language, country, traits, told_at)
 WHERE customer.id = row.id
 """
+
+
+class CustomerGoneError(Exception):
+    """A customer was merged or erased since it was looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,26 @@ def upsert_customers(*, changes: Sequence[CustomerChange], seen_at: datetime) ->
     An item is rejected when its user id came before in the same list, or when its e-mail address or phone number belongs
     to another customer: two people are never joined by a list.
     """
+    for _attempt in range(MOST_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return write_upserts(changes, seen_at)
+        except CustomerGoneError:
+            continue
     with transaction.atomic():
-        problems = find_conflicts(changes)
-        accepted = [change for change, wrong in zip(changes, problems, strict=True) if not wrong]
-        resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
-        written = dict.fromkeys(resolved.created, Status.CREATED)
-        for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
-            written.setdefault(user_id, Status.UPDATED)
+        return write_upserts(changes, seen_at)
+
+
+def write_upserts(changes: Sequence[CustomerChange], seen_at: datetime) -> BulkResult:
+    problems = find_conflicts(changes)
+    accepted = [change for change, wrong in zip(changes, problems, strict=True) if not wrong]
+    resolved = resolve_user_ids(user_ids=[change.user_id for change in accepted], seen_at=seen_at)
+    add_identifiers(
+        {key: resolved.customer_ids[change.user_id] for change in accepted for key in hashes_of(change.fields).values()}
+    )
+    written = dict.fromkeys(resolved.created, Status.CREATED)
+    for user_id in write_changes(accepted, resolved.customer_ids, seen_at):
+        written.setdefault(user_id, Status.UPDATED)
     return merge_outcomes(keys=[change.user_id for change in changes], problems=problems, written=written)
 
 
@@ -103,9 +122,10 @@ def owners_of(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
 def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int], at: datetime) -> list[str]:
     """The user ids whose customer was changed by it."""
     locked = Customer.objects.select_for_update().order_by("id").in_bulk(set(customer_ids.values()))
+    if len(locked) < len(set(customer_ids.values())):
+        raise CustomerGoneError
     changed: dict[str, Customer] = {}
     gone: set[tuple[str, str]] = set()
-    new: dict[tuple[str, str], int] = {}
     for change in changes:
         customer = locked[customer_ids[change.user_id]]
         before = hashes_of({name: getattr(customer, name) for name in HASHED})
@@ -114,9 +134,8 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
         changed[change.user_id] = customer
         after = hashes_of({name: getattr(customer, name) for name in HASHED})
         gone |= set(before.values()) - set(after.values())
-        new |= dict.fromkeys(set(after.values()) - set(before.values()), customer.pk)
     write_customers(list({customer.pk: customer for customer in changed.values()}.values()))
-    replace_identifiers(gone=gone, new=new)
+    remove_identifiers(gone)
     return list(changed)
 
 
@@ -150,10 +169,14 @@ def write_customers(customers: Sequence[Customer]) -> None:
         cursor.execute(WRITE_CUSTOMERS, columns)
 
 
-def replace_identifiers(*, gone: set[tuple[str, str]], new: Mapping[tuple[str, str], int]) -> None:
-    for kind in {kind for kind, _value in gone}:
-        Identifier.objects.filter(kind=kind, value__in=[value for other, value in gone if other == kind]).delete()
+def add_identifiers(owners: Mapping[tuple[str, str], int]) -> None:
+    """Before the customers are locked: all writers take their locks in this order."""
     Identifier.objects.bulk_create(
-        [Identifier(kind=kind, value=value, customer_id=owner) for (kind, value), owner in new.items()],
+        [Identifier(kind=kind, value=value, customer_id=owner) for (kind, value), owner in sorted(owners.items())],
         ignore_conflicts=True,  # claimed by another process since we looked: it keeps what it has
     )
+
+
+def remove_identifiers(keys: set[tuple[str, str]]) -> None:
+    for kind in {kind for kind, _value in keys}:
+        Identifier.objects.filter(kind=kind, value__in=[value for other, value in keys if other == kind]).delete()

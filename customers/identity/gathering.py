@@ -168,7 +168,7 @@ class Gathering:
         if user is None and trace.user_id and self._is_erased((USER, trace.user_id)):
             return None
         anonymous = self._usable(ANONYMOUS, trace.anonymous_id, trace)
-        others = [anonymous, self._previous(trace) if aliases else None]
+        others = [anonymous, self._previous(trace, user) if aliases else None]
         if identifies:
             others += [self._hashed(EMAIL, trace.email), self._hashed(PHONE, trace.phone)]
         keys = [key for key in others if key is not None]
@@ -195,11 +195,11 @@ class Gathering:
         value = self._hashes.of_email(text) if kind == EMAIL else self._hashes.of_phone(text)
         return (kind, value) if value and not self._is_erased((kind, value)) else None
 
-    def _previous(self, trace: Trace) -> Key | None:
-        """What an alias says somebody was: a user id where one is known, else the id of a visitor."""
+    def _previous(self, trace: Trace, user: Key | None) -> Key | None:
+        """What an alias says a user was: another user id where one is known, else the id of a visitor."""
         if trace.previous_id in ("", trace.user_id, trace.anonymous_id):
             return None
-        is_user = (USER, trace.previous_id) in self.owners
+        is_user = user is not None and (USER, trace.previous_id) in self.owners
         return self._usable(USER if is_user else ANONYMOUS, trace.previous_id, trace)
 
     def _is_erased(self, key: Key) -> bool:
@@ -221,7 +221,7 @@ class Gathering:
         twin = self._owner((ANONYMOUS, user[1]))
         if twin is not None and twin is not person and twin.has_user:
             # an alias said that this id is somebody else's earlier one, before it was known for a user id
-            self._doubt_users((ANONYMOUS, user[1]), twin, person, trace)
+            self._doubt_users(user, person, twin, trace)
         return person
 
     def _unnamed(self, anonymous: Key | None, keys: Sequence[Key], device: Key | None, trace: Trace) -> Person | None:

@@ -100,7 +100,8 @@ class Resolution:
 def resolve_people(*, traces: Sequence[Trace], at: datetime) -> Resolution:
     """Finds or makes the customer of each trace, links what belongs together, and lets identify calls tell who they are.
 
-    Given again, the same traces change nothing. Customers that turn out to be one are merged at once.
+    Given again, the same traces change nothing, short of a limit that was reached. Customers that turn out to be one are
+    merged at once.
 
     Args:
         traces: in the order in which they happened.

@@ -73,11 +73,12 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> Resolved:
         return Resolved({}, frozenset())
     with transaction.atomic():
         known = customers_of_user_ids(user_ids=wanted)
+        missing = [user_id for user_id in wanted if user_id not in known]
+        # identifiers first, customers afterwards: all writers in one order, so that none waits in a circle
+        created = make_customers(missing, seen_at) if missing else {}
         if known:
             with connection.cursor() as cursor:
                 cursor.execute(NOTE_SEEN, {"ids": sorted(set(known.values())), "seen_at": seen_at})
-        missing = [user_id for user_id in wanted if user_id not in known]
-        created = make_customers(missing, seen_at) if missing else {}
         # what another process made between our look and our insert is committed by now
         others = customers_of_user_ids(user_ids=[user_id for user_id in missing if user_id not in created])
     return Resolved(known | created | others, frozenset(created))
