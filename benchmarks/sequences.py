@@ -42,9 +42,9 @@ BLEND_PEOPLE = 3_000
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 20.0, 50.0, 120.0, None)
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "transitions": {
-        "likeness": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0),
+        "likeness": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0),
         "trend": (0.0, 0.3, 0.6, 0.9, 1.3, 1.8),
-        "recency": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        "recency": (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         "backward": (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
         "decay": (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0),
         "source_damping": (0.0, 0.15, 0.3, 0.5, 0.7, 0.9),
@@ -52,6 +52,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "length_damping": (0.0, 0.25, 0.5, 1.0),
         "substitutes": (0.0, 1.0, 2.0, 4.0, 8.0, 16.0),
         "smoothing": (3.0, 10.0, 30.0, 100.0),
+        "reach": (2, 5, 10, 20, 40),
         "trend_half_life_days": (1.0, 3.0, 10.0, 30.0, 90.0),
         "max_share": (0.3, 1.0),
         "half_life_days": HALF_LIVES,
@@ -83,7 +84,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 STARTS: dict[str, dict[str, Any]] = {
     "transitions": {
         "likeness": 1.0, "trend": 0.3, "recency": 0.5, "backward": 0.3, "decay": 0.9, "source_damping": 0.3, "target_damping": 0.1,
-        "length_damping": 0.5, "substitutes": 1.0, "smoothing": 10.0, "trend_half_life_days": 3.0, "half_life_days": None,
+        "length_damping": 0.5, "substitutes": 1.0, "smoothing": 10.0, "reach": 20, "trend_half_life_days": 3.0, "half_life_days": None,
     },
     "item-knn": {"history_half_life_days": None, "weighting": "bm25", "k": 200, "shrinkage": 0.0},
     "user-knn": {"half_life_days": None, "idf": True, "k": 200, "shrinkage": 0.0, "weighting": "log"},
