@@ -11,5 +11,12 @@ class EventsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.events.models import Source
+        from customers.events.recent import forget_interactions
+        from customers.identity.signals import consent_refused
 
+        consent_refused.connect(
+            lambda sender, identifiers, **kwargs: forget_interactions(identifiers=identifiers),
+            weak=False,
+            dispatch_uid="events.recent",
+        )
         auditlog.register(Source, exclude_fields=["write_key_hash", "previous_key_hash"])

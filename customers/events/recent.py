@@ -275,6 +275,14 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
         return
 
 
+def forget_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
+    """Empties the lists of the (kind, value) pairs. With Valkey down their people's next event does it."""
+    try:
+        run_command("DEL", *(recent_key(kind, value) for kind, value in identifiers))
+    except ValkeyDownError:
+        return
+
+
 def recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[RecentInteraction]:
     """The last 100 product interactions of the person known by these (kind, value) pairs, newest first; one round trip.
 

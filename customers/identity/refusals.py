@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.identity.models import Consent, Identifier
+from customers.identity.signals import consent_refused
 
 # the purposes that decide what becomes of an event, and the identifiers that an event carries
 PURPOSES = (Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION)
@@ -29,11 +30,15 @@ WITH latest AS (
 INSERT INTO identity_consentrefusal (kind, value, purpose)
 SELECT kind, value, purpose FROM refused ORDER BY kind, value, purpose
 ON CONFLICT DO NOTHING
+RETURNING kind, value
 """
 
 
 def rewrite_refusals(*, customer_ids: Iterable[int]) -> None:
-    """Makes the refusals of these customers' identifiers what the ledger says; inside the caller's transaction."""
+    """Makes the refusals of these customers' identifiers what the ledger says; inside the caller's transaction.
+
+    Whoever keeps something about those who refuse from now on is told after the commit.
+    """
     customers = sorted(set(customer_ids))
     if not customers:
         return
@@ -46,3 +51,6 @@ def rewrite_refusals(*, customer_ids: Iterable[int]) -> None:
                 "kinds": [kind.value for kind in KINDS],
             },
         )
+        refused = sorted(set(cursor.fetchall()))
+    if refused:
+        transaction.on_commit(lambda: consent_refused.send(sender=None, identifiers=refused))

@@ -6,6 +6,8 @@ returns what it moved, ``{folded_id: {"app.model": [ids]}}``, or None. The folde
 `merge_reverted`: merges [(kept_id, folded_id, {"app.model": [ids]})], at. The folded customer is there again; a receiver gives
 back those of the rows that still belong to the kept one.
 
+`consent_refused`: identifiers [(kind, value), …] whose person has refused analytics or personalisation; sent after the commit.
+
 `customer_erased`: customer_id, at, sent inside the erasure's transaction.
 """
 
@@ -13,4 +15,5 @@ from django.dispatch import Signal
 
 customers_merged = Signal()
 merge_reverted = Signal()
+consent_refused = Signal()
 customer_erased = Signal()

@@ -16,7 +16,9 @@ from customers.events.recent import (
     recent_key,
     remember_interactions,
 )
-from tests.makers import NOON
+from customers.identity.consent import record_consent
+from customers.identity.models import Consent
+from tests.makers import NOON, make_customer, make_identifier
 
 
 def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
@@ -167,3 +169,19 @@ def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> 
     assert valkey.ttl(person) > 0
     assert products(anonymous_id=f"a{MOST_LINKED + 5}") == []
     assert len(products(user_id="u1")) == MOST_LINKED + 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
+def test_whoever_withdraws_consent_has_no_list_from_then_on(purpose: str) -> None:
+    customer = make_customer("u1")
+    make_identifier(customer, "a1", kind="anonymous_id")
+    remember_interactions([interaction("p1"), interaction("p2", user_id="", anonymous_id="a1")])
+    remember_interactions([interaction("p3", user_id="u2")])
+    record_consent(customer=customer, purpose=Consent.Purpose.EMAIL, status="withdrawn", recorded_at=NOON)
+    assert products(user_id="u1") == ["p1"]
+    record_consent(customer=customer, purpose=purpose, status="withdrawn", recorded_at=NOON)
+    assert products(user_id="u1") == []
+    assert products(anonymous_id="a1") == []
+    assert products(user_id="u2") == ["p3"]
