@@ -16,7 +16,14 @@ from recommendations.engine.evaluation.prefixes import (
 )
 from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
 from recommendations.engine.evaluation.segments import SegmentResult, by_segment
-from recommendations.engine.evaluation.splits import Split, cut_in_time, given_split, hold_out, leave_last_out
+from recommendations.engine.evaluation.splits import (
+    Split,
+    cut_in_time,
+    given_split,
+    hold_out,
+    leave_last_item_out,
+    leave_last_out,
+)
 
 __all__ = [
     "Evaluation",
@@ -35,6 +42,7 @@ __all__ = [
     "intervals",
     "judge",
     "judge_prefixes",
+    "leave_last_item_out",
     "leave_last_out",
     "newest_sessions",
     "session_prefixes",

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendations.engine.ids import IdMap
-from recommendations.engine.interactions import Interactions
+from recommendations.engine.interactions import KIND_CODES, Interactions
 
 
 class EmptySplitError(ValueError):
@@ -53,6 +53,26 @@ def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     if not is_test.any() or not is_train.any():
         raise EmptySplitError(f"nobody has more than {last} interactions")
     return Split(interactions.subset(np.sort(by_user[is_train])), interactions.subset(np.sort(by_user[is_test])))
+
+
+def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
+    """test: of each person the newest interaction of `kind` (a purchase, say); train: all they did, of any kind, with other items.
+
+    How published sets of several behaviours are cut: what is to be found is new to the person, and nothing of theirs gives it
+    away. People who would be left without any interaction stay whole in train. Errors: EmptySplitError.
+    """
+    lines = np.flatnonzero(interactions.kind == KIND_CODES[kind])
+    by_user = lines[np.lexsort((interactions.order[lines], interactions.user[lines]))]
+    users = interactions.user[by_user]
+    newest = by_user[np.append(users[1:] != users[:-1], True)[: len(users)]]
+    wanted = np.full(interactions.n_users, -1, np.int32)
+    wanted[interactions.user[newest]] = interactions.item[newest]
+    is_other = interactions.item != wanted[interactions.user]
+    has_others = np.bincount(interactions.user[is_other], minlength=interactions.n_users) > 0
+    test = newest[has_others[interactions.user[newest]]]
+    if not len(test):
+        raise EmptySplitError(f"nobody has an interaction of kind {kind!r} and one with another item")
+    return Split(interactions.subset(is_other | ~has_others[interactions.user]), interactions.subset(test))
 
 
 def given_split(*, train: Interactions, test: Interactions) -> Split:

@@ -1,0 +1,418 @@
+"""The next product somebody buys, from all they did: TRAIN (parquet: user, item, behavior, ts) and TEST (user, item).
+
+All items are ranked for each person of TEST but those they had anything to do with in TRAIN. What each kind of event is worth and how
+fast that fades, for learning and for the history asked with, every further parameter, and the weights of the blend are chosen by
+ndcg@10 on each person's newest purchase in TRAIN (all their events with that product taken away), within --budget seconds of search
+for each algorithm, `implicit`'s included; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one of ours
+best on those purchases.
+"""
+
+import argparse
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from implicit.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
+from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
+
+from benchmarks.neighbours import peak_mb, say
+from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
+from recommendations.engine.algorithms.blend import Blend
+from recommendations.engine.algorithms.by_kind import ByKind
+from recommendations.engine.blend_search import weights_for
+from recommendations.engine.evaluation import Split, given_split, intervals, leave_last_item_out
+from recommendations.engine.evaluation.hit_rate import hit_rate
+from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.event_weights import EventWeights, weights_of, weights_space
+from recommendations.engine.tuning import search
+
+NS = (5, 10)
+N = max(NS)
+BLEND_OF = 6
+HISTORY = "history_"
+NAMES = {
+    "view": "view", "pv": "view", "click": "click", "fav": "wishlist", "wishlist": "wishlist", "cart": "cart",
+    "addtocart": "cart", "buy": "purchase", "transaction": "purchase", "purchase": "purchase",
+}  # fmt: skip
+SPACES: dict[str, dict[str, Sequence[Any]]] = {
+    "popularity": {},
+    "item-knn": {
+        "weighting": ("raw", "binary", "log", "tf-idf", "bm25"),
+        "k": (20, 50, 100, 200, 400),
+        "shrinkage": (0.0, 1.0, 5.0, 20.0),
+        "history_weighting": ("raw", "binary", "log"),
+    },
+    "user-knn": {
+        "k": (20, 50, 100, 200, 400, 800),
+        "idf": (False, True),
+        "shrinkage": (0.0, 1.0, 5.0, 20.0),
+        "weighting": ("raw", "binary", "log"),
+    },
+    "graph-filter": {
+        "power": (0.4, 0.6, 0.8, 1.0, 1.2, 1.4),
+        "item_exponent": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        "user_exponent": (0.3, 0.4, 0.5, 0.6, 0.7, 0.9),
+        "target_exponent": (-0.3, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4),
+        "k": (100, 300, 1000),
+    },
+    "rp3beta": {
+        "damping": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        "exponent": (0.6, 0.8, 1.0, 1.2, 1.4),
+        "k": (50, 100, 200, 400),
+    },
+    "transitions": {
+        "k": (100, 200, 400),
+        "decay": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9),
+        "backward": (0.1, 0.3, 0.5, 0.7, 1.0),
+        "length_damping": (0.0, 0.5, 1.0, 1.5, 2.0),
+        "source_damping": (0.1, 0.3, 0.5, 0.7, 0.9),
+        "target_damping": (-0.2, 0.0, 0.1, 0.2, 0.3, 0.5),
+        "smoothing": (1.0, 3.0, 10.0, 30.0),
+        "recency": (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0),
+    },
+    "transition-walk": {
+        "k": (200, 400, 800),
+        "branches": (15, 30, 60),
+        "decay": (0.3, 0.5, 0.6, 0.7, 0.8, 0.9),
+        "backward": (0.3, 0.5, 0.7, 1.0),
+        "length_damping": (0.0, 0.5, 1.0, 1.5, 2.0),
+        "source_damping": (0.3, 0.5, 0.7, 0.9),
+        "target_damping": (-0.2, 0.0, 0.2, 0.3, 0.5),
+        "recency": (0.7, 0.8, 0.9, 0.95, 0.98, 1.0),
+    },
+    "session-neighbours": {
+        "gap_s": (120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0, None),
+        "k": (200, 500, 1000, 2000),
+        "decay": (0.8, 0.9, 0.95, 0.98, 1.0),
+        "reach": (0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9),
+        "back": (0.3, 0.5, 0.7, 1.0, 1.5),
+        "damping": (-0.4, -0.2, 0.0, 0.1, 0.2, 0.3, 0.5),
+        "match_damping": (0.0, 0.3, 0.5, 0.7, 0.9, 1.1),
+        "length_damping": (0.0, 0.2, 0.3, 0.5, 0.7, 1.0),
+    },
+    "ials": {
+        "unobserved_weight": (0.01, 0.03, 0.1, 0.3, 1.0),
+        "regularisation": (0.001, 0.003, 0.01, 0.03, 0.1),
+        "factors": (32, 64, 128),
+    },
+    "implicit-cosine": {"K": (20, 50, 100, 200, 400)},
+    "implicit-tf-idf": {"K": (20, 50, 100, 200, 400)},
+    "implicit-bm25": {"K": (20, 50, 100, 200, 400), "B": (0.0, 0.2, 0.5, 0.8), "K1": (0.5, 1.2, 3.0, 100.0)},
+    "implicit-als": {
+        "alpha": (1.0, 3.0, 10.0, 40.0),
+        "regularization": (0.01, 0.1, 1.0, 10.0),
+        "factors": (32, 64, 128),
+        "iterations": (8, 16),
+    },
+}
+STARTS: dict[str, dict[str, Any]] = {
+    "session-neighbours": {"gap_s": 1800.0, "decay": 0.95},
+    "transitions": {"recency": 0.9, "target_damping": 0.1},
+    "transition-walk": {"recency": 0.9},
+    "user-knn": {"weighting": "log", "idf": True},
+}
+PEERS: dict[str, type] = {
+    "implicit-cosine": CosineRecommender,
+    "implicit-tf-idf": TFIDFRecommender,
+    "implicit-bm25": BM25Recommender,
+    "implicit-als": AlternatingLeastSquares,
+}
+
+
+class Contestant(Protocol):
+    def fit(self, train: Interactions) -> None: ...
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """People to be judged by the products they took in test."""
+
+    train: Interactions
+    histories: Histories
+    relevant: csr_array
+
+    @classmethod
+    def of(cls, split: Split) -> "Task":
+        users = np.unique(split.test.user)
+        return cls(
+            split.train, split.train.histories(users), relevant_items(split.test, split.train, users, exclude_seen=True)
+        )
+
+    def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """(people, 4): hit rate and ndcg at 5, then at 10."""
+        hits, counts = hits_of(items, self.relevant), np.diff(self.relevant.indptr)
+        return np.column_stack([figure(hits[:, :n], counts) for n in NS for figure in (hit_rate, ndcg)])
+
+    def value(self, items: npt.NDArray[np.int32]) -> float:
+        return float(np.nanmean(self.figures(items)[:, -1]))
+
+
+class Ours:
+    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
+        learnt, asked, rest = parts_of(parameters)
+        self.model: Algorithm = ByKind(
+            {"algorithm": name, "parameters": rest},
+            dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days,
+        )  # fmt: skip
+
+    def fit(self, train: Interactions) -> None:
+        self.model.fit(train)
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+        return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
+
+
+class Theirs:
+    """`implicit`, with the same weights of kinds and ages to choose from."""
+
+    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
+        self.learnt, self.asked, rest = parts_of(parameters)
+        seed = {"random_state": 0} if name == "implicit-als" else {}
+        self.model = PEERS[name](**rest, **seed)
+
+    def fit(self, train: Interactions) -> None:
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
+            warnings.simplefilter("ignore")
+            self.model.fit(csr_matrix(self.learnt.of(train).user_items()), show_progress=False)
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+        own = csr_matrix(self.asked.of_histories(histories).matrix())
+        seen = csr_matrix(histories.matrix())
+        # what was seen is left out by hand: under a weight of 0 it would not count as liked
+        most = N + int(np.diff(seen.indptr).max())
+        items, scores = self.model.recommend(
+            histories.user, own, N=min(most, seen.shape[1]), filter_already_liked_items=False
+        )
+        known = hits_of(np.asarray(items, np.int32), csr_array(seen))
+        order = np.argsort(known | (np.asarray(scores) <= -1e38), axis=1, kind="stable")[:, :N]
+        gone = np.take_along_axis(known | ~(np.asarray(scores) > 0), order, axis=1)
+        return np.where(gone, -1, np.take_along_axis(items, order, axis=1)).astype(np.int32)
+
+
+def main() -> None:
+    arguments = parse()
+    train, test = read(arguments.train, with_kinds=True), read(arguments.test, with_kinds=False)
+    split = given_split(train=train, test=test)
+    inner = leave_last_item_out(split.train, kind=target_kind(split.train))
+    tuning, final = Task.of(inner), Task.of(split)
+    say(
+        f"{split.train.n_users:,} people, {split.train.n_items:,} items, {len(split.train):,} events; "
+        f"{len(tuning.histories):,} people to choose by, {len(final.histories):,} to be judged by"
+    )
+    compile_kernels()
+    lines: dict[str, dict[str, Any]] = {}
+    figures: dict[str, npt.NDArray[np.float64]] = {}
+    chosen: dict[str, Algorithm] = {}
+    for name in arguments.algorithms:
+        lines[name], figures[name], contestant = measure(name, tuning, final, arguments)
+        if isinstance(contestant, Ours):
+            chosen[name] = contestant.model
+    if len(chosen) > 1:
+        lines["blend"], figures["blend"] = measure_blend(lines, chosen, tuning, final)
+    own = [name for name in lines if name not in PEERS]
+    best = max(own, key=lambda name: lines[name][f"validation_ndcg@{N}"])
+    about = {
+        "algorithm": best,
+        "against": {name: against(figures[best], figures[name]) for name in rivals(lines, best)},
+        "peak_mb": peak_mb(),
+        "people": split.train.n_users,
+        "items": split.train.n_items,
+        "events": len(split.train),
+        "processors": os.cpu_count(),
+        "notes": f"chosen by ndcg@{N} on the newest {target_kind(split.train)} of each person in TRAIN, {arguments.budget:.0f} s of search "
+        "each; TEST scored once each; against: differences to the best single one of ours and to implicit's best on TEST, paired "
+        "bootstrap over people, 95 %; item numbers are not looked at: in such files they tell in which order people met the items",
+    }
+    print(json.dumps({**lines[best], **about, "algorithms": lines}))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("train", type=Path)
+    parser.add_argument("test", type=Path)
+    parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds of search for each algorithm")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def read(path: Path, *, with_kinds: bool) -> Interactions:
+    table = pq.read_table(path)
+    wanted = ("user", "item", "behavior", "ts") if with_kinds else ("user", "item")
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise SystemExit(
+            f"{path}: no column {missing[0]!r}; it wants {', '.join(wanted)}, there are {table.column_names}"
+        )
+    users, items = (table[name].to_numpy() for name in ("user", "item"))
+    if not with_kinds:
+        return Interactions.from_ids(user_ids=users, item_ids=items)
+    behaviours = table["behavior"].combine_chunks().dictionary_encode()
+    unknown = sorted(set(behaviours.dictionary.to_pylist()) - set(NAMES))
+    if unknown:
+        raise SystemExit(f"{path}: behavior {unknown[0]!r} is unknown; known are {', '.join(NAMES)}")
+    codes = np.array([KIND_CODES[NAMES[name]] for name in behaviours.dictionary.to_pylist()], np.int8)
+    return Interactions.from_ids(
+        user_ids=users, item_ids=items, order=table["ts"].to_numpy(), kind=codes[behaviours.indices.to_numpy()]
+    )
+
+
+def target_kind(train: Interactions) -> str:
+    """Purchases, or where there are none the rarest kind."""
+    counts = np.bincount(train.kind, minlength=len(KINDS))
+    if counts[KIND_CODES["purchase"]]:
+        return "purchase"
+    return min((kind for kind in KINDS if counts[KIND_CODES[kind]]), key=lambda kind: counts[KIND_CODES[kind]])
+
+
+def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
+    """Kinds and half-life of learning, those of the history asked with, and the algorithm's own; and where to start."""
+    events = weights_space(train)
+    asked = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
+    space = {**SPACES[name], **events, **asked}
+    neutral = {key: None if key.endswith("half_life_days") else 1.0 for key in (*events, *asked)}
+    return space, {**STARTS.get(name, {}), **neutral}
+
+
+def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
+    """Weights of learning, weights of the history, and what remains for the algorithm."""
+    events = {*KINDS, "half_life_days"}
+    learnt = {key: value for key, value in parameters.items() if key in events}
+    asked = {
+        key.removeprefix(HISTORY): value for key, value in parameters.items() if key.removeprefix(HISTORY) in events
+    }
+    asked = {key: parameters[HISTORY + key] for key in asked if HISTORY + key in parameters}
+    rest = {key: value for key, value in parameters.items() if key.removeprefix(HISTORY) not in events}
+    return weights_of(learnt), weights_of(asked), rest
+
+
+def made(name: str, parameters: Mapping[str, Any]) -> Ours | Theirs:
+    return Theirs(name, parameters) if name in PEERS else Ours(name, parameters)
+
+
+def measure(
+    name: str, tuning: Task, final: Task, arguments: argparse.Namespace
+) -> tuple[dict[str, Any], npt.NDArray[np.float64], Contestant]:
+    """The line, the figures of each person, and the contestant as it was when it was chosen."""
+
+    def evaluate(parameters: Mapping[str, Any]) -> float:
+        contestant = made(name, parameters)
+        contestant.fit(tuning.train)
+        return tuning.value(contestant.best(tuning.histories))
+
+    space, start = space_of(name, tuning.train)
+    found = search(space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start)
+    chosen, contestant = made(name, found.best.parameters), made(name, found.best.parameters)
+    chosen.fit(tuning.train)
+    begin = time.perf_counter()
+    contestant.fit(final.train)
+    line, figures = told(name, contestant, final, time.perf_counter() - begin, found.seconds, found.best.value)
+    return line | {"tried": len(found.tried), "parameters": found.best.parameters}, figures, chosen
+
+
+class Blended:
+    def __init__(self, blend: Blend) -> None:
+        self.model = blend
+
+    def fit(self, train: Interactions) -> None:
+        self.model.fit(train)
+
+    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
+        return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
+
+
+def measure_blend(
+    lines: Mapping[str, dict[str, Any]], chosen: Mapping[str, Algorithm], tuning: Task, final: Task
+) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
+    """The few best of ours, weighted on the same purchases; and what is lost there without each."""
+    begin = time.perf_counter()
+    few = sorted(chosen, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
+
+    def weighed(names: Sequence[str]) -> Any:
+        return weights_for(
+            components={name: chosen[name] for name in names},
+            histories=tuning.histories, relevant=tuning.relevant, exclude_seen=True, n=N,
+        )  # fmt: skip
+
+    found = weighed(few)
+    weights = {name: weight for name, weight in found.weights.items() if weight > 0}
+    tune_s = time.perf_counter() - begin
+    without = {
+        name: round(weighed([other for other in weights if other != name]).value, 4)
+        for name in (weights if len(weights) > 1 else ())
+    }
+    described = {name: {"algorithm": "by-kind", "parameters": chosen[name].parameters()} for name in weights}
+    blend = Blended(Blend(described, weights))
+    begin = time.perf_counter()
+    blend.fit(final.train)
+    line, figures = told("blend", blend, final, time.perf_counter() - begin, tune_s, found.value)
+    return line | {"parameters": {"weights": weights}, f"validation_ndcg@{N}_without": without}, figures
+
+
+def told(
+    name: str, contestant: Contestant, final: Task, fit_s: float, tune_s: float, validation_value: float
+) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
+    begin = time.perf_counter()
+    items = contestant.best(final.histories)
+    recommend_s = time.perf_counter() - begin
+    figures = final.figures(items)
+    keys = [f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg")]
+    line: dict[str, Any] = {}
+    for key, interval in zip(keys, intervals(figures, seed=0), strict=True):
+        line |= {
+            key: round(interval.value, 4),
+            f"{key}_low": round(interval.low, 4),
+            f"{key}_high": round(interval.high, 4),
+        }
+    line |= {
+        f"validation_ndcg@{N}": round(validation_value, 4),
+        "fit_s": round(fit_s, 2),
+        "recommend_s": round(recommend_s, 2),
+        "tune_s": round(tune_s, 1),
+    }
+    say(f"{name}: {json.dumps(line)}")
+    return line, figures
+
+
+def rivals(lines: Mapping[str, dict[str, Any]], best: str) -> list[str]:
+    """On TEST the best single one of ours, and the best of implicit's."""
+    groups = (
+        [name for name in lines if name not in (*PEERS, best, "blend")],
+        [name for name in lines if name in PEERS],
+    )
+    return [max(group, key=lambda name: lines[name][f"ndcg@{N}"]) for group in groups if group]
+
+
+def against(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> dict[str, list[float]]:
+    """Differences of the hit rate and ndcg at 10: [mean, low, high]."""
+    found = intervals((one - other)[:, -2:], seed=0)
+    return {
+        f"{metric}@{N}": [round(interval.value, 4), round(interval.low, 4), round(interval.high, 4)]
+        for metric, interval in zip(("hr", "ndcg"), found, strict=True)
+    }
+
+
+def compile_kernels() -> None:
+    """Once an installation; not part of any figure."""
+    tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"])
+    for name in SPACES:
+        if name in ALGORITHMS:
+            recommend(ALGORITHMS[name]().fit(tiny), tiny.histories(), 2, exclude_seen=False)
+
+
+if __name__ == "__main__":
+    main()
