@@ -182,25 +182,27 @@ class Theirs:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         self.learnt, self.asked, rest = parts_of(parameters)
         seed = {"random_state": 0} if name == "implicit-als" else {}
-        self.model = PEERS[name](**rest, **seed)
+        self.make = lambda: PEERS[name](**rest, **seed)
 
     def fit(self, train: Interactions) -> None:
         with warnings.catch_warnings(), threadpool_limits(1, "blas"):  # as it asks for; it has threads of its own
             warnings.simplefilter("ignore")
+            self.model = self.make()
             self.model.fit(csr_matrix(self.learnt.of(train).user_items()), show_progress=False)
 
     def best(self, histories: Histories) -> npt.NDArray[np.int32]:
         own = csr_matrix(self.asked.of_histories(histories).matrix())
-        seen = csr_matrix(histories.matrix())
-        # what was seen is left out by hand: under a weight of 0 it would not count as liked
-        most = N + int(np.diff(seen.indptr).max())
-        items, scores = self.model.recommend(
-            histories.user, own, N=min(most, seen.shape[1]), filter_already_liked_items=False
+        seen = histories.seen()
+        # what was seen is left out here: under a weight of 0 it would not count as liked
+        most = min(N + int(np.diff(seen.indptr).max(initial=0)), seen.shape[1])
+        with threadpool_limits(1, "blas"):
+            items, scores = self.model.recommend(histories.user, own, N=most, filter_already_liked_items=False)
+        silent = (scores == 0) | ~(scores > -1e38)
+        wrong = silent | hits_of(items.astype(np.int32), seen)
+        best = np.argsort(wrong, axis=1, kind="stable")[:, :N]
+        return np.where(np.take_along_axis(wrong, best, axis=1), -1, np.take_along_axis(items, best, axis=1)).astype(
+            np.int32
         )
-        known = hits_of(np.asarray(items, np.int32), csr_array(seen))
-        order = np.argsort(known | (np.asarray(scores) <= -1e38), axis=1, kind="stable")[:, :N]
-        gone = np.take_along_axis(known | ~(np.asarray(scores) > 0), order, axis=1)
-        return np.where(gone, -1, np.take_along_axis(items, order, axis=1)).astype(np.int32)
 
 
 def main() -> None:
@@ -290,13 +292,11 @@ def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], 
 
 def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
     """Weights of learning, weights of the history, and what remains for the algorithm."""
-    events = {*KINDS, "half_life_days"}
-    learnt = {key: value for key, value in parameters.items() if key in events}
-    asked = {
-        key.removeprefix(HISTORY): value for key, value in parameters.items() if key.removeprefix(HISTORY) in events
-    }
-    asked = {key: parameters[HISTORY + key] for key in asked if HISTORY + key in parameters}
-    rest = {key: value for key, value in parameters.items() if key.removeprefix(HISTORY) not in events}
+    events = (*KINDS, "half_life_days")
+    learnt = {key: parameters[key] for key in events if key in parameters}
+    asked = {key: parameters[HISTORY + key] for key in events if HISTORY + key in parameters}
+    taken = {*learnt, *(HISTORY + key for key in asked)}
+    rest = {key: value for key, value in parameters.items() if key not in taken}
     return weights_of(learnt), weights_of(asked), rest
 
 
