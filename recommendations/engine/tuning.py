@@ -52,7 +52,7 @@ def search(
     at once, each to any of its candidates; what helps is climbed from again, and after `patience` fruitless draws in a row the
     search ends.
 
-    `start` is always evaluated; after it nothing is begun that would end after the budget, judged by the dearest row so far. Names in
+    `start` is always evaluated; after it nothing is begun that would end after the budget, judged by the mean row so far. Names in
     `start` that the space does not have are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
     Errors: ValueError for an empty candidate list or a start outside it; NothingFoundError.
     """
@@ -91,7 +91,10 @@ class _Climb:
         self.best = self._row(start)
 
     def time_left(self) -> bool:
-        return self.clock() - self.began + max(row.seconds for row in self.tried) <= self.budget_s
+        return self.clock() - self.began + self._usual_s() <= self.budget_s
+
+    def _usual_s(self) -> float:
+        return sum(row.seconds for row in self.tried) / len(self.tried)
 
     def coordinates(self) -> None:
         moved = True
