@@ -123,7 +123,9 @@ def top_k_product(
         _top_k_rows(a, b, slice(start, min(start + size, n_rows)), width, skipped, shrinkage, least)
         for start in range(0, n_rows, size)
     ]
-    counts, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True)) if parts else ([], [], [])
+    if not parts:
+        return csr([], [], [0], (0, n_columns))
+    counts, columns, values = (np.concatenate([part[place] for part in parts]) for place in range(3))
     return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
 
 
