@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.db import connection, transaction
 
 from customers.identity.conflicts import record_conflicts
@@ -32,46 +33,48 @@ __all__ = ["LinkingRaceError", "Resolution", "Trace", "resolve_people"]
 
 MOST_TRIES = 20  # another writer would have to make one of the same people at the very moment each time
 
+# rows and ids go as one text each: psycopg would quote every element by itself
 OWNERS = """
-SELECT kind, value, customer_id FROM identity_identifier WHERE kind = '{kind}' AND value = ANY(%({kind})s)
+SELECT i.kind, i.value, i.customer_id
+FROM json_array_elements(%s::json) AS asked
+JOIN identity_identifier i ON i.kind = asked ->> 0 AND i.value = asked ->> 1
 """
 COUNTS = """
-SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s) GROUP BY customer_id, kind
+SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s::bigint[])
+GROUP BY customer_id, kind
 """
-ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s) AND erased_at IS NOT NULL"
+ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NOT NULL"
 UNDONE = """
 SELECT kept_id, folded_id FROM identity_identitymerge
-WHERE folded_id = ANY(%(ids)s) AND kept_id = ANY(%(ids)s) AND reverted_at IS NOT NULL
+WHERE folded_id = ANY(%(ids)s::bigint[]) AND kept_id = ANY(%(ids)s::bigint[]) AND reverted_at IS NOT NULL
 """
 NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('identity_customer', 'id')) FROM generate_series(1, %s)"
 MAKE_CUSTOMERS = """
 INSERT INTO identity_customer
     (id, created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language, country, traits)
-SELECT id, %(at)s, first_at, last_at, '', '', '', '', '', '', '{}'
-FROM unnest(%(ids)s::bigint[], %(first)s::timestamptz[], %(last)s::timestamptz[]) AS row (id, first_at, last_at)
+SELECT id, %s, first_at, last_at, '', '', '', '', '', '', '{}'
+FROM json_to_recordset(%s) AS row (id bigint, first_at timestamptz, last_at timestamptz)
 """
 # in the order in which the other writers claim theirs: two that claim the same wait for each other once, not in a circle
 CLAIM = """
 INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by)
 SELECT kind, value, customer_id, created_at, linked_by
-FROM unnest(%(kind)s::text[], %(value)s::text[], %(customer)s::bigint[], %(at)s::timestamptz[], %(by)s::text[])
-     AS row (kind, value, customer_id, created_at, linked_by)
+FROM json_to_recordset(%s) AS row (kind text, value text, customer_id bigint, created_at timestamptz, linked_by text)
 ORDER BY kind, value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
 RETURNING kind, value
 """
 RELEASE = """
 DELETE FROM identity_identifier i
-USING unnest(%(kind)s::text[], %(value)s::text[]) AS row (kind, value)
-WHERE i.kind = row.kind AND i.value = row.value
+USING json_array_elements(%s::json) AS gone
+WHERE i.kind = gone ->> 0 AND i.value = gone ->> 1
 """
 WIDEN_SEEN = """
 UPDATE identity_customer AS customer
 SET first_seen_at = LEAST(customer.first_seen_at, seen.first_at),
     last_seen_at = GREATEST(customer.last_seen_at, seen.last_at)
 FROM (
-    SELECT row.* FROM unnest(%(ids)s::bigint[], %(first)s::timestamptz[], %(last)s::timestamptz[])
-        AS row (id, first_at, last_at)
+    SELECT row.* FROM json_to_recordset(%s) AS row (id bigint, first_at timestamptz, last_at timestamptz)
     JOIN identity_customer AS locked USING (id) ORDER BY id FOR NO KEY UPDATE OF locked
 ) AS seen
 WHERE customer.id = seen.id
@@ -161,7 +164,7 @@ def gather(traces: Sequence[Trace], hashes: Hashes) -> Gathering:
         identifiers |= owners_of({ANONYMOUS: strangers})
     people = read_people(set(identifiers.values()))
     with connection.cursor() as cursor:
-        cursor.execute(UNDONE, {"ids": list(people)})
+        cursor.execute(UNDONE, {"ids": id_array(people)})
         undone = [(people[kept], people[folded]) for kept, folded in cursor.fetchall()]
     owners = {key: people[customer_id] for key, customer_id in identifiers.items()}
     return Gathering(owners=owners, undone=undone, hashes=hashes)
@@ -180,22 +183,21 @@ def values_of(traces: Sequence[Trace], hashes: Hashes) -> dict[str, set[str]]:
 
 
 def owners_of(values: dict[str, set[str]]) -> dict[Key, int]:
-    asked = {kind: sorted(some - {""}) for kind, some in values.items()}
-    query = " UNION ALL ".join(OWNERS.format(kind=kind) for kind, some in asked.items() if some)
-    if not query:
+    asked = [(kind, value) for kind, some in values.items() for value in some if value]
+    if not asked:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(query, asked)
+        cursor.execute(OWNERS, [as_json(asked)])
         return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
 def read_people(ids: set[int]) -> dict[int, Person]:
     people = {customer_id: Person(id=customer_id) for customer_id in ids}
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, [list(ids)])
+        cursor.execute(COUNTS, [id_array(ids)])
         for customer_id, kind, count in cursor.fetchall():
             people[customer_id].counts[kind] = count
-        cursor.execute(ERASED, [list(ids)])
+        cursor.execute(ERASED, [id_array(ids)])
         for (customer_id,) in cursor.fetchall():
             people[customer_id].is_erased = True
     return people
@@ -209,28 +211,38 @@ def make_customers(people: Sequence[Person], at: datetime) -> set[int]:
         ids = [customer_id for (customer_id,) in cursor.fetchall()]
         for person, customer_id in zip(people, ids, strict=True):
             person.id = customer_id
-        cursor.execute(MAKE_CUSTOMERS, {**seen_columns(people), "at": at})
+        cursor.execute(MAKE_CUSTOMERS, [at, seen_rows(people)])
     return set(ids)
 
 
-def seen_columns(people: Iterable[Person]) -> dict[str, Any]:
-    rows = [(person.id, person.first_at, person.last_at) for person in people]
-    return {name: [row[place] for row in rows] for place, name in enumerate(("ids", "first", "last"))}
+def seen_rows(people: Iterable[Person]) -> str:
+    return as_json([{"id": person.id, "first_at": person.first_at, "last_at": person.last_at} for person in people])
+
+
+def as_json(rows: Any) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+def id_array(ids: Iterable[int]) -> str:
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 def claim_identifiers(claims: Sequence[Claim], at: datetime) -> list[Claim]:
     """Those that another writer claimed first."""
     if not claims:
         return []
-    columns: dict[str, Any] = {
-        "kind": [claim.kind for claim in claims],
-        "value": [claim.value for claim in claims],
-        "customer": [id_of(claim.person) for claim in claims],
-        "at": [min(claim.trace.occurred_at, at) for claim in claims],
-        "by": [claim.trace.message_id[:100] for claim in claims],
-    }
+    rows = [
+        {
+            "kind": claim.kind,
+            "value": claim.value,
+            "customer_id": id_of(claim.person),
+            "created_at": min(claim.trace.occurred_at, at),
+            "linked_by": claim.trace.message_id[:100],
+        }
+        for claim in claims
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, columns)
+        cursor.execute(CLAIM, [as_json(rows)])
         won = set(cursor.fetchall())
     return [claim for claim in claims if (claim.kind, claim.value) not in won]
 
@@ -239,9 +251,9 @@ def release(claims: Sequence[Claim], lost: Sequence[Claim], new: set[int]) -> se
     """Takes back all claims of the people who lost one, and their customers if these are new; the customers' ids."""
     losers = {id_of(claim.person) for claim in lost}
     others = {(claim.kind, claim.value) for claim in lost}
-    theirs = [claim for claim in claims if id_of(claim.person) in losers and (claim.kind, claim.value) not in others]
+    theirs = [(one.kind, one.value) for one in claims if id_of(one.person) in losers]
     with connection.cursor() as cursor:
-        cursor.execute(RELEASE, {"kind": [claim.kind for claim in theirs], "value": [claim.value for claim in theirs]})
+        cursor.execute(RELEASE, [as_json([key for key in theirs if key not in others])])
         cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [list(losers & new)])
     return losers & new
 
@@ -283,4 +295,4 @@ def widen_seen(people: Iterable[Person]) -> None:
     rows = list(people)
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(WIDEN_SEEN, seen_columns(rows))
+            cursor.execute(WIDEN_SEEN, [seen_rows(rows)])
