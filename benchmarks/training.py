@@ -64,7 +64,7 @@ def main() -> None:
         "people": people_of(arguments.interactions),
         "processors": os.cpu_count(),
         "notes": f"best of {arguments.repeats} after a warm-up; k={K}, {FACTORS} factors, {SWEEPS} sweeps; peaks are of the whole "
-        "process with its copy of the data (data_mb after loading); growth is against half the interactions; "
+        "process with its copy of the data (data_mb after loading); cpu_s is of all its threads; growth is against half the interactions; "
         + "; ".join(absent(arguments)),
     }
     print(json.dumps(line))
@@ -127,7 +127,7 @@ def run(name: str, folder: str, arguments: argparse.Namespace) -> dict[str, Any]
         command += ["--repeats", str(arguments.repeats)]
         wanted = name in THEIRS or OURS[name][0] in ALGORITHMS
     if not wanted:
-        return {"seconds": None, "peak_mb": None, "data_mb": None}
+        return {"seconds": None, "cpu_s": None, "peak_mb": None, "data_mb": None}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -138,10 +138,11 @@ def fit_one(name: str, folder: Path, repeats: int) -> dict[str, Any]:
     loaded = peak_mb()
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         work()
-        times.append(time.perf_counter() - start)
-    return {"seconds": round(min(times), 3), "peak_mb": peak_mb(), "data_mb": loaded}
+        times.append((time.perf_counter() - start, time.process_time() - cpu))
+    seconds, cpu_s = min(times)
+    return {"seconds": round(seconds, 3), "cpu_s": round(cpu_s, 3), "peak_mb": peak_mb(), "data_mb": loaded}
 
 
 def fit_ours(name: str, data: dict[str, npt.NDArray]) -> Callable[[], object]:
