@@ -49,24 +49,24 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9),
         "backward": (0.1, 0.2, 0.3, 0.5, 0.7),
         "length_damping": (0.0, 0.5, 1.0),
-        "source_damping": (0.1, 0.3, 0.5, 0.7),
+        "source_damping": (0.1, 0.3, 0.5, 0.7, 0.9),
         "target_damping": (0.0, 0.1, 0.2, 0.3, 0.4),
         "smoothing": (1.0, 3.0, 10.0, 30.0),
         "recency": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         "half_life_days": AGES,
     },
     "transition-walk": {
-        "k": (100, 200, 400, 800),
+        "k": (100, 200, 400, 800, 1600),
         "branches": (15, 30, 60, 120),
-        "decay": (0.5, 0.6, 0.7, 0.8, 0.9),
+        "decay": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
         "backward": (0.1, 0.3, 0.5, 0.7, 1.0),
-        "target_damping": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5),
+        "target_damping": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8),
         "recency": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         "half_life_days": AGES,
     },
     "session-neighbours": {
-        "k": (100, 200, 500, 1000, 2000),
-        "newest": (500, 1000, 2000, 5000),
+        "k": (50, 100, 200, 500, 1000, 2000),
+        "newest": (250, 500, 1000, 2000, 5000),
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9),
         "reach": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
         "back": (0.1, 0.3, 0.5, 0.7, 1.0),
@@ -253,7 +253,7 @@ def told(
 def with_intervals(figures: PrefixFigures) -> dict[str, float]:
     names = (f"hr@{N}", f"mrr@{N}", f"ndcg@{N}")
     columns = np.column_stack([figures.hit_rate, figures.mrr, figures.ndcg])
-    line = {}
+    line: dict[str, float] = {}
     for name, interval in zip(names, intervals(columns, seed=0), strict=True):
         line |= {
             name: round(interval.value, 4),

@@ -496,7 +496,7 @@ def fold_in_rows(
 @compiled
 def session_strengths(
     indptr: Ints, items: Ints, weights: Floats, factors: Floats, decay: float, longest: int
-) -> tuple[npt.NDArray[np.int64], Ints, Floats]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Different items of each history, newest first, with weight · decay^(places back of the newest) · factors[item]."""
     out_indptr = np.zeros(indptr.shape[0], np.int64)
     out_items = np.empty(items.shape[0], np.int32)
@@ -583,6 +583,8 @@ def session_scores(
     items: Ints,
     strengths: Floats,
     users: Ints,
+    start: int,
+    stop: int,
     item_factors: Floats,
     session_starts: Ints,
     session_items: Ints,
@@ -595,8 +597,6 @@ def session_scores(
     reach: float,
     back: float,
     own: float,
-    start: int,
-    stop: int,
 ) -> tuple[Ints, Ints, Floats]:
     """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
     n_items = item_factors.shape[0]
@@ -660,6 +660,7 @@ def session_parts(
     shared: Ints,
     strengths: Floats,
     user: int,
+    wanted: Ints,
     item_factors: Floats,
     session_starts: Ints,
     session_items: Ints,
@@ -672,7 +673,6 @@ def session_parts(
     reach: float,
     back: float,
     own: float,
-    wanted: Ints,
 ) -> npt.NDArray[np.float64]:
     """(shared items, wanted items): the part of each history item in the score of each wanted item, as its part in v_s."""
     n_sessions = session_factors.shape[0]

@@ -92,7 +92,7 @@ class SessionNeighbours(Algorithm):
         indptr, items, strengths = self._strengths(histories)
         parts = map_blocks(
             lambda start, stop: kernels.session_scores(
-                indptr, items, strengths, histories.user, self.item_factors_, *self._sessions(), start, stop
+                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self._sessions()
             ),
             len(histories),
             smallest=16,
@@ -105,7 +105,7 @@ class SessionNeighbours(Algorithm):
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         _, shared, strengths = self._strengths(history)
         wanted = np.asarray(items, np.int32)
-        parts = kernels.session_parts(shared, strengths, history.user[0], self.item_factors_, *self._sessions(), wanted)
+        parts = kernels.session_parts(shared, strengths, history.user[0], wanted, self.item_factors_, *self._sessions())
         return [Attribution(self.name, shared, parts)]
 
     def _sessions(self) -> tuple[Any, ...]:
