@@ -19,6 +19,9 @@ Learning
     Contribution                (source, item, value): part of a score; item -1: from no single one
     Blend.of_fitted(components, weights, normalisation)     algorithms/blend.py
     choose_weights(components=, train=, validation=, exclude_seen=, seed=, n=) → ChosenWeights     blend_search.py
+    weights_for(components=, histories=, relevant=, exclude_seen=, n=)      the same for any histories, e.g. session prefixes
+    choose_event_weights(train=, evaluate=, budget_s=, seed=) → (EventWeights, Found)      what a view, a cart and a purchase are
+                                worth, and how fast that fades: event_weights.py; ByKind is any algorithm under such weights
     search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
     RatingUserKNN.predict(histories, rows, items)           ratings: algorithms/rating_user_knn.py
 
@@ -38,7 +41,8 @@ Judging: recommendations.engine.evaluation
     Evaluation                  results, value(algorithm, metric, n), difference(first, second, metric, n), best(metric, n)
     by_segment(evaluation, train, metrics=, n=) → new, active and loyal people, and cold items
     cut_in_time(interactions, at=, until=), leave_last_out(interactions, last=), hold_out(interactions, share=, seed=),
-    given_split(train=, test=) → Split(train, test)
+    given_split(train=, test=), leave_last_item_out(interactions, kind=), newest_sessions(interactions, share=) → Split(train, test)
+    session_prefixes(histories), given_prefixes(items, label, n_items=, as_of=) → Prefixes; judge_prefixes(algorithm, prefixes, n=)
 
 Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.
 """
