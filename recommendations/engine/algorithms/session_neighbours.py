@@ -116,7 +116,8 @@ class SessionNeighbours(Algorithm):
 
     def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
         """Item → its newest sessions, newest first; returns how many sessions hold each item."""
-        keys = np.unique(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
+        keys = np.sort(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
+        keys = keys[np.append(True, keys[1:] != keys[:-1])]
         items = keys // n_sessions
         counts = np.bincount(items, minlength=n_items)
         rank = np.arange(len(keys)) - np.concatenate([[0], np.cumsum(counts)])[items]
@@ -152,10 +153,10 @@ def _numbered_by_end(
     sessions: npt.NDArray[np.int32], order: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Sessions numbered from 0 in the order in which they ended: the number of each line, and the end of each session."""
-    distinct, line_session = np.unique(sessions, return_inverse=True)
-    ends = np.full(len(distinct), -np.inf)
-    np.maximum.at(ends, line_session, order)
+    ends = np.full(int(sessions.max()) + 1, -np.inf)
+    np.maximum.at(ends, sessions, order)
     by_end = np.argsort(ends, kind="stable")
-    rank = np.empty(len(distinct), np.int32)
-    rank[by_end] = np.arange(len(distinct), dtype=np.int32)
-    return rank[line_session], ends[by_end]
+    by_end = by_end[np.isfinite(ends[by_end])]
+    rank = np.full(len(ends), -1, np.int32)
+    rank[by_end] = np.arange(len(by_end), dtype=np.int32)
+    return rank[sessions], ends[by_end]
