@@ -53,6 +53,16 @@ def read_int(name: str, default: int, *, low: int, high: int) -> int:
     return read(name, default, parse, f"a whole number from {low} to {high}")
 
 
+def read_float(name: str, default: float, *, low: float, high: float) -> float:
+    def parse(raw: str) -> float:
+        value = float(raw)
+        if not low <= value <= high:
+            raise ValueError(f"{value} is outside {low} to {high}")
+        return value
+
+    return read(name, default, parse, f"a number from {low} to {high}")
+
+
 def read_list(name: str, default: list[str]) -> list[str]:
     return read(
         name, default, lambda raw: [part.strip() for part in raw.split(",") if part.strip()], "values joined by commas"
@@ -345,6 +355,14 @@ SPECTACULAR_SETTINGS = {
 WAREHOUSE_URL = read("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
+
+# about how long one training takes, and what memory it may use beside the program itself
+TRAINING_SECONDS = read_int("TRAINING_SECONDS", 60, low=1, high=86_400)
+TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
+# what a new model must keep of the active one's coverage and of its quality for new customers, and how slow an answer may be
+PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)
+PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0.0, high=10.0)
+PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)
 
 CELERY_BROKER_URL = VALKEY_URL
 CELERY_TASK_IGNORE_RESULT = True

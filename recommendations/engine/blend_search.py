@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.blend import add_normalised
 from recommendations.engine.contract import Algorithm
-from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.hits import PerPerson, hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.histories import Histories
@@ -38,11 +38,14 @@ class _Candidates:
     n: int
 
     def value(self, weights: npt.NDArray[np.float32]) -> float:
+        return float(np.nanmean(self.values(weights)))
+
+    def values(self, weights: npt.NDArray[np.float32]) -> PerPerson:
         scores = self.features @ weights
         scores[scores <= 0] = -np.inf
         best = top_n(scores, self.n).items
         hits = np.take_along_axis(self.hits, np.maximum(best, 0), axis=1) & (best >= 0)
-        return float(np.nanmean(ndcg(hits, self.relevant)))
+        return ndcg(hits, self.relevant)
 
 
 def choose_weights(
@@ -110,6 +113,33 @@ def weights_for(
         value,
         dict(zip(names, alone, strict=True)),
     )
+
+
+def without_each(
+    *,
+    components: Mapping[str, Algorithm],
+    weights: Mapping[str, float],
+    histories: Histories,
+    relevant: csr_array,
+    exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
+    n: int = 10,
+    normalisation: str = "max",
+    depth: int = 100,
+) -> dict[str, PerPerson]:
+    """NDCG@n of each history under the blend ("": whole) and under the same without each of its parts that has a weight.
+
+    Ranked are the best `depth` of every component, as when the weights are chosen.
+    """
+    used = {name: components[name] for name, weight in weights.items() if weight > 0}
+    candidates = _candidates(used, histories, relevant, exclude_seen, seen_kinds, n, normalisation, depth)
+    whole = np.array([weights[name] for name in used], np.float32)
+    found = {"": candidates.values(whole)}
+    for place, name in enumerate(used):
+        rest = whole.copy()
+        rest[place] = 0.0
+        found[name] = candidates.values(rest)
+    return found
 
 
 def _climbed(

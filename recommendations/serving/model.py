@@ -18,7 +18,8 @@ class ServingModel:
     """One version's arrays.
 
     items: product ids; identifiers: "kind:value" of known people, identifier_user their rows in the training data; history_*: what
-    each of those people did, as CSR by person; exclude_seen: whether for-you leaves out what someone has already bought.
+    each of those people did, as CSR by person; exclude_seen: whether for-you leaves out what someone has already bought; seen_kinds: places in KINDS
+    of what makes a product seen, None for whatever was done with it.
     """
 
     version: str
@@ -34,6 +35,7 @@ class ServingModel:
     history_kind: npt.NDArray[np.int8]
     kind_weights: dict[str, float]
     exclude_seen: bool
+    seen_kinds: list[int] | None
     as_of: float
 
     @classmethod
@@ -57,6 +59,7 @@ class ServingModel:
             history_kind=history["kind"],
             kind_weights=saved["kind_weights"],
             exclude_seen=saved["exclude_seen"],
+            seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
         )
 
@@ -79,7 +82,7 @@ class ServingModel:
         """One history of all that these people did until training and what came since, oldest first."""
         parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in users]
         known = [
-            item for item in recent if item.kind in self.kind_weights and item.at >= int(self.as_of)
+            item for item in recent if self.kind_weights.get(item.kind, 0) > 0 and item.at >= int(self.as_of)
         ]  # recent lists count in seconds
         rows = self.items.rows([item.product_id for item in known]) if known else np.empty(0, np.int32)
         later = [(row, item) for row, item in zip(rows.tolist(), known, strict=True) if row >= 0]

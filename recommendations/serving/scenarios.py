@@ -32,7 +32,7 @@ def score_for_you(*, model: ServingModel, history: Histories) -> Candidates:
     scores = np.asarray(model.blend.score(history), np.float32)[0]
     if model.exclude_seen:
         scores = scores.copy()
-        scores[history.item] = -np.inf
+        scores[history.seen(model.seen_kinds).indices] = -np.inf
     return Candidates(scores, model.algorithm)
 
 

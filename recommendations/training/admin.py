@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from recommendations.training.artifacts import DamagedArtifactError
 from recommendations.training.figures import evaluation_table, interval_chart, named_comparisons
+from recommendations.training.guards import reason
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import NothingToRollBackError, promote, roll_back
 
@@ -57,7 +58,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         try:
             promote(
                 version=version,
-                why=_("promoted by %(user)s") % {"user": request.user.get_username()},
+                reasons=[reason("promoted_by", user=request.user.get_username())],
                 at=timezone.now(),
             )
         except DamagedArtifactError as error:
@@ -72,7 +73,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             try:
                 version = roll_back(
                     scenario=scenario,
-                    why=_("rolled back by %(user)s") % {"user": request.user.get_username()},
+                    reasons=[reason("rolled_back_by", user=request.user.get_username())],
                     at=timezone.now(),
                 )
             except (NothingToRollBackError, DamagedArtifactError) as error:

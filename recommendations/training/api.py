@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommendations.training.artifacts import DamagedArtifactError
+from recommendations.training.guards import reason
 from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import NothingToRollBackError, promote, roll_back
 from recommendations.training.serializers import ModelVersionSerializer, PromotionSerializer
@@ -52,7 +53,12 @@ class Promote(APIView):
         wanted.is_valid(raise_exception=True)
         found = get_object_or_404(ModelVersion, version=version)
         try:
-            promote(version=found, why=wanted.validated_data["why"] or "promoted over the API", at=timezone.now())
+            promote(
+                version=found,
+                reasons=[reason("promoted_over_api")],
+                why=wanted.validated_data["why"],
+                at=timezone.now(),
+            )
         except DamagedArtifactError as error:
             raise CannotServe(str(error)) from error
         return Response(ModelVersionSerializer(found).data)
@@ -70,7 +76,10 @@ class RollBack(APIView):
         wanted.is_valid(raise_exception=True)
         try:
             found = roll_back(
-                scenario=scenario, why=wanted.validated_data["why"] or "rolled back over the API", at=timezone.now()
+                scenario=scenario,
+                reasons=[reason("rolled_back_over_api")],
+                why=wanted.validated_data["why"],
+                at=timezone.now(),
             )
         except (NothingToRollBackError, DamagedArtifactError) as error:
             raise CannotServe(str(error)) from error

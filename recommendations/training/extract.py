@@ -1,30 +1,53 @@
 """From the warehouse to the arrays that the engine learns from."""
 
 import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from customers.warehouse.connection import warehouse
+from customers.events.vocabulary import NAMES, Meaning
+from customers.warehouse.connection import Warehouse, warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
+from recommendations.training.cuts import kinds_in
+from recommendations.training.weighing import Weighing
+
+# what an event says somebody did; a purchase is taken from the orders
+KIND_OF_MEANING = {
+    Meaning.VIEW: "view",
+    Meaning.WISHLIST: "wishlist",
+    Meaning.CART: "cart",
+    Meaning.REVIEW: "rating",
+    Meaning.PURCHASE: "purchase",
+}
+ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
+# a purchase told by an event and by an order that names another number: the same person, the same product, hardly apart
+SAME_PURCHASE = timedelta(days=1)
+PRODUCT_TEXTS = ("title", "description", "brand", "category")
 
 
 class NothingToTrainOnError(Exception):
-    """The warehouse holds no order line of a known customer before the given moment."""
+    """The warehouse holds nothing that a known person did with a product before the given moment."""
 
     def __init__(self, as_of: datetime) -> None:
         super().__init__(
-            f"There is no order line of a known customer before {as_of:%Y-%m-%d %H:%M}: import orders, "
-            "run `manage.py export_warehouse`, then train again."
+            f"There is no order line and no product event of a known customer before {as_of:%Y-%m-%d %H:%M}: import orders "
+            "or send events, run `manage.py export_warehouse`, then train again."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """interactions: purchases of known customers, users by customer id; identifiers: "kind:value" and the user row of each."""
+    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars).
+
+    identifiers: "kind:value" and the user row of each.
+    """
 
     interactions: Interactions
     products: Products
@@ -32,41 +55,136 @@ class TrainingData:
     identifier_user: npt.NDArray[np.int32]
     fingerprint: str
 
+    def weighed(self, weighing: Weighing) -> "TrainingData":
+        """The same with the weights that a training has chosen."""
+        return replace(self, interactions=weighing.of(self.interactions))
+
+    def counts(self) -> dict[str, int]:
+        """How many interactions there are of each kind that occurs."""
+        return kinds_in(self.interactions)
+
+
+SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.int64()),
+        ("product_id", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("weight", pa.float64()),
+        ("kind", pa.int8()),
+    ]
+)
+
 
 def extract(*, as_of: datetime) -> TrainingData:
     """Everything known before ``as_of``. Raises NothingToTrainOnError."""
     with warehouse() as tables:
-        lines = tables["order_lines"]
-        bought = lines.filter(
-            (lines.placed_at < as_of)
-            & (lines.quantity > 0)  # coupons and corrections come as lines of quantity 0
-            & lines.customer_id.notnull()
-            & (lines.kind == "sale")
-            & (lines.status != "cancelled")
-        )
-        columns = bought.select("customer_id", "product_id", "placed_at").to_pyarrow()
+        told = interactions_table(tables, since=None, as_of=as_of)
         catalogue = tables["products"].order_by("product_id").to_pyarrow()
         identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
-    if not columns.num_rows:
-        raise NothingToTrainOnError(as_of)
-    products = products_of(catalogue)
     items = IdMap.of(catalogue["product_id"].to_pylist())
-    seconds = columns["placed_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy() / 1e6
-    in_time = np.lexsort((columns["customer_id"].to_numpy(), seconds))
-    customers, user = IdMap.numbered(columns["customer_id"].to_numpy()[in_time])
-    item = rows_of(items, columns["product_id"])[in_time]
-    known = item >= 0
-    interactions = Interactions.from_rows(
-        user=user[known],
-        item=item[known],
-        order=seconds[in_time][known],
-        kind=np.full(int(known.sum()), KIND_CODES["purchase"], np.int8),
+    customers = IdMap.of(pc.unique(told["customer_id"]).to_numpy())
+    interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
+    if not len(interactions):
+        raise NothingToTrainOnError(as_of)
+    names, rows = identifiers_of(identifiers, customers)
+    return TrainingData(interactions, products_of(catalogue), names, rows, fingerprint_of(interactions))
+
+
+def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
+    """SCHEMA: what happened from ``since`` until before ``as_of``; ``kind`` is its place in KINDS."""
+    parts = [bought(tables), done(tables)]
+    parts = [
+        part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
+        for part in parts
+    ]
+    return pa.concat_tables([part.to_pyarrow().cast(SCHEMA) for part in parts])
+
+
+def bought(tables: Warehouse) -> ir.Table:
+    """Lines of orders. Coupons and corrections come as lines of quantity 0, returns as documents of another kind."""
+    lines = tables["order_lines"]
+    kept = lines.filter(
+        (lines.quantity > 0) & lines.customer_id.notnull() & (lines.kind == "sale") & (lines.status != "cancelled")
+    )
+    return kept.select(
+        "customer_id",
+        "product_id",
+        at=kept.placed_at,
+        weight=kept.quantity.cast("float64"),
+        kind=ibis.literal(KIND_CODES["purchase"], "int8"),
+    )
+
+
+def done(tables: Warehouse) -> ir.Table:
+    """Events with products, one row a product. Visitors count too: the processor gives every one of them a customer."""
+    events = tables["events"]
+    told = events.filter((events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull())
+    told = told.mutate(name=told.name.strip().lower())
+    code = ibis.cases(
+        *((told.name.isin(lowered(NAMES[meaning])), KIND_CODES[kind]) for meaning, kind in KIND_OF_MEANING.items()),
+        else_=-1,
+    )
+    told = told.mutate(kind=code.cast("int8")).filter(ibis._.kind >= 0)
+    rows = told.select(
+        "customer_id", "source", "kind", "properties", at=told.occurred_at, product_id=told.product_ids.unnest()
+    )
+    others = rows.filter(rows.kind != KIND_CODES["purchase"])
+    counted = others.mutate(weight=ibis.ifelse(others.kind == KIND_CODES["rating"], liking(others.properties), 1.0))
+    purchases = not_ordered(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(weight=ibis.literal(1.0))
+    return counted.select(*SCHEMA.names).union(purchases.select(*SCHEMA.names)).filter(ibis._.weight > 0)
+
+
+def lowered(names: Iterable[str]) -> list[str]:
+    return [name.lower() for name in names]
+
+
+def liking(properties: ir.StringValue) -> ir.FloatingValue:
+    """0 for three stars and fewer, 1 for five."""
+    stars = text_of(properties, "rating").try_cast("float64")
+    return ((stars - 3.0) / 2.0).clip(0.0, 1.0).fill_null(0.0)
+
+
+def text_of(properties: ir.StringValue, name: str) -> ir.StringValue:
+    """A property that is a text or a number, as text."""
+    value = properties.cast("json")[name]
+    return ibis.coalesce(value.str.nullif(""), value.int.cast("string"), value.float.cast("string"))
+
+
+def not_ordered(tables: Warehouse, purchases: ir.Table) -> ir.Table:
+    """Purchases told by events that are in no order: neither its number is known, nor was the same bought at about the same time.
+
+    Orders are the truth, the cancelled ones too.
+    """
+    lines = tables["order_lines"]
+    number = ibis.coalesce(*(text_of(purchases.properties, name) for name in ORDER_ID))
+    purchases = purchases.mutate(order_id=number)
+    unknown = purchases.anti_join(tables["orders"], "order_id")
+    same = [
+        unknown.customer_id == lines.customer_id,
+        unknown.product_id == lines.product_id,
+        lines.placed_at >= unknown.at - SAME_PURCHASE,
+        lines.placed_at <= unknown.at + SAME_PURCHASE,
+    ]
+    return unknown.anti_join(lines, same)
+
+
+def interactions_of(told: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:
+    """The rows in order of time, numbered; what names a product that the catalogue does not have is left out."""
+    seconds = told["at"].cast(pa.int64()).to_numpy() / 1e6
+    people, item = told["customer_id"].to_numpy(), rows_of(items, told["product_id"])
+    kind, weight = told["kind"].to_numpy(), told["weight"].to_numpy()
+    in_time = np.lexsort((weight, kind, item, people, seconds))
+    in_time = in_time[item[in_time] >= 0]
+    return Interactions.from_rows(
+        user=customers.rows(people[in_time]),
+        item=item[in_time],
+        order=seconds[in_time],
+        weight=weight[in_time],
+        kind=kind[in_time],
         users=customers,
         items=items,
         as_of=as_of.astimezone(UTC).timestamp(),
     )
-    names, rows = identifiers_of(identifiers, customers)
-    return TrainingData(interactions, products, names, rows, fingerprint_of(interactions))
 
 
 def rows_of(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:

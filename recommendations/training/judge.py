@@ -1,90 +1,179 @@
-"""How the candidates do on a cut in time, and which of them deserves to serve."""
+"""How what was chosen does on the last stretch of time, beside its parts, the baselines and the version that serves now."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from recommendations.engine import ALGORITHMS, Algorithm, Interactions, Products
+from recommendations.engine import Algorithm, Interactions, Products
 from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.blend_search import ChosenWeights, choose_weights
-from recommendations.engine.evaluation import Evaluation, cut_in_time, judge
+from recommendations.engine.blend_search import without_each
+from recommendations.engine.evaluation import Evaluation, SegmentResult, by_segment, intervals, judge
+from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.training.choosing import (
+    AT,
+    JUDGED_PEOPLE,
+    PRIMARY,
+    SEED,
+    WEIGHTS_PEOPLE,
+    Choice,
+    Step,
+    fit_one,
+    number,
+)
+from recommendations.training.cuts import Cuts
+from recommendations.training.weighing import Weighing
 
-DAY = 86_400.0
-HORIZON_DAYS = 28.0
-REPEATS_FROM_SHARE = 0.2
-PRIMARY, AT = "ndcg", 10
-SEED = 20261124
+SEGMENT_METRICS = ("ndcg", "recall", "hit_rate")
+SHOWN_AT = (5, 10, 20)
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """cut_at: seconds since 1970; weights of the blend chosen before the cut; evaluation after it; winner by the primary metric."""
+    """cut_at: seconds since 1970; evaluation after it; served: which contestant is to serve; ablation: NDCG lost without each part."""
 
     cut_at: float
-    exclude_seen: bool
-    repeat_share: float
-    chosen: ChosenWeights
+    served: str
     evaluation: Evaluation
-    winner: str
+    segments: list[SegmentResult]
+    ablation: list[dict[str, Any]]
 
 
-def judge_components(
-    *,
-    interactions: Interactions,
-    products: Products,
-    components: dict[str, dict[str, Any]],
-    active: dict[str, Any] | None,
-    step: Callable[[str], None],
+def judge_choice(
+    *, cuts: Cuts, choice: Choice, products: Products, active: Mapping[str, Any] | None, step: Step
 ) -> Judgement:
-    """Weights from a validation part of the last but one stretch of time, figures from the last stretch.
+    """The test part, scored once: nothing is chosen by it.
 
-    active: components and weights of the version that serves now, fitted anew on the same past as "active".
+    active: the recipe of the version that serves now, fitted anew on the same past as "active".
     """
-    horizon = horizon_days(interactions) * DAY
-    end = interactions.as_of
-    step("choosing weights")
-    validation = cut_in_time(interactions, at=end - 2 * horizon, until=end - horizon)
-    share = repeat_share(validation.train, validation.test)
-    exclude_seen = share < REPEATS_FROM_SHARE
-    fitted = fit_all(components, validation.train, products)
-    chosen = choose_weights(
-        components=fitted, train=validation.train, validation=validation.test, exclude_seen=exclude_seen, seed=SEED
-    )
-    step("evaluating")
-    test = cut_in_time(interactions, at=end - horizon)
-    contestants: dict[str, Algorithm] = fit_all(components, test.train, products)
-    contestants["blend"] = Blend.of_fitted(dict(contestants), chosen.weights)
+    fits = _Fits(cuts.test.train, products, step)
+    parts = {name: fits.of(described, choice.weighing) for name, described in choice.components.items()}
+    contestants: dict[str, Algorithm] = dict(parts)
+    served = served_name(choice.weights)
+    if served == "blend":
+        contestants["blend"] = Blend.of_fitted(parts, choice.weights, choice.normalisation)
+    past, test = choice.weighing.of(cuts.test.train), some_of(cuts.test.test)
+    evaluation = _judged(contestants, past, test, cuts, step)
     if active is not None:
-        contestants["active"] = Blend(active["components"], active["weights"], active["normalisation"]).fit(
-            test.train, products
+        evaluation = _beside_active(evaluation, fits, active, past, test, cuts, step)
+    step("judging", 0.8)
+    segments = by_segment(evaluation, past, metrics=SEGMENT_METRICS, n=AT)
+    ablation = _ablation(parts, choice, past, test, cuts)
+    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation)
+
+
+def served_name(weights: Mapping[str, float]) -> str:
+    """Of a single algorithm all the weight is its own, and the others serve only the other scenarios."""
+    used = [name for name, weight in weights.items() if weight > 0]
+    return used[0] if len(used) == 1 else "blend"
+
+
+def some_of(test: Interactions) -> Interactions:
+    people = np.unique(test.user)
+    if len(people) <= JUDGED_PEOPLE:
+        return test
+    chosen = np.random.default_rng(SEED).choice(people, JUDGED_PEOPLE, replace=False)
+    return test.subset(np.isin(test.user, chosen))
+
+
+class _Fits:
+    """Algorithms fitted on the past of the test, each recipe once."""
+
+    def __init__(self, train: Interactions, products: Products, step: Step) -> None:
+        self.train, self.products, self.step = train, products, step
+        self.fitted: dict[str, Algorithm] = {}
+        self.pasts: dict[str, Interactions] = {}
+
+    def past(self, weighing: Weighing) -> Interactions:
+        key = json.dumps(weighing.as_json(), sort_keys=True)
+        if key not in self.pasts:
+            self.pasts[key] = weighing.of(self.train)
+        return self.pasts[key]
+
+    def of(self, described: Mapping[str, Any], weighing: Weighing) -> Algorithm:
+        key = json.dumps([described, weighing.as_json()], sort_keys=True)
+        if key not in self.fitted:
+            self.step("fitting for the test", 0.6)
+            self.fitted[key] = fit_one(described, self.past(weighing), self.products)
+        return self.fitted[key]
+
+
+def _judged(
+    contestants: Mapping[str, Algorithm], past: Interactions, test: Interactions, cuts: Cuts, step: Step
+) -> Evaluation:
+    step("judging", 0.7)
+    return judge(
+        algorithms=contestants,
+        train=past,
+        test=test,
+        exclude_seen=cuts.exclude_seen,
+        seen_kinds=cuts.seen_kinds,
+        seed=SEED,
+        ns=SHOWN_AT,
+    )
+
+
+def _beside_active(
+    evaluation: Evaluation,
+    fits: _Fits,
+    recipe: Mapping[str, Any],
+    past: Interactions,
+    test: Interactions,
+    cuts: Cuts,
+    step: Step,
+) -> Evaluation:
+    """The evaluation with the version that serves now: it sees the past under its own weights, for the same people."""
+    weighing = Weighing(**recipe["weighing"]) if "weighing" in recipe else Weighing()
+    used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
+    parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
+    active = Blend.of_fitted(parts, used, recipe["normalisation"])
+    other = _judged({"active": active}, fits.past(weighing), test, cuts, step)
+    return Evaluation(
+        [*evaluation.results, *other.results],
+        evaluation.users,
+        {**evaluation.scores, **other.scores},
+        {**evaluation.fit_s, **other.fit_s},
+        {**evaluation.recommend_s, **other.recommend_s},
+        evaluation.seed,
+        {**evaluation.rankings, **other.rankings},
+        evaluation.relevant,
+    )
+
+
+def _ablation(
+    parts: Mapping[str, Algorithm], choice: Choice, past: Interactions, test: Interactions, cuts: Cuts
+) -> list[dict[str, Any]]:
+    """How much the blend loses without each of its parts, on at most so many people as its weights were chosen by."""
+    if served_name(choice.weights) != "blend":
+        return []
+    people = np.unique(test.user)
+    if len(people) > WEIGHTS_PEOPLE:
+        people = np.sort(np.random.default_rng(SEED).choice(people, WEIGHTS_PEOPLE, replace=False))
+    values = without_each(
+        components=parts,
+        weights=choice.weights,
+        histories=past.histories(people),
+        relevant=relevant_items(test, past, people, cuts.exclude_seen, cuts.seen_kinds),
+        exclude_seen=cuts.exclude_seen,
+        seen_kinds=cuts.seen_kinds,
+        n=AT,
+        normalisation=choice.normalisation,
+    )
+    found = []
+    for name in (name for name in values if name):
+        lost = intervals((values[""] - values[name])[:, None], seed=SEED)[0]
+        found.append(
+            {
+                "without": name,
+                "weight": choice.weights[name],
+                "lost": number(lost.value),
+                "low": finite(lost.low),
+                "high": finite(lost.high),
+            }
         )
-    evaluation = judge(algorithms=contestants, train=test.train, test=test.test, exclude_seen=exclude_seen, seed=SEED)
-    own = [name for name in contestants if name != "active"]
-    winner = max(own, key=lambda name: (evaluation.value(name, PRIMARY, AT).value, name != "blend"))
-    return Judgement(end - horizon, exclude_seen, share, chosen, evaluation, winner)
-
-
-def horizon_days(interactions: Interactions) -> float:
-    """Four weeks, or a seventh of the time that there is, whichever is shorter."""
-    span = (interactions.as_of - float(interactions.order.min())) / DAY
-    return min(HORIZON_DAYS, span / 7)
-
-
-def repeat_share(past: Interactions, later: Interactions) -> float:
-    """Which share of the later (person, product) pairs was there before: decides whether a shop's customers buy again."""
-    then, now = past.user_items() > 0, later.user_items() > 0
-    return float(now.multiply(then).nnz / now.nnz) if now.nnz else 0.0
-
-
-def fit_all(
-    components: dict[str, dict[str, Any]], interactions: Interactions, products: Products
-) -> dict[str, Algorithm]:
-    return {
-        name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
-        for name, described in components.items()
-    }
+    return sorted(found, key=lambda row: -(row["lost"] or 0.0))
 
 
 def figures_of(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
@@ -120,6 +209,21 @@ def comparisons_of(evaluation: Evaluation, *, winner: str) -> list[dict[str, Any
     return found
 
 
+def segments_of(judgement: Judgement) -> list[dict[str, Any]]:
+    return [
+        {
+            "segment": row.segment,
+            "algorithm": row.algorithm,
+            "metric": f"{row.metric}@{row.n}",
+            "people": row.people,
+            "value": finite(row.value),
+            "low": finite(row.low),
+            "high": finite(row.high),
+        }
+        for row in judgement.segments
+    ]
+
+
 def finite(value: float | None) -> float | None:
     """JSON knows no NaN."""
-    return None if value is None or not np.isfinite(value) else round(float(value), 6)
+    return None if value is None else number(value)

@@ -1,8 +1,10 @@
 """Which version serves: promote one, or go back to the one before; workers notice within two seconds."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -27,8 +29,12 @@ def artifact_folder(version: ModelVersion) -> Path:
     return settings.MODELS_DIR / version.artifact
 
 
-def promote(*, version: ModelVersion, why: str, at: datetime) -> ModelVersion:
+def promote(
+    *, version: ModelVersion, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = ""
+) -> ModelVersion:
     """Makes ``version`` the active one of its scenario and retires the one before.
+
+    reasons: codes and numbers, of a training; why: what a person said. Whichever is given takes the place of both.
 
     Raises:
         DamagedArtifactError: its folder is not what was saved; the active version stays.
@@ -40,14 +46,14 @@ def promote(*, version: ModelVersion, why: str, at: datetime) -> ModelVersion:
             active.status = Status.RETIRED
             active.save(update_fields=["status"])
         version.status = Status.ACTIVE
-        version.why = why
+        version.reasons, version.why = list(reasons), why
         version.activated_at = at
-        version.save(update_fields=["status", "why", "activated_at"])
+        version.save(update_fields=["status", "reasons", "why", "activated_at"])
         transaction.on_commit(lambda: announce(scenario=version.scenario, version=version.version))
     return version
 
 
-def roll_back(*, scenario: str, why: str, at: datetime) -> ModelVersion:
+def roll_back(*, scenario: str, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = "") -> ModelVersion:
     """Returns to the version that was active before the present one, which is marked as rejected.
 
     Raises:
@@ -59,10 +65,10 @@ def roll_back(*, scenario: str, why: str, at: datetime) -> ModelVersion:
         raise NothingToRollBackError(scenario)
     with transaction.atomic():
         given_up = versions.filter(status=Status.ACTIVE).first()
-        promote(version=earlier, why=why, at=at)
+        promote(version=earlier, reasons=reasons, why=why, at=at)
         if given_up is not None:
-            given_up.status, given_up.why = Status.REJECTED, why
-            given_up.save(update_fields=["status", "why"])
+            given_up.status, given_up.reasons, given_up.why = Status.REJECTED, list(reasons), why
+            given_up.save(update_fields=["status", "reasons", "why"])
     return earlier
 
 

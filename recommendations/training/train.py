@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,116 +11,119 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_noop
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.training.artifacts import Artifact, save_artifact
-from recommendations.training.components import COMPONENTS, KIND_WEIGHTS
+from recommendations.training.budget import Budget, PeakMemory
+from recommendations.training.candidates import CANDIDATES, started
+from recommendations.training.choosing import SEED, Choice, Step, choose, fit_all
+from recommendations.training.cuts import Cuts, cut, kinds_in
 from recommendations.training.extract import TrainingData, extract
-from recommendations.training.judge import (
-    AT,
-    PRIMARY,
-    Judgement,
-    comparisons_of,
-    figures_of,
-    fit_all,
-    judge_components,
-)
+from recommendations.training.guards import Limits, Verdict, judge_promotion, reason
+from recommendations.training.judge import Judgement, comparisons_of, figures_of, judge_choice, segments_of
+from recommendations.training.latency import Latency, measure_latency
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import artifact_folder, promote
+from recommendations.training.runs import Tracker, recorded_run
+from recommendations.training.weighing import Weighing
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
-STEPS = 5
 KEEP_VERSIONS = 5
+# of a shop whose history is too short to choose by
+SHORT_HISTORY = ("popularity", "repeat", "item-knn", "user-knn", "content")
 Status = ModelVersion.Status
 
 
-def train(*, as_of: datetime, started_at: datetime, progress: Progress = no_progress) -> ModelVersion:
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """cuts and judgement are None for a history that is too short."""
+
+    choice: Choice
+    cuts: Cuts | None = None
+    judgement: Judgement | None = None
+
+    @property
+    def algorithm(self) -> str:
+        return self.judgement.served if self.judgement is not None else "blend"
+
+
+def train(
+    *, as_of: datetime, started_at: datetime, seconds: float | None = None, progress: Progress = no_progress
+) -> ModelVersion:
     """Learns from everything before ``as_of``, judges it on a cut in time and promotes it if it deserves that.
 
-    The version that serves stays untouched until the end. A training that was killed leaves a run marked as running, which the
-    next one marks as failed.
+    ``seconds``: about how long it may take, by default as the settings say. The version that serves stays untouched until the end.
+    A training that was killed leaves a run marked as running, which the next one marks as failed.
 
     Raises:
         AlreadyRunningError: another training is under way.
-        NothingToTrainOnError: no order line of a known customer.
+        NothingToTrainOnError: nothing that a known customer did with a product.
+        TooLittleMemoryError: the data do not fit TRAINING_MEMORY_MB.
+        TrainingCancelledError: somebody cancelled it.
     """
-    with exclusive("training.train"):
-        abandoned = EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING)
-        abandoned.update(
-            status=EvaluationRun.Status.FAILED, error="the process ended before the run did", finished_at=started_at
-        )
-        run = EvaluationRun.objects.create(started_at=started_at, primary_metric=f"{PRIMARY}@{AT}")
-        try:
-            return train_recorded(run=run, as_of=as_of, started_at=started_at, progress=progress)
-        except Exception as error:
-            run.status, run.error, run.finished_at = EvaluationRun.Status.FAILED, str(error), datetime.now(UTC)
-            run.save(update_fields=["status", "error", "finished_at"])
-            raise
+    with exclusive("training.train"), recorded_run(started_at=started_at) as run, PeakMemory() as memory:
+        budget = Budget(seconds or settings.TRAINING_SECONDS, settings.TRAINING_MEMORY_MB)
+        step = Tracker(run, progress)
+        step("reading the data", 0.01)
+        data = extract(as_of=as_of)
+        judged = judged_choice(data=data, budget=budget, step=step)
+        step("fitting on everything", 0.85)
+        weighed, blend = fit_to_serve(data=data, choice=judged.choice)
+        latency = measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)
+        step("saving", 0.95)
+        version = build_version(data=data, judged=judged, as_of=as_of, created_at=started_at)
+        folder = artifact_folder(version)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        version.checksum = save_artifact(folder=folder, artifact=artifact_of(data=weighed, blend=blend, judged=judged))
+        with transaction.atomic():
+            version.save()
+            record(run=run, version=version, data=data, judged=judged)
+            run.resources = resources(budget, memory, latency)
+            run.save()
+        decide(version=version, judged=judged, latency=latency, at=started_at)
+        remove_old_artifacts()
+        progress(100, 100)
+        return version
 
 
-def train_recorded(*, run: EvaluationRun, as_of: datetime, started_at: datetime, progress: Progress) -> ModelVersion:
-    done = 0
-
-    def step(name: str) -> None:
-        nonlocal done
-        run.step = name
-        run.save(update_fields=["step"])
-        progress(done, STEPS)
-        done += 1
-
-    step(gettext_noop("reading the data"))
-    data = extract(as_of=as_of)
-    judgement = judge_or_none(data=data, step=step)
-    step(gettext_noop("fitting on everything"))
-    version = build_version(data=data, judgement=judgement, as_of=as_of, created_at=started_at)
-    step(gettext_noop("saving"))
-    artifact = artifact_of(data=data, judgement=judgement)
-    folder = artifact_folder(version)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    version.checksum = save_artifact(folder=folder, artifact=artifact)
-    with transaction.atomic():
-        version.save()
-        record(run=run, version=version, judgement=judgement)
-    decide(version=version, judgement=judgement, at=started_at)
-    remove_old_artifacts()
-    progress(STEPS, STEPS)
-    return version
-
-
-def judge_or_none(*, data: TrainingData, step: Callable[[str], None]) -> Judgement | None:
-    """None for a shop whose history is too short for a cut in time; it serves the default weights until it is longer."""
+def judged_choice(*, data: TrainingData, budget: Budget, step: Step) -> Judged:
+    """A shop whose history is too short for a cut in time serves equal weights until it is longer."""
     active = ModelVersion.objects.filter(scenario=SCENARIO, status=Status.ACTIVE).first()
     try:
-        return judge_components(
-            interactions=data.interactions,
+        cuts = cut(data.interactions)
+        choice = choose(cuts=cuts, products=data.products, budget=budget, step=step)
+        judgement = judge_choice(
+            cuts=cuts,
+            choice=choice,
             products=data.products,
-            components=COMPONENTS,
             active=active.parameters if active is not None else None,
             step=step,
         )
     except EmptySplitError as error:
         logger.warning("no evaluation, the history is too short: %s", error)
-        return None
+        return Judged(unjudged_choice(data))
+    return Judged(choice, cuts, judgement)
 
 
-def weights_of(judgement: Judgement | None) -> dict[str, float]:
-    """The winner's weights: of a single algorithm all the weight is its own, and the others serve only the other scenarios."""
-    if judgement is None:
-        return {name: 1.0 / len(COMPONENTS) for name in COMPONENTS}
-    if judgement.winner == "blend":
-        return judgement.chosen.weights
-    return {name: float(name == judgement.winner) for name in COMPONENTS}
+def unjudged_choice(data: TrainingData) -> Choice:
+    components = {name: described for name, described in started(CANDIDATES).items() if name in SHORT_HISTORY}
+    weights = dict.fromkeys(components, round(1.0 / len(components), 4))
+    return Choice(Weighing(), components, weights, "max", float("nan"), {}, [], [])
 
 
-def build_version(
-    *, data: TrainingData, judgement: Judgement | None, as_of: datetime, created_at: datetime
-) -> ModelVersion:
-    algorithm = judgement.winner if judgement is not None else "blend"
+def fit_to_serve(*, data: TrainingData, choice: Choice) -> tuple[TrainingData, Blend]:
+    """The data under the chosen weights, and the blend fitted on all of it."""
+    weighed = data.weighed(choice.weighing)
+    fitted = fit_all(choice.components, weighed.interactions, data.products)
+    return weighed, Blend.of_fitted(fitted, choice.weights, choice.normalisation)
+
+
+def build_version(*, data: TrainingData, judged: Judged, as_of: datetime, created_at: datetime) -> ModelVersion:
+    algorithm, choice = judged.algorithm, judged.choice
     prefix = f"{algorithm}-{as_of:%Y-%m-%d}."
     numbers = [
         int(version.removeprefix(prefix))
@@ -131,7 +135,12 @@ def build_version(
         version=name,
         scenario=SCENARIO,
         algorithm=algorithm,
-        parameters={"components": COMPONENTS, "weights": weights_of(judgement), "normalisation": "max"},
+        parameters={
+            "components": choice.components,
+            "weights": choice.weights,
+            "normalisation": choice.normalisation,
+            "weighing": choice.weighing.as_json(),
+        },
         as_of=as_of,
         data_from=datetime.fromtimestamp(float(interactions.order.min()), UTC),
         interactions=len(interactions),
@@ -139,17 +148,16 @@ def build_version(
         items=interactions.n_items,
         data_fingerprint=data.fingerprint,
         artifact=name,
-        metrics=figures_of(judgement.evaluation)[judgement.winner] if judgement is not None else {},
+        metrics=figures_of(judged.judgement.evaluation)[algorithm] if judged.judgement is not None else {},
         created_at=created_at,
     )
 
 
-def artifact_of(*, data: TrainingData, judgement: Judgement | None) -> Artifact:
-    """The blend fitted on everything, the ids, and what each person did, as `ServingModel` reads them."""
-    fitted = fit_all(COMPONENTS, data.interactions, data.products)
-    arrays, saved = Blend.of_fitted(fitted, weights_of(judgement)).arrays()
+def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged) -> Artifact:
+    """The fitted blend, the ids, and what each person did, as `ServingModel` reads them. data: under the chosen weights."""
+    arrays, saved = blend.arrays()
     history = data.interactions.histories()
-    parts: dict[str, dict[str, Any]] = {
+    parts: Mapping[str, dict[str, Any]] = {
         "model": arrays,
         "items": data.interactions.items.arrays(),
         "identifiers": data.identifiers.arrays(),
@@ -158,77 +166,72 @@ def artifact_of(*, data: TrainingData, judgement: Judgement | None) -> Artifact:
     flat: dict[str, np.ndarray] = {
         f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()
     }
+    cuts = judged.cuts
     return Artifact(
         flat | {"identifier_user": data.identifier_user},
         {
             "model": saved,
-            "kind_weights": KIND_WEIGHTS,
-            "exclude_seen": judgement.exclude_seen if judgement is not None else True,
+            "kind_weights": dict(judged.choice.weighing.kinds),
+            "exclude_seen": cuts.exclude_seen if cuts is not None else True,
+            "seen_kinds": cuts.seen_kinds if cuts is not None else None,
             "as_of": data.interactions.as_of,
         },
     )
 
 
-def record(*, run: EvaluationRun, version: ModelVersion, judgement: Judgement | None) -> None:
+def record(*, run: EvaluationRun, version: ModelVersion, data: TrainingData, judged: Judged) -> None:
+    choice, cuts, judgement = judged.choice, judged.cuts, judged.judgement
     run.model_version = version
     run.status = EvaluationRun.Status.DONE
     run.finished_at = datetime.now(UTC)
-    run.step = ""
-    if judgement is not None:
-        run.cut_at = datetime.fromtimestamp(judgement.cut_at, UTC)
-        run.figures = figures_of(judgement.evaluation)
-        run.comparisons = comparisons_of(judgement.evaluation, winner=judgement.winner)
-        run.test_users = len(judgement.evaluation.users)
-        run.tried = [
-            {
-                "on": "validation",
-                "metric": f"{PRIMARY}@{AT}",
-                "single": judgement.chosen.single,
-                "weights": judgement.chosen.weights,
-                "value": judgement.chosen.value,
-                "repeat_share": judgement.repeat_share,
-            }
-        ]
-    run.save()
-
-
-def decide(*, version: ModelVersion, judgement: Judgement | None, at: datetime) -> None:
-    """Promotes unless it would serve worse than what serves now, or no better than popularity."""
-    if judgement is None:
-        promote(
-            version=version, why="The history is too short for an evaluation: equal weights until it is longer.", at=at
-        )
+    run.step, run.percent = "", 100
+    run.tried = choice.tried
+    run.left_out = [asdict(one) for one in choice.left_out]
+    run.interactions_by_kind = {"all": kinds_in(data.interactions)}
+    if cuts is None or judgement is None:
         return
-    evaluation, winner = judgement.evaluation, judgement.winner
-    value = evaluation.value(winner, PRIMARY, AT)
-    if "active" in evaluation.scores:
-        against = evaluation.difference(winner, "active", PRIMARY, AT)
-        if against.high is not None and against.high < 0:
-            reject(
-                version,
-                f"{PRIMARY}@{AT} is lower than that of the active version by {-against.value:.4f} on the same customers.",
-            )
-            return
-    if winner != "popularity":
-        over = evaluation.difference(winner, "popularity", PRIMARY, AT)
-        if over.low is not None and over.low <= 0:
-            logger.warning("%s is not shown to be better than popularity: difference %.4f", version.version, over.value)
-    promote(
-        version=version,
-        why=f"{winner} has the best {PRIMARY}@{AT} on the cut: {value.value:.4f} ({value.low:.4f} to {value.high:.4f}).",
-        at=at,
-    )
+    run.target = cuts.target
+    run.cut_at = datetime.fromtimestamp(judgement.cut_at, UTC)
+    run.interactions_by_kind["before_cut"] = kinds_in(cuts.test.train)
+    run.figures = figures_of(judgement.evaluation)
+    run.comparisons = comparisons_of(judgement.evaluation, winner=judgement.served)
+    run.segments = segments_of(judgement)
+    run.ablation = judgement.ablation
+    run.test_users = len(judgement.evaluation.users)
 
 
-def reject(version: ModelVersion, why: str) -> None:
-    version.status, version.why = Status.REJECTED, why
-    version.save(update_fields=["status", "why"])
+def resources(budget: Budget, memory: PeakMemory, latency: Latency) -> dict[str, float]:
+    return {
+        "seconds": round(budget.spent(), 1),
+        "seconds_allowed": budget.seconds,
+        "peak_mb": round(memory.mb),
+        "memory_mb_allowed": budget.memory_mb,
+        "median_ms": latency.median_ms,
+        "slow_ms": latency.slow_ms,
+    }
+
+
+def decide(*, version: ModelVersion, judged: Judged, latency: Latency, at: datetime) -> None:
+    if judged.judgement is None:
+        verdict = Verdict(True, [reason("short_history")])
+    else:
+        verdict = judge_promotion(judgement=judged.judgement, latency_ms=latency.median_ms, limits=Limits.of_settings())
+    if verdict.promoted:
+        promote(version=version, reasons=verdict.reasons, at=at)
+        return
+    version.status, version.reasons = Status.REJECTED, verdict.reasons
+    version.save(update_fields=["status", "reasons"])
 
 
 def remove_old_artifacts() -> None:
-    """Keeps the active version and the newest few; the folders of others and of killed trainings go, their records stay."""
+    """Keeps the active version, the newest few to which one could roll back, and the newest of all.
+
+    The folders of others and of killed trainings go, their records stay.
+    """
     kept = set(ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", flat=True))
-    kept |= set(ModelVersion.objects.order_by("-created_at").values_list("artifact", flat=True)[:KEEP_VERSIONS])
+    others = ModelVersion.objects.order_by("-created_at")
+    kept |= set(others.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:KEEP_VERSIONS])
+    kept |= set(others.values_list("artifact", flat=True)[:1])
     root: Path = settings.MODELS_DIR
     for folder in root.iterdir():
         if folder.is_dir() and folder.name not in kept:

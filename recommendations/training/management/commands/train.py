@@ -7,7 +7,9 @@ from django.utils.dateparse import parse_datetime
 
 from catalog.locks import AlreadyRunningError
 from catalog.progress import ProgressBar
+from recommendations.training.budget import TooLittleMemoryError
 from recommendations.training.extract import NothingToTrainOnError
+from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
 
 
@@ -19,13 +21,20 @@ class Command(BaseCommand):
             "--as-of", type=moment, help="Learn only from what happened before (ISO time); default: now."
         )
 
+        parser.add_argument("--seconds", type=float, help="About how long it may take; default: TRAINING_SECONDS.")
+
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         try:
-            version = train(as_of=options["as_of"] or now, started_at=now, progress=ProgressBar("Training"))
-        except (AlreadyRunningError, NothingToTrainOnError) as error:
+            version = train(
+                as_of=options["as_of"] or now,
+                started_at=now,
+                seconds=options["seconds"],
+                progress=ProgressBar("Training"),
+            )
+        except (AlreadyRunningError, NothingToTrainOnError, TooLittleMemoryError, TrainingCancelledError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{version.version}: {version.status}. {version.why}")
+        self.stdout.write(f"{version.version}: {version.status}. {version.explanation()}")
 
 
 def moment(text: str) -> datetime:

@@ -1,0 +1,323 @@
+"""Which algorithms, parameters and weights serve a shop best: chosen on its validation part, within seconds and memory."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recommendations.engine import ALGORITHMS, Algorithm, Interactions, Products, recommend
+from recommendations.engine.blend_search import ChosenWeights, choose_weights
+from recommendations.engine.contract import NothingToLearnError
+from recommendations.engine.evaluation import Split
+from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.evaluation.splits import EmptySplitError
+from recommendations.engine.tuning import search
+from recommendations.training.budget import Budget, Size, TooLittleMemoryError, data_mb
+from recommendations.training.candidates import CANDIDATES, Candidate
+from recommendations.training.cuts import Cuts, some_people
+from recommendations.training.weighing import Weighing, weighing_space
+
+PRIMARY, AT = "ndcg", 10
+SEED = 20261124
+TUNING_LINES = 300_000
+TUNING_PEOPLE = 400
+WEIGHTS_PEOPLE = 1000
+JUDGED_PEOPLE = 5000
+# of the seconds: for what a kind of interaction is worth, and for parameters; the rest is for fitting on all of the data
+SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
+SHARE_OF_JUDGING = 0.2
+PROBES = ("popularity", "repeat", "user-knn")
+LEAST_WEIGHT = 0.005
+KEPT_SHARE = 0.5  # of the memory that fitting takes, what the fitted arrays hold
+
+type Step = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A candidate that was not taken: no_memory (needs, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help."""
+
+    algorithm: str
+    code: str
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """components: name → algorithm and parameters; weights of the blend, 0 for what only other places need.
+
+    value: the blend's on the validation part, single each one's alone. tried: every row of every search.
+    """
+
+    weighing: Weighing
+    components: dict[str, dict[str, Any]]
+    weights: dict[str, float]
+    normalisation: str
+    value: float
+    single: dict[str, float]
+    tried: list[dict[str, Any]]
+    left_out: list[LeftOut]
+
+
+def choose(
+    *,
+    cuts: Cuts,
+    products: Products,
+    budget: Budget,
+    step: Step,
+    candidates: Mapping[str, Candidate] = CANDIDATES,
+) -> Choice:
+    """Errors: TooLittleMemoryError; whatever ``step`` raises, which is asked before every trial."""
+    return _Choosing(cuts, products, budget, step, candidates).run()
+
+
+def fit_all(
+    components: Mapping[str, Mapping[str, Any]], interactions: Interactions, products: Products
+) -> dict[str, Algorithm]:
+    return {name: fit_one(described, interactions, products) for name, described in components.items()}
+
+
+def fit_one(described: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+    return ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
+
+
+def size_of(interactions: Interactions) -> Size:
+    entries = interactions.user_items().nnz
+    return Size(interactions.n_users, interactions.n_items, entries, len(interactions))
+
+
+class _Choosing:
+    """Where choosing stands."""
+
+    def __init__(
+        self, cuts: Cuts, products: Products, budget: Budget, step: Step, candidates: Mapping[str, Candidate]
+    ) -> None:
+        self.cuts, self.products, self.budget, self.step = cuts, products, budget, step
+        self.candidates = candidates
+        self.part, self.judged = some_people(cuts.validation, lines=TUNING_LINES, people=TUNING_PEOPLE, seed=SEED)
+        self.scale = len(cuts.validation.train) / max(len(self.part.train), 1)
+        self.tried: list[dict[str, Any]] = []
+        self.left_out: list[LeftOut] = []
+        self.began = budget.spent()
+
+    def run(self) -> Choice:
+        """Errors: EmptySplitError, TooLittleMemoryError."""
+        if not self.relevant(self.part.train).nnz:
+            raise EmptySplitError("nobody of those drawn took anything in the validation part that counts")
+        weighing = self.choose_weighing()
+        past = weighing.of(self.part.train)
+        components, values, seconds = {}, {}, {}
+        for name, candidate in self.affordable().items():
+            found = self.tune(name, candidate, past)
+            if found is not None:
+                components[name], values[name], seconds[name] = found
+        fitted = {name: self.fitted(described, past) for name, described in components.items()}
+        chosen, normalisation, weights = self.weigh(fitted, past)
+        for name in [name for name in components if not weights[name] and not self.candidates[name].kept]:
+            self.note(name, "no_help", value=values[name])
+            del components[name], fitted[name]
+        affordable = self.fitting_in_time(components, weights, seconds)
+        if len(affordable) < len(components):
+            chosen, normalisation, weights = self.weigh({name: fitted[name] for name in affordable}, past)
+        kept = {name: components[name] for name in affordable if weights[name] or self.candidates[name].kept}
+        total = sum(weights[name] for name in kept)
+        shares = {name: round(weights[name] / total, 4) for name in kept}
+        return Choice(weighing, kept, shares, normalisation, chosen.value, chosen.single, self.tried, self.left_out)
+
+    def affordable(self) -> dict[str, Candidate]:
+        """Those that can be fitted one after the other, and kept, in the memory beside the data. Errors: TooLittleMemoryError."""
+        size = size_of(self.cuts.test.train)
+        data = data_mb(size)
+        if data >= self.budget.memory_mb:
+            raise TooLittleMemoryError(memory_mb=self.budget.memory_mb, needed_mb=data, lines=size.lines)
+        fitting, held = {}, data
+        for name, candidate in self.candidates.items():
+            needs = candidate.megabytes(size, {**candidate.fixed, **candidate.start})
+            if held + needs <= self.budget.memory_mb:
+                fitting[name] = candidate
+                held += needs * KEPT_SHARE
+            else:
+                self.note(name, "no_memory", needed=held + needs, bound=self.budget.memory_mb)
+        return fitting
+
+    def choose_weighing(self) -> Weighing:
+        """By three cheap algorithms and their blend, which see a person's own habit and what goes together."""
+        space = weighing_space(self.part.train)
+        probes = {name: self.candidates[name] for name in PROBES if name in self.candidates}
+        if not space or not probes or not len(self.judged):
+            return Weighing()
+        usual = Weighing()
+        start = {name: usual.quantity if name == "quantity" else usual.kinds[name] for name in space}
+
+        def evaluate(parameters: dict[str, Any]) -> float:
+            self.ask("kinds", 0.0)
+            past = Weighing.of_parameters(parameters).of(self.part.train)
+            if not len(past):
+                return float("nan")
+            fitted = fit_all({name: one.described(one.start) for name, one in probes.items()}, past, self.products)
+            return self.weights_of(fitted, past, self.part, len(self.judged), "max").value
+
+        found = search(
+            space=space, evaluate=evaluate, budget_s=self.budget.seconds * SHARE_OF_KINDS, seed=SEED, start=start
+        )
+        self.keep("kinds", found.tried, found.best)
+        return Weighing.of_parameters(found.best.parameters)
+
+    def tune(
+        self, name: str, candidate: Candidate, past: Interactions
+    ) -> tuple[dict[str, Any], float, tuple[float, float]] | None:
+        """The best parameters within this candidate's share of the seconds; its value; seconds to fit and to score a person."""
+        share = self.parameter_seconds(name)
+        fitted: dict[str, Algorithm] = {}
+        taken = {"fit": 0.0, "score": 0.0}
+        histories = past.histories(self.judged)
+        relevant = self.relevant(past)
+        size = size_of(past)
+
+        def evaluate(parameters: dict[str, Any]) -> float:
+            self.ask(name, 0.1 + 0.4 * self.place(name))
+            if candidate.megabytes(size, {**candidate.fixed, **parameters}) > self.budget.memory_mb:
+                return float("nan")
+            key = json.dumps({k: v for k, v in parameters.items() if k not in candidate.scoring}, sort_keys=True)
+            clock = self.budget.clock
+            began = clock()
+            if key not in fitted:
+                fitted.clear()
+                fitted[key] = fit_one(candidate.described(parameters), past, self.products)
+                taken["fit"] = clock() - began
+            algorithm = copy.copy(fitted[key])
+            for parameter in candidate.scoring & parameters.keys():
+                setattr(algorithm, parameter, parameters[parameter])
+            began = clock()
+            shown = recommend(
+                algorithm,
+                histories,
+                AT,
+                exclude_seen=self.cuts.exclude_seen,
+                seen_kinds=self.cuts.seen_kinds,
+                tie_seed=SEED,
+            )
+            taken["score"] = (clock() - began) / max(len(histories), 1)
+            return mean(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
+
+        try:
+            found = search(
+                space=candidate.space,
+                evaluate=evaluate,
+                budget_s=share,
+                seed=SEED,
+                start=candidate.start,
+            )
+        except NothingToLearnError:
+            self.note(name, "nothing_to_learn")
+            return None
+        self.keep(name, found.tried, found.best)
+        return candidate.described(found.best.parameters), found.best.value, (taken["fit"], taken["score"])
+
+    def fitting_in_time(
+        self,
+        components: dict[str, dict[str, Any]],
+        weights: dict[str, float],
+        seconds: dict[str, tuple[float, float]],
+    ) -> dict[str, dict[str, Any]]:
+        """Without those of the smallest weight that can be done without, until what is left can be fitted and judged in time.
+
+        Each is fitted twice more on all of the data, once for the test and once to serve, and scored alone and in the blend.
+        """
+        people = min(len(np.unique(self.cuts.test.test.user)), JUDGED_PEOPLE)
+        costs = {
+            name: 2 * self.scale * fit + score * (WEIGHTS_PEOPLE + 2 * people) for name, (fit, score) in seconds.items()
+        }
+        kept = dict(components)
+        left = max(self.budget.left() - SHARE_OF_JUDGING * self.budget.seconds, 0.0)
+        for name in sorted(components, key=lambda one: weights[one]):
+            if sum(costs[one] for one in kept) <= left:
+                break
+            if not self.candidates[name].kept:
+                self.note(name, "no_time", needed=costs[name], left=left)
+                del kept[name]
+        return kept
+
+    def fitted(self, described: dict[str, Any], past: Interactions) -> Algorithm:
+        self.ask("weights", 0.5)
+        return fit_one(described, past, self.products)
+
+    def weigh(self, fitted: dict[str, Algorithm], past: Interactions) -> tuple[ChosenWeights, str, dict[str, float]]:
+        """Weights by the better of both normalisations; what hardly counts counts nothing."""
+        found = {}
+        for normalisation in ("max", "rank"):
+            self.ask("weights", 0.55)
+            found[normalisation] = self.weights_of(fitted, past, self.part, WEIGHTS_PEOPLE, normalisation)
+        best = max(found, key=lambda name: found[name].value)
+        self.tried += [
+            {
+                "algorithm": "blend",
+                "parameters": {"normalisation": name, **one.weights},
+                "value": number(one.value),
+                "seconds": None,
+                "chosen": name == best,
+            }
+            for name, one in found.items()
+        ]
+        chosen = found[best]
+        weights = {name: share if share >= LEAST_WEIGHT else 0.0 for name, share in chosen.weights.items()}
+        return chosen, best, weights
+
+    def weights_of(
+        self, fitted: Mapping[str, Algorithm], past: Interactions, split: Split, people: int, normalisation: str
+    ) -> ChosenWeights:
+        return choose_weights(
+            components=fitted,
+            train=past,
+            validation=split.test,
+            exclude_seen=self.cuts.exclude_seen,
+            seen_kinds=self.cuts.seen_kinds,
+            seed=SEED,
+            n=AT,
+            normalisation=normalisation,
+            people=people,
+        )
+
+    def relevant(self, past: Interactions) -> Any:
+        return relevant_items(self.part.test, past, self.judged, self.cuts.exclude_seen, self.cuts.seen_kinds)
+
+    def parameter_seconds(self, name: str) -> float:
+        """An equal share of what is left of the seconds for parameters, so that what one did not use the next ones have."""
+        names = list(self.candidates)
+        end = self.began + (SHARE_OF_KINDS + SHARE_OF_PARAMETERS) * self.budget.seconds
+        return max(end - self.budget.spent(), 0.0) / (len(names) - names.index(name))
+
+    def place(self, name: str) -> float:
+        return list(self.candidates).index(name) / len(self.candidates)
+
+    def ask(self, what: str, share: float) -> None:
+        self.step(what, share)
+
+    def note(self, name: str, code: str, **values: float) -> None:
+        self.left_out.append(LeftOut(name, code, {key: round(value, 1) for key, value in values.items()}))
+
+    def keep(self, name: str, rows: list[Any], best: Any) -> None:
+        self.tried += [
+            {
+                "algorithm": name,
+                "parameters": row.parameters,
+                "value": number(row.value),
+                "seconds": round(row.seconds, 3),
+                "chosen": row is best,
+            }
+            for row in rows
+        ]
+
+
+def mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return round(float(value), 6) if np.isfinite(value) else None
