@@ -40,12 +40,21 @@ from recommendations.engine.tuning import search
 
 NS = (5, 10)
 N = max(NS)
-BLEND_OF = 6
+BLEND_OF = 8
 HISTORY = "history_"
 NAMES = {
     "view": "view", "pv": "view", "click": "click", "fav": "wishlist", "wishlist": "wishlist", "cart": "cart",
     "addtocart": "cart", "buy": "purchase", "transaction": "purchase", "purchase": "purchase",
 }  # fmt: skip
+NEIGHBOURS: dict[str, Sequence[Any]] = {
+    "k": (200, 500, 1000, 2000),
+    "decay": (0.8, 0.9, 0.95, 0.98, 0.99, 1.0),
+    "reach": (0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "back": (0.3, 0.5, 0.7, 1.0, 1.5),
+    "damping": (-0.4, -0.2, 0.0, 0.1, 0.2, 0.3, 0.5),
+    "match_damping": (0.0, 0.3, 0.5, 0.7, 0.9, 1.1),
+    "length_damping": (0.0, 0.2, 0.3, 0.5, 0.7, 1.0),
+}
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "popularity": {},
     "item-knn": {
@@ -93,15 +102,10 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "recency": (0.7, 0.8, 0.9, 0.95, 0.98, 1.0),
     },
     "session-neighbours": {
-        "gap_s": (120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0, None),
-        "k": (200, 500, 1000, 2000),
-        "decay": (0.8, 0.9, 0.95, 0.98, 1.0),
-        "reach": (0.2, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9),
-        "back": (0.3, 0.5, 0.7, 1.0, 1.5),
-        "damping": (-0.4, -0.2, 0.0, 0.1, 0.2, 0.3, 0.5),
-        "match_damping": (0.0, 0.3, 0.5, 0.7, 0.9, 1.1),
-        "length_damping": (0.0, 0.2, 0.3, 0.5, 0.7, 1.0),
+        "gap_s": (0.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0),
+        **NEIGHBOURS,
     },
+    "person-neighbours": {"gap_s": (86_400.0, 7 * 86_400.0, None), **NEIGHBOURS},
     "ials": {
         "unobserved_weight": (0.01, 0.03, 0.1, 0.3, 1.0),
         "regularisation": (0.001, 0.003, 0.01, 0.03, 0.1),
@@ -119,10 +123,12 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
 }
 STARTS: dict[str, dict[str, Any]] = {
     "session-neighbours": {"gap_s": 1800.0, "decay": 0.95},
+    "person-neighbours": {"gap_s": None, "decay": 0.95},
     "transitions": {"recency": 0.9, "target_damping": 0.1},
     "transition-walk": {"recency": 0.9},
     "user-knn": {"weighting": "log", "idf": True},
 }
+VARIANTS = {"person-neighbours": "session-neighbours"}  # where a neighbour is all somebody did, or did within days
 PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-tf-idf": TFIDFRecommender,
@@ -165,7 +171,7 @@ class Ours:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         learnt, asked, rest = parts_of(parameters)
         self.model: Algorithm = ByKind(
-            {"algorithm": name, "parameters": rest},
+            {"algorithm": VARIANTS.get(name, name), "parameters": rest},
             dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days,
         )  # fmt: skip
 
@@ -285,7 +291,7 @@ def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], 
     """Kinds and half-life of learning, those of the history asked with, and the algorithm's own; and where to start."""
     events = weights_space(train)
     asked = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
-    space = {**SPACES[name], **events, **asked}
+    space = {**events, **asked, **SPACES[name]}
     neutral = {key: None if key.endswith("half_life_days") else 1.0 for key in (*events, *asked)}
     return space, {**STARTS.get(name, {}), **neutral}
 
