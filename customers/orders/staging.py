@@ -57,6 +57,7 @@ class Staging:
         )
         self.run(f"SET TimeZone = {quote(choices.timezone)}")
         self.run("SET preserve_insertion_order = false")
+        self.run("SET enable_progress_bar = false")  # it writes to standard output, also where that is no terminal
         self.staged = 0
         self.parsed = False
         self.waiting: list[pa.Table] = []
