@@ -45,7 +45,7 @@ def warehouse() -> Iterator[Warehouse]:
         )
         try:
             backend.raw_sql("SET TimeZone = 'UTC'")  # days are UTC days whatever the machine's zone is
-            backend.raw_sql("SET enable_progress_bar = false")  # it writes to standard output, also where that is no terminal
+            backend.raw_sql("SET enable_progress_bar = false")  # it writes to standard output
             yield Warehouse(backend, warehouse_root())
         finally:
             backend.disconnect()
