@@ -802,3 +802,148 @@ def transition_top_k(
                 size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
         out_counts[row] = size
         _drain(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])
+
+
+@compiled
+def nearest_rated(
+    n_indptr: Ints,
+    n_indices: Ints,
+    n_data: Floats,
+    h_indptr: Ints,
+    h_items: Ints,
+    deviations: Floats,
+    k: int,
+    damping: float,
+    scores: Floats,
+) -> None:
+    """Adds Σ s·deviation / (damping + Σ s) over the first k neighbours of each item that a history holds; n rows stand best first."""
+    n_items = scores.shape[1]
+    place = np.full(n_items, -1, np.int64)
+    for row in range(scores.shape[0]):
+        for p in range(h_indptr[row], h_indptr[row + 1]):
+            place[h_items[p]] = p
+        held = h_indptr[row + 1] - h_indptr[row]
+        for item in range(n_items):
+            found = 0
+            total, norm = 0.0, 0.0
+            for q in range(n_indptr[item], n_indptr[item + 1]):
+                p = place[n_indices[q]]
+                if p >= 0:
+                    total += np.float64(n_data[q]) * deviations[p]
+                    norm += n_data[q]
+                    found += 1
+                    if found in (k, held):
+                        break
+            if found:
+                scores[row, item] += total / (damping + norm)
+        for p in range(h_indptr[row], h_indptr[row + 1]):
+            place[h_items[p]] = -1
+
+
+@reordered
+def descend_ratings(
+    order: Ints,
+    indptr: Ints,
+    indices: Ints,
+    ratings: Floats,
+    step: np.float32,
+    pull: np.float32,
+    bias_pull: np.float32,
+    user_pulls: Floats,
+    item_pulls: Floats,
+    implicit: bool,
+    people: Floats,
+    items: Floats,
+    implicit_items: Floats,
+    user_biases: Floats,
+    item_biases: Floats,
+) -> None:
+    """One epoch of the descent of `algorithms/rating_factors.py`, in place; `ratings` without their mean."""
+    factors = items.shape[1]
+    around = np.zeros(factors, np.float32)
+    slope = np.empty(factors, np.float32)
+    for user in order:
+        first, last = indptr[user], indptr[user + 1]
+        if first == last:
+            continue
+        scale = np.float32(1 / np.sqrt(last - first))
+        own = people[user]
+        own_pull = pull * user_pulls[user]
+        if implicit:
+            around[:] = 0
+            slope[:] = 0
+            for p in range(first, last):
+                other = implicit_items[indices[p]]
+                for place in range(factors):
+                    around[place] += scale * other[place]
+        for p in range(first, last):
+            item = indices[p]
+            vector = items[item]
+            product = np.float32(0)
+            for place in range(factors):
+                product += vector[place] * (own[place] + around[place])
+            error = ratings[p] - user_biases[user] - item_biases[item] - product
+            user_biases[user] += step * (error - bias_pull * user_pulls[user] * user_biases[user])
+            item_biases[item] += step * (error - bias_pull * item_pulls[item] * item_biases[item])
+            item_pull = pull * item_pulls[item]
+            for place in range(factors):
+                q, mine = vector[place], own[place]
+                slope[place] += error * q
+                own[place] = mine + step * (error * q - own_pull * mine)
+                vector[place] = q + step * (error * (mine + around[place]) - item_pull * q)
+        if implicit:
+            for p in range(first, last):
+                item_pull = pull * item_pulls[indices[p]]
+                other = implicit_items[indices[p]]
+                for place in range(factors):
+                    other[place] += step * (scale * slope[place] - item_pull * other[place])
+
+
+@compiled
+def fold_in_ratings(
+    indptr: Ints,
+    indices: Ints,
+    residuals: Floats,
+    items: Floats,
+    implicit_items: Floats,
+    ridges: Floats,
+    bias_ridges: Floats,
+    out: Floats,
+    out_biases: Floats,
+) -> None:
+    """Vector and bias of each row by ridge regression of its residuals on (items, 1), beyond the mean of the implicit vectors."""
+    factors = items.shape[1]
+    system = np.empty((factors + 1, factors + 1), np.float64)
+    vector = np.empty(factors + 1, np.float64)
+    around = np.empty(factors, np.float64)
+    for row in range(out.shape[0]):
+        first, last = indptr[row], indptr[row + 1]
+        if first == last:
+            continue
+        around[:] = 0
+        for p in range(first, last):
+            for one in range(factors):
+                around[one] += implicit_items[indices[p], one]
+        around /= np.sqrt(last - first)
+        system[:] = 0
+        vector[:] = 0
+        for p in range(first, last):
+            item = items[indices[p]]
+            left = residuals[p]
+            for one in range(factors):
+                left -= item[one] * around[one]
+            for one in range(factors):
+                value = np.float64(item[one])
+                vector[one] += left * value
+                system[factors, one] += value
+                for two in range(one + 1):
+                    system[one, two] += value * item[two]
+            vector[factors] += left
+        for one in range(factors):
+            system[one, one] += ridges[row]
+        system[factors, factors] = last - first + bias_ridges[row]
+        _factorise(system)
+        _solve_factorised(system, vector)
+        for one in range(factors):
+            out[row, one] = vector[one] + around[one]
+        out_biases[row] = vector[factors]

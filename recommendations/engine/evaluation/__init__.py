@@ -14,6 +14,7 @@ from recommendations.engine.evaluation.prefixes import (
     newest_sessions,
     session_prefixes,
 )
+from recommendations.engine.evaluation.ratings import RatingFigures, judge_ratings
 from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
 from recommendations.engine.evaluation.segments import SegmentResult, by_segment
 from recommendations.engine.evaluation.splits import (
@@ -23,6 +24,7 @@ from recommendations.engine.evaluation.splits import (
     hold_out,
     leave_last_item_out,
     leave_last_out,
+    rating_folds,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Interval",
     "PrefixFigures",
     "Prefixes",
+    "RatingFigures",
     "Result",
     "SegmentResult",
     "Split",
@@ -42,8 +45,10 @@ __all__ = [
     "intervals",
     "judge",
     "judge_prefixes",
+    "judge_ratings",
     "leave_last_item_out",
     "leave_last_out",
     "newest_sessions",
+    "rating_folds",
     "session_prefixes",
 ]

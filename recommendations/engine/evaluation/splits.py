@@ -114,6 +114,22 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
     return Split(interactions.subset(~is_test[pair]), interactions.subset(is_test[pair]))
 
 
+def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> list[Split]:
+    """k splits: the different pairs of person and item, shuffled, are test once each; sizes differ by one at most.
+
+    All interactions of a pair go to the same side. Somebody, or some item, may be left without anything in train: they are judged
+    all the same, by what an algorithm says without knowing them. Errors: ValueError; EmptySplitError for fewer pairs than folds.
+    """
+    if folds < 2:
+        raise ValueError(f"folds must be at least 2, got {folds}")
+    pairs = interactions.user.astype(np.int64) * interactions.n_items + interactions.item
+    distinct, pair = np.unique(pairs, return_inverse=True)
+    if len(distinct) < folds:
+        raise EmptySplitError(f"{len(distinct)} different pairs of person and item cannot make {folds} folds")
+    fold = np.random.default_rng(seed).permutation(np.arange(len(distinct)) % folds)[pair]
+    return [Split(interactions.subset(fold != number), interactions.subset(fold == number)) for number in range(folds)]
+
+
 def _united(
     one: IdMap, two: IdMap, one_rows: npt.NDArray[np.int32], two_rows: npt.NDArray[np.int32]
 ) -> tuple[IdMap, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:

@@ -65,10 +65,24 @@ MADE_WITH: dict[str, dict[str, Any]] = {
         "history_weights": {"purchase": 0.5},
         "history_half_life_days": 30.0,
     },
+    "rating-blend": {
+        "components": {
+            name: {"algorithm": name, "parameters": {}}
+            for name in ("rating-baseline", "rating-item-knn", "rating-factors")
+        }
+        | {"plain": {"algorithm": "rating-user-knn", "parameters": {"centre": "none"}}},
+        "weights": {"rating-baseline": -0.2, "rating-item-knn": 0.5, "rating-factors": 0.6, "plain": 0.1},
+        "intercept": 0.05,
+    },
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),
+    "rating-user-knn beyond the baseline": (
+        "rating-user-knn",
+        {"similarity": "pearson-baseline", "centre": "baseline", "shrinkage": 5.0, "damping": 0.1},
+    ),
+    "rating-factors without implicit": ("rating-factors", {"implicit": False, "factors": 4, "epochs": 5}),
     "ease of the head": ("ease", {"max_items": 40, "k": 20}),
 }
 

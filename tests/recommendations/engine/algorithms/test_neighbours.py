@@ -25,7 +25,7 @@ def test_implicit_neighbours_have_the_same_cosines():
 
 def test_plain_prediction_for_the_first_user_and_second_item_of_the_seed():
     ratings = make_seed_ratings()
-    model = RatingUserKNN(k=4, means=False).fit(ratings)
+    model = RatingUserKNN(k=4, centre="none").fit(ratings)
     assert model.predict(ratings.histories(), [0], [1])[0] == pytest.approx(2.771, abs=5e-4)
 
 
@@ -33,7 +33,7 @@ def test_prediction_with_means_by_hand():
     ratings = make_seed_ratings()
     sims = np.array([47 / 50, 42 / np.sqrt(50 * 45), 34 / np.sqrt(50 * 29), 47 / 50])
     deviations = np.array([4 - 4, 2 - 11 / 3, 2 - 3, 3 - 4])
-    model = RatingUserKNN(k=4, means=True).fit(ratings)
+    model = RatingUserKNN(k=4).fit(ratings)
     assert model.predict(ratings.histories(), [0], [1])[0] == pytest.approx(
         4 + sims @ deviations / sims.sum(), abs=1e-5
     )
@@ -41,7 +41,7 @@ def test_prediction_with_means_by_hand():
 
 def test_only_the_k_nearest_raters_count_and_the_first_of_equals_wins():
     ratings = make_seed_ratings()
-    model = RatingUserKNN(k=1, means=False).fit(ratings)
+    model = RatingUserKNN(k=1, centre="none").fit(ratings)
     assert model.predict(ratings.histories(), [0], [1])[0] == pytest.approx(4.0)
 
 
@@ -61,14 +61,14 @@ def test_pearson_with_somebody_who_rates_everything_alike_is_zero():
 
 def test_newest_of_several_ratings_counts():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b"], item_ids=["x", "x", "x"], weight=[5, 1, 4])
-    model = RatingUserKNN(means=False).fit(ratings)
+    model = RatingUserKNN(centre="none").fit(ratings)
     assert model.predict(ratings.histories(), [1], [0])[0] == pytest.approx(1.0)
 
 
 def test_rating_nobody_can_predict_is_the_persons_mean_or_without_means_nothing():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b"], item_ids=["x", "y", "z"], weight=[5, 1, 4])
     assert RatingUserKNN().fit(ratings).predict(ratings.histories(), [0], [2])[0] == pytest.approx(3.0)
-    assert RatingUserKNN(means=False).fit(ratings).predict(ratings.histories(), [0], [2])[0] == -np.inf
+    assert RatingUserKNN(centre="none").fit(ratings).predict(ratings.histories(), [0], [2])[0] == -np.inf
 
 
 @pytest.mark.parametrize("name", ["user-knn", "item-knn"])
