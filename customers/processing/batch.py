@@ -8,6 +8,7 @@ import msgspec
 from django.db import connection
 
 from customers.events.vocabulary import NAMES, Meaning
+from customers.warehouse.lookups import by_index
 from customers.lifecycle.live import id_array
 
 # whose properties say more than which products were looked at
@@ -99,7 +100,7 @@ def read_events(claimed: Claim) -> list[TakenEvent]:
         "high": claimed.high,
         "wordy": WORDY_NAMES,
     }
-    with connection.cursor() as cursor:
+    with by_index(), connection.cursor() as cursor:
         cursor.execute(READ, parameters)
         return [TakenEvent(*row) for row in cursor.fetchall()]
 
