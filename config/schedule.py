@@ -117,6 +117,12 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Computes every customer's counters, RFM scores and stage anew."),
     ),
     Job(
+        task="recommendations.training.tasks.refresh_model",
+        cron="*/15 * * * *",
+        title=_("Refresh recommendations"),
+        does=_("Adds what has happened since the training to the histories and counts of the model that serves."),
+    ),
+    Job(
         task="recommendations.training.tasks.train_nightly",
         cron="30 3 * * *",
         title=_("Train recommendations"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -59,6 +60,21 @@ class IdMap:
         hashes = kernels.hash_texts(text, offsets)
         order = np.argsort(hashes, kind="stable")
         return cls(text, offsets, hashes[order], order.astype(np.int32))
+
+    def extended(self, ids: Ids) -> "IdMap":
+        """The same rows, followed by those of the ids that are new, in the order of their UTF-8 bytes."""
+        others = IdMap.of(ids)
+        texts = others._texts()
+        new = [
+            text
+            for text, row in zip(texts, self.rows([text.decode() for text in texts]).tolist(), strict=True)
+            if row < 0
+        ]
+        return IdMap._of_distinct([*self._texts(), *new]) if new else self
+
+    def _texts(self) -> list[bytes]:
+        whole, ends = self.text.tobytes(), self.offsets.tolist()
+        return [whole[start:end] for start, end in pairwise(ends)]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -11,9 +11,9 @@ from django.conf import settings
 
 from recommendations.serving.catalogue import Catalogue
 from recommendations.serving.model import ServingModel
-from recommendations.training.artifacts import DamagedArtifactError, open_artifact
+from recommendations.training.artifacts import Artifact, DamagedArtifactError, open_artifact
 from recommendations.training.models import ModelVersion
-from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, artifact_folder
+from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, artifact_folder, serving_name
 
 LOOK_EVERY_SECONDS = 2.0
 logger = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ class NoModelError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model together with the products in the order of its items."""
+    """A model together with the products in the order of its items. name: the version, or its refresh, as it is announced."""
 
+    name: str
     model: ServingModel
     catalogue: Catalogue
 
@@ -64,7 +65,7 @@ class Loader:
     def look(self, *, now: datetime) -> None:
         """Loads a newly promoted version, or what changed in the catalogue since the last look."""
         self.looked_at = time.monotonic()
-        serving = self.loaded.model.version if self.loaded is not None else ""
+        serving = self.loaded.name if self.loaded is not None else ""
         announced = self.announced_version()
         if announced and announced == serving:
             assert self.loaded is not None
@@ -73,9 +74,9 @@ class Loader:
         active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
         if active is None:
             return
-        if active.version != announced:  # Valkey was emptied, or knows a version of another database
-            announce(scenario=self.scenario, version=active.version)
-        if active.version != serving:
+        if serving_name(active) != announced:  # Valkey was emptied, or knows a version of another database
+            announce(scenario=self.scenario, version=serving_name(active))
+        if serving_name(active) != serving:
             self.load(active, now=now)
 
     def announced_version(self) -> str:
@@ -89,14 +90,29 @@ class Loader:
     def load(self, record: ModelVersion, *, now: datetime) -> None:
         try:
             artifact = open_artifact(folder=artifact_folder(record), checksum=record.checksum)
+            refresh = open_refresh(record)
         except DamagedArtifactError as error:
             logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
             return
-        model = ServingModel.of_artifact(version=record.version, algorithm=record.algorithm, artifact=artifact)
-        catalogue = Catalogue(model.items)
+        model = ServingModel.of_artifact(
+            version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
+        )
+        same = self.loaded is not None and self.loaded.model.version == record.version
+        catalogue = self.loaded.catalogue if self.loaded is not None and same else Catalogue(model.items)
         catalogue.refresh(now=now)
         model.warm_up()
-        self.loaded = Loaded(model, catalogue)
+        self.loaded = Loaded(serving_name(record), model, catalogue)
+
+
+def open_refresh(record: ModelVersion) -> Artifact | None:
+    """What changed since the version was trained; without it the version serves as it was trained."""
+    if not record.refresh:
+        return None
+    try:
+        return open_artifact(folder=settings.MODELS_DIR / record.refresh, checksum=record.refresh_checksum)
+    except DamagedArtifactError as error:
+        logger.error("%s serves without its refresh: %s", record.version, error)
+        return None
 
 
 loader = Loader()

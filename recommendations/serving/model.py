@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,41 @@ from customers.events.recent import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.training.artifacts import Artifact
+
+
+class Part(NamedTuple):
+    """What one person did since the training."""
+
+    item: npt.NDArray[np.int32]
+    order: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float32]
+    kind: npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class News:
+    """What happened between the training and its newest refresh, as CSR by person, and the identifiers of these people."""
+
+    indptr: npt.NDArray[np.int64]
+    lines: Part
+    identifiers: IdMap
+    identifier_user: npt.NDArray[np.int32]
+
+    @classmethod
+    def of_artifact(cls, refresh: Artifact) -> "News":
+        arrays = refresh.part("news")
+        return cls(
+            arrays["indptr"],
+            Part(*(arrays[name] for name in Part._fields)),
+            IdMap.from_arrays(refresh.part("news-identifiers")),
+            refresh.arrays["news_identifier_user"],
+        )
+
+    def parts(self, users: Sequence[int]) -> list[Part]:
+        places = [
+            slice(int(self.indptr[user]), int(self.indptr[user + 1])) for user in users if user < len(self.indptr) - 1
+        ]
+        return [Part(*(column[place] for column in self.lines)) for place in places]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +68,19 @@ class ServingModel:
     history_order: npt.NDArray[np.float64]
     history_weight: npt.NDArray[np.float32]
     history_kind: npt.NDArray[np.int8]
+    news: "News | None"
     kind_weights: dict[str, float]
     exclude_seen: bool
     seen_kinds: list[int] | None
     as_of: float
 
     @classmethod
-    def of_artifact(cls, *, version: str, algorithm: str, artifact: Artifact) -> "ServingModel":
+    def of_artifact(
+        cls, *, version: str, algorithm: str, artifact: Artifact, refresh: Artifact | None = None
+    ) -> "ServingModel":
+        """refresh: what changed since, put on top."""
+        if refresh is not None:
+            artifact = Artifact({**artifact.arrays, **refresh.arrays}, {**artifact.saved, **refresh.saved})
         saved: dict[str, Any] = dict(artifact.saved)
         blend = restore(artifact.part("model"), saved["model"])
         if not isinstance(blend, Blend):
@@ -57,11 +98,17 @@ class ServingModel:
             history_order=history["order"],
             history_weight=history["weight"],
             history_kind=history["kind"],
+            news=News.of_artifact(refresh) if refresh is not None else None,
             kind_weights=saved["kind_weights"],
             exclude_seen=saved["exclude_seen"],
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
         )
+
+    @property
+    def n_trained(self) -> int:
+        """How many people the training has seen; rows from there on are of people in the news."""
+        return len(self.history_indptr) - 1
 
     def warm_up(self) -> None:
         """Scores and explains once, so that compiled code and memory pages are there before the first visitor is."""
@@ -76,24 +123,40 @@ class ServingModel:
         if not identifiers:
             return []
         places = self.identifiers.rows(list(identifiers))
-        return sorted({int(self.identifier_user[place]) for place in places if place >= 0})
+        rows = {int(self.identifier_user[place]) for place in places if place >= 0}
+        if self.news is not None:
+            places = self.news.identifiers.rows(list(identifiers))
+            rows |= {int(self.news.identifier_user[place]) for place in places if place >= 0}
+        return sorted(rows)
 
     def history(self, *, users: Sequence[int], recent: Sequence[RecentInteraction]) -> Histories:
         """One history of all that these people did until training and what came since, oldest first."""
-        parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in users]
+        trained = [user for user in users if user < self.n_trained]
+        parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in trained]
+        since = self.news.parts(users) if self.news is not None else []
         known = [
             item for item in recent if self.kind_weights.get(item.kind, 0) > 0 and item.at >= int(self.as_of)
         ]  # recent lists count in seconds
         rows = self.items.rows([item.product_id for item in known]) if known else np.empty(0, np.int32)
         later = [(row, item) for row, item in zip(rows.tolist(), known, strict=True) if row >= 0]
-        item = [*(self.history_item[part] for part in parts), np.array([row for row, _ in later], np.int32)]
-        order = [*(self.history_order[part] for part in parts), np.array([event.at for _, event in later])]
+        item = [
+            *(self.history_item[part] for part in parts),
+            *(part.item for part in since),
+            np.array([row for row, _ in later], np.int32),
+        ]
+        order = [
+            *(self.history_order[part] for part in parts),
+            *(part.order for part in since),
+            np.array([event.at for _, event in later]),
+        ]
         weight = [
             *(self.history_weight[part] for part in parts),
+            *(part.weight for part in since),
             np.array([self.kind_weights[event.kind] for _, event in later], np.float32),
         ]
         kind = [
             *(self.history_kind[part] for part in parts),
+            *(part.kind for part in since),
             np.array([KIND_CODES[event.kind] for _, event in later], np.int8),
         ]
         orders = np.concatenate(order)
@@ -104,6 +167,6 @@ class ServingModel:
             orders=[orders[oldest_first]],
             weights=[np.concatenate(weight)[oldest_first]],
             kinds=[np.concatenate(kind)[oldest_first]],
-            users=np.array([users[0] if len(users) == 1 else -1], np.int32),
+            users=np.array([trained[0] if len(trained) == 1 else -1], np.int32),
             as_of=max(self.as_of, float(orders.max()) if len(orders) else self.as_of),
         )

@@ -3,17 +3,21 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from recommendations.training import training_pages
 from recommendations.training.artifacts import DamagedArtifactError
-from recommendations.training.figures import evaluation_table, interval_chart, named_comparisons
+from recommendations.training.card import card_of
+from recommendations.training.figures import TRIED_ORDERS
 from recommendations.training.guards import reason
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import NothingToRollBackError, promote, roll_back
+from recommendations.training.runs import running_training
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -32,8 +36,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_filter = ("status", "scenario", "algorithm")
     search_fields = ("version",)
     fields = readonly_fields = [
-        field.name for field in ModelVersion._meta.fields if field.name not in ("id", "metrics")
-    ]
+        "version", "scenario", "algorithm", "status", "explanation", "as_of", "data_from", "interactions", "users", "items",
+        "data_fingerprint", "checksum", "created_at", "activated_at", "refreshed_at",
+    ]  # fmt: skip
+    list_before_template = "admin/training/training.html"
     actions = ("promote_version", "roll_back_to_earlier")
     change_form_template = "admin/training/modelversion/change_form.html"
 
@@ -43,6 +49,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     )
     def shown_status(self, version: ModelVersion) -> tuple[str, str]:
         return version.status, version.get_status_display()
+
+    @display(description=gettext_lazy("why"))
+    def explanation(self, version: ModelVersion) -> str:
+        return version.explanation()
 
     @display(description="NDCG@10")
     def shown_quality(self, version: ModelVersion) -> str:
@@ -81,24 +91,34 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             else:
                 self.message_user(request, _("%(version)s serves within two seconds.") % {"version": version.version})
 
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("train/", wrap(self.start), name="training_start"),
+            path("train/<int:run_id>/", wrap(self.standing), name="training_standing"),
+            path("train/<int:run_id>/cancel/", wrap(self.cancel), name="training_cancel"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        context = {"running": running_training(), "may_train": self.has_change_permission(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **context})
+
+    def start(self, request: HttpRequest) -> HttpResponse:
+        return training_pages.start(request, model_admin=self)
+
+    def standing(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        return training_pages.standing(request, model_admin=self, run_id=run_id)
+
+    def cancel(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        return training_pages.cancel(request, model_admin=self, run_id=run_id)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        run = (
-            EvaluationRun.objects.filter(model_version__pk=object_id, status="done")
-            .select_related("model_version")
-            .first()
-        )
-        context = (
-            {
-                "evaluation": run,
-                "table": evaluation_table(run),
-                "chart": interval_chart(run),
-                "comparisons": named_comparisons(run),
-            }
-            if run and run.figures
-            else {}
-        )
+        order = request.GET.get("tried", TRIED_ORDERS[0])
+        version = ModelVersion.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        context = card_of(version, tried_order=order) if version is not None else {}
         nothing_to_save = {"show_save": False, "show_save_and_continue": False}
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **nothing_to_save, **context}
@@ -107,7 +127,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(EvaluationRun)
 class EvaluationRunAdmin(ReadOnlyAdmin):
-    list_display = ("started_at", "model_version", "protocol", "cut_at", "test_users", "status", "step", "finished_at")
+    list_display = (
+        "started_at", "model_version", "protocol", "cut_at", "test_users", "status", "percent", "finished_at",
+    )  # fmt: skip
     list_filter = ("status", "protocol")
     list_select_related = ("model_version",)
     readonly_fields = [field.name for field in EvaluationRun._meta.fields]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.engine import ALGORITHMS, Algorithm, Interactions, Products, recommend
+from recommendations.engine.algorithms.blend import NORMALISATIONS
 from recommendations.engine.blend_search import ChosenWeights, choose_weights
 from recommendations.engine.contract import NothingToLearnError
 from recommendations.engine.evaluation import Split
@@ -25,14 +26,16 @@ from recommendations.training.weighing import Weighing, weighing_space
 PRIMARY, AT = "ndcg", 10
 SEED = 20261124
 TUNING_LINES = 300_000
-TUNING_PEOPLE = 400
+TUNING_PEOPLE = 300
 WEIGHTS_PEOPLE = 1000
 JUDGED_PEOPLE = 5000
 # of the seconds: for what a kind of interaction is worth, and for parameters; the rest is for fitting on all of the data
 SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
 SHARE_OF_JUDGING = 0.2
 PROBES = ("popularity", "repeat", "user-knn")
-LEAST_WEIGHT = 0.005
+LEAST_WEIGHT = 0.02  # what counts less costs every answer its time for nothing
+HOPELESS = 0.1  # of the best one's value: alone below that, nothing has helped a blend
+SHARE_OF_SECOND_NORMALISATION = 0.15
 KEPT_SHARE = 0.5  # of the memory that fitting takes, what the fitted arrays hold
 
 type Step = Callable[[str, float], None]
@@ -116,6 +119,10 @@ class _Choosing:
             found = self.tune(name, candidate, past)
             if found is not None:
                 components[name], values[name], seconds[name] = found
+        best = max(values.values(), default=0.0)
+        for name in [one for one in components if values[one] < HOPELESS * best and not self.candidates[one].kept]:
+            self.note(name, "no_help", value=values[name])
+            del components[name]
         fitted = {name: self.fitted(described, past) for name, described in components.items()}
         chosen, normalisation, weights = self.weigh(fitted, past)
         for name in [name for name in components if not weights[name] and not self.candidates[name].kept]:
@@ -248,9 +255,16 @@ class _Choosing:
         return fit_one(described, past, self.products)
 
     def weigh(self, fitted: dict[str, Algorithm], past: Interactions) -> tuple[ChosenWeights, str, dict[str, float]]:
-        """Weights by the better of both normalisations; what hardly counts counts nothing."""
-        found = {}
-        for normalisation in ("max", "rank"):
+        """Weights by the better of both normalisations, or by the first where the second would take too long.
+
+        What hardly counts counts nothing.
+        """
+        found: dict[str, ChosenWeights] = {}
+        began = self.budget.spent()
+        for normalisation in NORMALISATIONS:
+            took = self.budget.spent() - began
+            if found and took > SHARE_OF_SECOND_NORMALISATION * self.budget.left():
+                break
             self.ask("weights", 0.55)
             found[normalisation] = self.weights_of(fitted, past, self.part, WEIGHTS_PEOPLE, normalisation)
         best = max(found, key=lambda name: found[name].value)
@@ -299,7 +313,7 @@ class _Choosing:
         self.step(what, share)
 
     def note(self, name: str, code: str, **values: float) -> None:
-        self.left_out.append(LeftOut(name, code, {key: round(value, 1) for key, value in values.items()}))
+        self.left_out.append(LeftOut(name, code, {key: round(value, 4) for key, value in values.items()}))
 
     def keep(self, name: str, rows: list[Any], best: Any) -> None:
         self.tried += [

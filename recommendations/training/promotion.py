@@ -29,6 +29,11 @@ def artifact_folder(version: ModelVersion) -> Path:
     return settings.MODELS_DIR / version.artifact
 
 
+def serving_name(version: ModelVersion) -> str:
+    """What workers compare: the version, or its newest refresh."""
+    return version.refresh or version.version
+
+
 def promote(
     *, version: ModelVersion, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = ""
 ) -> ModelVersion:
@@ -49,7 +54,7 @@ def promote(
         version.reasons, version.why = list(reasons), why
         version.activated_at = at
         version.save(update_fields=["status", "reasons", "why", "activated_at"])
-        transaction.on_commit(lambda: announce(scenario=version.scenario, version=version.version))
+        transaction.on_commit(lambda: announce(scenario=version.scenario, version=serving_name(version)))
     return version
 
 
@@ -73,7 +78,7 @@ def roll_back(*, scenario: str, at: datetime, reasons: Sequence[dict[str, Any]] 
 
 
 def announce(*, scenario: str, version: str) -> None:
-    """Tells the workers. Without Valkey they find out from the database all the same."""
+    """Tells the workers the `serving_name`. Without Valkey they find out from the database all the same."""
     try:
         with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:
             valkey.hset(ACTIVE_MODELS_KEY, scenario, version)

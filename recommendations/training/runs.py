@@ -63,6 +63,10 @@ def end(run: EvaluationRun, status: str, error: str) -> None:
     run.save(update_fields=["status", "error", "finished_at"])
 
 
+def running_training() -> EvaluationRun | None:
+    return EvaluationRun.objects.filter(status=Status.RUNNING).first()
+
+
 def request_cancel(*, run_id: int, at: datetime) -> bool:
     """Whether there was a running training to cancel; it ends at its next trial or step."""
     running = EvaluationRun.objects.filter(pk=run_id, status=Status.RUNNING, cancel_requested_at__isnull=True)

@@ -160,6 +160,7 @@ def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged) -> Artifact
     parts: Mapping[str, dict[str, Any]] = {
         "model": arrays,
         "items": data.interactions.items.arrays(),
+        "customers": data.interactions.users.arrays(),
         "identifiers": data.identifiers.arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
     }
@@ -228,7 +229,11 @@ def remove_old_artifacts() -> None:
 
     The folders of others and of killed trainings go, their records stay.
     """
-    kept = set(ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", flat=True))
+    kept = {
+        name
+        for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
+        for name in names
+    }
     others = ModelVersion.objects.order_by("-created_at")
     kept |= set(others.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:KEEP_VERSIONS])
     kept |= set(others.values_list("artifact", flat=True)[:1])

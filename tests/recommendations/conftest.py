@@ -11,7 +11,7 @@ import redis
 @pytest.fixture
 def folders(settings: Any, tmp_path: Path) -> Path:
     """Warehouse and models of this test alone, and trainings of a few seconds."""
-    settings.TRAINING_SECONDS = 4
+    settings.TRAINING_SECONDS = 2
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     return tmp_path

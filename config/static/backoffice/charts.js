@@ -106,7 +106,24 @@
     };
   }
 
-  const KINDS = { period, stages, map, intervals };
+  // Points with names beside them, or, where there are many (`plain`), names only under the pointer.
+  function points(spec, colours) {
+    return {
+      traces: [{
+        type: "scatter", mode: spec.plain ? "markers" : "markers+text", x: spec.x, y: spec.y, text: spec.labels,
+        textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
+        hovertemplate: "%{text}<br>%{x}, %{y:.4f}<extra></extra>",
+        marker: { size: spec.plain ? 8 : 11, color: spec.serves.map((serves) => (serves ? colours.main : colours.other)) },
+      }],
+      layout: layout(colours, {
+        margin: { l: 8, r: 24, t: 24, b: 8 },
+        xaxis: { title: { text: spec.across, standoff: 8 }, rangemode: "tozero", nticks: 6 },
+        yaxis: { title: { text: spec.up, standoff: 8 }, rangemode: "tozero", nticks: 6 },
+      }),
+    };
+  }
+
+  const KINDS = { period, stages, map, intervals, points };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);

@@ -35,6 +35,16 @@ class Popularity(Algorithm):
         self.category_ = unknown if products is None or products.category is None else products.category
         return self
 
+    def updated(self, news: Interactions, *, since: float) -> Self:
+        """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
+        self.require_fit()
+        faded = decayed(self.counts_, np.array(since), news.as_of, self.half_life_days)
+        weight = decayed(news.weight, news.order, news.as_of, self.half_life_days)
+        model = type(self)(**self.parameters())
+        model.counts_ = (faded + np.bincount(news.item, weight, len(self.counts_))).astype(np.float32)
+        model.category_ = self.category_
+        return model
+
     def score(self, histories: Histories) -> Scores:
         self.require_histories(histories, len(self.counts_) if hasattr(self, "counts_") else 0)
         return np.broadcast_to(self.counts_, (len(histories), len(self.counts_)))

@@ -1,0 +1,37 @@
+"""Everything that the model card of a version shows."""
+
+from typing import Any
+
+from recommendations.training import figures
+from recommendations.training.models import EvaluationRun, ModelVersion
+
+
+def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
+    """Empty for a version without a training on record."""
+    run = version.evaluations.filter(status=EvaluationRun.Status.DONE).select_related("model_version").first()
+    if run is None:
+        return {}
+    card: dict[str, Any] = {
+        "evaluation": run,
+        "explanation": version.explanation(),
+        "kinds": figures.kinds_table(run),
+        "parts": figures.parts_table(run),
+        "left_out": figures.left_out_table(run),
+        "tried": figures.tried_table(run, tried_order),
+        "tried_order": tried_order,
+        "tried_chart": figures.tried_chart(run),
+        "resources": run.resources,
+    }
+    if not run.figures:
+        return card
+    return card | {
+        "limits": figures.limits_of(run),
+        "table": figures.evaluation_table(run),
+        "beyond": figures.evaluation_table(run, figures.BEYOND_METRICS),
+        "chart": figures.interval_chart(run),
+        "comparisons": figures.named_comparisons(run),
+        "segments": figures.segment_table(run),
+        "segment_chart": figures.segment_chart(run),
+        "ablation_chart": figures.ablation_chart(run),
+        "popularity_chart": figures.popularity_chart(run),
+    }

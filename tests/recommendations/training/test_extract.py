@@ -1,0 +1,132 @@
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customers.events.models import Event
+from customers.identity.models import Customer
+from customers.warehouse.export import export_warehouse
+from recommendations.training.extract import NothingToTrainOnError, TrainingData, extract
+from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
+
+pytestmark = pytest.mark.django_db
+AN_HOUR_AGO = NOON - timedelta(hours=1)
+
+
+@pytest.fixture
+def told(folders: Path) -> Callable[..., None]:
+    """Stores an event as the collector does once it is processed."""
+    products = {name: make_product(name) for name in ("tea", "cake")}
+    numbers = iter(range(1000))
+
+    def tell(name: str, *product_ids: str, at: datetime = AN_HOUR_AGO, **fields: Any) -> None:
+        Event.objects.create(
+            source=make_source(),
+            message_id=f"m{next(numbers)}",
+            type="track",
+            name=name,
+            occurred_at=at,
+            received_at=at,
+            product_ids=list(product_ids) or [products["tea"].product_id],
+            **{"user_id": "ann", "properties": {}, **fields},
+        )
+
+    return tell
+
+
+def extracted() -> TrainingData:
+    export_warehouse(started_at=NOON)
+    return extract(as_of=NOON)
+
+
+def rows(data: TrainingData) -> list[tuple[str, str, float]]:
+    names = ("view", "click", "wishlist", "cart", "purchase", "rating")
+    found = data.interactions
+    return sorted(
+        (names[kind], found.items.id(item), weight)
+        for kind, item, weight in zip(found.kind.tolist(), found.item.tolist(), found.weight.tolist(), strict=True)
+    )
+
+
+def test_events_of_all_kinds_in_every_spelling_count(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    told("view_item", "tea", "cake")
+    told("PRODUCT ADDED ")
+    told("add_to_wishlist")
+    told("Something of the shop's own")
+    assert rows(extracted()) == [
+        ("cart", "tea", 1.0),
+        ("view", "cake", 1.0),
+        ("view", "tea", 1.0),
+        ("view", "tea", 1.0),
+        ("wishlist", "tea", 1.0),
+    ]
+
+
+def test_stars_above_three_count_as_much_as_they_like(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    for stars in (1, 3, 4, "5", "many"):
+        told("Product Reviewed", properties={"rating": stars})
+    assert rows(extracted()) == [("rating", "tea", 0.5), ("rating", "tea", 1.0)]
+
+
+def test_order_lines_carry_their_pieces(told: Callable[..., None]) -> None:
+    make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[make_product("jam")], quantity=3)
+    assert rows(extracted()) == [("purchase", "jam", 3.0)]
+
+
+@pytest.mark.parametrize("named", [{"order_id": "o-1"}, {"transaction_id": "o-1"}, {"orderId": "o-1"}])
+def test_a_purchase_told_by_an_event_and_an_order_of_its_number_counts_once(
+    told: Callable[..., None], named: dict[str, str]
+) -> None:
+    tea = make_product("black tea")
+    make_order(make_customer("ann"), placed_at=NOON - timedelta(days=9), products=[tea], order_id="o-1")
+    told("Order Completed", "black tea", properties=named)
+    assert rows(extracted()) == [("purchase", "black tea", 1.0)]
+
+
+def test_a_purchase_under_another_number_at_about_the_same_time_counts_once(told: Callable[..., None]) -> None:
+    tea = make_product("black tea")
+    make_order(make_customer("ann"), placed_at=NOON - timedelta(hours=3), products=[tea], order_id="erp-77")
+    told("purchase", "black tea", properties={"transaction_id": "web-5"})
+    told("purchase", "black tea", properties={"transaction_id": "web-4"}, at=NOON - timedelta(days=5))
+    assert rows(extracted()) == [("purchase", "black tea", 1.0), ("purchase", "black tea", 1.0)]
+
+
+def test_what_was_cancelled_is_no_purchase_whatever_an_event_says(told: Callable[..., None]) -> None:
+    tea = make_product("black tea")
+    make_order(make_customer("ann"), placed_at=AN_HOUR_AGO, products=[tea], order_id="o-1", status="cancelled")
+    told("Order Completed", "black tea", properties={"order_id": "o-1"})
+    told("Product Viewed", "black tea")
+    assert rows(extracted()) == [("view", "black tea", 1.0)]
+
+
+def test_visitors_count_by_the_customer_that_the_processor_gave_them(told: Callable[..., None]) -> None:
+    visitor = Customer.objects.create()
+    make_identifier(visitor, "v1", kind="anonymous_id")
+    told("Product Viewed", user_id="", anonymous_id="v1")
+    told("Product Viewed", user_id="", anonymous_id="nobody yet")
+    data = extracted()
+    assert data.interactions.users.ids() == [str(visitor.pk)]
+    assert data.identifiers.row("anonymous_id:v1") == 0
+    assert data.counts() == {"view": 1}
+
+
+def test_events_of_products_that_the_catalogue_lacks_are_left_out(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed", "never heard of")
+    with pytest.raises(NothingToTrainOnError, match="send events"):
+        extracted()
+
+
+def test_the_fingerprint_tells_data_apart(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    first = extracted().fingerprint
+    assert extracted().fingerprint == first
+    told("Product Added", properties=json.loads("{}"))
+    assert extracted().fingerprint != first

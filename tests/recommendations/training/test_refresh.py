@@ -1,0 +1,106 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from catalog.models import Product
+from customers.warehouse.export import export_warehouse
+from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.serving import loading
+from recommendations.serving.loading import Loader
+from recommendations.serving.recommend import Request, recommend
+from recommendations.training.extract import extract
+from recommendations.training.models import ModelVersion
+from recommendations.training.refresh import NothingToRefreshError, refresh
+from recommendations.training.train import train
+from recommendations.training.weighing import Weighing
+from tests.makers import NOON, make_customer, make_order
+from tests.recommendations.shop import customer_of
+
+LATER = NOON + timedelta(hours=2)
+
+
+def buy(customer, *names: str, hours: int = 1) -> None:  # type: ignore[no-untyped-def]
+    products = list(Product.objects.filter(product_id__in=names))
+    make_order(customer, placed_at=NOON + timedelta(hours=hours), products=products)
+
+
+@pytest.fixture
+def moved_on(trained: ModelVersion) -> ModelVersion:
+    """An hour after the training a tea drinker has bought coffee, and somebody new tea."""
+    buy(customer_of("user-0"), "coffee-0", "coffee-1")
+    buy(make_customer("newcomer"), "tea-0")
+    export_warehouse(started_at=LATER)
+    return trained
+
+
+def test_counts_are_those_of_a_full_fit(moved_on: ModelVersion, loader: Loader) -> None:
+    refresh(as_of=LATER)
+    part = loader.current(now=LATER).model.blend.components_["popularity"]
+    assert isinstance(part, Popularity)
+    weighing = Weighing(**moved_on.parameters["weighing"])
+    whole = Popularity(**part.parameters()).fit(weighing.of(extract(as_of=LATER).interactions))
+    np.testing.assert_allclose(part.counts_, whole.counts_, rtol=1e-5)
+
+
+def test_histories_are_those_of_everything_that_happened(moved_on: ModelVersion, loader: Loader) -> None:
+    refresh(as_of=LATER)
+    model = loader.current(now=LATER).model
+    data = extract(as_of=LATER)
+    for user_id in ("user-0", "user-1", "newcomer"):
+        found = model.history(users=model.user_rows([f"user_id:{user_id}"]), recent=[])
+        row = int(data.identifier_user[data.identifiers.row(f"user_id:{user_id}")])
+        whole = data.interactions.histories(np.array([row], np.int32))
+        assert model.items.ids(found.item) == data.interactions.items.ids(whole.item)
+        assert found.order.tolist() == whole.order.tolist()
+
+
+def test_somebody_new_gets_recommendations_of_their_own_before_the_next_training(
+    moved_on: ModelVersion, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(scenario="for-you", user_id="newcomer", n=5)
+    assert recommend(request=request, now=LATER, source=loader).fallback == "popular"
+    version = refresh(as_of=LATER)
+    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    answer = recommend(request=request, now=LATER, source=loader)
+    assert (answer.fallback, answer.model_version) == (None, version.version)
+    assert answer.items[0].product_id.startswith("tea")
+
+
+def test_a_second_refresh_takes_the_place_of_the_first(moved_on: ModelVersion, loader: Loader, settings) -> None:  # type: ignore[no-untyped-def]
+    first = refresh(as_of=LATER).refresh
+    buy(customer_of("user-2"), "cake-0", hours=3)
+    export_warehouse(started_at=LATER + timedelta(hours=2))
+    second = refresh(as_of=LATER + timedelta(hours=2)).refresh
+    third = refresh(as_of=LATER + timedelta(hours=3)).refresh
+    folders = {path.name for path in settings.MODELS_DIR.iterdir()}
+    assert folders == {moved_on.artifact, second, third}
+    assert first not in folders
+    assert loader.current(now=LATER).name == third
+
+
+def test_nothing_new_is_nothing_to_refresh(trained: ModelVersion) -> None:
+    with pytest.raises(NothingToRefreshError, match="Nothing has happened"):
+        refresh(as_of=LATER)
+
+
+def test_without_a_model_there_is_nothing_to_refresh(db: None, folders) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NothingToRefreshError, match="train first"):
+        refresh(as_of=LATER)
+
+
+def test_a_damaged_refresh_leaves_the_version_serving_as_it_was_trained(
+    moved_on: ModelVersion, loader: Loader, settings
+) -> None:  # type: ignore[no-untyped-def]
+    folder = settings.MODELS_DIR / refresh(as_of=LATER).refresh
+    (folder / "manifest.json").write_text("{}")
+    model = loader.current(now=LATER).model
+    assert model.version == moved_on.version
+    assert model.news is None
+
+
+def test_the_next_training_keeps_neither_the_refresh_nor_its_folder(moved_on: ModelVersion, settings) -> None:  # type: ignore[no-untyped-def]
+    refresh(as_of=LATER)
+    newer = train(as_of=LATER, started_at=LATER)
+    assert newer.refresh == ""
+    assert {path.name for path in settings.MODELS_DIR.iterdir()} == {moved_on.artifact, newer.artifact}
