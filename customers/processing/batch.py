@@ -8,8 +8,8 @@ import msgspec
 from django.db import connection
 
 from customers.events.vocabulary import NAMES, Meaning
-from customers.warehouse.lookups import by_index
 from customers.lifecycle.live import id_array
+from customers.warehouse.lookups import by_index
 
 # whose properties say more than which products were looked at
 TOLD_BY_PROPERTIES = (
