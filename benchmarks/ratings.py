@@ -1,0 +1,200 @@
+"""Stars: k folds of FILE (see benchmarks.rating_files), every rating predicted once by algorithms that have not seen it.
+
+Parameters of each algorithm are chosen by RMSE on a fifth of the first fold's train, within --budget seconds each, and the weights
+of the blend by least squares on the same fifth; then they stand for all folds. Lists rank all items not rated in train; relevant is
+a rating of 4 and more. The headline is the one best on validation. Floors: the mean of each person, and the baseline.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.neighbours import peak_mb, say
+from benchmarks.rating_files import read_ratings
+from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, NothingToLearnError
+from recommendations.engine.algorithms.rating_blend import LeastSquares, RatingBlend, least_squares
+from recommendations.engine.contract import Scores
+from recommendations.engine.evaluation import RatingFigures, Split, intervals, judge_ratings, rating_folds
+from recommendations.engine.evaluation.mae import mae
+from recommendations.engine.evaluation.rmse import rmse
+from recommendations.engine.tuning import search
+
+N = 10
+SHRINKAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
+SPACES: dict[str, dict[str, Sequence[Any]]] = {
+    "rating-baseline": {"user_shrinkage": SHRINKAGES, "item_shrinkage": SHRINKAGES},
+    "rating-user-knn": {
+        "centre": ("mean", "baseline"),
+        "similarity": ("cosine", "pearson", "pearson-baseline"),
+        "k": (20, 40, 60, 100, 200),
+        "shrinkage": (0.0, 10.0, 30.0, 100.0, 300.0),
+        "damping": (0.0, 0.1, 0.3, 1.0),
+    },
+    "rating-item-knn": {
+        "similarity": ("pearson", "pearson-baseline"),
+        "k": (20, 40, 60, 100),
+        "shrinkage": (10.0, 30.0, 100.0, 300.0, 1000.0),
+        "damping": (0.0, 0.03, 0.1, 0.3, 1.0),
+    },
+    "rating-factors": {
+        "regularisation": (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0),
+        "epochs": (10, 20, 40, 80),
+        "factors": (8, 16, 32, 64),
+        "implicit": (False, True),
+        "frequency_exponent": (0.5, 0.75, 1.0),
+        "bias_regularisation": (0.02, 0.1, 0.3),
+        "learning_rate": (0.005, 0.01, 0.02),
+    },
+}
+STARTS: dict[str, dict[str, Any]] = {
+    "rating-baseline": {"user_shrinkage": 5.0, "item_shrinkage": 2.0},
+    "rating-user-knn": {
+        "centre": "baseline", "similarity": "pearson-baseline", "k": 60, "shrinkage": 30.0, "damping": 0.0,
+    },
+    "rating-item-knn": {"similarity": "pearson-baseline", "k": 40, "shrinkage": 100.0, "damping": 0.0},
+    "rating-factors": {
+        "regularisation": 1.0, "epochs": 40, "factors": 32, "implicit": True, "frequency_exponent": 0.5,
+        "bias_regularisation": 0.1, "learning_rate": 0.01,
+    },
+}  # fmt: skip
+SHARE_OF_BUDGET = {"rating-baseline": 0.2, "rating-user-knn": 1.0, "rating-item-knn": 1.0, "rating-factors": 2.0}
+
+
+class PersonMean:
+    """r̄_u for every item, as the floor: what is said where nothing is known is decided by `judge_ratings`."""
+
+    def score(self, histories: Histories) -> Scores:
+        return np.full((len(histories), histories.n_items), -np.inf, np.float32)
+
+
+def main() -> None:
+    arguments = parse()
+    began = time.perf_counter()
+    ratings = read_ratings(arguments.file)
+    folds = rating_folds(ratings, folds=arguments.folds, seed=arguments.seed)
+    validation = rating_folds(folds[0].train, folds=5, seed=arguments.seed + 1)[0]
+    say(f"{len(ratings):,} ratings of {ratings.n_users:,} people for {ratings.n_items:,} items")
+    compile_kernels()
+    chosen, blend, lines = choose(validation, arguments)
+    figures: dict[str, list[RatingFigures]] = {name: [] for name in (*chosen, "rating-blend", "person-mean")}
+    spent: dict[str, float] = dict.fromkeys(figures, 0.0)
+    for number, fold in enumerate(folds, 1):
+        models = {}
+        for name, parameters in chosen.items():
+            start = time.perf_counter()
+            models[name] = ALGORITHMS[name](**parameters).fit(fold.train)
+            spent[name] += time.perf_counter() - start
+        contestants = {**models, "rating-blend": blended(models, blend, fold.train), "person-mean": PersonMean()}
+        for name, model in contestants.items():
+            figures[name].append(judge_ratings(model.score, fold, n=N, seed=arguments.seed))
+        say(f"fold {number}: " + ", ".join(f"{name} {found[-1].rmse:.4f}" for name, found in figures.items()))
+    for name, found in figures.items():
+        lines[name] = told(found) | {"fit_s": round(spent[name] / len(folds), 2)} | lines.get(name, {})
+    lines["rating-blend"]["fit_s"] = round(sum(spent.values()) / len(folds), 2)
+    best = min((name for name in lines if name != "person-mean"), key=lambda name: lines[name]["validation_rmse"])
+    headline = {key: lines[best][key] for key in ("rmse", "mae", f"precision@{N}", f"recall@{N}", f"f1@{N}")}
+    line = {"algorithm": best, **headline, "algorithms": lines, **about(ratings, arguments, began)}
+    print(json.dumps(line))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--budget", type=float, default=15.0, help="seconds of search each; twice that for the factors")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def choose(
+    validation: Split, arguments: argparse.Namespace
+) -> tuple[dict[str, dict[str, Any]], LeastSquares, dict[str, dict[str, Any]]]:
+    """Parameters by name, the blend of their predictions, and what the search says of each."""
+    chosen, predicted, lines = {}, {}, {}
+    actual = np.empty(0)
+    for name, space in SPACES.items():
+
+        def evaluate(parameters: Mapping[str, Any], name: str = name) -> float:
+            try:
+                model = ALGORITHMS[name](**parameters).fit(validation.train)
+            except NothingToLearnError:
+                raise
+            except ValueError:  # a step so large that the descent ran away
+                return float("nan")
+            return -judge_ratings(model.score, validation, n=N, seed=arguments.seed).rmse
+
+        budget_s = arguments.budget * SHARE_OF_BUDGET[name]
+        found = search(space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name])
+        for row in found.tried:
+            say(f"{name}: {-row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
+        chosen[name] = found.best.parameters
+        judged = judge_ratings(ALGORITHMS[name](**chosen[name]).fit(validation.train).score, validation, n=N)
+        predicted[name], actual = judged.predicted, judged.actual
+        lines[name] = {
+            "validation_rmse": round(judged.rmse, 4),
+            "tune_s": round(found.seconds, 1),
+            "tried": len(found.tried),
+            "parameters": chosen[name],
+        }
+    blend = least_squares(predicted, actual)
+    combined = blend.intercept + sum(weight * predicted[name] for name, weight in blend.weights.items())
+    lines["rating-blend"] = {
+        "validation_rmse": round(rmse(combined, actual), 4),
+        "parameters": {"intercept": blend.intercept, "weights": blend.weights},
+    }
+    return chosen, blend, lines
+
+
+def blended(models: Mapping[str, Algorithm], blend: LeastSquares, train: Interactions) -> RatingBlend:
+    mean = float(train.weight.mean(dtype=np.float64))
+    return RatingBlend.of_fitted(models, blend.weights, blend.intercept, overall_mean=mean)
+
+
+def told(folds: Sequence[RatingFigures]) -> dict[str, Any]:
+    """RMSE and MAE are means of those of the folds, as published tables have them; lists one figure a person and fold."""
+    columns = np.column_stack(
+        [
+            np.concatenate([getattr(fold, name) for fold in folds])
+            for name in ("precision", "recall", "f1", "among_rated")
+        ]
+    )
+    named = (f"precision@{N}", f"recall@{N}", f"f1@{N}", f"precision@{N}_among_rated")
+    found = dict(zip(named, intervals(columns, seed=0), strict=True))
+    each = [rmse(fold.predicted, fold.actual) for fold in folds]
+    return {
+        "rmse": round(float(np.mean(each)), 4),
+        "mae": round(float(np.mean([mae(fold.predicted, fold.actual) for fold in folds])), 4),
+        "rmse_of_folds": [round(value, 4) for value in each],
+    } | {name: round(interval.value, 4) for name, interval in found.items() if np.isfinite(interval.value)}
+
+
+def about(ratings: Interactions, arguments: argparse.Namespace, began: float) -> dict[str, Any]:
+    return {
+        "people": ratings.n_users,
+        "items": ratings.n_items,
+        "ratings": len(ratings),
+        "folds": arguments.folds,
+        "seconds": round(time.perf_counter() - began, 1),
+        "peak_mb": peak_mb(),
+        "processors": os.cpu_count(),
+        "notes": "parameters and blend by RMSE on a fifth of the first fold's train, of which the other folds' test parts hold some; "
+        f"lists of {N} among all items not rated in train, by people who rated something 4 or more in test; "
+        "precision among_rated: among the items rated in test alone",
+    }
+
+
+def compile_kernels() -> None:
+    """Once an installation; not part of any figure."""
+    tiny = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"], weight=[1, 2, 4, 5])
+    for name in SPACES:
+        ALGORITHMS[name]().fit(tiny).score(tiny.histories())
+
+
+if __name__ == "__main__":
+    main()
