@@ -90,7 +90,11 @@ def main() -> None:
             start = time.perf_counter()
             models[name] = ALGORITHMS[name](**parameters).fit(fold.train)
             spent[name] += time.perf_counter() - start
-        contestants = {**models, "rating-blend": blended(models, blend, fold.train), "person-mean": PersonMean()}
+        contestants: dict[str, Algorithm | PersonMean] = {
+            **models,
+            "rating-blend": blended(models, blend, fold.train),
+            "person-mean": PersonMean(),
+        }
         for name, model in contestants.items():
             figures[name].append(judge_ratings(model.score, fold, n=N, seed=arguments.seed))
         say(f"fold {number}: " + ", ".join(f"{name} {found[-1].rmse:.4f}" for name, found in figures.items()))

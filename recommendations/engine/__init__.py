@@ -23,7 +23,8 @@ Learning
     choose_event_weights(train=, evaluate=, budget_s=, seed=) → (EventWeights, Found)      what a view, a cart and a purchase are
                                 worth, and how fast that fades: event_weights.py; ByKind is any algorithm under such weights
     search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
-    RatingUserKNN.predict(histories, rows, items)           ratings: algorithms/rating_user_knn.py
+    RatingAlgorithm.predict(histories, rows, items)         stars by rating-baseline, rating-user-knn, rating-item-knn, rating-factors
+                                and rating-blend, weighted by least_squares (algorithms/rating_blend.py): ratings.py
 
 The first call after installation compiles for some seconds and keeps the result on disk; read-only (memory-mapped) arrays are
 compiled for separately, so score and explain once before serving.
@@ -42,6 +43,7 @@ Judging: recommendations.engine.evaluation
     by_segment(evaluation, train, metrics=, n=) → new, active and loyal people, and cold items
     cut_in_time(interactions, at=, until=), leave_last_out(interactions, last=), hold_out(interactions, share=, seed=),
     given_split(train=, test=), leave_last_item_out(interactions, kind=), newest_sessions(interactions, share=) → Split(train, test)
+    rating_folds(interactions, folds=, seed=) → [Split]; judge_ratings(algorithm.score, split) → RatingFigures (rmse, mae, lists)
     session_prefixes(histories), given_prefixes(items, label, n_items=, as_of=) → Prefixes; judge_prefixes(algorithm, prefixes, n=)
 
 Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedError, WrongModelError; all but NotFittedError are ValueErrors.

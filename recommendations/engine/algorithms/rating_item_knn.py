@@ -86,7 +86,7 @@ class RatingItemKNN(RatingAlgorithm):
         map_blocks(
             lambda start, stop: kernels.nearest_rated(
                 self.neighbours_.indptr, self.neighbours_.indices, self.neighbours_.data,
-                ratings.indptr[start : stop + 1], ratings.indices, deviations, self.k, np.float32(self.damping),
+                ratings.indptr[start : stop + 1], ratings.indices, deviations, self.k, float(self.damping),
                 scores[start:stop],
             ),
             len(histories),
