@@ -1,0 +1,117 @@
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+
+from recommendations.training import training_pages
+from recommendations.training.models import EvaluationRun, ModelVersion
+from tests.makers import NOON
+
+LIST = "admin:training_modelversion_changelist"
+
+
+@pytest.fixture
+def operator(client: Client, db: None) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("eve", password="-"))
+    return client
+
+
+@pytest.fixture
+def running(db: None) -> EvaluationRun:
+    return EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
+
+
+def card(client: Client, version: ModelVersion, **query: str) -> str:
+    page = client.get(
+        reverse("admin:training_modelversion_change", args=[version.pk]), query, headers={"accept-language": "en"}
+    )
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def test_the_card_shows_everything_that_was_judged(operator: Client, trained: ModelVersion) -> None:
+    page = card(operator, trained)
+    for heading in (
+        "Model card",
+        "Known limits",
+        "By segment",
+        "Popularity bias",
+        "What it is made of",
+        "What was tried",
+    ):
+        assert heading in page
+    assert "There was no version before" in page
+    assert "Infinity" not in page
+    assert "NaN" not in page
+
+
+def test_the_card_is_whole_in_chinese(operator: Client, trained: ModelVersion) -> None:
+    address = reverse("admin:training_modelversion_change", args=[trained.pk])
+    page = operator.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+    for words in ("模型卡", "已知局限", "按分群", "热门偏差", "模型的组成", "尝试过的参数", "此前没有版本"):
+        assert words in page
+
+
+def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
+    run = trained.evaluations.get()
+    values = [row["value"] for row in run.tried if row["value"] is not None]
+    downwards, upwards = card(operator, trained), card(operator, trained, tried="value")
+    best, worst = f"{max(values):.4f}", f"{min(values):.4f}"
+    assert best != worst
+
+    def first_value(page: str) -> str:
+        table = page.split('id="tried"')[1].split("<tbody>")[1]
+        return table.split("<td>")[1].split("</td>")[0]
+
+    assert first_value(downwards) == best
+    assert first_value(upwards) != best
+    assert card(operator, trained, tried="nonsense")
+
+
+def test_a_version_without_a_training_on_record_has_a_page(operator: Client) -> None:
+    version = ModelVersion.objects.create(version="old", algorithm="blend", as_of=NOON, created_at=NOON)
+    assert "Model card" not in card(operator, version)
+
+
+def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(training_pages.train_nightly, "delay", lambda: started.append(True))
+    assert "Train now" in operator.get(reverse(LIST)).content.decode()
+    assert operator.get(reverse("admin:training_start")).status_code == 405
+    assert operator.post(reverse("admin:training_start")).status_code == 302
+    assert started == [True]
+
+
+def test_a_running_training_shows_how_far_it_is_and_can_be_cancelled(operator: Client, running: EvaluationRun) -> None:
+    page = operator.get(reverse(LIST)).content.decode()
+    assert 'value="40"' in page
+    standing = operator.get(reverse("admin:training_standing", args=[running.pk])).json()
+    assert (standing["running"], standing["percent"]) == (True, 40)
+    assert "trying parameters" in standing["text"]
+    operator.post(reverse("admin:training_cancel", args=[running.pk]))
+    running.refresh_from_db()
+    assert running.cancel_requested_at is not None
+    assert "being cancelled" in operator.get(reverse(LIST)).content.decode()
+
+
+def test_a_second_training_is_not_started_beside_the_first(
+    operator: Client, running: EvaluationRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_pages.train_nightly, "delay", lambda: pytest.fail("started"))
+    assert operator.post(reverse("admin:training_start"), follow=True).status_code == 200
+
+
+def test_who_may_only_look_can_neither_start_nor_cancel(client: Client, running: EvaluationRun) -> None:
+    from django.contrib.auth.models import Permission
+
+    reader = get_user_model().objects.create_user("ann", password="-", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
+    client.force_login(reader)
+    page = client.get(reverse(LIST))
+    assert page.status_code == 200
+    assert "training-run" not in page.content.decode()
+    assert client.post(reverse("admin:training_start")).status_code == 403
+    assert client.post(reverse("admin:training_cancel", args=[running.pk])).status_code == 403
+    assert client.get(reverse("admin:training_standing", args=[running.pk])).status_code == 200

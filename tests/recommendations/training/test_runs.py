@@ -1,0 +1,91 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recommendations.training import train as training
+from recommendations.training.models import EvaluationRun, ModelVersion
+from recommendations.training.runs import TrainingCancelledError, request_cancel
+from recommendations.training.steps import step_name
+from recommendations.training.tasks import refresh_model, train_nightly
+from recommendations.training.train import train
+from tests.makers import NOON
+
+Status = EvaluationRun.Status
+
+
+def test_a_cancelled_training_leaves_the_active_version_and_says_so(
+    trained: ModelVersion, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract = training.extract
+
+    def extract_and_cancel(**given):  # type: ignore[no-untyped-def]
+        run = EvaluationRun.objects.get(status=Status.RUNNING)
+        assert request_cancel(run_id=run.pk, at=NOON)
+        assert not request_cancel(run_id=run.pk, at=NOON), "once is enough"
+        return extract(**given)
+
+    monkeypatch.setattr(training, "extract", extract_and_cancel)
+    with pytest.raises(TrainingCancelledError):
+        train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    run = EvaluationRun.objects.latest("started_at")
+    assert (run.status, run.error, run.model_version) == (Status.CANCELLED, "", None)
+    assert run.finished_at is not None
+    assert ModelVersion.objects.get().status == ModelVersion.Status.ACTIVE
+    assert {path.name for path in (folders / "models").iterdir()} == {trained.artifact}
+
+
+def test_what_has_ended_cannot_be_cancelled(trained: ModelVersion) -> None:
+    assert not request_cancel(run_id=EvaluationRun.objects.get().pk, at=NOON)
+
+
+def test_progress_is_told_in_steps_that_have_words(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+    save = EvaluationRun.save
+
+    def noting(run: EvaluationRun, **given) -> None:  # type: ignore[no-untyped-def]
+        if given.get("update_fields") == ["step", "percent"]:
+            seen.append((run.step, run.percent))
+        save(run, **given)
+
+    monkeypatch.setattr(EvaluationRun, "save", noting)
+    shares: list[int] = []
+    train(as_of=NOON, started_at=NOON, progress=lambda done, total: shares.append(done))
+    percents = [percent for _step, percent in seen]
+    assert percents == sorted(percents)
+    assert shares[-1] == 100
+    assert {"reading the data", "repeat", "weights", "judging", "fitting on everything", "saving"} <= {
+        step for step, _percent in seen
+    }
+    assert all(step_name(step) for step, _percent in seen)
+    assert EvaluationRun.objects.get().percent == 100
+
+
+def test_everything_is_on_record(trained: ModelVersion) -> None:
+    run = EvaluationRun.objects.get()
+    assert run.target == "purchase"
+    assert run.interactions_by_kind["all"]["purchase"] == trained.interactions
+    assert run.interactions_by_kind["before_cut"]["purchase"] < trained.interactions
+    assert {row["algorithm"] for row in run.tried if row["chosen"]} >= {"popularity", "repeat", "blend"}
+    assert {row["segment"] for row in run.segments} == {"new", "active", "loyal", "cold items"}
+    assert run.resources["seconds"] > 0
+    assert 0 < run.resources["median_ms"] <= run.resources["slow_ms"]
+    assert trained.parameters["weighing"]["kinds"]["purchase"] == 1.0
+    assert trained.reasons[0]["code"] == "first"
+
+
+def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
+    trained: ModelVersion, settings, folders: Path
+) -> None:  # type: ignore[no-untyped-def]
+    settings.PROMOTION_LATENCY_MS = 0.0
+    rejected = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    trained.refresh_from_db()
+    assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
+    assert [reason["code"] for reason in rejected.reasons] == ["latency"]
+    assert "ms are allowed" in rejected.explanation()
+
+
+def test_the_tasks_train_and_refresh(shop: None) -> None:
+    version = ModelVersion.objects.get(version=train_nightly())
+    assert version.status == ModelVersion.Status.ACTIVE
+    assert refresh_model() == "", "nothing has happened since"
