@@ -357,7 +357,7 @@ MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 
 # about how long one training takes, and what memory it may use beside the program itself
-TRAINING_SECONDS = read_int("TRAINING_SECONDS", 60, low=1, high=86_400)
+TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
 # what a new model must keep of the active one's coverage and of its quality for new customers, and how slow an answer may be
 PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)

