@@ -36,7 +36,7 @@ class News:
         arrays = refresh.part("news")
         return cls(
             arrays["indptr"],
-            Part(*(arrays[name] for name in Part._fields)),
+            Part(arrays["item"], arrays["order"], arrays["weight"], arrays["kind"]),
             IdMap.from_arrays(refresh.part("news-identifiers")),
             refresh.arrays["news_identifier_user"],
         )
@@ -45,7 +45,8 @@ class News:
         places = [
             slice(int(self.indptr[user]), int(self.indptr[user + 1])) for user in users if user < len(self.indptr) - 1
         ]
-        return [Part(*(column[place] for column in self.lines)) for place in places]
+        item, order, weight, kind = self.lines
+        return [Part(item[place], order[place], weight[place], kind[place]) for place in places]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from django.utils.formats import number_format
+
 from recommendations.training import figures
 from recommendations.training.models import EvaluationRun, ModelVersion
+
+
+def grouped(number: int) -> str:
+    return number_format(number, force_grouping=True)
 
 
 def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
@@ -14,6 +20,7 @@ def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
     card: dict[str, Any] = {
         "evaluation": run,
         "explanation": version.explanation(),
+        "sizes": {name: grouped(getattr(version, name)) for name in ("interactions", "users", "items")},
         "kinds": figures.kinds_table(run),
         "parts": figures.parts_table(run),
         "left_out": figures.left_out_table(run),

@@ -268,6 +268,8 @@ class _Choosing:
             self.ask("weights", 0.55)
             found[normalisation] = self.weights_of(fitted, past, self.part, WEIGHTS_PEOPLE, normalisation)
         best = max(found, key=lambda name: found[name].value)
+        for row in self.tried:  # of an earlier choice, of more algorithms than there was time for
+            row["chosen"] = row["chosen"] and row["algorithm"] != "blend"
         self.tried += [
             {
                 "algorithm": "blend",

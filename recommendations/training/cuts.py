@@ -72,7 +72,7 @@ def repeat_share(past: Interactions, later: Interactions) -> float:
     return float(now.multiply(then).nnz / now.nnz) if now.nnz else 0.0
 
 
-def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.int32]]:
+def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.integer]]:
     """The split with the past of a random part of the people, about ``lines`` interactions of it, and at most ``people`` to judge."""
     draws = np.random.default_rng(seed)
     counts = np.bincount(split.train.user, minlength=split.train.n_users)

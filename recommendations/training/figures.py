@@ -1,7 +1,7 @@
 """A training as the charts and tables of its model card show it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.formats import number_format
@@ -40,7 +40,7 @@ def interval_chart(run: EvaluationRun) -> dict[str, Any]:
     )
 
 
-def intervals_of(across: str, rows: list[tuple[str, Mapping[str, Any], bool]]) -> dict[str, Any]:
+def intervals_of(across: str, rows: Sequence[tuple[str, Mapping[str, Any], bool]]) -> dict[str, Any]:
     return {
         "kind": "intervals",
         "across": across,
@@ -190,7 +190,12 @@ def kinds_table(run: EvaluationRun) -> list[dict[str, Any]]:
     version = run.model_version
     weights = version.parameters.get("weighing", {}).get("kinds", {}) if version is not None else {}
     return [
-        {"name": kind_name(kind), "all": count, "before_cut": before.get(kind, 0), "weight": weights.get(kind)}
+        {
+            "name": kind_name(kind),
+            "all": number_format(count, force_grouping=True),
+            "before_cut": number_format(before.get(kind, 0), force_grouping=True),
+            "weight": weights.get(kind),
+        }
         for kind, count in everything.items()
     ]
 

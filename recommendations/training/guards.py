@@ -62,7 +62,12 @@ def reason(code: str, **values: float | str | None) -> Reason:
 
 def _why_promoted(evaluation: Evaluation, served: str, has_active: bool) -> Reason:
     value = evaluation.value(served, PRIMARY, AT)
-    shown = {"algorithm": served, "value": value.value, "low": value.low, "high": value.high}
+    shown: dict[str, float | str | None] = {
+        "algorithm": served,
+        "value": value.value,
+        "low": value.low,
+        "high": value.high,
+    }
     if not has_active:
         return reason("first", **shown)
     against = evaluation.difference(served, "active", PRIMARY, AT)

@@ -5,10 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from django.db import connection
+
+from catalog.locks import lock_key
 from catalog.progress import Progress
 from recommendations.training.choosing import AT, PRIMARY
 from recommendations.training.models import EvaluationRun
 
+LOCK = "training.train"
+# a lock of one 64-bit key stands there in two halves
+HELD = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND classid = %s AND objid = %s
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+"""
 WRITE_EVERY_S = 0.5
 Status = EvaluationRun.Status
 
@@ -64,7 +75,17 @@ def end(run: EvaluationRun, status: str, error: str) -> None:
 
 
 def running_training() -> EvaluationRun | None:
-    return EvaluationRun.objects.filter(status=Status.RUNNING).first()
+    """The training that is under way. A record that a killed one left behind is none: the lock went with its process."""
+    run = EvaluationRun.objects.filter(status=Status.RUNNING).first()
+    return run if run is not None and is_locked() else None
+
+
+def is_locked() -> bool:
+    """Whether any session of this database holds the lock of trainings."""
+    key = lock_key(LOCK) & 0xFFFF_FFFF_FFFF_FFFF
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, [key >> 32, key & 0xFFFF_FFFF])
+        return bool(cursor.fetchone()[0])
 
 
 def request_cancel(*, run_id: int, at: datetime) -> bool:

@@ -27,7 +27,7 @@ from recommendations.training.judge import Judgement, comparisons_of, figures_of
 from recommendations.training.latency import Latency, measure_latency
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import artifact_folder, promote
-from recommendations.training.runs import Tracker, recorded_run
+from recommendations.training.runs import LOCK, Tracker, recorded_run
 from recommendations.training.weighing import Weighing
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def train(
         TooLittleMemoryError: the data do not fit TRAINING_MEMORY_MB.
         TrainingCancelledError: somebody cancelled it.
     """
-    with exclusive("training.train"), recorded_run(started_at=started_at) as run, PeakMemory() as memory:
+    with exclusive(LOCK), recorded_run(started_at=started_at) as run, PeakMemory() as memory:
         budget = Budget(seconds or settings.TRAINING_SECONDS, settings.TRAINING_MEMORY_MB)
         step = Tracker(run, progress)
         step("reading the data", 0.01)

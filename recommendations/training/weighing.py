@@ -49,7 +49,9 @@ class Weighing:
 def weighing_space(interactions: Interactions) -> dict[str, tuple[float, ...]]:
     """What there is to choose: a weight for each kind that occurs beside purchases, and what quantity counts where it differs from 1."""
     counts = np.bincount(interactions.kind, minlength=len(KINDS))
-    space = {kind: KIND_STEPS for kind in KINDS if kind != "purchase" and counts[KIND_CODES[kind]]}
+    space: dict[str, tuple[float, ...]] = {
+        kind: KIND_STEPS for kind in KINDS if kind != "purchase" and counts[KIND_CODES[kind]]
+    }
     if not counts[KIND_CODES["purchase"]]:  # the worth of one kind alone makes no difference
         space = dict(list(space.items())[:-1])
     bought = interactions.kind == KIND_CODES["purchase"]

@@ -107,12 +107,14 @@
   }
 
   // Points with names beside them, or, where there are many (`plain`), names only under the pointer.
-  function points(spec, colours) {
+  function points(spec, colours, width) {
+    const names = spec.plain ? spec.labels.map(() => "") : unhidden(spec, width);
+    const end = Math.max(...spec.x) / 2;
     return {
       traces: [{
-        type: "scatter", mode: spec.plain ? "markers" : "markers+text", x: spec.x, y: spec.y, text: spec.labels,
-        textposition: "top center", textfont: { size: 11 }, cliponaxis: false,
-        hovertemplate: "%{text}<br>%{x}, %{y:.4f}<extra></extra>",
+        type: "scatter", mode: "markers+text", x: spec.x, y: spec.y, text: names, hovertext: spec.labels,
+        textposition: spec.x.map((x) => (x > end ? "top left" : "top right")), textfont: { size: 11 }, cliponaxis: false,
+        hovertemplate: "%{hovertext}<br>%{x}, %{y:.4f}<extra></extra>",
         marker: { size: spec.plain ? 8 : 11, color: spec.serves.map((serves) => (serves ? colours.main : colours.other)) },
       }],
       layout: layout(colours, {
@@ -121,6 +123,20 @@
         yaxis: { title: { text: spec.up, standoff: 8 }, rangemode: "tozero", nticks: 6 },
       }),
     };
+  }
+
+  // The names of those points that do not lie under the name of one before them; the others' are under the pointer.
+  function unhidden(spec, width) {
+    const across = Math.max(...spec.x) || 1;
+    const up = Math.max(...spec.y) || 1;
+    const taken = [];
+    return spec.labels.map((label, i) => {
+      const x = spec.x[i] / across;
+      const y = spec.y[i] / up;
+      if (taken.some((other) => Math.abs(other.x - x) < (width < PHONE ? 0.6 : 0.25) && Math.abs(other.y - y) < 0.08)) return "";
+      taken.push({ x, y });
+      return width < PHONE ? broken(label) : label;
+    });
   }
 
   const KINDS = { period, stages, map, intervals, points };

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -5,8 +6,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
+from catalog.locks import exclusive
 from recommendations.training import training_pages
 from recommendations.training.models import EvaluationRun, ModelVersion
+from recommendations.training.runs import LOCK
 from tests.makers import NOON
 
 LIST = "admin:training_modelversion_changelist"
@@ -19,8 +22,14 @@ def operator(client: Client, db: None) -> Client:
 
 
 @pytest.fixture
-def running(db: None) -> EvaluationRun:
-    return EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
+def running(db: None) -> Iterator[EvaluationRun]:
+    with exclusive(LOCK):
+        yield EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
+
+
+def test_a_record_that_a_killed_training_left_is_no_running_one(operator: Client) -> None:
+    EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
+    assert "Train now" in operator.get(reverse(LIST)).content.decode()
 
 
 def card(client: Client, version: ModelVersion, **query: str) -> str:
