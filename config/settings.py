@@ -383,6 +383,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "filters": {"without_ticks": {"()": "config.logs.WithoutTicks"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -390,7 +391,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"level": "WARNING"},
         # a line for each start of a task, which there is every two seconds
-        "celery.beat": {"level": "WARNING"},
+        "celery.beat": {"level": "INFO", "filters": ["without_ticks"]},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }
