@@ -72,7 +72,7 @@ def repeat_share(past: Interactions, later: Interactions) -> float:
     return float(now.multiply(then).nnz / now.nnz) if now.nnz else 0.0
 
 
-def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.integer]]:
+def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.int32]]:
     """The split with the past of a random part of the people, about ``lines`` interactions of it, and at most ``people`` to judge."""
     draws = np.random.default_rng(seed)
     counts = np.bincount(split.train.user, minlength=split.train.n_users)
@@ -80,9 +80,9 @@ def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Sp
     chosen = np.zeros(split.train.n_users, np.bool_)
     chosen[drawn[: int(np.searchsorted(np.cumsum(counts[drawn]), lines)) + 1]] = True
     judged = np.flatnonzero(chosen & (np.bincount(split.test.user, minlength=len(chosen)) > 0))
-    judged = np.sort(draws.permutation(judged)[:people]).astype(np.int32)
-    asked = np.isin(split.test.user, judged)
-    return Split(split.train.subset(chosen[split.train.user]), split.test.subset(asked)), judged
+    few: npt.NDArray[np.int32] = np.sort(draws.permutation(judged)[:people]).astype(np.int32)
+    asked = np.isin(split.test.user, few)
+    return Split(split.train.subset(chosen[split.train.user]), split.test.subset(asked)), few
 
 
 def kinds_in(interactions: Interactions) -> dict[str, int]:

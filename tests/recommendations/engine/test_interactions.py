@@ -126,3 +126,11 @@ def test_histories_are_oldest_first_for_the_people_asked_for():
     assert histories.rows(0, 1).item.tolist() == [2, 0]
     assert histories.rows(1, 2).item.tolist() == [1]
     assert histories.user.tolist() == [1, 0]
+
+
+def test_an_extended_map_keeps_its_rows_and_numbers_the_new_after_them():
+    known = IdMap.of(["b", "d"])
+    extended = known.extended(["a", "d", "c", "a"])
+    assert extended.ids() == ["b", "d", "a", "c"]
+    assert extended.rows(["b", "d", "a", "c", "x"]).tolist() == [0, 1, 2, 3, -1]
+    assert known.extended(["b"]) is known

@@ -36,13 +36,19 @@ def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, 
 
 def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: Loader) -> None:
     shown = preview(request=FOR_TEA, now=NOON, source=loader)
-    for entry in shown.items:
+    model = loader.current(now=NOON).model
+    history = model.history(users=model.user_rows(["user_id:user-0"]), recent=[])
+    rows = model.items.rows([entry.item.product_id for entry in shown.items]).tolist()
+    for entry, contributions in zip(shown.items, model.blend.explain_many(history, rows), strict=True):
+        assert sum(part.value for part in contributions) == pytest.approx(entry.item.score, rel=1e-4)
+        by_item: dict[int, float] = {}
+        for part in contributions:
+            by_item[part.item] = by_item.get(part.item, 0) + part.value
+        cause = max(by_item, key=lambda item: by_item[item])
         assert entry.item.reason is not None
-        by_product: dict[str, float] = {}
-        for cause in entry.causes:
-            by_product[cause.product_id] = by_product.get(cause.product_id, 0) + cause.percent
-        assert entry.item.reason.product_ids == [max(by_product, key=lambda name: by_product[name])]
-        assert sum(cause.percent for cause in entry.causes) <= 100.5
+        named = [model.items.id(cause)] if cause >= 0 else []
+        assert entry.item.reason.product_ids == named, "popularity names no product"
+        assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 
 
 def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion, loader: Loader) -> None:
