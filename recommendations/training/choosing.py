@@ -17,7 +17,7 @@ from recommendations.engine.evaluation.hits import hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.evaluation.splits import EmptySplitError
-from recommendations.engine.tuning import search
+from recommendations.engine.tuning import NothingFoundError, search
 from recommendations.training.budget import Budget, Size, TooLittleMemoryError, data_mb
 from recommendations.training.candidates import CANDIDATES, Candidate
 from recommendations.training.cuts import Cuts, some_people
@@ -94,6 +94,17 @@ def size_of(interactions: Interactions) -> Size:
     return Size(interactions.n_users, interactions.n_items, entries, len(interactions))
 
 
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The best of a candidate's trials, fitted on the part; seconds to fit it and to score a person."""
+
+    parameters: dict[str, Any]
+    value: float
+    fitted: Algorithm
+    fit_s: float
+    score_s: float
+
+
 class _Choosing:
     """Where choosing stands."""
 
@@ -103,6 +114,7 @@ class _Choosing:
         self.cuts, self.products, self.budget, self.step = cuts, products, budget, step
         self.candidates = candidates
         self.part, self.judged = some_people(cuts.validation, lines=TUNING_LINES, people=TUNING_PEOPLE, seed=SEED)
+        self.size = size_of(cuts.test.train)
         self.scale = len(cuts.validation.train) / max(len(self.part.train), 1)
         self.tried: list[dict[str, Any]] = []
         self.left_out: list[LeftOut] = []
@@ -114,16 +126,16 @@ class _Choosing:
             raise EmptySplitError("nobody of those drawn took anything in the validation part that counts")
         weighing = self.choose_weighing()
         past = weighing.of(self.part.train)
-        components, values, seconds = {}, {}, {}
+        components, values, seconds, fitted = {}, {}, {}, {}
         for name, candidate in self.affordable().items():
-            found = self.tune(name, candidate, past)
-            if found is not None:
-                components[name], values[name], seconds[name] = found
+            tuned = self.tune(name, candidate, past)
+            if tuned is not None:
+                components[name], values[name] = candidate.described(tuned.parameters), tuned.value
+                seconds[name], fitted[name] = (tuned.fit_s, tuned.score_s), tuned.fitted
         best = max(values.values(), default=0.0)
         for name in [one for one in components if values[one] < HOPELESS * best and not self.candidates[one].kept]:
             self.note(name, "no_help", value=values[name])
-            del components[name]
-        fitted = {name: self.fitted(described, past) for name, described in components.items()}
+            del components[name], fitted[name]
         chosen, normalisation, weights = self.weigh(fitted, past)
         for name in [name for name in components if not weights[name] and not self.candidates[name].kept]:
             self.note(name, "no_help", value=values[name])
@@ -138,7 +150,7 @@ class _Choosing:
 
     def affordable(self) -> dict[str, Candidate]:
         """Those that can be fitted one after the other, and kept, in the memory beside the data. Errors: TooLittleMemoryError."""
-        size = size_of(self.cuts.test.train)
+        size = self.size
         data = data_mb(size)
         if data >= self.budget.memory_mb:
             raise TooLittleMemoryError(memory_mb=self.budget.memory_mb, needed_mb=data, lines=size.lines)
@@ -175,20 +187,19 @@ class _Choosing:
         self.keep("kinds", found.tried, found.best)
         return Weighing.of_parameters(found.best.parameters)
 
-    def tune(
-        self, name: str, candidate: Candidate, past: Interactions
-    ) -> tuple[dict[str, Any], float, tuple[float, float]] | None:
-        """The best parameters within this candidate's share of the seconds; its value; seconds to fit and to score a person."""
+    def tune(self, name: str, candidate: Candidate, past: Interactions) -> "Tuned | None":
+        """The best parameters within this candidate's share of the seconds."""
         share = self.parameter_seconds(name)
         fitted: dict[str, Algorithm] = {}
-        taken = {"fit": 0.0, "score": 0.0}
+        tuned: Tuned | None = None
+        fit_s = 0.0
         histories = past.histories(self.judged)
         relevant = self.relevant(past)
-        size = size_of(past)
 
         def evaluate(parameters: dict[str, Any]) -> float:
+            nonlocal tuned, fit_s
             self.ask(name, 0.1 + 0.4 * self.place(name))
-            if candidate.megabytes(size, {**candidate.fixed, **parameters}) > self.budget.memory_mb:
+            if candidate.megabytes(self.size, {**candidate.fixed, **parameters}) > self.budget.memory_mb:
                 return float("nan")
             key = json.dumps({k: v for k, v in parameters.items() if k not in candidate.scoring}, sort_keys=True)
             clock = self.budget.clock
@@ -196,7 +207,7 @@ class _Choosing:
             if key not in fitted:
                 fitted.clear()
                 fitted[key] = fit_one(candidate.described(parameters), past, self.products)
-                taken["fit"] = clock() - began
+                fit_s = clock() - began
             algorithm = copy.copy(fitted[key])
             for parameter in candidate.scoring & parameters.keys():
                 setattr(algorithm, parameter, parameters[parameter])
@@ -209,8 +220,11 @@ class _Choosing:
                 seen_kinds=self.cuts.seen_kinds,
                 tie_seed=SEED,
             )
-            taken["score"] = (clock() - began) / max(len(histories), 1)
-            return mean(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
+            score_s = (clock() - began) / max(len(histories), 1)
+            value = mean(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
+            if tuned is None or np.isnan(tuned.value) or value > tuned.value:
+                tuned = Tuned(parameters, value, algorithm, fit_s, score_s)
+            return value
 
         try:
             found = search(
@@ -220,11 +234,11 @@ class _Choosing:
                 seed=SEED,
                 start=candidate.start,
             )
-        except NothingToLearnError:
+        except (NothingToLearnError, NothingFoundError):
             self.note(name, "nothing_to_learn")
             return None
         self.keep(name, found.tried, found.best)
-        return candidate.described(found.best.parameters), found.best.value, (taken["fit"], taken["score"])
+        return tuned
 
     def fitting_in_time(
         self,
@@ -249,10 +263,6 @@ class _Choosing:
                 self.note(name, "no_time", needed=costs[name], left=left)
                 del kept[name]
         return kept
-
-    def fitted(self, described: dict[str, Any], past: Interactions) -> Algorithm:
-        self.ask("weights", 0.5)
-        return fit_one(described, past, self.products)
 
     def weigh(self, fitted: dict[str, Algorithm], past: Interactions) -> tuple[ChosenWeights, str, dict[str, float]]:
         """Weights by the better of both normalisations, or by the first where the second would take too long.
