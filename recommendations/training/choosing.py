@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ PROBES = ("popularity", "repeat", "user-knn")
 LEAST_WEIGHT = 0.02  # what counts less costs every answer its time for nothing
 HOPELESS = 0.1  # of the best one's value: alone below that, nothing has helped a blend
 SHARE_OF_SECOND_NORMALISATION = 0.15
+SHARE_OF_SECOND_LOOK = 0.4  # of the seconds left, for weights by all people instead of those of the search
 KEPT_SHARE = 0.5  # of the memory that fitting takes, what the fitted arrays hold
 
 type Step = Callable[[str, float], None]
@@ -143,9 +144,12 @@ class _Choosing:
         affordable = self.fitting_in_time(components, weights, seconds)
         if len(affordable) < len(components):
             chosen, normalisation, weights = self.weigh({name: fitted[name] for name in affordable}, past)
-        kept = {name: components[name] for name in affordable if weights[name] or self.candidates[name].kept}
-        total = sum(weights[name] for name in kept)
-        shares = {name: round(weights[name] / total, 4) for name in kept}
+        used = {name: components[name] for name in affordable if weights[name]}
+        if self.may_look_again(used, seconds):
+            chosen, normalisation, weights = self.weigh_on_everybody(used, weighing)
+        kept = {name: components[name] for name in affordable if weights.get(name) or self.candidates[name].kept}
+        total = sum(weights.values())
+        shares = {name: round(weights.get(name, 0.0) / total, 4) for name in kept}
         return Choice(weighing, kept, shares, normalisation, chosen.value, chosen.single, self.tried, self.left_out)
 
     def affordable(self) -> dict[str, Candidate]:
@@ -250,33 +254,57 @@ class _Choosing:
 
         Each is fitted twice more on all of the data, once for the test and once to serve, and scored alone and in the blend.
         """
-        people = min(len(np.unique(self.cuts.test.test.user)), JUDGED_PEOPLE)
-        costs = {
-            name: 2 * self.scale * fit + score * (WEIGHTS_PEOPLE + 2 * people) for name, (fit, score) in seconds.items()
-        }
         kept = dict(components)
         left = max(self.budget.left() - SHARE_OF_JUDGING * self.budget.seconds, 0.0)
         for name in sorted(components, key=lambda one: weights[one]):
-            if sum(costs[one] for one in kept) <= left:
+            if self.cost(kept, seconds, fits=2) <= left:
                 break
             if not self.candidates[name].kept:
-                self.note(name, "no_time", needed=costs[name], left=left)
+                self.note(name, "no_time", needed=self.cost([name], seconds, fits=2), left=left)
                 del kept[name]
         return kept
 
-    def weigh(self, fitted: dict[str, Algorithm], past: Interactions) -> tuple[ChosenWeights, str, dict[str, float]]:
+    def cost(self, names: Iterable[str], seconds: Mapping[str, tuple[float, float]], *, fits: int) -> float:
+        """Seconds to fit them so many times on all of the data, to score the test people alone and blended, and to weigh."""
+        people = min(len(np.unique(self.cuts.test.test.user)), JUDGED_PEOPLE) * (fits > 1)
+        return sum(
+            fits * self.scale * seconds[name][0] + seconds[name][1] * (WEIGHTS_PEOPLE + 2 * people) for name in names
+        )
+
+    def may_look_again(self, used: Iterable[str], seconds: Mapping[str, tuple[float, float]]) -> bool:
+        """Whether the search has seen a part of the people only, and there is time to weigh by all of them."""
+        several = len(list(used)) > 1
+        return (
+            several and self.scale > 1 and self.cost(used, seconds, fits=1) < SHARE_OF_SECOND_LOOK * self.budget.left()
+        )
+
+    def weigh_on_everybody(
+        self, used: dict[str, dict[str, Any]], weighing: Weighing
+    ) -> tuple[ChosenWeights, str, dict[str, float]]:
+        """The weights once more, of what is to serve fitted on the whole past before the validation part, by more people."""
+        past = weighing.of(self.cuts.validation.train)
+        fitted = {}
+        for name, described in used.items():
+            self.ask("weights", 0.57)
+            fitted[name] = fit_one(described, past, self.products)
+        return self.weigh(fitted, past, everybody=True)
+
+    def weigh(
+        self, fitted: dict[str, Algorithm], past: Interactions, *, everybody: bool = False
+    ) -> tuple[ChosenWeights, str, dict[str, float]]:
         """Weights by the better of both normalisations, or by the first where the second would take too long.
 
         What hardly counts counts nothing.
         """
         found: dict[str, ChosenWeights] = {}
+        split, people = (self.cuts.validation, WEIGHTS_PEOPLE) if everybody else (self.part, TUNING_PEOPLE)
         began = self.budget.spent()
         for normalisation in NORMALISATIONS:
             took = self.budget.spent() - began
             if found and took > SHARE_OF_SECOND_NORMALISATION * self.budget.left():
                 break
             self.ask("weights", 0.55)
-            found[normalisation] = self.weights_of(fitted, past, self.part, WEIGHTS_PEOPLE, normalisation)
+            found[normalisation] = self.weights_of(fitted, past, split, people, normalisation)
         best = max(found, key=lambda name: found[name].value)
         for row in self.tried:  # of an earlier choice, of more algorithms than there was time for
             row["chosen"] = row["chosen"] and row["algorithm"] != "blend"

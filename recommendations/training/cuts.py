@@ -73,7 +73,10 @@ def repeat_share(past: Interactions, later: Interactions) -> float:
 
 
 def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Split, npt.NDArray[np.int32]]:
-    """The split with the past of a random part of the people, about ``lines`` interactions of it, and at most ``people`` to judge."""
+    """The split with the past and future of a random part of the people, about ``lines`` interactions of their past, and whom to judge.
+
+    These are at most ``people`` of those who have a future.
+    """
     draws = np.random.default_rng(seed)
     counts = np.bincount(split.train.user, minlength=split.train.n_users)
     drawn = draws.permutation(split.train.n_users)
@@ -81,8 +84,7 @@ def some_people(split: Split, *, lines: int, people: int, seed: int) -> tuple[Sp
     chosen[drawn[: int(np.searchsorted(np.cumsum(counts[drawn]), lines)) + 1]] = True
     judged = np.flatnonzero(chosen & (np.bincount(split.test.user, minlength=len(chosen)) > 0))
     few: npt.NDArray[np.int32] = np.sort(draws.permutation(judged)[:people]).astype(np.int32)
-    asked = np.isin(split.test.user, few)
-    return Split(split.train.subset(chosen[split.train.user]), split.test.subset(asked)), few
+    return Split(split.train.subset(chosen[split.train.user]), split.test.subset(chosen[split.test.user])), few
 
 
 def kinds_in(interactions: Interactions) -> dict[str, int]:
