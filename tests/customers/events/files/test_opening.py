@@ -86,6 +86,19 @@ def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
         (gzip.compress(TEXT)[:-9], "cannot be read to its end: .*Get it again"),
         (b"\x1f\x8b\x08\x00rubbish in place of data", "cannot be read to its end"),
     ],
+    # named, because gzip writes the second of the packing into the bytes and xdist's workers must name a test alike
+    ids=[
+        "nothing",
+        "blank lines",
+        "nothing, packed",
+        "UTF-16 with a mark",
+        "UTF-16",
+        "zip",
+        "Parquet",
+        "xz",
+        "gzip cut off",
+        "gzip's first bytes only",
+    ],
 )
 def test_what_is_no_file_of_lines_is_named(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(UnreadableFileError, match=message):
