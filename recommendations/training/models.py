@@ -99,6 +99,11 @@ class EvaluationRun(models.Model):
     ablation = models.JSONField(
         _("ablation"), default=list, help_text=_("What the blend loses without each of its parts.")
     )
+    cold_start = models.JSONField(
+        _("cold start"),
+        default=dict,
+        help_text=_("Figures of products and of people that were new at the cut: {“products”: …, “people”: …}."),
+    )
     interactions_by_kind = models.JSONField(
         _("interactions by kind"), default=dict, help_text=_("All, and those before the cut.")
     )
