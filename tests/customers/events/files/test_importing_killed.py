@@ -67,6 +67,7 @@ def test_ctrl_c_ends_with_a_message_and_keeps_what_was_taken(tmp_path: Path) -> 
         env=os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings"},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     with pipe.open("wb") as stream:  # held open: the import waits for more
         for number in range(6_000):
