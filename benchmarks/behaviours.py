@@ -35,7 +35,7 @@ from recommendations.engine.evaluation.hit_rate import hit_rate
 from recommendations.engine.evaluation.hits import hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.event_weights import EventWeights, weights_of, weights_space
+from recommendations.engine.event_weights import PARAMETERS, EventWeights, weights_of, weights_space
 from recommendations.engine.tuning import search
 
 NS = (5, 10)
@@ -172,7 +172,7 @@ class Ours:
         learnt, asked, rest = parts_of(parameters)
         self.model: Algorithm = ByKind(
             {"algorithm": VARIANTS.get(name, name), "parameters": rest},
-            dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days,
+            dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days, learnt.quantity, asked.quantity,
         )  # fmt: skip
 
     def fit(self, train: Interactions) -> None:
@@ -298,9 +298,8 @@ def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], 
 
 def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights, dict[str, Any]]:
     """Weights of learning, weights of the history, and what remains for the algorithm."""
-    events = (*KINDS, "half_life_days")
-    learnt = {key: parameters[key] for key in events if key in parameters}
-    asked = {key: parameters[HISTORY + key] for key in events if HISTORY + key in parameters}
+    learnt = {key: parameters[key] for key in PARAMETERS if key in parameters}
+    asked = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
     taken = {*learnt, *(HISTORY + key for key in asked)}
     rest = {key: value for key, value in parameters.items() if key not in taken}
     return weights_of(learnt), weights_of(asked), rest

@@ -5,7 +5,7 @@ Data in
                                 id(row), ids(rows), arrays(), from_arrays(arrays)
     Interactions                who did what with which product, and when; from_ids(user_ids=, item_ids=, order=, weight=, kind=,
                                 users=, items=, as_of=), from_rows(…), before(time), after(time), subset(chosen),
-                                weighted_by_kind({"view": 1, …}), user_items(half_life_days=), histories(users),
+                                user_items(half_life_days=), histories(users),
                                 baskets(gap_s=), users_by_activity(warm_below=)
     Products                    texts, categories and vectors of the items, in the order of their rows; of_columns(texts)
     Histories                   the past of n people to recommend from; of_lists(items, n_items=, weights=, orders=, kinds=,
@@ -20,8 +20,9 @@ Learning
     Blend.of_fitted(components, weights, normalisation)     algorithms/blend.py
     choose_weights(components=, train=, validation=, exclude_seen=, seed=, n=) → ChosenWeights     blend_search.py
     weights_for(components=, histories=, relevant=, exclude_seen=, n=)      the same for any histories, e.g. session prefixes
-    choose_event_weights(train=, evaluate=, budget_s=, seed=) → (EventWeights, Found)      what a view, a cart and a purchase are
-                                worth, and how fast that fades: event_weights.py; ByKind is any algorithm under such weights
+    EventWeights(kinds, half_life_days, quantity)   what a view, a cart and a purchase of several pieces are worth, and how fast that
+                                fades; of(interactions), of_histories(histories), as_json(): event_weights.py; ByKind is any algorithm so
+    choose_event_weights(train=, evaluate=, budget_s=, seed=, start=, candidates=) → (EventWeights, Found)
     search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
     RatingAlgorithm.predict(histories, rows, items)         stars by rating-baseline, rating-user-knn, rating-item-knn, rating-factors
                                 and rating-blend, weighted by least_squares (algorithms/rating_blend.py): ratings.py

@@ -1,6 +1,5 @@
 """What people did with products, as frozen arrays: the only form in which data enters the engine."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -126,15 +125,6 @@ class Interactions:
     def after(self, time: float) -> Self:
         """Interactions with order ≥ time."""
         return self.subset(self.order >= time)
-
-    def weighted_by_kind(self, weights: Mapping[str, float]) -> Self:
-        """Each weight multiplied by that of its kind, e.g. {"view": 1, "purchase": 5}; a kind not named counts 0."""
-        unknown = sorted(set(weights) - set(KINDS))
-        if unknown:
-            raise WrongInteractionsError(f"kind {unknown[0]!r} is unknown; known are {', '.join(KINDS)}")
-        factors = np.array([weights.get(name, 0.0) for name in KINDS], np.float32)
-        _refuse("weights", factors, ~(np.isfinite(factors) & (factors >= 0)), "finite and not negative")
-        return replace(self, weight=self.weight * factors[self.kind])
 
     def user_items(self, *, half_life_days: float | None = None) -> csr_array:
         """CSR (n_users, n_items) of summed weights; with a half-life h each is multiplied by 2^(−age / h) at as_of."""

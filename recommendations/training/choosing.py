@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recommendations.engine import ALGORITHMS, Algorithm, Interactions, Products, recommend
+from recommendations.engine import ALGORITHMS, KINDS, Algorithm, Interactions, Products, recommend
 from recommendations.engine.algorithms.blend import NORMALISATIONS
 from recommendations.engine.blend_search import ChosenWeights, choose_weights
 from recommendations.engine.contract import NothingToLearnError
@@ -17,11 +17,11 @@ from recommendations.engine.evaluation.hits import hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.evaluation.splits import EmptySplitError
+from recommendations.engine.event_weights import QUANTITY, USUAL, EventWeights, choose_event_weights, weights_space
 from recommendations.engine.tuning import NothingFoundError, search
 from recommendations.training.budget import Budget, Size, TooLittleMemoryError, data_mb
 from recommendations.training.candidates import CANDIDATES, Candidate
 from recommendations.training.cuts import Cuts, some_people
-from recommendations.training.weighing import Weighing, weighing_space
 
 PRIMARY, AT = "ndcg", 10
 SEED = 20261124
@@ -33,6 +33,11 @@ JUDGED_PEOPLE = 5000
 SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
 SHARE_OF_JUDGING = 0.2
 PROBES = ("popularity", "repeat", "user-knn")
+# of what the kinds are worth; how fast it fades each algorithm is asked for itself
+EVENT_WEIGHTS: dict[str, tuple[float, ...]] = {
+    **dict.fromkeys(KINDS, (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0)),
+    QUANTITY: (0.0, 0.25, 0.5, 1.0),
+}
 LEAST_WEIGHT = 0.02  # what counts less costs every answer its time for nothing
 HOPELESS = 0.1  # of the best one's value: alone below that, nothing has helped a blend
 SHARE_OF_SECOND_NORMALISATION = 0.15
@@ -58,7 +63,7 @@ class Choice:
     value: the blend's on the validation part, single each one's alone. tried: every row of every search.
     """
 
-    weighing: Weighing
+    weighing: EventWeights
     components: dict[str, dict[str, Any]]
     weights: dict[str, float]
     normalisation: str
@@ -168,28 +173,30 @@ class _Choosing:
                 self.note(name, "no_memory", needed=held + needs, bound=self.budget.memory_mb)
         return fitting
 
-    def choose_weighing(self) -> Weighing:
+    def choose_weighing(self) -> EventWeights:
         """By three cheap algorithms and their blend, which see a person's own habit and what goes together."""
-        space = weighing_space(self.part.train)
         probes = {name: self.candidates[name] for name in PROBES if name in self.candidates}
-        if not space or not probes or not len(self.judged):
-            return Weighing()
-        usual = Weighing()
-        start = {name: usual.quantity if name == "quantity" else usual.kinds[name] for name in space}
+        if not weights_space(self.part.train, candidates=EVENT_WEIGHTS) or not probes or not len(self.judged):
+            return USUAL
 
-        def evaluate(parameters: dict[str, Any]) -> float:
+        def evaluate(weights: EventWeights) -> float:
             self.ask("kinds", 0.0)
-            past = Weighing.of_parameters(parameters).of(self.part.train)
+            past = weights.of(self.part.train)
             if not len(past):
                 return float("nan")
             fitted = fit_all({name: one.described(one.start) for name, one in probes.items()}, past, self.products)
             return self.weights_of(fitted, past, self.part, len(self.judged), "max").value
 
-        found = search(
-            space=space, evaluate=evaluate, budget_s=self.budget.seconds * SHARE_OF_KINDS, seed=SEED, start=start
+        weights, found = choose_event_weights(
+            train=self.part.train,
+            evaluate=evaluate,
+            budget_s=self.budget.seconds * SHARE_OF_KINDS,
+            seed=SEED,
+            start=USUAL,
+            candidates=EVENT_WEIGHTS,
         )
         self.keep("kinds", found.tried, found.best)
-        return Weighing.of_parameters(found.best.parameters)
+        return weights
 
     def tune(self, name: str, candidate: Candidate, past: Interactions) -> "Tuned | None":
         """The best parameters within this candidate's share of the seconds."""
@@ -279,7 +286,7 @@ class _Choosing:
         )
 
     def weigh_on_everybody(
-        self, used: dict[str, dict[str, Any]], weighing: Weighing
+        self, used: dict[str, dict[str, Any]], weighing: EventWeights
     ) -> tuple[ChosenWeights, str, dict[str, float]]:
         """The weights once more, of what is to serve fitted on the whole past before the validation part, by more people."""
         past = weighing.of(self.cuts.validation.train)

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from customers.events.vocabulary import NAMES, Meaning
 from customers.warehouse.connection import Warehouse, warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
+from recommendations.engine.event_weights import EventWeights
 from recommendations.training.cuts import kinds_in
-from recommendations.training.weighing import Weighing
 
 # what an event says somebody did; a purchase is taken from the orders
 KIND_OF_MEANING = {
@@ -55,7 +55,7 @@ class TrainingData:
     identifier_user: npt.NDArray[np.int32]
     fingerprint: str
 
-    def weighed(self, weighing: Weighing) -> "TrainingData":
+    def weighed(self, weighing: EventWeights) -> "TrainingData":
         """The same with the weights that a training has chosen."""
         return replace(self, interactions=weighing.of(self.interactions))
 

@@ -12,6 +12,7 @@ from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.blend_search import without_each
 from recommendations.engine.evaluation import Evaluation, SegmentResult, by_segment, intervals, judge
 from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.event_weights import USUAL, EventWeights
 from recommendations.training.choosing import (
     AT,
     JUDGED_PEOPLE,
@@ -24,7 +25,6 @@ from recommendations.training.choosing import (
     number,
 )
 from recommendations.training.cuts import Cuts
-from recommendations.training.weighing import Weighing
 
 SEGMENT_METRICS = ("ndcg", "hit_rate")
 SHOWN_AT = (5, 10, 20)
@@ -86,13 +86,13 @@ class _Fits:
         self.fitted: dict[str, Algorithm] = {}
         self.pasts: dict[str, Interactions] = {}
 
-    def past(self, weighing: Weighing) -> Interactions:
+    def past(self, weighing: EventWeights) -> Interactions:
         key = json.dumps(weighing.as_json(), sort_keys=True)
         if key not in self.pasts:
             self.pasts[key] = weighing.of(self.train)
         return self.pasts[key]
 
-    def of(self, described: Mapping[str, Any], weighing: Weighing) -> Algorithm:
+    def of(self, described: Mapping[str, Any], weighing: EventWeights) -> Algorithm:
         key = json.dumps([described, weighing.as_json()], sort_keys=True)
         if key not in self.fitted:
             self.step("fitting for the test", 0.6)
@@ -125,7 +125,7 @@ def _beside_active(
     step: Step,
 ) -> Evaluation:
     """The evaluation with the version that serves now: it sees the past under its own weights, for the same people."""
-    weighing = Weighing(**recipe["weighing"]) if "weighing" in recipe else Weighing()
+    weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else USUAL
     used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
     parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
     active = Blend.of_fitted(parts, used, recipe["normalisation"])

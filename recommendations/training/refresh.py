@@ -22,11 +22,11 @@ from customers.warehouse.connection import warehouse
 from recommendations.engine import IdMap, Interactions, restore
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.event_weights import EventWeights
 from recommendations.training.artifacts import Artifact, open_artifact, save_artifact
 from recommendations.training.extract import identifiers_of, interactions_of, interactions_table
 from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import announce, artifact_folder, serving_name
-from recommendations.training.weighing import Weighing
 
 Status = ModelVersion.Status
 NOBODY = pa.table(
@@ -62,7 +62,7 @@ def refresh(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
         base = open_artifact(folder=artifact_folder(version), checksum=version.checksum)
         if not base.part("customers"):
             raise NothingToRefreshError(f"{version.version} was trained before there were refreshes: train again.")
-        news = read_news(base=base, weighing=Weighing(**version.parameters["weighing"]), as_of=as_of)
+        news = read_news(base=base, weighing=EventWeights(**version.parameters["weighing"]), as_of=as_of)
         if not len(news.interactions):
             raise NothingToRefreshError(f"Nothing has happened since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
@@ -70,7 +70,7 @@ def refresh(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
         return put_in_place(version=version, folder=folder, checksum=checksum, as_of=as_of)
 
 
-def read_news(*, base: Artifact, weighing: Weighing, as_of: datetime) -> News:
+def read_news(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> News:
     since = datetime.fromtimestamp(base.saved["as_of"], UTC)
     with warehouse() as tables:
         told = interactions_table(tables, since=since, as_of=max(as_of, since))

@@ -16,6 +16,7 @@ from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.evaluation.splits import EmptySplitError
+from recommendations.engine.event_weights import USUAL
 from recommendations.training.artifacts import Artifact, save_artifact
 from recommendations.training.budget import Budget, PeakMemory
 from recommendations.training.candidates import CANDIDATES, started
@@ -28,7 +29,6 @@ from recommendations.training.latency import Latency, measure_latency
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import artifact_folder, promote
 from recommendations.training.runs import LOCK, Tracker, recorded_run
-from recommendations.training.weighing import Weighing
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
@@ -112,7 +112,7 @@ def judged_choice(*, data: TrainingData, budget: Budget, step: Step) -> Judged:
 def unjudged_choice(data: TrainingData) -> Choice:
     components = {name: described for name, described in started(CANDIDATES).items() if name in SHORT_HISTORY}
     weights = dict.fromkeys(components, round(1.0 / len(components), 4))
-    return Choice(Weighing(), components, weights, "max", float("nan"), {}, [], [])
+    return Choice(USUAL, components, weights, "max", float("nan"), {}, [], [])
 
 
 def fit_to_serve(*, data: TrainingData, choice: Choice) -> tuple[TrainingData, Blend]:

@@ -11,6 +11,7 @@ from recommendations.engine.contract import (
     Scores,
     WrongModelError,
     register,
+    require_weight,
     restore,
 )
 from recommendations.engine.event_weights import EventWeights
@@ -21,9 +22,9 @@ from recommendations.engine.products import Products
 
 @register
 class ByKind(Algorithm):
-    """score(u, i) = that of `component` for the history u with weights w · `history_weights`[kind] · 2^(−age / history half-life).
+    """score(u, i) = that of `component` for the history u weighed by `EventWeights`(history_weights, history_half_life_days, history_quantity).
 
-    The component has learnt from weights w · `weights`[kind] · 2^(−age / half-life). component: {"algorithm": registered name,
+    The component has learnt from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
     "parameters": {…}}; kinds that are not named count 1. Both sets of weights are chosen on a validation part: `event_weights`.
     Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; weights of their own for the history are ours.
     """
@@ -38,15 +39,20 @@ class ByKind(Algorithm):
         half_life_days: float | None = None,
         history_weights: Mapping[str, float] | None = None,
         history_half_life_days: float | None = None,
+        quantity: float = 1.0,
+        history_quantity: float = 1.0,
     ):
         self.component = component
         self.weights = weights
         self.half_life_days = half_life_days
         self.history_weights = history_weights
         self.history_half_life_days = history_half_life_days
+        self.quantity = quantity
+        self.history_quantity = history_quantity
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        weighed = EventWeights(self.weights or {}, self.half_life_days).of(interactions)
+        require_weight(interactions)
+        weighed = EventWeights(self.weights or {}, self.half_life_days, self.quantity).of(interactions)
         made = ALGORITHMS[self.component["algorithm"]](**self.component["parameters"])
         self.component_: Algorithm = made.fit(weighed, products)
         return self
@@ -73,4 +79,5 @@ class ByKind(Algorithm):
         return model
 
     def _asked(self, histories: Histories) -> Histories:
-        return EventWeights(self.history_weights or {}, self.history_half_life_days).of_histories(histories)
+        weights = EventWeights(self.history_weights or {}, self.history_half_life_days, self.history_quantity)
+        return weights.of_histories(histories)

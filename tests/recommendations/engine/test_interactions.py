@@ -106,14 +106,6 @@ def test_before_and_after_share_nothing_and_lose_nothing():
     assert past.as_of == cut
 
 
-def test_kinds_are_weighed_by_name():
-    interactions = make(kind=[0, 4, 4], weight=[1, 1, 2])
-    assert interactions.weighted_by_kind({"view": 1, "purchase": 5}).weight.tolist() == [1, 5, 10]
-    assert interactions.weighted_by_kind({"view": 1}).weight.tolist() == [1, 0, 0]
-    with pytest.raises(WrongInteractionsError, match="'sale'"):
-        interactions.weighted_by_kind({"sale": 1})
-
-
 def test_people_are_cold_warm_or_hot():
     interactions = make(user_ids=["a"] * 5 + ["b"], item_ids=["x"] * 6, users=IdMap.of(["a", "b", "c"]))
     named = interactions.users_by_activity(warm_below=5)

@@ -6,6 +6,7 @@ import pytest
 from catalog.models import Product
 from customers.warehouse.export import export_warehouse
 from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.event_weights import EventWeights
 from recommendations.serving import loading
 from recommendations.serving.loading import Loader
 from recommendations.serving.recommend import Request, recommend
@@ -13,7 +14,6 @@ from recommendations.training.extract import extract
 from recommendations.training.models import ModelVersion
 from recommendations.training.refresh import NothingToRefreshError, refresh
 from recommendations.training.train import train
-from recommendations.training.weighing import Weighing
 from tests.makers import NOON, make_customer, make_order
 from tests.recommendations.shop import customer_of
 
@@ -38,7 +38,7 @@ def test_counts_are_those_of_a_full_fit(moved_on: ModelVersion, loader: Loader) 
     refresh(as_of=LATER)
     part = loader.current(now=LATER).model.blend.components_["popularity"]
     assert isinstance(part, Popularity)
-    weighing = Weighing(**moved_on.parameters["weighing"])
+    weighing = EventWeights(**moved_on.parameters["weighing"])
     whole = Popularity(**part.parameters()).fit(weighing.of(extract(as_of=LATER).interactions))
     np.testing.assert_allclose(part.counts_, whole.counts_, rtol=1e-5)
 
