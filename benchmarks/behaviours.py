@@ -107,8 +107,8 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
     },
     "person-neighbours": {"gap_s": (86_400.0, 7 * 86_400.0, None), **NEIGHBOURS},
     "ials": {
-        "unobserved_weight": (0.01, 0.03, 0.1, 0.3, 1.0),
-        "regularisation": (0.001, 0.003, 0.01, 0.03, 0.1),
+        "unobserved_weight": (2.0, 5.0, 16.0, 50.0, 160.0),
+        "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
         "factors": (32, 64, 128),
     },
     "implicit-cosine": {"K": (20, 50, 100, 200, 400)},

@@ -66,10 +66,11 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
     },
     "ease": {"regularisation": (10.0, 30.0, 100.0, 200.0, 400.0, 800.0, 1600.0)},
     "ials": {
-        "regularisation": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
-        "unobserved_weight": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
+        "unobserved_weight": (2.0, 5.0, 16.0, 50.0, 160.0),
         "factors": (32, 64, 128, 256),
-        "iterations": (8, 16),
+        "frequency_exponent": (0.5, 0.75, 1.0),
+        "iterations": (6, 8, 12, 16),
     },
     "clusters": {
         "clusters": (10, 30, 100, 300),
@@ -94,7 +95,7 @@ STARTS: dict[str, dict[str, Any]] = {
     },
     "rp3beta": {"damping": 0.5, "exponent": 1.0, "k": 200},
     "ease": {"regularisation": 200.0},
-    "ials": {"regularisation": 0.001, "unobserved_weight": 0.1, "factors": 64, "iterations": 8},
+    "ials": {"regularisation": 0.05, "unobserved_weight": 16.0, "factors": 64, "frequency_exponent": 1.0, "iterations": 8},
     "clusters": {"clusters": 100, "damping": 0.25, "smoothing": 10.0},
     "implicit-cosine": {"K": 100},
     "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},

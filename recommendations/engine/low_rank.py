@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 
 OVERSAMPLING = 16
 PASSES = 6
+POWER_PASSES = 30
 
 
 def right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.NDArray[np.float32]:
@@ -26,6 +27,22 @@ def right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.ND
     _, sizes, directions = np.linalg.svd(matrix @ basis, full_matrices=False)
     kept = min(rank, int((sizes > 1e-6 * max(float(sizes[0]), 1e-30)).sum()))
     return (basis @ directions[:kept].T).astype(np.float32)
+
+
+def largest_singular_value(matrix: csr_array) -> float:
+    """Of a matrix without negative entries, from below, by power iteration from a vector of ones: its leading vector has no negative
+    entries either, so that the start is never at right angles to it (Perron & Frobenius).
+    """
+    across = csr_array(matrix.T)
+    vector = np.ones(matrix.shape[1])
+    size = 0.0
+    for _ in range(POWER_PASSES):
+        image = matrix @ (vector / np.linalg.norm(vector))
+        last, size = size, float(np.linalg.norm(image))
+        vector = across @ image
+        if not size or size - last < 1e-4 * size:
+            break
+    return size
 
 
 def _orthonormal(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -169,10 +169,10 @@ CANDIDATES: dict[str, Candidate] = {
     ),
     "ials": Candidate(
         "ials",
-        {"factors": 32, "unobserved_weight": 0.1, "regularisation": 0.003, "iterations": 6, "half_life_days": 180.0},
+        {"factors": 32, "unobserved_weight": 16.0, "regularisation": 0.05, "iterations": 6, "half_life_days": 180.0},
         {
-            "unobserved_weight": (0.01, 0.03, 0.1, 0.3),
-            "regularisation": (0.001, 0.003, 0.01, 0.03),
+            "unobserved_weight": (2.0, 5.0, 16.0, 50.0),
+            "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
             "factors": (16, 32, 64),
             "half_life_days": HALF_LIVES[2:],
         },

@@ -11,9 +11,10 @@ from recommendations.engine import kernels
 from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
+from recommendations.engine.low_rank import largest_singular_value
 from recommendations.engine.parallel import map_blocks
 from recommendations.engine.products import Products
-from recommendations.engine.sparse import dense_product, transposed
+from recommendations.engine.sparse import dense_product, reciprocal, scaled_columns, scaled_rows, transposed
 from recommendations.engine.weighting import entrywise
 
 
@@ -22,21 +23,29 @@ class IALS(Algorithm):
     """score(u, i) = x_u · y_i, x and y from the minimum of
     Σ_(u,i) w_ui (1 − x_u · y_i)² + α Σ_u Σ_i (x_u · y_i)² + λ (Σ_u s_u |x_u|² + Σ_i s_i |y_i|²).
 
-    The first sum goes over what people have, w its weight under `weighting`; α `unobserved_weight` for all pairs; λ `regularisation`
-    with s_u = (n_u + α · items)^ν and s_i = (n_i + α · people)^ν, n the number of entries and ν `frequency_exponent`. Each of
-    `iterations` sweeps once over people and once over items by `steps` conjugate-gradient steps from where the last one ended.
-    People's vectors are not stored: that of any history, known or new, is the exact solution given the items' vectors. Sources:
-    Hu, Koren & Volinsky, ICDM 2008; λ and α: Rendle et al., RecSys 2022; conjugate gradients: Takács et al., RecSys 2011.
+    The first sum goes over what people have, w its weight under `weighting`; s_u = (n_u + α · items)^ν and s_i = (n_i + α ·
+    people)^ν with n the number of entries and ν `frequency_exponent`. Each of `iterations` sweeps once over people and once over
+    items by `steps` conjugate-gradient steps from where the last one ended. People's vectors are not stored: that of any history,
+    known or new, is the exact solution given the items' vectors.
+
+    α and λ are told so that they mean the same in every catalogue. α · people · items = `unobserved_weight` · Σ w: all pairs
+    together weigh that many times what people have. λ = `regularisation` · λ₀, 0 < `regularisation` < 1, with λ₀ the largest
+    singular value of diag(s_u)^−½ · W · diag(s_i)^−½: at 0 the objective curves as λ (Σ s_u |x_u|² + Σ s_i |y_i|²) − 2 Σ w_ui
+    x_u · y_i, so from λ₀ on 0 is a minimum and every vector ends there; an absolute λ that suits one shop does so to one with
+    far more products.
+
+    Sources: Hu, Koren & Volinsky, ICDM 2008; s, ν and the weight of all pairs: Rendle et al., RecSys 2022; conjugate gradients:
+    Takács et al., RecSys 2011. λ₀ is our own.
     """
 
     name = "ials"
-    fitted = ("item_vectors_", "gram_")
+    fitted = ("item_vectors_", "gram_", "penalties_")
 
     def __init__(
         self,
         factors: int = 64,
-        regularisation: float = 0.003,
-        unobserved_weight: float = 0.1,
+        regularisation: float = 0.05,
+        unobserved_weight: float = 16.0,
         frequency_exponent: float = 1.0,
         iterations: int = 12,
         steps: int = 3,
@@ -59,12 +68,13 @@ class IALS(Algorithm):
         for name in ("factors", "iterations", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not (self.regularisation > 0 and self.unobserved_weight >= 0):
+        if not (0 < self.regularisation < 1 and self.unobserved_weight >= 0):
             raise ValueError(
-                "regularisation must be above 0 and unobserved_weight at least 0, "
+                "regularisation must be above 0 and below 1 and unobserved_weight at least 0, "
                 f"got {self.regularisation} and {self.unobserved_weight}"
             )
         user_items = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        self.penalties_ = self._penalties(user_items)
         item_users = transposed(user_items)
         draws = np.random.default_rng(self.seed)
         items = draws.normal(0, 0.1 / np.sqrt(self.factors), (interactions.n_items, self.factors)).astype(np.float32)
@@ -118,12 +128,24 @@ class IALS(Algorithm):
             len(rows),
         )  # fmt: skip
 
+    def _penalties(self, user_items: csr_array) -> npt.NDArray[np.float64]:
+        """α and λ."""
+        n_users, n_items = user_items.shape
+        alpha = self.unobserved_weight * float(user_items.sum(dtype=np.float64)) / n_users / n_items
+        of_users = self._sizes(np.diff(user_items.indptr), alpha, n_items)
+        of_items = self._sizes(np.bincount(user_items.indices, minlength=n_items), alpha, n_users)
+        scaled = scaled_columns(scaled_rows(user_items, np.sqrt(reciprocal(of_users))), np.sqrt(reciprocal(of_items)))
+        return np.array([alpha, self.regularisation * largest_singular_value(scaled)])
+
+    def _sizes(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
+        return (counts + alpha * n_others) ** self.frequency_exponent
+
     def _gram(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return self.unobserved_weight * (vectors.T @ vectors).astype(np.float64)
+        return self.penalties_[0] * (vectors.T @ vectors).astype(np.float64)
 
     def _ridges(self, matrix: csr_array, n_others: int) -> npt.NDArray[np.float32]:
-        sizes = np.diff(matrix.indptr) + self.unobserved_weight * n_others
-        return (self.regularisation * sizes**self.frequency_exponent).astype(np.float32)
+        alpha, scale = self.penalties_
+        return (scale * self._sizes(np.diff(matrix.indptr), alpha, n_others)).astype(np.float32)
 
     def _rows(self, histories: Histories) -> csr_array:
         self.require_fit()

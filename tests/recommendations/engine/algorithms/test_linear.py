@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recommendations.engine import Histories, Interactions, recommend
+from recommendations.engine import Histories, IdMap, Interactions, recommend
 from recommendations.engine.algorithms.ease import EASE, TooManyItemsError
 from recommendations.engine.algorithms.ials import IALS
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
@@ -69,22 +69,61 @@ def make_blocks() -> Interactions:
 def objective(model: IALS, X: np.ndarray, people: np.ndarray, items: np.ndarray) -> float:
     scores = people @ items.T
     has = X > 0
-    s_people = (has.sum(axis=1) + model.unobserved_weight * X.shape[1]) ** model.frequency_exponent
-    s_items = (has.sum(axis=0) + model.unobserved_weight * X.shape[0]) ** model.frequency_exponent
+    alpha, scale = model.penalties_
+    s_people = (has.sum(axis=1) + alpha * X.shape[1]) ** model.frequency_exponent
+    s_items = (has.sum(axis=0) + alpha * X.shape[0]) ** model.frequency_exponent
     ridge = s_people @ np.square(people).sum(axis=1) + s_items @ np.square(items).sum(axis=1)
-    squares = model.unobserved_weight * np.square(scores).sum()
-    return float((X * np.square(1 - scores)).sum() + squares + model.regularisation * ridge)
+    return float((X * np.square(1 - scores)).sum() + alpha * np.square(scores).sum() + scale * ridge)
+
+
+def test_penalties_are_told_as_shares_of_the_data():
+    interactions = make_random_interactions()
+    X = (interactions.user_items().toarray() > 0).astype(float)
+    alpha, scale = IALS(regularisation=0.3, unobserved_weight=5.0, frequency_exponent=0.8).fit(interactions).penalties_
+    assert alpha * X.size == pytest.approx(5.0 * X.sum())
+    s_people = (X.sum(axis=1) + alpha * X.shape[1]) ** 0.8
+    s_items = (X.sum(axis=0) + alpha * X.shape[0]) ** 0.8
+    largest = np.linalg.svd(X / np.sqrt(s_people[:, None] * s_items))[1][0]
+    assert scale == pytest.approx(0.3 * largest, rel=1e-3)
+
+
+def make_tastes(n_items: int) -> Interactions:
+    """Forty people of eight tastes, each with six of the ten products of theirs, in a catalogue most of which nobody bought."""
+    draws = np.random.default_rng(2)
+    rows = [(user, 10 * (user % 8) + item) for user in range(40) for item in draws.permutation(10)[:6]]
+    user, item = np.array(rows).T
+    return Interactions.from_rows(
+        user=user,
+        item=item,
+        users=IdMap.of([f"{row:02d}" for row in range(40)]),
+        items=IdMap.of([f"{row:05d}" for row in range(n_items)]),
+    )
+
+
+@pytest.mark.parametrize("n_items", [80, 20_000])
+def test_catalogue_of_any_size_leaves_the_tastes_to_be_seen(n_items):
+    interactions = make_tastes(n_items)
+    model = IALS(factors=8).fit(interactions)
+    first = recommend(model, interactions.histories(), 4, exclude_seen=True).items
+    np.testing.assert_array_equal(first // 10, np.tile(np.arange(40)[:, None] % 8, 4))
+
+
+def test_no_regularisation_that_is_allowed_ends_in_nothing():
+    interactions = make_random_interactions()
+    almost = IALS(factors=4, regularisation=0.9, iterations=100).fit(interactions)
+    assert np.linalg.norm(almost.item_vectors_) > 0.1
 
 
 def test_vector_of_a_history_is_the_exact_minimum_given_the_items():
     interactions = make_random_interactions()
     model = IALS(factors=5, regularisation=0.05, weighting="log").fit(interactions)
+    alpha, scale = model.penalties_
     Y = model.item_vectors_.astype(float)
     w = np.log1p(interactions.user_items().toarray().astype(float))
     found = model.vectors(interactions.histories())
     for user in (0, 7, 33):
-        ridge = 0.05 * ((w[user] > 0).sum() + 0.1 * len(Y))
-        system = 0.1 * Y.T @ Y + ridge * np.eye(5) + (Y.T * w[user]) @ Y
+        ridge = scale * ((w[user] > 0).sum() + alpha * len(Y))
+        system = alpha * Y.T @ Y + ridge * np.eye(5) + (Y.T * w[user]) @ Y
         np.testing.assert_allclose(found[user], np.linalg.solve(system, Y.T @ w[user]), rtol=1e-3, atol=1e-5)
 
 
@@ -126,7 +165,7 @@ def test_withheld_squares_of_the_checkerboard_come_back_first(model):
 @pytest.mark.parametrize(
     ("model", "named"),
     [(EASE(k=0), "k"), (EASE(regularisation=0.0), "regularisation"), (IALS(factors=0), "factors"), (IALS(steps=0), "steps"),
-     (IALS(regularisation=0.0), "regularisation"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
+     (IALS(regularisation=0.0), "regularisation"), (IALS(regularisation=1.0), "regularisation"), (IALS(unobserved_weight=-1.0), "unobserved_weight")],
 )  # fmt: skip
 def test_wrong_parameters_are_named(model, named):
     with pytest.raises(ValueError, match=named):
