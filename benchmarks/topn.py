@@ -1,5 +1,8 @@
 """Top-n on a given split, "user item item …" a line in TRAIN and in TEST, full ranking without what is in TRAIN.
 
+With --repeats what is in TRAIN may be bought again: nothing is left out of the ranking, an item that stands in a line several times
+counts as often, and lines must be oldest first, for validation is then the newest part of each line, not one at random.
+
 Parameters of every algorithm, ours and `implicit`'s, are chosen on a part of TRAIN held out at random, by the same search within
 --budget seconds each; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one best on the held-out
 part. benchmarks.topn_files makes such files.
@@ -23,7 +26,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from benchmarks.neighbours import peak_mb, say
-from benchmarks.topn_files import read_interactions
+from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.blend_search import choose_weights
@@ -40,6 +43,7 @@ N = 20
 BLEND_OF = 5
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "popularity": {},
+    "repeat": {},
     "item-knn": {
         "weighting": ("binary", "tf-idf", "bm25"),
         "k": (20, 50, 100, 200, 400),
@@ -51,11 +55,11 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "shrinkage": (0.0, 5.0, 20.0, 100.0),
     },
     "graph-filter": {
-        "power": (0.6, 0.8, 1.0, 1.2, 1.4, 1.7),
-        "low_pass_rank": (0, 64, 256),
+        "power": (0.5, 0.6, 0.8, 1.0, 1.2, 1.4, 1.7),
         "item_exponent": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
         "user_exponent": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
         "target_exponent": (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4),
+        "low_pass_rank": (0, 64, 256),
         "k": (100, 300, 1000, 3000),
         "low_pass_weight": (0.1, 0.3, 1.0, 3.0),
     },
@@ -90,7 +94,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "item-knn": {"weighting": "bm25", "k": 100, "shrinkage": 0.0},
     "user-knn": {"k": 200, "idf": True, "shrinkage": 0.0},
     "graph-filter": {
-        "power": 1.0, "item_exponent": 0.5, "user_exponent": 0.5, "target_exponent": 0.0, "k": 300, "low_pass_rank": 0,
+        "power": 1.2, "item_exponent": 0.5, "user_exponent": 0.5, "target_exponent": 0.0, "k": 300, "low_pass_rank": 0,
         "low_pass_weight": 0.3,
     },
     "rp3beta": {"damping": 0.5, "exponent": 1.0, "k": 200},
@@ -115,14 +119,15 @@ class Task:
     train: Interactions
     histories: Histories
     relevant: csr_array
+    exclude_seen: bool
 
     @classmethod
-    def of(cls, split: Split, *, people: int | None = None, seed: int = 0) -> "Task":
+    def of(cls, split: Split, *, exclude_seen: bool = True, people: int | None = None, seed: int = 0) -> "Task":
         users = np.unique(split.test.user)
         if people is not None and len(users) > people:
             users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-        relevant = relevant_items(split.test, split.train, users, exclude_seen=True)
-        return cls(split.train, split.train.histories(users), relevant)
+        relevant = relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
+        return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """(people, 2): recall@20 and ndcg@20."""
@@ -137,8 +142,8 @@ class Ours:
     def fit(self, train: Interactions) -> None:
         self.model.fit(train)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        return recommend(self.model, histories, N, exclude_seen=True, tie_seed=0).items
+    def best(self, task: Task) -> npt.NDArray[np.int32]:
+        return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
 
 class Theirs:
@@ -152,9 +157,9 @@ class Theirs:
             self.model = self.make()
             self.model.fit(csr_matrix(train.user_items()), show_progress=False)
 
-    def best(self, histories: Histories) -> npt.NDArray[np.int32]:
-        own = csr_matrix(histories.matrix())
-        items, scores = self.model.recommend(histories.user, own, N=N, filter_already_liked_items=True)
+    def best(self, task: Task) -> npt.NDArray[np.int32]:
+        users, own = task.histories.user, csr_matrix(task.histories.matrix())
+        items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
         return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
 
@@ -165,13 +170,20 @@ def main() -> None:
         f"{split.train.n_users:,} people, {split.train.n_items:,} items, "
         f"{len(split.train):,} pairs to learn from, {len(split.test):,} to find"
     )
-    validation = hold_out(split.train, share=arguments.share, seed=arguments.seed)
-    tuning = Task.of(validation, people=arguments.people, seed=arguments.seed)
-    test = Task.of(split)
+    exclude_seen = not arguments.repeats
+    validation = (
+        newest_out(split.train, arguments.share)
+        if arguments.repeats
+        else hold_out(split.train, share=arguments.share, seed=arguments.seed)
+    )
+    tuning = Task.of(validation, exclude_seen=exclude_seen, people=arguments.people, seed=arguments.seed)
+    test = Task.of(split, exclude_seen=exclude_seen)
     compile_kernels()
     lines: dict[str, dict[str, Any]] = {}
     models: dict[str, Algorithm] = {}
     for name in arguments.algorithms:
+        if name == "repeat" and not arguments.repeats:
+            continue
         lines[name], contestant = measure(name, tuning, test, arguments)
         if isinstance(contestant, Ours):
             models[name] = contestant.model
@@ -187,6 +199,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
+    parser.add_argument("--repeats", action="store_true", help="what is in TRAIN may be bought again")
     parser.add_argument("--budget", type=float, default=90.0, help="seconds of search for each algorithm")
     parser.add_argument("--people", type=int, default=5_000, help="at most so many are judged while searching")
     parser.add_argument(
@@ -207,6 +220,7 @@ def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
         "test_pairs": len(split.test),
         "peak_mb": peak_mb(),
         "processors": os.cpu_count(),
+        "repeats": arguments.repeats,
         "notes": f"parameters by ndcg@{N} on {arguments.share:.0%} of each person's items in TRAIN, {arguments.budget:.0f} s of search "
         "each; TEST scored once each; peak_mb is of the whole run, all models held",
     }
@@ -221,7 +235,7 @@ def measure(
     def evaluate(parameters: Mapping[str, Any]) -> float:
         contestant = make(name, {**parameters, **fixed})
         contestant.fit(tuning.train)
-        return float(np.nanmean(tuning.figures(contestant.best(tuning.histories))[:, 1]))
+        return float(np.nanmean(tuning.figures(contestant.best(tuning))[:, 1]))
 
     start = time.perf_counter()
     found = search(
@@ -253,34 +267,39 @@ def measure_blend(
         components=held,
         train=validation.train,
         validation=validation.test,
-        exclude_seen=True,
+        exclude_seen=tuning.exclude_seen,
         seed=arguments.seed,
         n=N,
         people=arguments.people,
     )
     weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
 
-    def best_of(fitted: Mapping[str, Algorithm], histories: Histories) -> npt.NDArray[np.int32]:
-        blend = Blend.of_fitted({name: fitted[name] for name in weights}, weights)
-        return recommend(blend, histories, N, exclude_seen=True, tie_seed=0).items
+    def best_of(fitted: Mapping[str, Algorithm], task: Task, *, without: str = "") -> npt.NDArray[np.int32]:
+        rest = {name: weight for name, weight in weights.items() if name != without}
+        blend = Blend.of_fitted({name: fitted[name] for name in rest}, rest)
+        return recommend(blend, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
-    value = float(np.nanmean(tuning.figures(best_of(held, tuning.histories))[:, 1]))
+    def value_of(*, without: str = "") -> float:
+        return float(np.nanmean(tuning.figures(best_of(held, tuning, without=without))[:, 1]))
+
+    value = value_of()
     tune_s = time.perf_counter() - start
     fit_s = sum(lines[name]["fit_s"] for name in weights)
-    line = told("blend", lambda histories: best_of(models, histories), test, fit_s, tune_s, value)
-    return line | {"tried": None, "parameters": {"weights": weights}}
+    line = told("blend", lambda task: best_of(models, task), test, fit_s, tune_s, value)
+    ablation = {name: round(value_of(without=name), 4) for name in (weights if len(weights) > 1 else ())}
+    return line | {"tried": None, "parameters": {"weights": weights}, f"validation_ndcg@{N}_without": ablation}
 
 
 def told(
     name: str,
-    best: Callable[[Histories], npt.NDArray[np.int32]],
+    best: Callable[[Task], npt.NDArray[np.int32]],
     test: Task,
     fit_s: float,
     tune_s: float,
     validation_value: float,
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    items = best(test.histories)
+    items = best(test)
     recommend_s = time.perf_counter() - start
     recalls, ndcgs = intervals(test.figures(items), seed=0)
     line = {

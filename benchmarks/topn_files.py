@@ -5,7 +5,9 @@
     python -m benchmarks.topn_files generated TRAIN TEST --people 29858 --items 40981 --interactions 1027370
 
 A share of each person's different products goes to TEST, by the seed at random, as in the published splits of this form, or with
---newest those they took up last.
+--newest those they took up last, or with --cut all that was taken after the moment that leaves that share of the pairs behind it, by
+people who are in TRAIN. With --cut --repeats TRAIN holds a product as often as somebody bought it, and TEST what they bought later,
+new to them or not. The Complete Journey comes as order lines by `python -m benchmarks.sequence_files`.
 """
 
 import argparse
@@ -17,23 +19,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recommendations.engine import Interactions
-from recommendations.engine.evaluation import Split, hold_out
+from recommendations.engine.evaluation import Split, cut_in_time, hold_out
 
 TASTES = 200
 
 
 def main() -> None:
     arguments = parse()
-    pairs = first_of_each_pair(SOURCES[arguments.source](arguments))
-    split = (
-        newest_out(pairs, arguments.share)
-        if arguments.newest
-        else hold_out(pairs, share=arguments.share, seed=arguments.seed)
-    )
+    interactions = SOURCES[arguments.source](arguments)
+    split = split_of(interactions if arguments.repeats else first_of_each_pair(interactions), arguments)
     for part, path in ((split.train, arguments.train), (split.test, arguments.test)):
         write_lists(part, path)
         people = len(np.unique(part.user))
-        print(f"{path}: {people:,} people, {len(np.unique(part.item)):,} items, {len(part):,} pairs", file=sys.stderr)
+        print(f"{path}: {people:,} people, {len(np.unique(part.item)):,} items, {len(part):,} entries", file=sys.stderr)
 
 
 def parse() -> argparse.Namespace:
@@ -46,13 +44,30 @@ def parse() -> argparse.Namespace:
         source.add_argument("train", type=Path)
         source.add_argument("test", type=Path)
         source.add_argument("--share", type=float, default=0.2)
-        source.add_argument("--newest", action="store_true")
+        how = source.add_mutually_exclusive_group()
+        how.add_argument("--newest", action="store_true")
+        if name == "orders":
+            how.add_argument("--cut", action="store_true", help="in time, at one moment for everybody")
+            source.add_argument("--repeats", action="store_true", help="repeat purchases stay; only with --cut")
+        source.set_defaults(cut=False, repeats=False)
         source.add_argument("--seed", type=int, default=1)
         if name == "generated":
             source.add_argument("--people", type=int, default=29_858)
             source.add_argument("--items", type=int, default=40_981)
             source.add_argument("--interactions", type=int, default=1_027_370)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.repeats and not arguments.cut:
+        parser.error("--repeats wants --cut: a share of the different products holds no repeat purchase")
+    return arguments
+
+
+def split_of(interactions: Interactions, arguments: argparse.Namespace) -> Split:
+    if arguments.cut:
+        split = cut_in_time(interactions, at=float(np.quantile(interactions.order, 1 - arguments.share)))
+        return Split(split.train, first_of_each_pair(split.test))
+    if arguments.newest:
+        return newest_out(interactions, arguments.share)
+    return hold_out(interactions, share=arguments.share, seed=arguments.seed)
 
 
 def read_orders(arguments: argparse.Namespace) -> Interactions:

@@ -49,6 +49,56 @@ def test_sequences_keep_their_order_for_the_newest(monkeypatch, tmp_path):
     assert test.read_text(encoding="utf-8") == "u1 1\n"
 
 
+def make_rhythm(path: Path) -> None:
+    """Thirty people who buy five products of their own again every ten days, and one new one."""
+    rows = [
+        (user, f"own-{user}-{item}", 10 * visit + 1) for user in range(30) for visit in range(9) for item in range(5)
+    ]
+    rows += [(user, f"new-{visit}", 10 * visit + 1) for user in range(30) for visit in range(9)]
+    users, codes, days = zip(*rows, strict=True)
+    times = np.datetime64("2020-01-01T10:00:00") + np.array(days) * np.timedelta64(1, "D")
+    lines = {
+        "Customer ID": np.array(users, float),
+        "StockCode": codes,
+        "InvoiceDate": times,
+        "Quantity": [1] * len(rows),
+    }
+    pq.write_table(pa.table(lines), path)
+
+
+def test_cut_keeps_repeats_only_where_they_are_asked_for(monkeypatch, tmp_path):
+    make_rhythm(tmp_path / "lines.parquet")
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(
+        monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.3, "--repeats"
+    )
+    assert read_lists(train)[1].count("own-3-1") == 6
+    assert ("3", "own-3-1") in pairs_of(test)
+    assert read_lists(test)[1].count("own-3-1") == 1
+    run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.1)
+    assert read_lists(train)[1].count("own-3-1") == 1
+    assert not pairs_of(test) & pairs_of(train)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--repeats")
+
+
+def test_people_who_buy_the_same_again_are_served_by_what_they_bought_most(monkeypatch, tmp_path, capsys):
+    make_rhythm(tmp_path / "lines.parquet")
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(
+        monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.3, "--repeats"
+    )
+    names = ("popularity", "repeat", "item-knn", "implicit-cosine")
+    run(monkeypatch, topn, train, test, "--repeats", "--budget", 0.5, "--algorithms", *names)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
+    assert set(found) == {*names, "blend"}
+    # five of what somebody takes later are their own, the three new ones nobody has yet
+    assert found["repeat"]["recall@20"] == 0.625
+    assert found["popularity"]["recall@20"] < 0.3
+    run(monkeypatch, topn, train, test, "--budget", 0.5, "--algorithms", "popularity", "repeat")
+    assert "repeat" not in json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
+
+
 def test_file_without_a_pair_is_refused(tmp_path):
     (tmp_path / "empty.txt").write_text("u1\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="user item item"):

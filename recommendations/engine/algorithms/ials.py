@@ -138,7 +138,7 @@ class IALS(Algorithm):
         return np.array([alpha, self.regularisation * largest_singular_value(scaled)])
 
     def _sizes(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
-        return (counts + alpha * n_others) ** self.frequency_exponent
+        return np.asarray((counts + alpha * n_others) ** self.frequency_exponent, np.float64)
 
     def _gram(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         return self.penalties_[0] * (vectors.T @ vectors).astype(np.float64)
