@@ -2,12 +2,16 @@
 
     python -m benchmarks.rating_files FILE [--people 943 --items 1682 --ratings 100000 --seed 1]
 
-Read are lines of user, item, rating and time, separated by tabs ("u.data") or "::" ("ratings.dat"), or by commas under a header
-with userId, movieId, rating and timestamp ("ratings.csv").
+Read are lines of user, item, rating and time, separated by tabs ("u.data"), "::" ("ratings.dat") or commas ("ratings.csv"). A first
+line that names the columns ("userId,movieId,rating,timestamp", "user_id:token<tab>item_id:token<tab>rating:float") says their order;
+without a time the lines stand in order.
 """
 
 import argparse
+import csv
+import math
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,14 @@ import numpy.typing as npt
 
 from recommendations.engine import Interactions
 
-HEADER = ("userid", "movieid", "rating", "timestamp")
+# in small letters, without "_" and without the type that follows a colon
+COLUMNS = {
+    "user": ("userid", "user", "uid", "reviewerid", "customerid"),
+    "item": ("itemid", "movieid", "item", "iid", "productid", "asin"),
+    "rating": ("rating", "stars", "score", "overall"),
+    "time": ("timestamp", "time", "unixreviewtime"),
+}
+NAMES = tuple(COLUMNS)
 
 
 def main() -> None:
@@ -73,31 +84,58 @@ def make_ratings(
 
 def read_ratings(path: Path) -> Interactions:
     """Ratings as weights, time as order. Errors: SystemExit naming the line and what would be right."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    first = lines[0].strip("\ufeff ") if lines else ""
-    names = [name.strip().strip('"').lower() for name in first.split(",")]
-    has_header = set(HEADER[:3]) <= set(names)
-    separator = "," if has_header else "::" if "::" in first else "\t"
-    places = [names.index(name) for name in HEADER if name in names] if has_header else [0, 1, 2, 3]
-    users, items, rating, times = [], [], [], []
-    for number, line in enumerate(lines[has_header:], 1 + has_header):
-        if not line.strip():
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        sys.exit(f"{path} cannot be read as text in UTF-8: {problem}")
+    lines = text.splitlines()
+    separator = next((one for one in ("::", "\t", ",") if lines and one in lines[0]), "\t")
+    header = columns_of(next(split(lines[:1], separator), (1, []))[1])
+    places = header or dict(zip(NAMES, range(4), strict=True))
+    users, items, ratings, times = [], [], [], []
+    for number, fields in split(lines, separator):
+        if not any(fields) or (header and number == 1):
             continue
-        fields = line.split(separator)
         try:
-            users.append(fields[places[0]])
-            items.append(fields[places[1]])
-            rating.append(float(fields[places[2]]))
-            times.append(float(fields[places[3]]) if len(places) > 3 and len(fields) > places[3] else float(number))
+            user, item = fields[places["user"]], fields[places["item"]]
+            rating = float(fields[places["rating"]])
+            timed = places.get("time", len(fields)) < len(fields)
+            time = float(fields[places["time"]]) if timed else float(number)
+            right = bool(user and item) and 0 <= rating < math.inf and math.isfinite(time)
         except (IndexError, ValueError):
+            right = False
+        if not right:
             sys.exit(
-                f"{path}, line {number}: {line[:80]!r} is not user, item, rating, time by tabs, '::' or under a csv header"
+                f"{path}, line {number}: {lines[number - 1][:80]!r} is not {', '.join(sorted(places, key=lambda name: places[name]))} "
+                f"separated by {separator!r}, the rating a number of at least 0 and the time one of seconds"
             )
+        users.append(user)
+        items.append(item)
+        ratings.append(rating)
+        times.append(time)
     if not users:
         sys.exit(f"{path} holds no rating")
     return Interactions.from_ids(
-        user_ids=users, item_ids=items, weight=rating, order=times, kind=np.full(len(users), 5, np.int8)
+        user_ids=users, item_ids=items, weight=ratings, order=times, kind=np.full(len(users), 5, np.int8)
     )
+
+
+def split(lines: Sequence[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line, and its fields; between commas they may stand in quotes."""
+    rows = csv.reader(lines) if separator == "," else (line.split(separator) for line in lines)
+    for number, fields in enumerate(rows, 1):
+        yield number, [field.strip() for field in fields]
+
+
+def columns_of(fields: Sequence[str]) -> dict[str, int] | None:
+    """The place of each column if the line names them; None for a line of ratings."""
+    told = [field.split(":")[0].replace("_", "").lower() for field in fields]
+    found = {
+        name: next(place for place, field in enumerate(told) if field in spellings)
+        for name, spellings in COLUMNS.items()
+        if set(told) & set(spellings)
+    }
+    return found if {"user", "item", "rating"} <= set(found) else None
 
 
 if __name__ == "__main__":

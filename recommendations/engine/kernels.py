@@ -282,29 +282,30 @@ def best_of_sparse(
 @compiled
 def nearest_raters(
     similarities: Floats,
-    i_indptr: Ints,
-    i_indices: Ints,
+    u_indptr: Ints,
+    u_indices: Ints,
     deviations: Floats,
     k: int,
     out_sums: Floats,
     out_norms: Floats,
 ) -> None:
-    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is nobody)."""
-    n_rows = similarities.shape[0]
-    heap_values = np.empty(k, np.float32)
-    heap_ties = np.empty(k, np.int64)
-    heap_places = np.empty(k, np.int32)
-    for row in range(n_rows):
-        for item in range(i_indptr.shape[0] - 1):
-            size = 0
-            for p in range(i_indptr[item], i_indptr[item + 1]):
-                strength = abs(similarities[row, i_indices[p]])
-                if strength > 0:
-                    size = _offer(heap_values, heap_ties, heap_places, size, strength, np.int64(p), p)
-            for index in range(size):
-                place = heap_places[index]
-                out_sums[row, item] += similarities[row, i_indices[place]] * deviations[place]
-                out_norms[row, item] += heap_values[index]
+    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is nobody).
+
+    u rows are what each person rated. The most alike come first, and each is heard for an item until it has k.
+    """
+    heard = np.empty(out_sums.shape[1], np.int64)
+    for row in range(similarities.shape[0]):
+        heard[:] = 0
+        for user in np.argsort(-np.abs(similarities[row]), kind="mergesort"):
+            similarity = similarities[row, user]
+            if similarity == 0:
+                break
+            for p in range(u_indptr[user], u_indptr[user + 1]):
+                item = u_indices[p]
+                if heard[item] < k:
+                    heard[item] += 1
+                    out_sums[row, item] += similarity * deviations[p]
+                    out_norms[row, item] += abs(similarity)
 
 
 @compiled
@@ -451,13 +452,24 @@ def _factorise(system: npt.NDArray[np.float64]) -> None:
 @compiled
 def _solve_factorised(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
     """L Lᵀ x = vector, in place."""
-    size = lower.shape[0]
-    for row in range(size):
+    _solve_lower(lower, vector)
+    _solve_upper(lower, vector)
+
+
+@inlined
+def _solve_lower(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
+    """L x = vector, in place."""
+    for row in range(lower.shape[0]):
         total = vector[row]
         for place in range(row):
             total -= lower[row, place] * vector[place]
         vector[row] = total / lower[row, row]
-    for row in range(size - 1, -1, -1):
+
+
+@inlined
+def _solve_upper(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]) -> None:
+    """Lᵀ x = vector, in place."""
+    for row in range(lower.shape[0] - 1, -1, -1):
         vector[row] /= lower[row, row]
         for place in range(row):
             vector[place] -= lower[row, place] * vector[row]
@@ -947,3 +959,90 @@ def fold_in_ratings(
         for one in range(factors):
             out[row, one] = vector[one] + around[one]
         out_biases[row] = vector[factors]
+
+
+@reordered
+def draw_rows(
+    indptr: Ints,
+    indices: Ints,
+    targets: Floats,
+    features: Floats,
+    pulls: Floats,
+    precision: Floats,
+    noise: float,
+    noises: Floats,
+    out: Floats,
+) -> None:
+    """Per row A⁻¹ (pull + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f the features of its entries."""
+    size = features.shape[1]
+    system = np.empty((size, size), np.float64)
+    vector = np.empty(size, np.float64)
+    for row in range(out.shape[0]):
+        system[:] = 0
+        vector[:] = 0
+        for p in range(indptr[row], indptr[row + 1]):
+            feature = features[indices[p]]
+            for one in range(size):
+                vector[one] += targets[p] * feature[one]
+                for two in range(one + 1):
+                    system[one, two] += feature[one] * feature[two]
+        for one in range(size):
+            vector[one] = pulls[row, one] + noise * vector[one]
+            for two in range(one + 1):
+                system[one, two] = precision[one, two] + noise * system[one, two]
+        _factorise(system)
+        _solve_lower(system, vector)
+        vector += noises[row]
+        _solve_upper(system, vector)
+        out[row] = vector
+
+
+@compiled
+def add_links(indptr: Ints, indices: Ints, scales: Floats, links: Floats, out: Floats) -> None:
+    """Adds scale · Σ links of its entries to each row."""
+    for row in range(out.shape[0]):
+        for p in range(indptr[row], indptr[row + 1]):
+            for place in range(links.shape[1]):
+                out[row, place] += scales[row] * links[indices[p], place]
+
+
+@reordered
+def draw_links(
+    indptr: Ints, indices: Ints, scales: Floats, ridge: float, noises: Floats, left: Floats, links: Floats
+) -> None:
+    """Draws each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; `left` follows."""
+    size = links.shape[1]
+    total = np.empty(size, np.float64)
+    for row in range(links.shape[0]):
+        strength = 0.0
+        total[:] = 0
+        for p in range(indptr[row], indptr[row + 1]):
+            scale = scales[indices[p]]
+            strength += scale * scale
+            for place in range(size):
+                total[place] += scale * left[indices[p], place]
+        for place in range(size):
+            drawn = (total[place] + strength * links[row, place]) / (ridge + strength)
+            drawn += noises[row, place] / np.sqrt(ridge + strength)
+            total[place] = drawn - links[row, place]
+            links[row, place] = drawn
+        for p in range(indptr[row], indptr[row + 1]):
+            scale = scales[indices[p]]
+            for place in range(size):
+                left[indices[p], place] -= scale * total[place]
+
+
+@reordered
+def squared_error(indptr: Ints, indices: Ints, values: Floats, people: Floats, items: Floats) -> float:
+    """Σ (value − p · q − b − c)² over all entries, vectors with the bias last."""
+    total = 0.0
+    last = people.shape[1] - 1
+    for row in range(people.shape[0]):
+        own = people[row]
+        for p in range(indptr[row], indptr[row + 1]):
+            other = items[indices[p]]
+            said = own[last] + other[last]
+            for place in range(last):
+                said += own[place] * other[place]
+            total += (values[p] - said) ** 2
+    return total

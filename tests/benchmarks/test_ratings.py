@@ -18,26 +18,57 @@ def run(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "7\t3\t4\t880000001\n8\t3\t1\t880000002\n",
-        "7::3::4::880000001\n8::3::1::880000002\n",
-        "userId,movieId,rating,timestamp\n7,3,4.0,880000001\n8,3,1.0,880000002\n",
+        "7\t3\t4\t880000001\n8\t3\t1.5\t880000002\n",
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n7\t3\t4\t880000001\n8\t3\t1.5\t880000002\n",
+        "7::3::4::880000001\n8::3::1.5::880000002\n",
+        "userId,movieId,rating,timestamp\n7,3,4.0,880000001\n8,3,1.5,880000002\n",
+        '\ufeff"timestamp","rating","userId","movieId"\r\n880000001,4,"7",3\r\n880000002,1.5,"8",3\r\n\r\n',
+        "7,3,4.0,880000001\n8,3,1.5,880000002\n",
     ],
-    ids=["tabs", "colons", "csv"],
+    ids=["tabs", "tabs with types", "colons", "csv", "csv in another order", "csv without header"],
 )
 def test_shapes_of_movielens_are_the_same_ratings(tmp_path, text):
-    (tmp_path / "file").write_text(text, encoding="utf-8")
+    (tmp_path / "file").write_text(text, encoding="utf-8", newline="")
     found = read_ratings(tmp_path / "file")
     assert found.users.ids(found.user) == ["7", "8"]
     assert found.items.ids(found.item) == ["3", "3"]
-    assert found.weight.tolist() == [4, 1]
+    assert found.weight.tolist() == [4, 1.5]
     assert found.order.tolist() == [880_000_001, 880_000_002]
 
 
-@pytest.mark.parametrize(("text", "said"), [("1\t2\tgood\t3\n", "line 1"), ("", "no rating")])
+def test_lines_without_a_time_stand_in_order(tmp_path):
+    (tmp_path / "file").write_text("user,item,rating\n7,3,4\n8,3,1\n", encoding="utf-8")
+    assert read_ratings(tmp_path / "file").order.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1\t2\tgood\t3\n", r"line 1.*'1\\t2\\tgood\\t3' is not user, item, rating, time"),
+        (
+            "userId,movieId,rating,timestamp\n1,2,5,3\n1,2\n",
+            "line 3: '1,2' is not user, item, rating, time separated by ','",
+        ),
+        ("rating,userId,movieId\n5,1,2\nnan,1,2\n", "line 3: 'nan,1,2' is not rating, user, item"),
+        ("1\t2\t-3\t4\n", "line 1.*at least 0"),
+        ("1::2::3::yesterday\n", "line 1.*seconds"),
+        ("\t2\t3\t4\n", "line 1"),
+        ("", "no rating"),
+        ("userId,movieId,rating,timestamp\n", "no rating"),
+    ],
+)
 def test_file_that_holds_no_rating_is_refused(tmp_path, text, said):
     (tmp_path / "file").write_text(text, encoding="utf-8")
     with pytest.raises(SystemExit, match=said):
         read_ratings(tmp_path / "file")
+
+
+def test_file_that_is_not_there_or_no_text_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="nowhere"):
+        read_ratings(tmp_path / "nowhere")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SystemExit, match="UTF-8"):
+        read_ratings(tmp_path / "binary")
 
 
 def test_latent_tastes_are_predicted_better_than_by_the_mean(monkeypatch, tmp_path, capsys):

@@ -109,19 +109,17 @@ class RatingUserKNN(RatingAlgorithm):
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
         """For so few histories that their likeness to everybody fits into memory."""
         similar = self.similarities(histories)
-        users = self.item_users_.indices
-        centres = self.means_[users] + self._item_levels()[entry_rows(self.item_users_)]
-        deviations = (self.item_users_.data - centres).astype(np.float32)
+        centres = self.means_[entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
+        deviations = (self.ratings_.data - centres).astype(np.float32)
         sums = np.zeros((len(histories), histories.n_items), np.float32)
         norms = np.zeros_like(sums)
-        k = min(self.k, max(1, self.ratings_.shape[0]))
         map_blocks(
             lambda start, stop: kernels.nearest_raters(
                 similar[start:stop],
-                self.item_users_.indptr,
-                users,
+                self.ratings_.indptr,
+                self.ratings_.indices,
                 deviations,
-                k,
+                self.k,
                 sums[start:stop],
                 norms[start:stop],
             ),
