@@ -178,6 +178,31 @@ PRODUCTS = Table(
     """,
 )
 
+# stars of whoever is known; what somebody wrote stays in PostgreSQL
+REVIEWS = Table(
+    name="reviews",
+    moment="written_at",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("customer_id", pa.int64()),
+            ("product_pk", pa.int64()),
+            ("product_id", pa.string()),
+            ("rating", pa.int16()),
+            ("sentiment", pa.float64()),
+            ("contradicts", pa.bool_()),
+            ("language", pa.string()),
+            ("written_at", MOMENT),
+        ]
+    ),
+    query="""
+        SELECT r.id, r.customer_id, p.id AS product_pk, p.product_id, r.rating, r.sentiment, r.contradicts,
+               NULLIF(r.language, '') AS language, r.written_at
+        FROM feedback_review r
+        JOIN catalog_product p ON p.id = r.product_id
+    """,
+)
+
 IDENTIFIERS = Table(
     name="identifiers",
     schema=pa.schema(
@@ -219,5 +244,5 @@ CUSTOMERS = Table(
 )
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (EVENTS, ORDERS, ORDER_LINES, PRODUCTS, IDENTIFIERS, CUSTOMERS)
+    table.name: table for table in (EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, IDENTIFIERS, CUSTOMERS)
 }

@@ -24,8 +24,8 @@ Learning
                                 fades; of(interactions), of_histories(histories), as_json(): event_weights.py; ByKind is any algorithm so
     choose_event_weights(train=, evaluate=, budget_s=, seed=, start=, candidates=) → (EventWeights, Found)
     search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
-    RatingAlgorithm.predict(histories, rows, items)         stars by rating-baseline, rating-user-knn, rating-item-knn, rating-factors
-                                and rating-blend, weighted by least_squares (algorithms/rating_blend.py): ratings.py
+    RatingAlgorithm.predict(histories, rows, items)         stars by rating-baseline, rating-user-knn, rating-item-knn, rating-factors,
+                                rating-bpmf and rating-blend, weighted by least_squares (algorithms/rating_blend.py): ratings.py
 
 The first call after installation compiles for some seconds and keeps the result on disk; read-only (memory-mapped) arrays are
 compiled for separately, so score and explain once before serving.

@@ -23,9 +23,9 @@ KIND_OF_MEANING = {
     Meaning.VIEW: "view",
     Meaning.WISHLIST: "wishlist",
     Meaning.CART: "cart",
-    Meaning.REVIEW: "rating",
     Meaning.PURCHASE: "purchase",
 }
+NEUTRAL, MOST = 3.0, 5.0  # stars
 ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
 # a purchase told by an event and by an order that names another number: the same person, the same product, hardly apart
 SAME_PURCHASE = timedelta(days=1)
@@ -44,7 +44,8 @@ class NothingToTrainOnError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars).
+    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars). What they gave
+    one or two stars is not among it.
 
     identifiers: "kind:value" and the user row of each.
     """
@@ -92,7 +93,8 @@ def extract(*, as_of: datetime) -> TrainingData:
 
 def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
     """SCHEMA: what happened from ``since`` until before ``as_of``; ``kind`` is its place in KINDS."""
-    parts = [bought(tables), done(tables)]
+    held = opinions(tables, as_of=as_of)
+    parts = [not_disliked(bought(tables), held), not_disliked(done(tables), held), liked(held)]
     parts = [
         part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
         for part in parts
@@ -128,20 +130,55 @@ def done(tables: Warehouse) -> ir.Table:
     rows = told.select(
         "customer_id", "source", "kind", "properties", at=told.occurred_at, product_id=told.product_ids.unnest()
     )
-    others = rows.filter(rows.kind != KIND_CODES["purchase"])
-    counted = others.mutate(weight=ibis.ifelse(others.kind == KIND_CODES["rating"], liking(others.properties), 1.0))
+    others = rows.filter(rows.kind != KIND_CODES["purchase"]).mutate(weight=ibis.literal(1.0))
     purchases = not_ordered(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(weight=ibis.literal(1.0))
-    return counted.select(*SCHEMA.names).union(purchases.select(*SCHEMA.names)).filter(ibis._.weight > 0)
+    return others.select(*SCHEMA.names).union(purchases.select(*SCHEMA.names))
+
+
+def opinions(tables: Warehouse, *, as_of: datetime) -> ir.Table:
+    """The newest stars, 1 to 5, of each customer for each product: customer_id, product_id, at, stars.
+
+    Reviews are the truth. An event counts only of a pair without any: its review has another moment, or was refused.
+    """
+    reviews = tables["reviews"]
+    written = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
+        "id", "customer_id", "product_id", at=reviews.written_at, stars=reviews.rating.cast("float64")
+    )
+    events = tables["events"]
+    told = events.filter(
+        (events.type == "track")
+        & events.name.strip().lower().isin(lowered(NAMES[Meaning.REVIEW]))
+        & events.customer_id.notnull()
+        & events.product_ids.notnull()
+        & (events.occurred_at < as_of)
+    )
+    stars = text_of(told.properties, "rating").try_cast("float64")
+    told = told.select("id", "customer_id", product_id=told.product_ids.unnest(), at=told.occurred_at, stars=stars)
+    told = told.filter(told.stars.between(1.0, MOST)).anti_join(written, ["customer_id", "product_id"])
+    both = written.union(told)
+    place = ibis.row_number().over(
+        group_by=["customer_id", "product_id"], order_by=[ibis.desc(both["at"]), ibis.desc(both["id"])]
+    )
+    return both.mutate(place=place).filter(ibis._.place == 0).drop("place", "id")
+
+
+def liked(held: ir.Table) -> ir.Table:
+    """Stars that say somebody likes a product: 0 for three and fewer, which is left out, 1 for five."""
+    weight = ((held.stars - NEUTRAL) / (MOST - NEUTRAL)).clip(0.0, 1.0)
+    rated = held.mutate(weight=weight, kind=ibis.literal(KIND_CODES["rating"], "int8"))
+    return rated.filter(rated.weight > 0).select(*SCHEMA.names)
+
+
+def not_disliked(rows: ir.Table, held: ir.Table) -> ir.Table:
+    """What somebody did with a product does not speak for it where their newest stars for it are one or two.
+
+    Left out rather than damped: a training may choose to count any purchase as one, whatever its weight.
+    """
+    return rows.anti_join(held.filter(held.stars < NEUTRAL), ["customer_id", "product_id"])
 
 
 def lowered(names: Iterable[str]) -> list[str]:
     return [name.lower() for name in names]
-
-
-def liking(properties: ir.StringValue) -> ir.FloatingValue:
-    """0 for three stars and fewer, 1 for five."""
-    stars = text_of(properties, "rating").try_cast("float64")
-    return ((stars - 3.0) / 2.0).clip(0.0, 1.0).fill_null(0.0)
 
 
 def text_of(properties: ir.StringValue, name: str) -> ir.StringValue:

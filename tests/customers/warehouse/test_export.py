@@ -19,6 +19,7 @@ from django.db import connection
 from django.test import override_settings
 
 from catalog.models import Product
+from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.connection import full_schema, warehouse
@@ -57,6 +58,11 @@ def make_shop() -> None:
     make_order(guest, placed_at=FIRST + timedelta(microseconds=1), products=[tea], quantity=2, order_id="2")
     make_order(anna, placed_at=FIRST + timedelta(days=1), products=[cup], order_id="3", refunded=Decimal("1.10"))
     make_order(anna, placed_at=FIRST + timedelta(days=9), products=[cup], quantity=-1, kind="return", order_id="4")
+    Review.objects.create(
+        review_id="r1", product=tea, customer=anna, rating=4, language="en", title="Anna's tea", body="I am Anna.",
+        sentiment=0.5, written_at=FIRST,
+    )  # fmt: skip
+    Review.objects.create(review_id="r2", product=cup, rating=1, written_at=FIRST + timedelta(days=3))
 
 
 def make_event(message_id: str, at: datetime, **fields: Any) -> None:
@@ -132,6 +138,15 @@ def test_values_come_back_as_they_are_in_the_database(root: Path) -> None:
     assert (cup["description"], cup["tags"], cup["price"], cup["sku"]) == ("杯子", [], Decimal("4.55"), None)
     line = rows("order_lines")[1]
     assert (line["product_id"], line["category"], line["brand"], line["line_number"]) == ("cup,1", "Kitchen", None, 2)
+    known, unknown = rows("reviews")
+    assert (known["customer_id"], known["product_id"], known["rating"]) == (order.customer_id, "tea", 4)
+    assert (known["sentiment"], known["contradicts"], known["language"], known["written_at"]) == (
+        0.5,
+        False,
+        "en",
+        FIRST,
+    )
+    assert (unknown["customer_id"], unknown["sentiment"], unknown["language"]) == (None, None, None)
 
 
 @pytest.mark.django_db
@@ -204,6 +219,10 @@ def both(*days: str | None) -> dict[str, list[str | None]]:
     return {"orders": list(days), "order_lines": list(days)}
 
 
+def forget_who_reviewed() -> None:
+    Review.objects.update(customer=None)
+
+
 def change_nothing() -> None:
     Product.objects.filter(product_id="tea").update(updated_at=NOW)
 
@@ -217,6 +236,8 @@ def change_nothing() -> None:
         (rename_a_category, {"order_lines": ["2026-01-01", "2026-01-02"], "products": [None]}, []),
         (add_a_late_order, both("2025-12-02"), []),
         (change_nothing, {}, []),
+        (forget_who_reviewed, {"reviews": ["2026-01-01"]}, []),
+        (lambda: Review.objects.filter(review_id="r2").delete(), {}, ["reviews"]),
         (lambda: Order.objects.filter(order_id="4").delete(), {}, ["orders", "order_lines"]),
     ],
 )

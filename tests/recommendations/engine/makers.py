@@ -74,6 +74,7 @@ MADE_WITH: dict[str, dict[str, Any]] = {
         "weights": {"rating-baseline": -0.2, "rating-item-knn": 0.5, "rating-factors": 0.6, "plain": 0.1},
         "intercept": 0.05,
     },
+    "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -82,6 +83,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "rating-user-knn",
         {"similarity": "pearson-baseline", "centre": "baseline", "shrinkage": 5.0, "damping": 0.1},
     ),
+    "rating-bpmf without implicit": ("rating-bpmf", {"implicit": False, "factors": 3, "burn_in": 0, "samples": 2}),
     "rating-factors without implicit": ("rating-factors", {"implicit": False, "factors": 4, "epochs": 5}),
     "ease of the head": ("ease", {"max_items": 40, "k": 20}),
 }

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from catalog.models import Product
 from customers.events.models import Event
+from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
 from recommendations.training.extract import NothingToTrainOnError, TrainingData, extract
@@ -67,11 +69,67 @@ def test_events_of_all_kinds_in_every_spelling_count(told: Callable[..., None]) 
     ]
 
 
+def review(customer: Customer, product: Product, rating: int, **fields: Any) -> Review:
+    number = Review.objects.count()
+    return Review.objects.create(
+        **{"review_id": f"r{number}", "customer": customer, "product": product, "written_at": AN_HOUR_AGO}
+        | {"rating": rating, **fields}
+    )
+
+
 def test_stars_above_three_count_as_much_as_they_like(told: Callable[..., None]) -> None:
     make_customer("ann")
-    for stars in (1, 3, 4, "5", "many"):
-        told("Product Reviewed", properties={"rating": stars})
-    assert rows(extracted()) == [("rating", "tea", 0.5), ("rating", "tea", 1.0)]
+    for stars in (1, 3, 4, "5", 80, "many"):
+        make_product(f"of {stars}")
+        told("Product Reviewed", f"of {stars}", properties={"rating": stars})
+    assert rows(extracted()) == [("rating", "of 4", 0.5), ("rating", "of 5", 1.0)]
+
+
+def test_reviews_that_came_without_an_event_count_and_those_of_nobody_do_not(folders: Path) -> None:
+    ann, tea = make_customer("ann"), make_product("tea")
+    review(ann, tea, 4)
+    review(ann, make_product("cake"), 3)
+    Review.objects.create(review_id="?", product=tea, rating=5, written_at=AN_HOUR_AGO)
+    review(ann, make_product("later"), 5, written_at=NOON)
+    assert rows(extracted()) == [("rating", "tea", 0.5)]
+
+
+def test_a_review_counts_in_place_of_the_event_that_told_of_it(told: Callable[..., None]) -> None:
+    ann = make_customer("ann")
+    told("Product Reviewed", properties={"rating": 5})
+    review(ann, Product.objects.get(product_id="tea"), 4)  # corrected since
+    told("Product Reviewed", "cake", properties={"rating": 5})
+    assert rows(extracted()) == [("rating", "cake", 1.0), ("rating", "tea", 0.5)]
+
+
+def test_of_several_opinions_the_newest_counts(folders: Path) -> None:
+    ann, tea = make_customer("ann"), make_product("tea")
+    review(ann, tea, 4, written_at=AN_HOUR_AGO + timedelta(minutes=1))
+    review(ann, tea, 5)
+    assert rows(extracted()) == [("rating", "tea", 0.5)]
+
+
+def test_what_got_low_stars_is_no_liking_of_its_giver_and_still_one_of_others(told: Callable[..., None]) -> None:
+    ann, bob = make_customer("ann"), make_customer("bob")
+    products = {stars: make_product(f"of {stars}") for stars in (1, 2, 3, 5)}
+    for customer in (ann, bob):
+        make_order(customer, placed_at=AN_HOUR_AGO, products=list(products.values()), quantity=2)
+    for stars, product in products.items():
+        review(ann, product, stars)
+    told("Product Viewed", "of 2")
+    told("Product Viewed", "of 3")
+    found = rows(extracted())
+    bought = [item for kind, item, weight in found if kind == "purchase" and weight == 2.0]
+    assert bought == ["of 1", "of 2", "of 3", "of 3", "of 5", "of 5"]
+    assert [row for row in found if row[0] != "purchase"] == [("rating", "of 5", 1.0), ("view", "of 3", 1.0)]
+
+
+def test_somebody_who_changed_their_mind_is_taken_at_their_last_word(folders: Path) -> None:
+    ann, tea = make_customer("ann"), make_product("tea")
+    make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
+    review(ann, tea, 1, written_at=AN_HOUR_AGO - timedelta(days=1))
+    review(ann, tea, 4)
+    assert rows(extracted()) == [("purchase", "tea", 1.0), ("rating", "tea", 0.5)]
 
 
 def test_order_lines_carry_their_pieces(told: Callable[..., None]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from recommendations.engine import ALGORITHMS, Histories, Interactions
 from recommendations.engine.algorithms.rating_baseline import RatingBaseline
 from recommendations.engine.algorithms.rating_blend import least_squares
+from recommendations.engine.algorithms.rating_bpmf import RatingBPMF
 from recommendations.engine.algorithms.rating_factors import RatingFactors
 from recommendations.engine.algorithms.rating_item_knn import RatingItemKNN
 from recommendations.engine.evaluation import judge_ratings, rating_folds
@@ -65,6 +66,40 @@ def test_factors_by_another_seed_differ_and_too_large_a_step_is_named():
         RatingFactors(learning_rate=1e4).fit(ratings)
 
 
+@pytest.mark.parametrize("implicit", [True, False])
+def test_sampled_factors_find_a_taste_that_biases_cannot_tell(implicit):
+    split = rating_folds(make_stars(), seed=1)[0]
+    model = RatingBPMF(factors=2, burn_in=40, samples=10, implicit=implicit).fit(split.train)
+    found = judge_ratings(model.score, split).rmse
+    assert found < 0.5 < judge_ratings(RatingBaseline().fit(split.train).score, split).rmse
+
+
+def test_sampled_noise_is_that_of_the_ratings():
+    draws = np.random.default_rng(2)
+    user, item = np.nonzero(draws.random((150, 80)) < 0.5)
+    meant = 10 + np.outer(draws.normal(size=150), draws.normal(size=80)) + draws.normal(0, 0.5, 150)[:, None]
+    ratings = Interactions.from_ids(
+        user_ids=user, item_ids=item, weight=meant[user, item] + draws.normal(0, 0.3, len(user))
+    )
+    model = RatingBPMF(factors=2, burn_in=60, samples=20).fit(ratings)
+    np.testing.assert_allclose(model.noise_precisions_.mean() ** -0.5, 0.3, rtol=0.05)
+    wrong = model.predict(ratings.histories(), ratings.user, ratings.item) - meant[user, item]
+    assert np.sqrt(np.square(wrong).mean()) < 0.15
+
+
+def test_person_of_one_sample_is_the_mean_of_the_posterior_by_hand():
+    model = RatingBPMF(factors=1, samples=1)
+    model.item_vectors_ = np.array([[[2.0, 0.5], [1.0, -0.5]]], np.float32)
+    model.implicit_vectors_ = np.array([[[0.1, 0.2], [0.0, 0.0]]], np.float32)
+    model.user_means_, model.user_precisions_ = np.array([[0.3, 0.0]]), np.array([[[2.0, 0.0], [0.0, 4.0]]])
+    model.noise_precisions_, model.overall_mean_ = np.array([1.0]), np.array([3.0])
+    history = Histories.of_lists([[0]], n_items=2, weights=[[5.0]])
+    # residual 5 − 3 − .5 on the features (2, 1); prior mean (.3 + .1, .2)
+    factor, bias = np.linalg.solve([[2 + 4, 2], [2, 4 + 1]], [2 * 0.4 + 2 * 1.5, 4 * 0.2 + 1.5])
+    expected = [3 + 0.5 + 2 * factor + bias, 3 - 0.5 + factor + bias]
+    np.testing.assert_allclose(model.score(history)[0], expected, rtol=1e-6)
+
+
 def test_least_squares_finds_the_weights_that_made_the_ratings():
     draws = np.random.default_rng(0)
     one, two = draws.random(50), draws.random(50)
@@ -73,7 +108,9 @@ def test_least_squares_finds_the_weights_that_made_the_ratings():
     assert found.weights == pytest.approx({"one": 0.7, "two": -0.2})
 
 
-@pytest.mark.parametrize("name", ["rating-baseline", "rating-item-knn", "rating-user-knn", "rating-factors"])
+@pytest.mark.parametrize(
+    "name", ["rating-baseline", "rating-item-knn", "rating-user-knn", "rating-factors", "rating-bpmf"]
+)
 def test_person_and_item_without_a_rating_get_the_mean(name):
     ratings = make_seed_ratings()
     model = ALGORITHMS[name]().fit(ratings)
@@ -90,6 +127,8 @@ def test_person_and_item_without_a_rating_get_the_mean(name):
         ("rating-user-knn", {"damping": -1.0}),
         ("rating-factors", {"factors": 0}),
         ("rating-factors", {"regularisation": 0.0}),
+        ("rating-bpmf", {"samples": 0}),
+        ("rating-bpmf", {"burn_in": -1}),
         ("rating-blend", {"components": {}}),
     ],
 )
