@@ -44,8 +44,8 @@ class NothingToTrainOnError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars). What they gave
-    one or two stars is not among it.
+    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars,
+    0 for what they gave one or two).
 
     identifiers: "kind:value" and the user row of each.
     """
@@ -85,7 +85,7 @@ def extract(*, as_of: datetime) -> TrainingData:
     items = IdMap.of(catalogue["product_id"].to_pylist())
     customers = IdMap.of(pc.unique(told["customer_id"]).to_numpy())
     interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
-    if not len(interactions):
+    if not (interactions.weight > 0).any():
         raise NothingToTrainOnError(as_of)
     names, rows = identifiers_of(identifiers, customers)
     return TrainingData(interactions, products_of(catalogue), names, rows, fingerprint_of(interactions))
@@ -94,7 +94,7 @@ def extract(*, as_of: datetime) -> TrainingData:
 def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
     """SCHEMA: what happened from ``since`` until before ``as_of``; ``kind`` is its place in KINDS."""
     held = opinions(tables, as_of=as_of)
-    parts = [not_disliked(bought(tables), held), not_disliked(done(tables), held), liked(held)]
+    parts = [without_disliked(bought(tables), held), without_disliked(done(tables), held), liked(held)]
     parts = [
         part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
         for part in parts
@@ -169,12 +169,14 @@ def liked(held: ir.Table) -> ir.Table:
     return rated.filter(rated.weight > 0).select(*SCHEMA.names)
 
 
-def not_disliked(rows: ir.Table, held: ir.Table) -> ir.Table:
-    """What somebody did with a product does not speak for it where their newest stars for it are one or two.
+def without_disliked(rows: ir.Table, held: ir.Table) -> ir.Table:
+    """What somebody did with a product speaks for nothing, weight 0, where their newest stars for it are one or two.
 
-    Left out rather than damped: a training may choose to count any purchase as one, whatever its weight.
+    The rows stay: the product is known to them. No fraction for two stars: a training may count any purchase above 0 as one.
     """
-    return rows.anti_join(held.filter(held.stars < NEUTRAL), ["customer_id", "product_id"])
+    disliked = held.filter(held.stars < NEUTRAL).select(by="customer_id", of="product_id")
+    joined = rows.left_join(disliked, [rows.customer_id == disliked.by, rows.product_id == disliked.of])
+    return joined.mutate(weight=ibis.ifelse(joined.by.isnull(), joined.weight, 0.0)).select(*SCHEMA.names)
 
 
 def lowered(names: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from customers.events.models import Event
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
+from recommendations.engine.event_weights import USUAL
 from recommendations.training.extract import NothingToTrainOnError, TrainingData, extract
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -118,10 +119,30 @@ def test_what_got_low_stars_is_no_liking_of_its_giver_and_still_one_of_others(to
         review(ann, product, stars)
     told("Product Viewed", "of 2")
     told("Product Viewed", "of 3")
-    found = rows(extracted())
-    bought = [item for kind, item, weight in found if kind == "purchase" and weight == 2.0]
-    assert bought == ["of 1", "of 2", "of 3", "of 3", "of 5", "of 5"]
-    assert [row for row in found if row[0] != "purchase"] == [("rating", "of 5", 1.0), ("view", "of 3", 1.0)]
+    data = extracted()
+    found = rows(data)
+    bought = [(item, weight) for kind, item, weight in found if kind == "purchase"]
+    assert bought == [
+        ("of 1", 0.0),
+        ("of 1", 2.0),
+        ("of 2", 0.0),
+        ("of 2", 2.0),
+        *[("of 3", 2.0)] * 2,
+        *[("of 5", 2.0)] * 2,
+    ]
+    assert [row for row in found if row[0] != "purchase"] == [
+        ("rating", "of 5", 1.0), ("view", "of 2", 0.0), ("view", "of 3", 1.0),
+    ]  # fmt: skip
+    weighed = USUAL.of(data.interactions)
+    assert len(weighed) == len(found) - 3
+
+
+def test_a_shop_where_nobody_likes_anything_has_nothing_to_train_on(folders: Path) -> None:
+    ann, tea = make_customer("ann"), make_product("tea")
+    make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
+    review(ann, tea, 1)
+    with pytest.raises(NothingToTrainOnError):
+        extracted()
 
 
 def test_somebody_who_changed_their_mind_is_taken_at_their_last_word(folders: Path) -> None:
