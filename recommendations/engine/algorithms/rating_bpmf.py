@@ -125,7 +125,6 @@ class RatingBPMF(RatingAlgorithm):
         precision = self.user_precisions_[number]
         return _posterior(
             _Ratings(ratings.indptr, ratings.indices, targets),
-            targets,
             _features(item_vectors),
             (self.user_means_[number] + offsets) @ precision,
             precision,
@@ -171,10 +170,10 @@ class _Side:
         self._draw_prior(draws)
         if self.implicit:
             self._draw_links(draws)
-        targets = self.own.values - others[self.own.indices, -1]
+        beyond = self.own._replace(values=self.own.values - others[self.own.indices, -1])
         pulls = (self.mean + self.offsets) @ self.precision
         noises = draws.normal(size=self.vectors.shape)
-        self.vectors = _posterior(self.own, targets, _features(others), pulls, self.precision, noise, noises)
+        self.vectors = _posterior(beyond, _features(others), pulls, self.precision, noise, noises)
 
     def _draw_prior(self, draws: np.random.Generator) -> None:
         """m and Λ from their normal–Wishart conditional."""
@@ -204,19 +203,13 @@ class _Side:
 
 
 def _posterior(
-    own: _Ratings,
-    targets: Doubles,
-    features: Doubles,
-    pulls: Doubles,
-    precision: Doubles,
-    noise: float,
-    noises: Doubles,
+    own: _Ratings, features: Doubles, pulls: Doubles, precision: Doubles, noise: float, noises: Doubles
 ) -> Doubles:
-    """Each row's vector given its ratings: the mean where `noises` are 0, a draw where they are standard normal."""
+    """Each row's vector given its ratings less the other side's biases: the mean where `noises` are 0, a draw where standard normal."""
     found = np.empty_like(pulls)
     map_blocks(
         lambda start, stop: kernels.draw_rows(
-            own.indptr[start : stop + 1], own.indices, targets, features, pulls[start:stop], precision, noise,
+            own.indptr[start : stop + 1], own.indices, own.values, features, pulls[start:stop], precision, noise,
             noises[start:stop], found[start:stop],
         ),
         len(found),
@@ -225,7 +218,7 @@ def _posterior(
     return found
 
 
-def _features(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _features[Kind: np.floating](vectors: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
     """What the other side's vectors are multiplied with: the factors, and 1 for their bias."""
     found = vectors.copy()
     found[:, -1] = 1
