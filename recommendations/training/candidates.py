@@ -77,6 +77,19 @@ CANDIDATES: dict[str, Candidate] = {
         kept=True,
         scoring=frozenset({"half_life_days"}),
     ),
+    "repeat-rhythm": Candidate(
+        "repeat-rhythm",
+        {"horizon_days": 28.0, "shrinkage": 1.0, "product_shrinkage": 20.0, "half_life_days": None, "min_count": 1},
+        {
+            "shrinkage": (0.3, 0.6, 1.0, 2.0, 4.0),
+            "horizon_days": (7.0, 14.0, 28.0, 56.0),
+            "half_life_days": HALF_LIVES[4:],
+            "product_shrinkage": (5.0, 20.0, 100.0),
+            "min_count": (1, 2),
+        },
+        of_sessions,
+        scoring=frozenset({"shrinkage", "horizon_days", "min_count"}),
+    ),
     "item-knn": Candidate(
         "item-knn",
         {"k": 100, "weighting": "bm25", "shrinkage": 20.0, "history_half_life_days": 90.0},

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 ALGORITHM_NAMES: dict[str, str | Promise] = {
     "popularity": _("Popularity"),
     "repeat": _("What this customer buys most"),
+    "repeat-rhythm": _("What is due again (repeat rhythm)"),
     "item-knn": _("Similar products (item-kNN)"),
     "user-knn": _("Similar customers (user-kNN)"),
     "content": _("Content-based"),

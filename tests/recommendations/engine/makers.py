@@ -75,6 +75,7 @@ MADE_WITH: dict[str, dict[str, Any]] = {
         "intercept": 0.05,
     },
     "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
+    "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds are of views
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
