@@ -79,12 +79,12 @@ CANDIDATES: dict[str, Candidate] = {
     ),
     "repeat-rhythm": Candidate(
         "repeat-rhythm",
-        {"horizon_days": 28.0, "shrinkage": 1.0, "product_shrinkage": 20.0, "half_life_days": None, "min_count": 1},
+        {"horizon_days": 28.0, "shrinkage": 1.0, "product_shrinkage": 5.0, "half_life_days": 90.0, "min_count": 1},
         {
             "shrinkage": (0.3, 0.6, 1.0, 2.0, 4.0),
             "horizon_days": (7.0, 14.0, 28.0, 56.0),
-            "half_life_days": HALF_LIVES[4:],
-            "product_shrinkage": (5.0, 20.0, 100.0),
+            "half_life_days": HALF_LIVES[2:],
+            "product_shrinkage": (1.0, 2.0, 5.0, 20.0, 100.0),
             "min_count": (1, 2),
         },
         of_sessions,

@@ -32,6 +32,7 @@ JUDGED_PEOPLE = 5000
 # of the seconds: for what a kind of interaction is worth, and for parameters; the rest is for fitting on all of the data
 SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
 SHARE_OF_JUDGING = 0.2
+SHARE_OF_CHEAP = 0.05  # of the seconds: leaving out what takes less gains nothing
 PROBES = ("popularity", "repeat", "user-knn")
 # of what the kinds are worth; how fast it fades each algorithm is asked for itself
 EVENT_WEIGHTS: dict[str, tuple[float, ...]] = {
@@ -257,7 +258,7 @@ class _Choosing:
         weights: dict[str, float],
         seconds: dict[str, tuple[float, float]],
     ) -> dict[str, dict[str, Any]]:
-        """Without those of the smallest weight that can be done without, until what is left can be fitted and judged in time.
+        """Without those of the smallest weight that can be done without and are not cheap, until what is left can be fitted and judged in time.
 
         Each is fitted twice more on all of the data, once for the test and once to serve, and scored alone and in the blend.
         """
@@ -266,7 +267,8 @@ class _Choosing:
         for name in sorted(components, key=lambda one: weights[one]):
             if self.cost(kept, seconds, fits=2) <= left:
                 break
-            if not self.candidates[name].kept:
+            cheap = self.cost([name], seconds, fits=2) <= SHARE_OF_CHEAP * self.budget.seconds
+            if not self.candidates[name].kept and not cheap:
                 self.note(name, "no_time", needed=self.cost([name], seconds, fits=2), left=left)
                 del kept[name]
         return kept
