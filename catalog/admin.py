@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -70,7 +71,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     search_fields = ("product_id", "sku", "title", "brand")
     search_help_text = _("Search by product id, SKU, title or brand.")
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at", "similar_products")
+    readonly_fields = ("created_at", "updated_at", "similar_products", "vector_table")
     show_full_result_count = False
     list_per_page = 50
     actions = ("activate", "deactivate")
@@ -78,6 +79,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
         (_("Sale"), {"fields": ("price", "currency", "availability", "stock", "is_active", "published_at")}),
         (_("Links"), {"fields": ("url", "image_url", "similar_products")}),
+        (_("Vectors"), {"fields": ("vector_table",)}),
         (_("History"), {"fields": ("created_at", "updated_at")}),
     )
 
@@ -98,6 +100,19 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         except NoReverseMatch:
             return "–"
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show similar products"))
+
+    @display(description=_("vectors"))
+    def vector_table(self, product: Product) -> str | SafeString:
+        """Name, dimension and moment of each; the numbers themselves say nothing to people."""
+        rows = [
+            (name, dimension, date_format(timezone.localtime(updated_at), "DATETIME_FORMAT"))
+            for name, dimension, updated_at in product.vectors.values_list("name", "dimension", "updated_at")
+        ]
+        if not rows:
+            return "–"
+        head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", _("name"), _("dimension"), _("updated at"))
+        cells = '<tr><td class="pr-6">{}</td><td class="pr-6 text-right">{}</td><td>{}</td></tr>'
+        return format_html("<table><thead>{}</thead><tbody>{}</tbody></table>", head, format_html_join("", cells, rows))
 
     @admin.action(description=_("Activate the selected products"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:

@@ -5,7 +5,8 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Length, Upper
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -106,6 +107,32 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ProductVector(models.Model):
+    """Numbers that some model gives a product, such as those of its image; products with near vectors are alike."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="vectors", verbose_name=_("product"))
+    name = models.CharField(_("name"), max_length=50, help_text=_("What the numbers describe, such as image."))
+    dimension = models.PositiveIntegerField(_("dimension"))
+    vector = models.BinaryField(_("vector"), help_text=_("Little-endian 32-bit floating-point numbers."))
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        verbose_name = _("product vector")
+        verbose_name_plural = _("product vectors")
+        ordering = ["product_id", "name"]
+        indexes = [models.Index(fields=["name", "dimension"], name="catalog_vector_dimensions")]
+        constraints = [
+            models.UniqueConstraint(fields=["product", "name"], name="catalog_one_vector_a_name"),
+            models.CheckConstraint(
+                condition=Q(Exact(Length("vector"), models.F("dimension") * 4), dimension__gt=0),
+                name="catalog_vector_holds_dimension",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dimension})"
 
 
 class FeedImport(models.Model):

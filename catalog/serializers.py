@@ -100,6 +100,32 @@ class ProductsWriteSerializer(serializers.Serializer):
     products = ProductItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
 
 
+class VectorItemSerializer(serializers.Serializer):
+    """One product's vector. It only describes: the values are checked where they are written."""
+
+    product_id = serializers.CharField(max_length=200)
+    vector = serializers.ListField(
+        child=serializers.FloatField(), help_text=_("As many numbers as the others of that name.")
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(_("Give a JSON object for each product."))
+        return data
+
+
+class VectorsWriteSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=50, help_text=_("What the numbers describe, such as image."))
+    vectors = VectorItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class VectorNameSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    dimension = serializers.IntegerField()
+    products = serializers.IntegerField(help_text=_("How many products have one."))
+    updated_at = serializers.DateTimeField()
+
+
 class ItemErrorSerializer(serializers.Serializer):
     field = serializers.CharField()
     code = serializers.CharField()

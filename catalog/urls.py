@@ -6,6 +6,7 @@ from catalog import api
 
 urlpatterns = [
     path("products/", api.ProductList.as_view(), name="products"),
+    path("products/vectors/", api.ProductVectors.as_view(), name="product-vectors"),
     path("products/<path:product_id>/", api.ProductDetail.as_view(), name="product"),
     path("categories/", api.CategoryList.as_view(), name="categories"),
 ]

@@ -1,5 +1,6 @@
 """Rows of the warehouse's tables from PostgreSQL as Arrow, and their cutting into days."""
 
+import base64
 import io
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -40,14 +41,25 @@ def copy_rows(table: Table, condition: sql.Composed) -> pa.Table:
             quoted_strings_can_be_null=False,
         ),
     )
-    columns = [
-        _split_texts(rows[field.name]) if pa.types.is_list(field.type) else rows[field.name] for field in table.schema
-    ]
+    columns = [_as_lists(rows[field.name], field.type) for field in table.schema]
     return pa.table(columns, schema=table.schema)
 
 
 def _csv_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_list(kind) else kind
+
+
+def _as_lists(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if not pa.types.is_list(kind):
+        return column
+    return _split_texts(column) if kind.value_type == pa.string() else _decode_numbers(column, kind)
+
+
+def _decode_numbers(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    packed = [base64.b64decode(text) for text in column.to_pylist()]
+    numbers = np.frombuffer(b"".join(packed), kind.value_type.to_pandas_dtype())
+    ends = np.cumsum([0, *(len(one) for one in packed)]) // numbers.itemsize
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(numbers))
 
 
 def _split_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

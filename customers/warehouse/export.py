@@ -208,18 +208,18 @@ def _read_days(table: Table, days: list[str]) -> pa.Table:
 
 def _pages(table: Table) -> Iterator[pa.Table]:
     """A whole table by its key, a page at a time."""
-    after = -1
+    after, rows = -1, min(table.page_rows, CHUNK_ROWS)
     while True:
         key = sql.Identifier(table.key)
         page = copy_rows(
             table,
             sql.SQL(" WHERE {key} > {after} ORDER BY {key} LIMIT {limit}").format(
-                key=key, after=sql.Literal(after), limit=sql.Literal(CHUNK_ROWS)
+                key=key, after=sql.Literal(after), limit=sql.Literal(rows)
             ),
         )
         if page.num_rows:
             yield page
-        if page.num_rows < CHUNK_ROWS:
+        if page.num_rows < rows:
             return
         after = page[table.key][-1].as_py()
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 MOMENT = pa.timestamp("us", tz="UTC")
 MONEY = pa.decimal128(14, 2)
 TEXTS = pa.list_(pa.string())
+NUMBERS = pa.list_(pa.float32())
 
 # joins the elements of a list column on its way through CSV; a control character that no id or tag holds
 SEPARATOR = "\x1f"
@@ -25,7 +26,8 @@ class Table:
     """One table of the warehouse.
 
     ``query`` yields the columns of ``schema`` in order; ``key`` is its column that is unique and never null. A fact table
-    names in ``moment`` the column whose UTC day is its partition; the others are written whole.
+    names in ``moment`` the column whose UTC day is its partition; the others are written whole, ``page_rows`` at a time. Lists of
+    numbers come as the base64 of their bytes.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Table:
     query: str
     key: str = "id"
     moment: str | None = None
+    page_rows: int = 150_000
 
 
 EVENTS = Table(
@@ -203,6 +206,27 @@ REVIEWS = Table(
     """,
 )
 
+PRODUCT_VECTORS = Table(
+    name="product_vectors",
+    page_rows=5_000,  # one of 512 numbers takes 2 kB
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("product_id", pa.string()),
+            ("name", pa.string()),
+            ("dimension", pa.int32()),
+            ("vector", NUMBERS),
+            ("updated_at", MOMENT),
+        ]
+    ),
+    query="""
+        SELECT v.id, p.product_id, v.name, v.dimension, translate(encode(v.vector, 'base64'), chr(10), '') AS vector,
+               v.updated_at
+        FROM catalog_productvector v
+        JOIN catalog_product p ON p.id = v.product_id
+    """,
+)
+
 IDENTIFIERS = Table(
     name="identifiers",
     schema=pa.schema(
@@ -244,5 +268,6 @@ CUSTOMERS = Table(
 )
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, IDENTIFIERS, CUSTOMERS)
+    table.name: table
+    for table in (EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, PRODUCT_VECTORS, IDENTIFIERS, CUSTOMERS)
 }

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+SEPARATOR = "\x1f"  # between the values of a list, none of which holds it
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # kana and Chinese characters
 _RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _VALUE = re.compile(r"\s*[>|;,]\s*")
@@ -21,10 +22,19 @@ def terms(text: str) -> Iterator[str]:
 
 
 def values(field: str, text: str) -> Iterator[str]:
-    """One term field=value for each of the values that > | ; or , separate: levels of a category, attributes, a brand."""
-    for value in _VALUE.split(unicodedata.normalize("NFKC", text).casefold().strip()):
-        if value:
-            yield f"{field}={value}"
+    """One term field=value for each value: of a list that `joined` made, else of those that > | ; or , separate.
+
+    Levels of a category, brands, attributes.
+    """
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    for value in normal.split(SEPARATOR) if SEPARATOR in normal else _VALUE.split(normal):
+        if stripped := value.strip():
+            yield f"{field}={stripped}"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Values as one text that `values` takes apart again, whatever stands in them."""
+    return "".join(f"{part.replace(SEPARATOR, ' ')}{SEPARATOR}" for part in parts)
 
 
 def _is_unspaced(letter: str) -> bool:

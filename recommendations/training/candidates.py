@@ -4,13 +4,15 @@ Nothing here belongs to one shop: the values are what the literature calls usual
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recommendations.engine import Products
 from recommendations.training.budget import MEGABYTE, Size
 
 HALF_LIVES = (7.0, 14.0, 28.0, 56.0, 90.0, 180.0, 365.0, None)
 NEIGHBOURS = (20, 50, 100, 200, 400)
+VECTOR_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 WEIGHTINGS = ("binary", "log", "raw")
 
 
@@ -192,6 +194,15 @@ CANDIDATES: dict[str, Candidate] = {
         of_factors,
     ),
 }
+
+
+def candidates_for(products: Products) -> dict[str, Candidate]:
+    """CANDIDATES; where there are vectors, how much they count beside the texts is tried too, and nothing at all among it."""
+    if not products.vectors:
+        return CANDIDATES
+    content = CANDIDATES["content"]
+    space = {"vector_weight": VECTOR_WEIGHTS, **content.space}
+    return CANDIDATES | {"content": replace(content, start={**content.start, "vector_weight": 0.5}, space=space)}
 
 
 def started(candidates: Mapping[str, Candidate] = CANDIDATES) -> dict[str, dict[str, Any]]:

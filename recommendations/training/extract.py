@@ -1,6 +1,7 @@
 """From the warehouse to the arrays that the engine learns from."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from customers.warehouse.connection import Warehouse, warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
 from recommendations.engine.event_weights import EventWeights
 from recommendations.training.cuts import kinds_in
+from recommendations.training.product_texts import Described, bands_of
 
 # what an event says somebody did; a purchase is taken from the orders
 KIND_OF_MEANING = {
@@ -29,7 +31,6 @@ NEUTRAL, MOST = 3.0, 5.0  # stars
 ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
 # a purchase told by an event and by an order that names another number: the same person, the same product, hardly apart
 SAME_PURCHASE = timedelta(days=1)
-PRODUCT_TEXTS = ("title", "description", "brand", "category")
 
 
 class NothingToTrainOnError(Exception):
@@ -81,6 +82,7 @@ def extract(*, as_of: datetime) -> TrainingData:
     with warehouse() as tables:
         told = interactions_table(tables, since=None, as_of=as_of)
         catalogue = tables["products"].order_by("product_id").to_pyarrow()
+        vectors = tables["product_vectors"].order_by("id").to_pyarrow()
         identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
     items = IdMap.of(catalogue["product_id"].to_pylist())
     customers = IdMap.of(pc.unique(told["customer_id"]).to_numpy())
@@ -88,7 +90,7 @@ def extract(*, as_of: datetime) -> TrainingData:
     if not (interactions.weight > 0).any():
         raise NothingToTrainOnError(as_of)
     names, rows = identifiers_of(identifiers, customers)
-    return TrainingData(interactions, products_of(catalogue), names, rows, fingerprint_of(interactions))
+    return TrainingData(interactions, products_of(catalogue, vectors), names, rows, fingerprint_of(interactions))
 
 
 def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
@@ -232,15 +234,41 @@ def rows_of(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
     return items.rows(encoded.dictionary.to_pylist())[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def products_of(catalogue: pa.Table) -> Products:
-    """Texts of the products, in the order of their ids' bytes, which is the order of the item rows."""
+def products_of(catalogue: pa.Table, vectors: pa.Table | None = None) -> Products:
+    """Texts and vectors of the products, in the order of their ids' bytes, which is the order of the item rows."""
     order = np.argsort(np.array([text.encode() for text in catalogue["product_id"].to_pylist()], dtype=object))
     sorted_rows = catalogue.take(pa.array(order))
-    texts = {
+    columns = {
         name: [text or "" for text in sorted_rows[name].to_pylist()]
-        for name in ("title", "description", "brand", "category")
+        for name in ("title", "description", "brand", "category", "currency")
     }
-    return Products.of_columns(texts)
+    band = bands_of(
+        price=pc.fill_null(sorted_rows["price"].cast(pa.float64()), np.nan).to_numpy(),
+        currency=columns.pop("currency"),
+        category=columns["category"],
+    )
+    attributes = [json.loads(text) if text else {} for text in sorted_rows["attributes"].to_pylist()]
+    described = Described(
+        **columns, attributes=attributes, tags=[tags or [] for tags in sorted_rows["tags"].to_pylist()]
+    )
+    products = Products.of_columns(described.texts(band))
+    if vectors is None:
+        return products
+    return replace(products, vectors=vectors_of(vectors, IdMap.of(catalogue["product_id"].to_pylist())))
+
+
+def vectors_of(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.float32]]:
+    """Name → float32 (items, d), a row of zeros where a product has no vector of that name."""
+    blocks = {}
+    for name in sorted(pc.unique(vectors["name"]).to_pylist()):
+        rows = vectors.filter(pc.equal(vectors["name"], name))
+        dimension = rows["dimension"][0].as_py()
+        place = items.rows(rows["product_id"].to_pylist())
+        block = np.zeros((len(items), dimension), np.float32)
+        values = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
+        block[place[place >= 0]] = values[place >= 0]
+        blocks[name] = block
+    return blocks
 
 
 def identifiers_of(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, npt.NDArray[np.int32]]:

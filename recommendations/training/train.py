@@ -19,7 +19,7 @@ from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.event_weights import USUAL
 from recommendations.training.artifacts import Artifact, save_artifact
 from recommendations.training.budget import Budget, PeakMemory
-from recommendations.training.candidates import CANDIDATES, started
+from recommendations.training.candidates import CANDIDATES, candidates_for, started
 from recommendations.training.choosing import SEED, Choice, Step, choose, fit_all
 from recommendations.training.cuts import Cuts, cut, kinds_in
 from recommendations.training.extract import TrainingData, extract
@@ -95,7 +95,9 @@ def judged_choice(*, data: TrainingData, budget: Budget, step: Step) -> Judged:
     active = ModelVersion.objects.filter(scenario=SCENARIO, status=Status.ACTIVE).first()
     try:
         cuts = cut(data.interactions)
-        choice = choose(cuts=cuts, products=data.products, budget=budget, step=step)
+        choice = choose(
+            cuts=cuts, products=data.products, budget=budget, step=step, candidates=candidates_for(data.products)
+        )
         judgement = judge_choice(
             cuts=cuts,
             choice=choice,

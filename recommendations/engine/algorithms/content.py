@@ -1,6 +1,6 @@
 """Products that read alike: for new products, for new shops, and for reasons one can see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from recommendations.engine.contract import Algorithm, Attribution, NothingToLea
 from recommendations.engine.histories import Histories
 from recommendations.engine.ids import IdMap
 from recommendations.engine.interactions import Interactions
+from recommendations.engine.low_rank import right_singular_vectors
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import (
     csr,
@@ -25,6 +26,8 @@ from recommendations.engine.text import terms, values
 from recommendations.engine.weighting import entrywise
 
 FREE_TEXT = ("title", "description")
+PRICE = "price band"
+MOST_DIMENSIONS = 64
 
 
 @register
@@ -33,8 +36,13 @@ class Content(Algorithm):
 
     t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
-    a value. Terms in more than `max_share` of the different texts are left out. Items with equal texts share one row.
-    `similar` gives the k most alike, each text once.
+    a value; the price band, by which very different products agree, counts only `price_weight` of what its rarity says. Terms in
+    more than `max_share` of the different texts are left out. Items with equal texts and vectors share one row.
+    `similar` gives the k most alike, each once.
+
+    Vectors are taken from the mean of their block, so that two products have a cosine of 0 on average: that is also what a
+    product without a vector has to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns
+    are projected on as many leading singular vectors.
     """
 
     name = "content"
@@ -47,12 +55,14 @@ class Content(Algorithm):
         half_life_days: float | None = None,
         history_weighting: str = "log",
         vector_weight: float = 1.0,
+        price_weight: float = 0.3,
     ):
         self.k = k
         self.max_share = max_share
         self.half_life_days = half_life_days
         self.history_weighting = history_weighting
         self.vector_weight = vector_weight
+        self.price_weight = price_weight
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         self.learn_vectors(products, interactions.n_items)
@@ -67,11 +77,12 @@ class Content(Algorithm):
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
         documents, self.document_ = _distinct(products)
-        counts, self.vocabulary_ = _counts(products, documents)
+        counts, self.vocabulary_, priced = _counts(products, documents)
         share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
         few = len(documents) * self.max_share < 10  # a share of a handful of texts says nothing
         kept = (share > 0) & ((share <= self.max_share) | few)
         self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
+        self.inverse_frequency_[priced] *= self.price_weight
         self.vectors_ = self._vectors(counts, products, documents)
         self.term_documents_ = transposed(self.vectors_)
         return self.vectors_[self.document_, :]
@@ -123,8 +134,8 @@ class Content(Algorithm):
         rows = scaled_columns(logged, self.inverse_frequency_)
         rows.eliminate_zeros()
         blocks = [normalised_rows(rows)]
-        for block in products.vectors.values():
-            unit = normalised_rows(csr_array(block[documents].astype(np.float32)))
+        for block in products.vectors.values() if self.vector_weight else ():
+            unit = _centred(block[documents])
             blocks.append(csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
         return normalised_rows(csr_array(hstack(blocks, format="csr")))
 
@@ -142,19 +153,32 @@ class Content(Algorithm):
 
 
 def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
-    """Items that stand for all items with the same texts, and for each item which of them stands for it."""
-    if products.vectors:
-        return list(range(products.n_items)), np.arange(products.n_items, dtype=np.int32)
-    places: dict[tuple[str, ...], int] = {}
-    document = [places.setdefault(texts, len(places)) for texts in zip(*products.texts.values(), strict=True)]
+    """Items that stand for all items with the same texts and vectors, and for each item which of them stands for it."""
+    columns: list[Iterable[object]] = [*products.texts.values()]
+    columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
+    places: dict[tuple[object, ...], int] = {}
+    document = [places.setdefault(said, len(places)) for said in zip(*columns, strict=True)]
     standing: dict[int, int] = {}
     for item, place in enumerate(document):
         standing.setdefault(place, item)
     return list(standing.values()), np.array(document, np.int32)
 
 
-def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap]:
-    """How often each term stands in each document, CSR (documents, terms)."""
+def _centred(block: npt.NDArray[np.float32]) -> csr_array:
+    """Rows of length 1 from the mean of the directions, of at most MOST_DIMENSIONS columns; zeros stay zeros."""
+    present = block.any(axis=1)
+    if not present.any():
+        return csr_array(block.shape, dtype=np.float32)
+    units = block[present] / np.linalg.norm(block[present], axis=1, keepdims=True)
+    directions = np.zeros(block.shape, np.float32)
+    directions[present] = units - units.mean(axis=0)
+    if block.shape[1] > MOST_DIMENSIONS:
+        directions = directions @ right_singular_vectors(csr_array(directions), MOST_DIMENSIONS, seed=0)
+    return normalised_rows(csr_array(directions))
+
+
+def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
+    """How often each term stands in each document, CSR (documents, terms), and which columns are price bands."""
     found: list[str] = []
     ends = []
     for item in documents:
@@ -163,4 +187,6 @@ def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap]
         ends.append(len(found))
     vocabulary, columns = IdMap.numbered(found)
     rows = np.repeat(np.arange(len(documents)), np.diff(ends, prepend=0))
-    return summed(rows, columns, np.ones(len(found)), (len(documents), max(len(vocabulary), 1))), vocabulary
+    bands = {term for text in set(products.texts.get(PRICE, ())) for term in values(PRICE, text)}
+    shape = (len(documents), max(len(vocabulary), 1))
+    return summed(rows, columns, np.ones(len(found)), shape), vocabulary, vocabulary.rows(sorted(bands))

@@ -4,14 +4,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from catalog.models import Product
+from catalog.vectors import upsert_vectors
 from customers.events.models import Event
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
 from recommendations.engine.event_weights import USUAL
+from recommendations.engine.text import values
 from recommendations.training.extract import NothingToTrainOnError, TrainingData, extract
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -209,3 +212,62 @@ def test_the_fingerprint_tells_data_apart(told: Callable[..., None]) -> None:
     assert extracted().fingerprint == first
     told("Product Added", properties=json.loads("{}"))
     assert extracted().fingerprint != first
+
+
+def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
+    text = data.products.texts[field][data.interactions.items.row(product_id)]
+    return list(values(field, text))
+
+
+def test_attributes_and_tags_give_a_term_each_unless_one_product_alone_has_them(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    attributes = {"Colour": "Blue, light", "sizes": ["S", "M"], "of": {"wool": 0.5, "silk": None}, "eco": True, "": "x"}
+    make_product("shirt", attributes=attributes | {"gtin": "4001"}, tags=["Summer > 2026", "new"])
+    make_product("skirt", attributes=attributes | {"gtin": "4002", "text": "y" * 101}, tags=["new"])
+    data = extracted()
+    expected = ["colour=blue, light", "sizes=s", "sizes=m", "of.wool=0.5", "eco=true"]
+    assert sorted(terms_of(data, "shirt", "attributes")) == sorted(f"attributes={value}" for value in expected)
+    assert terms_of(data, "skirt", "attributes") == terms_of(data, "shirt", "attributes")
+    assert terms_of(data, "shirt", "tags") == ["tags=summer > 2026", "tags=new"]
+    assert terms_of(data, "tea", "attributes") == []
+
+
+def test_prices_are_bands_of_their_currency(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    Product.objects.update(price=None, currency="")
+    for number in range(1, 11):
+        make_product(f"euro-{number:02d}", price=number)
+        make_product(f"yen-{number:02d}", price=number * 1000, currency="JPY")
+    bands = [text.rstrip("\x1f") for text in extracted().products.texts["price band"]]
+    ten = ["1", "1", "2", "2", "3", "3", "4", "4", "5", "5"]
+    assert bands == ["", *ten, "", *ten], "cake, the euros, tea, the yen"
+
+
+def test_a_price_band_is_one_of_the_category(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    Product.objects.update(price=None, currency="")
+    for number in range(1, 6):
+        make_product(f"pan-{number}", price=number, category="Kitchen > Pans")
+        make_product(f"pot-{number}", price=number, category="Kitchen > Pots")
+        make_product(f"tin-{number}", price=number, category="Kitchen > Pans")
+    data = extracted()
+    assert (
+        terms_of(data, "pan-1", "price band")
+        == ["price band=kitchen > pans 1"]
+        == terms_of(data, "tin-1", "price band")
+    )
+    assert terms_of(data, "pot-1", "price band") == [], "no other pot is as cheap"
+
+
+def test_vectors_come_by_name_and_are_zero_where_there_is_none(told: Callable[..., None]) -> None:
+    make_customer("ann")
+    told("Product Viewed")
+    assert extracted().products.vectors == {}
+    upsert_vectors(name="image", items=[("tea", [0.1, -2.0, 3.0])], at=NOON)
+    upsert_vectors(name="sound", items=[("cake", [1.0]), ("tea", [2.0])], at=NOON)
+    vectors = extracted().products.vectors
+    np.testing.assert_array_equal(vectors["image"], np.array([[0, 0, 0], [0.1, -2, 3]], np.float32))
+    np.testing.assert_array_equal(vectors["sound"], np.array([[1], [2]], np.float32))

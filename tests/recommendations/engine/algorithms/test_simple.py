@@ -1,5 +1,7 @@
 """Popularity, repeat, content and blend against answers known beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.algorithms.content import Content
 from recommendations.engine.algorithms.popularity import Popularity
 from recommendations.engine.algorithms.repeat import Repeat
+from recommendations.engine.text import joined, terms, values
 from tests.recommendations.engine.makers import make_blend, make_products, make_random_interactions
 
 DAY = 86_400.0
@@ -96,6 +99,66 @@ def test_image_vectors_alone_are_content_too():
     vectors = np.array([[1, 0], [0, 1], [1, 0.1]], np.float32)
     model = Content().fit(interactions, Products(3, vectors={"image": vectors}))
     assert model.similar(0)[0][0] == 2
+
+
+def test_chinese_titles_are_cut_into_pieces_of_one_to_three_characters():
+    assert list(terms("龙井茶 200G")) == ["龙", "井", "茶", "龙井", "井茶", "龙井茶", "200g"]
+    interactions, products = make_shop(["红茶", "绿茶", "咖啡"])
+    items, cosines = Content().fit(interactions, products).similar(0)
+    shared, rare = np.log((1 + 1 / 3) / (2 / 3)), np.log((1 + 1 / 3) / (1 / 3))
+    assert items.tolist() == [1], "they share 茶, and coffee nothing"
+    np.testing.assert_allclose(cosines, [shared**2 / (shared**2 + 2 * rare**2)], rtol=1e-5)
+
+
+def test_values_that_were_joined_stay_whole():
+    assert list(values("tags", joined(["Home > Garden", "a, b"]))) == ["tags=home > garden", "tags=a, b"]
+    assert list(values("category", "Home > Garden")) == ["category=home", "category=garden"]
+    assert list(values("tags", joined([]))) == []
+
+
+def test_price_bands_count_less_than_words():
+    interactions, _ = make_shop(["", "", ""])
+    products = Products.of_columns({"title": ["red tea", "green tea", "oil"], "price band": ["1", "2", "1"]})
+    assert Content(price_weight=2.0).fit(interactions, products).similar(0)[0][0] == 2
+    assert Content().fit(interactions, products).similar(0)[0][0] == 1
+    assert Content(price_weight=0.0).fit(interactions, products).similar(0)[0].tolist() == [1]
+
+
+def test_a_product_without_a_vector_is_neither_favoured_nor_disfavoured():
+    interactions, _ = make_shop([""] * 6)
+    titles = ["red tea", "red tea", "red wine", "oil", "oil", "oil can"]
+    vectors = np.array([[3, 1], [0, 0], [1, 3], [0, 0], [2, 1], [1, 2]], np.float32)
+    texts = Products.of_columns({"title": titles})
+    both = Products.of_columns({"title": titles})
+    both = replace(both, vectors={"image": vectors})
+    plain, seeing = Content().fit(interactions, texts), Content().fit(interactions, both)
+    history = Histories.of_lists([[1]], n_items=6)  # a product without a vector
+    before, after = plain.score(history)[0], seeing.score(history)[0]
+    np.testing.assert_allclose(after[[3]], before[[3]], err_msg="nothing in common stays nothing")
+    np.testing.assert_allclose(
+        after[0], before[0] / np.sqrt(2), rtol=1e-5, err_msg="half of what product 0 is are its numbers"
+    )
+    assert after[0] > after[2] > after[3]
+    shown = seeing.score(Histories.of_lists([[0]], n_items=6))[0]
+    assert shown[1] > shown[2], "without a vector, but the same words"
+
+
+def test_wide_vectors_are_projected_without_losing_who_is_like_whom():
+    interactions, _ = make_shop([""] * 40)
+    chance = np.random.default_rng(3)
+    kinds = chance.standard_normal((2, 300))
+    vectors = (kinds[np.arange(40) % 2] + 0.5 * chance.standard_normal((40, 300))).astype(np.float32)
+    model = Content(k=19).fit(interactions, Products(40, vectors={"image": vectors}))
+    assert model.vectors_.shape[1] <= 1 + 64
+    assert (model.similar(0)[0] % 2 == 0).all()
+
+
+def test_equal_products_share_a_row_also_where_there_are_vectors():
+    interactions, _ = make_shop([""] * 3)
+    products = replace(
+        Products.of_columns({"title": ["tea", "tea", "tea"]}), vectors={"image": np.array([[1], [1], [0]], np.float32)}
+    )
+    assert Content().fit(interactions, products).document_.tolist() == [0, 0, 1]
 
 
 def test_content_without_products_is_refused():

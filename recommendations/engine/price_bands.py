@@ -1,0 +1,53 @@
+"""Cheap or dear among its like: prices as bands that can be compared across categories."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+BANDS = 5
+LEAST = 20  # priced products of a category, fewer are compared with the whole catalogue
+
+
+def price_bands(
+    price: npt.NDArray[np.float64],
+    currency: Sequence[str],
+    category: npt.NDArray[np.int32],
+    *,
+    bands: int = BANDS,
+    least: int = LEAST,
+) -> npt.NDArray[np.int32]:
+    """int32 (k,): 1 (cheapest) to `bands`, -1 where there is no price.
+
+    Band = 1 + ⌊bands · c / n⌋, where c of the n priced products in the same category and currency are cheaper; equal prices share a
+    band. A category (-1: none) with fewer than `least` such products is compared with all products of the currency, and a
+    currency with fewer than `bands` products has no bands. price: NaN for unknown.
+    """
+    money = np.unique(np.array(currency, np.str_), return_inverse=True)[1].astype(np.int64)
+    priced = np.isfinite(price)
+    overall = np.where(priced, money, -1)
+    own = np.where(priced & (category >= 0), money * (int(category.max(initial=-1)) + 1) + category, -1)
+    found, _ = _bands(price, overall, bands, bands)
+    in_category, enough = _bands(price, own, bands, max(least, bands))
+    return np.where(enough, in_category, found).astype(np.int32)
+
+
+def _bands(
+    price: npt.NDArray[np.float64], group: npt.NDArray[np.int64], bands: int, least: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Bands within groups, -1 for group -1 and for groups of fewer than `least`; and who has one."""
+    order = np.lexsort((price, group))
+    sorted_group, sorted_price = group[order], price[order]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = sorted_group[1:] != sorted_group[:-1]
+    steps = begins.copy()
+    steps[1:] |= sorted_price[1:] != sorted_price[:-1]
+    place = np.arange(len(order))
+    first = np.maximum.accumulate(np.where(begins, place, 0))
+    cheaper = np.maximum.accumulate(np.where(steps, place, 0)) - first
+    size = np.bincount(np.cumsum(begins) - 1)[np.cumsum(begins) - 1] if len(order) else place
+    enough = np.empty(len(order), np.bool_)
+    enough[order] = (sorted_group >= 0) & (size >= least)
+    band = np.empty(len(order), np.int64)
+    band[order] = 1 + bands * cheaper // np.maximum(size, 1)
+    return np.where(enough, band, -1), enough
