@@ -1,7 +1,8 @@
 """Top-n on a given split, "user item item …" a line in TRAIN and in TEST, full ranking without what is in TRAIN.
 
 With --repeats what is in TRAIN may be bought again: nothing is left out of the ranking, an item that stands in a line several times
-counts as often, and lines must be oldest first, for validation is then the newest part of each line, not one at random.
+counts as often, and lines must be oldest first, for validation is then the newest part of each line, not one at random. The lines tell no
+baskets: where TEST begins at a moment, a --validation cut in time from TRAIN (benchmarks.topn_files makes it) is nearer to it.
 
 Parameters of every algorithm, ours and `implicit`'s, are chosen on a part of TRAIN held out at random, by the same search within
 --budget seconds each; then each is fitted on all of TRAIN and scored on TEST once. The headline is the one best on the held-out
@@ -171,11 +172,7 @@ def main() -> None:
         f"{len(split.train):,} pairs to learn from, {len(split.test):,} to find"
     )
     exclude_seen = not arguments.repeats
-    validation = (
-        newest_out(split.train, arguments.share)
-        if arguments.repeats
-        else hold_out(split.train, share=arguments.share, seed=arguments.seed)
-    )
+    validation = validation_of(split, arguments)
     tuning = Task.of(validation, exclude_seen=exclude_seen, people=arguments.people, seed=arguments.seed)
     test = Task.of(split, exclude_seen=exclude_seen)
     compile_kernels()
@@ -194,11 +191,23 @@ def main() -> None:
     print(json.dumps({**lines[best], "algorithm": best, **about(split, arguments), "algorithms": lines}))
 
 
+def validation_of(split: Split, arguments: argparse.Namespace) -> Split:
+    if arguments.validation:
+        train, test = map(read_interactions, arguments.validation)
+        return given_split(train=train, test=test)
+    if arguments.repeats:
+        return newest_out(split.train, arguments.share)
+    return hold_out(split.train, share=arguments.share, seed=arguments.seed)
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--algorithms", nargs="+", choices=sorted(SPACES), default=list(SPACES), metavar="NAME")
+    parser.add_argument(
+        "--validation", nargs=2, type=Path, metavar=("TRAIN", "TEST"), help="a cut of TRAIN to choose by"
+    )
     parser.add_argument("--repeats", action="store_true", help="what is in TRAIN may be bought again")
     parser.add_argument("--budget", type=float, default=90.0, help="seconds of search for each algorithm")
     parser.add_argument("--people", type=int, default=5_000, help="at most so many are judged while searching")
@@ -213,6 +222,8 @@ def parse() -> argparse.Namespace:
 
 
 def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
+    share = f"{arguments.share:.0%} of each person's items in TRAIN"
+    validation = "the given validation part" if arguments.validation else share
     return {
         "people": split.train.n_users,
         "items": split.train.n_items,
@@ -221,7 +232,7 @@ def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
         "peak_mb": peak_mb(),
         "processors": os.cpu_count(),
         "repeats": arguments.repeats,
-        "notes": f"parameters by ndcg@{N} on {arguments.share:.0%} of each person's items in TRAIN, {arguments.budget:.0f} s of search "
+        "notes": f"parameters by ndcg@{N} on {validation}, {arguments.budget:.0f} s of search "
         "each; TEST scored once each; peak_mb is of the whole run, all models held",
     }
 

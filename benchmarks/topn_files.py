@@ -7,7 +7,9 @@
 A share of each person's different products goes to TEST, by the seed at random, as in the published splits of this form, or with
 --newest those they took up last, or with --cut all that was taken after the moment that leaves that share of the pairs behind it, by
 people who are in TRAIN. With --cut --repeats TRAIN holds a product as often as somebody bought it, and TEST what they bought later,
-new to them or not. The Complete Journey comes as order lines by `python -m benchmarks.sequence_files`.
+new to them or not. With --validation TRAIN is cut once more by the same rule into two further files.
+
+The Complete Journey comes as order lines by `python -m benchmarks.sequence_files`.
 """
 
 import argparse
@@ -28,7 +30,11 @@ def main() -> None:
     arguments = parse()
     interactions = SOURCES[arguments.source](arguments)
     split = split_of(interactions if arguments.repeats else first_of_each_pair(interactions), arguments)
-    for part, path in ((split.train, arguments.train), (split.test, arguments.test)):
+    parts = [(split.train, arguments.train), (split.test, arguments.test)]
+    if arguments.validation:
+        inner = split_of(split.train, arguments)
+        parts += [(inner.train, arguments.validation[0]), (inner.test, arguments.validation[1])]
+    for part, path in parts:
         write_lists(part, path)
         people = len(np.unique(part.user))
         print(f"{path}: {people:,} people, {len(np.unique(part.item)):,} items, {len(part):,} entries", file=sys.stderr)
@@ -44,6 +50,7 @@ def parse() -> argparse.Namespace:
         source.add_argument("train", type=Path)
         source.add_argument("test", type=Path)
         source.add_argument("--share", type=float, default=0.2)
+        source.add_argument("--validation", nargs=2, type=Path, metavar=("TRAIN", "TEST"))
         how = source.add_mutually_exclusive_group()
         how.add_argument("--newest", action="store_true")
         if name == "orders":

@@ -85,11 +85,13 @@ def test_cut_keeps_repeats_only_where_they_are_asked_for(monkeypatch, tmp_path):
 def test_people_who_buy_the_same_again_are_served_by_what_they_bought_most(monkeypatch, tmp_path, capsys):
     make_rhythm(tmp_path / "lines.parquet")
     train, test = tmp_path / "train.txt", tmp_path / "test.txt"
-    run(
-        monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, "--cut", "--share", 0.3, "--repeats"
-    )
+    inner = ("--validation", tmp_path / "inner_train.txt", tmp_path / "inner_test.txt")
+    cut = ("--cut", "--share", 0.3, "--repeats", *inner)
+    run(monkeypatch, topn_files, "orders", tmp_path / "lines.parquet", train, test, *cut)
+    assert read_lists(inner[1])[1].count("own-3-1") == 4
+    assert pairs_of(inner[1]) < pairs_of(train)
     names = ("popularity", "repeat", "item-knn", "implicit-cosine")
-    run(monkeypatch, topn, train, test, "--repeats", "--budget", 0.5, "--algorithms", *names)
+    run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 0.5, "--algorithms", *names)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
     assert set(found) == {*names, "blend"}
     # five of what somebody takes later are their own, the three new ones nobody has yet
