@@ -359,6 +359,13 @@ EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 # about how long one training takes, and what memory it may use beside the program itself
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
+# which traits of customers may decide what somebody without a history is shown, beside language, country and device
+COLD_START_TRAITS = read_list(
+    "COLD_START_TRAITS",
+    ["age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count"]
+    if DEMO
+    else [],
+)
 # what a new model must keep of the active one's coverage and of its quality for new customers, and how slow an answer may be
 PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)
 PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0.0, high=10.0)

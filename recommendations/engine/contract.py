@@ -64,45 +64,22 @@ class Attribution:
         return [Contribution(self.source, item, value) for item, value in pairs]
 
 
-class Algorithm(ABC):
-    """Learns from interactions, then scores all items for any histories.
+def contributions_of(
+    attributions: Sequence[Attribution], n_items: int, *, limit: int | None = None
+) -> list[list[Contribution]]:
+    """The parts of each item, largest first; with `limit` only that many of the largest values of each source."""
+    found = [
+        [part for attribution in attributions for part in attribution.contributions(column, limit)]
+        for column in range(n_items)
+    ]
+    return [sorted(parts, key=lambda part: -part.value) for parts in found]
 
-    `__init__` stores its keyword arguments unchanged and nothing else; `fit` forgets what was fitted before; fitted attributes
-    end in `_`. The same input gives the same answer, and a batch the answers of its single rows.
-    """
+
+class Fitted:
+    """Keeps what it has learnt in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
 
     name: ClassVar[str]
     fitted: ClassVar[tuple[str, ...]]
-
-    @abstractmethod
-    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
-        """Learn. `products` describes the items of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
-
-    @abstractmethod
-    def score(self, histories: Histories) -> Scores:
-        """(n, n_items): CSR, or dense float32. What CSR does not store, and -inf or NaN, means "nothing speaks for it".
-
-        Dense results are meant for blocks of rows: see `topn.recommend`.
-        """
-
-    @abstractmethod
-    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        """Where the scores of some items for one history come from; the parts of an item sum to its score, all 0 if it has none."""
-
-    def explain(self, history: Histories, item: int) -> list[Contribution]:
-        """The same for one item as a list, largest first; the values sum to the score."""
-        return self.explain_many(history, [item])[0]
-
-    def explain_many(
-        self, history: Histories, items: Sequence[int], *, limit: int | None = None
-    ) -> list[list[Contribution]]:
-        """`explain` for each item; with `limit` only that many of the largest values of each source."""
-        attributions = self.attribute(history, items)
-        found = [
-            [part for attribution in attributions for part in attribution.contributions(column, limit)]
-            for column in range(len(items))
-        ]
-        return [sorted(parts, key=lambda part: -part.value) for parts in found]
 
     def parameters(self) -> dict[str, Any]:
         """The arguments of `__init__` as they are now; JSON can hold them."""
@@ -142,6 +119,39 @@ class Algorithm(ABC):
         missing = [name for name in self.fitted if not hasattr(self, name)]
         if missing:
             raise NotFittedError(f"{type(self).__name__}: call fit before using it ({missing[0]} is missing)")
+
+
+class Algorithm(Fitted, ABC):
+    """Learns from interactions, then scores all items for any histories.
+
+    `__init__` stores its keyword arguments unchanged and nothing else; `fit` forgets what was fitted before; fitted attributes
+    end in `_`. The same input gives the same answer, and a batch the answers of its single rows.
+    """
+
+    @abstractmethod
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        """Learn. `products` describes the items of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+
+    @abstractmethod
+    def score(self, histories: Histories) -> Scores:
+        """(n, n_items): CSR, or dense float32. What CSR does not store, and -inf or NaN, means "nothing speaks for it".
+
+        Dense results are meant for blocks of rows: see `topn.recommend`.
+        """
+
+    @abstractmethod
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        """Where the scores of some items for one history come from; the parts of an item sum to its score, all 0 if it has none."""
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        """The same for one item as a list, largest first; the values sum to the score."""
+        return self.explain_many(history, [item])[0]
+
+    def explain_many(
+        self, history: Histories, items: Sequence[int], *, limit: int | None = None
+    ) -> list[list[Contribution]]:
+        """`explain` for each item; with `limit` only that many of the largest values of each source."""
+        return contributions_of(self.attribute(history, items), len(items), limit=limit)
 
     def require_histories(self, histories: Histories, n_items: int) -> None:
         """Errors: NotFittedError; ValueError when the histories number another catalogue."""

@@ -21,7 +21,11 @@ class NotTrainedYet(APIException):
 
 
 class RecommendationsView(APIView):
-    """Products for a place of the shop, best first, each with a true reason. Unknown people get what is popular."""
+    """Products for a place of the shop, best first, each with a true reason.
+
+    Somebody without a history gets what people like them take and what is popular where they arrive, if that is known and was
+    better for such people; else what is popular.
+    """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read"}
     publishable = True

@@ -134,6 +134,10 @@ class Catalogue:
         self.brand[place] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[place] = self.categories.setdefault(category, len(self.categories)) if category else -1
 
+    def has_category(self, path: str) -> bool:
+        """Whether any product is in the category or below it."""
+        return path in self.categories or any(name.startswith(f"{path} > ") for name in self.categories)
+
     def mask(
         self,
         *,

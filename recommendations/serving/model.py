@@ -10,6 +10,7 @@ import numpy.typing as npt
 from customers.events.recent import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.blend import Blend
+from recommendations.serving.newcomers import NewcomerModel
 from recommendations.training.artifacts import Artifact
 
 
@@ -74,6 +75,7 @@ class ServingModel:
     exclude_seen: bool
     seen_kinds: list[int] | None
     as_of: float
+    newcomers: NewcomerModel | None = None
 
     @classmethod
     def of_artifact(
@@ -104,6 +106,7 @@ class ServingModel:
             exclude_seen=saved["exclude_seen"],
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
+            newcomers=NewcomerModel.of_artifact(artifact),
         )
 
     @property

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from recommendations.serving.loading import Loaded, Loader, loader
 from recommendations.serving.reasons import shares
-from recommendations.serving.recommend import Answer, Item, Request, history_of, recommend
-from recommendations.serving.scenarios import FOR_YOU
+from recommendations.serving.recommend import Answer, Item, Request, arrival_of, history_of, recommend
+from recommendations.serving.scenarios import COLD_START, FOR_YOU
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,10 @@ def preview(*, request: Request, now: datetime, source: Loader = loader) -> Prev
         return Preview(answer, [Previewed(item, []) for item in answer.items], [])
     history = history_of(loaded, request)
     causes: Sequence[list[Cause]] = [[] for _ in answer.items]
-    if answer.fallback is None:
-        rows = loaded.model.items.rows([item.product_id for item in answer.items]).tolist()
+    rows = loaded.model.items.rows([item.product_id for item in answer.items]).tolist()
+    if answer.strategy == COLD_START:
+        causes = causes_of_arrival(loaded, request, rows)
+    elif answer.fallback is None:
         parts = loaded.model.blend.explain_many(history, rows)
         causes = [
             [
@@ -54,6 +56,21 @@ def preview(*, request: Request, now: datetime, source: Loader = loader) -> Prev
     newest = list(zip(history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist(), strict=True))
     past = [(*named(loaded, row), datetime.fromtimestamp(moment, now.tzinfo)) for row, moment in newest]
     return Preview(answer, [Previewed(item, found) for item, found in zip(answer.items, causes, strict=True)], past)
+
+
+def causes_of_arrival(loaded: Loaded, request: Request, rows: Sequence[int]) -> list[list[Cause]]:
+    """What speaks for each product, as shares of all that does: logarithms above 0."""
+    arrival = arrival_of(loaded, request)
+    if arrival is None or loaded.model.newcomers is None:
+        return [[] for _row in rows]
+    parts = loaded.model.newcomers.model.explain_many(arrival, rows)
+    return [
+        [
+            Cause(share.source, "", "", percent=round(share.share * 100, 1))
+            for share in shares([part for part in contributions if part.value > 0])
+        ]
+        for contributions in parts
+    ]
 
 
 def named(loaded: Loaded, row: int) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from recommendations.engine import KIND_CODES, Contribution, Histories
+from recommendations.engine.cold_start import LANDING, POPULARITY
 from recommendations.serving.catalogue import Catalogue
 
 VIEWED = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
@@ -68,6 +69,20 @@ def last_kind(history: Histories, item: int) -> int:
 
 def popular() -> Reason:
     return Reason("popular", _("Popular in the shop now"))
+
+
+def by_arrival(parts: Sequence[Contribution], *, category: str) -> Reason:
+    """Of somebody without a history: what speaks most for the product, of the category they arrived at and of their traits.
+
+    No trait is named: people need not read what the shop knows of them.
+    """
+    landing = sum(part.value for part in parts if part.source == LANDING)
+    people = sum(part.value for part in parts if part.source not in (LANDING, POPULARITY))
+    if landing > max(people, 0.0):
+        return Reason("popular_in_category", _("Popular in %(category)s") % {"category": category})
+    if people > 0:
+        return Reason("popular_with_people_like_you", _("Popular with customers like you"))
+    return popular()
 
 
 def own_habit(*, row: int, history: Histories, catalogue: Catalogue) -> Reason:

@@ -13,14 +13,18 @@ import numpy as np
 
 from customers.events.recent import recent_interactions
 from recommendations.engine import Histories, top_n
+from recommendations.engine.cold_start import Arrivals
 from recommendations.serving.catalogue import Card
 from recommendations.serving.loading import Loaded, Loader, loader
-from recommendations.serving.reasons import Reason, alike, popular, reason_of
+from recommendations.serving.reasons import Reason, alike, by_arrival, popular, reason_of
 from recommendations.serving.scenarios import (
+    COLD_START,
+    FOR_YOU,
     POPULAR,
     SCENARIOS,
     SIMILAR,
     Candidates,
+    score_cold_start,
     score_for_you,
     score_popular,
     score_similar,
@@ -42,7 +46,11 @@ class WrongRequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for. ``category`` is a path and includes what lies below it."""
+    """What is asked for. ``category`` is a path and includes what lies below it.
+
+    ``landing_category`` (a path too), ``language``, ``country`` and ``device`` say of somebody without a history where they arrived
+    and who they are; nothing is left out by them.
+    """
 
     scenario: str
     user_id: str = ""
@@ -51,6 +59,10 @@ class Request:
     n: int = 10
     cursor: str = ""
     category: str = ""
+    landing_category: str = ""
+    language: str = ""
+    country: str = ""
+    device: str = ""
     brand: str = ""
     price_min: Decimal | None = None
     price_max: Decimal | None = None
@@ -84,7 +96,8 @@ class Answer:
 def recommend(*, request: Request, now: datetime, source: Loader = loader) -> Answer:
     """Products for a place of the shop, best first, each with the reason for it.
 
-    Someone unknown gets what is popular instead (``fallback`` says so) unless ``strict``. Asks the database nothing between two
+    Someone without a history gets what is popular with people like them and in the category they arrived at, where that is known
+    and better; else what is popular instead (``fallback`` says so) unless ``strict``. Asks the database nothing between two
     looks of the loader.
 
     Raises:
@@ -100,10 +113,14 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
     if not 1 <= request.n <= MOST_PER_REQUEST:
         raise WrongRequestError("n", f"n is {request.n}; give 1 to {MOST_PER_REQUEST}.")
     loaded = source.current(now=now)
+    require_category(loaded, request)
     allowed = allowed_items(loaded, request)
     history = Histories.of_lists([[]], n_items=len(loaded.model.items), as_of=loaded.model.as_of)
     fallback = None
     candidates, history = candidates_of(loaded, request, history)
+    arrival = arrival_of(loaded, request) if candidates is None and request.scenario == FOR_YOU else None
+    if arrival is not None:
+        candidates = score_cold_start(model=loaded.model, arrival=arrival)
     chosen = best(candidates, allowed=allowed, offset=offset, n=request.n) if candidates is not None else []
     if not chosen and not request.strict and request.scenario != POPULAR and offset == 0:
         fallback = POPULAR
@@ -111,7 +128,8 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
         chosen = best(candidates, allowed=allowed, offset=offset, n=request.n)
     more = len(chosen) > request.n
     chosen = chosen[: request.n]
-    reasons = explain(loaded, request, history, candidates, [row for row, _ in chosen]) if request.explain else {}
+    rows = [row for row, _ in chosen]
+    reasons = explain(loaded, request, history, arrival, candidates, rows) if request.explain else {}
     items = [
         Item(loaded.model.items.id(row), offset + place + 1, score, card, reasons.get(row))
         for place, (row, score) in enumerate(chosen)
@@ -144,12 +162,38 @@ def candidates_of(loaded: Loaded, request: Request, empty: Histories) -> tuple[C
 
 def history_of(loaded: Loaded, request: Request) -> Histories:
     """What the person did until training, and their recent interactions from Valkey in one round trip."""
-    identifiers = [
-        (kind, value) for kind, value in (("user_id", request.user_id), ("anonymous_id", request.anonymous_id)) if value
-    ]
+    identifiers = identifiers_of(request)
     recent = recent_interactions(identifiers=identifiers)[:MOST_RECENT]
     users = loaded.model.user_rows([f"{kind}:{value}" for kind, value in identifiers])
     return loaded.model.history(users=users, recent=recent)
+
+
+def arrival_of(loaded: Loaded, request: Request) -> Arrivals | None:
+    """What is known of somebody without a history; None where it is nothing that makes a difference."""
+    if loaded.model.newcomers is None:
+        return None
+    return loaded.model.newcomers.arrival(
+        identifiers=[f"{kind}:{value}" for kind, value in identifiers_of(request)],
+        told={"language": request.language, "country": request.country, "device": request.device},
+        landing=request.landing_category,
+    )
+
+
+def identifiers_of(request: Request) -> list[tuple[str, str]]:
+    return [
+        (kind, value) for kind, value in (("user_id", request.user_id), ("anonymous_id", request.anonymous_id)) if value
+    ]
+
+
+def require_category(loaded: Loaded, request: Request) -> None:
+    """Errors: WrongRequestError for a landing category that no product is in or below."""
+    path = request.landing_category
+    if path and not loaded.catalogue.has_category(path):
+        raise WrongRequestError(
+            "landing_category",
+            f"There is no category {path!r} with products; give the path of one as the catalogue has it, such as "
+            f"{next(iter(loaded.catalogue.categories), '')!r}, or leave landing_category out.",
+        )
 
 
 def allowed_items(loaded: Loaded, request: Request) -> np.ndarray:
@@ -174,13 +218,23 @@ def best(candidates: Candidates, *, allowed: np.ndarray, offset: int, n: int) ->
 
 
 def explain(
-    loaded: Loaded, request: Request, history: Histories, candidates: Candidates | None, rows: Sequence[int]
+    loaded: Loaded,
+    request: Request,
+    history: Histories,
+    arrival: Arrivals | None,
+    candidates: Candidates | None,
+    rows: Sequence[int],
 ) -> dict[int, Reason]:
     """The true reason of each row, by the strategy that chose it."""
     if candidates is None or candidates.strategy == POPULAR:
         return dict.fromkeys(rows, popular())
     if candidates.strategy == SIMILAR:
         return alike_reasons(loaded, request, rows)
+    if arrival is not None and candidates.strategy == COLD_START:
+        assert loaded.model.newcomers is not None
+        parts = loaded.model.newcomers.model.explain_many(arrival, rows)
+        named = request.landing_category.rpartition(" > ")[2]
+        return {row: by_arrival(found, category=named) for row, found in zip(rows, parts, strict=True)}
     parts = loaded.model.blend.explain_many(history, rows)
     return {
         row: reason_of(row=row, contributions=contributions, history=history, catalogue=loaded.catalogue)

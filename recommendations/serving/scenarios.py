@@ -10,10 +10,12 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.content import Content
 from recommendations.engine.algorithms.item_knn import ItemKNN
 from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.cold_start import Arrivals
 from recommendations.serving.model import ServingModel
 
 FOR_YOU, SIMILAR, POPULAR = "for-you", "similar", "popular"
 SCENARIOS = (FOR_YOU, SIMILAR, POPULAR)
+COLD_START = "cold-start"  # a strategy of for-you
 
 # An alternative is alike in what it is first, and in who buys it second; not learnt yet, because clicks on it are not known yet.
 SIMILAR_BY_CONTENT, SIMILAR_BY_BUYERS = 0.6, 0.4
@@ -34,6 +36,12 @@ def score_for_you(*, model: ServingModel, history: Histories) -> Candidates:
         scores = scores.copy()
         scores[history.seen(model.seen_kinds).indices] = -np.inf
     return Candidates(scores, model.algorithm)
+
+
+def score_cold_start(*, model: ServingModel, arrival: Arrivals) -> Candidates:
+    """By what is known of somebody without a history; logarithms of chances."""
+    assert model.newcomers is not None
+    return Candidates(model.newcomers.model.score(arrival)[0], COLD_START)
 
 
 type Scores = npt.NDArray[np.float32]

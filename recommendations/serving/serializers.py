@@ -38,6 +38,27 @@ class RecommendationQuerySerializer(serializers.Serializer):
     category = serializers.CharField(
         required=False, default="", max_length=1000, help_text="A category path; includes what lies below."
     )
+    landing_category = serializers.CharField(
+        required=False,
+        default="",
+        max_length=1000,
+        help_text="for-you, of somebody without a history: the path of the category they arrive at. It leaves nothing out.",
+    )
+    language = serializers.CharField(
+        required=False,
+        default="",
+        max_length=35,
+        help_text="for-you, of somebody without a history: such as en or en-GB.",
+    )
+    country = serializers.CharField(
+        required=False,
+        default="",
+        max_length=100,
+        help_text="for-you, of somebody without a history: as events tell it.",
+    )
+    device = serializers.CharField(
+        required=False, default="", max_length=100, help_text="for-you, of somebody without a history: such as mobile."
+    )
     brand = serializers.CharField(required=False, default="", max_length=200)
     price_min = serializers.DecimalField(required=False, default=None, max_digits=14, decimal_places=2, min_value=0)
     price_max = serializers.DecimalField(required=False, default=None, max_digits=14, decimal_places=2, min_value=0)
@@ -82,7 +103,9 @@ class RecommendedItemSerializer(serializers.Serializer):
 class RecommendationSerializer(serializers.Serializer):
     recommendation_id = serializers.CharField(help_text="Send it along with events that follow from these items.")
     scenario = serializers.CharField()
-    strategy = serializers.CharField()
+    strategy = serializers.CharField(
+        help_text="What chose them: a model's algorithm, cold-start for somebody without a history, similar or popular."
+    )
     fallback = serializers.CharField(allow_null=True)
     model_version = serializers.CharField()
     took_ms = serializers.FloatField()

@@ -35,6 +35,10 @@ class Artifact:
         start = f"{prefix}/"
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
 
+    def with_parts(self, other: "Artifact") -> "Artifact":
+        """Both; what has the same name is taken from the other."""
+        return Artifact({**self.arrays, **other.arrays}, {**self.saved, **other.saved})
+
 
 def save_artifact(*, folder: Path, artifact: Artifact) -> str:
     """Writes the folder and returns the checksum of its manifest, which holds the checksum of every array."""

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.formats import number_format
 
 from recommendations.training import figures
+from recommendations.training.cold_people_card import cold_people_section
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 
@@ -41,4 +42,5 @@ def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
         "segment_chart": figures.segment_chart(run),
         "ablation_chart": figures.ablation_chart(run),
         "popularity_chart": figures.popularity_chart(run),
+        "cold_people": cold_people_section(run),
     }

@@ -202,10 +202,11 @@ def kinds_table(run: EvaluationRun) -> list[dict[str, Any]]:
 
 def limits_of(run: EvaluationRun) -> list[str]:
     """What this version cannot do, and what its figures do not say."""
+    cold = (run.cold_start.get("people") or {}).get("served", "popularity")
     found = [
-        _(
-            "Somebody without any history gets what is popular; the figures are of people who were there before the cut."
-        ),
+        _("Somebody without any history gets what is popular; the figures are of people who were there before the cut.")
+        if cold == "popularity"
+        else _("The figures of the evaluation are of people who were there before the cut; new ones are judged apart."),
         _("What nobody has bought yet is found by its texts alone."),
     ]
     everything, before = run.interactions_by_kind.get("all", {}), run.interactions_by_kind.get("before_cut", {})
@@ -220,8 +221,8 @@ def limits_of(run: EvaluationRun) -> list[str]:
     if few:
         names = ", ".join(segment_name(row) for row in few)
         found.append(_("Fewer than 30 customers, so that the figure says little: %(segments)s.") % {"segments": names})
-    cold = [row for row in run.segments if row["segment"] == "cold items" and row["algorithm"] == winner_of(run)]
-    value = next((row["value"] for row in cold if row["metric"] == run.primary_metric), None)
+    few_buyers = [row for row in run.segments if row["segment"] == "cold items" and row["algorithm"] == winner_of(run)]
+    value = next((row["value"] for row in few_buyers if row["metric"] == run.primary_metric), None)
     if value is not None:
         found.append(
             _("Products that fewer than five people have bought: %(metric)s %(value)s.")

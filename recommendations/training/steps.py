@@ -13,6 +13,7 @@ STEP_NAMES: dict[str, str | Promise] = {
     "weights": gettext_lazy("weighing the algorithms"),
     "fitting for the test": gettext_lazy("fitting for the test"),
     "judging": gettext_lazy("judging"),
+    "new customers": gettext_lazy("judging by new customers"),
     "fitting on everything": gettext_lazy("fitting on everything"),
     "saving": gettext_lazy("saving"),
 }

@@ -21,6 +21,7 @@ from recommendations.training.artifacts import Artifact, save_artifact
 from recommendations.training.budget import Budget, PeakMemory
 from recommendations.training.candidates import CANDIDATES, candidates_for, started
 from recommendations.training.choosing import SEED, Choice, Step, choose, fit_all
+from recommendations.training.cold_people import NOBODY_NEW, ColdPeople, choose_and_judge, cold_artifact
 from recommendations.training.cuts import Cuts, cut, kinds_in
 from recommendations.training.extract import TrainingData, extract
 from recommendations.training.guards import Limits, Verdict, judge_promotion, reason
@@ -29,6 +30,7 @@ from recommendations.training.latency import Latency, measure_latency
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import artifact_folder, promote
 from recommendations.training.runs import LOCK, Tracker, recorded_run
+from recommendations.training.traits import KnownPeople, extract_people
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
@@ -45,6 +47,7 @@ class Judged:
     choice: Choice
     cuts: Cuts | None = None
     judgement: Judgement | None = None
+    cold_people: ColdPeople = NOBODY_NEW
 
     @property
     def algorithm(self) -> str:
@@ -70,7 +73,8 @@ def train(
         step = Tracker(run, progress)
         step("reading the data", 0.01)
         data = extract(as_of=as_of)
-        judged = judged_choice(data=data, budget=budget, step=step)
+        known = extract_people(as_of=as_of, traits=settings.COLD_START_TRAITS)
+        judged = judged_choice(data=data, known=known, budget=budget, step=step)
         step("fitting on everything", 0.85)
         weighed, blend = fit_to_serve(data=data, choice=judged.choice)
         latency = measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)
@@ -78,7 +82,9 @@ def train(
         version = build_version(data=data, judged=judged, as_of=as_of, created_at=started_at)
         folder = artifact_folder(version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        version.checksum = save_artifact(folder=folder, artifact=artifact_of(data=weighed, blend=blend, judged=judged))
+        artifact = artifact_of(data=weighed, blend=blend, judged=judged)
+        cold = cold_artifact(data=weighed, known=known, cold_people=judged.cold_people)
+        version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
         with transaction.atomic():
             version.save()
             record(run=run, version=version, data=data, judged=judged)
@@ -90,7 +96,7 @@ def train(
         return version
 
 
-def judged_choice(*, data: TrainingData, budget: Budget, step: Step) -> Judged:
+def judged_choice(*, data: TrainingData, known: KnownPeople, budget: Budget, step: Step) -> Judged:
     """A shop whose history is too short for a cut in time serves equal weights until it is longer."""
     active = ModelVersion.objects.filter(scenario=SCENARIO, status=Status.ACTIVE).first()
     try:
@@ -108,7 +114,8 @@ def judged_choice(*, data: TrainingData, budget: Budget, step: Step) -> Judged:
     except EmptySplitError as error:
         logger.warning("no evaluation, the history is too short: %s", error)
         return Judged(unjudged_choice(data))
-    return Judged(choice, cuts, judgement)
+    cold_people = choose_and_judge(data=data, known=known, cuts=cuts, choice=choice, budget=budget, step=step)
+    return Judged(choice, cuts, judgement, cold_people)
 
 
 def unjudged_choice(data: TrainingData) -> Choice:
@@ -200,6 +207,7 @@ def record(*, run: EvaluationRun, version: ModelVersion, data: TrainingData, jud
     run.comparisons = comparisons_of(judgement.evaluation, winner=judgement.served)
     run.segments = segments_of(judgement)
     run.ablation = judgement.ablation
+    run.cold_start = run.cold_start | {"people": judged.cold_people.figures}
     run.test_users = len(judgement.evaluation.users)
 
 

@@ -45,3 +45,25 @@ def loader() -> Iterator[Any]:
     fresh = Loader()
     yield fresh
     fresh.valkey.close()
+
+
+@pytest.fixture
+def trained_with_tastes(db: None, folders: Path, valkey: redis.Redis, settings: Any) -> Any:
+    """The shop trained with a trait that tells the taste, and two customers of known taste who have bought nothing."""
+    from customers.identity.models import Customer
+    from customers.warehouse.export import export_warehouse
+    from recommendations.training.train import train
+    from tests.makers import NOON, make_customer
+    from tests.recommendations.shop import make_tea_and_coffee_shop
+
+    make_tea_and_coffee_shop()
+    settings.COLD_START_TRAITS = ["taste"]
+    customers = list(Customer.objects.order_by("identifiers__id"))
+    for person, customer in enumerate(customers):
+        customer.traits = {"taste": ("tea", "coffee")[person % 2]}
+    newest = [make_customer(f"new-{taste}") for taste in ("tea", "coffee")]
+    for customer, taste in zip(newest, ("tea", "coffee"), strict=True):
+        customer.traits = {"taste": taste}
+    Customer.objects.bulk_update([*customers, *newest], ["traits"])
+    export_warehouse(started_at=NOON)
+    return train(as_of=NOON, started_at=NOON)

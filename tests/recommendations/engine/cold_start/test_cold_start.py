@@ -1,0 +1,264 @@
+import json
+from math import log
+
+import numpy as np
+import pytest
+
+from recommendations.engine import Interactions, NothingToLearnError, Products, WrongModelError
+from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.cold_start import (
+    Arrivals,
+    ColdStart,
+    LandingPopularity,
+    People,
+    TraitClusters,
+    TraitLifts,
+    banded,
+    field_of,
+    field_value,
+    plain_value,
+    quantile_edges,
+)
+from recommendations.engine.cold_start.lifts import log_lifts, people_items
+from recommendations.engine.sparse import csr
+from tests.recommendations.engine.makers import make_products, make_random_interactions
+
+TEA, COFFEE = range(5), range(5, 10)
+
+
+def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactions, People]:
+    """Young people have two of five teas each, old ones two of five coffees; everybody has the cake, the item 10."""
+    users, items = [], []
+    for person in range(2 * people_each):
+        taste = TEA if person < people_each else COFFEE
+        users += [person] * (of_five + 1)
+        items += [*(taste[(person + place) % 5] for place in range(of_five)), 10]
+    interactions = Interactions.from_ids(
+        user_ids=[f"{user:03d}" for user in users], item_ids=[f"{item:02d}" for item in items]
+    )
+    ages = ["young"] * people_each + ["old"] * people_each
+    return interactions, People.of_columns({"age": ages})
+
+
+class TestPeople:
+    def test_each_field_and_value_is_a_column_and_what_is_not_told_has_none(self):
+        people = People.of_columns({"age": ["young", "old", ""], "size": ["1", "", ""]})
+        names = [value.replace("\x1f", "=") for value in people.values.ids()]
+        assert names == ["age=old", "age=young", "size=1"]
+        np.testing.assert_array_equal(people.has.toarray(), [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+        assert people.known().tolist() == [True, True, False]
+        assert field_of(people.values.id(2)) == "size"
+
+    def test_values_that_a_model_does_not_have_are_left_out(self):
+        known = People.of_columns({"age": ["young"]}).values
+        people = People.of_columns({"age": ["old", "young"], "size": ["1", "1"]}, values=known)
+        np.testing.assert_array_equal(people.has.toarray(), [[0], [1]])
+
+    def test_chosen_rows_may_be_of_nobody(self):
+        people = People.of_columns({"age": ["young", "old"]}).rows(np.array([1, -1, 0]))
+        np.testing.assert_array_equal(people.has.toarray(), [[1, 0], [0, 0], [0, 1]])
+
+    def test_columns_of_unequal_length_are_refused(self):
+        with pytest.raises(ValueError, match="equally many"):
+            People.of_columns({"age": ["young"], "size": ["1", "2"]})
+
+    def test_numbers_become_bands_of_about_equally_many(self):
+        edges = quantile_edges(np.arange(1.0, 12.0))  # quintiles of 1 to 11: 3, 5, 7, 9
+        assert edges == [3.0, 5.0, 7.0, 9.0]
+        assert banded(np.array([1, 3, 6, 11, np.nan]), edges) == ["< 3", "3 – 5", "5 – 7", "≥ 9", ""]
+        assert banded(np.array([1.0]), quantile_edges(np.array([np.nan]))) == [""]
+
+    def test_languages_are_compared_without_their_region_and_countries_without_case(self):
+        assert [plain_value("language", text) for text in ("en-GB", "EN_us", " zh-Hans ")] == ["en", "en", "zh"]
+        assert (plain_value("country", "DE"), plain_value("traits.taste", " Tea ")) == ("de", "Tea")
+
+
+def test_lifts_are_observed_over_expected_drawn_to_one():
+    # both groups hold 10 pairs, 5 of each item are to be expected; 5 pseudo people
+    found = log_lifts(np.array([[8.0, 2.0], [5.0, 5.0]]), np.array([0.5, 0.5]), 5.0)
+    np.testing.assert_allclose(found, [[log(13 / 10), log(7 / 10)], [0.0, 0.0]], rtol=1e-6)
+
+
+class TestTraitLifts:
+    def test_lifts_of_several_traits_add_up_and_rare_values_say_nothing(self):
+        people = People.of_columns({"age": ["young", "young", "old", "old"], "size": ["1", "1", "1", "2"]})
+        has = csr(np.ones(4), [0, 0, 1, 1], [0, 1, 2, 3, 4], (4, 2))
+        model = TraitLifts(pseudo_count=1.0, min_people=2).fit(people, has, np.array([0.5, 0.5]))
+        # young: 2 of 2 pairs are item 0, 1 expected; size 1: 2 and 1 of 3 pairs, 1.5 expected; size 2: one person only
+        young, size = np.log([3 / 2, 1 / 2]), np.log([3 / 2.5, 2 / 2.5])
+        np.testing.assert_allclose(model.terms(people.has)[0], young + size, rtol=1e-5)
+        np.testing.assert_allclose(model.terms(people.has)[3], np.log([1 / 2, 3 / 2]), rtol=1e-5)
+        parts = model.by_field(people.has[[0]].indices, [0, 1])
+        assert set(parts) == {"age", "size"}
+        np.testing.assert_allclose(parts["age"], young, rtol=1e-5)
+
+    def test_no_pseudo_count_is_refused(self):
+        people = People.of_columns({"age": ["young"]})
+        with pytest.raises(ValueError, match="pseudo_count"):
+            TraitLifts(pseudo_count=0.0).fit(people, csr([1], [0], [0, 1], (1, 1)), np.array([1.0]))
+
+
+class TestTraitClusters:
+    @pytest.fixture
+    def fitted(self):
+        interactions, people = make_two_tastes(of_five=5)
+        has = people_items(interactions)
+        shares = np.bincount(has.indices, minlength=11) / has.nnz
+        return TraitClusters(clusters=2, damping=1.0, seed=1).fit(interactions, people, has, shares), people
+
+    def test_the_mix_of_clusters_follows_the_trait_and_sums_to_one(self, fitted):
+        model, people = fitted
+        mix = model.mix(people.has[[0, 59]])
+        np.testing.assert_allclose(mix.sum(axis=1), 1.0, rtol=1e-6)
+        assert mix[0].argmax() != mix[1].argmax()
+        # 30 of 30 against 15 expected and 0 against 15, 20 pseudo people: odds of (50 / 35) : (20 / 35)
+        assert mix[0].max() == pytest.approx(50 / 70, rel=1e-5)
+
+    def test_the_term_is_the_logarithm_of_the_lifts_under_that_mix(self, fitted):
+        model, people = fitted
+        # a tea: 30 of the 180 pairs of its cluster; 15 are to be expected, as it is 30 of all 360
+        inside, outside = (30 + 20) / (15 + 20), (0 + 20) / (15 + 20)
+        expected = log(50 / 70 * inside + 20 / 70 * outside)
+        np.testing.assert_allclose(model.terms(people.has[[0]])[0, list(TEA)], expected, rtol=1e-5)
+
+    def test_of_whom_nothing_is_known_it_says_nothing(self, fitted):
+        model, _people = fitted
+        np.testing.assert_array_equal(model.terms(csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
+
+
+class TestLandingPopularity:
+    def test_shares_are_of_the_category_and_what_lies_below(self):
+        products = Products.of_columns({"category": ["A > a", "A > b", "B", "", "A"]})
+        model = LandingPopularity().fit(np.array([6.0, 3.0, 1.0, 5.0, 0.0]), products)
+        rows = model.rows(["A", "A > b", "B", "C", ""])
+        shares = model.shares(rows).toarray()
+        np.testing.assert_allclose(shares[0], [2 / 3, 1 / 3, 0, 0, 0], rtol=1e-6)
+        np.testing.assert_allclose(shares[1:3], [[0, 1, 0, 0, 0], [0, 0, 1, 0, 0]])
+        np.testing.assert_array_equal(shares[3:], 0)
+        assert model.known(rows).tolist() == [True, True, True, False, False]
+
+    def test_paths_are_cut_to_the_levels_that_count(self):
+        products = Products.of_columns({"category": ["A > a", "A > b"]})
+        model = LandingPopularity(levels=1).fit(np.array([1.0, 1.0]), products)
+        assert model.rows(["A > a"]) == model.rows(["A"])
+
+    def test_without_categories_nothing_is_known(self):
+        model = LandingPopularity().fit(np.array([1.0]), None)
+        assert model.rows(["A"]).tolist() == [-1]
+        assert model.shares(np.array([-1])).shape == (1, 1)
+
+
+INTERACTIONS = make_random_interactions()
+PRODUCTS = make_products(INTERACTIONS.n_items)
+PEOPLE = People.of_columns(
+    {
+        "group": [str(user % 7) for user in range(INTERACTIONS.n_users)],
+        "half": ["low" if user % 2 else "" for user in range(INTERACTIONS.n_users)],
+    }
+)
+EVERY_PART = {"traits": 0.5, "cluster": 0.7, "landing": 0.3, "levels": 1, "clusters": 3}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ColdStart(**EVERY_PART).fit(INTERACTIONS, PEOPLE, PRODUCTS)
+
+
+@pytest.fixture(scope="module")
+def arrivals(model):
+    return model.arrivals(PEOPLE.rows(np.array([0, 1, 2, -1, -1])), ["Food", "Food > 分类1", "", "Food", "Nowhere"])
+
+
+class TestColdStart:
+    def test_without_weights_the_order_is_that_of_popularity(self, model, arrivals):
+        plain = model.weighed(traits=0.0, cluster=0.0, landing=0.0, levels=None)
+        counts = Popularity(90.0).fit(INTERACTIONS).counts_
+        with np.errstate(divide="ignore"):
+            np.testing.assert_allclose(plain.score(arrivals), np.tile(np.log(counts / counts.sum()), (5, 1)), rtol=1e-4)
+        assert not plain.touches(arrivals).any()
+
+    def test_landing_is_a_mixture_of_what_all_take_and_of_what_is_taken_there(self):
+        interactions = Interactions.from_ids(user_ids=[str(user) for user in range(10)], item_ids=list("xxxxxxyyyz"))
+        products = Products.of_columns({"category": ["A > a", "A > b", "B"]})
+        people = People.of_columns({"age": [""] * 10})
+        model = ColdStart(traits=0.0, landing=0.5, half_life_days=None).fit(interactions, people, products)
+        chances = np.exp(model.score(model.arrivals(people.rows(np.array([0])), ["A"])))
+        # half of 6, 3 and 1 tenths, and half of 2 and 1 thirds
+        np.testing.assert_allclose(chances, [[0.3 + 1 / 3, 0.15 + 1 / 6, 0.05]], rtol=1e-5)
+
+    def test_people_with_a_trait_get_what_such_people_have(self):
+        interactions, people = make_two_tastes()
+        model = ColdStart(traits=1.0, landing=0.0, half_life_days=None, pseudo_count=5.0).fit(interactions, people)
+        young, old = model.score(model.arrivals(people.rows(np.array([0, 59])), ["", ""]))
+        assert young[list(TEA)].min() > young[list(COFFEE)].max()
+        assert old[list(COFFEE)].min() > old[list(TEA)].max()
+        # 12 of each tea against 6 expected, 5 pseudo people; a tea is 12 of all 180 pairs
+        assert young[0] == pytest.approx(log(12 / 180) + log(17 / 11), rel=1e-5)
+
+    def test_the_parts_sum_to_the_score(self, model, arrivals):
+        items = np.flatnonzero(np.isfinite(model.log_shares_))
+        scores = model.score(arrivals)
+        for row in range(len(arrivals)):
+            one = Arrivals(arrivals.has[[row]], arrivals.landing[row : row + 1])
+            found = model.explain_many(one, items.tolist())
+            sums = [sum(part.value for part in parts) for parts in found]
+            np.testing.assert_allclose(sums, scores[row, items], rtol=1e-4)
+            assert {part.source for parts in found for part in parts} <= {
+                "popularity",
+                "trait.group",
+                "trait.half",
+                "trait-cluster",
+                "landing",
+            }
+
+    def test_a_batch_equals_its_single_rows(self, model, arrivals):
+        single = [
+            model.score(Arrivals(arrivals.has[[row]], arrivals.landing[row : row + 1])) for row in range(len(arrivals))
+        ]
+        np.testing.assert_array_equal(model.score(arrivals), np.concatenate(single))
+
+    def test_the_head_has_the_scores_of_its_items(self, model, arrivals):
+        np.testing.assert_allclose(
+            model.score(arrivals, only_head=True), model.score(arrivals)[:, model.items_], rtol=1e-5
+        )
+
+    def test_items_that_nobody_has_are_never_shown(self, model, arrivals):
+        nobody = np.bincount(INTERACTIONS.item, minlength=INTERACTIONS.n_items) == 0
+        assert nobody.any()
+        assert (model.score(arrivals)[:, nobody] == -np.inf).all()
+
+    def test_only_who_is_known_by_anything_is_touched(self, model, arrivals):
+        assert model.touches(arrivals).tolist() == [True, True, True, True, False]
+
+    def test_fitting_again_gives_the_same(self, model, arrivals):
+        again = ColdStart(**EVERY_PART).fit(INTERACTIONS, PEOPLE, PRODUCTS)
+        np.testing.assert_array_equal(model.score(arrivals), again.score(arrivals))
+
+    def test_saved_and_loaded_it_gives_the_same_from_mapped_arrays(self, model, arrivals, tmp_path):
+        arrays, saved = model.arrays()
+        for place, array in enumerate(arrays.values()):
+            np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
+        mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
+        loaded = ColdStart.from_arrays(mapped, json.loads(json.dumps(saved)))
+        np.testing.assert_array_equal(model.score(arrivals), loaded.score(arrivals))
+        with pytest.raises(WrongModelError):
+            ColdStart.from_arrays({}, saved)
+
+    def test_memory_is_bounded_by_the_items_with_lifts(self):
+        model = ColdStart(items=7).fit(INTERACTIONS, PEOPLE, PRODUCTS)
+        assert model.lifts_.lifts_.shape == (len(PEOPLE.values), 7)
+
+    @pytest.mark.parametrize("wrong", [{"traits": -1.0}, {"cluster": float("nan")}, {"landing": 1.0}])
+    def test_wrong_weights_are_refused(self, wrong):
+        with pytest.raises(ValueError, match="landing"):
+            ColdStart(**wrong).fit(INTERACTIONS, PEOPLE)
+
+    def test_people_of_other_users_and_empty_data_are_refused(self):
+        with pytest.raises(ValueError, match="users"):
+            ColdStart().fit(INTERACTIONS, PEOPLE.rows(np.array([0])))
+        with pytest.raises(NothingToLearnError):
+            ColdStart().fit(INTERACTIONS.subset(np.array([], np.int64)), PEOPLE)
+
+
+def test_a_field_and_its_value_are_told_apart():
+    assert field_of(field_value("traits.age", "19-24")) == "traits.age"
