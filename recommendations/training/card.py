@@ -40,6 +40,7 @@ def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
         "comparisons": figures.named_comparisons(run),
         "segments": figures.segment_table(run),
         "segment_chart": figures.segment_chart(run),
+        "new_products": figures.new_products_table(run),
         "ablation_chart": figures.ablation_chart(run),
         "popularity_chart": figures.popularity_chart(run),
         "cold_people": cold_people_section(run),

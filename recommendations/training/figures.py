@@ -93,6 +93,25 @@ def segment_table(run: EvaluationRun) -> dict[str, Any]:
     }
 
 
+def new_products_table(run: EvaluationRun) -> dict[str, Any] | None:
+    """Counts, and as `evaluation_table` the figures of new products among themselves and among all; None of an older run."""
+    told = run.cold_start.get("products")
+    if told is None:
+        return None
+    columns = [(among, metric) for among in ("new", "all") for metric in ("recall@10", "ndcg@10")]
+    among_names = {"new": _("among the new"), "all": _("among all")}
+    rows = [
+        {
+            "name": algorithm_name(name),
+            "wins": name == winner_of(run),
+            "cells": [figures[among][metric] for among, metric in columns],
+        }
+        for name, figures in told["figures"].items()
+    ]
+    metrics = [f"{metric_name(metric)} {among_names[among]}" for among, metric in columns]
+    return {**told, "metrics": metrics, "rows": rows}
+
+
 def ablation_chart(run: EvaluationRun) -> dict[str, Any] | None:
     """What is lost without each part of the blend; to the left of 0 it would be better without."""
     rows = [

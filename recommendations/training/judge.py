@@ -25,6 +25,7 @@ from recommendations.training.choosing import (
     number,
 )
 from recommendations.training.cuts import Cuts
+from recommendations.training.new_products import measure_new_products
 
 SEGMENT_METRICS = ("ndcg", "hit_rate")
 SHOWN_AT = (5, 10, 20)
@@ -32,13 +33,16 @@ SHOWN_AT = (5, 10, 20)
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """cut_at: seconds since 1970; evaluation after it; served: which contestant is to serve; ablation: NDCG lost without each part."""
+    """cut_at: seconds since 1970; evaluation after it; served: which contestant is to serve; ablation: NDCG lost without each part; new_products as
+    `measure_new_products` tells.
+    """
 
     cut_at: float
     served: str
     evaluation: Evaluation
     segments: list[SegmentResult]
     ablation: list[dict[str, Any]]
+    new_products: dict[str, Any]
 
 
 def judge_choice(
@@ -61,7 +65,9 @@ def judge_choice(
     step("judging", 0.8)
     segments = by_segment(evaluation, past, metrics=SEGMENT_METRICS, n=AT)
     ablation = _ablation(parts, choice, past, test, cuts)
-    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation)
+    compared = {name: contestants[name] for name in ("content", served) if name in contestants}
+    new_products = measure_new_products(contestants=compared, past=past, cuts=cuts, products=products)
+    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation, new_products)
 
 
 def served_name(weights: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ ALGORITHM_NAMES: dict[str, str | Promise] = {
     "item-knn": _("Similar products (item-kNN)"),
     "user-knn": _("Similar customers (user-kNN)"),
     "content": _("Content-based"),
+    "category-popularity": _("Popularity of the category"),
     "co-purchase": _("Bought together"),
     "session-neighbours": _("Visits like this one"),
     "transitions": _("What comes next (transitions)"),

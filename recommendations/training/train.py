@@ -206,6 +206,7 @@ def record(*, run: EvaluationRun, version: ModelVersion, data: TrainingData, jud
     run.figures = figures_of(judgement.evaluation)
     run.comparisons = comparisons_of(judgement.evaluation, winner=judgement.served)
     run.segments = segments_of(judgement)
+    run.cold_start = {**run.cold_start, "products": judgement.new_products}
     run.ablation = judgement.ablation
     run.cold_start = run.cold_start | {"people": judged.cold_people.figures}
     run.test_users = len(judgement.evaluation.users)

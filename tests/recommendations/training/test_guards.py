@@ -34,7 +34,7 @@ def make_judgement(
         SegmentResult("new", name, "ndcg", 10, new_people, value, value, value) for name, value in (new or {}).items()
     ]
     evaluation = Evaluation(results, np.arange(PEOPLE, dtype=np.int32), scores, {}, {}, 1, {}, csr_array((PEOPLE, 1)))
-    return Judgement(0.0, "blend", evaluation, segments, [])
+    return Judgement(0.0, "blend", evaluation, segments, [], {})
 
 
 def codes(judgement: Judgement, *, latency_ms: float = 1.0, limits: Limits = LIMITS) -> tuple[bool, list[str]]:

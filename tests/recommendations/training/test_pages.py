@@ -63,6 +63,19 @@ def test_the_card_is_whole_in_chinese(operator: Client, trained: ModelVersion) -
         assert words in page
 
 
+def test_the_card_tells_of_new_products_or_that_there_were_none(operator: Client, trained: ModelVersion) -> None:
+    assert "nothing can be said about new products" in card(operator, trained)
+    run = trained.evaluations.get()
+    figure = {metric: {"value": 0.1234, "low": 0.1, "high": 0.2} for metric in ("recall@10", "ndcg@10")}
+    told = {"new": 9, "wanted": 7, "people": 31, "figures": {"category-popularity": {"new": figure, "all": figure}}}
+    run.cold_start = {"products": told}
+    run.save()
+    page = card(operator, trained)
+    assert "Of 9 products that nobody had touched before the cut, 31 customers wanted 7 after it." in page
+    assert "Popularity of the category" in page
+    assert page.count("0.1234") == 4
+
+
 def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
     run = trained.evaluations.get()
     values = [row["value"] for row in run.tried if row["value"] is not None]
