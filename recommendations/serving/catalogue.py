@@ -54,6 +54,7 @@ class Catalogue:
     price: npt.NDArray[np.float64] = field(init=False)
     brand: npt.NDArray[np.int32] = field(init=False)
     category: npt.NDArray[np.int32] = field(init=False)
+    published: npt.NDArray[np.float64] = field(init=False)
     brands: dict[str, int] = field(default_factory=dict)
     categories: dict[str, int] = field(default_factory=dict)
     known_until: datetime | None = None
@@ -68,6 +69,7 @@ class Catalogue:
         self.price = np.full(n, np.nan)
         self.brand = np.full(n, -1, np.int32)
         self.category = np.full(n, -1, np.int32)
+        self.published = np.full(n, np.nan)
 
     def refresh(self, *, now: datetime) -> int:
         """Reads what changed since the last call, everything at first; returns how many products it read.
@@ -130,6 +132,7 @@ class Catalogue:
         self.cards[place] = Card(product_id, title, price, currency, image_url, url, brand, category or "")
         self.shown[place] = active and (published is None or published <= now)
         self.in_stock[place] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
+        self.published[place] = np.nan if published is None else published.timestamp()
         self.price[place] = np.nan if price is None else float(price)
         self.brand[place] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[place] = self.categories.setdefault(category, len(self.categories)) if category else -1

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from customers.events.recent import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.blend import Blend
+from recommendations.engine.exploration import Trials
 from recommendations.serving.newcomers import NewcomerModel
 from recommendations.training.artifacts import Artifact
 
@@ -76,6 +77,7 @@ class ServingModel:
     seen_kinds: list[int] | None
     as_of: float
     newcomers: NewcomerModel | None = None
+    trials: Trials | None = None
 
     @classmethod
     def of_artifact(
@@ -107,6 +109,7 @@ class ServingModel:
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
             newcomers=NewcomerModel.of_artifact(artifact),
+            trials=Trials.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
         )
 
     @property

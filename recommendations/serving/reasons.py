@@ -71,6 +71,10 @@ def popular() -> Reason:
     return Reason("popular", _("Popular in the shop now"))
 
 
+def new_in_the_shop() -> Reason:
+    return Reason("new", _("New in the shop"))
+
+
 def by_arrival(parts: Sequence[Contribution], *, category: str) -> Reason:
     """Of somebody without a history: what speaks most for the product, of the category they arrived at and of their traits.
 

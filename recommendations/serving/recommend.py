@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from customers.events.recent import recent_interactions
 from recommendations.engine import Histories, top_n
 from recommendations.engine.cold_start import Arrivals
 from recommendations.serving.catalogue import Card
+from recommendations.serving.exploration import every_nth, merged, new_products
 from recommendations.serving.loading import Loaded, Loader, loader
-from recommendations.serving.reasons import Reason, alike, by_arrival, popular, reason_of
+from recommendations.serving.reasons import Reason, alike, by_arrival, new_in_the_shop, popular, reason_of
 from recommendations.serving.scenarios import (
     COLD_START,
     FOR_YOU,
@@ -97,7 +99,8 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
     """Products for a place of the shop, best first, each with the reason for it.
 
     Someone without a history gets what is popular with people like them and in the category they arrived at, where that is known
-    and better; else what is popular instead (``fallback`` says so) unless ``strict``. Asks the database nothing between two
+    and better; else what is popular instead (``fallback`` says so) unless ``strict``. Of for-you every tenth place tries a new
+    product, or as many as RECOMMEND_EXPLORATION_SHARE says. Asks the database nothing between two
     looks of the loader.
 
     Raises:
@@ -105,7 +108,7 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
         NoModelError: no model was promoted yet.
     """
     started = time.perf_counter()
-    offset = read_cursor(request.cursor)
+    offset, minute = read_cursor(request.cursor, now=now)
     if request.scenario not in SCENARIOS:
         raise WrongRequestError(
             "scenario", f"There is no scenario {request.scenario!r}; there are {', '.join(SCENARIOS)}."
@@ -126,10 +129,16 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
         fallback = POPULAR
         candidates = score_popular(model=loaded.model)
         chosen = best(candidates, allowed=allowed, offset=offset, n=request.n)
+    new: set[int] = set()
+    if chosen and candidates is not None and request.scenario == FOR_YOU:
+        chosen, new = with_new_products(
+            loaded, request, history, candidates, allowed=allowed, offset=offset, minute=minute, now=now
+        )
     more = len(chosen) > request.n
     chosen = chosen[: request.n]
-    rows = [row for row, _ in chosen]
+    rows = [row for row, _ in chosen if row not in new]
     reasons = explain(loaded, request, history, arrival, candidates, rows) if request.explain else {}
+    reasons |= dict.fromkeys(new, new_in_the_shop()) if request.explain else {}
     items = [
         Item(loaded.model.items.id(row), offset + place + 1, score, card, reasons.get(row))
         for place, (row, score) in enumerate(chosen)
@@ -143,7 +152,7 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader) -> An
         model_version=loaded.model.version,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,
-        next_cursor=write_cursor(offset + request.n) if more and fallback is None else None,
+        next_cursor=write_cursor(offset + request.n, minute) if more and fallback is None else None,
     )
 
 
@@ -217,6 +226,37 @@ def best(candidates: Candidates, *, allowed: np.ndarray, offset: int, n: int) ->
     return [(row, score) for row, score in pairs if row >= 0]
 
 
+def with_new_products(
+    loaded: Loaded,
+    request: Request,
+    history: Histories,
+    candidates: Candidates,
+    *,
+    allowed: np.ndarray,
+    offset: int,
+    minute: int,
+    now: datetime,
+) -> tuple[list[tuple[int, float]], set[int]]:
+    """Rows and scores as `best` gives them, with new products in their places, and which these are.
+
+    Pages are cut out of one list that begins at the first place, so that no product stands on two of them.
+    """
+    every, end = every_nth(), offset + request.n + 1
+    identity = "/".join(value for _kind, value in identifiers_of(request))
+    fresh = (
+        new_products(loaded=loaded, history=history, allowed=allowed, identity=identity, minute=minute, now=now)
+        if every is not None and end > every
+        else []
+    )
+    if every is None or not fresh:
+        return best(candidates, allowed=allowed, offset=offset, n=request.n), set()
+    ranked = best(candidates, allowed=allowed, offset=0, n=end)
+    places = list(islice(merged(ranked, fresh, every=every), offset, end))
+    own = {row: float(candidates.scores[row]) for row, score in places if score is None}
+    shown = [(row, score if score is not None else max(own[row], 0.0)) for row, score in places]
+    return shown, set(own)
+
+
 def explain(
     loaded: Loaded,
     request: Request,
@@ -266,17 +306,20 @@ def make_recommendation_id(now: datetime) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def write_cursor(offset: int) -> str:
-    return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+def write_cursor(offset: int, minute: int) -> str:
+    """minute: since 1970, of the first page: the next ones try the same new products."""
+    return base64.urlsafe_b64encode(f"{offset}.{minute}".encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str) -> int:
+def read_cursor(cursor: str, *, now: datetime) -> tuple[int, int]:
+    """Offset and minute. Errors: WrongRequestError."""
     if not cursor:
-        return 0
+        return 0, int(now.timestamp() // 60)
     try:
-        offset = int(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        told = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
+        offset, minute = (int(part) for part in told)
     except (ValueError, binascii.Error) as error:
         raise WrongRequestError("cursor", "cursor is not one that an answer gave.") from error
     if not 0 <= offset <= 10_000:
         raise WrongRequestError("cursor", "cursor is not one that an answer gave.")
-    return offset
+    return offset, minute

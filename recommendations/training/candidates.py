@@ -126,8 +126,8 @@ CANDIDATES: dict[str, Candidate] = {
     ),
     "content": Candidate(
         "content",
-        {"half_life_days": 90.0, "history_weighting": "log"},
-        {"half_life_days": HALF_LIVES, "history_weighting": WEIGHTINGS},
+        {"half_life_days": 90.0, "history_weighting": "log", "price_weight": 0.3},
+        {"half_life_days": HALF_LIVES, "history_weighting": WEIGHTINGS, "price_weight": (0.0, 0.3, 1.0)},
         of_texts,
         kept=True,
         scoring=frozenset({"half_life_days", "history_weighting"}),

@@ -17,6 +17,7 @@ from catalog.progress import Progress, no_progress
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.event_weights import USUAL
+from recommendations.engine.exploration import Trials
 from recommendations.training.artifacts import Artifact, save_artifact
 from recommendations.training.budget import Budget, PeakMemory
 from recommendations.training.candidates import CANDIDATES, candidates_for, started
@@ -82,7 +83,7 @@ def train(
         version = build_version(data=data, judged=judged, as_of=as_of, created_at=started_at)
         folder = artifact_folder(version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        artifact = artifact_of(data=weighed, blend=blend, judged=judged)
+        artifact = artifact_of(data=weighed, blend=blend, judged=judged, trials=trials_of(data, judged))
         cold = cold_artifact(data=weighed, known=known, cold_people=judged.cold_people)
         version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
         with transaction.atomic():
@@ -162,7 +163,13 @@ def build_version(*, data: TrainingData, judged: Judged, as_of: datetime, create
     )
 
 
-def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged) -> Artifact:
+def trials_of(data: TrainingData, judged: Judged) -> Trials:
+    """How each product did with those who had to do with it, by what a recommendation is meant to lead to."""
+    kind = judged.cuts.target if judged.cuts is not None else "purchase"
+    return Trials.of(data.interactions, data.products, kind=kind)
+
+
+def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged, trials: Trials) -> Artifact:
     """The fitted blend, the ids, and what each person did, as `ServingModel` reads them. data: under the chosen weights."""
     arrays, saved = blend.arrays()
     history = data.interactions.histories()
@@ -171,6 +178,7 @@ def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged) -> Artifact
         "items": data.interactions.items.arrays(),
         "customers": data.interactions.users.arrays(),
         "identifiers": data.identifiers.arrays(),
+        "exploration": trials.arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
     }
     flat: dict[str, np.ndarray] = {
