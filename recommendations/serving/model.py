@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +11,13 @@ import numpy.typing as npt
 from customers.events.recent import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.blend import Blend
+from recommendations.engine.algorithms.popularity import Popularity
 from recommendations.engine.exploration import Trials
 from recommendations.serving.newcomers import NewcomerModel
 from recommendations.training.artifacts import Artifact
+
+# these say something of whoever looked at anything
+FOR_VISITS = ("item-knn", "co-purchase", "content")
 
 
 class Part(NamedTuple):
@@ -111,6 +116,27 @@ class ServingModel:
             newcomers=NewcomerModel.of_artifact(artifact),
             trials=Trials.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
         )
+
+    @cached_property
+    def visit_blend(self) -> Blend | None:
+        """Equal parts of what any product can start, for visits that the chosen parts have nothing to say of."""
+        parts = {name: part for name, part in self.blend.components_.items() if name in FOR_VISITS}
+        return Blend.of_fitted(parts) if parts else None
+
+    def blend_for(self, history: Histories) -> Blend:
+        """The blend that was chosen; for a visit without a purchase of which that knows no more than what is popular, `visit_blend`.
+
+        Weights are chosen by what buyers buy, and may leave nothing but their own habits.
+        """
+        bought = history.kind == KIND_CODES["purchase"]
+        if self.visit_blend is None or not len(history.item) or bought.any() or self._knows(history):
+            return self.blend
+        return self.visit_blend
+
+    def _knows(self, history: Histories) -> bool:
+        """Whether a part that counts, other than popularity, says anything of it."""
+        parts = [self.blend.components_[name] for name, share in self.blend.shares().items() if share]
+        return any(part.score(history).max() > 0 for part in parts if not isinstance(part, Popularity))
 
     @property
     def n_trained(self) -> int:

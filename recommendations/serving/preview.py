@@ -45,7 +45,7 @@ def preview(*, request: Request, now: datetime, source: Loader = loader) -> Prev
     if answer.strategy == COLD_START:
         causes = causes_of_arrival(loaded, request, rows)
     elif answer.fallback is None:
-        parts = loaded.model.blend.explain_many(history, rows)
+        parts = loaded.model.blend_for(history).explain_many(history, rows)
         causes = [
             [
                 Cause(share.source, *named(loaded, share.item), percent=round(share.share * 100, 1))

@@ -275,7 +275,7 @@ def explain(
         parts = loaded.model.newcomers.model.explain_many(arrival, rows)
         named = request.landing_category.rpartition(" > ")[2]
         return {row: by_arrival(found, category=named) for row, found in zip(rows, parts, strict=True)}
-    parts = loaded.model.blend.explain_many(history, rows)
+    parts = loaded.model.blend_for(history).explain_many(history, rows)
     return {
         row: reason_of(row=row, contributions=contributions, history=history, catalogue=loaded.catalogue)
         for row, contributions in zip(rows, parts, strict=True)

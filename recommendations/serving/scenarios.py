@@ -31,7 +31,7 @@ class Candidates:
 
 def score_for_you(*, model: ServingModel, history: Histories) -> Candidates:
     """The blend of the model over one person's history."""
-    scores = np.asarray(model.blend.score(history), np.float32)[0]
+    scores = np.asarray(model.blend_for(history).score(history), np.float32)[0]
     if model.exclude_seen:
         scores = scores.copy()
         scores[history.seen(model.seen_kinds).indices] = -np.inf

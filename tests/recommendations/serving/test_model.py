@@ -1,5 +1,6 @@
 """What somebody did since the training counts in the next answer as it did in the training."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -10,8 +11,10 @@ from customers.events.recent import RecentInteraction
 from customers.orders.models import OrderLine
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS
+from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.event_weights import EventWeights
 from recommendations.serving.loading import Loader
+from recommendations.serving.scenarios import score_for_you
 from recommendations.training.models import ModelVersion
 from recommendations.training.refresh import refresh
 from recommendations.training.train import train
@@ -85,3 +88,19 @@ def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_
     for name in ("item", "kind", "order"):
         np.testing.assert_array_equal(getattr(refreshed, name), getattr(hot, name))
     np.testing.assert_allclose(refreshed.weight, hot.weight)
+
+
+def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
+    trained: ModelVersion, loader: Loader
+) -> None:
+    model = loader.current(now=NOON).model
+    habits = Blend.of_fitted(
+        model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
+    )
+    model = replace(model, blend=habits)
+    viewed = model.history(users=[], recent=[RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
+    assert model.blend_for(viewed) is model.visit_blend
+    best = model.items.id(int(np.argmax(score_for_you(model=model, history=viewed).scores)))
+    assert best.startswith("coffee")
+    bought = model.history(users=model.user_rows(["user_id:user-0"]), recent=[])
+    assert model.blend_for(bought) is habits
