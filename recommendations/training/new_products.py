@@ -12,7 +12,7 @@ from recommendations.training.choosing import AT, SEED, number
 from recommendations.training.cuts import Cuts
 
 METRICS = ("recall", "ndcg")
-PEOPLE = 2000
+PEOPLE = 500
 BASELINE = "category-popularity"
 
 
