@@ -11,11 +11,16 @@ class EventsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.events.models import Source
-        from customers.events.recent import forget_interactions
-        from customers.identity.signals import consent_refused
+        from customers.events.recent import allow_interactions, forget_interactions
+        from customers.identity.signals import consent_refused, consent_returned
 
         consent_refused.connect(
             lambda sender, identifiers, **kwargs: forget_interactions(identifiers=identifiers),
+            weak=False,
+            dispatch_uid="events.recent",
+        )
+        consent_returned.connect(
+            lambda sender, identifiers, **kwargs: allow_interactions(identifiers=identifiers),
             weak=False,
             dispatch_uid="events.recent",
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from customers.events.consent import refused_purposes
 from customers.events.models import Event
-from customers.events.vocabulary import INTERACTIONS, meaning_of
+from customers.events.vocabulary import REMEMBERED, meaning_of
 from customers.identity.blocked import is_blocked_id
 from customers.identity.models import Consent
 from customers.identity.personal import PERSONAL_TRAITS, seal_personal, spellings
@@ -209,7 +209,7 @@ def row_of(item: Item, *, index: int, raw: bytes, frame: Frame) -> EventRow:
         stored,
         raw,
         frame,
-        meaning if meaning in INTERACTIONS else "",
+        meaning if meaning in REMEMBERED else "",
         properties.get("previousId", "") if kind == "alias" else "",
         not refused,
     )

@@ -8,22 +8,28 @@ of a known user stands on the user's list alone, an event of a visitor on the vi
 event that carries a user and a visitor puts the visitor into the user's group at once, unless the visitor is another
 user's; what the processor found out overrules it. Whoever is asked about gets the lists of the whole group, but of a
 visitor who belongs to another user than the one who is asked about, nothing.
+
+`dismissed:{kind}:{value}` is the sorted set of the products that somebody does not want to be shown, by the second they said so; a
+later cart or purchase takes that back. `refused:{kind}:{value}` stands while somebody refuses personalisation: they have no lists then.
 """
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
 
 from customers.events.decoding import EventRow
-from customers.events.valkey import ValkeyDownError, run_command
+from customers.events.valkey import PATIENCE_SECONDS, Script, ValkeyDownError, run_command, run_pipeline, run_script
 from customers.events.vocabulary import Meaning
 
 MOST_RECENT = 100
+MOST_DISMISSED = 500
 MOST_LINKED = 50  # identifiers of a person whose lists are read together
 DAYS_KEPT = 90
 SECONDS_KEPT = DAYS_KEPT * 86400
@@ -68,6 +74,7 @@ end
 REMEMBER = (
     """
 local most, linked, seconds, given = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], cmsgpack.unpack(ARGV[4])
+local most_dismissed = tonumber(ARGV[5])
 """
     + GROUPS
     + """
@@ -93,12 +100,21 @@ for _, pair in ipairs(given.pairs) do
     end
 end
 for _, list in ipairs(given.lists) do
-    redis.call('ZADD', list[1], unpack(list[2]))
-    redis.call('ZREMRANGEBYRANK', list[1], 0, -most - 1)
-    redis.call('EXPIRE', list[1], seconds)
+    local key = 'recent:' .. list[1]
+    redis.call('ZADD', key, unpack(list[2]))
+    redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)
+    redis.call('EXPIRE', key, seconds)
+    redis.call('DEL', 'refused:' .. list[1])
 end
-for _, key in ipairs(given.forgotten) do
-    redis.call('DEL', key)
+for _, list in ipairs(given.dismissed) do
+    local key = 'dismissed:' .. list[1]
+    redis.call('ZADD', key, unpack(list[2]))
+    redis.call('ZREMRANGEBYRANK', key, 0, -most_dismissed - 1)
+    redis.call('EXPIRE', key, seconds)
+end
+for _, name in ipairs(given.forgotten) do
+    redis.call('DEL', 'recent:' .. name, 'dismissed:' .. name)
+    redis.call('SET', 'refused:' .. name, 1, 'EX', seconds)
 end
 return epoch
 """
@@ -136,10 +152,16 @@ for _, given in ipairs(cmsgpack.unpack(ARGV[3])) do
 end
 """
 )
-# the newest members of the lists of everybody who is the same person as the identifiers asked about
-READ_LISTS = """
-local most, users, groups, names, members = ARGV[1], false, {}, {}, {}
-for at = 2, #ARGV do
+# The newest members of the lists of everybody who is the same person as the identifiers asked about, what they dismissed, and whether
+# they refuse; the request counts on the key of its caller in the same round trip. One packed answer: many small ones take longer to read.
+READ_PERSON = Script("""
+local most, counted, seconds = ARGV[1], ARGV[2], ARGV[3]
+local count, users, groups, names, members, dismissed, refused = 0, false, {}, {}, {}, {}, false
+if counted ~= '' then
+    count = redis.call('INCR', counted)
+    if count == 1 then redis.call('EXPIRE', counted, seconds) end
+end
+for at = 4, #ARGV do
     local name = ARGV[at]
     local group = redis.call('GET', 'same:' .. name)
     if string.sub(name, 1, 8) == 'user_id:' then
@@ -147,9 +169,10 @@ for at = 2, #ARGV do
         if group then groups[group] = true end
     end
 end
-for at = 2, #ARGV do
+for at = 4, #ARGV do
     local name = ARGV[at]
     local group = redis.call('GET', 'same:' .. name)
+    refused = refused or redis.call('EXISTS', 'refused:' .. name) == 1
     if not group then
         names[name] = true
     else
@@ -163,13 +186,18 @@ for at = 2, #ARGV do
         end
     end
 end
-for name in pairs(names) do
-    for _, member in ipairs(redis.call('ZRANGE', 'recent:' .. name, 0, most - 1, 'REV')) do
-        members[#members + 1] = member
+if not refused then
+    for name in pairs(names) do
+        for _, member in ipairs(redis.call('ZRANGE', 'recent:' .. name, 0, most - 1, 'REV')) do
+            members[#members + 1] = member
+        end
+        for _, part in ipairs(redis.call('ZRANGE', 'dismissed:' .. name, 0, -1, 'WITHSCORES')) do
+            dismissed[#dismissed + 1] = part
+        end
     end
 end
-return members
-"""
+return cmsgpack.pack({members, dismissed, refused, count})
+""")
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -179,6 +207,10 @@ class RecentInteraction(NamedTuple):
     at: float  # seconds since 1970
 
 
+NEWEST = attrgetter("at", "product_id")
+WANTED = (str(Meaning.CART), str(Meaning.PURCHASE))  # takes a dismissal back
+
+
 def remember_interactions(rows: Iterable[EventRow]) -> None:
     """Puts product interactions on the lists of their people, and notes who is the same, in one round trip.
 
@@ -186,34 +218,40 @@ def remember_interactions(rows: Iterable[EventRow]) -> None:
     are stored already, and only freshness is lost.
     """
     lists: dict[str, dict[str, int]] = {}
+    dismissed: dict[str, dict[str, int]] = {}
     pairs: dict[tuple[str, str], None] = {}  # in order: of two users of one visitor the first owns it
     forgotten: set[str] = set()
     for row in rows:
         event = row.stored
         user_id, visitor_id = event.user_id, event.anonymous_id
         if not row.personalised:
-            forgotten |= {f"recent:user_id:{user_id}", f"recent:anonymous_id:{visitor_id}"}
+            forgotten |= {name for name in (f"user_id:{user_id}", f"anonymous_id:{visitor_id}") if name[-1] != ":"}
             continue
         if user_id and (other_id := row.previous_id or visitor_id):
             pairs[user_id, other_id] = None
         if row.meaning and event.product_ids:
             second = int(event.occurred_at.timestamp())
+            name = f"user_id:{user_id}" if user_id else f"anonymous_id:{visitor_id}"
+            if row.meaning == Meaning.DISMISSAL:
+                dismissed.setdefault(name, {}).update(dict.fromkeys(event.product_ids, second))
+                continue
             prefix = LETTERS[row.meaning] + base36(second) + ":"
-            key = f"recent:user_id:{user_id}" if user_id else f"recent:anonymous_id:{visitor_id}"
-            members = lists.setdefault(key, {})
+            members = lists.setdefault(name, {})
             for product_id in event.product_ids:
                 members[prefix + product_id] = second
     news = [pair for pair in pairs if not _linked.knows(pair)]
-    if not (news or lists or forgotten):
+    if not (news or lists or dismissed or forgotten):
         return
     given = {
         "pairs": named_pairs(news),
-        "lists": [(key, scores_and_members(members)) for key, members in lists.items()],
+        "lists": [(name, scores_and_members(members, most=MOST_RECENT)) for name, members in lists.items()],
+        "dismissed": [(name, scores_and_members(members, most=MOST_DISMISSED)) for name, members in dismissed.items()],
         "forgotten": list(forgotten),
     }
     try:
         if not _linked.note(news, tell_valkey(given)):
-            _linked.note(pairs, tell_valkey({"pairs": named_pairs(pairs), "lists": [], "forgotten": []}))
+            nothing: dict[str, object] = {"lists": [], "dismissed": [], "forgotten": []}
+            _linked.note(pairs, tell_valkey({"pairs": named_pairs(pairs), **nothing}))
     except ValkeyDownError:
         return  # logged where it was noticed
 
@@ -225,11 +263,11 @@ def named_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
 def tell_valkey(given: dict[str, object]) -> bytes:
     """Runs the script; returns the name that the present contents of Valkey got when they were empty."""
     packed = msgspec.msgpack.encode({**given, "epoch": uuid4().hex})
-    return bytes(run_command("EVAL", REMEMBER, 0, MOST_RECENT, MOST_LINKED, SECONDS_KEPT, packed))
+    return bytes(run_command("EVAL", REMEMBER, 0, MOST_RECENT, MOST_LINKED, SECONDS_KEPT, packed, MOST_DISMISSED))
 
 
-def scores_and_members(members: dict[str, int]) -> list[int | str]:
-    newest = sorted(members.items(), key=itemgetter(1), reverse=True)[:MOST_RECENT]
+def scores_and_members(members: dict[str, int], *, most: int) -> list[int | str]:
+    newest = sorted(members.items(), key=itemgetter(1), reverse=True)[:most]
     return [part for member, second in newest for part in (second, member)]
 
 
@@ -276,35 +314,80 @@ def link_identifiers(*, groups: Sequence[Sequence[tuple[str, str]]]) -> None:
 
 
 def forget_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
-    """Empties the lists of the (kind, value) pairs. With Valkey down their people's next event does it."""
+    """Empties the lists of the (kind, value) pairs, whose people refuse from now on. With Valkey down their next event does it."""
+    names = [f"{kind}:{value}" for kind, value in identifiers]
+
+    def fill(pipe: Any) -> None:
+        pipe.delete(*(f"{prefix}:{name}" for name in names for prefix in ("recent", "dismissed")))
+        for name in names:
+            pipe.set(f"refused:{name}", 1, ex=SECONDS_KEPT)
+
+    if names:
+        with suppress(ValkeyDownError):
+            run_pipeline(fill)
+
+
+def allow_interactions(*, identifiers: Sequence[tuple[str, str]]) -> None:
+    """The people behind the (kind, value) pairs do not refuse any more."""
+    if identifiers:
+        with suppress(ValkeyDownError):
+            run_command("DEL", *(f"refused:{kind}:{value}" for kind, value in identifiers))
+
+
+@dataclass(frozen=True, slots=True)
+class Recently:
+    """What Valkey knows of a person.
+
+    interactions: newest first; dismissed: product ids that they do not want to see; refused: they refuse personalisation, and nothing
+    else is told; count: of the key that was to be counted, None when Valkey is down.
+    """
+
+    interactions: list[RecentInteraction] = field(default_factory=list)
+    dismissed: set[str] = field(default_factory=set)
+    refused: bool = False
+    count: int | None = None
+
+
+def read_person(
+    *,
+    identifiers: Sequence[tuple[str, str]],
+    counted: str = "",
+    counted_seconds: int = 120,
+    patience: float = PATIENCE_SECONDS,
+) -> Recently:
+    """The lists of the person known by these (kind, value) pairs, of all identifiers that are the same person; one round trip.
+
+    counted: a key whose count goes up by one on the way. Empty when Valkey is down or takes longer than ``patience`` seconds:
+    recommendations go on without.
+    """
+    if not identifiers and not counted:
+        return Recently()
+    names = [f"{kind}:{value}" for kind, value in identifiers]
     try:
-        run_command("DEL", *(recent_key(kind, value) for kind, value in identifiers))
+        packed = run_script(READ_PERSON, MOST_RECENT, counted, counted_seconds, *names, patience=patience)
     except ValkeyDownError:
-        return
+        return Recently()
+    members, dismissals, refused, count = msgspec.msgpack.decode(packed)
+    interactions = sorted(map(interaction_of, set(members)), key=NEWEST, reverse=True)[:MOST_RECENT]
+    dismissed = set()
+    if dismissals:
+        wanted = {one.product_id: one.at for one in reversed(interactions) if one.kind in WANTED}
+        pairs = zip(dismissals[::2], dismissals[1::2], strict=True)
+        dismissed = {product_id for product_id, second in pairs if wanted.get(product_id, 0.0) <= float(second)}
+    return Recently(interactions, dismissed, refused, count or None)
 
 
 def recent_interactions(*, identifiers: Sequence[tuple[str, str]]) -> list[RecentInteraction]:
-    """The last 100 product interactions of the person known by these (kind, value) pairs, newest first; one round trip.
-
-    Those of all identifiers that are the same person count. Empty when Valkey is down: recommendations go on without.
-    """
-    if not identifiers:
-        return []
-    names = [f"{kind}:{value}" for kind, value in identifiers]
-    try:
-        members = run_command("EVAL", READ_LISTS, 0, MOST_RECENT, *names)
-    except ValkeyDownError:
-        return []
-    found = [interaction_of(member) for member in set(members)]
-    return sorted(found, key=lambda interaction: (interaction.at, interaction.product_id), reverse=True)[:MOST_RECENT]
+    """The last 100 product interactions of a person, newest first."""
+    return read_person(identifiers=identifiers).interactions
 
 
 def recent_key(kind: str, value: str) -> str:
     return f"recent:{kind}:{value}"
 
 
-def interaction_of(member: bytes) -> RecentInteraction:
-    head, _colon, product_id = member.decode().partition(":")
+def interaction_of(member: str) -> RecentInteraction:
+    head, _colon, product_id = member.partition(":")
     return RecentInteraction(product_id, KINDS[head[0]], float(int(head[1:], 36)))
 
 

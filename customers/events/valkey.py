@@ -1,5 +1,6 @@
 """The one connection pool to Valkey of this process, with short patience: everything kept there can be done without."""
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -14,23 +15,32 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 0.5
-PAUSE_SECONDS = 1.0  # after a failure nobody waits for Valkey again for this long
+PAUSES = 2  # after a failure nobody waits for Valkey again for so many times as long
 
 
 class ValkeyDownError(Exception):
     """Valkey did not answer in time; whoever asked has to do without."""
 
 
+class Script:
+    """A Lua script that is sent by its hash: the text goes over only to a server that does not know it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 class Pipelines:
     """Sends pipelines and commands in one round trip each; after a failure it refuses at once until the pause is over."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=PATIENCE_SECONDS,
-            socket_connect_timeout=PATIENCE_SECONDS,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 1),  # a pooled connection may be older than the server's last restart
         )
+        self._pause = PAUSES * patience
         self._down_until = 0.0
 
     def run(self, fill: Callable[[Any], object]) -> list[Any]:
@@ -47,20 +57,30 @@ class Pipelines:
         """The answer to one command, with less effort than a pipeline takes; raises as ``run`` does."""
         return self._ask(self._client.execute_command, *command)
 
-    def _ask[T](self, ask: Callable[..., T], *arguments: str | int | bytes) -> T:
+    def script(self, script: Script, *arguments: str | int | bytes) -> Any:
+        """The answer of a script without keys; raises as ``run`` does."""
+        return self._ask(self._run_script, script, *arguments)
+
+    def _run_script(self, script: Script, *arguments: str | int | bytes) -> Any:
+        try:
+            return self._client.execute_command("EVALSHA", script.sha, 0, *arguments)
+        except redis.exceptions.NoScriptError:
+            return self._client.execute_command("EVAL", script.text, 0, *arguments)
+
+    def _ask[T](self, ask: Callable[..., T], *arguments: Any) -> T:
         if time.monotonic() < self._down_until:
             raise ValkeyDownError("Valkey failed a moment ago.")
         try:
             return ask(*arguments)
         except redis.RedisError as error:
-            self._down_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("Valkey does not answer (%s): doing without for %.0f s", error, PAUSE_SECONDS)
+            self._down_until = time.monotonic() + self._pause
+            logger.warning("Valkey does not answer (%s): doing without for %.1f s", error, self._pause)
             raise ValkeyDownError(str(error)) from error
 
 
-@lru_cache(maxsize=4)
-def pipelines_of(url: str) -> Pipelines:
-    return Pipelines(url)
+@lru_cache(maxsize=8)
+def pipelines_of(url: str, patience: float = PATIENCE_SECONDS) -> Pipelines:
+    return Pipelines(url, patience)
 
 
 def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
@@ -71,3 +91,8 @@ def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
 def run_command(*command: str | int | bytes) -> Any:
     """Runs one command likewise."""
     return pipelines_of(settings.VALKEY_URL).call(*command)
+
+
+def run_script(script: Script, *arguments: str | int | bytes, patience: float = PATIENCE_SECONDS) -> Any:
+    """Runs a script likewise; whoever can't wait long says how long, and has connections of its own."""
+    return pipelines_of(settings.VALKEY_URL, patience).script(script, *arguments)

@@ -23,6 +23,7 @@ class Meaning(StrEnum):
     PROMOTION_CLICK = "promotion_click"
     RECOMMENDATION_VIEW = "recommendation_view"
     RECOMMENDATION_CLICK = "recommendation_click"
+    DISMISSAL = "dismissal"
     EMAIL_DELIVERED = "email_delivered"
     EMAIL_OPENED = "email_opened"
     EMAIL_CLICKED = "email_clicked"
@@ -32,6 +33,8 @@ class Meaning(StrEnum):
 
 # what somebody did with a product that says they want it
 INTERACTIONS = frozenset({Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE})
+# what is remembered of a person at once: these, and what they do not want to be shown
+REMEMBERED = INTERACTIONS | {Meaning.DISMISSAL}
 
 NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.SEARCH: ("Products Searched", "search", "view_search_results"),
@@ -76,6 +79,7 @@ NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.PROMOTION_CLICK: ("Promotion Clicked", "Clicked Promotion", "select_promotion"),
     Meaning.RECOMMENDATION_VIEW: ("Recommendation Viewed",),
     Meaning.RECOMMENDATION_CLICK: ("Recommendation Clicked",),
+    Meaning.DISMISSAL: ("Recommendation Dismissed", "Product Dismissed"),
     Meaning.EMAIL_DELIVERED: ("Email Delivered",),
     Meaning.EMAIL_OPENED: ("Email Opened",),
     Meaning.EMAIL_CLICKED: ("Email Link Clicked",),

@@ -7,6 +7,7 @@ returns what it moved, ``{folded_id: {"app.model": [ids]}}``, or None. The folde
 back those of the rows that still belong to the kept one.
 
 `consent_refused`: identifiers [(kind, value), …] whose person has refused analytics or personalisation; sent after the commit.
+`consent_returned`: identifiers whose person refuses neither any more; sent after the commit.
 
 `customer_erased`: customer_id, at, sent inside the erasure's transaction.
 """
@@ -16,4 +17,5 @@ from django.dispatch import Signal
 customers_merged = Signal()
 merge_reverted = Signal()
 consent_refused = Signal()
+consent_returned = Signal()
 customer_erased = Signal()
