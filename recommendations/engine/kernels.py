@@ -1046,3 +1046,180 @@ def squared_error(indptr: Ints, indices: Ints, values: Floats, people: Floats, i
                 said += own[place] * other[place]
             total += (values[p] - said) ** 2
     return total
+
+
+@compiled
+def history_sums(
+    items: Ints,
+    weights: Floats,
+    orders: Floats,
+    as_of: float,
+    half_life: float,
+    recency: float,
+    weighting: int,
+    total: Floats,
+    met: Flags,
+    order: Ints,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Different items of one history and their summed weights, those that sum to 0 left out.
+
+    half_life: in the unit of `orders`, 0 for none. recency: factor for each moment back from the newest, below 0 for none.
+    weighting: 0 raw, 1 binary, 2 ln(1 + x) of the sums. total and met must be 0 and False, and are left so.
+    """
+    count = 0
+    factor, newest = 1.0, np.inf
+    for p in range(items.shape[0] - 1, -1, -1):
+        weight = weights[p]
+        if half_life > 0:
+            weight = np.float32(weight * 2.0 ** (-max(as_of - orders[p], 0.0) / half_life))
+        if recency >= 0:
+            if orders[p] != newest and newest != np.inf:
+                factor *= recency
+            newest = orders[p]
+            weight = np.float32(weight * factor)
+        item = items[p]
+        if not met[item]:
+            met[item] = True
+            order[count] = item
+            count += 1
+        total[item] += weight
+    found = np.empty(count, np.int32)
+    values = np.empty(count, np.float32)
+    filled = 0
+    for index in range(count):
+        item = order[index]
+        value = total[item]
+        total[item] = 0
+        met[item] = False
+        if value != 0:
+            found[filled] = item
+            values[filled] = np.float32(1) if weighting == 1 else (np.log1p(value) if weighting == 2 else value)
+            filled += 1
+    return found[:filled], values[:filled]
+
+
+@compiled
+def row_product(
+    items: Ints, weights: Floats, indptr: Ints, indices: Ints, data: Floats, total: Floats, met: Flags, order: Ints
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """One sparse row times a CSR matrix: (columns, values). total and met must be 0 and False, and are left so."""
+    count = 0
+    for p in range(items.shape[0]):
+        weight = weights[p]
+        for q in range(indptr[items[p]], indptr[items[p] + 1]):
+            column = indices[q]
+            if not met[column]:
+                met[column] = True
+                order[count] = column
+                count += 1
+            total[column] += weight * data[q]
+    columns = np.empty(count, np.int32)
+    values = np.empty(count, np.float32)
+    for index in range(count):
+        column = order[index]
+        columns[index] = column
+        values[index] = total[column]
+        total[column] = 0
+        met[column] = False
+    return columns, values
+
+
+@compiled
+def fold_in(columns: Ints, values: Floats, factor: float, total: Floats, met: Flags, order: Ints, count: int) -> int:
+    """Adds factor · value where the value is positive; `order` names the columns met so far, `count` of them."""
+    for index in range(columns.shape[0]):
+        if values[index] > 0:
+            column = columns[index]
+            if not met[column]:
+                met[column] = True
+                order[count] = column
+                count += 1
+            total[column] += np.float32(factor) * values[index]
+    return count
+
+
+@compiled
+def forget(total: Floats, met: Flags, order: Ints, count: int) -> None:
+    for index in range(count):
+        total[order[index]] = 0
+        met[order[index]] = False
+
+
+@compiled
+def best_of_one(
+    total: Floats,
+    met: Flags,
+    order: Ints,
+    count: int,
+    static: Floats,
+    static_order: Ints,
+    allowed: Flags,
+    barred: Ints,
+    out: Flags,
+    factors: Floats,
+    n: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not barred.
+
+    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first. Without
+    factors (length 0) no more of static is looked at than can be among the best, so the size of the catalogue does not matter.
+    out must be False, and is left so.
+    """
+    heap_values = np.empty(n, np.float32)
+    heap_ties = np.empty(n, np.int64)
+    heap_columns = np.empty(n, np.int32)
+    size = 0
+    weighed = factors.shape[0] > 0
+    for p in range(barred.shape[0]):
+        if barred[p] >= 0:
+            out[barred[p]] = True
+    for index in range(count):
+        column = order[index]
+        value = total[column] + static[column]
+        if weighed:
+            value *= factors[column]
+        if value > 0 and allowed[column] and not out[column]:
+            if size == n and not _beats(value, np.int64(column), heap_values[0], heap_ties[0]):
+                continue
+            size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+    for index in range(static_order.shape[0]):
+        column = static_order[index]
+        value = static[column]
+        if weighed:
+            value *= factors[column]
+        elif size == n and value < heap_values[0]:
+            break
+        if value > 0 and allowed[column] and not met[column] and not out[column]:
+            if size == n and not _beats(value, np.int64(column), heap_values[0], heap_ties[0]):
+                continue
+            size = _offer(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+    for p in range(barred.shape[0]):
+        if barred[p] >= 0:
+            out[barred[p]] = False
+    columns = np.empty(size, np.int32)
+    values = np.empty(size, np.float32)
+    _drain(heap_values, heap_ties, heap_columns, size, columns, values)
+    return columns, values
+
+
+@compiled
+def add_linear_parts(
+    items: Ints,
+    rows: Ints,
+    weights: Floats,
+    factor: float,
+    slots: Ints,
+    indptr: Ints,
+    indices: Ints,
+    data: Floats,
+    places: Ints,
+    out: Floats,
+) -> None:
+    """out[slots[item], places[column]] += factor · weight · entry of the item's row, for the columns whose place is not negative."""
+    for p in range(items.shape[0]):
+        weight = factor * weights[p]
+        slot = slots[items[p]]
+        for q in range(indptr[rows[p]], indptr[rows[p] + 1]):
+            place = places[indices[q]]
+            if place >= 0:
+                out[slot, place] += weight * data[q]
