@@ -50,11 +50,20 @@ class Trials:
     def draws(self, items: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float64]:
         """θ_i ~ Beta(s r_i + t_i, s (1 − r_i) + p_i − t_i) of each of the items: Thompson sampling.
 
+        An item beyond the k of training has nobody yet, and the mean of all priors.
+
         t_i of p_i people took it, r_i is the prior. What few have seen has a wide draw and is tried; what many have seen without
         taking it is not. Source: Chapelle & Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011.
         """
-        rate = np.clip(self.prior[items].astype(np.float64), LEAST_RATE, 1 - LEAST_RATE)
-        people, takers = self.people[items], self.takers[items]
+        known = items < len(self.prior)
+        places = np.where(known, items, 0)
+        mean = float(self.prior.mean()) if len(self.prior) else LEAST_RATE
+        rate = np.full(len(items), mean) if not len(self.prior) else np.where(known, self.prior[places], mean)
+        rate = np.clip(rate.astype(np.float64), LEAST_RATE, 1 - LEAST_RATE)
+        people, takers = (
+            np.where(known, counts[places], 0) if len(counts) else np.zeros(len(items), np.int32)
+            for counts in (self.people, self.takers)
+        )
         draws = np.random.default_rng(seed)
         return draws.beta(PRIOR_PEOPLE * rate + takers, PRIOR_PEOPLE * (1 - rate) + people - takers)
 

@@ -23,7 +23,7 @@ from recommendations.engine.algorithms.item_knn import ItemKNN
 from recommendations.engine.algorithms.repeat import Repeat
 from recommendations.engine.algorithms.rp3beta import RP3Beta
 from recommendations.engine.algorithms.transitions import Transitions
-from recommendations.engine.contract import Algorithm
+from recommendations.engine.contract import Algorithm, Contribution
 from recommendations.engine.histories import Histories
 from recommendations.engine.weighting import DAY, ENTRYWISE
 
@@ -130,6 +130,18 @@ class Scored:
             Cause(item, names[source], share)
             for item, source, share in zip(found.tolist(), sources.tolist(), shares.tolist(), strict=True)
         ]
+
+    def contributions(self, rows: Rows) -> list[list[Contribution]]:
+        """Where the score of each row comes from, largest first; the values sum to the score."""
+        parts, names, base = self._parts(rows)
+        found = []
+        for column in range(len(rows)):
+            sources, slots = np.nonzero(parts[:, :, column])
+            values = parts[sources, slots, column]
+            told = zip(sources.tolist(), base[slots].tolist(), values.tolist(), strict=True)
+            listed = [Contribution(names[source], item, value) for source, item, value in told]
+            found.append(sorted(listed, key=lambda part: -part.value))
+        return found
 
     def _parts(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
         """(parts, history items + 1, rows): of each score what comes from each item, last what comes from none; names; the items, -1 last."""

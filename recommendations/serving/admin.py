@@ -1,12 +1,19 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
+from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
 from recommendations.serving import admin_views
-from recommendations.serving.models import Preview
+from recommendations.serving.models import NAMES, Preview, ScenarioSettings
+from recommendations.training.models import ModelVersion
+from recommendations.training.names import algorithm_name
 
 
 @admin.register(Preview)
@@ -38,3 +45,81 @@ class PreviewAdmin(ModelAdmin):
 
     def for_customer(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return admin_views.customer_page(request, model_admin=self, customer_id=customer_id)
+
+
+class ScenarioSettingsForm(forms.ModelForm):
+    class Meta:
+        model = ScenarioSettings
+        exclude = ["scenario"]  # noqa: DJ006 — all others, also those to come
+
+    def clean_weights(self) -> dict[str, float]:
+        """Errors: whatever is no share of a part that the active model has."""
+        weights = self.cleaned_data["weights"] or {}
+        known = parts_of_the_active_model()
+        if not isinstance(weights, dict):
+            raise forms.ValidationError(_("Give an object of parts and their shares, such as {“item-knn”: 0.6}."))
+        for name, share in weights.items():
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1000:
+                raise forms.ValidationError(
+                    _("%(part)s: %(share)s is no share; give a number from 0 to 1000.") % {"part": name, "share": share}
+                )
+            if known and name not in known:
+                raise forms.ValidationError(
+                    _("The active model has no part %(part)s; it has %(known)s.")
+                    % {"part": name, "known": ", ".join(sorted(known))}
+                )
+        if weights and not any(weights.values()):
+            raise forms.ValidationError(_("At least one share must be above 0; leave it empty for what was trained."))
+        return weights
+
+    def clean_fallback(self) -> str:
+        fallback = self.cleaned_data["fallback"]
+        if fallback and fallback == self.instance.scenario:
+            raise forms.ValidationError(_("A place can't take over from itself; choose another one."))
+        return fallback
+
+
+def parts_of_the_active_model() -> set[str]:
+    parameters = (
+        ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE)
+        .values_list("parameters", flat=True)
+        .first()
+    )
+    return set((parameters or {}).get("components", {}))
+
+
+@admin.register(ScenarioSettings)
+class ScenarioSettingsAdmin(ModelAdmin):
+    """One line a place; nobody adds or removes any."""
+
+    form = ScenarioSettingsForm
+    list_display = ["scenario", "switch", "made_of", "takes_over", "diversity", "rotation", "updated_at"]
+    list_display_links = ["scenario"]
+    readonly_fields = ["updated_at"]
+    fieldsets = [
+        (None, {"fields": ["switch", "fallback", "weights", "personal"]}),
+        (
+            gettext_lazy("What is shown"),
+            {"fields": ["bought", "diversity", "rotation", "rotation_hours", "exploration"]},
+        ),
+        (gettext_lazy("What the shop earns"), {"fields": ["margin_weight", "stock_weight", "updated_at"]}),
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description=gettext_lazy("made of"))
+    def made_of(self, obj: ScenarioSettings) -> str:
+        """The weights that were set, else those a place starts with; a training's own stand on the model's card."""
+        weights = obj.weights or SCENARIOS[obj.scenario].weights
+        if not weights:
+            return _("as the model was trained") if obj.scenario == FOR_YOU else "–"
+        return ", ".join(f"{algorithm_name(name)} {share:g}" for name, share in weights.items())
+
+    @display(description=gettext_lazy("takes over"))
+    def takes_over(self, obj: ScenarioSettings) -> str:
+        fallback = obj.fallback or SCENARIOS[obj.scenario].fallback
+        return str(NAMES[fallback]) if fallback else "–"

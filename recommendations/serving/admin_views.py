@@ -14,21 +14,25 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
-from recommendations.serving.loading import NoModelError
+from recommendations.engine.scenarios import FOR_YOU, SIMILAR
+from recommendations.serving.models import NAMES
 from recommendations.serving.preview import preview
 from recommendations.serving.recommend import Request, WrongRequestError
-from recommendations.serving.scenarios import FOR_YOU, POPULAR, SIMILAR
 
 
 class PreviewForm(forms.Form):
     scenario = forms.ChoiceField(
         label=_("scenario"),
-        choices=[(FOR_YOU, _("for you")), (SIMILAR, _("similar products")), (POPULAR, _("popular"))],
+        choices=list(NAMES.items()),
         required=False,
     )
     user_id = forms.CharField(label=_("user id"), required=False, help_text=_("Empty: a new visitor."))
     anonymous_id = forms.CharField(label=_("anonymous id"), required=False)
-    product_id = forms.CharField(label=_("product id"), required=False, help_text=_("Needed for similar products."))
+    product_id = forms.CharField(
+        label=_("product ids"),
+        required=False,
+        help_text=_("What similar, bought together and the basket start from; several joined by commas."),
+    )
     category = forms.CharField(label=_("category path"), required=False)
     n = forms.IntegerField(label=_("how many"), required=False, min_value=1, max_value=100)
 
@@ -38,7 +42,7 @@ class PreviewForm(forms.Form):
             scenario=wanted["scenario"] or FOR_YOU,
             user_id=wanted["user_id"],
             anonymous_id=wanted["anonymous_id"],
-            product_ids=[wanted["product_id"]] if wanted["product_id"] else [],
+            product_ids=[part.strip() for part in wanted["product_id"].split(",") if part.strip()],
             category=wanted["category"],
             n=wanted["n"] or 10,
         )
@@ -79,7 +83,7 @@ def page(
     if wanted is not None:
         try:
             shown = preview(request=wanted, now=timezone.now())
-        except (NoModelError, WrongRequestError) as error:
+        except WrongRequestError as error:
             problem = str(error)
     return TemplateResponse(
         request,

@@ -1,30 +1,30 @@
-"""REST: recommendations for a place of the shop."""
+"""REST: recommendations for a place of the shop, and a list in somebody's order."""
 
 from typing import ClassVar
 
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request as HttpRequest
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommendations.serving.loading import NoModelError
+from recommendations.engine.scenarios import SCENARIOS
+from recommendations.serving.answers import encode
+from recommendations.serving.rank import RankRequest, rank
 from recommendations.serving.recommend import Request, WrongRequestError, recommend
-from recommendations.serving.scenarios import SCENARIOS
-from recommendations.serving.serializers import RecommendationQuerySerializer, RecommendationSerializer
-
-
-class NotTrainedYet(APIException):
-    status_code = 503
-    default_code = "no_model"
+from recommendations.serving.serializers import (
+    PlaceSerializer,
+    RankingSerializer,
+    RankRequestSerializer,
+    RecommendationQuerySerializer,
+)
 
 
 class RecommendationsView(APIView):
     """Products for a place of the shop, best first, each with a true reason.
 
-    Somebody without a history gets what people like them take and what is popular where they arrive, if that is known and was
-    better for such people; else what is popular.
+    Where a place has nothing to show its fallback takes over, and the answer says which and why; unknown ids are no errors.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read"}
@@ -33,13 +33,13 @@ class RecommendationsView(APIView):
     @extend_schema(
         operation_id="recommendations",
         parameters=[
-            OpenApiParameter("scenario", str, OpenApiParameter.PATH, enum=SCENARIOS),
+            OpenApiParameter("scenario", str, OpenApiParameter.PATH, enum=list(SCENARIOS)),
             RecommendationQuerySerializer,
         ],
-        responses=RecommendationSerializer,
+        responses=PlaceSerializer,
         tags=["recommendations"],
     )
-    def get(self, request: HttpRequest, scenario: str) -> Response:
+    def get(self, request: HttpRequest, scenario: str) -> HttpResponse:
         query = RecommendationQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         wanted = dict(query.validated_data)
@@ -49,6 +49,26 @@ class RecommendationsView(APIView):
             answer = recommend(request=Request(scenario=scenario, **wanted), now=timezone.now())
         except WrongRequestError as error:
             raise ValidationError({error.field: error.message}) from error
-        except NoModelError as error:
-            raise NotTrainedYet(str(error)) from error
-        return Response(RecommendationSerializer(answer).data)
+        return HttpResponse(encode(answer), content_type="application/json")
+
+
+class RankView(APIView):
+    """A list of products in the order in which somebody would choose them.
+
+    What may not be shown is left out and named; what is not known stays, last; where nothing is known of the person the order stays.
+    """
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "recommendations:read"}
+    publishable = True
+
+    @extend_schema(
+        operation_id="rank", request=RankRequestSerializer, responses=RankingSerializer, tags=["recommendations"]
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        body = RankRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        try:
+            answer = rank(request=RankRequest(**body.validated_data), now=timezone.now())
+        except WrongRequestError as error:
+            raise ValidationError({error.field: error.message}) from error
+        return HttpResponse(encode(answer), content_type="application/json")

@@ -1,10 +1,12 @@
-"""What a worker knows of the products of its model: enough to filter and to show them without asking the database."""
+"""What a worker knows of the products: enough to filter and to show them without asking the database."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from django.db.models import Count, Max
@@ -27,6 +29,10 @@ FIELDS = (
     "published_at",
     "updated_at",
 )
+SPARE = 0.02  # room for products that come after the model, as a share of those that there are
+LEAST_SPARE = 256
+MOST_MASKS = 64
+PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,53 +49,125 @@ class Card:
     category: str
 
 
-@dataclass(eq=False)
+class ShownProduct(msgspec.Struct):
+    """A card as it stands in an answer."""
+
+    title: str
+    price: str | None
+    currency: str
+    image_url: str
+    url: str
+    brand: str
+    category: str
+
+
+class Filters(NamedTuple):
+    """Which products may be shown. A category is named by its path and includes what lies below it."""
+
+    in_stock: bool = True
+    category: str = ""
+    brand: str = ""
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+
+
 class Catalogue:
-    """Arrays in the order of the model's items. What is not in the database any more is never shown."""
+    """Arrays of one length n, by row: first the model's items in their order, then products that the model does not know, then spare rows.
 
-    items: IdMap
-    cards: list[Card | None] = field(init=False)
-    shown: npt.NDArray[np.bool_] = field(init=False)
-    in_stock: npt.NDArray[np.bool_] = field(init=False)
-    price: npt.NDArray[np.float64] = field(init=False)
-    brand: npt.NDArray[np.int32] = field(init=False)
-    category: npt.NDArray[np.int32] = field(init=False)
-    published: npt.NDArray[np.float64] = field(init=False)
-    brands: dict[str, int] = field(default_factory=dict)
-    categories: dict[str, int] = field(default_factory=dict)
-    known_until: datetime | None = None
-    known_count: int = 0
-    known_lately: tuple[int, datetime | None] = (0, None)
+    What is not in the database any more is never shown. One thread refreshes, others read meanwhile.
+    """
 
-    def __post_init__(self) -> None:
-        n = len(self.items)
-        self.cards = [None] * n
-        self.shown = np.zeros(n, np.bool_)
-        self.in_stock = np.zeros(n, np.bool_)
-        self.price = np.full(n, np.nan)
-        self.brand = np.full(n, -1, np.int32)
-        self.category = np.full(n, -1, np.int32)
-        self.published = np.full(n, np.nan)
+    def __init__(self, items: IdMap, *, more: int = 0) -> None:
+        """more: how many rows there are to be at least, beside the items."""
+        self.n_items = len(items)
+        known = items.ids()
+        self.n = self.n_items + more + max(LEAST_SPARE, int(SPARE * (self.n_items + more)))
+        self.filled = self.n_items
+        self.product_ids: list[str] = known
+        self.places: dict[str, int] = {product_id: row for row, product_id in enumerate(known)}
+        self.cards: list[Card | None] = [None] * self.n
+        self.active = np.zeros(self.n, np.bool_)
+        self.shown = np.zeros(self.n, np.bool_)
+        self.in_stock = np.zeros(self.n, np.bool_)
+        self.price = np.full(self.n, np.nan)
+        self.stock = np.full(self.n, np.nan)
+        self.margin = np.full(self.n, np.nan, np.float32)
+        self.published = np.full(self.n, np.nan)
+        self.brand = np.full(self.n, -1, np.int32)
+        self.category = np.full(self.n, -1, np.int32)
+        self.brands: dict[str, int] = {}
+        self.categories: dict[str, int] = {}
+        self.known_until: datetime | None = None
+        self.known_count = 0
+        self.known_lately: tuple[int, datetime | None] = (0, None)
+        self.generation = 0
+        self.full = False  # a product did not find room: the loader makes a larger one
+        self._blobs: dict[int, msgspec.Raw] = {}
+        self._masks: dict[Filters, npt.NDArray[np.bool_]] = {}
+        self._newest: npt.NDArray[np.int32] | None = None
 
-    def refresh(self, *, now: datetime) -> int:
+    def row_of(self, product_id: str) -> int:
+        """-1 for a product that is not known."""
+        return self.places.get(product_id, -1)
+
+    def rows_of(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
+        places = self.places
+        return np.array([places.get(product_id, -1) for product_id in product_ids], np.int32)
+
+    def arranged(self, items: IdMap) -> "Catalogue":
+        """The same products in the order of another model's items, without asking the database."""
+        other = Catalogue(items, more=max(self.filled - len(items), 0) + int(self.full))
+        known = self.filled
+        rows = np.fromiter((other.place(product_id) for product_id in self.product_ids), np.int64, known)
+        kept = rows >= 0
+        for name in ("active", "shown", "in_stock", "price", "stock", "margin", "published", "brand", "category"):
+            getattr(other, name)[rows[kept]] = getattr(self, name)[:known][kept]
+        for old, new in enumerate(rows.tolist()):
+            if new >= 0:
+                other.cards[new] = self.cards[old]
+        other.brands, other.categories = dict(self.brands), dict(self.categories)
+        other.known_until, other.known_count, other.known_lately = self.known_until, self.known_count, self.known_lately
+        other.generation = self.generation + 1
+        if self.full:
+            other.known_until = None  # what found no room is read again, with all the rest
+        return other
+
+    def place(self, product_id: str) -> int:
+        """The row of a product, a spare one for a new product; -1 where none is left."""
+        row = self.places.get(product_id)
+        if row is None:
+            if self.filled == self.n:
+                self.full = True
+                return -1
+            row = self.filled
+            self.product_ids.append(product_id)
+            self.places[product_id] = row
+            self.filled += 1
+        return row
+
+    def refresh(self, *, now: datetime, thorough: bool = True) -> int:
         """Reads what changed since the last call, everything at first; returns how many products it read.
 
         A change is looked for a minute before the newest one known, because a transaction may commit after another that began
-        later; that minute is read again only when the number of products in it has changed.
+        later; that minute is read again only when the number of products in it has changed. thorough: whether products were
+        deleted is looked at too, for which all are counted.
         """
-        count = Product.objects.count()
         products = Product.objects.order_by("id").values_list(*FIELDS)
+        count = Product.objects.count() if thorough or self.known_until is None else self.known_count
+        read = 0
         if self.known_until is None or count < self.known_count:
-            self.__post_init__()
             self.known_until, self.known_count = None, count
-            read = self.take(products.iterator(chunk_size=5000), now=now)
+            seen = np.zeros(self.n, np.bool_)
+            read = self.take(products.iterator(chunk_size=PAGE), seen=seen)
+            self.active[~seen] = False
             self.known_lately = self.lately()
-            return read
-        self.known_count = count
-        if (found := self.lately()) == self.known_lately:
-            return 0
-        self.known_lately = found
-        return self.take(products.filter(updated_at__gt=self.look_back()).iterator(chunk_size=5000), now=now)
+        else:
+            self.known_count = count
+            if (found := self.lately()) != self.known_lately:
+                self.known_lately = found
+                read = self.take(products.filter(updated_at__gt=self.look_back()).iterator(chunk_size=PAGE))
+        self._publish(now, changed=read > 0 or count == 0)
+        return read
 
     def look_back(self) -> datetime:
         """A minute before the newest change known; the beginning of time for an empty catalogue."""
@@ -101,19 +179,23 @@ class Catalogue:
         found = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
         return found["count"], found["newest"]
 
-    def take(self, rows: Iterable[tuple], *, now: datetime) -> int:
-        batch = list(rows)
-        if not batch:
-            return 0
-        places = self.items.rows([row[0] for row in batch])
-        for place, row in zip(places.tolist(), batch, strict=True):
-            if self.known_until is None or row[-1] > self.known_until:
-                self.known_until = row[-1]
+    def take(self, rows: Iterable[tuple], *, seen: npt.NDArray[np.bool_] | None = None) -> int:
+        """How many rows there were; seen becomes True for the places of their products."""
+        read = 0
+        newest = self.known_until
+        for row in rows:
+            read += 1
+            if newest is None or row[-1] > newest:
+                newest = row[-1]
+            place = self.place(row[0])
             if place >= 0:
-                self.put(place, row, now=now)
-        return len(batch)
+                self.put(place, row)
+                if seen is not None:
+                    seen[place] = True
+        self.known_until = newest
+        return read
 
-    def put(self, place: int, row: tuple, *, now: datetime) -> None:
+    def put(self, place: int, row: tuple) -> None:
         (
             product_id,
             title,
@@ -130,36 +212,70 @@ class Catalogue:
             _,
         ) = row
         self.cards[place] = Card(product_id, title, price, currency, image_url, url, brand, category or "")
-        self.shown[place] = active and (published is None or published <= now)
+        self._blobs.pop(place, None)
+        self.active[place] = active
         self.in_stock[place] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
+        self.stock[place] = np.nan if stock is None else stock
         self.published[place] = np.nan if published is None else published.timestamp()
         self.price[place] = np.nan if price is None else float(price)
         self.brand[place] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[place] = self.categories.setdefault(category, len(self.categories)) if category else -1
 
+    def blob(self, row: int) -> msgspec.Raw:
+        """The card as JSON, made once."""
+        found = self._blobs.get(row)
+        if found is None:
+            card = self.cards[row]
+            if card is None:
+                return msgspec.Raw(b"null")
+            price = None if card.price is None else str(card.price)
+            shown = ShownProduct(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
+            found = self._blobs[row] = msgspec.Raw(msgspec.json.encode(shown))
+        return found
+
     def has_category(self, path: str) -> bool:
         """Whether any product is in the category or below it."""
         return path in self.categories or any(name.startswith(f"{path} > ") for name in self.categories)
 
-    def mask(
-        self,
-        *,
-        in_stock: bool,
-        category: str = "",
-        brand: str = "",
-        price_min: Decimal | None = None,
-        price_max: Decimal | None = None,
-    ) -> npt.NDArray[np.bool_]:
-        """Which items may be shown. A category is named by its path and includes what lies below it."""
-        allowed = self.shown & self.in_stock if in_stock else self.shown.copy()
-        if brand:
-            allowed &= self.brand == self.brands.get(brand, -2)
-        if category:
-            below = f"{category} > "
-            codes = [code for path, code in self.categories.items() if path == category or path.startswith(below)]
+    def mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        """Which rows may be shown; kept until something changes, and not to be written to."""
+        found = self._masks.get(filters)
+        if found is None:
+            masks = self._masks
+            if len(masks) >= MOST_MASKS:
+                self._masks = masks = {}
+            found = masks[filters] = self._mask(filters)
+        return found
+
+    def newest(self) -> npt.NDArray[np.int32]:
+        """Rows with a day of publication, the newest first."""
+        found = self._newest
+        if found is None:
+            order = np.argsort(-self.published, kind="stable").astype(np.int32)
+            found = self._newest = order[: int(np.isfinite(self.published).sum())]
+        return found
+
+    def _mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
+        if filters.brand:
+            allowed &= self.brand == self.brands.get(filters.brand, -2)
+        if filters.category:
+            below = f"{filters.category} > "
+            codes = [
+                code for path, code in self.categories.items() if path == filters.category or path.startswith(below)
+            ]
             allowed &= np.isin(self.category, codes)
-        if price_min is not None:
-            allowed &= self.price >= float(price_min)
-        if price_max is not None:
-            allowed &= self.price <= float(price_max)
+        if filters.price_min is not None:
+            allowed &= self.price >= float(filters.price_min)
+        if filters.price_max is not None:
+            allowed &= self.price <= float(filters.price_max)
         return allowed
+
+    def _publish(self, now: datetime, *, changed: bool) -> None:
+        """What is shown, as of now: a product comes when its day of publication does."""
+        with np.errstate(invalid="ignore"):
+            shown = self.active & ~(self.published > now.timestamp())
+        if changed or not np.array_equal(shown, self.shown):
+            self.shown = shown
+            self._masks, self._newest = {}, None
+            self.generation += 1

@@ -1,6 +1,5 @@
 """A place for a new product now and then: else what nobody has seen is never shown, and what is never shown nobody sees."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -18,46 +17,52 @@ FEW_PEOPLE = 50  # what so many have seen needs no place of its own
 MOST_CANDIDATES = 200
 
 
-def every_nth() -> int | None:
-    """At which places a new product stands: with a share of 0.1 at the tenth, the twentieth …; None for none."""
-    share = settings.RECOMMEND_EXPLORATION_SHARE
+def every_nth(share: float | None = None) -> int | None:
+    """At which places a new product stands: with a share of 0.1 at the tenth, the twentieth …; None for none.
+
+    Without a share it is RECOMMEND_EXPLORATION_SHARE.
+    """
+    share = settings.RECOMMEND_EXPLORATION_SHARE if share is None else share
     return round(1 / share) if share > 0 else None
 
 
 def new_products(
-    *, loaded: Loaded, history: Histories, allowed: npt.NDArray[np.bool_], identity: str, minute: int, now: datetime
+    *, loaded: Loaded, history: Histories | None, allowed: npt.NDArray[np.bool_], seed: int, now: datetime
 ) -> list[int]:
     """Rows of new products that are allowed, best to try first, at most MOST_CANDIDATES; what the person had to do with is none.
 
-    A product is new when it was published in the last RECOMMEND_NEW_DAYS days, and few people had to do with it until training.
-    Within one minute the same person gets the same.
+    A product is new when it was published in the last RECOMMEND_NEW_DAYS days, and few people had to do with it until training; what
+    came into the catalogue after it is tried as what nobody has seen. The same seed gives the same.
     """
-    trials = loaded.model.trials
+    trials = loaded.model.trials if loaded.model is not None else None
     if trials is None:
         return []
+    newest = loaded.catalogue.newest()
     since = now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY
-    candidates = allowed & (loaded.catalogue.published > since) & (trials.people < FEW_PEOPLE)
-    candidates[history.item] = False
-    rows = np.flatnonzero(candidates)
+    rows = newest[: int(np.searchsorted(-loaded.catalogue.published[newest], -since))]
+    known = rows < len(trials.people)
+    rows = rows[allowed[rows] & ~(known & (trials.people[np.where(known, rows, 0)] >= FEW_PEOPLE))]
+    if history is not None and len(history.item):
+        rows = rows[~np.isin(rows, history.item)]
     if not len(rows):
         return []
-    thetas = trials.draws(rows, seed=seed_of(identity, minute))
+    thetas = trials.draws(rows, seed=seed)
     likely = np.argsort(-thetas, kind="stable")[:MOST_CANDIDATES]
     rows, thetas = rows[likely], thetas[likely]
     return [int(row) for row in rows[worth_trying(thetas, affinity_of(loaded, history, rows))]]
 
 
-def affinity_of(loaded: Loaded, history: Histories, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def affinity_of(loaded: Loaded, history: Histories | None, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
     """How near each product is to the history by its content, from 0 to 1."""
-    content = next((part for part in loaded.model.blend.components_.values() if isinstance(part, Content)), None)
-    if content is None or not len(history.item):
-        return np.zeros(len(rows))
-    parts = content.attribute(history, rows.tolist())
-    return np.clip(sum((part.parts.sum(axis=0) for part in parts), np.zeros(len(rows))), 0.0, 1.0)
-
-
-def seed_of(identity: str, minute: int) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{identity}/{minute}".encode(), digest_size=8).digest())
+    affinity = np.zeros(len(rows))
+    parts = loaded.model.blend.components_.values() if loaded.model is not None else ()
+    content = next((part for part in parts if isinstance(part, Content)), None)
+    known = rows < len(content.document_) if content is not None else np.zeros(len(rows), np.bool_)
+    if content is None or history is None or not len(history.item) or not known.any():
+        return affinity
+    told = content.attribute(history, rows[known].tolist())
+    affinity[known] = np.clip(sum((one.parts.sum(axis=0) for one in told), np.zeros(int(known.sum()))), 0.0, 1.0)
+    return affinity
 
 
 def merged(

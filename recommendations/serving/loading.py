@@ -1,38 +1,55 @@
-"""Keeps a worker's model and catalogue current: one look every two seconds, none of it in between."""
+"""Keeps what a worker serves from current: a thread looks every second, and requests take what is there.
+
+What has changed is made ready beside what serves and put in its place by one assignment, so that no request waits for it or sees
+half of it. While PostgreSQL or Valkey are away everything goes on from memory, marked as stale.
+"""
 
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 
 import redis
 from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
 
+from recommendations.engine import IdMap
 from recommendations.serving.catalogue import Catalogue
 from recommendations.serving.model import ServingModel
+from recommendations.serving.prepared import Prepared
+from recommendations.serving.settings import DEFAULTS, Places, read_places
+from recommendations.serving.withheld import NOBODY, Withheld, read_withheld
 from recommendations.training.artifacts import Artifact, DamagedArtifactError, open_artifact
 from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, artifact_folder, serving_name
 
-LOOK_EVERY_SECONDS = 2.0
+LOOK_EVERY_SECONDS = 1.0
+COUNT_EVERY_LOOKS = 10  # whether products were deleted
 logger = logging.getLogger(__name__)
-
-
-class NoModelError(Exception):
-    """Nothing was trained and promoted yet."""
-
-    def __init__(self, scenario: str) -> None:
-        super().__init__(f"No model serves {scenario} yet: run `manage.py train`, or wait for the nightly training.")
+_numbers = count(1)
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model together with the products in the order of its items. name: the version, or its refresh, as it is announced."""
+    """All that answers come from. name: the version, or its refresh, as it is announced; "" without a model.
+
+    number: differs between any two of them, so that a thread knows whose arrays it holds.
+    """
 
     name: str
-    model: ServingModel
+    model: ServingModel | None
     catalogue: Catalogue
+    prepared: Prepared | None = None
+    places: Places = DEFAULTS
+    withheld: Withheld = NOBODY
+    number: int = field(default_factory=lambda: next(_numbers))
+
+    @property
+    def version(self) -> str:
+        return self.model.version if self.model is not None else ""
 
 
 class Loader:
@@ -43,41 +60,95 @@ class Loader:
         self.loaded: Loaded | None = None
         self.looked_at = float("-inf")
         self.lock = threading.Lock()
+        self.watching = False
+        self.stale_since: datetime | None = None
+        self.looks = 0
+        self.damaged: set[str] = set()
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
 
     def current(self, *, now: datetime) -> Loaded:
-        """The active model. Raises NoModelError."""
+        """What serves at this moment.
+
+        Errors: DatabaseError where nothing was loaded yet and the database does not answer.
+        """
         if self.loaded is None:
             with self.lock:
                 if self.loaded is None:
                     self.look(now=now)
-        elif time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS and self.lock.acquire(blocking=False):
+        elif (
+            not self.watching
+            and time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS
+            and self.lock.acquire(blocking=False)
+        ):
             try:
                 self.look(now=now)
             finally:
                 self.lock.release()
-        if self.loaded is None:
-            raise NoModelError(self.scenario)
+        assert self.loaded is not None
         return self.loaded
 
+    def watch(self) -> None:
+        """Looks for ever in this thread: requests never do then."""
+        while True:
+            started = time.monotonic()
+            try:
+                with self.lock:
+                    self.look(now=timezone.now())
+                self.watching = True
+            except Exception:
+                logger.exception("Looking for a new model or catalogue failed; what is loaded goes on serving")
+            finally:
+                connection.close()
+            time.sleep(max(LOOK_EVERY_SECONDS - (time.monotonic() - started), 0.1))
+
     def look(self, *, now: datetime) -> None:
-        """Loads a newly promoted version, or what changed in the catalogue since the last look."""
+        """Takes what is new: a promoted version or its refresh, products, settings, refusals.
+
+        Errors: DatabaseError, only where there is nothing to go on with.
+        """
         self.looked_at = time.monotonic()
-        serving = self.loaded.name if self.loaded is not None else ""
+        try:
+            self._look(now=now)
+        except DatabaseError as error:
+            if self.loaded is None:
+                raise
+            if self.stale_since is None:
+                self.stale_since = now
+                logger.warning("The database does not answer (%s): recommendations go on from memory", error)
+            return
+        self.stale_since = None
+
+    def _look(self, *, now: datetime) -> None:
+        self.looks += 1
+        before = self.loaded
         announced = self.announced_version()
-        if announced and announced == serving:
-            assert self.loaded is not None
-            self.loaded.catalogue.refresh(now=now)
-            return
-        active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
-        if active is None:
-            return
-        if serving_name(active) != announced:  # Valkey was emptied, or knows a version of another database
-            announce(scenario=self.scenario, version=serving_name(active))
-        if serving_name(active) != serving:
-            self.load(active, now=now)
+        active: ModelVersion | None = None
+        if before is None or not announced or announced != before.name:
+            active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
+            if active is not None and serving_name(active) != announced:
+                # Valkey was emptied, or knows a version of another database
+                announce(scenario=self.scenario, version=serving_name(active))
+        after = before or Loaded("", None, Catalogue(IdMap.of([])))
+        if active is not None and serving_name(active) not in (after.name, *self.damaged):
+            after = self.with_model(after, active)
+        thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
+        after.catalogue.refresh(now=now, thorough=thorough)
+        if after.catalogue.full:
+            items = after.model.items if after.model is not None else IdMap.of([])
+            after = replace(after, catalogue=after.catalogue.arranged(items), prepared=None, number=next(_numbers))
+            after.catalogue.refresh(now=now, thorough=True)
+        places, withheld = read_places(after.places), read_withheld(after.withheld)
+        if withheld is not after.withheld:
+            after = replace(after, withheld=withheld)
+        if places is not after.places:
+            after = replace(after, places=places, prepared=None)
+        if after.model is not None and after.prepared is None:
+            prepared = Prepared.of(model=after.model, places=after.places, n=after.catalogue.n)
+            prepared.warm_up(after.model)
+            after = replace(after, prepared=prepared)
+        self.loaded = after
 
     def announced_version(self) -> str:
         try:
@@ -87,21 +158,28 @@ class Loader:
             return ""
         return str(announced) if announced else ""
 
-    def load(self, record: ModelVersion, *, now: datetime) -> None:
+    def with_model(self, before: Loaded, record: ModelVersion) -> Loaded:
+        """The same with another version; the same object where its arrays are damaged."""
         try:
-            artifact = open_artifact(folder=artifact_folder(record), checksum=record.checksum)
+            artifact = open_artifact(folder=artifact_folder(record), checksum=record.checksum, verify_arrays=True)
             refresh = open_refresh(record)
+            model = ServingModel.of_artifact(
+                version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
+            )
         except DamagedArtifactError as error:
+            self.damaged.add(serving_name(record))
             logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
-            return
-        model = ServingModel.of_artifact(
-            version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
+            return before
+        same = before.model is not None and before.model.version == record.version
+        catalogue = before.catalogue if same else before.catalogue.arranged(model.items)
+        return replace(
+            before,
+            name=serving_name(record),
+            model=model,
+            catalogue=catalogue,
+            prepared=None,
+            number=next(_numbers),
         )
-        same = self.loaded is not None and self.loaded.model.version == record.version
-        catalogue = self.loaded.catalogue if self.loaded is not None and same else Catalogue(model.items)
-        catalogue.refresh(now=now)
-        model.warm_up()
-        self.loaded = Loaded(serving_name(record), model, catalogue)
 
 
 def open_refresh(record: ModelVersion) -> Artifact | None:

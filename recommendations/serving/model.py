@@ -1,7 +1,7 @@
 """The model that serves, as arrays mapped into memory, and the history from which a person's recommendations start."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,13 +11,14 @@ import numpy.typing as npt
 from customers.events.recent import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.algorithms.popularity import Popularity
 from recommendations.engine.exploration import Trials
 from recommendations.serving.newcomers import NewcomerModel
 from recommendations.training.artifacts import Artifact
 
 # these say something of whoever looked at anything
 FOR_VISITS = ("item-knn", "co-purchase", "content")
+PURCHASE = KIND_CODES["purchase"]
+NOTHING = np.empty(0, np.int32)
 
 
 class Part(NamedTuple):
@@ -62,7 +63,8 @@ class ServingModel:
 
     items: product ids; identifiers: "kind:value" of known people, identifier_user their rows in the training data; history_*: what
     each of those people did, as CSR by person; exclude_seen: whether for-you leaves out what someone has already bought; seen_kinds: places in KINDS
-    of what makes a product seen, None for whatever was done with it.
+    of what makes a product seen, None for whatever was done with it; scenarios: weights and judgement of each place of the shop;
+    dismissed: as CSR by person, what they did not want to be shown.
     """
 
     version: str
@@ -83,6 +85,8 @@ class ServingModel:
     as_of: float
     newcomers: NewcomerModel | None = None
     trials: Trials | None = None
+    scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
 
     @classmethod
     def of_artifact(
@@ -115,41 +119,23 @@ class ServingModel:
             as_of=saved["as_of"],
             newcomers=NewcomerModel.of_artifact(artifact),
             trials=Trials.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
+            scenarios=saved.get("scenarios", {}),
+            dismissed=(told["indptr"], told["item"]) if (told := artifact.part("dismissed")) else None,
         )
 
     @cached_property
     def visit_blend(self) -> Blend | None:
-        """Equal parts of what any product can start, for visits that the chosen parts have nothing to say of."""
-        parts = {name: part for name, part in self.blend.components_.items() if name in FOR_VISITS}
-        return Blend.of_fitted(parts) if parts else None
-
-    def blend_for(self, history: Histories) -> Blend:
-        """The blend that was chosen; for a visit without a purchase of which that knows no more than what is popular, `visit_blend`.
+        """Equal parts of what any product can start, for visits that the chosen parts have nothing to say of.
 
         Weights are chosen by what buyers buy, and may leave nothing but their own habits.
         """
-        bought = history.kind == KIND_CODES["purchase"]
-        if self.visit_blend is None or not len(history.item) or bought.any() or self._knows(history):
-            return self.blend
-        return self.visit_blend
-
-    def _knows(self, history: Histories) -> bool:
-        """Whether a part that counts, other than popularity, says anything of it."""
-        parts = [self.blend.components_[name] for name, share in self.blend.shares().items() if share]
-        return any(part.score(history).max() > 0 for part in parts if not isinstance(part, Popularity))
+        parts = {name: part for name, part in self.blend.components_.items() if name in FOR_VISITS}
+        return Blend.of_fitted(parts) if parts else None
 
     @property
     def n_trained(self) -> int:
         """How many people the training has seen; rows from there on are of people in the news."""
         return len(self.history_indptr) - 1
-
-    def warm_up(self) -> None:
-        """Scores and explains once, so that compiled code and memory pages are there before the first visitor is."""
-        users = [0] if len(self.history_indptr) > 1 else []
-        history = self.history(users=users, recent=[])
-        if len(history.item):
-            self.blend.score(history)
-            self.blend.explain_many(history, history.item[:1].tolist())
 
     def user_rows(self, identifiers: Sequence[str]) -> list[int]:
         """The rows of the people behind "kind:value" identifiers that the model has seen; no row twice."""
@@ -162,44 +148,84 @@ class ServingModel:
             rows |= {int(self.news.identifier_user[place]) for place in places if place >= 0}
         return sorted(rows)
 
-    def history(self, *, users: Sequence[int], recent: Sequence[RecentInteraction]) -> Histories:
-        """One history of all that these people did until training and what came since, oldest first."""
+    def history(
+        self,
+        *,
+        users: Sequence[int],
+        recent: Sequence[RecentInteraction],
+        places: Mapping[str, int] | None = None,
+        now: float = 0.0,
+    ) -> Histories:
+        """One history of all that these people did until training and what came since, oldest first, as of now.
+
+        places: product id → row, where the caller has a dictionary.
+        """
         trained = [user for user in users if user < self.n_trained]
-        parts = [slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in trained]
-        since = self.news.parts(users) if self.news is not None else []
-        known = [
-            item for item in recent if self.kind_weights.get(item.kind, 0) > 0 and item.at >= int(self.as_of)
-        ]  # recent lists count in seconds
-        rows = self.items.rows([item.product_id for item in known]) if known else np.empty(0, np.int32)
-        later = [(row, item) for row, item in zip(rows.tolist(), known, strict=True) if row >= 0]
-        item = [
-            *(self.history_item[part] for part in parts),
-            *(part.item for part in since),
-            np.array([row for row, _ in later], np.int32),
+        parts = [
+            Part(
+                self.history_item[place],
+                self.history_order[place],
+                self.history_weight[place],
+                self.history_kind[place],
+            )
+            for place in (slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in trained)
         ]
-        order = [
-            *(self.history_order[part] for part in parts),
-            *(part.order for part in since),
-            np.array([event.at for _, event in later]),
-        ]
-        weight = [
-            *(self.history_weight[part] for part in parts),
-            *(part.weight for part in since),
-            np.array([self.kind_weights[event.kind] for _, event in later], np.float32),
-        ]
-        kind = [
-            *(self.history_kind[part] for part in parts),
-            *(part.kind for part in since),
-            np.array([KIND_CODES[event.kind] for _, event in later], np.int8),
-        ]
-        orders = np.concatenate(order)
-        oldest_first = np.argsort(orders, kind="stable")
-        return Histories.of_lists(
-            [np.concatenate(item)[oldest_first]],
+        if self.news is not None and users:
+            parts += self.news.parts(users)
+        parts.append(self._recent_part(recent, places))
+        item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if len(parts) > 1 or len(users) > 1:
+            oldest_first = np.argsort(order, kind="stable")
+            item, order, weight, kind = (
+                item[oldest_first],
+                order[oldest_first],
+                weight[oldest_first],
+                kind[oldest_first],
+            )
+        return Histories(
+            indptr=np.array([0, len(item)], np.int64),
+            item=item,
+            order=order,
+            weight=weight,
+            kind=kind,
+            user=np.array([trained[0] if len(trained) == 1 else -1], np.int32),
             n_items=len(self.items),
-            orders=[orders[oldest_first]],
-            weights=[np.concatenate(weight)[oldest_first]],
-            kinds=[np.concatenate(kind)[oldest_first]],
-            users=np.array([trained[0] if len(trained) == 1 else -1], np.int32),
-            as_of=max(self.as_of, float(orders.max()) if len(orders) else self.as_of),
+            as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
+        )
+
+    def history_of(self, rows: npt.NDArray[np.int32]) -> Histories:
+        """A history of some products, each once: what a place starts from that is given products."""
+        return Histories(
+            indptr=np.array([0, len(rows)], np.int64),
+            item=rows,
+            order=np.full(len(rows), self.as_of),
+            weight=np.ones(len(rows), np.float32),
+            kind=np.full(len(rows), PURCHASE, np.int8),
+            user=np.full(1, -1, np.int32),
+            n_items=len(self.items),
+            as_of=self.as_of,
+        )
+
+    def dismissed_rows(self, users: Sequence[int]) -> npt.NDArray[np.int32]:
+        """What these people did not want to be shown, as known at the training or its refresh."""
+        if self.dismissed is None:
+            return NOTHING
+        indptr, item = self.dismissed
+        parts = [item[int(indptr[user]) : int(indptr[user + 1])] for user in users if user < len(indptr) - 1]
+        return np.concatenate(parts) if parts else NOTHING
+
+    def _recent_part(self, recent: Sequence[RecentInteraction], places: Mapping[str, int] | None) -> Part:
+        """What is newer than the training, oldest first."""
+        weights, since, n_items = self.kind_weights, int(self.as_of), len(self.items)  # recent lists count in seconds
+        known = [one for one in reversed(recent) if one.at >= since and weights.get(one.kind, 0) > 0]
+        if places is None:
+            rows = self.items.rows([one.product_id for one in known]).tolist() if known else []
+        else:
+            rows = [places.get(one.product_id, -1) for one in known]
+        later = [(row, one) for row, one in zip(rows, known, strict=True) if 0 <= row < n_items]
+        return Part(
+            np.array([row for row, _ in later], np.int32),
+            np.array([one.at for _, one in later], np.float64),
+            np.array([weights[one.kind] for _, one in later], np.float32),
+            np.array([KIND_CODES[one.kind] for _, one in later], np.int8),
         )

@@ -1,17 +1,19 @@
 """Why a product is shown: the interactions and the source with the largest share of its score, and the words for them."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.cold_start import LANDING, POPULARITY
+from recommendations.engine.scenarios import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
+from recommendations.engine.single import Cause
 from recommendations.serving.catalogue import Catalogue
 
 VIEWED = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
-NAMED_PRODUCTS = 1
+PURCHASE = KIND_CODES["purchase"]
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,19 @@ def shares(contributions: Sequence[Contribution]) -> list[Share]:
     return [Share(part.source, part.item, part.value / total) for part in sorted(contributions, key=lambda c: -c.value)]
 
 
-def reason_of(*, row: int, contributions: Sequence[Contribution], history: Histories, catalogue: Catalogue) -> Reason:
-    """The reason for showing ``row``: what the largest share of its score comes from, by item of the history."""
-    by_item: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for part in contributions:
-        by_item[part.item][part.source] += part.value
-    if not by_item:
-        return popular()
-    cause, sources = max(by_item.items(), key=lambda entry: sum(entry[1].values()))
-    if cause < 0:
-        return popular()
-    if cause == row:
-        return own_habit(row=row, history=history, catalogue=catalogue)
-    card = catalogue.cards[cause]
-    title = card.title if card is not None else catalogue.items.id(cause)
+def reason_of(*, row: int, cause: Cause, history: Histories, catalogue: Catalogue, scenario: str) -> Reason:
+    """The words for what the largest share of a score comes from."""
+    if cause.item < 0:
+        return rising() if cause.source == "trending" else popular()
+    if cause.item == row:
+        return own_habit(row=row, history=history, catalogue=catalogue, due=scenario == BUY_AGAIN)
+    product_id = catalogue.product_ids[cause.item]
+    card = catalogue.cards[cause.item]
+    title = card.title if card is not None else product_id
+    if scenario in BESIDE:
+        return BESIDE[scenario](title, product_id, cause.source)
     return because_of(
-        title=title,
-        product_id=catalogue.items.id(cause),
-        source=max(sources.items(), key=lambda entry: entry[1])[0],
-        viewed=last_kind(history, cause) in VIEWED,
+        title=title, product_id=product_id, source=cause.source, viewed=last_kind(history, cause.item) in VIEWED
     )
 
 
@@ -71,8 +67,26 @@ def popular() -> Reason:
     return Reason("popular", _("Popular in the shop now"))
 
 
+def rising() -> Reason:
+    return Reason("trending", _("More wanted now than usual"))
+
+
 def new_in_the_shop() -> Reason:
     return Reason("new", _("New in the shop"))
+
+
+def in_the_shop() -> Reason:
+    """Of a shop that has no model yet."""
+    return Reason("in_the_shop", _("From the shop's range"))
+
+
+def chosen_by_the_shop() -> Reason:
+    """Of a product that a rule has put where it stands."""
+    return Reason("chosen_by_the_shop", _("Chosen by the shop"))
+
+
+def seen_lately(product_id: str) -> Reason:
+    return Reason("you_viewed", _("You looked at it recently"), [product_id])
 
 
 def by_arrival(parts: Sequence[Contribution], *, category: str) -> Reason:
@@ -89,11 +103,18 @@ def by_arrival(parts: Sequence[Contribution], *, category: str) -> Reason:
     return popular()
 
 
-def own_habit(*, row: int, history: Histories, catalogue: Catalogue) -> Reason:
-    product_id = catalogue.items.id(row)
-    times = int(((history.item == row) & (history.kind == KIND_CODES["purchase"])).sum())
+def own_habit(*, row: int, history: Histories, catalogue: Catalogue, due: bool = False) -> Reason:
+    product_id = catalogue.product_ids[row]
+    times = int(((history.item == row) & (history.kind == PURCHASE)).sum())
     if times == 0:
-        return Reason("you_viewed", _("You looked at it recently"), [product_id])
+        return seen_lately(product_id)
+    if due:
+        text = ngettext(
+            "You bought it before, and it is about time again",
+            "You bought it %(times)d times, and it is about time again",
+            times,
+        )
+        return Reason("due_again", text % {"times": times}, [product_id])
     if times == 1:
         return Reason("bought_before", _("You bought it before"), [product_id])
     return Reason("bought_often", _("You bought it %(times)d times") % {"times": times}, [product_id])
@@ -106,12 +127,35 @@ def because_of(*, title: str, product_id: str, source: str, viewed: bool) -> Rea
     if source == "user-knn":
         text = _("Customers who also buy %(title)s choose it")
         return Reason("customers_like_you", text % {"title": title}, [product_id])
+    if source == "co-purchase":
+        return together(title, product_id, source)
     text = _("Because you viewed %(title)s") if viewed else _("Because you bought %(title)s")
     return Reason("because_you_viewed" if viewed else "because_you_bought", text % {"title": title}, [product_id])
 
 
-def alike(*, title: str, product_id: str, by_content: float, by_buyers: float) -> Reason:
+def alike(title: str, product_id: str, source: str) -> Reason:
     """Why a product is shown beside another one."""
-    if by_content >= by_buyers:
+    if source == "content":
         return Reason("similar_product", _("Similar to %(title)s") % {"title": title}, [product_id])
+    if source == "co-purchase":
+        return together(title, product_id, source)
+    if source in ("transitions", "transition-walk", "session-neighbours"):
+        return Reason("looked_at_next", _("Often chosen after %(title)s") % {"title": title}, [product_id])
     return Reason("same_buyers", _("Bought by customers of %(title)s") % {"title": title}, [product_id])
+
+
+def together(title: str, product_id: str, source: str) -> Reason:
+    return Reason("bought_together", _("Often bought together with %(title)s") % {"title": title}, [product_id])
+
+
+def in_the_basket(title: str, product_id: str, source: str) -> Reason:
+    if source == "co-purchase":
+        return together(title, product_id, source)
+    return Reason("goes_with_basket", _("Goes with %(title)s in your basket") % {"title": title}, [product_id])
+
+
+def often_bought_category(category: str) -> Reason:
+    return Reason("your_category", _("You often choose from %(category)s") % {"category": category})
+
+
+BESIDE: dict[str, Callable[[str, str, str], Reason]] = {SIMILAR: alike, BOUGHT_TOGETHER: alike, CART: in_the_basket}

@@ -1,77 +1,48 @@
 """The one public function of serving: what to show in a place of the shop, to whoever is looking."""
 
-import base64
-import binascii
-import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from itertools import islice
 
 import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
 
-from customers.events.recent import recent_interactions
-from recommendations.engine import Histories, top_n
-from recommendations.engine.cold_start import Arrivals
-from recommendations.serving.catalogue import Card
+from customers.events.recent import Recently
+from recommendations.engine import Contribution
+from recommendations.engine.scenarios import CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
+from recommendations.engine.single import OutOfTimeError
+from recommendations.serving.catalogue import Card, Filters
 from recommendations.serving.exploration import every_nth, merged, new_products
 from recommendations.serving.loading import Loaded, Loader, loader
-from recommendations.serving.reasons import Reason, alike, by_arrival, new_in_the_shop, popular, reason_of
-from recommendations.serving.scenarios import (
-    COLD_START,
-    FOR_YOU,
-    POPULAR,
-    SCENARIOS,
-    SIMILAR,
-    Candidates,
-    score_cold_start,
-    score_for_you,
-    score_popular,
-    score_similar,
-    score_similar_parts,
+from recommendations.serving.person import NOTHING, person_of, read_recently
+from recommendations.serving.ranking import POOL, diversified, likeness_of, rotated, seed_of
+from recommendations.serving.reasons import (
+    Reason,
+    by_arrival,
+    in_the_shop,
+    new_in_the_shop,
+    often_bought_category,
+    popular,
+    reason_of,
+    seen_lately,
 )
+from recommendations.serving.request import (
+    Request,
+    WrongRequestError,
+    make_recommendation_id,
+    read_cursor,
+    require_request,
+    write_cursor,
+)
+from recommendations.serving.scenarios import ANY, COLD_START, GATHER, Asked, Found, Workspaces, anything
 
-MOST_PER_REQUEST = 100
-MOST_RECENT = 50
-
-
-class WrongRequestError(Exception):
-    """A request that no answer fits; names the field and what would be right."""
-
-    def __init__(self, field_name: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field_name
-        self.message = message
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for. ``category`` is a path and includes what lies below it.
-
-    ``landing_category`` (a path too), ``language``, ``country`` and ``device`` say of somebody without a history where they arrived
-    and who they are; nothing is left out by them.
-    """
-
-    scenario: str
-    user_id: str = ""
-    anonymous_id: str = ""
-    product_ids: Sequence[str] = ()
-    n: int = 10
-    cursor: str = ""
-    category: str = ""
-    landing_category: str = ""
-    language: str = ""
-    country: str = ""
-    device: str = ""
-    brand: str = ""
-    price_min: Decimal | None = None
-    price_max: Decimal | None = None
-    in_stock: bool = True
-    exclude: Sequence[str] = ()
-    explain: bool = True
-    strict: bool = False
+# why a fallback took over
+NO_MODEL, LATE, OFF, NOTHING_KNOWN, NO_PRODUCT = "no_model", "late", "off", "nothing_known", "filters"
+RESERVED_SECONDS = 0.015  # of the time that an answer has, for what comes after the scores
+CATEGORY_LEVELS, CATEGORY_POOL, CATEGORY_PRODUCTS = 2, 300, 3
 
 
 @dataclass(frozen=True)
@@ -79,12 +50,29 @@ class Item:
     product_id: str
     rank: int
     score: float
-    card: Card
+    card: Card | None
     reason: Reason | None
+    row: int = -1
+
+
+@dataclass(frozen=True)
+class CategoryItem:
+    """A category to choose from next, and its best products."""
+
+    category: str
+    rank: int
+    score: float
+    reason: Reason | None
+    product_ids: list[str]
 
 
 @dataclass(frozen=True)
 class Answer:
+    """fallback: the place that took over, with fallback_reason; stale: the database has been away for a while, this is from memory.
+
+    left_out: of a list to rank, the products that may not be shown, and why. personal: whether whoever asked may be recognised.
+    """
+
     recommendation_id: str
     scenario: str
     strategy: str
@@ -93,105 +81,82 @@ class Answer:
     took_ms: float
     items: list[Item] = field(default_factory=list)
     next_cursor: str | None = None
+    fallback_reason: str | None = None
+    stale: bool = False
+    categories: list[CategoryItem] | None = None
+    left_out: list[tuple[str, str]] | None = None
+    loaded: Loaded | None = field(default=None, repr=False, compare=False)
+    personal: bool = True
 
 
-def recommend(*, request: Request, now: datetime, source: Loader = loader) -> Answer:
+def recommend(*, request: Request, now: datetime, source: Loader = loader, recently: Recently | None = None) -> Answer:
     """Products for a place of the shop, best first, each with the reason for it.
 
-    Someone without a history gets what is popular with people like them and in the category they arrived at, where that is known
-    and better; else what is popular instead (``fallback`` says so) unless ``strict``. Of for-you every tenth place tries a new
-    product, or as many as RECOMMEND_EXPLORATION_SHARE says. Asks the database nothing between two
-    looks of the loader.
+    Where a place has nothing to show, is switched off or would be late, its fallback takes over and the answer says so; ``strict``
+    rather has nothing. Of for-you every tenth place tries a new product, or as many as are set. Asks the database nothing.
 
-    Raises:
-        WrongRequestError: the request contradicts itself.
-        NoModelError: no model was promoted yet.
+    recently: what Valkey knows of the person, where the caller has asked already.
+
+    Errors: WrongRequestError for a request that contradicts itself; DatabaseError where nothing was loaded yet and the database is away.
     """
     started = time.perf_counter()
+    require_request(request)
     offset, minute = read_cursor(request.cursor, now=now)
-    if request.scenario not in SCENARIOS:
-        raise WrongRequestError(
-            "scenario", f"There is no scenario {request.scenario!r}; there are {', '.join(SCENARIOS)}."
-        )
-    if not 1 <= request.n <= MOST_PER_REQUEST:
-        raise WrongRequestError("n", f"n is {request.n}; give 1 to {MOST_PER_REQUEST}.")
     loaded = source.current(now=now)
+    due = time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
     require_category(loaded, request)
-    allowed = allowed_items(loaded, request)
-    history = Histories.of_lists([[]], n_items=len(loaded.model.items), as_of=loaded.model.as_of)
-    fallback = None
-    candidates, history = candidates_of(loaded, request, history)
-    arrival = arrival_of(loaded, request) if candidates is None and request.scenario == FOR_YOU else None
-    if arrival is not None:
-        candidates = score_cold_start(model=loaded.model, arrival=arrival)
-    chosen = best(candidates, allowed=allowed, offset=offset, n=request.n) if candidates is not None else []
-    if not chosen and not request.strict and request.scenario != POPULAR and offset == 0:
-        fallback = POPULAR
-        candidates = score_popular(model=loaded.model)
-        chosen = best(candidates, allowed=allowed, offset=offset, n=request.n)
-    new: set[int] = set()
-    if chosen and candidates is not None and request.scenario == FOR_YOU:
-        chosen, new = with_new_products(
-            loaded, request, history, candidates, allowed=allowed, offset=offset, minute=minute, now=now
+    told = read_recently(request) if recently is None else recently
+    with Workspaces(loaded.catalogue.n) as works:
+        asked = Asked(
+            request=request,
+            loaded=loaded,
+            person=person_of(loaded=loaded, request=request, recently=told, now=now.timestamp()),
+            works=works,
+            now=now,
+            depth=depth_of(loaded, request, offset),
+            allowed=loaded.catalogue.mask(filters_of(request)),
+            excluded=loaded.catalogue.rows_of(request.exclude) if request.exclude else NOTHING,
+            due=due,
+            minute=minute,
         )
-    more = len(chosen) > request.n
-    chosen = chosen[: request.n]
-    rows = [row for row, _ in chosen if row not in new]
-    reasons = explain(loaded, request, history, arrival, candidates, rows) if request.explain else {}
-    reasons |= dict.fromkeys(new, new_in_the_shop()) if request.explain else {}
-    items = [
-        Item(loaded.model.items.id(row), offset + place + 1, score, card, reasons.get(row))
-        for place, (row, score) in enumerate(chosen)
-        if (card := loaded.catalogue.cards[row]) is not None
-    ]
-    return Answer(
-        recommendation_id=make_recommendation_id(now),
-        scenario=request.scenario,
-        strategy=candidates.strategy if candidates is not None else request.scenario,
-        fallback=fallback,
-        model_version=loaded.model.version,
-        took_ms=round((time.perf_counter() - started) * 1000, 2),
-        items=items,
-        next_cursor=write_cursor(offset + request.n, minute) if more and fallback is None else None,
-    )
+        found, fallback, why = find(asked)
+        found = in_order(asked, found)
+        answer = Answer(
+            recommendation_id=make_recommendation_id(now),
+            scenario=request.scenario,
+            strategy=found.strategy,
+            fallback=fallback,
+            fallback_reason=why if fallback is not None else None,
+            model_version=loaded.version,
+            took_ms=0.0,
+            stale=source.stale_since is not None,
+            loaded=loaded,
+            personal=not asked.person.refused,
+        )
+        if request.scenario == CATEGORIES:
+            answer = replace(answer, categories=categories_of(asked, found))
+        else:
+            items, more = page_of(asked, found, offset)
+            cursor = write_cursor(offset + request.n, minute) if more else None
+            answer = replace(answer, items=items, next_cursor=cursor)
+    return replace(answer, took_ms=round((time.perf_counter() - started) * 1000, 2))
 
 
-def candidates_of(loaded: Loaded, request: Request, empty: Histories) -> tuple[Candidates | None, Histories]:
-    """Scores for the scenario and the history they come from; None where there is nothing to start from."""
-    if request.scenario == POPULAR:
-        return score_popular(model=loaded.model), empty
-    if request.scenario == SIMILAR:
-        if not request.product_ids:
-            raise WrongRequestError("product_id", "similar needs product_id: the product to find alternatives to.")
-        rows = [int(row) for row in loaded.model.items.rows(list(request.product_ids)) if row >= 0]
-        return (score_similar(model=loaded.model, rows=rows) if rows else None), empty
-    history = history_of(loaded, request)
-    return (score_for_you(model=loaded.model, history=history) if len(history.item) else None), history
+def filters_of(request: Request) -> Filters:
+    return Filters(request.in_stock, request.category, request.brand, request.price_min, request.price_max)
 
 
-def history_of(loaded: Loaded, request: Request) -> Histories:
-    """What the person did until training, and their recent interactions from Valkey in one round trip."""
-    identifiers = identifiers_of(request)
-    recent = recent_interactions(identifiers=identifiers)[:MOST_RECENT]
-    users = loaded.model.user_rows([f"{kind}:{value}" for kind, value in identifiers])
-    return loaded.model.history(users=users, recent=recent)
+def depth_of(loaded: Loaded, request: Request, offset: int) -> int:
+    """How many candidates are needed; always the same where they change places, so that pages are cut out of one order."""
+    if request.scenario == CATEGORIES:
+        return CATEGORY_POOL
+    wanted = offset + request.n + 1
+    place = loaded.places[request.scenario]
+    return max(wanted, POOL) if diversity_of(request, loaded) or place.rotation else wanted
 
 
-def arrival_of(loaded: Loaded, request: Request) -> Arrivals | None:
-    """What is known of somebody without a history; None where it is nothing that makes a difference."""
-    if loaded.model.newcomers is None:
-        return None
-    return loaded.model.newcomers.arrival(
-        identifiers=[f"{kind}:{value}" for kind, value in identifiers_of(request)],
-        told={"language": request.language, "country": request.country, "device": request.device},
-        landing=request.landing_category,
-    )
-
-
-def identifiers_of(request: Request) -> list[tuple[str, str]]:
-    return [
-        (kind, value) for kind, value in (("user_id", request.user_id), ("anonymous_id", request.anonymous_id)) if value
-    ]
+def diversity_of(request: Request, loaded: Loaded) -> float:
+    return loaded.places[request.scenario].diversity if request.diversity is None else request.diversity
 
 
 def require_category(loaded: Loaded, request: Request) -> None:
@@ -200,126 +165,186 @@ def require_category(loaded: Loaded, request: Request) -> None:
     if path and not loaded.catalogue.has_category(path):
         raise WrongRequestError(
             "landing_category",
-            f"There is no category {path!r} with products; give the path of one as the catalogue has it, such as "
-            f"{next(iter(loaded.catalogue.categories), '')!r}, or leave landing_category out.",
+            _(
+                "There is no category %(path)s with products; give the path of one as the catalogue has it, such as %(example)s, or "
+                "leave landing_category out."
+            )
+            % {"path": repr(path), "example": repr(next(iter(loaded.catalogue.categories), ""))},
         )
 
 
-def allowed_items(loaded: Loaded, request: Request) -> np.ndarray:
-    allowed = loaded.catalogue.mask(
-        in_stock=request.in_stock,
-        category=request.category,
-        brand=request.brand,
-        price_min=request.price_min,
-        price_max=request.price_max,
-    )
-    if request.exclude:
-        rows = loaded.model.items.rows(list(request.exclude))
-        allowed[rows[rows >= 0]] = False
-    return allowed
+def find(asked: Asked) -> tuple[Found, str | None, str | None]:
+    """Candidates of the place or of what takes over, the name of that, and why it did."""
+    request, loaded = asked.request, asked.loaded
+    why: str | None = None
+    if not asked.allowed.any() and not request.strict and filters_of(request) != Filters(request.in_stock):
+        asked.allowed = loaded.catalogue.mask(Filters(request.in_stock))
+        why = NO_PRODUCT
+    name: str | None = request.scenario
+    tried: set[str] = set()
+    while name is not None and name not in tried:
+        tried.add(name)
+        found, problem = found_in(asked, name)
+        if found is not None and len(found.rows):
+            changed = name != request.scenario or why == NO_PRODUCT
+            return found, name if changed else None, why
+        why = why or problem
+        if request.strict:
+            return Found(name, NOTHING, NOTHING.astype(np.float32), scenario=name), None, why
+        name = POPULAR if problem == LATE and name != POPULAR else loaded.places[name].falls_back_to()
+    found = anything(asked)
+    found.scenario = request.scenario
+    return found, ANY, why
 
 
-def best(candidates: Candidates, *, allowed: np.ndarray, offset: int, n: int) -> list[tuple[int, float]]:
-    """Rows and scores from ``offset`` on, one more than asked for where there is one."""
-    ranking = top_n(candidates.scores[None, :], offset + n + 1, allowed=allowed)
-    pairs = zip(ranking.items[0, offset:].tolist(), ranking.scores[0, offset:].tolist(), strict=True)
-    return [(row, score) for row, score in pairs if row >= 0]
+def found_in(asked: Asked, name: str) -> tuple[Found | None, str]:
+    """What one place has to show; else why it has nothing."""
+    loaded = asked.loaded
+    needs_model = name not in (NEW, RECENTLY_VIEWED)
+    if loaded.model is None and needs_model:
+        return None, NO_MODEL
+    if loaded.prepared is not None and name in loaded.prepared.off:
+        return None, OFF
+    try:
+        found = GATHER[name](asked)
+    except OutOfTimeError:
+        asked.due = None
+        return None, LATE
+    if found is not None:
+        found.scenario = name
+    return found, NOTHING_KNOWN
 
 
-def with_new_products(
-    loaded: Loaded,
-    request: Request,
-    history: Histories,
-    candidates: Candidates,
-    *,
-    allowed: np.ndarray,
-    offset: int,
-    minute: int,
-    now: datetime,
-) -> tuple[list[tuple[int, float]], set[int]]:
-    """Rows and scores as `best` gives them, with new products in their places, and which these are.
-
-    Pages are cut out of one list that begins at the first place, so that no product stands on two of them.
-    """
-    every, end = every_nth(), offset + request.n + 1
-    identity = "/".join(value for _kind, value in identifiers_of(request))
-    fresh = (
-        new_products(loaded=loaded, history=history, allowed=allowed, identity=identity, minute=minute, now=now)
-        if every is not None and end > every
-        else []
-    )
-    if every is None or not fresh:
-        return best(candidates, allowed=allowed, offset=offset, n=request.n), set()
-    ranked = best(candidates, allowed=allowed, offset=0, n=end)
-    places = list(islice(merged(ranked, fresh, every=every), offset, end))
-    own = {row: float(candidates.scores[row]) for row, score in places if score is None}
-    shown = [(row, score if score is not None else max(own[row], 0.0)) for row, score in places]
-    return shown, set(own)
-
-
-def explain(
-    loaded: Loaded,
-    request: Request,
-    history: Histories,
-    arrival: Arrivals | None,
-    candidates: Candidates | None,
-    rows: Sequence[int],
-) -> dict[int, Reason]:
-    """The true reason of each row, by the strategy that chose it."""
-    if candidates is None or candidates.strategy == POPULAR:
-        return dict.fromkeys(rows, popular())
-    if candidates.strategy == SIMILAR:
-        return alike_reasons(loaded, request, rows)
-    if arrival is not None and candidates.strategy == COLD_START:
-        assert loaded.model.newcomers is not None
-        parts = loaded.model.newcomers.model.explain_many(arrival, rows)
-        named = request.landing_category.rpartition(" > ")[2]
-        return {row: by_arrival(found, category=named) for row, found in zip(rows, parts, strict=True)}
-    parts = loaded.model.blend_for(history).explain_many(history, rows)
-    return {
-        row: reason_of(row=row, contributions=contributions, history=history, catalogue=loaded.catalogue)
-        for row, contributions in zip(rows, parts, strict=True)
-    }
-
-
-def alike_reasons(loaded: Loaded, request: Request, rows: Sequence[int]) -> dict[int, Reason]:
-    """For each row the given product and the side (content or buyers) with the largest part of its score."""
-    model, found = loaded.model, {}
-    given = [int(row) for row in model.items.rows(list(request.product_ids)) if row >= 0]
-    parts = {row: score_similar_parts(model=model, row=row) for row in given}
-    for row in rows:
-        nearest = max(given, key=lambda place: parts[place][0][row] + parts[place][1][row])
-        card = loaded.catalogue.cards[nearest]
-        product_id = model.items.id(nearest)
-        by_content, by_buyers = (float(part[row]) for part in parts[nearest])
-        title = card.title if card is not None else product_id
-        found[row] = alike(title=title, product_id=product_id, by_content=by_content, by_buyers=by_buyers)
+def in_order(asked: Asked, found: Found) -> Found:
+    """The candidates in the order in which they are shown: rotated and made diverse, where the place or the request wants that."""
+    request, place = asked.request, asked.place(asked.request.scenario)
+    if len(found.rows) < 2 or request.scenario in (RECENTLY_VIEWED, CATEGORIES):
+        return found
+    if place.rotation:
+        period = asked.minute // (60 * place.rotation_hours)
+        order = rotated(
+            found.values[:POOL], rotation=place.rotation, seed=seed_of(*asked.person.names, request.scenario, period)
+        )
+        found.rows = np.concatenate([found.rows[:POOL][order], found.rows[POOL:]])
+        found.values = np.concatenate([found.values[:POOL][order], found.values[POOL:]])
+    diversity = diversity_of(request, asked.loaded)
+    if diversity:
+        pool = found.rows[:POOL]
+        model = asked.loaded.model
+        likeness = likeness_of(pool, catalogue=asked.loaded.catalogue, blend=model.blend if model is not None else None)
+        worth = np.sort(found.values[:POOL])[::-1] if place.rotation else found.values[:POOL]
+        order = diversified(pool, worth, diversity=diversity, likeness=likeness)
+        found.values = np.concatenate([found.values[:POOL][order], found.values[POOL:]])
+        found.rows = np.concatenate([pool[order], found.rows[POOL:]])
     return found
 
 
-def make_recommendation_id(now: datetime) -> str:
-    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then chance, so that ids sort by time."""
-    value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | (7 << 76)
-    value = value & ~(0x3 << 62) | (2 << 62)
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def page_of(asked: Asked, found: Found, offset: int) -> tuple[list[Item], bool]:
+    """The items of this page, and whether another one follows."""
+    request, catalogue = asked.request, asked.loaded.catalogue
+    places = list(zip(found.rows.tolist(), found.values.tolist(), strict=True))
+    new: set[int] = set()
+    if request.scenario == FOR_YOU and len(places):
+        places, new = with_new_products(asked, found, places, end=offset + request.n + 1)
+    page = places[offset : offset + request.n]
+    reasons = reasons_of(asked, found, [row for row, _score in page if row not in new]) if request.explain else {}
+    if request.explain:
+        reasons |= dict.fromkeys(new, new_in_the_shop())
+    items = [
+        Item(catalogue.product_ids[row], offset + place, score, card, reasons.get(row), row)
+        for place, (row, score) in enumerate(page, start=1)
+        if (card := catalogue.cards[row]) is not None
+    ]
+    return items, len(places) > offset + request.n
 
 
-def write_cursor(offset: int, minute: int) -> str:
-    """minute: since 1970, of the first page: the next ones try the same new products."""
-    return base64.urlsafe_b64encode(f"{offset}.{minute}".encode()).decode().rstrip("=")
+def with_new_products(
+    asked: Asked, found: Found, ranked: list[tuple[int, float]], *, end: int
+) -> tuple[list[tuple[int, float]], set[int]]:
+    """The ranked rows with new products in their places, and which these are.
+
+    Pages are cut out of one list that begins at the first place, so that no product stands on two of them.
+    """
+    every = every_nth(asked.place(FOR_YOU).exploration)
+    if every is None or end <= every:
+        return ranked, set()
+    allowed = asked.allowed
+    barred = asked.barred(FOR_YOU)
+    if len(barred):
+        allowed = allowed.copy()
+        allowed[barred[barred >= 0]] = False
+    fresh = new_products(
+        loaded=asked.loaded,
+        history=asked.person.history,
+        allowed=allowed,
+        seed=seed_of(*asked.person.names, asked.minute),
+        now=asked.now,
+    )
+    if not fresh:
+        return ranked, set()
+    places = list(islice(merged(ranked, fresh, every=every), end))
+    new = {row for row, score in places if score is None}
+    return [(row, 0.0 if score is None else score) for row, score in places], new
 
 
-def read_cursor(cursor: str, *, now: datetime) -> tuple[int, int]:
-    """Offset and minute. Errors: WrongRequestError."""
-    if not cursor:
-        return 0, int(now.timestamp() // 60)
-    try:
-        told = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(".")
-        offset, minute = (int(part) for part in told)
-    except (ValueError, binascii.Error) as error:
-        raise WrongRequestError("cursor", "cursor is not one that an answer gave.") from error
-    if not 0 <= offset <= 10_000:
-        raise WrongRequestError("cursor", "cursor is not one that an answer gave.")
-    return offset, minute
+def reasons_of(asked: Asked, found: Found, rows: Sequence[int]) -> dict[int, Reason]:
+    """The true reason of each row, by the strategy that chose it."""
+    catalogue = asked.loaded.catalogue
+    if found.scored is not None:
+        causes = found.scored.causes(np.array(rows, np.int32)) if rows else []
+        history = found.scored.history
+        return {
+            row: reason_of(row=row, cause=cause, history=history, catalogue=catalogue, scenario=found.scenario)
+            for row, cause in zip(rows, causes, strict=True)
+        }
+    if found.strategy == COLD_START and found.arrival is not None:
+        parts = arrival_parts(asked.loaded, found, rows)
+        named = asked.request.landing_category.rpartition(" > ")[2]
+        return {row: by_arrival(part, category=named) for row, part in zip(rows, parts, strict=True)}
+    if found.strategy == NEW:
+        return dict.fromkeys(rows, new_in_the_shop())
+    if found.strategy == RECENTLY_VIEWED:
+        return {row: seen_lately(catalogue.product_ids[row]) for row in rows}
+    return dict.fromkeys(rows, in_the_shop() if found.strategy == ANY else popular())
+
+
+def arrival_parts(loaded: Loaded, found: Found, rows: Sequence[int]) -> list[list[Contribution]]:
+    assert loaded.model is not None
+    assert loaded.model.newcomers is not None
+    assert found.arrival is not None
+    return loaded.model.newcomers.model.explain_many(found.arrival, rows)
+
+
+def categories_of(asked: Asked, found: Found) -> list[CategoryItem]:
+    """Categories by what their products among the best candidates would give: Σ score, of the first CATEGORY_LEVELS steps of the path."""
+    catalogue = asked.loaded.catalogue
+    names = {code: first_steps(path) for path, code in catalogue.categories.items()}
+    sums: dict[str, float] = {}
+    products: dict[str, list[int]] = {}
+    values = found.values - (found.values.min() if found.strategy == COLD_START and len(found.values) else 0.0)
+    for row, value in zip(found.rows.tolist(), values.tolist(), strict=True):
+        name = names.get(int(catalogue.category[row]))
+        if name:
+            sums[name] = sums.get(name, 0.0) + value
+            products.setdefault(name, []).append(row)
+    best = sorted(sums, key=lambda name: (-sums[name], name))[: asked.request.n]
+    personal = found.scored is not None and found.scored.known
+    return [
+        CategoryItem(
+            name,
+            place,
+            sums[name],
+            (often_bought_category(name.rpartition(" > ")[2]) if personal else popular())
+            if asked.request.explain
+            else None,
+            [catalogue.product_ids[row] for row in products[name][:CATEGORY_PRODUCTS]],
+        )
+        for place, name in enumerate(best, start=1)
+    ]
+
+
+def first_steps(path: str) -> str:
+    return " > ".join(path.split(" > ")[:CATEGORY_LEVELS])
+
+
+__all__ = ["Answer", "CategoryItem", "Item", "Request", "WrongRequestError", "recommend"]

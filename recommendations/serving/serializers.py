@@ -2,7 +2,8 @@
 
 from rest_framework import serializers
 
-from recommendations.serving.recommend import MOST_PER_REQUEST
+from recommendations.serving.rank import MOST_RANKED
+from recommendations.serving.request import MOST_PER_REQUEST
 
 
 class CommaListField(serializers.CharField):
@@ -27,9 +28,13 @@ class RecommendationQuerySerializer(serializers.Serializer):
     anonymous_id = serializers.CharField(
         required=False, default="", max_length=255, help_text="The visitor's id in the browser."
     )
+    session_id = serializers.CharField(required=False, default="", max_length=255, help_text="The visit.")
     product_id = serializers.CharField(required=False, default="", max_length=200, help_text="Needed by similar.")
     product_ids = CommaListField(
-        required=False, default="", max_length=5000, help_text="Several products, joined by commas."
+        required=False,
+        default="",
+        max_length=1_000_000,
+        help_text="Several products, joined by commas: what cart and bought-together start from. The first 200 count.",
     )
     n = serializers.IntegerField(required=False, default=10, min_value=1, max_value=MOST_PER_REQUEST)
     cursor = serializers.CharField(
@@ -66,14 +71,15 @@ class RecommendationQuerySerializer(serializers.Serializer):
     exclude = CommaListField(
         required=False, default="", max_length=20000, help_text="Products not to show, joined by commas."
     )
-    explain = serializers.BooleanField(required=False, default=True)
+    diversity = serializers.FloatField(
+        required=False,
+        default=None,
+        min_value=0,
+        max_value=1,
+        help_text="0: the best first; 1: as different as can be. Left out: as the place is set in the back office.",
+    )
+    explain = serializers.BooleanField(required=False, default=True, help_text="False: without reasons.")
     strict = serializers.BooleanField(required=False, default=False, help_text="True: rather nothing than a fallback.")
-
-    def validate(self, attrs: dict) -> dict:
-        low, high = attrs["price_min"], attrs["price_max"]
-        if low is not None and high is not None and low > high:
-            raise serializers.ValidationError({"price_min": f"price_min {low} is above price_max {high}."})
-        return attrs
 
 
 class ReasonSerializer(serializers.Serializer):
@@ -100,14 +106,60 @@ class RecommendedItemSerializer(serializers.Serializer):
     product = ShownProductSerializer(source="card")
 
 
+class RecommendedCategorySerializer(serializers.Serializer):
+    category = serializers.CharField(help_text="Its path, of two steps at most.")
+    rank = serializers.IntegerField()
+    score = serializers.FloatField()
+    reason = ReasonSerializer(allow_null=True)
+    product_ids = serializers.ListField(child=serializers.CharField(), help_text="Its best products, three at most.")
+
+
 class RecommendationSerializer(serializers.Serializer):
     recommendation_id = serializers.CharField(help_text="Send it along with events that follow from these items.")
     scenario = serializers.CharField()
     strategy = serializers.CharField(
-        help_text="What chose them: a model's algorithm, cold-start for somebody without a history, similar or popular."
+        help_text="What chose them: a model's algorithm, cold-start for somebody without a history, or a place of the shop."
     )
-    fallback = serializers.CharField(allow_null=True)
-    model_version = serializers.CharField()
+    fallback = serializers.CharField(
+        allow_null=True, help_text="The place that took over; catalogue where none had anything to show."
+    )
+    fallback_reason = serializers.CharField(
+        allow_null=True,
+        help_text="nothing_known, off (switched off or judged no better), no_model, late, or filters (no product fits them).",
+    )
+    model_version = serializers.CharField(help_text="Empty while no model serves.")
+    stale = serializers.BooleanField(help_text="The database is away: this is from memory.")
     took_ms = serializers.FloatField()
     items = RecommendedItemSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
+
+
+class PlaceSerializer(RecommendationSerializer):
+    categories = RecommendedCategorySerializer(many=True, required=False, help_text="Of the scenario categories alone.")
+
+
+class RankRequestSerializer(serializers.Serializer):
+    product_ids = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        min_length=1,
+        max_length=MOST_RANKED,
+        help_text="In your own order.",
+    )
+    user_id = serializers.CharField(required=False, default="", max_length=255, allow_blank=True)
+    anonymous_id = serializers.CharField(required=False, default="", max_length=255, allow_blank=True)
+    in_stock = serializers.BooleanField(required=False, default=True)
+    explain = serializers.BooleanField(required=False, default=True)
+
+
+class LeftOutSerializer(serializers.Serializer):
+    product_id = serializers.CharField()
+    why = serializers.CharField(help_text="dismissed, out_of_stock or not_shown.")
+
+
+class RankedItemSerializer(RecommendedItemSerializer):
+    product = ShownProductSerializer(source="card", allow_null=True, help_text="Null for a product that is not known.")
+
+
+class RankingSerializer(RecommendationSerializer):
+    items = RankedItemSerializer(many=True)
+    left_out = LeftOutSerializer(many=True)

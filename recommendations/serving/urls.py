@@ -1,5 +1,8 @@
 from django.urls import path
 
-from recommendations.serving.api import RecommendationsView
+from recommendations.serving.api import RankView, RecommendationsView
 
-urlpatterns = [path("recommendations/<slug:scenario>/", RecommendationsView.as_view(), name="recommendations")]
+urlpatterns = [
+    path("recommendations/<slug:scenario>/", RecommendationsView.as_view(), name="recommendations"),
+    path("rank/", RankView.as_view(), name="rank"),
+]

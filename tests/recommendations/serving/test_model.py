@@ -5,16 +5,19 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+import redis
 
 from customers.events.models import Event
-from customers.events.recent import RecentInteraction
+from customers.events.recent import RecentInteraction, Recently
 from customers.orders.models import OrderLine
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.event_weights import EventWeights
 from recommendations.serving.loading import Loader
-from recommendations.serving.scenarios import score_for_you
+from recommendations.serving.prepared import Prepared
+from recommendations.serving.recommend import Request, recommend
+from recommendations.serving.settings import DEFAULTS
 from recommendations.training.models import ModelVersion
 from recommendations.training.refresh import refresh
 from recommendations.training.train import train
@@ -91,16 +94,23 @@ def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_
 
 
 def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
-    trained: ModelVersion, loader: Loader
+    trained: ModelVersion, loader: Loader, valkey: redis.Redis
 ) -> None:
-    model = loader.current(now=NOON).model
+    loaded = loader.current(now=NOON)
+    model = loaded.model
+    assert model is not None
     habits = Blend.of_fitted(
         model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
     )
     model = replace(model, blend=habits)
-    viewed = model.history(users=[], recent=[RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
-    assert model.blend_for(viewed) is model.visit_blend
-    best = model.items.id(int(np.argmax(score_for_you(model=model, history=viewed).scores)))
-    assert best.startswith("coffee")
-    bought = model.history(users=model.user_rows(["user_id:user-0"]), recent=[])
-    assert model.blend_for(bought) is habits
+    prepared = Prepared.of(model=model, places=DEFAULTS, n=loaded.catalogue.n)
+    loader.loaded = replace(loaded, model=model, prepared=prepared)
+    viewed = Recently([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
+
+    def shown(recently: Recently, **who: str) -> list[str]:
+        answer = recommend(request=Request("for-you", n=3, **who), now=NOON, source=loader, recently=recently)
+        return [item.product_id for item in answer.items]
+
+    assert all(name.startswith("coffee") for name in shown(viewed, anonymous_id="visitor"))
+    popular = recommend(request=Request("popular", n=3), now=NOON, source=loader)
+    assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "has bought"

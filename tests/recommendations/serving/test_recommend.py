@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,13 +9,13 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
 from recommendations.serving import loading
-from recommendations.serving.loading import Loader, NoModelError
+from recommendations.serving.loading import Loader
 from recommendations.serving.preview import preview
 from recommendations.serving.recommend import Request, WrongRequestError, recommend
 from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce
 from recommendations.training.train import train
-from tests.makers import NOON
+from tests.makers import NOON, make_product
 
 FOR_TEA = Request(scenario="for-you", user_id="user-0", n=5)
 
@@ -97,7 +98,9 @@ def test_filters_and_exclusions_hold(trained: ModelVersion, loader: Loader) -> N
     assert sorted(shown(brand="cake house")) == [f"cake-{number}" for number in range(5)]
     assert sorted(shown(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
     assert "tea-0" not in shown(exclude=["tea-0", "unheard of"])
-    assert shown(category="Drinks > wine") == []
+    assert shown(category="Drinks > wine", strict=True) == []
+    wine = recommend(request=Request(scenario="popular", n=100, category="Drinks > wine"), now=NOON, source=loader)
+    assert (len(wine.items), wine.fallback, wine.fallback_reason) == (15, "popular", "filters"), "a slot is never empty"
 
 
 def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelVersion, loader: Loader) -> None:
@@ -160,9 +163,16 @@ def test_a_new_version_serves_after_a_look_and_without_valkey_too(
     assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version
 
 
-def test_without_a_model_the_answer_says_what_to_do(db: None, valkey: redis.Redis, loader: Loader) -> None:
-    with pytest.raises(NoModelError, match=r"manage\.py train"):
-        recommend(request=FOR_TEA, now=NOON, source=loader)
+def test_without_a_model_the_shop_shows_what_it_has_and_says_so(db: None, valkey: redis.Redis, loader: Loader) -> None:
+    make_product("old", published_at=NOON - timedelta(days=9))
+    make_product("new", published_at=NOON - timedelta(days=1))
+    make_product("undated")
+    answer = recommend(request=FOR_TEA, now=NOON, source=loader)
+    assert ids(answer) == ["new", "old", "undated"]
+    assert (answer.fallback, answer.fallback_reason, answer.model_version) == ("catalogue", "no_model", "")
+    assert {item.reason.code for item in answer.items if item.reason} == {"in_the_shop"}
+    strict = recommend(request=replace(FOR_TEA, strict=True), now=NOON, source=loader)
+    assert (strict.items, strict.fallback) == ([], None)
 
 
 def test_recommendation_ids_are_uuids_of_version_7_that_sort_by_time(trained: ModelVersion, loader: Loader) -> None:
