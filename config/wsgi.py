@@ -1,6 +1,6 @@
 """The WSGI application that Granian serves. A thread of each worker keeps what recommendations come from current.
 
-Events are taken in front of Django's middleware.
+Events and recommendations are answered in front of Django's middleware.
 """
 
 import os
@@ -11,8 +11,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
-from customers.events.shortcut import take_events_first  # noqa: E402 — needs the settings
+from config.shortcut import take_recommendations_first  # noqa: E402 — needs the settings
+from customers.events.shortcut import take_events_first  # noqa: E402
 from recommendations.serving.loading import loader  # noqa: E402
 
-application = take_events_first(django_application)
+application = take_events_first(take_recommendations_first(django_application))
 Thread(target=loader.watch, name="watch-model", daemon=True).start()

@@ -44,8 +44,12 @@ class KeyRateThrottle(BaseThrottle):
 
 def count_request(caller: str, *, minute: int) -> int | None:
     """How many requests the caller has made in that minute, this one included; None when nobody can tell."""
-    key = f"throttle:{caller}:{minute}"
+    key = throttle_key(caller, minute=minute)
     try:
         return int(run_pipeline(lambda pipe: pipe.incr(key).expire(key, 2 * WINDOW_SECONDS))[0])
     except ValkeyDownError:
         return None  # logged where it was noticed
+
+
+def throttle_key(caller: str, *, minute: int) -> str:
+    return f"throttle:{caller}:{minute}"

@@ -10,15 +10,15 @@ from rest_framework.request import Request as HttpRequest
 from rest_framework.views import APIView
 
 from recommendations.engine.scenarios import SCENARIOS
-from recommendations.serving.answers import encode
-from recommendations.serving.rank import RankRequest, rank
-from recommendations.serving.recommend import Request, WrongRequestError, recommend
+from recommendations.serving.rank import RankRequest
+from recommendations.serving.request import Request, WrongRequestError
 from recommendations.serving.serializers import (
     PlaceSerializer,
     RankingSerializer,
     RankRequestSerializer,
     RecommendationQuerySerializer,
 )
+from recommendations.serving.serve import ranked, recommended
 
 
 class RecommendationsView(APIView):
@@ -46,10 +46,10 @@ class RecommendationsView(APIView):
         product_id = wanted.pop("product_id")
         wanted["product_ids"] = [product_id, *wanted["product_ids"]] if product_id else wanted["product_ids"]
         try:
-            answer = recommend(request=Request(scenario=scenario, **wanted), now=timezone.now())
+            body = recommended(request=Request(scenario=scenario, **wanted), now=timezone.now())
         except WrongRequestError as error:
             raise ValidationError({error.field: error.message}) from error
-        return HttpResponse(encode(answer), content_type="application/json")
+        return HttpResponse(body, content_type="application/json")
 
 
 class RankView(APIView):
@@ -65,10 +65,10 @@ class RankView(APIView):
         operation_id="rank", request=RankRequestSerializer, responses=RankingSerializer, tags=["recommendations"]
     )
     def post(self, request: HttpRequest) -> HttpResponse:
-        body = RankRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        wanted = RankRequestSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
         try:
-            answer = rank(request=RankRequest(**body.validated_data), now=timezone.now())
+            answer = ranked(request=RankRequest(**wanted.validated_data), now=timezone.now())
         except WrongRequestError as error:
             raise ValidationError({error.field: error.message}) from error
-        return HttpResponse(encode(answer), content_type="application/json")
+        return HttpResponse(answer, content_type="application/json")

@@ -3,7 +3,6 @@
 import django.core.validators
 from django.db import migrations, models
 
-
 SCENARIOS = (
     "for-you", "similar", "bought-together", "cart", "buy-again", "trending", "popular", "new", "recently-viewed", "categories",
 )  # fmt: skip

@@ -1,0 +1,244 @@
+"""Recommendations in front of Django's middleware, which does nothing for them and takes longer than they do.
+
+What is plainly right, a key that may and parameters in their ranges, is answered here; everything else, every error among it, goes to
+the REST view, so that each is worded in one place. One round trip to Valkey counts the request and reads the person's lists.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.http.cookie import parse_cookie
+from django.utils import timezone, translation
+from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
+
+from config.access.grants import Grant, grant_of_key, plain_key_of
+from config.access.throttling import WINDOW_SECONDS, throttle_key
+from recommendations.engine.scenarios import SCENARIOS
+from recommendations.serving.api import RankView, RecommendationsView
+from recommendations.serving.person import PATIENCE_SECONDS, read_person
+from recommendations.serving.rank import MOST_RANKED, RankRequest
+from recommendations.serving.request import MOST_PER_REQUEST, Request, WrongRequestError
+from recommendations.serving.serve import ranked, recommended
+
+logger = logging.getLogger(__name__)
+
+RECOMMENDATIONS, RANK = "/api/v1/recommendations/", "/api/v1/rank/"
+MOST_BODY = 1_000_000
+# parameter → the most characters of it
+TEXTS = {
+    "user_id": 255,
+    "anonymous_id": 255,
+    "session_id": 255,
+    "cursor": 100,
+    "category": 1000,
+    "landing_category": 1000,
+    "language": 35,
+    "country": 100,
+    "device": 100,
+    "brand": 200,
+}
+FLAGS = {"in_stock", "explain", "strict"}
+WORDS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
+
+type Environ = dict[str, Any]
+type Start = Callable[..., Any]
+type Application = Callable[[Environ, Start], Iterable[bytes]]
+
+
+class NotPlainError(Exception):
+    """Whatever it is, the REST view sees to it."""
+
+
+class RankBody(msgspec.Struct, forbid_unknown_fields=True):
+    product_ids: list[str]
+    user_id: str = ""
+    anonymous_id: str = ""
+    in_stock: bool = True
+    explain: bool = True
+
+
+def take_recommendations_first(application: Application) -> Application:
+    """A WSGI application that answers recommendations and rankings itself; all else, and whatever is not plain, goes to Django."""
+
+    def serve(environ: Environ, start_response: Start) -> Iterable[bytes]:
+        path: str = environ["PATH_INFO"]
+        if not path.startswith((RECOMMENDATIONS, RANK)):
+            return application(environ, start_response)
+        try:
+            body = answer(environ, path)
+        except (NotPlainError, WrongRequestError, DatabaseError, InterfaceError):
+            return application(environ, start_response)
+        except Exception:
+            logger.exception("%s %s", environ["REQUEST_METHOD"], path)
+            return application(environ, start_response)
+        finally:
+            if connection.connection is not None:
+                connection.close()  # a key was looked up; back to the pool
+        start_response("200 OK", headers_of(environ, len(body)))
+        return [body]
+
+    return serve
+
+
+def answer(environ: Environ, path: str) -> bytes:
+    """Errors: NotPlainError, WrongRequestError."""
+    grant = grant_of(environ, view_of(path))
+    now = timezone.now()
+    counted = throttle_key(grant.caller, minute=int(time.time() // WINDOW_SECONDS))
+    limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
+    asked: Request | RankRequest
+    if path == RANK:
+        asked = rank_request(environ)
+        identifiers = asked.as_request().identifiers
+    else:
+        asked = recommendation_request(path, environ.get("QUERY_STRING", ""))
+        identifiers = asked.identifiers
+    recently = read_person(
+        identifiers=identifiers, counted=counted, counted_seconds=2 * WINDOW_SECONDS, patience=PATIENCE_SECONDS
+    )
+    if recently.count is not None and recently.count > limit:
+        raise NotPlainError
+    with translation.override(language_of(environ)):
+        if isinstance(asked, RankRequest):
+            return ranked(request=asked, now=now, recently=recently)
+        return recommended(request=asked, now=now, recently=recently)
+
+
+def view_of(path: str) -> type[RankView] | type[RecommendationsView]:
+    return RankView if path == RANK else RecommendationsView
+
+
+def grant_of(environ: Environ, view: type[RankView] | type[RecommendationsView]) -> Grant:
+    """What the key in the header may do. Errors: NotPlainError."""
+    method = environ["REQUEST_METHOD"]
+    plain = plain_key_of(environ.get("HTTP_AUTHORIZATION", ""))
+    if not plain or method not in view.required_scopes:
+        raise NotPlainError
+    grant = grant_of_key(plain, now=timezone.now())
+    if grant is None or not grant.allows(view, method):
+        raise NotPlainError
+    return grant
+
+
+def recommendation_request(path: str, query: str) -> Request:
+    """Errors: NotPlainError."""
+    scenario = path.removeprefix(RECOMMENDATIONS).removesuffix("/")
+    if scenario not in SCENARIOS or not path.endswith("/"):
+        raise NotPlainError
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+    except ValueError as error:
+        raise NotPlainError from error
+    wanted: dict[str, Any] = {}
+    products: list[str] = []
+    exclude: list[str] = []
+    for name, value in pairs:
+        if name in wanted or not value or value != value.strip() or "\x00" in value:
+            raise NotPlainError
+        if name == "product_ids":
+            products += listed(value)
+        elif name == "product_id" and len(value) <= 200 and "product_id" not in wanted:
+            products.insert(0, value)
+        elif name == "exclude":
+            exclude += listed(value)
+        else:
+            wanted[name] = plain_value(name, value)
+    return Request(scenario, product_ids=products, exclude=exclude, **wanted)
+
+
+def listed(value: str) -> list[str]:
+    if len(value) > 20_000:
+        raise NotPlainError
+    return [part for one in value.split(",") if (part := one.strip())]
+
+
+def plain_value(name: str, value: str) -> Any:
+    """Errors: NotPlainError."""
+    if name in TEXTS:
+        if len(value) > TEXTS[name]:
+            raise NotPlainError
+        return value
+    if name == "n":
+        if value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MOST_PER_REQUEST:
+            return int(value)
+    elif name in FLAGS:
+        if value in WORDS:
+            return WORDS[value]
+    elif name in ("price_min", "price_max"):
+        whole, _point, rest = value.partition(".")
+        if (
+            value.isascii()
+            and whole.isdigit()
+            and len(whole) <= 12
+            and (not rest or (rest.isdigit() and len(rest) <= 2))
+        ):
+            return Decimal(value)
+    elif name == "diversity" and value in ("0", "1", *(f"0.{digit}" for digit in range(10))):
+        return float(value)
+    raise NotPlainError
+
+
+def rank_request(environ: Environ) -> RankRequest:
+    """The body, which is put back for whoever looks at it next. Errors: NotPlainError."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if (
+        environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != "application/json"
+        or not length.isdigit()
+        or int(length) > MOST_BODY
+        or environ.get("QUERY_STRING")
+    ):
+        raise NotPlainError
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    try:
+        told = msgspec.json.decode(body, type=RankBody)
+    except msgspec.DecodeError as error:
+        raise NotPlainError from error
+    texts = [*told.product_ids, told.user_id, told.anonymous_id]
+    if (
+        not 1 <= len(told.product_ids) <= MOST_RANKED
+        or any(not text for text in told.product_ids)
+        or any(len(text) > 200 or text != text.strip() or "\x00" in text for text in texts)
+    ):
+        raise NotPlainError
+    return RankRequest(told.product_ids, told.user_id, told.anonymous_id, told.in_stock, told.explain)
+
+
+def language_of(environ: Mapping[str, Any]) -> str:
+    """As Django's LocaleMiddleware finds it: the cookie of the language switch, the browser's wishes, the default."""
+    cookie = environ.get("HTTP_COOKIE", "")
+    if settings.LANGUAGE_COOKIE_NAME in cookie and (chosen := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)):
+        wishes: Iterable[str] = [chosen]
+    else:
+        wishes = (language for language, _weight in parse_accept_lang_header(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
+    for wish in wishes:
+        if wish == "*":
+            break
+        try:
+            return get_supported_language_variant(wish)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def headers_of(environ: Mapping[str, Any], length: int) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(length)),
+        ("Vary", "Accept-Language, Cookie, Origin"),
+        ("Cache-Control", "private, no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+    ]
+    origin = environ.get("HTTP_ORIGIN")
+    if origin and origin in settings.CORS_ALLOWED_ORIGINS:
+        headers.append(("Access-Control-Allow-Origin", origin))
+    return headers
