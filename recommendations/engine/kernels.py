@@ -1223,3 +1223,94 @@ def add_linear_parts(
             place = places[indices[q]]
             if place >= 0:
                 out[slot, place] += weight * data[q]
+
+
+@compiled
+def spread(
+    documents: Ints, values: Floats, indptr: Ints, items: Ints
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The items of each document, items[indptr[d]:indptr[d + 1]], with its value; without those that are not positive."""
+    count = 0
+    for p in range(documents.shape[0]):
+        if values[p] > 0:
+            count += indptr[documents[p] + 1] - indptr[documents[p]]
+    out_items = np.empty(count, np.int32)
+    out_values = np.empty(count, np.float32)
+    filled = 0
+    for p in range(documents.shape[0]):
+        if values[p] > 0:
+            for q in range(indptr[documents[p]], indptr[documents[p] + 1]):
+                out_items[filled] = items[q]
+                out_values[filled] = values[p]
+                filled += 1
+    return out_items, out_values
+
+
+@compiled
+def content_parts(
+    rows: Ints,
+    weights: Floats,
+    slots: Ints,
+    targets: Ints,
+    indptr: Ints,
+    indices: Ints,
+    data: Floats,
+    buffer: Floats,
+    out: Floats,
+) -> None:
+    """out[slots[h], m] += weights[h] · (vector of row h · vector of target m). buffer: one entry a term, 0, and is left so."""
+    for m in range(targets.shape[0]):
+        if targets[m] < 0:
+            continue
+        for q in range(indptr[targets[m]], indptr[targets[m] + 1]):
+            buffer[indices[q]] = data[q]
+        for h in range(rows.shape[0]):
+            cosine = np.float32(0)
+            for q in range(indptr[rows[h]], indptr[rows[h] + 1]):
+                cosine += data[q] * buffer[indices[q]]
+            out[slots[h], m] += weights[h] * cosine
+        for q in range(indptr[targets[m]], indptr[targets[m] + 1]):
+            buffer[indices[q]] = 0
+
+
+@compiled
+def neighbour_parts(
+    near: Ints,
+    shares: Floats,
+    indptr: Ints,
+    indices: Ints,
+    data: Floats,
+    unit_indptr: Ints,
+    unit_indices: Ints,
+    unit_data: Floats,
+    own: Floats,
+    slots: Ints,
+    places: Ints,
+    out: Floats,
+) -> None:
+    """Of each neighbour's part in a score, to every item both have its part of their similarity.
+
+    out[slots[j], places[i]] += shares[v] · x_vi · u_vj own_j / Σ_j u_vj own_j; own is 0 for what the history does not hold.
+    """
+    for v in range(near.shape[0]):
+        person = near[v]
+        wanted = False
+        for q in range(indptr[person], indptr[person + 1]):
+            if places[indices[q]] >= 0:
+                wanted = True
+                break
+        if not wanted:
+            continue
+        whole = 0.0
+        for q in range(unit_indptr[person], unit_indptr[person + 1]):
+            whole += unit_data[q] * own[unit_indices[q]]
+        if not whole > 0:
+            continue
+        for q in range(indptr[person], indptr[person + 1]):
+            place = places[indices[q]]
+            if place >= 0:
+                worth = shares[v] * data[q] / whole
+                for p in range(unit_indptr[person], unit_indptr[person + 1]):
+                    common = unit_data[p] * own[unit_indices[p]]
+                    if common != 0:
+                        out[slots[unit_indices[p]], place] += worth * common

@@ -8,7 +8,7 @@ import numpy as np
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS, Start
-from recommendations.engine.single import SingleBlend, Workspace
+from recommendations.engine.single import SingleBlend, Workspace, widest
 from recommendations.serving.model import ServingModel
 from recommendations.serving.settings import Places, Switch
 
@@ -17,12 +17,13 @@ from recommendations.serving.settings import Places, Switch
 class Prepared:
     """blends: by place, without those that the model has nothing for. visit: for visits that the chosen parts know nothing of.
 
-    off: places that are switched off, or that a training has judged no better than their fallback.
+    off: places that are switched off, or that a training has judged no better than their fallback. width: of their workspaces.
     """
 
     blends: Mapping[str, SingleBlend]
     visit: SingleBlend | None
     off: frozenset[str]
+    width: int = 0
 
     @classmethod
     def of(cls, *, model: ServingModel, places: Places, n: int) -> "Prepared":
@@ -33,14 +34,15 @@ class Prepared:
             if blend is not None:
                 blends[name] = SingleBlend(blend, n, alike=scenario.start == Start.PRODUCTS)
         visit = SingleBlend(model.visit_blend, n) if model.visit_blend is not None else None
-        return cls(blends, visit, frozenset(name for name in SCENARIOS if is_off(name, model=model, places=places)))
+        off = frozenset(name for name in SCENARIOS if is_off(name, model=model, places=places))
+        return cls(blends, visit, off, widest([*blends.values(), *([visit] if visit is not None else [])]))
 
     def warm_up(self, model: ServingModel) -> None:
         """Scores and explains once with each, so that compiled code and memory pages are there before the first visitor is."""
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.history(users=users, recent=[])
         for blend in (*self.blends.values(), *([self.visit] if self.visit is not None else [])):
-            work = Workspace(blend.n)
+            work = Workspace(blend.n, blend.width)
             for one in (history, model.history_of(history.item[:1])):
                 explained_once(blend, one, work)
 

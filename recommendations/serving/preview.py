@@ -73,7 +73,7 @@ def causes_of(
         history = model.history_of(named_rows[(named_rows >= 0) & (named_rows < len(model.items))])
     elif SCENARIOS[scenario].start == Start.NOTHING:
         history = model.history_of(NOTHING)
-    work = Workspace(blend.n)
+    work = Workspace(blend.n, loaded.prepared.width)
     scored = blend.score(history, work)
     if not scored.known and loaded.prepared.visit is not None and scenario == FOR_YOU and len(history.item):
         work.clear()

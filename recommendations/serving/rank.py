@@ -60,7 +60,7 @@ def rank(*, request: RankRequest, now: datetime, source: Loader = loader, recent
     told = read_recently(asking) if recently is None else recently
     catalogue = loaded.catalogue
     given = list(dict.fromkeys(request.product_ids))
-    with Workspaces(catalogue.n) as works:
+    with Workspaces(loaded) as works:
         person = person_of(loaded=loaded, request=asking, recently=told, now=now.timestamp())
         rows = catalogue.rows_of(given)
         asked = Asked(

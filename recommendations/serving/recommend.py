@@ -106,7 +106,7 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader, recen
     due = time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
     require_category(loaded, request)
     told = read_recently(request) if recently is None else recently
-    with Workspaces(loaded.catalogue.n) as works:
+    with Workspaces(loaded) as works:
         asked = Asked(
             request=request,
             loaded=loaded,

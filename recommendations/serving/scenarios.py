@@ -42,17 +42,17 @@ _own = threading.local()
 class Workspaces:
     """The arrays of this thread, for what is scored in one request; clean again at its end."""
 
-    def __init__(self, n: int) -> None:
-        kept: dict[int, list[Workspace]] = _own.__dict__.setdefault("by_length", {})
-        if n not in kept:
+    def __init__(self, loaded: Loaded) -> None:
+        self.size = (loaded.catalogue.n, loaded.prepared.width if loaded.prepared is not None else 0)
+        kept: dict[tuple[int, int], list[Workspace]] = _own.__dict__.setdefault("by_size", {})
+        if self.size not in kept:
             kept.clear()  # another catalogue: nobody comes back to the arrays of the one before
-            kept[n] = []
-        self.n = n
-        self._free = kept[n]
+            kept[self.size] = []
+        self._free = kept[self.size]
         self._taken: list[Workspace] = []
 
     def take(self) -> Workspace:
-        work = self._free.pop() if self._free else Workspace(self.n)
+        work = self._free.pop() if self._free else Workspace(*self.size)
         self._taken.append(work)
         return work
 

@@ -45,7 +45,8 @@ def test_scores_are_those_of_the_blend(
     fitted: dict[str, Algorithm], names: tuple[str, ...], normalisation: str
 ) -> None:
     blend = blend_of(fitted, *names, normalisation=normalisation)
-    single, work = SingleBlend(blend, N + 3), Workspace(N + 3)
+    single = SingleBlend(blend, N + 3)
+    work = Workspace(N + 3, single.width)
     for history in histories():
         expected = np.asarray(blend.score(history))[0]
         expected = np.where(np.isfinite(expected), expected, 0.0)
@@ -64,7 +65,8 @@ def test_scores_are_those_of_the_blend(
 @pytest.mark.parametrize("names", [*((name,) for name in NAMES), MIXED], ids=str)
 def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tuple[str, ...]) -> None:
     blend = blend_of(fitted, *names)
-    single, work = SingleBlend(blend, N), Workspace(N)
+    single = SingleBlend(blend, N)
+    work = Workspace(N, single.width)
     for history in histories():
         scored = single.score(history, work)
         rows, _values = scored.best(8, allowed=np.ones(N, np.bool_), barred=NOBODY)
@@ -84,7 +86,8 @@ def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tupl
 
 
 def test_what_is_barred_or_not_allowed_never_comes(fitted: dict[str, Algorithm]) -> None:
-    single, work = SingleBlend(blend_of(fitted, *MIXED), N), Workspace(N)
+    single = SingleBlend(blend_of(fitted, *MIXED), N)
+    work = Workspace(N, single.width)
     history = histories()[0]
     everything, _ = single.score(history, work).best(N, allowed=np.ones(N, np.bool_), barred=NOBODY)
     allowed = np.ones(N, np.bool_)
@@ -100,7 +103,8 @@ def _cleared(work: Workspace) -> Workspace:
 
 def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
     blend = blend_of(fitted, *MIXED)
-    single, work = SingleBlend(blend, N), Workspace(N)
+    single = SingleBlend(blend, N)
+    work = Workspace(N, single.width)
     history = histories()[1]
     factors = np.random.default_rng(3).uniform(0.1, 3.0, N).astype(np.float32)
     expected = np.asarray(blend.score(history))[0] * factors
@@ -111,7 +115,8 @@ def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
 
 def test_empty_history_gets_what_is_the_same_for_everybody(fitted: dict[str, Algorithm]) -> None:
     blend = blend_of(fitted, *MIXED)
-    single, work = SingleBlend(blend, N), Workspace(N)
+    single = SingleBlend(blend, N)
+    work = Workspace(N, single.width)
     history = Histories.of_lists([[]], n_items=N, as_of=INTERACTIONS.as_of)
     scored = single.score(history, work)
     rows, _values = scored.best(5, allowed=np.ones(N, np.bool_), barred=NOBODY)
@@ -121,7 +126,8 @@ def test_empty_history_gets_what_is_the_same_for_everybody(fitted: dict[str, Alg
 
 
 def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: dict[str, Algorithm]) -> None:
-    single, work = SingleBlend(blend_of(fitted, *MIXED), N), Workspace(N)
+    single = SingleBlend(blend_of(fitted, *MIXED), N)
+    work = Workspace(N, single.width)
     with pytest.raises(OutOfTimeError):
         single.score(replace(histories()[0]), work, due=time.perf_counter() - 1.0)
     assert work.count == 0
@@ -130,12 +136,13 @@ def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: di
 
 def test_alike_products_are_those_of_content(fitted: dict[str, Algorithm]) -> None:
     content = fitted["content"]
-    single, work = SingleBlend(Blend.of_fitted({"content": content}), N, alike=True), Workspace(N)
+    single = SingleBlend(Blend.of_fitted({"content": content}), N, alike=True)
+    work = Workspace(N, single.width)
     for item in range(0, N, 7):
         items, cosines = content.similar(item)
         scored = single.score(Histories.of_lists([[item]], n_items=N), work)
         rows, values = scored.best(50, allowed=np.ones(N, np.bool_), barred=np.array([item], np.int32))
-        expected = np.sort(cosines / scored.said[0].values.max())[::-1] if len(items) else cosines
+        expected = np.sort(cosines / scored.said[0].told.values.max())[::-1] if len(items) else cosines
         np.testing.assert_allclose(values, expected[: len(values)], rtol=1e-5)
         assert set(rows.tolist()) <= set(items.tolist())
         if len(rows):
