@@ -80,7 +80,7 @@ def take_recommendations_first(application: Application) -> Application:
             logger.exception("%s %s", environ["REQUEST_METHOD"], path)
             return application(environ, start_response)
         finally:
-            if connection.connection is not None:
+            if connection.connection is not None and not connection.in_atomic_block:
                 connection.close()  # a key was looked up; back to the pool
         start_response("200 OK", headers_of(environ, len(body)))
         return [body]

@@ -75,7 +75,7 @@ def rank(*, request: RankRequest, now: datetime, source: Loader = loader, recent
         known = rows[kept] >= 0
         if scored is not None and len(kept):
             values[known] = scored.of(rows[kept][known])
-        order = np.lexsort((np.arange(len(kept)), ~known, -values))
+        order = np.lexsort((~known & (scored is not None), -values))
         found = Found(RANK, rows[kept][order], values[order], scored, scenario=FOR_YOU)
         speaking = [row for row, value in zip(found.rows.tolist(), found.values.tolist(), strict=True) if value > 0]
         reasons = reasons_of(asked, found, speaking) if request.explain and scored is not None else {}

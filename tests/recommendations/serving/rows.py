@@ -1,0 +1,27 @@
+"""Events as the collector hands them to the recent list."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from customers.events.decoding import EventRow, Frame, StoredEvent
+from tests.makers import NOON
+
+
+def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
+    stored = StoredEvent(
+        source_id=1,
+        received_at=NOON,
+        message_id="m",
+        type="track",
+        name="",
+        occurred_at=NOON + timedelta(minutes=minutes),
+        session_id="",
+        product_ids=[product_id],
+        value=Decimal(0),
+        currency="",
+        properties=b"{}",
+        context=b"{}",
+        recommendation_id="",
+        **fields,
+    )
+    return EventRow(0, stored, b"", Frame(1, NOON), meaning)

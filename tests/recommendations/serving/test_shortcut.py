@@ -1,0 +1,211 @@
+"""Recommendations in front of Django: the same answers as the REST view, and whatever is not plain goes to it."""
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import redis
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from config.access.grants import forget_keys
+from config.access.keys import create_key
+from config.access.models import ApiKey
+from config.shortcut import RANK, RECOMMENDATIONS, take_recommendations_first
+from recommendations.engine.scenarios import SCENARIOS
+from recommendations.serving import loading
+from recommendations.serving.loading import Loader, loader
+from tests.makers import NOON
+
+MOVING = ("recommendation_id", "took_ms", "next_cursor")
+
+
+@pytest.fixture
+def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A publishable key; this process serves what was trained."""
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", 3600.0)
+    fresh = Loader()
+    loader.loaded = None
+    loader.damaged = fresh.damaged
+    loader.current(now=NOON)
+    forget_keys()
+    yield create_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
+    loader.loaded = None
+    forget_keys()
+
+
+class Caller:
+    """Calls the WSGI application as Granian does, and counts what reached Django."""
+
+    def __init__(self) -> None:
+        self.django = WSGIHandler()
+        self.reached = 0
+        self.application = take_recommendations_first(self.pass_on)
+
+    def pass_on(self, environ: Any, start_response: Any) -> Any:
+        self.reached += 1
+        with patch.object(connections["default"], "close_if_unusable_or_obsolete"):
+            return self.django(environ, start_response)
+
+    def __call__(
+        self, path: str, query: str = "", *, key: str = "", method: str = "GET", body: bytes = b"", **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "SCRIPT_NAME": "",
+            "QUERY_STRING": query,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "localhost",
+            "wsgi.input": BytesIO(body),
+            "wsgi.url_scheme": "http",
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": "application/json" if body else "",
+            **({"HTTP_AUTHORIZATION": f"Bearer {key}"} if key else {}),
+            **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+        }
+        told: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], *rest: Any) -> None:
+            told.update(status=int(status.split()[0]), headers=dict(headers))
+
+        content = b"".join(self.application(environ, start_response))
+        return told["status"], told["headers"], json.loads(content)
+
+
+def settled(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in MOVING}
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+def test_the_short_way_answers_as_the_view_does(key: str, client: Any, scenario: str) -> None:
+    query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
+    call = Caller()
+    for language in ("en", "zh-CN,zh;q=0.9"):
+        status, headers, short = call(RECOMMENDATIONS + scenario + "/", query, key=key, accept_language=language)
+        whole = client.get(
+            f"{RECOMMENDATIONS}{scenario}/?{query}",
+            headers={"authorization": f"Bearer {key}", "accept-language": language},
+        )
+        assert (status, call.reached) == (200, 0)
+        assert headers["Content-Type"] == whole["Content-Type"] == "application/json"
+        assert settled(short) == settled(whole.json())
+
+
+def test_a_ranking_too(key: str, client: Any) -> None:
+    call = Caller()
+    body = json.dumps({"user_id": "user-0", "product_ids": ["coffee-1", "tea-1", "nothing"]}).encode()
+    status, _headers, short = call(RANK, key=key, method="POST", body=body)
+    whole = client.post(RANK, body, content_type="application/json", headers={"authorization": f"Bearer {key}"})
+    assert (status, call.reached) == (200, 0)
+    assert settled(short) == settled(whole.json())
+    assert [item["product_id"] for item in short["items"]] == ["tea-1", "coffee-1", "nothing"]
+
+
+def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    call = Caller()
+    call(RECOMMENDATIONS + "for-you/", "user_id=user-0", key=key)
+    with django_assert_num_queries(0):
+        for scenario in SCENARIOS:
+            status, _headers, answer = call(
+                RECOMMENDATIONS + scenario + "/", "user_id=user-0&product_id=tea-1", key=key
+            )
+            assert status == 200
+            assert answer["items"] or answer["categories"]
+        call(RANK, key=key, method="POST", body=b'{"product_ids": ["tea-1"], "user_id": "user-0"}')
+    assert call.reached == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("n=0", "n"),
+        ("n=1000000000", "n"),
+        ("n=ten", "n"),
+        ("price_min=9&price_max=1", "price_min"),
+        ("price_min=-1", "price_min"),
+        ("cursor=%F0%9F%90%88", "cursor"),
+        ("user_id=" + "x" * 300, "user_id"),
+        ("user_id=a%00b", "user_id"),
+        ("diversity=7", "diversity"),
+        ("in_stock=perhaps", "in_stock"),
+        ("landing_category=%27%3B+DROP+TABLE+x%3B--", "landing_category"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_field(key: str, query: str, field: str) -> None:
+    call = Caller()
+    status, headers, problem = call(RECOMMENDATIONS + "popular/", query, key=key)
+    assert (status, headers["Content-Type"]) == (400, "application/problem+json")
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert call.reached == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "product_ids"),
+        (b'{"product_ids": []}', "product_ids"),
+        (b'{"product_ids": "tea-1"}', "product_ids"),
+        (json.dumps({"product_ids": ["x"] * 1001}).encode(), "product_ids"),
+        (b'{"product_ids": ["a"], "in_stock": "perhaps"}', "in_stock"),
+    ],
+)
+def test_a_wrong_list_to_rank_is_named_too(key: str, body: bytes, field: str) -> None:
+    status, _headers, problem = Caller()(RANK, key=key, method="POST", body=body)
+    assert status == 400
+    assert {error["field"].partition("[")[0] for error in problem["errors"]} == {field}
+
+
+def test_no_key_a_wrong_key_and_a_wrong_method_are_refused_by_the_view(key: str) -> None:
+    call = Caller()
+    assert call(RECOMMENDATIONS + "popular/")[0] == 401
+    assert call(RECOMMENDATIONS + "popular/", key="pk_live_wrong")[0] == 401
+    assert call(RECOMMENDATIONS + "popular/", key=key, method="POST", body=b"{}")[0] == 405
+    assert call(RANK, key=key)[0] == 405
+    _secret, plain = create_key(name="server", kind=ApiKey.Kind.SECRET, scopes=["orders:read"], now=NOON)
+    assert call(RECOMMENDATIONS + "popular/", key=plain)[0] == 403
+    assert call(RECOMMENDATIONS + "psychic/", key=key)[0] == 400
+
+
+def test_the_limit_of_a_key_holds_on_the_short_way(key: str, valkey: redis.Redis) -> None:
+    ApiKey.objects.update(requests_per_minute=3)
+    forget_keys()
+    call = Caller()
+    answers = [call(RECOMMENDATIONS + "popular/", "user_id=user-0", key=key) for _time in range(5)]
+    assert [status for status, _headers, _answer in answers[:3]] == [200, 200, 200]
+    assert answers[4][0] == 429
+    assert int(answers[4][1]["Retry-After"]) >= 1
+
+
+def test_a_shop_on_another_host_may_call_where_that_is_set(key: str, settings: Any) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
+    call = Caller()
+    ours = call(RECOMMENDATIONS + "popular/", key=key, origin="https://shop.example")[1]
+    other = call(RECOMMENDATIONS + "popular/", key=key, origin="https://evil.example")[1]
+    assert ours["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "Access-Control-Allow-Origin" not in other
+
+
+def test_the_language_switch_counts_before_the_browser(key: str) -> None:
+    call = Caller()
+    where = (RECOMMENDATIONS + "popular/", "n=1")
+    switched = call(*where, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
+    browser = call(*where, key=key, accept_language="fr, zh-Hans;q=0.8, en;q=0.5")[2]
+    neither = call(*where, key=key, accept_language="fr")[2]
+    assert switched["items"][0]["reason"]["text"] == browser["items"][0]["reason"]["text"] == "店内当前热门"
+    assert neither["items"][0]["reason"]["text"] == "Popular in the shop now"
+
+
+def test_valkey_down_leaves_what_the_model_knows(key: str, settings: Any) -> None:
+    settings.VALKEY_URL = "redis://127.0.0.1:1/0"
+    call = Caller()
+    status, _headers, answer = call(RECOMMENDATIONS + "for-you/", "user_id=user-0", key=key)
+    assert (status, answer["fallback"]) == (200, None)
+    assert call(RECOMMENDATIONS + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"
