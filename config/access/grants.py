@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from config.access.models import ApiKey
 from config.access.scopes import scopes_of_user
-from customers.events.remembering import Memory
+from customers.events.remembering import Memory, do_beside
 from customers.events.write_keys import hash_key, source_with_key
 
 logger = logging.getLogger(__name__)
@@ -121,6 +121,10 @@ def _note_use(key_id: int, now: datetime) -> None:
     if noted is not None and now - noted < LAST_USED_EVERY:
         return
     _last_noted[key_id] = now
+    do_beside(lambda: _write_use(key_id, now))
+
+
+def _write_use(key_id: int, now: datetime) -> None:
     stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
     try:
         ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now)

@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -11,29 +13,85 @@ logger = logging.getLogger(__name__)
 
 # A key that is revoked, or a source that is disabled, is refused everywhere after at most this long.
 REMEMBERED_SECONDS = 5.0
+ASKED_AGAIN_SECONDS = 2.5  # of a key in use, beside the calls that use it
+DOWN_SECONDS = 5.0  # after the database failed nobody waits for it again for so long
 MOST_REMEMBERED = 10_000
+
+
+@lru_cache(maxsize=1)
+def background() -> ThreadPoolExecutor:
+    """One thread for what no call is to wait for."""
+    return ThreadPoolExecutor(1, thread_name_prefix="beside-calls")
+
+
+def do_beside(work: Callable[[], object]) -> None:
+    """Does something with the database beside the call that wants it; in an open transaction, which no other thread sees, at once."""
+    if connection.in_atomic_block:
+        work()
+    else:
+        background().submit(_done_beside, work)
+
+
+def _done_beside(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:
+        logger.exception("Something beside a call failed")
+    finally:
+        connection.close()
 
 
 class Memory[T]:
     """What ``load`` answered for a key, for ``REMEMBERED_SECONDS``; that nothing was found is remembered as well.
 
-    While the database can't be asked, an answer that has grown too old is still given: nobody can revoke a key then.
+    A key in use is asked again beside the calls. While the database can't be asked, an answer that has grown too old is still given:
+    nobody can revoke a key then.
     """
 
     def __init__(self, load: Callable[[str], T | None]) -> None:
         self._load = load
         self._answers: dict[str, tuple[float, T | None]] = {}
+        self._asking: set[str] = set()
+        self._down_until = 0.0
         self._lock = threading.Lock()
 
     def get(self, key: str) -> T | None:
         """Raises OperationalError or InterfaceError when the database is down and the key was never seen."""
         now = time.monotonic()
         known = self._answers.get(key)
-        if known is not None and now - known[0] < REMEMBERED_SECONDS:
-            return known[1]
+        if known is not None:
+            age = now - known[0]
+            if age < ASKED_AGAIN_SECONDS:
+                return known[1]
+            if known[1] is not None and (age < REMEMBERED_SECONDS or now < self._down_until):
+                if now >= self._down_until and not connection.in_atomic_block:
+                    self._ask_beside(key)
+                return known[1]
+            if age < REMEMBERED_SECONDS:
+                return known[1]
+        return self._ask_now(key)
+
+    def _ask_beside(self, key: str) -> None:
+        with self._lock:
+            if key in self._asking:
+                return
+            self._asking.add(key)
+
+        def ask() -> None:
+            try:
+                self._ask_now(key)
+            finally:
+                with self._lock:
+                    self._asking.discard(key)
+
+        do_beside(ask)
+
+    def _ask_now(self, key: str) -> T | None:
+        known = self._answers.get(key)
         try:
             answer = self._ask(key)
         except (OperationalError, InterfaceError) as error:
+            self._down_until = time.monotonic() + DOWN_SECONDS
             if known is None or known[1] is None:
                 raise
             logger.warning("Database unreachable (%s): a key known before is trusted meanwhile", error)
@@ -41,7 +99,7 @@ class Memory[T]:
         with self._lock:
             if len(self._answers) >= MOST_REMEMBERED:
                 self._answers.clear()
-            self._answers[key] = (now, answer)
+            self._answers[key] = (time.monotonic(), answer)
         return answer
 
     def _ask(self, key: str) -> T | None:

@@ -13,7 +13,7 @@ from itertools import count
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from recommendations.engine import IdMap
@@ -27,6 +27,7 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, artifact_folder, serving_name
 
 LOOK_EVERY_SECONDS = 1.0
+DAMAGED_SECONDS = 60.0
 COUNT_EVERY_LOOKS = 10  # whether products were deleted
 logger = logging.getLogger(__name__)
 _numbers = count(1)
@@ -63,7 +64,7 @@ class Loader:
         self.watching = False
         self.stale_since: datetime | None = None
         self.looks = 0
-        self.damaged: set[str] = set()
+        self.damaged: dict[str, float] = {}  # when each version was found so
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
@@ -111,7 +112,7 @@ class Loader:
         self.looked_at = time.monotonic()
         try:
             self._look(now=now)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             if self.loaded is None:
                 raise
             if self.stale_since is None:
@@ -131,7 +132,7 @@ class Loader:
                 # Valkey was emptied, or knows a version of another database
                 announce(scenario=self.scenario, version=serving_name(active))
         after = before or Loaded("", None, Catalogue(IdMap.of([])))
-        if active is not None and serving_name(active) not in (after.name, *self.damaged):
+        if active is not None and serving_name(active) != after.name and not self.was_damaged(serving_name(active)):
             after = self.with_model(after, active)
         thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
         after.catalogue.refresh(now=now, thorough=thorough)
@@ -158,6 +159,10 @@ class Loader:
             return ""
         return str(announced) if announced else ""
 
+    def was_damaged(self, name: str) -> bool:
+        """Within the last minute: somebody may have restored it since."""
+        return time.monotonic() - self.damaged.get(name, float("-inf")) < DAMAGED_SECONDS
+
     def with_model(self, before: Loaded, record: ModelVersion) -> Loaded:
         """The same with another version; the same object where its arrays are damaged."""
         try:
@@ -167,7 +172,7 @@ class Loader:
                 version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
             )
         except DamagedArtifactError as error:
-            self.damaged.add(serving_name(record))
+            self.damaged[serving_name(record)] = time.monotonic()
             logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
             return before
         same = before.model is not None and before.model.version == record.version
