@@ -11,8 +11,7 @@ from django.utils.translation import ngettext
 
 from recommendations.merchandising.choices import Action
 from recommendations.merchandising.columns import Mask, ProductColumns
-from recommendations.merchandising.matching import matching
-from recommendations.merchandising.rule_book import LEAST_FACTOR, MOST_FACTOR, Entry, in_their_order
+from recommendations.merchandising.rule_book import LEAST_FACTOR, MOST_FACTOR, Entry
 from recommendations.merchandising.windows import may_meet_in_time
 from recommendations.merchandising.words import plain
 
@@ -36,12 +35,8 @@ class Conflict:
 
 def conflicts(*, rules: Iterable["Rule"], columns: ProductColumns, now: datetime) -> list[Conflict]:
     """The pairs of rules that are switched on and can hold at once, in one place, for one person, and contradict each other."""
-    entries = []
-    for rule in rules:
-        if rule.enabled and (rule.ends_at is None or rule.ends_at > now):
-            mask = matching(rule=rule, columns=columns, now=now)
-            entries.append(Entry(rule, rule.pk or 0, mask, in_their_order(rule, columns, mask)))
-    entries.sort(key=lambda entry: entry.order)
+    live = [rule for rule in rules if rule.enabled and (rule.ends_at is None or rule.ends_at > now)]
+    entries = sorted((Entry.of_rule(rule, columns, now=now) for rule in live), key=lambda entry: entry.order)
     showable = columns.shown & columns.in_stock
     return [
         conflict

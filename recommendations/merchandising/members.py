@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import batched
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 MAGIC = b"PSEGMEM1"
 DIGEST = 32
+AT_ONCE = 31
 NOBODY: frozenset[int] = frozenset()
 type Hashes = npt.NDArray[np.uint64]
 
@@ -149,11 +151,17 @@ def combine(members: Mapping[int, Hashes]) -> tuple[Hashes, npt.NDArray[np.int64
     hashes = np.unique(np.concatenate([np.zeros(0, np.uint64), *members.values()]))
     numbers = np.zeros(len(hashes), np.int64)
     sets: list[list[int]] = [[]]
-    for segment, own in sorted(members.items()):
-        within = np.zeros(len(hashes), np.int64)
-        within[np.searchsorted(hashes, own)] = 1
-        told, numbers = np.unique(numbers * 2 + within, return_inverse=True)
-        sets = [[*sets[number // 2], *([segment] if number % 2 else [])] for number in told.tolist()]
+    for some in batched(
+        sorted(members.items()), AT_ONCE
+    ):  # a bit each, and as many for the sets so far: they fit into 63
+        numbers <<= AT_ONCE
+        for place, (_segment, own) in enumerate(some):
+            numbers[np.searchsorted(hashes, own)] |= 1 << place
+        told, numbers = np.unique(numbers, return_inverse=True)
+        sets = [
+            [*sets[number >> AT_ONCE], *(segment for place, (segment, _own) in enumerate(some) if number >> place & 1)]
+            for number in told.tolist()
+        ]
     return hashes, numbers, sets
 
 

@@ -153,16 +153,18 @@ class Rule(models.Model):
                 name="merchandising_rule_priority_range",
             ),
             models.CheckConstraint(
+                # a check that is NULL holds: hence "is not null" beside every comparison
                 condition=(
-                    Q(action=Action.PIN, position__gte=1, position__lte=LAST_POSITION) & ~Q(product_ids=[])
+                    Q(action=Action.PIN, position__isnull=False, position__gte=1, position__lte=LAST_POSITION)
+                    & ~Q(product_ids=[])
                     | ~Q(action=Action.PIN) & Q(position__isnull=True)
                 ),
                 name="merchandising_rule_pin_has_place_and_products",
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(action=Action.BOOST, factor__gt=1, factor__lte=100)
-                    | Q(action=Action.BURY, factor__gt=0, factor__lt=1)
+                    Q(action=Action.BOOST, factor__isnull=False, factor__gt=1, factor__lte=100)
+                    | Q(action=Action.BURY, factor__isnull=False, factor__gt=0, factor__lt=1)
                     | ~Q(action__in=[Action.BOOST, Action.BURY]) & Q(factor__isnull=True)
                 ),
                 name="merchandising_rule_factor_fits_action",

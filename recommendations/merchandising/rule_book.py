@@ -33,6 +33,7 @@ LEAST_FACTOR, MOST_FACTOR = 0.01, 100.0
 MOST_REMEMBERED = 32
 MOST_COMBINATIONS = 4096
 STRENGTH = {Action.HIDE: 0, Action.ONLY: 1, Action.PIN: 2, Action.BOOST: 3, Action.BURY: 3}
+FEW = 16  # one product in so many is changed faster by its row than by a mask
 NOBODY: frozenset[int] = frozenset()
 
 
@@ -65,12 +66,19 @@ class Applied:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Entry:
-    """A rule with the products that it means. rows: of a pin, in the order in which they shall stand."""
+    """A rule with the products that it means. rows: of a pin, in the order in which they shall stand. few: the rows of the mask if few."""
 
     rule: "Rule"
     id: int
     mask: Mask
     rows: Rows
+    few: Rows | None = None
+
+    @classmethod
+    def of_rule(cls, rule: "Rule", columns: ProductColumns, *, now: datetime) -> Self:
+        mask = matching(rule=rule, columns=columns, now=now)
+        few = np.flatnonzero(mask).astype(np.int32) if np.count_nonzero(mask) < columns.n / FEW else None
+        return cls(rule, rule.pk or 0, mask, in_their_order(rule, columns, mask), few)
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -112,24 +120,20 @@ class RuleBook:
     @classmethod
     def compile(cls, *, rules: Iterable["Rule"], columns: ProductColumns, now: datetime) -> Self:
         """The book of these rules for the products of ``columns``; rules that mean none of them have no effect."""
-        entries = [
-            Entry(rule, rule.pk or 0, mask, in_their_order(rule, columns, mask))
-            for rule in rules
-            if (mask := matching(rule=rule, columns=columns, now=now)).any()
-        ]
-        book = cls(entries, columns.shown & columns.in_stock)
+        entries = [Entry.of_rule(rule, columns, now=now) for rule in rules]
+        book = cls([entry for entry in entries if entry.mask.any()], columns.shown & columns.in_stock)
         book.warm_up(now=now)
         return book
 
     def warm_up(self, *, now: datetime) -> None:
         """Works out what holds for everybody, and for each segment alone, so that few requests are the first of their kind."""
         period = self.reopen(now=now)
+        for scenario in period.slots:
+            self.apply(scenario=scenario, segments=NOBODY, now=now)
         for scenario, slot in period.slots.items():
-            for segments in (
-                NOBODY,
-                *(frozenset([segment]) for segment in sorted(slot.segments)[: MOST_REMEMBERED // 2]),
-            ):
-                self.apply(scenario=scenario, segments=segments, now=now)
+            for segment in sorted(slot.segments):
+                if len(self.remembered) < MOST_REMEMBERED // 2:
+                    self.apply(scenario=scenario, segments=frozenset([segment]), now=now)
 
     def apply(self, *, scenario: str, segments: frozenset[int], now: datetime) -> Applied | None:
         """What the rules do here, now, for somebody in these segments; None where no rule holds."""
@@ -267,5 +271,9 @@ def multiply(entries: Sequence[Entry], n: int) -> npt.NDArray[np.float32] | None
         return None
     factors = np.ones(n, np.float64)
     for entry in weighing:
-        factors[entry.mask] *= float(entry.rule.factor)  # type: ignore[arg-type]
+        factor = float(entry.rule.factor)  # type: ignore[arg-type]
+        if entry.few is not None:
+            factors[entry.few] *= factor
+        else:
+            np.multiply(factors, factor, out=factors, where=entry.mask)
     return factors.clip(LEAST_FACTOR, MOST_FACTOR).astype(np.float32)
