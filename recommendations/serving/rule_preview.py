@@ -9,14 +9,15 @@ from inspect import signature
 import numpy as np
 
 from recommendations.merchandising.choices import Action
-from recommendations.merchandising.columns import ProductColumns, read_columns
+from recommendations.merchandising.columns import ProductColumns
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.placing import apply_to_ranking, weighted
 from recommendations.merchandising.rule_book import RuleBook
 from recommendations.merchandising.stored import load_rules
-from recommendations.serving.catalogue import Card
+from recommendations.serving.catalogue import Card, Catalogue
 from recommendations.serving.loading import Loader, loader
-from recommendations.serving.recommend import MOST_PER_REQUEST, Answer, Item, Request, recommend
+from recommendations.serving.recommend import Answer, Item, filters_of, recommend
+from recommendations.serving.request import MOST_PER_REQUEST, Request
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,28 @@ def preview_with_rules(*, request: Request, draft_rule: Rule, now: datetime, sou
 
     Raises:
         WrongRequestError: the request contradicts itself.
-        NoModelError: no model was promoted yet.
+        DatabaseError: nothing was loaded yet and the database is away.
     """
-    columns = columns_of(source, now=now)
+    catalogue = source.current(now=now).catalogue
+    columns = columns_of(catalogue)
     draft, as_if = as_if_it_held(draft_rule)
     others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
     with_others = RuleBook.compile(rules=others, columns=columns, now=now)
     with_all = RuleBook.compile(rules=[*others, draft], columns=columns, now=now)
-    first = ranked(request=request, rules=RuleBook(), columns=columns, now=now, source=source)
-    second = ranked(request=request, rules=with_others, columns=columns, now=now, source=source)
-    third = ranked(request=request, rules=with_all, columns=columns, now=now, source=source)
+    first = ranked(request=request, rules=RuleBook(), now=now, source=source)
+    second = ranked(request=request, rules=with_others, now=now, source=source)
+    third = ranked(request=request, rules=with_all, now=now, source=source)
     places = {item.product_id: item.rank for item in first.items}
     applied = with_all.apply(scenario=request.scenario, segments=frozenset(), now=now)
     number = draft.pk or 0
     pinned = {row for _place, row in applied.pins} if applied is not None else set()
     after = {item.product_id for item in third.items}
     return RulePreview(
-        without=[Shown(item.rank, item.card, item.rank) for item in first.items],
+        without=[Shown(item.rank, card, item.rank) for item in first.items if (card := item.card) is not None],
         with_rules=[
-            Shown(item.rank, item.card, places.get(item.product_id), columns.row_of(item.product_id) in pinned)
+            Shown(item.rank, card, places.get(item.product_id), item.row in pinned)
             for item in third.items
+            if (card := item.card) is not None
         ],
         changed=changed_places(second.items, third.items),
         n=request.n,
@@ -112,39 +115,48 @@ def missing_pins(draft: Rule, shown: set[str]) -> list[str]:
     return [product_id for product_id in draft.product_ids if product_id not in shown]
 
 
-def columns_of(source: Loader, *, now: datetime) -> ProductColumns:
-    """The products in the order of the worker's catalogue."""
-    items = source.current(now=now).model.items
-    return read_columns(now=now, product_ids=[items.id(row) for row in range(len(items))])
+def columns_of(catalogue: Catalogue) -> ProductColumns:
+    """What rules ask of products, out of the worker's catalogue; its arrays are shared, not copied."""
+    return ProductColumns(
+        shown=catalogue.shown,
+        in_stock=catalogue.in_stock,
+        price=catalogue.price,
+        margin=catalogue.margin,
+        stock=catalogue.stock,
+        published=catalogue.published,
+        brand=catalogue.brand,
+        category=catalogue.category,
+        brands=catalogue.brands,
+        categories=catalogue.categories,
+        row_of=catalogue.row_of,
+    )
 
 
-def ranked(*, request: Request, rules: RuleBook, columns: ProductColumns, now: datetime, source: Loader) -> Answer:
+def ranked(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
     """The answer with these rules and no others."""
     if "rules" in signature(recommend).parameters:
         return recommend(request=request, now=now, source=source, rules=rules)  # type: ignore[call-arg]
-    return over_the_answer(request=request, rules=rules, columns=columns, now=now, source=source)
+    return over_the_answer(request=request, rules=rules, now=now, source=source)
 
 
-def over_the_answer(
-    *, request: Request, rules: RuleBook, columns: ProductColumns, now: datetime, source: Loader
-) -> Answer:
+def over_the_answer(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
     """Until `recommend` takes rules: they re-order the hundred best, and what is pinned is shown if it can be."""
-    answer = recommend(request=replace(request, n=MOST_PER_REQUEST, explain=False), now=now, source=source)
+    answer = recommend(request=replace(request, n=MOST_PER_REQUEST), now=now, source=source)
     catalogue = source.current(now=now).catalogue
     applied = rules.apply(scenario=request.scenario, segments=frozenset(), now=now)
-    rows = columns.rows_of([item.product_id for item in answer.items])
-    if applied is None or not len(rows):
+    if applied is None:
         return replace(answer, items=answer.items[: request.n])
+    rows = np.array([item.row for item in answer.items], np.int32)
     scores = np.array([item.score for item in answer.items], np.float32)
     scores = weighted(scores=scores, factors=None if applied.factors is None else applied.factors[rows])
-    allowed = columns.shown & columns.in_stock
+    allowed = catalogue.mask(filters_of(request))
     allowed = allowed if applied.allowed is None else allowed & applied.allowed
     order = [place for place in np.argsort(-scores, kind="stable").tolist() if allowed[rows[place]]]
     placed = apply_to_ranking(
         rows=rows[order], scores=scores[order], pins=applied.pins, allowed=allowed, n=request.n, offset=0
     )
     items = [
-        Item(card.product_id, place, score, card, None)
+        Item(card.product_id, place, score, card, None, row)
         for place, (row, score) in enumerate(zip(placed.rows, placed.scores, strict=True), start=1)
         if (card := catalogue.cards[row]) is not None
     ]

@@ -17,8 +17,7 @@ from recommendations.merchandising.choices import Place
 from recommendations.merchandising.forms import RuleForm
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.words import in_words
-from recommendations.serving.loading import NoModelError
-from recommendations.serving.recommend import Request, WrongRequestError
+from recommendations.serving.request import Request, WrongRequestError
 from recommendations.serving.rule_preview import preview_with_rules
 
 PREFIX = "preview"
@@ -112,7 +111,7 @@ def asked(draft: Rule | None, told: QueryDict) -> RulePreviewForm:
 def preview_or_problem(wanted: Request, draft: Rule) -> dict[str, Any]:
     try:
         return {"preview": preview_with_rules(request=wanted, draft_rule=draft, now=timezone.now())}
-    except (NoModelError, WrongRequestError) as error:
+    except WrongRequestError as error:
         return {"problem": str(error)}
 
 

@@ -9,11 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from recommendations.merchandising.models import Rule
-from recommendations.serving.loading import Loader, NoModelError
-from recommendations.serving.recommend import Request, recommend
+from recommendations.serving.loading import Loader
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import Request
 from recommendations.serving.rule_preview import preview_with_rules
 from recommendations.training.models import ModelVersion
-from tests.makers import NOON, make_segment
+from tests.makers import NOON, make_product, make_segment
 
 FOR_TEA = Request(scenario="for-you", user_id="user-0", n=5)
 PAGE = "admin:serving_rule_preview"
@@ -124,9 +125,9 @@ def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -
     assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()
 
 
-def test_without_a_model_there_is_nothing_to_preview(db: None, loader: Loader) -> None:
-    with pytest.raises(NoModelError):
-        preview(loader, rule("hide", "tea-0"))
+def test_without_a_model_the_whole_catalogue_is_previewed(db: None, loader: Loader) -> None:
+    make_product("a", published_at=NOON), make_product("b", published_at=NOON)
+    assert ids(preview(loader, rule("hide", "a")).with_rules) == ["b"]
 
 
 def test_who_may_not_see_rules_sees_no_preview(db: None) -> None:
