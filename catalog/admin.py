@@ -77,7 +77,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     actions = ("activate", "deactivate")
     fieldsets = (
         (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
-        (_("Sale"), {"fields": ("price", "currency", "availability", "stock", "is_active", "published_at")}),
+        (_("Sale"), {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")}),
         (_("Links"), {"fields": ("url", "image_url", "similar_products")}),
         (_("Vectors"), {"fields": ("vector_table",)}),
         (_("History"), {"fields": ("created_at", "updated_at")}),

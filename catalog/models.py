@@ -62,6 +62,14 @@ class Product(models.Model):
     brand = models.CharField(_("brand"), max_length=200, blank=True, db_index=True)
     price = models.DecimalField(_("price"), max_digits=14, decimal_places=2, null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True, validators=[currency_validator])
+    cost = models.DecimalField(
+        _("cost"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("What the product costs the shop, in the currency of its price; never shown to visitors."),
+    )
     availability = models.CharField(
         _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
     )
@@ -95,6 +103,9 @@ class Product(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(price__isnull=True) | Q(price__gte=0), name="catalog_product_price_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(cost__isnull=True) | Q(cost__gte=0), name="catalog_product_cost_not_negative"
             ),
             models.CheckConstraint(condition=~Q(product_id=""), name="catalog_product_id_not_empty"),
             models.CheckConstraint(

@@ -21,6 +21,7 @@ PRODUCT_FIELDS = (
     "brand",
     "price",
     "currency",
+    "cost",
     "availability",
     "stock",
     "image_url",
@@ -80,6 +81,14 @@ class ProductItemSerializer(serializers.Serializer):
     price = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False, allow_null=True)
     currency = serializers.CharField(
         max_length=3, required=False, allow_null=True, help_text=_("ISO 4217; the shop's own when left out.")
+    )
+    cost = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        min_value=0,
+        required=False,
+        allow_null=True,
+        help_text=_("What the product costs the shop, in the currency of its price."),
     )
     availability = serializers.ChoiceField(choices=Availability.choices, required=False, allow_null=True)
     stock = serializers.IntegerField(required=False, allow_null=True)

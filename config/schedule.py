@@ -57,6 +57,12 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Counts the members of every segment for the lists."),
     ),
     Job(
+        task="recommendations.merchandising.tasks.write_segment_members",
+        cron="* * * * *",
+        title=_("Write who is in the segments of rules"),
+        does=_("Writes the file by which a request knows whether a rule for a segment holds for somebody."),
+    ),
+    Job(
         task="customers.events.tasks.ensure_partitions",
         cron="5 0 * * *",
         title=_("Make partitions for events"),

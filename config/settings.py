@@ -200,6 +200,7 @@ INSTALLED_APPS = [
     "customers.segments",
     "customers.processing",
     "recommendations.training",
+    "recommendations.merchandising",
     "recommendations.serving",
     "recommendations.campaigns",
     "config.access",
@@ -354,6 +355,7 @@ SPECTACULAR_SETTINGS = {
 
 WAREHOUSE_URL = read("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
+MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 
 # about how long one training takes, and what memory it may use beside the program itself

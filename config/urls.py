@@ -20,6 +20,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.segments.urls")),
     path("", include("recommendations.campaigns.urls")),
     path("", include("recommendations.training.urls")),
+    path("", include("recommendations.merchandising.urls")),
     path("", include("recommendations.serving.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),

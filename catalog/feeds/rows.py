@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -22,6 +23,7 @@ NAMES = {
     "brand": ("brand", "vendor"),
     "price": ("price",),
     "currency": ("currency",),
+    "cost": ("cost", "cost_of_goods_sold"),
     "availability": ("availability",),
     "stock": ("stock", "quantity", "inventory"),
     "image_url": ("image_url", "image_link", "image"),
@@ -62,11 +64,13 @@ def build_item(row: Row, *, at: datetime) -> tuple[dict[str, Any], list[Problem]
             item[product_field] = first_filled(row.fields, present)
     choose_category(item, row.fields)
     attributes = collect_attributes(row.fields)
-    try:
-        item |= read_prices(row.fields, attributes, at=at)
-    except FieldValueError as error:
-        item.pop("price", None)
-        problems.append(error.problem)
+    read_cost_of_item = partial(read_cost, item)  # after the price, whose currency must be the cost's
+    for name, read in (("price", partial(read_prices, row.fields, attributes, at=at)), ("cost", read_cost_of_item)):
+        try:
+            item |= read()
+        except FieldValueError as error:
+            item.pop(name, None)
+            problems.append(error.problem)
     if attributes and isinstance(given := item.get("attributes") or {}, dict):
         item["attributes"] = attributes | given
     elif "attributes" not in item and any(name not in KNOWN_NAMES for name in row.fields):
@@ -127,6 +131,21 @@ def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: da
     if price is not None:
         attributes["regular_price"] = str(price)
     return found | {"price": sale}
+
+
+def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What the product costs the shop. It has no currency beside it: one that is named must be that of the price."""
+    if "cost" not in item:
+        return {}
+    cost, currency = read_money("cost", item["cost"])
+    if currency and item.get("currency") and currency != show(item["currency"]).strip().upper():
+        raise FieldValueError(
+            "cost",
+            "currency_mismatch",
+            _("The cost is in another currency than the price, %(currency)s.") % {"currency": item["currency"]},
+            item["cost"],
+        )
+    return {"cost": cost}
 
 
 def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:

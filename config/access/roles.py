@@ -21,6 +21,7 @@ FIGURES = (
     "segments.view_*",
     "training.view_*",
     "serving.view_*",
+    "merchandising.view_*",
     "campaigns.view_*",
 )
 # role → patterns of the permissions it starts with; personal data in clear needs identity.view_personal
@@ -36,6 +37,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "segments.view_*",
         "training.view_*",
         "serving.*",
+        "merchandising.*",
     ),
     "Privacy officer": (
         "identity.*",

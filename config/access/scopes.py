@@ -23,7 +23,7 @@ KNOWN_SCOPES = {
     "models:read": (_("read model versions and their figures"), "training.view_modelversion"),
     "models:write": (_("promote and roll back models"), "training.change_modelversion"),
     "recommendations:read": (_("ask for recommendations"), "training.view_modelversion"),
-    "recommendations:write": (_("change recommendation rules"), "training.change_modelversion"),
+    "recommendations:write": (_("change recommendation rules"), "merchandising.change_rule"),
 }
 
 

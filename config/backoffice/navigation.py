@@ -67,6 +67,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         _("Recommendations"),
         [
             ListOf("serving.Preview", "preview"),
+            ListOf("merchandising.Rule", "rule_settings"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],

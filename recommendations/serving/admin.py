@@ -12,6 +12,7 @@ from unfold.decorators import display
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
 from recommendations.serving import admin_views
 from recommendations.serving.models import NAMES, Preview, ScenarioSettings
+from recommendations.serving.rule_preview_page import rule_preview_page
 from recommendations.training.models import ModelVersion
 from recommendations.training.names import algorithm_name
 
@@ -34,6 +35,7 @@ class PreviewAdmin(ModelAdmin):
         return [
             path("similar/<path:product_id>/", wrap(self.similar), name="serving_similar"),
             path("customer/<int:customer_id>/", wrap(self.for_customer), name="serving_for_customer"),
+            path("rule/", wrap(self.rule), name="serving_rule_preview"),
             *super().get_urls(),
         ]
 
@@ -42,6 +44,9 @@ class PreviewAdmin(ModelAdmin):
 
     def similar(self, request: HttpRequest, product_id: str) -> HttpResponse:
         return admin_views.similar_page(request, model_admin=self, product_id=product_id)
+
+    def rule(self, request: HttpRequest) -> HttpResponse:
+        return rule_preview_page(request, model_admin=self)
 
     def for_customer(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return admin_views.customer_page(request, model_admin=self, customer_id=customer_id)

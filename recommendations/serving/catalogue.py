@@ -19,6 +19,7 @@ FIELDS = (
     "title",
     "price",
     "currency",
+    "cost",
     "image_url",
     "url",
     "brand",
@@ -201,6 +202,7 @@ class Catalogue:
             title,
             price,
             currency,
+            cost,
             image_url,
             url,
             brand,
@@ -218,6 +220,7 @@ class Catalogue:
         self.stock[place] = np.nan if stock is None else stock
         self.published[place] = np.nan if published is None else published.timestamp()
         self.price[place] = np.nan if price is None else float(price)
+        self.margin[place] = np.nan if cost is None or not price else (price - cost) / price
         self.brand[place] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
         self.category[place] = self.categories.setdefault(category, len(self.categories)) if category else -1
 

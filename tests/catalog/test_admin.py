@@ -191,7 +191,7 @@ def test_an_export_can_be_imported_again_and_changes_nothing(boss: Client) -> No
 
 
 def test_the_import_page_previews_and_then_writes(boss: Client) -> None:
-    text = "product_id,title,category,price,tags\na/1,Neu,Home > New,5.00,x|y\nz,Zet,,,\n"
+    text = "product_id,title,category,price,cost,tags\na/1,Neu,Home > New,5.00,2.10,x|y\nz,Zet,,,,\n"
     preview = boss.post(
         reverse("admin:catalog_product_import"),
         {"import_file": SimpleUploadedFile("p.csv", text.encode()), "format": "0", "resource": ""},
@@ -203,6 +203,7 @@ def test_the_import_page_previews_and_then_writes(boss: Client) -> None:
     assert done.status_code == 302
     product = Product.objects.select_related("category").get(product_id="a/1")
     assert (product.title, product.price, product.tags) == ("Neu", Decimal(5), ["x", "y"])
+    assert product.cost == Decimal("2.10")
     assert product.category is not None
     assert product.category.path == "Home > New"
     assert product.currency == "EUR"

@@ -10,6 +10,7 @@ from django.test import Client
 
 from catalog.models import Product
 from catalog.upsert import upsert_products
+from tests.config.access.callers import caller
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -94,6 +95,15 @@ def test_a_product_is_found_by_an_id_with_a_slash(shop: Client, address: str) ->
     answer = shop.get(f"/api/v1/products/{address}/").json()
     assert (answer["product_id"], answer["category"], answer["price"]) == ("a/1", "Kitchen > Kettles", "19.90")
     assert answer["attributes"] == {}
+
+
+def test_what_a_product_costs_the_shop_is_written_and_read_by_secret_keys_alone(shop: Client) -> None:
+    written = put(shop, {"products": [{"product_id": "a/1", "title": "Blue kettle", "cost": "7.5"}]})
+    assert written.json()["updated"] == 1
+    assert shop.get("/api/v1/products/a/1/").json()["cost"] == "7.50"
+    browser = caller(kind="publishable")
+    assert browser.get("/api/v1/products/a/1/").status_code == 403
+    assert browser.get("/api/v1/products/").status_code == 403
 
 
 def test_an_unknown_product_is_not_found(shop: Client) -> None:

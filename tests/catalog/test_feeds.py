@@ -39,7 +39,7 @@ RSS = """<?xml version="1.0"?>
 </item>
 <item>
   <g:id>k-2</g:id><title>Red kettle</title><g:price>EUR 21</g:price><g:availability>out_of_stock</g:availability>
-  <g:google_product_category>Home &gt; Kitchen</g:google_product_category>
+  <g:google_product_category>Home &gt; Kitchen</g:google_product_category><g:cost_of_goods_sold>8.40 EUR</g:cost_of_goods_sold>
 </item>
 </channel></rss>
 """
@@ -108,6 +108,21 @@ def test_an_rss_feed_of_google_is_read_field_by_field(write: Callable[..., Path]
         "out_of_stock",
         "Home > Kitchen",
     )
+    assert (kettle.cost, red.cost, red.attributes) == (
+        None,
+        Decimal("8.40"),
+        {"google_product_category": "Home > Kitchen"},
+    )
+
+
+def test_the_cost_is_read_under_both_names_and_in_the_currency_of_the_price(write: Callable[..., Path]) -> None:
+    record = load(
+        write(
+            'id,title,price,cost,cost of goods sold\na,A,9 EUR,4.20,\nb,B,9 EUR,,"3,10 EUR"\nc,C,9 EUR,2 USD,\nd,D,x,y,\n'
+        )
+    )
+    assert dict(Product.objects.values_list("product_id", "cost")) == {"a": Decimal("4.20"), "b": Decimal("3.10")}
+    assert record.problems == {"cost: currency_mismatch": 1, "cost: bad_price": 1, "price: bad_price": 1}
 
 
 def test_a_sale_price_is_taken_only_while_the_sale_lasts(write: Callable[..., Path]) -> None:

@@ -41,6 +41,7 @@ def test_a_full_item_is_stored_field_by_field() -> None:
             "brand": "Ünder",
             "price": "79.9",
             "currency": "chf",
+            "cost": "31.5",
             "availability": "In Stock",
             "stock": "12",
             "image_url": "https://shop.example/i/42.jpg",
@@ -56,7 +57,7 @@ def test_a_full_item_is_stored_field_by_field() -> None:
     assert (product.product_id, product.title, product.brand) == ("shoe/42", "跑步鞋 “Sprint”", "Ünder")
     assert product.category is not None
     assert product.category.path == "Sport > Running > Shoes"
-    assert (product.price, product.currency) == (Decimal("79.90"), "CHF")
+    assert (product.price, product.currency, product.cost) == (Decimal("79.90"), "CHF", Decimal("31.50"))
     assert (product.availability, product.stock, product.is_active) == ("in_stock", 12, False)
     assert (product.attributes, product.tags) == ({"color": "蓝"}, ["new", "run"])
     assert product.published_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -113,6 +114,8 @@ def test_the_first_of_two_equal_ids_wins() -> None:
         ("price", True, "not_a_number"),
         ("price", "1.999", "too_many_decimals"),
         ("price", "1e30", "too_large"),
+        ("cost", "-0.01", "negative"),
+        ("cost", "dear", "not_a_number"),
         ("currency", "EURO", "unknown_currency"),
         ("currency", "QQQ", "unknown_currency"),
         ("availability", "maybe", "unknown_availability"),

@@ -1,0 +1,78 @@
+"""The shape of a rule over REST."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from customers.segments.models import Segment
+from recommendations.merchandising.checking import problems_of
+from recommendations.merchandising.choices import MOST_PRODUCT_IDS, Place, Weekday
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.words import in_words
+
+
+class RuleSerializer(serializers.ModelSerializer[Rule]):
+    segment = serializers.SlugRelatedField(
+        slug_field="key", queryset=Segment.objects.all(), required=False, allow_null=True, help_text=_("Its key.")
+    )
+    scenarios = serializers.ListField(
+        child=serializers.ChoiceField(choices=Place.choices), required=False, help_text=_("Empty: everywhere.")
+    )
+    product_ids = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=MOST_PRODUCT_IDS
+    )
+    weekdays = serializers.ListField(
+        child=serializers.ChoiceField(choices=Weekday.choices),
+        required=False,
+        help_text=_("1 is Monday, 7 is Sunday. Empty: every day."),
+    )
+    in_words = serializers.SerializerMethodField(help_text=_("What it does, in the language of Accept-Language."))
+
+    class Meta:
+        model = Rule
+        fields = [
+            "id",
+            "name",
+            "enabled",
+            "priority",
+            "action",
+            "position",
+            "factor",
+            "scenarios",
+            "category",
+            "brand",
+            "product_ids",
+            "attribute_name",
+            "attribute_value",
+            "tag",
+            "price_from",
+            "price_to",
+            "margin_from",
+            "margin_to",
+            "stock_from",
+            "stock_to",
+            "new_within_days",
+            "segment",
+            "starts_at",
+            "ends_at",
+            "weekdays",
+            "created_at",
+            "updated_at",
+            "in_words",
+        ]
+        read_only_fields = ["id", "created_at", "updated_at"]
+
+    def get_in_words(self, rule: Rule) -> str:
+        return in_words(rule)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The whole rule as it would be, not only what is sent."""
+        stored = {name: getattr(self.instance, name) for name in self.columns()} if self.instance else {}
+        problems = problems_of(Rule(**{**stored, **attrs}))
+        if problems:
+            raise serializers.ValidationError(problems)
+        return attrs
+
+    def columns(self) -> list[str]:
+        return [name for name in self.Meta.fields if name not in ("id", "in_words", "created_at", "updated_at")]

@@ -1,0 +1,11 @@
+"""What a worker does for the rules."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from recommendations.merchandising import membership
+
+
+@shared_task(exclusive=True, quiet=True)
+def write_segment_members() -> None:
+    membership.write_segment_members(as_of=timezone.now())

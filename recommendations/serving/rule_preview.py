@@ -1,0 +1,163 @@
+"""A rule tried without saving it: a place of the shop without rules, and with all of them and this one."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from inspect import signature
+
+import numpy as np
+
+from recommendations.merchandising.choices import Action
+from recommendations.merchandising.columns import ProductColumns
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.placing import apply_to_ranking, weighted
+from recommendations.merchandising.rule_book import RuleBook
+from recommendations.merchandising.stored import load_rules
+from recommendations.serving.catalogue import Card, Catalogue
+from recommendations.serving.loading import Loader, loader
+from recommendations.serving.recommend import Answer, Item, filters_of, recommend
+from recommendations.serving.request import MOST_PER_REQUEST, Request
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A product in a list of the preview. before: its place without rules, None where it was not on the page. pinned: by any rule."""
+
+    place: int
+    card: Card
+    before: int | None
+    pinned: bool = False
+
+    @property
+    def moved(self) -> bool:
+        return self.before != self.place
+
+
+@dataclass(frozen=True)
+class RulePreview:
+    """without: the place without any rule. with_rules: with those that are switched on and the draft. changed: how many of the first n places
+    the draft alone changes. gone: product ids of the first list that are not in the second. as_if: what of the draft was taken as given:
+    segment, time."""
+
+    without: list[Shown]
+    with_rules: list[Shown]
+    changed: int
+    n: int
+    gone: frozenset[str]
+    left_out: list[str]
+    set_aside: bool
+    as_if: tuple[str, ...]
+
+
+def preview_with_rules(*, request: Request, draft_rule: Rule, now: datetime, source: Loader = loader) -> RulePreview:
+    """What ``draft_rule``, saved or not, would do to the answer to ``request``.
+
+    It is taken as switched on, its time as come and the visitor as one of its segment, and stands in for the stored rule of its number.
+
+    Raises:
+        WrongRequestError: the request contradicts itself.
+        DatabaseError: nothing was loaded yet and the database is away.
+    """
+    catalogue = source.current(now=now).catalogue
+    columns = columns_of(catalogue)
+    draft, as_if = as_if_it_held(draft_rule)
+    others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
+    with_others = RuleBook.compile(rules=others, columns=columns, now=now)
+    with_all = RuleBook.compile(rules=[*others, draft], columns=columns, now=now)
+    first = ranked(request=request, rules=RuleBook(), now=now, source=source)
+    second = ranked(request=request, rules=with_others, now=now, source=source)
+    third = ranked(request=request, rules=with_all, now=now, source=source)
+    places = {item.product_id: item.rank for item in first.items}
+    applied = with_all.apply(scenario=request.scenario, segments=frozenset(), now=now)
+    number = draft.pk or 0
+    pinned = {row for _place, row in applied.pins} if applied is not None else set()
+    after = {item.product_id for item in third.items}
+    return RulePreview(
+        without=[Shown(item.rank, card, item.rank) for item in first.items if (card := item.card) is not None],
+        with_rules=[
+            Shown(item.rank, card, places.get(item.product_id), item.row in pinned)
+            for item in third.items
+            if (card := item.card) is not None
+        ],
+        changed=changed_places(second.items, third.items),
+        n=request.n,
+        gone=frozenset(places.keys() - after),
+        left_out=missing_pins(draft, after) if request.cursor == "" else [],
+        set_aside=applied is not None and number in applied.set_aside,
+        as_if=as_if,
+    )
+
+
+def as_if_it_held(rule: Rule) -> tuple[Rule, tuple[str, ...]]:
+    """A copy that holds for everybody, always; and what was changed for that."""
+    draft = copy(rule)
+    as_if = []
+    if rule.segment_id is not None:
+        draft.segment = None
+        as_if.append("segment")
+    if rule.starts_at is not None or rule.ends_at is not None or rule.weekdays:
+        draft.starts_at, draft.ends_at, draft.weekdays = None, None, []
+        as_if.append("time")
+    return draft, tuple(as_if)
+
+
+def changed_places(before: Sequence[Item], after: Sequence[Item]) -> int:
+    """Places on which another product stands, or on one side none."""
+    pairs = sum(1 for one, other in zip(before, after, strict=False) if one.product_id != other.product_id)
+    return pairs + abs(len(before) - len(after))
+
+
+def missing_pins(draft: Rule, shown: set[str]) -> list[str]:
+    """Products that the draft pins to the page and that do not stand on it: hidden, sold out, excluded, or not in the catalogue."""
+    if draft.action != Action.PIN or (draft.position or 1) + len(draft.product_ids) - 1 > len(shown):
+        return []
+    return [product_id for product_id in draft.product_ids if product_id not in shown]
+
+
+def columns_of(catalogue: Catalogue) -> ProductColumns:
+    """What rules ask of products, out of the worker's catalogue; its arrays are shared, not copied."""
+    return ProductColumns(
+        shown=catalogue.shown,
+        in_stock=catalogue.in_stock,
+        price=catalogue.price,
+        margin=catalogue.margin,
+        stock=catalogue.stock,
+        published=catalogue.published,
+        brand=catalogue.brand,
+        category=catalogue.category,
+        brands=catalogue.brands,
+        categories=catalogue.categories,
+        row_of=catalogue.row_of,
+    )
+
+
+def ranked(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
+    """The answer with these rules and no others."""
+    if "rules" in signature(recommend).parameters:
+        return recommend(request=request, now=now, source=source, rules=rules)  # type: ignore[call-arg]
+    return over_the_answer(request=request, rules=rules, now=now, source=source)
+
+
+def over_the_answer(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
+    """Until `recommend` takes rules: they re-order the hundred best, and what is pinned is shown if it can be."""
+    answer = recommend(request=replace(request, n=MOST_PER_REQUEST), now=now, source=source)
+    catalogue = source.current(now=now).catalogue
+    applied = rules.apply(scenario=request.scenario, segments=frozenset(), now=now)
+    if applied is None:
+        return replace(answer, items=answer.items[: request.n])
+    rows = np.array([item.row for item in answer.items], np.int32)
+    scores = np.array([item.score for item in answer.items], np.float32)
+    scores = weighted(scores=scores, factors=None if applied.factors is None else applied.factors[rows])
+    allowed = catalogue.mask(filters_of(request))
+    allowed = allowed if applied.allowed is None else allowed & applied.allowed
+    order = [place for place in np.argsort(-scores, kind="stable").tolist() if allowed[rows[place]]]
+    placed = apply_to_ranking(
+        rows=rows[order], scores=scores[order], pins=applied.pins, allowed=allowed, n=request.n, offset=0
+    )
+    items = [
+        Item(card.product_id, place, score, card, None, row)
+        for place, (row, score) in enumerate(zip(placed.rows, placed.scores, strict=True), start=1)
+        if (card := catalogue.cards[row]) is not None
+    ]
+    return replace(answer, items=items)

@@ -1,0 +1,109 @@
+"""Rules over REST."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from config.access.grants import Grant
+from recommendations.merchandising import tasks
+from recommendations.merchandising.models import Rule
+from tests.config.access.callers import caller
+from tests.makers import make_segment
+
+pytestmark = pytest.mark.django_db
+RULES = "/api/v1/rules/"
+GOOD = {"name": "Kettles", "action": "boost", "factor": "2.5", "category": "Kitchen > Kettles", "scenarios": ["cart"]}
+
+
+def client_with(*scopes: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(token=Grant(caller="test", name="shop key", scopes=frozenset(scopes)))
+    return client
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> APIClient:
+    monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: None)
+    return client_with("recommendations:read", "recommendations:write")
+
+
+def test_a_rule_is_made_read_changed_and_removed(api: APIClient) -> None:
+    make_segment("loyal")
+    made = api.post(RULES, {**GOOD, "segment": "loyal", "weekdays": [1, 7]}, format="json")
+    assert made.status_code == 201, made.content
+    rule = Rule.objects.get()
+    assert made.json()["id"] == rule.pk
+    assert made.json()["segment"] == "loyal"
+    assert "Multiplies the score of products in Kitchen > Kettles by 2.5" in made.json()["in_words"]
+    address = f"{RULES}{rule.pk}/"
+    changed = api.patch(address, {"enabled": False, "segment": None}, format="json")
+    assert (changed.status_code, changed.json()["enabled"], changed.json()["segment"]) == (200, False, None)
+    pinned = {"action": "pin", "factor": None, "position": 3, "product_ids": ["a", "b"]}
+    assert api.patch(address, pinned, format="json").json()["product_ids"] == ["a", "b"]
+    assert [one["action"] for one in api.get(RULES).json()["results"]] == ["pin"]
+    assert api.get(address).json()["position"] == 3
+    assert api.delete(address).status_code == 204
+    assert api.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"name": ""}, {"name"}),
+        ({"action": "explode"}, {"action"}),
+        ({"factor": "0.5"}, {"factor"}),
+        ({"factor": "101"}, {"factor"}),
+        ({"factor": "1e9"}, {"factor"}),
+        ({"action": "pin"}, {"position", "product_ids", "factor"}),
+        ({"position": 3}, {"position"}),
+        ({"category": ""}, {"category"}),
+        ({"scenarios": ["home"]}, {"scenarios[0]"}),
+        ({"weekdays": [0]}, {"weekdays[0]"}),
+        ({"price_from": "5", "price_to": "4"}, {"price_from"}),
+        ({"starts_at": "2026-11-24T12:00Z", "ends_at": "2026-11-24T12:00Z"}, {"ends_at"}),
+        ({"segment": "nobody"}, {"segment"}),
+        ({"priority": 1001}, {"priority"}),
+        ({"product_ids": ["x" * 201]}, {"product_ids[0]"}),
+        ({"tag": "a\0b"}, {"tag"}),
+        ({"margin_from": "1.5"}, {"margin_from"}),
+        ({"stock_from": 2**40}, {"stock_from"}),
+    ],
+)
+def test_wrong_input_is_refused_by_field(api: APIClient, change: dict[str, Any], fields: set[str]) -> None:
+    answer = api.post(RULES, {**GOOD, **change}, format="json")
+    assert answer.status_code == 400
+    assert {error["field"] for error in answer.json()["errors"]} == fields
+    assert not Rule.objects.exists()
+
+
+def test_a_change_is_judged_together_with_what_stays(api: APIClient) -> None:
+    rule = Rule.objects.create(**GOOD)
+    answer = api.patch(f"{RULES}{rule.pk}/", {"action": "hide"}, format="json")
+    assert [error["field"] for error in answer.json()["errors"]] == ["factor"]
+    assert api.patch(f"{RULES}{rule.pk}/", {"category": ""}, format="json").status_code == 400
+
+
+def test_reading_does_not_write_and_browsers_do_neither() -> None:
+    rule = Rule.objects.create(**GOOD)
+    reader = client_with("recommendations:read")
+    assert reader.get(RULES).status_code == 200
+    assert reader.post(RULES, GOOD, format="json").status_code == 403
+    assert reader.delete(f"{RULES}{rule.pk}/").status_code == 403
+    browser = caller(kind="publishable")
+    assert browser.get(RULES).status_code == 403
+    assert browser.get(f"{RULES}{rule.pk}/").status_code == 403
+
+
+def test_the_list_costs_the_same_however_many_rules_there_are(api: APIClient) -> None:
+    segment = make_segment("loyal")
+    Rule.objects.create(**GOOD, segment=segment)
+    with CaptureQueriesContext(connection) as few:
+        api.get(RULES)
+    for _number in range(10):
+        Rule.objects.create(**GOOD, segment=segment)
+    with CaptureQueriesContext(connection) as many:
+        assert len(api.get(RULES).json()["results"]) == 11
+    assert len(many) == len(few)

@@ -1,0 +1,232 @@
+"""The back office's pages of rules."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from recommendations.merchandising import tasks
+from recommendations.merchandising.models import Rule
+from tests.makers import make_product, make_segment
+
+pytestmark = pytest.mark.django_db
+LIST, ADD = reverse("admin:merchandising_rule_changelist"), reverse("admin:merchandising_rule_add")
+
+
+def change_page(rule: Rule) -> str:
+    return reverse("admin:merchandising_rule_change", args=[rule.pk])
+
+
+def switch_page(rule: Rule) -> str:
+    return reverse("admin:merchandising_rule_switch", args=[rule.pk])
+
+
+def login(*permissions: str, role: str = "") -> Client:
+    user = User.objects.create(username=f"user-{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a worker was asked for."""
+    questions: list[str] = []
+    monkeypatch.setattr(tasks.write_segment_members, "delay", lambda: questions.append("members"))
+    return questions
+
+
+@pytest.fixture
+def merchandiser(asked: list[str]) -> Client:
+    return login(role="Merchandiser")
+
+
+def body(response: Any) -> str:
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def form(**changes: Any) -> dict[str, Any]:
+    return {"name": "Hide kettles", "enabled": "on", "priority": 0, "action": "hide", "category": "Kitchen", **changes}
+
+
+def make_rule(**fields: Any) -> Rule:
+    return Rule.objects.create(**{"name": "Hide kettles", "action": "hide", "category": "Kitchen", **fields})
+
+
+def test_a_merchandiser_makes_a_rule_changes_it_and_sees_what_it_means(merchandiser: Client) -> None:
+    for number in range(3):
+        make_product(f"k{number}", category="Kitchen > Kettles", stock=number)
+    assert "data-rule-preview" in body(merchandiser.get(ADD))
+    answer = merchandiser.post(ADD, form(), follow=True)
+    rule = Rule.objects.get()
+    assert (rule.action, rule.category, rule.enabled, rule.scenarios) == ("hide", "Kitchen", True, [])
+    assert "hides every product" in body(answer)
+    page = body(merchandiser.get(change_page(rule)))
+    assert "Hides products in Kitchen." in page
+    assert "means 3 products that are shown now" in page
+    assert "2 of them in stock" in page
+    changed = form(
+        action="pin", category="", product_ids="k1\r\nk0\r\n\r\nk1", position=2, scenarios=["cart", "search"]
+    )
+    assert merchandiser.post(change_page(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
+    rule.refresh_from_db()
+    assert (rule.product_ids, rule.position, rule.scenarios) == (["k1", "k0"], 2, ["cart", "search"])
+    assert rule.weekdays == [1, 7]
+    page = body(merchandiser.get(change_page(rule)))
+    assert "k1\nk0" in page
+    assert merchandiser.post(change_page(rule), changed | {"weekdays": ["1", "7"]}).status_code == 302
+    history = list(LogEntry.objects.filter(object_repr="Hide kettles").order_by("pk"))
+    assert [entry.action for entry in history] == [LogEntry.Action.CREATE, LogEntry.Action.UPDATE]
+    assert history[1].changes["position"] == ["None", "2"]
+    assert history[1].actor is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"action": "pin"}, "A pin needs a place"),
+        ({"action": "boost", "factor": "0.5"}, "A boost needs a factor from 1.01 to 100"),
+        ({"category": ""}, "Say which products are meant"),
+        ({"price_from": "5", "price_to": "4"}, "exchange the two"),
+        (
+            {"starts_at_0": "2026-11-24", "starts_at_1": "12:00", "ends_at_0": "2026-11-24", "ends_at_1": "11:00"},
+            "ends before",
+        ),
+        ({"product_ids": "x" * 201}, "Give one id a line"),
+        ({"margin_from": "30"}, "less than or equal to 1"),
+    ],
+)
+def test_a_wrong_form_says_what_would_be_right(merchandiser: Client, changes: dict[str, str], says: str) -> None:
+    assert says in body(merchandiser.post(ADD, form(**changes)))
+    assert not Rule.objects.exists()
+
+
+def test_what_another_action_left_behind_is_dropped(merchandiser: Client) -> None:
+    assert merchandiser.post(ADD, form(position="x", factor="7")).status_code == 302
+    assert (Rule.objects.get().position, Rule.objects.get().factor) == (None, None)
+
+
+def test_a_category_is_read_as_everywhere_else(merchandiser: Client) -> None:
+    merchandiser.post(ADD, form(category=" Kitchen>Kettles "))
+    assert Rule.objects.get().category == "Kitchen > Kettles"
+
+
+def test_saving_warns_of_what_means_nothing_and_of_what_contradicts(merchandiser: Client) -> None:
+    make_product("a", category="Kitchen")
+    make_product("b")
+    make_rule()
+    page = body(
+        merchandiser.post(
+            ADD, form(name="Pin", action="pin", category="", product_ids="a\nzzz", position=1), follow=True
+        )
+    )
+    assert "1 product id is not in the catalogue: zzz." in page
+    assert "“Pin” pins 1 product that “Hide kettles” hides" in page
+    page = body(merchandiser.post(ADD, form(name="Nothing", category="Garden"), follow=True))
+    assert "The rule means 0 of 2 products" in page
+
+
+def test_the_list_tells_what_each_rule_does_without_a_query_a_rule(merchandiser: Client) -> None:
+    make_product("a", category="Kitchen")
+    make_rule()
+    make_rule(name="Pin it", action="pin", category="", product_ids=["a"], position=1)
+    make_rule(name="Later", starts_at=datetime.now(UTC) + timedelta(days=1), segment=make_segment("loyal"))
+    make_rule(name="Over", ends_at=datetime.now(UTC) - timedelta(days=1))
+    make_rule(name="Off", enabled=False)
+    with CaptureQueriesContext(connection) as few:
+        page = body(merchandiser.get(LIST))
+    for text in ("Hides products in Kitchen.", "holds now", "waits for its time", "is over", "switched off", "1 note"):
+        assert text in page
+    for number in range(20):
+        make_rule(name=f"More {number}")
+    with CaptureQueriesContext(connection) as many:
+        merchandiser.get(LIST)
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("place=cart", {"Everywhere", "Cart"}),
+        ("place=nowhere", {"Everywhere", "Cart", "Search"}),
+        ("action__exact=boost", {"Search"}),
+        ("enabled__exact=0", {"Cart"}),
+        ("q=garden", {"Search"}),
+    ],
+)
+def test_the_list_is_filtered(merchandiser: Client, query: str, names: set[str]) -> None:
+    make_rule(name="Everywhere")
+    make_rule(name="Cart", scenarios=["cart"], enabled=False)
+    make_rule(name="Search", scenarios=["search"], action="boost", factor=2, category="Garden")
+    answer = merchandiser.get(f"{LIST}?{query}")
+    body(answer)
+    assert {rule.name for rule in answer.context["cl"].result_list} == names
+
+
+def test_a_rule_is_switched_off_and_on_with_one_click(merchandiser: Client, asked: list[str]) -> None:
+    rule = make_rule(segment=make_segment("loyal"))
+    assert switch_page(rule) in body(merchandiser.get(LIST))
+    assert merchandiser.get(switch_page(rule)).status_code == 405
+    assert "is switched off" in body(merchandiser.post(switch_page(rule), follow=True))
+    rule.refresh_from_db()
+    assert not rule.enabled
+    assert "is switched on" in body(merchandiser.post(switch_page(rule), follow=True))
+    rule.refresh_from_db()
+    assert rule.enabled
+
+
+def test_several_rules_are_switched_together(merchandiser: Client) -> None:
+    rules = [make_rule(name=str(number)) for number in range(3)]
+    wanted = {"action": "switch_off", "_selected_action": [str(rule.pk) for rule in rules[:2]]}
+    assert "2 rules were switched" in body(merchandiser.post(LIST, wanted, follow=True))
+    assert list(Rule.objects.order_by("pk").values_list("enabled", flat=True)) == [False, False, True]
+    again = {"action": "switch_on", "_selected_action": [str(rules[0].pk)]}
+    assert "1 rule was switched" in body(merchandiser.post(LIST, again, follow=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_in_a_rules_segment_is_written_once_it_is_saved(asked: list[str]) -> None:
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss"), backend="django.contrib.auth.backends.ModelBackend")
+    boss.post(ADD, form())
+    assert asked == []
+    boss.post(ADD, form(segment=make_segment("loyal").pk))
+    assert asked == ["members"]
+
+
+def test_an_analyst_looks_and_changes_nothing() -> None:
+    rule = make_rule()
+    for analyst in (login(role="Analyst"), login(role="Marketer")):
+        page = body(analyst.get(change_page(rule)))
+        assert "Hides products in Kitchen." in page
+        assert switch_page(rule) not in page
+        assert switch_page(rule) not in body(analyst.get(LIST))
+        assert analyst.post(switch_page(rule)).status_code == 403
+        assert analyst.post(change_page(rule), form(name="Other")).status_code == 403
+        assert analyst.get(ADD).status_code == 403
+    rule.refresh_from_db()
+    assert (rule.name, rule.enabled) == ("Hide kettles", True)
+    stranger = login("view_segment")
+    assert [stranger.get(page).status_code for page in (LIST, ADD, change_page(rule))] == [403, 403, 403]
+
+
+def test_pages_speak_chinese(merchandiser: Client) -> None:
+    make_product("a", category="Kitchen")
+    rule = make_rule()
+    merchandiser.cookies["django_language"] = "zh-hans"
+    for page in (LIST, ADD, change_page(rule)):
+        assert 'lang="zh-hans"' in body(merchandiser.get(page)).lower()
+
+
+def test_the_menu_leads_to_the_rules(merchandiser: Client) -> None:
+    assert LIST in body(merchandiser.get(reverse("admin:index")))
