@@ -117,6 +117,18 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Computes every customer's counters, RFM scores and stage anew."),
     ),
     Job(
+        task="recommendations.serving.tasks.store_impressions",
+        seconds=2,
+        title=_("Store impressions"),
+        does=_("Stores what was recommended to whom, as it waits in Valkey."),
+    ),
+    Job(
+        task="recommendations.serving.tasks.tidy_impressions",
+        cron="50 0 * * *",
+        title=_("Tidy impressions"),
+        does=_("Makes the tables for the impressions of the coming months and removes the old ones."),
+    ),
+    Job(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Refresh recommendations"),
