@@ -9,16 +9,14 @@ Days whose window is still open, and those that became open since the last count
 answer depends on what is stored, not on what was counted before.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Max, Min
 from django.utils.timezone import localdate
 
@@ -26,11 +24,11 @@ from catalog.locks import exclusive
 from customers.events.vocabulary import NAMES, Meaning
 from recommendations.serving.impressions.following import look_up_customers
 from recommendations.serving.impressions.models import Impression, PerformanceDay, PerformanceRun, RunStatus
+from recommendations.serving.impressions.runs import recorded
 
 LOCK = "count_performance"
 LATE = timedelta(days=2)  # how long after its window a day waits for events and orders that come late
 EARLY = timedelta(minutes=5)  # by how much the clock of whoever clicks may be behind ours
-DIED = "The process ended before the counting did."
 CLICKS = (Meaning.RECOMMENDATION_CLICK, Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE)
 
 # one row for each product of an answer that something followed from
@@ -44,6 +42,7 @@ JOIN serving_impression i ON i.recommendation_id = e.recommendation_id
 WHERE e.recommendation_id <> '' AND e.received_at >= %(since)s AND e.received_at < %(now)s
   AND e.type = 'track' AND lower(btrim(e.name)) = ANY(%(click_names)s)
   AND i.served_at >= %(since)s AND i.served_at < %(until)s
+  AND hashtextextended(i.recommendation_id, 0) %% %(every)s = 0
   AND e.occurred_at >= i.served_at - %(early)s AND e.occurred_at < i.served_at + %(window)s
   AND product.product_id = ANY(i.product_ids)
 GROUP BY i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, i.first_rank, i.product_ids,
@@ -129,9 +128,8 @@ def count_performance(*, at: datetime) -> Counted:
     Errors: AlreadyRunningError; those of the database, after which the figures are as they were.
     """
     with exclusive(LOCK):
-        PerformanceRun.objects.filter(status=RunStatus.RUNNING).update(status=RunStatus.FAILED, error=DIED)
         first = first_day_to_count(at=at)
-        with recorded(at=at) as run:
+        with recorded(PerformanceRun(started_at=at)) as run:
             if first is None:
                 return Counted(None, None)
             run.first_day, run.last_day = first, localdate(at, ZoneInfo(settings.TIME_ZONE))
@@ -150,23 +148,15 @@ def first_day_to_count(*, at: datetime) -> date | None:
     return localdate(oldest, ZoneInfo(settings.TIME_ZONE)) if oldest else None
 
 
-@contextmanager
-def recorded(*, at: datetime) -> Iterator[PerformanceRun]:
-    """A record that says what the counting did, or why it failed."""
-    began, run = time.monotonic(), PerformanceRun.objects.create(started_at=at)
-    try:
-        yield run
-    except BaseException as error:
-        run.error = f"{type(error).__name__}: {error}"
-        with suppress(Error):  # the server may be what failed; the next run marks this one then
-            finish(run, RunStatus.FAILED, seconds=time.monotonic() - began)
-        raise
-    finish(run, RunStatus.DONE, seconds=time.monotonic() - began)
-
-
-def finish(run: PerformanceRun, status: RunStatus, *, seconds: float) -> None:
-    run.status, run.finished_at = status, run.started_at + timedelta(seconds=seconds)
-    run.save()
+def what_follows(*, every: int = 1) -> dict[str, Any]:
+    """The parameters of FOLLOWED beside its times; with ``every`` only that part of the answers, the same ones each time."""
+    return {
+        "window": window(),
+        "early": EARLY,
+        "every": every,
+        "click_names": [name.lower() for meaning in CLICKS for name in NAMES[meaning]],
+        "cart_names": [name.lower() for name in NAMES[Meaning.CART]],
+    }
 
 
 def count_days(*, first: date, last: date, at: datetime) -> Counted:
@@ -177,10 +167,8 @@ def count_days(*, first: date, last: date, at: datetime) -> Counted:
         "until": until,
         "now": at,
         "window": window(),
-        "early": EARLY,
         "zone": settings.TIME_ZONE,
-        "click_names": [name.lower() for meaning in CLICKS for name in NAMES[meaning]],
-        "cart_names": [name.lower() for name in NAMES[Meaning.CART]],
+        **what_follows(),
     }
     with transaction.atomic():
         looked_up = look_up_customers(since=since, until=until)
@@ -189,8 +177,3 @@ def count_days(*, first: date, last: date, at: datetime) -> Counted:
             cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
             cursor.execute(COUNT, given)
             return Counted(first, last, cursor.rowcount, looked_up)
-
-
-def purge_performance_runs(*, before: datetime) -> int:
-    """Removes old records of countings; how many."""
-    return PerformanceRun.objects.filter(started_at__lt=before).delete()[0]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from customers.events.partitions import ensure_partitions, existing_partitions
-from recommendations.serving.impressions.retention import IMPRESSIONS, purge_impressions
+from recommendations.serving.impressions.retention import IMPRESSIONS, purge_impressions, purge_runs
 from recommendations.serving.impressions.storing import insert
-from recommendations.serving.models import Impression
+from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
 from tests.recommendations.serving.impressions.shown import shown
 
 pytestmark = pytest.mark.django_db
@@ -38,3 +38,11 @@ def test_old_months_are_dropped_and_older_rows_of_the_month_deleted() -> None:
     assert ("serving_impression_2031_03" in dropped, deleted) == (True, 2)
     assert set(Impression.objects.values_list("recommendation_id", flat=True)) == {"day 30", "day 45"}
     assert months() == ["serving_impression_2031_04", "serving_impression_2031_05"]
+
+
+def test_old_records_of_runs_go_but_the_newest_that_ended_well_stays() -> None:
+    for model, extra in ((PerformanceRun, {}), (PositionBiasRun, {"since": SPRING, "until": SPRING})):
+        for day, status in ((0, "done"), (1, "done"), (2, "failed"), (9, "failed")):
+            model.objects.create(started_at=SPRING + timedelta(days=day), status=status, **extra)
+    assert purge_runs(before=SPRING + timedelta(days=5)) == 4
+    assert [run.started_at.day for run in PerformanceRun.objects.all()] == [19, 11]
