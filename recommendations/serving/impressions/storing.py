@@ -18,6 +18,7 @@ from customers.events.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.shown import DamagedEntryError, Shown, unpack
 from recommendations.serving.impressions.stream import Entry
+from recommendations.serving.withheld import hash_of
 
 CHUNK = 2_000
 AHEAD = timedelta(days=1)  # a clock that is further ahead is no clock
@@ -35,10 +36,10 @@ SELECT DISTINCT ON (given.recommendation_id)
     model_version, strategy, arm, fallback, served_at, first_rank::int, product_ids::varchar[]
 FROM unnest(
     %(recommendation_id)s, %(scenario)s, %(user_id)s, %(anonymous_id)s, %(model_version)s, %(strategy)s, %(arm)s,
-    %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s
+    %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s, %(user_digest)s, %(anonymous_digest)s
 ) AS given (
     recommendation_id, scenario, user_id, anonymous_id, model_version, strategy, arm, fallback, served_at, first_rank,
-    product_ids
+    product_ids, user_digest, anonymous_digest
 )
 LEFT JOIN identity_customer person ON person.id = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = given.user_id),
@@ -48,6 +49,8 @@ CROSS JOIN LATERAL (
     SELECT person.erased_at IS NOT NULL OR EXISTS (
         SELECT FROM identity_consentrefusal r
         WHERE (r.kind, r.value) IN (('user_id', given.user_id), ('anonymous_id', given.anonymous_id))
+    ) OR EXISTS (
+        SELECT FROM serving_erasedidentifier e WHERE e.digest IN (given.user_digest, given.anonymous_digest)
     ) AS nameless
 ) consent
 ORDER BY given.recommendation_id, served_at
@@ -143,6 +146,8 @@ def insert(shown: Sequence[Shown]) -> int:
         "served_at": times([one.served_at for one in shown]),
         "first_rank": bigints([one.first_rank for one in shown]),
         "product_ids": texts([text_list(one.product_ids) for one in shown]),
+        "user_digest": texts([digest_of("user_id", one.user_id) for one in shown]),
+        "anonymous_digest": texts([digest_of("anonymous_id", one.anonymous_id) for one in shown]),
     }
     with (
         transaction.atomic(),
@@ -152,3 +157,8 @@ def insert(shown: Sequence[Shown]) -> int:
         register_arrays(cursor)
         cursor.execute(STORE, columns, prepare=True)
         return cursor.rowcount
+
+
+def digest_of(kind: str, value: str) -> str:
+    """By which an erasure is remembered; empty for nobody."""
+    return f"{hash_of(f'{kind}:{value}'):016x}" if value else ""

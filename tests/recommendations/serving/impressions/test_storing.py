@@ -15,6 +15,7 @@ from recommendations.serving.impressions.shown import pack
 from recommendations.serving.impressions.storing import insert_halving, store_impressions
 from recommendations.serving.impressions.stream import Entry
 from recommendations.serving.models import Impression
+from recommendations.serving.withheld import withhold
 from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.serving.impressions.shown import send, shown
 
@@ -70,9 +71,11 @@ def test_whoever_refuses_is_not_named(valkey: redis.Redis, purpose: str) -> None
 
 def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
     make_customer("ada", erased_at=NOON)
-    send(shown("r1", user_id="ada"))
+    withhold(["anonymous_id:browser"], at=NOON)
+    send(shown("r1", user_id="ada"), shown("r2", anonymous_id="browser"), shown("r3", anonymous_id="other"))
     store_impressions(at=LATER)
-    assert Impression.objects.get(user_id="", customer=None).recommendation_id == "r1"
+    named = set(Impression.objects.values_list("recommendation_id", "user_id", "anonymous_id", "customer"))
+    assert named == {("r1", "", "", None), ("r2", "", "", None), ("r3", "", "other", None)}
 
 
 @pytest.mark.parametrize(
