@@ -67,6 +67,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         _("Recommendations"),
         [
             ListOf("serving.Preview", "preview"),
+            ListOf("serving.PerformanceDay", "query_stats"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],
@@ -89,6 +90,8 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         [
             ListOf("processing.ProcessingRun", "conveyor_belt"),
             ListOf("lifecycle.LifecycleRun", "autorenew"),
+            ListOf("serving.PerformanceRun", "calculate"),
+            ListOf("serving.PositionBiasRun", "visibility"),
             ListOf("lifecycle.StageRules", "rule"),
             ListOf("django_celery_beat.PeriodicTask", "schedule"),
             ListOf("access.ApiKey", "key"),

@@ -66,8 +66,8 @@ class PerformanceDay(models.Model):
 
     class Meta:
         app_label = "serving"
-        verbose_name = _("day of performance")
-        verbose_name_plural = _("days of performance")
+        verbose_name = _("recommendation performance")
+        verbose_name_plural = _("recommendation performance")
         constraints = [
             models.UniqueConstraint(
                 fields=["day", "scenario", "model_version", "strategy", "position", "currency"],

@@ -152,15 +152,25 @@ def scenarios_of(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None
     for row in bias.positions.all() if bias else ():
         curves[row.scenario][row.position] = row
     found: dict[str, list[PositionFigures]] = defaultdict(list)
-    totals: dict[str, Figures] = defaultdict(Figures)
     for (name, position), figures in by_position.items():
         learnt = curves[name].get(position)
         found[name].append(PositionFigures(position, figures, learnt.examination if learnt else None))
-        merge(totals[name], figures)
     return [
-        ScenarioFigures(name, totals[name], positions, next((row.method for row in curves[name].values()), ""))
+        ScenarioFigures(
+            name,
+            merged(place.figures for place in positions),
+            positions,
+            next((row.method for row in curves[name].values()), ""),
+        )
         for name, positions in found.items()
     ]
+
+
+def merged(some: Iterable[Figures]) -> Figures:
+    total = Figures()
+    for figures in some:
+        merge(total, figures)
+    return total
 
 
 def merge(total: Figures, more: Figures) -> None:
