@@ -123,6 +123,30 @@ SCHEDULE: tuple[Job, ...] = (
         does=_("Computes every customer's counters, RFM scores and stage anew."),
     ),
     Job(
+        task="recommendations.serving.tasks.store_impressions",
+        seconds=2,
+        title=_("Store impressions"),
+        does=_("Stores what was recommended to whom, as it waits in Valkey."),
+    ),
+    Job(
+        task="recommendations.serving.tasks.count_performance",
+        cron="*/15 * * * *",
+        title=_("Count what followed from recommendations"),
+        does=_("Counts the clicks, orders and revenue that followed from what was recommended."),
+    ),
+    Job(
+        task="recommendations.serving.tasks.learn_position_bias",
+        cron="30 4 * * *",
+        title=_("Learn position bias"),
+        does=_("Learns from clicks how far people look down in each place."),
+    ),
+    Job(
+        task="recommendations.serving.tasks.tidy_impressions",
+        cron="50 0 * * *",
+        title=_("Tidy impressions"),
+        does=_("Makes the tables for the impressions of the coming months and removes the old ones."),
+    ),
+    Job(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Refresh recommendations"),

@@ -373,6 +373,9 @@ RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
 # by when an answer is given, with a fallback where the scores are not there yet
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)
+# within how many days after a recommendation a click or a purchase counts as following from it, and how long impressions are kept
+RECOMMEND_ATTRIBUTION_DAYS = read_int("RECOMMEND_ATTRIBUTION_DAYS", 7, low=1, high=90)
+IMPRESSION_RETENTION_DAYS = read_int("IMPRESSION_RETENTION_DAYS", 400, low=1, high=3650)
 # what a new model must keep of the active one's coverage and of its quality for new customers, and how slow an answer may be
 PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)
 PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0.0, high=10.0)

@@ -33,6 +33,8 @@ RUN_NAMES: dict[str, str | Promise] = {
     "catalog.feedimport": gettext_lazy("product feed"),
     "warehouse.exportrun": gettext_lazy("warehouse export"),
     "processing.processingrun": gettext_lazy("event processing"),
+    "serving.performancerun": gettext_lazy("counting of what followed from recommendations"),
+    "serving.positionbiasrun": gettext_lazy("learning of position bias"),
 }
 LATE_SECONDS = 60
 Context = dict[str, Any]

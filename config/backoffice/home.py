@@ -17,6 +17,7 @@ from customers.orders.models import Order, OrderImport
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 from customers.warehouse.models import ExportRun
+from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun, RunStatus
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 WEEK = timedelta(days=7)
@@ -173,6 +174,8 @@ def health(*, as_of: datetime) -> dict[str, Any]:
         "catalog.feedimport": FeedImport.objects.exclude(error=""),
         "warehouse.exportrun": ExportRun.objects.exclude(error=""),
         "processing.processingrun": ProcessingRun.objects.filter(status=ProcessingRun.Status.FAILED),
+        "serving.performancerun": PerformanceRun.objects.filter(status=RunStatus.FAILED),
+        "serving.positionbiasrun": PositionBiasRun.objects.filter(status=RunStatus.FAILED),
     }
     return {
         "last_event": Event.objects.order_by("-id").values_list("received_at", flat=True).first(),

@@ -68,6 +68,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         [
             ListOf("serving.Preview", "preview"),
             ListOf("merchandising.Rule", "rule_settings"),
+            ListOf("serving.PerformanceDay", "query_stats"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],
@@ -90,6 +91,8 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         [
             ListOf("processing.ProcessingRun", "conveyor_belt"),
             ListOf("lifecycle.LifecycleRun", "autorenew"),
+            ListOf("serving.PerformanceRun", "calculate"),
+            ListOf("serving.PositionBiasRun", "visibility"),
             ListOf("lifecycle.StageRules", "rule"),
             ListOf("django_celery_beat.PeriodicTask", "schedule"),
             ListOf("access.ApiKey", "key"),

@@ -1,17 +1,29 @@
-"""Monthly partitions of the event table: made ahead of time, so that retention is a DROP."""
+"""Tables partitioned by month: the partitions are made ahead of time, so that retention is a DROP."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from django.db import connection, transaction
 from psycopg import sql
 
 
+@dataclass(frozen=True)
+class Monthly:
+    """A table that is partitioned by the UTC month of its column ``moment`` and has a default partition."""
+
+    table: str
+    moment: str
+
+
+EVENTS = Monthly("events_event", "received_at")
+
+
 def month_after(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def ensure_partitions(*, as_of: datetime, months_ahead: int = 2) -> list[str]:
+def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: Monthly = EVENTS) -> list[str]:
     """Makes the partitions of the month of ``as_of`` and the following ones; returns the names of the new ones.
 
     A month whose rows already lie in the default partition gets them moved, so that being late loses nothing.
@@ -20,21 +32,28 @@ def ensure_partitions(*, as_of: datetime, months_ahead: int = 2) -> list[str]:
     month = as_of.astimezone(UTC).date().replace(day=1)
     for _ in range(months_ahead + 1):
         following = month_after(month)
-        if name := make_partition(month, following):
+        if name := make_partition(month, following, of=of):
             made.append(name)
         month = following
     return made
 
 
-def make_partition(first: date, following: date) -> str:
-    name = f"events_event_{first:%Y_%m}"
+def make_partition(first: date, following: date, *, of: Monthly = EVENTS) -> str:
+    name = f"{of.table}_{first:%Y_%m}"
     statements = sql.SQL(
-        "LOCK TABLE events_event IN ACCESS EXCLUSIVE MODE;"
-        "CREATE TABLE {name} (LIKE events_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS);"
-        "WITH moved AS (DELETE FROM events_event_default WHERE received_at >= {low} AND received_at < {high} RETURNING *)"
+        "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"
+        "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);"
+        "WITH moved AS (DELETE FROM {default} WHERE {moment} >= {low} AND {moment} < {high} RETURNING *)"
         " INSERT INTO {name} SELECT * FROM moved;"
-        "ALTER TABLE events_event ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"
-    ).format(name=sql.Identifier(name), low=sql.Literal(f"{first} 00:00+00"), high=sql.Literal(f"{following} 00:00+00"))
+        "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"
+    ).format(
+        table=sql.Identifier(of.table),
+        default=sql.Identifier(f"{of.table}_default"),
+        moment=sql.Identifier(of.moment),
+        name=sql.Identifier(name),
+        low=sql.Literal(f"{first} 00:00+00"),
+        high=sql.Literal(f"{following} 00:00+00"),
+    )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [name])
         if cursor.fetchone()[0] is not None:
@@ -43,17 +62,18 @@ def make_partition(first: date, following: date) -> str:
     return name
 
 
-def existing_partitions() -> list[tuple[str, date | None]]:
-    """Names and months of the event table's partitions, oldest first; the default partition has no month."""
+def existing_partitions(*, of: Monthly = EVENTS) -> list[tuple[str, date | None]]:
+    """Names and months of a table's partitions, oldest first; the default partition has no month."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid"
-            " WHERE inhparent = 'events_event'::regclass ORDER BY relname"
+            " WHERE inhparent = %s::regclass ORDER BY relname",
+            [of.table],
         )
         names = [name for (name,) in cursor.fetchall()]
-    return [(name, month_of(name)) for name in names]
+    return [(name, month_of(name, of=of)) for name in names]
 
 
-def month_of(partition: str) -> date | None:
-    found = re.fullmatch(r"events_event_(\d{4})_(\d{2})", partition)
+def month_of(partition: str, *, of: Monthly = EVENTS) -> date | None:
+    found = re.fullmatch(rf"{of.table}_(\d{{4}})_(\d{{2}})", partition)
     return date(int(found[1]), int(found[2]), 1) if found else None

@@ -267,7 +267,39 @@ CUSTOMERS = Table(
     """,  # noqa: S608 — our own text
 )
 
+# what was recommended to whom; events say in recommendation_id what followed
+IMPRESSIONS = Table(
+    name="impressions",
+    moment="served_at",
+    schema=pa.schema(
+        [
+            ("id", pa.int64()),
+            ("recommendation_id", pa.string()),
+            ("scenario", pa.string()),
+            ("customer_id", pa.int64()),
+            ("user_id", pa.string()),
+            ("anonymous_id", pa.string()),
+            ("model_version", pa.string()),
+            ("strategy", pa.string()),
+            ("arm", pa.string()),
+            ("fallback", pa.string()),
+            ("served_at", MOMENT),
+            ("first_rank", pa.int32()),
+            ("product_ids", TEXTS),
+        ]
+    ),
+    query="""
+        SELECT i.id, i.recommendation_id, i.scenario, i.customer_id, NULLIF(i.user_id, '') AS user_id,
+               NULLIF(i.anonymous_id, '') AS anonymous_id, i.model_version, i.strategy, NULLIF(i.arm, '') AS arm,
+               NULLIF(i.fallback, '') AS fallback, i.served_at, i.first_rank,
+               NULLIF(array_to_string(i.product_ids, chr(31)), '') AS product_ids
+        FROM serving_impression i
+    """,
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, PRODUCT_VECTORS, IDENTIFIERS, CUSTOMERS)
-}
+    for table in (
+        EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, PRODUCT_VECTORS, IDENTIFIERS, CUSTOMERS, IMPRESSIONS,
+    )
+}  # fmt: skip

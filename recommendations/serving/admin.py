@@ -11,7 +11,15 @@ from unfold.decorators import display
 
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
 from recommendations.serving import admin_views
-from recommendations.serving.models import NAMES, Preview, ScenarioSettings
+from recommendations.serving.impressions import pages
+from recommendations.serving.models import (
+    NAMES,
+    PerformanceDay,
+    PerformanceRun,
+    PositionBiasRun,
+    Preview,
+    ScenarioSettings,
+)
 from recommendations.serving.rule_preview_page import rule_preview_page
 from recommendations.training.models import ModelVersion
 from recommendations.training.names import algorithm_name
@@ -128,3 +136,36 @@ class ScenarioSettingsAdmin(ModelAdmin):
     def takes_over(self, obj: ScenarioSettings) -> str:
         fallback = obj.fallback or SCENARIOS[obj.scenario].fallback
         return str(NAMES[fallback]) if fallback else "–"
+
+
+class ToLookAt(ModelAdmin):
+    """What a program counted: to look at, not to type in."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(PerformanceDay)
+class PerformanceAdmin(ToLookAt):
+    """No list of rows: one page of what they sum up to."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return pages.performance_page(request, model_admin=self)
+
+
+@admin.register(PerformanceRun)
+class PerformanceRunAdmin(ToLookAt):
+    list_display = ("started_at", "status", "first_day", "last_day", "finished_at", "error")
+    list_filter = ("status",)
+
+
+@admin.register(PositionBiasRun)
+class PositionBiasRunAdmin(ToLookAt):
+    list_display = ("started_at", "status", "impressions", "clicks", "finished_at", "error")
+    list_filter = ("status",)

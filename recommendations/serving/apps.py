@@ -9,8 +9,11 @@ class ServingConfig(AppConfig):
 
     def ready(self) -> None:
         from auditlog.registry import auditlog
+        from prometheus_client import REGISTRY
 
-        from customers.identity.signals import customer_erased
+        from customers.identity.signals import customer_erased, customers_merged, merge_reverted
+        from recommendations.serving.impressions import following
+        from recommendations.serving.impressions.metrics import ImpressionMetrics
         from recommendations.serving.models import ScenarioSettings
         from recommendations.serving.withheld import withhold_erased
 
@@ -20,3 +23,7 @@ class ServingConfig(AppConfig):
             weak=False,
             dispatch_uid="serving.withheld",
         )
+        customer_erased.connect(following.forget_customer, dispatch_uid="serving.impressions.erase")
+        customers_merged.connect(following.follow_merge, dispatch_uid="serving.impressions.merge")
+        merge_reverted.connect(following.follow_revert, dispatch_uid="serving.impressions.revert")
+        REGISTRY.register(ImpressionMetrics())

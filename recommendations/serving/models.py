@@ -6,7 +6,28 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.scenarios import SCENARIOS
+from recommendations.serving.impressions.models import (
+    Impression,
+    LoggedJudgement,
+    PerformanceDay,
+    PerformanceRun,
+    PositionBias,
+    PositionBiasRun,
+)
 from recommendations.training.models import ModelVersion
+
+__all__ = [
+    "NAMES",
+    "ErasedIdentifier",
+    "Impression",
+    "LoggedJudgement",
+    "PerformanceDay",
+    "PerformanceRun",
+    "PositionBias",
+    "PositionBiasRun",
+    "Preview",
+    "ScenarioSettings",
+]
 
 NAMES = {
     "for-you": _("for you"),

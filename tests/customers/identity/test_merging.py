@@ -21,6 +21,7 @@ from customers.lifecycle.models import CustomerProfile, StageTransition
 from customers.lifecycle.refresh import refresh_profiles
 from customers.orders.models import Order
 from customers.segments.models import SegmentMember
+from recommendations.serving.models import Impression
 from tests.makers import (
     NOON,
     make_consent,
@@ -72,6 +73,10 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     ),
     "segments.segmentmember": lambda customer: SegmentMember.objects.create(
         segment=make_segment(f"s{customer.pk}", kind="fixed"), customer=customer
+    ),
+    # back goes what named one of the folded customer's ids: there may be thousands, and no list of them is kept
+    "serving.impression": lambda customer: Impression.objects.create(
+        recommendation_id=f"r{customer.pk}", user_id=f"u{customer.pk}", customer=customer, served_at=NOON
     ),
     "lifecycle.customerprofile": lambda customer: recount(customer_ids=[customer.pk], as_of=NOON),
     "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),

@@ -1,0 +1,188 @@
+"""How much less a product is looked at the further down it stands, learnt from what was shown and clicked.
+
+Position-based click model: somebody clicks what they look at and want, P(click | product g at position k) = θ_k · γ_g, with θ_k the
+chance that position k is looked at and γ_g that the product is wanted once it is. Sources: Richardson, Dominowska & Ragno, WWW 2007;
+Craswell, Zoeter, Taylor & Ramsey, WSDM 2008; expectation maximisation as in Wang, Golbandi, Bendersky, Metzler & Najork, WSDM 2018,
+with one γ a product, drawn to the mean by a Beta prior where they regress it on features: no features of an answer are logged.
+Steps are lengthened by SQUAREM (Varadhan & Roland, Scandinavian Journal of Statistics 2008), because of rare clicks plain EM learns slowly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
+FEWEST_CLICKS = 300
+FEWEST_CLICKS_CASCADE = 30
+LEAST_MOVED = 0.2  # share of what was shown whose product stood at several positions: else position and product are one
+PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # how many times shown, and looked at, the priors count for
+TINY = 1e-9
+
+type Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClickCounts:
+    """Aligned arrays: ``product`` numbers from 0, ``position`` from 1, how often it was shown there and how often clicked."""
+
+    product: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+    shown: Numbers
+    clicked: Numbers
+
+    def __post_init__(self) -> None:
+        if not len(self.product) == len(self.position) == len(self.shown) == len(self.clicked):
+            raise ValueError("product, position, shown and clicked must be equally long")
+        if len(self.position) and self.position.min() < 1:
+            raise ValueError(f"positions count from 1, got {self.position.min()}")
+        if ((self.clicked < 0) | (self.clicked > self.shown)).any():
+            raise ValueError("clicked must be between 0 and shown")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """``examination[k − 1]``: how likely position k is looked at against the first. ``method`` says how that is known."""
+
+    examination: Numbers
+    method: str
+
+    def at(self, positions: npt.ArrayLike) -> Numbers:
+        """Of any positions from 1; below the last one known it falls on as the prior does."""
+        wanted = np.asarray(positions, np.int64)
+        last = len(self.examination)
+        if not last:
+            return prior(wanted)
+        beyond = self.examination[-1] * prior(wanted) / prior(np.array(last))
+        return np.where(wanted <= last, self.examination[np.minimum(wanted, last) - 1], beyond)
+
+
+def prior(positions: npt.ArrayLike) -> Numbers:
+    """1 / log₂(1 + k): 1, 0.63, 0.5, 0.43 … The discount of DCG, taken where nothing else is known."""
+    return 1.0 / np.log2(1.0 + np.asarray(positions, np.float64))
+
+
+def learn_curve(
+    counts: ClickCounts,
+    *,
+    n_positions: int | None = None,
+    fewest_clicks: int = FEWEST_CLICKS,
+    least_moved: float = LEAST_MOVED,
+) -> Curve:
+    """The examination curve by the best method that the data allow.
+
+    With ``fewest_clicks`` and enough products that stood at different positions, the click model; with some clicks the cascade;
+    else the prior. Positions that were never shown get the prior's fall.
+    """
+    last = n_positions or int(counts.position.max(initial=0))
+    clicks = counts.clicked.sum()
+    if not last or clicks < FEWEST_CLICKS_CASCADE:
+        return Curve(prior(np.arange(1, last + 1)), PRIOR)
+    if clicks >= fewest_clicks and moved_share(counts) >= least_moved:
+        return Curve(click_model(counts, last), CLICK_MODEL)
+    return Curve(cascade(counts, last), CASCADE)
+
+
+def moved_share(counts: ClickCounts) -> float:
+    """Of what was shown, the share whose product stood at more than one position."""
+    positions = np.bincount(counts.product[counts.shown > 0])
+    moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
+    return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
+
+
+def cascade(counts: ClickCounts, last: int) -> Numbers:
+    """θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): who has clicked looks no further, who has not goes on as the prior says.
+
+    Source: the cascade model of Craswell et al. 2008, whose people never give up, with the prior as their patience.
+    """
+    shown = np.bincount(counts.position, counts.shown, last + 1)[1 : last + 1]
+    clicked = np.bincount(counts.position, counts.clicked, last + 1)[1 : last + 1]
+    rates = clicked / np.maximum(shown, 1.0)
+    return prior(np.arange(1, last + 1)) * np.concatenate([[1.0], np.cumprod(1.0 - rates)[:-1]])
+
+
+def click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Numbers:
+    """θ_k / θ_1 of the most likely position-based model, positions 1…last."""
+    chosen = (counts.shown > 0) & (counts.position <= last)
+    products, product = np.unique(counts.product[chosen], return_inverse=True)
+    model = _Model(
+        product,
+        counts.position[chosen] - 1,
+        counts.shown[chosen],
+        counts.clicked[chosen],
+        prior_position=np.minimum(prior(np.arange(1, last + 1)), 1.0 - 1e-3),
+        prior_product=float(np.clip(counts.clicked.sum() / (counts.shown * prior(counts.position)).sum(), 1e-6, 0.9)),
+    )
+    start = np.concatenate([model.prior_position, np.full(len(products), model.prior_product)])
+    theta = _fixed_point(model, start, tolerance, most_steps)[:last]
+    return theta / theta[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The data and the priors; parameters are one array, θ of the positions and γ of the products behind them."""
+
+    product: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+    shown: Numbers
+    clicked: Numbers
+    prior_position: Numbers
+    prior_product: float
+
+    def step(self, x: Numbers) -> Numbers:
+        """One round of EM: how often each position was looked at and each product wanted, given what was clicked."""
+        positions = len(self.prior_position)
+        theta, gamma = x[:positions][self.position], x[positions:][self.product]
+        ignored = (self.shown - self.clicked) / np.maximum(1.0 - theta * gamma, TINY)
+        looked = self.clicked + ignored * theta * (1.0 - gamma)
+        wanted = self.clicked + ignored * gamma * (1.0 - theta)
+        return np.clip(
+            np.concatenate(
+                [
+                    self._mean(self.position, looked, self.prior_position, PRIOR_POSITION),
+                    self._mean(self.product, wanted, np.full(len(x) - positions, self.prior_product), PRIOR_PRODUCT),
+                ]
+            ),
+            TINY,
+            1.0 - TINY,
+        )
+
+    def _mean(self, place: npt.NDArray[np.int64], hits: Numbers, expected: Numbers, weight: float) -> Numbers:
+        n = len(expected)
+        total = np.bincount(place, self.shown, n)
+        return (np.bincount(place, hits, n) + weight * expected) / (total + weight)
+
+    def likelihood(self, x: Numbers) -> float:
+        """Logarithm, with the priors."""
+        positions = len(self.prior_position)
+        theta, gamma = x[:positions], x[positions:]
+        chance = theta[self.position] * gamma[self.product]
+        data = self.clicked @ np.log(chance) + (self.shown - self.clicked) @ np.log1p(-chance)
+        return float(
+            data
+            + PRIOR_POSITION * _log_beta(theta, self.prior_position)
+            + PRIOR_PRODUCT * _log_beta(gamma, np.full(len(gamma), self.prior_product))
+        )
+
+
+def _log_beta(x: Numbers, mean: Numbers) -> float:
+    return float(mean @ np.log(x) + (1.0 - mean) @ np.log1p(-x))
+
+
+def _fixed_point(model: _Model, x: Numbers, tolerance: float, most_steps: int) -> Numbers:
+    """SQUAREM: two steps of EM show the direction and how much the third may be lengthened; never to less likelihood."""
+    for _step in range(most_steps):
+        first = model.step(x)
+        second = model.step(first)
+        r, v = first - x, second - 2.0 * first + x
+        if np.abs(r).max() < tolerance:
+            return second
+        length = -np.linalg.norm(r) / max(float(np.linalg.norm(v)), TINY)
+        longer = second
+        if length < -1.0:
+            jumped = np.clip(x - 2.0 * length * r + length * length * v, TINY, 1.0 - TINY)
+            jumped = model.step(jumped)
+            if model.likelihood(jumped) >= model.likelihood(second):
+                longer = jumped
+        x = longer
+    return x

@@ -1,0 +1,67 @@
+"""``manage.py export_recommendations``: the best products of a place for all customers."""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from catalog.progress import ProgressBar, no_progress
+from customers.segments.reading import ConditionError
+from recommendations.engine.scenarios import FOR_YOU
+from recommendations.serving.batch import FOR_MANY, NoModelYetError, WrongScenarioError
+from recommendations.serving.exporting import FORMATS, WrongExportError, export_recommendations
+
+
+class Command(BaseCommand):
+    help = (
+        "Writes the best products of a place of the shop for every customer with a user id: CSV and Parquet with a row a "
+        "recommendation, JSON Lines with a line a customer. The file appears whole or not at all."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--scenario", choices=FOR_MANY, default=FOR_YOU, help="which place")
+        parser.add_argument("--n", type=int, default=20, help="how many products a customer, 1 to 100")
+        parser.add_argument("--format", choices=FORMATS, default="csv")
+        parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+        parser.add_argument("--segment", default="", metavar="KEY", help="only the customers of this segment")
+        parser.add_argument("--resume", action="store_true", help="go on where an interrupted export ended")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        began = time.monotonic()
+        try:
+            done = export_recommendations(
+                scenario=options["scenario"],
+                n=options["n"],
+                path=options["output"].resolve(),
+                format=options["format"],
+                segment=options["segment"],
+                resume=options["resume"],
+                now=timezone.now(),
+                progress=ProgressBar(_("Customers")) if options["verbosity"] else no_progress,
+            )
+        except (WrongExportError, WrongScenarioError, NoModelYetError, ConditionError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            message = _("%(place)s: %(reason)s. Mend it and start again with --resume.")
+            raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
+        except KeyboardInterrupt as error:
+            raise CommandError(_("Interrupted. Start again with --resume to go on."), returncode=130) from error
+        seconds = max(time.monotonic() - began, 0.001)
+        message = _(
+            "%(customers)s customers, %(rows)s recommendations of %(model)s in %(path)s (%(seconds)s s, %(speed)s customers/s)."
+        )
+        self.stdout.write(
+            message
+            % {
+                "customers": f"{done.customers:,}",
+                "rows": f"{done.rows:,}",
+                "model": done.model,
+                "path": options["output"],
+                "seconds": f"{seconds:.1f}",
+                "speed": f"{(done.customers - done.resumed) / seconds:,.0f}",
+            }
+        )

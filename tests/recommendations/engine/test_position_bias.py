@@ -1,0 +1,125 @@
+"""The curve that made the clicks comes back, and where it cannot, the reader is told what was taken instead."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine.position_bias import (
+    CASCADE,
+    CLICK_MODEL,
+    PRIOR,
+    ClickCounts,
+    Curve,
+    cascade,
+    learn_curve,
+    moved_share,
+    prior,
+)
+
+TRUE = 1.0 / np.arange(1, 11) ** 0.7
+
+
+def simulate(
+    *,
+    answers: int,
+    curve: np.ndarray = TRUE,
+    products: int = 200,
+    best_first: float = 0.0,
+    low: float = 0.05,
+    high: float = 0.3,
+    seed: int = 1,
+) -> ClickCounts:
+    """People who look as the curve says and click what they want; ``best_first`` puts wanted products further up."""
+    chance = np.random.default_rng(seed)
+    wanted = chance.uniform(low, high, products)
+    shown = np.zeros((products, len(curve)))
+    clicked = np.zeros((products, len(curve)))
+    for _answer in range(answers):
+        some = chance.choice(products, len(curve), replace=False)
+        noise = chance.uniform(0, 1, len(curve))
+        some = some[np.argsort(-(best_first * wanted[some] / high + (1 - best_first) * noise))]
+        looked = chance.random(len(curve)) < curve
+        clicks = looked & (chance.random(len(curve)) < wanted[some])
+        shown[some, np.arange(len(curve))] += 1
+        clicked[some, np.arange(len(curve))] += clicks
+    product, place = np.nonzero(shown)
+    return ClickCounts(product, place + 1, shown[product, place], clicked[product, place])
+
+
+def test_curve_comes_back_from_shuffled_answers() -> None:
+    found = learn_curve(simulate(answers=20_000))
+    assert found.method == CLICK_MODEL
+    assert found.examination[0] == 1
+    assert found.examination == pytest.approx(TRUE, abs=0.05)
+
+
+def test_curve_comes_back_where_the_best_mostly_stand_first_and_raw_rates_would_mislead() -> None:
+    counts = simulate(answers=30_000, best_first=0.5)
+    raw = np.bincount(counts.position, counts.clicked)[1:] / np.bincount(counts.position, counts.shown)[1:]
+    found = learn_curve(counts).examination
+    assert found == pytest.approx(TRUE, abs=0.06)
+    assert np.abs(raw / raw[0] - TRUE).max() > 2 * np.abs(found - TRUE).max()
+
+
+def test_rare_clicks_are_learnt_too() -> None:
+    found = learn_curve(simulate(answers=60_000, low=0.005, high=0.03, products=100))
+    assert found.examination == pytest.approx(TRUE, abs=0.12)
+
+
+def test_a_second_place_that_is_looked_at_most_may_be_above_one() -> None:
+    curve = np.array([0.6, 0.9, 0.5, 0.3])
+    found = learn_curve(simulate(answers=20_000, curve=curve, products=50))
+    assert found.examination == pytest.approx(curve / 0.6, abs=0.08)
+
+
+def test_same_clicks_same_curve() -> None:
+    assert (learn_curve(simulate(answers=500)).examination == learn_curve(simulate(answers=500)).examination).all()
+
+
+def test_few_clicks_take_the_cascade_and_hardly_any_the_prior() -> None:
+    counts = simulate(answers=100)
+    clicks = int(counts.clicked.sum())
+    assert 30 <= clicks < 300
+    assert learn_curve(counts).method == CASCADE
+    few = learn_curve(simulate(answers=10))
+    assert few.method == PRIOR
+    assert few.examination == pytest.approx(1 / np.log2(np.arange(2, 12)))
+
+
+def test_products_that_always_stand_at_the_same_place_cannot_tell_position_from_product() -> None:
+    fixed = ClickCounts(np.arange(5), np.arange(1, 6), np.full(5, 1e4), np.array([900.0, 500, 400, 300, 200]))
+    assert moved_share(fixed) == 0
+    assert learn_curve(fixed).method == CASCADE
+
+
+def test_cascade_of_a_worked_example() -> None:
+    """Half click the first place and look no further: of the rest 0.63 go on, of those who saw two places and did not click …"""
+    counts = ClickCounts(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 100.0), np.array([50.0, 20, 5]))
+    assert cascade(counts, 3) == pytest.approx([1, 0.5 * prior(2), 0.5 * 0.8 * 0.5])
+
+
+def test_nothing_shown_gives_the_prior() -> None:
+    nothing = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    assert learn_curve(nothing, n_positions=3).examination == pytest.approx(prior([1, 2, 3]))
+    assert len(learn_curve(nothing).examination) == 0
+
+
+def test_curve_falls_on_below_its_end_as_the_prior_does() -> None:
+    curve = Curve(np.array([1.0, 0.5]), CLICK_MODEL)
+    assert curve.at([1, 2]) == pytest.approx([1, 0.5])
+    assert curve.at([5]) == pytest.approx([0.5 * prior(5) / prior(2)])
+    assert Curve(np.zeros(0), PRIOR).at([3]) == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize(
+    ("position", "shown", "clicked", "words"),
+    [
+        ([0], [1.0], [0.0], "count from 1"),
+        ([1], [1.0], [2.0], "between 0 and shown"),
+        ([1, 2], [1.0], [0.0], "equally"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(
+    position: list[int], shown: list[float], clicked: list[float], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        ClickCounts(np.zeros(1, np.int64), np.array(position), np.array(shown), np.array(clicked))

@@ -1,0 +1,37 @@
+"""Answers that were given, as tests note them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from recommendations.serving.impressions import Shown, stream
+from recommendations.serving.impressions.shown import pack
+from tests.makers import NOON
+
+
+def shown(
+    recommendation_id: str = "r1",
+    *,
+    products: Sequence[str] = ("tea-1", "tea-2"),
+    served_at: datetime = NOON,
+    **fields: Any,
+) -> Shown:
+    """For-you of a model to nobody in particular, unless said otherwise."""
+    told: dict[str, Any] = {
+        "scenario": "for-you",
+        "user_id": "",
+        "anonymous_id": "",
+        "model_version": "blend-1",
+        "strategy": "blend",
+        "arm": None,
+        "fallback": None,
+        "first_rank": 1,
+    }
+    return Shown(
+        recommendation_id=recommendation_id, served_at=served_at, product_ids=list(products), **(told | fields)
+    )
+
+
+def send(*given: Shown) -> None:
+    """Straight into the stream, as the writer does."""
+    stream.append([pack(one) for one in given])

@@ -1,0 +1,103 @@
+"""kill -9 of whoever stores impressions, at any point, then again: nothing is lost, nothing doubled."""
+
+import os
+import random
+import time
+from datetime import timedelta
+
+import pytest
+import redis
+
+from recommendations.serving.impressions.storing import store_impressions
+from recommendations.serving.models import Impression
+from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
+from tests.makers import NOON
+from tests.recommendations.serving.impressions.shown import send, shown
+from tests.waiting import wait_until
+
+ENTRIES = 400
+CHILD = """
+import sys
+from datetime import UTC, datetime
+from recommendations.serving.impressions import storing, stream
+storing.CHUNK = 50
+AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
+
+def stop_at(module, name, *, after, calls):
+    real, left = getattr(module, name), [calls]
+
+    def stopping(*args, **kwargs):
+        left[0] -= 1
+        if left[0] == 0 and not after:
+            print("there", flush=True)
+            sys.stdin.read()  # until the end comes
+        result = real(*args, **kwargs)
+        if left[0] == 0 and after:
+            print("there", flush=True)
+            sys.stdin.read()
+        return result
+
+    setattr(module, name, stopping)
+
+"""
+RUN = "storing.store_impressions(at=AT)\n"
+POINTS = {
+    "read": 'stop_at(stream, "read", after=True, calls=3)',
+    "before the statement": 'stop_at(storing, "insert", after=False, calls=3)',
+    "inside the transaction": (
+        "import psycopg\nreal = psycopg.Cursor\nclass Slow(real):\n    calls = 0\n"
+        "    def execute(self, *args, **kwargs):\n        result = super().execute(*args, **kwargs)\n"
+        "        Slow.calls += 1\n        if Slow.calls == 3:\n            print('there', flush=True)\n"
+        "            sys.stdin.read()\n        return result\nstoring.psycopg.Cursor = Slow"
+    ),
+    "committed": 'stop_at(storing, "insert", after=True, calls=3)',
+    "damaged not aside": 'stop_at(stream, "set_aside", after=False, calls=1)',
+    "damaged aside": 'stop_at(stream, "set_aside", after=True, calls=1)',
+    "not taken off": 'stop_at(stream, "take_off", after=False, calls=3)',
+    "taken off": 'stop_at(stream, "take_off", after=True, calls=3)',
+}
+
+
+def begin() -> None:
+    send(*(shown(f"r{number:03}") for number in range(ENTRIES // 2)))
+    send(shown("damaged", first_rank=0))
+    send(*(shown(f"r{number:03}") for number in range(ENTRIES // 2, ENTRIES)))
+
+
+def check(valkey: redis.Redis) -> None:
+    stored = list(Impression.objects.order_by("recommendation_id").values_list("recommendation_id", flat=True))
+    assert stored == [f"r{number:03}" for number in range(ENTRIES)]
+    assert (valkey.xlen("served"), valkey.xlen("served-damaged")) == (0, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_point_it_loses_and_doubles_nothing(valkey: redis.Redis, point: str) -> None:
+    begin()
+    child = start_child(CHILD + POINTS[point] + "\n" + RUN, VALKEY_URL=os.environ["VALKEY_URL"])
+    kill_when_it_says(child, "there")
+    store_impressions(at=NOON + timedelta(hours=1))
+    check(valkey)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_killed_again_and_again_at_any_moment(valkey: redis.Redis) -> None:
+    begin()
+    chance, deaths = random.Random(3), 0
+    for _attempt in range(6):
+        child = start_child(
+            CHILD.replace("CHUNK = 50", "CHUNK = 3") + 'print("begun", flush=True)\n' + RUN,
+            VALKEY_URL=os.environ["VALKEY_URL"],
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == "begun"
+        time.sleep(chance.uniform(0.005, 0.1))
+        child.kill()
+        child.communicate()
+        deaths += child.returncode != 0
+        wait_until(nobody_holds_a_lock, what="the server's notice that the child is gone")
+    assert deaths
+    store_impressions(at=NOON + timedelta(hours=1))
+    check(valkey)

@@ -1,0 +1,75 @@
+"""The page of how recommendations do, in both languages."""
+
+import json
+import re
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from tests.recommendations.serving.impressions.test_performance import learn, make_days
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/admin/serving/performanceday/"
+ALL = f"{ADDRESS}?since=2026-10-28&until=2026-11-24"
+
+
+def reader(*groups: str) -> Client:
+    user = User.objects.create_user("anna", password="x", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_analyst_sees_the_figures_with_intervals_charts_and_the_warning() -> None:
+    make_days()
+    learn()
+    page = reader("Analyst").get(ALL).content.decode()
+    assert "no proof that it was because of it" in page
+    assert "within 7 days after a product was shown" in page
+    assert "30.00 EUR + 5.00 USD" in page
+    assert "15.00 %" in page
+    assert "20.00 %" in page, "the estimate without position bias"
+    spec = json.loads(re.search(r'<script id="clicks-0" type="application/json">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert (spec["labels"], spec["values"]) == (["1", "2"], [0.15, 0.05])
+    assert 'id="looked-0"' in page
+    assert "11/24/2026 11:55 a.m." in page or "Nov. 24" in page or "11/24/2026" in page
+
+
+def test_positions_far_down_are_summed_up() -> None:
+    from recommendations.serving.models import PerformanceDay
+
+    for position in (1, 20, 21, 40):
+        PerformanceDay.objects.create(
+            day="2026-11-24", scenario="search", model_version="m", strategy="s", position=position, shown=50
+        )
+    page = reader("Analyst").get(ALL).content.decode()
+    assert "below 20" in page
+    assert ">100<" in page
+
+
+def test_empty_page_says_what_to_do() -> None:
+    page = reader("Analyst").get(ADDRESS).content.decode()
+    assert "Nothing was shown on these days" in page
+    assert "/api/v1/recommendations/for-you/" in page
+
+
+def test_wrong_period_is_said_at_its_field() -> None:
+    page = reader("Analyst").get(f"{ADDRESS}?since=2026-11-25&until=2026-11-24")
+    assert page.status_code == 200
+    assert "give the earlier day first" in page.content.decode()
+
+
+def test_who_may_not_see_figures_does_not() -> None:
+    assert reader("Privacy officer").get(ADDRESS).status_code == 403
+    assert reader_of_nothing().get(ADDRESS).status_code == 302
+
+
+def reader_of_nothing() -> Client:
+    return Client()
+
+
+def test_merchandiser_finds_the_page_in_the_menu() -> None:
+    client = reader("Merchandiser")
+    assert ADDRESS in client.get("/admin/").content.decode()

@@ -1,0 +1,48 @@
+"""Impressions live in months of their own and go when they are old."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from customers.events.partitions import ensure_partitions, existing_partitions
+from recommendations.serving.impressions.retention import IMPRESSIONS, purge_impressions, purge_runs
+from recommendations.serving.impressions.storing import insert
+from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
+from tests.recommendations.serving.impressions.shown import shown
+
+pytestmark = pytest.mark.django_db
+SPRING = datetime(2031, 3, 10, tzinfo=UTC)
+
+
+def months() -> list[str]:
+    return [name for name, month in existing_partitions(of=IMPRESSIONS) if month is not None and month.year == 2031]
+
+
+def test_months_are_made_ahead_and_take_over_what_came_too_early() -> None:
+    insert([shown("early", served_at=SPRING)])
+    assert ensure_partitions(as_of=SPRING, of=IMPRESSIONS) == [
+        "serving_impression_2031_03",
+        "serving_impression_2031_04",
+        "serving_impression_2031_05",
+    ]
+    assert ensure_partitions(as_of=SPRING, of=IMPRESSIONS) == []
+    assert Impression.objects.get().recommendation_id == "early"
+
+
+def test_old_months_are_dropped_and_older_rows_of_the_month_deleted() -> None:
+    ensure_partitions(as_of=SPRING, of=IMPRESSIONS)
+    days = (0, 25, 30, 45)  # March 10, April 4, April 9, April 24
+    insert([shown(f"day {day}", served_at=SPRING + timedelta(days=day)) for day in days])
+    insert([shown("default", served_at=datetime(2029, 1, 1, tzinfo=UTC))])
+    dropped, deleted = purge_impressions(before=SPRING + timedelta(days=30))
+    assert ("serving_impression_2031_03" in dropped, deleted) == (True, 2)
+    assert set(Impression.objects.values_list("recommendation_id", flat=True)) == {"day 30", "day 45"}
+    assert months() == ["serving_impression_2031_04", "serving_impression_2031_05"]
+
+
+def test_old_records_of_runs_go_but_the_newest_that_ended_well_stays() -> None:
+    for model, extra in ((PerformanceRun, {}), (PositionBiasRun, {"since": SPRING, "until": SPRING})):
+        for day, status in ((0, "done"), (1, "done"), (2, "failed"), (9, "failed")):
+            model.objects.create(started_at=SPRING + timedelta(days=day), status=status, **extra)
+    assert purge_runs(before=SPRING + timedelta(days=5)) == 4
+    assert [run.started_at.day for run in PerformanceRun.objects.all()] == [19, 11]

@@ -1,0 +1,46 @@
+"""Impressions reach the warehouse by day, and a day is written again only when it changed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from customers.warehouse.connection import warehouse
+from customers.warehouse.export import export_table
+from recommendations.serving.impressions.following import forget_customer
+from recommendations.serving.impressions.storing import insert
+from tests.makers import NOON, make_customer
+from tests.recommendations.serving.impressions.shown import shown
+
+pytestmark = pytest.mark.django_db
+
+
+def exported() -> list[dict]:
+    with warehouse() as tables:
+        return tables["impressions"].order_by("recommendation_id").to_pyarrow().to_pylist()
+
+
+def test_days_of_impressions_are_exported_and_only_what_changed_again(folders: Path) -> None:
+    ada = make_customer("ada")
+    yesterday = NOON - timedelta(days=1)
+    insert(
+        [shown("r1", products=["a", "b"], user_id="ada", first_rank=11, served_at=yesterday), shown("r2", arm="new")]
+    )
+    first = export_table(table="impressions", started_at=NOON)
+    assert (first.rows_written, first.parts_written) == (2, 2)
+    before, after = exported()
+    assert (before["customer_id"], before["user_id"], before["product_ids"]) == (ada.pk, "ada", ["a", "b"])
+    assert (before["first_rank"], before["served_at"], before["arm"]) == (11, yesterday, None)
+    assert (after["customer_id"], after["user_id"], after["arm"]) == (None, None, "new")
+    insert([shown("r3")])
+    again = export_table(table="impressions", started_at=NOON)
+    assert (again.rows_written, again.parts_written) == (2, 1)
+
+
+def test_erasure_rewrites_the_day_without_the_name(folders: Path) -> None:
+    ada = make_customer("ada")
+    insert([shown("r1", user_id="ada")])
+    export_table(table="impressions", started_at=NOON)
+    forget_customer(customer_id=ada.pk, at=NOON)
+    assert export_table(table="impressions", started_at=NOON).parts_written == 1
+    assert [(row["customer_id"], row["user_id"]) for row in exported()] == [(None, None)]
