@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,7 @@ class Matches:
             elif any(word in self.words or word.startswith(self.beginnings) for word in words(run.text)):
                 hit[run.start : run.end] = True
         edges = [0, *(np.flatnonzero(np.diff(hit)) + 1).tolist(), len(text)]
-        return [
-            (text[start:end], bool(hit[start])) for start, end in zip(edges, edges[1:], strict=False) if end > start
-        ]
+        return [(text[start:end], bool(hit[start])) for start, end in pairwise(edges) if end > start]
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +169,7 @@ class TextIndex:
                 (every[name], row)
                 for name, row in zip(names[of_live].tolist(), one.key_rows[of_live].tolist(), strict=True)
             ]
-        return assemble(parts, keys=keys, n=len(self))
+        return assemble(parts, keys=keys)
 
     def arrays(self) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
         """Everything needed to have the same index again: arrays by name, and what JSON can hold."""

@@ -51,7 +51,7 @@ def term_range(letters: Ints, offsets: Ints, word: Ints, prefix: bool) -> tuple[
 
 
 @inlined
-def _signature_bit(letter: int) -> np.uint64:
+def _signature_bit(letter: np.int64) -> np.uint64:
     return np.uint64(1) << np.uint64((letter * 37 + (letter >> 6)) & 63)
 
 
@@ -87,7 +87,7 @@ def edit_distance(word: Ints, term: Ints, most: int, prefix: bool) -> int:
     With prefix the least distance to any beginning of the term.
     """
     n, m = word.shape[0], term.shape[0]
-    if not prefix and abs(n - m) > most or prefix and n - m > most:
+    if n - m > most or (not prefix and m - n > most):
         return most + 1
     width = min(m, n + most)
     before = np.empty(width + 1, np.int64)
@@ -106,9 +106,8 @@ def edit_distance(word: Ints, term: Ints, most: int, prefix: bool) -> int:
         if least > most and i > 1 and last.min() > most:
             return most + 1
         before, last, this = last, this, before
-    if prefix:
-        return min(last.min(), most + 1)
-    return min(last[m], most + 1) if width == m else most + 1
+    found = last.min() if prefix else last[width]
+    return most + 1 if found > most or (not prefix and width < m) else int(found)
 
 
 @compiled
@@ -129,13 +128,27 @@ def near_terms(
         if other == 0 or _bits(mark & ~other) > most:
             continue
         size = offsets[term + 1] - offsets[term]
-        if n - size > most or not prefix and (size - n > most or _bits(other & ~mark) > most):
+        if n - size > most or (not prefix and (size - n > most or _bits(other & ~mark) > most)):
             continue
         distance = edit_distance(word, letters[offsets[term] : offsets[term + 1]], most, prefix)
         if 0 < distance <= most and count < out_terms.shape[0]:
             out_terms[count], out_distances[count] = term, distance
             count += 1
     return count
+
+
+@compiled
+def scatter(
+    places: Ints, indptr: Ints, docs: Ints, impacts: Ints, filled: Ints, out_docs: Ints, out_impacts: Ints
+) -> None:
+    """Moves the postings of each term to where those of places[term] are filled up to; -1: the term is not wanted."""
+    for term in range(places.shape[0]):
+        place = places[term]
+        if place >= 0:
+            for source in range(indptr[term], indptr[term + 1]):
+                out_docs[filled[place]] = docs[source]
+                out_impacts[filled[place]] = impacts[source]
+                filled[place] += 1
 
 
 @compiled

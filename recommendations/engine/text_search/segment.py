@@ -10,12 +10,13 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from recommendations.engine.ids import IdMap
+from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import FIELDS, Documents
 from recommendations.engine.text_search.tokens import BREAK, RUN, document_terms, length, normal
 from recommendations.engine.text_search.vocabulary import Vocabulary, frozen
 
 K1 = 1.2  # how soon more of a word counts little more
-AT_ONCE = 2000  # documents whose texts are taken apart together
+AT_ONCE, BLOCK = 2000, 20_000  # documents whose texts are taken apart, whose terms are counted together
 MOST_CHARACTERS = 2000  # of a text; what comes later is hardly what a product is
 
 type Pivots = Mapping[str, float]
@@ -83,6 +84,32 @@ class _Runs(dict[str, int]):
         self.lengths.append(length(run))
         return number
 
+    def frozen(self) -> "_Terms":
+        ends = np.array(self.ends, np.int64)
+        starts = np.concatenate([[0], ends[:-1]])
+        return _Terms(starts, ends - starts, np.array(self.terms, np.int32), np.array(self.lengths))
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """Run r has the terms terms[starts[r]…starts[r] + counts[r]] and makes a text longer by lengths[r]."""
+
+    starts: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.float64]
+
+    def entries(
+        self, number: npt.NDArray[np.int32], doc: npt.NDArray[np.int32], norm: npt.NDArray[np.float32], start: int
+    ) -> "Entries":
+        """Of BLOCK documents from `start` on: the terms of their runs, each with its document (from 0) and what it is worth there."""
+        first, last = np.searchsorted(doc, [start, start + BLOCK])
+        run, place = number[first:last], doc[first:last]
+        counts = self.counts[run]
+        inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        terms = self.terms[np.repeat(self.starts[run], counts) + inside]
+        return terms, np.repeat(place - np.int32(start), counts), np.repeat(norm[place], counts)
+
 
 def build(
     documents: Documents,
@@ -97,72 +124,80 @@ def build(
     pause is called between pieces of a few milliseconds.
     """
     known = _Runs()
-    found = {name: ([], []) for name in FIELDS if name in documents.texts}  # type: dict[str, tuple[list, list]]
+    fields = [name for name in FIELDS if name in documents.texts]
+    found: dict[str, list[Numbered]] = {name: [] for name in fields}
     for place, part in enumerate(documents.parts(AT_ONCE)):
-        for name, column in part.texts.items():
-            numbers, docs = _numbered(column, known)
-            found[name][0].append(numbers)
-            found[name][1].append(docs + place * AT_ONCE)
+        for name in fields:
+            numbers, docs = _numbered(part.texts[name], known)
+            found[name].append((numbers, docs + np.int32(place * AT_ONCE)))
             pause()
-    ends, flat = np.array([0, *known.ends[1:]], np.int64), np.array(known.terms, np.int32)
-    starts = np.concatenate([[0], ends[:-1]])
-    lengths = np.array(known.lengths)
+    held = {
+        name: tuple(np.concatenate(columns) for columns in zip(*found[name], strict=True))
+        for name in fields
+        if found[name]
+    }
+    known_runs = known.frozen()
     used: dict[str, float] = dict(pivots or {})
-    terms, places, values = [np.empty(0, np.int32)], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
-    for name, (numbers, docs) in found.items():
-        number, doc = np.concatenate(numbers or [starts[:0]]), np.concatenate(docs or [starts[:0]])
-        total = np.bincount(doc, weights=lengths[number], minlength=len(documents))
+    norms: dict[str, npt.NDArray[np.float32]] = {}
+    for name, (number, doc) in held.items():
+        total = np.bincount(doc, weights=known_runs.lengths[number], minlength=len(documents))
         if name not in used:
             used[name] = float(total[total > 0].mean()) if (total > 0).any() else 1.0
         field = FIELDS[name]
-        value = (field.weight / (1 - field.b + field.b * total / used[name])).astype(np.float32)
-        counts = ends[number] - starts[number]
-        inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        terms.append(flat[np.repeat(starts[number], counts) + inside])
-        places.append(np.repeat(doc, counts).astype(np.int32))
-        values.append(np.repeat(value[doc], counts))
+        norms[name] = (field.weight / (1 - field.b + field.b * total / used[name])).astype(np.float32)
+    parts: list[Postings] = []
+    for start in range(0, len(documents), BLOCK):
+        entries = [known_runs.entries(number, doc, norms[name], start) for name, (number, doc) in held.items()]
+        parts.append(_postings(entries, rows[start : start + BLOCK], n_terms=len(known.term_numbers)))
         pause()
-    held = csr_matrix(
-        (np.concatenate(values), (np.concatenate(terms), np.concatenate(places))),
-        shape=(len(known.term_numbers), len(documents)),
-    )  # adds up what falls on one place
-    frequency = held.data.astype(np.float64)
-    impacts = np.maximum(np.rint(frequency / (K1 + frequency) * 65_535), 1).astype(np.uint16)
-    pause()
     keys = [(normal(key.strip()), row) for row, own in zip(rows.tolist(), documents.keys, strict=True) for key in own]
+    pause()
     texts = list(known.term_numbers)
-    postings = (held.indptr, rows[held.indices], impacts)
-    return assemble([(texts, postings)], keys=[(key, row) for key, row in keys if key], n=n), used
+    return assemble([(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]), used
 
 
-def _numbered(column: Sequence[str], known: _Runs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+type Numbered = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # runs, and the document of each
+type Entries = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]  # terms, documents, worths
+
+
+def _numbered(column: Sequence[str], known: _Runs) -> Numbered:
     """The runs of all texts as numbers, and the place of the text that each is of."""
     whole = BREAK.join([text[:MOST_CHARACTERS].replace(BREAK, " ") for text in column])
-    numbers = np.array(list(map(known.__getitem__, RUN.findall(normal(whole)))), np.int64)
+    numbers = np.array(list(map(known.__getitem__, RUN.findall(normal(whole)))), np.int32)
     breaks = numbers == 0
-    return numbers[~breaks], np.cumsum(breaks)[~breaks]
+    return numbers[~breaks], np.cumsum(breaks, dtype=np.int32)[~breaks]
+
+
+def _postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_terms: int) -> "Postings":
+    """What the fields of some documents give to their terms, summed and made impacts of."""
+    terms, docs, worths = (np.concatenate(columns) for columns in zip(*entries, strict=True))
+    summed = csr_matrix((worths, (terms, docs)), shape=(n_terms, len(rows)))
+    frequency = summed.data.astype(np.float64)
+    impacts = np.maximum(np.rint(frequency / (K1 + frequency) * 65_535), 1).astype(np.uint16)
+    return summed.indptr, rows[summed.indices], impacts
 
 
 type Postings = tuple[npt.NDArray[np.integer], npt.NDArray[np.int32], npt.NDArray[np.uint16]]
 
 
-def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[tuple[str, int]], n: int) -> Segment:
+def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[tuple[str, int]]) -> Segment:
     """One segment of the postings (indptr, docs, impacts by the part's own terms) of parts that share no document.
 
     Terms that no document holds are left out.
     """
     every = sorted({term for texts, (indptr, _, _) in parts for term in _held(texts, indptr)})
-    places = {term: place for place, term in enumerate(every)}
-    terms, docs, impacts = [], [], []
-    for texts, (indptr, part_docs, part_impacts) in parts:
-        new = np.fromiter((places.get(term, -1) for term in texts), np.int64, len(texts))
-        terms.append(np.repeat(new, np.diff(indptr)))
-        docs.append(part_docs)
-        impacts.append(part_impacts)
-    term, doc = np.concatenate(terms), np.concatenate(docs)
-    order = np.argsort(term * n + doc, kind="stable")
-    indptr = np.zeros(len(every) + 1, np.int64)
-    np.cumsum(np.bincount(term, minlength=len(every)), out=indptr[1:])
+    place_of = {term: place for place, term in enumerate(every)}
+    moves = [np.fromiter((place_of.get(term, -1) for term in texts), np.int64, len(texts)) for texts, _ in parts]
+    counts = np.zeros(len(every), np.int64)
+    for places, (_, (part_indptr, _, _)) in zip(moves, parts, strict=True):
+        wanted = places >= 0
+        counts[places[wanted]] += np.diff(part_indptr)[wanted]
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    docs, impacts = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.uint16)
+    filled = indptr[:-1].copy()
+    for places, (_, (part_indptr, part_docs, part_impacts)) in zip(moves, parts, strict=True):
+        own = frozen(part_indptr.astype(np.int64)), frozen(part_docs), frozen(part_impacts)
+        kernels.scatter(places, *own, filled, docs, impacts)
     names, inverse = IdMap.numbered([key for key, _ in keys])
     by_key = np.argsort(inverse, kind="stable")
     key_indptr = np.zeros(len(names) + 1, np.int64)
@@ -171,8 +206,8 @@ def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[
     return Segment(
         Vocabulary.of(every),
         frozen(indptr),
-        frozen(doc[order].astype(np.int32)),
-        frozen(np.concatenate(impacts)[order]),
+        frozen(docs),
+        frozen(impacts),
         names,
         frozen(key_indptr),
         frozen(key_rows),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ class Vocabulary:
         np.cumsum(np.fromiter(map(len, terms), np.int32, len(terms)), out=offsets[1:])
         marks = np.zeros(len(terms), np.uint64)
         kernels.signatures(letters, offsets, np.fromiter(map(may_be_misspelt, terms), np.bool_, len(terms)), marks)
-        return cls(*map(frozen, (letters, offsets, marks)))
+        return cls(letters, frozen(offsets), frozen(marks))
 
     def __len__(self) -> int:
         return len(self.marks)
@@ -42,7 +43,7 @@ class Vocabulary:
     def terms(self) -> list[str]:
         whole = self.letters.tobytes().decode("utf-32-le")
         ends = self.offsets.tolist()
-        return [whole[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return [whole[start:end] for start, end in pairwise(ends)]
 
     def find(self, word: str, *, prefix: bool = False) -> tuple[int, int]:
         """First term that is the word (or begins with it) and the one after the last; equal where there is none."""
@@ -66,8 +67,8 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
     return frozen(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
 
 
-def frozen[T: np.ndarray](array: T) -> T:
+def frozen[S: np.generic](array: npt.NDArray[S]) -> npt.NDArray[S]:
     """Read-only as what is mapped from disk is, so that one compilation of a kernel serves both."""
     view = array.view(np.ndarray)
     view.flags.writeable = False
-    return view  # type: ignore[return-value]
+    return view
