@@ -6,7 +6,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.scenarios import SCENARIOS
+from recommendations.serving.search.models import Synonym
 from recommendations.training.models import ModelVersion
+
+__all__ = ["NAMES", "ErasedIdentifier", "Preview", "ScenarioSettings", "Synonym"]
 
 NAMES = {
     "for-you": _("for you"),

@@ -1,8 +1,10 @@
 from django.urls import path
 
 from recommendations.serving.api import RankView, RecommendationsView
+from recommendations.serving.search.api import SearchView
 
 urlpatterns = [
     path("recommendations/<slug:scenario>/", RecommendationsView.as_view(), name="recommendations"),
     path("rank/", RankView.as_view(), name="rank"),
+    path("search/", SearchView.as_view(), name="search"),
 ]

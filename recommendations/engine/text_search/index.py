@@ -276,6 +276,7 @@ class _Search:
         if len(exact):
             rows = np.union1d(rows, exact).astype(np.int32)
             covered = np.bitwise_count(self.cover[rows]).astype(np.int64)
+            self.total[exact] = max(self.total[rows].max(), 1.0)
         corrections = tuple(self.corrections[place] for place in sorted(self.corrections))
         return Matches(
             rows,
