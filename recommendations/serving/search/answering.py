@@ -1,6 +1,8 @@
 """The answer of a search as JSON, for the REST view and for whoever answers without one."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -8,39 +10,33 @@ import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from recommendations.serving.catalogue import Card
-from recommendations.serving.recommend import make_recommendation_id
+from customers.events.recent import Recently
+from recommendations.serving.answers import ReasonJSON
+from recommendations.serving.loading import Loaded
+from recommendations.serving.request import make_recommendation_id
 from recommendations.serving.search.facets import Facets, Value
 from recommendations.serving.search.parsing import SearchRequest, parse
+from recommendations.serving.search.personal import person_scores, popularity
 from recommendations.serving.search.refreshing import Searcher, searcher
+from recommendations.serving.search.rules import Rules
 from recommendations.serving.search.search import Found, search
-from recommendations.serving.search.surroundings import Surroundings, surroundings
+from recommendations.serving.serve import FALLBACKS, SECONDS
+
+type RulesFor = Callable[[SearchRequest, Loaded, datetime], Rules | None]
 
 SCENARIO = "search"
 
 
-class ShownProduct(msgspec.Struct):
-    title: str
-    price: str | None
-    currency: str
-    image_url: str
-    url: str
-    brand: str
-    category: str
-
-
-class ShownReason(msgspec.Struct):
-    code: str
-    text: str
-    product_ids: list[str]
+def no_rules(request: SearchRequest, loaded: Loaded, now: datetime) -> None:
+    """Until somebody gives others: the merchandiser says nothing."""
 
 
 class ShownItem(msgspec.Struct):
     product_id: str
     rank: int
     score: float
-    reason: ShownReason | None
-    product: ShownProduct
+    reason: ReasonJSON | None
+    product: msgspec.Raw
 
 
 class ShownValue(msgspec.Struct):
@@ -82,52 +78,63 @@ class ShownAnswer(msgspec.Struct):
     next_cursor: str | None
 
 
+_encoder = msgspec.json.Encoder()
+
+
 def answer_bytes(
-    params: Mapping[str, str], now: datetime, *, source: Searcher = searcher, around: Surroundings = surroundings
+    params: Mapping[str, str],
+    now: datetime,
+    *,
+    source: Searcher = searcher,
+    recently: Recently | None = None,
+    rules: RulesFor = no_rules,
 ) -> bytes:
     """The JSON answer to the parameters of an address, in the thread's language.
 
-    Raises:
-        WrongSearchError: names every wrong parameter.
-        NotReadyError: this process has not read the products yet.
+    recently: what Valkey knows of the person, where the caller has asked already; rules: what the merchandiser says.
+
+    Errors: WrongSearchError names every wrong parameter; NotReadyError while this process reads the products.
     """
-    return encode(found_for(parse(params), now=now, source=source, around=around), now=now, around=around)
+    found = found_for(parse(params), now=now, source=source, recently=recently, rules=rules)
+    SECONDS.labels(SCENARIO).observe(found.took_ms / 1000)
+    if found.fallback is not None:
+        FALLBACKS.labels(SCENARIO, "nothing_found").inc()
+    return _encoder.encode(shown(found, recommendation_id=make_recommendation_id(now)))
 
 
 def found_for(
-    request: SearchRequest, *, now: datetime, source: Searcher = searcher, around: Surroundings = surroundings
+    request: SearchRequest,
+    *,
+    now: datetime,
+    source: Searcher = searcher,
+    recently: Recently | None = None,
+    rules: RulesFor = no_rules,
 ) -> Found:
-    """The search of the request with everything that is known about whoever asks."""
+    """The search of the request with everything that is known of whoever asks. Errors: as `answer_bytes`."""
     snapshot = source.current(now=now)
-    shelf = snapshot.shelf
-    return search(
-        request,
-        snapshot=snapshot,
-        now=now,
-        person_scores=around.person_scores(request, now, shelf) if request.personalised else None,
-        popularity=around.popularity(shelf),
-        rules=around.rules(request, now, shelf),
-    )
+    started = time.perf_counter()
+    with person_scores(request=request, loaded=snapshot.loaded, now=now, recently=recently) as scores:
+        found = search(
+            request,
+            snapshot=snapshot,
+            person_scores=scores,
+            popularity=popularity(snapshot.loaded),
+            rules=rules(request, snapshot.loaded, now),
+        )
+    return replace(found, took_ms=round((time.perf_counter() - started) * 1000, 2))
 
 
-def encode(found: Found, *, now: datetime, around: Surroundings = surroundings) -> bytes:
-    return msgspec.json.encode(
-        shown(found, recommendation_id=make_recommendation_id(now), version=around.model_version())
-    )
-
-
-def shown(found: Found, *, recommendation_id: str, version: str) -> ShownAnswer:
-    request, cards = found.request, found.snapshot.shelf.cards
+def shown(found: Found, *, recommendation_id: str) -> ShownAnswer:
+    request, shelf = found.request, found.snapshot.shelf
     items = [
         ShownItem(
-            card.product_id,
+            shelf.product_ids[hit.row],
             hit.rank,
             round(hit.score, 6),
             reason_for(hit.how, get_language() or "") if request.explain else None,
-            shown_product(card),
+            shelf.blob(hit.row),
         )
         for hit in found.hits
-        if (card := cards[hit.row]) is not None
     ]
     return ShownAnswer(
         recommendation_id=recommendation_id,
@@ -139,26 +146,21 @@ def shown(found: Found, *, recommendation_id: str, version: str) -> ShownAnswer:
         items=items,
         facets=shown_facets(found.facets) if request.facets else None,
         suggestions=[ShownSuggestion(one.kind, one.text, one.value) for one in found.suggestions],
-        model_version=version,
+        model_version=found.snapshot.loaded.version,
         took_ms=found.took_ms,
         next_cursor=found.next_cursor,
     )
 
 
-def shown_product(card: Card) -> ShownProduct:
-    price = None if card.price is None else str(card.price)
-    return ShownProduct(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
-
-
 def shown_facets(facets: Facets) -> ShownFacets:
-    def values(own: "list[Value] | tuple[Value, ...]") -> list[ShownValue]:
+    def values(own: Sequence[Value]) -> list[ShownValue]:
         return [ShownValue(one.value, one.count) for one in own]
 
     return ShownFacets(
-        values(list(facets.category)),
-        values(list(facets.brand)),
+        values(facets.category),
+        values(facets.brand),
         [ShownRange(money(one.low), money(one.high), one.count) for one in facets.price],
-        {name: values(list(own)) for name, own in facets.attributes.items()},
+        {name: values(own) for name, own in facets.attributes.items()},
     )
 
 
@@ -167,7 +169,7 @@ def money(value: float | None) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def reason_for(how: str, language: str) -> ShownReason:
+def reason_for(how: str, language: str) -> ReasonJSON:
     """Why a product is on the page; language: the active one, so that what is kept is not mixed up."""
     texts = {
         "exact": _("Its product number is what you typed"),
@@ -176,4 +178,4 @@ def reason_for(how: str, language: str) -> ShownReason:
         "everything": _("In the shop now"),
         "popular": _("Popular in the shop now"),
     }
-    return ShownReason(f"search_{how}", texts[how], [])
+    return ReasonJSON(f"search_{how}", texts[how], [])

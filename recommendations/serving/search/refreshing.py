@@ -8,7 +8,6 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.locks import AlreadyRunningError, exclusive
 from catalog.models import Product
+from recommendations.serving.loading import Loader, loader
 from recommendations.serving.search.products import lately, read_products
-from recommendations.serving.search.shelf import OwnShelf, Shelf, own_shelf
 from recommendations.serving.search.snapshot import Snapshot, Texts
 from recommendations.serving.search.synonym_table import SynonymTable, fingerprint, load_synonyms
 from recommendations.training.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
@@ -41,12 +40,12 @@ class NotReadyError(Exception):
 class Searcher:
     """Holds the snapshot that this process searches. Threads share it; one of its own replaces it.
 
-    shelf: the catalogue in memory, asked at each look; None: search keeps one of its own. background: False looks for news in the
-    calling thread instead, where LOOK_EVERY_SECONDS have passed.
+    source: holds the catalogue, whose rows are what answers are made of. background: False looks for news in the calling thread
+    instead, where LOOK_EVERY_SECONDS have passed.
     """
 
-    def __init__(self, *, shelf: Callable[[datetime], Shelf | None] | None = None, background: bool = True) -> None:
-        self.shelf = shelf
+    def __init__(self, *, source: Loader = loader, background: bool = True) -> None:
+        self.source = source
         self.background = background
         self.snapshot: Snapshot | None = None
         self.ready = threading.Event()
@@ -56,7 +55,6 @@ class Searcher:
         self.looked_at = self.counted_at = float("-inf")
         self.known_lately: tuple[int, datetime | None] = (-1, None)
         self.loaded_name = ""
-        self.own: OwnShelf | None = None
 
     def current(self, *, now: datetime) -> Snapshot:
         """What to search in. Raises NotReadyError."""
@@ -107,20 +105,11 @@ class Searcher:
         if texts is None:
             return
         synonyms = self.synonyms_now(before.synonyms if before is not None else None)
-        shelf = self.shelf_now(now=now)
-        snapshot = Snapshot.of(texts, shelf, synonyms, before=before)
+        snapshot = Snapshot.of(texts, self.source.current(now=now), synonyms, before=before)
         if before is None:
             warm_up(snapshot)
         self.snapshot = snapshot
         self.ready.set()
-
-    def shelf_now(self, *, now: datetime) -> Shelf:
-        found = self.shelf(now) if self.shelf is not None else None
-        if found is not None:
-            self.own = None
-            return found
-        self.own = own_shelf(now=now, present=self.own)
-        return self.own
 
     def synonyms_now(self, present: SynonymTable | None) -> SynonymTable:
         if present is not None and present.fingerprint == fingerprint():

@@ -2,10 +2,8 @@
 
 import base64
 import binascii
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import blake2b
 
 import numpy as np
@@ -21,9 +19,10 @@ from recommendations.serving.search.facets import (
     price_ranges,
 )
 from recommendations.serving.search.parsing import SearchRequest, Sort, WrongSearchError
+from recommendations.serving.search.personal import Scores
+from recommendations.serving.search.rules import Rules
 from recommendations.serving.search.snapshot import Snapshot
 from recommendations.serving.search.suggestions import Suggestion, suggestions_for
-from recommendations.serving.search.surroundings import Rules, Scores
 
 PERSON_WEIGHT = 0.5  # what a person wants most counts for half as much again as its text alone
 POPULARITY_WEIGHT = 0.25
@@ -38,7 +37,7 @@ type Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Hit:
-    """A product of the page. text: the score of its words; person, popularity and rule: the factors on top; row: that of the shelf."""
+    """A product of the page. text: the score of its words; person, popularity and rule: the factors on top; row: that of the catalogue."""
 
     row: int
     rank: int
@@ -84,7 +83,6 @@ def search(
     request: SearchRequest,
     *,
     snapshot: Snapshot,
-    now: datetime,
     person_scores: Scores | None = None,
     popularity: Scores | None = None,
     rules: Rules | None = None,
@@ -98,7 +96,6 @@ def search(
     Raises:
         WrongSearchError: the cursor is not one of this search's.
     """
-    started = time.perf_counter()
     offset = read_cursor(request)
     visible = visible_rows(snapshot, request, rules)
     filters = filter_masks(snapshot, request)
@@ -126,7 +123,6 @@ def search(
         ),
         write_cursor(request, offset + request.n) if more and fallback is None else None,
         matches,
-        round((time.perf_counter() - started) * 1000, 2),
     )
 
 

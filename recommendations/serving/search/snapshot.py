@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from recommendations.engine.text_search import Documents, TextIndex
 from recommendations.engine.text_search.synonyms import terms_of
+from recommendations.serving.catalogue import Catalogue
+from recommendations.serving.loading import Loaded
 from recommendations.serving.search.attributes import Attributes
 from recommendations.serving.search.names import Names
 from recommendations.serving.search.products import Read
-from recommendations.serving.search.shelf import Shelf
 from recommendations.serving.search.synonym_table import SynonymTable
 from recommendations.training.artifacts import Artifact
 
@@ -127,18 +128,24 @@ class Levels:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """there: the row in the shelf of each row of texts, -1 for a product that it does not know; here: the other way round."""
+    """there: the row in the catalogue of each row of texts, -1 for a product that it does not know; here: the other way round.
+
+    loaded: what serves beside the catalogue.
+    """
 
     texts: Texts
-    shelf: Shelf
+    loaded: Loaded
     there: npt.NDArray[np.int32]
     here: npt.NDArray[np.int32]
     levels: Levels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
 
     @classmethod
-    def of(cls, texts: Texts, shelf: Shelf, synonyms: SynonymTable, *, before: "Snapshot | None" = None) -> "Snapshot":
+    def of(
+        cls, texts: Texts, loaded: Loaded, synonyms: SynonymTable, *, before: "Snapshot | None" = None
+    ) -> "Snapshot":
         """before: the one to be replaced; what it has is not looked up again."""
+        shelf = loaded.catalogue
         n, ids = len(texts), list(shelf.product_ids)
         levels = before.levels if before is not None else Levels([], [])
         if (
@@ -149,7 +156,7 @@ class Snapshot:
             levels = Levels.of(shelf.categories)
         same = before is not None and before.shelf is shelf and before.texts.names.base is texts.names.base
         if before is not None and same and len(before.there) == n and len(before.here) == len(ids):
-            return cls(texts, shelf, before.there, before.here, levels, synonyms)
+            return cls(texts, loaded, before.there, before.here, levels, synonyms)
         there, here = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             there[: len(before.there)], here[: len(before.here)] = before.there, before.here
@@ -159,7 +166,11 @@ class Snapshot:
         here[missing] = texts.names.numbers([ids[row] for row in missing.tolist()])
         known = missing[here[missing] >= 0]
         there[here[known]] = known
-        return cls(texts, shelf, there, here, levels, synonyms)
+        return cls(texts, loaded, there, here, levels, synonyms)
+
+    @property
+    def shelf(self) -> Catalogue:
+        return self.loaded.catalogue
 
     def shelf_rows(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         return self.there[rows]
