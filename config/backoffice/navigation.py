@@ -67,6 +67,8 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         _("Recommendations"),
         [
             ListOf("serving.Preview", "preview"),
+            Page("admin:serving_search_preview", _("Search preview"), "search", "training.view_modelversion"),
+            ListOf("serving.Synonym", "compare_arrows"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],

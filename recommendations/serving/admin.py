@@ -12,8 +12,11 @@ from unfold.decorators import display
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
 from recommendations.serving import admin_views
 from recommendations.serving.models import NAMES, Preview, ScenarioSettings
+from recommendations.serving.search import admin as search_admin
 from recommendations.training.models import ModelVersion
 from recommendations.training.names import algorithm_name
+
+__all__ = ["search_admin"]  # registers what search has in the back office
 
 
 @admin.register(Preview)

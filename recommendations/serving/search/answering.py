@@ -15,7 +15,7 @@ from recommendations.serving.answers import ReasonJSON
 from recommendations.serving.loading import Loaded
 from recommendations.serving.request import make_recommendation_id
 from recommendations.serving.search.facets import Facets, Value
-from recommendations.serving.search.parsing import SearchRequest, parse
+from recommendations.serving.search.parsing import SearchRequest, Sort, parse
 from recommendations.serving.search.personal import person_scores, popularity
 from recommendations.serving.search.refreshing import Searcher, searcher
 from recommendations.serving.search.rules import Rules
@@ -113,7 +113,8 @@ def found_for(
     """The search of the request with everything that is known of whoever asks. Errors: as `answer_bytes`."""
     snapshot = source.current(now=now)
     started = time.perf_counter()
-    with person_scores(request=request, loaded=snapshot.loaded, now=now, recently=recently) as scores:
+    asking = request if request.sort == Sort.RELEVANCE else replace(request, personalised=False)
+    with person_scores(request=asking, loaded=snapshot.loaded, now=now, recently=recently) as scores:
         found = search(
             request,
             snapshot=snapshot,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ MOST_VALUES = 30
 PRICE_RANGES = 5
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 CENT = 0.01
+MOST_LOOKED_AT = 5000  # prices from which the ends are chosen
 
 type Rows = npt.NDArray[np.int32]
 
@@ -82,16 +84,16 @@ def price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
     known = prices[np.isfinite(prices)]
     if len(known) < 2:
         return []
-    cuts = np.quantile(known, np.arange(1, PRICE_RANGES) / PRICE_RANGES)
+    sample = known[:: len(known) // MOST_LOOKED_AT + 1]
+    cuts = np.quantile(sample, np.arange(1, PRICE_RANGES) / PRICE_RANGES)
     low, high = float(known.min()), float(known.max())
     edges = sorted({edge for cut in cuts.tolist() if low < (edge := nice(cut)) <= high})
     if not edges:
         return []
-    counts = np.bincount(np.searchsorted(np.array(edges) - CENT / 2, known), minlength=len(edges) + 1)
+    above = [int(np.count_nonzero(known > edge - CENT / 2)) for edge in edges]
+    counts = [more - fewer for more, fewer in pairwise([len(known), *above, 0])]
     lows, highs = [None, *edges], [*(round(edge - CENT, 2) for edge in edges), None]
-    return [
-        PriceRange(start, end, count) for start, end, count in zip(lows, highs, counts.tolist(), strict=True) if count
-    ]
+    return [PriceRange(start, end, count) for start, end, count in zip(lows, highs, counts, strict=True) if count]
 
 
 def nice(value: float) -> float:
