@@ -323,8 +323,9 @@ class _Search:
         self.words.add(clause.term)
         for together in others:
             if len(together) == 1:
-                ranges += self.ranges(together[0], SYNONYM)
-                count += self.raise_ranges(ranges[-1:])
+                same = self.ranges(together[0], SYNONYM)
+                count += self.raise_ranges(same)
+                ranges += same
                 self.words.add(together[0])
             else:
                 count += self.raise_together(together)
