@@ -144,6 +144,7 @@ class Searcher:
         """Everything read anew and saved; None while another process does that."""
         try:
             with exclusive(LOCK):
+                self.counted_at = time.monotonic()
                 texts = Texts.empty()
                 for read in read_products():
                     texts = texts.with_read(read, pause=breathe)

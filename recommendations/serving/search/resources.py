@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from import_export import fields, resources, widgets
 from import_export.instance_loaders import BaseInstanceLoader
@@ -54,7 +55,6 @@ class SynonymResource(resources.ModelResource):
         export_order = COLUMNS
         import_id_fields = ("terms", "language")
         instance_loader_class = SynonymLoader
-        clean_model_instances = True
         use_bulk = True
         batch_size = 1000
         skip_unchanged = True
@@ -64,8 +64,15 @@ class SynonymResource(resources.ModelResource):
     def validate_instance(
         self, instance: Synonym, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
     ) -> None:
-        """Rows of one file are told apart by the loader; asking the database for each would be a query a row."""
-        super().validate_instance(instance, import_validation_errors, validate_unique=False)
+        """The rules of the form; those of the database would be asked for with a query a row, and `clean` says the same."""
+        errors = dict(import_validation_errors or {})
+        try:
+            instance.clean_fields(exclude={"id", *errors})
+            instance.clean()
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if errors:
+            raise ValidationError(errors)
 
     def before_save_instance(self, instance: Synonym, row: Any, **kwargs: Any) -> None:
         # a bulk update asks no field for its automatic value
