@@ -21,9 +21,22 @@ THINGS = {
     "Office > Pens": "ballpoint pen", "Office > Notebooks": "notebook", "Toys > Puzzles": "jigsaw puzzle", "Toys > Blocks": "building blocks",
 }  # fmt: skip
 COLOURS = "black white grey red blue green yellow orange purple pink brown beige turquoise navy silver gold".split()  # noqa: SIM905
-MATERIALS = (
-    "steel glass ceramic wooden bamboo cotton linen woollen leather plastic aluminium copper silicone marble".split()
-)  # noqa: SIM905
+MATERIALS = [
+    "steel",
+    "glass",
+    "ceramic",
+    "wooden",
+    "bamboo",
+    "cotton",
+    "linen",
+    "woollen",
+    "leather",
+    "plastic",
+    "aluminium",
+    "copper",
+    "silicone",
+    "marble",
+]
 MANNERS = "compact foldable waterproof lightweight classic modern vintage premium organic adjustable portable insulated".split()  # noqa: SIM905
 SIZES = [
     "0.5 l",
@@ -41,14 +54,76 @@ SIZES = [
     "2 m",
     "set of 4",
 ]
-FILLERS = (
-    "made for every day easy to clean and built to last this one comes with a two year warranty fits any home and makes a good "
-    "present tested by hand packed without plastic ships within a day and can be returned for free"
-).split(" ")
+FILLERS = [
+    "made",
+    "for",
+    "every",
+    "day",
+    "easy",
+    "to",
+    "clean",
+    "and",
+    "built",
+    "to",
+    "last",
+    "this",
+    "one",
+    "comes",
+    "with",
+    "a",
+    "two",
+    "year",
+    "warranty",
+    "fits",
+    "any",
+    "home",
+    "and",
+    "makes",
+    "a",
+    "good",
+    "present",
+    "tested",
+    "by",
+    "hand",
+    "packed",
+    "without",
+    "plastic",
+    "ships",
+    "within",
+    "a",
+    "day",
+    "and",
+    "can",
+    "be",
+    "returned",
+    "for",
+    "free",
+]
 HEADS, TAILS = (
-    "Al Bre Cor Dan El Fin Gar Hel Is Jun Kal Lor Mar Nor Ol Per Quin Ros Sol Tor".split(),
-    "va den mar lo rix sa ton vik na rel".split(),
-)  # noqa: SIM905
+    [
+        "Al",
+        "Bre",
+        "Cor",
+        "Dan",
+        "El",
+        "Fin",
+        "Gar",
+        "Hel",
+        "Is",
+        "Jun",
+        "Kal",
+        "Lor",
+        "Mar",
+        "Nor",
+        "Ol",
+        "Per",
+        "Quin",
+        "Ros",
+        "Sol",
+        "Tor",
+    ],
+    ["va", "den", "mar", "lo", "rix", "sa", "ton", "vik", "na", "rel"],
+)
 
 事物 = {
     "厨房 > 水壶": "电热水壶", "厨房 > 茶具": "紫砂茶壶", "厨房 > 锅具": "不粘平底锅", "厨房 > 杯子": "保温杯", "家居 > 灯具": "护眼台灯",

@@ -98,7 +98,9 @@ def joined_choices(told: pa.Table) -> Iterator[JudgedSearch]:
     for search, products in zip(last[places].tolist(), told["product_ids"].take(places).to_pylist(), strict=True):
         chosen.setdefault(search, set()).update(products or ())
     kept = [search for search, products in chosen.items() if products]
-    columns = told.select(["typed", "user_id", "anonymous_id", "occurred_at"]).take(np.array(kept, np.int64)).to_pylist()
+    columns = (
+        told.select(["typed", "user_id", "anonymous_id", "occurred_at"]).take(np.array(kept, np.int64)).to_pylist()
+    )
     for search, row in zip(kept, columns, strict=True):
         query = (row["typed"] or "").replace("\x00", " ").strip()
         if 0 < len(query) <= LONGEST_QUERY:
