@@ -67,8 +67,11 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         _("Recommendations"),
         [
             ListOf("serving.Preview", "preview"),
+            ListOf("serving.ScenarioSettings", "grid_view"),
             ListOf("merchandising.Rule", "rule_settings"),
             ListOf("serving.PerformanceDay", "query_stats"),
+            Page("admin:serving_search_preview", _("Search preview"), "search", "training.view_modelversion"),
+            ListOf("serving.Synonym", "compare_arrows"),
             ListOf("training.ModelVersion", "model_training"),
             ListOf("training.EvaluationRun", "leaderboard"),
         ],

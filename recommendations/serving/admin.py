@@ -21,8 +21,11 @@ from recommendations.serving.models import (
     ScenarioSettings,
 )
 from recommendations.serving.rule_preview_page import rule_preview_page
+from recommendations.serving.search import admin as search_admin
 from recommendations.training.models import ModelVersion
 from recommendations.training.names import algorithm_name
+
+__all__ = ["search_admin"]  # registers what search has in the back office
 
 
 @admin.register(Preview)

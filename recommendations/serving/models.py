@@ -14,6 +14,7 @@ from recommendations.serving.impressions.models import (
     PositionBias,
     PositionBiasRun,
 )
+from recommendations.serving.search.models import Synonym
 from recommendations.training.models import ModelVersion
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PositionBiasRun",
     "Preview",
     "ScenarioSettings",
+    "Synonym",
 ]
 
 NAMES = {

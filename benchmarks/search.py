@@ -1,0 +1,275 @@
+"""Search over made-up products beside PostgreSQL's full-text search with pg_trgm over the same, on a server of their own.
+
+SIMULATED: products are made of a small vocabulary (`made_products.py`), and each query is made of the title of one of them by
+leaving words out, cutting the last one off or misspelling one; hit@1, hit@10 and MRR (of 10) say how often that product comes back.
+Several products may answer a query as well, for both searches alike. No parameter of the search was chosen by these figures.
+
+Times are of one thread, from the parameters to the bytes of the answer, with facets, the order of a person and popularity, 20
+products a page; cpu_ figures leave out what else the machine did; broad_ ones are of queries that thousands of products answer;
+update_ms is from the change of one title in the database until it is found, without the second between two looks.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.made_products import Made, known_items, make_products
+from config.embedded import EmbeddedServers
+
+TIMED = 3000
+PEER_TIMED = 100
+SCHEMA = """
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE TABLE peer AS
+SELECT product_id, title,
+       setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', brand), 'B') ||
+       setweight(to_tsvector('english', coalesce((SELECT path FROM catalog_category c WHERE c.id = category_id), '')), 'C') ||
+       setweight(to_tsvector('english', description), 'D') AS words
+FROM catalog_product;
+CREATE INDEX ON peer USING gin (words);
+CREATE INDEX ON peer USING gin (title gin_trgm_ops);
+ANALYZE peer;
+"""
+# all words, the last one as a beginning; where that finds fewer than ten, the most alike titles as well
+BY_WORDS = """
+SELECT product_id FROM peer, to_tsquery('english', %(all)s) q
+WHERE words @@ q ORDER BY ts_rank_cd(words, q) DESC, product_id LIMIT 10
+"""
+BY_LIKENESS = "SELECT product_id FROM peer WHERE %(q)s <%% title ORDER BY %(q)s <<-> title, product_id LIMIT 10"
+
+
+def main() -> None:
+    arguments = parse()
+    with tempfile.TemporaryDirectory(prefix="perennial-search-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        servers = EmbeddedServers(folder / "var", say=say)
+        try:
+            addresses = servers.ensure(postgres=True, valkey=True)
+            os.environ |= {
+                "DATABASE_URL": str(addresses.postgres),
+                "VALKEY_URL": str(addresses.valkey),
+                "PERENNIAL_VAR": str(folder / "var"),
+                "DJANGO_SETTINGS_MODULE": "config.settings",
+            }
+            print(json.dumps(measure(arguments), ensure_ascii=False))
+        finally:
+            servers.release()
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--products", type=int, default=100_000)
+    parser.add_argument("--queries", type=int, default=400, help="of each kind")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.products < 100 or arguments.queries < 10:
+        parser.error("--products must be at least 100 and --queries at least 10")
+    return arguments
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    say(f"making {arguments.products:,} products")
+    products = make_products(arguments.products, seed=arguments.seed)
+    store(products)
+    items = known_items(products, each=arguments.queries, seed=arguments.seed + 1)
+    line = ours(products, items) | peers(items)
+    return line | {
+        "products": arguments.products,
+        "queries_of_a_kind": arguments.queries,
+        "processors": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "notes": "SIMULATED products and queries (benchmarks/made_products.py); hit@1 and so on are of the one product whose title a query "
+        "was made of; one thread, from parameters to bytes, facets and personal order on; pg: to_tsquery('english') over weighted columns, "
+        "then pg_trgm word similarity where that finds fewer than ten, without facets",
+    }
+
+
+def store(products: Sequence[Made]) -> None:
+    from catalog.upsert import upsert_products
+
+    for start in range(0, len(products), 1000):
+        items = [{**one.fields, "price": str(one.fields["price"])} for one in products[start : start + 1000]]
+        upsert_products(items=items, at=datetime.now(UTC), currency="EUR")
+
+
+def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+    from catalog.models import Product
+    from recommendations.engine import IdMap
+    from recommendations.serving.catalogue import Catalogue
+    from recommendations.serving.loading import Loaded, loader
+    from recommendations.serving.search import refreshing
+    from recommendations.serving.search.parsing import parse as parse_search
+    from recommendations.serving.search.refreshing import Searcher
+    from recommendations.serving.search.search import search
+
+    refreshing.LOOK_EVERY_SECONDS = 3600.0
+    loader.loaded = Loaded("", None, Catalogue(IdMap.of([]), more=len(products)))
+    loader.look(now=datetime.now(UTC))
+    before = resident_mb()
+    source = Searcher(background=False)
+    started = time.perf_counter()
+    snapshot = source.current(now=datetime.now(UTC))
+    build_s = time.perf_counter() - started
+    say(f"built in {build_s:.1f} s, {snapshot.texts.megabytes:.0f} MB")
+    shelf, chance = snapshot.shelf, np.random.default_rng(5)
+    wishes = chance.random(shelf.n).astype(np.float32) ** 8
+    liked = chance.random(shelf.n).astype(np.float32) ** 8
+
+    def found(q: str, **more: str) -> list[str]:
+        page = search(parse_search({"q": q, "n": "10", **more}), snapshot=source.current(now=datetime.now(UTC)))
+        return [page.snapshot.shelf.product_ids[hit.row] for hit in page.hits]
+
+    queries = [query for pairs in items.values() for query, _ in pairs]
+    mixed = [queries[place] for place in chance.integers(len(queries), size=TIMED).tolist()]
+    broad = ["", "kettle", "blue", "steel", "steel kettle", "b", "耳机", "保温杯", "黑色", "made for every day"] * (
+        TIMED // 30
+    )
+    times, cpu = timed(source, mixed, wishes, liked)
+    broad_times, broad_cpu = timed(source, broad, wishes, liked)
+    figures = {f"{kind}_{name}": value for kind, pairs in items.items() for name, value in judged(pairs, found).items()}
+    after = resident_mb()
+    refreshing.LOOK_EVERY_SECONDS = -1.0
+    updates = []
+    for number in range(20):
+        Product.objects.filter(product_id=f"made-{number}").update(title=f"Zyxwv{number}", updated_at=datetime.now(UTC))
+        started = time.perf_counter()
+        assert found(f"zyxwv{number}")[:1] == [f"made-{number}"]
+        updates.append((time.perf_counter() - started) * 1000)
+    return {
+        **{f"p{share}_ms": percentile(times, share) for share in (50, 95, 99)},
+        **{f"broad_p{share}_ms": percentile(broad_times, share) for share in (50, 95, 99)},
+        "cpu_p99_ms": percentile(cpu, 99),
+        "broad_cpu_p99_ms": percentile(broad_cpu, 99),
+        "queries_per_s": round(len(times) / (sum(times) / 1000)),
+        "build_s": round(build_s, 2),
+        "update_ms": round(float(np.median(updates)), 1),
+        "index_mb": round(snapshot.texts.megabytes, 1),
+        "worker_mb": round(after - before, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        **figures,
+    }
+
+
+def timed(
+    source: Any, queries: Sequence[str], wishes: np.ndarray, liked: np.ndarray
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of each query, by the clock and of this thread's processor time; a tenth of them first, untimed."""
+    import msgspec
+
+    from recommendations.serving.search.answering import shown
+    from recommendations.serving.search.parsing import parse as parse_search
+    from recommendations.serving.search.search import search
+
+    encoder, now = msgspec.json.Encoder(), datetime.now(UTC)
+
+    def once(q: str) -> tuple[float, float]:
+        started, cpu = time.perf_counter(), time.thread_time()
+        page = search(
+            parse_search({"q": q, "n": "20"}, language="en"),
+            snapshot=source.current(now=now),
+            person_scores=lambda rows: wishes[rows],
+            popularity=lambda rows: liked[rows],
+        )
+        encoder.encode(shown(page, recommendation_id="made-up"))
+        return (time.perf_counter() - started) * 1000, (time.thread_time() - cpu) * 1000
+
+    for q in queries[: len(queries) // 10]:
+        once(q)
+    taken = [once(q) for q in queries]
+    return [wall for wall, _ in taken], [cpu for _, cpu in taken]
+
+
+def peers(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        started = time.perf_counter()
+        cursor.execute(SCHEMA)
+        built = time.perf_counter() - started
+        cursor.execute("SELECT pg_total_relation_size('peer') / 1e6")
+        size = float(cursor.fetchone()[0])
+        say(f"PostgreSQL's built in {built:.1f} s")
+
+        def found(q: str) -> list[str]:
+            words = ["".join(letter for letter in word if letter.isalnum() or letter == ".") for word in q.split()]
+            words = [word for word in words if word]
+            rows: list[str] = []
+            if words:
+                joined = " & ".join([*(f"'{word}'" for word in words[:-1]), f"'{words[-1]}':*"])
+                cursor.execute(BY_WORDS, {"all": joined})
+                rows = [row[0] for row in cursor.fetchall()]
+            if len(rows) < 10:
+                cursor.execute(BY_LIKENESS, {"q": q})
+                rows += [row[0] for row in cursor.fetchall() if row[0] not in rows]
+            return rows[:10]
+
+        figures: dict[str, Any] = {}
+        times: list[float] = []
+        for kind, pairs in items.items():
+            for query, _ in pairs[:3]:
+                found(query)
+
+            def one(query: str) -> list[str]:
+                started = time.perf_counter()
+                rows = found(query)
+                times.append((time.perf_counter() - started) * 1000)
+                return rows
+
+            figures |= {f"pg_{kind}_{name}": value for name, value in judged(pairs[:PEER_TIMED], one).items()}
+            say(f"PostgreSQL, {kind}: {figures}")
+    return {
+        **{f"pg_p{share}_ms": percentile(times, share) for share in (50, 95, 99)},
+        "pg_build_s": round(built, 2),
+        "pg_mb": round(size, 1),
+        **figures,
+    }
+
+
+def judged(pairs: Sequence[tuple[str, str]], found: Callable[[str], list[str]]) -> dict[str, float]:
+    """hit@1, hit@10 and the mean reciprocal rank in the first ten."""
+    places = []
+    for query, wanted in pairs:
+        rows = found(query)[:10]
+        places.append(rows.index(wanted) + 1 if wanted in rows else 0)
+    ranks = np.array(places or [0])
+    reciprocal = np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
+    return {
+        "hit@1": round(float((ranks == 1).mean()), 4),
+        "hit@10": round(float((ranks > 0).mean()), 4),
+        "mrr": round(float(reciprocal.mean()), 4),
+    }
+
+
+def percentile(times: Sequence[float], share: int) -> float:
+    return round(float(np.percentile(times, share)), 2)
+
+
+def resident_mb() -> float:
+    import psutil
+
+    return psutil.Process().memory_info().rss / 1e6
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""A part of an index: terms, and for each the documents that hold it with how well they do. Never changed once made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from recommendations.engine.ids import IdMap
+from recommendations.engine.text_search import kernels
+from recommendations.engine.text_search.documents import FIELDS, Documents
+from recommendations.engine.text_search.tokens import BREAK, RUN, document_terms, length, normal
+from recommendations.engine.text_search.vocabulary import Vocabulary, frozen
+
+K1 = 1.2  # how soon more of a word counts little more
+AT_ONCE, BLOCK = 2000, 20_000  # documents whose texts are taken apart, whose terms are counted together
+MOST_CHARACTERS = 2000  # of a text; what comes later is hardly what a product is
+
+type Pivots = Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """Postings of term t: docs[indptr[t]…indptr[t + 1]] (rows of the index, rising) and their impacts.
+
+    The impact is BM25F's saturated frequency, f / (k1 + f) in 65,535ths with
+    f = Σ over fields of weight · count / (1 − b + b · length / pivot),
+    pivot the mean length of the field's texts: S. Robertson, H. Zaragoza, M. Taylor, "Simple BM25 extension to multiple weighted
+    fields" (CIKM 2004); S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework" (2009), section 3.6.
+    keys are the outside names of documents, key_rows[key_indptr[k]…key_indptr[k + 1]] the rows that go by key k.
+    """
+
+    PARTS: ClassVar[tuple[str, ...]] = ("indptr", "docs", "impacts", "key_indptr", "key_rows")
+
+    vocabulary: Vocabulary
+    indptr: npt.NDArray[np.int64]
+    docs: npt.NDArray[np.int32]
+    impacts: npt.NDArray[np.uint16]
+    keys: IdMap
+    key_indptr: npt.NDArray[np.int64]
+    key_rows: npt.NDArray[np.int32]
+
+    def rows_of_key(self, key: str) -> npt.NDArray[np.int32]:
+        place = self.keys.row(key) if len(self.keys) else -1
+        return self.key_rows[self.key_indptr[place] : self.key_indptr[place + 1]] if place >= 0 else self.key_rows[:0]
+
+    @cached_property
+    def megabytes(self) -> float:
+        return sum(array.nbytes for array in self.arrays().values()) / 1e6
+
+    def arrays(self) -> dict[str, npt.NDArray]:
+        """Everything needed to have the same segment again."""
+        own = {name: getattr(self, name) for name in self.PARTS}
+        terms = {f"vocabulary.{name}": getattr(self.vocabulary, name) for name in Vocabulary.PARTS}
+        return own | terms | {f"keys.{name}": array for name, array in self.keys.arrays().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray]) -> "Segment":
+        """The segment of `arrays()`; memory-mapped arrays stay so."""
+        return cls(
+            vocabulary=Vocabulary(*(frozen(arrays[f"vocabulary.{name}"]) for name in Vocabulary.PARTS)),
+            keys=IdMap.from_arrays({name: arrays[f"keys.{name}"] for name in IdMap.PARTS}),
+            **{name: frozen(arrays[name]) for name in cls.PARTS},
+        )
+
+
+class _Runs(dict[str, int]):
+    """A number for each different run of the texts, and its terms; filled as runs are looked up."""
+
+    def __init__(self) -> None:
+        super().__init__({BREAK: 0})
+        self.term_numbers: dict[str, int] = {}
+        self.terms: list[int] = []  # of all runs, one after the other
+        self.ends: list[int] = [0]
+        self.lengths: list[float] = [0.0]
+
+    def __missing__(self, run: str) -> int:
+        number = self[run] = len(self.ends)
+        self.terms += [self.term_numbers.setdefault(term, len(self.term_numbers)) for term in document_terms(run)]
+        self.ends.append(len(self.terms))
+        self.lengths.append(length(run))
+        return number
+
+    def frozen(self) -> "_Terms":
+        ends = np.array(self.ends, np.int64)
+        starts = np.concatenate([[0], ends[:-1]])
+        return _Terms(starts, ends - starts, np.array(self.terms, np.int32), np.array(self.lengths))
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """Run r has the terms terms[starts[r]…starts[r] + counts[r]] and makes a text longer by lengths[r]."""
+
+    starts: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.float64]
+
+    def entries(
+        self, number: npt.NDArray[np.int32], doc: npt.NDArray[np.int32], norm: npt.NDArray[np.float32], start: int
+    ) -> "Entries":
+        """Of BLOCK documents from `start` on: the terms of their runs, each with its document (from 0) and what it is worth there."""
+        first, last = np.searchsorted(doc, [start, start + BLOCK])
+        run, place = number[first:last], doc[first:last]
+        counts = self.counts[run]
+        inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        terms = self.terms[np.repeat(self.starts[run], counts) + inside]
+        return terms, np.repeat(place - np.int32(start), counts), np.repeat(norm[place], counts)
+
+
+def build(
+    documents: Documents,
+    rows: npt.NDArray[np.int32],
+    *,
+    n: int,
+    pivots: Pivots | None = None,
+    pause: Callable[[], None] = lambda: None,
+) -> tuple[Segment, Pivots]:
+    """The segment of documents at the given rows of an index of n, and the pivots it was made with: the mean lengths by default.
+
+    pause is called between pieces of a few milliseconds.
+    """
+    known = _Runs()
+    fields = [name for name in FIELDS if name in documents.texts]
+    found: dict[str, list[Numbered]] = {name: [] for name in fields}
+    for place, part in enumerate(documents.parts(AT_ONCE)):
+        for name in fields:
+            numbers, docs = _numbered(part.texts[name], known)
+            found[name].append((numbers, docs + np.int32(place * AT_ONCE)))
+            pause()
+    held = {
+        name: tuple(np.concatenate(columns) for columns in zip(*found[name], strict=True))
+        for name in fields
+        if found[name]
+    }
+    known_runs = known.frozen()
+    used: dict[str, float] = dict(pivots or {})
+    norms: dict[str, npt.NDArray[np.float32]] = {}
+    for name, (number, doc) in held.items():
+        total = np.bincount(doc, weights=known_runs.lengths[number], minlength=len(documents))
+        if name not in used:
+            used[name] = float(total[total > 0].mean()) if (total > 0).any() else 1.0
+        field = FIELDS[name]
+        norms[name] = (field.weight / (1 - field.b + field.b * total / used[name])).astype(np.float32)
+    parts: list[Postings] = []
+    for start in range(0, len(documents), BLOCK):
+        entries = [known_runs.entries(number, doc, norms[name], start) for name, (number, doc) in held.items()]
+        parts.append(_postings(entries, rows[start : start + BLOCK], n_terms=len(known.term_numbers)))
+        pause()
+    keys = [(normal(key.strip()), row) for row, own in zip(rows.tolist(), documents.keys, strict=True) for key in own]
+    pause()
+    texts = list(known.term_numbers)
+    return assemble([(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]), used
+
+
+type Numbered = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # runs, and the document of each
+type Entries = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]  # terms, documents, worths
+
+
+def _numbered(column: Sequence[str], known: _Runs) -> Numbered:
+    """The runs of all texts as numbers, and the place of the text that each is of."""
+    whole = BREAK.join([text[:MOST_CHARACTERS].replace(BREAK, " ") for text in column])
+    numbers = np.array(list(map(known.__getitem__, RUN.findall(normal(whole)))), np.int32)
+    breaks = numbers == 0
+    return numbers[~breaks], np.cumsum(breaks, dtype=np.int32)[~breaks]
+
+
+def _postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_terms: int) -> "Postings":
+    """What the fields of some documents give to their terms, summed and made impacts of."""
+    terms, docs, worths = (np.concatenate(columns) for columns in zip(*entries, strict=True))
+    summed = csr_matrix((worths, (terms, docs)), shape=(n_terms, len(rows)))
+    frequency = summed.data.astype(np.float64)
+    impacts = np.maximum(np.rint(frequency / (K1 + frequency) * 65_535), 1).astype(np.uint16)
+    return summed.indptr, rows[summed.indices], impacts
+
+
+type Postings = tuple[npt.NDArray[np.integer], npt.NDArray[np.int32], npt.NDArray[np.uint16]]
+
+
+def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[tuple[str, int]]) -> Segment:
+    """One segment of the postings (indptr, docs, impacts by the part's own terms) of parts that share no document.
+
+    Terms that no document holds are left out.
+    """
+    every = sorted({term for texts, (indptr, _, _) in parts for term in _held(texts, indptr)})
+    place_of = {term: place for place, term in enumerate(every)}
+    moves = [np.fromiter((place_of.get(term, -1) for term in texts), np.int64, len(texts)) for texts, _ in parts]
+    counts = np.zeros(len(every), np.int64)
+    for places, (_, (part_indptr, _, _)) in zip(moves, parts, strict=True):
+        wanted = places >= 0
+        counts[places[wanted]] += np.diff(part_indptr)[wanted]
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    docs, impacts = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.uint16)
+    filled = indptr[:-1].copy()
+    for places, (_, (part_indptr, part_docs, part_impacts)) in zip(moves, parts, strict=True):
+        own = frozen(part_indptr.astype(np.int64)), frozen(part_docs), frozen(part_impacts)
+        kernels.scatter(places, *own, filled, docs, impacts)
+    names, inverse = IdMap.numbered([key for key, _ in keys])
+    by_key = np.argsort(inverse, kind="stable")
+    key_indptr = np.zeros(len(names) + 1, np.int64)
+    np.cumsum(np.bincount(inverse, minlength=len(names)), out=key_indptr[1:])
+    key_rows = np.array([row for _, row in keys], np.int32)[by_key]
+    return Segment(
+        Vocabulary.of(every),
+        frozen(indptr),
+        frozen(docs),
+        frozen(impacts),
+        names,
+        frozen(key_indptr),
+        frozen(key_rows),
+    )
+
+
+def _held(texts: Sequence[str], indptr: npt.NDArray[np.integer]) -> list[str]:
+    some = np.diff(indptr) > 0
+    return [text for text, held in zip(texts, some.tolist(), strict=True) if held]

@@ -1,0 +1,32 @@
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from recommendations.serving.search.evaluation import evaluate_search, searches_with_choices
+from recommendations.serving.search.refreshing import Searcher
+
+
+class Command(BaseCommand):
+    help = "Judges the search by what people chose after theirs, with and without the person's order."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--days", type=int, default=90, help="Of how many days; default: 90.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        if options["days"] < 1:
+            raise CommandError(f"--days is {options['days']}; give 1 or more.")
+        searches = searches_with_choices(since=now - timedelta(days=options["days"]), until=now)
+        if not searches:
+            raise CommandError(
+                f"The warehouse holds no search of the last {options['days']} days after which a product was chosen: send "
+                "“Products Searched” with what was typed as its query, and run `manage.py export_warehouse`. "
+                "Until then `python -m benchmarks.search` judges by made-up queries."
+            )
+        for one in evaluate_search(searches=searches, now=now, source=Searcher(background=False)):
+            figures = ", ".join(
+                f"{name} {value.value:.4f} ({value.low:.4f} – {value.high:.4f})" for name, value in one.figures.items()
+            )
+            self.stdout.write(f"{one.name}: {one.searches} searches, {figures}")

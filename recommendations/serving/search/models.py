@@ -1,0 +1,62 @@
+"""What a merchandiser tells the search."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.engine.text_search.synonyms import LONGEST_NAME, atoms_of
+
+LONGEST_TERM = 100
+
+
+def validate_words(value: str) -> None:
+    """Errors: ValidationError for a term that search could never find in a text."""
+    if not 0 < len(atoms_of(value)) <= LONGEST_NAME:
+        raise ValidationError(
+            _("%(value)s holds no word; give one or a few, such as mobile phone."), params={"value": repr(value)}
+        )
+
+
+class Synonym(models.Model):
+    """Words that customers use for the same thing; with ``replacements`` the terms mean these too, not the other way."""
+
+    terms = ArrayField(
+        models.CharField(max_length=LONGEST_TERM, validators=[validate_words]),
+        verbose_name=_("terms"),
+        help_text=_("What customers type, separated by commas: tv, television."),
+    )
+    replacements = ArrayField(
+        models.CharField(max_length=LONGEST_TERM, validators=[validate_words]),
+        verbose_name=_("also find"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "One way: whoever types a term also finds these, not the other way. Empty: all terms mean the same, both ways."
+        ),
+    )
+    language = models.CharField(
+        _("language"), max_length=10, blank=True, help_text=_("Such as en or zh; empty: for readers of every language.")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("synonym")
+        verbose_name_plural = _("synonyms")
+        ordering = ["terms", "language"]
+        constraints = [
+            models.UniqueConstraint(fields=["terms", "language"], name="serving_synonym_once"),
+            models.CheckConstraint(
+                condition=models.Q(terms__len__gte=2) | models.Q(terms__len=1, replacements__len__gte=1),
+                name="serving_synonym_says_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        arrow = f" → {', '.join(self.replacements)}" if self.replacements else ""
+        return f"{', '.join(self.terms)}{arrow}"
+
+    def clean(self) -> None:
+        if self.terms is not None and len(self.terms) < 2 and not self.replacements:
+            raise ValidationError({"terms": _("One term alone says nothing: give another, or what it also finds.")})

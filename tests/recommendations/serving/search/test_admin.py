@@ -1,0 +1,138 @@
+"""Synonyms and the search preview in the back office."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from tablib import Dataset
+
+from recommendations.serving.search.models import Synonym
+from recommendations.serving.search.refreshing import Searcher
+from recommendations.serving.search.resources import SynonymResource
+
+PREVIEW = "admin:serving_search_preview"
+
+
+@pytest.fixture
+def boss(client: Client, worker: Searcher) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("boss", password="-"))
+    return client
+
+
+def get(client: Client, name: str, **query: Any) -> str:
+    response = client.get(reverse(name), query, headers={"accept-language": "en"})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("page", ["changelist", "add", "import", "export"])
+def test_every_page_of_synonyms_answers(boss: Client, page: str, language: str) -> None:
+    Synonym.objects.create(terms=["耳麦", "耳机"])
+    Synonym.objects.create(terms=["flask"], replacements=["保温杯"])
+    response = boss.get(reverse(f"admin:serving_synonym_{page}"), headers={"accept-language": language})
+    assert response.status_code == 200
+    if page == "changelist":
+        assert "耳麦, 耳机" in response.content.decode()
+        assert "→ 保温杯" in response.content.decode()
+
+
+def test_a_synonym_is_typed_with_whatever_commas(boss: Client) -> None:
+    data = {"terms": "boiler，kettle, ; boiler", "replacements": "", "language": "", "enabled": "on"}
+    assert boss.post(reverse("admin:serving_synonym_add"), data).status_code == 302
+    assert Synonym.objects.get().terms == ["boiler", "kettle"]
+    assert "k1" in get(boss, PREVIEW, q="boiler")
+    page = boss.get(reverse("admin:serving_synonym_change", args=[Synonym.objects.get().pk])).content.decode()
+    assert "boiler, kettle</textarea>" in page
+
+
+@pytest.mark.parametrize(
+    ("terms", "replacements", "message"),
+    [
+        ("boiler", "", "One term alone says nothing"),
+        ("!?, kettle", "", "holds no word"),
+        ("x" * 101 + ", kettle", "", "101"),
+        ("", "kettle", "required"),
+    ],
+)
+def test_what_can_say_nothing_is_refused(boss: Client, terms: str, replacements: str, message: str) -> None:
+    data = {"terms": terms, "replacements": replacements, "language": "", "enabled": "on"}
+    response = boss.post(reverse("admin:serving_synonym_add"), data, headers={"accept-language": "en"})
+    assert response.status_code == 200
+    assert message in response.content.decode()
+    assert not Synonym.objects.exists()
+
+
+def test_the_database_holds_to_it_too(db: None) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Synonym.objects.create(terms=["alone"])
+    Synonym.objects.create(terms=["a", "b"])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Synonym.objects.create(terms=["a", "b"])
+    with pytest.raises(ValidationError):
+        Synonym(terms=["alone"]).full_clean()
+
+
+def test_synonyms_are_switched_off_and_on(boss: Client) -> None:
+    synonym = Synonym.objects.create(terms=["boiler", "kettle"])
+    for action, enabled in (("disable", False), ("enable", True)):
+        boss.post(reverse("admin:serving_synonym_changelist"), {"action": action, "_selected_action": [synonym.pk]})
+        synonym.refresh_from_db()
+        assert synonym.enabled is enabled
+        assert ("boiler" in get(boss, PREVIEW, q="boiler")) is True
+        assert ("Nothing was found" in get(boss, PREVIEW, q="boiler")) is not enabled
+
+
+def test_synonyms_are_imported_and_exported(db: None, django_assert_max_num_queries: Any) -> None:
+    Synonym.objects.create(terms=["tv", "television"], enabled=False)
+    rows = Dataset(headers=["terms", "replacements", "language", "enabled"])
+    rows.append(["tv|television", "", "", "1"])
+    rows.append(["flask", "保温杯|thermos", "zh", "1"])
+    for number in range(20):
+        rows.append([f"word{number}|other{number}", "", "", "1"])
+    with django_assert_max_num_queries(12):
+        result = SynonymResource().import_data(rows, raise_errors=True)
+    assert (result.totals["new"], result.totals["update"]) == (21, 1)
+    assert Synonym.objects.get(terms=["tv", "television"]).enabled
+    flask = Synonym.objects.get(language="zh")
+    assert (flask.terms, flask.replacements) == (["flask"], ["保温杯", "thermos"])
+    exported = SynonymResource().export()
+    assert ["flask", "保温杯|thermos", "zh", "1"] in [[str(value) for value in row] for row in exported]
+    again = SynonymResource().import_data(exported, raise_errors=True)
+    assert again.totals["skip"] == 22
+
+
+def test_a_row_that_says_nothing_is_refused_by_its_field(db: None) -> None:
+    rows = Dataset(["alone", "", "", "1"], headers=["terms", "replacements", "language", "enabled"])
+    result = SynonymResource().import_data(rows)
+    assert "terms" in result.invalid_rows[0].error_dict
+
+
+def test_the_preview_shows_how_each_product_came_to_its_place(boss: Client) -> None:
+    page = get(boss, PREVIEW, q="red kettles", personalised="on")
+    assert "3 products found" in page
+    assert ">Red</mark>" in page
+    assert ">kettle</mark>" in page
+    assert "all words" in page
+    assert "some words" in page
+    corrected = get(boss, PREVIEW, q="ketle")
+    assert "<strong>kettle</strong>" in corrected
+    nothing = get(boss, PREVIEW, q="<b>xylophone")
+    assert "Nothing was found" in nothing
+    assert "?terms=%3Cb%3Exylophone" in nothing
+    assert "<b>xylophone" not in nothing
+    assert "12" in get(boss, PREVIEW) or "10 products found" in get(boss, PREVIEW)
+
+
+def test_the_preview_is_for_whoever_may_ask_for_recommendations(client: Client, worker: Searcher) -> None:
+    user = get_user_model().objects.create_user("mia", password="-", is_staff=True)
+    client.force_login(user)
+    assert client.get(reverse(PREVIEW)).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
+    assert "Search preview" in get(client, PREVIEW)
+    assert reverse(PREVIEW) in client.get(reverse("admin:index")).content.decode()
