@@ -1,0 +1,80 @@
+// Asks the public API, as the shop's visitor and in the page's language, and remembers the cards of what it was shown.
+
+import { settled } from "./events.js"
+import { person } from "./person.js"
+import { shop } from "./shop.js"
+import { ofThisTab } from "./storage.js"
+
+const TIMEOUT = 8000
+const MOST_CARDS = 400
+const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message)
+    this.status = status
+  }
+}
+
+async function get(path, parameters, signal) {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
+  }
+  const timeout = AbortSignal.timeout(TIMEOUT)
+  let answer
+  try {
+    answer = await fetch(`/api/v1/${path}?${query}`, {
+      headers: { Authorization: `Bearer ${shop.publishable_key}`, "Accept-Language": shop.language },
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new ApiError(0, String(error))
+  }
+  if (!answer.ok) throw new ApiError(answer.status, await answer.text())
+  const content = await answer.json()
+  rememberCards(content.items ?? [])
+  return content
+}
+
+/** Recommendations for a place of the shop; null where the server has no such place. */
+export async function recommend(scenario, parameters = {}) {
+  await settled()
+  try {
+    return await get(`recommendations/${scenario}/`, { ...person.identity, ...parameters })
+  } catch (error) {
+    if (NOT_THERE.has(error.status)) return null
+    throw error
+  }
+}
+
+/** Products for words or filters; null where the server cannot search. */
+export async function search(parameters, { signal } = {}) {
+  try {
+    return await get("search/", { ...person.identity, personalised: person.personalisation !== false, ...parameters }, signal)
+  } catch (error) {
+    if (error.status === 404) return null
+    throw error
+  }
+}
+
+/** Cards by product id, in the order asked for: those seen before at once, the others from the search. */
+export async function cardsOf(productIds) {
+  const known = ofThisTab.read("cards", {})
+  const missing = productIds.filter((id) => !known[id])
+  if (missing.length) {
+    const found = await search({ product_ids: missing, n: missing.length, facets: false, in_stock: false, explain: false })
+    for (const item of found?.items ?? []) known[item.product_id] = item.product
+  }
+  return productIds.filter((id) => known[id]).map((id) => ({ product_id: id, product: known[id] }))
+}
+
+function rememberCards(items) {
+  const known = ofThisTab.read("cards", {})
+  for (const { product_id: id, product } of items) {
+    delete known[id] // the newest stand last
+    known[id] = product
+  }
+  ofThisTab.write("cards", Object.fromEntries(Object.entries(known).slice(-MOST_CARDS)))
+}
