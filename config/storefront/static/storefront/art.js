@@ -12,13 +12,13 @@ export function hash(text) {
   return (value ^ (value >>> 15)) >>> 0
 }
 
+/** By the two topmost steps of the path: what stands side by side in a shop looks alike. */
 export function hueOf(category) {
-  const [top, ...below] = (category || "").split(" > ")
-  return (hash(top) % 360) + (hash(below[0] ?? "") % 36) - 18
+  return hash((category || "").split(" > ").slice(0, 2).join(" > ")) % 360
 }
 
 export function initials(title) {
-  const words = (title || "?").match(/[\p{L}\p{N}]+/gu) ?? ["?"]
+  const words = (title || "").match(/\p{L}+/gu) ?? ["?"]
   if (/\p{Script=Han}/u.test(words[0])) return words[0].slice(0, 2)
   return (words[0][0] + (words[1]?.[0] ?? "")).toUpperCase()
 }
@@ -39,7 +39,7 @@ export function drawing(seed, category, letters) {
   const turned = `rotate(${chance % 360} 150 150)`
   return svg(
     "svg",
-    { class: "art", viewBox: "0 0 300 300", "aria-hidden": "true", focusable: "false" },
+    { class: "art", viewBox: "0 0 300 300", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true", focusable: "false" },
     svg("defs", {}, svg("linearGradient", { id: name, x1: 0, y1: 0, x2: 1, y2: 1 }, light, deep)),
     svg("rect", { width: 300, height: 300, fill: `url(#${name})` }),
     svg("g", { transform: turned, fill: "#fff" }, ...SHAPES[(chance >>> 9) % SHAPES.length]((chance >>> 13) % 60)),
