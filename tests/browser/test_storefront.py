@@ -226,6 +226,11 @@ def test_a_click_changes_the_row_of_the_page_that_one_comes_back_to(loop: Simple
     assert titles(guest.page) != before
 
 
+def kept(page: Page) -> int:
+    """How many events wait in this browser."""
+    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
+
+
 def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace, device: Any) -> None:
     guest = device()
     guest.open("/shop/account/")
@@ -248,9 +253,8 @@ def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace,
       for (let number = 0; number < 30; number += 1) track("Made", { number });
     }"""
     page.evaluate(sent)
-    kept = "Object.keys(localStorage).filter(name => name.startsWith('perennial-shop:event:')).length"
-    page.wait_for_function(f"{kept} > 0")
-    page.wait_for_function(f"{kept} === 0", timeout=20_000)
+    assert kept(page) > 0
+    wait_until(lambda: kept(page) == 0, what="the collector's receipt of all")
     made = [event["properties"]["number"] for event in stored(loop) if event["name"] == "Made"]
     assert made == list(range(30))
     guest.complaints[:] = [
@@ -262,7 +266,7 @@ def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace,
     page.evaluate("""async () => (await import("/static/storefront/events.js")).track("Made offline")""")
     expect(page.locator("[data-offline]")).to_be_visible()
     page.context.set_offline(False)
-    page.wait_for_function(f"{kept} === 0", timeout=20_000)
+    wait_until(lambda: kept(page) == 0, what="the collector's receipt")
     assert len([event for event in stored(loop) if event["name"] == "Made offline"]) == 1
     guest.complaints[:] = [text for text in guest.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
 

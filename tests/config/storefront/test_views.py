@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,8 @@ def demo(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=PAGES)
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield reverse(f"shop:{request.param}")
+def address(request: pytest.FixtureRequest) -> str:
+    return reverse(f"shop:{request.param}")
 
 
 def given_to(page: str) -> dict[str, Any]:
