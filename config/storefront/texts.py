@@ -63,7 +63,7 @@ def texts() -> dict[str, str]:
         "trouble": _("This could not be loaded."),
         "try_again": _("Try again"),
         "why": _("Why this?"),
-        "why_fallback": _("{fallback}, as there was nothing closer to say"),
+        "why_fallback": _("{fallback}, in place of {scenario}"),
         "why_model": _("Model"),
         "why_named": _("Why is {title} shown?"),
         "why_place": _("Row"),

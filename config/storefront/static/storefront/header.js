@@ -7,6 +7,7 @@ import { page, waiting } from "./events.js"
 import { person } from "./person.js"
 import { reloadRows } from "./row.js"
 import { formatMoney, formatNumber, pageAddress, plural, t } from "./shop.js"
+import { suggested } from "./suggested.js"
 import { productClicked } from "./tracking.js"
 
 const PAUSE = 120 // milliseconds without a key before suggestions are asked for
@@ -82,14 +83,14 @@ class Suggestions {
     if (q.length < 2) return this.close()
     this.request = new AbortController()
     try {
-      this.show(await search({ q, n: 6, facets: false, explain: false }, { signal: this.request.signal }))
+      this.show(await search({ q, n: 6, facets: false, explain: false, strict: true }, { signal: this.request.signal }))
     } catch (error) {
       if (error.name !== "AbortError") this.close() // Enter still searches
     }
   }
 
   show(found) {
-    const words = (found?.suggestions ?? []).slice(0, 4).map((text) => this.option(pageAddress("search", { q: text }), text, ""))
+    const words = suggested(found).slice(0, 4).map(({ text, address }) => this.option(address, text, ""))
     const products = (found?.items ?? []).map((item) => {
       const price = formatMoney(item.product.price, item.product.currency)
       const address = pageAddress("product", { id: item.product_id })

@@ -45,7 +45,7 @@ async function showNamed(ids, list) {
 function facts(item, shown) {
   const told = [
     [t("why_place"), shown.scenario],
-    [t("why_strategy"), shown.fallback ? t("why_fallback", { fallback: shown.fallback }) : shown.strategy],
+    [t("why_strategy"), shown.fallback ? t("why_fallback", shown) : shown.strategy],
     [t("why_rank"), formatNumber(item.rank)],
     [t("why_score"), typeof item.score === "number" ? formatNumber(Number(item.score.toPrecision(3))) : ""],
     [t("why_model"), shown.model_version],

@@ -6,7 +6,8 @@ import { announce, h } from "../dom.js"
 import { page } from "../events.js"
 import "../header.js"
 import { Row } from "../row.js"
-import { formatMoney, formatNumber, pageAddress, plural, t } from "../shop.js"
+import { formatMoney, formatNumber, plural, t } from "../shop.js"
+import { suggested } from "../suggested.js"
 import { listViewed, searched } from "../tracking.js"
 
 const A_PAGE = 24
@@ -60,7 +61,7 @@ async function show() {
   list.setAttribute("aria-busy", "true")
   list.parentElement.querySelector(".trouble")?.remove()
   try {
-    const found = await search({ ...Object.fromEntries(query), n: A_PAGE, facets: true })
+    const found = await search({ ...Object.fromEntries(query), n: A_PAGE, facets: true, strict: true })
     if (number !== asked) return
     if (found === null) return showMissing()
     render(query, found)
@@ -143,17 +144,24 @@ function group(query, name, title, values) {
 }
 
 function prices(values) {
+  const query = parameters()
   const options = values.map(({ from, to, count }) => {
-    const text = to === null ? t("price_from", { price: formatMoney(from) }) : `${formatMoney(from)} – ${formatMoney(to)}`
-    const current = parameters().get("price_min") === String(from) && parameters().get("price_max") === String(to ?? "")
-    const onclick = () => go(current ? { price_min: null, price_max: null } : { price_min: String(from), price_max: to === null ? null : String(to) })
-    return h("li", {}, h("button", { type: "button", class: "facet", "aria-pressed": String(current), onclick }, h("span", {}, text), h("span", { class: "note" }, formatNumber(count))))
+    const current = query.get("price_min") === from && query.get("price_max") === to
+    const onclick = () => go(current ? { price_min: null, price_max: null } : { price_min: from, price_max: to })
+    const button = h("button", { type: "button", class: "facet", "aria-pressed": String(current), onclick }, h("span", {}, rangeText(from, to)), h("span", { class: "note" }, formatNumber(count)))
+    return h("li", {}, button)
   })
   return h("fieldset", {}, h("legend", {}, t("price")), h("ul", {}, ...options))
 }
 
+function rangeText(from, to) {
+  if (from === null) return t("price_to", { price: formatMoney(to) })
+  if (to === null) return t("price_from", { price: formatMoney(from) })
+  return `${formatMoney(from)} – ${formatMoney(to)}`
+}
+
 function renderNothing(query, found) {
-  const suggestions = (found.suggestions ?? []).map((text) => h("li", {}, h("a", { class: "chip", href: pageAddress("search", { q: text }) }, text)))
+  const suggestions = suggested(found).map(({ text, address }) => h("li", {}, h("a", { class: "chip", href: address }, text)))
   const filtered = [...query.keys()].some(isFilter)
   const clear = () => go(Object.fromEntries([...query.keys()].filter(isFilter).map((name) => [name, null])))
   nothing.querySelector("[data-help]").replaceChildren(
