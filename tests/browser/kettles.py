@@ -1,7 +1,7 @@
 """A small shop of kettles and what goes with them, with readers and gardeners beside, and a model trained on half a year of it."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -37,13 +37,19 @@ SHELVES = {
 BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfield"}
 
 
-def make_kettle_shop(now: datetime) -> dict[str, Product]:
-    """Products by title. Novels sell best; whoever buys a kettle takes tea things along; nobody buys kettles and spades at once."""
+def make_kettle_shop(
+    now: datetime, *, product_ids: Mapping[str, str] | None = None, people: str = "household"
+) -> dict[str, Product]:
+    """Products by title. Novels sell best; whoever buys a kettle takes tea things along; nobody buys kettles and spades at once.
+
+    product_ids: of titles that are not to be called after themselves. Customers are household-0…household-44: those whose number
+    can be divided by three buy kettles.
+    """
     chance = random.Random(11)
-    products = dict(make_products(chance))
+    products = dict(make_products(chance, product_ids or {}))
     customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
     Identifier.objects.bulk_create(
-        Identifier(kind="user_id", value=f"household-{person}", customer=customer)
+        Identifier(kind="user_id", value=f"{people}-{person}", customer=customer)
         for person, customer in enumerate(customers)
     )
     baskets = list(baskets_of(products, customers, now=now, chance=chance))
@@ -54,13 +60,13 @@ def make_kettle_shop(now: datetime) -> dict[str, Product]:
     return products
 
 
-def make_products(chance: random.Random) -> Iterator[tuple[str, Product]]:
+def make_products(chance: random.Random, product_ids: Mapping[str, str]) -> Iterator[tuple[str, Product]]:
     for shelf, titles in SHELVES.items():
         for title in titles:
             yield (
                 title,
                 make_product(
-                    title.lower().replace(" ", "-"),
+                    product_ids.get(title) or title.lower().replace(" ", "-"),
                     title=title,
                     category=shelf,
                     brand=BRANDS[shelf.split(" > ")[0]],

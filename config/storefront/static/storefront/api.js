@@ -26,6 +26,7 @@ async function get(path, parameters, signal) {
   try {
     answer = await fetch(`/api/v1/${path}?${query}`, {
       headers: { Authorization: `Bearer ${shop.publishable_key}`, "Accept-Language": shop.language },
+      credentials: "omit", // as the pages of a shop on another host
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
   } catch (error) {
