@@ -8,9 +8,10 @@ import { productClicked } from "./tracking.js"
 import { explain } from "./why.js"
 
 /**
- * `shown` is the answer that the item came with. A recommended item says why; `dismiss`, where it is given, takes it away for good.
+ * `shown` is the answer that the item came with. `reasoned`: whether the reason stands on the card, not only behind "why this?".
+ * `dismiss`, where it is given, takes the item away for good.
  */
-export function card(item, shown, { dismiss = null } = {}) {
+export function card(item, shown, { dismiss = null, reasoned = true } = {}) {
   const { product_id: id, product, reason } = item
   const title = product.title || id
   const tools = h("div", { class: "card-tools" })
@@ -34,7 +35,7 @@ export function card(item, shown, { dismiss = null } = {}) {
       h("span", { class: "card-title" }, title),
     ),
     h("span", { class: "card-price" }, formatMoney(product.price, product.currency) || t("no_price")),
-    reason ? h("p", { class: "card-reason" }, reason.text) : null,
+    reason && reasoned ? h("p", { class: "card-reason" }, reason.text) : null,
     tools,
   )
 }

@@ -26,15 +26,16 @@ export function icon(name) {
   return svg("svg", { class: "icon", "aria-hidden": "true" }, svg("use", { href: `#icon-${name}` }))
 }
 
-/** Says something to those who hear the page; sighted people see it for a moment as well. */
-export function announce(text) {
+/** Says something to those who hear the page; the others see it for a moment, unless they see it anyway. */
+export function announce(text, { visible = true } = {}) {
   const place = document.getElementById("said")
   place.textContent = ""
-  setTimeout(() => {
-    place.textContent = text
-  }, 50)
+  place.classList.toggle("unseen", !visible)
   clearTimeout(announce.timer)
   announce.timer = setTimeout(() => {
-    place.textContent = ""
-  }, 5000)
+    place.textContent = text // after it was empty, so that the same words are said again
+    announce.timer = setTimeout(() => {
+      place.textContent = ""
+    }, 5000)
+  }, 50)
 }

@@ -84,10 +84,10 @@ function titleOf(query) {
 
 function render(query, found) {
   cursor = found.next_cursor
-  list.replaceChildren(...found.items.map((item) => card(item, found)))
+  list.replaceChildren(...found.items.map((item) => card(item, found, { reasoned: false })))
   more.hidden = !cursor
   summary.replaceChildren(plural("products", found.total), ...corrected(found))
-  announce(plural("products", found.total))
+  announce(plural("products", found.total), { visible: false })
   renderChosen(query)
   renderFilters(query, found.facets ?? {})
   if (!found.items.length) renderNothing(query, found)
@@ -192,11 +192,11 @@ more.addEventListener("click", async () => {
     const found = await search({ ...Object.fromEntries(parameters()), n: A_PAGE, facets: false, cursor })
     if (number !== asked) return
     const first = list.children.length
-    list.append(...found.items.map((item) => card(item, found)))
+    list.append(...found.items.map((item) => card(item, found, { reasoned: false })))
     list.children[first]?.querySelector("a").focus()
     cursor = found.next_cursor
     more.hidden = !cursor
-    announce(plural("more_products", found.items.length))
+    announce(plural("more_products", found.items.length), { visible: false })
   } catch (error) {
     console.warn(error.message)
     announce(t("trouble"))
