@@ -213,7 +213,7 @@ def test_what_is_shown_and_clicked_is_told_with_its_recommendation(loop: SimpleN
     assert [product["position"] for product in products] == list(range(1, len(products) + 1))
     assert shown["recommendation_id"]
     row(guest.page, "for-you").locator(".card-link").nth(2).click()
-    guest.page.wait_for_load_state("networkidle")
+    guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
     clicked = wait_for_event(loop, "Recommendation Clicked")
     assert clicked["recommendation_id"] == shown["recommendation_id"]
     assert clicked["properties"]["product_id"] == products[2]["product_id"]
@@ -228,7 +228,7 @@ def test_a_click_changes_the_row_of_the_page_that_one_comes_back_to(loop: Simple
     guest.open("/shop/")
     before = titles(guest.page)
     row(guest.page, "for-you").locator(".card-link").nth(2).click()
-    guest.page.wait_for_load_state("networkidle")
+    guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
     guest.page.go_back(wait_until="networkidle")
     expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text("Recommended for you")
     assert titles(guest.page) != before
@@ -380,6 +380,7 @@ def test_language_is_switched_and_the_page_stays(loop: SimpleNamespace, device: 
     expect(guest.page.locator("html")).to_have_attribute("lang", "zh-Hans")
     expect(guest.page).to_have_url(re.compile(r"/shop/product/\?id=blue-kettle$"))
     expect(guest.page.locator(".product-price")).to_contain_text("US$")
+    assert titles(guest.page, "similar")
     reasons = row(guest.page, "similar").locator(".card-reason").all_inner_texts()
     assert any("相似" in reason or "购买" in reason for reason in reasons), reasons
 

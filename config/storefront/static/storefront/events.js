@@ -135,5 +135,8 @@ function sendOnLeaving() {
 }
 
 window.addEventListener("pagehide", sendOnLeaving)
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) sending = null // what was underway when the page was put away may never end
+})
 window.addEventListener("online", flush)
 if (waiting()) flush()
