@@ -318,7 +318,7 @@ def test_trouble_is_said_and_the_row_can_be_asked_for_again(loop: SimpleNamespac
     guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
     guest.open("/shop/")
     trouble = row(guest.page, "for-you").get_by_role("alert")
-    expect(trouble).to_be_visible()
+    expect(trouble).to_be_visible(timeout=15_000)  # after three tries
     guest.save("shop-trouble-en-1280", full_page=False)
     guest.page.unroute("**/recommendations/for-you/**")
     trouble.get_by_role("button", name="Try again").click()

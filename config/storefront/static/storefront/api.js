@@ -6,6 +6,9 @@ import { shop } from "./shop.js"
 import { ofThisTab } from "./storage.js"
 
 const TIMEOUT = 8000
+const PAUSES = [1000, 2000] // before a second and a third try
+const NO_ANSWER = 0
+const WORTH_A_WAIT = new Set([NO_ANSWER, 502, 503, 504])
 const MOST_CARDS = 400
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
 
@@ -16,27 +19,39 @@ export class ApiError extends Error {
   }
 }
 
+/** The answer, asked for again where the server is away or has just started. */
 async function get(path, parameters, signal) {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
   }
+  for (const pause of [...PAUSES, null]) {
+    try {
+      const content = await getOnce(`/api/v1/${path}?${query}`, signal)
+      rememberCards(content.items ?? [])
+      return content
+    } catch (error) {
+      if (pause === null || signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause))
+  }
+}
+
+async function getOnce(address, signal) {
   const timeout = AbortSignal.timeout(TIMEOUT)
   let answer
   try {
-    answer = await fetch(`/api/v1/${path}?${query}`, {
+    answer = await fetch(address, {
       headers: { Authorization: `Bearer ${shop.publishable_key}`, "Accept-Language": shop.language },
       credentials: "omit", // as the pages of a shop on another host
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new ApiError(0, String(error))
+    throw new ApiError(NO_ANSWER, String(error))
   }
   if (!answer.ok) throw new ApiError(answer.status, await answer.text())
-  const content = await answer.json()
-  rememberCards(content.items ?? [])
-  return content
+  return answer.json()
 }
 
 /** Recommendations for a place of the shop; null where the server has no such place. */

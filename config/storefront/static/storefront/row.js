@@ -8,7 +8,6 @@ import { lasting } from "./storage.js"
 import { productDismissed, recommendationViewed } from "./tracking.js"
 
 const SPARE = 6 // asked for beyond what is shown, to take the place of what is dismissed
-const SECOND_TRY = 1500 // milliseconds after a failure
 const rows = new Set()
 
 export class Row {
@@ -39,11 +38,6 @@ export class Row {
     } catch (error) {
       if (asked !== this.asked) return
       console.warn(`${this.scenario}: ${error.message}`)
-      if (this.failed !== asked - 1) {
-        this.failed = asked // once by itself: a server that has just started needs a moment
-        setTimeout(() => asked === this.asked && this.load(), SECOND_TRY)
-        return
-      }
       this.list.replaceChildren()
       this.say(trouble(() => this.load()))
       this.place.hidden = false
