@@ -204,6 +204,7 @@ INSTALLED_APPS = [
     "recommendations.serving",
     "recommendations.campaigns",
     "config.access",
+    "config.storefront",
     "config",
 ]
 

@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     *collector_urlpatterns,
+    path("shop/", include("config.storefront.urls")),
     re_path("^api/", api_not_found),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -14,12 +14,12 @@ from tests.waiting import wait_until
 
 
 @contextmanager
-def web_server() -> Iterator[str]:
-    """Its address; the database must be there, and its tables may be emptied while it runs."""
+def web_server(**settings: str) -> Iterator[str]:
+    """Its address; the database must be there, and its tables may be emptied while it runs. ``settings``: of its environment."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "config.wsgi:application"]
-    environment = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
     with TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:

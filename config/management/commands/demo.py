@@ -21,6 +21,7 @@ from config.access.scopes import KNOWN_SCOPES
 from config.demo import has_clicks, load_clicks, load_complete_journey
 from config.embedded import own_environment
 from config.management.commands import up
+from config.storefront.keys import ensure_storefront_keys
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh import refresh_profiles
 from customers.processing.conveyor import process_events
@@ -83,6 +84,7 @@ class Command(up.Command):
             evaluate_segments(as_of=now)
         self.make_user()
         self.make_keys(now=now)
+        ensure_storefront_keys(now=now)
         return clicked
 
     def step(self, name: str, work: Callable[[], Any]) -> None:

@@ -77,6 +77,8 @@ class Welcome:
             self.done = True
             supervisor.say(f"Perennial runs at http://{place}:{self.port}/")
             supervisor.say(f"The back office is at http://{place}:{self.port}{reverse('admin:index')}")
+            if settings.DEMO:
+                supervisor.say(f"The demo shop is at http://{place}:{self.port}{reverse('shop:home')}")
             supervisor.say("Ctrl-C ends everything.")
         elif time.monotonic() > self.next_warning:
             self.next_warning += 60

@@ -1,0 +1,96 @@
+// Asks the public API, as the shop's visitor and in the page's language, and remembers the cards of what it was shown.
+
+import { settled } from "./events.js"
+import { person } from "./person.js"
+import { shop } from "./shop.js"
+import { ofThisTab } from "./storage.js"
+
+const TIMEOUT = 8000
+const PAUSES = [1000, 2000] // before a second and a third try
+const NO_ANSWER = 0
+const WORTH_A_WAIT = new Set([NO_ANSWER, 502, 503, 504])
+const MOST_CARDS = 400
+const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** The answer, asked for again where the server is away or has just started. */
+async function get(path, parameters, signal) {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
+  }
+  for (const pause of [...PAUSES, null]) {
+    try {
+      const content = await getOnce(`/api/v1/${path}?${query}`, signal)
+      rememberCards(content.items ?? [])
+      return content
+    } catch (error) {
+      if (pause === null || signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause))
+  }
+}
+
+async function getOnce(address, signal) {
+  const timeout = AbortSignal.timeout(TIMEOUT)
+  let answer
+  try {
+    answer = await fetch(address, {
+      headers: { Authorization: `Bearer ${shop.publishable_key}`, "Accept-Language": shop.language },
+      credentials: "omit", // as the pages of a shop on another host
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new ApiError(NO_ANSWER, String(error))
+  }
+  if (!answer.ok) throw new ApiError(answer.status, await answer.text())
+  return answer.json()
+}
+
+/** Recommendations for a place of the shop; null where the server has no such place. */
+export async function recommend(scenario, parameters = {}) {
+  await settled()
+  try {
+    return await get(`recommendations/${scenario}/`, { ...person.identity, ...parameters })
+  } catch (error) {
+    if (NOT_THERE.has(error.status)) return null
+    throw error
+  }
+}
+
+/** Products for words or filters; null where the server cannot search. */
+export async function search(parameters, { signal } = {}) {
+  try {
+    return await get("search/", { ...person.identity, personalised: person.personalisation !== false, ...parameters }, signal)
+  } catch (error) {
+    if (error.status === 404) return null
+    throw error
+  }
+}
+
+/** Cards by product id, in the order asked for: those seen before at once, the others from the search. */
+export async function cardsOf(productIds) {
+  const known = ofThisTab.read("cards", {})
+  const missing = productIds.filter((id) => !known[id])
+  if (missing.length) {
+    const found = await search({ product_ids: missing, n: missing.length, facets: false, in_stock: false, explain: false })
+    for (const item of found?.items ?? []) known[item.product_id] = item.product
+  }
+  return productIds.filter((id) => known[id]).map((id) => ({ product_id: id, product: known[id] }))
+}
+
+function rememberCards(items) {
+  const known = ofThisTab.read("cards", {})
+  for (const { product_id: id, product } of items) {
+    delete known[id] // the newest stand last
+    known[id] = product
+  }
+  ofThisTab.write("cards", Object.fromEntries(Object.entries(known).slice(-MOST_CARDS)))
+}

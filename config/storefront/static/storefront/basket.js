@@ -1,0 +1,65 @@
+// The basket of this browser. Every change is told; pages that show it hear "basket".
+
+import { randomId, shop } from "./shop.js"
+import { lasting } from "./storage.js"
+import { linesOf, productAdded, productRemoved } from "./tracking.js"
+
+export const MOST_PIECES = 99
+
+export const basket = {
+  get id() {
+    return lasting.read("basket", { id: "" }).id
+  },
+
+  get lines() {
+    return lasting.read("basket", { lines: [] }).lines
+  },
+
+  get pieces() {
+    return this.lines.reduce((sum, line) => sum + line.quantity, 0)
+  },
+
+  get currency() {
+    return this.lines[0]?.product.currency || shop.currency
+  },
+
+  /** In cents while it is summed: 0.1 + 0.2 is not 0.3. */
+  get total() {
+    return this.lines.reduce((sum, line) => sum + Math.round(Number(line.product.price ?? 0) * 100) * line.quantity, 0) / 100
+  },
+
+  add(productId, product, quantity = 1) {
+    const line = this.lines.find((known) => known.product_id === productId)
+    this.set(productId, product, (line?.quantity ?? 0) + quantity)
+  },
+
+  /** Changes a line to that many pieces; 0 takes it out. */
+  set(productId, product, quantity) {
+    const lines = this.lines
+    const place = lines.findIndex((line) => line.product_id === productId)
+    const before = place < 0 ? 0 : lines[place].quantity
+    const after = Math.max(0, Math.min(MOST_PIECES, Math.round(quantity) || 0))
+    if (after === before) return
+    if (place < 0) lines.push({ product_id: productId, product, quantity: after })
+    else if (after === 0) lines.splice(place, 1)
+    else lines[place].quantity = after
+    this.keep(lines)
+    if (after > before) productAdded(productId, product, after - before)
+    else productRemoved(productId, product, before - after)
+  },
+
+  /** As an order or a checkout tells it. */
+  asOrder(orderId) {
+    return { order_id: orderId, total: this.total, currency: this.currency, products: linesOf(this) }
+  },
+
+  empty() {
+    lasting.remove("basket")
+    window.dispatchEvent(new Event("basket"))
+  },
+
+  keep(lines) {
+    lasting.write("basket", { id: this.id || randomId(), lines })
+    window.dispatchEvent(new Event("basket"))
+  },
+}

@@ -1,0 +1,150 @@
+// A row of recommendations: loads, hides itself when there is nothing to show, and is asked for again when it is out of date.
+
+import { recommend } from "./api.js"
+import { card, skeletons, trouble } from "./card.js"
+import { announce, h } from "./dom.js"
+import { t } from "./shop.js"
+import { lasting } from "./storage.js"
+import { productDismissed, recommendationViewed } from "./tracking.js"
+
+const SPARE = 6 // asked for beyond what is shown, to take the place of what is dismissed
+const rows = new Set()
+
+export class Row {
+  /**
+   * `place` is the section of the page; `parameters` gives what the scenario needs, or null when the row has no sense now.
+   * `fallback`: what else may stand in the row, with the title that is then right; without, the row hides rather than mislead.
+   */
+  constructor(place, { scenario, parameters = () => ({}), fallback = null, count = 10, dismissible = true, shown = () => {} }) {
+    Object.assign(this, { place, scenario, parameters, fallback, count, dismissible, shown })
+    this.heading = place.querySelector("h2")
+    this.title = this.heading.textContent
+    this.list = place.querySelector("ul")
+    this.asked = 0
+    rows.add(this)
+    this.load()
+  }
+
+  async load() {
+    const asked = ++this.asked
+    const parameters = this.parameters()
+    if (!parameters) return this.hide()
+    if (!this.answer) this.wait()
+    this.activity = lasting.read("activity")
+    try {
+      const strict = this.fallback === null
+      const answer = await recommend(this.scenario, { n: this.count + SPARE, strict, ...parameters })
+      if (asked === this.asked) this.show(answer)
+    } catch (error) {
+      if (asked !== this.asked) return
+      console.warn(`${this.scenario}: ${error.message}`)
+      this.list.replaceChildren()
+      this.say(trouble(() => this.load()))
+      this.place.hidden = false
+    }
+  }
+
+  wait() {
+    this.place.hidden = false
+    this.place.setAttribute("aria-busy", "true")
+    this.say(null)
+    this.list.replaceChildren(...skeletons(this.count))
+  }
+
+  hide() {
+    this.answer = null
+    this.place.hidden = true
+    this.list.replaceChildren()
+  }
+
+  show(answer) {
+    this.place.removeAttribute("aria-busy")
+    if (!answer?.items.length) return this.hide()
+    this.answer = answer
+    this.items = answer.items.slice(0, this.count)
+    this.spare = answer.items.slice(this.count)
+    this.heading.textContent = answer.fallback && this.fallback ? this.fallback : this.title
+    this.place.hidden = false
+    this.say(null)
+    this.list.replaceChildren(...this.items.map((item) => this.cardOf(item)))
+    this.list.scrollTo({ left: 0 })
+    this.noteWhenSeen()
+    this.shown(answer)
+  }
+
+  cardOf(item) {
+    return card(item, this.answer, { dismiss: this.dismissible ? (dismissed) => this.dismiss(dismissed) : null })
+  }
+
+  dismiss(item) {
+    productDismissed(item, this.answer)
+    const old = this.list.querySelector(`[data-product="${CSS.escape(item.product_id)}"]`)
+    const next = this.spare.shift()
+    this.items = this.items.filter((one) => one !== item)
+    const title = item.product.title || item.product_id
+    if (next) {
+      const replacement = this.cardOf(next)
+      this.items.push(next)
+      old.replaceWith(replacement)
+      replacement.querySelector("a").focus()
+      recommendationViewed(this.answer, [next])
+      announce(t("dismissed_replaced", { title, other: next.product.title }))
+    } else {
+      const neighbour = old.nextElementSibling ?? old.previousElementSibling
+      old.remove()
+      neighbour?.querySelector("a").focus()
+      announce(t("dismissed", { title }))
+      if (!this.items.length) this.load()
+    }
+    for (const row of rows) if (row !== this) row.drop(item.product_id)
+  }
+
+  /** Another row's product was dismissed: it is not wanted here either. */
+  drop(productId) {
+    if (!this.answer) return
+    this.spare = this.spare.filter((item) => item.product_id !== productId)
+    const place = this.items.findIndex((item) => item.product_id === productId)
+    if (place < 0) return
+    const [next] = this.spare.splice(0, 1)
+    this.items.splice(place, 1, ...(next ? [next] : []))
+    this.list.querySelector(`[data-product="${CSS.escape(productId)}"]`)?.replaceWith(...(next ? [this.cardOf(next)] : []))
+  }
+
+  say(element) {
+    this.place.querySelector(".trouble")?.remove()
+    if (element) this.list.before(element)
+  }
+
+  /** Told once an answer, when a good part of the row has come into view. */
+  noteWhenSeen() {
+    this.observer?.disconnect()
+    const { answer, items } = this
+    this.observer = new IntersectionObserver(
+      (entries, observer) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return
+        observer.disconnect()
+        recommendationViewed(answer, items)
+      },
+      { threshold: 0.3 },
+    )
+    this.observer.observe(this.list)
+  }
+}
+
+/** A section for a row that only a script knows of. */
+export function rowSection(title, id) {
+  return h("section", { class: "row", "aria-labelledby": id }, h("h2", { id }, title), h("ul", { class: "strip", tabindex: "0" }))
+}
+
+export function reloadRows() {
+  for (const row of rows) row.load()
+}
+
+// a page that comes back from the browser's memory, or a tab that comes to the front, knows nothing of what happened elsewhere
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) reloadRows()
+})
+document.addEventListener("visibilitychange", () => {
+  const activity = lasting.read("activity")
+  if (document.visibilityState === "visible") for (const row of rows) if (row.activity !== activity) row.load()
+})

@@ -1,0 +1,48 @@
+// localStorage and sessionStorage as JSON. Where a browser forbids them, things are kept until the page is left.
+
+const PREFIX = "perennial-shop:"
+
+class Storage {
+  constructor(open) {
+    this.memory = new Map()
+    try {
+      this.area = open()
+    } catch {
+      this.area = null
+    }
+  }
+
+  read(name, otherwise) {
+    try {
+      const text = this.area ? this.area.getItem(PREFIX + name) : this.memory.get(name)
+      return text === null || text === undefined ? otherwise : JSON.parse(text)
+    } catch {
+      return otherwise // somebody else's text under our name
+    }
+  }
+
+  write(name, value) {
+    const text = JSON.stringify(value)
+    try {
+      if (!this.area) throw new Error("no storage")
+      this.area.setItem(PREFIX + name, text)
+    } catch {
+      this.memory.set(name, text)
+    }
+  }
+
+  remove(name) {
+    this.memory.delete(name)
+    this.area?.removeItem(PREFIX + name)
+  }
+
+  names(beginning) {
+    const kept = this.area ? Object.keys(this.area).filter((name) => name.startsWith(PREFIX)) : []
+    return [...kept.map((name) => name.slice(PREFIX.length)), ...this.memory.keys()].filter((name) =>
+      name.startsWith(beginning),
+    )
+  }
+}
+
+export const lasting = new Storage(() => window.localStorage)
+export const ofThisTab = new Storage(() => window.sessionStorage)

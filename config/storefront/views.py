@@ -1,0 +1,57 @@
+"""Page shells of the demo's shop. Nothing is looked up here: the browser asks the public API, as that of any shop would."""
+
+from typing import Any, ClassVar
+
+from csp.decorators import csp_replace
+from django.conf import settings
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
+from django.views.generic import TemplateView
+
+from config.storefront.keys import read_storefront_keys
+from config.storefront.texts import texts
+
+PAGES = ("home", "search", "product", "basket", "checkout", "orders", "account")
+HOUSEHOLDS = tuple(f"household-{number}" for number in (1, 7, 16, 42, 718))  # to try; any other id will do
+STRICT = {"script-src": ["'self'"], "style-src": ["'self'"], "img-src": ["'self'", "data:", "https:"]}
+
+
+@method_decorator(csp_replace(STRICT), name="dispatch")
+class ShopPage(TemplateView):
+    """A page of the shop, which there is in the demo alone; ``page`` names its template and its script."""
+
+    page = "home"
+    http_method_names: ClassVar[list[str]] = ["get", "head", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.DEMO:
+            raise Http404("The shop is part of the demo: start with DEMO=true.")
+        response = super().dispatch(request, *args, **kwargs)
+        response["Cache-Control"] = "private, no-cache"
+        return response
+
+    def get_template_names(self) -> list[str]:
+        return [f"storefront/{self.page}.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        keys = read_storefront_keys()
+        given = {
+            "language": get_language(),
+            "currency": settings.SHOP_CURRENCY,
+            "publishable_key": keys.publishable_key if keys else "",
+            "write_key": keys.write_key if keys else "",
+            "pages": {name: reverse(f"shop:{name}") for name in PAGES},
+            "texts": texts(),
+        }
+        return super().get_context_data(
+            page=self.page,
+            script=f"storefront/pages/{self.page}.js",
+            shop=given,
+            shop_name=settings.SHOP_NAME,
+            has_keys=keys is not None,
+            households=HOUSEHOLDS,
+            **kwargs,
+        )

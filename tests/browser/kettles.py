@@ -1,0 +1,114 @@
+"""A small shop of kettles and what goes with them, with readers and gardeners beside, and a model trained on half a year of it."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from catalog.models import Product
+from customers.identity.models import Customer, Identifier
+from customers.orders.models import Order, OrderLine
+from customers.warehouse.export import export_warehouse
+from recommendations.training.train import train
+from tests.makers import make_product, make_source
+
+WEEKS = 20
+PEOPLE = 45
+SHELVES = {
+    "Kitchen > Kettles": [
+        "Blue kettle",
+        "Steel kettle",
+        "Glass kettle",
+        "Red kettle",
+        "Travel kettle",
+        "Copper kettle",
+    ],
+    "Kitchen > Tea things": ["Teapot", "Tea strainer", "Descaler", "Mug with a lid"],
+    "Books > Novels": [
+        "The long winter",
+        "River town",
+        "Night train",
+        "Paper garden",
+        "The last harbour",
+        "Two summers",
+    ],
+    "Garden > Tools": ["Spade", "Rake", "Watering can", "Pruning shears", "Hand trowel", "Wheelbarrow"],
+}
+BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfield"}
+
+
+def make_kettle_shop(
+    now: datetime, *, product_ids: Mapping[str, str] | None = None, people: str = "household"
+) -> dict[str, Product]:
+    """Products by title. Novels sell best; whoever buys a kettle takes tea things along; nobody buys kettles and spades at once.
+
+    product_ids: of titles that are not to be called after themselves. Customers are household-0…household-44: those whose number
+    can be divided by three buy kettles.
+    """
+    chance = random.Random(11)
+    products = dict(make_products(chance, product_ids or {}))
+    customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
+    Identifier.objects.bulk_create(
+        Identifier(kind="user_id", value=f"{people}-{person}", customer=customer)
+        for person, customer in enumerate(customers)
+    )
+    baskets = list(baskets_of(products, customers, now=now, chance=chance))
+    Order.objects.bulk_create(order for order, _bought in baskets)
+    OrderLine.objects.bulk_create(line for order, bought in baskets for line in lines_of(order, bought))
+    export_warehouse(started_at=now)
+    train(as_of=now, started_at=now)
+    return products
+
+
+def make_products(chance: random.Random, product_ids: Mapping[str, str]) -> Iterator[tuple[str, Product]]:
+    for shelf, titles in SHELVES.items():
+        for title in titles:
+            yield (
+                title,
+                make_product(
+                    product_ids.get(title) or title.lower().replace(" ", "-"),
+                    title=title,
+                    category=shelf,
+                    brand=BRANDS[shelf.split(" > ")[0]],
+                    price=Decimal(chance.randrange(499, 8999)) / 100,
+                    currency="USD",
+                ),
+            )
+
+
+def baskets_of(
+    products: dict[str, Product], customers: Sequence[Customer], *, now: datetime, chance: random.Random
+) -> Iterator[tuple[Order, list[Product]]]:
+    source = make_source("made-kettles")
+    kettles, tea, novels, tools = SHELVES.values()
+    for person, customer in enumerate(customers):
+        for week in range(WEEKS):
+            titles = chance.sample(novels, 2)
+            if person % 3 == 0 and week % 3 == 0:
+                titles = [*chance.sample(kettles, 2), *chance.sample(tea, 2)]
+            elif person % 3 == 1 and week % 2 == 0:
+                titles = chance.sample(tools, 2)
+            bought = [products[title] for title in titles]
+            total = sum((product.price or Decimal(0) for product in bought), Decimal(0))
+            order = Order(
+                source=source,
+                order_id=f"{person}/{week}",
+                customer=customer,
+                placed_at=now - timedelta(weeks=WEEKS - week, hours=person),
+                currency="USD",
+                subtotal=total,
+                total=total,
+            )
+            yield order, bought
+
+
+def lines_of(order: Order, bought: Sequence[Product]) -> Iterator[OrderLine]:
+    for number, product in enumerate(bought, start=1):
+        yield OrderLine(
+            order=order,
+            line_number=number,
+            product=product,
+            quantity=1,
+            unit_price=product.price or 0,
+            total=product.price or 0,
+        )

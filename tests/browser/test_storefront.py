@@ -1,0 +1,407 @@
+"""The demo's shop in Chromium: a guest's visit, a second device, what is not wanted, and events that survive bad connections."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.contrib.auth.models import User
+from django.utils.translation import gettext, override
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+from psycopg.rows import dict_row
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import Watched, watch
+from tests.browser.kettles import SHELVES, make_kettle_shop
+from tests.children import database_url
+from tests.waiting import wait_until
+
+KETTLES = ("Blue kettle", "Steel kettle", "Glass kettle")
+TEA_THINGS = set(SHELVES["Kitchen > Tea things"])
+KITCHEN = TEA_THINGS | set(SHELVES["Kitchen > Kettles"])  # who looks at kettles is shown these
+PAGES = (
+    "/shop/",
+    "/shop/search/",
+    "/shop/product/?id=blue-kettle",
+    "/shop/basket/",
+    "/shop/checkout/",
+    "/shop/orders/",
+)
+
+
+@pytest.fixture
+def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """The kettle shop in demo mode, with the keys of its pages. (Named as ``chromium`` waits for it.)"""
+    from config.storefront.keys import ensure_storefront_keys
+    from recommendations.serving.loading import loader
+
+    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
+    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
+    loader.loaded = None
+    now = datetime.now(UTC)
+    products = make_kettle_shop(now)
+    ensure_storefront_keys(now=now)
+    yield SimpleNamespace(products=products, database=database_url())
+    loader.loaded = None
+
+
+@pytest.fixture
+def device(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[Any]:
+    """Opens a browser of its own, with no memory of the others; none may complain."""
+    opened: list[Watched] = []
+
+    def open_device(*, width: int = 1280, language: str = "en", dark: bool = False) -> Watched:
+        opened.append(watch(chromium, live_server.url, width=width, language=language, dark=dark))
+        return opened[-1]
+
+    yield open_device
+    for seen in opened:
+        assert seen.complaints == []
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(f"[data-row={name}]")
+
+
+def titles(page: Page, name: str = "for-you") -> list[str]:
+    expect(row(page, name).locator(".card:not(.skeleton)").first).to_be_visible()
+    return row(page, name).locator(".card-title").all_inner_texts()
+
+
+def open_home(seen: Watched, heading: str = "Recommended for you") -> list[str]:
+    """The titles of the first row under that heading; asked again, as on a busy machine Valkey may be given up for a moment."""
+
+    def headed() -> bool:
+        seen.open("/shop/")
+        return row(seen.page, "for-you").get_by_role("heading").inner_text() == heading
+
+    wait_until(headed, within=15, what=f"a row called {heading}")
+    return titles(seen.page)
+
+
+def view(seen: Watched, title: str) -> None:
+    """As by a link from elsewhere; then back to the home page."""
+    seen.open(f"/shop/product/?id={title.lower().replace(' ', '-')}")
+    expect(seen.page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def log_in_as(seen: Watched, user_id: str) -> None:
+    seen.open("/shop/account/")
+    seen.page.locator("#user-id").fill(user_id)
+    seen.page.locator("[data-log-in] button.button").click()
+    seen.page.wait_for_url("**/shop/")
+    seen.page.wait_for_load_state("networkidle")
+
+
+def stored(loop: SimpleNamespace) -> list[dict[str, Any]]:
+    """The events as they were stored, oldest first; asked beside Django, which Playwright's loop keeps from its database."""
+    query = "SELECT message_id, type, name, user_id, anonymous_id, recommendation_id, properties, context FROM events_event ORDER BY id"
+    with psycopg.connect(loop.database, row_factory=dict_row) as connection:
+        return connection.execute(query).fetchall()
+
+
+def wait_for_event(loop: SimpleNamespace, name: str) -> dict[str, Any]:
+    """The newest event of that name."""
+
+    def found() -> list[dict[str, Any]]:
+        return [event for event in stored(loop) if event["name"] == name]
+
+    wait_until(found, within=10, what=f"a stored {name}")
+    return found()[-1]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_guest_views_three_kettles_and_the_home_row_follows_at_once_and_says_why(
+    loop: SimpleNamespace, device: Any, width: int, language: str
+) -> None:
+    guest = device(width=width, language=language)
+    with override(language):
+        popular_now, for_you = gettext("Popular now"), gettext("Recommended for you")
+    guest.open("/shop/")
+    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text(popular_now)
+    assert not set(titles(guest.page)[:3]) & KITCHEN
+    guest.save(f"shop-home-stranger-{language}-{width}")
+    for title in KETTLES:
+        view(guest, title)
+    guest.save(f"shop-product-{language}-{width}")
+    shown = open_home(guest, for_you)
+    assert set(shown[:4]) <= KITCHEN, shown
+    reasons = row(guest.page, "for-you").locator(".card-reason").all_inner_texts()
+    assert any(title in reason for title in KETTLES for reason in reasons), reasons
+    guest.save(f"shop-home-kettles-{language}-{width}")
+    place = next(number for number, reason in enumerate(reasons) if any(title in reason for title in KETTLES))
+    row(guest.page, "for-you").locator("[data-tool=why]").nth(place).click()
+    dialog = guest.page.get_by_role("dialog")
+    expect(dialog.locator(".why-text")).to_have_text(reasons[place])
+    expect(dialog.locator(".why-products a span").first).to_contain_text("kettle")
+    guest.save(f"shop-why-{language}-{width}", full_page=False)
+    assert not guest.scrolls_sideways()
+
+
+def test_basket_offers_what_goes_with_it_and_an_order_is_told(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    page = guest.page
+    for title in KETTLES:
+        view(guest, title)
+    page.locator(".product-add button").click()
+    expect(page.locator("[data-basket-count]")).to_have_text("1")
+    guest.open("/shop/basket/")
+    complements = titles(page, "cart")
+    assert set(complements[:4]) & TEA_THINGS, complements
+    assert KETTLES[-1] not in complements
+    guest.save("shop-basket-en-1280")
+    row(page, "cart").locator("[data-tool=add]").first.click()
+    expect(page.locator(".line")).to_have_count(2)
+    page.locator(".line .stepper button").last.click()
+    expect(page.locator("[data-basket-count]")).to_have_text("3")
+    page.locator(".sum .button").click()
+    page.get_by_label("Name").fill("Mei")
+    page.get_by_label("E-mail").fill("mei@shop.example")
+    page.get_by_role("button", name="Place the order").click()
+    page.wait_for_url("**/shop/orders/**")
+    expect(page.locator("[data-thanks]")).to_be_visible()
+    expect(page.locator(".order .line")).to_have_count(2)
+    expect(page.locator("[data-basket-count]")).to_be_hidden()
+    guest.save("shop-orders-en-1280")
+    order = wait_for_event(loop, "Order Completed")["properties"]
+    assert [line["quantity"] for line in order["products"]] == [1, 2]
+    assert order["total"] == pytest.approx(sum(line["price"] * line["quantity"] for line in order["products"]))
+
+
+def test_second_device_sees_the_same_and_what_is_dismissed_stays_gone(loop: SimpleNamespace, device: Any) -> None:
+    first, second = device(), device(width=390)
+    for title in KETTLES:
+        view(first, title)
+    log_in_as(first, "mei-1")
+    shown = open_home(first)
+    assert set(shown[:4]) <= KITCHEN, shown
+    log_in_as(second, "mei-1")
+    assert open_home(second)[:6] == shown[:6]
+    second.save("shop-second-device-en-390")
+
+    unwanted = shown[0]
+    row(first.page, "for-you").locator("[data-tool=dismiss]").first.click()
+    expect(row(first.page, "for-you").get_by_text(unwanted, exact=True)).to_have_count(0)
+    assert len(titles(first.page)) == len(shown), "another product takes the place"
+    expect(first.page.locator("#said")).to_contain_text(unwanted)
+    event = wait_for_event(loop, "Recommendation Dismissed")
+    assert event["properties"]["product_id"] == unwanted.lower().replace(" ", "-")
+    assert event["properties"]["position"] == 1
+    assert event["recommendation_id"]
+    for seen in (first, second):
+        assert unwanted not in open_home(seen)
+    first.save("shop-dismissed-en-1280")
+
+    first.open("/shop/account/")
+    first.page.locator("[data-log-out] button").click()
+    first.page.wait_for_url("**/shop/")
+    assert not set(titles(first.page)[:3]) & KITCHEN, "a stranger again"
+
+
+def test_what_is_shown_and_clicked_is_told_with_its_recommendation(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.open("/shop/")
+    shown = wait_for_event(loop, "Recommendation Viewed")
+    products = shown["properties"]["products"]
+    assert [product["position"] for product in products] == list(range(1, len(products) + 1))
+    assert shown["recommendation_id"]
+    row(guest.page, "for-you").locator(".card-link").nth(2).click()
+    guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
+    clicked = wait_for_event(loop, "Recommendation Clicked")
+    assert clicked["recommendation_id"] == shown["recommendation_id"]
+    assert clicked["properties"]["product_id"] == products[2]["product_id"]
+    assert clicked["properties"]["position"] == 3
+    viewed = wait_for_event(loop, "Product Viewed")
+    assert viewed["recommendation_id"] == shown["recommendation_id"], "a view says where it came from"
+    assert viewed["anonymous_id"] == clicked["anonymous_id"] != ""
+
+
+def test_a_click_changes_the_row_of_the_page_that_one_comes_back_to(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.open("/shop/")
+    before = titles(guest.page)
+    row(guest.page, "for-you").locator(".card-link").nth(2).click()
+    guest.page.wait_for_url("**/shop/product/**", wait_until="networkidle")
+    guest.page.go_back(wait_until="networkidle")
+    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text("Recommended for you")
+    assert titles(guest.page) != before
+
+
+def kept(page: Page) -> int:
+    """How many events wait in this browser."""
+    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
+
+
+def test_events_of_bad_times_are_neither_lost_nor_doubled(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.open("/shop/account/")
+    page = guest.page
+    faults = iter(["503", "lost", "503"])
+
+    def misbehave(route: Route) -> None:
+        match next(faults, None):
+            case "503":
+                route.fulfill(status=503, headers={"Retry-After": "0"}, body="{}")
+            case "lost":
+                route.fetch()  # stored, but nobody hears of it
+                route.abort()
+            case _:
+                route.continue_()
+
+    page.route("**/v1/batch", misbehave)
+    sent = """async () => {
+      const { track } = await import("/static/storefront/events.js");
+      for (let number = 0; number < 30; number += 1) track("Made", { number });
+    }"""
+    page.evaluate(sent)
+    assert kept(page) > 0
+    wait_until(lambda: kept(page) == 0, what="the collector's receipt of all")
+    made = [event["properties"]["number"] for event in stored(loop) if event["name"] == "Made"]
+    assert made == list(range(30))
+    guest.complaints[:] = [
+        text for text in guest.complaints if "/v1/batch" not in text and "Failed to load" not in text
+    ]
+
+    page.unroute("**/v1/batch")
+    page.context.set_offline(True)
+    page.evaluate("""async () => (await import("/static/storefront/events.js")).track("Made offline")""")
+    expect(page.locator("[data-offline]")).to_be_visible()
+    page.context.set_offline(False)
+    wait_until(lambda: kept(page) == 0, what="the collector's receipt")
+    assert len([event for event in stored(loop) if event["name"] == "Made offline"]) == 1
+    guest.complaints[:] = [text for text in guest.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_leaving_sends_what_was_not_yet_sent(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.open("/shop/account/")
+    tell_and_leave = """async () => {
+      const { track } = await import("/static/storefront/events.js");
+      track("Made on leaving");
+      window.location.assign("/admin/login/");
+    }"""
+    guest.page.evaluate(tell_and_leave)
+    guest.page.wait_for_url("**/admin/login/")
+    wait_for_event(loop, "Made on leaving")
+    guest.open("/shop/account/")
+    assert len([event for event in stored(loop) if event["name"] == "Made on leaving"]) == 1
+
+
+def test_who_refuses_personalisation_is_asked_for_as_nobody(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    for title in KETTLES:
+        view(guest, title)
+    assert set(open_home(guest)[:3]) <= KITCHEN
+    asked: list[str] = []
+    guest.page.on("request", lambda request: asked.append(request.url) if "/api/v1/" in request.url else None)
+    guest.page.locator("[data-consent] [value=off]").click()
+    expect(guest.page.locator("[data-consent]")).to_be_hidden()
+    expect(row(guest.page, "for-you").get_by_role("heading")).to_have_text("Popular now")
+    assert asked
+    assert not any("anonymous_id" in address or "user_id" in address for address in asked)
+    view(guest, "Red kettle")
+    viewed = wait_for_event(loop, "Product Viewed")
+    assert viewed["context"]["consent"] == {"categoryPreferences": {"analytics": True, "personalisation": False}}
+    guest.open("/shop/")
+    assert not set(titles(guest.page)[:3]) & KITCHEN
+
+
+def test_trouble_is_said_and_the_row_can_be_asked_for_again(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.page.route("**/recommendations/for-you/**", lambda route: route.fulfill(status=503, body="{}"))
+    guest.open("/shop/")
+    trouble = row(guest.page, "for-you").get_by_role("alert")
+    expect(trouble).to_be_visible(timeout=15_000)  # after three tries
+    guest.save("shop-trouble-en-1280", full_page=False)
+    guest.page.unroute("**/recommendations/for-you/**")
+    trouble.get_by_role("button", name="Try again").click()
+    expect(trouble).to_have_count(0)
+    assert titles(guest.page)
+    guest.complaints.clear()
+
+
+def test_review_is_told_with_its_stars(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    view(guest, "Blue kettle")
+    form = guest.page.locator("[data-review] form")
+    form.locator("label[for=star-4]").click()
+    form.get_by_label("What do you think of it?").fill("Quick, but <b>loud</b>.")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("status")).to_be_visible()
+    review = wait_for_event(loop, "Product Reviewed")["properties"]
+    assert (review["product_id"], review["rating"]) == ("blue-kettle", 4)
+    assert review["review_body"] == "Quick, but <b>loud</b>."
+
+
+def test_search_finds_filters_sorts_and_suggests(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    page = guest.page
+    guest.open("/shop/")
+    box = page.get_by_role("combobox")
+    box.press_sequentially("kettl")
+    expect(page.get_by_role("option").first).to_be_visible()
+    guest.save("shop-suggestions-en-1280", full_page=False)
+    box.press("Escape")
+    box.press("Enter")
+    page.wait_for_url("**/shop/search/?q=kettl**")
+    results = page.locator("[data-results] .card:not(.skeleton)")
+    expect(results).to_have_count(6)
+    assert wait_for_event(loop, "Products Searched")["properties"]["query"] == "kettl"
+    assert len(wait_for_event(loop, "Product List Viewed")["properties"]["products"]) == 6
+    page.locator("[data-sort]").select_option("price")
+    expect(page).to_have_url(re.compile("sort=price"))
+    prices = [float(text.lstrip("$")) for text in results.locator(".card-price").all_inner_texts()]
+    assert prices == sorted(prices)
+    guest.open("/shop/search/?category=Kitchen")
+    expect(results).to_have_count(10)
+    page.locator(".facet", has_text="Tea things").click()
+    expect(results).to_have_count(4)
+    guest.save("shop-search-en-1280")
+    page.locator("[data-chosen] button").first.click()
+    expect(page).not_to_have_url(re.compile("category="))
+    guest.open("/shop/search/?q=%3Cb%3Ezzqx")
+    expect(page.locator("[data-nothing]")).to_be_visible()
+    assert titles(page, "instead")
+    guest.save("shop-nothing-en-1280")
+
+
+def test_language_is_switched_and_the_page_stays(loop: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    view(guest, "Blue kettle")
+    guest.page.get_by_role("button", name="简体中文").click()
+    guest.page.wait_for_load_state("networkidle")
+    expect(guest.page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    expect(guest.page).to_have_url(re.compile(r"/shop/product/\?id=blue-kettle$"))
+    expect(guest.page.locator(".product-price")).to_contain_text("US$")
+    assert titles(guest.page, "similar")
+    reasons = row(guest.page, "similar").locator(".card-reason").all_inner_texts()
+    assert any("相似" in reason or "购买" in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_pages_open_without_a_complaint_and_fit(
+    loop: SimpleNamespace, device: Any, width: int, dark: bool, language: str
+) -> None:
+    guest = device(width=width, language=language, dark=dark)
+    for path in PAGES:
+        guest.open(path)
+        name = path.split("/")[2] or "home"
+        guest.save(f"shop-{name}-{language}-{width}{'-dark' if dark else ''}")
+        assert not guest.scrolls_sideways(), path
+        unnamed = guest.page.evaluate(UNNAMED)
+        assert unnamed == [], json.dumps(unnamed)
+
+
+# what a screen reader would meet without a name
+UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea")]
+  .filter((element) => element.checkVisibility() && !element.closest("[aria-hidden=true]"))
+  .filter((element) => !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length))
+  .map((element) => element.outerHTML.slice(0, 120))"""
