@@ -137,7 +137,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", choices=("retailrocket", "demo"), default="demo")
     parser.add_argument("--files", type=Path, help="folder of retailrocket's train.parquet")
     parser.add_argument("--var", type=Path, default=Path("var"), help="the demo's folder")
-    parser.add_argument("--seconds", type=float, default=300.0, help="about how long, as TRAINING_SECONDS says of a training")
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, help="about how long, as TRAINING_SECONDS says of a training"
+    )
     parser.add_argument("--memory-mb", type=float, default=2048.0)
     arguments = parser.parse_args()
     if (arguments.data == "retailrocket") != (arguments.files is not None):

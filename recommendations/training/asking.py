@@ -150,6 +150,7 @@ class Asking:
         self.shop, self.choice, self.stretch, self.draw = shop, choice, stretch, draw
         self.parts, self.target = stretch.parts, shop.cuts.target
         self.similar: dict[str, float] = {}
+        self.asked: dict[str, tuple[str, Questions]] = {}
 
     @cached_property
     def for_you(self) -> Blend:
@@ -157,6 +158,7 @@ class Asking:
 
     @cached_property
     def has_views(self) -> bool:
+        """Enough to judge by."""
         return next_looked_at(self.stretch.future, self.draw).people >= LEAST_PEOPLE
 
     def weigh(self, name: str) -> Made | None:
@@ -194,10 +196,17 @@ class Asking:
         if name == BOUGHT_TOGETHER and self.similar:
             other = blended(self.parts, self.similar)
         fallback = ranked(other, questions, seed=SEED)
-        return Measured(asked, judge_lists(own, fallback, questions, seed=SEED), without_repeats(own, fallback, questions))
+        return Measured(
+            asked, judge_lists(own, fallback, questions, seed=SEED), without_repeats(own, fallback, questions)
+        )
 
     def questions(self, name: str) -> tuple[str, Questions]:
         """A word for the question, and the questions of a place that is made of parts."""
+        if name not in self.asked:
+            self.asked[name] = self._questions(name)
+        return self.asked[name]
+
+    def _questions(self, name: str) -> tuple[str, Questions]:
         past, future = self.stretch.past, self.stretch.future
         if name == SIMILAR and self.has_views:
             return "next_view", next_looked_at(future, self.draw)
@@ -245,17 +254,18 @@ class Asking:
         return Measured("next_basket", judge_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED))
 
     def measure_rank(self) -> Measured:
-        """The most popular products as they are, against the same ones in the person's order."""
+        """The most popular products that for-you may show, as they are and in the person's order."""
         popular = scores_of(self.parts["popularity"])
         among = np.zeros(len(popular), np.bool_)
         best = top_n(popular[None, :], RANKED_SET).items[0]
         among[best[best >= 0]] = True
-        questions = replace(
-            wanted(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target), among=among
-        )
+        questions = wanted(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
+        seen = self.seen(questions)
         relevant = csr_array(questions.relevant.multiply(among.astype(np.float32)[None, :]))
+        if seen is not None:
+            relevant = csr_array(relevant - relevant.multiply(seen > 0))
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant)
+        questions = replace(questions, relevant=relevant, among=among, barred=seen)
         own, floor = (ranked(one, questions, seed=SEED) for one in (self.for_you, self.parts["popularity"]))
         return Measured("popular_reordered", judge_lists(own, floor, questions, seed=SEED))
 
@@ -299,7 +309,9 @@ class Asking:
         return self.stretch.past.histories(questions.person).seen(self.shop.cuts.seen_kinds)
 
 
-def measure_rising(stretches: Sequence[Stretch], questions: Sequence[Questions], shares: Mapping[str, float]) -> Measured:
+def measure_rising(
+    stretches: Sequence[Stretch], questions: Sequence[Questions], shares: Mapping[str, float]
+) -> Measured:
     """What is trending, asked about several stretches: all of them together, and each beside. parts: trending and popularity."""
     own, floor = [], []
     for one, asked in zip(stretches, questions, strict=True):
@@ -332,4 +344,3 @@ def scores_of(algorithm: Algorithm) -> npt.NDArray[np.float32]:
 
 def own_value(judged: Judged | None) -> float:
     return judged.own[PRIMARY].value if judged is not None else -1.0
-

@@ -1,15 +1,15 @@
 """What each place of the shop is made of, by the validation part, and whether it beats what takes over without it, by the test part."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from recommendations.engine import KIND_CODES, Algorithm
+from recommendations.engine import KIND_CODES, Algorithm, Interactions
 from recommendations.engine.algorithms.trending import Trending
 from recommendations.engine.evaluation import Interval, Split
-from recommendations.engine.evaluation.questions import Draw, Questions, next_looked_at, wanted
+from recommendations.engine.evaluation.questions import Draw, next_looked_at, wanted
 from recommendations.engine.evaluation.scenarios import METRICS, PRIMARY, Judged, best_shares, compared
 from recommendations.engine.scenarios import (
     BOUGHT_TOGETHER,
@@ -43,10 +43,11 @@ from recommendations.training.cuts import DAY, some_people
 from recommendations.training.guards import Reason, reason
 from recommendations.training.judge import Judgement
 
-SHARE_OF_SECONDS = 0.2  # of a training: half for choosing, half for judging
-SHARE_OF_FITS = 0.06  # of a training, for fitting on all that came before the validation part; else on some people
+SHARE_OF_CHOOSING, SHARE_OF_JUDGING = 0.14, 0.06  # of the seconds of a training
+SHARE_OF_FITS = 0.06  # for fitting on all that came before the validation part; else on what some people did
+SHARE_OF_OTHERS = 0.05  # for fitting a part twice that for-you does not need; what takes longer is not used
 SHARE_OF_RISING = 0.03  # for the parameters of what is trending
-CHOOSING, JUDGING = Draw(300, SEED, each=3), Draw(1500, SEED, each=3)
+CHOOSING_CELLS, JUDGING_CELLS = 30_000_000, 100_000_000  # scores of all products for all questions
 STRETCH_DAYS, MOST_STRETCHES = 7.0, 4
 IN_ORDER = (SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN, NEW, RECENTLY_VIEWED, CATEGORIES, RANK)
 RISING: dict[str, tuple[Any, ...]] = {
@@ -140,26 +141,32 @@ def starting_places(components: Collection[str], why: Reason) -> dict[str, Place
 
 
 def started(name: str, components: Collection[str]) -> Place:
-    shares = {part: share for part, share in SCENARIOS[name].weights.items() if part in components}
+    usual = SCENARIOS[name].weights if name in SCENARIOS else {}
+    shares = {part: share for part, share in usual.items() if part in components}
     total = sum(shares.values())
-    if SCENARIOS[name].weights and not total:
+    if usual and not total:
         return Place(name, why=reason("place_no_part"))
     return Place(name, Made({part: round(share / total, 4) for part, share in shares.items()}))
 
 
 class _Timed:
-    """Half of the seconds that places have."""
+    """A part of the seconds."""
+
+    share: float
 
     def __init__(self, shop: Shop, choice: Choice, budget: Budget, step: Step) -> None:
         self.shop, self.choice, self.budget, self.step = shop, choice, budget, step
-        self.end = budget.spent() + SHARE_OF_SECONDS / 2 * budget.seconds
+        self.end = budget.spent() + self.share * budget.seconds
         self.places: dict[str, Place] = {}
+        n_items = shop.interactions.n_items
+        self.choosing = Draw.of_cells(CHOOSING_CELLS, n_items, people=400, each=2, seed=SEED)
+        self.judging = Draw.of_cells(JUDGING_CELLS, n_items, people=1500, each=3, seed=SEED)
 
     def has_time(self, share: float) -> bool:
         self.step("places", share)
         return self.budget.spent() < self.end
 
-    def interactions_of(self, part: Split, whole: Split) -> Any:
+    def interactions_of(self, part: Split, whole: Split) -> Interactions:
         if part is whole:
             return self.shop.interactions
         people = np.bincount(part.train.user, minlength=part.train.n_users) > 0
@@ -167,6 +174,8 @@ class _Timed:
 
 
 class _Choosing(_Timed):
+    share = SHARE_OF_CHOOSING
+
     def run(self) -> Chosen:
         cuts = self.shop.cuts
         at, until = cuts.validation.train.as_of, cuts.test.train.as_of
@@ -176,8 +185,8 @@ class _Choosing(_Timed):
         interactions = self.interactions_of(part, cuts.validation)
         stretch = Stretch.of(interactions, self.choice.weighing, at=at, until=until)
         stretch = replace(stretch, parts=self.fitted(stretch))
-        asking = Asking(self.shop, self.choice, stretch, CHOOSING)
-        late = has_visits(self.shop, until, np.inf, twice=True) and not asking.has_views
+        asking = Asking(self.shop, self.choice, stretch, self.choosing)
+        late = has_visits(self.shop, self.judging, at=until) and not asking.has_views
         for name in IN_ORDER:
             if not self.has_time(0.59):
                 self.places[name] = replace(started(name, stretch.parts), why=reason("place_no_time"))
@@ -197,8 +206,18 @@ class _Choosing(_Timed):
 
     def names(self) -> list[str]:
         """What is fitted to choose by."""
-        usable = {part for parts in MAY_USE.values() for part in parts} | {"popularity", TRENDING}
-        return [name for name in self.described if name in usable or self.choice.weights.get(name)]
+        usable = {part for parts in MAY_USE.values() for part in parts} | {TRENDING}
+        return [
+            name
+            for name in self.described
+            if self.choice.weights.get(name)
+            or name == "popularity"
+            or (name in usable and (name in self.choice.components or self.is_cheap(name)))
+        ]
+
+    def is_cheap(self, name: str) -> bool:
+        """Fitted once more for the test and once more to serve."""
+        return 2 * self.choice.fit_s.get(name, 0.0) <= SHARE_OF_OTHERS * self.budget.seconds
 
     def part(self) -> Split:
         """All people, or some where fitting on all would take too long."""
@@ -218,14 +237,13 @@ class _Choosing(_Timed):
         """What places are made of, or may be where visits come late, beside the components of for-you."""
         needed = {part for place in self.places.values() if place.made for part in place.made.weights}
         if late:
-            seconds = SHARE_OF_FITS * self.budget.seconds
-            needed |= {name for name in MAY_USE[SIMILAR] if 2 * self.choice.fit_s.get(name, 0.0) <= seconds}
+            needed |= {name for name in MAY_USE[SIMILAR] if self.is_cheap(name)}
         return {name: self.described[name] for name in sorted(needed) if name in self.described}
 
     def rising(self, at: float, until: float) -> tuple[Place, dict[str, Any]]:
         """What is trending: its parameters, and how much popularity is mixed in, by several stretches of time."""
         stretches = self.rising_stretches(at=at, until=until)
-        asked = [wanted(one.weighed, one.future, CHOOSING, kind=self.shop.cuts.target) for one in stretches]
+        asked = [wanted(one.weighed, one.future, self.choosing, kind=self.shop.cuts.target) for one in stretches]
 
         def of(parameters: Mapping[str, Any]) -> list[Stretch]:
             given = {name: value for name, value in parameters.items() if name != "popularity"}
@@ -253,6 +271,8 @@ class _Choosing(_Timed):
 
 
 class _Judging(_Timed):
+    share = SHARE_OF_JUDGING
+
     def __init__(self, shop: Shop, chosen: Chosen, judgement: Judgement, budget: Budget, step: Step) -> None:
         super().__init__(shop, chosen.choice, budget, step)
         self.chosen, self.judgement, self.places = chosen, judgement, dict(chosen.places)
@@ -262,7 +282,7 @@ class _Judging(_Timed):
         stretch = Stretch.of(
             self.shop.interactions, self.choice.weighing, at=at, until=np.inf, parts=self.judgement.parts
         )
-        asking = Asking(self.shop, self.choice, stretch, JUDGING)
+        asking = Asking(self.shop, self.choice, stretch, self.judging)
         if self.chosen.late and self.has_time(0.84):
             self.places[SIMILAR], asking.stretch = self.late(stretch)
         for name in IN_ORDER:
@@ -274,7 +294,7 @@ class _Judging(_Timed):
                     else replace(place, why=reason("place_no_time"))
                 )
             if name == SIMILAR:
-                asking = Asking(self.shop, self.choice, stretch, JUDGING)
+                asking = Asking(self.shop, self.choice, stretch, self.judging)
                 made = self.places[name].made
                 asking.similar = made.weights if made is not None else {}
         self.places[TRENDING] = self.rising(at)
@@ -287,7 +307,7 @@ class _Judging(_Timed):
         viewed = stretch.future.order[np.isin(stretch.future.kind, [KIND_CODES["view"], KIND_CODES["click"]])]
         half = float(np.median(viewed))
         early = replace(stretch, future=stretch.future.subset(stretch.future.order < half))
-        asking = Asking(self.shop, self.choice, early, CHOOSING)
+        asking = Asking(self.shop, self.choice, early, self.choosing)
         made = asking.weigh(SIMILAR) if asking.has_views else None
         if made is None:
             return self.places[SIMILAR], stretch
@@ -303,7 +323,7 @@ class _Judging(_Timed):
             replace(one, parts={**one.parts, TRENDING: fit_one(described, one.weighed, self.shop.products)})
             for one in rising_stretches(self.shop, self.choice, at=at, until=self.shop.interactions.as_of)
         ]
-        asked = [wanted(one.weighed, one.future, JUDGING, kind=self.shop.cuts.target) for one in stretches]
+        asked = [wanted(one.weighed, one.future, self.judging, kind=self.shop.cuts.target) for one in stretches]
         if not sum(one.people for one in asked):
             return place
         return replace(place, measured=measure_rising(stretches, asked, place.made.weights))
@@ -343,11 +363,9 @@ def rising_described(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"algorithm": TRENDING, "parameters": given}
 
 
-def has_visits(shop: Shop, at: float, until: float, *, twice: bool = False) -> bool:
-    """Enough to judge by; or twice as many, to choose by half of them."""
-    order = shop.interactions.order
-    future = shop.interactions.subset((order >= at) & (order < until))
-    return next_looked_at(future, JUDGING).people >= LEAST_PEOPLE * (1 + twice)
+def has_visits(shop: Shop, draw: Draw, *, at: float) -> bool:
+    """Enough to choose by half of them and to judge by the other."""
+    return next_looked_at(shop.interactions.after(at), draw).people >= 2 * LEAST_PEOPLE
 
 
 def told(judged: Judged | None) -> dict[str, Any]:

@@ -64,6 +64,12 @@ class Draw:
     seed: int
     each: int = 1
 
+    @classmethod
+    def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "Draw":
+        """So many people and questions of each, or as many as keep the scores of all items below `cells` numbers; at least 100."""
+        questions = max(cells // max(n_items, 1), 100)
+        return cls(min(people, questions), seed, max(1, min(each, questions // people)))
+
     def of(self, person: IntArray) -> npt.NDArray[np.intp]:
         """Places of the questions that are drawn, in their order; person: whose question each is."""
         draws = np.random.default_rng(self.seed)
@@ -111,13 +117,9 @@ def next_of_the_category(
     chosen = np.flatnonzero(asked)[draw.of(user[asked])]
     rows, places = _ranges(begins[chosen], ends[chosen])
     other = item[places] != item[chosen][rows]
-    relevant = summed(
-        rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items)
-    )
+    relevant = summed(rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items))
     given = item[chosen, None]
-    return Questions(
-        of_products(given, future.n_items), relevant, user[chosen], lists_matrix(given, future.n_items)
-    )
+    return Questions(of_products(given, future.n_items), relevant, user[chosen], lists_matrix(given, future.n_items))
 
 
 def left_out_of_baskets(
@@ -126,7 +128,7 @@ def left_out_of_baskets(
     """From `given` random products of a basket (fewer where it is small) to one that is held out of it. past: with all that was bought."""
     lines = _lines(future, kind)
     basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
-    pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
+    _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
     basket, item, user = basket[first], lines.item[first], lines.user[first]
     large = np.bincount(basket)[basket] > 1
     basket, item, user = basket[large], item[large], user[large]
@@ -149,7 +151,7 @@ def left_out_of_baskets(
         relevant,
         owner,
         lists_matrix(lists, future.n_items),
-        known=_had(_lines(past, kind), owner, held),
+        known=_had(past.subset(past.kind == KIND_CODES[kind]), owner, held),
     )
 
 
@@ -271,9 +273,7 @@ class _Steps:
         ends = starts[np.searchsorted(starts, lines + 1, side="right")]
         rows, places = _ranges(lines + 1, ends)
         other = self.item[places] != self.item[lines][rows]
-        return summed(
-            rows[other], self.item[places][other], np.ones(int(other.sum())), (len(lines), self.n_items)
-        )
+        return summed(rows[other], self.item[places][other], np.ones(int(other.sum())), (len(lines), self.n_items))
 
 
 def _lines(interactions: Interactions, kind: str) -> Interactions:
@@ -300,5 +300,7 @@ def _ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _had(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
-    keys = np.unique(past.user.astype(np.int64) * past.n_items + past.item)
-    return np.isin(user.astype(np.int64) * past.n_items + item, keys)
+    asked = np.zeros(past.n_users, np.bool_)
+    asked[user] = True
+    lines = past.subset(asked[past.user])
+    return np.isin(user.astype(np.int64) * past.n_items + item, lines.user.astype(np.int64) * past.n_items + lines.item)

@@ -56,9 +56,7 @@ def ranked(algorithm: Algorithm, questions: Questions, *, seed: int) -> Lists:
             shown = (block.offered.toarray() > 0) & (dense > 0)
             scores = np.where(shown, dense, np.float32(-np.inf))
         parts.append(
-            top_n(
-                scores, SHOWN, exclude=block.barred, allowed=block.among, tie_seed=seed, first_row=start
-            ).items
+            top_n(scores, SHOWN, exclude=block.barred, allowed=block.among, tie_seed=seed, first_row=start).items
         )
     return np.concatenate(parts)
 
@@ -120,10 +118,10 @@ def compared(
     for metric in METRICS:
         columns["difference", metric] = columns["own", metric] - columns["fallback", metric]
     found = dict(zip(columns, intervals(np.column_stack(list(columns.values())), seed=seed), strict=True))
-    sides = {
-        which: {metric: found[which, metric] for metric in METRICS} for which in ("own", "fallback", "difference")
-    }
-    return Judged(int(answered.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"])
+    sides = {which: {metric: found[which, metric] for metric in METRICS} for which in ("own", "fallback", "difference")}
+    return Judged(
+        int(answered.sum()), len(columns["own", PRIMARY]), sides["own"], sides["fallback"], sides["difference"]
+    )
 
 
 def judge_lists(own: Lists, fallback: Lists, questions: Questions, *, seed: int) -> Judged:

@@ -66,7 +66,7 @@ def test_what_rises_is_there_and_what_is_steady_falls_or_is_gone_is_not() -> Non
 
 
 def test_a_season_that_lifts_everything_lifts_nothing() -> None:
-    shop = make_shop({name: (1, 5) for name in "abcd"})
+    shop = make_shop(dict.fromkeys("abcd", (1, 5)))
     assert max(scores(Trending(half_life_days=None).fit(shop), shop).values()) == -np.inf
 
 
