@@ -98,9 +98,15 @@ def weights_for(
     depth: int = 100,
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
+    barred: csr_array | None = None,
+    offered: csr_array | None = None,
 ) -> ChosenWeights:
-    """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`."""
-    candidates = _candidates(components, histories, relevant, exclude_seen, seen_kinds, n, normalisation, depth)
+    """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`.
+
+    barred: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
+    """
+    masks = _Masks(exclude_seen, seen_kinds, barred, offered)
+    candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
@@ -132,7 +138,8 @@ def without_each(
     Ranked are the best `depth` of every component, as when the weights are chosen.
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
-    candidates = _candidates(used, histories, relevant, exclude_seen, seen_kinds, n, normalisation, depth)
+    masks = _Masks(exclude_seen, seen_kinds)
+    candidates = _candidates(used, histories, relevant, masks, n, normalisation, depth)
     whole = np.array([weights[name] for name in used], np.float32)
     found = {"": candidates.values(whole)}
     for place, name in enumerate(used):
@@ -161,12 +168,31 @@ def _climbed(
     return weights, value
 
 
+@dataclass(frozen=True, eq=False)
+class _Masks:
+    """What each row may show."""
+
+    exclude_seen: bool
+    seen_kinds: Sequence[int] | None = None
+    barred: csr_array | None = None
+    offered: csr_array | None = None
+
+    def of(self, block: Histories, rows: slice) -> tuple[csr_array | None, npt.NDArray[np.bool_] | None]:
+        """CSR of what is left out of the rows of a block, and a dense mask of what alone is offered."""
+        left_out = block.seen(self.seen_kinds) if self.exclude_seen else None
+        if self.barred is not None:
+            barred = self.barred[rows]
+            left_out = barred if left_out is None else csr_array(left_out + barred)
+        if self.offered is None:
+            return left_out, None
+        return left_out, self.offered[rows].toarray() > 0
+
+
 def _candidates(
     components: Mapping[str, Algorithm],
     histories: Histories,
     relevant: csr_array,
-    exclude_seen: bool,
-    seen_kinds: Sequence[int] | None,
+    masks: _Masks,
     n: int,
     normalisation: str,
     depth: int,
@@ -178,15 +204,18 @@ def _candidates(
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
         rows = slice(start, start + len(block))
-        seen = block.seen(seen_kinds) if exclude_seen else None
-        items[rows], features[rows] = _block_candidates(components, block, seen, normalisation, depth, width)
+        left_out, offered = masks.of(block, rows)
+        items[rows], features[rows] = _block_candidates(
+            components, block, left_out, offered, normalisation, depth, width
+        )
     return _Candidates(features, hits_of(items, relevant), np.diff(relevant.indptr), n)
 
 
 def _block_candidates(
     components: Mapping[str, Algorithm],
     block: Histories,
-    seen: csr_array | None,
+    left_out: csr_array | None,
+    offered: npt.NDArray[np.bool_] | None,
     normalisation: str,
     depth: int,
     width: int,
@@ -198,7 +227,8 @@ def _block_candidates(
         scores = component.score(block)
         add_normalised(worth, scores, 1.0, normalisation)
         worths.append(worth)
-        tops.append(top_n(scores, depth, exclude=seen).items)
+        ranked = scores if offered is None else np.where(offered & (worth > 0), worth, np.float32(-np.inf))
+        tops.append(top_n(ranked, depth, exclude=left_out).items)
     union = np.sort(np.concatenate(tops, axis=1), axis=1)
     union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
     items = -np.sort(-union, axis=1)[:, :width]

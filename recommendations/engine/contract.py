@@ -160,6 +160,14 @@ class Algorithm(Fitted, ABC):
             raise ValueError(f"histories are over {histories.n_items} items, the model was fitted on {n_items}")
 
 
+class Updatable(Algorithm):
+    """Can be brought up to date without what it has learnt from."""
+
+    @abstractmethod
+    def updated(self, news: Interactions, *, since: float) -> Self:
+        """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
+
+
 def _restored(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:
     if name in arrays:
         return arrays[name]

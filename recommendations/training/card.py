@@ -7,6 +7,7 @@ from django.utils.formats import number_format
 from recommendations.training import figures
 from recommendations.training.cold_people_card import cold_people_section
 from recommendations.training.models import EvaluationRun, ModelVersion
+from recommendations.training.places_card import places_table
 
 
 def grouped(number: int) -> str:
@@ -29,6 +30,7 @@ def card_of(version: ModelVersion, *, tried_order: str) -> dict[str, Any]:
         "tried_order": tried_order,
         "tried_chart": figures.tried_chart(run),
         "resources": run.resources,
+        "places": places_table(run),
     }
     if not run.figures:
         return card

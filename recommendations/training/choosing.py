@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,9 @@ class LeftOut:
 class Choice:
     """components: name → algorithm and parameters; weights of the blend, 0 for what only other places need.
 
-    value: the blend's on the validation part, single each one's alone. tried: every row of every search.
+    value: the blend's on the validation part, single each one's alone. tried: every row of every search. spare: what for-you does not
+    need and other places may, as tuned; fit_s: about how many seconds each takes to be fitted on all that came before the validation part.
+    others: name → algorithm and parameters of components that are for other places alone, and no contestants of for-you.
     """
 
     weighing: EventWeights
@@ -72,6 +74,20 @@ class Choice:
     single: dict[str, float]
     tried: list[dict[str, Any]]
     left_out: list[LeftOut]
+    spare: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fit_s: dict[str, float] = field(default_factory=dict)
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def used(self) -> list[str]:
+        """The components that for-you is made of."""
+        return [name for name, weight in self.weights.items() if weight > 0]
+
+    def with_others(self, others: Mapping[str, Mapping[str, Any]]) -> "Choice":
+        """With these components beside those of for-you, instead of what was beside them."""
+        own = {name: described for name, described in self.components.items() if name not in self.others}
+        added = {name: dict(described) for name, described in others.items() if name not in own}
+        weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
+        return replace(self, components={**own, **added}, weights=weights, others=added)
 
 
 def choose(
@@ -139,6 +155,7 @@ class _Choosing:
             if tuned is not None:
                 components[name], values[name] = candidate.described(tuned.parameters), tuned.value
                 seconds[name], fitted[name] = (tuned.fit_s, tuned.score_s), tuned.fitted
+        tuned_all = dict(components)
         best = max(values.values(), default=0.0)
         for name in [one for one in components if values[one] < HOPELESS * best and not self.candidates[one].kept]:
             self.note(name, "no_help", value=values[name])
@@ -156,7 +173,18 @@ class _Choosing:
         kept = {name: components[name] for name in affordable if weights.get(name) or self.candidates[name].kept}
         total = sum(weights.values())
         shares = {name: round(weights.get(name, 0.0) / total, 4) for name in kept}
-        return Choice(weighing, kept, shares, normalisation, chosen.value, chosen.single, self.tried, self.left_out)
+        return Choice(
+            weighing,
+            kept,
+            shares,
+            normalisation,
+            chosen.value,
+            chosen.single,
+            self.tried,
+            self.left_out,
+            spare={name: described for name, described in tuned_all.items() if name not in kept},
+            fit_s={name: self.scale * fit_s for name, (fit_s, _score_s) in seconds.items()},
+        )
 
     def affordable(self) -> dict[str, Candidate]:
         """Those that can be fitted one after the other, and kept, in the memory beside the data. Errors: TooLittleMemoryError."""

@@ -18,6 +18,7 @@ from customers.warehouse.connection import Warehouse, warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
 from recommendations.engine.event_weights import EventWeights
 from recommendations.training.cuts import kinds_in
+from recommendations.training.dismissals import Dismissed, dismissals_table
 from recommendations.training.product_texts import Described, bands_of
 
 # what an event says somebody did; a purchase is taken from the orders
@@ -48,7 +49,8 @@ class TrainingData:
     """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars,
     0 for what they gave one or two).
 
-    identifiers: "kind:value" and the user row of each.
+    identifiers: "kind:value" and the user row of each. dismissed: what each user does not want to see; published: seconds since 1970 of
+    each product, NaN unknown.
     """
 
     interactions: Interactions
@@ -56,6 +58,8 @@ class TrainingData:
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
     fingerprint: str
+    dismissed: Dismissed
+    published: npt.NDArray[np.float64]
 
     def weighed(self, weighing: EventWeights) -> "TrainingData":
         """The same with the weights that a training has chosen."""
@@ -84,13 +88,34 @@ def extract(*, as_of: datetime) -> TrainingData:
         catalogue = tables["products"].order_by("product_id").to_pyarrow()
         vectors = tables["product_vectors"].order_by("id").to_pyarrow()
         identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
+        unwanted = dismissals_table(tables, purchases=purchases(tables), as_of=as_of)
     items = IdMap.of(catalogue["product_id"].to_pylist())
-    customers = IdMap.of(pc.unique(told["customer_id"]).to_numpy())
+    customers = IdMap.of(people_of(told, unwanted))
     interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
     if not (interactions.weight > 0).any():
         raise NothingToTrainOnError(as_of)
     names, rows = identifiers_of(identifiers, customers)
-    return TrainingData(interactions, products_of(catalogue, vectors), names, rows, fingerprint_of(interactions))
+    return TrainingData(
+        interactions,
+        products_of(catalogue, vectors),
+        names,
+        rows,
+        fingerprint_of(interactions),
+        Dismissed.of_table(unwanted, customers=customers, items=items),
+        published_of(catalogue, items),
+    )
+
+
+def people_of(told: pa.Table, unwanted: pa.Table) -> npt.NDArray[np.int64]:
+    """Customer ids of those who did something with a product, or dismissed one: they are to be known by it."""
+    return np.union1d(told["customer_id"].to_numpy(), unwanted["customer_id"].to_numpy())
+
+
+def published_of(catalogue: pa.Table, items: IdMap) -> npt.NDArray[np.float64]:
+    seconds = pc.fill_null(catalogue["published_at"].cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / 1e6
+    published = np.full(len(items), np.nan)
+    published[items.rows(catalogue["product_id"].to_pylist())] = seconds
+    return published
 
 
 def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
@@ -135,6 +160,12 @@ def done(tables: Warehouse) -> ir.Table:
     others = rows.filter(rows.kind != KIND_CODES["purchase"]).mutate(weight=ibis.literal(1.0))
     purchases = not_ordered(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(weight=ibis.literal(1.0))
     return others.select(*SCHEMA.names).union(purchases.select(*SCHEMA.names))
+
+
+def purchases(tables: Warehouse) -> ir.Table:
+    """SCHEMA: what was bought, by orders and by events."""
+    told = done(tables)
+    return bought(tables).union(told.filter(told.kind == KIND_CODES["purchase"]))
 
 
 def opinions(tables: Warehouse, *, as_of: datetime) -> ir.Table:

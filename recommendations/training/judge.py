@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ SHOWN_AT = (5, 10, 20)
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """cut_at: seconds since 1970; evaluation after it; served: which contestant is to serve; ablation: NDCG lost without each part; new_products as
-    `measure_new_products` tells.
+    `measure_new_products` tells; parts: the components fitted on what came before the cut.
     """
 
     cut_at: float
@@ -43,6 +43,7 @@ class Judgement:
     segments: list[SegmentResult]
     ablation: list[dict[str, Any]]
     new_products: dict[str, Any]
+    parts: dict[str, Algorithm] = field(default_factory=dict)
 
 
 def judge_choice(
@@ -54,7 +55,7 @@ def judge_choice(
     """
     fits = _Fits(cuts.test.train, products, step)
     parts = {name: fits.of(described, choice.weighing) for name, described in choice.components.items()}
-    contestants: dict[str, Algorithm] = dict(parts)
+    contestants = {name: part for name, part in parts.items() if name not in choice.others}
     served = served_name(choice.weights)
     if served == "blend":
         contestants["blend"] = Blend.of_fitted(parts, choice.weights, choice.normalisation)
@@ -67,7 +68,7 @@ def judge_choice(
     ablation = _ablation(parts, choice, past, test, cuts)
     compared = {name: contestants[name] for name in ("content", served) if name in contestants}
     new_products = measure_new_products(contestants=compared, past=past, cuts=cuts, products=products)
-    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation, new_products)
+    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation, new_products, parts)
 
 
 def served_name(weights: Mapping[str, float]) -> str:

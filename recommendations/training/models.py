@@ -104,6 +104,13 @@ class EvaluationRun(models.Model):
         default=dict,
         help_text=_("Figures of products and of people that were new at the cut: {“products”: …, “people”: …}."),
     )
+    scenarios = models.JSONField(
+        _("scenarios"),
+        default=dict,
+        help_text=_(
+            "Each place of the shop: what it is made of, its figures beside those of its fallback, whether it is on and why."
+        ),
+    )
     interactions_by_kind = models.JSONField(
         _("interactions by kind"), default=dict, help_text=_("All, and those before the cut.")
     )

@@ -1,10 +1,11 @@
 """Between two trainings: what has happened since goes into the histories and the counts of the model that serves.
 
-Only what came after the training is read. Neighbours, vectors and weights stay as they were trained; what a late import or a
-cancellation changes before that moment waits for the next training. The arrays lie in a folder of their own beside those of the
-version, and serving puts them on top.
+Only what came after the training is read, and all that was dismissed. Neighbours, vectors and weights stay as they were trained; what a
+late import or a cancellation changes before that moment waits for the next training. The arrays lie in a folder of their own beside those
+of the version, and serving puts them on top.
 """
 
+import logging
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,20 +15,27 @@ import ibis
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.conf import settings
 
 from catalog.locks import exclusive
 from customers.warehouse.connection import warehouse
 from recommendations.engine import IdMap, Interactions, restore
 from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.contract import Updatable
 from recommendations.engine.event_weights import EventWeights
 from recommendations.training.artifacts import Artifact, open_artifact, save_artifact
-from recommendations.training.extract import identifiers_of, interactions_of, interactions_table
+from recommendations.training.dismissals import Dismissed, dismissals_table
+from recommendations.training.extract import (
+    identifiers_of,
+    interactions_of,
+    interactions_table,
+    people_of,
+    purchases,
+)
 from recommendations.training.models import ModelVersion
 from recommendations.training.promotion import announce, artifact_folder, serving_name
 
+logger = logging.getLogger(__name__)
 Status = ModelVersion.Status
 NOBODY = pa.table(
     {"kind": pa.array([], pa.string()), "value": pa.array([], pa.string()), "customer_id": pa.array([], pa.int64())}
@@ -40,11 +48,16 @@ class NothingToRefreshError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """What happened since the training. Rows of people are those of the version, followed by people it has not seen."""
+    """What happened since the training. Rows of people are those of the version, followed by people it has not seen.
+
+    dismissed: all that is dismissed now, before the training too; new_products: how many products the version does not know.
+    """
 
     interactions: Interactions
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
+    dismissed: Dismissed
+    new_products: int
 
 
 def refresh(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
@@ -63,10 +76,12 @@ def refresh(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
         if not base.part("customers"):
             raise NothingToRefreshError(f"{version.version} was trained before there were refreshes: train again.")
         news = read_news(base=base, weighing=EventWeights(**version.parameters["weighing"]), as_of=as_of)
-        if not len(news.interactions):
+        if not len(news.interactions) and not news_of_dismissals(news, base):
             raise NothingToRefreshError(f"Nothing has happened since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
         checksum = save_artifact(folder=settings.MODELS_DIR / folder, artifact=overlay(base=base, news=news))
+        if news.new_products:
+            logger.info("%d products are newer than %s, which cannot rank them", news.new_products, version.version)
         return put_in_place(version=version, folder=folder, checksum=checksum, as_of=as_of)
 
 
@@ -74,7 +89,10 @@ def read_news(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> New
     since = datetime.fromtimestamp(base.saved["as_of"], UTC)
     with warehouse() as tables:
         told = interactions_table(tables, since=since, as_of=max(as_of, since))
-        people = pc.unique(told["customer_id"]).to_numpy()
+        unwanted = dismissals_table(tables, purchases=purchases(tables), as_of=max(as_of, since))
+        people = people_of(told, unwanted)
+        products = tables["products"]
+        active = products.filter(products.is_active).select("product_id").to_pyarrow()["product_id"].to_pylist()
         identifiers = tables["identifiers"]
         if len(people):
             identifiers = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": people})), "customer_id")
@@ -83,7 +101,8 @@ def read_news(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> New
     items = IdMap.from_arrays(base.part("items"))
     interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
     names, rows = identifiers_of(named, customers)
-    return News(weighing.of(interactions), names, rows)
+    dismissed = Dismissed.of_table(unwanted, customers=customers, items=items)
+    return News(weighing.of(interactions), names, rows, dismissed, int((items.rows(active) < 0).sum()))
 
 
 def overlay(*, base: Artifact, news: News) -> Artifact:
@@ -92,18 +111,30 @@ def overlay(*, base: Artifact, news: News) -> Artifact:
     parts = {
         "news": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "news-identifiers": news.identifiers.arrays(),
+        "dismissed": news.dismissed.arrays(),
         "model": counts_with(news, base),
     }
     arrays = {f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()}
-    return Artifact(arrays | {"news_identifier_user": news.identifier_user}, {"as_of": news.interactions.as_of})
+    saved = {"as_of": news.interactions.as_of, "new_products": news.new_products}
+    return Artifact(arrays | {"news_identifier_user": news.identifier_user}, saved)
+
+
+def news_of_dismissals(news: News, base: Artifact) -> bool:
+    """Whether somebody has dismissed something since the training, or no longer does."""
+    before = base.part("dismissed")
+    if not before:  # trained before there were any
+        return bool(len(news.dismissed.item))
+    people = len(news.dismissed.indptr)
+    indptr = np.append(before["indptr"], np.full(people - len(before["indptr"]), len(before["item"])))
+    return not (np.array_equal(indptr, news.dismissed.indptr) and np.array_equal(before["item"], news.dismissed.item))
 
 
 def counts_with(news: News, base: Artifact) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of the model's popularities, brought up to date."""
+    """The arrays of what counts, brought up to date: what is popular and what is trending."""
     blend = restore(base.part("model"), base.saved["model"])
     found: dict[str, npt.NDArray[Any]] = {}
     for name, component in blend.components_.items() if isinstance(blend, Blend) else ():
-        if isinstance(component, Popularity):
+        if isinstance(component, Updatable):
             arrays, _saved = component.updated(news.interactions, since=base.saved["as_of"]).arrays()
             found |= {f"{name}/{key}": array for key, array in arrays.items()}
     return found

@@ -11,6 +11,7 @@ STEP_NAMES: dict[str, str | Promise] = {
     "reading the data": gettext_lazy("reading the data"),
     "kinds": gettext_lazy("weighing views, carts and purchases"),
     "weights": gettext_lazy("weighing the algorithms"),
+    "places": gettext_lazy("weighing and judging the places of the shop"),
     "fitting for the test": gettext_lazy("fitting for the test"),
     "judging": gettext_lazy("judging"),
     "new customers": gettext_lazy("judging by new customers"),

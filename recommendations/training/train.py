@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.event_weights import USUAL
 from recommendations.engine.exploration import Trials
 from recommendations.training.artifacts import Artifact, save_artifact
+from recommendations.training.asking import Shop
 from recommendations.training.budget import Budget, PeakMemory
 from recommendations.training.candidates import CANDIDATES, candidates_for, started
 from recommendations.training.choosing import SEED, Choice, Step, choose, fit_all
@@ -31,6 +32,7 @@ from recommendations.training.latency import Latency, measure_latency
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import artifact_folder, promote
 from recommendations.training.runs import LOCK, Tracker, recorded_run
+from recommendations.training.scenarios import Place, choose_places, judge_places, starting_places
 from recommendations.training.traits import KnownPeople, extract_people
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ class Judged:
     cuts: Cuts | None = None
     judgement: Judgement | None = None
     cold_people: ColdPeople = NOBODY_NEW
+    places: dict[str, Place] = field(default_factory=dict)
 
     @property
     def algorithm(self) -> str:
@@ -105,18 +108,23 @@ def judged_choice(*, data: TrainingData, known: KnownPeople, budget: Budget, ste
         choice = choose(
             cuts=cuts, products=data.products, budget=budget, step=step, candidates=candidates_for(data.products)
         )
+        shop = Shop(data.interactions, data.products, cuts, data.published)
+        chosen = choose_places(shop=shop, choice=choice, budget=budget, step=step)
         judgement = judge_choice(
             cuts=cuts,
-            choice=choice,
+            choice=chosen.choice,
             products=data.products,
             active=active.parameters if active is not None else None,
             step=step,
         )
     except EmptySplitError as error:
         logger.warning("no evaluation, the history is too short: %s", error)
-        return Judged(unjudged_choice(data))
+        choice = unjudged_choice(data)
+        return Judged(choice, places=starting_places(choice.components, reason("place_short_history")))
+    places, choice = judge_places(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
+    judgement = replace(judgement, parts={})  # what was fitted for the test is not kept while the rest is fitted
     cold_people = choose_and_judge(data=data, known=known, cuts=cuts, choice=choice, budget=budget, step=step)
-    return Judged(choice, cuts, judgement, cold_people)
+    return Judged(choice, cuts, judgement, cold_people, places)
 
 
 def unjudged_choice(data: TrainingData) -> Choice:
@@ -180,6 +188,7 @@ def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged, trials: Tri
         "identifiers": data.identifiers.arrays(),
         "exploration": trials.arrays(),
         "history": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
+        "dismissed": data.dismissed.arrays(),
     }
     flat: dict[str, np.ndarray] = {
         f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()
@@ -193,6 +202,7 @@ def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged, trials: Tri
             "exclude_seen": cuts.exclude_seen if cuts is not None else True,
             "seen_kinds": cuts.seen_kinds if cuts is not None else None,
             "as_of": data.interactions.as_of,
+            "scenarios": {name: place.as_json() for name, place in judged.places.items()},
         },
     )
 
@@ -204,7 +214,8 @@ def record(*, run: EvaluationRun, version: ModelVersion, data: TrainingData, jud
     run.finished_at = datetime.now(UTC)
     run.step, run.percent = "", 100
     run.tried = choice.tried
-    run.left_out = [asdict(one) for one in choice.left_out]
+    run.left_out = [asdict(one) for one in choice.left_out if one.algorithm not in choice.components]
+    run.scenarios = {name: place.as_json() for name, place in judged.places.items()}
     run.interactions_by_kind = {"all": kinds_in(data.interactions)}
     if cuts is None or judgement is None:
         return

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.contract import Attribution, Scores, Updatable, register, require_weight
 from recommendations.engine.histories import Histories
 from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
@@ -15,7 +15,7 @@ from recommendations.engine.weighting import decayed
 
 
 @register
-class Popularity(Algorithm):
+class Popularity(Updatable):
     """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
 
     The history does not matter. Items nobody touched score 0.
@@ -36,7 +36,6 @@ class Popularity(Algorithm):
         return self
 
     def updated(self, news: Interactions, *, since: float) -> Self:
-        """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
         self.require_fit()
         faded = decayed(self.counts_, np.array(since), news.as_of, self.half_life_days)
         weight = decayed(news.weight, news.order, news.as_of, self.half_life_days)

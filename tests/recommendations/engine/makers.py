@@ -76,6 +76,7 @@ MADE_WITH: dict[str, dict[str, Any]] = {
     },
     "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
     "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds are of views
+    "trending": {"window_days": 60.0, "doubt": 0.5, "least": 0.0},  # random purchases do not rise
     "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
