@@ -26,11 +26,15 @@ from recommendations.serving.api import RankView, RecommendationsView
 from recommendations.serving.person import PATIENCE_SECONDS, read_person
 from recommendations.serving.rank import MOST_RANKED, RankRequest
 from recommendations.serving.request import MOST_PER_REQUEST, Request, WrongRequestError
+from recommendations.serving.search.answering import answered
+from recommendations.serving.search.api import SearchView
+from recommendations.serving.search.parsing import SearchRequest, WrongSearchError, parse
+from recommendations.serving.search.refreshing import NotReadyError
 from recommendations.serving.serve import ranked, recommended
 
 logger = logging.getLogger(__name__)
 
-RECOMMENDATIONS, RANK = "/api/v1/recommendations/", "/api/v1/rank/"
+RECOMMENDATIONS, RANK, SEARCH = "/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/"
 MOST_BODY = 1_000_000
 # parameter → the most characters of it
 TEXTS = {
@@ -53,6 +57,9 @@ type Start = Callable[..., Any]
 type Application = Callable[[Environ, Start], Iterable[bytes]]
 
 
+OWN_VIEWS: Mapping[str, Any] = {RANK: RankView, SEARCH: SearchView}
+
+
 class NotPlainError(Exception):
     """Whatever it is, the REST view sees to it."""
 
@@ -70,11 +77,11 @@ def take_recommendations_first(application: Application) -> Application:
 
     def serve(environ: Environ, start_response: Start) -> Iterable[bytes]:
         path: str = environ["PATH_INFO"]
-        if not path.startswith((RECOMMENDATIONS, RANK)):
+        if not path.startswith((RECOMMENDATIONS, RANK, SEARCH)):
             return application(environ, start_response)
         try:
             body = answer(environ, path)
-        except (NotPlainError, WrongRequestError, DatabaseError, InterfaceError):
+        except (NotPlainError, WrongRequestError, NotReadyError, DatabaseError, InterfaceError):
             return application(environ, start_response)
         except Exception:
             logger.exception("%s %s", environ["REQUEST_METHOD"], path)
@@ -94,10 +101,15 @@ def answer(environ: Environ, path: str) -> bytes:
     now = timezone.now()
     counted = throttle_key(grant.caller, minute=int(time.time() // WINDOW_SECONDS))
     limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
-    asked: Request | RankRequest
+    language = language_of(environ)
+    asked: Request | RankRequest | SearchRequest
     if path == RANK:
         asked = rank_request(environ)
         identifiers = asked.as_request().identifiers
+    elif path == SEARCH:
+        with translation.override(language):
+            asked = search_request(environ.get("QUERY_STRING", ""))
+        identifiers = asked.identifiers
     else:
         asked = recommendation_request(path, environ.get("QUERY_STRING", ""))
         identifiers = asked.identifiers
@@ -106,17 +118,27 @@ def answer(environ: Environ, path: str) -> bytes:
     )
     if recently.count is not None and recently.count > limit:
         raise NotPlainError
-    with translation.override(language_of(environ)):
+    with translation.override(language):
         if isinstance(asked, RankRequest):
             return ranked(request=asked, now=now, recently=recently)
+        if isinstance(asked, SearchRequest):
+            return answered(asked, now, recently=recently)
         return recommended(request=asked, now=now, recently=recently)
 
 
-def view_of(path: str) -> type[RankView] | type[RecommendationsView]:
-    return RankView if path == RANK else RecommendationsView
+type View = type[RankView] | type[RecommendationsView] | type[SearchView]
 
 
-def grant_of(environ: Environ, view: type[RankView] | type[RecommendationsView]) -> Grant:
+def view_of(path: str) -> View:
+    """Errors: NotPlainError for an address below these."""
+    if path in OWN_VIEWS:
+        return OWN_VIEWS[path]
+    if not path.startswith(RECOMMENDATIONS):
+        raise NotPlainError
+    return RecommendationsView
+
+
+def grant_of(environ: Environ, view: View) -> Grant:
     """What the key in the header may do. Errors: NotPlainError."""
     method = environ["REQUEST_METHOD"]
     plain = plain_key_of(environ.get("HTTP_AUTHORIZATION", ""))
@@ -126,6 +148,17 @@ def grant_of(environ: Environ, view: type[RankView] | type[RecommendationsView])
     if grant is None or not grant.allows(view, method):
         raise NotPlainError
     return grant
+
+
+def search_request(query: str) -> SearchRequest:
+    """Errors: NotPlainError."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        if len({name for name, _value in pairs}) < len(pairs):
+            raise NotPlainError
+        return parse(dict(pairs))
+    except (ValueError, WrongSearchError) as error:
+        raise NotPlainError from error
 
 
 def recommendation_request(path: str, query: str) -> Request:

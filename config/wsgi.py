@@ -14,6 +14,8 @@ django_application = get_wsgi_application()
 from config.shortcut import take_recommendations_first  # noqa: E402 — needs the settings
 from customers.events.shortcut import take_events_first  # noqa: E402
 from recommendations.serving.loading import loader  # noqa: E402
+from recommendations.serving.search.refreshing import searcher  # noqa: E402
 
 application = take_events_first(take_recommendations_first(django_application))
 Thread(target=loader.watch, name="watch-model", daemon=True).start()
+searcher.start()

@@ -20,6 +20,7 @@ from recommendations.engine import IdMap
 from recommendations.serving.catalogue import Catalogue
 from recommendations.serving.model import ServingModel
 from recommendations.serving.prepared import Prepared
+from recommendations.serving.ruling import Ruling, read_ruling
 from recommendations.serving.settings import DEFAULTS, Places, read_places
 from recommendations.serving.withheld import NOBODY, Withheld, read_withheld
 from recommendations.training.artifacts import Artifact, DamagedArtifactError, open_artifact
@@ -46,6 +47,7 @@ class Loaded:
     prepared: Prepared | None = None
     places: Places = DEFAULTS
     withheld: Withheld = NOBODY
+    ruling: Ruling = field(default_factory=Ruling)
     number: int = field(default_factory=lambda: next(_numbers))
 
     @property
@@ -145,6 +147,9 @@ class Loader:
             after = replace(after, withheld=withheld)
         if places is not after.places:
             after = replace(after, places=places, prepared=None)
+        ruling = read_ruling(before=after.ruling, catalogue=after.catalogue, places=after.places, now=now)
+        if ruling is not after.ruling:
+            after = replace(after, ruling=ruling)
         if after.model is not None and after.prepared is None:
             prepared = Prepared.of(model=after.model, places=after.places, n=after.catalogue.n)
             prepared.warm_up(after.model)

@@ -14,6 +14,8 @@ from customers.events.recent import Recently
 from recommendations.engine import Contribution
 from recommendations.engine.scenarios import CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
 from recommendations.engine.single import OutOfTimeError
+from recommendations.merchandising.placing import Placed, apply_to_ranking
+from recommendations.merchandising.rule_book import Applied, RuleBook
 from recommendations.serving.catalogue import Card, Filters
 from recommendations.serving.exploration import every_nth, merged, new_products
 from recommendations.serving.loading import Loaded, Loader, loader
@@ -22,6 +24,7 @@ from recommendations.serving.ranking import POOL, diversified, likeness_of, rota
 from recommendations.serving.reasons import (
     Reason,
     by_arrival,
+    chosen_by_the_shop,
     in_the_shop,
     new_in_the_shop,
     often_bought_category,
@@ -89,13 +92,21 @@ class Answer:
     personal: bool = True
 
 
-def recommend(*, request: Request, now: datetime, source: Loader = loader, recently: Recently | None = None) -> Answer:
+def recommend(
+    *,
+    request: Request,
+    now: datetime,
+    source: Loader = loader,
+    recently: Recently | None = None,
+    rules: RuleBook | None = None,
+) -> Answer:
     """Products for a place of the shop, best first, each with the reason for it.
 
     Where a place has nothing to show, is switched off or would be late, its fallback takes over and the answer says so; ``strict``
     rather has nothing. Of for-you every tenth place tries a new product, or as many as are set. Asks the database nothing.
 
-    recently: what Valkey knows of the person, where the caller has asked already.
+    recently: what Valkey knows of the person, where the caller has asked already. rules: instead of the shop's own; an empty book is
+    without rules.
 
     Errors: WrongRequestError for a request that contradicts itself; DatabaseError where nothing was loaded yet and the database is away.
     """
@@ -107,14 +118,18 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader, recen
     require_category(loaded, request)
     told = read_recently(request) if recently is None else recently
     with Workspaces(loaded) as works:
+        person = person_of(loaded=loaded, request=request, recently=told, now=now.timestamp())
+        applied = loaded.ruling.applied(scenario=request.scenario, names=person.names, now=now, rules=rules)
         asked = Asked(
             request=request,
             loaded=loaded,
-            person=person_of(loaded=loaded, request=request, recently=told, now=now.timestamp()),
+            person=person,
             works=works,
             now=now,
-            depth=depth_of(loaded, request, offset),
-            allowed=loaded.catalogue.mask(filters_of(request)),
+            depth=depth_of(loaded, request, offset) + (len(applied.pins) if applied is not None else 0),
+            allowed=allowed_by(loaded, filters_of(request), applied),
+            factors=loaded.ruling.factors(request.scenario, applied),
+            applied=applied,
             excluded=loaded.catalogue.rows_of(request.exclude) if request.exclude else NOTHING,
             due=due,
             minute=minute,
@@ -140,6 +155,12 @@ def recommend(*, request: Request, now: datetime, source: Loader = loader, recen
             cursor = write_cursor(offset + request.n, minute) if more else None
             answer = replace(answer, items=items, next_cursor=cursor)
     return replace(answer, took_ms=round((time.perf_counter() - started) * 1000, 2))
+
+
+def allowed_by(loaded: Loaded, filters: Filters, applied: Applied | None) -> np.ndarray:
+    """Which rows the request's filters and the rules let through; not to be written to."""
+    mask = loaded.catalogue.mask(filters)
+    return mask if applied is None or applied.allowed is None else mask & applied.allowed
 
 
 def filters_of(request: Request) -> Filters:
@@ -178,7 +199,7 @@ def find(asked: Asked) -> tuple[Found, str | None, str | None]:
     request, loaded = asked.request, asked.loaded
     why: str | None = None
     if not asked.allowed.any() and not request.strict and filters_of(request) != Filters(request.in_stock):
-        asked.allowed = loaded.catalogue.mask(Filters(request.in_stock))
+        asked.allowed = allowed_by(loaded, Filters(request.in_stock), asked.applied)
         why = NO_PRODUCT
     name: str | None = request.scenario
     tried: set[str] = set()
@@ -246,16 +267,35 @@ def page_of(asked: Asked, found: Found, offset: int) -> tuple[list[Item], bool]:
     new: set[int] = set()
     if request.scenario == FOR_YOU and len(places):
         places, new = with_new_products(asked, found, places, end=offset + request.n + 1)
-    page = places[offset : offset + request.n]
-    reasons = reasons_of(asked, found, [row for row, _score in page if row not in new]) if request.explain else {}
+    placed = pinned_page(asked, places, offset)
+    told = [row for row in placed.rows if row not in new and row not in placed.pinned]
+    reasons = reasons_of(asked, found, told) if request.explain else {}
     if request.explain:
-        reasons |= dict.fromkeys(new, new_in_the_shop())
+        reasons |= dict.fromkeys(new, new_in_the_shop()) | dict.fromkeys(placed.pinned, chosen_by_the_shop())
     items = [
         Item(catalogue.product_ids[row], offset + place, score, card, reasons.get(row), row)
-        for place, (row, score) in enumerate(page, start=1)
+        for place, (row, score) in enumerate(zip(placed.rows, placed.scores, strict=True), start=1)
         if (card := catalogue.cards[row]) is not None
     ]
-    return items, len(places) > offset + request.n
+    return items, placed.more
+
+
+def pinned_page(asked: Asked, places: list[tuple[int, float]], offset: int) -> Placed:
+    """The page with what rules have pinned to it, but for what this person or request must not be shown."""
+    pins = asked.applied.pins if asked.applied is not None else ()
+    allowed = asked.allowed
+    if pins:
+        allowed = allowed.copy()
+        barred = asked.barred(asked.request.scenario, asked.named_rows())
+        allowed[barred[barred >= 0]] = False
+    return apply_to_ranking(
+        rows=[row for row, _score in places],
+        scores=[score for _row, score in places],
+        pins=pins,
+        allowed=allowed if pins else None,
+        n=asked.request.n,
+        offset=offset,
+    )
 
 
 def with_new_products(

@@ -2,22 +2,18 @@
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from inspect import signature
-
-import numpy as np
 
 from recommendations.merchandising.choices import Action
-from recommendations.merchandising.columns import ProductColumns
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.placing import apply_to_ranking, weighted
 from recommendations.merchandising.rule_book import RuleBook
 from recommendations.merchandising.stored import load_rules
-from recommendations.serving.catalogue import Card, Catalogue
+from recommendations.serving.catalogue import Card
 from recommendations.serving.loading import Loader, loader
-from recommendations.serving.recommend import Answer, Item, filters_of, recommend
-from recommendations.serving.request import MOST_PER_REQUEST, Request
+from recommendations.serving.recommend import Answer, Item, recommend
+from recommendations.serving.request import Request
+from recommendations.serving.ruling import columns_of
 
 
 @dataclass(frozen=True)
@@ -115,49 +111,6 @@ def missing_pins(draft: Rule, shown: set[str]) -> list[str]:
     return [product_id for product_id in draft.product_ids if product_id not in shown]
 
 
-def columns_of(catalogue: Catalogue) -> ProductColumns:
-    """What rules ask of products, out of the worker's catalogue; its arrays are shared, not copied."""
-    return ProductColumns(
-        shown=catalogue.shown,
-        in_stock=catalogue.in_stock,
-        price=catalogue.price,
-        margin=catalogue.margin,
-        stock=catalogue.stock,
-        published=catalogue.published,
-        brand=catalogue.brand,
-        category=catalogue.category,
-        brands=catalogue.brands,
-        categories=catalogue.categories,
-        row_of=catalogue.row_of,
-    )
-
-
 def ranked(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
     """The answer with these rules and no others."""
-    if "rules" in signature(recommend).parameters:
-        return recommend(request=request, now=now, source=source, rules=rules)  # type: ignore[call-arg]
-    return over_the_answer(request=request, rules=rules, now=now, source=source)
-
-
-def over_the_answer(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
-    """Until `recommend` takes rules: they re-order the hundred best, and what is pinned is shown if it can be."""
-    answer = recommend(request=replace(request, n=MOST_PER_REQUEST), now=now, source=source)
-    catalogue = source.current(now=now).catalogue
-    applied = rules.apply(scenario=request.scenario, segments=frozenset(), now=now)
-    if applied is None:
-        return replace(answer, items=answer.items[: request.n])
-    rows = np.array([item.row for item in answer.items], np.int32)
-    scores = np.array([item.score for item in answer.items], np.float32)
-    scores = weighted(scores=scores, factors=None if applied.factors is None else applied.factors[rows])
-    allowed = catalogue.mask(filters_of(request))
-    allowed = allowed if applied.allowed is None else allowed & applied.allowed
-    order = [place for place in np.argsort(-scores, kind="stable").tolist() if allowed[rows[place]]]
-    placed = apply_to_ranking(
-        rows=rows[order], scores=scores[order], pins=applied.pins, allowed=allowed, n=request.n, offset=0
-    )
-    items = [
-        Item(card.product_id, place, score, card, None, row)
-        for place, (row, score) in enumerate(zip(placed.rows, placed.scores, strict=True), start=1)
-        if (card := catalogue.cards[row]) is not None
-    ]
-    return replace(answer, items=items)
+    return recommend(request=request, now=now, source=source, rules=rules)

@@ -25,6 +25,8 @@ from recommendations.engine.scenarios import (
 )
 from recommendations.engine.single import Scored, SingleBlend, Workspace
 from recommendations.engine.topn import top_n
+from recommendations.merchandising.placing import weighted
+from recommendations.merchandising.rule_book import Applied
 from recommendations.serving.loading import Loaded
 from recommendations.serving.person import NOTHING, Person, arrival_of
 from recommendations.serving.request import MOST_NAMED, Request
@@ -68,7 +70,11 @@ class Workspaces:
 
 @dataclass
 class Asked:
-    """A request with all that answering it needs. allowed: which rows may be shown, not to be written to; barred: rows that may not."""
+    """A request with all that answering it needs.
+
+    allowed: which rows may be shown, not to be written to; excluded: rows that may not; factors: of rules, margin and stock, by row;
+    applied: what the rules do; due: when to give up.
+    """
 
     request: Request
     loaded: Loaded
@@ -79,6 +85,7 @@ class Asked:
     allowed: npt.NDArray[np.bool_]
     excluded: Rows = field(default_factory=lambda: NOTHING)
     factors: Values | None = None
+    applied: Applied | None = None
     due: float | None = None
     minute: int = 0
 
@@ -159,8 +166,9 @@ def cold_start(asked: Asked) -> Found | None:
     allowed = asked.allowed[:n].copy()
     barred = asked.barred(FOR_YOU)
     allowed[barred[(barred >= 0) & (barred < n)]] = False
-    scores = loaded.model.newcomers.model.score(arrival)
-    ranking = top_n(np.asarray(scores, np.float32), asked.depth, allowed=allowed)
+    scores = np.asarray(loaded.model.newcomers.model.score(arrival), np.float32)
+    scores = weighted(scores=scores, factors=None if asked.factors is None else asked.factors[:n])
+    ranking = top_n(scores, asked.depth, allowed=allowed)
     kept = ranking.items[0] >= 0
     return Found(COLD_START, ranking.items[0][kept], ranking.scores[0][kept], arrival=arrival)
 

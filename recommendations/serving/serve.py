@@ -6,6 +6,8 @@ from prometheus_client import Counter, Histogram
 
 from customers.events.recent import Recently
 from recommendations.serving.answers import encode
+from recommendations.serving.impressions.shown import Shown
+from recommendations.serving.impressions.writing import note_shown
 from recommendations.serving.loading import Loader, loader
 from recommendations.serving.rank import RankRequest, rank
 from recommendations.serving.recommend import Answer, recommend
@@ -23,18 +25,35 @@ FALLBACKS = Counter("perennial_recommendation_fallbacks", "Answers that a fallba
 def recommended(*, request: Request, now: datetime, recently: Recently | None = None, source: Loader = loader) -> bytes:
     """Errors: as `recommend`."""
     answer = recommend(request=request, now=now, recently=recently, source=source)
-    note(answer)
+    note(answer, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
     return encode(answer)
 
 
 def ranked(*, request: RankRequest, now: datetime, recently: Recently | None = None, source: Loader = loader) -> bytes:
     """Errors: as `rank`."""
     answer = rank(request=request, now=now, recently=recently, source=source)
-    note(answer)
+    note(answer, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
     return encode(answer)
 
 
-def note(answer: Answer) -> None:
+def note(answer: Answer, *, user_id: str, anonymous_id: str, now: datetime) -> None:
+    """Counts the answer, and notes as an impression what it shows; of whoever refuses to be recognised without saying to whom."""
     SECONDS.labels(answer.scenario).observe(answer.took_ms / 1000)
     if answer.fallback is not None:
         FALLBACKS.labels(answer.scenario, answer.fallback_reason or "").inc()
+    if answer.items:
+        note_shown(
+            Shown(
+                recommendation_id=answer.recommendation_id,
+                scenario=answer.scenario,
+                user_id=user_id if answer.personal else "",
+                anonymous_id=anonymous_id if answer.personal else "",
+                model_version=answer.model_version,
+                strategy=answer.strategy,
+                arm=None,
+                fallback=answer.fallback,
+                served_at=now,
+                first_rank=answer.items[0].rank,
+                product_ids=[item.product_id for item in answer.items],
+            )
+        )

@@ -18,7 +18,7 @@ from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.event_weights import USUAL
 from recommendations.engine.exploration import Trials
-from recommendations.training.artifacts import Artifact, save_artifact
+from recommendations.training.artifacts import MANIFEST, Artifact, save_artifact
 from recommendations.training.asking import Shop
 from recommendations.training.budget import Budget, PeakMemory
 from recommendations.training.candidates import CANDIDATES, candidates_for, started
@@ -269,5 +269,6 @@ def remove_old_artifacts() -> None:
     kept |= set(others.values_list("artifact", flat=True)[:1])
     root: Path = settings.MODELS_DIR
     for folder in root.iterdir():
-        if folder.is_dir() and folder.name not in kept:
+        ours = folder.name.startswith(".") or (folder / MANIFEST).exists()  # others keep what they have beside them
+        if folder.is_dir() and ours and folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ import recommendations.serving.search.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("serving", "0002_scenario_settings"),
+        ("serving", "0003_impressions"),
     ]
 
     operations = [

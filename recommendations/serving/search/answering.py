@@ -10,8 +10,10 @@ import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from customers.events.recent import Recently
+from customers.events.recent import Recently, read_person
 from recommendations.serving.answers import ReasonJSON
+from recommendations.serving.impressions.shown import Shown
+from recommendations.serving.impressions.writing import note_shown
 from recommendations.serving.loading import Loaded
 from recommendations.serving.request import make_recommendation_id
 from recommendations.serving.search.facets import Facets, Value
@@ -27,8 +29,11 @@ type RulesFor = Callable[[SearchRequest, Loaded, datetime], Rules | None]
 SCENARIO = "search"
 
 
-def no_rules(request: SearchRequest, loaded: Loaded, now: datetime) -> None:
-    """Until somebody gives others: the merchandiser says nothing."""
+def rules_of_the_shop(request: SearchRequest, loaded: Loaded, now: datetime) -> Rules | None:
+    """What the merchandiser says of the search, for whoever asks; nobody who is withheld is looked for in a segment."""
+    names = [f"{kind}:{value}" for kind, value in request.identifiers]
+    known = [] if loaded.withheld.holds(names) else names
+    return loaded.ruling.applied(scenario=SCENARIO, names=known, now=now)
 
 
 class ShownItem(msgspec.Struct):
@@ -87,7 +92,7 @@ def answer_bytes(
     *,
     source: Searcher = searcher,
     recently: Recently | None = None,
-    rules: RulesFor = no_rules,
+    rules: RulesFor = rules_of_the_shop,
 ) -> bytes:
     """The JSON answer to the parameters of an address, in the thread's language.
 
@@ -95,11 +100,50 @@ def answer_bytes(
 
     Errors: WrongSearchError names every wrong parameter; NotReadyError while this process reads the products.
     """
-    found = found_for(parse(params), now=now, source=source, recently=recently, rules=rules)
+    return answered(parse(params), now, source=source, recently=recently, rules=rules)
+
+
+def answered(
+    request: SearchRequest,
+    now: datetime,
+    *,
+    source: Searcher = searcher,
+    recently: Recently | None = None,
+    rules: RulesFor = rules_of_the_shop,
+) -> bytes:
+    """The same of a request that was read already. Errors: NotReadyError."""
+    told = read_person(identifiers=request.identifiers) if recently is None and request.identifiers else recently
+    found = found_for(request, now=now, source=source, recently=told, rules=rules)
     SECONDS.labels(SCENARIO).observe(found.took_ms / 1000)
     if found.fallback is not None:
         FALLBACKS.labels(SCENARIO, "nothing_found").inc()
-    return _encoder.encode(shown(found, recommendation_id=make_recommendation_id(now)))
+    answer = shown(found, recommendation_id=make_recommendation_id(now))
+    note(found, answer, refused=told is not None and told.refused, now=now)
+    return _encoder.encode(answer)
+
+
+def note(found: Found, answer: ShownAnswer, *, refused: bool, now: datetime) -> None:
+    """What the page shows, as an impression; of whoever refuses to be recognised without saying to whom."""
+    if not answer.items:
+        return
+    request = found.request
+    names = [f"{kind}:{value}" for kind, value in request.identifiers]
+    known = not refused and not found.snapshot.loaded.withheld.holds(names)
+    note_shown(
+        Shown(
+            recommendation_id=answer.recommendation_id,
+            scenario=SCENARIO,
+            user_id=request.user_id if known else "",
+            anonymous_id=request.anonymous_id if known else "",
+            model_version=answer.model_version,
+            strategy=SCENARIO,
+            arm=None,
+            fallback=found.fallback,
+            served_at=now,
+            first_rank=answer.items[0].rank,
+            product_ids=[item.product_id for item in answer.items],
+        )
+    )
 
 
 def found_for(
@@ -108,7 +152,7 @@ def found_for(
     now: datetime,
     source: Searcher = searcher,
     recently: Recently | None = None,
-    rules: RulesFor = no_rules,
+    rules: RulesFor = rules_of_the_shop,
 ) -> Found:
     """The search of the request with everything that is known of whoever asks. Errors: as `answer_bytes`."""
     snapshot = source.current(now=now)

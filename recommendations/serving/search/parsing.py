@@ -56,6 +56,11 @@ class SearchRequest:
     strict: bool = False
     language: str = ""
 
+    @property
+    def identifiers(self) -> list[tuple[str, str]]:
+        pairs = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
+        return [(kind, value) for kind, value in pairs if value]
+
 
 class _WrongValueError(Exception):
     """One wrong value, with what would be right."""

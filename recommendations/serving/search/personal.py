@@ -40,7 +40,7 @@ def person_scores(
         yield None
         return
     told = read_recently(asking) if recently is None else recently
-    with Workspaces(loaded.catalogue.n) as works:
+    with Workspaces(loaded) as works:
         asked = Asked(
             request=asking,
             loaded=loaded,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recommendations.serving.catalogue import Card
-from recommendations.serving.search.answering import RulesFor, found_for, no_rules
+from recommendations.serving.search.answering import RulesFor, found_for, rules_of_the_shop
 from recommendations.serving.search.parsing import SearchRequest
 from recommendations.serving.search.refreshing import Searcher, searcher
 from recommendations.serving.search.search import Found, Hit
@@ -27,7 +27,7 @@ class Preview:
 
 
 def preview(
-    *, request: SearchRequest, now: datetime, source: Searcher = searcher, rules: RulesFor = no_rules
+    *, request: SearchRequest, now: datetime, source: Searcher = searcher, rules: RulesFor = rules_of_the_shop
 ) -> Preview:
     """Errors: WrongSearchError; NotReadyError while this process reads the products."""
     found = found_for(request, now=now, source=source, rules=rules)
