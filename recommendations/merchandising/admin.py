@@ -21,7 +21,7 @@ from recommendations.merchandising.forms import RuleForm
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.overview import RuleStanding, standings
 from recommendations.merchandising.tasks import write_segment_members
-from recommendations.merchandising.words import in_words, places_in_words
+from recommendations.merchandising.words import in_words
 
 
 class PlaceFilter(admin.SimpleListFilter):
@@ -47,8 +47,6 @@ class RuleAdmin(ModelAdmin):
         "name",
         "what",
         "shown_products",
-        "where",
-        "segment",
         "shown_state",
         "priority",
         "at_odds",
@@ -62,6 +60,7 @@ class RuleAdmin(ModelAdmin):
     autocomplete_fields = ("segment",)
     readonly_fields = ("created_at", "updated_at")
     show_full_result_count = False
+    compressed_fields = True
     actions = ("switch_on", "switch_off")
     conditional_fields = {"position": "action == 'pin'", "factor": "action == 'boost' || action == 'bury'"}
     fieldsets = (
@@ -156,10 +155,6 @@ class RuleAdmin(ModelAdmin):
     def shown_products(self, rule: Rule) -> str:
         return number_format(standing(rule).products, force_grouping=True)
 
-    @display(description=gettext_lazy("where"))
-    def where(self, rule: Rule) -> str:
-        return places_in_words(rule)
-
     @display(
         description=gettext_lazy("state"),
         label={"on": "success", "waiting": "info", "over": "warning", "off": "danger"},
@@ -167,7 +162,7 @@ class RuleAdmin(ModelAdmin):
     def shown_state(self, rule: Rule) -> tuple[str, Any]:
         return standing(rule).state, admin_views.STATES[standing(rule).state]
 
-    @display(description=gettext_lazy("contradictions"))
+    @display(description=gettext_lazy("notes"))
     def at_odds(self, rule: Rule) -> str | SafeString:
         texts = [(conflict.text,) for conflict in standing(rule).conflicts] + [
             (text,) for text in standing(rule).warnings

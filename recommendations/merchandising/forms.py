@@ -32,14 +32,14 @@ class LinesField(forms.CharField):
 
 class RuleForm(forms.ModelForm):
     scenarios = forms.MultipleChoiceField(
-        label=gettext_lazy("where"),
+        label=gettext_lazy("Where"),
         choices=Place,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=gettext_lazy("None chosen: everywhere."),
     )
     weekdays = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("weekdays"),
+        label=gettext_lazy("Weekdays"),
         choices=Weekday,
         coerce=int,
         required=False,
@@ -47,7 +47,10 @@ class RuleForm(forms.ModelForm):
         help_text=gettext_lazy("None chosen: every day. Days begin at midnight in the shop's time zone."),
     )
     product_ids = LinesField(
-        label=gettext_lazy("product ids"), required=False, help_text=gettext_lazy("One a line, in their order.")
+        label=gettext_lazy("Product ids"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text=gettext_lazy("One a line, in their order."),
     )
 
     class Meta:

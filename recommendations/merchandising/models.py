@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.segments.models import Segment
 from recommendations.merchandising.checking import RANGES, problems_of
@@ -55,7 +56,7 @@ class Rule(models.Model):
 
     action = models.CharField(_("action"), max_length=10, choices=Action)
     position = models.PositiveSmallIntegerField(
-        _("place"),
+        pgettext_lazy("of a product in a list", "place"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(LAST_POSITION)],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -60,11 +61,11 @@ def warnings_of(rule: Rule, columns: ProductColumns, *, products: int, in_stock:
     total = int(columns.shown.sum())
     if not products:
         text = ngettext(
-            "The rule means 0 of %(total)d product: it changes nothing until one fits.",
-            "The rule means 0 of %(total)d products: it changes nothing until one fits.",
+            "The rule means 0 of %(total)s product: it changes nothing until one fits.",
+            "The rule means 0 of %(total)s products: it changes nothing until one fits.",
             total,
         )
-        warnings.append(text % {"total": total})
+        warnings.append(text % {"total": number_format(total, force_grouping=True)})
     elif rule.action == Action.ONLY and not in_stock:
         warnings.append(
             _("None of its products is in stock: the rule is set aside until one is, so that something is shown.")

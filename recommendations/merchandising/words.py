@@ -78,7 +78,8 @@ def conditions_in_words(rule: "Rule") -> Iterator[str]:
 
 def scope_in_words(rule: "Rule") -> Iterator[str]:
     if rule.scenarios:
-        yield _("where: %(places)s") % {"places": places_in_words(rule)}
+        names = [str(Place(place).label) for place in Place.values if place in rule.scenarios]
+        yield _("where: %(places)s") % {"places": pgettext("between names", ", ").join(names)}
     if rule.segment_id is not None:
         yield _("for the segment %(segment)s") % {"segment": rule.segment}
     if rule.starts_at:
@@ -88,12 +89,6 @@ def scope_in_words(rule: "Rule") -> Iterator[str]:
     if rule.weekdays:
         days = [str(Weekday(day).label) for day in sorted(rule.weekdays) if day in Weekday.values]
         yield _("on %(days)s") % {"days": pgettext("between names", ", ").join(days)}
-
-
-def places_in_words(rule: "Rule") -> str:
-    """The places by name, or that it is everywhere."""
-    names = [str(Place(place).label) for place in Place.values if place in rule.scenarios]
-    return pgettext("between names", ", ").join(names) if names else _("everywhere")
 
 
 def range_in_words(low: Any, high: Any) -> str:

@@ -9,6 +9,7 @@ from recommendations.merchandising.choices import Action
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rule_book import RuleBook
 from recommendations.merchandising.stored import load_rules
+from recommendations.merchandising.windows import is_open
 from recommendations.serving.catalogue import Card
 from recommendations.serving.loading import Loader, loader
 from recommendations.serving.recommend import Answer, Item, recommend
@@ -57,7 +58,7 @@ def preview_with_rules(*, request: Request, draft_rule: Rule, now: datetime, sou
     """
     catalogue = source.current(now=now).catalogue
     columns = columns_of(catalogue)
-    draft, as_if = as_if_it_held(draft_rule)
+    draft, as_if = as_if_it_held(draft_rule, now=now)
     others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
     with_others = RuleBook.compile(rules=others, columns=columns, now=now)
     with_all = RuleBook.compile(rules=[*others, draft], columns=columns, now=now)
@@ -85,14 +86,14 @@ def preview_with_rules(*, request: Request, draft_rule: Rule, now: datetime, sou
     )
 
 
-def as_if_it_held(rule: Rule) -> tuple[Rule, tuple[str, ...]]:
+def as_if_it_held(rule: Rule, *, now: datetime) -> tuple[Rule, tuple[str, ...]]:
     """A copy that holds for everybody, always; and what was changed for that."""
     draft = copy(rule)
     as_if = []
     if rule.segment_id is not None:
         draft.segment = None
         as_if.append("segment")
-    if rule.starts_at is not None or rule.ends_at is not None or rule.weekdays:
+    if not is_open(rule, now=now):
         draft.starts_at, draft.ends_at, draft.weekdays = None, None, []
         as_if.append("time")
     return draft, tuple(as_if)

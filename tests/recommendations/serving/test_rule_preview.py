@@ -65,6 +65,7 @@ def test_time_and_segment_of_a_draft_are_taken_as_given(trained: ModelVersion, l
     shown = preview(loader, draft)
     assert shown.as_if == ("segment", "time")
     assert "tea-0" not in ids(shown.with_rules)
+    assert preview(loader, rule("hide", "tea-0", ends_at=NOON + timedelta(days=1), weekdays=[2])).as_if == ()
     assert draft.segment is not None
     assert draft.starts_at == NOON + timedelta(days=1)
 

@@ -1,0 +1,62 @@
+"""A merchandiser writes a rule in Chromium: what it would change is seen while it is written, and nothing is stored before it is saved."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.auth.models import User
+from django.urls import reverse
+from playwright.sync_api import Browser, expect
+from pytest_django.live_server_helper import LiveServer
+
+from customers.warehouse.export import export_warehouse
+from recommendations.merchandising.models import Rule
+from recommendations.training.train import train
+from tests.browser.conftest import watch
+from tests.recommendations.shop import make_tea_and_coffee_shop
+
+
+@pytest.fixture
+def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> None:
+    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
+    settings.TRAINING_SECONDS = 2
+    now = datetime.now(UTC)
+    make_tea_and_coffee_shop(until=now)
+    export_warehouse(started_at=now)
+    train(as_of=now, started_at=now)
+    Rule.objects.create(name="No cake", action="hide", category="Drinks > cake")
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh-hans", 390)])
+def test_the_preview_follows_the_form(
+    loop: None, live_server: LiveServer, chromium: Browser, language: str, width: int
+) -> None:
+    seen = watch(chromium, live_server.url, width=width, language=language)
+    seen.log_in()
+    seen.open(reverse("admin:merchandising_rule_add"))
+    page = seen.page
+    page.fill("input[name=name]", "Coffee for tea drinkers")
+    page.select_option("select[name=action]", "pin")
+    page.fill("input[name=position]", "2")
+    page.fill("textarea[name=product_ids]", "coffee-3\ncoffee-4")
+    panel = page.locator("[data-rule-preview-panel]")
+    expect(panel.locator("[data-changed]")).to_be_visible()
+    page.fill("input[name=preview-user_id]", "user-0")
+    page.fill("input[name=preview-n]", "5")
+    second = panel.locator("ol").nth(1).locator("li").nth(1)
+    expect(second).to_contain_text("coffee-3")
+    expect(panel.locator("ol").first.locator("li")).to_have_count(5)
+    expect(panel.locator("[data-changed]")).to_contain_text("5")
+    assert page.input_value("input[name=preview-user_id]") == "user-0", "what was typed stays"
+    assert not seen.scrolls_sideways()
+    seen.save(f"rule-{language}-{width}")
+    page.click("button[name=_save], input[name=_save]")
+    page.wait_for_load_state("networkidle")
+    seen.save(f"rules-{language}-{width}")
+    expect(page.locator("#result_list, table").first).to_contain_text("coffee-3")
+    if width > 1000:
+        page.locator("button.rule-switch").first.click()
+        page.wait_for_load_state("networkidle")
+    assert not seen.complaints
