@@ -20,6 +20,8 @@ from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import csr
 
+COLUMN_BYTES = 32_000_000  # of dense scores at once
+
 type Array = npt.NDArray[Any]
 type Scores = npt.NDArray[np.float32] | csr_array
 
@@ -138,6 +140,16 @@ class Algorithm(Fitted, ABC):
 
         Dense results are meant for blocks of rows: see `topn.recommend`.
         """
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """(n,): column `item` of `score`, 0 where nothing speaks for it. Algorithms that can do with less than all columns say so."""
+        found = np.zeros(len(histories), np.float32)
+        size = max(1, COLUMN_BYTES // (4 * max(1, histories.n_items)))
+        for start in range(0, len(histories), size):
+            scores = self.score(histories.rows(start, start + size))
+            column = scores[:, [item]].toarray().ravel() if isinstance(scores, csr_array) else scores[:, item]
+            found[start : start + size] = np.where(np.isfinite(column), column, 0)
+        return found
 
     @abstractmethod
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:

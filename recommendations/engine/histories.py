@@ -96,6 +96,17 @@ class Histories:
             user=self.user[start:stop],
         )
 
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
+        """The same histories with some of their places."""
+        return replace(
+            self,
+            indptr=np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])[self.indptr],
+            item=self.item[chosen],
+            order=self.order[chosen],
+            weight=self.weight[chosen],
+            kind=self.kind[chosen],
+        )
+
     def matrix(self, *, half_life_days: float | None = None) -> csr_array:
         """CSR (n, n_items) of summed weights, aged by the half-life."""
         rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))

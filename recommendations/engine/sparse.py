@@ -76,6 +76,14 @@ def chosen_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLik
     return dense
 
 
+def dense_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
+    """One column as float32 (rows,)."""
+    places = np.flatnonzero(matrix.indices == column)
+    found = np.zeros(matrix.shape[0], np.float32)
+    np.add.at(found, np.searchsorted(matrix.indptr, places, side="right") - 1, matrix.data[places])
+    return found
+
+
 def product(a: csr_array, b: csr_array) -> csr_array:
     """A·B as CSR (columns of a row in no order); memory is that of the result plus 9 bytes a column and thread."""
     parts = map_blocks(

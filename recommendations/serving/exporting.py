@@ -216,6 +216,7 @@ def rows_of(lines: Sequence[Line]) -> Iterator[tuple[str, int, str, float, str]]
 
 
 def write_csv(path: Path, lines: Sequence[Line]) -> None:
+    """Ids are written as they are, because programs read this; a spreadsheet may take one that begins with = for a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in rows_of(lines))
 
@@ -226,9 +227,8 @@ def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
         csv.writer(file).writerow(COLUMNS)
         for part in parts:
             with part.open(encoding="utf-8", newline="") as read:
-                text = read.read()
-            file.write(text)
-            told = list(csv.reader(text.splitlines()))
+                told = list(csv.reader(read))
+            csv.writer(file).writerows(told)
             rows += len(told)
             customers += len({row[0] for row in told})
     return customers, rows

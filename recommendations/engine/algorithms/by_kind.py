@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from recommendations.engine.contract import (
     ALGORITHMS,
     Algorithm,
@@ -60,6 +63,10 @@ class ByKind(Algorithm):
     def score(self, histories: Histories) -> Scores:
         self.require_fit()
         return self.component_.score(self._asked(histories))
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        self.require_fit()
+        return self.component_.score_item(self._asked(histories), item)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()

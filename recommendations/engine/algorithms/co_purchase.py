@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.contract import Algorithm, Attribution, NothingToLearnError, register, require_weight
@@ -12,6 +13,7 @@ from recommendations.engine.interactions import KIND_CODES, Interactions
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import (
     chosen_columns,
+    dense_column,
     product,
     reciprocal,
     scaled_columns,
@@ -83,6 +85,9 @@ class CoPurchase(Algorithm):
 
     def score(self, histories: Histories) -> csr_array:
         return product(self._weights(histories), self.rules_)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        return np.asarray(self._weights(histories) @ dense_column(self.rules_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)

@@ -93,6 +93,10 @@ class Content(Algorithm):
         scores[scores <= 0] = -np.inf
         return scores
 
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        terms = self.vectors_[[self.document_[item]], :].toarray().ravel()
+        return np.maximum(np.asarray(self._profiles(histories) @ terms, np.float32), 0)
+
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
         profile = product(self._by_document(weights), self.vectors_)

@@ -13,6 +13,7 @@ from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import (
     chosen_columns,
+    dense_column,
     normalised_rows,
     product,
     shortened_rows,
@@ -68,6 +69,9 @@ class ItemKNN(Algorithm):
 
     def score(self, histories: Histories) -> Scores:
         return product(self._weights(histories), self.neighbours_)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        return np.asarray(self._weights(histories) @ dense_column(self.neighbours_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.contract import Algorithm, Attribution, register, require_weight
@@ -35,6 +36,11 @@ class Repeat(Algorithm):
         self.require_fit()
         self.require_histories(histories, int(self.n_items_[0]))
         return histories.matrix(half_life_days=self.half_life_days)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """What else somebody did plays no part."""
+        scores = self.score(histories.only(histories.item == item))
+        return scores[:, [item]].toarray().ravel()
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         scores = self.score(history)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from customers.lifecycle.scoring.repurchase import (
@@ -82,6 +83,11 @@ class RepeatRhythm(Algorithm):
         person = (rhythms.pair // histories.n_items)[scored]
         indptr = np.searchsorted(person, np.arange(len(histories) + 1))
         return csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """What else somebody did plays no part."""
+        scores = self.score(histories.only(histories.item == item))
+        return scores[:, [item]].toarray().ravel()
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         scores = self.score(history)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.contract import Algorithm, Attribution, Scores, register, require_weight
@@ -12,6 +13,7 @@ from recommendations.engine.interactions import Interactions
 from recommendations.engine.products import Products
 from recommendations.engine.sparse import (
     chosen_columns,
+    dense_column,
     normalised_rows,
     product,
     reciprocal,
@@ -67,6 +69,9 @@ class UserKNN(Algorithm):
     def score(self, histories: Histories) -> Scores:
         near = self.neighbours(histories)
         return product(_shares(near), self.rows_)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        return np.asarray(_shares(self.neighbours(histories)) @ dense_column(self.rows_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         unit = self._unit(history)

@@ -82,6 +82,15 @@ class TestEveryAlgorithm:
         assert np.isfinite(ranking.scores[0, shown]).all()
         assert (ranking.scores[0, ~shown] == -np.inf).all()
 
+    def test_scores_of_one_item_are_its_column(self, model):
+        histories = INTERACTIONS.histories()
+        whole = dense(model, histories)
+        for item in (0, 3, N - 1):
+            column = np.where(np.isfinite(whole[:, item]), whole[:, item], 0)
+            found = model.score_item(histories, item)
+            assert found.shape == (len(histories),)
+            assert found == pytest.approx(column, rel=1e-4, abs=1e-6)
+
     def test_no_history_at_all_gives_no_row(self, model):
         assert recommend(model, Histories.of_lists([], n_items=N), 5, exclude_seen=True).items.shape == (0, 5)
 
