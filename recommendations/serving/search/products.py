@@ -1,6 +1,6 @@
 """What search reads of the products: their words, their attributes, and when they changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 
 from catalog.models import Product
 from recommendations.engine import kernels
@@ -22,6 +22,10 @@ COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
 )  # fmt: skip
 LOOK_BACK = timedelta(minutes=1)  # a transaction may commit after another that began later
+
+
+type Moments = npt.NDArray[np.float64]
+type Flags = npt.NDArray[np.bool_]
 
 
 class Row(NamedTuple):
@@ -40,12 +44,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Read:
-    """Products as columns of one length: documents, attributes as name=value, and a number that differs where words do."""
+    """Products as columns of one length: documents, attributes as name=value, a number that differs where words do, and when
+    each last changed, in seconds.
+    """
 
     product_ids: list[str]
     documents: Documents
     values: list[list[str]]
     hashes: npt.NDArray[np.uint64]
+    moments: Moments
     newest: datetime
 
     def subset(self, wanted: npt.NDArray[np.bool_]) -> "Read":
@@ -54,16 +61,35 @@ class Read:
 
         texts = {name: kept(column) for name, column in self.documents.texts.items()}
         documents = Documents(kept(self.documents.keys), texts)
-        return Read(kept(self.product_ids), documents, kept(self.values), self.hashes[wanted], self.newest)
+        return Read(
+            kept(self.product_ids), documents, kept(self.values), self.hashes[wanted], self.moments[wanted], self.newest
+        )
 
 
-def read_products(*, since: datetime | None = None) -> Iterator[Read]:
-    """All products, or those changed since, up to AT_ONCE at a time; in the order of their ids in the database."""
-    found = Product.objects.order_by("id").values_list(*COLUMNS)
-    if since is not None:
-        found = found.filter(updated_at__gt=since - LOOK_BACK)
-    for rows in batched(map(Row._make, found.iterator(chunk_size=CHUNK)), AT_ONCE):
-        yield as_columns(rows)
+def read_products() -> Iterator[Read]:
+    """All products, up to AT_ONCE at a time; in the order of their ids in the database."""
+    yield from in_parts(Product.objects.order_by("id"))
+
+
+def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[Read]:
+    """The products that changed since a minute before then and are not known as they are.
+
+    known: which of some products, by their ids and when they last changed, are. They are asked for first, as an import may have
+    changed a hundred thousand within that minute.
+    """
+    found = Product.objects.filter(updated_at__gt=begin_of(since)).order_by("id")
+    told = found.values_list("id", "product_id", "updated_at").iterator(chunk_size=AT_ONCE)
+    for rows in batched(told, AT_ONCE):
+        new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
+        if new.any():
+            wanted = [row[0] for row, is_new in zip(rows, new.tolist(), strict=True) if is_new]
+            yield from in_parts(Product.objects.filter(id__in=wanted).order_by("id"))
+
+
+def in_parts(products: QuerySet[Product]) -> Iterator[Read]:
+    rows = map(Row._make, products.values_list(*COLUMNS).iterator(chunk_size=CHUNK))
+    for part in batched(rows, AT_ONCE):
+        yield as_columns(part)
 
 
 def as_columns(rows: Sequence[Row]) -> Read:
@@ -84,6 +110,7 @@ def as_columns(rows: Sequence[Row]) -> Read:
         Documents(keys, texts),
         values,
         hashes_of(told),
+        np.array([row.updated_at.timestamp() for row in rows]),
         max(row.updated_at for row in rows),
     )
 
@@ -105,6 +132,11 @@ def hashes_of(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 def lately(since: datetime | None) -> tuple[int, datetime | None]:
     """How many products changed since a minute before then, and when the newest did; one query."""
-    begin = (since or datetime(1970, 1, 1, tzinfo=UTC) + LOOK_BACK) - LOOK_BACK
-    found = Product.objects.filter(updated_at__gt=begin).aggregate(count=Count("id"), newest=Max("updated_at"))
+    found = Product.objects.filter(updated_at__gt=begin_of(since)).aggregate(
+        count=Count("id"), newest=Max("updated_at")
+    )
     return found["count"], found["newest"]
+
+
+def begin_of(since: datetime | None) -> datetime:
+    return (since or datetime(1970, 1, 2, tzinfo=UTC)) - LOOK_BACK

@@ -17,7 +17,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from catalog.locks import AlreadyRunningError, exclusive
 from catalog.models import Product
 from recommendations.serving.loading import Loader, loader
-from recommendations.serving.search.products import lately, read_products
+from recommendations.serving.search.products import lately, read_changes, read_products
 from recommendations.serving.search.snapshot import Snapshot, Texts
 from recommendations.serving.search.synonym_table import SynonymTable, fingerprint, load_synonyms
 from recommendations.training.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
@@ -129,7 +129,7 @@ class Searcher:
             return self.built()
         found = lately(present.known_until)
         if found != self.known_lately:
-            for read in read_products(since=present.known_until):
+            for read in read_changes(since=present.known_until, known=present.knows):
                 present = present.with_read(read)
             self.known_lately = lately(present.known_until)
         if time.monotonic() - self.counted_at > COUNT_EVERY_SECONDS:

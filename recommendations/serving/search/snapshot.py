@@ -25,19 +25,21 @@ LEAST_CHANGED = 1000
 class Texts:
     """What the products say, by rows of search's own: the same in every process that has read the same file.
 
-    names: product ids by row; hashes: a number that differs where a product's words do; known_until: the newest change in it.
+    names: product ids by row; hashes: a number that differs where a product's words do; moments: when each last changed, as far as
+    that is known here; known_until: the newest of these.
     """
 
     index: TextIndex
     names: Names
     attributes: Attributes
     hashes: npt.NDArray[np.uint64]
+    moments: npt.NDArray[np.float64]
     known_until: datetime | None = None
 
     @classmethod
     def empty(cls) -> "Texts":
         index = TextIndex.of(Documents([], {}))
-        return cls(index, Names.of([]), Attributes.empty(), np.empty(0, np.uint64))
+        return cls(index, Names.of([]), Attributes.empty(), np.empty(0, np.uint64), np.empty(0))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,18 +48,26 @@ class Texts:
         """With what was read of some products; those whose words are as before cost nothing."""
         newest = max(self.known_until or read.newest, read.newest)
         names, rows = self.names.with_new(read.product_ids)
-        hashes = np.zeros(len(names), np.uint64)
-        hashes[: len(self.hashes)] = self.hashes
+        hashes, moments = np.zeros(len(names), np.uint64), np.zeros(len(names))
+        hashes[: len(self.hashes)], moments[: len(self.moments)] = self.hashes, self.moments
+        moments[rows] = read.moments
         new = (rows >= len(self)) | (hashes[rows] != read.hashes)
         if not new.any():
-            return replace(self, known_until=newest)
+            return replace(self, moments=moments, known_until=newest)
         changed, rows = read.subset(new), rows[new]
         hashes[rows] = changed.hashes
         if not len(self):
             index = TextIndex.of(changed.documents, pause=pause)
         else:
             index = self.index.with_changes(rows, changed.documents)
-        return Texts(index, names, self.attributes.with_changes(rows, changed.values), hashes, newest)
+        return Texts(index, names, self.attributes.with_changes(rows, changed.values), hashes, moments, newest)
+
+    def knows(self, product_ids: Sequence[str], moments: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Which of the products are known as they were at these moments, their last changes."""
+        rows = self.names.numbers(product_ids)
+        known = rows >= 0
+        known[known] = self.moments[rows[known]] == moments[known]
+        return known
 
     @property
     def much_changed(self) -> bool:
@@ -71,7 +81,7 @@ class Texts:
 
     @property
     def megabytes(self) -> float:
-        names = {**self.names.arrays(), **self.attributes.arrays()[0], "hashes": self.hashes}
+        names = {**self.names.arrays(), **self.attributes.arrays()[0], "hashes": self.hashes, "moments": self.moments}
         return self.index.megabytes + sum(array.nbytes for array in names.values()) / 1e6
 
     def artifact(self) -> Artifact:
@@ -82,7 +92,8 @@ class Texts:
         arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
         until = None if self.known_until is None else self.known_until.timestamp()
         return Artifact(
-            arrays | {"hashes": self.hashes}, {"index": saved, "attribute_names": name_list, "known_until": until}
+            arrays | {"hashes": self.hashes, "moments": self.moments},
+            {"index": saved, "attribute_names": name_list, "known_until": until},
         )
 
     @classmethod
@@ -95,6 +106,7 @@ class Texts:
             Names.from_arrays(artifact.part("names")),
             Attributes.from_arrays(artifact.part("attributes"), saved["attribute_names"]),
             artifact.arrays["hashes"],
+            artifact.arrays["moments"],
             until,
         )
 
