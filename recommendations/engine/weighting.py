@@ -12,7 +12,7 @@ WEIGHTINGS = ("raw", "binary", "log", "tf-idf", "bm25")
 
 
 def decayed(
-    weight: npt.NDArray[np.float32], order: npt.NDArray[np.float64], as_of: float, half_life_days: float | None
+    weight: npt.NDArray[np.floating], order: npt.NDArray[np.float64], as_of: float, half_life_days: float | None
 ) -> npt.NDArray[np.float32]:
     """weight · 2^(−age / half-life), age = as_of − order in days, never below 0. None: unchanged."""
     if half_life_days is None:

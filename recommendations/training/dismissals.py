@@ -32,10 +32,6 @@ class Dismissed:
         user, item = pairs // max(len(items), 1), (pairs % max(len(items), 1)).astype(np.int32)
         return cls(np.searchsorted(user, np.arange(len(customers) + 1)).astype(np.int64), item)
 
-    @classmethod
-    def nothing(cls, n_users: int) -> Self:
-        return cls(np.zeros(n_users + 1, np.int64), np.empty(0, np.int32))
-
     def arrays(self) -> dict[str, npt.NDArray]:
         return {"indptr": self.indptr, "item": self.item}
 

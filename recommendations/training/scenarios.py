@@ -49,7 +49,8 @@ SHARE_OF_OTHERS = 0.05  # for fitting a part twice that for-you does not need; w
 SHARE_OF_RISING = 0.03  # for the parameters of what is trending
 CHOOSING_CELLS, JUDGING_CELLS = 30_000_000, 100_000_000  # scores of all products for all questions
 STRETCH_DAYS, MOST_STRETCHES = 7.0, 4
-IN_ORDER = (SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN, NEW, RECENTLY_VIEWED, CATEGORIES, RANK)
+# similar before bought-together, from which it takes over; then the cheap ones
+IN_ORDER = (SIMILAR, RECENTLY_VIEWED, NEW, CART, BOUGHT_TOGETHER, BUY_AGAIN, CATEGORIES, RANK)
 RISING: dict[str, tuple[Any, ...]] = {
     "popularity": (0.0, 0.1, 0.2, 0.35, 0.5),  # its share: never more than what rises has
     "level": (0.0, 0.25, 0.5, 1.0),

@@ -99,6 +99,7 @@ def test_reasons_are_told_in_the_language_of_the_reader() -> None:
 EVERY: dict[str, Any] = {
     "algorithm": "blend", "baseline": "repeat", "value": 0.1, "low": 0.05, "high": 0.2, "difference": 0.1,
     "difference_low": None, "difference_high": 0.2, "active": 0.3, "share": 0.5, "people": 40, "ms": 3.2, "limit": 100.0, "user": "eve",
+    "fallback": "popular", "before": -0.1, "least": 30,
 }  # fmt: skip
 
 

@@ -5,14 +5,19 @@ import pytest
 
 from catalog.models import Product
 from customers.warehouse.export import export_warehouse
+from recommendations.engine import restore
+from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.algorithms.trending import Trending
 from recommendations.engine.event_weights import EventWeights
 from recommendations.serving import loading
 from recommendations.serving.loading import Loader
 from recommendations.serving.recommend import Request, recommend
+from recommendations.training.artifacts import Artifact, open_artifact
 from recommendations.training.extract import extract
 from recommendations.training.models import ModelVersion
-from recommendations.training.refresh import NothingToRefreshError, refresh
+from recommendations.training.promotion import artifact_folder
+from recommendations.training.refresh import NothingToRefreshError, overlay, read_news, refresh
 from recommendations.training.train import train
 from tests.makers import NOON, make_customer, make_order
 from tests.recommendations.shop import customer_of
@@ -41,6 +46,23 @@ def test_counts_are_those_of_a_full_fit(moved_on: ModelVersion, loader: Loader) 
     weighing = EventWeights(**moved_on.parameters["weighing"])
     whole = Popularity(**part.parameters()).fit(weighing.of(extract(as_of=LATER).interactions))
     np.testing.assert_allclose(part.counts_, whole.counts_, rtol=1e-5)
+
+
+def test_what_is_trending_is_that_of_a_full_fit(moved_on: ModelVersion) -> None:
+    weighing = EventWeights(**moved_on.parameters["weighing"])
+    base = open_artifact(folder=artifact_folder(moved_on), checksum=moved_on.checksum)
+    trending = Trending(least=0.0).fit(weighing.of(extract(as_of=NOON).interactions))
+    blend = Blend.of_fitted({"trending": trending})
+    arrays, saved = blend.arrays()
+    with_it = Artifact(
+        {**base.arrays, **{f"model/{name}": array for name, array in arrays.items()}}, {**base.saved, "model": saved}
+    )
+    news = read_news(base=base, weighing=weighing, as_of=LATER)
+    overlaid = with_it.with_parts(overlay(base=with_it, news=news))
+    later = restore(overlaid.part("model"), overlaid.saved["model"]).components_["trending"]  # type: ignore[attr-defined]
+    whole = Trending(least=0.0).fit(weighing.of(extract(as_of=LATER).interactions))
+    np.testing.assert_allclose(later.scores_, whole.scores_, rtol=1e-4)
+    assert not np.array_equal(trending.scores_, whole.scores_)
 
 
 def test_histories_are_those_of_everything_that_happened(moved_on: ModelVersion, loader: Loader) -> None:
