@@ -118,13 +118,17 @@ class ScenarioSettings(models.Model):
         _("weight of the margin"),
         default=0.0,
         validators=SHARE,
-        help_text=_("0: the margin does not matter; 1: a product with a margin ten points above the mean counts a tenth more."),
+        help_text=_(
+            "0: the margin does not matter; 1: a product with a margin ten points above the mean counts a tenth more."
+        ),
     )
     stock_weight = models.FloatField(
         _("weight of the stock"),
         default=0.0,
         validators=SHARE,
-        help_text=_("0: the stock does not matter; 1: what there is plenty of counts more, and what is nearly sold out less."),
+        help_text=_(
+            "0: the stock does not matter; 1: what there is plenty of counts more, and what is nearly sold out less."
+        ),
     )
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

@@ -29,7 +29,8 @@ class Prepared:
     def of(cls, *, model: ServingModel, places: Places, n: int) -> "Prepared":
         blends = {FOR_YOU: SingleBlend(model.blend, n)}
         for name, scenario in SCENARIOS.items():
-            weights = places[name].weights or model.scenarios.get(name, {}).get("weights") or scenario.weights
+            trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")  # its own are the model's
+            weights = places[name].weights or trained or scenario.weights
             blend = part_of(model.blend, weights)
             if blend is not None:
                 blends[name] = SingleBlend(blend, n, alike=scenario.start == Start.PRODUCTS)

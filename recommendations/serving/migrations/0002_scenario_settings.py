@@ -177,7 +177,7 @@ class Migration(migrations.Migration):
                     "margin_weight",
                     models.FloatField(
                         default=0.0,
-                        help_text="0: the margin does not matter; 1: a product with the largest margin counts up to twice as much.",
+                        help_text="0: the margin does not matter; 1: a product with a margin ten points above the mean counts a tenth more.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                     "stock_weight",
                     models.FloatField(
                         default=0.0,
-                        help_text="0: the stock does not matter; 1: what there is plenty of counts up to twice as much.",
+                        help_text="0: the stock does not matter; 1: what there is plenty of counts more, and what is nearly sold out less.",
                         validators=[
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(1.0),
