@@ -279,6 +279,7 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
+    from recommendations.training.dismissals import Dismissed
     from recommendations.training.extract import TrainingData, fingerprint_of, products_of
 
     users, rank = IdMap.numbered(np.arange(10_000_000, 10_000_000 + customers))
@@ -315,14 +316,21 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
             "tags": [[colour] for colour in shelf.colour],
         }
     )
-    return TrainingData(interactions, products_of(catalogue), identifiers, people, fingerprint_of(interactions))
+    return TrainingData(
+        interactions,
+        products_of(catalogue),
+        identifiers,
+        people,
+        fingerprint_of(interactions),
+        Dismissed(np.zeros(customers + 1, np.int64), np.empty(0, np.int32)),
+        now.timestamp() - shelf.published * 86_400.0,
+    )
 
 
 def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, now: datetime, copies: int) -> None:
     """The real training but for its search: parameters where the candidates start, weights that are given."""
     from django.conf import settings
 
-    from recommendations.engine import ALGORITHMS
     from recommendations.engine.event_weights import USUAL
     from recommendations.training.artifacts import save_artifact
     from recommendations.training.candidates import CANDIDATES, started
@@ -331,8 +339,8 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     from recommendations.training.train import Judged, artifact_of, build_version, fit_to_serve, trials_of
 
     data = training_data(shelf, deeds, customers, as_of=as_of, now=now)
-    wanted = [*WEIGHTS, *(name for name in OTHERS if name in CANDIDATES and name in ALGORITHMS)]
-    components = {name: described for name, described in started(CANDIDATES).items() if name in wanted}
+    known = started(CANDIDATES) | {"trending": {"algorithm": "trending", "parameters": {}}}
+    components = {name: known[name] for name in (*WEIGHTS, *OTHERS)}
     weights = {name: WEIGHTS.get(name, 0.0) for name in components}
     judged = Judged(Choice(USUAL, components, weights, "max", float("nan"), {}, [], []))
     weighed, blend = fit_to_serve(data=data, choice=judged.choice)
