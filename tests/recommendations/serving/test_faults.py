@@ -1,0 +1,185 @@
+"""A shop that runs: servers of its own and two workers. What changes is seen in time, and what fails costs a shopper nothing."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.customers.events.running import Collecting, collecting
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+PREPARE = """
+import django; django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from config.access.keys import create_key
+from config.access.models import ApiKey
+from customers.warehouse.export import export_warehouse
+from recommendations.training.train import train
+from tests.recommendations.shop import make_tea_and_coffee_shop
+now = timezone.now()
+make_tea_and_coffee_shop(until=now - timedelta(hours=1))
+export_warehouse(started_at=now)
+train(as_of=now, started_at=now, seconds=2)
+print(create_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=now)[1])
+"""
+RULE = """
+import django; django.setup()
+from recommendations.merchandising.models import Rule
+Rule.objects.create(name="tea first", action="pin", position=1, product_ids=["coffee-4"], scenarios=["popular"], priority=9)
+"""
+AGAIN = """
+import django; django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from recommendations.training.promotion import promote
+from recommendations.training.train import train
+print(promote(version=train(as_of=timezone.now(), started_at=timezone.now(), seconds=2), at=timezone.now()).version)
+"""
+FOR_YOU, POPULAR = "recommendations/for-you/?user_id=user-0&n=5", "recommendations/popular/?n=15"
+PLACES = (FOR_YOU, POPULAR, "recommendations/similar/?product_id=tea-1&user_id=user-1&n=5", "search/?q=tea&n=5")
+
+
+@dataclass
+class Shop:
+    running: Collecting
+    key: str
+    statuses: list[int] = field(default_factory=list)
+
+    def ask(self, path: str) -> tuple[int, dict[str, Any], float]:
+        """Over a connection of its own, so that both workers answer in turn. Status, answer, seconds."""
+        started = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=60)
+        try:
+            connection.request("GET", f"/api/v1/{path}", headers={"Authorization": f"Bearer {self.key}"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read()), time.monotonic() - started
+        finally:
+            connection.close()
+
+    def everywhere(self, path: str, holds: Any, *, times: int = 12) -> bool:
+        """Whether it holds of so many answers in a row, which both workers share."""
+        return all(holds(self.ask(path)[1]) for _time in range(times))
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    with collecting() as running:
+        key = running.python("-c", PREPARE).splitlines()[-1]
+        shop = Shop(running, key)
+        wait_until(
+            lambda: shop.everywhere(FOR_YOU, lambda answer: answer.get("model_version") and answer["fallback"] is None),
+            within=60,
+            what="the model in both workers",
+        )
+        wait_until(lambda: all(shop.ask("search/?q=tea")[0] == 200 for _time in range(12)), what="the search")
+        yield shop
+
+
+class Load:
+    """Calls on and on, in a thread: how they ended and how long the slowest took."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop, self.ended, self.statuses, self.empty, self.slowest = shop, threading.Event(), [], 0, 0.0
+        self.stale = 0
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        number = 0
+        while not self.ended.is_set():
+            status, answer, seconds = self.shop.ask(PLACES[number % len(PLACES)])
+            number += 1
+            self.statuses.append(status)
+            self.empty += status == 200 and not answer["items"]
+            self.stale += answer.get("stale") is True
+            self.slowest = max(self.slowest, seconds)
+
+    def finish(self) -> "Load":
+        self.ended.set()
+        self.thread.join()
+        return self
+
+
+def test_a_price_a_sold_out_product_and_a_rule_are_seen_by_every_worker_within_two_seconds(shop: Shop) -> None:
+    def took(change: Any, path: str, holds: Any) -> float:
+        change()
+        began = time.monotonic()
+        wait_until(lambda: shop.everywhere(path, holds), what=f"the change in {path}")
+        return time.monotonic() - began
+
+    def sql(text: str) -> None:
+        with psycopg.connect(shop.running.database) as connection:
+            connection.execute(text)
+
+    def products(answer: dict[str, Any]) -> dict[str, Any]:
+        return {item["product_id"]: item["product"] for item in answer["items"]}
+
+    slack = 2.0  # of a machine that runs other tests beside
+    price = took(
+        lambda: sql("UPDATE catalog_product SET price = 77.77, updated_at = now() WHERE product_id = 'tea-1'"),
+        POPULAR,
+        lambda answer: products(answer)["tea-1"]["price"] == "77.77",
+    )
+    sold_out = took(
+        lambda: sql("UPDATE catalog_product SET stock = 0, updated_at = now() WHERE product_id = 'tea-2'"),
+        POPULAR,
+        lambda answer: "tea-2" not in products(answer),
+    )
+    found = took(
+        lambda: sql("UPDATE catalog_product SET title = 'zebra', updated_at = now() WHERE product_id = 'tea-3'"),
+        "search/?q=zebra&strict=true",
+        lambda answer: list(products(answer)) == ["tea-3"],
+    )
+    shop.running.python("-c", RULE)
+    pinned = took(lambda: None, POPULAR, lambda answer: answer["items"][0]["product_id"] == "coffee-4")
+    assert max(price, sold_out, found, pinned) < 2.0 + slack, (price, sold_out, found, pinned)
+
+
+def test_a_new_model_takes_over_without_a_failed_answer(shop: Shop) -> None:
+    load = Load(shop)
+    version = shop.running.python("-c", AGAIN).splitlines()[-1]
+    wait_until(
+        lambda: shop.everywhere(FOR_YOU, lambda answer: answer["model_version"] == version), what="the new version"
+    )
+    load.finish()
+    assert set(load.statuses) == {200}
+    assert load.empty == 0
+
+
+def test_with_postgresql_down_answers_go_on_from_memory_and_say_that_they_are_stale(shop: Shop) -> None:
+    load = Load(shop)
+    wait_until(lambda: len(load.statuses) > 40, what="calls to both workers")
+    shop.running.server("postgres").stop()
+    wait_until(lambda: load.stale > 20, within=60, what="stale answers")
+    shop.running.server("postgres").ensure_running()
+    wait_until(
+        lambda: shop.everywhere(FOR_YOU, lambda answer: answer["stale"] is False), within=60, what="fresh answers"
+    )
+    load.finish()
+    assert set(load.statuses) == {200}
+    assert load.empty == 0
+    assert load.slowest < 10, "at most once somebody waits for what has just gone away"
+
+
+def test_with_valkey_down_answers_go_on_with_what_the_model_knows(shop: Shop) -> None:
+    load = Load(shop)
+    wait_until(lambda: len(load.statuses) > 20, what="calls to both workers")
+    shop.running.server("valkey").stop()
+    before = len(load.statuses)
+    wait_until(lambda: len(load.statuses) > before + 60, within=60, what="answers without Valkey")
+    status, answer, _seconds = shop.ask(FOR_YOU)
+    shop.running.server("valkey").ensure_running()
+    load.finish()
+    assert (status, answer["fallback"]) == (200, None)
+    assert set(load.statuses) == {200}
+    assert load.empty == 0
+    assert load.slowest < 5
