@@ -44,7 +44,7 @@ class SearchPreviewForm(forms.Form):
     category = forms.CharField(label=_("category path"), required=False, max_length=LONGEST_PATH)
     brand = forms.CharField(label=_("brand"), required=False, max_length=LONGEST_ID)
     sort = forms.ChoiceField(
-        label=_("order"),
+        label=_("sort by"),
         required=False,
         choices=[
             (Sort.RELEVANCE.value, _("best first")),
