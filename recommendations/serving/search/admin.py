@@ -1,7 +1,10 @@
 """Synonyms and the search preview in the back office."""
 
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -31,6 +34,12 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
     readonly_fields = ("updated_at",)
     fields = ("terms", "replacements", "language", "enabled", "updated_at")
     actions = ("enable", "disable")
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(db_field, ArrayField):
+            field.widget.attrs["rows"] = 2
+        return field
 
     @display(description=_("terms"), ordering="terms")
     def shown_terms(self, synonym: Synonym) -> str:

@@ -31,7 +31,6 @@ def preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
     context: dict[str, Any] = {
         **model_admin.admin_site.each_context(request),
         "title": _("Search preview"),
-        "opts": model_admin.opts,
         "form": form,
         "shown": shown,
         "problem": problem,

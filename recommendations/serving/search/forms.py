@@ -35,6 +35,12 @@ class SynonymForm(forms.ModelForm):
         field_classes = {"terms": TermsField, "replacements": TermsField}
 
 
+BORDERED = (
+    "border border-base-200 dark:border-base-700 bg-white dark:bg-base-900 rounded-default px-3 py-2 font-normal min-w-0 "
+    "text-font-default-light dark:text-font-default-dark"
+)
+
+
 class SearchPreviewForm(forms.Form):
     q = forms.CharField(label=_("query"), required=False, max_length=LONGEST_QUERY, help_text=_("Empty: everything."))
     user_id = forms.CharField(
@@ -44,7 +50,7 @@ class SearchPreviewForm(forms.Form):
     category = forms.CharField(label=_("category path"), required=False, max_length=LONGEST_PATH)
     brand = forms.CharField(label=_("brand"), required=False, max_length=LONGEST_ID)
     sort = forms.ChoiceField(
-        label=_("order"),
+        label=_("sort by"),
         required=False,
         choices=[
             (Sort.RELEVANCE.value, _("best first")),
@@ -54,6 +60,12 @@ class SearchPreviewForm(forms.Form):
         ],
     )
     personalised = forms.BooleanField(label=_("in the person's order"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if not isinstance(field, forms.BooleanField):
+                field.widget.attrs["class"] = BORDERED
 
     def request(self, *, language: str) -> SearchRequest:
         wanted = self.cleaned_data

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+from django.utils.translation import gettext as _
 
 from recommendations.engine.text_search import Matches, top_places
 from recommendations.engine.text_search.vocabulary import frozen
@@ -353,10 +354,11 @@ def read_cursor(request: SearchRequest) -> int:
     """Raises WrongSearchError."""
     if not request.cursor:
         return 0
-    wrong = WrongSearchError({"cursor": "cursor is not one that an answer to this search gave; leave it out to begin."})
+    told = _("cursor is not one that an answer to this search gave; leave it out to begin.")
+    wrong = WrongSearchError({"cursor": told})
     try:
         text = base64.urlsafe_b64decode(request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)).decode()
-        offset, _, mark = text.partition(".")
+        offset, _dot, mark = text.partition(".")
         place = int(offset)
     except (ValueError, binascii.Error) as error:
         raise wrong from error
