@@ -71,14 +71,14 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     search_fields = ("product_id", "sku", "title", "brand")
     search_help_text = _("Search by product id, SKU, title or brand.")
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at", "similar_products", "vector_table")
+    readonly_fields = ("created_at", "updated_at", "similar_products", "who_would_want", "vector_table")
     show_full_result_count = False
     list_per_page = 50
     actions = ("activate", "deactivate")
     fieldsets = (
         (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
         (_("Sale"), {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")}),
-        (_("Links"), {"fields": ("url", "image_url", "similar_products")}),
+        (_("Links"), {"fields": ("url", "image_url", "similar_products", "who_would_want")}),
         (_("Vectors"), {"fields": ("vector_table",)}),
         (_("History"), {"fields": ("created_at", "updated_at")}),
     )
@@ -100,6 +100,15 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         except NoReverseMatch:
             return "–"
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show similar products"))
+
+    @display(description=_("who would want this"))
+    def who_would_want(self, product: Product) -> str | SafeString:
+        """Filled likewise."""
+        try:
+            address = reverse("admin:serving_audience", args=[product.product_id])
+        except NoReverseMatch:
+            return "–"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show who would want this"))
 
     @display(description=_("vectors"))
     def vector_table(self, product: Product) -> str | SafeString:

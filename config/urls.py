@@ -11,6 +11,7 @@ from customers.events.urls import collector_urlpatterns
 
 # each room's addresses stand in its own urls.py
 api: list[URLPattern | URLResolver] = [
+    path("", include("recommendations.serving.urls")),  # before the catalogue's, whose products' ids may hold slashes
     path("", include("catalog.urls")),
     path("", include("customers.identity.urls")),
     path("", include("customers.events.urls")),
@@ -21,7 +22,6 @@ api: list[URLPattern | URLResolver] = [
     path("", include("recommendations.campaigns.urls")),
     path("", include("recommendations.training.urls")),
     path("", include("recommendations.merchandising.urls")),
-    path("", include("recommendations.serving.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

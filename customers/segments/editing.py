@@ -5,8 +5,10 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from django.db import transaction
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from customers.identity.models import Identifier
@@ -129,3 +131,28 @@ def read_user_ids(content: bytes) -> list[str]:
             _("The file has the columns %(columns)s; one must be called user_id.") % {"columns": ", ".join(rows[0])}
         )
     return [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
+
+
+class NameTakenError(ValueError):
+    """A segment has this name's key already."""
+
+
+def make_fixed_list(*, name: str, description: str, customer_ids: Sequence[int]) -> Segment:
+    """A new fixed list of customers, whose key is made of the name; of one without Latin letters or digits, of its hash.
+
+    Raises:
+        NameTakenError: there is a segment of that key.
+    """
+    key = slugify(name)[:100] or f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    if key in RESERVED_KEYS:
+        raise NameTakenError(_("This key is taken by an address of the API."))
+    with transaction.atomic():
+        segment, created = Segment.objects.get_or_create(
+            key=key, defaults={"name": name[:200], "description": description, "kind": Segment.Kind.FIXED}
+        )
+        if not created:
+            raise NameTakenError(_("There is a segment with the key %(key)s; choose another name.") % {"key": key})
+        SegmentMember.objects.bulk_create(
+            (SegmentMember(segment=segment, customer_id=customer) for customer in customer_ids), batch_size=5000
+        )
+    return segment

@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
-from recommendations.serving import admin_views
+from recommendations.serving import admin_views, audience_pages
 from recommendations.serving.impressions import pages
 from recommendations.serving.models import (
     NAMES,
@@ -44,6 +44,7 @@ class PreviewAdmin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("audience/<path:product_id>/", wrap(self.audience), name="serving_audience"),
             path("similar/<path:product_id>/", wrap(self.similar), name="serving_similar"),
             path("customer/<int:customer_id>/", wrap(self.for_customer), name="serving_for_customer"),
             path("rule/", wrap(self.rule), name="serving_rule_preview"),
@@ -52,6 +53,9 @@ class PreviewAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return admin_views.preview_page(request, model_admin=self)
+
+    def audience(self, request: HttpRequest, product_id: str) -> HttpResponse:
+        return audience_pages.audience_page(request, model_admin=self, product_id=product_id)
 
     def similar(self, request: HttpRequest, product_id: str) -> HttpResponse:
         return admin_views.similar_page(request, model_admin=self, product_id=product_id)

@@ -1,10 +1,12 @@
 from django.urls import path
 
 from recommendations.serving.api import RankView, RecommendationsView
+from recommendations.serving.audience_api import AudienceView
 from recommendations.serving.impressions.api import PerformanceView
 from recommendations.serving.search.api import SearchView
 
 urlpatterns = [
+    path("products/<path:product_id>/audience/", AudienceView.as_view(), name="product-audience"),
     path("recommendations/performance/", PerformanceView.as_view(), name="recommendations-performance"),
     path("recommendations/<slug:scenario>/", RecommendationsView.as_view(), name="recommendations"),
     path("rank/", RankView.as_view(), name="rank"),
