@@ -32,6 +32,7 @@ JUDGED_PEOPLE = 5000
 # of the seconds: for what a kind of interaction is worth, and for parameters; the rest is for fitting on all of the data
 SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
 SHARE_OF_JUDGING = 0.2
+SHARE_OF_PLACES = 0.2  # for choosing and judging what the other places of the shop are made of
 SHARE_OF_CHEAP = 0.05  # of the seconds: leaving out what takes less gains nothing
 PROBES = ("popularity", "repeat", "user-knn")
 # of what the kinds are worth; how fast it fades each algorithm is asked for itself
@@ -291,7 +292,7 @@ class _Choosing:
         Each is fitted twice more on all of the data, once for the test and once to serve, and scored alone and in the blend.
         """
         kept = dict(components)
-        left = max(self.budget.left() - SHARE_OF_JUDGING * self.budget.seconds, 0.0)
+        left = max(self.left() - SHARE_OF_JUDGING * self.budget.seconds, 0.0)
         for name in sorted(components, key=lambda one: weights[one]):
             if self.cost(kept, seconds, fits=2) <= left:
                 break
@@ -300,6 +301,10 @@ class _Choosing:
                 self.note(name, "no_time", needed=self.cost([name], seconds, fits=2), left=left)
                 del kept[name]
         return kept
+
+    def left(self) -> float:
+        """Seconds, without those of the other places."""
+        return max(self.budget.left() - SHARE_OF_PLACES * self.budget.seconds, 0.0)
 
     def cost(self, names: Iterable[str], seconds: Mapping[str, tuple[float, float]], *, fits: int) -> float:
         """Seconds to fit them so many times on all of the data, to score the test people alone and blended, and to weigh."""
@@ -311,9 +316,7 @@ class _Choosing:
     def may_look_again(self, used: Iterable[str], seconds: Mapping[str, tuple[float, float]]) -> bool:
         """Whether the search has seen a part of the people only, and there is time to weigh by all of them."""
         several = len(list(used)) > 1
-        return (
-            several and self.scale > 1 and self.cost(used, seconds, fits=1) < SHARE_OF_SECOND_LOOK * self.budget.left()
-        )
+        return several and self.scale > 1 and self.cost(used, seconds, fits=1) < SHARE_OF_SECOND_LOOK * self.left()
 
     def weigh_on_everybody(
         self, used: dict[str, dict[str, Any]], weighing: EventWeights
@@ -338,7 +341,7 @@ class _Choosing:
         began = self.budget.spent()
         for normalisation in NORMALISATIONS:
             took = self.budget.spent() - began
-            if found and took > SHARE_OF_SECOND_NORMALISATION * self.budget.left():
+            if found and took > SHARE_OF_SECOND_NORMALISATION * self.left():
                 break
             self.ask("weights", 0.55)
             found[normalisation] = self.weights_of(fitted, past, split, people, normalisation)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from recommendations.training.models import EvaluationRun
-from recommendations.training.names import algorithm_name, metric_name, place_name
+from recommendations.training.names import PLACE_NAMES, algorithm_name, metric_name, place_name
 from recommendations.training.reasons import worded
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")
@@ -45,7 +45,7 @@ def places_table(run: EvaluationRun) -> dict[str, Any] | None:
         return None
     return {
         "metrics": [metric_name(metric) for metric in METRICS],
-        "rows": [place_row(name, told) for name, told in run.scenarios.items()],
+        "rows": [place_row(name, run.scenarios[name]) for name in PLACE_NAMES if name in run.scenarios],
     }
 
 

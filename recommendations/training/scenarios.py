@@ -47,7 +47,7 @@ SHARE_OF_CHOOSING, SHARE_OF_JUDGING = 0.14, 0.06  # of the seconds of a training
 SHARE_OF_FITS = 0.06  # for fitting on all that came before the validation part; else on what some people did
 SHARE_OF_OTHERS = 0.05  # for fitting a part twice that for-you does not need; what takes longer is not used
 SHARE_OF_RISING = 0.03  # for the parameters of what is trending
-CHOOSING_CELLS, JUDGING_CELLS = 30_000_000, 100_000_000  # scores of all products for all questions
+CHOOSING_CELLS, JUDGING_CELLS = 30_000_000, 60_000_000  # scores of all products for all questions
 STRETCH_DAYS, MOST_STRETCHES = 7.0, 4
 # similar before bought-together, from which it takes over; then the cheap ones
 IN_ORDER = (SIMILAR, RECENTLY_VIEWED, NEW, CART, BOUGHT_TOGETHER, BUY_AGAIN, CATEGORIES, RANK)
@@ -81,9 +81,13 @@ class Place:
 
     def verdict(self) -> tuple[bool, Reason]:
         """Whether it is on, and why. What could not be judged is on: nothing speaks against it."""
+        judged = self.measured.judged
+        if judged is None and self.validation is not None and not self.validation.difference[PRIMARY].value > 0:
+            before = self.validation.difference[PRIMARY].value
+            unknown = {"difference": None, "low": None, "high": None}
+            return False, reason("place_not_chosen", fallback=self.fallback, before=before, **unknown)
         if self.why is not None:
             return self.made is not None, self.why
-        judged = self.measured.judged
         if judged is None or judged.people < LEAST_PEOPLE:
             return True, reason("place_too_few", people=judged.people if judged is not None else 0, least=LEAST_PEOPLE)
         after = judged.difference[PRIMARY]

@@ -76,6 +76,34 @@ def test_the_card_tells_of_new_products_or_that_there_were_none(operator: Client
     assert page.count("0.1234") == 4
 
 
+def test_the_card_tells_of_every_place_in_their_order_whether_it_is_on_and_why(
+    operator: Client, trained: ModelVersion
+) -> None:
+    run = trained.evaluations.get()
+    sides = {side: {"value": 0.2, "low": 0.1, "high": 0.3} for side in ("own", "fallback", "difference")}
+    figures = {"judged": 80, "people": 40, **dict.fromkeys(("ndcg@10", "hit_rate@10", "precision@10"), sides)}
+    why = {"code": "place_no_better", "values": {"fallback": "popular", "difference": 0.2, "low": -0.1, "high": 0.3}}
+    cart = run.scenarios["cart"] | {"on": False, "why": why, "weights": {"co-purchase": 1.0}, "fallback": "popular"}
+    cart["figures"] = figures | {"asked": "rest_of_basket", "beside": {"from:1790000000": figures}, "validation": None}
+    run.scenarios = {"rank": run.scenarios["rank"], "cart": cart, "similar": run.scenarios["similar"]}
+    run.save()
+    page = card(operator, trained).split('id="places"')[1].split("</section>")[0]
+    names = [page.index(name) for name in ("Similar products", "Goes with the basket", "Own order of given products")]
+    assert names == sorted(names)
+    assert "Off: not better than “Popular” beyond chance on the test part (+0.2000, -0.1000 to +0.3000)" in page
+    assert "80 questions of 40 customers" in page
+    assert "Bought together 1.00" in page
+    assert "0.2000" in page
+    assert "from Sept. 21, 2026" in page
+
+
+def test_a_version_trained_before_places_were_judged_has_a_card_without_them(
+    operator: Client, trained: ModelVersion
+) -> None:
+    trained.evaluations.update(scenarios={})
+    assert 'id="places"' not in card(operator, trained)
+
+
 def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
     run = trained.evaluations.get()
     values = [row["value"] for row in run.tried if row["value"] is not None]

@@ -178,6 +178,7 @@ def judged(difference: float, low: float, *, people: int = 100) -> Judged:
         (judged(0.1, 0.0), judged(0.1, -0.05), False, "place_no_better"),
         (judged(0.1, 0.0), judged(-0.1, -0.2, people=29), True, "place_too_few"),
         (judged(0.1, 0.0), None, True, "place_too_few"),
+        (judged(-0.1, -0.2), None, False, "place_not_chosen"),
         (None, judged(0.1, 0.05), True, "place_better"),
     ],
 )
