@@ -117,6 +117,8 @@ class TextIndex:
     def with_changes(self, rows: Sequence[int] | Rows, documents: Documents) -> "TextIndex":
         """With these documents at their rows, in place of what stood there; rows after the present last one are new.
 
+        Lengths stay measured by the pivots of the first documents that had each field.
+
         Errors: ValueError where rows are not as many as documents, negative, or twice.
         """
         places = np.asarray(rows, np.int32)
@@ -127,11 +129,11 @@ class TextIndex:
         if not len(places):
             return self
         n = max(len(self), int(places.max()) + 1)
-        segment, _ = build(documents, places, n=n, pivots=self.pivots)
+        segment, pivots = build(documents, places, n=n, pivots=self.pivots)
         owner = np.full(n, -1, np.int8)
         owner[: len(self)] = self.owner
         owner[places] = len(self.segments)
-        index = replace(self, segments=(*self.segments, segment), owner=frozen(owner))
+        index = TextIndex((*self.segments, segment), frozen(owner), pivots)
         return index.compacted() if len(index.segments) > MOST_SEGMENTS else index
 
     def without(self, rows: Sequence[int] | Rows) -> "TextIndex":

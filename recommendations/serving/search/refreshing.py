@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -120,11 +121,10 @@ class Searcher:
         """The texts with all that is known now; None while another process reads them for the first time."""
         saved = read_pointer()
         if saved is not None and saved["name"] != self.loaded_name:
+            self.loaded_name = saved["name"]  # also where it is of no use, so that it is not tried every second
             opened = open_texts(saved)
-            if opened is not None and (
-                present is None or (opened.known_until, len(opened)) >= (present.known_until, 0)
-            ):
-                present, self.loaded_name, self.known_lately = opened, saved["name"], (-1, None)
+            if opened is not None and is_as_new(opened, present):
+                present, self.known_lately = opened, (-1, None)
         if present is None:
             return self.built()
         found = lately(present.known_until)
@@ -134,9 +134,8 @@ class Searcher:
             self.known_lately = lately(present.known_until)
         if time.monotonic() - self.counted_at > COUNT_EVERY_SECONDS:
             self.counted_at = time.monotonic()
-            if Product.objects.count() > len(
-                present
-            ):  # those of a backup that was put back, say, did not change lately
+            # products of a backup that was put back, say, did not change lately
+            if present.outgrown or Product.objects.count() > len(present):
                 return self.built() or present
         return (self.saved(present.merged()) or present) if present.much_changed else present
 
@@ -148,7 +147,7 @@ class Searcher:
                 texts = Texts.empty()
                 for read in read_products():
                     texts = texts.with_read(read, pause=breathe)
-                texts = texts.merged()
+                texts = replace(texts.merged(), measured=len(texts))
                 self.known_lately = lately(texts.known_until)
                 return self.write(texts)
         except AlreadyRunningError:
@@ -171,6 +170,13 @@ class Searcher:
             return texts
         self.loaded_name = saved["name"]
         return open_texts(saved) or texts
+
+
+def is_as_new(opened: Texts, present: Texts | None) -> bool:
+    """Whether what another process has saved knows no less than what is there."""
+    if present is None or present.known_until is None:
+        return True
+    return opened.known_until is not None and opened.known_until >= present.known_until
 
 
 def breathe() -> None:

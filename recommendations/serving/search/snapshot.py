@@ -19,6 +19,7 @@ from recommendations.training.artifacts import Artifact
 
 MOST_CHANGED = 0.1  # of all products: what changed since the whole was put together
 LEAST_CHANGED = 1000
+OUTGROWN = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Texts:
     """What the products say, by rows of search's own: the same in every process that has read the same file.
 
     names: product ids by row; hashes: a number that differs where a product's words do; moments: when each last changed, as far as
-    that is known here; known_until: the newest of these.
+    that is known here; known_until: the newest of these; measured: how many products there were when mean lengths were measured.
     """
 
     index: TextIndex
@@ -35,6 +36,7 @@ class Texts:
     hashes: npt.NDArray[np.uint64]
     moments: npt.NDArray[np.float64]
     known_until: datetime | None = None
+    measured: int = 0
 
     @classmethod
     def empty(cls) -> "Texts":
@@ -56,11 +58,13 @@ class Texts:
             return replace(self, moments=moments, known_until=newest)
         changed, rows = read.subset(new), rows[new]
         hashes[rows] = changed.hashes
+        measured = self.measured or len(changed.product_ids)
         if not len(self):
             index = TextIndex.of(changed.documents, pause=pause)
         else:
             index = self.index.with_changes(rows, changed.documents)
-        return Texts(index, names, self.attributes.with_changes(rows, changed.values), hashes, moments, newest)
+        attributes = self.attributes.with_changes(rows, changed.values)
+        return Texts(index, names, attributes, hashes, moments, newest, measured)
 
     def knows(self, product_ids: Sequence[str], moments: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Which of the products are known as they were at these moments, their last changes."""
@@ -73,6 +77,11 @@ class Texts:
     def much_changed(self) -> bool:
         """Whether so much changed since the whole was put together that this is to be done again."""
         return self.index.changed > max(LEAST_CHANGED, MOST_CHANGED * len(self))
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether there are so many more products than when mean lengths were measured that these are to be measured anew."""
+        return len(self) > LEAST_CHANGED and len(self) > OUTGROWN * self.measured
 
     def merged(self) -> "Texts":
         """The same, put together: quicker, smaller, and fit to be shared."""
@@ -93,7 +102,7 @@ class Texts:
         until = None if self.known_until is None else self.known_until.timestamp()
         return Artifact(
             arrays | {"hashes": self.hashes, "moments": self.moments},
-            {"index": saved, "attribute_names": name_list, "known_until": until},
+            {"index": saved, "attribute_names": name_list, "known_until": until, "measured": self.measured},
         )
 
     @classmethod
@@ -108,6 +117,7 @@ class Texts:
             artifact.arrays["hashes"],
             artifact.arrays["moments"],
             until,
+            saved["measured"],
         )
 
 

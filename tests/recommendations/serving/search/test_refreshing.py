@@ -187,6 +187,21 @@ def test_an_empty_shop_finds_nothing(db: None, folders: Path, valkey: object, se
     assert found(searching, "toaster") == ["o1"]
 
 
+def test_a_shop_that_grew_is_measured_anew(
+    db: None, folders: Path, valkey: object, searching: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "LEAST_CHANGED", 3)
+    monkeypatch.setattr(refreshing, "COUNT_EVERY_SECONDS", -1.0)
+    make_product("o1", title="One title of quite a few words")
+    assert searching.current(now=NOON).texts.index.pivots["title"] == 7
+    for number in range(6):
+        make_product(f"short{number}", title="Short")
+    searching.current(now=NOON)
+    texts = searching.current(now=NOON).texts
+    assert texts.measured == 7
+    assert texts.index.pivots["title"] == pytest.approx(13 / 7)
+
+
 def test_what_is_saved_is_what_is_opened(shop_of_twelve: None, searching: Searcher) -> None:
     texts = searching.current(now=NOON).texts
     again = snapshot.Texts.of_artifact(texts.artifact())
