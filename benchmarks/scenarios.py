@@ -71,7 +71,6 @@ def row(place: Place) -> dict[str, Any]:
         "fallback": told["fallback"],
         "asked": figures["asked"],
         "weights": told["weights"],
-        **told["settings"],
         **compared(figures),
     }
     if figures["validation"]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +27,8 @@ from recommendations.engine.evaluation.questions import (
     wanted,
 )
 from recommendations.engine.evaluation.scenarios import (
-    PRIMARY,
     Judged,
     Lists,
-    best_shares,
     blended,
     category_lists,
     compared,
@@ -59,7 +56,7 @@ from recommendations.training.cuts import Cuts
 
 LEAST_PEOPLE = 30  # fewer say nothing
 LEVEL = 2  # of the category paths
-RANK, NEWEST = "rank", "newest"
+RANK = "rank"
 RANKED_SET = 200
 FROM_PRODUCTS = ("content", "item-knn", "co-purchase", "transitions", "session-neighbours")
 MAY_USE: dict[str, tuple[str, ...]] = {
@@ -68,13 +65,7 @@ MAY_USE: dict[str, tuple[str, ...]] = {
     CART: FROM_PRODUCTS,
     BUY_AGAIN: ("repeat-rhythm", "repeat", "user-knn", "popularity"),
 }
-QUARTERS = 4
-NEW_SHARES: list[dict[str, float]] = [
-    {NEWEST: a / QUARTERS, "popularity": b / QUARTERS, "trending": (QUARTERS - a - b) / QUARTERS}
-    for a in range(QUARTERS + 1)
-    for b in range(QUARTERS + 1 - a)
-]
-AGGREGATES = ("sum", "max")
+CATEGORY_POOL = 300  # of the best products, as serving looks at
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,10 +119,9 @@ def _between(interactions: Interactions, at: float, until: float) -> Interaction
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What a place is made of: part → share, and what serving has to know besides."""
+    """What a place is made of: part → share; nothing where it is made of no part, as what somebody has just viewed."""
 
     weights: dict[str, float]
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +144,11 @@ class Asking:
 
     @cached_property
     def for_you(self) -> Blend:
-        return blended(self.parts, self.choice.weights, self.choice.normalisation)
+        return self.blended(self.choice.weights)
+
+    def blended(self, weights: Mapping[str, float]) -> Blend:
+        """As serving blends a place: every part normalised as those of for-you."""
+        return blended(self.parts, weights, self.choice.normalisation)
 
     @cached_property
     def has_views(self) -> bool:
@@ -163,27 +157,21 @@ class Asking:
 
     def weigh(self, name: str) -> Made | None:
         """What the place ought to be made of by this stretch; None where that cannot be said."""
-        if name == NEW:
-            return self.weigh_new()
-        if name == CATEGORIES:
-            tried = {how: self.measure(name, Made({}, {"level": LEVEL, "aggregate": how})).judged for how in AGGREGATES}
-            best = max(AGGREGATES, key=lambda how: own_value(tried[how]))
-            return Made({}, {"level": LEVEL, "aggregate": best})
         if name not in MAY_USE:
             return Made({})
         parts = {part: self.parts[part] for part in MAY_USE[name] if part in self.parts}
         _asked, questions = self.questions(name)
         if not parts or questions.people < LEAST_PEOPLE:
             return None
-        return Made(weigh(parts, questions)[0])
+        return Made(weigh(parts, questions, normalisation=self.choice.normalisation)[0])
 
     def measure(self, name: str, made: Made) -> Measured:
         if name == NEW:
-            return self.measure_new(made)
+            return self.measure_new()
         if name == RECENTLY_VIEWED:
             return self.measure_recent()
         if name == CATEGORIES:
-            return self.measure_categories(made)
+            return self.measure_categories()
         if name == RANK:
             return self.measure_rank()
         if name == BUY_AGAIN:
@@ -191,10 +179,10 @@ class Asking:
         asked, questions = self.questions(name)
         if not questions.people or not made.weights:
             return Measured(asked)
-        own = ranked(blended(self.parts, made.weights), questions, seed=SEED)
+        own = ranked(self.blended(made.weights), questions, seed=SEED)
         other: Algorithm = self.parts["popularity"]
         if name == BOUGHT_TOGETHER and self.similar:
-            other = blended(self.parts, self.similar)
+            other = self.blended(self.similar)
         fallback = ranked(other, questions, seed=SEED)
         return Measured(
             asked, judge_lists(own, fallback, questions, seed=SEED), without_repeats(own, fallback, questions)
@@ -226,7 +214,7 @@ class Asking:
         asked, questions = self.questions(BUY_AGAIN)
         if not questions.people or not made.weights:
             return Measured(asked)
-        own = ranked(blended(self.parts, made.weights), questions, seed=SEED)
+        own = ranked(self.blended(made.weights), questions, seed=SEED)
         judged = judge_lists(own, ranked(self.for_you, questions, seed=SEED), questions, seed=SEED)
         later = self.stretch.future.subset(self.stretch.future.kind == KIND_CODES[self.target]).user_items()
         everything = replace(
@@ -242,15 +230,13 @@ class Asking:
         popular = ranked(self.parts["popularity"], questions, seed=SEED)
         return Measured("next_in_visit", judge_lists(recent, popular, questions, seed=SEED))
 
-    def measure_categories(self, made: Made) -> Measured:
+    def measure_categories(self) -> Measured:
         category, names = self.shop.categories
         if not names:
             return Measured("next_basket")
         questions = next_basket(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
-        lists, relevant = category_lists(
-            self.for_you, questions, category, len(names), aggregate=made.settings["aggregate"]
-        )
-        popular, _ = category_lists(self.parts["popularity"], questions, category, len(names), aggregate="sum")
+        lists, relevant = category_lists(self.for_you, questions, category, len(names), pool=CATEGORY_POOL)
+        popular, _ = category_lists(self.parts["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
         return Measured("next_basket", judge_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED))
 
     def measure_rank(self) -> Measured:
@@ -269,38 +255,20 @@ class Asking:
         own, floor = (ranked(one, questions, seed=SEED) for one in (self.for_you, self.parts["popularity"]))
         return Measured("popular_reordered", judge_lists(own, floor, questions, seed=SEED))
 
-    def new_questions(self) -> Questions:
+    def measure_new(self) -> Measured:
+        """The newest first, as serving has them, against the most popular of the new ones."""
         among = new_items(self.stretch.past, published=self.shop.published)
         questions = wanted(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
         relevant = csr_array(questions.relevant.multiply(among.astype(np.float32)[None, :]))
         relevant.eliminate_zeros()
-        return replace(questions, relevant=relevant, among=among)
-
-    def new_scores(self) -> dict[str, npt.NDArray[np.float32]]:
-        begun = first_seen(self.stretch.past, published=self.shop.published)
-        age = (self.stretch.past.as_of - begun) / (NEW_DAYS * DAY)
-        fresh = np.where(np.isfinite(age), np.maximum(1.0 - age, 0.0), 0.0).astype(np.float32)
-        parts = {name: scores_of(self.parts[name]) for name in ("popularity", "trending") if name in self.parts}
-        return {NEWEST: fresh, **parts}
-
-    def weigh_new(self) -> Made | None:
-        questions = self.new_questions()
-        if questions.people < LEAST_PEOPLE:
-            return None
-        scores = self.new_scores()
-        shares = [mixture for mixture in NEW_SHARES if not mixture["trending"] or "trending" in scores]
-        found, _value = best_shares([scores], [questions], shares=shares)
-        return Made({name: share for name, share in found.items() if share})
-
-    def measure_new(self, made: Made) -> Measured:
-        questions = self.new_questions()
+        questions = replace(questions, relevant=relevant, among=among)
         if not questions.people:
             return Measured("wanted_new")
-        scores = self.new_scores()
-        own = same_for_all(mixed(scores, made.weights), questions)
-        return Measured(
-            "wanted_new", judge_lists(own, same_for_all(scores["popularity"], questions), questions, seed=SEED)
-        )
+        begun = first_seen(self.stretch.past, published=self.shop.published)
+        fresh = np.where(np.isfinite(begun), 1.0 - (self.stretch.past.as_of - begun) / (NEW_DAYS * DAY), -np.inf)
+        own = same_for_all(fresh.astype(np.float32), questions)
+        popular = same_for_all(scores_of(self.parts["popularity"]), questions)
+        return Measured("wanted_new", judge_lists(own, popular, questions, seed=SEED))
 
     def seen(self, questions: Questions) -> csr_array | None:
         """What for-you leaves out."""
@@ -310,13 +278,13 @@ class Asking:
 
 
 def measure_rising(
-    stretches: Sequence[Stretch], questions: Sequence[Questions], shares: Mapping[str, float]
+    stretches: Sequence[Stretch], questions: Sequence[Questions], shares: Mapping[str, float], normalisation: str
 ) -> Measured:
     """What is trending, asked about several stretches: all of them together, and each beside. parts: trending and popularity."""
     own, floor = [], []
     for one, asked in zip(stretches, questions, strict=True):
         scores = {name: scores_of(one.parts[name]) for name in ("trending", "popularity")}
-        own.append(figures(same_for_all(mixed(scores, shares), asked), asked))
+        own.append(figures(same_for_all(mixed(scores, shares, normalisation), asked), asked))
         floor.append(figures(same_for_all(scores["popularity"], asked), asked))
     person = np.concatenate([asked.person for asked in questions])
     both = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, floor)]
@@ -340,7 +308,3 @@ def scores_of(algorithm: Algorithm) -> npt.NDArray[np.float32]:
     """Of an algorithm to which the history does not matter."""
     n_items = len(getattr(algorithm, "scores_" if hasattr(algorithm, "scores_") else "counts_"))
     return np.asarray(algorithm.score(Histories.of_lists([[]], n_items=n_items)), np.float32)[0]
-
-
-def own_value(judged: Judged | None) -> float:
-    return judged.own[PRIMARY].value if judged is not None else -1.0

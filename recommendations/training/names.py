@@ -22,7 +22,6 @@ ALGORITHM_NAMES: dict[str, str | Promise] = {
     "ease": _("Linear model (EASE)"),
     "clusters": _("Customers of one cluster"),
     "trending": _("What rises now"),
-    "newest": _("The newest first"),
     "kinds": _("Weights of kinds"),
     "blend": _("Blend of all"),
     "active": _("The version that served before"),

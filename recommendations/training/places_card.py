@@ -33,10 +33,6 @@ BESIDE: dict[str, str | Promise] = {
     "without_repeats": gettext_lazy("without what the customer had bought before"),
     "for_you_unrestricted": gettext_lazy("by all that is bought, against the whole of “For you”"),
 }
-SETTINGS: dict[str, str | Promise] = {
-    "sum": gettext_lazy("sum of the scores of its products"),
-    "max": gettext_lazy("best score of its products"),
-}
 
 
 def places_table(run: EvaluationRun) -> dict[str, Any] | None:
@@ -84,9 +80,7 @@ def judged_in_words(figures: Mapping[str, Any]) -> str:
 
 def made_of(told: Mapping[str, Any]) -> list[str]:
     weights = sorted(told["weights"].items(), key=lambda pair: -pair[1])
-    words = [f"{algorithm_name(part)} {share:.2f}" for part, share in weights]
-    aggregate = told["settings"].get("aggregate")
-    return [*words, str(SETTINGS[aggregate])] if aggregate else words
+    return [f"{algorithm_name(part)} {share:.2f}" for part, share in weights]
 
 
 def beside_name(key: str) -> str:

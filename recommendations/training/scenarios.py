@@ -102,7 +102,6 @@ class Place:
         made, measured = self.made or Made({}), self.measured
         return {
             "weights": made.weights,
-            "settings": made.settings,
             "on": on,
             "why": why,
             "fallback": self.fallback,
@@ -259,7 +258,9 @@ class _Choosing(_Timed):
         def evaluate(parameters: dict[str, Any]) -> float:
             self.step("places", 0.57)
             scores = [{name: scores_of(part) for name, part in one.parts.items()} for one in of(parameters)]
-            return best_shares(scores, asked, shares=[rising_shares(parameters)])[1]
+            return best_shares(
+                scores, asked, shares=[rising_shares(parameters)], normalisation=self.choice.normalisation
+            )[1]
 
         if sum(one.people for one in asked) < LEAST_PEOPLE:
             return Place(TRENDING, Made({TRENDING: 1.0})), rising_described(RISING_START)
@@ -268,7 +269,7 @@ class _Choosing(_Timed):
             space=RISING, evaluate=evaluate, budget_s=budget_s, seed=SEED, start=RISING_START, patience=5
         ).best.parameters
         made = Made({name: share for name, share in rising_shares(found).items() if share})
-        judged = measure_rising(of(found), asked, made.weights).judged
+        judged = measure_rising(of(found), asked, made.weights, self.choice.normalisation).judged
         return Place(TRENDING, made, judged), rising_described(found)
 
     def rising_stretches(self, *, at: float, until: float) -> list[Stretch]:
@@ -331,7 +332,7 @@ class _Judging(_Timed):
         asked = [wanted(one.weighed, one.future, self.judging, kind=self.shop.cuts.target) for one in stretches]
         if not sum(one.people for one in asked):
             return place
-        return replace(place, measured=measure_rising(stretches, asked, place.made.weights))
+        return replace(place, measured=measure_rising(stretches, asked, place.made.weights, self.choice.normalisation))
 
     def beside_popularity(self, name: str, served: str, why: Reason) -> Place:
         """As the whole version was judged."""

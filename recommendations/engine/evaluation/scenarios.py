@@ -16,6 +16,7 @@ from recommendations.engine.evaluation.hits import PerPerson, hits_of
 from recommendations.engine.evaluation.ndcg import ndcg
 from recommendations.engine.evaluation.precision import precision
 from recommendations.engine.evaluation.questions import Questions
+from recommendations.engine.sparse import summed
 from recommendations.engine.topn import block_rows, top_n
 
 METRICS = {"ndcg": ndcg, "hit_rate": hit_rate, "precision": precision}
@@ -129,25 +130,21 @@ def judge_lists(own: Lists, fallback: Lists, questions: Questions, *, seed: int)
 
 
 def category_lists(
-    algorithm: Algorithm, questions: Questions, category: npt.NDArray[np.int32], n_categories: int, *, aggregate: str
+    algorithm: Algorithm, questions: Questions, category: npt.NDArray[np.int32], n_categories: int, *, pool: int
 ) -> tuple[Lists, csr_array]:
-    """The ten categories with the largest scores, "sum" or "max" over those of their items, and CSR (n, categories) of those wanted.
+    """The ten categories with the largest sums of scores, over the `pool` best items of each question, and CSR (n, categories) of those wanted.
 
     category: int32 (n_items,), -1 for none.
     """
-    order = np.argsort(category, kind="stable")
-    order = order[category[order] >= 0]
-    present, starts = np.unique(category[order], return_index=True)
-    reduce = np.add if aggregate == "sum" else np.maximum
-    size = block_rows(questions.histories.n_items)
+    size = block_rows(max(questions.histories.n_items, n_categories))
     parts = [np.empty((0, SHOWN), np.int32)]
     for start in range(0, len(questions), size):
         block = questions.histories.rows(start, start + size)
-        scores = np.zeros((len(block), block.n_items), np.float32)
-        add_normalised(scores, algorithm.score(block), 1.0, "max")
-        sums = np.zeros((len(block), n_categories), np.float32)
-        sums[:, present] = reduce.reduceat(scores[:, order], starts, axis=1)
-        sums[sums <= 0] = -np.inf
+        best = top_n(algorithm.score(block), pool)
+        of_items = np.where(best.items >= 0, category[best.items], -1)
+        rows, places = np.nonzero((of_items >= 0) & (best.scores > 0))
+        values = best.scores[rows, places]
+        sums = summed(rows, of_items[rows, places], values, (len(block), n_categories))
         parts.append(top_n(sums, SHOWN).items)
     return np.concatenate(parts), _in_categories(questions.relevant, category, n_categories)
 
@@ -157,6 +154,7 @@ def best_shares(
     questions: Sequence[Questions],
     *,
     shares: Sequence[Mapping[str, float]],
+    normalisation: str = "max",
 ) -> tuple[dict[str, float], float]:
     """Of several mixtures of rankings that are the same for everybody, the one with the largest mean NDCG@10, and that mean.
 
@@ -165,7 +163,7 @@ def best_shares(
     best: tuple[dict[str, float], float] = ({}, -1.0)
     for mixture in shares:
         values = [
-            figures(same_for_all(mixed(part, mixture), asked), asked)[PRIMARY]
+            figures(same_for_all(mixed(part, mixture, normalisation), asked), asked)[PRIMARY]
             for part, asked in zip(scores, questions, strict=True)
         ]
         value = mean_of(np.concatenate(values))
@@ -174,12 +172,14 @@ def best_shares(
     return best
 
 
-def mixed(scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float]) -> npt.NDArray[np.float32]:
-    """Σ share · score / its maximum, as `Blend` does it; -inf where nothing speaks."""
+def mixed(
+    scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float], normalisation: str = "max"
+) -> npt.NDArray[np.float32]:
+    """Σ share · normalised score, as `Blend` has it; -inf where nothing speaks."""
     total = np.zeros((1, len(next(iter(scores.values())))), np.float32)
     for name, share in shares.items():
         if share:
-            add_normalised(total, scores[name][None, :], share, "max")
+            add_normalised(total, scores[name][None, :], share, normalisation)
     total[total <= 0] = -np.inf
     return total[0]
 

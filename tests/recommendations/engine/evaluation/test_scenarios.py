@@ -101,13 +101,12 @@ def test_somebody_with_many_questions_counts_once() -> None:
     assert judged.own["ndcg"].value == pytest.approx(0.5)
 
 
-def test_categories_are_ranked_by_the_scores_of_their_products() -> None:
-    category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)
+def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
+    category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)  # 10 was bought by 30, each of 0 to 9 by 6
     questions = make_questions(barred=None)
-    best, wanted = category_lists(PARTS["popularity"], questions, category, 2, aggregate="max")
-    assert best[0, :2].tolist() == [1, 0]
-    assert best[0, 2] == -1
-    many, _ = category_lists(PARTS["popularity"], questions, category, 2, aggregate="sum")
+    few, wanted = category_lists(PARTS["popularity"], questions, category, 2, pool=3)
+    assert few[0, :3].tolist() == [1, 0, -1]
+    many, _ = category_lists(PARTS["popularity"], questions, category, 2, pool=12)
     assert many[0, :2].tolist() == [0, 1]
     assert wanted.toarray().tolist() == [[1, 0]] * 10
 
