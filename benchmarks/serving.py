@@ -143,7 +143,7 @@ def wait_for_valkey() -> None:
 
 
 def measure(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"products": told["products"], "customers": arguments.customers}
+    found: dict[str, Any] = {"products": told["products"], "customers": arguments.customers, "rules": told["rules"]}
     notes = [f"best of {arguments.rounds} rounds; open loop with exponential gaps, by {RATE:.0f} requests/s"]
     with web_server(arguments, told) as shop:
         generate(shop, "for-you:1", seconds=min(WARM_SECONDS, arguments.seconds), seed=99)
@@ -158,8 +158,6 @@ def measure(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, An
             found |= reload(shop)
         found |= memory(shop)
         (shop.folder / "floor.json").write_bytes(for_you_answer(shop))
-    if not told["rules"]:
-        notes.append("no rules: this version has no merchandising")
     found |= floors(arguments, told)
     found["ratio_to_bare"] = ratio(found["bare_requests_per_s"], found.get("for_you_requests_per_s"))
     found["ratio_to_drf"] = ratio(found["drf_requests_per_s"], found.get("for_you_requests_per_s"))

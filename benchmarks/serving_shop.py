@@ -41,7 +41,7 @@ ELSEWHERE = 0.15
 EXPONENT = 0.8  # popularity ~ rank^−EXPONENT, within a category and among categories
 DAYS = 365
 RECENT_OLD, RECENT_NEW = 2, 4  # entries of a recent list, before the model and since
-LISTS_A_CALL = 2_000
+LISTS_A_CALL = 400
 SINCE_TRAINING = timedelta(hours=12)
 CALLS = 10_000  # different requests of each kind
 RANKED = 200
@@ -131,7 +131,8 @@ def make_shop(arguments: argparse.Namespace) -> dict[str, Any]:
     recent = timed("recent", lambda: remember(shelf, deeds, arguments.customers, as_of=as_of, draws=draws))
     arguments.folder.mkdir(parents=True, exist_ok=True)
     timed("requests", lambda: write_requests(shelf, recent, arguments.customers, arguments.folder))
-    return {"api_key": make_key(now), "rules": 0, **steps}
+    rules = timed("rules", lambda: make_rules(shelf, arguments.customers))
+    return {"api_key": make_key(now), "rules": rules, **steps}
 
 
 def make_shelf(n: int, draws: np.random.Generator) -> Shelf:
@@ -378,7 +379,7 @@ def promote_version(name: str) -> dict[str, Any]:
 
 def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, draws: np.random.Generator) -> Deeds:
     """Writes everybody's recent list as the collector would; returns what is newer than the model."""
-    from customers.events.recent import LETTERS, base36, link_identifiers, tell_valkey
+    from customers.events.recent import LETTERS, base36, link_identifiers, read_person, tell_valkey
 
     new = make_recent(shelf, deeds, customers, draws)
     ids = shelf.product_ids()
@@ -407,6 +408,8 @@ def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, dra
                 if has_visitor(person)
             ]
         )
+        told = read_person(identifiers=[("anonymous_id", visitor_id(start + -start % 3))])
+        assert len(told.interactions) > RECENT_NEW - 2, "Valkey did not take the lists in time"
     return new
 
 
@@ -420,6 +423,40 @@ def make_recent(shelf: Shelf, deeds: Deeds, customers: int, draws: np.random.Gen
     starts = draws.uniform(3600, SINCE_TRAINING.total_seconds() - 600, customers)
     ago = -(np.repeat(starts, RECENT_NEW) + np.tile(45.0 * np.arange(RECENT_NEW), customers))
     return Deeds(user, item, ago, np.zeros(len(user), np.bool_))
+
+
+def make_rules(shelf: Shelf, customers: int) -> int:
+    """Ten rules of all kinds, one of them for a tenth of the customers; how many."""
+    from customers.segments.models import Segment
+    from recommendations.merchandising.members import (
+        encode_members,
+        hash_identifier,
+        members_file,
+        replace_members_file,
+    )
+    from recommendations.merchandising.models import Rule
+
+    regulars = Segment.objects.create(key="regulars", name="regulars", kind=Segment.Kind.FIXED)
+    people = [hash_identifier(f"user_id:{user_id(person)}") for person in range(0, customers, 10)]
+    replace_members_file(
+        path=members_file(), content=encode_members({regulars.pk: np.array(sorted(people), np.uint64)})
+    )
+    thing = shelf.paths[0]
+    told: list[dict[str, Any]] = [
+        {"action": "pin", "position": 3, "product_ids": [shelf.product_id(1)], "scenarios": ["for-you"]},
+        {"action": "boost", "factor": 1.5, "brand": shelf.brands[0]},
+        {"action": "boost", "factor": 1.2, "category": thing.partition(" > ")[0], "segment": regulars},
+        {"action": "boost", "factor": 1.2, "margin_from": "0.4"},
+        {"action": "boost", "factor": 1.3, "new_within_days": 30},
+        {"action": "boost", "factor": 1.1, "attribute_name": "colour", "attribute_value": "blue"},
+        {"action": "bury", "factor": 0.5, "price_from": 200},
+        {"action": "bury", "factor": 0.7, "stock_to": 5},
+        {"action": "hide", "brand": shelf.brands[-1]},
+        {"action": "hide", "category": thing, "scenarios": ["cart"]},
+    ]
+    for number, one in enumerate(told):
+        Rule.objects.create(name=f"rule {number}", **one)
+    return len(told)
 
 
 def make_key(now: datetime) -> str:
