@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from recommendations.engine import Algorithm, Interactions, Products
 from recommendations.engine.algorithms.blend import Blend
 from recommendations.engine.blend_search import without_each
 from recommendations.engine.evaluation import Evaluation, SegmentResult, by_segment, intervals, judge
+from recommendations.engine.evaluation.exploration_cost import exploration_cost
 from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.event_weights import USUAL, EventWeights
 from recommendations.training.choosing import (
@@ -68,7 +70,24 @@ def judge_choice(
     ablation = _ablation(parts, choice, past, test, cuts)
     compared = {name: contestants[name] for name in ("content", served) if name in contestants}
     new_products = measure_new_products(contestants=compared, past=past, cuts=cuts, products=products)
+    new_products["exploration"] = cost_of_exploration(evaluation, served)
     return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation, new_products, parts)
+
+
+def cost_of_exploration(evaluation: Evaluation, served: str) -> dict[str, Any]:
+    """What trying new products at every nth place, as is set now, costs at most."""
+    share = settings.RECOMMEND_EXPLORATION_SHARE
+    if not share:
+        return {}
+    every = round(1 / share)
+    lost = exploration_cost(evaluation.rankings[served], evaluation.relevant, every=every, seed=SEED)
+    return {
+        "every": every,
+        "at": evaluation.rankings[served].shape[1],
+        "lost": number(lost.value),
+        "low": finite(lost.low),
+        "high": finite(lost.high),
+    }
 
 
 def served_name(weights: Mapping[str, float]) -> str:
