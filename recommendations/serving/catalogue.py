@@ -117,7 +117,8 @@ class Catalogue:
 
     def arranged(self, items: IdMap) -> "Catalogue":
         """The same products in the order of another model's items, without asking the database."""
-        other = Catalogue(items, more=max(self.filled - len(items), 0) + int(self.full))
+        more = max(self.filled - len(items), 0) + (self.filled if self.full else 0)
+        other = Catalogue(items, more=more)
         known = self.filled
         rows = np.fromiter((other.place(product_id) for product_id in self.product_ids), np.int64, known)
         kept = rows >= 0

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from catalog.models import Product
 from recommendations.engine import IdMap
 from recommendations.serving.catalogue import Catalogue
 from recommendations.serving.model import ServingModel
@@ -133,7 +134,7 @@ class Loader:
             if active is not None and serving_name(active) != announced:
                 # Valkey was emptied, or knows a version of another database
                 announce(scenario=self.scenario, version=serving_name(active))
-        after = before or Loaded("", None, Catalogue(IdMap.of([])))
+        after = before or Loaded("", None, Catalogue(IdMap.of([]), more=Product.objects.count()))
         if active is not None and serving_name(active) != after.name and not self.was_damaged(serving_name(active)):
             after = self.with_model(after, active)
         thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
