@@ -74,11 +74,8 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.titles)
 
-    def product_id(self, row: int) -> str:
-        return f"p{row:06d}"
-
     def product_ids(self) -> list[str]:
-        return [self.product_id(row) for row in range(len(self))]
+        return [product_id(row) for row in range(len(self))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,21 +243,25 @@ def store_products(shelf: Shelf, now: datetime) -> None:
         connection.cursor() as cursor,
         cursor.copy(f"COPY catalog_product ({columns}) FROM STDIN") as copy,
     ):
-        for row, product_id in enumerate(shelf.product_ids()):
+        for row in range(len(shelf)):
             price, stock = float(shelf.price[row]), int(shelf.stock[row])
             kept = [round(price * (0.4 + row % 40 / 100), 2)] if costs else []
             copy.write_row(
                 (
-                    product_id, f"SKU-{row}", shelf.titles[row], shelf.descriptions[row],
+                    product_id(row), f"SKU-{row}", shelf.titles[row], shelf.descriptions[row],
                     ids[shelf.paths[shelf.category[row]]], shelf.brands[row], round(price, 2), "EUR",
                     "in_stock" if stock else "out_of_stock", stock,
-                    f"https://cdn.shop.example/images/{product_id}-600.jpg", f"https://shop.example/p/{product_id}",
+                    f"https://cdn.shop.example/images/{product_id(row)}-600.jpg", f"https://shop.example/p/{product_id(row)}",
                     json.dumps({"colour": shelf.colour[row], "material": shelf.material[row]}),
                     [shelf.colour[row]], now - timedelta(days=float(shelf.published[row])), row % 100 != 7, now, now, *kept,
                 )
             )  # fmt: skip
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE catalog_product")
+
+
+def product_id(row: int) -> str:
+    return f"p{row:06d}"
 
 
 def user_id(person: int) -> str:
@@ -408,8 +409,8 @@ def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, dra
                 if has_visitor(person)
             ]
         )
-        told = read_person(identifiers=[("anonymous_id", visitor_id(start + -start % 3))])
-        assert len(told.interactions) > RECENT_NEW - 2, "Valkey did not take the lists in time"
+        kept = read_person(identifiers=[("anonymous_id", visitor_id(start + -start % 3))])
+        assert len(kept.interactions) > RECENT_NEW - 2, "Valkey did not take the lists in time"
     return new
 
 
@@ -443,7 +444,7 @@ def make_rules(shelf: Shelf, customers: int) -> int:
     )
     thing = shelf.paths[0]
     told: list[dict[str, Any]] = [
-        {"action": "pin", "position": 3, "product_ids": [shelf.product_id(1)], "scenarios": ["for-you"]},
+        {"action": "pin", "position": 3, "product_ids": [product_id(1)], "scenarios": ["for-you"]},
         {"action": "boost", "factor": 1.5, "brand": shelf.brands[0]},
         {"action": "boost", "factor": 1.2, "category": thing.partition(" > ")[0], "segment": regulars},
         {"action": "boost", "factor": 1.2, "margin_from": "0.4"},
@@ -516,13 +517,13 @@ def for_you_any_price(shelf: Shelf, recent: Deeds, person: int, chance: random.R
 
 def similar(shelf: Shelf, recent: Deeds, person: int, chance: random.Random) -> list[str]:
     row = looked_at(shelf, recent, person)
-    product = f"product_id={shelf.product_id(row)}&{filters(shelf, row, chance)}"
+    product = f"product_id={product_id(row)}&{filters(shelf, row, chance)}"
     return ["GET", f"/api/v1/recommendations/similar/?{who(person, chance)}&{product}", ""]
 
 
 def cart(shelf: Shelf, recent: Deeds, person: int, chance: random.Random) -> list[str]:
     rows = recent.item[person * RECENT_NEW : (person + 1) * RECENT_NEW - 1].tolist()
-    named = ",".join(shelf.product_id(row) for row in dict.fromkeys(rows))
+    named = ",".join(product_id(row) for row in dict.fromkeys(rows))
     basket = f"product_ids={named}&{filters(shelf, rows[0], chance)}"
     return ["GET", f"/api/v1/recommendations/cart/?{who(person, chance)}&{basket}", ""]
 
@@ -532,7 +533,7 @@ def rank(shelf: Shelf, recent: Deeds, person: int, chance: random.Random) -> lis
     category = shelf.category[looked_at(shelf, recent, person)]
     rows = list(range(int(shelf.starts[category]), int(shelf.starts[category + 1])))[:RANKED]
     rows = list(dict.fromkeys([*rows, *(chance.randrange(len(shelf)) for _product in range(RANKED))]))[:RANKED]
-    body = {"user_id": user_id(person), "product_ids": [shelf.product_id(row) for row in rows]}
+    body = {"user_id": user_id(person), "product_ids": [product_id(row) for row in rows]}
     return ["POST", "/api/v1/rank/", json.dumps(body)]
 
 
