@@ -473,7 +473,7 @@ def make_key(now: datetime) -> str:
 def write_requests(shelf: Shelf, recent: Deeds, customers: int, folder: Path) -> None:
     """A file of each kind of request: [method, target, body, language] a line, of different customers."""
     chance = random.Random(SEED)
-    people = [chance.randrange(customers) for _call in range(CALLS)]
+    people = [chance.randrange(customers) for _call in range(min(CALLS, 4 * customers))]
     for name, make in REQUESTS.items():
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for person in people:
