@@ -1,6 +1,6 @@
 """Page shells of the demo's shop. Nothing is looked up here: the browser asks the public API, as that of any shop would."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from csp.decorators import csp_replace
 from django.conf import settings
@@ -24,7 +24,7 @@ class ShopPage(TemplateView):
     """A page of the shop, which there is in the demo alone; ``page`` names its template and its script."""
 
     page = "home"
-    http_method_names: ClassVar[list[str]] = ["get", "head", "options"]
+    http_method_names = ["get", "head", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.DEMO:
