@@ -16,14 +16,12 @@ WEEKS = 20
 PEOPLE = 45
 SHELVES = {
     "Kitchen > Kettles": [
-        "Blue kettle",
-        "Steel kettle",
-        "Glass kettle",
-        "Red kettle",
-        "Travel kettle",
-        "Copper kettle",
+        *("Blue kettle", "Steel kettle", "Glass kettle", "Red kettle"),
+        *("Travel kettle", "Copper kettle", "Whistling kettle", "Enamel kettle"),
     ],
-    "Kitchen > Tea things": ["Teapot", "Tea strainer", "Descaler", "Mug with a lid"],
+    "Kitchen > Tea things": [
+        *("Teapot", "Tea strainer", "Descaler", "Mug with a lid", "Tea caddy", "Infuser", "Milk jug"),
+    ],
     "Books > Novels": [
         "The long winter",
         "River town",
@@ -40,7 +38,7 @@ BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfiel
 def make_kettle_shop(
     now: datetime, *, product_ids: Mapping[str, str] | None = None, people: str = "household"
 ) -> dict[str, Product]:
-    """Products by title. Novels sell best; whoever buys a kettle takes tea things along; nobody buys kettles and spades at once.
+    """Products by title. Novels sell best; whoever buys a kettle takes tea things along, and neither novels nor spades.
 
     product_ids: of titles that are not to be called after themselves. Customers are household-0…household-44: those whose number
     can be divided by three buy kettles.
@@ -83,11 +81,14 @@ def baskets_of(
     kettles, tea, novels, tools = SHELVES.values()
     for person, customer in enumerate(customers):
         for week in range(WEEKS):
-            titles = chance.sample(novels, 2)
-            if person % 3 == 0 and week % 3 == 0:
-                titles = [*chance.sample(kettles, 2), *chance.sample(tea, 2)]
-            elif person % 3 == 1 and week % 2 == 0:
-                titles = chance.sample(tools, 2)
+            if person % 3 == 0:
+                if week % 2:
+                    continue
+                titles = [*chance.sample(kettles, 1), *chance.sample(tea, 2)]
+            else:
+                titles = chance.sample(novels, 2)
+                if person % 3 == 1 and week % 2 == 0:
+                    titles += chance.sample(tools, 2)
             bought = [products[title] for title in titles]
             total = sum((product.price or Decimal(0) for product in bought), Decimal(0))
             order = Order(

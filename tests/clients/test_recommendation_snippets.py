@@ -110,10 +110,10 @@ def expectation(code: str) -> str:
     if "/search/" in code:
         return r"products[\s\S]*kettle'[\s\S]*Kitchen"
     if "recommendations/cart/" in code:
-        return r"(teapot|tea-strainer|descaler|mug-with-a-lid)"
+        return r"(teapot|tea-strainer|descaler|mug-with-a-lid|tea-caddy|infuser|milk-jug)"
     if "visitor-7" in code:
         return r'"text":"[^"]*Blue kettle'
-    return r"(You bought|Because|Similar|Customers|Popular)"
+    return r"(?m)^\w.*(?: - |: )\w.+$"  # a product, and why
 
 
 def events_of_recommendations() -> list[tuple[str, str]]:

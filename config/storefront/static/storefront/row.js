@@ -8,6 +8,7 @@ import { lasting } from "./storage.js"
 import { productDismissed, recommendationViewed } from "./tracking.js"
 
 const SPARE = 6 // asked for beyond what is shown, to take the place of what is dismissed
+const PAUSE = 700 // milliseconds
 const rows = new Set()
 
 export class Row {
@@ -32,8 +33,7 @@ export class Row {
     if (!this.answer) this.wait()
     this.activity = lasting.read("activity")
     try {
-      const strict = this.fallback === null
-      const answer = await recommend(this.scenario, { n: this.count + SPARE, strict, ...parameters })
+      const answer = await this.ask(parameters)
       if (asked === this.asked) this.show(answer)
     } catch (error) {
       if (asked !== this.asked) return
@@ -42,6 +42,14 @@ export class Row {
       this.say(trouble(() => this.load()))
       this.place.hidden = false
     }
+  }
+
+  /** The answer; once more where the server was too busy for the one that belongs here. */
+  async ask(parameters) {
+    const answer = await recommend(this.scenario, { n: this.count + SPARE, ...parameters })
+    if (answer?.fallback_reason !== "late") return answer
+    await new Promise((resolve) => setTimeout(resolve, PAUSE))
+    return recommend(this.scenario, { n: this.count + SPARE, ...parameters })
   }
 
   wait() {
@@ -59,11 +67,11 @@ export class Row {
 
   show(answer) {
     this.place.removeAttribute("aria-busy")
-    if (!answer?.items.length) return this.hide()
+    if (!answer?.items.length || (answer.fallback && !this.fallback)) return this.hide()
     this.answer = answer
     this.items = answer.items.slice(0, this.count)
     this.spare = answer.items.slice(this.count)
-    this.heading.textContent = answer.fallback && this.fallback ? this.fallback : this.title
+    this.heading.textContent = answer.fallback ? this.fallback : this.title
     this.place.hidden = false
     this.say(null)
     this.list.replaceChildren(...this.items.map((item) => this.cardOf(item)))
