@@ -32,7 +32,11 @@ METRIC = "ndcg@10"
 def main() -> None:
     arguments = parse()
     started = time.perf_counter()
-    interactions, products, candidates = retailrocket(arguments.files) if arguments.files else demo(arguments.var)
+    os.environ["PERENNIAL_VAR"] = str(arguments.var.resolve())
+    os.environ.setdefault(
+        "DJANGO_SETTINGS_MODULE", "config.settings"
+    )  # judging asks them for the share of new products
+    interactions, products, candidates = retailrocket(arguments.files) if arguments.files else demo()
     cuts = cut(interactions)
     shop = Shop(interactions, products, cuts)
     budget = Budget(arguments.seconds, arguments.memory_mb)
@@ -107,10 +111,8 @@ def retailrocket(folder: Path) -> tuple[Interactions, Products, dict[str, Candid
     return interactions, Products(interactions.n_items), candidates
 
 
-def demo(var: Path) -> tuple[Interactions, Products, dict[str, Candidate]]:
+def demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
     """As of the newest event: what comes after it says nothing."""
-    os.environ["PERENNIAL_VAR"] = str(var.resolve())
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 
     django.setup()
@@ -135,7 +137,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("retailrocket", "demo"), default="demo")
     parser.add_argument("--files", type=Path, help="folder of retailrocket's train.parquet")
-    parser.add_argument("--var", type=Path, default=Path("var"), help="the demo's folder")
+    parser.add_argument("--var", type=Path, default=Path("var"), help="the demo's folder, of the settings too")
     parser.add_argument(
         "--seconds", type=float, default=300.0, help="about how long, as TRAINING_SECONDS says of a training"
     )

@@ -58,17 +58,18 @@ class Questions:
 
 @dataclass(frozen=True)
 class Draw:
-    """At most so many people, and `each` questions of one of them, by the seed."""
+    """At most so many people, `each` questions of one of them and `most` in all, by the seed; first one of everybody, then a second."""
 
     people: int
     seed: int
     each: int = 1
+    most: int | None = None
 
     @classmethod
     def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "Draw":
-        """So many people and questions of each, or as many as keep the scores of all items below `cells` numbers; at least 100."""
-        questions = max(cells // max(n_items, 1), 100)
-        return cls(min(people, questions), seed, max(1, min(each, questions // people)))
+        """As many questions at most as keep the scores of all items below `cells` numbers; at least 100."""
+        most = max(cells // max(n_items, 1), 100)
+        return cls(min(people, most), seed, each, most)
 
     def of(self, person: IntArray) -> npt.NDArray[np.intp]:
         """Places of the questions that are drawn, in their order; person: whose question each is."""
@@ -78,7 +79,9 @@ class Draw:
         mixed = draws.permutation(len(person))
         mixed = mixed[np.isin(person[mixed], chosen)]
         by_person = mixed[np.argsort(person[mixed], kind="stable")]
-        return np.sort(by_person[_places(person[by_person]) < self.each])
+        turn = _places(person[by_person])
+        in_turn = by_person[np.argsort(turn, kind="stable")][: int((turn < self.each).sum())]
+        return np.sort(in_turn[: self.most])
 
 
 def of_products(lists: npt.NDArray[np.int32], n_items: int) -> Histories:

@@ -170,8 +170,15 @@ def test_a_draw_takes_so_many_people_and_so_many_questions_of_each(people: int, 
 
 def test_a_draw_of_cells_is_smaller_for_a_large_catalogue() -> None:
     small, large = (Draw.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
-    assert (small.people, small.each) == (400, 2)
-    assert (large.people, large.each) == (300, 1)
+    assert (small.people, small.each, small.most) == (400, 2, 30_000)
+    assert (large.people, large.each, large.most) == (300, 2, 300)
+
+
+def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second() -> None:
+    person = np.repeat(np.arange(10), 5)
+    drawn = Draw(10, 1, each=3, most=13).of(person)
+    counts = np.bincount(person[drawn], minlength=10)
+    assert (counts.min(), counts.max(), counts.sum()) == (1, 2, 13)
 
 
 @pytest.mark.parametrize("kind", ["view", "purchase"])
