@@ -84,7 +84,10 @@ class IdMap:
 
     def row(self, outside: str) -> int:
         """Row of one id, -1 if unknown."""
-        return int(self.rows([outside])[0])
+        if not len(self):
+            return -1
+        wanted = np.frombuffer(_encoded([outside])[0], np.uint8)
+        return int(kernels.row_of_text(wanted, self.hashes, self.hash_rows, self.text, self.offsets))
 
     def rows(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Row of each id, int32, -1 for unknown ones."""

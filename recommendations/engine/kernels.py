@@ -1314,3 +1314,157 @@ def neighbour_parts(
                     common = unit_data[p] * own[unit_indices[p]]
                     if common != 0:
                         out[slots[unit_indices[p]], place] += worth * common
+
+
+@inlined
+def _powered(distance: int, powers: Floats, reach: float, back: float, own: float) -> float:
+    """`_by_distance`, with reach^d from a table where it is long enough."""
+    if distance == 0:
+        return own
+    steps = distance - 1 if distance > 0 else -distance - 1
+    power = powers[steps] if steps < powers.shape[0] else reach**steps
+    return power if distance > 0 else back * power
+
+
+@compiled
+def sessions_of_one(
+    shared: Ints,
+    strengths: Floats,
+    user: int,
+    item_factors: Floats,
+    session_starts: Ints,
+    session_items: Ints,
+    session_weights: Floats,
+    session_factors: Floats,
+    session_users: Ints,
+    item_starts: Ints,
+    item_sessions: Ints,
+    k: int,
+    powers: Floats,
+    reach: float,
+    back: float,
+    own: float,
+    similar: Floats,
+    newest_shared: Ints,
+    total: Floats,
+    met: Flags,
+    order: Ints,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors).
+
+    similar, total and met must be 0 and False, and are left so; similar and newest_shared have one entry a session.
+    """
+    width = min(k, session_factors.shape[0])
+    near = np.empty(width, np.int32)
+    values = np.empty(width, np.float32)
+    size = _nearest_sessions(
+        shared, strengths, user, session_factors, session_users, item_starts, item_sessions, similar, newest_shared,
+        np.empty(width, np.float32), np.empty(width, np.int64), np.empty(width, np.int32), near, values,
+    )  # fmt: skip
+    anchors = np.empty(size, np.int32)
+    count = 0
+    for index in range(size):
+        session = near[index]
+        first, last = session_starts[session], session_starts[session + 1]
+        anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
+        anchors[index] = anchor
+        for place in range(first, last):
+            column = session_items[place]
+            if not met[column]:
+                met[column] = True
+                order[count] = column
+                count += 1
+            near_by = _powered(place - anchor, powers, reach, back, own)
+            total[column] += values[index] * session_weights[place] * near_by
+    columns = np.empty(count, np.int32)
+    scores = np.empty(count, np.float32)
+    filled = 0
+    for index in range(count):
+        column = order[index]
+        value = np.float32(total[column] * item_factors[column])
+        total[column] = 0
+        met[column] = False
+        if value > 0:
+            columns[filled] = column
+            scores[filled] = value
+            filled += 1
+    return columns[:filled], scores[:filled], near[:size].copy(), anchors
+
+
+@compiled
+def session_shares(
+    near: Ints,
+    anchors: Ints,
+    shared: Ints,
+    strengths: Floats,
+    item_factors: Floats,
+    session_starts: Ints,
+    session_items: Ints,
+    session_weights: Floats,
+    session_factors: Floats,
+    item_starts: Ints,
+    item_sessions: Ints,
+    powers: Floats,
+    reach: float,
+    back: float,
+    own: float,
+    slots: Ints,
+    places: Ints,
+    strength_of: Floats,
+    out: Floats,
+) -> None:
+    """`session_parts` from the sessions that `sessions_of_one` found: out[slots[shared item], places[column]] += its part.
+
+    strength_of: one entry an item, 0, and is left so. That an item's index names a session, of which it holds the newest alone, follows
+    from the oldest one in it.
+    """
+    worth = np.zeros(out.shape[1], np.float32)
+    for place in range(shared.shape[0]):
+        strength_of[shared[place]] = strengths[place]
+    for index in range(near.shape[0]):
+        session = near[index]
+        first, last = session_starts[session], session_starts[session + 1]
+        some = False
+        for place in range(first, last):
+            item = session_items[place]
+            column = places[item]
+            if column >= 0:
+                near_by = _powered(place - anchors[index], powers, reach, back, own)
+                worth[column] += session_weights[place] * near_by * item_factors[item]
+                some = True
+        if not some:
+            continue
+        for place in range(first, last):
+            item = session_items[place]
+            strength = strength_of[item]
+            if strength > 0 and session >= item_sessions[item_starts[item + 1] - 1]:
+                again = False
+                for before in range(first, place):
+                    again = again or session_items[before] == item
+                if not again:
+                    for column in range(worth.shape[0]):
+                        out[slots[item], column] += strength * session_factors[session] * worth[column]
+        worth[:] = 0
+    for place in range(shared.shape[0]):
+        strength_of[shared[place]] = 0
+
+
+@compiled
+def row_of_text(wanted: Bytes, hashes: Ints, hash_rows: Ints, text: Bytes, offsets: Ints) -> int:
+    """The row of one text, -1 where it is unknown: what `IdMap.rows` does for many."""
+    ends = np.array([0, wanted.shape[0]])
+    value = hash_texts(wanted, ends)[0]
+    place = np.searchsorted(hashes, value)
+    while place < hashes.shape[0] and hashes[place] == value:
+        row = hash_rows[place]
+        length = offsets[row + 1] - offsets[row]
+        if length == wanted.shape[0]:
+            same = True
+            for at in range(length):
+                if text[offsets[row] + at] != wanted[at]:
+                    same = False
+                    break
+            if same:
+                return row
+        place += 1
+    return -1

@@ -1,5 +1,6 @@
 """How each kind of algorithm speaks of one history, and to which of its items it owes that: for `single`."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +17,7 @@ from recommendations.engine.algorithms.item_knn import ItemKNN
 from recommendations.engine.algorithms.repeat import Repeat
 from recommendations.engine.algorithms.repeat_rhythm import RepeatRhythm
 from recommendations.engine.algorithms.rp3beta import RP3Beta
+from recommendations.engine.algorithms.session_neighbours import SessionNeighbours
 from recommendations.engine.algorithms.transitions import Transitions
 from recommendations.engine.algorithms.user_knn import UserKNN
 from recommendations.engine.contract import Algorithm
@@ -27,6 +29,8 @@ type Values = npt.NDArray[np.float32]
 type Pair = tuple[Rows, Values]
 
 RAW, BINARY = "raw", "binary"
+MOST_POWERS = 128  # distances within a session beyond which a power is worked out
+_own = threading.local()
 NO_ROWS, NO_VALUES = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
@@ -232,6 +236,50 @@ class PeoplePart:
         own[items] = 0
 
 
+class SessionsPart:
+    """The nearest sessions, found once for scores and reasons; arrays of the number of sessions are kept by each thread."""
+
+    def __init__(self, component: SessionNeighbours) -> None:
+        self.component = component
+        self.width = 0
+        self.powers = component.reach ** np.arange(MOST_POWERS, dtype=np.float64)
+
+    def tell(self, asked: Asked) -> Told:
+        component, work = self.component, asked.work
+        _starts, shared, strengths = component._strengths(asked.history)
+        if not len(shared):
+            return Told(NO_ROWS, NO_VALUES)
+        similar, newest_shared = arrays_of_sessions(len(component.session_factors_))
+        rows, values, near, anchors = kernels.sessions_of_one(
+            shared, strengths, asked.history.user[0], component.item_factors_,
+            component.session_starts_, component.session_items_, component.session_weights_, component.session_factors_,
+            component.session_users_, component.item_starts_, component.item_sessions_, component.k, self.powers,
+            float(component.reach), float(component.back), float(component.own),
+            similar, newest_shared, work.part, work.part_met, work.part_order,
+        )  # fmt: skip
+        return Told(rows, values, (shared, strengths, near, anchors))
+
+    def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
+        if told.memo is None:
+            return
+        shared, strengths, near, anchors = told.memo
+        component, work = self.component, asked.work
+        kernels.session_shares(
+            near, anchors, shared, strengths, component.item_factors_, component.session_starts_, component.session_items_,
+            component.session_weights_, component.session_factors_, component.item_starts_, component.item_sessions_,
+            self.powers, float(component.reach), float(component.back), float(component.own),
+            work.slots, work.places, work.part, out,
+        )  # fmt: skip
+
+
+def arrays_of_sessions(n: int) -> tuple[Values, Rows]:
+    """Of this thread, for so many sessions; the first is 0 whenever nobody scores."""
+    kept = _own.__dict__
+    if kept.get("n") != n:
+        kept.update(n=n, similar=np.zeros(n, np.float32), newest=np.empty(n, np.int32))
+    return kept["similar"], kept["newest"]
+
+
 @dataclass(frozen=True, eq=False)
 class OtherPart:
     """Any other algorithm, as in a batch of one."""
@@ -280,6 +328,8 @@ def part_of(component: Algorithm, *, alike: bool) -> Part:
             return ContentPart(component)
         case UserKNN():
             return PeoplePart(component)
+        case SessionNeighbours():
+            return SessionsPart(component)
         case Repeat() | RepeatRhythm():
             return OwnPart(component)
     return OtherPart(component)

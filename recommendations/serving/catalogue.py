@@ -259,6 +259,11 @@ class Catalogue:
             found = self._newest = order[: int(np.isfinite(self.published).sum())]
         return found
 
+    def published_since(self, moment: float) -> npt.NDArray[np.int32]:
+        """Rows that were published after a moment, the newest first."""
+        rows = self.newest()
+        return rows[: int(np.searchsorted(-self.published[rows], -moment))]
+
     def _mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
         if filters.brand:

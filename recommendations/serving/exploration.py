@@ -37,9 +37,9 @@ def new_products(
     trials = loaded.model.trials if loaded.model is not None else None
     if trials is None:
         return []
-    newest = loaded.catalogue.newest()
-    since = now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY
-    rows = newest[: int(np.searchsorted(-loaded.catalogue.published[newest], -since))]
+    rows = loaded.catalogue.published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
+    if not len(rows):
+        return []
     known = rows < len(trials.people)
     rows = rows[allowed[rows] & ~(known & (trials.people[np.where(known, rows, 0)] >= FEW_PEOPLE))]
     if history is not None and len(history.item):

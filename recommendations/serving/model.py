@@ -141,10 +141,10 @@ class ServingModel:
         """The rows of the people behind "kind:value" identifiers that the model has seen; no row twice."""
         if not identifiers:
             return []
-        places = self.identifiers.rows(list(identifiers))
+        places = [self.identifiers.row(name) for name in identifiers]
         rows = {int(self.identifier_user[place]) for place in places if place >= 0}
         if self.news is not None:
-            places = self.news.identifiers.rows(list(identifiers))
+            places = [self.news.identifiers.row(name) for name in identifiers]
             rows |= {int(self.news.identifier_user[place]) for place in places if place >= 0}
         return sorted(rows)
 

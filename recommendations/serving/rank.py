@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 from django.conf import settings
 from django.utils.translation import gettext as _
 
@@ -68,8 +69,8 @@ def rank(*, request: RankRequest, now: datetime, source: Loader = loader, recent
             allowed=catalogue.mask(Filters(request.in_stock)),
             due=due,
         )  # fmt: skip
-        left_out = {place: why for place, row in enumerate(rows.tolist()) if (why := problem_of(asked, row))}
-        kept = np.array([place for place in range(len(given)) if place not in left_out], np.intp)
+        left_out = problems_of(asked, rows)
+        kept = np.delete(np.arange(len(given)), list(left_out))
         scored, why = scores_of(asked)
         values = np.zeros(len(kept), np.float32)
         known = rows[kept] >= 0
@@ -110,15 +111,16 @@ def scores_of(asked: Asked) -> tuple[Scored | None, str]:
         return None, LATE
 
 
-def problem_of(asked: Asked, row: int) -> str:
-    """Why a product may not be shown; "" where it may, or is not known at all."""
-    if row < 0:
-        return ""
-    if row in asked.person.dismissed:
-        return DISMISSED
-    if asked.allowed[row]:
-        return ""
-    return OUT_OF_STOCK if asked.loaded.catalogue.shown[row] else NOT_SHOWN
+def problems_of(asked: Asked, rows: npt.NDArray[np.int32]) -> dict[int, str]:
+    """Places of products that may not be shown, and why; what is not known at all may stay."""
+    catalogue = asked.loaded.catalogue
+    known = rows >= 0
+    dismissed = known & np.isin(rows, asked.person.dismissed)
+    away = known & ~asked.allowed[rows] & ~dismissed
+    found = dict.fromkeys(np.flatnonzero(dismissed).tolist(), DISMISSED)
+    return found | {
+        place: OUT_OF_STOCK if catalogue.shown[rows[place]] else NOT_SHOWN for place in np.flatnonzero(away).tolist()
+    }
 
 
 __all__ = ["MOST_RANKED", "RankRequest", "rank"]

@@ -333,10 +333,16 @@ def reasons_of(asked: Asked, found: Found, rows: Sequence[int]) -> dict[int, Rea
     if found.scored is not None:
         causes = found.scored.causes(np.array(rows, np.int32)) if rows else []
         history = found.scored.history
-        return {
-            row: reason_of(row=row, cause=cause, history=history, catalogue=catalogue, scenario=found.scenario)
-            for row, cause in zip(rows, causes, strict=True)
-        }
+        worded: dict[tuple[int, str, int], Reason] = {}
+        reasons = {}
+        for row, cause in zip(rows, causes, strict=True):
+            key = (cause.item, cause.source, row if cause.item == row else -1)
+            if key not in worded:
+                worded[key] = reason_of(
+                    row=row, cause=cause, history=history, catalogue=catalogue, scenario=found.scenario
+                )
+            reasons[row] = worded[key]
+        return reasons
     if found.strategy == COLD_START and found.arrival is not None:
         parts = arrival_parts(asked.loaded, found, rows)
         named = asked.request.landing_category.rpartition(" > ")[2]
