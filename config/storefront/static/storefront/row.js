@@ -80,31 +80,47 @@ export class Row {
     this.shown(answer)
   }
 
-  cardOf(item) {
-    return card(item, this.answer, { dismiss: this.dismissible ? (dismissed) => this.dismiss(dismissed) : null })
+  /** `answer`: what the item came with, where that is not the row's own. */
+  cardOf(item, answer = this.answer) {
+    return card(item, answer, { dismiss: this.dismissible ? (dismissed) => this.dismiss(dismissed, answer) : null })
   }
 
-  dismiss(item) {
-    productDismissed(item, this.answer)
+  async dismiss(item, answer) {
+    productDismissed(item, answer)
     const old = this.list.querySelector(`[data-product="${CSS.escape(item.product_id)}"]`)
-    const next = this.spare.shift()
+    for (const button of old.querySelectorAll("button")) button.disabled = true
+    for (const row of rows) if (row !== this) row.drop(item.product_id)
+    const replacement = await this.replacementOf(item)
     this.items = this.items.filter((one) => one !== item)
     const title = item.product.title || item.product_id
-    if (next) {
-      const replacement = this.cardOf(next)
-      this.items.push(next)
-      old.replaceWith(replacement)
-      replacement.querySelector("a").focus()
-      recommendationViewed(this.answer, [next])
-      announce(t("dismissed_replaced", { title, other: next.product.title }))
-    } else {
-      const neighbour = old.nextElementSibling ?? old.previousElementSibling
-      old.remove()
-      neighbour?.querySelector("a").focus()
-      announce(t("dismissed", { title }))
-      if (!this.items.length) this.load()
+    const neighbour = old.nextElementSibling ?? old.previousElementSibling
+    if (replacement) {
+      const next = this.cardOf(replacement.item, replacement.answer)
+      this.items.push(replacement.item)
+      old.replaceWith(next)
+      next.querySelector("a").focus()
+      recommendationViewed(replacement.answer, [replacement.item])
+      announce(t("dismissed_replaced", { title, other: replacement.item.product.title }))
+      return
     }
-    for (const row of rows) if (row !== this) row.drop(item.product_id)
+    old.remove()
+    neighbour?.querySelector("a").focus()
+    announce(t("dismissed", { title }))
+    if (!this.items.length) this.hide()
+  }
+
+  /** The best that is not shown yet; where the row knows no more, what is popular. */
+  async replacementOf(item) {
+    const spare = this.spare.shift()
+    if (spare) return { item: spare, answer: this.answer }
+    const exclude = [item, ...this.items].map((one) => one.product_id)
+    try {
+      const answer = await recommend("popular", { n: 1, exclude })
+      return answer?.items.length ? { item: answer.items[0], answer } : null
+    } catch (error) {
+      console.warn(error.message)
+      return null
+    }
   }
 
   /** Another row's product was dismissed: it is not wanted here either. */
