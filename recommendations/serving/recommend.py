@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from customers.events.recent import Recently
 from recommendations.engine import Contribution
-from recommendations.engine.scenarios import CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
+from recommendations.engine.scenarios import CART, CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
 from recommendations.engine.single import OutOfTimeError
 from recommendations.merchandising.placing import Placed, apply_to_ranking
 from recommendations.merchandising.rule_book import Applied, RuleBook
@@ -45,6 +45,7 @@ from recommendations.serving.scenarios import ANY, COLD_START, GATHER, Asked, Fo
 # why a fallback took over
 NO_MODEL, LATE, OFF, NOTHING_KNOWN, NO_PRODUCT = "no_model", "late", "off", "nothing_known", "filters"
 RESERVED_SECONDS = 0.015  # of the time that an answer has, for what comes after the scores
+TOPPED_UP = (FOR_YOU, CART)
 CATEGORY_LEVELS, CATEGORY_POOL, CATEGORY_PRODUCTS = 2, 300, 3
 
 
@@ -135,7 +136,7 @@ def recommend(
             minute=minute,
         )
         found, fallback, why = find(asked)
-        found = in_order(asked, found)
+        found = topped_up(asked, in_order(asked, found))
         answer = Answer(
             recommendation_id=make_recommendation_id(now),
             scenario=request.scenario,
@@ -236,6 +237,21 @@ def found_in(asked: Asked, name: str) -> tuple[Found | None, str]:
     return found, NOTHING_KNOWN
 
 
+def topped_up(asked: Asked, found: Found) -> Found:
+    """A row that is shorter than asked for goes on with what is popular, score 0, where a place is about the person and not a product."""
+    if found.scenario not in TOPPED_UP or asked.request.strict or len(found.rows) >= asked.depth:
+        return found
+    more, _problem = found_in(asked, POPULAR)
+    if more is None:
+        return found
+    barred = np.concatenate([found.rows, asked.barred(found.scenario, asked.named_rows())])
+    rows = more.rows[~np.isin(more.rows, barred)][: asked.depth - len(found.rows)]
+    found.fillers = frozenset(rows.tolist())
+    found.rows = np.concatenate([found.rows, rows])
+    found.values = np.concatenate([found.values, np.zeros(len(rows), np.float32)])
+    return found
+
+
 def in_order(asked: Asked, found: Found) -> Found:
     """The candidates in the order in which they are shown: rotated and made diverse, where the place or the request wants that."""
     request, place = asked.request, asked.place(asked.request.scenario)
@@ -330,6 +346,10 @@ def with_new_products(
 def reasons_of(asked: Asked, found: Found, rows: Sequence[int]) -> dict[int, Reason]:
     """The true reason of each row, by the strategy that chose it."""
     catalogue = asked.loaded.catalogue
+    if found.fillers and not found.fillers.isdisjoint(rows):
+        own = [row for row in rows if row not in found.fillers]
+        others = [row for row in rows if row in found.fillers]
+        return reasons_of(asked, found, own) | dict.fromkeys(others, popular())
     if found.scored is not None:
         causes = found.scored.causes(np.array(rows, np.int32)) if rows else []
         history = found.scored.history

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +116,7 @@ class Asked:
 
 @dataclass
 class Found:
-    """Candidates of a place, best first. scored, arrival: what the reasons are told from; own_rows: products that were named."""
+    """Candidates of a place, best first. scored, arrival: what the reasons are told from; fillers: rows that are there to fill the row."""
 
     strategy: str
     rows: Rows
@@ -125,7 +124,7 @@ class Found:
     scored: Scored | None = None
     arrival: Arrivals | None = None
     scenario: str = ""
-    more: dict[str, Any] = field(default_factory=dict)
+    fillers: frozenset[int] = frozenset()
 
 
 type Gather = Callable[[Asked], Found | None]

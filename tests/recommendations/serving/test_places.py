@@ -304,3 +304,18 @@ def test_recently_is_taken_from_the_caller(loader: Loader) -> None:
     told = Recently([RecentInteraction("coffee-1", "view", LATER.timestamp())])
     answer = asked(loader, "for-you", anonymous_id="somebody", recently=told)
     assert answer.fallback is None
+
+
+def test_a_short_row_goes_on_with_what_is_popular_and_says_so(loader: Loader) -> None:
+    ScenarioSettings.objects.filter(scenario="for-you").update(weights={"co-purchase": 1.0}, updated_at=LATER)
+    seen("tea-1", kind="purchase", user_id="user-99", anonymous_id="")
+    answer = asked(loader, "for-you", user_id="user-99", n=14)
+    kinds = [item.reason.code for item in answer.items if item.reason]
+    assert len(answer.items) == len(set(ids(answer))) == 14
+    assert "bought_together" in kinds
+    assert kinds == sorted(kinds, key=lambda code: code == "popular"), "what is popular comes last"
+    pages = [asked(loader, "for-you", user_id="user-99", n=7)]
+    pages.append(asked(loader, "for-you", user_id="user-99", n=7, cursor=pages[0].next_cursor or ""))
+    assert ids(pages[0]) + ids(pages[1]) == ids(answer)
+    strict = asked(loader, "for-you", user_id="user-99", n=14, strict=True)
+    assert len(strict.items) < 14
