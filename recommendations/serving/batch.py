@@ -1,11 +1,12 @@
 """Recommendations for many people at once: histories, scores and exclusions in blocks, with the model and the places as requests find them.
 
-What differs from a request: what happened since the newest refresh is not known, no product is tried, none changes places, and no
-reasons are told.
+Rules of the merchandiser hold for each as they do in a request. What differs: what happened since the newest refresh is not known, no
+product is tried, none changes places, and no reasons are told.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from recommendations.engine.cold_start import Arrivals
 from recommendations.engine.scenarios import BUY_AGAIN, FOR_YOU, NEW, POPULAR, SCENARIOS, TRENDING
 from recommendations.engine.sparse import csr
 from recommendations.engine.topn import block_rows, top_n
+from recommendations.merchandising.placing import apply_to_ranking, weighted
+from recommendations.merchandising.rule_book import Applied
 from recommendations.serving.catalogue import Filters
 from recommendations.serving.loading import Loaded
 from recommendations.serving.model import PURCHASE, ServingModel
@@ -28,6 +31,7 @@ from recommendations.serving.scenarios import COLD_START, by_rank
 from recommendations.serving.settings import Bought
 from recommendations.serving.withheld import hash_of
 
+UNWEIGHED = (NEW,)  # ranks
 FOR_MANY = (FOR_YOU, BUY_AGAIN, POPULAR, TRENDING, NEW)
 
 type Rows = npt.NDArray[np.int32]
@@ -59,6 +63,12 @@ class People:
     names: Sequence[str]
     owner: Rows
 
+    def names_by_person(self) -> list[list[str]]:
+        found: list[list[str]] = [[] for _person in range(self.n)]
+        for name, owner in zip(self.names, self.owner.tolist(), strict=True):
+            found[owner].append(name)
+        return found
+
     def part(self, start: int, stop: int) -> "People":
         """Some of them, numbered from 0 again; ``owner`` is sorted."""
         first, last = np.searchsorted(self.owner, [start, stop])
@@ -81,12 +91,13 @@ class Known(NamedTuple):
     histories: Histories
     refused: npt.NDArray[np.bool_]
     dismissed: csr_array
+    applied: list[Applied | None]
 
 
 class Batch:
     """Everything about a place that is the same for all."""
 
-    def __init__(self, *, loaded: Loaded, scenario: str, n: int, now: float) -> None:
+    def __init__(self, *, loaded: Loaded, scenario: str, n: int, now: datetime) -> None:
         """Errors: WrongScenarioError, NoModelYetError."""
         if scenario not in FOR_MANY:
             raise WrongScenarioError(scenario)
@@ -94,7 +105,7 @@ class Batch:
             raise NoModelYetError
         self.loaded, self.model, self.scenario, self.n, self.now = loaded, loaded.model, scenario, n, now
         self.n_items = len(self.model.items)
-        self.allowed = loaded.catalogue.mask(Filters())[: self.n_items]
+        self.allowed = loaded.catalogue.mask(Filters())
         self.block = block_rows(self.n_items)
         self.steps = [name for name in chain(loaded, scenario) if name in FOR_MANY and name not in loaded.prepared.off]
         self._same: dict[str, Values] = {}
@@ -111,7 +122,7 @@ class Batch:
         )
 
     def _block(self, people: People) -> Chosen:
-        known = known_of(self.loaded, self.model, people, now=self.now)
+        known = known_of(self.loaded, self.model, people, scenario=self.scenario, now=self.now)
         chosen = Chosen(
             np.full((people.n, self.n), -1, np.int32),
             np.full((people.n, self.n), -np.inf, np.float32),
@@ -122,12 +133,41 @@ class Batch:
             if not len(waiting):
                 break
             for strategy, rows, scores in self._scored(name, known, waiting):
-                ranking = top_n(scores, self.n, allowed=self.allowed, exclude=self._barred(name, known, rows))
-                found = ranking.items[:, 0] >= 0
-                chosen.items[rows[found]], chosen.scores[rows[found]] = ranking.items[found], ranking.scores[found]
-                for row in rows[found].tolist():
-                    chosen.strategy[row] = strategy
+                barred = self._barred(name, known, rows)
+                for applied, places in by_rules(known.applied, rows):
+                    self._take(chosen, strategy, rows[places], scores[places], barred[places], applied)
         return chosen
+
+    def _take(
+        self,
+        chosen: Chosen,
+        strategy: str,
+        rows: npt.NDArray[np.int64],
+        scores: Values | csr_array,
+        barred: csr_array,
+        applied: Applied | None,
+    ) -> None:
+        """The best of what the filters and rules let through for people for whom the same rules hold."""
+        allowed = self.allowed if applied is None or applied.allowed is None else self.allowed & applied.allowed
+        pins = applied.pins if applied is not None else ()
+        factors = self.loaded.ruling.factors(self.scenario, applied) if strategy not in UNWEIGHED else None
+        ranking = top_n(weighed(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=barred)
+        found = np.flatnonzero(ranking.items[:, 0] >= 0)
+        for place in found.tolist():
+            chosen.strategy[int(rows[place])] = strategy
+        if not pins:
+            chosen.items[rows[found]], chosen.scores[rows[found]] = ranking.items[found], ranking.scores[found]
+            return
+        for place in found.tolist():
+            kept = ranking.items[place] >= 0
+            own = allowed.copy()
+            own[barred[[place], :].indices] = False
+            placed = apply_to_ranking(
+                rows=ranking.items[place][kept], scores=ranking.scores[place][kept], pins=pins, allowed=own, n=self.n
+            )
+            chosen.items[rows[place], : len(placed.rows)] = placed.rows
+            chosen.scores[rows[place], : len(placed.rows)] = placed.scores
+            chosen.items[rows[place], len(placed.rows) :] = -1
 
     def _scored(
         self, name: str, known: Known, waiting: npt.NDArray[np.int64]
@@ -171,9 +211,7 @@ class Batch:
         rows = rows[~known.refused[rows]]
         if newcomers is None or not len(rows):
             return []
-        names: list[list[str]] = [[] for _person in range(known.people.n)]
-        for name, owner in zip(known.people.names, known.people.owner.tolist(), strict=True):
-            names[owner].append(name)
+        names = known.people.names_by_person()
         codes = [sorted(set(newcomers.codes(names[row]))) for row in rows.tolist()]
         indptr = np.concatenate([[0], np.cumsum([len(one) for one in codes])])
         flat = np.array([code for one in codes for code in one], np.int32)
@@ -244,7 +282,27 @@ def chain(loaded: Loaded, scenario: str) -> list[str]:
     return [*names, POPULAR] if POPULAR not in names else names
 
 
-def known_of(loaded: Loaded, model: ServingModel, people: People, *, now: float) -> Known:
+def by_rules(
+    applied: Sequence[Applied | None], rows: npt.NDArray[np.int64]
+) -> list[tuple[Applied | None, npt.NDArray[np.int64]]]:
+    """Places in ``rows`` of the people for whom the same rules hold."""
+    groups: dict[int, list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        groups.setdefault(id(applied[row]), []).append(place)
+    return [(applied[int(rows[places[0]])], np.array(places, np.int64)) for places in groups.values()]
+
+
+def weighed(scores: Values | csr_array, factors: Values | None) -> Values | csr_array:
+    """By what rules, margin and stock make of them; what nothing speaks for stays so."""
+    if factors is None:
+        return scores
+    if isinstance(scores, csr_array):
+        told = weighted(scores=scores.data, factors=factors[scores.indices])
+        return csr(told, scores.indices, scores.indptr, scores.shape)
+    return weighted(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
+
+
+def known_of(loaded: Loaded, model: ServingModel, people: People, *, scenario: str, now: datetime) -> Known:
     """Histories as a request would start from, in the order of the people; of whoever refuses or is withheld nothing."""
     refused = np.zeros(people.n, np.bool_)
     if len(people.names) and len(loaded.withheld.hashes):
@@ -252,7 +310,12 @@ def known_of(loaded: Loaded, model: ServingModel, people: People, *, now: float)
         refused[people.owner[np.isin(hashes, loaded.withheld.hashes)]] = True
     pairs = user_rows(model, people)
     pairs = pairs[~refused[pairs[:, 0]]]
-    return Known(people, histories_of(model, pairs, people.n, now=now), refused, dismissed_of(model, pairs, people.n))
+    applied = [
+        loaded.ruling.applied(scenario=scenario, names=[] if hidden else names, now=now)
+        for names, hidden in zip(people.names_by_person(), refused.tolist(), strict=True)
+    ]
+    histories = histories_of(model, pairs, people.n, now=now.timestamp())
+    return Known(people, histories, refused, dismissed_of(model, pairs, people.n), applied)
 
 
 def user_rows(model: ServingModel, people: People) -> npt.NDArray[np.int64]:

@@ -102,7 +102,7 @@ def export_recommendations(
     if not 1 <= n <= 100:
         raise WrongExportError(_("n is %(n)s; give 1 to 100.") % {"n": n})
     loaded = source.current(now=now)
-    batch = Batch(loaded=loaded, scenario=scenario, n=n, now=now.timestamp())
+    batch = Batch(loaded=loaded, scenario=scenario, n=n, now=now)
     parts = Parts(path, Wishes(scenario, n, format, segment, loaded.name))
     customers = customers_of(segment, now=now)
     after = parts.open(resume=resume)

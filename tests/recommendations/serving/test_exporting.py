@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
 from customers.identity.models import Consent, ConsentRefusal, Customer
+from recommendations.merchandising.membership import write_segment_members
+from recommendations.merchandising.models import Rule
 from recommendations.serving import exporting
 from recommendations.serving.batch import NoModelYetError, WrongScenarioError
 from recommendations.serving.exporting import Exported, WrongExportError, export_recommendations
@@ -126,6 +129,26 @@ def test_what_was_bought_is_left_out_where_the_place_is_set_so(
     assert not {f"tea-{number}" for number in range(5)} & set(found)
 
 
+@pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular"])
+def test_rules_of_the_merchandiser_hold_as_in_a_request(
+    trained: ModelVersion, export: Export, target: Path, loader: Loader, scenario: str
+) -> None:
+    few = make_segment("few", kind="fixed")
+    for name in ("user-1", "user-2"):
+        few.members.create(customer=customer_of(name))
+    Rule.objects.create(name="hidden", action="hide", product_ids=["tea-1"])
+    Rule.objects.create(name="less", action="bury", factor=Decimal("0.1"), product_ids=["tea-2", "coffee-2"])
+    Rule.objects.create(name="first", action="pin", position=2, product_ids=["cake-3"], segment=few)
+    write_segment_members(as_of=NOON)
+    export(scenario=scenario)
+    found = read(target)
+    for user_id in ("user-0", "user-1", "user-2", "user-3"):
+        answer = recommend(request=Request(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader)
+        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
+    assert all("tea-1" not in [product for product, _strategy in products] for products in found.values())
+    assert found["user-1"][1][0] == "cake-3"
+
+
 def test_interrupted_export_goes_on_and_is_the_same(
     trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +257,8 @@ from pathlib import Path
 from django.conf import settings
 settings.MODELS_DIR = Path({str(folders / "models")!r})
 settings.RECOMMEND_EXPLORATION_SHARE = 0.0
+from recommendations.merchandising.membership import write_segment_members
+from recommendations.merchandising.models import Rule
 from recommendations.serving import exporting
 exporting.CHUNK = 10
 real = exporting.Parts.write
