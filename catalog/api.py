@@ -80,7 +80,7 @@ class ProductVectors(APIView):
         try:
             result = upsert_vectors(name=given["name"], items=items, at=timezone.now())
         except WrongNameError as error:
-            raise ValidationError({"name": str(error)}) from error
+            raise ValidationError({"name": error.message}, code=error.code) from error
         return Response(result.as_answer("product_id"))
 
 

@@ -6,6 +6,7 @@ from rest_framework.exceptions import ValidationError
 
 from catalog.categories import clean_path
 from catalog.cleaning import WrongValueError
+from catalog.filter_kinds import FlagFilter, MomentFilter
 from catalog.models import Availability, Product
 from catalog.querysets import ProductQuerySet
 
@@ -15,11 +16,11 @@ class ProductFilter(django_filters.FilterSet):
         method="filter_category", help_text=_("A path such as “Kitchen > Kettles”, with everything below it.")
     )
     brand = django_filters.CharFilter(field_name="brand", help_text=_("The whole brand."))
-    availability = django_filters.ChoiceFilter(choices=Availability)
-    is_active = django_filters.BooleanFilter()
+    availability = django_filters.ChoiceFilter(choices=Availability.choices)
+    is_active = FlagFilter()
     price_min = django_filters.NumberFilter(field_name="price", lookup_expr="gte")
     price_max = django_filters.NumberFilter(field_name="price", lookup_expr="lte")
-    updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gt")
+    updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")
     q = django_filters.CharFilter(
         field_name="title", lookup_expr="istartswith", help_text=_("How the title begins, in capitals or not.")
     )

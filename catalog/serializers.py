@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk import Status
+from catalog.json_types import StrictTypes
 from catalog.models import Availability, Category, Product
 
 MOST_ITEMS = 1000
@@ -105,7 +106,7 @@ class ProductItemSerializer(serializers.Serializer):
         return data
 
 
-class ProductsWriteSerializer(serializers.Serializer):
+class ProductsWriteSerializer(StrictTypes, serializers.Serializer):
     products = ProductItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
 
 
@@ -123,7 +124,7 @@ class VectorItemSerializer(serializers.Serializer):
         return data
 
 
-class VectorsWriteSerializer(serializers.Serializer):
+class VectorsWriteSerializer(StrictTypes, serializers.Serializer):
     name = serializers.CharField(max_length=50, help_text=_("What the numbers describe, such as image."))
     vectors = VectorItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
 

@@ -19,7 +19,7 @@ MOST_NUMBERS = 4096
 LONGEST_NAME = 50
 
 
-class WrongNameError(Exception):
+class WrongNameError(WrongValueError):
     """A name under which no vectors can be kept."""
 
 
@@ -28,9 +28,9 @@ def clean_name(name: Any) -> str:
     try:
         cleaned = clean_id(name, LONGEST_NAME)
     except WrongValueError as error:
-        raise WrongNameError(error.message) from error
+        raise WrongNameError(error.code, error.message) from error
     if not cleaned:
-        raise WrongNameError(_("Say what the vectors describe, such as image."))
+        raise WrongNameError("required", _("Say what the vectors describe, such as image."))
     return cleaned
 
 

@@ -325,6 +325,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",
+    "DEFAULT_METADATA_CLASS": "config.access.metadata.NameAndDescription",
     "EXCEPTION_HANDLER": "config.access.problems.problem_details",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
@@ -343,6 +344,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.access.schema.put_verbatim"],
     # choices that several serializers show under one field name, or under several
     "ENUM_NAME_OVERRIDES": {
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],

@@ -18,6 +18,7 @@ from rest_framework.utils.urls import replace_query_param
 
 DEFAULT_LIMIT = 100
 MOST = 1000
+CURSOR_PATTERN = "^[A-Za-z0-9_-]*$"
 
 
 class CursorPagination(BasePagination):
@@ -32,7 +33,7 @@ class CursorPagination(BasePagination):
         ordering = getattr(view, "ordering", None) or self.ordering
         columns = (ordering,) if isinstance(ordering, str) else tuple(ordering)
         limit = read_limit(request.query_params.get("limit"))
-        if (cursor := request.query_params.get("cursor")) is not None:
+        if cursor := request.query_params.get("cursor"):
             queryset = queryset.filter(behind(columns, decode_cursor(cursor, columns, queryset)))
         rows = list(queryset.order_by(*columns)[: limit + 1])
         page = rows[:limit]
@@ -71,8 +72,8 @@ class CursorPagination(BasePagination):
                 "name": "cursor",
                 "in": "query",
                 "required": False,
-                "description": "`next_cursor` of the page before.",
-                "schema": {"type": "string"},
+                "description": "`next_cursor` of the page before; empty for the first page.",
+                "schema": {"type": "string", "pattern": CURSOR_PATTERN},
             },
             {
                 "name": "limit",
@@ -85,7 +86,7 @@ class CursorPagination(BasePagination):
 
 
 def read_limit(raw: str | None) -> int:
-    if raw is None:
+    if not raw:
         return DEFAULT_LIMIT
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 6 and 1 <= int(raw) <= MOST):
         message = _("%(value)s is no whole number from 1 to %(most)d.") % {"value": repr(raw[:50]), "most": MOST}

@@ -12,6 +12,7 @@ from django.core.signals import got_request_exception
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -157,6 +158,7 @@ def problem_response(error: exceptions.APIException) -> JsonResponse:
     return response
 
 
+@csrf_exempt  # a write to nowhere changes nothing, and is answered as the rest of the API answers
 def api_not_found(request: HttpRequest) -> JsonResponse:
     """A view for every address under ``/api/`` that nothing else answers."""
     message = _("There is nothing at %(path)s; addresses of this API end with a slash.") % {"path": request.path}

@@ -5,9 +5,11 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import is_patched_serializer
 from rest_framework import serializers
 
 from config.access.problems import CONTENT_TYPE
+from customers.segments.condition_schema import VERBATIM
 
 WRITES = ("POST", "PUT", "PATCH")
 DESCRIPTIONS = {
@@ -22,6 +24,9 @@ DESCRIPTIONS = {
     "429": "Too many requests; Retry-After says in how many seconds to come back.",
     "503": "The database can't be reached; try again after Retry-After seconds.",
 }
+# of a text in a request: without NUL, which PostgreSQL cannot store; and one that is not blank
+STORABLE = r"^[^\u0000]*$"
+NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 
 
 class FieldErrorSerializer(serializers.Serializer):
@@ -44,8 +49,81 @@ class ProblemSerializer(serializers.Serializer):
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
 
 
+def put_verbatim(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """A post-processing hook, behind the one that names enumerations."""
+    for component in result.get("components", {}).get("schemas", {}).values():
+        component.update(component.pop(VERBATIM, {}))
+    return result
+
+
 class ProblemAwareSchema(AutoSchema):
-    """AutoSchema that documents the problems each operation can answer with, and the scope it needs."""
+    """AutoSchema that documents the problems each operation can answer with, and the scope it needs.
+
+    Of requests it says all that REST framework's fields check: texts that are not blank and hold no NUL, the digits of exact numbers,
+    the lengths of lists, ``exactly_one_of`` the fields of a serializer, and ``request_schema``: what else holds of a whole body.
+    """
+
+    direction = "response"
+    in_address = False
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        outer, self.direction = self.direction, direction
+        try:
+            schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        finally:
+            self.direction = outer
+        if direction == "request":
+            if names := getattr(serializer, "exactly_one_of", ()):
+                schema[VERBATIM] = {"properties": {}, "oneOf": [alone(name, schema["properties"][name]) for name in names]}
+            elif not is_patched_serializer(serializer, direction):
+                schema[VERBATIM] = getattr(serializer, "request_schema", {})
+        return schema
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        if direction == "request" and isinstance(field, serializers.ListSerializer) and schema:
+            limits = {"minItems": field.min_length, "maxItems": field.max_length}
+            schema.update({name: most for name, most in limits.items() if most is not None})
+        return schema
+
+    def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
+        if self.direction == "request" and isinstance(field, serializers.DecimalField):
+            self.describe_decimal(field, schema)
+            return
+        super()._insert_field_validators(field, schema)
+        if self.direction == "request" and schema.get("type") == "string":
+            describe_text(field, schema)
+
+    def describe_decimal(self, field: serializers.DecimalField, schema: dict[str, Any]) -> None:
+        """As digits; in a body a number will do as well."""
+        sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
+        digits = {"type": "string", "format": "decimal"}
+        if field.max_digits is not None and field.decimal_places is not None:
+            whole = max(field.max_digits - field.decimal_places, 1)
+            digits["pattern"] = rf"^{sign}[0-9]{{1,{whole}}}(\.[0-9]{{1,{field.decimal_places}}})?$"
+        for name in ("type", "format", "pattern"):
+            schema.pop(name, None)
+        if self.in_address:
+            schema.update(digits)
+            return
+        number: dict[str, Any] = {"type": "number"}
+        if field.max_digits is not None and field.decimal_places is not None:
+            most = 10 ** (field.max_digits - field.decimal_places)
+            number |= {"minimum": 0 if not sign else -most, "maximum": most, "exclusiveMaximum": True}
+            if sign:
+                number["exclusiveMinimum"] = True
+        for name, limit in (("minimum", field.min_value), ("maximum", field.max_value)):
+            if limit is not None:
+                number[name] = float(limit)
+                number.pop(f"exclusive{name.title()}", None)
+        schema["oneOf"] = [digits, number]
+
+    def _process_override_parameters(self, direction: Any = "request") -> Any:
+        self.in_address = True
+        try:
+            return super()._process_override_parameters(direction)
+        finally:
+            self.in_address = False
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
@@ -72,6 +150,9 @@ class ProblemAwareSchema(AutoSchema):
 
     def _get_parameters(self) -> list[dict[str, Any]]:
         parameters = super()._get_parameters()
+        for parameter in parameters:
+            if parameter["in"] == "query":
+                describe_parameter(parameter)
         if self.is_idempotent():
             parameters.append(
                 {
@@ -79,7 +160,7 @@ class ProblemAwareSchema(AutoSchema):
                     "in": "header",
                     "required": False,
                     "description": "The same key with the same request gets the first answer again, for a day.",
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+                    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
                 }
             )
         return parameters
@@ -91,6 +172,29 @@ class ProblemAwareSchema(AutoSchema):
         if getattr(self.view, "publishable", False):
             extensions["x-publishable"] = True
         return extensions
+
+
+def alone(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "title": name, "properties": {name: schema}, "required": [name]}
+
+
+def describe_text(field: Any, schema: dict[str, Any]) -> None:
+    if not isinstance(field, serializers.CharField) or "format" in schema or "pattern" in schema or "enum" in schema:
+        return
+    schema["pattern"] = STORABLE if field.allow_blank else NOT_BLANK
+
+
+def describe_parameter(parameter: dict[str, Any]) -> None:
+    """One of an address: empty is as much as left out, so a text may be blank."""
+    if parameter.get("required"):
+        return
+    parameter["allowEmptyValue"] = True
+    schema = parameter["schema"]
+    if schema.get("pattern") == NOT_BLANK:
+        del schema["pattern"]
+    schema.pop("minLength", None)
+    if schema.get("type") == "string" and not {"format", "enum", "pattern"} & schema.keys():
+        schema["pattern"] = STORABLE
 
 
 class KeyScheme(OpenApiAuthenticationExtension):

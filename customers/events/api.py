@@ -5,14 +5,15 @@ from typing import ClassVar
 import django_filters
 from rest_framework.generics import ListAPIView
 
+from catalog.filter_kinds import MomentFilter
 from customers.events.models import Event
 from customers.events.serializers import EventSerializer
 
 
 class EventFilter(django_filters.FilterSet):
     source = django_filters.CharFilter("source__key", help_text="Key of a source.")
-    since = django_filters.IsoDateTimeFilter("received_at", "gte", help_text="Received at this time or later.")
-    until = django_filters.IsoDateTimeFilter("received_at", "lt", help_text="Received before this time.")
+    since = MomentFilter("received_at", "gte", help_text="Received at this time or later.")
+    until = MomentFilter("received_at", "lt", help_text="Received before this time.")
 
     class Meta:
         model = Event

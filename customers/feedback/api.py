@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalog.filter_kinds import MomentFilter, WholeNumberFilter
 from customers.feedback.models import Review
 from customers.feedback.reviews import record_reviews
 from customers.feedback.serializers import (
@@ -24,9 +25,9 @@ from customers.feedback.surveys import record_answers
 
 class ReviewFilter(django_filters.FilterSet):
     product_id = django_filters.CharFilter(field_name="product__product_id")
-    rating = django_filters.NumberFilter()
+    rating = WholeNumberFilter()
     language = django_filters.CharFilter()
-    written_after = django_filters.IsoDateTimeFilter(field_name="written_at", lookup_expr="gt")
+    written_after = MomentFilter(field_name="written_at", lookup_expr="gt")
 
     class Meta:
         model = Review

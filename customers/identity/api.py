@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.bulk import BulkResult, ItemResult, Problem, Status
+from catalog.filter_kinds import MomentFilter
 from customers.identity.consent import latest_consents, record_consent
 from customers.identity.deciding import merge_by_hand
 from customers.identity.editing import CustomerChange, upsert_customers
@@ -41,7 +42,7 @@ from customers.identity.serializers import (
 class CustomerFilter(django_filters.FilterSet):
     email = django_filters.CharFilter(method="by_email", help_text="An e-mail address, whole.")
     phone = django_filters.CharFilter(method="by_phone", help_text="A phone number, whole.")
-    seen_since = django_filters.IsoDateTimeFilter("last_seen_at", "gte", help_text="Seen at this time or later.")
+    seen_since = MomentFilter("last_seen_at", "gte", help_text="Seen at this time or later.")
 
     class Meta:
         model = Customer

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk import Status
+from catalog.json_types import StrictTypes
 from customers.identity.editing import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.hashing import normalise_phone
 from customers.identity.models import Consent, Customer, Identifier
@@ -146,7 +147,7 @@ class CustomersWrittenSerializer(serializers.Serializer):
     results = CustomerResultSerializer(many=True)
 
 
-class ConsentSerializer(serializers.ModelSerializer):
+class ConsentSerializer(StrictTypes, serializers.ModelSerializer):
     recorded_at = serializers.DateTimeField(required=False, help_text=_("When consent was given; now when left out."))
 
     class Meta:
@@ -155,12 +156,14 @@ class ConsentSerializer(serializers.ModelSerializer):
 
     def validate_recorded_at(self, recorded_at: datetime) -> datetime:
         if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
-            raise serializers.ValidationError(_("Give a time that is not in the future."))
+            raise serializers.ValidationError(_("Give a time that is not in the future."), code="in_future")
         return recorded_at
 
 
-class PersonSerializer(serializers.Serializer):
+class PersonSerializer(StrictTypes, serializers.Serializer):
     """One customer, by exactly one of these."""
+
+    exactly_one_of = ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
 
     id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     user_id = serializers.CharField(required=False, max_length=255)
@@ -171,12 +174,12 @@ class PersonSerializer(serializers.Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:
-            names = ", ".join(self.fields)
+            names = ", ".join(self.exactly_one_of)
             raise serializers.ValidationError(_("Give exactly one of %(names)s.") % {"names": names}, code="invalid")
         return attrs
 
 
-class MergeSerializer(serializers.Serializer):
+class MergeSerializer(StrictTypes, serializers.Serializer):
     keep = PersonSerializer(help_text=_("Whose fields win, and who stays."))
     fold = PersonSerializer(help_text=_("Who becomes the other one."))
     dry_run = serializers.BooleanField(default=False, help_text=_("Only say what would move."))

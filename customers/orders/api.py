@@ -15,6 +15,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.filter_kinds import MomentFilter
 from catalog.locks import AlreadyRunningError
 from customers.events.models import Source
 from customers.identity.models import Identifier
@@ -37,12 +38,10 @@ class ImportUnderWay(APIException):
 class OrderFilter(django_filters.FilterSet):
     source = django_filters.CharFilter("source__key", help_text=gettext_lazy("Key of the shop system."))
     user_id = django_filters.CharFilter(method="filter_user", help_text=gettext_lazy("The customer's user id."))
-    status = django_filters.ChoiceFilter(choices=Order.Status)
-    kind = django_filters.ChoiceFilter(choices=Order.Kind)
-    placed_after = django_filters.IsoDateTimeFilter(
-        "placed_at", "gte", help_text=gettext_lazy("At this time or later.")
-    )
-    placed_before = django_filters.IsoDateTimeFilter("placed_at", "lt", help_text=gettext_lazy("Before this time."))
+    status = django_filters.ChoiceFilter(choices=Order.Status.choices)
+    kind = django_filters.ChoiceFilter(choices=Order.Kind.choices)
+    placed_after = MomentFilter("placed_at", "gte", help_text=gettext_lazy("At this time or later."))
+    placed_before = MomentFilter("placed_at", "lt", help_text=gettext_lazy("Before this time."))
 
     class Meta:
         model = Order

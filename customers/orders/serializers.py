@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk import Status
+from catalog.json_types import StrictTypes
 from customers.identity.models import Identifier
 from customers.orders.models import Order, OrderLine
 from customers.orders.upsert import MOST_LINES
@@ -116,7 +117,7 @@ class OrderItemSerializer(serializers.Serializer):
         return data
 
 
-class OrdersWriteSerializer(serializers.Serializer):
+class OrdersWriteSerializer(StrictTypes, serializers.Serializer):
     source: Any = serializers.SlugField(
         max_length=100, default="api", help_text=_("Which shop system the orders are of; ids are unique within it.")
     )

@@ -1,12 +1,14 @@
 """Shapes of the segment endpoints."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from catalog.json_types import StrictTypes
 from customers.identity.models import Customer
+from customers.segments.condition_schema import ConditionFieldExtension  # noqa: F401 — registers itself
 from customers.segments.editing import RESERVED_KEYS, check_condition
 from customers.segments.models import Segment
 from customers.segments.reading import ConditionError
@@ -21,8 +23,12 @@ def condition_errors(error: ConditionError) -> dict[str, list[str]]:
     return errors  # type: ignore[return-value]
 
 
-class SegmentSerializer(serializers.ModelSerializer[Segment]):
-    condition = serializers.JSONField(
+class ConditionField(serializers.JSONField):
+    """A condition tree."""
+
+
+class SegmentSerializer(StrictTypes, serializers.ModelSerializer[Segment]):
+    condition = ConditionField(
         required=False, help_text=_("A tree of all, any, not and comparisons; see GET /segments/fields/.")
     )
     user_ids = serializers.ListField(
@@ -32,6 +38,23 @@ class SegmentSerializer(serializers.ModelSerializer[Segment]):
         max_length=100_000,
         help_text=_("For a fixed list: exactly who is on it."),
     )
+
+    request_schema: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {
+                "title": "A live segment",
+                "required": ["condition"],
+                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.LIVE.value]}},
+                "not": {"required": ["user_ids"]},
+            },
+            {
+                "title": "A fixed list",
+                "required": ["kind"],
+                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.FIXED.value]}},
+                "not": {"required": ["condition"]},
+            },
+        ]
+    }
 
     class Meta:
         model = Segment
@@ -54,17 +77,19 @@ class SegmentSerializer(serializers.ModelSerializer[Segment]):
         if key in RESERVED_KEYS:
             raise serializers.ValidationError(_("This key is taken by an address of the API."))
         if self.instance and key != self.instance.key:
-            raise serializers.ValidationError(_("A key stays: other segments and campaigns refer to it."))
+            raise serializers.ValidationError(_("A key stays: other segments and campaigns refer to it."), code="stays")
         return key
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         kind = attrs.get("kind", self.instance.kind if self.instance else Segment.Kind.LIVE)
         if self.instance and kind != self.instance.kind:
-            raise serializers.ValidationError({"kind": _("A live segment stays live, a fixed list stays fixed.")})
+            raise serializers.ValidationError(
+                {"kind": _("A live segment stays live, a fixed list stays fixed.")}, code="stays"
+            )
         if kind == Segment.Kind.FIXED:
             return self.validate_fixed(attrs)
         if "user_ids" in attrs:
-            raise serializers.ValidationError({"user_ids": _("Only a fixed list takes user ids.")})
+            raise serializers.ValidationError({"user_ids": _("Only a fixed list takes user ids.")}, code="other_kind")
         if "condition" not in attrs:
             if not self.partial:
                 raise serializers.ValidationError({"condition": _("A live segment needs a condition.")})
@@ -78,7 +103,9 @@ class SegmentSerializer(serializers.ModelSerializer[Segment]):
 
     def validate_fixed(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("condition"):
-            raise serializers.ValidationError({"condition": _("A fixed list has no condition; give user_ids.")})
+            raise serializers.ValidationError(
+                {"condition": _("A fixed list has no condition; give user_ids.")}, code="other_kind"
+            )
         return attrs
 
 
@@ -114,8 +141,8 @@ class MemberSerializer(serializers.Serializer[Customer]):
     last_order_at = serializers.DateTimeField(source="profile.last_order_at", default=None, allow_null=True)
 
 
-class PreviewRequestSerializer(serializers.Serializer[Any]):
-    condition = serializers.JSONField()
+class PreviewRequestSerializer(StrictTypes, serializers.Serializer[Any]):
+    condition = ConditionField()
     key = serializers.SlugField(
         required=False, default="", help_text=_("The segment it is meant for, so that a circle through it is found.")
     )

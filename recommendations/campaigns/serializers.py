@@ -6,12 +6,13 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from catalog.json_types import StrictTypes
 from customers.segments.models import Segment
 from recommendations.campaigns.editing import settled_fields, settled_message
 from recommendations.campaigns.models import Campaign
 
 
-class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+class CampaignSerializer(StrictTypes, serializers.ModelSerializer[Campaign]):
     segment = serializers.SlugRelatedField(slug_field="key", queryset=Segment.objects.all(), help_text=_("Its key."))
     holdout_share = serializers.DecimalField(
         max_digits=5,
@@ -39,7 +40,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
 
     def validate_key(self, key: str) -> str:
         if self.instance and key != self.instance.key:
-            raise serializers.ValidationError(_("A key stays."))
+            raise serializers.ValidationError(_("A key stays."), code="stays")
         return key
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
                 if name in attrs and attrs[name] != getattr(self.instance, name)
             ]
             if changed:
-                raise serializers.ValidationError({name: settled_message() for name in changed})
+                raise serializers.ValidationError({name: settled_message() for name in changed}, code="stays")
         return attrs
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from catalog.json_types import StrictTypes
 from customers.segments.models import Segment
 from recommendations.merchandising.checking import problems_of
 from recommendations.merchandising.choices import MOST_PRODUCT_IDS, Place, Weekday
@@ -12,7 +13,7 @@ from recommendations.merchandising.models import Rule
 from recommendations.merchandising.words import in_words
 
 
-class RuleSerializer(serializers.ModelSerializer[Rule]):
+class RuleSerializer(StrictTypes, serializers.ModelSerializer[Rule]):
     segment = serializers.SlugRelatedField(
         slug_field="key", queryset=Segment.objects.all(), required=False, allow_null=True, help_text=_("Its key.")
     )
@@ -71,7 +72,7 @@ class RuleSerializer(serializers.ModelSerializer[Rule]):
         stored = {name: getattr(self.instance, name) for name in self.columns()} if self.instance else {}
         problems = problems_of(Rule(**{**stored, **attrs}))
         if problems:
-            raise serializers.ValidationError(problems)
+            raise serializers.ValidationError(problems, code="contradictory")
         return attrs
 
     def columns(self) -> list[str]:

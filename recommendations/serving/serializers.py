@@ -2,23 +2,26 @@
 
 from rest_framework import serializers
 
+from catalog.json_types import StrictTypes
 from recommendations.serving.rank import MOST_RANKED
 from recommendations.serving.request import MOST_PER_REQUEST
 
 
 class CommaListField(serializers.CharField):
-    """Values joined by commas, or the parameter given several times; absent: no value."""
+    """Values joined by commas, or the parameter given several times; absent or empty: no value."""
 
     def get_value(self, dictionary):  # type: ignore[no-untyped-def]
         if hasattr(dictionary, "getlist"):
-            return ",".join(dictionary.getlist(self.field_name)) if self.field_name in dictionary else serializers.empty
+            return ",".join(dictionary.getlist(self.field_name)) or serializers.empty
         return super().get_value(dictionary)
 
     def get_default(self):  # type: ignore[no-untyped-def]
         return []
 
-    def to_internal_value(self, data):  # type: ignore[no-untyped-def]
-        return [part.strip() for part in super().to_internal_value(data).split(",") if part.strip()]
+    def run_validation(self, data=serializers.empty):  # type: ignore[no-untyped-def]
+        """The text is judged as a whole before it is taken apart."""
+        found = super().run_validation(data)
+        return [part.strip() for part in found.split(",") if part.strip()] if isinstance(found, str) else found
 
 
 class RecommendationQuerySerializer(serializers.Serializer):
@@ -138,7 +141,7 @@ class PlaceSerializer(RecommendationSerializer):
     categories = RecommendedCategorySerializer(many=True, required=False, help_text="Of the scenario categories alone.")
 
 
-class RankRequestSerializer(serializers.Serializer):
+class RankRequestSerializer(StrictTypes, serializers.Serializer):
     product_ids = serializers.ListField(
         child=serializers.CharField(max_length=200),
         min_length=1,

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from catalog.json_types import StrictTypes
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 
@@ -28,5 +29,5 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class PromotionSerializer(serializers.Serializer):
+class PromotionSerializer(StrictTypes, serializers.Serializer):
     why = serializers.CharField(required=False, default="", max_length=500, help_text="Kept with the version.")

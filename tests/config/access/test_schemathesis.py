@@ -1,0 +1,151 @@
+"""Every operation of the OpenAPI document does what the document says, whatever is sent and whoever asks.
+
+Schemathesis makes the requests out of the document: examples, one for each limit that it names and each way to overstep it, and drawn ones. They
+go through the real web server, so that what is answered in front of Django is asked too. ``schemathesis.toml`` holds for this and
+for the command line.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+
+from config.access.scopes import KNOWN_SCOPES
+from tests.children import PROJECT
+from tests.clients.serving import web_server
+from tests.config.access.callers import make_key
+
+DOCUMENT = "/api/v1/schema/"
+PROBLEM = "application/problem+json"
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Outcome:
+    """What came of a run; ``statuses``: how often each was answered, with its media type."""
+
+    operations: int = 0
+    cases: int = 0
+    failures: list[str] = field(default_factory=list)
+    statuses: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+
+@pytest.fixture
+def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[str]:
+    """Of a web server with the tea and coffee shop, its model, and one of each thing that can be asked for by its key."""
+    from customers.warehouse.export import export_warehouse
+    from recommendations.training.train import train
+    from tests.makers import NOON
+
+    settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
+    settings.MODELS_DIR = tmp_path / "models"
+    furnish()
+    export_warehouse(started_at=NOON)
+    train(as_of=NOON, started_at=NOON)
+    folders = {
+        "MODELS_DIR": "models",
+        "WAREHOUSE_URL": "warehouse",
+        "MERCHANDISING_DIR": "rules",
+        "EXPORTS_DIR": "exports",
+    }
+    with web_server(**{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
+        yield url
+
+
+def furnish() -> None:
+    from customers.feedback.models import Review
+    from recommendations.campaigns.models import Campaign
+    from recommendations.merchandising.models import Rule
+    from tests.makers import NOON, make_consent, make_segment
+    from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
+
+    products = make_tea_and_coffee_shop()
+    make_consent(customer_of("user-0"))
+    segment = make_segment("everybody")
+    Campaign.objects.create(key="spring", name="Spring", segment=segment)
+    Rule.objects.create(name="Sell the tea", action=Rule.Action.BOOST, factor=2, category="Drinks > tea")
+    Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)
+
+
+def run(
+    address: str, *, key: str | None, examples: int, phases: list[str], only: Callable[[Any], bool] | None = None
+) -> Outcome:
+    """Asks all operations, or those whose definition passes ``only``, with that key in the header."""
+    config = SchemathesisConfig.from_path(PROJECT / "schemathesis.toml")
+    project = config.projects.default
+    project.generation.update(max_examples=examples)
+    project.phases.update(phases=phases)
+    if key is not None:
+        project.update(headers={"Authorization": f"Bearer {key}"})
+    schema = schemathesis.openapi.from_url(f"{address}{DOCUMENT}", config=config)
+    if only is not None:
+        schema = schema.include(lambda context: only(context.operation.definition.raw))
+    outcome = Outcome(operations=schema.statistic.operations.selected)
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError):
+            outcome.failures.append(f"{event.label}: {event.info.title}: {event.info.message}")
+        elif isinstance(event, events.ScenarioFinished):
+            note(outcome, event.label or event.phase.value, event.recorder)
+    return outcome
+
+
+def note(outcome: Outcome, label: str, recorder: ScenarioRecorder) -> None:
+    outcome.cases += len(recorder.cases)
+    for interaction in recorder.interactions.values():
+        if (response := interaction.response) is not None:
+            outcome.statuses[response.status_code, response.headers.get("content-type", [""])[0]] += 1
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.status == Status.FAILURE and check.failure_info is not None:
+                response = recorder.interactions[case_id].response
+                said = (
+                    ""
+                    if response is None
+                    else f"{response.status_code} {response.content[:1000].decode(errors='replace')}"
+                )
+                outcome.failures.append(told(label, check.failure_info.failure, check.failure_info.code_sample, said))
+
+
+def told(label: str, failure: Failure, request: str, answer: str) -> str:
+    return f"{label}: {failure.title}\n{failure.message}\n{request[:2000]}\n{answer}"
+
+
+def is_publishable(definition: dict[str, Any]) -> bool:
+    return bool(definition.get("x-publishable"))
+
+
+def test_a_secret_key_finds_every_operation_as_it_is_described(address: str) -> None:
+    _key, plain = make_key(*KNOWN_SCOPES)
+    outcome = run(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"])
+    assert not outcome.failures, "\n\n".join(outcome.failures)
+    assert outcome.operations > 40
+    assert outcome.statuses[200, "application/json"] > outcome.operations
+
+
+def test_a_publishable_key_finds_those_for_shops_as_they_are_described(address: str) -> None:
+    _key, plain = make_key(kind="publishable")
+    outcome = run(address, key=plain, examples=5, phases=["examples", "coverage", "fuzzing"], only=is_publishable)
+    assert not outcome.failures, "\n\n".join(outcome.failures)
+    assert outcome.operations >= 3
+    assert outcome.statuses[200, "application/json"] > outcome.operations
+
+
+def test_whoever_may_not_ask_is_told_so_by_a_problem_document(address: str) -> None:
+    _key, plain = make_key(kind="publishable")
+    nobody = run(address, key=None, examples=2, phases=["fuzzing"])
+    visitor = run(address, key=plain, examples=2, phases=["fuzzing"], only=lambda one: not is_publishable(one))
+    for outcome, status in ((nobody, 401), (visitor, 403)):
+        assert not outcome.failures, "\n\n".join(outcome.failures)
+        # an address of which a part fits none leads nowhere, whoever asks
+        assert set(outcome.statuses) <= {(status, PROBLEM), (404, PROBLEM)}
+        assert outcome.statuses[status, PROBLEM] > outcome.operations
