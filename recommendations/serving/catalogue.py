@@ -106,6 +106,7 @@ class Catalogue:
         self._blobs: dict[int, msgspec.Raw] = {}
         self._masks: dict[Filters, npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
+        self._lately: tuple[int, npt.NDArray[np.int32]] | None = None
 
     def row_of(self, product_id: str) -> int:
         """-1 for a product that is not known."""
@@ -260,9 +261,13 @@ class Catalogue:
         return found
 
     def published_since(self, moment: float) -> npt.NDArray[np.int32]:
-        """Rows that were published after a moment, the newest first."""
-        rows = self.newest()
-        return rows[: int(np.searchsorted(-self.published[rows], -moment))]
+        """Rows that were published after a moment, the newest first; the same for all moments of one hour, which its first decides."""
+        hour = int(moment // 3600)
+        kept = self._lately
+        if kept is None or kept[0] != hour:
+            rows = self.newest()
+            kept = self._lately = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
+        return kept[1]
 
     def _mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
@@ -286,5 +291,5 @@ class Catalogue:
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._masks, self._newest = {}, None
+            self._masks, self._newest, self._lately = {}, None, None
             self.generation += 1

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
@@ -137,25 +137,27 @@ def recommend(
         )
         found, fallback, why = find(asked)
         found = topped_up(asked, in_order(asked, found))
-        answer = Answer(
-            recommendation_id=make_recommendation_id(now),
-            scenario=request.scenario,
-            strategy=found.strategy,
-            fallback=fallback,
-            fallback_reason=why if fallback is not None else None,
-            model_version=loaded.version,
-            took_ms=0.0,
-            stale=source.stale_since is not None,
-            loaded=loaded,
-            personal=not asked.person.refused,
-        )
+        items: list[Item] = []
+        categories, more = None, False
         if request.scenario == CATEGORIES:
-            answer = replace(answer, categories=categories_of(asked, found))
+            categories = categories_of(asked, found)
         else:
             items, more = page_of(asked, found, offset)
-            cursor = write_cursor(offset + request.n, minute) if more else None
-            answer = replace(answer, items=items, next_cursor=cursor)
-    return replace(answer, took_ms=round((time.perf_counter() - started) * 1000, 2))
+    return Answer(
+        recommendation_id=make_recommendation_id(now),
+        scenario=request.scenario,
+        strategy=found.strategy,
+        fallback=fallback,
+        fallback_reason=why if fallback is not None else None,
+        model_version=loaded.version,
+        took_ms=round((time.perf_counter() - started) * 1000, 2),
+        items=items,
+        next_cursor=write_cursor(offset + request.n, minute) if more else None,
+        stale=source.stale_since is not None,
+        categories=categories,
+        loaded=loaded,
+        personal=not person.refused,
+    )
 
 
 def allowed_by(loaded: Loaded, filters: Filters, applied: Applied | None) -> np.ndarray:
