@@ -12,14 +12,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 
-class StrictTypes:
+class StrictTypes(serializers.Serializer):
     # no docstring: it would be that of each serializer in the OpenAPI document
-    fields: Mapping[str, serializers.Field]
 
     def to_internal_value(self, data: Any) -> Any:
         wrong = {name: [detail] for name, detail in self.wrong_types(data).items()} if isinstance(data, Mapping) else {}
         try:
-            value = super().to_internal_value(data)  # type: ignore[misc]
+            value = super().to_internal_value(data)
         except ValidationError as error:
             if isinstance(error.detail, dict):
                 raise ValidationError({**error.detail, **wrong}) from error

@@ -17,7 +17,7 @@ DESCRIPTIONS = {
     "401": "No key, or a key that is unknown, disabled or expired.",
     "403": "The key lacks the scope.",
     "404": "There is no such thing.",
-    "409": "The same Idempotency-Key is being answered at this moment.",
+    "409": "It contradicts what is stored, or the same Idempotency-Key is being answered at this moment.",
     "413": "The body is too large.",
     "415": "The body is no JSON by its Content-Type.",
     "422": "The Idempotency-Key was used for another request.",
@@ -74,7 +74,10 @@ class ProblemAwareSchema(AutoSchema):
             self.direction = outer
         if direction == "request":
             if names := getattr(serializer, "exactly_one_of", ()):
-                schema[VERBATIM] = {"properties": {}, "oneOf": [alone(name, schema["properties"][name]) for name in names]}
+                schema[VERBATIM] = {
+                    "properties": {},
+                    "oneOf": [alone(name, schema["properties"][name]) for name in names],
+                }
             elif not is_patched_serializer(serializer, direction):
                 schema[VERBATIM] = getattr(serializer, "request_schema", {})
         return schema
@@ -82,7 +85,7 @@ class ProblemAwareSchema(AutoSchema):
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
         if direction == "request" and isinstance(field, serializers.ListSerializer) and schema:
-            limits = {"minItems": field.min_length, "maxItems": field.max_length}
+            limits = {"minItems": field.min_length, "maxItems": field.max_length}  # type: ignore[attr-defined]
             schema.update({name: most for name, most in limits.items() if most is not None})
         return schema
 
@@ -143,7 +146,9 @@ class ProblemAwareSchema(AutoSchema):
             codes += ["413", "415"]
         if self.is_idempotent():
             codes += ["409", "422"]
-        return sorted(codes)
+        if self.method in getattr(self.view, "conflicts", ()):
+            codes.append("409")
+        return sorted(set(codes))
 
     def is_idempotent(self) -> bool:
         return bool(getattr(self.view, "idempotent", False)) and self.method in WRITES

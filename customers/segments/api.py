@@ -94,6 +94,7 @@ class SegmentDetail(Writes, generics.RetrieveUpdateDestroyAPIView[Segment]):
         "PATCH": "segments:write",
         "DELETE": "segments:write",
     }
+    conflicts = ("PUT", "PATCH", "DELETE")
     queryset = Segment.objects.all()
     serializer_class = SegmentSerializer
     lookup_field = "key"
@@ -119,6 +120,7 @@ class SegmentMembers(generics.ListAPIView[Customer]):
     """Who is in the segment at this moment, by customer id."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    conflicts = ("GET",)
     serializer_class = MemberSerializer
     queryset = Customer.objects.none()
     ordering = "id"

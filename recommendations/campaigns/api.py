@@ -76,6 +76,7 @@ class CampaignPreview(OfCampaign):
     """The audience of this moment in numbers, and the smallest effect it can show."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:read"}
+    conflicts = ("POST",)
 
     @extend_schema(operation_id="campaigns_preview", request=None, responses=AudiencePreviewSerializer)
     def post(self, request: Request, key: str) -> Response:
@@ -90,6 +91,7 @@ class CampaignAudience(OfCampaign):
     """The audience of this moment as CSV, without those held out. Every call is recorded."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:write"}
+    conflicts = ("GET",)
     renderer_classes = (CsvRenderer, JSONRenderer)
 
     @extend_schema(

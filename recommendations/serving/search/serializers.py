@@ -5,6 +5,7 @@ from rest_framework import serializers
 from recommendations.serving.search.parsing import (
     LONGEST_CURSOR,
     LONGEST_ID,
+    LONGEST_LIST,
     LONGEST_PATH,
     LONGEST_QUERY,
     MOST_PER_PAGE,
@@ -32,7 +33,9 @@ class SearchQuerySerializer(serializers.Serializer):
     price_min = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     price_max = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     in_stock = serializers.BooleanField(required=False, default=True)
-    product_ids = serializers.CharField(required=False, help_text="Only these, joined by commas; at most 1000.")
+    product_ids = serializers.CharField(
+        required=False, max_length=LONGEST_LIST, help_text="Only these, joined by commas; at most 1000."
+    )
     n = serializers.IntegerField(required=False, default=PER_PAGE, min_value=1, max_value=MOST_PER_PAGE)
     cursor = serializers.CharField(
         required=False, max_length=LONGEST_CURSOR, help_text="next_cursor of the answer before."

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.access.problems import field_errors
+from config.access.scopes import KNOWN_SCOPES
 from tests.config.access.callers import caller
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +140,19 @@ def test_other_content_type_is_415_and_other_method_405() -> None:
 def test_address_that_leads_nowhere_is_a_problem_too() -> None:
     answer = Client().get("/api/v1/nowhere")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_so_is_a_write_that_leads_nowhere_and_no_page_about_a_missing_token(method: str) -> None:
+    answer = getattr(Client(enforce_csrf_checks=True), method)("/api/v1/segments/no slug/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("address", ["customers", "products", "orders", "segments", "rank"])
+def test_options_are_told_of_every_address(address: str) -> None:
+    answer = caller(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"name", "description"}
 
 
 def test_message_and_code_of_a_plain_error_are_kept() -> None:

@@ -1,5 +1,8 @@
 """The OpenAPI document says what can go wrong and what is needed."""
 
+import re
+from typing import Any
+
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
@@ -16,3 +19,47 @@ def test_document_is_valid_without_a_warning_and_names_problems_keys_and_scopes(
     assert "application/problem+json" in upsert["responses"]["400"]["content"]
     assert [parameter["name"] for parameter in upsert["parameters"]] == ["Idempotency-Key"]
     assert {"key": []} in upsert["security"]
+
+
+def request_schemas() -> dict[str, dict[str, Any]]:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("Request")}
+
+
+def test_texts_of_a_request_hold_no_nul_and_are_not_blank_where_they_must_not_be() -> None:
+    properties = request_schemas()["CampaignRequest"]["properties"]
+    name, description = (re.compile(properties[field]["pattern"]) for field in ("name", "description"))
+    assert [bool(name.search(text)) for text in ("Spring", " a ", "", " \t", "a\0")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert [bool(description.search(text)) for text in ("", " ", "a\0")] == [True, True, False]
+    assert properties["key"]["pattern"] == "^[-a-zA-Z0-9_]+$"
+
+
+def test_an_exact_number_is_a_text_of_as_many_digits_or_a_number() -> None:
+    digits, number = request_schemas()["CampaignRequest"]["properties"]["holdout_share"]["oneOf"]
+    assert digits == {"type": "string", "format": "decimal", "pattern": r"^[0-9]{1,1}(\.[0-9]{1,4})?$"}
+    assert number == {"type": "number", "minimum": 0.0, "maximum": 0.9999}
+    price = request_schemas()["OrderItemRequest"]["properties"]["total"]["oneOf"]
+    assert price[0]["pattern"] == r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$"
+    assert price[1]["minimum"] == -price[1]["maximum"] == -(10**12)
+
+
+def test_lists_say_how_much_they_take_and_a_person_is_one_of_six() -> None:
+    schemas = request_schemas()
+    assert schemas["ProductsWriteRequest"]["properties"]["products"]["maxItems"] == 1000
+    ways = schemas["PersonRequest"]["oneOf"]
+    assert [way["required"] for way in ways] == [
+        [name] for name in ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
+    ]
+
+
+def test_an_empty_parameter_is_as_good_as_none() -> None:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    parameters = {one["name"]: one for one in document["paths"]["/api/v1/search/"]["get"]["parameters"]}
+    assert all(one["allowEmptyValue"] for one in parameters.values())
+    assert parameters["brand"]["schema"] == {"type": "string", "maxLength": 255, "pattern": r"^[^\u0000]*$"}
