@@ -136,6 +136,10 @@ class ProblemAwareSchema(AutoSchema):
             if code not in responses:
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 responses[code] = {**problem, "description": DESCRIPTIONS[code]}
+        if self.method == "GET":
+            responses.setdefault(
+                "414", {"description": "The address is longer than the web server takes, which is 65,534 bytes."}
+            )
         return responses
 
     def problem_codes(self) -> list[str]:

@@ -36,7 +36,7 @@ class RecommendationQuerySerializer(serializers.Serializer):
     product_ids = CommaListField(
         required=False,
         default="",
-        max_length=100_000,
+        max_length=50_000,
         help_text="Several products, joined by commas: what cart and bought-together start from. The first 200 count.",
     )
     n = serializers.IntegerField(required=False, default=10, min_value=1, max_value=MOST_PER_REQUEST)
