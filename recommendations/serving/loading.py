@@ -45,6 +45,7 @@ class Loaded:
     name: str
     model: ServingModel | None
     catalogue: Catalogue
+    checksum: str = ""
     prepared: Prepared | None = None
     places: Places = DEFAULTS
     withheld: Withheld = NOBODY
@@ -83,7 +84,7 @@ class Loader:
                     self.look(now=now)
         elif (
             not self.watching
-            and time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS
+            and (self.loaded.model is None or time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS)
             and self.lock.acquire(blocking=False)
         ):
             try:
@@ -129,13 +130,14 @@ class Loader:
         before = self.loaded
         announced = self.announced_version()
         active: ModelVersion | None = None
-        if before is None or not announced or announced != before.name:
+        if before is None or not announced or announced != before.name or not self.watching:
             active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
             if active is not None and serving_name(active) != announced:
                 # Valkey was emptied, or knows a version of another database
                 announce(scenario=self.scenario, version=serving_name(active))
         after = before or Loaded("", None, Catalogue(IdMap.of([]), more=Product.objects.count()))
-        if active is not None and serving_name(active) != after.name and not self.was_damaged(serving_name(active)):
+        checksum = active.checksum + active.refresh_checksum if active is not None else ""
+        if active is not None and checksum != after.checksum and not self.was_damaged(serving_name(active)):
             after = self.with_model(after, active)
         thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
         after.catalogue.refresh(now=now, thorough=thorough)
@@ -181,11 +183,12 @@ class Loader:
             self.damaged[serving_name(record)] = time.monotonic()
             logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
             return before
-        same = before.model is not None and before.model.version == record.version
+        same = before.model is not None and before.checksum.startswith(record.checksum)
         catalogue = before.catalogue if same else before.catalogue.arranged(model.items)
         return replace(
             before,
             name=serving_name(record),
+            checksum=record.checksum + record.refresh_checksum,
             model=model,
             catalogue=catalogue,
             prepared=None,

@@ -246,7 +246,8 @@ def topped_up(asked: Asked, found: Found) -> Found:
     more, _problem = found_in(asked, POPULAR)
     if more is None:
         return found
-    barred = np.concatenate([found.rows, asked.barred(found.scenario, asked.named_rows())])
+    known = asked.person.history.item if asked.person.history is not None else NOTHING  # nothing new to whoever asks
+    barred = np.concatenate([found.rows, known, asked.barred(found.scenario, asked.named_rows())])
     rows = more.rows[~np.isin(more.rows, barred)][: asked.depth - len(found.rows)]
     found.fillers = frozenset(rows.tolist())
     found.rows = np.concatenate([found.rows, rows])

@@ -43,6 +43,7 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     from recommendations.serving.loading import loader
 
     settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     loader.loaded = None
     now = datetime.now(UTC)

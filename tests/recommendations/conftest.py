@@ -10,7 +10,8 @@ import redis
 
 @pytest.fixture
 def folders(settings: Any, tmp_path: Path) -> Path:
-    """Warehouse and models of this test alone, and trainings of a few seconds."""
+    """Warehouse and models of this test alone, trainings of a few seconds, and answers in time on a busy machine too."""
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0
     settings.TRAINING_SECONDS = 2
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"

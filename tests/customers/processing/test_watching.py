@@ -35,7 +35,7 @@ def metrics(client: Client) -> dict[str, float]:
     return {
         sample.name + "".join(f":{value}" for value in sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
-        if family.name.startswith("perennial_")
+        if family.name.startswith(("perennial_outbox", "perennial_processed"))
         for sample in family.samples
     }
 
