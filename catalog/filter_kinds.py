@@ -5,11 +5,13 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.core.validators import MaxValueValidator
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+MOST_PRICE = 10**12
 FLAGS = (("true", "true"), ("false", "false"))
 
 
@@ -38,6 +40,14 @@ class FlagFilter(django_filters.TypedChoiceFilter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, choices=FLAGS, coerce=lambda word: word == "true", **kwargs)
+
+
+@extend_schema_field({"type": "number", "maximum": MOST_PRICE})
+class PriceFilter(django_filters.NumberFilter):
+    """An amount, no larger than a price can be."""
+
+    def get_max_validator(self) -> MaxValueValidator:
+        return MaxValueValidator(MOST_PRICE)
 
 
 class WholeNumberFilter(django_filters.NumberFilter):

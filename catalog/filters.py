@@ -6,7 +6,7 @@ from rest_framework.exceptions import ValidationError
 
 from catalog.categories import clean_path
 from catalog.cleaning import WrongValueError
-from catalog.filter_kinds import FlagFilter, MomentFilter
+from catalog.filter_kinds import FlagFilter, MomentFilter, PriceFilter
 from catalog.models import Availability, Product
 from catalog.querysets import ProductQuerySet
 
@@ -18,8 +18,8 @@ class ProductFilter(django_filters.FilterSet):
     brand = django_filters.CharFilter(field_name="brand", help_text=_("The whole brand."))
     availability = django_filters.ChoiceFilter(choices=Availability.choices)
     is_active = FlagFilter()
-    price_min = django_filters.NumberFilter(field_name="price", lookup_expr="gte")
-    price_max = django_filters.NumberFilter(field_name="price", lookup_expr="lte")
+    price_min = PriceFilter(field_name="price", lookup_expr="gte")
+    price_max = PriceFilter(field_name="price", lookup_expr="lte")
     updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")
     q = django_filters.CharFilter(
         field_name="title", lookup_expr="istartswith", help_text=_("How the title begins, in capitals or not.")

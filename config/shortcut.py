@@ -81,7 +81,7 @@ def take_recommendations_first(application: Application) -> Application:
             return application(environ, start_response)
         try:
             body = answer(environ, path)
-        except (NotPlainError, WrongRequestError, NotReadyError, DatabaseError, InterfaceError):
+        except (NotPlainError, WrongRequestError, WrongSearchError, NotReadyError, DatabaseError, InterfaceError):
             return application(environ, start_response)
         except Exception:
             logger.exception("%s %s", environ["REQUEST_METHOD"], path)

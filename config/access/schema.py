@@ -162,6 +162,8 @@ class ProblemAwareSchema(AutoSchema):
         for parameter in parameters:
             if parameter["in"] == "query":
                 describe_parameter(parameter)
+            elif parameter["in"] == "path" and parameter["schema"] == {"type": "string"}:
+                parameter["schema"] = {"type": "string", "pattern": STORABLE}
         if self.is_idempotent():
             parameters.append(
                 {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from catalog.filter_kinds import FIRST, LAST, FlagFilter, MomentFilter, WholeNumberFilter
+from catalog.filter_kinds import FIRST, LAST, FlagFilter, MomentFilter, PriceFilter, WholeNumberFilter
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ def test_a_flag_is_true_or_false(text: str, flag: Any) -> None:
         (FlagFilter().field, "-58800"),
         (FlagFilter().field, "yes"),
         (WholeNumberFilter().field, "0.5"),
+        (PriceFilter().field, "1e13"),
         (MomentFilter().field, "soon"),
     ],
 )

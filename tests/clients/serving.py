@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryFile
 
 from config.embedded_server import free_port
@@ -14,13 +15,18 @@ from tests.waiting import wait_until
 
 
 @contextmanager
-def web_server(**settings: str) -> Iterator[str]:
-    """Its address; the database must be there, and its tables may be emptied while it runs. ``settings``: of its environment."""
+def web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]:
+    """Its address; the database must be there, and its tables may be emptied while it runs.
+
+    Args:
+        log: where what it says is kept.
+        settings: of its environment.
+    """
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "config.wsgi:application"]
     environment = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
-    with TemporaryFile() as said:
+    with TemporaryFile() if log is None else log.open("wb") as said:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
             wait_until(lambda: answers(port, process), within=60, what="an answer of the web server")

@@ -21,7 +21,7 @@ CONDITION = frozenset({"unknown_name", "unknown_segment", "broken_segment", "cir
 REFUSALS: dict[str, frozenset[str]] = {
     "POST /api/v1/campaigns/": DIGITS | {"does_not_exist", "unique"},
     # what a campaign or segment is stays; which it is, only the stored one says
-    "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "stays"},
+    "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "stays"},
     "POST /api/v1/segments/": CONDITION | {"unique"},
     "PUT /api/v1/segments/{key}/": CONDITION | {"unique", "stays", "other_kind"},
     "PATCH /api/v1/segments/{key}/": CONDITION | {"unique", "stays", "other_kind"},

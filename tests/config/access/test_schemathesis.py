@@ -42,7 +42,10 @@ class Outcome:
 
 @pytest.fixture
 def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[str]:
-    """Of a web server with the tea and coffee shop, its model, and one of each thing that can be asked for by its key."""
+    """Of a web server with the tea and coffee shop, its model, and one of each thing that can be asked for by its key.
+
+    Whatever it is asked, it logs no error.
+    """
     from customers.warehouse.export import export_warehouse
     from recommendations.training.train import train
     from tests.makers import NOON
@@ -58,8 +61,10 @@ def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path
         "MERCHANDISING_DIR": "rules",
         "EXPORTS_DIR": "exports",
     }
-    with web_server(**{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
+    log = tmp_path / "log"
+    with web_server(log=log, **{name: str(tmp_path / folder) for name, folder in folders.items()}) as url:
         yield url
+    assert " ERROR " not in (said := log.read_text()), said[max(said.index(" ERROR ") - 200, 0) :][:5000]
 
 
 def furnish() -> None:
