@@ -196,14 +196,11 @@ def describe_text(field: Any, schema: dict[str, Any]) -> None:
 
 
 def describe_parameter(parameter: dict[str, Any]) -> None:
-    """One of an address: empty is as much as left out, so a text may be blank."""
+    """One of an address: empty is as much as left out."""
     if parameter.get("required"):
         return
     parameter["allowEmptyValue"] = True
     schema = parameter["schema"]
-    if schema.get("pattern") == NOT_BLANK:
-        del schema["pattern"]
-    schema.pop("minLength", None)
     if schema.get("type") == "string" and not {"format", "enum", "pattern"} & schema.keys():
         schema["pattern"] = STORABLE
 

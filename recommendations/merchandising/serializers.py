@@ -1,6 +1,6 @@
 """The shape of a rule over REST."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -10,6 +10,7 @@ from customers.segments.models import Segment
 from recommendations.merchandising.checking import problems_of
 from recommendations.merchandising.choices import MOST_PRODUCT_IDS, Place, Weekday
 from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rule_schema import rule_schema
 from recommendations.merchandising.words import in_words
 
 
@@ -29,6 +30,8 @@ class RuleSerializer(StrictTypes, serializers.ModelSerializer[Rule]):
         help_text=_("1 is Monday, 7 is Sunday. Empty: every day."),
     )
     in_words = serializers.SerializerMethodField(help_text=_("What it does, in the language of Accept-Language."))
+
+    request_schema: ClassVar[dict[str, Any]] = rule_schema()
 
     class Meta:
         model = Rule

@@ -22,23 +22,31 @@ class SearchQuerySerializer(serializers.Serializer):
         max_length=LONGEST_QUERY,
         help_text="What was typed; the last word may be unfinished. Empty: everything.",
     )
-    user_id = serializers.CharField(required=False, max_length=LONGEST_ID, help_text="The shop's id of the customer.")
+    user_id = serializers.CharField(
+        required=False, allow_blank=True, max_length=LONGEST_ID, help_text="The shop's id of the customer."
+    )
     anonymous_id = serializers.CharField(
-        required=False, max_length=LONGEST_ID, help_text="The visitor's id in the browser."
+        required=False, allow_blank=True, max_length=LONGEST_ID, help_text="The visitor's id in the browser."
     )
     category = serializers.CharField(
-        required=False, max_length=LONGEST_PATH, help_text="A category path; includes what lies below."
+        required=False,
+        allow_blank=True,
+        max_length=LONGEST_PATH,
+        help_text="A category path; includes what lies below.",
     )
-    brand = serializers.CharField(required=False, max_length=LONGEST_ID)
+    brand = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_ID)
     price_min = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     price_max = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     in_stock = serializers.BooleanField(required=False, default=True)
     product_ids = serializers.CharField(
-        required=False, max_length=LONGEST_LIST, help_text="Only these, joined by commas; at most 1000."
+        required=False,
+        allow_blank=True,
+        max_length=LONGEST_LIST,
+        help_text="Only these, joined by commas; at most 1000.",
     )
     n = serializers.IntegerField(required=False, default=PER_PAGE, min_value=1, max_value=MOST_PER_PAGE)
     cursor = serializers.CharField(
-        required=False, max_length=LONGEST_CURSOR, help_text="next_cursor of the answer before."
+        required=False, allow_blank=True, max_length=LONGEST_CURSOR, help_text="next_cursor of the answer before."
     )
     personalised = serializers.BooleanField(
         required=False, default=True, help_text="False: the order is the same for everybody."
