@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,6 +12,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
+from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,13 @@ class Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+class _Own(threading.local):
+    """A connection of this thread and the process that opened it."""
+
+    connection: ConnectionInterface | None = None
+    process = 0
+
+
 class Pipelines:
     """Sends pipelines and commands in one round trip each; after a failure it refuses at once until the pause is over."""
 
@@ -40,6 +50,7 @@ class Pipelines:
             socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 1),  # a pooled connection may be older than the server's last restart
         )
+        self._own = _Own()
         self._pause = PAUSES * patience
         self._down_until = 0.0
 
@@ -63,9 +74,31 @@ class Pipelines:
 
     def _run_script(self, script: Script, *arguments: str | int | bytes) -> Any:
         try:
-            return self._client.execute_command("EVALSHA", script.sha, 0, *arguments)
+            return self._at_once("EVALSHA", script.sha, 0, *arguments)
         except redis.exceptions.NoScriptError:
-            return self._client.execute_command("EVAL", script.text, 0, *arguments)
+            return self._at_once("EVAL", script.text, 0, *arguments)
+
+    def _at_once(self, *command: str | int | bytes) -> Any:
+        """The answer to one command on this thread's own connection, without the pool's work, which takes longer than the command.
+
+        A connection that was open before may be older than the server's last restart: then a new one is tried.
+        """
+        own, connection = self._own, self._own.connection
+        if connection is None or own.process != os.getpid():
+            connection = self._client.connection_pool.make_connection()
+            own.connection, own.process = connection, os.getpid()
+        opened = connection.is_connected
+        try:
+            connection.send_command(*command, check_health=False)
+            return connection.read_response()
+        except redis.ConnectionError:
+            connection.disconnect()
+            if not opened:
+                raise
+            return self._at_once(*command)
+        except redis.TimeoutError:
+            connection.disconnect()  # the answer may still come, and must not be taken for that of the next command
+            raise
 
     def _ask[T](self, ask: Callable[..., T], *arguments: Any) -> T:
         if time.monotonic() < self._down_until:

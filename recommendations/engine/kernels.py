@@ -1,8 +1,8 @@
 """The loops that do not vectorise, compiled by Numba.
 
-All of them are single-threaded and release the GIL; `parallel.py` runs them on blocks of rows in ordinary threads. That keeps
-them safe under Celery's fork and under several web threads, where Numba's own thread pool is not. They stand in one file
-because Numba's cache on disk notices changes of the calling file only.
+All of them are single-threaded and, but for the `brief` ones, release the GIL; `parallel.py` runs them on blocks of rows in ordinary
+threads. That keeps them safe under Celery's fork and under several web threads, where Numba's own thread pool is not. They stand in one
+file because Numba's cache on disk notices changes of the calling file only.
 """
 
 import numba
@@ -15,9 +15,14 @@ type Bytes = npt.NDArray[np.uint8]
 type Flags = npt.NDArray[np.bool_]
 
 compiled = numba.njit(nogil=True, cache=True)
+# for one history at a time: some microseconds, in which another thread of a web worker is better kept waiting than let in
+brief = numba.njit(cache=True)
 inlined = numba.njit(nogil=True, cache=True, inline="always")
 contracted = numba.njit(nogil=True, cache=True, fastmath={"contract"})
 reordered = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})  # sums of products in vector registers
+
+ALMOST_ONE = 1.0001  # a bound of sums in float32 is wider by this
+FEW = 128  # items among which one is looked for one by one
 
 
 @inlined
@@ -513,15 +518,25 @@ def session_strengths(
     out_indptr = np.zeros(indptr.shape[0], np.int64)
     out_items = np.empty(items.shape[0], np.int32)
     out_strengths = np.empty(items.shape[0], np.float32)
-    met = np.full(factors.shape[0], -1, np.int32)
+    few = (
+        longest <= FEW and indptr.shape[0] == 2
+    )  # of one short history looking back is less work than an array of all items
+    met = np.full(0 if few else factors.shape[0], -1, np.int32)
     filled = 0
     for row in range(indptr.shape[0] - 1):
         factor = 1.0
         first = max(indptr[row], indptr[row + 1] - longest)
         for p in range(indptr[row + 1] - 1, first - 1, -1):
             item = items[p]
-            if met[item] != row and weights[p] > 0:
-                met[item] = row
+            again = False
+            if few:
+                for earlier in range(filled):
+                    again = again or out_items[earlier] == item
+            else:
+                again = met[item] == row
+            if not again and weights[p] > 0:
+                if not few:
+                    met[item] = row
                 out_items[filled] = item
                 out_strengths[filled] = factor * weights[p] * factors[item]
                 filled += 1
@@ -530,45 +545,212 @@ def session_strengths(
     return out_indptr, out_items[:filled].copy(), out_strengths[:filled].copy()
 
 
+@inlined
+def _slot_of(table: Ints, bits: int, session: int) -> int:
+    """Where a session stands among the first 2^bits rows of the table, or the free row that it would get; by Fibonacci hashing."""
+    slot = np.int64((np.uint64(session) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
+    while table[slot, 0] != 0 and table[slot, 3] != session:
+        slot = (slot + 1) & ((1 << bits) - 1)
+    return int(slot)
+
+
+@inlined
+def _entries_of(shared: Ints, item_starts: Ints) -> int:
+    entries = 0
+    for place in range(shared.shape[0]):
+        entries += item_starts[shared[place] + 1] - item_starts[shared[place]]
+    return entries
+
+
+@inlined
+def _bits_for(entries: int) -> int:
+    """So that a table of 2^bits rows is at most half full."""
+    bits = 4
+    while (1 << bits) < 2 * entries:
+        bits += 1
+    return bits
+
+
+@compiled
+def _kth_largest(values: Floats, k: int) -> np.floating:
+    """The k-th largest of float32 values that are not negative, whose bits are ordered as they are: by eleven, eleven and ten of them.
+
+    However many are equal, which selection by pivots does not take well.
+    """
+    bits = values.view(np.uint32)
+    counts = np.zeros(2048, np.int32)
+    known = np.uint32(0)
+    for shift, width in ((21, 11), (10, 11), (0, 10)):
+        counts[:] = 0
+        for index in range(bits.shape[0]):
+            if bits[index] >> np.uint32(shift + width - 1) >> np.uint32(1) == known:
+                counts[(bits[index] >> np.uint32(shift)) & np.uint32((1 << width) - 1)] += 1
+        digit = (1 << width) - 1
+        while counts[digit] < k:
+            k -= counts[digit]
+            digit -= 1
+        known = (known << np.uint32(width)) | np.uint32(digit)
+    answer = np.full(1, known, np.uint32)
+    return answer.view(np.float32)[0]
+
+
+@inlined
+def _coarse_kth(counts: Ints, k: int) -> int:
+    """Of how many values have which eleven highest bits, the bits of the k-th largest; -1 where there are fewer."""
+    digit = counts.shape[0] - 1
+    while digit >= 0 and counts[digit] < k:
+        k -= counts[digit]
+        digit -= 1
+    return digit
+
+
+@compiled
+def _least_of_best(
+    k: int,
+    user: int,
+    table: Ints,
+    used: Ints,
+    session_factors: Floats,
+    session_users: Ints,
+) -> np.floating:
+    """What the k-th nearest session has at least, to an eighth of it: the k-th value of those that share most; 0 where that is unknown."""
+    sums = table.view(np.float32)
+    counts = np.zeros(1024, np.int32)
+    for index in range(used.shape[0]):
+        counts[table[used[index], 1] >> 21] += 1
+    lowest = _coarse_kth(counts, min(2 * k, used.shape[0]))
+    counts[:] = 0
+    value = np.empty(1, np.float32)
+    bits = value.view(np.int32)
+    for index in range(used.shape[0]):
+        slot = used[index]
+        if table[slot, 1] >> 21 >= lowest:
+            session = table[slot, 3]
+            if not (user >= 0 and session_users[session] == user):
+                value[0] = sums[slot, 1] * session_factors[session]
+                counts[bits[0] >> 21] += 1
+    bits[0] = max(_coarse_kth(counts, k), 0) << 21
+    return value[0]
+
+
 @compiled
 def _nearest_sessions(
     shared: Ints,
     strengths: Floats,
     user: int,
+    k: int,
     session_factors: Floats,
+    largest: float,
     session_users: Ints,
     item_starts: Ints,
     item_sessions: Ints,
-    total: Floats,
-    newest_shared: Ints,
-    heap_values: Floats,
-    heap_ties: Ints,
-    heap_sessions: Ints,
-    out_sessions: Ints,
-    out_values: Floats,
-) -> int:
-    """The sessions nearest to one history, nearest first (ties: the newer first), without those of `user`; returns how many.
+    table: Ints,
+    used: Ints,
+    found: Floats,
+) -> tuple[Ints, Floats, Ints]:
+    """The k sessions nearest to one history (ties: the newer ones), without those of `user`: (sessions, their v_s, newest_shared).
 
-    `total` must be 0 and is left so; newest_shared[session] becomes the place in `shared` of the newest item both have.
+    newest_shared is the place in `shared` of the newest item both have. They come in the order in which they were met.
+
+    largest: of the session factors. table: rows of int32, all 0 and left so, at least 2^`_bits_for` of the entries that the index has
+    for the items; used and found: at least one place an entry. Sessions are summed in a table that fits into the processor's cache, not
+    by their number; and once the k-th best has more than all weaker items together could give, these only add to what is there.
     """
-    size = 0
+    sums = table.view(np.float32)
+    bits = _bits_for(_entries_of(shared, item_starts))
+    rest = 0.0
     for place in range(shared.shape[0]):
+        rest += strengths[place]
+    given = 0.0
+    count, looked = 0, k
+    least = np.float32(0)
+    for place in np.argsort(-strengths):
+        strength = strengths[place]
+        if 2 * rest < given and count >= looked:
+            least = _least_of_best(k, user, table, used[:count], session_factors, session_users)
+            looked = 2 * count
+        growing = count < k or rest * largest * ALMOST_ONE >= least
+        rest -= strength
+        given += strength
         for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
             session = item_sessions[p]
-            if total[session] == 0:
-                newest_shared[session] = place
-            total[session] += strengths[place]
-    for place in range(shared.shape[0]):
-        for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
-            session = item_sessions[p]
-            if total[session] > 0:
-                value = np.float32(total[session] * session_factors[session])
-                total[session] = 0
-                mine = user >= 0 and session_users[session] == user
-                if value > 0 and not mine and (size < heap_values.shape[0] or value >= heap_values[0]):
-                    size = _offer(heap_values, heap_ties, heap_sessions, size, value, -np.int64(session), session)
-    _drain(heap_values, heap_ties, heap_sessions, size, out_sessions, out_values)
-    return size
+            slot = _slot_of(table, bits, session)
+            if table[slot, 0] != 0:
+                sums[slot, 1] += strength
+                table[slot, 2] = min(table[slot, 2], place)
+            elif growing:
+                table[slot, 0] = 1
+                sums[slot, 1] = strength
+                table[slot, 2] = place
+                table[slot, 3] = session
+                used[count] = slot
+                count += 1
+    if count > 4 * k:
+        least = _least_of_best(k, user, table, used[:count], session_factors, session_users)
+    candidates = 0
+    for index in range(count):
+        slot = used[index]
+        table[slot, 0] = 0
+        if sums[slot, 1] * np.float32(largest) >= least:
+            session = table[slot, 3]
+            value = np.float32(sums[slot, 1] * session_factors[session])
+            if value >= least and value > 0 and not (user >= 0 and session_users[session] == user):
+                found[candidates] = value
+                used[candidates] = slot
+                candidates += 1
+    size = min(k, candidates)
+    sessions, values, newest_shared = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.int32)
+    lowest, oldest = np.float32(0), 0
+    if candidates > k:
+        lowest = _kth_largest(found[:candidates], k)
+        better = 0
+        tied = np.empty(candidates, np.int32)
+        ties = 0
+        for index in range(candidates):
+            if found[index] > lowest:
+                better += 1
+            elif found[index] == lowest:
+                tied[ties] = table[used[index], 3]
+                ties += 1
+        oldest = np.partition(tied[:ties], ties - (k - better))[ties - (k - better)]
+    filled = 0
+    for index in range(candidates):
+        slot = used[index]
+        if found[index] > lowest or (found[index] == lowest and table[slot, 3] >= oldest):
+            sessions[filled] = table[slot, 3]
+            values[filled] = found[index]
+            newest_shared[filled] = table[slot, 2]
+            filled += 1
+    return sessions, values, newest_shared
+
+
+@compiled
+def copied_sessions(
+    near: Ints, session_starts: Ints, session_items: Ints, session_weights: Floats
+) -> tuple[Ints, Ints, Floats]:
+    """The places of some sessions, one after the other: (starts, items, weights).
+
+    A loop that does nothing else has many of them on their way from memory at once.
+    """
+    starts = np.empty(near.shape[0] + 1, np.int64)
+    ends = np.empty(near.shape[0], np.int64)
+    length = 0
+    for index in range(near.shape[0]):
+        starts[index] = session_starts[near[index]]
+        ends[index] = session_starts[near[index] + 1]
+    for index in range(near.shape[0]):
+        length += ends[index] - starts[index]
+    items, weights = np.empty(length, np.int32), np.empty(length, np.float32)
+    filled = 0
+    for index in range(near.shape[0]):
+        first = starts[index]
+        starts[index] = filled
+        for place in range(first, ends[index]):
+            items[filled] = session_items[place]
+            weights[filled] = session_weights[place]
+            filled += 1
+    starts[near.shape[0]] = filled
+    return starts, items, weights
 
 
 @inlined
@@ -581,12 +763,46 @@ def _place_of(items: Ints, first: int, last: int, item: int) -> int:
 
 
 @inlined
-def _by_distance(distance: int, reach: float, back: float, own: float) -> float:
+def _by_distance(distance: int, powers: Floats, reach: float, back: float, own: float) -> float:
+    """ρ of session neighbours, with reach^d from a table where it is long enough."""
     if distance == 0:
         return own
-    if distance > 0:
-        return reach ** (distance - 1)
-    return back * reach ** (-distance - 1)
+    steps = distance - 1 if distance > 0 else -distance - 1
+    power = powers[steps] if steps < powers.shape[0] else reach**steps
+    return power if distance > 0 else back * power
+
+
+@compiled
+def _add_sessions(
+    values: Floats,
+    newest_shared: Ints,
+    shared: Ints,
+    starts: Ints,
+    items: Ints,
+    weights: Floats,
+    powers: Floats,
+    reach: float,
+    back: float,
+    own: float,
+    total: Floats,
+    met: Flags,
+    order: Ints,
+    anchors: Ints,
+) -> int:
+    """total[i] += Σ v_s w_sp ρ(p − a_s) over the places p of i in the sessions; anchors become the a_s. `order` names the items met."""
+    count = 0
+    for index in range(values.shape[0]):
+        first, last = starts[index], starts[index + 1]
+        anchor = _place_of(items, first, last, shared[newest_shared[index]])
+        anchors[index] = anchor
+        for place in range(first, last):
+            column = items[place]
+            if not met[column]:
+                met[column] = True
+                order[count] = column
+                count += 1
+            total[column] += values[index] * weights[place] * _by_distance(place - anchor, powers, reach, back, own)
+    return count
 
 
 @compiled
@@ -602,25 +818,23 @@ def session_scores(
     session_items: Ints,
     session_weights: Floats,
     session_factors: Floats,
+    largest: float,
     session_users: Ints,
     item_starts: Ints,
     item_sessions: Ints,
     k: int,
+    powers: Floats,
     reach: float,
     back: float,
     own: float,
 ) -> tuple[Ints, Ints, Floats]:
     """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
     n_items = item_factors.shape[0]
-    n_sessions = session_factors.shape[0]
-    similar = np.zeros(n_sessions, np.float32)
-    newest_shared = np.empty(n_sessions, np.int32)
-    width = min(k, n_sessions)
-    heap_values = np.empty(width, np.float32)
-    heap_ties = np.empty(width, np.int64)
-    heap_sessions = np.empty(width, np.int32)
-    near = np.empty(width, np.int32)
-    values = np.empty(width, np.float32)
+    entries = 0
+    for row in range(start, stop):
+        entries = max(entries, _entries_of(items[indptr[row] : indptr[row + 1]], item_starts))
+    table = np.zeros((1 << _bits_for(entries), 4), np.int32)
+    used, found = np.empty(entries, np.int32), np.empty(entries, np.float32)
     total = np.zeros(n_items, np.float64)
     met = np.zeros(n_items, np.bool_)
     order = np.empty(n_items, np.int32)
@@ -630,22 +844,15 @@ def session_scores(
     filled = 0
     for row in range(start, stop):
         shared = items[indptr[row] : indptr[row + 1]]
-        size = _nearest_sessions(
-            shared, strengths[indptr[row] : indptr[row + 1]], users[row], session_factors, session_users, item_starts,
-            item_sessions, similar, newest_shared, heap_values, heap_ties, heap_sessions, near, values,
+        near, values, newest_shared = _nearest_sessions(
+            shared, strengths[indptr[row] : indptr[row + 1]], users[row], k, session_factors, largest, session_users,
+            item_starts, item_sessions, table, used, found,
         )  # fmt: skip
-        count = 0
-        for index in range(size):
-            session = near[index]
-            first, last = session_starts[session], session_starts[session + 1]
-            anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
-            for place in range(first, last):
-                column = session_items[place]
-                if not met[column]:
-                    met[column] = True
-                    order[count] = column
-                    count += 1
-                total[column] += values[index] * session_weights[place] * _by_distance(place - anchor, reach, back, own)
+        starts, near_items, weights = copied_sessions(near, session_starts, session_items, session_weights)
+        count = _add_sessions(
+            values, newest_shared, shared, starts, near_items, weights, powers, reach, back, own, total, met, order,
+            np.empty(near.shape[0], np.int32),
+        )  # fmt: skip
         if filled + count > out_columns.shape[0]:
             capacity = 2 * (filled + count)
             grown_columns = np.empty(capacity, np.int32)
@@ -665,59 +872,6 @@ def session_scores(
                 filled += 1
                 counts[row - start] += 1
     return counts, out_columns[:filled].copy(), out_values[:filled].copy()
-
-
-@compiled
-def session_parts(
-    shared: Ints,
-    strengths: Floats,
-    user: int,
-    wanted: Ints,
-    item_factors: Floats,
-    session_starts: Ints,
-    session_items: Ints,
-    session_weights: Floats,
-    session_factors: Floats,
-    session_users: Ints,
-    item_starts: Ints,
-    item_sessions: Ints,
-    k: int,
-    reach: float,
-    back: float,
-    own: float,
-) -> npt.NDArray[np.float64]:
-    """(shared items, wanted items): the part of each history item in the score of each wanted item, as its part in v_s."""
-    n_sessions = session_factors.shape[0]
-    newest_shared = np.empty(n_sessions, np.int32)
-    width = min(k, n_sessions)
-    near = np.empty(width, np.int32)
-    values = np.empty(width, np.float32)
-    size = _nearest_sessions(
-        shared, strengths, user, session_factors, session_users, item_starts, item_sessions,
-        np.zeros(n_sessions, np.float32), newest_shared, np.empty(width, np.float32), np.empty(width, np.int64),
-        np.empty(width, np.int32), near, values,
-    )  # fmt: skip
-    rank = np.full(n_sessions, -1, np.int32)
-    for index in range(size):
-        rank[near[index]] = index
-    worth = np.zeros((size, wanted.shape[0]), np.float64)
-    for index in range(size):
-        session = near[index]
-        first, last = session_starts[session], session_starts[session + 1]
-        anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
-        for place in range(first, last):
-            for column in range(wanted.shape[0]):
-                if session_items[place] == wanted[column]:
-                    worth[index, column] += session_weights[place] * _by_distance(place - anchor, reach, back, own)
-    parts = np.zeros((shared.shape[0], wanted.shape[0]), np.float64)
-    for place in range(shared.shape[0]):
-        for p in range(item_starts[shared[place]], item_starts[shared[place] + 1]):
-            index = rank[item_sessions[p]]
-            if index >= 0:
-                strength = np.float64(strengths[place]) * session_factors[item_sessions[p]]
-                for column in range(wanted.shape[0]):
-                    parts[place, column] += strength * worth[index, column] * item_factors[wanted[column]]
-    return parts
 
 
 @inlined
@@ -1048,7 +1202,7 @@ def squared_error(indptr: Ints, indices: Ints, values: Floats, people: Floats, i
     return total
 
 
-@compiled
+@brief
 def history_sums(
     items: Ints,
     weights: Floats,
@@ -1098,7 +1252,7 @@ def history_sums(
     return found[:filled], values[:filled]
 
 
-@compiled
+@brief
 def row_product(
     items: Ints, weights: Floats, indptr: Ints, indices: Ints, data: Floats, total: Floats, met: Flags, order: Ints
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -1124,7 +1278,7 @@ def row_product(
     return columns, values
 
 
-@compiled
+@brief
 def fold_in(columns: Ints, values: Floats, factor: float, total: Floats, met: Flags, order: Ints, count: int) -> int:
     """Adds factor · value where the value is positive; `order` names the columns met so far, `count` of them."""
     for index in range(columns.shape[0]):
@@ -1138,14 +1292,73 @@ def fold_in(columns: Ints, values: Floats, factor: float, total: Floats, met: Fl
     return count
 
 
-@compiled
+@brief
 def forget(total: Floats, met: Flags, order: Ints, count: int) -> None:
     for index in range(count):
         total[order[index]] = 0
         met[order[index]] = False
 
 
-@compiled
+@brief
+def slots_of(items: Ints, slots: Ints) -> npt.NDArray[np.int32]:
+    """The different items in order, each of whose slots becomes its place among them, and -1 behind them."""
+    different = np.unique(items)
+    base = np.empty(different.shape[0] + 1, np.int32)
+    for place in range(different.shape[0]):
+        base[place] = different[place]
+        slots[different[place]] = place
+    base[-1] = -1
+    return base
+
+
+@brief
+def scale_parts(rows: Ints, values: Floats, factor: float, places: Ints, out: Floats) -> None:
+    """Makes each column of out sum to factor · value of its row where that is positive, and 0 where nothing speaks for it."""
+    worth = np.zeros(out.shape[1], np.float32)
+    for index in range(rows.shape[0]):
+        place = places[rows[index]]
+        if place >= 0:
+            worth[place] = np.float32(factor) * max(values[index], np.float32(0))
+    for column in range(out.shape[1]):
+        total = np.float32(0)
+        for slot in range(out.shape[0]):
+            total += out[slot, column]
+        share = worth[column] / total if total > 0 else np.float32(0)
+        for slot in range(out.shape[0]):
+            out[slot, column] *= share
+
+
+@brief
+def largest_parts(
+    parts: Floats,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Of (sources, slots, columns): for each column the slot with the largest sum over sources, its largest source, and its share of all.
+
+    The slot is -1 where nothing is positive.
+    """
+    n_sources, n_slots, n_columns = parts.shape
+    slots, sources = np.empty(n_columns, np.int32), np.empty(n_columns, np.int32)
+    shares = np.zeros(n_columns, np.float32)
+    for column in range(n_columns):
+        best, largest, whole = -1, np.float32(0), np.float32(0)
+        for slot in range(n_slots):
+            together = np.float32(0)
+            for source in range(n_sources):
+                together += parts[source, slot, column]
+            whole += together
+            if together > largest:
+                best, largest = slot, together
+        source = 0
+        for other in range(1, n_sources):
+            if parts[other, best, column] > parts[source, best, column]:
+                source = other
+        slots[column], sources[column] = best, source
+        if whole > 0:
+            shares[column] = largest / whole
+    return slots, sources, shares
+
+
+@brief
 def best_of_one(
     total: Floats,
     met: Flags,
@@ -1157,13 +1370,14 @@ def best_of_one(
     barred: Ints,
     out: Flags,
     factors: Floats,
+    largest: float,
     n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not barred.
 
-    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first. Without
-    factors (length 0) no more of static is looked at than can be among the best, so the size of the catalogue does not matter.
-    out must be False, and is left so.
+    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; no more of
+    it is looked at than can be among the best, so the size of the catalogue does not matter. Without factors their length is 0; largest:
+    of the factors, 1 without. out must be False, and is left so.
     """
     heap_values = np.empty(n, np.float32)
     heap_ties = np.empty(n, np.int64)
@@ -1185,10 +1399,10 @@ def best_of_one(
     for index in range(static_order.shape[0]):
         column = static_order[index]
         value = static[column]
+        if size == n and value * np.float32(largest) < heap_values[0]:
+            break
         if weighed:
             value *= factors[column]
-        elif size == n and value < heap_values[0]:
-            break
         if value > 0 and allowed[column] and not met[column] and not out[column]:
             if size == n and not _beats(value, np.int64(column), heap_values[0], heap_ties[0]):
                 continue
@@ -1202,7 +1416,7 @@ def best_of_one(
     return columns, values
 
 
-@compiled
+@brief
 def add_linear_parts(
     items: Ints,
     rows: Ints,
@@ -1225,7 +1439,7 @@ def add_linear_parts(
                 out[slot, place] += weight * data[q]
 
 
-@compiled
+@brief
 def spread(
     documents: Ints, values: Floats, indptr: Ints, items: Ints
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -1246,7 +1460,7 @@ def spread(
     return out_items, out_values
 
 
-@compiled
+@brief
 def content_parts(
     rows: Ints,
     weights: Floats,
@@ -1273,7 +1487,7 @@ def content_parts(
             buffer[indices[q]] = 0
 
 
-@compiled
+@brief
 def neighbour_parts(
     near: Ints,
     shares: Floats,
@@ -1316,17 +1530,7 @@ def neighbour_parts(
                         out[slots[unit_indices[p]], place] += worth * common
 
 
-@inlined
-def _powered(distance: int, powers: Floats, reach: float, back: float, own: float) -> float:
-    """`_by_distance`, with reach^d from a table where it is long enough."""
-    if distance == 0:
-        return own
-    steps = distance - 1 if distance > 0 else -distance - 1
-    power = powers[steps] if steps < powers.shape[0] else reach**steps
-    return power if distance > 0 else back * power
-
-
-@compiled
+@brief
 def sessions_of_one(
     shared: Ints,
     strengths: Floats,
@@ -1336,6 +1540,7 @@ def sessions_of_one(
     session_items: Ints,
     session_weights: Floats,
     session_factors: Floats,
+    largest: float,
     session_users: Ints,
     item_starts: Ints,
     item_sessions: Ints,
@@ -1344,38 +1549,25 @@ def sessions_of_one(
     reach: float,
     back: float,
     own: float,
-    similar: Floats,
-    newest_shared: Ints,
+    table: Ints,
+    used: Ints,
+    found: Floats,
     total: Floats,
     met: Flags,
     order: Ints,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors).
+) -> tuple[Ints, Floats, Ints, Ints, Ints, Ints, Floats]:
+    """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors, and
 
-    similar, total and met must be 0 and False, and are left so; similar and newest_shared have one entry a session.
+    the sessions themselves as of `copied_sessions`). total and met must be 0 and False, and are left so.
     """
-    width = min(k, session_factors.shape[0])
-    near = np.empty(width, np.int32)
-    values = np.empty(width, np.float32)
-    size = _nearest_sessions(
-        shared, strengths, user, session_factors, session_users, item_starts, item_sessions, similar, newest_shared,
-        np.empty(width, np.float32), np.empty(width, np.int64), np.empty(width, np.int32), near, values,
+    near, values, newest_shared = _nearest_sessions(
+        shared, strengths, user, k, session_factors, largest, session_users, item_starts, item_sessions, table, used, found,
     )  # fmt: skip
-    anchors = np.empty(size, np.int32)
-    count = 0
-    for index in range(size):
-        session = near[index]
-        first, last = session_starts[session], session_starts[session + 1]
-        anchor = _place_of(session_items, first, last, shared[newest_shared[session]])
-        anchors[index] = anchor
-        for place in range(first, last):
-            column = session_items[place]
-            if not met[column]:
-                met[column] = True
-                order[count] = column
-                count += 1
-            near_by = _powered(place - anchor, powers, reach, back, own)
-            total[column] += values[index] * session_weights[place] * near_by
+    starts, items, weights = copied_sessions(near, session_starts, session_items, session_weights)
+    anchors = np.empty(near.shape[0], np.int32)
+    count = _add_sessions(
+        values, newest_shared, shared, starts, items, weights, powers, reach, back, own, total, met, order, anchors
+    )
     columns = np.empty(count, np.int32)
     scores = np.empty(count, np.float32)
     filled = 0
@@ -1388,19 +1580,19 @@ def sessions_of_one(
             columns[filled] = column
             scores[filled] = value
             filled += 1
-    return columns[:filled], scores[:filled], near[:size].copy(), anchors
+    return columns[:filled], scores[:filled], near, anchors, starts, items, weights
 
 
-@compiled
+@brief
 def session_shares(
     near: Ints,
     anchors: Ints,
+    starts: Ints,
+    items: Ints,
+    weights: Floats,
     shared: Ints,
     strengths: Floats,
     item_factors: Floats,
-    session_starts: Ints,
-    session_items: Ints,
-    session_weights: Floats,
     session_factors: Floats,
     item_starts: Ints,
     item_sessions: Ints,
@@ -1413,34 +1605,34 @@ def session_shares(
     strength_of: Floats,
     out: Floats,
 ) -> None:
-    """`session_parts` from the sessions that `sessions_of_one` found: out[slots[shared item], places[column]] += its part.
+    """Of the sessions that `sessions_of_one` found, out[slots[shared item], places[column]] += the item's part of v_s times the rest.
 
     strength_of: one entry an item, 0, and is left so. That an item's index names a session, of which it holds the newest alone, follows
     from the oldest one in it.
     """
-    worth = np.zeros(out.shape[1], np.float32)
+    worth = np.zeros(out.shape[1], out.dtype)
     for place in range(shared.shape[0]):
         strength_of[shared[place]] = strengths[place]
     for index in range(near.shape[0]):
         session = near[index]
-        first, last = session_starts[session], session_starts[session + 1]
+        first, last = starts[index], starts[index + 1]
         some = False
         for place in range(first, last):
-            item = session_items[place]
+            item = items[place]
             column = places[item]
             if column >= 0:
-                near_by = _powered(place - anchors[index], powers, reach, back, own)
-                worth[column] += session_weights[place] * near_by * item_factors[item]
+                near_by = _by_distance(place - anchors[index], powers, reach, back, own)
+                worth[column] += weights[place] * near_by * item_factors[item]
                 some = True
         if not some:
             continue
         for place in range(first, last):
-            item = session_items[place]
+            item = items[place]
             strength = strength_of[item]
             if strength > 0 and session >= item_sessions[item_starts[item + 1] - 1]:
                 again = False
                 for before in range(first, place):
-                    again = again or session_items[before] == item
+                    again = again or items[before] == item
                 if not again:
                     for column in range(worth.shape[0]):
                         out[slots[item], column] += strength * session_factors[session] * worth[column]
@@ -1449,7 +1641,7 @@ def session_shares(
         strength_of[shared[place]] = 0
 
 
-@compiled
+@brief
 def row_of_text(wanted: Bytes, hashes: Ints, hash_rows: Ints, text: Bytes, offsets: Ints) -> int:
     """The row of one text, -1 where it is unknown: what `IdMap.rows` does for many."""
     ends = np.array([0, wanted.shape[0]])

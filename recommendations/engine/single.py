@@ -64,7 +64,8 @@ class Scored:
         work = self.work
         return kernels.best_of_one(
             work.total, work.met, work.order, work.count, self.blend.static, self.blend.static_order,
-            allowed, barred, work.part_met, NO_FACTORS if factors is None else factors, n,
+            allowed, barred, work.part_met, NO_FACTORS if factors is None else factors,
+            1.0 if factors is None else float(factors.max(initial=0.0)), n,
         )  # fmt: skip
 
     def of(self, rows: Rows) -> Values:
@@ -74,19 +75,9 @@ class Scored:
     def causes(self, rows: Rows) -> list[Cause]:
         """For each row what the largest share of its score comes from, by item of the history."""
         parts, names, base = self._parts(rows)
-        together = parts.sum(axis=0)
-        whole = together.sum(axis=0)
-        largest = together.argmax(axis=0)
-        columns = np.arange(len(rows))
-        sources = parts[:, largest, columns].argmax(axis=0)
-        values = together[largest, columns]
-        shares = np.divide(values, whole, out=np.zeros(len(rows), np.float32), where=whole > 0)
-        found = base[largest]
-        found[values <= 0] = -1
-        return [
-            Cause(item, names[source], share)
-            for item, source, share in zip(found.tolist(), sources.tolist(), shares.tolist(), strict=True)
-        ]
+        slots, sources, shares = kernels.largest_parts(parts)
+        told = zip(base[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
+        return [Cause(item, names[source], share) for item, source, share in told]
 
     def contributions(self, rows: Rows) -> list[list[Contribution]]:
         """Where the score of each row comes from, largest first; the values sum to the score."""
@@ -103,20 +94,14 @@ class Scored:
     def _parts(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
         """(parts, history items + 1, rows): of each score what comes from each item, last what comes from none; names; the items, -1 last."""
         work = self.work
-        base = np.append(np.unique(self.history.item), -1).astype(np.int32)
-        work.slots[base[:-1]] = np.arange(len(base) - 1, dtype=np.int32)
+        base = kernels.slots_of(self.history.item, work.slots)
         work.places[rows] = np.arange(len(rows), dtype=np.int32)
         names = [*(one.name for one in self.said), *self.blend.static_names]
         parts = np.zeros((max(len(names), 1), len(base), len(rows)), np.float32)
         try:
             for one, out in zip(self.said, parts, strict=False):
                 self.blend.parts[one.name].share_out(self.asked, one.told, rows, out)
-                worth = np.zeros(len(rows), np.float32)
-                places = work.places[one.rows]
-                wanted = places >= 0
-                worth[places[wanted]] = np.maximum(one.values[wanted], 0) * np.float32(one.factor)
-                total = out.sum(axis=0)
-                out *= np.divide(worth, total, out=np.zeros_like(worth), where=total > 0)
+                kernels.scale_parts(one.rows, one.values, one.factor, work.places, out)
         finally:
             work.places[rows] = -1
         for place, name in enumerate(self.blend.static_names, start=len(self.said)):

@@ -17,7 +17,7 @@ from recommendations.engine.algorithms.item_knn import ItemKNN
 from recommendations.engine.algorithms.repeat import Repeat
 from recommendations.engine.algorithms.repeat_rhythm import RepeatRhythm
 from recommendations.engine.algorithms.rp3beta import RP3Beta
-from recommendations.engine.algorithms.session_neighbours import SessionNeighbours
+from recommendations.engine.algorithms.session_neighbours import SessionNeighbours, make_table
 from recommendations.engine.algorithms.transitions import Transitions
 from recommendations.engine.algorithms.user_knn import UserKNN
 from recommendations.engine.contract import Algorithm
@@ -29,7 +29,6 @@ type Values = npt.NDArray[np.float32]
 type Pair = tuple[Rows, Values]
 
 RAW, BINARY = "raw", "binary"
-MOST_POWERS = 128  # distances within a session beyond which a power is worked out
 _own = threading.local()
 NO_ROWS, NO_VALUES = np.empty(0, np.int32), np.empty(0, np.float32)
 
@@ -159,34 +158,57 @@ class ContentPart:
 
     def tell(self, asked: Asked) -> Told:
         component, work = self.component, asked.work
-        items, weights = asked.sums(component.half_life_days, component.history_weighting)
-        documents = component.document_[items]
-        terms, profile = work.times(documents, weights, component.vectors_)
-        length = float(np.sqrt(np.square(profile, dtype=np.float64).sum()))
-        if not length:
+        profile = profile_of(component, asked)
+        if profile is None:
             return Told(NO_ROWS, NO_VALUES)
-        found, values = work.times(terms, profile / np.float32(length), component.term_documents_)
+        found, values = work.times(profile.terms, profile.values, component.term_documents_)
         rows, values = kernels.spread(found, values, self.starts, self.items_of)
-        return Told(rows, values, (items, documents, (weights / length).astype(np.float32)))
+        return Told(rows, values, profile)
 
     def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
-        if told.memo is None:
-            return
-        items, documents, weights = told.memo
-        known = rows < len(self.component.document_)
-        targets = np.where(known, self.component.document_[np.where(known, rows, 0)], -1)
-        vectors, work = self.component.vectors_, asked.work
-        kernels.content_parts(
-            documents,
-            weights,
-            work.slots[items],
-            targets,
-            vectors.indptr,
-            vectors.indices,
-            vectors.data,
-            work.part,
-            out,
-        )
+        if told.memo is not None:
+            add_likeness(self.component, told.memo, rows, asked.work.slots[told.memo.items], asked.work.part, out)
+
+
+class Profile(NamedTuple):
+    """The content of a history, of length 1, by term; and the items that it is made of, their documents and weights."""
+
+    terms: Rows
+    values: Values
+    items: Rows
+    documents: Rows
+    weights: Values
+
+
+def profile_of(component: Content, asked: Asked) -> Profile | None:
+    """None of a history without content."""
+    items, weights = asked.sums(component.half_life_days, component.history_weighting)
+    documents = component.document_[items]
+    terms, profile = asked.work.times(documents, weights, component.vectors_)
+    length = float(np.sqrt(np.square(profile, dtype=np.float64).sum()))
+    if not length:
+        return None
+    return Profile(terms, profile / np.float32(length), items, documents, (weights / length).astype(np.float32))
+
+
+def add_likeness(component: Content, profile: Profile, rows: Rows, slots: Rows, buffer: Values, out: Values) -> None:
+    """out[slot of each item of the profile, column of each row] += how alike they are, times the item's weight."""
+    known = rows < len(component.document_)
+    targets = np.where(known, component.document_[np.where(known, rows, 0)], -1)
+    vectors = component.vectors_
+    kernels.content_parts(
+        profile.documents, profile.weights, slots, targets, vectors.indptr, vectors.indices, vectors.data, buffer, out
+    )
+
+
+def content_of(component: Content, history: Histories, rows: Rows) -> Values:
+    """The score of content for some rows alone, without a workspace of all products; 0 for what it does not know."""
+    work = Workspace(history.n_items, max(component.vectors_.shape))
+    profile = profile_of(component, Asked(history, work))
+    out = np.zeros((1, len(rows)), np.float32)
+    if profile is not None:
+        add_likeness(component, profile, rows, np.zeros(len(profile.items), np.int32), work.part, out)
+    return out[0]
 
 
 class PeoplePart:
@@ -237,47 +259,35 @@ class PeoplePart:
 
 
 class SessionsPart:
-    """The nearest sessions, found once for scores and reasons; arrays of the number of sessions are kept by each thread."""
+    """The nearest sessions, found once for scores and reasons; the table to find them in is kept by each thread."""
 
     def __init__(self, component: SessionNeighbours) -> None:
         self.component = component
         self.width = 0
-        self.powers = component.reach ** np.arange(MOST_POWERS, dtype=np.float64)
+        self.sessions = component.sessions()
+        self.entries = component.most_entries()
 
     def tell(self, asked: Asked) -> Told:
         component, work = self.component, asked.work
         _starts, shared, strengths = component._strengths(asked.history)
         if not len(shared):
             return Told(NO_ROWS, NO_VALUES)
-        similar, newest_shared = arrays_of_sessions(len(component.session_factors_))
-        rows, values, near, anchors = kernels.sessions_of_one(
-            shared, strengths, asked.history.user[0], component.item_factors_,
-            component.session_starts_, component.session_items_, component.session_weights_, component.session_factors_,
-            component.session_users_, component.item_starts_, component.item_sessions_, component.k, self.powers,
-            float(component.reach), float(component.back), float(component.own),
-            similar, newest_shared, work.part, work.part_met, work.part_order,
-        )  # fmt: skip
-        return Told(rows, values, (shared, strengths, near, anchors))
+        sums = work.part, work.part_met, work.part_order
+        found = component.nearest(shared, strengths, asked.history.user[0], self.sessions, table_of(self.entries), sums)
+        return Told(found[0], found[1], (found, shared, strengths))
 
     def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
-        if told.memo is None:
-            return
-        shared, strengths, near, anchors = told.memo
-        component, work = self.component, asked.work
-        kernels.session_shares(
-            near, anchors, shared, strengths, component.item_factors_, component.session_starts_, component.session_items_,
-            component.session_weights_, component.session_factors_, component.item_starts_, component.item_sessions_,
-            self.powers, float(component.reach), float(component.back), float(component.own),
-            work.slots, work.places, work.part, out,
-        )  # fmt: skip
+        if told.memo is not None:
+            work, (found, shared, strengths) = asked.work, told.memo
+            self.component.share_out(found, shared, strengths, work.slots, work.places, work.part, out)
 
 
-def arrays_of_sessions(n: int) -> tuple[Values, Rows]:
-    """Of this thread, for so many sessions; the first is 0 whenever nobody scores."""
+def table_of(entries: int) -> Any:
+    """This thread's, clean whenever nobody scores."""
     kept = _own.__dict__
-    if kept.get("n") != n:
-        kept.update(n=n, similar=np.zeros(n, np.float32), newest=np.empty(n, np.int32))
-    return kept["similar"], kept["newest"]
+    if kept.get("entries") != entries:
+        kept.update(entries=entries, table=make_table(entries))
+    return kept["table"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """A place for a new product now and then: else what nobody has seen is never shown, and what is never shown nobody sees."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -9,12 +10,14 @@ from django.conf import settings
 
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.content import Content
-from recommendations.engine.exploration import worth_trying
+from recommendations.engine.exploration import Trials, worth_trying
+from recommendations.engine.single_parts import content_of
 from recommendations.serving.loading import Loaded
 
 DAY = 86_400.0
 FEW_PEOPLE = 50  # what so many have seen needs no place of its own
 MOST_CANDIDATES = 200
+ORDERS = 256
 
 
 def every_nth(share: float | None = None) -> int | None:
@@ -26,6 +29,47 @@ def every_nth(share: float | None = None) -> int | None:
     return round(1 / share) if share > 0 else None
 
 
+@dataclass(eq=False)
+class Draws:
+    """What is new in the shop, in a few different orders of Thompson sampling, each drawn when somebody is first shown it.
+
+    rows: of new products that few people had to do with. Everybody is given one of ORDERS orders by chance, instead of a draw of their own
+    for each request: a hundred numbers of a beta distribution take longer than all the rest of an answer.
+    """
+
+    since: npt.NDArray[np.int32]
+    trials: Trials
+    rows: npt.NDArray[np.int32]
+    orders: dict[int, tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, since: npt.NDArray[np.int32], trials: Trials) -> "Draws":
+        known = since < len(trials.people)
+        return cls(since, trials, since[~(known & (trials.people[np.where(known, since, 0)] >= FEW_PEOPLE))])
+
+    def order(self, seed: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """The rows with the largest draws first, and the draws."""
+        number = seed % ORDERS
+        found = self.orders.get(number)
+        if found is None:
+            thetas = self.trials.draws(self.rows, seed=number)
+            likely = np.argsort(-thetas, kind="stable")
+            found = self.orders[number] = (self.rows[likely], thetas[likely])
+        return found
+
+
+def draws_of(loaded: Loaded, now: datetime) -> Draws | None:
+    """As long as the same products are new, the same; None without a model that knows how to try."""
+    trials = loaded.model.trials if loaded.model is not None else None
+    if trials is None:
+        return None
+    since = loaded.catalogue.published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
+    kept: Draws | None = loaded.kept.get("draws")
+    if kept is None or kept.since is not since or kept.trials is not trials:
+        kept = loaded.kept["draws"] = Draws.of(since, trials)
+    return kept
+
+
 def new_products(
     *, loaded: Loaded, history: Histories | None, allowed: npt.NDArray[np.bool_], seed: int, now: datetime
 ) -> list[int]:
@@ -34,35 +78,26 @@ def new_products(
     A product is new when it was published in the last RECOMMEND_NEW_DAYS days, and few people had to do with it until training; what
     came into the catalogue after it is tried as what nobody has seen. The same seed gives the same.
     """
-    trials = loaded.model.trials if loaded.model is not None else None
-    if trials is None:
+    draws = draws_of(loaded, now)
+    if draws is None or not len(draws.rows):
         return []
-    rows = loaded.catalogue.published_since(now.timestamp() - settings.RECOMMEND_NEW_DAYS * DAY)
-    if not len(rows):
+    rows, thetas = draws.order(seed)
+    places = np.flatnonzero(allowed[rows])[:MOST_CANDIDATES]
+    if history is not None and len(history.item) and len(places):
+        places = places[~np.isin(rows[places], history.item)]
+    if not len(places):
         return []
-    known = rows < len(trials.people)
-    rows = rows[allowed[rows] & ~(known & (trials.people[np.where(known, rows, 0)] >= FEW_PEOPLE))]
-    if history is not None and len(history.item):
-        rows = rows[~np.isin(rows, history.item)]
-    if not len(rows):
-        return []
-    thetas = trials.draws(rows, seed=seed)
-    likely = np.argsort(-thetas, kind="stable")[:MOST_CANDIDATES]
-    rows, thetas = rows[likely], thetas[likely]
-    return [int(row) for row in rows[worth_trying(thetas, affinity_of(loaded, history, rows))]]
+    rows, thetas = rows[places], thetas[places]
+    return rows[worth_trying(thetas, affinity_of(loaded, history, rows))].tolist()
 
 
-def affinity_of(loaded: Loaded, history: Histories | None, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+def affinity_of(loaded: Loaded, history: Histories | None, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.floating]:
     """How near each product is to the history by its content, from 0 to 1."""
-    affinity = np.zeros(len(rows))
     parts = loaded.model.blend.components_.values() if loaded.model is not None else ()
     content = next((part for part in parts if isinstance(part, Content)), None)
-    known = rows < len(content.document_) if content is not None else np.zeros(len(rows), np.bool_)
-    if content is None or history is None or not len(history.item) or not known.any():
-        return affinity
-    told = content.attribute(history, rows[known].tolist())
-    affinity[known] = np.clip(sum((one.parts.sum(axis=0) for one in told), np.zeros(int(known.sum()))), 0.0, 1.0)
-    return affinity
+    if content is None or history is None or not len(history.item):
+        return np.zeros(len(rows))
+    return np.clip(content_of(content, history, rows), 0.0, 1.0)
 
 
 def merged(

@@ -4,12 +4,14 @@ What has changed is made ready beside what serves and put in its place by one as
 half of it. While PostgreSQL or Valkey are away everything goes on from memory, marked as stale.
 """
 
+import gc
 import logging
 import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -39,7 +41,8 @@ _numbers = count(1)
 class Loaded:
     """All that answers come from. name: the version, or its refresh, as it is announced; "" without a model.
 
-    number: differs between any two of them, so that a thread knows whose arrays it holds.
+    number: differs between any two of them, so that a thread knows whose arrays it holds. kept: what others have worked out of all this and
+    would work out again.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Loaded:
     withheld: Withheld = NOBODY
     ruling: Ruling = field(default_factory=Ruling)
     number: int = field(default_factory=lambda: next(_numbers))
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
@@ -137,8 +141,9 @@ class Loader:
                 announce(scenario=self.scenario, version=serving_name(active))
         after = before or Loaded("", None, Catalogue(IdMap.of([]), more=Product.objects.count()))
         checksum = active.checksum + active.refresh_checksum if active is not None else ""
-        if active is not None and checksum != after.checksum and not self.was_damaged(serving_name(active)):
-            after = self.with_model(after, active)
+        if active is not None and (active.version, checksum) != (after.version, after.checksum):
+            # another version may hold the very same arrays
+            after = after if self.was_damaged(serving_name(active)) else self.with_model(after, active)
         thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
         after.catalogue.refresh(now=now, thorough=thorough)
         if after.catalogue.full:
@@ -158,6 +163,8 @@ class Loader:
             prepared.warm_up(after.model)
             after = replace(after, prepared=prepared)
         self.loaded = after
+        if before is None or after.number != before.number:
+            gc.freeze()  # what stays need not be looked through again and again, which takes as long as many answers
 
     def announced_version(self) -> str:
         try:

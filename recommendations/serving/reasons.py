@@ -1,10 +1,12 @@
 """Why a product is shown: the interactions and the source with the largest share of its score, and the words for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, wraps
+from typing import cast
 
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.cold_start import LANDING, POPULARITY
@@ -14,6 +16,7 @@ from recommendations.serving.catalogue import Catalogue
 
 VIEWED = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
 PURCHASE = KIND_CODES["purchase"]
+MOST_WORDED = 8192
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,20 @@ class Share:
     source: str
     item: int
     share: float
+
+
+def worded_once[F: Callable[..., Reason]](word: F) -> F:
+    """A function that is asked for the same words again and again, kept by language; nobody changes a reason."""
+
+    @lru_cache(MOST_WORDED)
+    def kept(language: str, *given: Hashable, **named: Hashable) -> Reason:
+        return word(*given, **named)
+
+    @wraps(word)
+    def worded(*given: Hashable, **named: Hashable) -> Reason:
+        return kept(get_language(), *given, **named)
+
+    return cast("F", worded)
 
 
 def shares(contributions: Sequence[Contribution]) -> list[Share]:
@@ -63,28 +80,34 @@ def last_kind(history: Histories, item: int) -> int:
     return int(history.kind[history.item == item][-1])
 
 
+@worded_once
 def popular() -> Reason:
     return Reason("popular", _("Popular in the shop now"))
 
 
+@worded_once
 def rising() -> Reason:
     return Reason("trending", _("More wanted now than usual"))
 
 
+@worded_once
 def new_in_the_shop() -> Reason:
     return Reason("new", _("New in the shop"))
 
 
+@worded_once
 def in_the_shop() -> Reason:
     """Of a shop that has no model yet."""
     return Reason("in_the_shop", _("From the shop's range"))
 
 
+@worded_once
 def chosen_by_the_shop() -> Reason:
     """Of a product that a rule has put where it stands."""
     return Reason("chosen_by_the_shop", _("Chosen by the shop"))
 
 
+@worded_once
 def seen_lately(product_id: str) -> Reason:
     return Reason("you_viewed", _("You looked at it recently"), [product_id])
 
@@ -120,6 +143,7 @@ def own_habit(*, row: int, history: Histories, catalogue: Catalogue, due: bool =
     return Reason("bought_often", _("You bought it %(times)d times") % {"times": times}, [product_id])
 
 
+@worded_once
 def because_of(*, title: str, product_id: str, source: str, viewed: bool) -> Reason:
     if source == "content":
         text = _("Similar to %(title)s that you viewed") if viewed else _("Similar to %(title)s that you bought")
@@ -133,6 +157,7 @@ def because_of(*, title: str, product_id: str, source: str, viewed: bool) -> Rea
     return Reason("because_you_viewed" if viewed else "because_you_bought", text % {"title": title}, [product_id])
 
 
+@worded_once
 def alike(title: str, product_id: str, source: str) -> Reason:
     """Why a product is shown beside another one."""
     if source == "content":
@@ -144,16 +169,19 @@ def alike(title: str, product_id: str, source: str) -> Reason:
     return Reason("same_buyers", _("Bought by customers of %(title)s") % {"title": title}, [product_id])
 
 
+@worded_once
 def together(title: str, product_id: str, source: str) -> Reason:
     return Reason("bought_together", _("Often bought together with %(title)s") % {"title": title}, [product_id])
 
 
+@worded_once
 def in_the_basket(title: str, product_id: str, source: str) -> Reason:
     if source == "co-purchase":
         return together(title, product_id, source)
     return Reason("goes_with_basket", _("Goes with %(title)s in your basket") % {"title": title}, [product_id])
 
 
+@worded_once
 def often_bought_category(category: str) -> Reason:
     return Reason("your_category", _("You often choose from %(category)s") % {"category": category})
 

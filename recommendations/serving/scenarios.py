@@ -106,6 +106,8 @@ class Asked:
 
     def named_rows(self) -> Rows:
         """Rows of the products that the request names, each once."""
+        if not self.request.product_ids:
+            return NOTHING
         rows = self.loaded.catalogue.rows_of(self.request.product_ids[:MOST_NAMED])
         return np.unique(rows[rows >= 0]).astype(np.int32)
 

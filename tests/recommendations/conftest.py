@@ -24,18 +24,19 @@ def shop(db: None, folders: Path, valkey: redis.Redis) -> None:
     from customers.warehouse.export import export_warehouse
     from tests.makers import NOON
     from tests.recommendations.shop import make_tea_and_coffee_shop
+    from tests.recommendations.trainings import same_ids
 
-    make_tea_and_coffee_shop()
+    with same_ids():
+        make_tea_and_coffee_shop()
     export_warehouse(started_at=NOON)
 
 
 @pytest.fixture
 def trained(shop: None) -> Any:
     """The first ModelVersion of the shop."""
-    from recommendations.training.train import train
-    from tests.makers import NOON
+    from tests.recommendations.trainings import trained_once
 
-    return train(as_of=NOON, started_at=NOON)
+    return trained_once("shop")
 
 
 @pytest.fixture
@@ -53,18 +54,19 @@ def trained_with_tastes(db: None, folders: Path, valkey: redis.Redis, settings: 
     """The shop trained with a trait that tells the taste, and two customers of known taste who have bought nothing."""
     from customers.identity.models import Customer
     from customers.warehouse.export import export_warehouse
-    from recommendations.training.train import train
     from tests.makers import NOON, make_customer
     from tests.recommendations.shop import make_tea_and_coffee_shop
+    from tests.recommendations.trainings import same_ids, trained_once
 
-    make_tea_and_coffee_shop()
     settings.COLD_START_TRAITS = ["taste"]
-    customers = list(Customer.objects.order_by("identifiers__id"))
+    with same_ids():
+        make_tea_and_coffee_shop()
+        customers = list(Customer.objects.order_by("identifiers__id"))
+        newest = [make_customer(f"new-{taste}") for taste in ("tea", "coffee")]
     for person, customer in enumerate(customers):
         customer.traits = {"taste": ("tea", "coffee")[person % 2]}
-    newest = [make_customer(f"new-{taste}") for taste in ("tea", "coffee")]
     for customer, taste in zip(newest, ("tea", "coffee"), strict=True):
         customer.traits = {"taste": taste}
     Customer.objects.bulk_update([*customers, *newest], ["traits"])
     export_warehouse(started_at=NOON)
-    return train(as_of=NOON, started_at=NOON)
+    return trained_once("tastes")

@@ -16,6 +16,8 @@ from recommendations.engine.products import Products
 from recommendations.engine.sparse import csr
 from recommendations.engine.weighting import decayed
 
+MOST_POWERS = 128  # distances within a session beyond which a power is worked out
+
 
 @register
 class SessionNeighbours(Algorithm):
@@ -92,7 +94,7 @@ class SessionNeighbours(Algorithm):
         indptr, items, strengths = self._strengths(histories)
         parts = map_blocks(
             lambda start, stop: kernels.session_scores(
-                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self._sessions()
+                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.sessions()
             ),
             len(histories),
             smallest=16,
@@ -104,15 +106,63 @@ class SessionNeighbours(Algorithm):
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         _, shared, strengths = self._strengths(history)
-        wanted = np.asarray(items, np.int32)
-        parts = kernels.session_parts(shared, strengths, history.user[0], wanted, self.item_factors_, *self._sessions())
-        return [Attribution(self.name, shared, parts)]
+        wanted, columns = np.unique(np.asarray(items, np.int32), return_inverse=True)
+        parts = np.zeros((len(shared), len(wanted)), np.float64)
+        n_items = len(self.item_factors_)
+        slots, places = np.zeros(n_items, np.int32), np.full(n_items, -1, np.int32)
+        slots[shared] = np.arange(len(shared))
+        places[wanted] = np.arange(len(wanted))
+        sums = np.zeros(n_items), np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
+        found = self.nearest(shared, strengths, history.user[0], self.sessions(), make_table(self.most_entries()), sums)
+        self.share_out(found, shared, strengths, slots, places, np.zeros(n_items, np.float32), parts)
+        return [Attribution(self.name, shared, parts[:, columns])]
 
-    def _sessions(self) -> tuple[Any, ...]:
-        return (
-            self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_, self.session_users_,
-            self.item_starts_, self.item_sessions_, self.k, self.reach, self.back, self.own,
+    def nearest(
+        self,
+        shared: npt.NDArray[np.int32],
+        strengths: npt.NDArray[np.float32],
+        user: int,
+        sessions: tuple[Any, ...],
+        table: tuple[npt.NDArray[Any], ...],
+        sums: tuple[npt.NDArray[Any], ...],
+    ) -> tuple[npt.NDArray[Any], ...]:
+        """`kernels.sessions_of_one` of one history. sessions: of that method; table: of `make_table`; sums: clean arrays by item."""
+        return kernels.sessions_of_one(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
+
+    def share_out(
+        self,
+        found: tuple[npt.NDArray[Any], ...],
+        shared: npt.NDArray[np.int32],
+        strengths: npt.NDArray[np.float32],
+        slots: npt.NDArray[np.int32],
+        places: npt.NDArray[np.int32],
+        strength_of: npt.NDArray[np.float32],
+        out: npt.NDArray[np.floating],
+    ) -> None:
+        """Adds to out[slot of a history item, place of an item] its part in the score of that; found: of `nearest`."""
+        _columns, _scores, near, anchors, starts, items, weights = found
+        powers, reach, back, own = self._distances()
+        kernels.session_shares(
+            near, anchors, starts, items, weights, shared, strengths, self.item_factors_, self.session_factors_,
+            self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, places, strength_of, out,
         )  # fmt: skip
+
+    def most_entries(self) -> int:
+        """Of the index, for the items of one history."""
+        each = int(np.diff(self.item_starts_).max(initial=0))
+        return min(len(self.item_sessions_), each * min(self.longest, len(self.item_factors_)))
+
+    def sessions(self) -> tuple[Any, ...]:
+        """What the kernels want to know of the sessions."""
+        return (
+            self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_,
+            float(self.session_factors_.max(initial=0.0)), self.session_users_, self.item_starts_, self.item_sessions_,
+            self.k, *self._distances(),
+        )  # fmt: skip
+
+    def _distances(self) -> tuple[Any, ...]:
+        powers = float(self.reach) ** np.arange(MOST_POWERS, dtype=np.float64)
+        return powers, float(self.reach), float(self.back), float(self.own)
 
     def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
         """Item → its newest sessions, newest first; returns how many sessions hold each item."""
@@ -147,6 +197,12 @@ class SessionNeighbours(Algorithm):
         for name in ("back", "own"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+
+
+def make_table(entries: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Arrays to find sessions in; of their memory only what a history needs is touched."""
+    bits = max(4, int(np.ceil(np.log2(max(2 * entries, 2)))))
+    return np.zeros((1 << bits, 4), np.int32), np.empty(entries, np.int32), np.empty(entries, np.float32)
 
 
 def _numbered_by_end(

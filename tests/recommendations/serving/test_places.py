@@ -50,6 +50,11 @@ def seen(*products: str, kind: str = "view", user_id: str = "", anonymous_id: st
     )
 
 
+def switch_on(*scenarios: str) -> None:
+    """Whatever the judgement of a training of two seconds was."""
+    ScenarioSettings.objects.filter(scenario__in=scenarios).update(switch=ScenarioSettings.Switch.ON, updated_at=LATER)
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """What changes is looked for at every request, and a slow machine answers all the same."""
@@ -80,6 +85,7 @@ def test_a_click_counts_in_the_next_answer(loader: Loader) -> None:
 
 
 def test_the_basket_gets_what_is_bought_with_it(loader: Loader) -> None:
+    switch_on("cart", "bought-together")
     for scenario in ("cart", "bought-together"):
         answer = asked(loader, scenario, product_ids=["tea-1", "tea-2"])
         assert answer.fallback is None
@@ -90,6 +96,7 @@ def test_the_basket_gets_what_is_bought_with_it(loader: Loader) -> None:
 
 
 def test_a_basket_of_ten_thousand_is_answered(loader: Loader) -> None:
+    switch_on("cart")
     basket = [f"unknown-{number}" for number in range(10_000)]
     assert asked(loader, "cart", product_ids=["tea-1", *basket]).fallback is None
     assert asked(loader, "cart", product_ids=basket).fallback == "popular"

@@ -13,7 +13,7 @@ from recommendations.serving.loading import Loader
 from recommendations.serving.preview import preview
 from recommendations.serving.recommend import Request, WrongRequestError, recommend
 from recommendations.training.models import ModelVersion
-from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce
+from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, promote
 from recommendations.training.train import train
 from tests.makers import NOON, make_product
 
@@ -154,6 +154,7 @@ def test_a_new_version_serves_after_a_look_and_without_valkey_too(
 ) -> None:
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == trained.version
     second = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    promote(version=second, at=NOON)  # whatever the guards made of two equal ones
     announce(scenario="for-you", version=second.version)  # what promotion does after its commit
     monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == second.version
