@@ -1,6 +1,5 @@
 """How each kind of algorithm speaks of one history, and to which of its items it owes that: for `single`."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -29,12 +28,14 @@ type Values = npt.NDArray[np.float32]
 type Pair = tuple[Rows, Values]
 
 RAW, BINARY = "raw", "binary"
-_own = threading.local()
 NO_ROWS, NO_VALUES = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 class Workspace:
-    """Arrays that one thread uses again and again, clean whenever nobody scores: of the length of the catalogue, or as wide as a part needs."""
+    """Arrays that are used again and again, by one history at a time and clean in between: of the length of the catalogue, or as wide as a
+
+    part needs, and a table to find sessions in.
+    """
 
     def __init__(self, n: int, width: int = 0) -> None:
         self.n = n
@@ -47,6 +48,13 @@ class Workspace:
         self.part_order = np.empty(max(n, width), np.int32)
         self.slots = np.zeros(n, np.int32)
         self.places = np.full(n, -1, np.int32)
+        self._table: tuple[int, tuple[npt.NDArray[Any], ...]] | None = None
+
+    def table(self, entries: int) -> tuple[npt.NDArray[Any], ...]:
+        """As of `make_table`."""
+        if self._table is None or self._table[0] != entries:
+            self._table = (entries, make_table(entries))
+        return self._table[1]
 
     def clear(self) -> None:
         kernels.forget(self.total, self.met, self.order, self.count)
@@ -273,21 +281,15 @@ class SessionsPart:
         if not len(shared):
             return Told(NO_ROWS, NO_VALUES)
         sums = work.part, work.part_met, work.part_order
-        found = component.nearest(shared, strengths, asked.history.user[0], self.sessions, table_of(self.entries), sums)
+        found = component.nearest(
+            shared, strengths, asked.history.user[0], self.sessions, work.table(self.entries), sums
+        )
         return Told(found[0], found[1], (found, shared, strengths))
 
     def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
         if told.memo is not None:
             work, (found, shared, strengths) = asked.work, told.memo
             self.component.share_out(found, shared, strengths, work.slots, work.places, work.part, out)
-
-
-def table_of(entries: int) -> Any:
-    """This thread's, clean whenever nobody scores."""
-    kept = _own.__dict__
-    if kept.get("entries") != entries:
-        kept.update(entries=entries, table=make_table(entries))
-    return kept["table"]
 
 
 @dataclass(frozen=True, eq=False)

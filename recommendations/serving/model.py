@@ -174,7 +174,7 @@ class ServingModel:
             parts += self.news.parts(users)
         parts.append(self._recent_part(recent, places))
         item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
-        if len(parts) > 1 or len(users) > 1:
+        if not (order[1:] >= order[:-1]).all():
             oldest_first = np.argsort(order, kind="stable")
             item, order, weight, kind = (
                 item[oldest_first],

@@ -41,12 +41,12 @@ def worded_once[F: Callable[..., Reason]](word: F) -> F:
     """A function that is asked for the same words again and again, kept by language; nobody changes a reason."""
 
     @lru_cache(MOST_WORDED)
-    def kept(language: str, *given: Hashable, **named: Hashable) -> Reason:
-        return word(*given, **named)
+    def kept(language: str, *given: Hashable) -> Reason:
+        return word(*given)
 
     @wraps(word)
-    def worded(*given: Hashable, **named: Hashable) -> Reason:
-        return kept(get_language(), *given, **named)
+    def worded(*given: Hashable) -> Reason:
+        return kept(get_language(), *given)
 
     return cast("F", worded)
 
@@ -70,9 +70,7 @@ def reason_of(*, row: int, cause: Cause, history: Histories, catalogue: Catalogu
     title = card.title if card is not None else product_id
     if scenario in BESIDE:
         return BESIDE[scenario](title, product_id, cause.source)
-    return because_of(
-        title=title, product_id=product_id, source=cause.source, viewed=last_kind(history, cause.item) in VIEWED
-    )
+    return because_of(title, product_id, cause.source, last_kind(history, cause.item) in VIEWED)
 
 
 def last_kind(history: Histories, item: int) -> int:
@@ -144,7 +142,7 @@ def own_habit(*, row: int, history: Histories, catalogue: Catalogue, due: bool =
 
 
 @worded_once
-def because_of(*, title: str, product_id: str, source: str, viewed: bool) -> Reason:
+def because_of(title: str, product_id: str, source: str, viewed: bool) -> Reason:
     if source == "content":
         text = _("Similar to %(title)s that you viewed") if viewed else _("Similar to %(title)s that you bought")
         return Reason("similar_to_viewed" if viewed else "similar_to_bought", text % {"title": title}, [product_id])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -49,8 +50,7 @@ TOPPED_UP = (FOR_YOU, CART)
 CATEGORY_LEVELS, CATEGORY_POOL, CATEGORY_PRODUCTS = 2, 300, 3
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     product_id: str
     rank: int
     score: float

@@ -1,6 +1,5 @@
 """How each place of the shop finds its candidates."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,23 +36,29 @@ NUDGED = 4  # times as many candidates as are shown are put into the order of wh
 type Rows = npt.NDArray[np.int32]
 type Values = npt.NDArray[np.float32]
 
-_own = threading.local()
+_free: dict[tuple[int, int], list[Workspace]] = {}
 
 
 class Workspaces:
-    """The arrays of this thread, for what is scored in one request; clean again at its end."""
+    """The arrays for what is scored in one request; clean again at its end.
+
+    Whoever comes next takes those that were given back last, whatever thread it is: they are still in the processor's cache.
+    """
 
     def __init__(self, loaded: Loaded) -> None:
         self.size = (loaded.catalogue.n, loaded.prepared.width if loaded.prepared is not None else 0)
-        kept: dict[tuple[int, int], list[Workspace]] = _own.__dict__.setdefault("by_size", {})
-        if self.size not in kept:
-            kept.clear()  # another catalogue: nobody comes back to the arrays of the one before
-            kept[self.size] = []
-        self._free = kept[self.size]
+        free = _free.get(self.size)
+        if free is None:
+            _free.clear()  # another catalogue: nobody comes back to the arrays of the one before
+            free = _free.setdefault(self.size, [])
+        self._free = free
         self._taken: list[Workspace] = []
 
     def take(self) -> Workspace:
-        work = self._free.pop() if self._free else Workspace(*self.size)
+        try:
+            work = self._free.pop()
+        except IndexError:
+            work = Workspace(*self.size)
         self._taken.append(work)
         return work
 
@@ -87,6 +92,7 @@ class Asked:
     applied: Applied | None = None
     due: float | None = None
     minute: int = 0
+    _barred: dict[str, Rows] = field(default_factory=dict)
 
     def place(self, name: str) -> Place:
         return self.loaded.places[name]
@@ -95,14 +101,18 @@ class Asked:
         return self.loaded.prepared.blends.get(name) if self.loaded.prepared is not None else None
 
     def barred(self, name: str, more: Rows = NOTHING) -> Rows:
-        """Rows that may not be shown in a place: excluded, dismissed, and bought where that is not to be shown again."""
-        groups = [self.excluded, self.person.dismissed, more]
-        model, bought = self.loaded.model, self.place(name).bought
-        if model is not None and bought == Bought.AUTO and model.exclude_seen:
-            groups.append(self.person.bought(model.seen_kinds))
-        elif bought == Bought.HIDE:
-            groups.append(self.person.purchases())
-        return np.concatenate(groups) if any(len(group) for group in groups) else NOTHING
+        """Rows that may not be shown in a place: excluded, dismissed, bought where that is not to be shown again, and those named here."""
+        found = self._barred.get(name)
+        if found is None:
+            groups = [self.excluded, self.person.dismissed]
+            model, bought = self.loaded.model, self.place(name).bought
+            if model is not None and bought == Bought.AUTO and model.exclude_seen:
+                groups.append(self.person.bought(model.seen_kinds))
+            elif bought == Bought.HIDE:
+                groups.append(self.person.purchases())
+            some = [group for group in groups if len(group)]
+            found = self._barred[name] = np.concatenate(some) if some else NOTHING
+        return np.concatenate([found, more]) if len(more) else found
 
     def named_rows(self) -> Rows:
         """Rows of the products that the request names, each once."""
