@@ -9,7 +9,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from catalog.categories import clean_path
 from catalog.cleaning import WrongValueError
-from recommendations.merchandising.choices import Action, Place, Weekday
+from recommendations.merchandising.choices import WRITTEN_FIELDS, Action, Place, Weekday
 from recommendations.merchandising.models import Rule
 
 
@@ -55,32 +55,7 @@ class RuleForm(forms.ModelForm):
 
     class Meta:
         model = Rule
-        fields = (
-            "name",
-            "enabled",
-            "priority",
-            "action",
-            "position",
-            "factor",
-            "scenarios",
-            "category",
-            "brand",
-            "product_ids",
-            "attribute_name",
-            "attribute_value",
-            "tag",
-            "price_from",
-            "price_to",
-            "margin_from",
-            "margin_to",
-            "stock_from",
-            "stock_to",
-            "new_within_days",
-            "segment",
-            "starts_at",
-            "ends_at",
-            "weekdays",
-        )
+        fields = WRITTEN_FIELDS
 
     def clean_product_ids(self) -> list[str]:
         ids: list[str] = self.cleaned_data["product_ids"]

@@ -10,6 +10,7 @@ import json
 import logging
 import mmap
 import os
+import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class SegmentMembers:
         self.path = path
         self.members: Members | None = None
         self.seen: tuple[int, int, int] | None = None
+        self.one_at_a_time = threading.Lock()
 
     def segments_of(self, identifiers: Iterable[str]) -> frozenset[int]:
         """The segments that anybody of these ``kind:value`` is in, among those that rules name. A segment that is not known has no members."""
@@ -83,6 +85,10 @@ class SegmentMembers:
 
     def refresh(self) -> bool:
         """Takes the file if it is another than the last time; whether it was. One that is damaged has no members, and the log says so."""
+        with self.one_at_a_time:  # else one could put back an older file than another has just read
+            return self._refresh()
+
+    def _refresh(self) -> bool:
         path = self.path or members_file()
         try:
             found = os.stat(path)

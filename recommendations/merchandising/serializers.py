@@ -8,7 +8,7 @@ from rest_framework import serializers
 from catalog.json_types import StrictTypes
 from customers.segments.models import Segment
 from recommendations.merchandising.checking import problems_of
-from recommendations.merchandising.choices import MOST_PRODUCT_IDS, Place, Weekday
+from recommendations.merchandising.choices import MOST_PRODUCT_IDS, WRITTEN_FIELDS, Place, Weekday
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rule_schema import rule_schema
 from recommendations.merchandising.words import in_words
@@ -35,36 +35,7 @@ class RuleSerializer(StrictTypes, serializers.ModelSerializer[Rule]):
 
     class Meta:
         model = Rule
-        fields = [
-            "id",
-            "name",
-            "enabled",
-            "priority",
-            "action",
-            "position",
-            "factor",
-            "scenarios",
-            "category",
-            "brand",
-            "product_ids",
-            "attribute_name",
-            "attribute_value",
-            "tag",
-            "price_from",
-            "price_to",
-            "margin_from",
-            "margin_to",
-            "stock_from",
-            "stock_to",
-            "new_within_days",
-            "segment",
-            "starts_at",
-            "ends_at",
-            "weekdays",
-            "created_at",
-            "updated_at",
-            "in_words",
-        ]
+        fields = ["id", *WRITTEN_FIELDS, "created_at", "updated_at", "in_words"]
         read_only_fields = ["id", "created_at", "updated_at"]
 
     def get_in_words(self, rule: Rule) -> str:
@@ -72,11 +43,8 @@ class RuleSerializer(StrictTypes, serializers.ModelSerializer[Rule]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The whole rule as it would be, not only what is sent."""
-        stored = {name: getattr(self.instance, name) for name in self.columns()} if self.instance else {}
+        stored = {name: getattr(self.instance, name) for name in WRITTEN_FIELDS} if self.instance else {}
         problems = problems_of(Rule(**{**stored, **attrs}))
         if problems:
             raise serializers.ValidationError(problems, code="contradictory")
         return attrs
-
-    def columns(self) -> list[str]:
-        return [name for name in self.Meta.fields if name not in ("id", "in_words", "created_at", "updated_at")]

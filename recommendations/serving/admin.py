@@ -10,10 +10,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS
+from recommendations.places import place_name
 from recommendations.serving import admin_views, audience_pages
 from recommendations.serving.impressions import pages
 from recommendations.serving.models import (
-    NAMES,
     PerformanceDay,
     PerformanceRun,
     PositionBiasRun,
@@ -142,7 +142,7 @@ class ScenarioSettingsAdmin(ModelAdmin):
     @display(description=gettext_lazy("takes over"))
     def takes_over(self, obj: ScenarioSettings) -> str:
         fallback = obj.fallback or SCENARIOS[obj.scenario].fallback
-        return str(NAMES[fallback]) if fallback else "–"
+        return place_name(fallback) if fallback else "–"
 
 
 class ToLookAt(ModelAdmin):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from recommendations.engine.scenarios import FOR_YOU, SIMILAR
-from recommendations.serving.models import NAMES
+from recommendations.places import SCENARIO_NAMES
 from recommendations.serving.preview import preview
 from recommendations.serving.recommend import Request, WrongRequestError
 
@@ -23,7 +23,7 @@ from recommendations.serving.recommend import Request, WrongRequestError
 class PreviewForm(forms.Form):
     scenario = forms.ChoiceField(
         label=_("scenario"),
-        choices=list(NAMES.items()),
+        choices=list(SCENARIO_NAMES.items()),
         required=False,
     )
     user_id = forms.CharField(label=_("user id"), required=False, help_text=_("Empty: a new visitor."))

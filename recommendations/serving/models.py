@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.scenarios import SCENARIOS
+from recommendations.places import SCENARIO_NAMES, place_name
 from recommendations.serving.impressions.models import (
     Impression,
     LoggedJudgement,
@@ -18,7 +19,6 @@ from recommendations.serving.search.models import Synonym
 from recommendations.training.models import ModelVersion
 
 __all__ = [
-    "NAMES",
     "ErasedIdentifier",
     "Impression",
     "LoggedJudgement",
@@ -31,18 +31,6 @@ __all__ = [
     "Synonym",
 ]
 
-NAMES = {
-    "for-you": _("for you"),
-    "similar": _("similar products"),
-    "bought-together": _("bought together"),
-    "cart": _("for the basket"),
-    "buy-again": _("buy again"),
-    "trending": _("trending"),
-    "popular": _("popular"),
-    "new": _("new in the shop"),
-    "recently-viewed": _("recently viewed"),
-    "categories": _("categories"),
-}
 SHARE = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -68,7 +56,7 @@ class ScenarioSettings(models.Model):
         SHOW = "show", _("show again")
         HIDE = "hide", _("do not show again")
 
-    scenario = models.CharField(_("place"), max_length=50, unique=True, choices=list(NAMES.items()))
+    scenario = models.CharField(_("place"), max_length=50, unique=True, choices=list(SCENARIO_NAMES.items()))
     switch = models.CharField(_("in use"), max_length=10, choices=Switch, default=Switch.AUTO)
     weights = models.JSONField(
         _("weights"),
@@ -80,7 +68,7 @@ class ScenarioSettings(models.Model):
         _("fallback"),
         max_length=50,
         blank=True,
-        choices=list(NAMES.items()),
+        choices=list(SCENARIO_NAMES.items()),
         help_text=_("Which place takes over where this one has nothing to show; empty: the usual one."),
     )
     bought = models.CharField(_("what somebody has bought"), max_length=10, choices=Bought, default=Bought.AUTO)
@@ -146,7 +134,7 @@ class ScenarioSettings(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(NAMES.get(self.scenario, self.scenario))
+        return place_name(self.scenario)
 
 
 class ErasedIdentifier(models.Model):

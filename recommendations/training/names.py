@@ -2,7 +2,6 @@
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 ALGORITHM_NAMES: dict[str, str | Promise] = {
     "popularity": _("Popularity"),
@@ -66,24 +65,6 @@ SEGMENT_NAMES: dict[str, str | Promise] = {
     "loyal": _("Loyal: five and more"),
     "cold items": _("Cold products: fewer than five buyers"),
 }
-
-PLACE_NAMES: dict[str, str | Promise] = {
-    "for-you": _("For you"),
-    "similar": _("Similar products"),
-    "bought-together": pgettext_lazy("place", "Bought together"),
-    "cart": _("Goes with the basket"),
-    "buy-again": _("Buy again"),
-    "trending": _("Trending"),
-    "popular": pgettext_lazy("place", "Popular"),
-    "new": _("New products"),
-    "recently-viewed": _("Recently viewed"),
-    "categories": _("Categories for you"),
-    "rank": _("Own order of given products"),
-}
-
-
-def place_name(place: str) -> str:
-    return str(PLACE_NAMES.get(place, place))
 
 
 def kind_name(kind: str) -> str:

@@ -9,8 +9,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from recommendations.places import PLACE_NAMES, place_name
 from recommendations.training.models import EvaluationRun
-from recommendations.training.names import PLACE_NAMES, algorithm_name, metric_name, place_name
+from recommendations.training.names import algorithm_name, metric_name
 from recommendations.training.reasons import worded
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")

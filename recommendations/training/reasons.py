@@ -6,7 +6,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.training.names import algorithm_name, place_name
+from recommendations.places import place_name
+from recommendations.training.names import algorithm_name
 
 REASONS: dict[str, str | Promise] = {
     "first": _(

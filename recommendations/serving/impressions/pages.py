@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from recommendations.engine.evaluation import Interval
+from recommendations.places import PLACE_NAMES, place_name
 from recommendations.serving.impressions.models import PositionBias
 from recommendations.serving.impressions.performance import (
     Figures,
@@ -27,11 +27,9 @@ from recommendations.serving.impressions.performance import (
     merged,
     performance,
 )
-from recommendations.serving.models import NAMES
 
 NOTHING = "–"
 MOST_POSITIONS = 20  # those below are summed up: few look so far down
-OTHER_NAMES = {"search": gettext_lazy("search"), "rank": gettext_lazy("ranking of a given list")}
 
 
 class PeriodForm(forms.Form):
@@ -44,7 +42,7 @@ class PeriodForm(forms.Form):
     scenario = forms.ChoiceField(
         label=gettext_lazy("place"),
         required=False,
-        choices=[("", gettext_lazy("all")), *NAMES.items(), *OTHER_NAMES.items()],
+        choices=[("", gettext_lazy("all")), *PLACE_NAMES.items()],
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -166,10 +164,6 @@ def charts_of(positions: list[PositionFigures], number: int) -> list[dict[str, A
             }
         )
     return charts
-
-
-def place_name(scenario: str) -> str:
-    return capfirst(str(NAMES.get(scenario) or OTHER_NAMES.get(scenario) or scenario))
 
 
 def percent(share: float, digits: int = 2) -> str:

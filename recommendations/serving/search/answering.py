@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from customers.events.recent import Recently, read_person
-from recommendations.serving.answers import ReasonJSON
+from recommendations.serving.answers import ItemJSON, ReasonJSON
 from recommendations.serving.impressions.shown import Shown
 from recommendations.serving.impressions.writing import note_shown
 from recommendations.serving.loading import Loaded
@@ -34,14 +34,6 @@ def rules_of_the_shop(request: SearchRequest, loaded: Loaded, now: datetime) -> 
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
     known = [] if loaded.withheld.holds(names) else names
     return loaded.ruling.applied(scenario=SCENARIO, names=known, now=now)
-
-
-class ShownItem(msgspec.Struct):
-    product_id: str
-    rank: int
-    score: float
-    reason: ReasonJSON | None
-    product: msgspec.Raw
 
 
 class ShownValue(msgspec.Struct):
@@ -75,7 +67,7 @@ class ShownAnswer(msgspec.Struct):
     corrected: str | None
     fallback: str | None
     total: int
-    items: list[ShownItem]
+    items: list[ItemJSON]
     facets: ShownFacets | None
     suggestions: list[ShownSuggestion]
     model_version: str
@@ -172,7 +164,7 @@ def found_for(
 def shown(found: Found, *, recommendation_id: str) -> ShownAnswer:
     request, shelf = found.request, found.snapshot.shelf
     items = [
-        ShownItem(
+        ItemJSON(
             shelf.product_ids[hit.row],
             hit.rank,
             round(hit.score, 6),

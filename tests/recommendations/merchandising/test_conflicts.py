@@ -108,7 +108,7 @@ def test_a_rule_is_told_in_words() -> None:
     )
     assert in_words(full) == (
         "Multiplies the score of products in Kitchen and of the brand Acme and with a margin of at least 30 % by 2; "
-        "where: cart, search; on Saturday, Sunday."
+        "where: Goes with the basket, Search; on Saturday, Sunday."
     )
     assert (
         in_words(rule("pin", "a b c d e", position=3))

@@ -112,6 +112,7 @@ def test_whoever_looks_moves_what_stands_beside_a_product(loader: Loader) -> Non
 
 
 def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: Loader) -> None:
+    switch_on("buy-again")
     answer = asked(loader, "buy-again", user_id="user-0")
     assert answer.fallback is None
     assert all(name.startswith(("tea", "cake")) for name in ids(answer))
