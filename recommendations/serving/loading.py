@@ -72,7 +72,7 @@ class Loader:
         self.watching = False
         self.stale_since: datetime | None = None
         self.looks = 0
-        self.damaged: dict[str, float] = {}  # when each version was found so
+        self.damaged: dict[tuple[str, str], float] = {}  # when each content was found so
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
@@ -143,7 +143,7 @@ class Loader:
         checksum = active.checksum + active.refresh_checksum if active is not None else ""
         if active is not None and (active.version, checksum) != (after.version, after.checksum):
             # another version may hold the very same arrays
-            after = after if self.was_damaged(serving_name(active)) else self.with_model(after, active)
+            after = after if self.was_damaged(active) else self.with_model(after, active)
         thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
         after.catalogue.refresh(now=now, thorough=thorough)
         if after.catalogue.full:
@@ -174,9 +174,9 @@ class Loader:
             return ""
         return str(announced) if announced else ""
 
-    def was_damaged(self, name: str) -> bool:
+    def was_damaged(self, record: ModelVersion) -> bool:
         """Within the last minute: somebody may have restored it since."""
-        return time.monotonic() - self.damaged.get(name, float("-inf")) < DAMAGED_SECONDS
+        return time.monotonic() - self.damaged.get(content_of(record), float("-inf")) < DAMAGED_SECONDS
 
     def with_model(self, before: Loaded, record: ModelVersion) -> Loaded:
         """The same with another version; the same object where its arrays are damaged."""
@@ -187,7 +187,7 @@ class Loader:
                 version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
             )
         except DamagedArtifactError as error:
-            self.damaged[serving_name(record)] = time.monotonic()
+            self.damaged[content_of(record)] = time.monotonic()
             logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
             return before
         same = before.model is not None and before.checksum.startswith(record.checksum)
@@ -201,6 +201,11 @@ class Loader:
             prepared=None,
             number=next(_numbers),
         )
+
+
+def content_of(record: ModelVersion) -> tuple[str, str]:
+    """A name is not enough: another database may have given it to something else."""
+    return serving_name(record), record.checksum + record.refresh_checksum
 
 
 def open_refresh(record: ModelVersion) -> Artifact | None:

@@ -51,8 +51,11 @@ def seen(*products: str, kind: str = "view", user_id: str = "", anonymous_id: st
 
 
 def switch_on(*scenarios: str) -> None:
-    """Whatever the judgement of a training of two seconds was."""
-    ScenarioSettings.objects.filter(scenario__in=scenarios).update(switch=ScenarioSettings.Switch.ON, updated_at=LATER)
+    """With the weights that it starts with, whatever a training of two seconds has found and judged."""
+    for name in scenarios:
+        ScenarioSettings.objects.filter(scenario=name).update(
+            switch=ScenarioSettings.Switch.ON, weights=dict(SCENARIOS[name].weights), updated_at=LATER
+        )
 
 
 @pytest.fixture(autouse=True)
