@@ -337,6 +337,7 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     from recommendations.training.artifacts import save_artifact
     from recommendations.training.candidates import CANDIDATES, started
     from recommendations.training.choosing import Choice
+    from recommendations.training.latency import measure_latency
     from recommendations.training.promotion import artifact_folder, promote
     from recommendations.training.train import Judged, artifact_of, build_version, fit_to_serve, trials_of
 
@@ -346,6 +347,7 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     weights = {name: WEIGHTS.get(name, 0.0) for name in components}
     judged = Judged(Choice(USUAL, components, weights, "max", float("nan"), {}, [], []))
     weighed, blend = fit_to_serve(data=data, choice=judged.choice)
+    measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)  # compiles what serving needs
     version = build_version(data=data, judged=judged, as_of=as_of, created_at=now)
     artifact = artifact_of(data=weighed, blend=blend, judged=judged, trials=trials_of(data, judged))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)

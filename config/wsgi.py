@@ -16,6 +16,8 @@ from customers.events.shortcut import take_events_first  # noqa: E402
 from recommendations.serving.loading import loader  # noqa: E402
 from recommendations.serving.search.refreshing import searcher  # noqa: E402
 
+FIRST_LOOK_SECONDS = 10.0
 application = take_events_first(take_recommendations_first(django_application))
 Thread(target=loader.watch, name="watch-model", daemon=True).start()
 searcher.start()
+loader.looked_once.wait(FIRST_LOOK_SECONDS)  # a worker that takes requests before would answer the first ones late

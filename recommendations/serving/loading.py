@@ -70,6 +70,7 @@ class Loader:
         self.looked_at = float("-inf")
         self.lock = threading.Lock()
         self.watching = False
+        self.looked_once = threading.Event()
         self.stale_since: datetime | None = None
         self.looks = 0
         self.damaged: dict[tuple[str, str], float] = {}  # when each content was found so
@@ -99,7 +100,7 @@ class Loader:
         return self.loaded
 
     def watch(self) -> None:
-        """Looks for ever in this thread: requests never do then."""
+        """Looks for ever in this thread: requests never do then. `looked_once` is set after the first look, whatever came of it."""
         while True:
             started = time.monotonic()
             try:
@@ -110,6 +111,7 @@ class Loader:
                 logger.exception("Looking for a new model or catalogue failed; what is loaded goes on serving")
             finally:
                 connection.close()
+                self.looked_once.set()
             time.sleep(max(LOOK_EVERY_SECONDS - (time.monotonic() - started), 0.1))
 
     def look(self, *, now: datetime) -> None:
