@@ -65,7 +65,7 @@ class Scored:
         return kernels.best_of_one(
             work.total, work.met, work.order, work.count, self.blend.static, self.blend.static_order,
             allowed, barred, work.part_met, NO_FACTORS if factors is None else factors,
-            1.0 if factors is None else float(factors.max(initial=0.0)), n,
+            1.0 if factors is None else self.blend.largest(factors), n,
         )  # fmt: skip
 
     def of(self, rows: Rows) -> Values:
@@ -136,6 +136,14 @@ class SingleBlend:
             self.static += values
         order = np.argsort(-self.static, kind="stable").astype(np.int32)
         self.static_order = order[: int((self.static > 0).sum())]
+        self._largest: tuple[Values, float] | None = None
+
+    def largest(self, factors: Values) -> float:
+        """Of the factors; of those that were asked about last it is known."""
+        kept = self._largest
+        if kept is None or kept[0] is not factors:
+            kept = self._largest = (factors, float(factors.max(initial=0.0)))
+        return kept[1]
 
     def score(self, history: Histories, work: Workspace, *, due: float | None = None) -> Scored:
         """Scores into a clean workspace. due: moment of `time.perf_counter` after which it gives up.

@@ -1,6 +1,6 @@
 """Puts what rules say into a ranked list."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,18 +34,20 @@ def apply_to_ranking(
     allowed: npt.NDArray[np.bool_] | None,
     n: int,
     offset: int = 0,
+    barred: Container[int] = frozenset(),
 ) -> Placed:
     """The page of ``n`` products from ``offset`` on, out of the one list of the ranking with the pins in it.
 
     rows, scores: the ranking from its first place on, best first, `places_needed` long where there is so much. pins: (place from 1, row),
-    those that go first come first. allowed: rows that may be shown to this request; a pin on another is left out. Where a place is taken a
-    pin stands on the next free one, behind a short list at its end. Pages of the same ranking and pins never share a product.
+    those that go first come first. allowed: rows that may be shown to this request, but for the barred; a pin on another is left out.
+    Where a place is taken a pin stands on the next free one, behind a short list at its end. Pages of the same ranking and pins never
+    share a product.
     """
     last = offset + n + 1
     standing: dict[int, int] = {}
     left_out = []
     for place, row in pins:
-        if allowed is not None and not allowed[row]:
+        if row in barred or (allowed is not None and not allowed[row]):
             left_out.append(row)
             continue
         while place in standing:

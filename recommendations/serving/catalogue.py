@@ -1,6 +1,6 @@
 """What a worker knows of the products: enough to filter and to show them without asking the database."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -105,6 +105,7 @@ class Catalogue:
         self.full = False  # a product did not find room: the loader makes a larger one
         self._blobs: dict[int, msgspec.Raw] = {}
         self._masks: dict[Filters, npt.NDArray[np.bool_]] = {}
+        self._unpriced: dict[Filters, npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
         self._lately: tuple[int, npt.NDArray[np.int32]] | None = None
 
@@ -244,13 +245,7 @@ class Catalogue:
 
     def mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
         """Which rows may be shown; kept until something changes, and not to be written to."""
-        found = self._masks.get(filters)
-        if found is None:
-            masks = self._masks
-            if len(masks) >= MOST_MASKS:
-                self._masks = masks = {}
-            found = masks[filters] = self._mask(filters)
-        return found
+        return kept_in(self._masks, filters, self._priced)
 
     def newest(self) -> npt.NDArray[np.int32]:
         """Rows with a day of publication, the newest first."""
@@ -269,6 +264,16 @@ class Catalogue:
             kept = self._lately = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
         return kept[1]
 
+    def _priced(self, filters: Filters) -> npt.NDArray[np.bool_]:
+        """There are many ranges of prices and few other wishes, which take longer."""
+        low, high = filters.price_min, filters.price_max
+        allowed = kept_in(self._unpriced, filters._replace(price_min=None, price_max=None), self._mask)
+        if low is not None:
+            allowed = allowed & (self.price >= float(low))
+        if high is not None:
+            allowed = allowed & (self.price <= float(high))
+        return allowed
+
     def _mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
         if filters.brand:
@@ -278,11 +283,11 @@ class Catalogue:
             codes = [
                 code for path, code in self.categories.items() if path == filters.category or path.startswith(below)
             ]
-            allowed &= np.isin(self.category, codes)
-        if filters.price_min is not None:
-            allowed &= self.price >= float(filters.price_min)
-        if filters.price_max is not None:
-            allowed &= self.price <= float(filters.price_max)
+            category = self.category.copy()  # a refresh may be writing into it
+            most = max(int(category.max(initial=-1)), *codes, -1)
+            wanted = np.zeros(most + 2, np.bool_)  # the last is that of products without a category
+            wanted[codes] = True
+            allowed &= wanted[category]
         return allowed
 
     def _publish(self, now: datetime, *, changed: bool) -> None:
@@ -291,5 +296,18 @@ class Catalogue:
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._masks, self._newest, self._lately = {}, None, None
+            self._unpriced, self._newest, self._lately = {}, None, None
+            self._masks = {}  # last: what is made for them comes out of the new
             self.generation += 1
+
+
+def kept_in[K](
+    kept: dict[K, npt.NDArray[np.bool_]], key: K, make: Callable[[K], npt.NDArray[np.bool_]]
+) -> npt.NDArray[np.bool_]:
+    """The mask of a key; there are never more than MOST_MASKS."""
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= MOST_MASKS:
+            kept.clear()
+        found = kept[key] = make(key)
+    return found

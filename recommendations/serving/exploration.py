@@ -71,9 +71,15 @@ def draws_of(loaded: Loaded, now: datetime) -> Draws | None:
 
 
 def new_products(
-    *, loaded: Loaded, history: Histories | None, allowed: npt.NDArray[np.bool_], seed: int, now: datetime
+    *,
+    loaded: Loaded,
+    history: Histories | None,
+    allowed: npt.NDArray[np.bool_],
+    barred: npt.NDArray[np.int32],
+    seed: int,
+    now: datetime,
 ) -> list[int]:
-    """Rows of new products that are allowed, best to try first, at most MOST_CANDIDATES; what the person had to do with is none.
+    """Rows of new products that are allowed and not barred, best to try first, at most MOST_CANDIDATES; what the person had to do with is none.
 
     A product is new when it was published in the last RECOMMEND_NEW_DAYS days, and few people had to do with it until training; what
     came into the catalogue after it is tried as what nobody has seen. The same seed gives the same.
@@ -83,8 +89,9 @@ def new_products(
         return []
     rows, thetas = draws.order(seed)
     places = np.flatnonzero(allowed[rows])[:MOST_CANDIDATES]
-    if history is not None and len(history.item) and len(places):
-        places = places[~np.isin(rows[places], history.item)]
+    if len(places):
+        known = barred if history is None else np.concatenate([history.item, barred])
+        places = places[~np.isin(rows[places], known)]
     if not len(places):
         return []
     rows, thetas = rows[places], thetas[places]

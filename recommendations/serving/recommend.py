@@ -16,7 +16,7 @@ from recommendations.engine import Contribution
 from recommendations.engine.scenarios import CART, CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
 from recommendations.engine.single import OutOfTimeError
 from recommendations.merchandising.placing import Placed, apply_to_ranking
-from recommendations.merchandising.rule_book import Applied, RuleBook
+from recommendations.merchandising.rule_book import RuleBook
 from recommendations.serving.catalogue import Card, Filters
 from recommendations.serving.exploration import every_nth, merged, new_products
 from recommendations.serving.loading import Loaded, Loader, loader
@@ -128,7 +128,7 @@ def recommend(
             works=works,
             now=now,
             depth=depth_of(loaded, request, offset) + (len(applied.pins) if applied is not None else 0),
-            allowed=allowed_by(loaded, filters_of(request), applied),
+            allowed=loaded.ruling.allowed(loaded.catalogue.mask(filters_of(request)), applied),
             factors=loaded.ruling.factors(request.scenario, applied),
             applied=applied,
             excluded=loaded.catalogue.rows_of(request.exclude) if request.exclude else NOTHING,
@@ -158,12 +158,6 @@ def recommend(
         loaded=loaded,
         personal=not person.refused,
     )
-
-
-def allowed_by(loaded: Loaded, filters: Filters, applied: Applied | None) -> np.ndarray:
-    """Which rows the request's filters and the rules let through; not to be written to."""
-    mask = loaded.catalogue.mask(filters)
-    return mask if applied is None or applied.allowed is None else mask & applied.allowed
 
 
 def filters_of(request: Request) -> Filters:
@@ -202,7 +196,7 @@ def find(asked: Asked) -> tuple[Found, str | None, str | None]:
     request, loaded = asked.request, asked.loaded
     why: str | None = None
     if not asked.allowed.any() and not request.strict and filters_of(request) != Filters(request.in_stock):
-        asked.allowed = allowed_by(loaded, Filters(request.in_stock), asked.applied)
+        asked.allowed = loaded.ruling.allowed(loaded.catalogue.mask(Filters(request.in_stock)), asked.applied)
         why = NO_PRODUCT
     name: str | None = request.scenario
     tried: set[str] = set()
@@ -302,16 +296,12 @@ def page_of(asked: Asked, found: Found, offset: int) -> tuple[list[Item], bool]:
 def pinned_page(asked: Asked, places: list[tuple[int, float]], offset: int) -> Placed:
     """The page with what rules have pinned to it, but for what this person or request must not be shown."""
     pins = asked.applied.pins if asked.applied is not None else ()
-    allowed = asked.allowed
-    if pins:
-        allowed = allowed.copy()
-        barred = asked.barred(asked.request.scenario, asked.named_rows())
-        allowed[barred[barred >= 0]] = False
     return apply_to_ranking(
         rows=[row for row, _score in places],
         scores=[score for _row, score in places],
         pins=pins,
-        allowed=allowed if pins else None,
+        allowed=asked.allowed if pins else None,
+        barred=frozenset(asked.barred(asked.request.scenario, asked.named_rows()).tolist() if pins else ()),
         n=asked.request.n,
         offset=offset,
     )
@@ -327,15 +317,11 @@ def with_new_products(
     every = every_nth(asked.place(FOR_YOU).exploration)
     if every is None or end <= every:
         return ranked, set()
-    allowed = asked.allowed
-    barred = asked.barred(FOR_YOU)
-    if len(barred):
-        allowed = allowed.copy()
-        allowed[barred[barred >= 0]] = False
     fresh = new_products(
         loaded=asked.loaded,
         history=asked.person.history,
-        allowed=allowed,
+        allowed=asked.allowed,
+        barred=asked.barred(FOR_YOU),
         seed=seed_of(*asked.person.names, asked.minute),
         now=asked.now,
     )

@@ -17,6 +17,7 @@ from recommendations.serving.catalogue import Catalogue
 from recommendations.serving.settings import Places
 
 type Values = npt.NDArray[np.float32]
+type Flags = npt.NDArray[np.bool_]
 
 MOST_KEPT = 64
 
@@ -30,6 +31,7 @@ class Ruling:
     members: SegmentMembers = field(default_factory=SegmentMembers)
     seen: tuple[object, ...] = ()
     _factors: dict[tuple[str, int], tuple[Applied | None, Values | None]] = field(default_factory=dict)
+    _allowed: dict[tuple[int, int], tuple[Flags, Flags, Flags]] = field(default_factory=dict)
 
     def applied(
         self, *, scenario: str, names: Sequence[str], now: datetime, rules: RuleBook | None = None
@@ -38,6 +40,19 @@ class Ruling:
         book = self.book if rules is None else rules
         segments = self.members.segments_of(names) if names else frozenset()
         return book.apply(scenario=scenario, segments=segments, now=now)
+
+    def allowed(self, mask: Flags, applied: Applied | None) -> Flags:
+        """Which rows of a mask of the catalogue the rules let through; not to be written to."""
+        told = applied.allowed if applied is not None else None
+        if told is None:
+            return mask
+        key = (id(mask), id(told))
+        kept = self._allowed.get(key)
+        if kept is None or kept[0] is not mask or kept[1] is not told:
+            if len(self._allowed) >= MOST_KEPT:
+                self._allowed.clear()
+            kept = self._allowed[key] = (mask, told, mask & told)
+        return kept[2]
 
     def factors(self, scenario: str, applied: Applied | None) -> Values | None:
         """By row what a score is multiplied by, of rules, margin and stock together; None where that is 1 everywhere."""
