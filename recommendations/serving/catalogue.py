@@ -281,7 +281,9 @@ class Catalogue:
         if filters.category:
             below = f"{filters.category} > "
             codes = [
-                code for path, code in self.categories.items() if path == filters.category or path.startswith(below)
+                code
+                for path, code in list(self.categories.items())
+                if path == filters.category or path.startswith(below)
             ]
             category = self.category.copy()  # a refresh may be writing into it
             most = max(int(category.max(initial=-1)), *codes, -1)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,13 @@ type Values = npt.NDArray[np.float32]
 type Flags = npt.NDArray[np.bool_]
 
 MOST_KEPT = 64
+
+
+class Allowing(Protocol):
+    """Rules that say which rows may be shown; None: all."""
+
+    @property
+    def allowed(self) -> Flags | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +49,7 @@ class Ruling:
         segments = self.members.segments_of(names) if names else frozenset()
         return book.apply(scenario=scenario, segments=segments, now=now)
 
-    def allowed(self, mask: Flags, applied: Applied | None) -> Flags:
+    def allowed(self, mask: Flags, applied: Allowing | None) -> Flags:
         """Which rows of a mask of the catalogue the rules let through; not to be written to."""
         told = applied.allowed if applied is not None else None
         if told is None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from recommendations.engine.text_search import Matches, top_places
 from recommendations.engine.text_search.vocabulary import frozen
+from recommendations.serving.catalogue import Filters
 from recommendations.serving.search.facets import (
     Facets,
     attribute_counts,
@@ -129,13 +130,10 @@ def search(
 
 def visible_rows(snapshot: Snapshot, request: SearchRequest, rules: Rules | None) -> Flags:
     """What may be shown at all, before the filters that a customer chose; by rows of texts."""
-    shelf, there = snapshot.shelf, snapshot.there
-    mask = shelf.shown & shelf.in_stock if request.in_stock else shelf.shown
-    if rules is not None and rules.allowed is not None:
-        mask = mask & rules.allowed
-    visible = mask[there] & (there >= 0) if len(mask) else np.zeros(len(there), np.bool_)
+    mask = snapshot.shelf.mask(Filters(in_stock=request.in_stock))
+    visible = snapshot.passing(snapshot.loaded.ruling.allowed(mask, rules))
     if request.product_ids:
-        only = np.zeros(len(there), np.bool_)
+        only = np.zeros(len(visible), np.bool_)
         only[snapshot.rows_of(request.product_ids)] = True
         visible = visible & only
     return visible
@@ -146,13 +144,9 @@ def filter_masks(snapshot: Snapshot, request: SearchRequest) -> dict[str, Flags]
     shelf, there = snapshot.shelf, snapshot.there
     masks: dict[str, Flags] = {}
     if request.category:
-        below = f"{request.category} > "
-        codes = [
-            code for path, code in list(shelf.categories.items()) if path == request.category or path.startswith(below)
-        ]
-        masks["category"] = np.isin(shelf.category, codes)[there]
+        masks["category"] = snapshot.passing(shelf.mask(Filters(in_stock=False, category=request.category)))
     if request.brand:
-        masks["brand"] = (shelf.brand == shelf.brands.get(request.brand, -2))[there]
+        masks["brand"] = snapshot.passing(shelf.mask(Filters(in_stock=False, brand=request.brand)))
     if request.price_min is not None or request.price_max is not None:
         low = -np.inf if request.price_min is None else float(request.price_min) - CENT
         high = np.inf if request.price_max is None else float(request.price_max) + CENT

@@ -20,6 +20,9 @@ from recommendations.training.artifacts import Artifact
 MOST_CHANGED = 0.1  # of all products: what changed since the whole was put together
 LEAST_CHANGED = 1000
 OUTGROWN = 4
+MOST_KEPT = 64  # masks
+
+type Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +164,7 @@ class Snapshot:
     here: npt.NDArray[np.int32]
     levels: Levels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
+    _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -178,7 +182,7 @@ class Snapshot:
             levels = Levels.of(shelf.categories)
         same = before is not None and before.shelf is shelf and before.texts.names.base is texts.names.base
         if before is not None and same and len(before.there) == n and len(before.here) == len(ids):
-            return cls(texts, loaded, before.there, before.here, levels, synonyms)
+            return cls(texts, loaded, before.there, before.here, levels, synonyms, before._passing)
         there, here = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             there[: len(before.there)], here[: len(before.here)] = before.there, before.here
@@ -193,6 +197,16 @@ class Snapshot:
     @property
     def shelf(self) -> Catalogue:
         return self.loaded.catalogue
+
+    def passing(self, mask: Flags) -> Flags:
+        """Which rows of texts a mask of the catalogue's rows lets through; kept with the mask, and not to be written to."""
+        kept = self._passing.get(id(mask))
+        if kept is None or kept[0] is not mask:
+            if len(self._passing) >= MOST_KEPT:
+                self._passing.clear()
+            found = mask[self.there] & (self.there >= 0) if len(mask) else np.zeros(len(self.there), np.bool_)
+            kept = self._passing[id(mask)] = (mask, found)
+        return kept[1]
 
     def shelf_rows(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         return self.there[rows]
