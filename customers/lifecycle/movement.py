@@ -1,0 +1,73 @@
+"""How customers moved between stages from one moment to another: state against state, told by the transitions in between."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from customers.lifecycle.models import Stage
+
+# A stage at a moment is the one that the first move after it left, or the present one where none came after.
+# '' is the stage of somebody who was not known yet.
+STATES = """
+    SELECT p.customer_id, COALESCE(l.was, p.stage) AS from_stage, COALESCE(l.became, p.stage) AS to_stage
+    FROM lifecycle_customerprofile p
+    LEFT JOIN (
+        SELECT customer_id, (array_agg(from_stage ORDER BY at, id))[1] AS was,
+               (array_agg(from_stage ORDER BY at, id) FILTER (WHERE at >= %(until)s))[1] AS became
+        FROM lifecycle_stagetransition
+        WHERE at >= %(since)s
+        GROUP BY customer_id
+    ) AS l USING (customer_id)
+"""
+MATRIX = f"""
+    SELECT from_stage, to_stage, count(*) FROM ({STATES}) AS state
+    WHERE to_stage <> '' GROUP BY from_stage, to_stage
+"""  # noqa: S608
+PEOPLE = f"""
+    SELECT customer_id FROM ({STATES}) AS state
+    WHERE from_stage = %(from_stage)s AND to_stage = %(to_stage)s ORDER BY customer_id LIMIT %(most)s OFFSET %(offset)s
+"""  # noqa: S608
+
+ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.values)}}
+
+
+def movement(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """How many customers stood in one stage just before ``since`` and in which just before ``until``; one row for each pair that is.
+
+    from_stage is "" for those who were not known then. Those who are not known before ``until`` are left out, so the counts sum to
+    the customers of that moment. Customers who have been erased or merged into others since are not told.
+
+    Errors: ValueError when ``until`` is before ``since``.
+    """
+    require_in_order(since, until)
+    with connection.cursor() as cursor:
+        cursor.execute(MATRIX, {"since": since, "until": until})
+        rows = cursor.fetchall()
+    rows.sort(key=lambda row: (ORDER[row[0]], ORDER[row[1]]))
+    return [{"from_stage": old, "to_stage": new, "customers": customers} for old, new, customers in rows]
+
+
+def people_who_moved(
+    *, since: datetime, until: datetime, from_stage: str, to_stage: str, most: int, offset: int = 0
+) -> Sequence[int]:
+    """Ids of the customers of one cell of `movement`, in their order. Errors: as there."""
+    require_in_order(since, until)
+    asked = {"since": since, "until": until, "from_stage": from_stage, "to_stage": to_stage}
+    with connection.cursor() as cursor:
+        cursor.execute(PEOPLE, {**asked, "most": most, "offset": offset})
+        return [customer_id for (customer_id,) in cursor.fetchall()]
+
+
+def standing_at(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Customers per stage at the later moment of a movement."""
+    found = dict.fromkeys(Stage.values, 0)
+    for row in rows:
+        found[row["to_stage"]] += row["customers"]
+    return found
+
+
+def require_in_order(since: datetime, until: datetime) -> None:
+    if until < since:
+        raise ValueError(f"until ({until.isoformat()}) is before since ({since.isoformat()}); give the earlier one as since.")
