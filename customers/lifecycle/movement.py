@@ -70,4 +70,6 @@ def standing_at(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
 
 def require_in_order(since: datetime, until: datetime) -> None:
     if until < since:
-        raise ValueError(f"until ({until.isoformat()}) is before since ({since.isoformat()}); give the earlier one as since.")
+        raise ValueError(
+            f"until ({until.isoformat()}) is before since ({since.isoformat()}); give the earlier one as since."
+        )

@@ -69,5 +69,5 @@ def test_the_people_of_a_cell_are_those_that_it_counts(four: dict[str, int]) -> 
 
 
 def test_a_movement_backwards_is_refused() -> None:
-    with pytest.raises(ValueError, match="until .* is before since"):
+    with pytest.raises(ValueError, match="is before since"):
         movement(since=NOON, until=days(1))
