@@ -54,9 +54,9 @@ def people_who_moved(
 ) -> Sequence[int]:
     """Ids of the customers of one cell of `movement`, in their order. Errors: as there."""
     require_in_order(since, until)
-    asked = {"since": since, "until": until, "from_stage": from_stage, "to_stage": to_stage}
+    asked: dict[str, Any] = {"since": since, "until": until, "most": most, "offset": offset}
     with connection.cursor() as cursor:
-        cursor.execute(PEOPLE, {**asked, "most": most, "offset": offset})
+        cursor.execute(PEOPLE, {**asked, "from_stage": from_stage, "to_stage": to_stage})
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
