@@ -37,6 +37,7 @@ SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
         _("Customers"),
         [
             ListOf("identity.Customer", "person"),
+            Page("admin:lifecycle_overview", _("Lifecycle"), "autorenew", "lifecycle.view_customerprofile"),
             ListOf("lifecycle.CustomerProfile", "account_circle"),
             ListOf("lifecycle.StageTransition", "conversion_path"),
             ListOf("orders.Order", "receipt_long"),

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from customers.identity.models import Identifier
-from customers.lifecycle import admin_views
+from customers.lifecycle import admin_views, overview_views, rules_page
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.rules import put_in_force, rules_in_force
 
@@ -82,8 +82,19 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         return (found | queryset.filter(customer_id__in=named)) if term else found, distinct
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(self.customer_page)
-        return [path("customer/<int:customer_id>/", page, name="lifecycle_customer"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("customer/<int:customer_id>/", view(self.customer_page), name="lifecycle_customer"),
+            path("lifecycle/", view(self.lifecycle_page), name="lifecycle_overview"),
+            path("moved/", view(self.moved_page), name="lifecycle_moved"),
+            *super().get_urls(),
+        ]
+
+    def lifecycle_page(self, request: HttpRequest) -> HttpResponse:
+        return overview_views.lifecycle_page(request, model_admin=self)
+
+    def moved_page(self, request: HttpRequest) -> HttpResponse:
+        return overview_views.moved_page(request, model_admin=self)
 
     def customer_page(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return admin_views.customer_page(request, model_admin=self, customer_id=customer_id)
@@ -154,6 +165,7 @@ class StageRulesForm(forms.ModelForm):
 @admin.register(StageRules)
 class StageRulesAdmin(ModelAdmin):
     form = StageRulesForm
+    change_form_template = "admin/lifecycle/stagerules/change_form.html"
     list_display = ["shown_version", "is_active", "in_force_from", "measured_at", *(
         "second_gap_days", "median_gap_days", "active_gap_days", "dormant_gap_days", "loyal_orders", "loyal_revenue"
     )]  # fmt: skip
@@ -174,6 +186,13 @@ class StageRulesAdmin(ModelAdmin):
         "loyal_revenue",
         "loyal_revenue_quantile",
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.preview)
+        return [path("preview/", view, name="lifecycle_stagerules_preview"), *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        return rules_page.rules_preview_page(request, model_admin=self)
 
     def has_delete_permission(self, request: HttpRequest, obj: StageRules | None = None) -> bool:
         return False

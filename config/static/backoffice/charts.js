@@ -139,7 +139,23 @@
     });
   }
 
-  const KINDS = { period, stages, map, intervals, points };
+  // Flows from the stages on the left to those on the right; a click on one opens its people.
+  function sankey(spec, colours) {
+    const colour = (key) => STAGE_COLOURS[key] || colours.other;
+    return {
+      traces: [{
+        type: "sankey", orientation: "h", arrangement: "snap", valueformat: ",d",
+        node: { label: spec.labels, color: spec.keys.map(colour), pad: 16, thickness: 14, line: { width: 0 },
+          hovertemplate: "%{label}: %{value}<extra></extra>" },
+        link: { source: spec.source, target: spec.target, value: spec.values, customdata: spec.links,
+          color: spec.target.map((place) => `${colour(spec.keys[place])}${isDark() ? "99" : "66"}`),
+          hovertemplate: "%{source.label} → %{target.label}: %{value}<extra></extra>" },
+      }],
+      layout: layout(colours, {}),
+    };
+  }
+
+  const KINDS = { period, stages, map, intervals, points, sankey };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
