@@ -149,6 +149,9 @@ class StageRulesForm(forms.ModelForm):
                 self.add_error(name, _("Give more than 0 days."))
         if cleaned.get("churned_multiple") is not None and cleaned["churned_multiple"] < 1:
             self.add_error("churned_multiple", _("Give 1 or more."))
+        least = cleaned.get("alive_below")
+        if least is not None and not 0 <= least < 1:
+            self.add_error("alive_below", _("Give a probability from 0 to below 1, such as 0.2."))
         share = cleaned.get("loyal_revenue_quantile")
         if share is not None and not 0 < share < 1:
             self.add_error("loyal_revenue_quantile", _("Give a value between 0 and 1, such as 0.8."))
@@ -181,6 +184,7 @@ class StageRulesAdmin(ModelAdmin):
         "active_gap_days",
         "dormant_gap_days",
         "churned_multiple",
+        "alive_below",
         "own_gaps_from_orders",
         "loyal_orders",
         "loyal_revenue",

@@ -66,6 +66,21 @@ class StageRules(models.Model):
         blank=True,
         help_text=_("An active customer with this revenue is loyal. Empty: only the number of orders counts."),
     )
+    alive_below = models.FloatField(
+        _("churned when P(alive) is below"),
+        default=0.2,
+        help_text=_(
+            "Beyond the dormant gap a customer has churned as soon as the probability to be still a customer is below this. "
+            "0: only gaps count."
+        ),
+    )
+    buying = models.JSONField(
+        _("buying process"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("The parameters P(alive) is computed from, measured together with the gaps; times in days."),
+    )
     in_force_from = models.DateTimeField(
         _("in force from"),
         null=True,
@@ -88,7 +103,8 @@ class StageRules(models.Model):
                 condition=Q(second_gap_days__gt=0, median_gap_days__gt=0, active_gap_days__gt=0)
                 & Q(dormant_gap_days__gte=models.F("active_gap_days"))
                 & Q(churned_multiple__gte=1)
-                & Q(loyal_revenue_quantile__gt=0, loyal_revenue_quantile__lt=1),
+                & Q(loyal_revenue_quantile__gt=0, loyal_revenue_quantile__lt=1)
+                & Q(alive_below__gte=0, alive_below__lt=1),
                 name="lifecycle_rules_in_order",
             ),
         ]
@@ -208,6 +224,7 @@ class StageTransition(models.Model):
         GAP_CHURNED = "gap_churned", _("the time since the last order is far beyond every usual gap")
         RULES = "rules", _("the rules changed")
         ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
+        ALIVE_LOW = "alive_low", _("after orders like these hardly anybody comes back")
 
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False

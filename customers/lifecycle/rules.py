@@ -12,12 +12,12 @@ from django.db.models import Max
 from customers.lifecycle.histories import microseconds, orders_of, revenue_of
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.scoring.gaps import GapQuantiles, measure_gaps
-from customers.lifecycle.scoring.stages import Histories, Thresholds
+from customers.lifecycle.scoring.stages import AliveRule, Histories, Thresholds
 
 # a top fifth needs five customers
 FEWEST_FOR_REVENUE = 5
 
-KEPT = ("churned_multiple", "own_gaps_from_orders", "loyal_orders", "loyal_revenue_quantile")
+KEPT = ("churned_multiple", "own_gaps_from_orders", "loyal_orders", "loyal_revenue_quantile", "alive_below")
 
 
 def rules_in_force() -> StageRules | None:
@@ -36,6 +36,22 @@ def thresholds_of(rules: StageRules) -> Thresholds:
         loyal_orders=rules.loyal_orders,
         loyal_revenue=None if rules.loyal_revenue is None else int(rules.loyal_revenue * 100),
         in_force_from=None if rules.in_force_from is None else microseconds(rules.in_force_from),
+        alive=alive_rule(rules),
+    )
+
+
+def alive_rule(rules: StageRules) -> AliveRule | None:
+    """None where no buying process is known, or where a person has switched it off by 0."""
+    if not rules.buying or rules.alive_below <= 0:
+        return None
+    told = rules.buying
+    return AliveRule(
+        r=told["r"],
+        alpha=told["alpha"],
+        a=told["a"],
+        b=told["b"],
+        modified=told["model"] == "mbg_nbd",
+        least=rules.alive_below,
     )
 
 
@@ -75,8 +91,10 @@ def measure_gaps_of(histories: Histories) -> GapQuantiles:
 
 
 def put_in_force(**values: Any) -> StageRules:
-    """A new version; the one before it is kept for the stages it decided."""
+    """A new version; the one before it is kept for the stages it decided. What is measured only and not given stays as it is."""
     with transaction.atomic():
+        current = rules_in_force()
+        values = {"buying": current.buying if current else {}, **values}
         latest = StageRules.objects.aggregate(latest=Max("version"))["latest"] or 0
         StageRules.objects.filter(is_active=True).update(is_active=False)
         return StageRules.objects.create(version=latest + 1, is_active=True, **values)

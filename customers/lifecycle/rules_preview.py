@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from customers.lifecycle.histories import microseconds, read_histories
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.rules import all_versions, thresholds_of
+from customers.lifecycle.rules import all_versions, rules_in_force, thresholds_of
 from customers.lifecycle.scoring.stages import STAGES, Stories, derive_stages
 
 type Ints = npt.NDArray[np.int64]
@@ -51,7 +51,9 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> Moves:
         name: value for name, value in values.items() if name in {field.name for field in StageRules._meta.fields}
     }
     latest = max((version.version for version in versions), default=0)
-    proposed = thresholds_of(StageRules(**{**fields, "version": latest + 1}))
+    current = rules_in_force()
+    measured = {"buying": current.buying} if current else {}
+    proposed = thresholds_of(StageRules(**{**measured, **fields, "version": latest + 1}))
     if proposed.in_force_from is not None and proposed.in_force_from > microseconds(as_of):
         proposed = replace(proposed, in_force_from=microseconds(as_of))  # shown as if the moment had come
 

@@ -5,14 +5,15 @@ import numpy as np
 import numpy.typing as npt
 
 type Ints = npt.NDArray[np.int64]
+type Floats = npt.NDArray[np.float64]
 
 NEVER = np.iinfo(np.int64).max // 4  # room to add to it
 
 VISITOR, PROSPECT, NEW, ACTIVE, LOYAL, AT_RISK, DORMANT, CHURNED, REACTIVATED = range(9)
 (
     FIRST_SEEN, IDENTIFIED, FIRST_ORDER, ORDERED, LOYAL_ORDERS, LOYAL_REVENUE, RETURNED, GAP_ACTIVE, GAP_LONG, GAP_DORMANT,
-    GAP_CHURNED, RULES, ORDERS_CHANGED,
-) = range(13)  # fmt: skip
+    GAP_CHURNED, RULES, ORDERS_CHANGED, ALIVE_LOW,
+) = range(14)  # fmt: skip
 
 # the columns of a row of thresholds, all whole numbers: microseconds, thousandths, counts, minor units
 FIELDS = (
@@ -29,6 +30,11 @@ FIELDS = (
 VERSION, SECOND_GAP, MEDIAN_GAP, ACTIVE_GAP, DORMANT_GAP, CHURNED_PERMILLE, OWN_FROM, LOYAL_FROM, LOYAL_AMOUNT = range(
     9
 )
+
+# the columns of a row about P(alive): the buying process (days), what its share of drop-outs counts from, (1 − p) / p of the least p
+ALIVE_FIELDS = ("r", "alpha", "a", "b", "shift", "odds")
+R, ALPHA, A, B, SHIFT, ODDS = range(6)
+LONGEST_DAYS = 1e6
 
 # what makes the stage change: an order, something else that was recorded, new rules, or time
 BY_ORDER, BY_RECORD, BY_RULES, BY_TIME = range(4)
@@ -59,8 +65,32 @@ def _insert(ordered: Ints, size: int, value: int) -> None:
 
 
 @compiled
+def _gone_at(first: int, last: int, repeats: int, alive: Floats) -> int:
+    """When P(alive) falls below the least without another order: the age T at which its formula gives just that.
+
+    1 / (1 + a / (b + x − shift) · ((α + T) / (α + t_x))^(r + x)) = p, shift 1 for BG/NBD, 0 for MBG/NBD.
+    """
+    if alive[ODDS] <= 0.0 or (repeats == 0 and alive[SHIFT] > 0.0):
+        return NEVER
+    recency = float(last // DAY - first // DAY)
+    base = alive[ODDS] * (alive[B] + repeats - alive[SHIFT]) / alive[A]
+    grown = np.log(max(base, 1.0)) / (alive[R] + repeats) + np.log(alive[ALPHA] + recency)
+    age = np.exp(min(grown, np.log(LONGEST_DAYS))) - alive[ALPHA]
+    return max(first // DAY * DAY + np.int64(age * DAY), last)
+
+
+@compiled
 def _stage_of(
-    now: int, identified: bool, orders: int, last: int, returned: int, revenue: int, q75: int, q90: int, rules: Ints
+    now: int,
+    identified: bool,
+    orders: int,
+    last: int,
+    returned: int,
+    revenue: int,
+    q75: int,
+    q90: int,
+    gone_at: int,
+    rules: Ints,
 ) -> tuple[int, int]:
     """The stage at a moment, and the moment at which time alone ends it."""
     if orders == 0:
@@ -75,14 +105,15 @@ def _stage_of(
         return (LOYAL if loyal else ACTIVE), last + q75
     if age <= q90 and q75 < q90:
         return AT_RISK, last + q90 + 1
-    gone = q90 * rules[CHURNED_PERMILLE] // 1000
-    if age <= gone:
-        return DORMANT, last + gone + 1
+    gone = min(last + q90 * rules[CHURNED_PERMILLE] // 1000, max(gone_at, last + q90))
+    if now <= gone:
+        return DORMANT, gone + 1
     return CHURNED, NEVER
 
 
 @compiled
-def _reason_of(stage: int, cause: int, orders: int, rules: Ints) -> int:
+def _reason_of(stage: int, cause: int, orders: int, usual: bool, rules: Ints) -> int:
+    """usual: whether the age alone would not make it churned yet."""
     if cause == BY_RULES:
         return RULES
     if stage == VISITOR:
@@ -97,7 +128,9 @@ def _reason_of(stage: int, cause: int, orders: int, rules: Ints) -> int:
         return LOYAL_ORDERS if orders >= rules[LOYAL_FROM] else LOYAL_REVENUE
     if stage == ACTIVE:
         return ORDERED if cause == BY_ORDER else (GAP_ACTIVE if cause == BY_TIME else ORDERS_CHANGED)
-    return GAP_LONG if stage == AT_RISK else (GAP_DORMANT if stage == DORMANT else GAP_CHURNED)
+    if stage == CHURNED:
+        return ALIVE_LOW if usual else GAP_CHURNED
+    return GAP_LONG if stage == AT_RISK else GAP_DORMANT
 
 
 @compiled
@@ -110,6 +143,7 @@ def tell_stories(
     is_order: npt.NDArray[np.bool_],
     epochs: Ints,
     rules: Ints,
+    alive: Floats,
     as_of: int,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
     """stage, since, next flip of each customer; then row, from, to, at, reason, version of each change."""
@@ -132,6 +166,7 @@ def tell_stories(
         stage, since = -1, now
         identified = False
         orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
+        first, repeats = 0, 0  # repeats: further days with an order
         q75, q90 = 0, 0
         cause = BY_RECORD
         while True:
@@ -151,6 +186,10 @@ def tell_stories(
                         gap_count += 1
                     if stage in (DORMANT, CHURNED):
                         returned = at[fact]
+                    if orders == 0:
+                        first = at[fact]
+                    elif at[fact] // DAY != last // DAY:
+                        repeats += 1
                     orders += 1
                     last = at[fact]
                     cause = BY_ORDER
@@ -163,10 +202,12 @@ def tell_stories(
                 q90 = max(_quantile(gaps, gap_count, 0.9), DAY)
             else:
                 q75, q90 = rule[ACTIVE_GAP], rule[DORMANT_GAP]
-            found, until = _stage_of(now, identified, orders, last, returned, revenue, q75, q90, rule)
+            gone_at = _gone_at(first, last, repeats, alive[epoch]) if orders > 0 else NEVER
+            found, until = _stage_of(now, identified, orders, last, returned, revenue, q75, q90, gone_at, rule)
             if found != stage:
                 rows[k], froms[k], tos[k], ats[k] = i, stage, found, now
-                reasons[k], versions[k] = _reason_of(found, cause, orders, rule), rule[VERSION]
+                usual = now - last <= q90 * rule[CHURNED_PERMILLE] // 1000
+                reasons[k], versions[k] = _reason_of(found, cause, orders, usual, rule), rule[VERSION]
                 k += 1
                 stage, since = found, now
             # what happens next, at the earliest; of the things of one moment, records come before time

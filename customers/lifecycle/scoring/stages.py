@@ -7,8 +7,8 @@ changes whenever and however often it is told, so any past day can be replayed.
 The rules, in the order in which they are asked (an age is the time since the last order; a gap of zero is one visit):
 visitor: no order, known by a device only; prospect: no order, identified; new: one order, younger than the median gap to a second;
 reactivated: came back from dormant or churned less than a median gap ago; active: age < q75, and loyal when active with enough
-orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond. q75 and q90 are the customer's
-own from a number of orders on, else the shop's. That churned may also follow from P(alive) < 0.2 waits for the buying process.
+orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond, or beyond q90 with P(alive) of the
+buying process below a threshold. q75 and q90 are the customer's own from a number of orders on, else the shop's.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.lifecycle.scoring.gaps import DAY
-from customers.lifecycle.scoring.kernels import FIELDS, NEVER, tell_stories
+from customers.lifecycle.scoring.kernels import ALIVE_FIELDS, FIELDS, NEVER, tell_stories
 
 STAGES: tuple[str, ...] = (
     "visitor",
@@ -46,6 +46,7 @@ REASONS: tuple[str, ...] = (
     "gap_churned",
     "rules",
     "orders_changed",
+    "alive_low",
 )
 
 NO_STAGE = -1
@@ -53,10 +54,22 @@ CHUNK = 20_000  # customers told at a time
 
 
 @dataclass(frozen=True)
+class AliveRule:
+    """Whose P(alive) is below ``least`` has churned. r, alpha (days), a, b: of a BG/NBD, or of an MBG/NBD where ``modified``."""
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    modified: bool
+    least: float = 0.2
+
+
+@dataclass(frozen=True)
 class Thresholds:
     """One version of the rules. Times in days, revenue in minor units (None: revenue makes nobody loyal).
 
-    ``in_force_from`` in microseconds; None means since ever.
+    ``in_force_from`` in microseconds; None means since ever. alive: None where only gaps count.
     """
 
     version: int
@@ -69,6 +82,7 @@ class Thresholds:
     loyal_orders: int = 5
     loyal_revenue: int | None = None
     in_force_from: int | None = None
+    alive: AliveRule | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,7 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
     if len(histories.known_at) and histories.known_at.max() >= as_of:
         raise ValueError("A customer of derive_stages became known at or after as_of; leave such customers out.")
     known_versions = [v for v in versions if v.in_force_from is None or v.in_force_from <= as_of] or list(versions[:1])
-    epochs, rules = _epochs(known_versions)
+    epochs, rules, alive = _epochs(known_versions)
     identified_at = np.where(histories.identified_at < as_of, histories.identified_at, NEVER)
     parts = [
         tell_stories(
@@ -131,6 +145,7 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
             histories.is_order,
             epochs,
             rules,
+            alive,
             as_of,
         )
         for low in range(0, len(histories.customer), CHUNK)
@@ -139,15 +154,25 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
     return _joined(parts, histories.customer)
 
 
-def _epochs(versions: Sequence[Thresholds]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """When which thresholds begin to count, shape (e,), and they themselves in microseconds, shape (e, len(FIELDS))."""
+def _epochs(
+    versions: Sequence[Thresholds],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """When which thresholds begin to count, shape (e,), they in microseconds, shape (e, len(FIELDS)), and what P(alive) needs."""
     kept: list[tuple[int, Thresholds]] = []
     for version in versions:
         begins = -NEVER if version.in_force_from is None else version.in_force_from
         kept = [(begin, earlier) for begin, earlier in kept if begin < begins]
         kept.append((begins if kept else -NEVER, version))
     rows = [[_field(version, name) for name in FIELDS] for _begin, version in kept]
-    return np.array([begin for begin, _version in kept], np.int64), np.array(rows, np.int64)
+    begins_at = np.array([begin for begin, _version in kept], np.int64)
+    alive = np.array([_alive(version.alive) for _begin, version in kept], np.float64)
+    return begins_at, np.array(rows, np.int64), alive
+
+
+def _alive(rule: AliveRule | None) -> tuple[float, ...]:
+    if rule is None:
+        return (0.0,) * len(ALIVE_FIELDS)
+    return rule.r, rule.alpha, rule.a, rule.b, 0.0 if rule.modified else 1.0, (1.0 - rule.least) / rule.least
 
 
 def _field(thresholds: Thresholds, name: str) -> int:

@@ -161,6 +161,8 @@ def test_saving_rules_unchanged_makes_no_version(admin_client: Client, anna: Cus
         ("median_gap_days", 0),
         ("churned_multiple", 0.5),
         ("loyal_revenue_quantile", 1),
+        ("alive_below", 1),
+        ("alive_below", -0.1),
         ("loyal_revenue", "much"),
     ],
 )

@@ -102,6 +102,7 @@ def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
         "active_gap_days",
         "dormant_gap_days",
         "churned_multiple",
+        "alive_below",
         "own_gaps_from_orders",
         "loyal_orders",
         "loyal_revenue_quantile",
@@ -137,3 +138,23 @@ def test_the_preview_names_what_is_wrong(admin_client: Client, three: dict[str, 
     assert "Dormant after days: Give at least the days of" in text
     assert "Loyal from orders: Enter a whole number." in text
     assert admin_client.get(PREVIEW).status_code == 405
+
+
+def test_p_alive_moves_those_who_hardly_come_back(admin_client: Client, today: datetime) -> None:
+    """Six orders in a month and then nothing for 130 days: dormant by gaps of up to 120 and 240 days."""
+    eager = make_customer("eager")
+    for ago in (160, 155, 150, 144, 139, 130):
+        make_order(eager, placed_at=today - timedelta(days=ago))
+    refresh_profiles(as_of=today, started_at=today)
+    rules = rules_in_force()
+    assert rules is not None
+    rules.own_gaps_from_orders = 100
+    rules.buying = {"model": "bg_nbd", "r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426}
+    rules.save()
+    refresh_profiles(as_of=today, started_at=today)
+    assert CustomerProfile.objects.get(pk=eager.pk).stage == "churned"
+    newest = StageTransition.objects.filter(customer=eager).first()
+    assert newest is not None
+    assert newest.reason == "alive_low"
+    page = admin_client.post(PREVIEW, form_of(rules, alive_below=0))
+    assert page.context["cells"] == [{"from": "churned", "to": "dormant", "customers": 1}]

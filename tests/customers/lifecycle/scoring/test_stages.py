@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from customers.lifecycle.models import Stage, StageTransition
 from customers.lifecycle.scoring.gaps import DAY
 from customers.lifecycle.scoring.kernels import NEVER
-from customers.lifecycle.scoring.stages import REASONS, STAGES, Histories, Stories, Thresholds, derive_stages
+from customers.lifecycle.scoring.stages import (
+    REASONS,
+    STAGES,
+    AliveRule,
+    Histories,
+    Stories,
+    Thresholds,
+    derive_stages,
+)
 
 # no own gaps, no loyalty by revenue unless a test says so
 RULES = Thresholds(
@@ -309,3 +317,49 @@ def test_nobody_has_no_story() -> None:
 def _nobody() -> Histories:
     nothing = np.empty(0, np.int64)
     return Histories(nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool))
+
+
+# CDNOW's BG/NBD (Fader, Hardie & Lee 2005), weeks to days
+CDNOW = AliveRule(r=0.243, alpha=4.414 * 7, a=0.793, b=2.426, modified=False)
+
+
+def p_alive(rule: AliveRule, repeats: int, recency: float, age: float) -> float:
+    dropped = rule.a / (rule.b + repeats - (0 if rule.modified else 1))
+    return 1 / (1 + dropped * ((rule.alpha + age) / (rule.alpha + recency)) ** (rule.r + repeats))
+
+
+@pytest.mark.parametrize("modified", [False, True])
+@pytest.mark.parametrize(
+    "orders", [[0.0, 4, 9, 13, 20, 22], [0.0, 6], [0.0, 6, 6.2], [0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]
+)
+def test_a_customer_has_churned_when_p_alive_falls_below_the_least(orders: list[float], modified: bool) -> None:
+    alive = replace(CDNOW, modified=modified)
+    rules = replace(RULES, churned_multiple=1000.0, alive=alive)
+    story = tell(orders, 20_000, versions=[rules])
+    before, after, at, reason = moves(story)[-1]
+    assert (before, after) in {("dormant", "churned"), ("at_risk", "churned")}
+    assert reason == "alive_low"
+    repeats = len({int(day) for day in orders}) - 1
+    if at > orders[-1] + 30 + 1e-6:
+        assert p_alive(alive, repeats, int(orders[-1]), at) == pytest.approx(0.2, abs=1e-4)
+    else:
+        assert p_alive(alive, repeats, int(orders[-1]), at) < 0.2, "it was below before the gap was dormant"
+    assert stage(orders, at - 0.01, versions=[rules]) == before
+
+
+def test_p_alive_never_counts_before_the_gap_is_dormant_nor_after_it_is_far_beyond() -> None:
+    busy = [float(day) for day in range(60)]
+    rules = replace(RULES, alive=CDNOW)
+    story = moves(tell(busy, 500, versions=[rules]))
+    assert story[-1][1:] == ("churned", pytest.approx(59 + 30, abs=1e-6), "alive_low")
+    slow = moves(tell([0.0, 200], 2000, versions=[replace(RULES, alive=replace(CDNOW, alpha=10_000.0))]))
+    assert slow[-1][1:] == ("churned", pytest.approx(200 + 60, abs=1e-6), "gap_churned")
+
+
+def test_with_one_order_bg_nbd_knows_nobody_gone_and_mbg_nbd_does() -> None:
+    rules = replace(RULES, churned_multiple=300.0, alive=CDNOW)
+    assert moves(tell([0.0], 40_000, versions=[rules]))[-1][3] == "gap_churned"
+    modified = replace(rules, alive=replace(CDNOW, modified=True, r=0.6))
+    story = moves(tell([0.0], 40_000, versions=[modified]))[-1]
+    assert story[3] == "alive_low"
+    assert p_alive(replace(CDNOW, modified=True, r=0.6), 0, 0, story[2]) == pytest.approx(0.2, abs=1e-4)
