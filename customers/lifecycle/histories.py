@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg import sql
 
+from catalog.models import Category
 from customers.lifecycle.binary_copy import read_integers
 from customers.lifecycle.scoring.kernels import NEVER
 from customers.lifecycle.scoring.stages import Histories
@@ -40,12 +41,26 @@ CUSTOMERS = sql.SQL("""
 
 FACTS = sql.SQL("""
     SELECT o.customer_id, (extract(epoch FROM o.placed_at) * 1000000)::bigint AS at, (({net}) * 100)::bigint AS amount,
-           (o.kind = 'sale')::int::bigint AS is_order
+           (o.kind = 'sale')::int::bigint AS is_order, COALESCE(m.code, -1) AS category
     FROM orders_order o
     JOIN identity_customer c ON c.id = o.customer_id
+    LEFT JOIN ({main_categories}) AS m ON m.order_id = o.id
     WHERE c.erased_at IS NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}{chosen}
     ORDER BY o.customer_id, o.placed_at, o.id
 """)
+# what an order was mainly of: the top category of its dearest line
+MAIN_CATEGORIES = sql.SQL("""
+    SELECT DISTINCT ON (l.order_id) l.order_id, t.code
+    FROM orders_orderline l
+    JOIN catalog_product p ON p.id = l.product_id
+    JOIN catalog_category k ON k.id = p.category_id
+    JOIN unnest({names}::text[]) WITH ORDINALITY AS n (name, place) ON n.name = split_part(k.path, ' > ', 1)
+    CROSS JOIN LATERAL (SELECT n.place - 1 AS code) AS t
+    {of_some}
+    ORDER BY l.order_id, l.total DESC, t.code
+""")
+NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHERE false")
+OF_SOME = sql.SQL("WHERE l.order_id IN (SELECT id FROM orders_order WHERE customer_id = ANY({}::bigint[]))")
 
 
 def microseconds(moment: datetime) -> int:
@@ -60,11 +75,16 @@ def moment_of(microseconds: int) -> datetime:
 def read_histories(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Histories:
     """The facts before ``as_of`` of everyone known before it, or of those named."""
     chosen: sql.Composable = sql.SQL("")
+    of_some: sql.Composable = sql.SQL("")
     if customer_ids is not None:
-        chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
+        ids_asked = sql.Literal(list(customer_ids))
+        chosen, of_some = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids_asked), OF_SOME.format(ids_asked)
+    names = top_categories()
+    main = MAIN_CATEGORIES.format(names=sql.Literal(names), of_some=of_some) if names else NO_CATEGORIES
     parts = {"as_of": sql.Literal(as_of), "never": sql.Literal(NEVER), "chosen": chosen, "net": NET}
     customers = read_integers(CUSTOMERS.format(**parts), ["id", "known_at", "identified_at"])
-    facts = read_integers(FACTS.format(**parts), ["customer_id", "at", "amount", "is_order"])
+    columns = ["customer_id", "at", "amount", "is_order", "category"]
+    facts = read_integers(FACTS.format(main_categories=main, **parts), columns)
     ids = customers["id"]
     starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
     return Histories(
@@ -75,7 +95,15 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int] | None = None
         at=facts["at"],
         amount=facts["amount"],
         is_order=facts["is_order"].astype(bool),
+        category=facts["category"],
+        categories=names,
     )
+
+
+def top_categories() -> list[str]:
+    """The first levels of all categories' paths."""
+    paths = Category.objects.values_list("path", flat=True)
+    return sorted({path.split(" > ")[0] for path in paths.iterator()})
 
 
 def orders_of(histories: Histories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -81,6 +81,15 @@ class StageRules(models.Model):
         editable=False,
         help_text=_("The parameters P(alive) is computed from, measured together with the gaps; times in days."),
     )
+    category_gaps = models.JSONField(
+        _("gaps of categories"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "Active and dormant gap in days of customers who mostly order from a category, where enough was measured."
+        ),
+    )
     in_force_from = models.DateTimeField(
         _("in force from"),
         null=True,

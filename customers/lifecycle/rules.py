@@ -11,12 +11,13 @@ from django.db.models import Max
 
 from customers.lifecycle.histories import microseconds, orders_of, revenue_of
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.scoring.gaps import GapQuantiles, measure_gaps
+from customers.lifecycle.scoring.gaps import GapQuantiles, measure_category_gaps, measure_gaps
 from customers.lifecycle.scoring.stages import AliveRule, Histories, Thresholds
 
 # a top fifth needs five customers
 FEWEST_FOR_REVENUE = 5
 
+MEASURED_ONLY = ("buying", "category_gaps")
 KEPT = ("churned_multiple", "own_gaps_from_orders", "loyal_orders", "loyal_revenue_quantile", "alive_below")
 
 
@@ -37,6 +38,7 @@ def thresholds_of(rules: StageRules) -> Thresholds:
         loyal_revenue=None if rules.loyal_revenue is None else int(rules.loyal_revenue * 100),
         in_force_from=None if rules.in_force_from is None else microseconds(rules.in_force_from),
         alive=alive_rule(rules),
+        category_gaps={name: (active, dormant) for name, (active, dormant) in rules.category_gaps.items()},
     )
 
 
@@ -77,6 +79,7 @@ def measure_rules(*, histories: Histories, as_of: datetime) -> tuple[StageRules,
         "active_gap_days": quantiles.active_gap_days,
         "dormant_gap_days": quantiles.dormant_gap_days,
         "loyal_revenue": _loyal_revenue(histories, share),
+        "category_gaps": category_gaps_of(histories),
     }
     if current and all(getattr(current, name) == value for name, value in values.items()):
         return current, quantiles
@@ -90,11 +93,25 @@ def measure_gaps_of(histories: Histories) -> GapQuantiles:
     return measure_gaps(customer=rows, at=at)
 
 
+def category_gaps_of(histories: Histories) -> dict[str, list[float]]:
+    """Active and dormant gap in days of those top categories that have enough gaps."""
+    if histories.category is None:
+        return {}
+    rows, at = orders_of(histories)
+    category = histories.category[histories.is_order]
+    found = measure_category_gaps(customer=rows, at=at, category=category, n_categories=len(histories.categories))
+    return {
+        histories.categories[code]: [quantiles.active_gap_days, quantiles.dormant_gap_days]
+        for code, quantiles in found.items()
+    }
+
+
 def put_in_force(**values: Any) -> StageRules:
     """A new version; the one before it is kept for the stages it decided. What is measured only and not given stays as it is."""
     with transaction.atomic():
         current = rules_in_force()
-        values = {"buying": current.buying if current else {}, **values}
+        measured = {name: getattr(current, name) for name in MEASURED_ONLY} if current else {}
+        values = {**measured, **values}
         latest = StageRules.objects.aggregate(latest=Max("version"))["latest"] or 0
         StageRules.objects.filter(is_active=True).update(is_active=False)
         return StageRules.objects.create(version=latest + 1, is_active=True, **values)

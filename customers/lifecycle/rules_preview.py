@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from customers.lifecycle.histories import microseconds, read_histories
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.rules import all_versions, rules_in_force, thresholds_of
+from customers.lifecycle.rules import MEASURED_ONLY, all_versions, rules_in_force, thresholds_of
 from customers.lifecycle.scoring.stages import STAGES, Stories, derive_stages
 
 type Ints = npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> Moves:
     }
     latest = max((version.version for version in versions), default=0)
     current = rules_in_force()
-    measured = {"buying": current.buying} if current else {}
+    measured = {name: getattr(current, name) for name in MEASURED_ONLY} if current else {}
     proposed = thresholds_of(StageRules(**{**measured, **fields, "version": latest + 1}))
     if proposed.in_force_from is not None and proposed.in_force_from > microseconds(as_of):
         proposed = replace(proposed, in_force_from=microseconds(as_of))  # shown as if the moment had come

@@ -51,6 +51,33 @@ def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) 
     return _quantiles(gap[counted] / DAY, second_gaps / DAY)
 
 
+def measure_category_gaps(
+    *, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], category: npt.NDArray[np.int64], n_categories: int
+) -> dict[int, GapQuantiles]:
+    """`measure_gaps` of the customers of each category: those most of whose orders were of it; of several the lowest.
+
+    category: shape (n,), -1 for an order of none. Categories with fewer than 30 gaps are left out.
+    """
+    if not len(at) or not n_categories:
+        return {}
+    first = np.concatenate(([True], customer[1:] != customer[:-1]))
+    person = np.cumsum(first) - 1
+    of_some = category >= 0
+    pairs, counts = np.unique(person[of_some] * n_categories + category[of_some], return_counts=True)
+    order = np.lexsort((pairs, -counts, pairs // n_categories))
+    pairs = pairs[order]
+    people, starts = np.unique(pairs // n_categories, return_index=True)
+    main = np.full(int(person[-1]) + 1, -1, np.int64)
+    main[people] = pairs[starts] % n_categories
+    found: dict[int, GapQuantiles] = {}
+    for code in np.unique(main[main >= 0]).tolist():
+        own = main[person] == code
+        quantiles = measure_gaps(customer=customer[own], at=at[own])
+        if quantiles.gaps >= FEWEST_GAPS:
+            found[code] = quantiles
+    return found
+
+
 def _quantiles(gaps: npt.NDArray[np.float64], second_gaps: npt.NDArray[np.float64]) -> GapQuantiles:
     if len(gaps) < FEWEST_GAPS:
         median, active, dormant = (

@@ -144,6 +144,8 @@ def tell_stories(
     epochs: Ints,
     rules: Ints,
     alive: Floats,
+    category: Ints,
+    category_gaps: Ints,
     as_of: int,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
     """stage, since, next flip of each customer; then row, from, to, at, reason, version of each change."""
@@ -156,6 +158,7 @@ def tell_stories(
     for i in range(n):
         longest = max(longest, start[i + 1] - start[i])
     gaps = np.empty(longest + 1, np.int64)
+    taken = np.zeros(category_gaps.shape[1], np.int64)  # orders by category
     k = 0
     for i in range(n):
         fact, stop = start[i], start[i + 1]
@@ -167,6 +170,8 @@ def tell_stories(
         identified = False
         orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
         first, repeats = 0, 0  # repeats: further days with an order
+        taken[:] = 0
+        main = -1
         q75, q90 = 0, 0
         cause = BY_RECORD
         while True:
@@ -193,6 +198,10 @@ def tell_stories(
                     orders += 1
                     last = at[fact]
                     cause = BY_ORDER
+                    if len(taken) > 0 and category[fact] >= 0:
+                        taken[category[fact]] += 1
+                        if main < 0 or taken[category[fact]] > taken[main]:
+                            main = category[fact]
                 elif cause != BY_ORDER:
                     cause = BY_RECORD
                 fact += 1
@@ -200,6 +209,8 @@ def tell_stories(
             if orders >= rule[OWN_FROM] and gap_count > 0:
                 q75 = max(_quantile(gaps, gap_count, 0.75), DAY)
                 q90 = max(_quantile(gaps, gap_count, 0.9), DAY)
+            elif main >= 0 and category_gaps[epoch, main, 0] > 0:
+                q75, q90 = category_gaps[epoch, main, 0], category_gaps[epoch, main, 1]
             else:
                 q75, q90 = rule[ACTIVE_GAP], rule[DORMANT_GAP]
             gone_at = _gone_at(first, last, repeats, alive[epoch]) if orders > 0 else NEVER

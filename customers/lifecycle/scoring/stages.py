@@ -8,11 +8,12 @@ The rules, in the order in which they are asked (an age is the time since the la
 visitor: no order, known by a device only; prospect: no order, identified; new: one order, younger than the median gap to a second;
 reactivated: came back from dormant or churned less than a median gap ago; active: age < q75, and loyal when active with enough
 orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond, or beyond q90 with P(alive) of the
-buying process below a threshold. q75 and q90 are the customer's own from a number of orders on, else the shop's.
+buying process below a threshold. q75 and q90 are the customer's own from a number of orders on, else those of the category that most
+of their orders until then were of (of several the one that got there first), else the shop's.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,8 @@ class AliveRule:
 class Thresholds:
     """One version of the rules. Times in days, revenue in minor units (None: revenue makes nobody loyal).
 
-    ``in_force_from`` in microseconds; None means since ever. alive: None where only gaps count.
+    ``in_force_from`` in microseconds; None means since ever. alive: None where only gaps count. category_gaps: days of the active
+    and of the dormant gap, by the name of a category.
     """
 
     version: int
@@ -83,6 +85,7 @@ class Thresholds:
     loyal_revenue: int | None = None
     in_force_from: int | None = None
     alive: AliveRule | None = None
+    category_gaps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Histories:
     customer, known_at, identified_at: shape (n,), ids and moments in microseconds (``NEVER`` for not identified).
     start: shape (n + 1,), customer i has the facts start[i] to start[i + 1], sorted by moment.
     at, amount, is_order: shape (facts,), moment, net revenue in minor units, whether it is an order that counts.
+    category: shape (facts,), the place in ``categories`` of what an order was mainly of, -1 where that is not known; None: of none.
     """
 
     customer: npt.NDArray[np.int64]
@@ -101,6 +105,8 @@ class Histories:
     at: npt.NDArray[np.int64]
     amount: npt.NDArray[np.int64]
     is_order: npt.NDArray[np.bool_]
+    category: npt.NDArray[np.int64] | None = None
+    categories: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,8 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
     if len(histories.known_at) and histories.known_at.max() >= as_of:
         raise ValueError("A customer of derive_stages became known at or after as_of; leave such customers out.")
     known_versions = [v for v in versions if v.in_force_from is None or v.in_force_from <= as_of] or list(versions[:1])
-    epochs, rules, alive = _epochs(known_versions)
+    epochs, rules, alive, category_gaps = _epochs(known_versions, histories.categories)
+    category = np.full(len(histories.at), -1, np.int64) if histories.category is None else histories.category
     identified_at = np.where(histories.identified_at < as_of, histories.identified_at, NEVER)
     parts = [
         tell_stories(
@@ -146,6 +153,8 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
             epochs,
             rules,
             alive,
+            category,
+            category_gaps,
             as_of,
         )
         for low in range(0, len(histories.customer), CHUNK)
@@ -155,9 +164,10 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
 
 
 def _epochs(
-    versions: Sequence[Thresholds],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """When which thresholds begin to count, shape (e,), they in microseconds, shape (e, len(FIELDS)), and what P(alive) needs."""
+    versions: Sequence[Thresholds], categories: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """When which thresholds begin to count, shape (e,), they in microseconds, shape (e, len(FIELDS)), what P(alive) needs, and the
+    gaps of categories in microseconds, shape (e, categories, 2), 0 where there are none."""
     kept: list[tuple[int, Thresholds]] = []
     for version in versions:
         begins = -NEVER if version.in_force_from is None else version.in_force_from
@@ -166,7 +176,11 @@ def _epochs(
     rows = [[_field(version, name) for name in FIELDS] for _begin, version in kept]
     begins_at = np.array([begin for begin, _version in kept], np.int64)
     alive = np.array([_alive(version.alive) for _begin, version in kept], np.float64)
-    return begins_at, np.array(rows, np.int64), alive
+    gaps = np.zeros((len(kept), len(categories), 2), np.int64)
+    for epoch, (_begin, version) in enumerate(kept):
+        for place, name in enumerate(categories):
+            gaps[epoch, place] = [round(days * DAY) for days in version.category_gaps.get(name, (0.0, 0.0))]
+    return begins_at, np.array(rows, np.int64), alive, gaps
 
 
 def _alive(rule: AliveRule | None) -> tuple[float, ...]:

@@ -12,14 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalog.locks import AlreadyRunningError, exclusive
-from customers.identity.models import Customer
+from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.portrait import portrait, stage_history
 from customers.lifecycle.refresh import DIED, LOCK, refresh_due, refresh_profiles, refresh_stages
 from customers.lifecycle.rules import put_in_force
 from customers.orders.models import Order, OrderLine
 from tests.children import database_url, kill_when_it_says, start_child
-from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
+from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)
 AS_OF = START + timedelta(days=100)
@@ -467,3 +467,33 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_h
         list(CustomerProfile.objects.order_by("customer_id").values_list()),
         set(StageTransition.objects.values_list("customer_id", "from_stage", "to_stage", "at", "reason")),
     ]
+
+
+@pytest.mark.django_db
+def test_customers_of_slow_categories_are_given_more_time() -> None:
+    """Forty people buy shoes every hundred days and forty tea every ten; the two of one order each follow their category."""
+    shoes, tea = make_product("shoes", category="Clothes > Shoes"), make_product("tea", category="Drinks > Tea")
+    lace = make_product("lace", category="Drinks", price=Decimal(1))
+    for number in range(40):
+        for times in range(1, 4):
+            make_order(
+                customer_named(f"shoes-{number}"),
+                placed_at=NOON - timedelta(days=100 * times),
+                products=[shoes, lace],
+            )
+            make_order(
+                customer_named(f"tea-{number}"), placed_at=NOON - timedelta(days=200 + 10 * times), products=[tea]
+            )
+    for name, product in {"ann": shoes, "bob": tea}.items():
+        for ago in (70, 60):
+            make_order(customer_named(name), placed_at=NOON - timedelta(days=ago), products=[product])
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    rules = StageRules.objects.get(is_active=True)
+    assert rules.category_gaps == {"Clothes": [100, 100], "Drinks": [10, 10]}
+    stages = {name: CustomerProfile.objects.get(customer=customer_named(name)).stage for name in ("ann", "bob")}
+    assert stages == {"ann": "active", "bob": "churned"}
+
+
+def customer_named(name: str) -> Customer:
+    known = Identifier.objects.filter(kind="user_id", value=name).select_related("customer").first()
+    return known.customer if known else make_customer(name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.gaps import DAY, DEFAULT_QUANTILES, measure_gaps
+from customers.lifecycle.scoring.gaps import DAY, DEFAULT_QUANTILES, measure_category_gaps, measure_gaps
 
 
 def measure(orders: dict[int, list[float]]) -> object:
@@ -44,3 +44,36 @@ def test_no_quantile_is_shorter_than_a_day() -> None:
 
 def test_no_orders_are_no_gaps() -> None:
     assert measure({}) == DEFAULT_QUANTILES
+
+
+def test_gaps_of_a_category_are_those_of_the_customers_who_mostly_order_from_it() -> None:
+    """Forty customers with orders of shoes every 50 days and one of tea between; of tea 31 gaps of 7 days, of hats too few."""
+    customer, day, category = [], [], []
+    for number in range(40):
+        for order in range(3):
+            customer.append(number)
+            day.append(order * 50)
+            category.append(1)
+        customer.append(number)
+        day.append(125)
+        category.append(0)
+    for number in (100, 101):
+        for order in range(17):
+            customer.append(number)
+            day.append(order * 7)
+            category.append(0 if order < 16 else -1)
+    for order in range(5):
+        customer.append(200)
+        day.append(order)
+        category.append(2)
+    found = measure_category_gaps(
+        customer=np.array(customer, np.int64),
+        at=np.array(day, np.int64) * DAY,
+        category=np.array(category, np.int64),
+        n_categories=3,
+    )
+    assert sorted(found) == [0, 1]
+    assert (found[0].gaps, found[0].active_gap_days, found[0].dormant_gap_days) == (32, 7, 7)
+    assert (found[1].gaps, found[1].median_gap_days, found[1].dormant_gap_days) == (120, 50, 50)
+    empty = np.empty(0, np.int64)
+    assert measure_category_gaps(customer=empty, at=empty, category=empty, n_categories=3) == {}

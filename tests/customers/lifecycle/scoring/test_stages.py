@@ -47,6 +47,7 @@ def tell(
     known_at: float | None = None,
     identified_at: float | None = None,
     versions: list[Thresholds] | None = None,
+    categories: dict[float, int] | None = None,
 ) -> Stories:
     """The story of customer 7, who ordered on these days; the first day is 0, known from the first order unless said."""
     facts = sorted(
@@ -63,6 +64,8 @@ def tell(
             at=np.array([fact[0] for fact in facts], np.int64),
             amount=np.array([fact[1] for fact in facts], np.int64),
             is_order=np.array([fact[2] for fact in facts], bool),
+            category=np.array([(categories or {}).get(fact[0] / DAY, -1) for fact in facts], np.int64),
+            categories=("tea", "shoes"),
         ),
         versions=versions or [RULES],
         as_of=days(as_of),
@@ -363,3 +366,26 @@ def test_with_one_order_bg_nbd_knows_nobody_gone_and_mbg_nbd_does() -> None:
     story = moves(tell([0.0], 40_000, versions=[modified]))[-1]
     assert story[3] == "alive_low"
     assert p_alive(replace(CDNOW, modified=True, r=0.6), 0, 0, story[2]) == pytest.approx(0.2, abs=1e-4)
+
+
+def test_without_own_gaps_those_of_the_category_of_most_orders_count() -> None:
+    rules = replace(RULES, category_gaps={"shoes": (100.0, 200.0)})
+    orders = [0.0, 5, 10]
+    assert stage(orders, 30, versions=[rules]) == "at_risk"  # of no category: 15 days of the shop
+    assert stage(orders, 30, versions=[rules], categories={0.0: 0, 5.0: 0, 10.0: 1}) == "at_risk"  # tea has no gaps
+    shoes = {0.0: 1, 5.0: 0, 10.0: 1}
+    assert stage(orders, 109, versions=[rules], categories=shoes) == "active"
+    assert stage(orders, 111, versions=[rules], categories=shoes) == "at_risk"
+    assert stage(orders, 211, versions=[rules], categories=shoes) == "dormant"
+    own = replace(rules, own_gaps_from_orders=3)
+    assert stage(orders, 30, versions=[own], categories=shoes) == "churned"  # own gaps of five days
+
+
+def test_a_later_order_of_another_category_changes_nothing_that_was_told() -> None:
+    rules = replace(RULES, category_gaps={"shoes": (40.0, 50.0)})
+    early = moves(tell([0.0, 3], 60, versions=[rules], categories={0.0: 1, 3.0: 1}))
+    late = moves(
+        tell([0.0, 3, 70, 75, 80], 81, versions=[rules], categories={0.0: 1, 3.0: 1, 70.0: 0, 75.0: 0, 80.0: 0})
+    )
+    assert late[: len(early)] == early
+    assert ("active", "at_risk", 43, "gap_long") in early
