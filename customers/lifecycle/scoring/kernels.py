@@ -76,7 +76,8 @@ def _gone_at(first: int, last: int, repeats: int, alive: Floats) -> int:
     base = alive[ODDS] * (alive[B] + repeats - alive[SHIFT]) / alive[A]
     grown = np.log(max(base, 1.0)) / (alive[R] + repeats) + np.log(alive[ALPHA] + recency)
     age = np.exp(min(grown, np.log(LONGEST_DAYS))) - alive[ALPHA]
-    return max(first // DAY * DAY + np.int64(age * DAY), last)
+    gone_at: int = first // DAY * DAY + int(age * DAY)
+    return max(gone_at, last)
 
 
 @compiled
