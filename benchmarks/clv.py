@@ -10,7 +10,6 @@ histories in a process of its own, with --lifetimes-python where it lives in ano
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -57,9 +56,7 @@ def main() -> None:
     as_of = (int(at.max()) // DAY + 1) * DAY
     cut = end_of(arguments.calibration_end) if arguments.calibration_end else usual_cut(at=at, as_of=as_of)
     warm_up()
-    choice = choose_process(
-        customer=customer, at=at, value=value, as_of=as_of, cut=cut, unit_days=arguments.unit_days
-    )
+    choice = choose_process(customer=customer, at=at, value=value, as_of=as_of, cut=cut, unit_days=arguments.unit_days)
     groups = group_histories(histories=choice.before, unit_days=arguments.unit_days)
     models = {name: figures_of(result, time_fit(name, groups)) for name, result in choice.results.items()}
     simple = {
@@ -77,7 +74,7 @@ def main() -> None:
         "spend": spend_figures(customer, at, value, choice, groups, as_of),
         "customers": len(choice.before),
         "different_histories": len(groups.x),
-        "calibration_end": str(np.datetime64(choice.cut, "us").astype("datetime64[D]") - 1),
+        "calibration_end": str(np.datetime64(choice.cut - 1, "us").astype("datetime64[D]")),
         "held_out_days": choice.days,
         "unit_days": arguments.unit_days,
         "peak_mb": peak_mb(),
@@ -104,7 +101,10 @@ def parse() -> argparse.Namespace:
 
 def end_of(day: datetime) -> int:
     """The midnight after it, in microseconds."""
-    return int((day.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)) // DAY * DAY + DAY
+    return (
+        int((day.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)) // DAY * DAY
+        + DAY
+    )
 
 
 def read_orders(arguments: argparse.Namespace) -> Orders:
@@ -144,9 +144,7 @@ def read_cdnow() -> Orders:
     return kept(lines[:, 1].astype(np.int64), at, lines[:, 4])
 
 
-def kept(
-    customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]
-) -> Orders:
+def kept(customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Orders:
     stays = value >= 0
     return customer[stays], at[stays], value[stays]
 
@@ -210,8 +208,8 @@ def spend_figures(
     figures: dict[str, Any] = {
         "parameters": fit.model.to_dict() if fit.model else None,
         "reason": fit.reason,
-        "correlation": fit.correlation,
-        "rank_correlation": fit.rank_correlation,
+        "frequency_correlation": fit.correlation,
+        "frequency_rank_correlation": fit.rank_correlation,
         "warnings": fit.warnings,
     }
     model = choice.results[choice.name].fit.model if choice.name else None
@@ -246,16 +244,28 @@ def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[s
     """Its fits and forecasts of the same histories, or None and why."""
     before = choice.before
     with tempfile.TemporaryDirectory() as folder:
-        histories = np.column_stack([before.x, before.last_days / arguments.unit_days, before.age_days / arguments.unit_days])
+        histories = np.column_stack(
+            [before.x, before.last_days / arguments.unit_days, before.age_days / arguments.unit_days]
+        )
         np.save(Path(folder) / "histories.npy", histories)
-        command = [arguments.lifetimes_python, "-W", "ignore", str(PEER), folder, str(choice.days / arguments.unit_days)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        command = [
+            arguments.lifetimes_python,
+            "-W",
+            "ignore",
+            str(PEER),
+            folder,
+            str(choice.days / arguments.unit_days),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
             return None, f"lifetimes did not run: {reason}"
         peer = json.loads(done.stdout)
+        groups = group_histories(histories=before, unit_days=arguments.unit_days)
         for name, figures in peer.items():
             if "error" not in figures:
+                model = MODELS[name].of(np.array(list(figures["parameters"].values())))
+                figures["log_likelihood"] = model.total_log_likelihood(groups)[0]  # it prints that of scaled times
                 figures.update(asdict(errors_of(np.load(Path(folder) / f"{name}.npy"), choice.happened)))
     return peer, "lifetimes fits the same histories, its own defaults"
 

@@ -2,7 +2,7 @@
 
     python clv_lifetimes.py FOLDER HORIZON
 
-Writes NAME.npy, the expected purchases within the horizon, and prints parameters, log-likelihood and seconds of each model.
+Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of each model.
 """
 
 import json
@@ -31,7 +31,6 @@ def main() -> None:
             np.save(folder / f"{name}.npy", np.asarray(expected, np.float64))
             found[name] = {
                 "parameters": {key: float(value) for key, value in fitter.params_.items()},
-                "log_likelihood": -float(fitter._negative_log_likelihood_) * len(x),
                 "fit_s": seconds,
             }
         except Exception as error:  # noqa: BLE001 a peer that fails is a result too

@@ -54,9 +54,7 @@ def test_one_line_tells_all_models_and_the_simple_answers(monkeypatch, capsys, t
     for key in ("parameters", "log_likelihood", "mae", "bias", "correlation", "fit_s"):
         assert best[key] == line[key] is not None
     assert best["mae"] < min(simple["mae"] for simple in line["simple"].values())
-    assert best["held_out_log_likelihood"] == max(
-        model["held_out_log_likelihood"] for model in line["models"].values()
-    )
+    assert best["held_out_log_likelihood"] == max(model["held_out_log_likelihood"] for model in line["models"].values())
     assert line["spend"]["parameters"]["q"] > 1
     assert 0.6 < line["spend"]["interval_hit"] <= 1
     assert line["peak_mb"] > 0

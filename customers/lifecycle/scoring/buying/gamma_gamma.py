@@ -27,7 +27,9 @@ FEWEST_BUYERS = 30
 FREQUENCY_CORRELATES = "frequency_correlates_with_value"
 NEARLY_NO_MEAN = "values_too_heavy_tailed"
 WARNINGS = (FREQUENCY_CORRELATES, NEARLY_NO_MEAN)
-HIGHEST_CORRELATION = 0.3  # a medium one in Cohen, Statistical Power Analysis, 1988; the model assumes 0, CDNOW has 0.11
+HIGHEST_CORRELATION = (
+    0.3  # a medium one in Cohen, Statistical Power Analysis, 1988; the model assumes 0, CDNOW has 0.11
+)
 LEAST_EXCESS = 0.05  # of q over 1, below which the mean of a new customer would be without bound
 STARTS = ((1.0, 2.0), (5.0, 3.0), (0.3, 5.0))
 
@@ -64,8 +66,7 @@ class GammaGamma(Parameters):
 
     def rate(self, *, x: Ints, mean_value: Floats) -> Floats:
         """γ + x m̄, shape (n,): ν given what was seen ~ Gamma(q + p x, γ + x m̄)."""
-        result: Floats = self.gamma + x * np.maximum(mean_value, 0.0)
-        return result
+        return np.asarray(self.gamma + x * np.maximum(mean_value, 0.0), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,23 +99,23 @@ def fit_spend(*, x: Ints, mean_value: Floats, fewest_buyers: int = FEWEST_BUYERS
     buyers = int(paid.sum())
     if buyers < max(fewest_buyers, 1):
         return SpendFit(None, FEW_PAID_REPEATS if buyers else NO_PAID_REPEATS, buyers)
-    x, mean_value = x[paid].astype(np.float64), mean_value[paid]
-    unit = float(np.exp(np.log(mean_value).mean()))
-    mean_value = mean_value / unit
-    counts, of, number = np.unique(x, return_inverse=True, return_counts=True)
-    log_total, log_mean = np.log(x * mean_value), float(np.log(mean_value).sum())
+    repeats: Floats = x[paid].astype(np.float64)
+    unit = float(np.exp(np.log(mean_value[paid]).mean()))
+    mean: Floats = mean_value[paid] / unit
+    counts, number = np.unique(repeats, return_counts=True)
+    log_total, log_mean = np.log(repeats * mean), float(np.log(mean).sum())
 
     def objective(theta: Floats) -> tuple[float, Floats]:
         p, excess, gamma = np.exp(theta)
         q = 1.0 + LEAST_EXCESS + excess
         px = p * counts
-        spread = np.log(gamma + x * mean_value)
+        spread = np.log(gamma + repeats * mean)
         a = log_total - spread
         value = number @ (gammaln(px + q) - gammaln(px)) - buyers * (gammaln(q) - q * np.log(gamma))
-        value += p * (x @ a) - log_mean - q * spread.sum()
-        by_p = (number * counts) @ (psi(px + q) - psi(px)) + x @ a
+        value += p * (repeats @ a) - log_mean - q * spread.sum()
+        by_p = (number * counts) @ (psi(px + q) - psi(px)) + repeats @ a
         by_q = number @ psi(px + q) - buyers * (psi(q) - np.log(gamma)) - spread.sum()
-        by_gamma = buyers * q / gamma - float(np.sum((p * x + q) / (gamma + x * mean_value)))
+        by_gamma = buyers * q / gamma - float(np.sum((p * repeats + q) / (gamma + repeats * mean)))
         return float(value), np.array([by_p * p, by_q * excess, by_gamma * gamma])
 
     found = maximise(
@@ -124,7 +125,7 @@ def fit_spend(*, x: Ints, mean_value: Floats, fewest_buyers: int = FEWEST_BUYERS
         starts=[np.log([p, q - 1.0, (q - 1.0) / p]) for p, q in STARTS],
     )
     p, excess, gamma = (float(value) for value in np.exp(found.theta))
-    correlation, rank_correlation = _correlation(x, mean_value), _correlation(rankdata(x), rankdata(mean_value))
+    correlation, rank_correlation = _correlation(repeats, mean), _correlation(rankdata(repeats), rankdata(mean))
     correlates = any(abs(r) > HIGHEST_CORRELATION for r in (correlation, rank_correlation) if r is not None)
     heavy = excess < LEAST_EXCESS
     return SpendFit(

@@ -77,7 +77,7 @@ def compare_weeks(
     )
 
 
-def compare_by_frequency(*, x: Ints, happened: npt.NDArray[np.generic], expected: Floats, most: int = MOST) -> Comparison:
+def compare_by_frequency(*, x: Ints, happened: Ints | Floats, expected: Floats, most: int = MOST) -> Comparison:
     """Mean purchases after the cut by the repeats x before it; all arrays of shape (n,). An x that nobody has is left out."""
     x = np.minimum(x, most)
     customers = np.bincount(x, minlength=most + 1)

@@ -61,9 +61,7 @@ class Groups:
         return replace(self, t_x=self.t_x / scale, age=self.age / scale, unit_days=self.unit_days * scale)
 
 
-def summarise_purchases(
-    *, customer: Ints, at: Ints, value: Floats | Ints, as_of: int, offset: int = 0
-) -> Histories:
+def summarise_purchases(*, customer: Ints, at: Ints, value: Floats | Ints, as_of: int, offset: int = 0) -> Histories:
     """Histories of everybody with an order before `as_of`; what comes at or after it is ignored.
 
     customer, at, value: shape (m,), an entry an order in any order: customer's id, moment (microseconds since 1970, may be
@@ -100,9 +98,7 @@ def summarise_purchases(
     )
 
 
-def purchase_days(
-    *, customer: Ints, at: Ints, as_of: int, offset: int = 0
-) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+def purchase_days(*, customer: Ints, at: Ints, as_of: int, offset: int = 0) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """Customer, day since 1970 and whether it is the customer's first, of each purchase before as_of, sorted."""
     customer, day, _ = _in_order(customer, at, np.zeros(len(at)), as_of, offset)
     new_customer, starts = _starts(customer, day)

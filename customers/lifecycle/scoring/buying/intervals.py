@@ -58,10 +58,9 @@ def predict_intervals(
         *both, chance = count_intervals(alive[rows], state, outlook.tails, level)
         counts[:, rows], probability[rows] = both, chance
         if spend:
-            spends[:, rows] = spend_intervals(
-                alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, level
-            )
-    return Intervals(*counts, probability, *(spends if spend else (None, None, None)))
+            spends[:, rows] = spend_intervals(alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, level)
+    low, high, chance = spends if spend else (None, None, None)
+    return Intervals(counts[0], counts[1], probability, low, high, chance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ class Ranks:
     under: Floats
     up_to: Floats
 
-    def held(self, *, level: float = LEVEL, seed: int = 0) -> float:
+    def held(self, *, level: float = LEVEL) -> float:
         """The share of customers between the (1 − level)/2 and (1 + level)/2 quantiles, those on a border counted by the share
         of their probability that lies within: `level`, if the model is right, however discrete the answer.
 
@@ -104,9 +103,7 @@ def rank_spend(
     happened = happened / spend.rate(x=groups.x[groups.row], mean_value=mean_value)
     ranks = np.zeros((2, len(groups.row)))
     for outlook, rows, state in _customers_by_outlook(model, spend, groups, horizon):
-        ranks[:, rows] = spend_ranks(
-            alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, happened[rows]
-        )
+        ranks[:, rows] = spend_ranks(alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, happened[rows])
     return Ranks(*ranks)
 
 

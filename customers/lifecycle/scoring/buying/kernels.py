@@ -15,9 +15,8 @@ type Ints = npt.NDArray[np.int64]
 compiled = numba.njit(nogil=True, cache=True)
 
 # Gauss–Legendre on [0, 1]; 24 nodes integrate exp(−34 u), the steepest it meets, to 1e-9
-NODES, WEIGHTS = (
-    np.ascontiguousarray(half) for half in (np.array(np.polynomial.legendre.leggauss(24)) + [[1.0], [0.0]]) / 2.0
-)
+NODES, WEIGHTS = (np.ascontiguousarray(half) for half in np.polynomial.legendre.leggauss(24) / np.array([[2.0], [2.0]]))
+NODES = NODES + 0.5
 NEGLIGIBLE = 34.0  # exp(−34) ≈ 2e-15
 LOWEST_LOG = -600.0  # exp of less leaves no room to multiply
 TINY = 1e-13
@@ -154,9 +153,7 @@ def lifetime_sums(
         alive = -s_x * end_a - s * end_b
         share, log_a, log_b, one_a, one_b, log_sum = 0.0, 0.0, 0.0, 0.0, 0.0, alive
         if age[i] > t_x[i]:
-            left, log_a, log_b, one_a, one_b = _lifetime_integral(
-                s_x, t_x[i], age[i], alpha, s, beta, nodes, weights
-            )
+            left, log_a, log_b, one_a, one_b = _lifetime_integral(s_x, t_x[i], age[i], alpha, s, beta, nodes, weights)
             log_a += math.log(alpha + t_x[i])
             log_b += math.log(beta + t_x[i])
             if left > alive:

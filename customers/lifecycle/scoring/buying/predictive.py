@@ -7,6 +7,7 @@ million customers need the distribution of U for some thousand pairs (x, T), and
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -22,15 +23,20 @@ type Ints = npt.NDArray[np.int64]
 type Rows = npt.NDArray[np.intp]
 
 NEGLIGIBLE = 1e-4  # the chance of more purchases than are looked at
-POINTS = 256
-ONE_BY_ONE = 64  # numbers of purchases; larger ones are taken together
-COARSENESS = 1.02
+POINTS = 128  # of the distribution of spend, evenly in ln u; linear between them
+ONE_BY_ONE = 24  # numbers of purchases; larger ones are taken together
+COARSENESS = 1.08
 STATES_AT_ONCE = 64
 
 
 class Tails(Protocol):
-    r: float
-    alpha: float
+    """The part of a buying process that is needed here."""
+
+    @property
+    def r(self) -> float: ...
+
+    @property
+    def alpha(self) -> float: ...
 
     def tails_if_alive(self, *, horizon: float, x: int, age: Floats, most: int) -> Floats: ...
 
@@ -48,7 +54,7 @@ class States:
 class Outlook:
     """States `first` … `first + k − 1`, all of one x, given alive.
 
-    tails: (k, most + 1), P(Y ≥ y). curves: (k, 256), P(U > u) at the ascending u whose logarithms are log_u, shape (256,);
+    tails: (k, most + 1), P(Y ≥ y). curves: (k, 128), P(U > u) at the ascending u whose logarithms are log_u, shape (128,);
     without a model of spend, both are empty.
     """
 
@@ -66,8 +72,8 @@ def states_of(groups: Groups) -> States:
 
 def outlooks(*, model: Tails, spend: GammaGamma | None, states: States, horizon: float) -> Iterator[Outlook]:
     """In the order of the states."""
-    x_starts = np.flatnonzero(np.r_[True, np.diff(states.x) > 0]) if len(states.x) else np.empty(0, np.intp)
-    for start, stop in zip(x_starts, [*x_starts[1:], len(states.x)], strict=True):
+    borders = np.r_[np.flatnonzero(np.diff(states.x, prepend=-1)), len(states.x)]
+    for start, stop in pairwise(borders.tolist()):
         x = int(states.x[start])
         bins = _bins(_most(model, x, float(states.age[start]), horizon))
         log_u, given_bin = _spend_given_purchases(spend, x, bins)
@@ -96,7 +102,7 @@ def _bins(most: int) -> Rows:
 
 
 def _spend_given_purchases(spend: GammaGamma | None, x: int, bins: Rows) -> tuple[Floats, Floats]:
-    """ln u, shape (256,), and P(U > u | Y in bin), (bins, 256)."""
+    """ln u, shape (128,), and P(U > u | Y in bin), (bins, 128)."""
     if spend is None:
         return np.empty(0), np.empty((len(bins), 0))
     shape = spend.p * (bins + np.r_[(np.diff(bins) - 1) / 2.0, 0.0])

@@ -89,5 +89,5 @@ def as_horizons(horizon: npt.ArrayLike) -> Floats:
     """Shape (h,). Errors: ValueError for a horizon that is negative or not finite."""
     horizons = np.atleast_1d(np.asarray(horizon, np.float64))
     if not (np.all(horizons >= 0) and np.all(np.isfinite(horizons))):
-        raise ValueError(f"horizon must be finite and at least 0, got {horizon}")
+        raise ValueError(f"horizon must be finite and at least 0, got {horizons.tolist()}")
     return horizons

@@ -74,16 +74,15 @@ class UntilDropout(Parameters):
         for many purchases nor cancels near a = 1.
         """
         reach = horizon[None, :] / (self.alpha + age)[:, None]
-        return expected_until_dropout(self.r + x, reach, self._stay(x), self.a)
+        return expected_until_dropout(np.asarray(self.r + x), reach, self._stay(x), self.a)
 
     def tails_if_alive(self, *, horizon: float, x: int, age: Floats, most: int) -> Floats:
         """(n, most + 1): P(at least k purchases in the horizon | alive) for k from 0; everybody has made x."""
         stay = float(self._stay(np.array([x]))[0])
         return tails_until_dropout(self.r + x, horizon / (self.alpha + age), stay, self.a, most)
 
-    def _stay(self, x: npt.NDArray[np.generic]) -> Floats:
-        result: Floats = self.b + x + self.may_leave_at_once  # type: ignore[operator]
-        return result
+    def _stay(self, x: Ints | Floats) -> Floats:
+        return np.asarray(self.b + x + self.may_leave_at_once, np.float64)
 
     def _log_odds_left(self, x: Ints, t_x: Floats, age: Floats) -> Floats:
         could = x + self.may_leave_at_once > 0

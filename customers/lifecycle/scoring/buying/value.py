@@ -63,11 +63,11 @@ def value_customers(
         raise ValueError(f"monthly_discount must be greater than -1, got {monthly_discount}")
     if not np.isfinite(margin):
         raise ValueError(f"margin must be finite, got {margin}")
-    horizons = np.arange(1, months + 1) * MONTH_DAYS / groups.unit_days
+    horizons: Floats = np.arange(1.0, months + 1) * MONTH_DAYS / groups.unit_days
     states = states_of(groups)
     until = model.expected_if_alive(horizon=horizons, x=states.x, age=states.age)
     weights = (1.0 + monthly_discount) ** -np.arange(1.0, months + 1)
-    discounted = np.diff(until, axis=1, prepend=0.0) @ weights
+    discounted = np.maximum(np.diff(until, axis=1, prepend=0.0), 0.0) @ weights
     alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     row = groups.row
     found = predict_intervals(model=model, spend=spend, groups=groups, horizon=float(horizons[-1]), level=level)

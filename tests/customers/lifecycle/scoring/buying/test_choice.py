@@ -41,9 +41,7 @@ def test_cdnow_is_foretold_within_5_percent_and_with_a_correlation_above_0_62() 
     for name, result in choice.results.items():
         model = result.fit.model
         assert model is not None
-        weeks = compare_weeks(
-            model=model, unit_days=7.0, customer=customer, at=at, cut=cdnow.CUT, as_of=cdnow.END
-        )
+        weeks = compare_weeks(model=model, unit_days=7.0, customer=customer, at=at, cut=cdnow.CUT, as_of=cdnow.END)
         customers_sales[name] = float(weeks.expected[-1] / weeks.actual[-1])
     assert customers_sales["bg_nbd"] == pytest.approx(1.0, abs=0.05)
     assert customers_sales["pareto_nbd"] == pytest.approx(1.0, abs=0.05)
@@ -84,7 +82,12 @@ def test_a_cut_is_brought_to_midnight_and_is_usually_at_two_thirds() -> None:
 
 @pytest.mark.parametrize(
     ("customers", "cut", "reason"),
-    [(0, 300, "no_customers"), (20, 300, "few_repeat_buyers"), (300, 600, "nothing_held_out"), (300, -5, "no_customers")],
+    [
+        (0, 300, "no_customers"),
+        (20, 300, "few_repeat_buyers"),
+        (300, 600, "nothing_held_out"),
+        (300, -5, "no_customers"),
+    ],
 )
 def test_where_nothing_can_be_chosen_it_says_why(customers: int, cut: int, reason: str) -> None:
     orders = made(TRUTHS[0], max(customers, 1))
@@ -115,7 +118,9 @@ def test_expected_repeats_are_those_of_customers_made_by_the_model(truth: Model)
     assert weeks.customers[-1] == 20_000
     assert weeks.expected[10:] == pytest.approx(weeks.actual[10:], rel=0.06)
     assert weeks.actual[-1] == choice.happened.sum() + choice.before.x.sum() - np.sum(
-        (orders.at >= 595 * DAY)[np.r_[True, np.diff(orders.at // DAY) != 0] & np.r_[False, np.diff(orders.customer) == 0]]
+        (orders.at >= 595 * DAY)[
+            np.r_[True, np.diff(orders.at // DAY) != 0] & np.r_[False, np.diff(orders.customer) == 0]
+        ]
     )
 
 

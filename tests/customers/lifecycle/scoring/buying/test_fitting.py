@@ -15,12 +15,12 @@ from customers.lifecycle.scoring.buying import (
     Model,
     ParetoNbd,
     fit_process,
+    fitting,
     group_histories,
     load_fit,
     save_fit,
     summarise_purchases,
 )
-from customers.lifecycle.scoring.buying import fitting
 from customers.lifecycle.scoring.buying.grouped import DAY
 from customers.lifecycle.scoring.buying.simulation import make_orders
 from tests.customers.lifecycle.scoring.buying import cdnow
@@ -55,7 +55,9 @@ def test_cdnow_gives_the_published_parameters(name: str, parameters: list[float]
     assert fit.log_likelihood == pytest.approx(log_likelihood, abs=0.05)
     assert fit.model is not None
     # three digits
-    assert [float(f"{value:.3g}") for value in fit.model.parameters()] == [float(f"{value:.3g}") for value in parameters]
+    assert [float(f"{value:.3g}") for value in fit.model.parameters()] == [
+        float(f"{value:.3g}") for value in parameters
+    ]
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -65,12 +67,16 @@ def test_the_unit_of_time_changes_nothing_but_the_numbers_of_times(name: str) ->
     assert weeks.model is not None
     assert days.model is not None
     repeats = float(simulated(truth, 3_000).weight @ simulated(truth, 3_000).x)
-    assert days.model.parameters() == pytest.approx(type(weeks.model).stretched(weeks.model.parameters(), 7.0).parameters(), rel=1e-6)
+    assert days.model.parameters() == pytest.approx(
+        type(weeks.model).stretched(weeks.model.parameters(), 7.0).parameters(), rel=1e-6
+    )
     assert weeks.log_likelihood == pytest.approx(days.log_likelihood + repeats * np.log(7.0))
 
 
 @pytest.mark.parametrize(
-    "truth", [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)], ids=lambda t: t.name
+    "truth",
+    [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)],
+    ids=lambda t: t.name,
 )
 def test_a_known_process_is_found_again(truth: Model) -> None:
     """Within four standard errors of the logarithms, and 3 % for orders of one day being one."""
@@ -111,7 +117,7 @@ def test_what_cannot_be_fitted_says_why(name: str, groups: Groups, reason: str) 
     assert fit.reason == reason
     assert fit.reason in fitting.REASONS
     assert fit.model is None
-    assert load_fit(json.loads(json.dumps(save_fit(fit)))) .reason == reason
+    assert load_fit(json.loads(json.dumps(save_fit(fit)))).reason == reason
 
 
 @pytest.mark.parametrize("name", list(MODELS))
@@ -146,7 +152,7 @@ def test_one_customer_of_100_000_orders_does_not_spoil_the_others() -> None:
         assert fit.model is not None
         expected = fit.model.expected(horizon=52.0, x=giant.x, t_x=giant.t_x, age=giant.age)
         assert np.isfinite(expected).all()
-        assert expected[-1] > 50_000
+        assert 30_000 < expected[-1] < 100_100
     assert alone.converged
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from customers.lifecycle.scoring.buying import GammaGamma, fit_spend, load_spend, save_spend
-from customers.lifecycle.scoring.buying import gamma_gamma
+from customers.lifecycle.scoring.buying import GammaGamma, fit_spend, gamma_gamma, load_spend, save_spend
 from tests.customers.lifecycle.scoring.buying import cdnow
 
 CDNOW = GammaGamma(p=6.25, q=3.74, gamma=15.44)

@@ -10,7 +10,11 @@ from customers.lifecycle.scoring.buying.simulation import make_orders
 SPEND = GammaGamma(p=2.0, q=3.7, gamma=15.0)
 
 
-@pytest.mark.parametrize("model", [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model",
+    [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)],
+    ids=lambda m: m.name,
+)
 def test_numbers_and_values_are_those_expected(model: Model) -> None:
     made = make_orders(
         model=model, spend=SPEND, customers=40_000, start=-7 * DAY, joining_days=1e-9, days=280, seed=1, unit_days=7.0
@@ -26,7 +30,9 @@ def test_numbers_and_values_are_those_expected(model: Model) -> None:
 
 def test_the_same_seed_makes_the_same_customers() -> None:
     made = [
-        make_orders(model=BgNbd(0.8, 9.0, 0.8, 2.4), spend=SPEND, customers=50, start=0, joining_days=9, days=90, seed=seed)
+        make_orders(
+            model=BgNbd(0.8, 9.0, 0.8, 2.4), spend=SPEND, customers=50, start=0, joining_days=9, days=90, seed=seed
+        )
         for seed in (1, 1, 2)
     ]
     assert made[0].value.tolist() == made[1].value.tolist() != made[2].value.tolist()

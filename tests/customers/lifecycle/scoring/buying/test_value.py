@@ -43,7 +43,9 @@ def test_value_is_the_discounted_sum_of_twelve_months() -> None:
     assert found.alive[0] == pytest.approx(BG.alive(**one)[0])
 
 
-@pytest.mark.parametrize("model", [BG, MbgNbd(0.5, 6.0, 0.9, 1.6), ParetoNbd(0.55, 10.6, 0.6, 11.7)], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "model", [BG, MbgNbd(0.5, 6.0, 0.9, 1.6), ParetoNbd(0.55, 10.6, 0.6, 11.7)], ids=lambda m: m.name
+)
 def test_customers_of_one_history_differ_by_what_they_spend_only(model: Model) -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
     found = value_customers(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
