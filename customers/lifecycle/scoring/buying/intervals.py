@@ -59,8 +59,8 @@ def predict_intervals(
         counts[:, rows], probability[rows] = both, chance
         if spend:
             spends[:, rows] = spend_intervals(alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, level)
-    low, high, chance = spends if spend else (None, None, None)
-    return Intervals(counts[0], counts[1], probability, low, high, chance)
+    of_spend = tuple(spends) if spend else (None, None, None)
+    return Intervals(counts[0], counts[1], probability, *of_spend)
 
 
 @dataclass(frozen=True, eq=False)

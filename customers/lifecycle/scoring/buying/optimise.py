@@ -14,7 +14,7 @@ WALL = 7.0  # e^7 ≈ 1,100: where the likelihood has gone flat, as with custome
 FARTHEST = 12.0
 STEP = 1e-4  # of the differences of gradients that make the Hessian
 LEAST_CURVATURE = 1e-9  # a customer
-ENOUGH = 1e-3  # log-likelihood that a further step could gain where the search counts as converged
+ENOUGH = 1e-3  # of log-likelihood; the search ends where no direction could gain half of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ def maximise(*, objective: Objective, sample: Objective, n: float, starts: Seque
 
     objective: over all n customers; sample: over a part of them, weighted up to n (or the objective itself). The search on all
     goes on from the sample's optimum in the coordinates that make its Hessian the identity, so that a few steps do.
-    converged: the step that is left, gᵀ H⁻¹ g / 2, would gain less than 0.001.
+    converged: the step that is left, gᵀ H⁻¹ g / 2, would gain less than 0.002.
     """
     iterations = 0
     best, found = -np.inf, np.array(starts[0])
@@ -51,18 +51,18 @@ def maximise(*, objective: Objective, sample: Objective, n: float, starts: Seque
         spread = vectors / np.sqrt(np.maximum(values, LEAST_CURVATURE))
         result = minimize(
             _negative_spread, np.zeros(len(found)), (objective, n, found, spread), "BFGS", jac=True,
-            options={"maxiter": 50, "gtol": 0.1 * np.sqrt(2.0 * ENOUGH / n)},
+            options={"maxiter": 50, "gtol": np.sqrt(ENOUGH / n)},
         )  # fmt: skip
         iterations += int(result.nit)
-        found = np.clip(found + spread @ result.x, -FARTHEST, FARTHEST)
-        _, gradient = _negative(found, objective, n)
-        left = n * float(np.sum((spread.T @ gradient) ** 2)) / 2.0
-        if left < ENOUGH:
+        found = found + spread @ result.x
+        left = n * float(result.jac @ result.jac) / 2.0
+        if left < 2.0 * ENOUGH:
             break
         curvature = _curvature(objective, n, found)
     values, vectors = np.linalg.eigh(curvature)
     covariance = vectors / np.maximum(values, LEAST_CURVATURE) @ vectors.T / n
-    return Optimum(found, objective(found)[0], left < ENOUGH, iterations, covariance)
+    found = np.clip(found, -FARTHEST, FARTHEST)
+    return Optimum(found, objective(found)[0], left < 2.0 * ENOUGH, iterations, covariance)
 
 
 def _negative(theta: Floats, objective: Objective, n: float) -> tuple[float, Floats]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import exprel, gammaln, psi
 
 from customers.lifecycle.scoring.buying.grouped import Groups
-from customers.lifecycle.scoring.buying.kernels import NODES, WEIGHTS, lifetime_sums, lifetime_terms
+from customers.lifecycle.scoring.buying.kernels import FINEST, NODES, WEIGHTS, lifetime_sums, lifetime_terms
 from customers.lifecycle.scoring.buying.process import Floats, Ints, Parameters, as_horizons, check_histories
 from customers.lifecycle.scoring.buying.tails import tails_in_lifetime
 
@@ -69,7 +69,7 @@ class ParetoNbd(Parameters):
 
     def tails_if_alive(self, *, horizon: float, x: int, age: Floats, most: int) -> Floats:
         """(n, most + 1): P(at least k purchases in the horizon | alive) for k from 0; everybody has made x."""
-        return tails_in_lifetime(self.r + x, self.alpha + age, self.s, self.beta + age, horizon, most, NODES, WEIGHTS)
+        return tails_in_lifetime(self.r + x, self.alpha + age, self.s, self.beta + age, horizon, most, NODES[FINEST:], WEIGHTS[FINEST:])
 
     def _terms(self, x: Ints, t_x: Floats, age: Floats) -> tuple[Floats, Floats]:
         check_histories(x, t_x, age)
