@@ -361,6 +361,10 @@ MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 
+# what a customer is worth: the share of an order's value that stays with the shop, and the discount of money a month away.
+VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
+VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
+
 # about how long one training takes, and what memory it may use beside the program itself
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)

@@ -1,10 +1,10 @@
-"""Whole numbers between PostgreSQL and NumPy by binary COPY: millions of rows without a Python object for each.
+"""Numbers between PostgreSQL and NumPy by binary COPY: millions of rows without a Python object for each.
 
-Every column is a bigint that is never null; moments travel as microseconds since 1970, codes stand for texts.
+Every column is a bigint or a double precision that is never null; moments travel as microseconds since 1970, codes stand for texts.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ TRAILER = b"\xff\xff"
 BLOCK = 100_000
 
 type Columns = dict[str, npt.NDArray[np.int64]]
+type Numbers = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
 
 
-def _row_type(names: Sequence[str]) -> np.dtype[Any]:
-    """A row as COPY writes it: how many fields, then each field's length and value."""
+def _row_type(names: Sequence[str], kinds: Sequence[str] = ()) -> np.dtype[Any]:
+    """A row as COPY writes it: how many fields, then each field's length and value. kinds: i for a bigint, f for a double."""
     fields: list[tuple[str, str]] = [("fields", ">i2")]
-    for name in names:
-        fields += [(f"{name}_length", ">i4"), (name, ">i8")]
+    for name, kind in zip(names, kinds or "i" * len(names), strict=True):
+        fields += [(f"{name}_length", ">i4"), (name, f">{kind}8")]
     return np.dtype(fields)
 
 
@@ -42,9 +43,9 @@ def read_integers(query: sql.Composable, names: Sequence[str]) -> Columns:
     return {name: rows[name].astype(np.int64) for name in names}
 
 
-def write_integers(table: str, columns: Columns) -> None:
-    """Appends the columns to a table that has them as bigints."""
-    row = _row_type(list(columns))
+def write_numbers(table: str, columns: Numbers) -> None:
+    """Appends the columns to a table that has whole numbers as bigints and others as double precision."""
+    row = _row_type(list(columns), [kind_of(values) for values in columns.values()])
     total = len(next(iter(columns.values())))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -59,3 +60,7 @@ def write_integers(table: str, columns: Columns) -> None:
                 rows[name] = values[low : low + BLOCK]
             copy.write(rows.tobytes())
         copy.write(TRAILER)
+
+
+def kind_of(values: npt.NDArray[Any]) -> str:
+    return "f" if values.dtype.kind == "f" else "i"

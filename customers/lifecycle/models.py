@@ -187,6 +187,33 @@ class CustomerProfile(models.Model):
     f = models.PositiveSmallIntegerField("F", null=True, blank=True)
     m = models.PositiveSmallIntegerField("M", null=True, blank=True)
     rfm_group = models.CharField(_("RFM group"), max_length=30, choices=RfmGroup, blank=True)
+    p_alive = models.FloatField(
+        _("probability to be still a customer"), null=True, blank=True, help_text=_("As of the last refresh.")
+    )
+    expected_orders = models.FloatField(
+        _("expected orders"), null=True, blank=True, help_text=_("Days with an order in the coming twelve months.")
+    )
+    expected_orders_low = models.PositiveIntegerField(_("expected orders at least"), null=True, blank=True)
+    expected_orders_high = models.PositiveIntegerField(_("expected orders at most"), null=True, blank=True)
+    expected_order_value = models.DecimalField(
+        _("expected order value"), max_digits=14, decimal_places=2, null=True, blank=True
+    )
+    value = models.DecimalField(
+        _("value"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("Of the coming twelve months, times the margin and discounted."),
+    )
+    spend_low = models.DecimalField(_("spends at least"), max_digits=14, decimal_places=2, null=True, blank=True)
+    spend_high = models.DecimalField(_("spends at most"), max_digits=14, decimal_places=2, null=True, blank=True)
+    interval_probability = models.FloatField(
+        _("probability of the interval"),
+        null=True,
+        blank=True,
+        help_text=_("That the spend of the coming twelve months is within it."),
+    )
     stage = models.CharField(_("stage"), max_length=20, choices=Stage, default=Stage.VISITOR)
     stage_since = models.DateTimeField(_("in this stage since"), null=True, blank=True)
     next_flip_at = models.DateTimeField(
@@ -202,6 +229,7 @@ class CustomerProfile(models.Model):
             models.Index(fields=["stage"], name="lifecycle_profile_stage"),
             models.Index(fields=["next_flip_at"], name="lifecycle_profile_flip"),
             models.Index(fields=["r", "f"], name="lifecycle_profile_rf"),
+            models.Index(fields=["value"], name="lifecycle_profile_value"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(stage__in=Stage.values), name="lifecycle_profile_stage_known"),
@@ -209,6 +237,9 @@ class CustomerProfile(models.Model):
                 condition=Q(r__isnull=True, f__isnull=True, m__isnull=True)
                 | Q(r__range=(1, 5), f__range=(1, 5), m__range=(1, 5)),
                 name="lifecycle_profile_rfm_1_to_5",
+            ),
+            models.CheckConstraint(
+                condition=Q(p_alive__isnull=True) | Q(p_alive__range=(0, 1)), name="lifecycle_profile_p_alive"
             ),
         ]
 
@@ -253,6 +284,40 @@ class StageTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_stage or '–'} → {self.to_stage}"
+
+
+class ScoreModel(models.Model):
+    """What a refresh computed scores with: the card of a model, with how well it had foretold what was held out."""
+
+    class Kind(models.TextChoices):
+        BUYING = "buying", _("buying process")
+        SPEND = "spend", _("spend an order")
+
+    class Reason(models.TextChoices):
+        """Why there is none."""
+
+        NO_CUSTOMERS = "no_customers", _("nobody has ordered yet")
+        NO_TIME = "no_time", _("all orders are of one day")
+        NO_REPEATS = "no_repeats", _("nobody has ordered on two days")
+        FEW_REPEAT_BUYERS = "few_repeat_buyers", _("fewer than 30 customers have ordered on two days")
+        NO_PAID_REPEATS = "no_paid_repeats", _("no order after the first cost anything")
+        FEW_PAID_REPEATS = "few_paid_repeats", _("fewer than 30 customers have paid for an order after their first")
+
+    run = models.ForeignKey(LifecycleRun, models.CASCADE, related_name="score_models", verbose_name=_("lifecycle run"))
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    algorithm = models.CharField(_("algorithm"), max_length=40, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    figures = models.JSONField(_("figures"), default=dict, blank=True)
+    reason = models.CharField(_("why there is none"), max_length=40, choices=Reason, blank=True)
+
+    class Meta:
+        verbose_name = _("score model")
+        verbose_name_plural = _("score models")
+        ordering = ["-run_id", "kind"]
+        constraints = [models.UniqueConstraint(fields=["run", "kind"], name="lifecycle_score_model_once")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.algorithm or '–'}"
 
 
 class SeenSession(models.Model):

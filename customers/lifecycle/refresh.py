@@ -18,16 +18,17 @@ from customers.lifecycle.features import compute_counters
 from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
 from customers.lifecycle.live import recount_due
 from customers.lifecycle.locking import nobody_else_writes
-from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage, StageRules
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
+from customers.lifecycle.valuing import value_everybody
 from customers.lifecycle.writing import write_profiles, write_stages, write_transitions
 from customers.warehouse.snapshot import snapshot
 
 LOCK = "refresh_profiles"
 DIED = "The process ended before the run did."
-STEPS = 6
+STEPS = 7
 
 
 def refresh_profiles(
@@ -97,12 +98,15 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
     progress(2, STEPS)
     scored, rfm = _scores(histories)
-    compute_counters(as_of=as_of)
+    valuation = value_everybody(histories=histories, as_of=as_of, run=run)
     progress(3, STEPS)
-    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, as_of=as_of)
+    compute_counters(as_of=as_of)
     progress(4, STEPS)
-    run.transitions, removed = write_transitions(stories=stories)
+    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, valuation=valuation, as_of=as_of)
+    ScoreModel.objects.bulk_create(valuation.models)
     progress(5, STEPS)
+    run.transitions, removed = write_transitions(stories=stories)
+    progress(6, STEPS)
     run.customers = len(histories.customer)
     run.counts = _counts()
     run.quality = _quality(histories, scored) | {"transitions_removed": removed}

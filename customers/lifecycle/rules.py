@@ -11,6 +11,7 @@ from django.db.models import Max
 
 from customers.lifecycle.histories import microseconds, orders_of, revenue_of
 from customers.lifecycle.models import StageRules
+from customers.lifecycle.scoring.buying import MbgNbd, fit_process, group_histories, summarise_purchases
 from customers.lifecycle.scoring.gaps import GapQuantiles, measure_category_gaps, measure_gaps
 from customers.lifecycle.scoring.stages import AliveRule, Histories, Thresholds
 
@@ -80,6 +81,7 @@ def measure_rules(*, histories: Histories, as_of: datetime) -> tuple[StageRules,
         "dormant_gap_days": quantiles.dormant_gap_days,
         "loyal_revenue": _loyal_revenue(histories, share),
         "category_gaps": category_gaps_of(histories),
+        "buying": buying_of(histories, as_of),
     }
     if current and all(getattr(current, name) == value for name, value in values.items()):
         return current, quantiles
@@ -104,6 +106,17 @@ def category_gaps_of(histories: Histories) -> dict[str, list[float]]:
         histories.categories[code]: [quantiles.active_gap_days, quantiles.dormant_gap_days]
         for code, quantiles in found.items()
     }
+
+
+def buying_of(histories: Histories, as_of: datetime) -> dict[str, Any]:
+    """Parameters of an MBG/NBD in days, which knows that somebody of one order may be gone; empty where too little is known."""
+    rows, at = orders_of(histories)
+    purchases = summarise_purchases(customer=rows, at=at, value=np.zeros(len(at)), as_of=microseconds(as_of))
+    fit = fit_process(name=MbgNbd.name, groups=group_histories(histories=purchases))
+    if fit.model is None:
+        return {}
+    told = fit.model.to_dict()
+    return {"model": told.pop("name"), **told}
 
 
 def put_in_force(**values: Any) -> StageRules:

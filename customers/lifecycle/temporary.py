@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import connection
 from psycopg import sql
 
-from customers.lifecycle.binary_copy import Columns, write_integers
+from customers.lifecycle.binary_copy import Numbers, kind_of, write_numbers
 
 
 def make_temporary(table: str, query: sql.Composable) -> None:
@@ -14,11 +14,16 @@ def make_temporary(table: str, query: sql.Composable) -> None:
     _analyze(table)
 
 
-def fill_temporary(table: str, columns: Columns) -> None:
-    """The columns, all of them bigints."""
-    names: Sequence[sql.Composable] = [sql.SQL("{} bigint").format(sql.Identifier(name)) for name in columns]
+TYPES = {"i": sql.SQL("bigint"), "f": sql.SQL("double precision")}
+
+
+def fill_temporary(table: str, columns: Numbers) -> None:
+    """The columns: bigints of whole numbers, double precision of others."""
+    names: Sequence[sql.Composable] = [
+        sql.SQL("{} {}").format(sql.Identifier(name), TYPES[kind_of(values)]) for name, values in columns.items()
+    ]
     _create(table, sql.SQL("({}) ON COMMIT DROP").format(sql.SQL(", ").join(names)))
-    write_integers(table, columns)
+    write_numbers(table, columns)
     _analyze(table)
 
 

@@ -13,20 +13,22 @@ from customers.lifecycle.scoring.kernels import NEVER
 from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, make_temporary
+from customers.lifecycle.valuing import Valuation
 
 PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
         customer_id, first_order_at, last_order_at, orders, returns, units, revenue, discounts, average_order_value,
         average_gap_days, events, sessions, last_event_at, favourite_categories, favourite_brands, favourite_hours,
-        r, f, m, rfm_group, stage, stage_since, next_flip_at, computed_at
+        r, f, m, rfm_group, {values}, stage, stage_since, next_flip_at, computed_at
     )
     SELECT s.customer_id, c.first_order_at, c.last_order_at, c.orders, c.returns, c.units, c.revenue, c.discounts,
            c.average_order_value, c.average_gap_days, c.events, c.sessions, c.last_event_at,
            COALESCE(k.favourites, '[]'), COALESCE(b.favourites, '[]'), COALESCE(h.favourites, '[]'),
-           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {stages}[s.stage + 1], {since}, {next_flip}, {as_of}
+           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}
     FROM lifecycle_stages s
     JOIN lifecycle_counters c USING (customer_id)
     LEFT JOIN lifecycle_scores x USING (customer_id)
+    LEFT JOIN lifecycle_values v USING (customer_id)
     LEFT JOIN lifecycle_categories k USING (customer_id)
     LEFT JOIN lifecycle_brands b USING (customer_id)
     LEFT JOIN lifecycle_hours h USING (customer_id)
@@ -37,7 +39,7 @@ PROFILES = sql.SQL("""
         events = excluded.events, sessions = excluded.sessions, last_event_at = excluded.last_event_at,
         favourite_categories = excluded.favourite_categories, favourite_brands = excluded.favourite_brands,
         favourite_hours = excluded.favourite_hours, r = excluded.r, f = excluded.f, m = excluded.m,
-        rfm_group = excluded.rfm_group, stage = excluded.stage, stage_since = excluded.stage_since,
+        rfm_group = excluded.rfm_group, {excluded}, stage = excluded.stage, stage_since = excluded.stage_since,
         next_flip_at = excluded.next_flip_at, computed_at = excluded.computed_at
 """)
 
@@ -96,7 +98,13 @@ NEWLY_TOLD = sql.SQL("""
 
 
 def write_profiles(
-    *, histories: Histories, stories: Stories, scored: npt.NDArray[np.int64], rfm: Rfm, as_of: datetime
+    *,
+    histories: Histories,
+    stories: Stories,
+    scored: npt.NDArray[np.int64],
+    rfm: Rfm,
+    valuation: Valuation,
+    as_of: datetime,
 ) -> None:
     """One row for everyone in ``histories`` and for nobody else.
 
@@ -105,7 +113,15 @@ def write_profiles(
     fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
     scores = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
     fill_temporary("lifecycle_scores", scores)
+    fill_temporary("lifecycle_values", {"customer_id": valuation.customer, **valuation.scores})
     parts = {
+        "values": sql.SQL(", ").join(map(sql.Identifier, valuation.scores)),
+        "scores": sql.SQL(", ").join(
+            sql.SQL("NULLIF(v.{}, 'NaN')").format(sql.Identifier(name)) for name in valuation.scores
+        ),
+        "excluded": sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in valuation.scores
+        ),
         "stages": _texts(STAGES),
         "groups": _texts(GROUPS),
         "since": _moment("s.since"),

@@ -198,7 +198,8 @@ class _Order:
     ) -> tuple[list[Hit], bool]:
         """The hits from ``offset`` on, and whether more come after them. Pinned products stand at their places of the whole list."""
         n = self.request.n
-        pinned = self.pinned(allowed) if self.request.sort == Sort.RELEVANCE and how_all != POPULAR else {}
+        wanted = self.request.sort == Sort.RELEVANCE and how_all != POPULAR
+        pinned = self.pinned(allowed, candidates.rows) if wanted else {}
         if pinned:
             candidates = candidates.subset(~np.isin(candidates.rows, list(pinned.values())))
         shelf_rows = self.snapshot.shelf_rows(candidates.rows)
@@ -260,15 +261,13 @@ class _Order:
             candidates.rows
         )
 
-    def pinned(self, allowed: Flags) -> dict[int, int]:
-        """Position (from 0) → row of texts, of what the merchandiser pins and the customer's filters leave."""
+    def pinned(self, allowed: Flags, found: Rows) -> dict[int, int]:
+        """Position (from 0) → row of texts, of what the merchandiser pins, the customer's filters leave and the words find."""
         if self.rules is None or not self.rules.pins:
             return {}
         here = self.snapshot.here
-        found = {
-            position - 1: int(here[row]) for position, row in self.rules.pins if row < len(here) and here[row] >= 0
-        }
-        return {position: row for position, row in found.items() if allowed[row]}
+        pins = {position - 1: int(here[row]) for position, row in self.rules.pins if row < len(here) and here[row] >= 0}
+        return {position: row for position, row in pins.items() if allowed[row] and row in found}
 
 
 def how_matched(tier: int, matches: Matches | None) -> str:

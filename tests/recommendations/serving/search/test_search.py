@@ -214,11 +214,13 @@ def test_what_the_merchandiser_says_holds(searching: Searcher) -> None:
 
 def test_pinned_products_stand_at_their_places_on_every_page(searching: Searcher) -> None:
     shelf = searching.current(now=NOON).shelf
-    rules = SaidRules(pins=[(2, shelf.row_of("p1")), (1, shelf.row_of("k4"))])
     plain = ids(find(searching, "kettle"))
+    rules = SaidRules(pins=[(2, shelf.row_of(plain[2])), (1, shelf.row_of("k4")), (3, shelf.row_of("p1"))])
     found = find(searching, "kettle", around={"rules": rules})
-    assert ids(found) == [plain[0], "p1", *plain[1:]], "what is sold out is not pinned"
-    assert [hit.pinned for hit in found.hits] == [False, True, False, False]
+    assert ids(found) == [plain[0], plain[2], plain[1]], "what is sold out or no kettle is not pinned"
+    assert [hit.pinned for hit in found.hits] == [False, True, False]
+    everything = find(searching, "", around={"rules": rules})
+    assert (ids(everything)[1], ids(everything)[2]) == (plain[2], "p1")
     pages = [find(searching, "kettle", n=2, around={"rules": rules})]
     pages.append(find(searching, "kettle", n=2, around={"rules": rules}, cursor=pages[0].next_cursor or ""))
     assert [product for page in pages for product in ids(page)] == ids(found)

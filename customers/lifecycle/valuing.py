@@ -1,0 +1,188 @@
+"""What everybody will order and be worth in the coming twelve months, by the buying process that foretells this shop best."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+from customers.lifecycle.histories import microseconds
+from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.scoring.buying import (
+    Choice,
+    Fit,
+    Groups,
+    SpendFit,
+    choose_process,
+    compare_by_frequency,
+    compare_repeats,
+    compare_weeks,
+    fit_process,
+    fit_spend,
+    group_histories,
+    save_fit,
+    save_spend,
+    summarise_purchases,
+    value_customers,
+)
+from customers.lifecycle.scoring.stages import Histories
+
+type Ints = npt.NDArray[np.int64]
+type Floats = npt.NDArray[np.float64]
+
+FALLBACK = "mbg_nbd"  # where nothing can be held out: it knows that somebody of one order may be gone
+COLUMNS = (
+    "p_alive",
+    "expected_orders",
+    "expected_orders_low",
+    "expected_orders_high",
+    "expected_order_value",
+    "value",
+    "spend_low",
+    "spend_high",
+    "interval_probability",
+)
+
+# whose orders are not all in the shop's main currency: their amounts can't be added up
+OTHER_CURRENCIES = sql.SQL("""
+    SELECT DISTINCT customer_id FROM orders_order
+    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of} AND currency <> (
+        SELECT currency FROM orders_order
+        WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}
+        GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
+    )
+""")
+
+
+@dataclass(frozen=True, eq=False)
+class Valuation:
+    """Scores of the n customers who ordered, by the name of the profile's column, shape (n,), NaN where one cannot be had.
+
+    customer: their ids. models: the cards, unsaved.
+    """
+
+    customer: Ints
+    scores: dict[str, Floats]
+    models: list[ScoreModel] = field(default_factory=list)
+
+
+def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun | None = None) -> Valuation:
+    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment."""
+    rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))[histories.is_order]
+    customer = histories.customer[rows]
+    at, value = histories.at[histories.is_order], histories.amount[histories.is_order] / 100
+    moment = microseconds(as_of)
+    choice = choose_process(customer=customer, at=at, value=value, as_of=moment)
+    purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=moment)
+    groups = group_histories(histories=purchases)
+    fit = fit_process(name=choice.name or FALLBACK, groups=groups)
+    one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
+    spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
+    scores = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
+    if fit.model is not None:
+        found = value_customers(
+            model=fit.model,
+            spend=spend.model,
+            histories=purchases,
+            groups=groups,
+            margin=settings.VALUE_MARGIN,
+            monthly_discount=settings.VALUE_MONTHLY_DISCOUNT,
+        )
+        scores |= {
+            "p_alive": np.clip(found.alive, 0.0, 1.0),
+            "expected_orders": found.purchases,
+            "expected_orders_low": found.purchases_low.astype(np.float64),
+            "expected_orders_high": found.purchases_high.astype(np.float64),
+        }
+        money = {
+            "expected_order_value": found.mean_spend,
+            "value": found.value,
+            "spend_low": found.spend_low,
+            "spend_high": found.spend_high,
+            "interval_probability": found.spend_probability,
+        }
+        scores |= {name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None}
+    models = [
+        ScoreModel(
+            run=run,
+            kind=ScoreModel.Kind.BUYING,
+            algorithm=fit.model.name if fit.model is not None else "",
+            parameters=save_fit(fit),
+            figures=buying_figures(choice, fit, groups, customer=customer, at=at, as_of=moment),
+            reason=fit.reason or "",
+        ),
+        ScoreModel(
+            run=run,
+            kind=ScoreModel.Kind.SPEND,
+            algorithm=spend.model.name if spend.model is not None else "",
+            parameters=save_spend(spend),
+            figures=spend_figures(spend, several=int((~one_currency).sum())),
+            reason=spend.reason or "",
+        ),
+    ]
+    return Valuation(purchases.customer, scores, models)
+
+
+def several_currencies(as_of: datetime) -> Ints:
+    """Ids of customers with orders in another currency than the shop's most frequent one."""
+    with connection.cursor() as cursor:
+        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of)))
+        return np.array([customer for (customer,) in cursor.fetchall()], np.int64)
+
+
+def buying_figures(choice: Choice, fit: Fit, groups: Groups, *, customer: Ints, at: Ints, as_of: int) -> dict[str, Any]:
+    """How each process did on what was held out, and the figures of the one that serves, to draw."""
+    figures: dict[str, Any] = {
+        "cut": choice.cut,
+        "days": choice.days,
+        "held_out": {
+            name: {
+                "log_likelihood": result.log_likelihood,
+                "mae": result.errors.mae,
+                "bias": result.errors.bias,
+                "correlation": result.errors.correlation,
+                "total_ratio": result.errors.total_ratio,
+                "held": result.held,
+            }
+            for name, result in choice.results.items()
+        },
+        "reasons": choice.reasons,
+    }
+    if choice.name is None or fit.model is None:
+        return figures
+    best = choice.results[choice.name]
+    drawn = {
+        "by_frequency": compare_by_frequency(x=choice.before.x, happened=choice.happened, expected=best.expected),
+        "repeats": compare_repeats(model=fit.model, groups=groups),
+    }
+    if best.fit.model is not None:
+        drawn["weeks"] = compare_weeks(
+            model=best.fit.model, unit_days=best.fit.unit_days, customer=customer, at=at, cut=choice.cut, as_of=as_of
+        )
+    return figures | {
+        name: {
+            "at": one.at.tolist(),
+            "actual": one.actual.tolist(),
+            "expected": one.expected.tolist(),
+            "customers": one.customers.tolist(),
+        }
+        for name, one in drawn.items()
+    }
+
+
+def spend_figures(spend: SpendFit, *, several: int) -> dict[str, Any]:
+    """several: customers who are left out because of their currencies."""
+    return {
+        "buyers": spend.buyers,
+        "log_likelihood": spend.log_likelihood,
+        "correlation": spend.correlation,
+        "rank_correlation": spend.rank_correlation,
+        "warnings": list(spend.warnings),
+        "several_currencies": several,
+        "margin": settings.VALUE_MARGIN,
+        "monthly_discount": settings.VALUE_MONTHLY_DISCOUNT,
+    }
