@@ -260,7 +260,7 @@ def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[s
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
             return None, f"lifetimes did not run: {reason}"
-        peer = json.loads(done.stdout)
+        peer = json.loads(done.stdout.splitlines()[-1])  # it prints remarks of its own
         groups = group_histories(histories=before, unit_days=arguments.unit_days)
         for name, figures in peer.items():
             if "error" not in figures:

@@ -45,6 +45,14 @@ class Fit:
     iterations: int = 0
     covariance: Floats | None = None
 
+    def model_for(self, groups: Groups) -> Model:
+        """Errors: ValueError where there is no model, or groups are in another unit of time."""
+        if self.model is None:
+            raise ValueError(f"there is no model: {self.reason}")
+        if groups.unit_days != self.unit_days:
+            raise ValueError(f"groups must be in units of {self.unit_days} days like the fit, got {groups.unit_days}")
+        return self.model
+
 
 def fit_process(*, name: str, groups: Groups, fewest_repeat_buyers: int = FEWEST_REPEAT_BUYERS) -> Fit:
     """Maximum likelihood of the model `name` of MODELS.

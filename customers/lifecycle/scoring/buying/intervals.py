@@ -45,11 +45,21 @@ class Intervals:
 
 
 def predict_intervals(
-    *, model: Model, spend: GammaGamma | None, groups: Groups, horizon: float, level: float = LEVEL
+    *,
+    model: Model,
+    spend: GammaGamma | None,
+    groups: Groups,
+    horizon: float,
+    level: float = LEVEL,
+    alive: Floats | None = None,
 ) -> Intervals:
-    """horizon: from T, in the unit of the groups and the model. Errors: ValueError for a level outside (0, 1) or no horizon."""
+    """horizon: from T, in the unit of the groups and the model; alive: shape (g,), the model's, where it is known already.
+
+    Errors: ValueError for a level outside (0, 1) or no horizon.
+    """
     _check(horizon, level)
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    if alive is None:
+        alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     g = len(alive)
     counts = np.zeros((2, g), np.int64)
     probability = np.ones(g)

@@ -70,7 +70,9 @@ def value_customers(
     discounted = np.maximum(np.diff(until, axis=1, prepend=0.0), 0.0) @ weights
     alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     row = groups.row
-    found = predict_intervals(model=model, spend=spend, groups=groups, horizon=float(horizons[-1]), level=level)
+    found = predict_intervals(
+        model=model, spend=spend, groups=groups, horizon=float(horizons[-1]), level=level, alive=alive
+    )
     mean_spend = value = low = high = probability = None
     if spend and found.spend_low is not None and found.spend_high is not None and found.spend_probability is not None:
         mean_spend = spend.mean_spend(x=histories.x, mean_value=histories.mean_value)

@@ -156,6 +156,35 @@ def test_one_customer_of_100_000_orders_does_not_spoil_the_others() -> None:
     assert alone.converged
 
 
+@pytest.mark.parametrize("name", list(MODELS))
+def test_any_small_shop_gets_finite_answers(name: str) -> None:
+    draws = np.random.default_rng(8)
+    for _ in range(12):
+        n = int(draws.integers(1, 40))
+        age = draws.integers(0, int(draws.choice([2, 30, 4_000])), n) + 1
+        last = (age * draws.random(n)).astype(np.int64)
+        x = np.minimum(draws.geometric(draws.choice([0.02, 0.5, 0.95]), n) - 1, last)
+        last[x == 0] = 0
+        groups = group_histories(histories=Histories(np.arange(n), x, last, age, np.ones(n)))
+        fit = fit_process(name=name, groups=groups, fewest_repeat_buyers=1)
+        if not x.any():
+            assert fit.reason == "no_repeats"
+            continue
+        model = fit.model_for(groups)
+        assert np.isfinite(model.log_likelihood(x=groups.x, t_x=groups.t_x, age=groups.age)).all()
+        assert np.isfinite(model.expected(horizon=365.0, x=groups.x, t_x=groups.t_x, age=groups.age)).all()
+
+
+def test_a_model_is_not_asked_in_another_unit_of_time() -> None:
+    groups = alike(3, 80, 90, 400)
+    fit = fit_process(name="bg_nbd", groups=groups)
+    assert fit.model_for(groups) == fit.model
+    with pytest.raises(ValueError, match=r"units of 1\.0 days like the fit, got 7\.0"):
+        fit.model_for(groups.scaled(7.0))
+    with pytest.raises(ValueError, match="no model: no_time"):
+        fit_process(name="bg_nbd", groups=alike(0, 0, 0, 5)).model_for(groups)
+
+
 def test_fits_come_back_from_json() -> None:
     fit = fit_process(name="mbg_nbd", groups=simulated(MbgNbd(0.8, 9.0, 0.8, 2.4), 500))
     back = load_fit(json.loads(json.dumps(save_fit(fit))))
