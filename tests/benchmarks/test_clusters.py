@@ -15,7 +15,9 @@ def test_a_few_customers_are_clustered_by_us_and_by_scikit_learn(
     monkeypatch.setattr(sys, "argv", ["benchmark", "--customers", "3000"])
     clusters.main()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert {"seconds", "assign_s", "peak_mb", "silhouette", "stability", "ratio", "sklearn_seconds", "notes"} <= set(line)
+    assert {"seconds", "assign_s", "peak_mb", "silhouette", "stability", "ratio", "sklearn_seconds", "notes"} <= set(
+        line
+    )
     assert 3 <= line["k"] <= 10
     assert line["inertia_ratio"] == pytest.approx(1.0, abs=0.02)
     assert line["kept_names"] > 0.9

@@ -40,7 +40,11 @@ def test_half_of_a_regular_shop_s_orders_come_when_they_were_foreseen(
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["online_retail_customers"] == 300
     assert line["online_retail_coverage50"] == pytest.approx(0.5, abs=0.1)
-    assert line["online_retail_coverage50_low"] <= line["online_retail_coverage50"] <= line["online_retail_coverage50_high"]
+    assert (
+        line["online_retail_coverage50_low"]
+        <= line["online_retail_coverage50"]
+        <= line["online_retail_coverage50_high"]
+    )
     assert line["online_retail_width_days"] < 14
     assert line["online_retail_window_returned"] > 0.95
     assert {"online_retail_validation_coverage50", "online_retail_shop_coverage50", "peak_mb"} <= set(line)

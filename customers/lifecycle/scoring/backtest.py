@@ -75,7 +75,11 @@ def backtest_probabilities(*, probability: Floats, happened: Flags) -> Backtest:
     observed = happened.astype(np.float64)
     share, expected = float(observed.mean()), float(probability.mean())
     low, high = wilson(int(happened.sum()), n)
-    ratio = Figure(share / expected, low / expected, high / expected) if expected > 0 else Figure(None, reason="nothing_expected")
+    ratio = (
+        Figure(share / expected, low / expected, high / expected)
+        if expected > 0
+        else Figure(None, reason="nothing_expected")
+    )
     return Backtest(
         n,
         _mean((probability - observed) ** 2),

@@ -145,7 +145,7 @@ def _require(facts: Facts, n_customers: int, n_codes: int) -> None:
 
 def _cells(facts: Facts, as_of: float, half_life_days: float, n_customers: int, n_codes: int) -> _Cells:
     known = (facts.at < as_of) & (facts.code >= 0) & (facts.weight > 0)
-    customer, code, at, weight = (a[known] for a in (facts.customer, facts.code, facts.at, facts.weight))
+    customer, code, at, weight = facts.customer[known], facts.code[known], facts.at[known], facts.weight[known]
     latest = np.full(n_customers, -np.inf)
     np.maximum.at(latest, customer, at)
     aged = weight * np.exp2((at - latest[customer]) / half_life_days)

@@ -1,45 +1,20 @@
 """Between which two days each customer's next order is to be expected, or why no date can be given."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import log_ndtr, ndtri_exp
 
-from customers.lifecycle.scoring.repurchase import (
-    LEAST_VARIANCE,
-    TINY_DAYS,
-    Expected,
-    Floats,
-    Ints,
-    Repurchase,
-    Rhythms,
-    expected_gaps,
-    learn_repurchase,
-    measure_rhythms,
-)
+from customers.lifecycle.scoring.order_rhythm import OrderRhythm, learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.repurchase import TINY_DAYS, Floats, Ints, Rhythms, measure_rhythms
 
-REASONS: tuple[str, ...] = ("", "never_ordered", "long_overdue", "left")
-WINDOW, NEVER_ORDERED, LONG_OVERDUE, LEFT = range(4)
+REASONS: tuple[str, ...] = ("", "never_ordered", "long_overdue", "left", "too_uncertain")
+WINDOW, NEVER_ORDERED, LONG_OVERDUE, LEFT, TOO_UNCERTAIN = range(5)
 
-CATEGORY_SHRINKAGE = 20.0  # gaps of the shop that a category's own are mixed with
-LEAST_SHRINKAGE, MOST_SHRINKAGE = 0.25, 50.0
-FEWEST_REPEATED = 30  # gaps beyond the first of a customer, below it people are taken to differ as much as their own gaps do
-OWN_SPREAD_FROM = 8.0  # gaps: how many of the usual spread a customer's own is mixed with
-LONGEST_DAYS = 36_500.0
+FARTHEST_DAYS = 36_500.0
+WIDEST_DAYS = 365.0
 OVERDUE = 0.95
 ALIVE = 0.2  # lifecycle.md: P(alive) below it is churned
-
-
-@dataclass(frozen=True, eq=False)
-class OrderRhythm:
-    """What is usual in g categories and the last, (g + 1)th, for customers without one.
-
-    usual: mean and variance of log gaps, the variance being that of one customer's gaps; and the share of orders followed by another.
-    shrinkage: how many of a customer's gaps weigh as much as their category: variance within customers / variance between them.
-    """
-
-    usual: Repurchase
-    shrinkage: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,32 +30,6 @@ class NextOrders:
     latest: Ints
     alive: Floats
     reason: Ints
-
-
-def learn_order_rhythm(*, rhythms: Rhythms, category: Ints, n_categories: int) -> OrderRhythm:
-    """What is usual, from the gaps of all customers. category: shape (k,), of each customer of the rhythms, −1 for none.
-
-    The shop's mean pulls each category's (as `learn_repurchase`), the category's each customer's by λ = W/B: W = Σ (ln gap − own
-    mean)² / Σ (n − 1) within customers, B = (Σ n · (own mean − category's)² − K · W) / N between K customers with N gaps.
-    Source: one-way random effects, Searle, Casella & McCulloch, Variance Components, 1992, ch. 3; λ is the weight of the BLUP.
-    """
-    place = np.where(category >= 0, category, n_categories)
-    if len(place) and int(place.max()) > n_categories:
-        raise ValueError(f"category must be below {n_categories}, got {int(place.max())}")
-    usual = learn_repurchase(
-        rhythms=rhythms, product=place, n_products=n_categories + 1, shrinkage=CATEGORY_SHRINKAGE
-    )
-    repeated = rhythms.gaps > 0
-    gaps, logs, squares = rhythms.gaps[repeated], rhythms.log_gaps[repeated], rhythms.log_gap_squares[repeated]
-    freedom = float((gaps - 1).sum())
-    if freedom < FEWEST_REPEATED:
-        return OrderRhythm(replace(usual, variance=np.maximum(usual.variance / 2, LEAST_VARIANCE)), 1.0)
-    own = logs / gaps
-    within = max(float(np.maximum(squares - gaps * own**2, 0.0).sum()) / freedom, LEAST_VARIANCE)
-    apart = float((gaps * (own - usual.mean[place[repeated]]) ** 2).sum())
-    between = (apart - len(gaps) * within) / float(gaps.sum())
-    shrinkage = MOST_SHRINKAGE if between <= within / MOST_SHRINKAGE else max(within / between, LEAST_SHRINKAGE)
-    return OrderRhythm(replace(usual, variance=np.full(n_categories + 1, within)), shrinkage)
 
 
 def next_orders(
@@ -109,14 +58,13 @@ def next_orders(
     return everyone
 
 
-def windows(
-    *, rhythms: Rhythms, category: Ints, rhythm: OrderRhythm, as_of: float, level: float = 0.5
-) -> NextOrders:
+def windows(*, rhythms: Rhythms, category: Ints, rhythm: OrderRhythm, as_of: float, level: float = 0.5) -> NextOrders:
     """The windows of the k customers of the rhythms that hold the next order with probability `level`, if there is one.
 
     With S = 1 − F of the customer's log-normal gaps and t days since the last order, the q quantile g of the gap solves
     S(g) = (1 − q) · S(t). alive = p·S(t) / (1 − p·F(t)). "left": alive < 0.2; "long_overdue": F(t) > 0.95, longer than 19 of
-    20 gaps, so that any date would be a guess. Sources: as `repurchase_probability`.
+    20 gaps, so that any date would be a guess; "too_uncertain": a window wider than a year. Sources: as `repurchase_probability`.
+    Errors: ValueError for a level outside 0…1 or a category out of range.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level}")
@@ -125,25 +73,25 @@ def windows(
     log_survival = log_ndtr(-waited)
     survival = np.exp(log_survival)
     alive = gap.again * survival / (1.0 - gap.again * (1.0 - survival))
-    reason = np.where(alive < ALIVE, LEFT, np.where(survival < 1.0 - OVERDUE, LONG_OVERDUE, WINDOW))
-    last_day = np.floor(as_of - rhythms.since)
-    today = np.floor(as_of)
+    last_day, today = np.floor(as_of - rhythms.since), np.floor(as_of)
 
-    def day(share: float) -> Ints:
+    def gap_of(share: float) -> Floats:
         length = gap.mean - gap.spread * ndtri_exp(log_survival + np.log1p(-share))
-        after = np.rint(np.exp(np.minimum(length, np.log(LONGEST_DAYS))))
-        found: Ints = np.where(reason == WINDOW, np.maximum(last_day + after, today), -1).astype(np.int64)
+        found: Floats = np.exp(np.minimum(length, np.log(FARTHEST_DAYS)))
         return found
 
-    return NextOrders(day(0.5 - level / 2), day(0.5), day(0.5 + level / 2), alive, reason.astype(np.int64))
+    # whole days hold a half more at each end, so they are counted from within; a window of less than a day is the likeliest one
+    early, middle, late = np.ceil(gap_of(0.5 - level / 2)), np.rint(gap_of(0.5)), np.floor(gap_of(0.5 + level / 2))
+    earliest, likeliest, latest = (
+        np.maximum(last_day + np.where(early > late, middle, length), today) for length in (early, middle, late)
+    )
+    reason = np.select(
+        [alive < ALIVE, survival < 1.0 - OVERDUE, latest - earliest > WIDEST_DAYS],
+        [LEFT, LONG_OVERDUE, TOO_UNCERTAIN],
+        WINDOW,
+    )
 
+    def given(day: Floats) -> Ints:
+        return np.where(reason == WINDOW, day, -1).astype(np.int64)
 
-def order_gaps(*, rhythms: Rhythms, category: Ints, rhythm: OrderRhythm) -> Expected:
-    """As `expected_gaps`, with each customer's own spread where it is known: n − 1 degrees of their own to 8 of the usual."""
-    place = np.where(category >= 0, category, len(rhythm.usual.mean) - 1)
-    gap = expected_gaps(rhythms=rhythms, product=place, usual=rhythm.usual, shrinkage=rhythm.shrinkage)
-    gaps = np.maximum(rhythms.gaps, 1.0)
-    own = np.maximum(rhythms.log_gap_squares - rhythms.log_gaps**2 / gaps, 0.0)
-    usual = rhythm.usual.variance[place]
-    mixed = np.maximum((own + OWN_SPREAD_FROM * usual) / (gaps - 1.0 + OWN_SPREAD_FROM), LEAST_VARIANCE)
-    return replace(gap, spread=gap.spread * np.sqrt(mixed / usual))
+    return NextOrders(given(earliest), given(likeliest), given(latest), alive, reason.astype(np.int64))

@@ -51,9 +51,7 @@ def ks_for(n_customers: int, n_different: int) -> range:
     return range(FEWEST, min(MOST, n_customers // CUSTOMERS_A_CLUSTER, n_different) + 1)
 
 
-def judge(
-    points: Points, *, ks: Sequence[int], method: str, seed: int
-) -> tuple[list[Candidate], list[Floats]]:
+def judge(points: Points, *, ks: Sequence[int], method: str, seed: int) -> tuple[list[Candidate], list[Floats]]:
     """Every k with its figures and its centroids, fitted on at most 20,000 of the points (m, d).
 
     Stability: 4 times the sample is cut into random halves, each is fitted, and both say of all where they belong; the adjusted
@@ -72,9 +70,7 @@ def judge(
         halves = (order[: len(order) // 2], order[len(order) // 2 :])
         fits = [fit_half(sample[half], ks, seed + 1 + split) for half in halves]
         for place, (one, other) in enumerate(zip(*fits, strict=True)):
-            agreement[split, place] = adjusted_rand_score(
-                nearest(judged, one).label, nearest(judged, other).label
-            )
+            agreement[split, place] = adjusted_rand_score(nearest(judged, one).label, nearest(judged, other).label)
     stability = agreement.mean(axis=0)
     candidates = [Candidate(k, s, float(t)) for k, s, t in zip(ks, silhouettes, stability, strict=True)]
     return candidates, centroids

@@ -37,9 +37,7 @@ class Nearest:
 
 
 @compiled
-def _nearest_block(
-    points: Points, lanes: Points, label: Labels, distance: Points, sums: Floats, counts: Ints
-) -> None:
+def _nearest_block(points: Points, lanes: Points, label: Labels, distance: Points, sums: Floats, counts: Ints) -> None:
     n, d = points.shape
     width = lanes.shape[1]
     apart = np.empty(width, np.float32)

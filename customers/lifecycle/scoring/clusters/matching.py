@@ -23,9 +23,7 @@ def distances_between(*, new: Floats, new_scaling: Scaling, former: Floats, form
     there = [former_scaling.features.index(feature) for feature in common]
     raw = raw_values(points=new, scaling=new_scaling)[:, here]
     bent = yeo_johnson(raw / former_scaling.unit[there], former_scaling.power[there])
-    moved = np.clip(
-        (bent - former_scaling.mean[there]) / former_scaling.deviation[there], -2 * FARTHEST, 2 * FARTHEST
-    )
+    moved = np.clip((bent - former_scaling.mean[there]) / former_scaling.deviation[there], -2 * FARTHEST, 2 * FARTHEST)
     apart: Floats = np.sqrt(((moved[:, None, :] - former[None, :, there]) ** 2).mean(axis=2))
     return apart
 

@@ -61,9 +61,7 @@ class Assigned:
     distance: Floats
 
 
-def assign_clusters(
-    *, model: ClusterModel, features: npt.NDArray[np.floating], names: Sequence[str]
-) -> Assigned:
+def assign_clusters(*, model: ClusterModel, features: npt.NDArray[np.floating], names: Sequence[str]) -> Assigned:
     """Everyone's nearest cluster by the stored model; features: (n, columns), NaN is missing, columns found by name.
 
     Errors: ValueError for infinite values or when a feature of the model is missing.

@@ -20,7 +20,9 @@ def floats(*values: float) -> np.ndarray:
 
 
 def test_four_probabilities_by_hand() -> None:
-    found = backtest_probabilities(probability=floats(0.9, 0.6, 0.6, 0.1), happened=np.array([True, True, False, False]))
+    found = backtest_probabilities(
+        probability=floats(0.9, 0.6, 0.6, 0.1), happened=np.array([True, True, False, False])
+    )
     assert found.brier.value == pytest.approx((0.01 + 0.16 + 0.36 + 0.01) / 4)
     assert found.reference_brier.value == 0.25
     assert found.auc.value == pytest.approx(3.5 / 4)
@@ -46,7 +48,9 @@ def test_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
         ratio = backtest_probabilities(probability=p, happened=draws.random(300) < p).ratio
         held["probability"] += ratio.low <= 1 <= ratio.high
         mean = draws.gamma(1.0, 1.0, 300)
-        ratio = backtest_counts(expected=mean, observed=draws.poisson(mean * draws.gamma(1.0, 1.0, 300)).astype(float)).ratio
+        ratio = backtest_counts(
+            expected=mean, observed=draws.poisson(mean * draws.gamma(1.0, 1.0, 300)).astype(float)
+        ).ratio
         held["count"] += ratio.low <= 1 <= ratio.high
     assert 0.92 <= held["probability"] / 400 <= 1.0
     assert 0.91 <= held["count"] / 400 <= 0.99

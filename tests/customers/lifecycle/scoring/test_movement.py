@@ -35,7 +35,9 @@ def test_the_state_at_a_moment_is_that_of_the_last_transition_until_then() -> No
 
 
 def test_rows_may_come_in_any_order_but_for_those_of_one_instant() -> None:
-    assert (states(MOVES[::-1][:4] + MOVES[:3], [24, 100])[:, [0, 1, 3]] == states(MOVES, [24, 100])[:, [0, 1, 3]]).all()
+    assert (
+        states(MOVES[::-1][:4] + MOVES[:3], [24, 100])[:, [0, 1, 3]] == states(MOVES, [24, 100])[:, [0, 1, 3]]
+    ).all()
     assert states([(0, 1, 5), (0, 2, 5)], [5], n=1).tolist() == [[2]]
     assert states([(0, 2, 5), (0, 1, 5)], [5], n=1).tolist() == [[1]]
 
