@@ -8,15 +8,13 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import boxcox1p, inv_boxcox1p
 
-type Floats = npt.NDArray[np.float64]
-type Points = npt.NDArray[np.float32]
+from customers.lifecycle.scoring.clusters.kernels import BLOCK, Floats, Points, in_threads
 
 FARTHEST = 3.0  # standard deviations; what lies beyond is held there
 COLLINEAR = 0.95  # of the absolute correlation, from here on a feature repeats an earlier one
 POWERS = (-3.0, 3.0)
 FIT_ROWS = 100_000
 POWER_ROWS = 20_000
-BLOCK = 65_536
 
 DROPPED: tuple[str, ...] = ("all_missing", "constant", "collinear")
 
@@ -48,6 +46,9 @@ class Scaling:
 
 def yeo_johnson(value: Floats, power: Floats | float) -> Floats:
     """((1+x)^λ − 1)/λ for x ≥ 0, else −((1−x)^(2−λ) − 1)/(2−λ); logarithms at λ = 0 and 2. Source: Yeo & Johnson, Biometrika 2000."""
+    if not (value < 0).any():
+        straight: Floats = boxcox1p(value, power)
+        return straight
     size = np.abs(value)
     bent: Floats = np.where(value >= 0, boxcox1p(size, power), -boxcox1p(size, 2.0 - np.asarray(power)))
     return bent
@@ -110,11 +111,13 @@ def scaled(*, features: npt.NDArray[np.floating], names: Sequence[str], scaling:
         raise ValueError(f"features lacks {missing[0]!r}, which the clusters were made with; it has {list(names)}")
     columns = [list(names).index(feature) for feature in scaling.features]
     points = np.empty((len(features), len(columns)), np.float32)
-    for start in range(0, len(features), BLOCK):
-        block = features[start : start + BLOCK][:, columns].astype(np.float64)
-        points[start : start + BLOCK] = _scaled_column(
-            block, scaling.unit, scaling.power, scaling.mean, scaling.deviation
-        )
+
+    def work(place: int) -> None:
+        rows = slice(place * BLOCK, (place + 1) * BLOCK)
+        block = features[rows][:, columns].astype(np.float64)
+        points[rows] = _scaled_column(block, scaling.unit, scaling.power, scaling.mean, scaling.deviation)
+
+    in_threads(work, -(-len(features) // BLOCK))
     return points
 
 
