@@ -16,6 +16,7 @@ FEWEST, MOST = 3, 10
 CUSTOMERS_A_CLUSTER = 10  # at least, on average: with fewer customers fewer clusters are tried
 STABLE = 0.75  # adjusted Rand index, from here on k counts as found again
 CLOSE = 0.02  # of silhouette: the former k stays if it is no worse than this
+STEADY = 0.1  # of stability, likewise
 JUDGED_ROWS = 3_000
 SAMPLE_ROWS = 20_000
 WARD_ROWS = 4_000
@@ -79,15 +80,18 @@ def judge(points: Points, *, ks: Sequence[int], method: str, seed: int) -> tuple
 def chosen(candidates: Sequence[Candidate], *, former_k: int | None = None) -> Candidate:
     """The greatest silhouette among the stable; if none is, the greatest silhouette · stability. Of equals, the fewer clusters.
 
-    The number of the former run stays while it is stable and its silhouette within 0.02 of the best: names should not change
-    for a hair's breadth.
+    The number of the former run stays while its silhouette is within 0.02 of that one's, unless that one is stable and its own
+    stability below 0.65: names should not change for a hair's breadth, and where nothing is stable least of all.
     """
     stable = [candidate for candidate in candidates if candidate.stability >= STABLE]
-    if not stable:
-        return max(candidates, key=lambda c: (max(c.silhouette, 0.0) * max(c.stability, 0.0), -c.k))
-    best = max(stable, key=lambda c: (c.silhouette, -c.k))
-    former = next((c for c in stable if c.k == former_k), None)
-    return former if former and former.silhouette >= best.silhouette - CLOSE else best
+    if stable:
+        best = max(stable, key=lambda c: (c.silhouette, -c.k))
+    else:
+        best = max(candidates, key=lambda c: (max(c.silhouette, 0.0) * max(c.stability, 0.0), -c.k))
+    former = next((c for c in candidates if c.k == former_k), best)
+    near = former.silhouette >= best.silhouette - CLOSE
+    steady = not stable or former.stability >= STABLE - STEADY
+    return former if near and steady else best
 
 
 def sample_rows(n: int, most: int, draws: np.random.Generator) -> np.ndarray:

@@ -134,6 +134,12 @@ def test_the_steadiest_of_good_numbers_is_chosen_and_the_former_one_stays_when_i
     assert chosen(candidates, former_k=9).k == 4
     shaky = [Candidate(3, 0.2, 0.7), Candidate(4, 0.5, 0.5), Candidate(5, -0.1, 0.6)]
     assert chosen(shaky).k == 4
+    assert chosen(shaky, former_k=3).k == 4
+    near = [Candidate(3, 0.40, 0.70), Candidate(4, 0.39, 0.80), Candidate(5, 0.395, 0.60)]
+    assert chosen(near).k == 4
+    assert chosen(near, former_k=3).k == 3
+    assert chosen(near, former_k=5).k == 4
+    assert chosen([near[0], near[2]], former_k=5).k == 5
 
 
 def test_fewer_customers_allow_fewer_clusters() -> None:
