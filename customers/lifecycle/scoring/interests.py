@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from customers.lifecycle.scoring.interest_kernels import add_up, grouped
 from customers.lifecycle.scoring.repurchase import require_positive
 
 type Floats = npt.NDArray[np.float64]
@@ -12,7 +13,7 @@ type Ints = npt.NDArray[np.int64]
 
 BANDS = 5
 HOURS = 24
-NEIGHBOURS = ((-1, 0.25), (0, 0.5), (1, 0.25))  # of an hour, binomial
+LENT = 0.25  # of an hour to each of its neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,34 +61,14 @@ def find_interests(
     Ages count from the customer's newest fact where shares are concerned, so that they exist however long ago that was. Memory and
     time grow with the facts. Errors: ValueError for shapes, rows, codes, weights or a half-life that cannot be.
     """
-    _require(facts, n_customers, n_codes)
-    require_positive("half_life_days", half_life_days)
-    return _lines(_cells(facts, as_of, half_life_days, n_customers, n_codes), n_customers, most, as_of, half_life_days)
+    return _find(facts, as_of, half_life_days, n_customers, n_codes, most, 0.0)
 
 
 def find_hours(*, facts: Facts, as_of: float, half_life_days: float, n_customers: int, most: int) -> Interests:
     """As `find_interests`, with the hours 0–23 as codes, each lending a quarter of its weight to the hour before and the one after,
-    round the clock, so that somebody of 8:55 and 9:05 is one of about nine. Evidence and newest are of the hour itself."""
-    _require(facts, n_customers, HOURS)
-    require_positive("half_life_days", half_life_days)
-    cells = _cells(facts, as_of, half_life_days, n_customers, HOURS)
-    hour = np.concatenate([(cells.code + step) % HOURS for step, _part in NEIGHBOURS])
-    own = np.repeat([step == 0 for step, _part in NEIGHBOURS], len(cells.code))
-    spread = _Cells(
-        customer=np.tile(cells.customer, len(NEIGHBOURS)),
-        code=hour,
-        weight=np.concatenate([cells.weight * part for _step, part in NEIGHBOURS]),
-        evidence=np.where(own, np.tile(cells.evidence, len(NEIGHBOURS)), 0),
-        newest=np.where(own, np.tile(cells.newest, len(NEIGHBOURS)), -np.inf),
-        latest=cells.latest,
-    )
-    merged = _merged(spread, HOURS)
-    seen = np.isfinite(merged.newest)  # an hour that only neighbours speak for is dated by them
-    newest = np.where(seen, merged.newest, cells.latest[merged.customer])
-    return _lines(
-        _Cells(merged.customer, merged.code, merged.weight, merged.evidence, newest, cells.latest),
-        n_customers, most, as_of, half_life_days,
-    )  # fmt: skip
+    round the clock, so that somebody of 8:55 and 9:05 is one of about nine. Evidence and newest are of the hour itself; an hour that
+    only its neighbours speak for has no evidence and the customer's newest moment."""
+    return _find(facts, as_of, half_life_days, n_customers, HOURS, most, LENT)
 
 
 def at_level(*, code: Ints, ancestors: Ints, level: int) -> Ints:
@@ -113,16 +94,16 @@ def price_band(*, price: Floats, edges: Floats) -> Ints:
     return np.where(np.isfinite(price), np.searchsorted(edges, np.nan_to_num(price), side="left"), -1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """One entry for each customer and code, sorted; weight as of the customer's newest fact, `latest` (n,)."""
-
-    customer: Ints
-    code: Ints
-    weight: Floats
-    evidence: Ints
-    newest: Floats
-    latest: Floats
+def _find(
+    facts: Facts, as_of: float, half_life_days: float, n_customers: int, n_codes: int, most: int, lent: float
+) -> Interests:
+    _require(facts, n_customers, n_codes)
+    require_positive("half_life_days", half_life_days)
+    if most < 1:
+        raise ValueError(f"most must be at least 1, got {most}")
+    columns = facts.code, facts.at, facts.weight
+    start, order = grouped(facts.customer, *columns, as_of, n_customers)
+    return Interests(*add_up(start, order, *columns, as_of, half_life_days, n_codes, most, lent))
 
 
 def _require(facts: Facts, n_customers: int, n_codes: int) -> None:
@@ -141,59 +122,3 @@ def _require(facts: Facts, n_customers: int, n_codes: int) -> None:
         raise ValueError("weight must be finite and 0 or more")
     if not np.isfinite(facts.at).all():
         raise ValueError("at must be finite days")
-
-
-def _cells(facts: Facts, as_of: float, half_life_days: float, n_customers: int, n_codes: int) -> _Cells:
-    known = (facts.at < as_of) & (facts.code >= 0) & (facts.weight > 0)
-    customer, code, at, weight = facts.customer[known], facts.code[known], facts.at[known], facts.weight[known]
-    latest = np.full(n_customers, -np.inf)
-    np.maximum.at(latest, customer, at)
-    aged = weight * np.exp2((at - latest[customer]) / half_life_days)
-    return _merged(_Cells(customer, code, aged, np.ones(len(code), np.int64), at, latest), n_codes)
-
-
-def _merged(cells: _Cells, n_codes: int) -> _Cells:
-    key = cells.customer * n_codes + cells.code
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    first = np.ones(len(key), np.bool_)
-    first[1:] = key[1:] != key[:-1]
-    starts = np.flatnonzero(first)
-    if not len(starts):
-        return cells
-    return _Cells(
-        customer=key[starts] // n_codes,
-        code=key[starts] % n_codes,
-        weight=np.add.reduceat(cells.weight[order], starts),
-        evidence=np.add.reduceat(cells.evidence[order], starts),
-        newest=np.maximum.reduceat(cells.newest[order], starts),
-        latest=cells.latest,
-    )
-
-
-def _lines(cells: _Cells, n_customers: int, most: int, as_of: float, half_life_days: float) -> Interests:
-    if most < 1:
-        raise ValueError(f"most must be at least 1, got {most}")
-    sums = np.bincount(cells.customer, cells.weight, minlength=n_customers)
-    share = cells.weight / sums[cells.customer]
-    surprise = -share * np.log(np.where(share > 0, share, 1.0))
-    breadth = np.exp(np.bincount(cells.customer, surprise, minlength=n_customers)) * (sums > 0)
-    latest = np.where(np.isfinite(cells.latest), cells.latest, as_of)
-    faded = np.exp2((latest - as_of) / half_life_days)  # from the newest fact to as_of
-    order = np.lexsort((cells.code, -cells.newest, -share, cells.customer))
-    counts = np.bincount(cells.customer, minlength=n_customers)
-    begins = np.concatenate(([0], np.cumsum(counts)))
-    place = np.arange(len(order)) - begins[cells.customer[order]]
-    order = order[place < most]
-    customer = cells.customer[order]
-    return Interests(
-        start=np.concatenate(([0], np.cumsum(np.minimum(counts, most)))),
-        code=cells.code[order],
-        share=share[order],
-        weight=cells.weight[order] * faded[customer],
-        evidence=cells.evidence[order],
-        newest=cells.newest[order],
-        total=sums * faded,
-        facts=np.bincount(cells.customer, cells.evidence, minlength=n_customers).astype(np.int64),
-        breadth=breadth,
-    )
