@@ -17,7 +17,7 @@ from customers.lifecycle.scoring.clusters.choice import (
     sample_rows,
 )
 from customers.lifecycle.scoring.clusters.kernels import Floats, Ints, Nearest, Points, nearest
-from customers.lifecycle.scoring.clusters.kmeans import lloyd
+from customers.lifecycle.scoring.clusters.kmeans import MOST_STEPS, lloyd
 from customers.lifecycle.scoring.clusters.matching import LARGEST_DISTANCE, distances_between, matched
 from customers.lifecycle.scoring.clusters.model import Cluster, ClusterModel
 from customers.lifecycle.scoring.clusters.naming import deviations_of, still_true, unique_names
@@ -34,7 +34,7 @@ from customers.lifecycle.scoring.clusters.scaling import (
 
 REASONS: tuple[str, ...] = ("too_few_customers", "no_feature_varies", "too_few_different")
 MOST_BY_HAND = 50
-AS_GOOD = 1.01  # of inertia: the former centroids are kept as a start if they end no worse than this
+AS_GOOD = 1.01  # of inertia: the former centroids stay, or are the start, if what they lead to is no worse than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def find_clusters(
 
     k within 3…10 is chosen by silhouette among the stable ones unless given. "kmeans": several starts on a sample, the best carried on
     with everybody; "ward": a tree of a sample, everybody else at the nearest centroid. With the `previous` model its clusters keep
-    their ids and, while what they say is true, their names. The same arguments give the same answer.
+    their ids and, while what they say is true, their names; they are continued from where they were as long as that is as tight. The same arguments give the same answer.
     Errors: ValueError for an unknown method, k outside 2…n, infinite values, repeated names.
     """
     if method not in METHODS:
@@ -92,19 +92,20 @@ def find_clusters(
     candidates, fits = judge(points, ks=ks, method=method, seed=seed)
     best = chosen(candidates, former_k=len(previous.clusters) if previous else None)
     centroids = fits[candidates.index(best)]
-    if method == "kmeans":
-        centroids = _warm(sample, centroids, scaling, previous)
-        centroids, found = lloyd(points, centroids)
-    else:
-        found = nearest(points, centroids)
+    centroids = _warm(sample, centroids, scaling, previous, most_steps=MOST_STEPS if method == "kmeans" else 1)
+    centroids, found = lloyd(points, centroids) if method == "kmeans" else (centroids, nearest(points, centroids))
     return _named(
         features, names, scaling, centroids, found, candidates, best,
         method=method, seed=seed, previous=previous, largest_distance=largest_distance,
     )  # fmt: skip
 
 
-def _warm(sample: Points, centroids: Floats, scaling: Scaling, previous: ClusterModel | None) -> Floats:
-    """The former centroids as a start, where they are as many, of the same features, and lead to clusters as tight."""
+def _warm(
+    sample: Points, centroids: Floats, scaling: Scaling, previous: ClusterModel | None, *, most_steps: int
+) -> Floats:
+    """The former centroids, moved to where their customers are now, where they are as many, of the same features, and as tight.
+
+    Ward's tree is another one after a few customers have changed, so its clusters are taken over in one step as long as they do."""
     if (
         previous is None
         or len(previous.centroids) != len(centroids)
@@ -113,7 +114,7 @@ def _warm(sample: Points, centroids: Floats, scaling: Scaling, previous: Cluster
         return centroids
     raw = raw_values(points=previous.centroids, scaling=previous.scaling)
     former = scaled(features=raw, names=previous.scaling.features, scaling=scaling).astype(np.float64)
-    warm, found = lloyd(sample, former)
+    warm, found = lloyd(sample, former, most_steps=most_steps)
     return warm if found.inertia <= AS_GOOD * nearest(sample, centroids).inertia else centroids
 
 

@@ -11,7 +11,7 @@ type Name = tuple[tuple[str, str], ...]
 
 HIGH, LOW, TYPICAL, NUMBER = "high", "low", "typical", "number"
 STANDS_OUT = 0.25  # standard deviations
-LONGEST = 3  # parts of a name before clusters that share them are numbered
+SHORTEST, LONGEST = 2, 3  # parts of a name; clusters that share three are numbered
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def deviations_of(*, means: Floats, mean_of_all: Floats, features: Sequence[str]
 def unique_names(
     *, standing_out: Sequence[Sequence[Deviation]], taken: Sequence[Name | None], numbers: Sequence[int]
 ) -> list[Name]:
-    """A name for each cluster: as few of what stands out most as tell it from the others, at most three.
+    """A name for each cluster: the two features that stand out most, or three where two don't tell it from the others.
 
     taken: names that stay, None where one is wanted. numbers: the clusters' ids, which end the names of those that three parts don't
     tell apart. A cluster where nothing is 0.25 deviations from the mean is (("typical", ""),).
@@ -50,7 +50,7 @@ def unique_names(
         for row in standing_out
     ]
     names: list[Name | None] = list(taken)
-    for length in range(1, LONGEST + 1):
+    for length in range(SHORTEST, LONGEST + 1):
         wanted = {place: parts[place][:length] for place, name in enumerate(names) if name is None}
         used = [frozenset(name) for name in names if name is not None]
         for place, name in wanted.items():

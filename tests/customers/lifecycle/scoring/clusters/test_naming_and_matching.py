@@ -26,17 +26,21 @@ def test_what_lies_farthest_from_all_customers_comes_first() -> None:
     assert found[1] == (Deviation("orders", "high", 0.9), Deviation("recency_days", "low", 0.0))
 
 
-def test_a_name_says_no_more_than_tells_it_from_the_others() -> None:
+def test_a_name_says_the_two_things_that_stand_out_most_or_three_where_two_are_shared() -> None:
     rows = [
         out(monetary=2.0, recency_days=-1.0),
         out(monetary=1.5, discount=0.8, recency_days=0.6),
+        out(discount=1.5, monetary=0.8),
+        out(gap_days=1.5, orders=0.2),
         out(orders=-1.0, monetary=-0.9),
         out(orders=0.1, monetary=-0.2),
     ]
-    assert unique_names(standing_out=rows, taken=[None] * 4, numbers=[1, 2, 3, 4]) == [
+    assert unique_names(standing_out=rows, taken=[None] * 6, numbers=[1, 2, 3, 4, 5, 6]) == [
         (("high", "monetary"), ("low", "recency_days")),
-        (("high", "monetary"), ("high", "discount")),
-        (("low", "orders"),),
+        (("high", "monetary"), ("high", "discount"), ("high", "recency_days")),
+        (("high", "discount"), ("high", "monetary")),
+        (("high", "gap_days"),),
+        (("low", "orders"), ("low", "monetary")),
         (("typical", ""),),
     ]
 
@@ -45,8 +49,8 @@ def test_clusters_that_three_parts_don_t_tell_apart_are_numbered() -> None:
     rows = [out(a=3.0, b=2.0, c=1.0, d=0.5), out(c=3.0, a=2.0, b=1.0, d=-0.5), out(a=0.1), out(a=-0.1)]
     names = unique_names(standing_out=rows, taken=[None] * 4, numbers=[4, 7, 8, 9])
     assert names == [
-        (("high", "a"),),
-        (("high", "c"),),
+        (("high", "a"), ("high", "b")),
+        (("high", "c"), ("high", "a")),
         (("typical", ""), ("number", "8")),
         (("typical", ""), ("number", "9")),
     ]
