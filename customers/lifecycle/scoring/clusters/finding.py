@@ -67,8 +67,8 @@ def find_clusters(
 
     k within 3…10 is chosen by silhouette among the stable ones unless given. "kmeans": several starts on a sample, the best carried on
     with everybody; "ward": a tree of a sample, everybody else at the nearest centroid. With the `previous` model its clusters keep
-    their ids and, while what they say is true, their names; they are continued from where they were as long as that is as tight. The same arguments give the same answer.
-    Errors: ValueError for an unknown method, k outside 2…n, infinite values, repeated names.
+    their ids and, while what they say is true, their names; they go on from where they were as long as that is as tight. The same
+    arguments give the same answer. Errors: ValueError for an unknown method, k outside 2…50, infinite values, repeated names.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
