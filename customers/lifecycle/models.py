@@ -199,7 +199,7 @@ class CustomerProfile(models.Model):
         _("expected order value"), max_digits=14, decimal_places=2, null=True, blank=True
     )
     value = models.DecimalField(
-        _("value"),
+        _("customer value"),
         max_digits=14,
         decimal_places=2,
         null=True,

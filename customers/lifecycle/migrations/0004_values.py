@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                 help_text="Of the coming twelve months, times the margin and discounted.",
                 max_digits=14,
                 null=True,
-                verbose_name="value",
+                verbose_name="customer value",
             ),
         ),
         migrations.AddField(
