@@ -59,6 +59,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         "m",
         "orders",
         "revenue",
+        "value",
         "last_order_at",
         "next_flip_at",
     ]

@@ -16,6 +16,7 @@ from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
+from customers.lifecycle.value_words import value_words
 
 MOVES = 200
 MAY_SEE_PERSONAL = "identity.view_personal"
@@ -33,6 +34,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
     moves = stage_history(customer_id=customer_id, most=MOVES)
+    found = portrait(customer_id=customer_id)
     return TemplateResponse(
         request,
         "admin/lifecycle/customer.html",
@@ -45,7 +47,8 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "identity_kinds": Identifier.Kind.choices,
             "personal": personal_lines(customer) if with_personal else [],
             "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
-            "portrait": portrait(customer_id=customer_id),
+            "portrait": found,
+            "value_words": value_words(found["value"]) if found else {},
             "moves": moves,
             "moves_shown": MOVES,
             "orders": latest_orders(customer_id=customer_id),

@@ -32,6 +32,15 @@ class RfmGroup(models.TextChoices):
     HIBERNATING = "hibernating", _("hibernating")
 
 
+class NextOrderReason(models.TextChoices):
+    """Why no days are given for the next order."""
+
+    NEVER_ORDERED = "never_ordered", _("no order yet")
+    LONG_OVERDUE = "long_overdue", _("longer overdue than nearly every order before, so any day would be a guess")
+    LEFT = "left", _("has probably left")
+    TOO_UNCERTAIN = "too_uncertain", _("orders too irregularly: the days would be more than a year apart")
+
+
 class StageRules(models.Model):
     """One version of the thresholds that separate the stages, measured from the shop's own gaps between orders or set by a person."""
 
@@ -214,6 +223,20 @@ class CustomerProfile(models.Model):
         blank=True,
         help_text=_("That the spend of the coming twelve months is within it."),
     )
+    next_order_from = models.DateField(
+        _("next order from"),
+        null=True,
+        blank=True,
+        help_text=_("Half of all next orders come between these days, if another comes."),
+    )
+    next_order_likely = models.DateField(_("next order about"), null=True, blank=True)
+    next_order_to = models.DateField(_("next order until"), null=True, blank=True)
+    next_order_reason = models.CharField(
+        _("why there is no day"), max_length=20, choices=NextOrderReason, blank=True, default=""
+    )
+    cluster = models.PositiveIntegerField(
+        _("cluster"), null=True, blank=True, help_text=_("The number of a group of customers who are alike.")
+    )
     stage = models.CharField(_("stage"), max_length=20, choices=Stage, default=Stage.VISITOR)
     stage_since = models.DateTimeField(_("in this stage since"), null=True, blank=True)
     next_flip_at = models.DateTimeField(
@@ -230,6 +253,7 @@ class CustomerProfile(models.Model):
             models.Index(fields=["next_flip_at"], name="lifecycle_profile_flip"),
             models.Index(fields=["r", "f"], name="lifecycle_profile_rf"),
             models.Index(fields=["value"], name="lifecycle_profile_value"),
+            models.Index(fields=["cluster"], name="lifecycle_profile_cluster"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(stage__in=Stage.values), name="lifecycle_profile_stage_known"),
@@ -292,6 +316,7 @@ class ScoreModel(models.Model):
     class Kind(models.TextChoices):
         BUYING = "buying", _("buying process")
         SPEND = "spend", _("spend an order")
+        CLUSTERS = "clusters", _("clusters")
 
     class Reason(models.TextChoices):
         """Why there is none."""
@@ -302,6 +327,9 @@ class ScoreModel(models.Model):
         FEW_REPEAT_BUYERS = "few_repeat_buyers", _("fewer than 30 customers have ordered on two days")
         NO_PAID_REPEATS = "no_paid_repeats", _("no order after the first cost anything")
         FEW_PAID_REPEATS = "few_paid_repeats", _("fewer than 30 customers have paid for an order after their first")
+        TOO_FEW_CUSTOMERS = "too_few_customers", _("fewer than 30 customers have ordered")
+        NO_FEATURE_VARIES = "no_feature_varies", _("all customers are alike")
+        TOO_FEW_DIFFERENT = "too_few_different", _("there are fewer than three different customers")
 
     run = models.ForeignKey(LifecycleRun, models.CASCADE, related_name="score_models", verbose_name=_("lifecycle run"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)

@@ -19,8 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from customers.identity.models import Identifier
+from customers.lifecycle.cluster_section import cluster_section
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage
 from customers.lifecycle.movement import movement, people_who_moved, standing_at
+from customers.lifecycle.value_section import value_section
 
 DAYS = 28
 PER_PAGE = 50
@@ -70,6 +72,8 @@ def lifecycle_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
     form = asked_range(request)
     run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of").first()
     context: dict[str, Any] = {"form": form, "run": run, "empty": run is None}
+    if run is not None:
+        context |= {"value": value_section(), "clusters": cluster_section()}
     if form.is_valid() and run is not None:
         days = {name: form.cleaned_data[name].isoformat() for name in ("since", "until")}
         found = Range.of(form)

@@ -3,8 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from customers.lifecycle.models import CustomerProfile, StageTransition
+from django.utils.translation import gettext_lazy as _
+
+from customers.lifecycle.cluster_words import cluster_names
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, StageTransition
 from customers.orders.models import Order
+
+NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
+REASON_NAMES = {
+    NO_ORDER: _("no order yet"),
+    NOT_YET: _("the next refresh computes it"),
+    SEVERAL_CURRENCIES: _("the orders are in several currencies, which cannot be added up"),
+    **dict(ScoreModel.Reason.choices),
+}
 
 COUNTERS = (
     "orders",
@@ -27,11 +38,15 @@ def portrait(*, customer_id: int) -> dict[str, Any] | None:
     profile = CustomerProfile.objects.filter(customer_id=customer_id).first()
     if profile is None:
         return None
+    cards = latest_cards()
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
         "stage": _stage(profile),
         "rfm": _rfm(profile),
+        "value": _value(profile, cards),
+        "next_order": _next_order(profile),
+        "cluster": _cluster(profile, cards),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
         "discount_share": _discount_share(profile),
         "interests": {
@@ -97,6 +112,58 @@ def _rfm(profile: CustomerProfile) -> dict[str, Any] | None:
         "group": profile.rfm_group,
         "group_name": str(profile.get_rfm_group_display()),
     }
+
+
+def _value(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
+    """What the coming twelve months may bring, and why it cannot be told where it cannot; reason is "" where all is there."""
+    reason = ""
+    if profile.p_alive is None:
+        reason = NO_ORDER if not profile.orders else _reason_of(cards.get(ScoreModel.Kind.BUYING)) or NOT_YET
+    elif profile.value is None:
+        reason = _reason_of(cards.get(ScoreModel.Kind.SPEND)) or SEVERAL_CURRENCIES
+    buying = cards.get(ScoreModel.Kind.BUYING)
+    return {
+        "p_alive": profile.p_alive,
+        "expected_orders": profile.expected_orders,
+        "expected_orders_low": profile.expected_orders_low,
+        "expected_orders_high": profile.expected_orders_high,
+        "expected_order_value": profile.expected_order_value,
+        "value": profile.value,
+        "spend_low": profile.spend_low,
+        "spend_high": profile.spend_high,
+        "interval_probability": profile.interval_probability,
+        "reason": reason,
+        "reason_name": str(REASON_NAMES[reason]) if reason else "",
+        "algorithm": buying.algorithm if buying else "",
+    }
+
+
+def _next_order(profile: CustomerProfile) -> dict[str, Any]:
+    return {
+        "earliest": profile.next_order_from,
+        "likeliest": profile.next_order_likely,
+        "latest": profile.next_order_to,
+        "reason": profile.next_order_reason,
+        "reason_name": str(profile.get_next_order_reason_display()),
+    }
+
+
+def _cluster(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any] | None:
+    """Number and name of the cluster; None without one."""
+    if profile.cluster is None:
+        return None
+    card = cards.get(ScoreModel.Kind.CLUSTERS)
+    return {"number": profile.cluster, "name": cluster_names(card).get(profile.cluster, "") if card else ""}
+
+
+def latest_cards() -> dict[str, ScoreModel]:
+    """What the newest refresh computed scores with, by kind."""
+    newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
+    return {card.kind: card for card in ScoreModel.objects.filter(run_id__in=newest)}
+
+
+def _reason_of(card: ScoreModel | None) -> str:
+    return card.reason if card else ""
 
 
 def _discount_share(profile: CustomerProfile) -> float | None:

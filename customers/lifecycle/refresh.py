@@ -14,12 +14,15 @@ from django.db.models import Count
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
+from customers.lifecycle.clustering import cluster_everybody
 from customers.lifecycle.features import compute_counters
+from customers.lifecycle.foresight import foresee_orders
 from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
 from customers.lifecycle.live import recount_due
 from customers.lifecycle.locking import nobody_else_writes
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
+from customers.lifecycle.scores import joined
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
 from customers.lifecycle.valuing import value_everybody
@@ -98,12 +101,17 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
     progress(2, STEPS)
     scored, rfm = _scores(histories)
-    valuation = value_everybody(histories=histories, as_of=as_of, run=run)
+    parts = [
+        value_everybody(histories=histories, as_of=as_of, run=run),
+        foresee_orders(histories=histories, as_of=as_of),
+    ]
     progress(3, STEPS)
     compute_counters(as_of=as_of)
+    parts.append(cluster_everybody(histories=histories, as_of=as_of, run=run))
     progress(4, STEPS)
-    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, valuation=valuation, as_of=as_of)
-    ScoreModel.objects.bulk_create(valuation.models)
+    scores = joined(parts)
+    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, scores=scores, as_of=as_of)
+    ScoreModel.objects.bulk_create(scores.cards)
     progress(5, STEPS)
     run.transitions, removed = write_transitions(stories=stories)
     progress(6, STEPS)

@@ -2,7 +2,8 @@
 
 from rest_framework import serializers
 
-from customers.lifecycle.models import RfmGroup, Stage, StageTransition
+from customers.lifecycle.models import NextOrderReason, RfmGroup, Stage, StageTransition
+from customers.lifecycle.portrait import REASON_NAMES
 
 
 class StageSerializer(serializers.Serializer):
@@ -24,6 +25,48 @@ class RfmSerializer(serializers.Serializer):
     m = serializers.IntegerField(min_value=1, max_value=5, help_text="Monetary value; 5 is the best.")
     group = serializers.ChoiceField(choices=RfmGroup.choices)
     group_name = serializers.CharField(help_text="In the language of Accept-Language.")
+
+
+class ValueSerializer(serializers.Serializer):
+    """Of the coming twelve months; null where a number cannot be had, for the reason given."""
+
+    p_alive = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text="Probability to be still a customer."
+    )
+    expected_orders = serializers.FloatField(allow_null=True, help_text="Days with an order.")
+    expected_orders_low = serializers.IntegerField(allow_null=True)
+    expected_orders_high = serializers.IntegerField(allow_null=True)
+    expected_order_value = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    value = serializers.DecimalField(
+        max_digits=14, decimal_places=2, allow_null=True, help_text="Times the margin, discounted."
+    )
+    spend_low = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    spend_high = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
+    interval_probability = serializers.FloatField(
+        allow_null=True, help_text="That the spend is between low and high, both included."
+    )
+    reason = serializers.ChoiceField(choices=list(REASON_NAMES), allow_blank=True)
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    algorithm = serializers.CharField(allow_blank=True, help_text="The buying process: bg_nbd, mbg_nbd or pareto_nbd.")
+
+
+class NextOrderSerializer(serializers.Serializer):
+    earliest = serializers.DateField(
+        allow_null=True, help_text="Half of all next orders come between earliest and latest, if another comes."
+    )
+    likeliest = serializers.DateField(allow_null=True)
+    latest = serializers.DateField(allow_null=True)
+    reason = serializers.ChoiceField(
+        choices=NextOrderReason.choices, allow_blank=True, help_text="Why no day is given."
+    )
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+
+
+class ClusterSerializer(serializers.Serializer):
+    number = serializers.IntegerField(
+        help_text="Stays the same from refresh to refresh while the cluster is found again."
+    )
+    name = serializers.CharField(help_text="What stands out about it, in the language of Accept-Language.")
 
 
 class CountersSerializer(serializers.Serializer):
@@ -62,6 +105,9 @@ class ProfileSerializer(serializers.Serializer):
     computed_at = serializers.DateTimeField(allow_null=True)
     stage = StageSerializer()
     rfm = RfmSerializer(allow_null=True)
+    value = ValueSerializer()
+    next_order = NextOrderSerializer()
+    cluster = ClusterSerializer(allow_null=True)
     counters = CountersSerializer()
     discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")
     interests = InterestsSerializer()

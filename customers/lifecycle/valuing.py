@@ -1,6 +1,5 @@
 """What everybody will order and be worth in the coming twelve months, by the buying process that foretells this shop best."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from psycopg import sql
 
 from customers.lifecycle.histories import microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.scores import Scores
 from customers.lifecycle.scoring.buying import (
     Choice,
     Fit,
@@ -58,19 +58,7 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-@dataclass(frozen=True, eq=False)
-class Valuation:
-    """Scores of the n customers who ordered, by the name of the profile's column, shape (n,), NaN where one cannot be had.
-
-    customer: their ids. models: the cards, unsaved.
-    """
-
-    customer: Ints
-    scores: dict[str, Floats]
-    models: list[ScoreModel] = field(default_factory=list)
-
-
-def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun | None = None) -> Valuation:
+def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun) -> Scores:
     """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment."""
     rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))[histories.is_order]
     customer = histories.customer[rows]
@@ -82,7 +70,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun 
     fit = fit_process(name=choice.name or FALLBACK, groups=groups)
     one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
     spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
-    scores = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
+    scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
     if fit.model is not None:
         found = value_customers(
             model=fit.model,
@@ -106,7 +94,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun 
             "interval_probability": found.spend_probability,
         }
         scores |= {name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None}
-    models = [
+    cards = [
         ScoreModel(
             run=run,
             kind=ScoreModel.Kind.BUYING,
@@ -124,7 +112,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun 
             reason=spend.reason or "",
         ),
     ]
-    return Valuation(purchases.customer, scores, models)
+    return Scores(purchases.customer, scores, cards=cards)
 
 
 def several_currencies(as_of: datetime) -> Ints:

@@ -9,11 +9,11 @@ from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.binary_copy import Columns
+from customers.lifecycle.scores import Scores
 from customers.lifecycle.scoring.kernels import NEVER
 from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, make_temporary
-from customers.lifecycle.valuing import Valuation
 
 PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
@@ -103,7 +103,7 @@ def write_profiles(
     stories: Stories,
     scored: npt.NDArray[np.int64],
     rfm: Rfm,
-    valuation: Valuation,
+    scores: Scores,
     as_of: datetime,
 ) -> None:
     """One row for everyone in ``histories`` and for nobody else.
@@ -111,16 +111,14 @@ def write_profiles(
     The counters come from ``compute_counters``; ``scored`` holds the rows in ``histories`` that ``rfm`` is about, shape (n,).
     """
     fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
-    scores = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
-    fill_temporary("lifecycle_scores", scores)
-    fill_temporary("lifecycle_values", {"customer_id": valuation.customer, **valuation.scores})
+    groups = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
+    fill_temporary("lifecycle_scores", groups)
+    fill_temporary("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     parts = {
-        "values": sql.SQL(", ").join(map(sql.Identifier, valuation.scores)),
-        "scores": sql.SQL(", ").join(
-            sql.SQL("NULLIF(v.{}, 'NaN')").format(sql.Identifier(name)) for name in valuation.scores
-        ),
+        "values": sql.SQL(", ").join(map(sql.Identifier, scores.columns)),
+        "scores": sql.SQL(", ").join(scores.expressions()),
         "excluded": sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in valuation.scores
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in scores.columns
         ),
         "stages": _texts(STAGES),
         "groups": _texts(GROUPS),

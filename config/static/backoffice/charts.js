@@ -155,7 +155,54 @@
     };
   }
 
-  const KINDS = { period, stages, map, intervals, points, sankey };
+  function columns(spec, colours) {
+    return {
+      traces: [{
+        type: "bar", x: spec.labels, y: spec.values, customdata: spec.links, text: spec.texts, textposition: "outside", cliponaxis: false,
+        hovertemplate: "%{x}: %{text}<extra></extra>", marker: { color: colours.main },
+      }],
+      layout: layout(colours, {
+        margin: { l: 8, r: 12, t: 20, b: 8 },
+        xaxis: { type: "category", showgrid: false, title: { text: spec.across, standoff: 8 } },
+        yaxis: { rangemode: "tozero", nticks: 5, tickformat: "~s", title: { text: spec.up, standoff: 8 } },
+      }),
+    };
+  }
+
+  // What came beside what was foretold.
+  function pairs(spec, colours) {
+    const looks = [{ color: colours.main }, { color: colours.before }];
+    return {
+      traces: spec.series.map((one, i) => ({
+        type: spec.lines ? "scatter" : "bar", mode: spec.lines ? "lines" : undefined, name: one.name, x: spec.labels, y: one.values,
+        marker: looks[i], line: { ...looks[i], width: 2, dash: i ? "dot" : "solid" }, hovertemplate: "%{x}: %{y}<extra>%{fullData.name}</extra>",
+      })),
+      layout: layout(colours, {
+        showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+        xaxis: { type: "category", showgrid: false, nticks: 8, title: { text: spec.across, standoff: 8 } },
+        yaxis: { rangemode: "tozero", nticks: 5, tickformat: "~s", title: { text: spec.up, standoff: 8 } },
+      }),
+    };
+  }
+
+  // One closed line for each group, on axes from 0 to 100.
+  function radar(spec, colours) {
+    const inks = ["#117d5c", "#d97706", "#2563eb", "#b91c1c", "#7c3aed", "#0891b2", "#65a30d", "#be185d", "#64748b", "#a16207"];
+    return {
+      traces: spec.series.map((one, i) => ({
+        type: "scatterpolar", name: one.name, r: [...one.values, one.values[0]], theta: [...spec.labels, spec.labels[0]],
+        line: { color: inks[i % inks.length], width: 2 }, fill: spec.series.length > 3 ? "none" : "toself", opacity: 0.9,
+        hovertemplate: "%{theta}: %{r}<extra>%{fullData.name}</extra>",
+      })),
+      layout: layout(colours, {
+        showlegend: true, legend: { orientation: "h", x: 0, y: -0.1, yanchor: "top" }, margin: { l: 60, r: 60, t: 24, b: 24 },
+        polar: { bgcolor: "rgba(0,0,0,0)", radialaxis: { range: [0, 100], gridcolor: colours.grid, nticks: 5 },
+          angularaxis: { gridcolor: colours.grid } },
+      }),
+    };
+  }
+
+  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, radar };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);

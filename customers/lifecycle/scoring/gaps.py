@@ -62,13 +62,7 @@ def measure_category_gaps(
         return {}
     first = np.concatenate(([True], customer[1:] != customer[:-1]))
     person = np.cumsum(first) - 1
-    of_some = category >= 0
-    pairs, counts = np.unique(person[of_some] * n_categories + category[of_some], return_counts=True)
-    order = np.lexsort((pairs, -counts, pairs // n_categories))
-    pairs = pairs[order]
-    people, starts = np.unique(pairs // n_categories, return_index=True)
-    main = np.full(int(person[-1]) + 1, -1, np.int64)
-    main[people] = pairs[starts] % n_categories
+    main = main_categories(person=person, category=category, n_people=int(person[-1]) + 1, n_categories=n_categories)
     found: dict[int, GapQuantiles] = {}
     for code in np.unique(main[main >= 0]).tolist():
         own = main[person] == code
@@ -76,6 +70,24 @@ def measure_category_gaps(
         if quantiles.gaps >= FEWEST_GAPS:
             found[code] = quantiles
     return found
+
+
+def main_categories(
+    *, person: npt.NDArray[np.int64], category: npt.NDArray[np.int64], n_people: int, n_categories: int
+) -> npt.NDArray[np.int64]:
+    """The category of most of each person's orders, shape (n_people,); of several the lowest, -1 for somebody with none.
+
+    person, category: shape (n,), one entry an order, category -1 for an order of none.
+    """
+    main = np.full(n_people, -1, np.int64)
+    of_some = category >= 0
+    if not n_categories or not of_some.any():
+        return main
+    pairs, counts = np.unique(person[of_some] * n_categories + category[of_some], return_counts=True)
+    pairs = pairs[np.lexsort((pairs, -counts, pairs // n_categories))]
+    people, starts = np.unique(pairs // n_categories, return_index=True)
+    main[people] = pairs[starts] % n_categories
+    return main
 
 
 def _quantiles(gaps: npt.NDArray[np.float64], second_gaps: npt.NDArray[np.float64]) -> GapQuantiles:

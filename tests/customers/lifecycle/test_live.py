@@ -20,7 +20,18 @@ from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
 
 LATER = NOW + timedelta(days=2)
-SCORED = {"r", "f", "m", "rfm_group", "computed_at", "stage", "stage_since", "next_flip_at"}
+SCORED = {
+    *("r", "f", "m", "rfm_group", "computed_at", "stage", "stage_since", "next_flip_at", "p_alive", "cluster"),
+    *("expected_orders", "expected_orders_low", "expected_orders_high", "expected_order_value", "value", "spend_low"),
+    *(
+        "spend_high",
+        "interval_probability",
+        "next_order_from",
+        "next_order_likely",
+        "next_order_to",
+        "next_order_reason",
+    ),
+}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,79 @@
+"""How the value of the coming twelve months spreads over the customers: plain values for charts and tables."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max
+
+from customers.lifecycle.models import CustomerProfile
+
+STEPS = (1, 2, 5)  # times a power of ten
+
+DECILES = """
+    SELECT decile, count(*), min(value), max(value), sum(value), sum(revenue), avg(p_alive)
+    FROM (
+        SELECT value, revenue, p_alive, ntile(10) OVER (ORDER BY value DESC, customer_id) AS decile
+        FROM lifecycle_customerprofile WHERE value IS NOT NULL
+    ) AS ranked
+    GROUP BY decile ORDER BY decile
+"""
+HISTOGRAM = """
+    SELECT width_bucket(value, %s::numeric[]) AS bar, count(*), sum(value)
+    FROM lifecycle_customerprofile WHERE value IS NOT NULL
+    GROUP BY bar ORDER BY bar
+"""
+
+
+def value_deciles() -> list[dict[str, Any]]:
+    """Tenths of the customers who have a value, the most valuable first; fewer rows with fewer than ten customers."""
+    with connection.cursor() as cursor:
+        cursor.execute(DECILES)
+        rows = cursor.fetchall()
+    total = sum(row[4] for row in rows) or Decimal(1)
+    return [
+        {
+            "decile": decile,
+            "customers": customers,
+            "low": low,
+            "high": high,
+            "value": value,
+            "share": float(value / total),
+            "revenue": revenue,
+            "p_alive": alive,
+        }
+        for decile, customers, low, high, value, revenue, alive in rows
+    ]
+
+
+def value_histogram() -> list[dict[str, Any]]:
+    """Bars between 0, 1, 2, 5, 10, 20, 50 and so on; low is in the bar, high is not, None for no end."""
+    most = CustomerProfile.objects.aggregate(most=Max("value"))["most"]
+    if most is None:
+        return []
+    edges = edges_up_to(most)
+    with connection.cursor() as cursor:
+        cursor.execute(HISTOGRAM, [edges])
+        found = {bar: (customers, value) for bar, customers, value in cursor.fetchall()}
+    ends: list[Decimal | None] = [*edges, None]
+    return [
+        {
+            "low": None if bar == 0 else ends[bar - 1],
+            "high": ends[bar],
+            "customers": found[bar][0] if bar in found else 0,
+            "value": found[bar][1] if bar in found else Decimal(0),
+        }
+        for bar in range(1 if 0 not in found else 0, len(edges) + (1 if len(edges) in found else 0))
+    ]
+
+
+def edges_up_to(most: Decimal) -> list[Decimal]:
+    """0, and from a hundredth of the power of ten below ``most`` on 1, 2 and 5 times the powers of ten, until one is above it."""
+    if most <= 0:
+        return [Decimal(0)]
+    power = Decimal(10) ** (most.adjusted() - 2)
+    edges = [Decimal(0)]
+    while edges[-1] <= most:
+        edges += [step * power for step in STEPS]
+        power *= 10
+    return [edge for edge in edges if edge == 0 or edge <= most]

@@ -1,0 +1,140 @@
+"""The part of the Lifecycle page about value: how it spreads, and how well it was foretold."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from customers.lifecycle.models import ScoreModel
+from customers.lifecycle.portrait import latest_cards
+from customers.lifecycle.scoring.buying.gamma_gamma import FREQUENCY_CORRELATES, NEARLY_NO_MEAN
+from customers.lifecycle.value_figures import value_deciles, value_histogram
+from customers.lifecycle.value_words import ALGORITHM_NAMES, percent, trust_in
+
+
+def value_section() -> dict[str, Any]:
+    """Charts with their tables; reason says why there is nothing."""
+    cards = latest_cards()
+    buying, spend = cards.get(ScoreModel.Kind.BUYING), cards.get(ScoreModel.Kind.SPEND)
+    if buying is None or buying.reason:
+        return {"empty": True, "reason": buying.get_reason_display() if buying else ""}
+    deciles = value_deciles()
+    return {
+        "empty": False,
+        "trust": trust_in(buying),
+        "algorithm": ALGORITHM_NAMES.get(buying.algorithm, buying.algorithm),
+        "models": shown_models(buying),
+        "spend_reason": spend.get_reason_display() if spend and spend.reason else "",
+        "warnings": spend_warnings(spend) if spend else [],
+        "deciles": [{**row, "url": values_link(row["low"], row["high"], closed=True)} for row in deciles],
+        "histogram": histogram_chart(),
+        "comparisons": [chart for chart in (frequency_chart(buying), weeks_chart(buying)) if chart],
+    }
+
+
+def shown_models(card: ScoreModel) -> list[dict[str, Any]]:
+    """Each process on what was held out; the largest log-likelihood serves."""
+    return [
+        {
+            "name": ALGORITHM_NAMES.get(name, name),
+            "serves": name == card.algorithm,
+            "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
+            "mae": number_format(round(row["mae"], 3)),
+            "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
+            "ratio": percent(row["total_ratio"]) or "–",
+            "held": percent(row["held"]),
+        }
+        for name, row in card.figures.get("held_out", {}).items()
+    ]
+
+
+def spend_warnings(card: ScoreModel) -> list[str]:
+    """What makes the money doubtful, in words."""
+    told = {
+        FREQUENCY_CORRELATES: _(
+            "Customers who order more often also spend more or less an order: the values of both are less sure."
+        ),
+        NEARLY_NO_MEAN: _(
+            "A few very large orders carry the mean: what an order of a new customer is worth is hardly known."
+        ),
+    }
+    found = [told[code] for code in card.figures.get("warnings", []) if code in told]
+    several = card.figures.get("several_currencies", 0)
+    if several:
+        found.append(
+            _("Customers with orders in several currencies have no value: %(n)s.") % {"n": number_format(several)}
+        )
+    return found
+
+
+def values_link(low: Any, high: Any, *, closed: bool = False) -> str:
+    """The list of those with a value between; closed: high belongs to it."""
+    asked = {} if low is None else {"value__gte": low}
+    if high is not None:
+        asked["value__lte" if closed else "value__lt"] = high
+    return f"{reverse('admin:lifecycle_customerprofile_changelist')}?{urlencode(asked)}"
+
+
+def histogram_chart() -> dict[str, Any]:
+    bars = value_histogram()
+    return {
+        "kind": "columns",
+        "labels": [bar_name(bar) for bar in bars],
+        "values": [bar["customers"] for bar in bars],
+        "texts": [number_format(bar["customers"]) for bar in bars],
+        "links": [values_link(bar["low"], bar["high"]) for bar in bars],
+        "across": _("Value of the coming twelve months"),
+        "up": _("Customers"),
+    }
+
+
+def bar_name(bar: dict[str, Any]) -> str:
+    if bar["low"] is None:
+        return f"< {number_format(bar['high'].normalize(), use_l10n=True)}"
+    low = plain(bar["low"])
+    return f"≥ {low}" if bar["high"] is None else f"{low} – {plain(bar['high'])}"
+
+
+def plain(value: Any) -> str:
+    return number_format(float(value) if value % 1 else int(value))
+
+
+def frequency_chart(card: ScoreModel) -> dict[str, Any] | None:
+    told = card.figures.get("by_frequency")
+    if not told:
+        return None
+    last = max(told["at"])
+    return {
+        "id": "value-by-frequency",
+        "title": _("Orders in the days held out, by repeat orders before"),
+        "kind": "pairs",
+        "labels": [f"{n}+" if n == last and last >= 7 else str(n) for n in told["at"]],
+        "series": [
+            {"name": _("what came"), "values": [round(value, 3) for value in told["actual"]]},
+            {"name": _("foretold"), "values": [round(value, 3) for value in told["expected"]]},
+        ],
+        "across": _("Repeat orders before"),
+        "up": _("Orders a customer"),
+        "lines": False,
+    }
+
+
+def weeks_chart(card: ScoreModel) -> dict[str, Any] | None:
+    told = card.figures.get("weeks")
+    if not told:
+        return None
+    return {
+        "id": "value-weeks",
+        "title": _("Repeat orders of all, week by week"),
+        "kind": "pairs",
+        "labels": [str(week) for week in told["at"]],
+        "series": [
+            {"name": _("what came"), "values": [round(value, 1) for value in told["actual"]]},
+            {"name": _("foretold"), "values": [round(value, 1) for value in told["expected"]]},
+        ],
+        "across": _("Weeks since the first order"),
+        "up": _("Repeat orders"),
+        "lines": True,
+    }

@@ -1,0 +1,230 @@
+"""Values, next orders and clusters of everybody: written by a refresh, shown with what they rest on, absent with their reason."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.utils.translation import override
+
+from customers.identity.models import Customer, Identifier
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, NextOrderReason, ScoreModel
+from customers.lifecycle.portrait import portrait
+from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.scoring.buying import load_fit, load_spend
+from customers.lifecycle.value_figures import edges_up_to, value_deciles, value_histogram
+from customers.orders.models import Order
+from tests.makers import NOON, make_customer, make_order, make_source
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+PEOPLE = 120
+
+
+def make_trade(*, until: datetime = NOON, seed: int = 5) -> list[Customer]:
+    """People who order every 10 to 40 days for a year, some of whom have stopped; each of them in another size of order."""
+    draws = np.random.default_rng(seed)
+    source = make_source()
+    customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
+    Identifier.objects.bulk_create(
+        Identifier(kind="user_id", value=f"buyer-{number}", customer=customer)
+        for number, customer in enumerate(customers)
+    )
+    orders = []
+    for number, customer in enumerate(customers):
+        pace, size = draws.uniform(10, 40), draws.uniform(10, 200)
+        age, left = draws.uniform(200, 360), draws.random() < 0.4
+        day, last = age, age * draws.uniform(0.3, 0.9) if left else 0.0
+        while day > last:
+            total = Decimal(round(size * draws.uniform(0.5, 1.5), 2)).quantize(Decimal("0.01"))
+            orders.append(
+                Order(
+                    source=source,
+                    order_id=f"{number}/{len(orders)}",
+                    customer=customer,
+                    placed_at=until - timedelta(days=day),
+                    currency="EUR",
+                    subtotal=total,
+                    total=total,
+                )
+            )
+            day -= pace * draws.uniform(0.5, 1.5)
+    Order.objects.bulk_create(orders)
+    return customers
+
+
+@pytest.fixture
+def trade(db: None) -> list[Customer]:
+    customers = make_trade()
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    return customers
+
+
+def test_every_buyer_has_a_value_with_its_interval_and_who_has_not_ordered_has_none(trade: list[Customer]) -> None:
+    visitor = make_customer("visitor")
+    refresh_profiles(as_of=NOON + timedelta(days=400), started_at=NOON)
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    buyers = CustomerProfile.objects.filter(orders__gt=0)
+    assert buyers.count() == PEOPLE
+    for one in buyers:
+        assert 0 <= one.p_alive <= 1
+        assert one.expected_orders >= 0
+        assert one.expected_orders_low <= one.expected_orders_high
+        assert 0 <= one.spend_low <= one.spend_high
+        assert one.value >= 0
+        assert 0 < one.interval_probability <= 1
+        assert (one.next_order_from is None) == bool(one.next_order_reason)
+        if one.next_order_from:
+            assert NOON.date() <= one.next_order_from <= one.next_order_likely <= one.next_order_to
+    told = portrait(customer_id=visitor.pk)
+    assert told is None or told["value"]["reason"] == "no_order"
+
+
+def test_those_who_have_stopped_are_worth_less_than_those_who_order(trade: list[Customer]) -> None:
+    last = CustomerProfile.objects.order_by("last_order_at").first()
+    newest = CustomerProfile.objects.filter(orders__gte=8).order_by("-last_order_at").first()
+    assert last is not None
+    assert newest is not None
+    assert last.p_alive < 0.5 < newest.p_alive
+    assert last.expected_orders < newest.expected_orders
+
+
+def test_the_cards_say_what_was_computed_with_and_how_well_it_foretold(trade: list[Customer]) -> None:
+    run = LifecycleRun.objects.get()
+    cards = {card.kind: card for card in run.score_models.all()}
+    assert set(cards) == set(ScoreModel.Kind.values)
+    buying = cards["buying"]
+    best = max(buying.figures["held_out"], key=lambda name: buying.figures["held_out"][name]["log_likelihood"])
+    assert buying.algorithm == best
+    fit = load_fit(buying.parameters)
+    assert fit.model is not None
+    assert fit.customers == PEOPLE
+    assert load_spend(cards["spend"].parameters).model is not None
+    weeks = buying.figures["weeks"]
+    assert len(weeks["actual"]) == len(weeks["expected"]) > 20
+    assert sum(buying.figures["repeats"]["actual"]) == PEOPLE
+    clusters = cards["clusters"].parameters["words"]["clusters"]
+    assert sum(cluster["customers"] for cluster in clusters) == PEOPLE
+    ids = {cluster["id"] for cluster in clusters}
+    assert set(CustomerProfile.objects.values_list("cluster", flat=True)) == ids
+
+
+def test_a_refresh_again_says_the_same_and_keeps_the_clusters(trade: list[Customer]) -> None:
+    fields = ("pk", "p_alive", "value", "spend_low", "spend_high", "next_order_from", "next_order_to", "cluster")
+    before = list(CustomerProfile.objects.order_by("pk").values_list(*fields))
+    refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    assert list(CustomerProfile.objects.order_by("pk").values_list(*fields)) == before
+
+
+def test_what_comes_later_changes_no_value(trade: list[Customer]) -> None:
+    fields = ("pk", "p_alive", "value", "next_order_from", "cluster")
+    before = list(CustomerProfile.objects.order_by("pk").values_list(*fields))
+    for customer in trade[:10]:
+        make_order(customer, placed_at=NOON + timedelta(minutes=1), total=Decimal(5000))
+    refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    assert list(CustomerProfile.objects.order_by("pk").values_list(*fields)) == before
+
+
+def test_somebody_with_orders_in_two_currencies_has_no_value_in_money_and_is_told_why(trade: list[Customer]) -> None:
+    make_order(trade[0], placed_at=NOON - timedelta(days=2), currency="CNY", total=Decimal(70))
+    refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    told = portrait(customer_id=trade[0].pk)
+    assert told is not None
+    assert (told["value"]["value"], told["value"]["spend_low"]) == (None, None)
+    assert told["value"]["expected_orders"] > 0
+    assert told["value"]["reason"] == "several_currencies"
+    card = ScoreModel.objects.filter(kind="spend").first()
+    assert card is not None
+    assert card.figures["several_currencies"] == 1
+    assert CustomerProfile.objects.filter(value__isnull=False).count() == PEOPLE - 1
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([], "no_order"),
+        ([5], "no_repeats"),
+        ([0.001], "no_time"),
+        ([50, 30, 10], "few_repeat_buyers"),
+    ],
+)
+def test_where_too_little_is_known_the_reason_is_told_in_words(
+    admin_client: Client, days: list[float], expected: str
+) -> None:
+    only = make_customer("only")
+    for ago in days:
+        make_order(only, placed_at=NOON - timedelta(days=ago), total=Decimal(0))
+    if not days:
+        Customer.objects.update(first_seen_at=NOON - timedelta(days=1))
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    told = portrait(customer_id=only.pk)
+    assert told is not None
+    assert told["value"]["reason"] == expected
+    assert told["value"]["value"] is None
+    for language in ("en", "zh-hans"):
+        page = admin_client.get(
+            f"/admin/lifecycle/customerprofile/customer/{only.pk}/", headers={"accept-language": language}
+        )
+        with override(language):
+            assert str(portrait(customer_id=only.pk)["value"]["reason_name"]) in page.content.decode()  # type: ignore[index]
+        assert "nan" not in page.content.decode().lower().replace("finance", "")
+    assert admin_client.get(PAGE).status_code == 200
+
+
+@pytest.mark.parametrize("total", [Decimal(0), Decimal("99999999.99")])
+def test_odd_amounts_never_become_nan(trade: list[Customer], total: Decimal) -> None:
+    for customer in trade[:40]:
+        make_order(customer, placed_at=NOON - timedelta(days=1), total=total)
+    make_order(trade[0], placed_at=datetime(1969, 5, 1, 12, tzinfo=NOON.tzinfo), total=total)
+    refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    for one in CustomerProfile.objects.filter(orders__gt=0):
+        for name in ("p_alive", "expected_orders", "interval_probability"):
+            value = getattr(one, name)
+            assert value is None or np.isfinite(value), name
+        assert one.value is None or one.value.is_finite()
+
+
+def test_the_page_shows_value_and_groups_and_leads_to_their_people(admin_client: Client, trade: list[Customer]) -> None:
+    page = admin_client.get(PAGE)
+    assert page.status_code == 200
+    told = page.context["value"]
+    assert [row["customers"] for row in told["deciles"]] == [PEOPLE // 10] * 10
+    assert sum(row["share"] for row in told["deciles"]) == pytest.approx(1)
+    assert sum(told["histogram"]["values"]) == PEOPLE
+    for link, expected in zip(told["histogram"]["links"], told["histogram"]["values"], strict=True):
+        assert admin_client.get(link).context["cl"].result_count == expected
+    for row in told["deciles"]:
+        assert admin_client.get(row["url"]).context["cl"].result_count >= row["customers"]
+    groups = page.context["clusters"]
+    for row in groups["rows"]:
+        assert admin_client.get(row["url"]).context["cl"].result_count == row["customers"]
+    assert sum(row["serves"] for row in told["models"]) == 1
+
+
+def test_the_customers_page_says_what_the_guess_rests_on(admin_client: Client, trade: list[Customer]) -> None:
+    text = admin_client.get(f"/admin/lifecycle/customerprofile/customer/{trade[1].pk}/").content.decode()
+    assert "Tried on the last" in text
+    assert "of the orders that came" in text
+
+
+@pytest.mark.parametrize(
+    ("most", "edges"),
+    [
+        (Decimal("0"), [0]),
+        (Decimal("7.5"), [0, Decimal("0.01"), Decimal("0.02"), Decimal("0.05")]),
+        (Decimal("2500"), [0, 10, 20, 50, 100]),
+    ],
+)
+def test_bars_end_at_round_numbers(most: Decimal, edges: list[Any]) -> None:
+    found = edges_up_to(most)
+    assert found[: len(edges)] == edges
+    assert found[-1] <= most
+
+
+def test_without_values_there_are_no_bars(db: None) -> None:
+    assert value_histogram() == []
+    assert value_deciles() == []
+    assert NextOrderReason.NEVER_ORDERED.label
