@@ -1,31 +1,81 @@
-"""Profiles over REST."""
+"""Profiles, stage histories and the state of all customers over REST."""
 
+from datetime import timedelta
 from typing import ClassVar
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.identity.models import Identifier
+from customers.identity.models import Customer, Identifier
 from customers.identity.resolve import customer_of
-from customers.lifecycle.portrait import portrait
-from customers.lifecycle.serializers import ProfileSerializer
+from customers.lifecycle.portrait import portrait, stage_history
+from customers.lifecycle.serializers import (
+    ProfileSerializer,
+    StageHistoryQuerySerializer,
+    StageHistorySerializer,
+    SummaryQuerySerializer,
+    SummarySerializer,
+)
+from customers.lifecycle.summary import lifecycle_summary
+
+MOVEMENT = timedelta(days=28)
+
+
+def known_customer(user_id: str) -> Customer:
+    """Errors: NotFound."""
+    customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
+    if customer is None or customer.erased_at is not None:
+        raise NotFound(_("There is no customer with this user id."))
+    return customer
 
 
 class CustomerProfileView(APIView):
-    """The portrait of a customer: counters, interests, stage and RFM, as of the last refresh."""
+    """The portrait of a customer: counters, interests, stage, RFM, value and next order with what is not known of them."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
 
     @extend_schema(operation_id="customer_profile", responses=ProfileSerializer)
     def get(self, request: Request, user_id: str) -> Response:
-        customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
-        if customer is None or customer.erased_at is not None:
-            raise NotFound(_("There is no customer with this user id."))
-        found = portrait(customer_id=customer.pk)
+        found = portrait(customer_id=known_customer(user_id).pk)
         if found is None:
             raise NotFound(_("This customer has no profile yet; the next refresh makes it."))
         return Response(ProfileSerializer({"user_id": user_id, **found}).data)
+
+
+class StageHistoryView(APIView):
+    """The moves of a customer from stage to stage, newest first, each with its reason."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+
+    @extend_schema(
+        operation_id="customer_stages", parameters=[StageHistoryQuerySerializer], responses=StageHistorySerializer
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        query = StageHistoryQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        moves = stage_history(customer_id=known_customer(user_id).pk, most=query.validated_data["limit"])
+        return Response(StageHistorySerializer({"user_id": user_id, "stages": moves}).data)
+
+
+class LifecycleSummaryView(APIView):
+    """How many customers stand in which stage, who moved between two moments, and what they are worth together.
+
+    Without `since` the last four weeks; without `until` until now.
+    """
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+
+    @extend_schema(operation_id="lifecycle_summary", parameters=[SummaryQuerySerializer], responses=SummarySerializer)
+    def get(self, request: Request) -> Response:
+        query = SummaryQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        until = query.validated_data.get("until") or timezone.now()
+        since = query.validated_data.get("since") or until - MOVEMENT
+        if until < since:
+            raise ValidationError({"since": _("Give a moment before until, which is now where it is left out.")})
+        return Response(SummarySerializer(lifecycle_summary(since=since, until=until)).data)

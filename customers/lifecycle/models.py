@@ -243,6 +243,9 @@ class CustomerProfile(models.Model):
         _("next change at"), null=True, blank=True, help_text=_("When the passing of time alone changes the stage.")
     )
     computed_at = models.DateTimeField(_("computed as of"), null=True, blank=True)
+    valued_at = models.DateTimeField(
+        _("value as of"), null=True, blank=True, help_text=_("An order brings the value up to date within minutes.")
+    )
 
     class Meta:
         verbose_name = _("customer profile")
@@ -316,6 +319,7 @@ class ScoreModel(models.Model):
     class Kind(models.TextChoices):
         BUYING = "buying", _("buying process")
         SPEND = "spend", _("spend an order")
+        NEXT_ORDER = "next_order", _("next order")
         CLUSTERS = "clusters", _("clusters")
 
     class Reason(models.TextChoices):

@@ -21,6 +21,7 @@ from customers.lifecycle.histories import microseconds, orders_of, read_historie
 from customers.lifecycle.live import recount_due
 from customers.lifecycle.locking import nobody_else_writes
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
+from customers.lifecycle.rescoring import customers_to_rescore, rescore
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scores import joined
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
@@ -77,6 +78,15 @@ def refresh_due(*, as_of: datetime) -> int:
     return refresh_stages(customer_ids=list(due), as_of=as_of) if due else 0
 
 
+def refresh_values(*, as_of: datetime) -> int:
+    """Values and next orders of those who ordered since theirs were computed; how many there were.
+
+    Errors: AlreadyRunningError while a refresh runs.
+    """
+    with exclusive(LOCK), nobody_else_writes(), snapshot():
+        return rescore(customer_ids=customers_to_rescore(), as_of=as_of)
+
+
 def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
     """Tells the stages of some customers again, as after an order; how many profiles were written.
 
@@ -103,7 +113,7 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     scored, rfm = _scores(histories)
     parts = [
         value_everybody(histories=histories, as_of=as_of, run=run),
-        foresee_orders(histories=histories, as_of=as_of),
+        foresee_orders(histories=histories, as_of=as_of, run=run),
     ]
     progress(3, STEPS)
     compute_counters(as_of=as_of)

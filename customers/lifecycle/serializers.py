@@ -1,8 +1,12 @@
-"""A customer's profile as JSON."""
+"""Profiles, stage histories and the state of all customers as JSON."""
 
+from datetime import MAXYEAR, MINYEAR, datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from customers.lifecycle.models import NextOrderReason, RfmGroup, Stage, StageTransition
+from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait import REASON_NAMES
 
 
@@ -111,3 +115,72 @@ class ProfileSerializer(serializers.Serializer):
     counters = CountersSerializer()
     discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")
     interests = InterestsSerializer()
+
+
+class StageHistoryQuerySerializer(serializers.Serializer):
+    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=1000)
+
+
+class MoveSerializer(serializers.Serializer):
+    at = serializers.DateTimeField()
+    from_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True, help_text="Empty: not known before.")
+    from_name = serializers.CharField(allow_blank=True)
+    to_stage = serializers.ChoiceField(choices=Stage.choices)
+    to_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    reason = serializers.ChoiceField(choices=StageTransition.Reason.choices)
+    reason_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    rules_version = serializers.IntegerField()
+
+
+class StageHistorySerializer(serializers.Serializer):
+    user_id = serializers.CharField()
+    stages = MoveSerializer(many=True)
+
+
+class SummaryQuerySerializer(serializers.Serializer):
+    since = serializers.DateTimeField(required=False, help_text="The moves from here on; four weeks before until.")
+    until = serializers.DateTimeField(required=False, help_text="The moves before this; now.")
+
+    def validate(self, told: dict[str, Any]) -> dict[str, Any]:
+        for name, moment in told.items():
+            self._require_usual(name, moment)
+        return told
+
+    def _require_usual(self, name: str, moment: datetime) -> None:
+        """A month before or after must exist, and in every time zone."""
+        if not MINYEAR + 1 < moment.year < MAXYEAR - 1:
+            raise serializers.ValidationError({name: _("Give a year between 3 and 9997.")})
+
+
+class StageCountSerializer(serializers.Serializer):
+    key = serializers.ChoiceField(choices=Stage.choices)
+    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    before = serializers.IntegerField(help_text="Customers at since.")
+    after = serializers.IntegerField(help_text="Customers at until.")
+
+
+class MovementSerializer(serializers.Serializer):
+    from_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True, help_text="Empty: not known before.")
+    to_stage = serializers.ChoiceField(choices=Stage.choices)
+    customers = serializers.IntegerField()
+
+
+class TotalValueSerializer(serializers.Serializer):
+    """Of the coming twelve months."""
+
+    customers = serializers.IntegerField(help_text="Who have a value.")
+    total = serializers.DecimalField(max_digits=20, decimal_places=2)
+    algorithm = serializers.CharField(allow_blank=True)
+    reason = serializers.ChoiceField(
+        choices=ScoreModel.Reason.choices, allow_blank=True, help_text="Why there is none."
+    )
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+
+
+class SummarySerializer(serializers.Serializer):
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Of the newest refresh.")
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    stages = StageCountSerializer(many=True)
+    moves = MovementSerializer(many=True, help_text="Only those who stand elsewhere than before.")
+    value = TotalValueSerializer()

@@ -15,5 +15,7 @@ def refresh_profiles() -> None:
 
 @shared_task(exclusive=True)
 def refresh_due() -> None:
-    """Every ten minutes: those for whom time has changed the stage."""
-    refresh.refresh_due(as_of=timezone.now())
+    """Every ten minutes: those for whom time has changed the stage, and the values of those who ordered."""
+    now = timezone.now()
+    refresh.refresh_due(as_of=now)
+    refresh.refresh_values(as_of=now)

@@ -1,5 +1,6 @@
 """The part of the Lifecycle page about value: how it spreads, and how well it was foretold."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,6 +8,7 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.scoring.buying.gamma_gamma import FREQUENCY_CORRELATES, NEARLY_NO_MEAN
@@ -26,6 +28,7 @@ def value_section() -> dict[str, Any]:
         "trust": trust_in(buying),
         "algorithm": ALGORITHM_NAMES.get(buying.algorithm, buying.algorithm),
         "models": shown_models(buying),
+        "looking_back": shown_looking_back(buying),
         "spend_reason": spend.get_reason_display() if spend and spend.reason else "",
         "warnings": spend_warnings(spend) if spend else [],
         "deciles": [{**row, "url": values_link(row["low"], row["high"], closed=True)} for row in deciles],
@@ -47,6 +50,23 @@ def shown_models(card: ScoreModel) -> list[dict[str, Any]]:
             "held": percent(row["held"]),
         }
         for name, row in card.figures.get("held_out", {}).items()
+    ]
+
+
+def shown_looking_back(card: ScoreModel) -> list[dict[str, Any]]:
+    """What earlier refreshes foretold, beside what came."""
+    return [
+        {
+            "as_of": datetime.fromisoformat(told["as_of"]),
+            "days": number_format(round(told["days"])),
+            "expected": number_format(round(told["expected"]), force_grouping=True),
+            "happened": number_format(told["happened"], force_grouping=True),
+            "ratio": percent(told["ratio"]) or "–",
+            "interval": f"{percent(told['low'])} – {percent(told['high'])}" if told["low"] is not None else "–",
+            "held": percent(told["held"]),
+            "wrong": is_wrong(told),
+        }
+        for told in card.figures.get("looking_back", [])
     ]
 
 

@@ -1,5 +1,6 @@
 """What everybody will order and be worth in the coming twelve months, by the buying process that foretells this shop best."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,15 @@ from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.histories import microseconds
+from customers.lifecycle.looking_back import look_back
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scores import Scores
 from customers.lifecycle.scoring.buying import (
     Choice,
     Fit,
+    GammaGamma,
     Groups,
+    Model,
     SpendFit,
     choose_process,
     compare_by_frequency,
@@ -29,6 +33,7 @@ from customers.lifecycle.scoring.buying import (
     summarise_purchases,
     value_customers,
 )
+from customers.lifecycle.scoring.buying import Histories as Purchases
 from customers.lifecycle.scoring.stages import Histories
 
 type Ints = npt.NDArray[np.int64]
@@ -50,7 +55,7 @@ COLUMNS = (
 # whose orders are not all in the shop's main currency: their amounts can't be added up
 OTHER_CURRENCIES = sql.SQL("""
     SELECT DISTINCT customer_id FROM orders_order
-    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of} AND currency <> (
+    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{some} AND currency <> (
         SELECT currency FROM orders_order
         WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}
         GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
@@ -70,37 +75,15 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun)
     fit = fit_process(name=choice.name or FALLBACK, groups=groups)
     one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
     spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
-    scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
-    if fit.model is not None:
-        found = value_customers(
-            model=fit.model,
-            spend=spend.model,
-            histories=purchases,
-            groups=groups,
-            margin=settings.VALUE_MARGIN,
-            monthly_discount=settings.VALUE_MONTHLY_DISCOUNT,
-        )
-        scores |= {
-            "p_alive": np.clip(found.alive, 0.0, 1.0),
-            "expected_orders": found.purchases,
-            "expected_orders_low": found.purchases_low.astype(np.float64),
-            "expected_orders_high": found.purchases_high.astype(np.float64),
-        }
-        money = {
-            "expected_order_value": found.mean_spend,
-            "value": found.value,
-            "spend_low": found.spend_low,
-            "spend_high": found.spend_high,
-            "interval_probability": found.spend_probability,
-        }
-        scores |= {name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None}
+    scores = valued(model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency)
     cards = [
         ScoreModel(
             run=run,
             kind=ScoreModel.Kind.BUYING,
             algorithm=fit.model.name if fit.model is not None else "",
             parameters=save_fit(fit),
-            figures=buying_figures(choice, fit, groups, customer=customer, at=at, as_of=moment),
+            figures=buying_figures(choice, fit, groups, customer=customer, at=at, as_of=moment)
+            | {"looking_back": look_back(customer=customer, at=at, value=value, as_of=as_of)},
             reason=fit.reason or "",
         ),
         ScoreModel(
@@ -115,10 +98,50 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun)
     return Scores(purchases.customer, scores, cards=cards)
 
 
-def several_currencies(as_of: datetime) -> Ints:
-    """Ids of customers with orders in another currency than the shop's most frequent one."""
+def valued(
+    *,
+    model: Model | None,
+    spend: GammaGamma | None,
+    purchases: Purchases,
+    groups: Groups,
+    one_currency: npt.NDArray[np.bool_],
+) -> dict[str, Floats | Ints]:
+    """Columns of the profiles by name, NaN where one cannot be had; money only of those with orders in one currency."""
+    scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
+    if model is None or not len(purchases):
+        return scores
+    found = value_customers(
+        model=model,
+        spend=spend,
+        histories=purchases,
+        groups=groups,
+        margin=settings.VALUE_MARGIN,
+        monthly_discount=settings.VALUE_MONTHLY_DISCOUNT,
+    )
+    money = {
+        "expected_order_value": found.mean_spend,
+        "value": found.value,
+        "spend_low": found.spend_low,
+        "spend_high": found.spend_high,
+        "interval_probability": found.spend_probability,
+    }
+    return {
+        **scores,
+        "p_alive": np.clip(found.alive, 0.0, 1.0),
+        "expected_orders": found.purchases,
+        "expected_orders_low": found.purchases_low.astype(np.float64),
+        "expected_orders_high": found.purchases_high.astype(np.float64),
+        **{name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None},
+    }
+
+
+def several_currencies(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
+    """Ids of customers, or of those of them named, with orders in another currency than the shop's most frequent one."""
+    some: sql.Composable = sql.SQL("")
+    if customer_ids is not None:
+        some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
     with connection.cursor() as cursor:
-        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of)))
+        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of), some=some))
         return np.array([customer for (customer,) in cursor.fetchall()], np.int64)
 
 

@@ -19,12 +19,12 @@ PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
         customer_id, first_order_at, last_order_at, orders, returns, units, revenue, discounts, average_order_value,
         average_gap_days, events, sessions, last_event_at, favourite_categories, favourite_brands, favourite_hours,
-        r, f, m, rfm_group, {values}, stage, stage_since, next_flip_at, computed_at
+        r, f, m, rfm_group, {values}, stage, stage_since, next_flip_at, computed_at, valued_at
     )
     SELECT s.customer_id, c.first_order_at, c.last_order_at, c.orders, c.returns, c.units, c.revenue, c.discounts,
            c.average_order_value, c.average_gap_days, c.events, c.sessions, c.last_event_at,
            COALESCE(k.favourites, '[]'), COALESCE(b.favourites, '[]'), COALESCE(h.favourites, '[]'),
-           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}
+           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}, {as_of}
     FROM lifecycle_stages s
     JOIN lifecycle_counters c USING (customer_id)
     LEFT JOIN lifecycle_scores x USING (customer_id)
@@ -40,7 +40,7 @@ PROFILES = sql.SQL("""
         favourite_categories = excluded.favourite_categories, favourite_brands = excluded.favourite_brands,
         favourite_hours = excluded.favourite_hours, r = excluded.r, f = excluded.f, m = excluded.m,
         rfm_group = excluded.rfm_group, {excluded}, stage = excluded.stage, stage_since = excluded.stage_since,
-        next_flip_at = excluded.next_flip_at, computed_at = excluded.computed_at
+        next_flip_at = excluded.next_flip_at, computed_at = excluded.computed_at, valued_at = excluded.valued_at
 """)
 
 FORGOTTEN = sql.SQL("""

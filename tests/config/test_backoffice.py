@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from config.backoffice import formats, home
 from config.backoffice.navigation import SECTIONS, ListOf, Page, sidebar
-from customers.lifecycle.models import RfmGroup, Stage, StageRules, StageTransition
+from customers.lifecycle.models import LifecycleRun, RfmGroup, ScoreModel, Stage, StageRules, StageTransition
 from customers.orders.models import Order
 from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.makers import make_customer, make_order, make_profile
@@ -243,3 +243,13 @@ def test_numbers_read_as_the_language_writes_them() -> None:
     with translation.override("en"):
         assert formats.money(None, "USD") == "–"
         assert formats.change(-0.042) == "−4.2%"
+
+
+def test_a_forecast_that_was_wrong_beyond_chance_warns_on_the_home_page(admin_client: Client) -> None:
+    run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
+    told = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
+    card = ScoreModel.objects.create(run=run, kind="buying", algorithm="bg_nbd", figures={"looking_back": [told]})
+    assert "50.0% came in 54 days" in admin_client.get("/admin/").content.decode()
+    card.figures = {"looking_back": [{**told, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
+    card.save()
+    assert "came in 54 days" not in admin_client.get("/admin/").content.decode()

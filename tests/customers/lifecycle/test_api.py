@@ -85,3 +85,49 @@ def test_an_erased_customer_has_no_profile(client: APIClient, anna: Customer) ->
 
 def test_a_key_for_something_else_may_not_read_profiles(anna: Customer) -> None:
     assert client_with("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
+
+
+def test_the_stages_are_told_newest_first(client: APIClient, anna: Customer) -> None:
+    body = client.get("/api/v1/customers/anna/stages/").json()
+    assert [(move["from_stage"], move["to_stage"], move["reason"]) for move in body["stages"]] == [
+        ("new", "active", "ordered"),
+        ("", "new", "first_order"),
+    ]
+    assert len(client.get("/api/v1/customers/anna/stages/?limit=1").json()["stages"]) == 1
+    assert client.get("/api/v1/customers/nobody/stages/").status_code == 404
+    wrong = client.get("/api/v1/customers/anna/stages/?limit=0")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "limit")
+
+
+def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna: Customer) -> None:
+    asked = {"since": (NOON - timedelta(days=3)).isoformat(), "until": NOON.isoformat()}
+    body = client.get("/api/v1/lifecycle/", asked).json()
+    assert body["as_of"] == "2026-11-24T12:00:00Z"
+    assert {row["key"]: (row["before"], row["after"]) for row in body["stages"] if row["before"] or row["after"]} == {
+        "new": (1, 0),
+        "active": (0, 1),
+    }
+    assert body["moves"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
+    assert (body["value"]["customers"], body["value"]["reason"]) == (0, "few_repeat_buyers")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2999-01-01T00:00:00Z"}, "since"),
+        ({"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "since"),
+        ({"until": "0001-01-01T00:00:00Z"}, "until"),
+        ({"since": "9999-12-31T23:59:59Z", "until": "9999-12-31T23:59:59Z"}, "since"),
+    ],
+)
+def test_a_wrong_range_is_named(client: APIClient, asked: dict[str, str], field: str) -> None:
+    answer = client.get("/api/v1/lifecycle/", asked)
+    assert answer.status_code == 400
+    assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+def test_the_summary_of_an_empty_shop_says_why_there_is_no_value(client: APIClient, db: None) -> None:
+    body = client.get("/api/v1/lifecycle/").json()
+    assert (body["as_of"], body["moves"], body["value"]["customers"]) == (None, [], 0)
+    assert client_with("catalog:read").get("/api/v1/lifecycle/").status_code == 403

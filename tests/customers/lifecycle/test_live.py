@@ -21,7 +21,19 @@ from tests.waiting import wait_until
 
 LATER = NOW + timedelta(days=2)
 SCORED = {
-    *("r", "f", "m", "rfm_group", "computed_at", "stage", "stage_since", "next_flip_at", "p_alive", "cluster"),
+    *(
+        "r",
+        "f",
+        "m",
+        "rfm_group",
+        "computed_at",
+        "valued_at",
+        "stage",
+        "stage_since",
+        "next_flip_at",
+        "p_alive",
+        "cluster",
+    ),
     *("expected_orders", "expected_orders_low", "expected_orders_high", "expected_order_value", "value", "spend_low"),
     *(
         "spend_high",

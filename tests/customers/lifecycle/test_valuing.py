@@ -10,9 +10,11 @@ from django.test import Client
 from django.utils.translation import override
 
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle.live import recount
+from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, NextOrderReason, ScoreModel
 from customers.lifecycle.portrait import portrait
-from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.refresh import refresh_profiles, refresh_values
 from customers.lifecycle.scoring.buying import load_fit, load_spend
 from customers.lifecycle.value_figures import edges_up_to, value_deciles, value_histogram
 from customers.orders.models import Order
@@ -228,3 +230,67 @@ def test_without_values_there_are_no_bars(db: None) -> None:
     assert value_histogram() == []
     assert value_deciles() == []
     assert NextOrderReason.NEVER_ORDERED.label
+
+
+def test_an_order_brings_value_and_next_order_up_to_date_by_what_the_refresh_has_learnt(trade: list[Customer]) -> None:
+    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders").first()
+    assert sleeper is not None
+    others = CustomerProfile.objects.exclude(pk=sleeper.pk).order_by("pk")
+    fields = ("pk", "value", "p_alive", "next_order_from", "valued_at")
+    before = list(others.values_list(*fields))
+    assert refresh_values(as_of=NOON + timedelta(minutes=5)) == 0, "nobody has ordered since"
+    make_order(sleeper.customer, placed_at=NOON + timedelta(minutes=10), total=Decimal(90))
+    recount(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
+    assert refresh_values(as_of=NOON + timedelta(minutes=12)) == 1
+    found = CustomerProfile.objects.get(pk=sleeper.pk)
+    assert found.p_alive > sleeper.p_alive + 0.3
+    assert found.value > sleeper.value
+    assert found.next_order_from is not None
+    assert found.valued_at == NOON + timedelta(minutes=12)
+    assert list(others.values_list(*fields)) == before
+    assert refresh_values(as_of=NOON + timedelta(minutes=20)) == 0
+    told = {name: getattr(found, name) for name in ("p_alive", "expected_orders", "next_order_likely")}
+    refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
+    again = CustomerProfile.objects.get(pk=sleeper.pk)
+    # everybody's parameters moved a little with one order more
+    assert again.p_alive == pytest.approx(told["p_alive"], abs=0.05)
+    assert again.expected_orders == pytest.approx(told["expected_orders"], rel=0.1)
+    assert abs((again.next_order_likely - told["next_order_likely"]).days) <= 2
+
+
+def test_before_the_first_refresh_no_value_is_brought_up_to_date(db: None) -> None:
+    anna = make_customer("anna")
+    make_order(anna, placed_at=NOON - timedelta(days=1), total=Decimal(10))
+    recount(customer_ids=[anna.pk], as_of=NOON)
+    assert refresh_values(as_of=NOON) == 0
+    assert CustomerProfile.objects.get(customer=anna).valued_at is None
+
+
+def test_earlier_refreshes_are_judged_by_what_then_came(admin_client: Client, db: None) -> None:
+    make_trade(until=NOON)
+    for ago in (120, 40, 20):
+        refresh_profiles(as_of=NOON - timedelta(days=ago), started_at=NOON)
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    card = ScoreModel.objects.filter(kind="buying").first()
+    assert card is not None
+    told = card.figures["looking_back"]
+    assert [(row["as_of"][:10], row["days"]) for row in told] == [("2026-10-15", 40), ("2026-07-27", 120)]
+    young = told[0]
+    known = Order.objects.filter(placed_at__lt=NOON - timedelta(days=40)).values("customer")
+    since = Order.objects.filter(placed_at__gte=NOON - timedelta(days=40), customer__in=known)
+    came = {(order.customer_id, order.placed_at.date()) for order in since}
+    assert young["happened"] == len(came)
+    assert young["low"] < young["ratio"] < young["high"]
+    assert young["ratio"] == pytest.approx(young["happened"] / young["expected"])
+    assert 0.6 < young["held"] <= 1
+    page = admin_client.get(PAGE)
+    assert len(page.context["value"]["looking_back"]) == 2
+    assert not page.context["value"]["looking_back"][0]["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wrong"),
+    [(0.9, 1.1, False), (0.5, 0.74, True), (1.26, 2, True), (0.6, 0.9, False), (None, None, False)],
+)
+def test_a_forecast_is_wrong_beyond_chance_and_a_quarter(low: float | None, high: float | None, wrong: bool) -> None:
+    assert is_wrong({"low": low, "high": high}) is wrong
