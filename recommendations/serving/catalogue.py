@@ -106,6 +106,7 @@ class Catalogue:
         self._blobs: dict[int, msgspec.Raw] = {}
         self._masks: dict[Filters, npt.NDArray[np.bool_]] = {}
         self._unpriced: dict[Filters, npt.NDArray[np.bool_]] = {}
+        self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
         self._lately: tuple[int, npt.NDArray[np.int32]] | None = None
 
@@ -247,6 +248,10 @@ class Catalogue:
         """Which rows may be shown; kept until something changes, and not to be written to."""
         return kept_in(self._masks, filters, self._priced)
 
+    def priced_between(self, low: float, high: float) -> npt.NDArray[np.bool_]:
+        """Which rows cost more than low and less than high; kept as a mask is."""
+        return kept_in(self._between, (low, high), lambda ends: (self.price > ends[0]) & (self.price < ends[1]))
+
     def newest(self) -> npt.NDArray[np.int32]:
         """Rows with a day of publication, the newest first."""
         found = self._newest
@@ -298,7 +303,7 @@ class Catalogue:
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._unpriced, self._newest, self._lately = {}, None, None
+            self._unpriced, self._between, self._newest, self._lately = {}, {}, None, None
             self._masks = {}  # last: what is made for them comes out of the new
             self.generation += 1
 

@@ -205,17 +205,11 @@ class TextIndex:
 
         Where none has all words, each word may also be a misspelt other one. What has no letter and no digit finds nothing but keys.
         """
-        query = read(text, synonyms)
-        allowed = np.ones(len(self), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
-        exact = self.rows_of_key(text)
-        exact = exact[allowed[exact]]
-        if not query.places:
-            return Matches(exact, np.ones(len(exact), np.float32), np.ones(len(exact), np.int64), 1, exact)
-        found = _Search(self, query, allowed).run(relaxed=False)
-        if found.answered < found.needed:
-            harder = _Search(self, query, allowed).run(relaxed=True)
-            found = harder if harder.answered > found.answered else found
-        return found.matches(exact)
+        return self.scored(text, synonyms=synonyms).matches(allowed)
+
+    def scored(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS) -> "ScoredQuery":
+        """What every document is worth to the query, to be asked for different sets of allowed ones."""
+        return ScoredQuery(self, text, synonyms)
 
     def completions(self, beginning: str, *, n: int) -> list[str]:
         """The words that begin so and stand in most documents, most first."""
@@ -233,6 +227,33 @@ class TextIndex:
         return [text for _, text in ranked[:n]]
 
 
+class ScoredQuery:
+    """A query whose documents are scored once, strictly and, where that is needed, relaxed."""
+
+    def __init__(self, index: TextIndex, text: str, synonyms: Synonyms) -> None:
+        self.index = index
+        self.query = read(text, synonyms)
+        self.exact = index.rows_of_key(text)
+        self._runs: dict[bool, _Search] = {}
+
+    def matches(self, allowed: Flags | None = None) -> Matches:
+        """As `TextIndex.search`."""
+        allowed = np.ones(len(self.index), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
+        exact = self.exact[allowed[self.exact]]
+        if not self.query.places:
+            return Matches(exact, np.ones(len(exact), np.float32), np.ones(len(exact), np.int64), 1, exact)
+        found = self._run(relaxed=False).answering(allowed)
+        if found.answered < found.search.needed:
+            harder = self._run(relaxed=True).answering(allowed)
+            found = harder if harder.answered > found.answered else found
+        return found.matches(exact)
+
+    def _run(self, *, relaxed: bool) -> "_Search":
+        if relaxed not in self._runs:
+            self._runs[relaxed] = _Search(self.index, self.query).run(relaxed=relaxed)
+        return self._runs[relaxed]
+
+
 @dataclass(frozen=True)
 class _Range:
     """Postings of a segment, and what a find among them is worth."""
@@ -246,51 +267,29 @@ class _Range:
 class _Search:
     """One run of a query over an index: arrays with a place for each document, and what was looked for."""
 
-    def __init__(self, index: TextIndex, query: Query, allowed: Flags) -> None:
+    def __init__(self, index: TextIndex, query: Query) -> None:
         n = len(index)
-        self.index, self.query, self.allowed = index, query, allowed
+        self.index, self.query = index, query
         self.best = np.zeros(n, np.float32)
         self.total = np.zeros(n, np.float32)
         self.cover = np.zeros(n, np.uint64)
         self.words: set[str] = set()
         self.beginnings: list[str] = []
         self.corrections: dict[int, Correction] = {}
-        self.rows = np.empty(0, np.int32)
-        self.covered = np.empty(0, np.int64)
         self.needed = query.all_places.bit_count()
-        self.answered = 0  # places by the document that answers most
 
     def run(self, *, relaxed: bool) -> "_Search":
         """relaxed: every word may be misspelt, and single characters of Chinese words count."""
         for unit in self.query.units:
             self.add(unit, relaxed=relaxed)
-        rows, covered = np.empty(len(self.index), np.int32), np.empty(len(self.index), np.int64)
-        count = kernels.found_rows(self.cover, self.allowed, 1, rows, covered)
-        self.rows, self.covered = rows[:count], covered[:count]
-        self.answered = int(self.covered.max()) if count else 0
         return self
 
-    def matches(self, exact: Rows) -> Matches:
-        most = self.covered == self.answered
-        if self.answered < self.needed or most.sum() < FEW:
-            most = self.covered >= (self.answered + 1) // 2
-        rows, covered = self.rows[most], self.covered[most]
-        if len(exact):
-            rows = np.union1d(rows, exact).astype(np.int32)
-            covered = np.bitwise_count(self.cover[rows]).astype(np.int64)
-            self.total[exact] = max(self.total[rows].max(), 1.0)
-        corrections = tuple(self.corrections[place] for place in sorted(self.corrections))
-        return Matches(
-            rows,
-            self.total[rows],
-            covered,
-            self.needed,
-            exact,
-            frozenset(self.words),
-            tuple(self.beginnings),
-            self.corrected() if len(rows) else None,
-            corrections,
-        )
+    def answering(self, allowed: Flags) -> "_Answering":
+        """Which of the allowed documents answer something."""
+        rows, covered = np.empty(len(self.index), np.int32), np.empty(len(self.index), np.int64)
+        count = kernels.found_rows(self.cover, allowed, 1, rows, covered)
+        rows, covered = rows[:count], covered[:count]
+        return _Answering(self, rows, covered, int(covered.max()) if count else 0)
 
     def corrected(self) -> str | None:
         """The query with what was looked for in place of words that nothing holds."""
@@ -428,3 +427,38 @@ def edits_allowed(term: str) -> int:
     if not may_be_misspelt(term):
         return 0
     return (len(term) >= 4) + (len(term) >= 8)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answering:
+    """Documents with how many places of the query each answers; answered: by the one that answers most."""
+
+    search: _Search
+    rows: Rows
+    covered: npt.NDArray[np.int64]
+    answered: int
+
+    def matches(self, exact: Rows) -> Matches:
+        search = self.search
+        most = self.covered == self.answered
+        if self.answered < search.needed or most.sum() < FEW:
+            most = self.covered >= (self.answered + 1) // 2
+        rows, covered = self.rows[most], self.covered[most]
+        if len(exact):
+            rows = np.union1d(rows, exact).astype(np.int32)
+            covered = np.bitwise_count(search.cover[rows]).astype(np.int64)
+        scores = search.total[rows]
+        if len(exact):
+            scores[np.searchsorted(rows, exact)] = max(scores.max(), 1.0)
+        corrections = tuple(search.corrections[place] for place in sorted(search.corrections))
+        return Matches(
+            rows,
+            scores,
+            covered,
+            search.needed,
+            exact,
+            frozenset(search.words),
+            tuple(search.beginnings),
+            search.corrected() if len(rows) else None,
+            corrections,
+        )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
-from recommendations.engine.text_search import Matches, top_places
+from recommendations.engine.text_search import Matches, ScoredQuery, top_places
 from recommendations.engine.text_search.vocabulary import frozen
 from recommendations.serving.catalogue import Filters
 from recommendations.serving.search.facets import (
@@ -102,7 +102,10 @@ def search(
     visible = visible_rows(snapshot, request, rules)
     filters = filter_masks(snapshot, request)
     allowed = np.logical_and.reduce([visible, *filters.values()])
-    candidates, matches = candidates_of(snapshot, request, allowed)
+    scored = (
+        snapshot.texts.index.scored(request.q, synonyms=snapshot.synonyms.of(request.language)) if request.q else None
+    )
+    candidates, matches = candidates_of(scored, allowed)
     total = len(candidates.rows)
     fallback = None
     if not total and not request.strict and not request.product_ids and offset == 0:
@@ -111,7 +114,8 @@ def search(
     hits, more = order.page(candidates, allowed, offset=offset, how_all=how_found(request, fallback), matches=matches)
     facets = Facets()
     if request.facets and fallback is None:
-        facets = facets_of(snapshot, request, candidates, visible=visible, filters=filters)
+        wide = candidates_of(scored, visible)[0].rows if filters else candidates.rows
+        facets = facets_of(snapshot, request, candidates, wide=wide, filters=filters)
     return Found(
         request,
         snapshot,
@@ -141,7 +145,7 @@ def visible_rows(snapshot: Snapshot, request: SearchRequest, rules: Rules | None
 
 def filter_masks(snapshot: Snapshot, request: SearchRequest) -> dict[str, Flags]:
     """For each filter that was chosen, by its name in the facets, which rows of texts pass it."""
-    shelf, there = snapshot.shelf, snapshot.there
+    shelf = snapshot.shelf
     masks: dict[str, Flags] = {}
     if request.category:
         masks["category"] = snapshot.passing(shelf.mask(Filters(in_stock=False, category=request.category)))
@@ -150,18 +154,18 @@ def filter_masks(snapshot: Snapshot, request: SearchRequest) -> dict[str, Flags]
     if request.price_min is not None or request.price_max is not None:
         low = -np.inf if request.price_min is None else float(request.price_min) - CENT
         high = np.inf if request.price_max is None else float(request.price_max) + CENT
-        masks["price"] = ((shelf.price > low) & (shelf.price < high))[there]
-    every = np.arange(len(there), dtype=np.int32)
+        masks["price"] = snapshot.passing(shelf.priced_between(low, high))
+    every = np.arange(len(snapshot.there) if request.attributes else 0, dtype=np.int32)
     for name, value in request.attributes.items():
         masks[f"attributes.{name}"] = snapshot.texts.attributes.having(name, value, every)
     return masks
 
 
-def candidates_of(snapshot: Snapshot, request: SearchRequest, allowed: Flags) -> tuple[_Candidates, Matches | None]:
+def candidates_of(scored: ScoredQuery | None, allowed: Flags) -> tuple[_Candidates, Matches | None]:
     """What answers the words among the allowed rows; everything allowed where no words were typed."""
-    if not request.q:
+    if scored is None:
         return anything(allowed, allowed), None
-    matches = snapshot.texts.index.search(request.q, synonyms=snapshot.synonyms.of(request.language), allowed=allowed)
+    matches = scored.matches(allowed)
     tier = matches.covered.copy()
     tier[np.searchsorted(matches.rows, matches.exact)] = matches.needed + 1
     return _Candidates(matches.rows, matches.scores, tier), matches
@@ -301,15 +305,12 @@ def facets_of(
     request: SearchRequest,
     candidates: _Candidates,
     *,
-    visible: Flags,
+    wide: Rows,
     filters: Mapping[str, Flags],
 ) -> Facets:
     """Counts over all that was found. Of a facet that a filter was chosen from, over what would be found without that filter,
-    so that another of its values can be chosen instead."""
+    so that another of its values can be chosen instead. wide: what would be found without any filter."""
     shelf = snapshot.shelf
-    wide = candidates.rows
-    if filters:
-        wide = candidates_of(snapshot, request, visible)[0].rows
 
     def rows_for(facet: str) -> Rows:
         if facet not in filters:
