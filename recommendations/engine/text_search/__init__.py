@@ -4,7 +4,8 @@ spaces, Chinese and Japanese without.
     Documents(keys, texts)      columns by field: title, brand, category, tags, attributes, description (`FIELDS`)
     TextIndex                   of(documents), with_changes(rows, documents), without(rows), merged(), search(text, synonyms=, allowed=)
                                 → Matches(rows, scores, covered, exact, corrected, …), scored(text, synonyms=) → .matches(allowed),
-                                completions(beginning, n=), rows_of_key(key), arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
+                                completions(beginning, n=), rows_of_key(key),
+                                arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
     Synonyms                    of(groups)
     top_rows(keys, ties, k)     places of the k largest, the same in every run
 """
