@@ -17,6 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Product
 from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.rules import rules_in_force
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
 from recommendations.campaigns.models import Campaign
@@ -47,6 +48,9 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
         pages={
             "home": reverse("admin:index"),
             "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
+            "lifecycle": reverse("admin:lifecycle_overview"),
+            "moved": f"{reverse('admin:lifecycle_moved')}?from=unknown&to=loyal",
+            "stage-rules": reverse("admin:lifecycle_stagerules_change", args=[rules_in_force().pk]),  # type: ignore[union-attr]
             "customer-recommendations": reverse("admin:serving_for_customer", args=[customer.pk]),
             "product": reverse("admin:catalog_product_change", args=[product.pk]),
             "product-similar": reverse("admin:serving_similar", args=[product.product_id]),
