@@ -39,7 +39,7 @@ CUSTOMERS = 1_000_000
 SECONDS, ROUNDS, OPEN_SECONDS = 10.0, 3, 15.0
 CONNECTIONS, RATE = 8, 500.0
 WARM_SECONDS = 2.0
-RELOADS, RELOAD_SECONDS = 3, 30.0
+RELOADS, RELOAD_SECONDS, PROMOTION_TAKES = 3, 30.0, 6.0
 SCENARIOS = ("for-you", "for-you-any-price", "similar", "cart", "rank", "search")
 SOAK_MIX = "for-you:70,similar:10,cart:10,rank:5,search:5"
 PROMOTION_EVERY, PRICE_EVERY, SAMPLE_EVERY = 60.0, 5.0, 60.0
@@ -314,7 +314,8 @@ def floors(arguments: argparse.Namespace, told: dict[str, Any]) -> dict[str, Any
 
 def reload(shop: Shop) -> dict[str, Any]:
     """Promotions of copies while the open loop runs: what failed, what was slow, how long until no answer is of the version before."""
-    load = generate(shop, "for-you:1", seconds=RELOAD_SECONDS, rate=RATE, seed=70, background=True)
+    seconds_of_load = RELOAD_SECONDS + RELOADS * PROMOTION_TAKES  # so that the last promotion is under load too
+    load = generate(shop, "for-you:1", seconds=seconds_of_load, rate=RATE, seed=70, background=True)
     told = []
     for number in range(RELOADS):
         time.sleep(RELOAD_SECONDS / (RELOADS + 1))
