@@ -1,0 +1,283 @@
+"""Purchases to come: every buying process fitted on a shop's orders until a cut, judged by what was bought after it.
+
+    python -m benchmarks.clv FILE [--calibration-end DATE] [--customer … --date … --value …]
+
+FILE is CSV or Parquet with a line an order or order line; "cdnow" is the sample inside `lifetimes`. --value may be a product of two
+columns, "Quantity*Price". Lines without a customer or with a negative value are left out. Beside our three models stand two simple
+answers (as many purchases as in the last period of the same length; each customer's own mean rate) and `lifetimes` on the same
+histories in a process of its own, with --lifetimes-python where it lives in another environment. Times are in units of --unit-days.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from benchmarks.neighbours import peak_mb, say
+from customers.lifecycle.scoring.buying import (
+    MODELS,
+    Choice,
+    choose_process,
+    fit_process,
+    fit_spend,
+    group_histories,
+    predict_intervals,
+    rank_spend,
+    usual_cut,
+)
+from customers.lifecycle.scoring.buying.choice import HeldOut, errors_of
+from customers.lifecycle.scoring.buying.grouped import DAY, Groups, Histories, purchase_days
+
+type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+PEER = Path(__file__).with_name("clv_lifetimes.py")
+
+
+def main() -> None:
+    arguments = parse()
+    customer, at, value = read_cdnow() if str(arguments.file) == "cdnow" else read_orders(arguments)
+    if not len(at):
+        sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
+    say(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
+    as_of = (int(at.max()) // DAY + 1) * DAY
+    cut = end_of(arguments.calibration_end) if arguments.calibration_end else usual_cut(at=at, as_of=as_of)
+    warm_up()
+    choice = choose_process(customer=customer, at=at, value=value, as_of=as_of, cut=cut, unit_days=arguments.unit_days)
+    groups = group_histories(histories=choice.before, unit_days=arguments.unit_days)
+    models = {name: figures_of(result, time_fit(name, groups)) for name, result in choice.results.items()}
+    simple = {
+        name: asdict(errors_of(expected, choice.happened))
+        for name, expected in simple_answers(customer, at, choice).items()
+    }
+    peer, notes = run_lifetimes(choice, arguments) if len(choice.before) else (None, "no history")
+    line = {
+        "best": choice.name,
+        **(models[choice.name] if choice.name else {}),
+        "models": models,
+        "reasons": choice.reasons,
+        "simple": simple,
+        "lifetimes": peer,
+        "spend": spend_figures(customer, at, value, choice, groups, as_of),
+        "customers": len(choice.before),
+        "different_histories": len(groups.x),
+        "calibration_end": str(np.datetime64(choice.cut - 1, "us").astype("datetime64[D]")),
+        "held_out_days": choice.days,
+        "unit_days": arguments.unit_days,
+        "peak_mb": peak_mb(),
+        "notes": "log_likelihood is that of the calibration; held_out_log_likelihood decides which is best;"
+        f" held80: share within the middle 80 % of what was thought possible, borders by share; {notes}",
+    }
+    print(json.dumps(rounded(line)))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--calibration-end", type=datetime.fromisoformat, help="the last day of calibration")
+    parser.add_argument("--customer", default="customer_id")
+    parser.add_argument("--date", default="date")
+    parser.add_argument("--value", default="value", help='a column or "A*B"')
+    parser.add_argument("--unit-days", type=float, default=7.0)
+    parser.add_argument("--lifetimes-python", default=sys.executable, help="an interpreter that has lifetimes")
+    arguments = parser.parse_args()
+    if not 0 < arguments.unit_days < np.inf:
+        parser.error(f"--unit-days must be greater than 0, got {arguments.unit_days}")
+    return arguments
+
+
+def end_of(day: datetime) -> int:
+    """The midnight after it, in microseconds."""
+    return (
+        int((day.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)) // DAY * DAY
+        + DAY
+    )
+
+
+def read_orders(arguments: argparse.Namespace) -> Orders:
+    factors = [name.strip() for name in arguments.value.split("*")]
+    columns = [arguments.customer, arguments.date, *factors]
+    if arguments.file.suffix == ".parquet":
+        table = pq.read_table(arguments.file)
+    else:
+        table = pyarrow.csv.read_csv(arguments.file)
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        sys.exit(f"{arguments.file} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
+    table = table.select(columns).drop_null()
+    customer = pc.dictionary_encode(table[arguments.customer]).combine_chunks()
+    value = np.prod([table[name].to_numpy().astype(np.float64) for name in factors], axis=0)
+    rows = np.asarray(customer.indices if isinstance(customer, pa.DictionaryArray) else customer.chunk(0).indices)
+    return kept(rows.astype(np.int64), moments(table[arguments.date]), value)
+
+
+def moments(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Dates, times, their ISO texts or numbers like 19970131, as microseconds."""
+    if pa.types.is_integer(column.type):
+        column = pc.strptime(pc.cast(column, pa.string()), format="%Y%m%d", unit="us")
+    if pa.types.is_timestamp(column.type):
+        column = pc.cast(column, pa.timestamp("us", column.type.tz), safe=False)
+    return pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).to_numpy()
+
+
+def read_cdnow() -> Orders:
+    """Customer's place in the sample, date, number of CDs and dollars of 6,919 purchases, by Fader & Hardie."""
+    package = find_spec("lifetimes")  # found, not imported: that would warn
+    if package is None or package.origin is None:
+        sys.exit("cdnow is a file inside lifetimes, which is not installed")
+    lines = np.loadtxt(Path(package.origin).parent / "datasets" / "CDNOW_sample.txt")
+    days = np.array([f"{int(day):08d}" for day in lines[:, 2]])
+    at = np.array([f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days], "datetime64[us]").astype(np.int64)
+    return kept(lines[:, 1].astype(np.int64), at, lines[:, 4])
+
+
+def kept(customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Orders:
+    stays = value >= 0
+    return customer[stays], at[stays], value[stays]
+
+
+def warm_up() -> None:
+    """Compiles what fits, so that fit_s is about fitting."""
+    x = np.arange(60) % 3
+    histories = Histories(x, x, 5 * x, np.full(60, 30), np.ones(60))
+    for name in MODELS:
+        fit_process(name=name, groups=group_histories(histories=histories))
+
+
+def time_fit(name: str, groups: Groups) -> float:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        fit_process(name=name, groups=groups)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def figures_of(result: HeldOut, fit_s: float) -> dict[str, Any]:
+    return {
+        "parameters": result.fit.model.to_dict() if result.fit.model else None,
+        "log_likelihood": result.fit.log_likelihood,
+        "held_out_log_likelihood": result.log_likelihood,
+        **asdict(result.errors),
+        "held80": result.held,
+        "fit_s": fit_s,
+        "converged": result.fit.converged,
+        "iterations": result.fit.iterations,
+    }
+
+
+def simple_answers(
+    customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], choice: Choice
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Purchases of each customer in the held-out days, as in the same number of days before the cut, or at the rate x / T."""
+    if choice.days < 1:
+        return {}
+    owner, day, _ = purchase_days(customer=customer, at=at, as_of=choice.cut)
+    late = owner[day >= choice.cut // DAY - choice.days]
+    row = np.searchsorted(choice.before.customer, late)
+    return {
+        "last_period": np.bincount(row, minlength=len(choice.before)).astype(np.float64),
+        "mean_rate": choice.before.x / np.maximum(choice.before.age_days, 1) * choice.days,
+    }
+
+
+def spend_figures(
+    customer: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
+    value: npt.NDArray[np.float64],
+    choice: Choice,
+    groups: Groups,
+    as_of: int,
+) -> dict[str, Any]:
+    """The model of spend, and what was spent after the cut against the intervals of the best model."""
+    before = choice.before
+    fit = fit_spend(x=before.x, mean_value=before.mean_value)
+    figures: dict[str, Any] = {
+        "parameters": fit.model.to_dict() if fit.model else None,
+        "reason": fit.reason,
+        "frequency_correlation": fit.correlation,
+        "frequency_rank_correlation": fit.rank_correlation,
+        "warnings": fit.warnings,
+    }
+    model = choice.results[choice.name].fit.model if choice.name else None
+    if fit.model is None or model is None:
+        return figures
+    horizon = choice.days / groups.unit_days
+    later = (at >= choice.cut) & (at < as_of) & np.isin(customer, before.customer)
+    spent = np.bincount(np.searchsorted(before.customer, customer[later]), value[later], minlength=len(before))
+    ranks = rank_spend(
+        model=model, spend=fit.model, groups=groups, horizon=horizon, mean_value=before.mean_value, happened=spent
+    )
+    found = predict_intervals(model=model, spend=fit.model, groups=groups, horizon=horizon)
+    rate = fit.model.rate(x=before.x, mean_value=before.mean_value)
+    low, high, stated = (
+        part[groups.row] for part in (found.spend_low, found.spend_high, found.spend_probability) if part is not None
+    )
+    inside = (spent >= low * rate) & (spent <= high * rate)
+    wide = high > 0
+    expected = model.expected(horizon=horizon, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    expected = expected * fit.model.mean_spend(x=before.x, mean_value=before.mean_value)
+    return {
+        **figures,
+        **asdict(errors_of(expected, spent)),
+        "held80": ranks.held(),
+        "interval_stated": float(stated.mean()),
+        "interval_hit": float(inside.mean()),
+        "interval_hit_above_zero": float(inside[wide].mean()) if wide.any() else None,
+    }
+
+
+def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
+    """Its fits and forecasts of the same histories, or None and why."""
+    before = choice.before
+    with tempfile.TemporaryDirectory() as folder:
+        histories = np.column_stack(
+            [before.x, before.last_days / arguments.unit_days, before.age_days / arguments.unit_days]
+        )
+        np.save(Path(folder) / "histories.npy", histories)
+        command = [
+            arguments.lifetimes_python,
+            "-W",
+            "ignore",
+            str(PEER),
+            folder,
+            str(choice.days / arguments.unit_days),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            return None, f"lifetimes did not run: {reason}"
+        peer = json.loads(done.stdout)
+        groups = group_histories(histories=before, unit_days=arguments.unit_days)
+        for name, figures in peer.items():
+            if "error" not in figures:
+                model = MODELS[name].of(np.array(list(figures["parameters"].values())))
+                figures["log_likelihood"] = model.total_log_likelihood(groups)[0]  # it prints that of scaled times
+                figures.update(asdict(errors_of(np.load(Path(folder) / f"{name}.npy"), choice.happened)))
+    return peer, "lifetimes fits the same histories, its own defaults"
+
+
+def rounded(value: Any) -> Any:
+    """Six digits that count."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if np.isfinite(value) else None
+    return value
+
+
+if __name__ == "__main__":
+    main()

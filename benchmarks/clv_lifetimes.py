@@ -1,0 +1,42 @@
+"""`lifetimes` on histories.npy (columns x, t_x, T) in a folder; run by benchmarks.clv, possibly by another interpreter.
+
+    python clv_lifetimes.py FOLDER HORIZON
+
+Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of each model.
+"""
+
+import json
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+KINDS = {"bg_nbd": "BetaGeoFitter", "mbg_nbd": "ModifiedBetaGeoFitter", "pareto_nbd": "ParetoNBDFitter"}
+
+
+def main() -> None:
+    lifetimes = import_module("lifetimes")  # may be there for this interpreter only
+    folder, horizon = Path(sys.argv[1]), float(sys.argv[2])
+    x, t_x, age = np.load(folder / "histories.npy").T
+    found: dict[str, dict[str, object]] = {}
+    for name, kind in KINDS.items():
+        try:
+            start = time.perf_counter()
+            fitter = getattr(lifetimes, kind)(penalizer_coef=0.0)
+            fitter.fit(x, t_x, age)
+            seconds = time.perf_counter() - start
+            expected = fitter.conditional_expected_number_of_purchases_up_to_time(horizon, x, t_x, age)
+            np.save(folder / f"{name}.npy", np.asarray(expected, np.float64))
+            found[name] = {
+                "parameters": {key: float(value) for key, value in fitter.params_.items()},
+                "fit_s": seconds,
+            }
+        except Exception as error:  # noqa: BLE001 a peer that fails is a result too
+            found[name] = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
