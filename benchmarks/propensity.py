@@ -18,6 +18,9 @@ import numpy.typing as npt
 
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.order_files import read_orders
+from customers.lifecycle.scoring.buying.bg_nbd import BgNbd
+from customers.lifecycle.scoring.buying.fitting import fit_process
+from customers.lifecycle.scoring.buying.grouped import group_histories, summarise_purchases
 from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compete, finish, paired_gains
 from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
 from customers.lifecycle.scoring.propensity.features import measure_features
@@ -27,12 +30,6 @@ from customers.lifecycle.scoring.propensity.models import probability
 from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
 from customers.lifecycle.scoring.propensity.quality import auc, brier, calibration_curve, lift_at
 from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
-
-try:
-    from customers.lifecycle.scoring.buying.fitting import fit_process
-    from customers.lifecycle.scoring.buying.grouped import group_histories, summarise_purchases
-except ModuleNotFoundError:
-    fit_process = None
 
 GIVEN = "buying_probability"
 SPACING_DAYS = 28
@@ -121,7 +118,6 @@ def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> 
     def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
         return buying_columns(orders, as_of, target)
 
-    given = GIVEN if fit_process else None
     start = time.perf_counter()
     every = collect_sample(orders=orders, target=target, cuts=plan.every, seed=seed, columns=columns)
     test = collect_sample(orders=orders, target=target, cuts=[test_at], seed=seed, columns=columns, most_rows=10**9)
@@ -129,7 +125,7 @@ def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> 
     if plan.train and plan.validation is not None:
         train = collect_sample(orders=orders, target=target, cuts=plan.train, seed=seed, columns=columns)
         validation = every.at([plan.validation])
-    learnt = learn_propensity(every=every, train=train, validation=validation, given=given, seed=seed)
+    learnt = learn_propensity(every=every, train=train, validation=validation, given=GIVEN, seed=seed)
     found: dict[str, Any] = {
         "horizon_days": target.horizon_days,
         "customers": len(test),
@@ -142,11 +138,9 @@ def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> 
     if not learnt.judged or not 0 < test.label.sum() < len(test):
         return f"nothing to compare: {learnt.reason}"
     found["learn_s"] = round(time.perf_counter() - start, 2)
-    scores = all_scores(every, train, validation, test, given, seed)
+    scores = all_scores(every, train, validation, test, GIVEN, seed)
     scores["selected"] = learnt.score(test.matrix)
-    if given is not None:
-        raw = test.matrix[:, test.names.index(given)].astype(np.float64)
-        scores["bg_nbd"] = raw
+    scores["bg_nbd"] = test.matrix[:, test.names.index(GIVEN)].astype(np.float64)
     for name, score in scores.items():
         found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
     found |= gains(scores, test, seed)
@@ -167,29 +161,25 @@ def all_scores(
 
 
 def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.NDArray[np.float64]]:
-    """BG/NBD fitted on what was before the moment: P(the target comes true), P(alive), and purchases expected.
+    """BG/NBD fitted on what was before the moment: the probability that the target comes true.
 
     P(at least one purchase within t) = P(alive) · (1 − ((α + T) / (α + T + t))^(r + x)).
     """
-    if not fit_process:
-        return {}
     bought = ~orders.is_return & (orders.at < as_of)
     histories = summarise_purchases(
         customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
     )
     groups = group_histories(histories=histories)
     model = fit_process(name="bg_nbd", groups=groups).model
-    columns = {name: np.zeros(orders.n_customers) for name in (GIVEN, "p_alive", "expected_purchases")}
-    if model is None:
-        return columns
+    column = np.full(orders.n_customers, 0.5)
+    if not isinstance(model, BgNbd):
+        return {GIVEN: column}
     alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     begun = model.alpha + groups.age
     buys = alive * (1.0 - (begun / (begun + target.horizon_days)) ** (model.r + groups.x))
-    expected = model.expected(horizon=float(target.horizon_days), x=groups.x, t_x=groups.t_x, age=groups.age)
     true = 1.0 - buys if target.kind == "churn" else buys
-    for name, values in zip(columns, (true, alive, expected), strict=True):
-        columns[name][histories.customer] = values[groups.row]
-    return columns
+    column[histories.customer] = true[groups.row]
+    return {GIVEN: column}
 
 
 def figures(score: Floats, test: Sample) -> dict[str, float]:
@@ -211,7 +201,7 @@ def gains(scores: Mapping[str, Floats], test: Sample, seed: int) -> dict[str, fl
     for floor in ("recency", "bg_nbd"):
         if floor in scores:
             pair = [scores[floor], scores["selected"]]
-            for name, gain in zip(("brier", "auc"), paired_gains(pair, pair, test, seed)[0], strict=True):
+            for name, gain in zip(("brier", "auc"), paired_gains(pair, test, seed)[0], strict=True):
                 for key, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
                     found[f"{name}_{key}_over_{floor}"] = round(value, 5)
     return found

@@ -59,7 +59,7 @@ def test_file_that_holds_no_orders_is_refused(tmp_path):
 
 
 def test_shop_of_different_rhythms_is_foretold_better_than_by_recency(monkeypatch, capsys):
-    arguments = ["made", "--customers", "1500", "--cuts", "1", "--targets", "purchase_30"]
+    arguments = ["made", "--customers", "600", "--cuts", "1", "--targets", "purchase_30"]
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     propensity.main()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -69,7 +69,9 @@ class ParetoNbd(Parameters):
 
     def tails_if_alive(self, *, horizon: float, x: int, age: Floats, most: int) -> Floats:
         """(n, most + 1): P(at least k purchases in the horizon | alive) for k from 0; everybody has made x."""
-        return tails_in_lifetime(self.r + x, self.alpha + age, self.s, self.beta + age, horizon, most, NODES[FINEST:], WEIGHTS[FINEST:])
+        return tails_in_lifetime(
+            self.r + x, self.alpha + age, self.s, self.beta + age, horizon, most, NODES[FINEST:], WEIGHTS[FINEST:]
+        )
 
     def _terms(self, x: Ints, t_x: Floats, age: Floats) -> tuple[Floats, Floats]:
         check_histories(x, t_x, age)

@@ -23,9 +23,10 @@ from customers.lifecycle.scoring.propensity.samples import Sample
 CANDIDATES = ("recency", "buying", "tree", "logistic", "boosting", "forest", "blend")
 SIMPLE = ("recency", "buying")
 BLENDED = ("logistic", "boosting")
+SHARES = (0.0, 0.2, 0.4)  # of the buying process in the blend
 DRAWS = 400
 LEVEL = 0.95
-BOOTSTRAP_ROWS = 50_000
+BOOTSTRAP_ROWS = 30_000
 
 type Fitter = Callable[[Sample], Model]
 
@@ -44,30 +45,39 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the competition found: the winner, all figures, and each candidate's uncalibrated probabilities of the judged `rows`."""
+    """What the competition found: the winner, all figures, each candidate's probabilities of the judged `rows`; and for fitting
+    on all there is the settings and the buying process' share in the blend."""
 
     winner: str
     judged: tuple[Judged, ...]
     chances: Mapping[str, Floats]
     rows: Sample
+    by_time: bool
     settings: Settings
+    share: float
 
 
 def compete(*, train: Sample | None, every: Sample, validation: Sample | None, given: str | None, seed: int) -> Outcome:
     """Fits each candidate on `train`, judges it on `validation`; where there is no train, on folds of the customers of `every`.
 
-    Each candidate is judged by its calibrated probabilities, calibrated on other rows than it is judged on.
+    By time the level of the probabilities counts as it would have been used: nothing of `validation` corrects it.
     """
-    source = train if train is not None and validation is not None else every
-    settings = choose_settings(source, given=given, seed=seed)
     if train is not None and validation is not None:
+        settings = choose_settings(train, given=given, seed=seed)
         rows, chances = validation, _chances(fitters(settings, given, seed), train, validation)
+        if given is not None:
+            said = probability(fits.fit_given(train, column=given), train.matrix)
+            chances["buying"] = _calibrated_on(train, said, seed).apply(chances["buying"])
+        settings = choose_settings(every, given=given, seed=seed)
     else:
+        settings = choose_settings(every, given=given, seed=seed)
         rows, chances = every, _by_folds(fitters(settings, given, seed), every, seed)
-    chances["blend"] = _blended(chances)
-    calibrated = {name: _cross_calibrated(chance, rows, seed) for name, chance in chances.items()}
-    winner, judged = decide(calibrated, chances, rows, seed)
-    return Outcome(winner, judged, chances, rows, settings)
+    shares = SHARES if given is not None else SHARES[:1]
+    blends = {share: _blended(chances, share) for share in shares}
+    share = min(shares, key=lambda one: brier(score=blends[one], label=rows.label))
+    chances["blend"] = blends[share]
+    winner, judged = decide(chances, rows, seed)
+    return Outcome(winner, judged, chances, rows, rows is not every, settings, share)
 
 
 def fitters(settings: Settings, given: str | None, seed: int) -> dict[str, Fitter]:
@@ -82,44 +92,40 @@ def fitters(settings: Settings, given: str | None, seed: int) -> dict[str, Fitte
     }
 
 
-def refit(name: str, *, sample: Sample, settings: Settings, given: str | None, seed: int) -> Model:
-    """The named candidate on all there is."""
-    all_fitters = fitters(settings, given, seed)
-    if name != "blend":
-        return all_fitters[name](sample)
-    members = tuple(all_fitters[member](sample) for member in BLENDED)
-    return Blend(members, np.full(len(members), 1 / len(members)), base=0.0)
-
-
 def finish(name: str, *, outcome: Outcome, every: Sample, given: str | None, seed: int) -> tuple[Model, Calibration]:
-    """The named candidate fitted on `every` row, and its calibration on the rows that it was judged on."""
-    model = refit(name, sample=every, settings=outcome.settings, given=given, seed=seed)
-    rows = outcome.rows
-    calibration = choose_calibration(
-        chance=outcome.chances[name], label=rows.label, group=rows.customer, cut=rows.cut, seed=seed
-    )
-    return model, calibration
+    """The named candidate fitted on `every` row, and its calibration by what it says of customers it hasn't seen."""
+    own = fitters(outcome.settings, given, seed)
+    members = (*BLENDED, "buying") if outcome.share else BLENDED
+    wanted = {member: own[member] for member in (members if name == "blend" else (name,))}
+    models = {member: fit(every) for member, fit in wanted.items()}
+    if not outcome.by_time:
+        unseen = dict(outcome.chances)
+    else:
+        unseen = _by_folds({key: fit for key, fit in wanted.items() if key not in SIMPLE}, every, seed)
+        unseen |= {key: probability(models[key], every.matrix) for key in wanted if key in SIMPLE}
+    if name != "blend":
+        return models[name], _calibrated_on(every, unseen[name], seed)
+    weights = [(1 - outcome.share) / len(BLENDED)] * len(BLENDED) + ([outcome.share] if outcome.share else [])
+    model = Blend(tuple(models[member] for member in members), np.array(weights), base=0.0)
+    return model, _calibrated_on(every, _blended(unseen, outcome.share), seed)
 
 
-def decide(
-    calibrated: Mapping[str, Floats], chances: Mapping[str, Floats], rows: Sample, seed: int
-) -> tuple[str, tuple[Judged, ...]]:
+def decide(chances: Mapping[str, Floats], rows: Sample, seed: int) -> tuple[str, tuple[Judged, ...]]:
     """The least Brier wins, unless the better simple one isn't beaten beyond chance: then that one.
 
-    Beyond chance: of `DRAWS` paired resamples of customers 97.5 % find the winner better by Brier, or by AUC while not worse by
+    Beyond chance: 97.5 % of the paired resamples of customers find the winner better by Brier, or by AUC while it isn't worse by
     Brier. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
-    errors = {name: brier(score=chance, label=rows.label) for name, chance in calibrated.items()}
+    errors = {name: brier(score=chance, label=rows.label) for name, chance in chances.items()}
     areas = {name: auc(score=chance, label=rows.label) for name, chance in chances.items()}
-    floor = min((name for name in SIMPLE if name in calibrated), key=lambda name: errors[name])
-    others = [name for name in CANDIDATES if name in calibrated and name not in SIMPLE]
-    gains = paired_gains(
-        [calibrated[name] for name in (floor, *others)], [chances[name] for name in (floor, *others)], rows, seed
-    )
-    judged = [Judged(name, errors[name], areas[name]) for name in SIMPLE if name in calibrated]
+    simple = [name for name in SIMPLE if name in chances]
+    others = [name for name in CANDIDATES if name in chances and name not in SIMPLE]
+    floor = min(simple, key=lambda name: errors[name])
+    gains = paired_gains([chances[name] for name in (floor, *others)], rows, seed)
+    judged = [Judged(name, errors[name], areas[name]) for name in simple]
     judged += [Judged(name, errors[name], areas[name], *gain) for name, gain in zip(others, gains, strict=True)]
-    best = min((one for one in judged if one.name in others), key=lambda one: one.brier, default=None)
-    return (best.name if best is not None and _beats(best) else floor), tuple(judged)
+    best = min(judged[len(simple) :], key=lambda one: one.brier)
+    return (best.name if _beats(best) else floor), tuple(judged)
 
 
 def _beats(one: Judged) -> bool:
@@ -129,7 +135,7 @@ def _beats(one: Judged) -> bool:
 
 
 def paired_gains(
-    calibrated: list[Floats], chances: list[Floats], rows: Sample, seed: int
+    chances: list[Floats], rows: Sample, seed: int
 ) -> list[tuple[tuple[float, float, float], tuple[float, float, float]]]:
     """For each but the first: its gain in Brier and in AUC over the first, with the range of 95 % of the resamples of customers."""
     draws = np.random.default_rng(seed)
@@ -140,9 +146,9 @@ def paired_gains(
     else:
         kept = np.arange(len(rows))
     label = rows.label[kept]
-    errors = np.array([(one[kept] - label) ** 2 for one in calibrated])
+    errors = np.array([(one[kept] - label) ** 2 for one in chances])
     sorted_rows = [_ties(one[kept]) for one in chances]
-    resampled = np.empty((DRAWS, 2, len(calibrated)))
+    resampled = np.empty((DRAWS, 2, len(chances)))
     for draw in range(DRAWS):
         weight = np.bincount(draws.integers(0, len(ids), len(ids)), minlength=len(ids))[place].astype(np.float64)
         resampled[draw, 0] = errors @ weight / weight.sum()
@@ -189,20 +195,12 @@ def _by_folds(models: Mapping[str, Fitter], sample: Sample, seed: int) -> dict[s
     return found
 
 
-def _blended(chances: Mapping[str, Floats]) -> Floats:
-    found: Floats = expit(np.mean([to_log_odds(chances[name]) for name in BLENDED], axis=0))
+def _blended(chances: Mapping[str, Floats], share: float) -> Floats:
+    """Mean of the members' log-odds, the buying process' having `share` of it."""
+    odds = (1 - share) * np.mean([to_log_odds(chances[name]) for name in BLENDED], axis=0)
+    found: Floats = expit(odds + share * to_log_odds(chances["buying"]) if share else odds)
     return found
 
 
-def _cross_calibrated(chance: Floats, rows: Sample, seed: int) -> Floats:
-    """Probabilities calibrated on other customers than those they are of."""
-    fold = folds_of(rows.customer, FOLDS, seed + 1)
-    found = np.empty(len(chance))
-    for one in range(FOLDS):
-        inside, outside = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
-        calibration = choose_calibration(
-            chance=chance[outside], label=rows.label[outside], group=rows.customer[outside], cut=rows.cut[outside],
-            seed=seed,
-        )  # fmt: skip
-        found[inside] = calibration.apply(chance[inside])
-    return found
+def _calibrated_on(rows: Sample, chance: Floats, seed: int) -> Calibration:
+    return choose_calibration(chance=chance, label=rows.label, group=rows.customer, cut=rows.cut, seed=seed)

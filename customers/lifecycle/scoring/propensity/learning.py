@@ -174,7 +174,8 @@ def learn_propensity(
         newest=newest,
         facts={
             "settings": vars(outcome.settings),
-            "judged_by": "time" if train is not None and validation is not None else "customers",
+            "judged_by": "time" if outcome.by_time else "customers",
+            "buying_share": outcome.share,
             "judged_rows": len(outcome.rows),
         },
     )
