@@ -25,7 +25,7 @@ from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compe
 from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
 from customers.lifecycle.scoring.propensity.features import measure_features
 from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target, plan_cuts
-from customers.lifecycle.scoring.propensity.learning import learn_propensity
+from customers.lifecycle.scoring.propensity.learning import too_little
 from customers.lifecycle.scoring.propensity.models import probability
 from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
 from customers.lifecycle.scoring.propensity.quality import auc, brier, calibration_curve, lift_at
@@ -33,7 +33,7 @@ from customers.lifecycle.scoring.propensity.samples import Sample, collect_sampl
 
 GIVEN = "buying_probability"
 SPACING_DAYS = 28
-LEAST_LEARNT = 50
+MOST_CATEGORIES = 1000
 
 
 def main() -> None:
@@ -125,39 +125,33 @@ def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> 
     if plan.train and plan.validation is not None:
         train = collect_sample(orders=orders, target=target, cuts=plan.train, seed=seed, columns=columns)
         validation = every.at([plan.validation])
-    learnt = learn_propensity(every=every, train=train, validation=validation, given=GIVEN, seed=seed)
+    reason = too_little(every) or too_little(test)
+    if reason:
+        return reason
+    if train is not None and validation is not None and (too_little(train) or too_little(validation)):
+        train = validation = None
+    outcome = compete(train=train, every=every, validation=validation, given=GIVEN, seed=seed)
     found: dict[str, Any] = {
         "horizon_days": target.horizon_days,
         "customers": len(test),
         "rate": round(float(test.label.mean()), 4),
         "train_rate": round(float(every.label.mean()), 4),
-        "selected": learnt.winner,
-        "reason": learnt.reason,
-        "judged_by": learnt.facts.get("judged_by"),
+        "selected": outcome.winner,
+        "judged_by": "time" if outcome.by_time else "customers",
+        "share_of_bg_nbd_in_blend": outcome.share,
     }
-    if not learnt.judged or not 0 < test.label.sum() < len(test):
-        return f"nothing to compare: {learnt.reason}"
-    found["learn_s"] = round(time.perf_counter() - start, 2)
-    scores = all_scores(every, train, validation, test, GIVEN, seed)
-    scores["selected"] = learnt.score(test.matrix)
-    scores["bg_nbd"] = test.matrix[:, test.names.index(GIVEN)].astype(np.float64)
-    for name, score in scores.items():
-        found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
-    found |= gains(scores, test, seed)
-    found["calibration"] = learnt.calibration.kind
-    return found
-
-
-def all_scores(
-    every: Sample, train: Sample | None, validation: Sample | None, test: Sample, given: str | None, seed: int
-) -> dict[str, Floats]:
-    outcome = compete(train=train, every=every, validation=validation, given=given, seed=seed)
     scores = {}
     for name in CANDIDATES:
-        if name in outcome.chances:
-            model, calibration = finish(name, outcome=outcome, every=every, given=given, seed=seed)
-            scores[name] = calibration.apply(probability(model, test.matrix))
-    return scores
+        model, calibration = finish(name, outcome=outcome, every=every, given=GIVEN, seed=seed)
+        scores[name] = calibration.apply(probability(model, test.matrix))
+        if name == outcome.winner:
+            found["calibration"] = calibration.kind
+    found["learn_s"] = round(time.perf_counter() - start, 2)
+    scores |= {"selected": scores[outcome.winner]}
+    scores |= {"bg_nbd": test.matrix[:, test.names.index(GIVEN)].astype(np.float64)}
+    for name, score in scores.items():
+        found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
+    return found | gains(scores, test, seed)
 
 
 def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.NDArray[np.float64]]:
@@ -201,7 +195,7 @@ def gains(scores: Mapping[str, Floats], test: Sample, seed: int) -> dict[str, fl
     for floor in ("recency", "bg_nbd"):
         if floor in scores:
             pair = [scores[floor], scores["selected"]]
-            for name, gain in zip(("brier", "auc"), paired_gains(pair, test, seed)[0], strict=True):
+            for name, gain in zip(("brier", "auc"), paired_gains(pair, pair, test, seed)[0], strict=True):
                 for key, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
                     found[f"{name}_{key}_over_{floor}"] = round(value, 5)
     return found
@@ -217,6 +211,8 @@ def summed_up(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
 
 
 def next_categories(orders: Orders, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
+    if orders.n_categories > MOST_CATEGORIES:
+        return {"next_category_reason": "products_stand_for_categories"}
     test_at = ended - max((ended - began) // 5, DAY)
     cut = test_at - max((ended - began) // 5, DAY)
     model = learn_next_category(orders=orders, cut=cut, as_of=test_at, seed=seed)

@@ -33,12 +33,15 @@ type Fitter = Callable[[Sample], Model]
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate on the validation part. brier_gain, auc_gain: how much better it is than the better simple one, with the low and
-    high end of 95 % of paired resamples of customers; None for the simple ones."""
+    """A candidate on the validation part. brier: of its probabilities calibrated on other customers of that part; said: their mean
+    before that, beside which the share that came true shows how far the level has drifted. brier_gain, auc_gain: how much better
+    it is than the better simple one, with the low and high end of 95 % of paired resamples of customers; None for the simple ones.
+    """
 
     name: str
     brier: float
     auc: float
+    said: float
     brier_gain: tuple[float, float, float] | None = None
     auc_gain: tuple[float, float, float] | None = None
 
@@ -60,23 +63,21 @@ class Outcome:
 def compete(*, train: Sample | None, every: Sample, validation: Sample | None, given: str | None, seed: int) -> Outcome:
     """Fits each candidate on `train`, judges it on `validation`; where there is no train, on folds of the customers of `every`.
 
-    By time the level of the probabilities counts as it would have been used: nothing of `validation` corrects it.
+    What they are compared by is calibrated on other customers of the same part: a level that moves from one moment to the next
+    moves for all of them, in a direction that none knows, and is no merit of whichever happened to be off to that side.
     """
     if train is not None and validation is not None:
         settings = choose_settings(train, given=given, seed=seed)
         rows, chances = validation, _chances(fitters(settings, given, seed), train, validation)
-        if given is not None:
-            said = probability(fits.fit_given(train, column=given), train.matrix)
-            chances["buying"] = _calibrated_on(train, said, seed).apply(chances["buying"])
         settings = choose_settings(every, given=given, seed=seed)
     else:
         settings = choose_settings(every, given=given, seed=seed)
         rows, chances = every, _by_folds(fitters(settings, given, seed), every, seed)
     shares = SHARES if given is not None else SHARES[:1]
-    blends = {share: _blended(chances, share) for share in shares}
-    share = min(shares, key=lambda one: brier(score=blends[one], label=rows.label))
-    chances["blend"] = blends[share]
-    winner, judged = decide(chances, rows, seed)
+    share = min(shares, key=lambda one: brier(score=_blended(chances, one), label=rows.label))
+    chances["blend"] = _blended(chances, share)
+    calibrated = {name: _cross_calibrated(chance, rows, seed) for name, chance in chances.items()}
+    winner, judged = decide(calibrated, chances, rows, seed)
     return Outcome(winner, judged, chances, rows, rows is not every, settings, share)
 
 
@@ -110,22 +111,27 @@ def finish(name: str, *, outcome: Outcome, every: Sample, given: str | None, see
     return model, _calibrated_on(every, _blended(unseen, outcome.share), seed)
 
 
-def decide(chances: Mapping[str, Floats], rows: Sample, seed: int) -> tuple[str, tuple[Judged, ...]]:
-    """The least Brier wins, unless the better simple one isn't beaten beyond chance: then that one.
+def decide(
+    calibrated: Mapping[str, Floats], chances: Mapping[str, Floats], rows: Sample, seed: int
+) -> tuple[str, tuple[Judged, ...]]:
+    """The least Brier of the calibrated probabilities wins, unless the better simple one isn't beaten beyond chance: then that one.
 
     Beyond chance: 97.5 % of the paired resamples of customers find the winner better by Brier, or by AUC while it isn't worse by
     Brier. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
-    errors = {name: brier(score=chance, label=rows.label) for name, chance in chances.items()}
-    areas = {name: auc(score=chance, label=rows.label) for name, chance in chances.items()}
-    simple = [name for name in SIMPLE if name in chances]
+
+    def figures(name: str) -> tuple[str, float, float, float]:
+        area = auc(score=chances[name], label=rows.label)
+        return name, brier(score=calibrated[name], label=rows.label), area, float(chances[name].mean())
+
     others = [name for name in CANDIDATES if name in chances and name not in SIMPLE]
-    floor = min(simple, key=lambda name: errors[name])
-    gains = paired_gains([chances[name] for name in (floor, *others)], rows, seed)
-    judged = [Judged(name, errors[name], areas[name]) for name in simple]
-    judged += [Judged(name, errors[name], areas[name], *gain) for name, gain in zip(others, gains, strict=True)]
-    best = min(judged[len(simple) :], key=lambda one: one.brier)
-    return (best.name if _beats(best) else floor), tuple(judged)
+    simple = [Judged(*figures(name)) for name in SIMPLE if name in chances]
+    floor = min(simple, key=lambda one: one.brier).name
+    names = (floor, *others)
+    gains = paired_gains([calibrated[name] for name in names], [chances[name] for name in names], rows, seed)
+    judged = [Judged(*figures(name), *gain) for name, gain in zip(others, gains, strict=True)]
+    best = min(judged, key=lambda one: one.brier)
+    return (best.name if _beats(best) else floor), (*simple, *judged)
 
 
 def _beats(one: Judged) -> bool:
@@ -135,9 +141,10 @@ def _beats(one: Judged) -> bool:
 
 
 def paired_gains(
-    chances: list[Floats], rows: Sample, seed: int
+    calibrated: list[Floats], chances: list[Floats], rows: Sample, seed: int
 ) -> list[tuple[tuple[float, float, float], tuple[float, float, float]]]:
-    """For each but the first: its gain in Brier and in AUC over the first, with the range of 95 % of the resamples of customers."""
+    """For each but the first: its gain in Brier (of `calibrated`) and in AUC (of `chances`) over the first, with the
+    range of 95 % of the resamples of customers."""
     draws = np.random.default_rng(seed)
     ids, place = np.unique(rows.customer, return_inverse=True)
     if len(rows) > BOOTSTRAP_ROWS:
@@ -146,7 +153,7 @@ def paired_gains(
     else:
         kept = np.arange(len(rows))
     label = rows.label[kept]
-    errors = np.array([(one[kept] - label) ** 2 for one in chances])
+    errors = np.array([(one[kept] - label) ** 2 for one in calibrated])
     sorted_rows = [_ties(one[kept]) for one in chances]
     resampled = np.empty((DRAWS, 2, len(chances)))
     for draw in range(DRAWS):
@@ -204,3 +211,13 @@ def _blended(chances: Mapping[str, Floats], share: float) -> Floats:
 
 def _calibrated_on(rows: Sample, chance: Floats, seed: int) -> Calibration:
     return choose_calibration(chance=chance, label=rows.label, group=rows.customer, cut=rows.cut, seed=seed)
+
+
+def _cross_calibrated(chance: Floats, rows: Sample, seed: int) -> Floats:
+    """Probabilities calibrated on other customers than those they are of."""
+    fold = folds_of(rows.customer, FOLDS, seed + 1)
+    found = np.empty(len(chance))
+    for one in range(FOLDS):
+        inside, outside = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
+        found[inside] = _calibrated_on(rows.taken(outside), chance[outside], seed).apply(chance[inside])
+    return found

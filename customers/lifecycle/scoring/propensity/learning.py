@@ -145,22 +145,22 @@ def learn_propensity(
     """The best of the candidates that compete (see `competition`), fitted on `every` row and calibrated on ones it hadn't seen.
 
     every: all rows whose labels are known by now. train, validation: the part to fit candidates on and a later one to judge them
-    on; without them folds of the customers of `every` take that place. given: name of the column that holds the buying process'
-    probability of this very label. The rows may be of anything that has a label: customers at cuts, or people a message was sent to.
+    on; without them, or where they are too little, folds of the customers of `every` take that place. given: name of the column
+    that holds the buying process' probability of this very label. The rows may be of anything that has a label: customers at cuts,
+    or people a message was sent to.
 
-    With fewer than 50 customers that came true, or that didn't, in any of the parts the buying process' probability stands in
+    With fewer than 50 customers that came true, or that didn't, the buying process' probability stands in
     where it is given, and `reason` says which. Errors: ValueError for a column `given` that isn't there.
     """
     if every is not None and given is not None and given not in every.names:
         raise ValueError(f"given must be one of the columns, got {given!r}")
     if every is None or not len(every):
         return _without(every, "history_too_short" if every is None else "few_customers", given)
-    parts = [part for part in (every, train, validation) if part is not None]
-    reason = next((found for found in map(_too_little, parts) if found), None)
-    if reason and train is not None and _too_little(every) is None:
-        return learn_propensity(every=every, given=given, seed=seed)
+    reason = too_little(every)
     if reason:
         return _without(every, reason, given)
+    if any(part is not None and too_little(part) for part in (train, validation)):
+        train = validation = None
     outcome = compete(train=train, every=every, validation=validation, given=given, seed=seed)
     model, calibration = finish(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
     newest = every.taken(every.cut == every.cut.max())
@@ -177,11 +177,12 @@ def learn_propensity(
             "judged_by": "time" if outcome.by_time else "customers",
             "buying_share": outcome.share,
             "judged_rows": len(outcome.rows),
+            "judged_rate": float(outcome.rows.label.mean()),
         },
     )
 
 
-def _too_little(sample: Sample) -> str | None:
+def too_little(sample: Sample) -> str | None:
     """Which outcome too few customers had, if one."""
     for reason, chosen in (("few_positives", sample.label), ("few_negatives", ~sample.label)):
         if len(np.unique(sample.customer[chosen])) < FEWEST:
@@ -230,4 +231,4 @@ def _described(
 
 def _judged_from(kept: Mapping[str, Any]) -> Judged:
     gains = {name: None if kept[name] is None else tuple(kept[name]) for name in ("brier_gain", "auc_gain")}
-    return Judged(kept["name"], kept["brier"], kept["auc"], **gains)
+    return Judged(kept["name"], kept["brier"], kept["auc"], kept["said"], **gains)

@@ -189,7 +189,7 @@ def test_gains_of_the_same_are_nothing_and_of_the_better_one_are_sure():
     sample = make_sample(1000)
     truth = np.where(sample.label, 0.8, 0.2)
     coin = np.random.default_rng(1).random(1000)
-    same, better = paired_gains([coin, coin, truth], sample, seed=1)
+    same, better = paired_gains([coin, coin, truth], [coin, coin, truth], sample, seed=1)
     assert same == ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
     assert better[0][1] > 0
     assert better[1][0] == pytest.approx(1 - auc(score=coin, label=sample.label))
