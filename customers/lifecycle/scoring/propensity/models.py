@@ -152,7 +152,8 @@ class Linear:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> "Linear":
-        return cls(**{**arrays, "intercept": float(arrays["intercept"])})
+        rest: dict[str, Any] = {**arrays, "intercept": float(arrays["intercept"])}
+        return cls(**rest)
 
 
 @dataclass(frozen=True, eq=False)

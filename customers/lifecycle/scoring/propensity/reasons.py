@@ -55,8 +55,8 @@ def _block(
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32], npt.NDArray[np.int16], npt.NDArray[np.float32], Floats]:
     added = model.contributions(matrix)
     effects = np.zeros((len(matrix), n_codes))
-    for column, code in enumerate(family):
-        effects[:, code] += added[:, column]
+    for place, code in enumerate(family):
+        effects[:, code] += added[:, place]
     chosen = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most]
     effect = np.take_along_axis(effects, chosen, axis=1)
     leading = np.empty(chosen.shape, np.int64)

@@ -1,6 +1,7 @@
 """The floor for spend in the next days: linear regression on the features."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class SpendModel:
         found: Floats = linear_contributions(matrix, *self._parts())
         return found
 
-    def _parts(self) -> tuple[Floats, ...]:
+    def _parts(self) -> tuple[Any, ...]:
         k = len(self.centre)
         return np.full(k, PLAIN), self.centre, self.spread, np.empty((k, 0)), self.coefficients[:, None]
 
