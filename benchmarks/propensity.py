@@ -1,0 +1,258 @@
+"""Churn and purchases within 7, 30, 90 days: each model at several cuts in time against recency alone and BG/NBD.
+
+    python -m benchmarks.propensity FILE [--cuts 3] [--customer customer_id --date date --value value]
+
+FILE: see benchmarks.order_files. At each test cut everything, horizons and parameters too, is chosen from what was known by then; what
+came after is looked at once. `selected` is the candidate that won the competition before the test.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.neighbours import peak_mb, say
+from benchmarks.order_files import read_orders
+from customers.lifecycle.scoring.buying.bg_nbd import BgNbd
+from customers.lifecycle.scoring.buying.fitting import fit_process
+from customers.lifecycle.scoring.buying.grouped import group_histories, summarise_purchases
+from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compete, finish, paired_gains
+from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
+from customers.lifecycle.scoring.propensity.features import measure_features
+from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target, plan_cuts
+from customers.lifecycle.scoring.propensity.learning import too_little
+from customers.lifecycle.scoring.propensity.models import probability
+from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
+from customers.lifecycle.scoring.propensity.quality import auc, brier, calibration_curve, lift_at
+from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
+
+GIVEN = "buying_probability"
+SPACING_DAYS = 28
+MOST_CATEGORIES = 1000
+
+
+def main() -> None:
+    arguments = parse()
+    orders = read_orders(
+        arguments.file,
+        customer=arguments.customer,
+        date=arguments.date,
+        value=arguments.value,
+        customers=arguments.customers,
+        seed=arguments.seed,
+    )
+    began, ended = int(orders.at.min()), int(orders.at.max()) + 1
+    say(f"{orders.n_customers:,} customers, {len(orders.at):,} lines, {(ended - began) / DAY:.0f} days")
+    line: dict[str, Any] = {
+        "customers": orders.n_customers,
+        "lines": len(orders.at),
+        "days": round((ended - began) / DAY, 1),
+    }
+    notes: list[str] = []
+    kinds = ["churn", *(f"purchase_{days}" for days in PURCHASE_DAYS)]
+    for kind in [kind for kind in kinds if kind in (arguments.targets or kinds)]:
+        runs = []
+        for cut in range(arguments.cuts):
+            target, test_at = placed(kind, orders, ended, cut)
+            found = run(orders, began, test_at, target, arguments.seed)
+            if isinstance(found, str):
+                notes.append(f"{kind} at cut {cut + 1}: {found}")
+                continue
+            runs.append(found)
+            line |= {f"{kind}_{cut + 1}_{key}": value for key, value in found.items()}
+            say(f"{kind} {cut + 1}: {told(found)}")
+        line |= summed_up(kind, runs)
+    line |= next_categories(orders, began, ended, arguments.seed)
+    line |= speed(orders, ended, arguments.seed)
+    line |= {"processors": os.cpu_count(), "notes": "; ".join([*notes, NOTE])}
+    print(json.dumps(line))
+
+
+NOTE = (
+    "a cut's figures begin with its number, 1 the latest; without a number they are means over the cuts; *_gain: over recency or "
+    "BG/NBD, with 95 % of paired resamples of customers; calibration_gap: largest difference of a tenth of the customers between "
+    "said and happened, gap_outside: the same beyond Wilson's interval"
+)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", help="a .csv or .parquet file, completejourney, or made")
+    parser.add_argument("--cuts", type=int, default=3)
+    parser.add_argument("--customer", default="customer_id")
+    parser.add_argument("--date", default="date")
+    parser.add_argument("--value", default="value")
+    parser.add_argument("--targets", nargs="*", help="some of churn, purchase_7, purchase_30, purchase_90")
+    parser.add_argument("--customers", type=int, default=5000, help="of a shop that is made up")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    for name in ("cuts", "customers"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(arguments, name)}")
+    return arguments
+
+
+def placed(kind: str, orders: Orders, ended: int, cut: int) -> tuple[Target, int]:
+    """The target and the test cut: the last whole horizon of the data, and before it every four weeks. The horizon of churn is
+    measured at the cut."""
+    if kind != "churn":
+        days = int(kind.split("_")[1])
+        return Target("purchase", days), ended - (days + cut * SPACING_DAYS) * DAY
+    reach = churn_target(orders=orders, as_of=ended - 120 * DAY).horizon_days
+    test_at = ended - (reach + cut * SPACING_DAYS) * DAY
+    days = min(churn_target(orders=orders, as_of=test_at).horizon_days, reach)
+    return Target("churn", days), test_at
+
+
+def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> dict[str, Any] | str:
+    """The figures of all candidates on the customers of the test cut, or why there are none."""
+    plan = plan_cuts(began_at=began, test_at=test_at, horizon_days=target.horizon_days)
+    if not plan.every:
+        return "history_too_short"
+
+    def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
+        return buying_columns(orders, as_of, target)
+
+    start = time.perf_counter()
+    every = collect_sample(orders=orders, target=target, cuts=plan.every, seed=seed, columns=columns)
+    test = collect_sample(orders=orders, target=target, cuts=[test_at], seed=seed, columns=columns, most_rows=10**9)
+    train = validation = None
+    if plan.train and plan.validation is not None:
+        train = collect_sample(orders=orders, target=target, cuts=plan.train, seed=seed, columns=columns)
+        validation = every.at([plan.validation])
+    reason = too_little(every) or too_little(test)
+    if reason:
+        return reason
+    if train is not None and validation is not None and (too_little(train) or too_little(validation)):
+        train = validation = None
+    outcome = compete(train=train, every=every, validation=validation, given=GIVEN, seed=seed)
+    found: dict[str, Any] = {
+        "horizon_days": target.horizon_days,
+        "customers": len(test),
+        "rate": round(float(test.label.mean()), 4),
+        "train_rate": round(float(every.label.mean()), 4),
+        "selected": outcome.winner,
+        "judged_by": "time" if outcome.by_time else "customers",
+        "share_of_bg_nbd_in_blend": outcome.share,
+    }
+    scores = {}
+    for name in CANDIDATES:
+        model, calibration = finish(name, outcome=outcome, every=every, given=GIVEN, seed=seed)
+        scores[name] = calibration.apply(probability(model, test.matrix))
+        if name == outcome.winner:
+            found["calibration"] = calibration.kind
+    found["learn_s"] = round(time.perf_counter() - start, 2)
+    scores |= {"selected": scores[outcome.winner]}
+    scores |= {"bg_nbd": test.matrix[:, test.names.index(GIVEN)].astype(np.float64)}
+    for name, score in scores.items():
+        found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
+    return found | gains(scores, test, seed)
+
+
+def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.NDArray[np.float64]]:
+    """BG/NBD fitted on what was before the moment: the probability that the target comes true.
+
+    P(at least one purchase within t) = P(alive) · (1 − ((α + T) / (α + T + t))^(r + x)).
+    """
+    bought = ~orders.is_return & (orders.at < as_of)
+    histories = summarise_purchases(
+        customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
+    )
+    groups = group_histories(histories=histories)
+    model = fit_process(name="bg_nbd", groups=groups).model
+    column = np.full(orders.n_customers, 0.5)
+    if not isinstance(model, BgNbd):
+        return {GIVEN: column}
+    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    begun = model.alpha + groups.age
+    buys = alive * (1.0 - (begun / (begun + target.horizon_days)) ** (model.r + groups.x))
+    true = 1.0 - buys if target.kind == "churn" else buys
+    column[histories.customer] = true[groups.row]
+    return {GIVEN: column}
+
+
+def figures(score: Floats, test: Sample) -> dict[str, float]:
+    curve = calibration_curve(score=score, label=test.label)
+    gap = np.abs(curve.said - curve.happened)
+    outside = np.maximum(np.maximum(curve.low - curve.said, curve.said - curve.high), 0.0)
+    return {
+        "auc": round(auc(score=score, label=test.label), 4),
+        "brier": round(brier(score=score, label=test.label), 5),
+        "lift@10": round(lift_at(score=score, label=test.label), 3),
+        "calibration_gap": round(float(gap.max()), 4),
+        "gap_outside": round(float(outside.max()), 4),
+        "said": round(float(score.mean()), 4),
+    }
+
+
+def gains(scores: Mapping[str, Floats], test: Sample, seed: int) -> dict[str, float]:
+    found = {}
+    for floor in ("recency", "bg_nbd"):
+        if floor in scores:
+            pair = [scores[floor], scores["selected"]]
+            for name, gain in zip(("brier", "auc"), paired_gains(pair, pair, test, seed)[0], strict=True):
+                for key, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
+                    found[f"{name}_{key}_over_{floor}"] = round(value, 5)
+    return found
+
+
+def summed_up(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
+    keys = [f"{name}_{what}" for name in (*CANDIDATES, "bg_nbd", "selected") for what in ("auc", "brier", "lift@10")]
+    keys.append("selected_calibration_gap")
+    return {
+        f"{kind}_{key}": round(float(np.mean([run[key] for run in runs])), 5) if runs and key in runs[0] else None
+        for key in keys
+    }
+
+
+def next_categories(orders: Orders, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
+    if orders.n_categories > MOST_CATEGORIES:
+        return {"next_category_reason": "products_stand_for_categories"}
+    test_at = ended - max((ended - began) // 5, DAY)
+    cut = test_at - max((ended - began) // 5, DAY)
+    model = learn_next_category(orders=orders, cut=cut, as_of=test_at, seed=seed)
+    if isinstance(model, str):
+        return {"next_category_reason": model}
+    found: dict[str, float | str | None] = {
+        "next_category_half_life_days": model.half_life_days,
+        "next_category_prior": model.prior,
+        "next_category_reason": model.reason,
+    }
+    judged = judge_next_category(model=model, orders=orders, as_of=test_at, until=ended)
+    for name, quality in judged.items():
+        found |= {
+            f"next_category_{name}_hit@1": round(quality.hit_1, 4),
+            f"next_category_{name}_hit@3": round(quality.hit_3, 4),
+        }
+        if quality.log_likelihood is not None:
+            found[f"next_category_{name}_log_likelihood"] = round(quality.log_likelihood, 4)
+    return found
+
+
+def speed(orders: Orders, ended: int, seed: int) -> dict[str, float]:
+    measure_features(orders=orders, as_of=ended)  # compiles
+    start = time.perf_counter()
+    measure_features(orders=orders, as_of=ended)
+    return {"features_s": round(time.perf_counter() - start, 3), "peak_mb": peak_mb()}
+
+
+def told(found: Mapping[str, Any]) -> str:
+    names = [name for name in (*CANDIDATES, "bg_nbd", "selected") if f"{name}_auc" in found]
+    rows = [
+        f"{name} auc {found[f'{name}_auc']:.3f} brier {found[f'{name}_brier']:.4f} gap {found[f'{name}_calibration_gap']:.3f}"
+        for name in names
+    ]
+    head = (
+        f"H {found['horizon_days']} n {found['customers']} rate {found['rate']:.3f} (train {found['train_rate']:.3f}) "
+        f"{found['selected']} by {found['judged_by']}"
+    )
+    return "\n  ".join([head, *rows])
+
+
+if __name__ == "__main__":
+    main()

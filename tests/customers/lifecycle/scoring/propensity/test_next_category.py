@@ -1,0 +1,99 @@
+"""Next category and next spend on histories whose answers are known."""
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.scoring.propensity.facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.next_category import (
+    NextCategory,
+    judge_next_category,
+    learn_next_category,
+)
+from customers.lifecycle.scoring.propensity.spend import fit_spend, judge_spend
+
+
+def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories: int) -> Orders:
+    customer, day, category = (np.array(column) for column in zip(*rows, strict=True))
+    return collect_orders(
+        n_customers=n_customers, customer=customer, at=(day * DAY).astype(np.int64), value=np.ones(len(rows)),
+        category=category, n_categories=n_categories,
+    )  # fmt: skip
+
+
+def test_history_is_pulled_to_the_shop_by_the_prior():
+    orders = orders_of([(0, 0, 0), (0, 10, 1), (0, 10, 0), (1, 10, -1)], 2, 3)
+    model = NextCategory(np.array([0, 1]), np.array([0.5, 0.3, 0.2]), half_life_days=10.0, prior=2.0, reason="chosen")
+    found = model.score(orders=orders, as_of=10 * DAY + 1)
+    # the order of day 0 counts ½, that of day 10 once, half of it for each of its categories
+    assert found[0] == pytest.approx([(0.5 + 0.5 + 1) / 3.5, (0.5 + 0.6) / 3.5, 0.4 / 3.5], rel=1e-5)
+    assert found[1] == pytest.approx([0.5, 0.3, 0.2])
+    assert model.score(orders=orders, as_of=0)[0] == pytest.approx([0.5, 0.3, 0.2])
+
+
+def make_tastes(loyalty: float, seed: int = 1) -> Orders:
+    draws = np.random.default_rng(seed)
+    n, visits = 300, 12
+    taste = draws.integers(0, 6, n)
+    own = draws.random((n, visits)) < loyalty
+    category = np.where(own, taste[:, None], draws.choice(6, (n, visits), p=[0.4, 0.2, 0.1, 0.1, 0.1, 0.1]))
+    rows = [(i, 10.0 * j + i / n, int(category[i, j])) for i in range(n) for j in range(visits)]
+    return orders_of(rows, n, 6)
+
+
+def test_tastes_are_foretold_better_than_by_the_last_category_or_the_shops_favourite():
+    orders = make_tastes(0.7)
+    model = learn_next_category(orders=orders, cut=80 * DAY, as_of=100 * DAY, seed=1)
+    assert isinstance(model, NextCategory)
+    assert model.reason == "chosen"
+    found = judge_next_category(model=model, orders=orders, as_of=100 * DAY, until=130 * DAY)
+    assert found["history"].customers == 300
+    assert found["history"].hit_1 > found["last"].hit_1 + 0.1
+    assert found["history"].hit_1 > found["popularity"].hit_1 + 0.1
+    assert found["history"].log_likelihood > found["popularity"].log_likelihood
+    assert found["last"].log_likelihood is None
+    score = model.score(orders=orders, as_of=100 * DAY)
+    assert score.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_without_tastes_the_prior_is_heavy():
+    orders = make_tastes(0.0)
+    model = learn_next_category(orders=orders, cut=80 * DAY, as_of=100 * DAY, seed=1)
+    assert isinstance(model, NextCategory)
+    assert model.prior >= 20
+
+
+def test_orders_after_the_moment_change_nothing():
+    orders = make_tastes(0.7)
+    keep = orders.at < 100 * DAY
+    cut = collect_orders(
+        n_customers=300, customer=orders.customer()[keep], at=orders.at[keep], value=orders.value[keep],
+        category=orders.category[keep], n_categories=6,
+    )  # fmt: skip
+    first, second = (learn_next_category(orders=one, cut=80 * DAY, as_of=100 * DAY, seed=1) for one in (orders, cut))
+    assert np.array_equal(first.score(orders=orders, as_of=100 * DAY), second.score(orders=cut, as_of=100 * DAY))
+    assert (first.prior, first.half_life_days) == (second.prior, second.half_life_days)
+
+
+def test_shop_without_categories_or_with_few_orders_says_so():
+    nothing = orders_of([(0, 1, -1)], 1, 3)
+    assert learn_next_category(orders=nothing, cut=DAY, as_of=2 * DAY, seed=1) == "no_categories"
+    few = learn_next_category(orders=orders_of([(0, 1, 2), (0, 3, 2)], 1, 3), cut=2 * DAY, as_of=4 * DAY, seed=1)
+    assert isinstance(few, NextCategory)
+    assert few.reason == "few_next_orders"
+    assert judge_next_category(model=few, orders=nothing, as_of=DAY, until=2 * DAY) == {}
+
+
+def test_line_of_spend_is_found_again():
+    draws = np.random.default_rng(1)
+    matrix = draws.random((5000, 3)).astype(np.float32)
+    spend = 20 + 30 * matrix[:, 0] + draws.normal(0, 0.1, 5000)
+    model = fit_spend(matrix=matrix, spend=spend)
+    assert model is not None
+    found = judge_spend(said=model.score(matrix), happened=spend)
+    assert found.r2 > 0.999
+    assert found.bias == pytest.approx(1)
+    assert model.score(np.zeros((1, 3), np.float32)) == pytest.approx([20], abs=0.1)
+    assert model.contributions(matrix)[:, 0] == pytest.approx(30 * (matrix[:, 0] - matrix[:, 0].mean()), abs=0.1)
+    assert fit_spend(matrix=matrix[:49], spend=spend[:49]) is None
+    nothing = judge_spend(said=np.zeros(3), happened=np.zeros(3))
+    assert (nothing.r2, nothing.bias, nothing.mae) == (None, None, 0.0)
