@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from customers.lifecycle.scoring.propensity.calibration import UNCALIBRATED, Calibration
 from customers.lifecycle.scoring.propensity.candidates import fit_given
@@ -161,8 +162,9 @@ def learn_propensity(
         return _without(every, reason, given)
     if any(part is not None and too_little(part) for part in (train, validation)):
         train = validation = None
-    outcome = compete(train=train, every=every, validation=validation, given=given, seed=seed)
-    model, calibration = finish(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
+    with threadpool_limits(limits=1):  # threads that wait for each other on a busy machine take seventy times as long
+        outcome = compete(train=train, every=every, validation=validation, given=given, seed=seed)
+        model, calibration = finish(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
     newest = every.taken(every.cut == every.cut.max())
     return _described(
         every,
