@@ -22,6 +22,7 @@ from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
+from customers.lifecycle.timing import Seconds
 from customers.lifecycle.valuing import value_everybody
 from customers.lifecycle.writing import write_profiles, write_stages, write_transitions
 from customers.warehouse.snapshot import snapshot
@@ -90,26 +91,35 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
 
 def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
-    as_of = run.as_of
+    as_of, seconds = run.as_of, Seconds()
     progress(0, STEPS)
     histories = read_histories(as_of=as_of)
+    seconds.end("read")
     progress(1, STEPS)
     run.rules = _rules(histories, as_of, measure=measure)
+    seconds.end("rules")
     stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
+    seconds.end("stages")
     progress(2, STEPS)
     scored, rfm = _scores(histories)
-    valuation = value_everybody(histories=histories, as_of=as_of, run=run)
+    seconds.end("rfm")
+    valuation = value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds)
     progress(3, STEPS)
     compute_counters(as_of=as_of)
+    seconds.end("counters")
     progress(4, STEPS)
     write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, valuation=valuation, as_of=as_of)
     ScoreModel.objects.bulk_create(valuation.models)
+    seconds.end("profiles")
     progress(5, STEPS)
     run.transitions, removed = write_transitions(stories=stories)
+    seconds.end("transitions")
     progress(6, STEPS)
     run.customers = len(histories.customer)
     run.counts = _counts()
-    run.quality = _quality(histories, scored) | {"transitions_removed": removed}
+    quality = _quality(histories, scored)
+    seconds.end("counts")
+    run.quality = quality | {"transitions_removed": removed, "seconds": seconds}
     progress(STEPS, STEPS)
 
 

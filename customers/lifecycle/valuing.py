@@ -30,6 +30,7 @@ from customers.lifecycle.scoring.buying import (
     value_customers,
 )
 from customers.lifecycle.scoring.stages import Histories
+from customers.lifecycle.timing import Seconds
 
 type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
@@ -70,18 +71,26 @@ class Valuation:
     models: list[ScoreModel] = field(default_factory=list)
 
 
-def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun | None = None) -> Valuation:
-    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment."""
+def value_everybody(
+    *, histories: Histories, as_of: datetime, run: LifecycleRun | None = None, seconds: Seconds | None = None
+) -> Valuation:
+    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment.
+
+    seconds: is told how long choosing, fitting, valuing and the models' figures took.
+    """
+    seconds = Seconds() if seconds is None else seconds
     rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))[histories.is_order]
     customer = histories.customer[rows]
     at, value = histories.at[histories.is_order], histories.amount[histories.is_order] / 100
     moment = microseconds(as_of)
     choice = choose_process(customer=customer, at=at, value=value, as_of=moment)
+    seconds.end("choose")
     purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=moment)
     groups = group_histories(histories=purchases)
     fit = fit_process(name=choice.name or FALLBACK, groups=groups)
     one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
     spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
+    seconds.end("fit")
     scores = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
     if fit.model is not None:
         found = value_customers(
@@ -106,6 +115,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun 
             "interval_probability": found.spend_probability,
         }
         scores |= {name: np.where(one_currency, told, np.nan) for name, told in money.items() if told is not None}
+    seconds.end("value")
     models = [
         ScoreModel(
             run=run,
@@ -124,6 +134,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun 
             reason=spend.reason or "",
         ),
     ]
+    seconds.end("figures")
     return Valuation(purchases.customer, scores, models)
 
 
