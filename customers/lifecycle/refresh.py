@@ -14,6 +14,7 @@ from django.db.models import Count
 
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
+from customers.lifecycle.facts import read_facts
 from customers.lifecycle.features import compute_counters
 from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
 from customers.lifecycle.live import recount_due
@@ -22,6 +23,7 @@ from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
+from customers.lifecycle.telling import write_history
 from customers.lifecycle.timing import Seconds
 from customers.lifecycle.valuing import value_everybody
 from customers.lifecycle.writing import write_profiles, write_stages, write_transitions
@@ -93,7 +95,8 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     as_of, seconds = run.as_of, Seconds()
     progress(0, STEPS)
-    histories = read_histories(as_of=as_of)
+    facts = read_facts(as_of=as_of)
+    histories = facts.histories
     seconds.end("read")
     progress(1, STEPS)
     run.rules = _rules(histories, as_of, measure=measure)
@@ -105,14 +108,14 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     seconds.end("rfm")
     valuation = value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds)
     progress(3, STEPS)
-    compute_counters(as_of=as_of)
+    compute_counters(facts=facts, as_of=as_of)
     seconds.end("counters")
     progress(4, STEPS)
     write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, valuation=valuation, as_of=as_of)
     ScoreModel.objects.bulk_create(valuation.models)
     seconds.end("profiles")
     progress(5, STEPS)
-    run.transitions, removed = write_transitions(stories=stories)
+    run.transitions, removed = write_history(histories=histories, stories=stories)
     seconds.end("transitions")
     progress(6, STEPS)
     run.customers = len(histories.customer)
