@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from catalog.locks import AlreadyRunningError, exclusive
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle import telling
 from customers.lifecycle.facts import read_facts
 from customers.lifecycle.histories import microseconds, read_histories
 from customers.lifecycle.live import write_trade
@@ -23,6 +24,7 @@ from customers.lifecycle.rules import all_versions, put_in_force
 from customers.lifecycle.scoring.stages import derive_stages
 from customers.lifecycle.writing import write_stages
 from customers.orders.models import Order, OrderLine
+from customers.orders.rebuilding import keys_rebuilt
 from tests.children import database_url, kill_when_it_says, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -553,3 +555,35 @@ def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed
             histories=alone, stories=derive_stages(histories=alone, versions=all_versions(), as_of=microseconds(AS_OF))
         )
     assert everything() == as_one
+
+
+def keys_of_history() -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = 'lifecycle_stagetransition'::regclass"
+            " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'lifecycle_stagetransition' ORDER BY 1, 2"
+        )
+        return cursor.fetchall()
+
+
+@pytest.mark.django_db
+def test_a_first_history_of_many_is_written_without_keys_and_gets_them_back(
+    shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh()
+    before, keys = everything(), keys_of_history()
+    moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    StageTransition.objects.all().delete()
+    monkeypatch.setattr(telling, "REBUILT_FROM", 1)
+    rebuilt: list[Any] = []
+    monkeypatch.setattr(telling, "keys_rebuilt", lambda *given: rebuilt.append(given) or keys_rebuilt(*given))
+    refresh()
+    assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    assert keys_of_history() == keys
+    assert len(rebuilt) == 1
+    after = everything()
+    assert json.loads(after)[0] == json.loads(before)[0]
+    refresh()
+    assert everything() == after
+    assert len(rebuilt) == 1, "only when nothing was stored"
