@@ -168,13 +168,14 @@ def trade_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, 
 
 
 def compute_counters(*, facts: Facts, as_of: datetime) -> None:
-    """Fills the temporary tables lifecycle_trade, _favourites and _activity of everybody in ``facts``."""
+    """Fills the temporary tables lifecycle_activity, _counters and _favourites of everybody in ``facts``."""
     fill_temporary("lifecycle_trade", trade_of(facts))
     customer = facts.histories.customer
     columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}
     rows = copy_rows(customer=customer, columns=favourites_of(facts))
     fill_temporary_blocks("lifecycle_favourites", columns, rows)
     make_temporary("lifecycle_activity", ACTIVITY.format(as_of=sql.Literal(as_of)))
+    make_temporary("lifecycle_counters", COUNTERS)
 
 
 def trade_of(facts: Facts) -> Columns:

@@ -9,7 +9,6 @@ from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.binary_copy import Columns
-from customers.lifecycle.features import COUNTERS
 from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, make_temporary, moment
@@ -26,7 +25,7 @@ PROFILES = sql.SQL("""
            f.categories, f.brands, f.hours,
            x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}
     FROM lifecycle_stages s
-    JOIN ({counters}) AS c USING (customer_id)
+    JOIN lifecycle_counters c USING (customer_id)
     JOIN lifecycle_favourites f USING (customer_id)
     LEFT JOIN lifecycle_scores x USING (customer_id)
     LEFT JOIN lifecycle_values v USING (customer_id)
@@ -120,7 +119,6 @@ def write_profiles(
         "excluded": sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in valuation.scores
         ),
-        "counters": COUNTERS,
         "stages": texts(STAGES),
         "groups": texts(GROUPS),
         "since": moment("s.since"),
