@@ -1,8 +1,8 @@
-"""`lifetimes` on histories.npy (columns x, t_x, T) in a folder; run by benchmarks.clv, possibly by another interpreter.
+"""`lifetimes` on histories.npy (columns x, t_x, T) in a folder; run by benchmarks.clv and benchmarks.lifecycle.
 
-    python clv_lifetimes.py FOLDER HORIZON
+    python clv_lifetimes.py FOLDER HORIZON [MODEL …]
 
-Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of each model.
+Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of each model, or of those named.
 """
 
 import json
@@ -21,10 +21,10 @@ def main() -> None:
     folder, horizon = Path(sys.argv[1]), float(sys.argv[2])
     x, t_x, age = np.load(folder / "histories.npy").T
     found: dict[str, dict[str, object]] = {}
-    for name, kind in KINDS.items():
+    for name in sys.argv[3:] or KINDS:
         try:
             start = time.perf_counter()
-            fitter = getattr(lifetimes, kind)(penalizer_coef=0.0)
+            fitter = getattr(lifetimes, KINDS[name])(penalizer_coef=0.0)
             fitter.fit(x, t_x, age)
             seconds = time.perf_counter() - start
             expected = fitter.conditional_expected_number_of_purchases_up_to_time(horizon, x, t_x, age)

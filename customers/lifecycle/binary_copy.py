@@ -1,10 +1,10 @@
 """Numbers between PostgreSQL and NumPy by binary COPY: millions of rows without a Python object for each.
 
-Every column is a bigint or a double precision that is never null; moments travel as microseconds since 1970, codes stand for texts.
+Every column is a bigint or a double precision that is never null; moments travel as microseconds since 1970, codes stand for texts. A
+query may yield a timestamptz too, which is eight bytes as well.
 """
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,14 @@ import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
+from customers.lifecycle.scoring.kernels import NEVER
+
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 BLOCK = 100_000
+DECODED_AT_ONCE = 1 << 25  # bytes
+INFINITY = np.iinfo(np.int64).max
+SINCE_1970 = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 
 type Columns = dict[str, npt.NDArray[np.int64]]
 type Numbers = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
@@ -28,37 +33,69 @@ def _row_type(names: Sequence[str], kinds: Sequence[str] = ()) -> np.dtype[Any]:
     return np.dtype(fields)
 
 
-def read_integers(query: sql.Composable, names: Sequence[str]) -> Columns:
-    """The rows of a query whose columns are bigints, by name. Errors: ValueError when a row holds a null or another type."""
-    buffer = io.BytesIO()
+def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Sequence[str] = ()) -> Columns:
+    """The rows of a query whose columns are bigints, by name; those named in ``moments`` are timestamptz, 'infinity' is ``NEVER``.
+
+    Errors: ValueError when a row holds a null or another type.
+    """
+    row = _row_type(names)
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
+    parts: list[list[npt.NDArray[np.int64]]] = [[] for _name in names]
+    waiting = bytearray()
+    start = len(HEADER)
+
+    def decode() -> None:
+        rows = np.frombuffer(waiting, row, (len(waiting) - start) // row.itemsize, start)
+        if any((rows[field] != expected).any() for field, expected in lengths.items()):
+            raise ValueError(f"The query for {', '.join(names)} yields a null or a column that is not a bigint.")
+        for name, part in zip(names, parts, strict=True):
+            part.append(rows[name].astype(np.int64))
+
+    lengths = {"fields": len(names), **{f"{name}_length": 8 for name in names}}
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
-            buffer.write(block)
-    row = _row_type(names)
-    content = memoryview(buffer.getbuffer())[len(HEADER) : -len(TRAILER)]
-    if len(content) % row.itemsize:
+            waiting += block
+            if len(waiting) > DECODED_AT_ONCE:
+                decode()
+                waiting, start = waiting[start + (len(waiting) - start) // row.itemsize * row.itemsize :], 0
+    decode()
+    if waiting[start + (len(waiting) - start) // row.itemsize * row.itemsize :] != TRAILER:
         raise ValueError(f"The query for {', '.join(names)} yields a null or a column that is not a bigint.")
-    rows = np.frombuffer(content, row)
-    return {name: rows[name].astype(np.int64) for name in names}
+    columns = {}
+    for name, part in zip(names, parts, strict=True):
+        columns[name] = np.concatenate(part)
+        part.clear()
+    for name in moments:
+        columns[name] = np.where(columns[name] == INFINITY, NEVER, columns[name] + SINCE_1970)
+    return columns
 
 
 def write_numbers(table: str, columns: Numbers) -> None:
     """Appends the columns to a table that has whole numbers as bigints and others as double precision."""
+    copy_blocks(table, list(columns), _encoded(columns))
+
+
+def _encoded(columns: Numbers) -> Iterator[bytes]:
     row = _row_type(list(columns), [kind_of(values) for values in columns.values()])
     total = len(next(iter(columns.values())))
+    for low in range(0, total, BLOCK):
+        rows = np.empty(min(BLOCK, total - low), row)
+        rows["fields"] = len(columns)
+        for name, values in columns.items():
+            rows[f"{name}_length"] = 8
+            rows[name] = values[low : low + BLOCK]
+        yield rows.tobytes()
+
+
+def copy_blocks(table: str, names: Sequence[str], blocks: Iterable[bytes]) -> None:
+    """Appends rows that are encoded already, without header and trailer."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for low in range(0, total, BLOCK):
-            rows = np.empty(min(BLOCK, total - low), row)
-            rows["fields"] = len(columns)
-            for name, values in columns.items():
-                rows[f"{name}_length"] = 8
-                rows[name] = values[low : low + BLOCK]
-            copy.write(rows.tobytes())
+        for block in blocks:
+            copy.write(block)
         copy.write(TRAILER)
 
 

@@ -8,8 +8,7 @@ import numpy.typing as npt
 from psycopg import sql
 
 from catalog.models import Category
-from customers.lifecycle.binary_copy import read_integers
-from customers.lifecycle.scoring.kernels import NEVER
+from customers.lifecycle.binary_copy import Columns, read_integers
 from customers.lifecycle.scoring.stages import Histories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,31 +20,30 @@ NET = sql.SQL(
 
 # the earliest trace: customers created by a later import of older orders were known from those orders on
 CUSTOMERS = sql.SQL("""
-    SELECT id, (extract(epoch FROM known_at) * 1000000)::bigint AS known_at,
-           COALESCE((extract(epoch FROM identified_at) * 1000000)::bigint, {never}) AS identified_at
-    FROM (
-        SELECT c.id,
-               LEAST(c.created_at, c.first_seen_at, (
-                   SELECT min(o.placed_at) FROM orders_order o WHERE o.customer_id = c.id AND o.placed_at < {as_of}
-               )) AS known_at,
-               (
-                   SELECT min(i.created_at) FROM identity_identifier i
-                   WHERE i.customer_id = c.id AND i.kind IN ('user_id', 'email_hash', 'phone_hash')
-               ) AS identified_at
-        FROM identity_customer c
-        WHERE c.erased_at IS NULL{chosen}
-    ) k
-    WHERE known_at < {as_of}
-    ORDER BY id
+    SELECT c.id, LEAST(c.created_at, c.first_seen_at, o.at) AS known_at, COALESCE(i.at, 'infinity') AS identified_at
+    FROM identity_customer c
+    LEFT JOIN (
+        SELECT customer_id, min(placed_at) AS at FROM orders_order
+        WHERE customer_id IS NOT NULL AND placed_at < {as_of}{of_some}
+        GROUP BY customer_id
+    ) AS o ON o.customer_id = c.id
+    LEFT JOIN (
+        SELECT customer_id, min(created_at) AS at FROM identity_identifier
+        WHERE kind IN ('user_id', 'email_hash', 'phone_hash'){of_some}
+        GROUP BY customer_id
+    ) AS i ON i.customer_id = c.id
+    WHERE c.erased_at IS NULL AND LEAST(c.created_at, c.first_seen_at, o.at) < {as_of}{chosen}
+    ORDER BY c.id
 """)
 
 FACTS = sql.SQL("""
-    SELECT o.customer_id, (extract(epoch FROM o.placed_at) * 1000000)::bigint AS at, (({net}) * 100)::bigint AS amount,
+    SELECT o.customer_id, o.placed_at AS at, (({net}) * 100)::bigint AS amount,
            (o.kind = 'sale')::int::bigint AS is_order, COALESCE(m.code, -1) AS category
     FROM orders_order o
     JOIN identity_customer c ON c.id = o.customer_id
     LEFT JOIN ({main_categories}) AS m ON m.order_id = o.id
-    WHERE c.erased_at IS NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}{chosen}
+    WHERE c.erased_at IS NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+      AND c.id = ANY({ids}::bigint[])
     ORDER BY o.customer_id, o.placed_at, o.id
 """)
 # what an order was mainly of: the top category of its dearest line
@@ -56,11 +54,10 @@ MAIN_CATEGORIES = sql.SQL("""
     JOIN catalog_category k ON k.id = p.category_id
     JOIN unnest({names}::text[]) WITH ORDINALITY AS n (name, place) ON n.name = split_part(k.path, ' > ', 1)
     CROSS JOIN LATERAL (SELECT n.place - 1 AS code) AS t
-    {of_some}
+    WHERE l.order_id IN (SELECT id FROM orders_order WHERE customer_id = ANY({ids}::bigint[]))
     ORDER BY l.order_id, l.total DESC, t.code
 """)
 NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHERE false")
-OF_SOME = sql.SQL("WHERE l.order_id IN (SELECT id FROM orders_order WHERE customer_id = ANY({}::bigint[]))")
 
 
 def microseconds(moment: datetime) -> int:
@@ -72,19 +69,27 @@ def moment_of(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def read_histories(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Histories:
-    """The facts before ``as_of`` of everyone known before it, or of those named."""
+def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Columns:
+    """id, known_at and identified_at of everyone known before ``as_of``, or of those among the named, by id."""
     chosen: sql.Composable = sql.SQL("")
     of_some: sql.Composable = sql.SQL("")
     if customer_ids is not None:
-        ids_asked = sql.Literal(list(customer_ids))
-        chosen, of_some = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids_asked), OF_SOME.format(ids_asked)
+        ids = sql.Literal(list(customer_ids))
+        chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids)
+        of_some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(ids)
+    query = CUSTOMERS.format(as_of=sql.Literal(as_of), chosen=chosen, of_some=of_some)
+    moments = ["known_at", "identified_at"]
+    return read_integers(query, ["id", *moments], moments=moments)
+
+
+def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> Histories:
+    """The facts before ``as_of`` of those named; ``read_facts`` reads everyone's."""
     names = top_categories()
-    main = MAIN_CATEGORIES.format(names=sql.Literal(names), of_some=of_some) if names else NO_CATEGORIES
-    parts = {"as_of": sql.Literal(as_of), "never": sql.Literal(NEVER), "chosen": chosen, "net": NET}
-    customers = read_integers(CUSTOMERS.format(**parts), ["id", "known_at", "identified_at"])
+    parts = {"as_of": sql.Literal(as_of), "net": NET, "ids": sql.Literal(list(customer_ids))}
+    main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
+    customers = read_customers(as_of=as_of, customer_ids=customer_ids)
     columns = ["customer_id", "at", "amount", "is_order", "category"]
-    facts = read_integers(FACTS.format(main_categories=main, **parts), columns)
+    facts = read_integers(FACTS.format(main_categories=main, **parts), columns, moments=["at"])
     ids = customers["id"]
     starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
     return Histories(

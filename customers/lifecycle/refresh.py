@@ -15,6 +15,7 @@ from django.db.models import Count
 from catalog.locks import exclusive
 from catalog.progress import Progress, no_progress
 from customers.lifecycle.clustering import cluster_everybody
+from customers.lifecycle.facts import read_facts
 from customers.lifecycle.features import compute_counters
 from customers.lifecycle.foresight import foresee_orders
 from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
@@ -26,6 +27,8 @@ from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rul
 from customers.lifecycle.scores import joined
 from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
+from customers.lifecycle.telling import write_history
+from customers.lifecycle.timing import Seconds
 from customers.lifecycle.valuing import value_everybody
 from customers.lifecycle.writing import write_profiles, write_stages, write_transitions
 from customers.warehouse.snapshot import snapshot
@@ -103,31 +106,43 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
 
 def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
-    as_of = run.as_of
+    as_of, seconds = run.as_of, Seconds()
     progress(0, STEPS)
-    histories = read_histories(as_of=as_of)
+    facts = read_facts(as_of=as_of)
+    histories = facts.histories
+    seconds.end("read")
     progress(1, STEPS)
     run.rules = _rules(histories, as_of, measure=measure)
+    seconds.end("rules")
     stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
+    seconds.end("stages")
     progress(2, STEPS)
     scored, rfm = _scores(histories)
+    seconds.end("rfm")
     parts = [
-        value_everybody(histories=histories, as_of=as_of, run=run),
+        value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds),
         foresee_orders(histories=histories, as_of=as_of, run=run),
     ]
+    seconds.end("next_orders")
     progress(3, STEPS)
-    compute_counters(as_of=as_of)
+    compute_counters(facts=facts, as_of=as_of)
+    seconds.end("counters")
     parts.append(cluster_everybody(histories=histories, as_of=as_of, run=run))
+    seconds.end("clusters")
     progress(4, STEPS)
     scores = joined(parts)
     write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.cards)
+    seconds.end("profiles")
     progress(5, STEPS)
-    run.transitions, removed = write_transitions(stories=stories)
+    run.transitions, removed = write_history(histories=histories, stories=stories)
+    seconds.end("transitions")
     progress(6, STEPS)
     run.customers = len(histories.customer)
     run.counts = _counts()
-    run.quality = _quality(histories, scored) | {"transitions_removed": removed}
+    quality = _quality(histories, scored)
+    seconds.end("counts")
+    run.quality = quality | {"transitions_removed": removed, "seconds": seconds}
     progress(STEPS, STEPS)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from customers.lifecycle.histories import microseconds, read_histories
+from customers.lifecycle.facts import read_facts
+from customers.lifecycle.histories import microseconds
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.rules import MEASURED_ONLY, all_versions, rules_in_force, thresholds_of
 from customers.lifecycle.scoring.stages import STAGES, Stories, derive_stages
@@ -45,7 +46,7 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> Moves:
 
     values: fields of StageRules; ``in_force_from`` None tells the whole history anew.
     """
-    histories = read_histories(as_of=as_of)
+    histories = read_facts(as_of=as_of).histories
     versions = list(all_versions())
     fields = {
         name: value for name, value in values.items() if name in {field.name for field in StageRules._meta.fields}

@@ -35,6 +35,7 @@ from customers.lifecycle.scoring.buying import (
 )
 from customers.lifecycle.scoring.buying import Histories as Purchases
 from customers.lifecycle.scoring.stages import Histories
+from customers.lifecycle.timing import Seconds
 
 type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
@@ -63,19 +64,28 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun) -> Scores:
-    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment."""
+def value_everybody(
+    *, histories: Histories, as_of: datetime, run: LifecycleRun, seconds: Seconds | None = None
+) -> Scores:
+    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment.
+
+    seconds: is told how long choosing, fitting, valuing and the models' figures took.
+    """
+    seconds = Seconds() if seconds is None else seconds
     rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))[histories.is_order]
     customer = histories.customer[rows]
     at, value = histories.at[histories.is_order], histories.amount[histories.is_order] / 100
     moment = microseconds(as_of)
     choice = choose_process(customer=customer, at=at, value=value, as_of=moment)
+    seconds.end("choose")
     purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=moment)
     groups = group_histories(histories=purchases)
     fit = fit_process(name=choice.name or FALLBACK, groups=groups)
     one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
     spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
+    seconds.end("fit")
     scores = valued(model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency)
+    seconds.end("value")
     cards = [
         ScoreModel(
             run=run,
@@ -95,6 +105,7 @@ def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun)
             reason=spend.reason or "",
         ),
     ]
+    seconds.end("figures")
     return Scores(purchases.customer, scores, cards=cards)
 
 

@@ -10,10 +10,9 @@ from psycopg import sql
 
 from customers.lifecycle.binary_copy import Columns
 from customers.lifecycle.scores import Scores
-from customers.lifecycle.scoring.kernels import NEVER
 from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
-from customers.lifecycle.temporary import fill_temporary, make_temporary
+from customers.lifecycle.temporary import fill_temporary, make_temporary, moment
 
 PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
@@ -23,15 +22,14 @@ PROFILES = sql.SQL("""
     )
     SELECT s.customer_id, c.first_order_at, c.last_order_at, c.orders, c.returns, c.units, c.revenue, c.discounts,
            c.average_order_value, c.average_gap_days, c.events, c.sessions, c.last_event_at,
-           COALESCE(k.favourites, '[]'), COALESCE(b.favourites, '[]'), COALESCE(h.favourites, '[]'),
-           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}, {as_of}
+           f.categories, f.brands, f.hours,
+           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of},
+           {as_of}
     FROM lifecycle_stages s
     JOIN lifecycle_counters c USING (customer_id)
+    JOIN lifecycle_favourites f USING (customer_id)
     LEFT JOIN lifecycle_scores x USING (customer_id)
     LEFT JOIN lifecycle_values v USING (customer_id)
-    LEFT JOIN lifecycle_categories k USING (customer_id)
-    LEFT JOIN lifecycle_brands b USING (customer_id)
-    LEFT JOIN lifecycle_hours h USING (customer_id)
     ON CONFLICT (customer_id) DO UPDATE SET
         first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at, orders = excluded.orders,
         returns = excluded.returns, units = excluded.units, revenue = excluded.revenue, discounts = excluded.discounts,
@@ -78,7 +76,7 @@ TOLD = sql.SQL("""
 
 NO_LONGER_TOLD = sql.SQL("""
     DELETE FROM lifecycle_stagetransition t
-    WHERE {whose} NOT EXISTS (
+    WHERE t.customer_id = ANY({ids}::bigint[]) AND NOT EXISTS (
         SELECT FROM lifecycle_history n
         WHERE n.customer_id = t.customer_id AND n.at = t.at AND n.to_stage = t.to_stage AND n.from_stage = t.from_stage
           AND n.reason = t.reason AND n.rules_id = t.rules_id
@@ -120,10 +118,10 @@ def write_profiles(
         "excluded": sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in scores.columns
         ),
-        "stages": _texts(STAGES),
-        "groups": _texts(GROUPS),
-        "since": _moment("s.since"),
-        "next_flip": _moment("s.next_flip"),
+        "stages": texts(STAGES),
+        "groups": texts(GROUPS),
+        "since": moment("s.since"),
+        "next_flip": moment("s.next_flip"),
         "as_of": sql.Literal(as_of),
     }
     with connection.cursor() as cursor:
@@ -136,17 +134,14 @@ def write_profiles(
 def write_stages(*, histories: Histories, stories: Stories) -> int:
     """The stages of some customers, whose other figures stay; the number of changed profiles."""
     fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
-    parts = {"stages": _texts(STAGES), "since": _moment("s.since"), "next_flip": _moment("s.next_flip")}
+    parts = {"stages": texts(STAGES), "since": moment("s.since"), "next_flip": moment("s.next_flip")}
     with connection.cursor() as cursor:
         cursor.execute(STAGES_OF_SOME.format(**parts))
         return cursor.rowcount
 
 
-def write_transitions(*, stories: Stories, customer_ids: Sequence[int] | None = None) -> tuple[int, int]:
-    """Makes the stored history that which was told, of everyone or of those named; how many rows came and went.
-
-    A history that is already stored is not touched.
-    """
+def write_transitions(*, stories: Stories, customer_ids: Sequence[int]) -> None:
+    """Makes the stored history of those named that which was told. A history that is already stored is not touched."""
     told = {
         "customer_id": stories.customer,
         "from_stage": stories.from_stage,
@@ -157,15 +152,10 @@ def write_transitions(*, stories: Stories, customer_ids: Sequence[int] | None = 
     }
     assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
     fill_temporary("lifecycle_told", told)
-    whose: sql.Composable = sql.SQL("")
-    if customer_ids is not None:
-        whose = sql.SQL("t.customer_id = ANY({}::bigint[]) AND").format(sql.Literal(list(customer_ids)))
-    make_temporary("lifecycle_history", TOLD.format(stages=_texts(STAGES), reasons=_texts(REASONS), at=_moment("n.at")))
+    make_temporary("lifecycle_history", TOLD.format(stages=texts(STAGES), reasons=texts(REASONS), at=moment("n.at")))
     with connection.cursor() as cursor:
-        cursor.execute(NO_LONGER_TOLD.format(whose=whose))
-        gone = cursor.rowcount
+        cursor.execute(NO_LONGER_TOLD.format(ids=sql.Literal(list(customer_ids))))
         cursor.execute(NEWLY_TOLD)
-        return cursor.rowcount, gone
 
 
 def _stage_columns(histories: Histories, stories: Stories) -> Columns:
@@ -177,12 +167,6 @@ def _stage_columns(histories: Histories, stories: Stories) -> Columns:
     }
 
 
-def _texts(values: Sequence[str]) -> sql.Composable:
+def texts(values: Sequence[str]) -> sql.Composable:
+    """As an array, whose elements count from 1."""
     return sql.SQL("({}::text[])").format(sql.Literal(list(values)))
-
-
-def _moment(column: str) -> sql.Composable:
-    """Microseconds as timestamptz; multiplying an interval is exact up to the year 2255."""
-    return sql.SQL(
-        "CASE WHEN {column} < {never} THEN 'epoch'::timestamptz + {column} * interval '1 microsecond' END"
-    ).format(column=sql.SQL(column), never=sql.Literal(NEVER))

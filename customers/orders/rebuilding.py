@@ -63,12 +63,13 @@ def keys_rebuilt(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
         cursor.execute(f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
 
 
-def locked(cursor: CursorWrapper, tables: Sequence[str]) -> bool:
+def locked(cursor: CursorWrapper, tables: Sequence[str], *, patience: str = LOCK_TIMEOUT) -> bool:
+    """Locks the tables until the transaction ends, against reading too; False where that takes longer than ``patience``."""
     cursor.execute("SELECT current_setting('lock_timeout')")
     before = cursor.fetchone()[0]
     try:
         with transaction.atomic():
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{patience}'")
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
     except DatabaseError as error:

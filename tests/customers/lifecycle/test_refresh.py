@@ -9,15 +9,22 @@ import numpy as np
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.locks import AlreadyRunningError, exclusive
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle import telling
+from customers.lifecycle.facts import read_facts
+from customers.lifecycle.histories import microseconds, read_histories
+from customers.lifecycle.live import write_trade
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.portrait import portrait, stage_history
 from customers.lifecycle.refresh import DIED, LOCK, refresh_due, refresh_profiles, refresh_stages
-from customers.lifecycle.rules import put_in_force
+from customers.lifecycle.rules import all_versions, put_in_force
+from customers.lifecycle.scoring.stages import derive_stages
+from customers.lifecycle.writing import write_stages
 from customers.orders.models import Order, OrderLine
+from customers.orders.rebuilding import keys_rebuilt
 from tests.children import database_url, kill_when_it_says, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -497,3 +504,86 @@ def test_customers_of_slow_categories_are_given_more_time() -> None:
 def customer_named(name: str) -> Customer:
     known = Identifier.objects.filter(kind="user_id", value=name).select_related("customer").first()
     return known.customer if known else make_customer(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", [1, 2])
+def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed: int) -> None:
+    """The refresh counts in memory, live changes in SQL; what a customer's history and profile say is the same."""
+    settings.TIME_ZONE = "Asia/Shanghai"
+    rng = np.random.default_rng(seed)
+    put_in_force(**RULES)
+    places = ["Drinks > Tea", "Drinks > Coffee", "Drinks", "厨房 > 杯", 'Odd "one" > \\x', ""]
+    products = [
+        make_product(f"p{number}", category=places[number % len(places)], brand=["Leaf", "", "Été"][number % 3])
+        for number in range(14)
+    ]
+    customers = [known(f"customer-{number}", since=float(rng.uniform(0, 120))) for number in range(25)]
+    customers.append(known_by_device())
+    for _order in range(120):
+        kind = str(rng.choice(["sale", "sale", "sale", "return"]))
+        make_order(
+            customers[rng.integers(len(customers))],
+            placed_at=day(float(rng.choice([rng.uniform(0, 130), rng.integers(0, 100)]))),
+            products=[products[number] for number in rng.integers(0, len(products), rng.integers(0, 7))],
+            kind=kind,
+            status=str(rng.choice(["placed", "placed", "placed", "cancelled", "refunded"])),
+            quantity=int(rng.integers(1, 4)) * (1 if kind == "sale" else -1),
+            discount=Decimal(int(rng.integers(0, 500))) / 100,
+        )
+    for line in OrderLine.objects.filter(line_number__in=[2, 3]):
+        changed = {
+            "quantity": rng.integers(-1, 3) / 2,
+            "discount": rng.integers(0, 99) / 100,
+            "total": rng.integers(-3, 9),
+        }
+        OrderLine.objects.filter(pk=line.pk).update(**{name: Decimal(str(value)) for name, value in changed.items()})
+    Customer.objects.filter(pk=customers[3].pk).update(erased_at=AS_OF)
+    refresh()
+    as_one = everything()
+    assert len(json.loads(as_one)[0]) > 20
+    ids = [customer.pk for customer in customers]
+    together, alone = read_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)
+    for name in ("customer", "known_at", "identified_at", "start", "at", "amount", "is_order", "category"):
+        assert getattr(together, name).tolist() == getattr(alone, name).tolist(), name
+    assert together.categories == alone.categories
+    with transaction.atomic():
+        counted = [customer.pk for customer in CustomerProfile.objects.only("pk")]
+        CustomerProfile.objects.update(units=-1, revenue=-1, favourite_categories=[], favourite_hours=[], orders=0)
+        write_trade(counted, as_of=AS_OF - timedelta(microseconds=1))
+        write_stages(
+            histories=alone, stories=derive_stages(histories=alone, versions=all_versions(), as_of=microseconds(AS_OF))
+        )
+    assert everything() == as_one
+
+
+def keys_of_history() -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = 'lifecycle_stagetransition'::regclass"
+            " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'lifecycle_stagetransition' ORDER BY 1, 2"
+        )
+        return cursor.fetchall()
+
+
+@pytest.mark.django_db
+def test_a_first_history_of_many_is_written_without_keys_and_gets_them_back(
+    shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh()
+    before, keys = everything(), keys_of_history()
+    moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    StageTransition.objects.all().delete()
+    monkeypatch.setattr(telling, "REBUILT_FROM", 1)
+    rebuilt: list[Any] = []
+    monkeypatch.setattr(telling, "keys_rebuilt", lambda *given: rebuilt.append(given) or keys_rebuilt(*given))
+    refresh()
+    assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    assert keys_of_history() == keys
+    assert len(rebuilt) == 1
+    after = everything()
+    assert json.loads(after)[0] == json.loads(before)[0]
+    refresh()
+    assert everything() == after
+    assert len(rebuilt) == 1, "only when nothing was stored"

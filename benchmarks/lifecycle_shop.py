@@ -1,0 +1,209 @@
+"""The made shop of benchmarks.lifecycle: customers who buy by a known process, written to PostgreSQL by COPY.
+
+Orders come from an MBG/NBD with Gamma-Gamma spend. An order has a few lines, mostly of the customer's own categories; some lines are
+discounted, and some orders are followed by a return, a document of its own. Everybody joined within the days seen.
+"""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from benchmarks.serving_shop import Shelf, make_shelf, powerlaw, store_products, within_categories
+from customers.lifecycle.scoring.buying import GammaGamma, MbgNbd
+from customers.lifecycle.scoring.buying.simulation import MadeOrders, make_orders
+
+SEED = 17
+PRODUCTS = 5_000
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DAYS = 730
+AS_OF = START + timedelta(days=DAYS)
+MODEL = MbgNbd(r=0.8, alpha=35.0, a=0.9, b=3.0)  # times in days
+SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+LINES_MORE = 1.2  # lines of an order after its first, in the mean
+OWN_CATEGORIES, IN_OWN = 3, 0.7
+DISCOUNTED, DISCOUNT = 0.2, 0.1
+RETURNED, RETURN_DAYS = 0.03, 5
+CUSTOMERS_A_BLOCK = 200_000
+SOURCE = "lifecycle"
+EMPTY = """
+    TRUNCATE orders_order, orders_orderline, identity_customer, identity_identifier, catalog_product, catalog_category,
+             lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun,
+             lifecycle_scoremodel, lifecycle_seensession, lifecycle_recountdue CASCADE
+"""
+
+type Ints = npt.NDArray[np.int64]
+type Columns = Mapping[str, Any]
+
+
+@dataclass
+class Counts:
+    customers: int = 0
+    orders: int = 0
+    lines: int = 0
+    returns: int = 0
+
+
+def made(customers: int, *, seed: int = SEED, days: float = DAYS) -> MadeOrders:
+    """Customers 0…n−1 with their orders in [START, START + days); whoever joins does so on any of the days."""
+    start = int(START.timestamp()) * 1_000_000
+    return make_orders(
+        model=MODEL, spend=SPEND, customers=customers, start=start, joining_days=days, days=days, seed=seed
+    )
+
+
+def fill(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Counts:
+    """An empty database becomes the shop, with a day of orders after AS_OF."""
+    draws = np.random.default_rng(seed + 1)
+    shelf = make_shelf(products, draws)
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute(EMPTY)
+    store_products(shelf, START)
+    orders = made(customers, seed=seed, days=DAYS + 1)
+    counts = Counts()
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        connection.execute("SET session_replication_role = replica")  # no look-up of keys that are right
+        source = connection.execute(
+            "INSERT INTO events_source (key, name, kind, write_key_hint, previous_key_hash, allowed_origins, enabled,"
+            " retention_days, honours_opt_out, is_simulated, created_at)"
+            " VALUES (%s, %s, 'import', '', '', '{}', true, 730, true, true, %s)"
+            " ON CONFLICT (key) DO UPDATE SET name = excluded.name RETURNING id",
+            [SOURCE, SOURCE, START],
+        ).fetchone()
+        first_product = connection.execute("SELECT min(id) FROM catalog_product").fetchone()
+        assert source is not None
+        assert first_product is not None
+        for low in range(0, customers, CUSTOMERS_A_BLOCK):
+            high = min(low + CUSTOMERS_A_BLOCK, customers)
+            first, last = np.searchsorted(orders.customer, [low, high])
+            block = MadeOrders(orders.customer[first:last], orders.at[first:last], orders.value[first:last])
+            write_customers(connection, block, low, high)
+            write_orders(connection, block, shelf, counts, draws, source=source[0], first_product=first_product[0])
+            counts.customers += high - low
+        for table in ("identity_customer", "identity_identifier", "orders_order", "orders_orderline"):
+            connection.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT COALESCE(max(id), 1) FROM {table}))"
+            )
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    return counts
+
+
+def write_customers(connection: psycopg.Connection, orders: MadeOrders, low: int, high: int) -> None:
+    """Known since their first order; all by a user id, every second by an e-mail address, every third by a browser."""
+    firsts = orders.at[np.searchsorted(orders.customer, np.arange(low, high))]
+    ids = np.arange(low, high) + 1
+    text = dict.fromkeys(("name", "email", "phone", "birthday", "language", "country"), "")
+    moments = {name: moment(firsts) for name in ("created_at", "first_seen_at", "last_seen_at")}
+    copy_in(connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "told_at": "{}"})
+    for kind, each in (("user_id", 1), ("email_hash", 2), ("anonymous_id", 3)):
+        some = ids[ids % each == 0]
+        columns = {
+            "kind": kind,
+            "value": pc.binary_join_element_wise(kind, pa.array(some).cast(pa.string()), "-"),
+            "customer_id": some,
+            "created_at": moment(firsts[ids % each == 0]),
+            "linked_by": "",
+        }
+        copy_in(connection, "identity_identifier", columns)
+
+
+def write_orders(
+    connection: psycopg.Connection,
+    orders: MadeOrders,
+    shelf: Shelf,
+    counts: Counts,
+    draws: np.random.Generator,
+    *,
+    source: int,
+    first_product: int,
+) -> None:
+    n = len(orders.at)
+    lines_each = draws.geometric(1 / (1 + LINES_MORE), n)
+    starts = np.concatenate(([0], np.cumsum(lines_each)))
+    of = np.repeat(np.arange(n), lines_each)
+    share = draws.gamma(2.0, 1.0, len(of))
+    cents = np.maximum(np.rint(share / np.add.reduceat(share, starts[:-1])[of] * orders.value[of] * 100), 1.0)
+    category = lines_categories(shelf, orders.customer[of], draws)
+    product = within_categories(shelf, category, draws) + first_product
+    quantity = draws.integers(1, 4, len(of))
+    off = np.where(draws.random(len(of)) < DISCOUNTED, np.rint(cents * DISCOUNT), 0.0)
+    number = np.arange(len(of)) - starts[:-1][of] + 1
+    order_ids = counts.orders + counts.returns + 1 + np.arange(n)
+    total = np.add.reduceat(cents, starts[:-1])
+    back = np.flatnonzero(draws.random(n) < RETURNED)
+    end = int((AS_OF + timedelta(days=1)).timestamp()) * 1_000_000
+    back = back[orders.at[back] + RETURN_DAYS * 86_400_000_000 < end]
+    return_ids = order_ids[-1] + 1 + np.arange(len(back))
+    first_line = starts[:-1][back]
+    documents = (
+        ("sale", order_ids, orders.customer, orders.at, total),
+        (
+            "return",
+            return_ids,
+            orders.customer[back],
+            orders.at[back] + RETURN_DAYS * 86_400_000_000,
+            -cents[first_line],
+        ),
+    )
+    for kind, ids, customer, at, amount in documents:
+        columns = {
+            "id": ids, "source_id": source, "order_id": pa.array(ids).cast(pa.string()), "customer_id": customer + 1,
+            "guest_email_hash": "", "kind": kind, "status": "placed", "placed_at": moment(at), "currency": "EUR",
+            "subtotal": money(amount), "discount": "0", "shipping": "0", "tax": "0", "total": money(amount), "refunded": "0",
+            "coupon": "", "channel": "web", "created_at": moment(at),
+        }  # fmt: skip
+        copy_in(connection, "orders_order", columns)
+    sold = (order_ids[of], number, product, quantity, cents, off)
+    given_back = (
+        return_ids, np.ones(len(back), np.int64), product[first_line], -quantity[first_line], -cents[first_line],
+        np.zeros(len(back)),
+    )  # fmt: skip
+    for order_id, line_number, product_id, pieces, charged, discount in (sold, given_back):
+        columns = {
+            "order_id": order_id, "line_number": line_number, "product_id": product_id, "quantity": pieces,
+            "unit_price": pa.array(np.round((charged + discount) / pieces / 100, 4)), "discount": money(discount),
+            "total": money(charged),
+        }  # fmt: skip
+        copy_in(connection, "orders_orderline", columns)
+    counts.orders += n
+    counts.returns += len(back)
+    counts.lines += len(of) + len(back)
+
+
+def lines_categories(shelf: Shelf, customer: Ints, draws: np.random.Generator) -> Ints:
+    """Mostly one of the few that a customer's number stands for, else any."""
+    n = len(shelf.starts) - 1
+    own = (customer * 2_654_435_761 + draws.integers(OWN_CATEGORIES, size=len(customer)) * 40_503) % n
+    return np.where(draws.random(len(customer)) < IN_OWN, own, powerlaw(len(customer), n, draws))
+
+
+def moment(at: Ints) -> pa.Array:
+    return pa.array(at, pa.timestamp("us", tz="UTC"))
+
+
+def money(cents: npt.NDArray[np.float64]) -> pa.Array:
+    return pa.array(np.round(cents / 100, 2))
+
+
+def copy_in(connection: psycopg.Connection, table: str, columns: Columns) -> None:
+    """Columns of one length; a text stands for a column of it."""
+    rows = max(len(values) for values in columns.values() if not isinstance(values, str | int))
+    arrays = [
+        pa.repeat(pa.scalar(values), rows) if isinstance(values, str | int) else pa.array(values)
+        for values in columns.values()
+    ]
+    buffer = io.BytesIO()
+    pacsv.write_csv(pa.table(arrays, list(columns)), buffer, pacsv.WriteOptions(include_header=False))
+    with connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
+        copy.write(buffer.getbuffer())

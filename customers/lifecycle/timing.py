@@ -1,0 +1,16 @@
+"""How long the steps of a refresh took, for whoever wonders where the night went."""
+
+import time
+
+
+class Seconds(dict[str, float]):
+    """Wall-clock seconds by the name of a step; a step lasts from the end of the one before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = time.monotonic()
+
+    def end(self, step: str) -> None:
+        now = time.monotonic()
+        self[step] = round(now - self._since, 3)
+        self._since = now

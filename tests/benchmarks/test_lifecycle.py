@@ -1,0 +1,56 @@
+"""The benchmark of a whole refresh: the made shop by itself, and the whole command on a small one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.lifecycle_shop import DAYS, START, lines_categories, made
+from benchmarks.serving_shop import make_shelf
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("features_s", "fit_s", "score_s", "write_s", "choose_s")
+
+
+def test_everybody_of_the_made_shop_has_ordered_within_its_days():
+    orders = made(500)
+    assert len(np.unique(orders.customer)) == 500
+    days = (orders.at - START.timestamp() * 1e6) / 86_400e6
+    assert days.min() >= 0
+    assert days.max() < DAYS
+    assert len(orders.at) > 750, "some more than once"
+
+
+def test_customers_of_the_made_shop_have_categories_of_their_own():
+    draws = np.random.default_rng(3)
+    shelf = make_shelf(600, draws)
+    categories = lines_categories(shelf, np.full(1000, 7), draws)
+    counts = np.sort(np.bincount(categories))[::-1]
+    assert counts[:3].sum() > 600
+    assert (counts > 0).sum() > 10
+
+
+@pytest.mark.slow
+def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
+    command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000"]
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    found = json.loads(line)
+    for prefix in ("", "nightly_"):
+        assert all(found[f"{prefix}{name}"] > 0 for name in PARTS)
+        assert sum(found[f"{prefix}{name}"] for name in PARTS) < found[f"{prefix}refresh_s"]
+        assert found[f"{prefix}peak_mb"] > 50
+    assert 900 < sum(found["stages"].values()) <= sum(found["nightly_stages"].values()) <= 1000
+    assert found["checksum"] != found["nightly_checksum"]
+    assert found["orders"] < found["lines"]
+    true, told = found["true_parameters"], found["found_parameters"]
+    assert 0.3 < told["r"] / told["alpha"] * true["alpha"] / true["r"] < 3
+    assert told["spend"]["q"] > 1
+    assert found["lifetimes_fit_s"] > 0
+    assert found["lifetimes_log_likelihood"] <= found["compared_log_likelihood"] + 0.1
