@@ -26,7 +26,7 @@ up: installed-demo $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) manage.py up --migrate $(ARGS)
 
 test: installed-dev $(CATALOGUE).mo
-	@exec $(PYTHON_VENV) -m pytest -n auto $(ARGS)
+	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m ruff check
