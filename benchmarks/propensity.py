@@ -24,12 +24,13 @@ from customers.lifecycle.scoring.buying.grouped import group_histories, summaris
 from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compete, finish, paired_gains
 from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
 from customers.lifecycle.scoring.propensity.features import measure_features
-from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target, plan_cuts
+from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target
 from customers.lifecycle.scoring.propensity.learning import too_little
 from customers.lifecycle.scoring.propensity.models import probability
 from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
 from customers.lifecycle.scoring.propensity.quality import auc, brier, calibration_curve, lift_at
 from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
+from customers.lifecycle.scoring.propensity.targets import sample_of
 
 GIVEN = "buying_probability"
 SPACING_DAYS = 28
@@ -59,7 +60,7 @@ def main() -> None:
         runs = []
         for cut in range(arguments.cuts):
             target, test_at = placed(kind, orders, ended, cut)
-            found = run(orders, began, test_at, target, arguments.seed)
+            found = run(orders, test_at, target, arguments.seed)
             if isinstance(found, str):
                 notes.append(f"{kind} at cut {cut + 1}: {found}")
                 continue
@@ -109,22 +110,19 @@ def placed(kind: str, orders: Orders, ended: int, cut: int) -> tuple[Target, int
     return Target("churn", days), test_at
 
 
-def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> dict[str, Any] | str:
+def run(orders: Orders, test_at: int, target: Target, seed: int) -> dict[str, Any] | str:
     """The figures of all candidates on the customers of the test cut, or why there are none."""
-    plan = plan_cuts(began_at=began, test_at=test_at, horizon_days=target.horizon_days)
-    if not plan.every:
-        return "history_too_short"
 
     def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
         return buying_columns(orders, as_of, target)
 
     start = time.perf_counter()
-    every = collect_sample(orders=orders, target=target, cuts=plan.every, seed=seed, columns=columns)
+    plan, samples = sample_of(orders=orders, target=target, as_of=test_at, seed=seed, columns=columns)
+    if not samples:
+        return "history_too_short"
+    every, train = samples[0], samples[1] if len(samples) > 1 else None
+    validation = every.at([plan.every[0]]) if train is not None else None
     test = collect_sample(orders=orders, target=target, cuts=[test_at], seed=seed, columns=columns, most_rows=10**9)
-    train = validation = None
-    if plan.train and plan.validation is not None:
-        train = collect_sample(orders=orders, target=target, cuts=plan.train, seed=seed, columns=columns)
-        validation = every.at([plan.validation])
     reason = too_little(every) or too_little(test)
     if reason:
         return reason
@@ -141,7 +139,7 @@ def run(orders: Orders, began: int, test_at: int, target: Target, seed: int) -> 
         "share_of_bg_nbd_in_blend": outcome.share,
     }
     scores = {}
-    for name in CANDIDATES:
+    for name in outcome.chances:
         model, calibration = finish(name, outcome=outcome, every=every, given=GIVEN, seed=seed)
         scores[name] = calibration.apply(probability(model, test.matrix))
         if name == outcome.winner:

@@ -17,6 +17,7 @@ from customers.lifecycle.scoring.propensity.model_kernels import LOGIT, PLAIN, S
 from customers.lifecycle.scoring.propensity.models import Curve, Given, Linear, Trees, probability, to_log_odds
 from customers.lifecycle.scoring.propensity.samples import Sample
 
+RECENCY = "recency_days"
 SKEWED = 1.5  # skewness from which a column is taken by its logarithm
 LEAST_SPREAD = 1e-9
 KNOTS = (0.2, 0.5, 0.8)
@@ -39,9 +40,15 @@ class Settings:
     trees: int = 100
 
 
-def fit_recency(sample: Sample, *, column: str = "recency_days") -> Curve:
+def fit_rate(sample: Sample) -> Curve:
+    """The floor where no recency is known: (P + ½) / (n + 1) for everybody."""
+    rate = (float(sample.label.sum()) + 0.5) / (len(sample) + 1.0)
+    return Curve(0, np.zeros(1), np.array([rate]), mean=rate)
+
+
+def fit_recency(sample: Sample) -> Curve:
     """The floor: isotonic regression on days since the last order, falling or rising as the labels do."""
-    place = sample.names.index(column)
+    place = sample.names.index(RECENCY)
     x = sample.matrix[:, place].astype(np.float64)
     rising = bool(x[sample.label].mean() >= x[~sample.label].mean())
     points = centred_isotonic(x=x, label=sample.label, increasing=rising)

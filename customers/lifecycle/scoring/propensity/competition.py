@@ -19,9 +19,9 @@ from customers.lifecycle.scoring.propensity.models import Blend, Model, probabil
 from customers.lifecycle.scoring.propensity.quality import auc, brier
 from customers.lifecycle.scoring.propensity.samples import Sample
 
-# simplest first; `buying` is the buying process' probability as it is
-CANDIDATES = ("recency", "buying", "tree", "logistic", "boosting", "forest", "blend")
-SIMPLE = ("recency", "buying")
+# simplest first; `rate` says the same of everybody, where no recency is known; `buying` is the buying process' probability
+CANDIDATES = ("rate", "recency", "buying", "tree", "logistic", "boosting", "forest", "blend")
+SIMPLE = ("rate", "recency", "buying")
 BLENDED = ("logistic", "boosting")
 SHARES = (0.0, 0.2, 0.4)  # of the buying process in the blend
 DRAWS = 400
@@ -68,11 +68,11 @@ def compete(*, train: Sample | None, every: Sample, validation: Sample | None, g
     """
     if train is not None and validation is not None:
         settings = choose_settings(train, given=given, seed=seed)
-        rows, chances = validation, _chances(fitters(settings, given, seed), train, validation)
+        rows, chances = validation, _chances(fitters(every, settings, given, seed), train, validation)
         settings = choose_settings(every, given=given, seed=seed)
     else:
         settings = choose_settings(every, given=given, seed=seed)
-        rows, chances = every, _by_folds(fitters(settings, given, seed), every, seed)
+        rows, chances = every, _by_folds(fitters(every, settings, given, seed), every, seed)
     shares = SHARES if given is not None else SHARES[:1]
     share = min(shares, key=lambda one: brier(score=_blended(chances, one), label=rows.label))
     chances["blend"] = _blended(chances, share)
@@ -81,8 +81,10 @@ def compete(*, train: Sample | None, every: Sample, validation: Sample | None, g
     return Outcome(winner, judged, chances, rows, rows is not every, settings, share)
 
 
-def fitters(settings: Settings, given: str | None, seed: int) -> dict[str, Fitter]:
-    found: dict[str, Fitter] = {"recency": fits.fit_recency}
+def fitters(sample: Sample, settings: Settings, given: str | None, seed: int) -> dict[str, Fitter]:
+    """By name how each candidate but the blend is fitted, for samples of the same columns."""
+    has_recency = fits.RECENCY in sample.names
+    found: dict[str, Fitter] = {"recency": fits.fit_recency} if has_recency else {"rate": fits.fit_rate}
     if given is not None:
         found["buying"] = lambda sample: fits.fit_given(sample, column=given)
     return found | {
@@ -95,7 +97,7 @@ def fitters(settings: Settings, given: str | None, seed: int) -> dict[str, Fitte
 
 def finish(name: str, *, outcome: Outcome, every: Sample, given: str | None, seed: int) -> tuple[Model, Calibration]:
     """The named candidate fitted on `every` row, and its calibration by what it says of customers it hasn't seen."""
-    own = fitters(outcome.settings, given, seed)
+    own = fitters(every, outcome.settings, given, seed)
     members = (*BLENDED, "buying") if outcome.share else BLENDED
     wanted = {member: own[member] for member in (members if name == "blend" else (name,))}
     models = {member: fit(every) for member, fit in wanted.items()}
