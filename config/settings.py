@@ -353,6 +353,9 @@ SPECTACULAR_SETTINGS = {
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
         "StageEnum": "customers.lifecycle.models.Stage",
+        "StageReasonEnum": "customers.lifecycle.models.StageTransition.Reason",
+        "NextOrderReasonEnum": "customers.lifecycle.models.NextOrderReason",
+        "NoModelReasonEnum": "customers.lifecycle.models.ScoreModel.Reason",
     },
 }
 

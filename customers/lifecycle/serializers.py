@@ -49,7 +49,9 @@ class ValueSerializer(serializers.Serializer):
     interval_probability = serializers.FloatField(
         allow_null=True, help_text="That the spend is between low and high, both included."
     )
-    reason = serializers.ChoiceField(choices=list(REASON_NAMES), allow_blank=True)
+    reason = serializers.CharField(
+        allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty where none is."
+    )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
     algorithm = serializers.CharField(allow_blank=True, help_text="The buying process: bg_nbd, mbg_nbd or pareto_nbd.")
 

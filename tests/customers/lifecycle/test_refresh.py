@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from catalog.locks import AlreadyRunningError, exclusive
+from catalog.locks import AlreadyRunningError, lock_key
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle import telling
 from customers.lifecycle.facts import read_facts
@@ -414,11 +414,7 @@ def test_the_command_reads_the_moment_and_says_what_it_found(
 @pytest.mark.django_db(transaction=True)
 def test_two_refreshes_at_once_are_refused() -> None:
     with psycopg.connect(database_url()) as other:
-        with exclusive(LOCK):
-            lock = "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-            high, low = other.execute(lock).fetchone() or (0, 0)
-        key = int.from_bytes(high.to_bytes(4) + low.to_bytes(4), signed=True)
-        other.execute("SELECT pg_advisory_lock(%s)", [key])
+        other.execute("SELECT pg_advisory_lock(%s)", [lock_key(LOCK)])
         with pytest.raises(AlreadyRunningError, match="already running"):
             refresh()
         with pytest.raises(AlreadyRunningError):
