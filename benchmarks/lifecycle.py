@@ -46,6 +46,7 @@ PARTS = {
     "score_s": ("stages", "rfm", "value"),
     "write_s": ("profiles", "transitions"),
 }
+FIXED = ("compared_", "lifetimes_", "make_")  # not of so many customers, or not of a refresh
 PEER = Path(__file__).with_name("clv_lifetimes.py")
 DERIVED = (
     "lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun, lifecycle_scoremodel,"
@@ -64,7 +65,9 @@ def main() -> None:
     if arguments.growth:
         half = measured(arguments, arguments.customers // 2)
         line["growth"] = {
-            name: line[name] / half[name] for name in line if name.endswith("_s") and half[name] and line[name]
+            name: line[name] / half[name]
+            for name in line
+            if name.endswith("_s") and not name.startswith(FIXED) and half[name] and line[name]
         }
         line["half"] = {
             name: half[name] for name in ("customers", "refresh_s", "nightly_refresh_s", "fit_s", "peak_mb")
