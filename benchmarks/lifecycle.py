@@ -43,7 +43,7 @@ PARTS = {
     "rules_s": ("rules",),
     "choose_s": ("choose",),
     "fit_s": ("fit",),
-    "score_s": ("stages", "rfm", "value"),
+    "score_s": ("stages", "rfm", "value", "figures", "next_orders", "clusters"),
     "write_s": ("profiles", "transitions"),
 }
 FIXED = ("compared_", "lifetimes_", "make_")  # not of so many customers, or not of a refresh
