@@ -1,6 +1,6 @@
 """Lets the candidates compete on customers or moments they have not seen, and lets the simplest one win unless it is beaten."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,10 @@ def compete(*, train: Sample | None, every: Sample, validation: Sample | None, g
 
     What they are compared by is calibrated on other customers of the same part: a level that moves from one moment to the next
     moves for all of them, in a direction that none knows, and is no merit of whichever happened to be off to that side.
+
+    Where history is too short to be judged by a later moment, what is learnt from customers as they were then hasn't shown that it
+    holds for what comes: then only a blend with the largest of SHARES of the buying process may beat the simple ones, if that
+    process is given.
     """
     if train is not None and validation is not None:
         settings = choose_settings(train, given=given, seed=seed)
@@ -73,12 +77,15 @@ def compete(*, train: Sample | None, every: Sample, validation: Sample | None, g
     else:
         settings = choose_settings(every, given=given, seed=seed)
         rows, chances = every, _by_folds(fitters(every, settings, given, seed), every, seed)
-    shares = SHARES if given is not None else SHARES[:1]
+    by_time = rows is not every
+    cautious = given is not None and not by_time
+    shares = SHARES[:1] if given is None else SHARES[-1:] if cautious else SHARES
     share = min(shares, key=lambda one: brier(score=_blended(chances, one), label=rows.label))
     chances["blend"] = _blended(chances, share)
     calibrated = {name: _cross_calibrated(chance, rows, seed) for name, chance in chances.items()}
-    winner, judged = decide(calibrated, chances, rows, seed)
-    return Outcome(winner, judged, chances, rows, rows is not every, settings, share)
+    allowed = ("blend",) if cautious else CANDIDATES
+    winner, judged = decide(calibrated, chances, rows, seed, allowed=allowed)
+    return Outcome(winner, judged, chances, rows, by_time, settings, share)
 
 
 def fitters(sample: Sample, settings: Settings, given: str | None, seed: int) -> dict[str, Fitter]:
@@ -114,9 +121,10 @@ def finish(name: str, *, outcome: Outcome, every: Sample, given: str | None, see
 
 
 def decide(
-    calibrated: Mapping[str, Floats], chances: Mapping[str, Floats], rows: Sample, seed: int
+    calibrated: Mapping[str, Floats], chances: Mapping[str, Floats], rows: Sample, seed: int, *, allowed: Sequence[str]
 ) -> tuple[str, tuple[Judged, ...]]:
-    """The least Brier of the calibrated probabilities wins, unless the better simple one isn't beaten beyond chance: then that one.
+    """The least Brier of the calibrated probabilities wins among the `allowed` that aren't simple, unless the better simple one isn't
+    beaten beyond chance: then that one.
 
     Beyond chance: 97.5 % of the paired resamples of customers find the winner better by Brier, or by AUC while it isn't worse by
     Brier. Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
@@ -132,7 +140,7 @@ def decide(
     names = (floor, *others)
     gains = paired_gains([calibrated[name] for name in names], [chances[name] for name in names], rows, seed)
     judged = [Judged(*figures(name), *gain) for name, gain in zip(others, gains, strict=True)]
-    best = min(judged, key=lambda one: one.brier)
+    best = min((one for one in judged if one.name in allowed), key=lambda one: one.brier)
     return (best.name if _beats(best) else floor), (*simple, *judged)
 
 

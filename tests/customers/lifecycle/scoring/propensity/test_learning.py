@@ -65,6 +65,14 @@ def test_the_simple_one_wins_where_nothing_beats_it():
     assert {one.name for one in found.judged} == set(CANDIDATES) - {"rate"}
 
 
+def test_without_a_later_moment_to_be_judged_by_the_buying_process_has_its_share():
+    found = learn_propensity(every=make_sample(1500), given="buying_probability")
+    assert found.facts["judged_by"] == "customers"
+    assert (found.winner, found.facts["buying_share"]) == ("blend", 0.4)
+    alone = learn_propensity(every=make_sample(1500))
+    assert alone.facts["buying_share"] == 0.0
+
+
 def test_what_is_kept_scores_and_reasons_the_same(rich, tmp_path):
     arrays, plain = rich.to_saved()
     np.savez(tmp_path / "kept.npz", **arrays)
