@@ -117,6 +117,14 @@ def orders_of(histories: Histories) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     return rows[histories.is_order], histories.at[histories.is_order]
 
 
+def purchases_of(
+    histories: Histories,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Customer's id, moment and net value of every order that counts, shape (orders,) each, as the buying process takes them."""
+    rows, at = orders_of(histories)
+    return histories.customer[rows], at, histories.amount[histories.is_order] / 100
+
+
 def revenue_of(histories: Histories) -> npt.NDArray[np.int64]:
     """Net revenue of each customer in minor units, shape (n,)."""
     sums = np.concatenate(([0], np.cumsum(histories.amount)))

@@ -60,12 +60,13 @@ def people_who_moved(
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
-def standing_at(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Customers per stage at the later moment of a movement."""
-    found = dict.fromkeys(Stage.values, 0)
+def standing(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Customers per stage at the two moments of a movement; who was not known at the first stood nowhere."""
+    before, after = dict.fromkeys(["", *Stage.values], 0), dict.fromkeys(Stage.values, 0)
     for row in rows:
-        found[row["to_stage"]] += row["customers"]
-    return found
+        before[row["from_stage"]] += row["customers"]
+        after[row["to_stage"]] += row["customers"]
+    return {stage: (before[stage], after[stage]) for stage in Stage.values}
 
 
 def require_in_order(since: datetime, until: datetime) -> None:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from customers.identity.models import Identifier
 from customers.lifecycle.cluster_section import cluster_section
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage
-from customers.lifecycle.movement import movement, people_who_moved, standing_at
+from customers.lifecycle.movement import movement, people_who_moved, standing
 from customers.lifecycle.value_section import value_section
 
 DAYS = 28
@@ -89,7 +89,7 @@ def moved_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse
     form = asked_range(request)
     old, new = request.GET.get("from", ""), request.GET.get("to", "")
     wrong = old not in {UNKNOWN, *Stage.values} or new not in Stage.values
-    context: dict[str, Any] = {"form": form, "wrong": wrong}
+    context: dict[str, Any] = {"form": form, "wrong": wrong, "back": reverse("admin:lifecycle_overview")}
     if not wrong and form.is_valid():
         found = Range.of(form)
         rows = movement(since=found.since, until=found.until)
@@ -110,7 +110,7 @@ def moved_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse
             "total": total,
             "pages": pages,
             "asked": urlencode(asked),
-            "back": f"{reverse('admin:lifecycle_overview')}?{urlencode({name: asked[name] for name in ('since', 'until')})}",
+            "back": f"{context['back']}?{urlencode({name: asked[name] for name in ('since', 'until')})}",
             "from_name": stage_name(old_key),
             "to_name": stage_name(new),
         }
@@ -179,20 +179,10 @@ def sankey(rows: list[dict[str, Any]], days: dict[str, str]) -> dict[str, Any]:
 
 def shown_standing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """How many stood in each stage before and after."""
-    before = dict.fromkeys(Stage.values, 0)
-    for row in rows:
-        if row["from_stage"]:
-            before[row["from_stage"]] += row["customers"]
-    after = standing_at(rows)
     return [
-        {
-            "name": stage_name(stage),
-            "before": before[stage],
-            "after": after[stage],
-            "change": after[stage] - before[stage],
-        }
-        for stage in Stage.values
-        if before[stage] or after[stage]
+        {"name": stage_name(stage), "before": before, "after": after, "change": after - before}
+        for stage, (before, after) in standing(rows).items()
+        if before or after
     ]
 
 

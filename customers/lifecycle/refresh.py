@@ -86,8 +86,11 @@ def refresh_values(*, as_of: datetime) -> int:
 
     Errors: AlreadyRunningError while a refresh runs.
     """
+    waiting = customers_to_rescore()
+    if not waiting:
+        return 0
     with exclusive(LOCK), nobody_else_writes(), snapshot():
-        return rescore(customer_ids=customers_to_rescore(), as_of=as_of)
+        return rescore(customer_ids=waiting, as_of=as_of)
 
 
 def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from psycopg import sql
 
 from customers.lifecycle.foresight import foresee_some
-from customers.lifecycle.histories import microseconds, orders_of, read_histories
+from customers.lifecycle.histories import microseconds, purchases_of, read_histories
 from customers.lifecycle.models import CustomerProfile, ScoreModel
 from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.scores import Scores, joined
@@ -60,13 +60,8 @@ def rescore(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
 def value_some(*, histories: Histories, as_of: datetime, cards: dict[str, ScoreModel]) -> Scores:
     """By the processes of the newest refresh."""
-    rows, at = orders_of(histories)
-    purchases = summarise_purchases(
-        customer=histories.customer[rows],
-        at=at,
-        value=histories.amount[histories.is_order] / 100,
-        as_of=microseconds(as_of),
-    )
+    customer, at, value = purchases_of(histories)
+    purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=microseconds(as_of))
     fit = load_fit(cards[ScoreModel.Kind.BUYING].parameters)
     spend = load_spend(cards[ScoreModel.Kind.SPEND].parameters)
     one_currency = ~np.isin(purchases.customer, several_currencies(as_of, purchases.customer.tolist()))

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
-from customers.lifecycle.histories import microseconds, orders_of, revenue_of
+from customers.lifecycle.histories import microseconds, orders_of, purchases_of, revenue_of
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.scoring.buying import MbgNbd, fit_process, group_histories, summarise_purchases
 from customers.lifecycle.scoring.gaps import GapQuantiles, measure_category_gaps, measure_gaps
@@ -110,8 +110,8 @@ def category_gaps_of(histories: Histories) -> dict[str, list[float]]:
 
 def buying_of(histories: Histories, as_of: datetime) -> dict[str, Any]:
     """Parameters of an MBG/NBD in days, which knows that somebody of one order may be gone; empty where too little is known."""
-    rows, at = orders_of(histories)
-    purchases = summarise_purchases(customer=rows, at=at, value=np.zeros(len(at)), as_of=microseconds(as_of))
+    customer, at, value = purchases_of(histories)
+    purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=microseconds(as_of))
     fit = fit_process(name=MbgNbd.name, groups=group_histories(histories=purchases))
     if fit.model is None:
         return {}

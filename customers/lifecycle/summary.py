@@ -6,18 +6,13 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage
-from customers.lifecycle.movement import movement, standing_at
+from customers.lifecycle.movement import movement, standing
 from customers.lifecycle.portrait import latest_cards
 
 
 def lifecycle_summary(*, since: datetime, until: datetime) -> dict[str, Any]:
     """Stages before and after, the moves between, and the value of all who have one. Errors: ValueError as `movement`."""
     rows = movement(since=since, until=until)
-    after = standing_at(rows)
-    before = dict.fromkeys(Stage.values, 0)
-    for row in rows:
-        if row["from_stage"]:
-            before[row["from_stage"]] += row["customers"]
     newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").first()
     told = CustomerProfile.objects.filter(value__isnull=False).aggregate(
         customers=Count("customer"), total=Sum("value")
@@ -28,8 +23,8 @@ def lifecycle_summary(*, since: datetime, until: datetime) -> dict[str, Any]:
         "since": since,
         "until": until,
         "stages": [
-            {"key": stage, "name": str(Stage(stage).label), "before": before[stage], "after": after[stage]}
-            for stage in Stage.values
+            {"key": stage, "name": str(Stage(stage).label), "before": before, "after": after}
+            for stage, (before, after) in standing(rows).items()
         ],
         "moves": [row for row in rows if row["from_stage"] != row["to_stage"]],
         "value": {

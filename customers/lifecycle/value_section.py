@@ -112,7 +112,7 @@ def histogram_chart() -> dict[str, Any]:
 
 def bar_name(bar: dict[str, Any]) -> str:
     if bar["low"] is None:
-        return f"< {number_format(bar['high'].normalize(), use_l10n=True)}"
+        return f"< {plain(bar['high'])}"
     low = plain(bar["low"])
     return f"≥ {low}" if bar["high"] is None else f"{low} – {plain(bar['high'])}"
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
-from customers.lifecycle.histories import microseconds
+from customers.lifecycle.histories import microseconds, purchases_of
 from customers.lifecycle.looking_back import look_back
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scores import Scores
@@ -64,17 +64,12 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-def value_everybody(
-    *, histories: Histories, as_of: datetime, run: LifecycleRun, seconds: Seconds | None = None
-) -> Scores:
+def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun, seconds: Seconds) -> Scores:
     """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment.
 
     seconds: is told how long choosing, fitting, valuing and the models' figures took.
     """
-    seconds = Seconds() if seconds is None else seconds
-    rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))[histories.is_order]
-    customer = histories.customer[rows]
-    at, value = histories.at[histories.is_order], histories.amount[histories.is_order] / 100
+    customer, at, value = purchases_of(histories)
     moment = microseconds(as_of)
     choice = choose_process(customer=customer, at=at, value=value, as_of=moment)
     seconds.end("choose")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from customers.lifecycle.models import CustomerProfile
-from customers.lifecycle.movement import movement, people_who_moved, standing_at
+from customers.lifecycle.movement import movement, people_who_moved, standing
 from customers.lifecycle.refresh import refresh_profiles
 from tests.makers import NOON, make_customer, make_order
 
@@ -41,16 +41,15 @@ def test_the_matrix_tells_where_everybody_stood_then_and_now(four: dict[str, int
     assert found[("", stages[four["eve"]])] == 1
     assert found[("active", stages[four["bob"]])] == 1
     assert sum(found.values()) == 4
-    assert standing_at(movement(since=days(28), until=NOON)) == {
-        stage: list(stages.values()).count(stage) for stage in standing_at([])
-    }
+    now = {stage: after for stage, (_before, after) in standing(movement(since=days(28), until=NOON)).items()}
+    assert now == {stage: list(stages.values()).count(stage) for stage in standing([])}
 
 
 def test_a_past_day_is_told_as_it_was(four: dict[str, int]) -> None:
-    then = standing_at(movement(since=days(180), until=days(69)))
-    assert {stage: n for stage, n in then.items() if n} == {"new": 1, "dormant": 2}
-    earlier = standing_at(movement(since=days(198), until=days(190)))
-    assert {stage: n for stage, n in earlier.items() if n} == {"new": 2}
+    then = standing(movement(since=days(180), until=days(69)))
+    assert {stage: after for stage, (_before, after) in then.items() if after} == {"new": 1, "dormant": 2}
+    earlier = standing(movement(since=days(198), until=days(190)))
+    assert {stage: after for stage, (_before, after) in earlier.items() if after} == {"new": 2}
 
 
 def test_the_people_of_a_cell_are_those_that_it_counts(four: dict[str, int]) -> None:
