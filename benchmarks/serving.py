@@ -317,9 +317,9 @@ def reload(shop: Shop) -> dict[str, Any]:
     seconds_of_load = RELOAD_SECONDS + RELOADS * PROMOTION_TAKES  # so that the last promotion is under load too
     load = generate(shop, "for-you:1", seconds=seconds_of_load, rate=RATE, seed=70, background=True)
     told = []
-    for number in range(RELOADS):
+    for _promotion in range(RELOADS):
         time.sleep(RELOAD_SECONDS / (RELOADS + 1))
-        told.append(promote(next_version(number)))
+        told.append(promote(next_version()))
     found = json.loads(load.communicate()[0])
     seconds = [
         seen_last - one["promoted"]
@@ -340,12 +340,12 @@ def reload(shop: Shop) -> dict[str, Any]:
     }
 
 
-def next_version(number: int) -> str:
-    """The copies one after the other, round and round; never the one that serves."""
+def next_version() -> str:
+    """The one after the one that serves, round and round: none of a few promotions brings back what served before them."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         rows = connection.execute("SELECT version, status FROM training_modelversion ORDER BY id").fetchall()
-    others = [version for version, status in rows if status != "active"]
-    return str(others[number % len(others)])
+    [serves] = [place for place, (_version, status) in enumerate(rows) if status == "active"]
+    return str(rows[(serves + 1) % len(rows)][0])
 
 
 def promote(version: str) -> dict[str, Any]:
@@ -397,7 +397,7 @@ def follow(shop: Shop, load: subprocess.Popen[str], samples: list[dict[str, floa
     turns: list[tuple[float, Callable[[int], object]]] = [
         (PRICE_EVERY, change_price),
         (SAMPLE_EVERY, lambda number: samples.append(memory(shop))),
-        (PROMOTION_EVERY, lambda number: promote(next_version(number))),
+        (PROMOTION_EVERY, lambda _number: promote(next_version())),
     ]
     done = [0] * len(turns)
     while load.poll() is None and time.monotonic() - began < seconds:

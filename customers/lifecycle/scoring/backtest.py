@@ -1,4 +1,4 @@
-"""Earlier scores against what then happened."""
+"""Earlier counts, amounts and intervals against what then happened; `propensity.quality.judge` is that of probabilities."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -6,12 +6,12 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+
+from customers.lifecycle.scoring.wilson import wilson
 
 type Floats = npt.NDArray[np.float64]
-type Flags = npt.NDArray[np.bool_]
 
-REASONS: tuple[str, ...] = ("no_rows", "one_outcome_only", "nothing_expected")
+REASONS: tuple[str, ...] = ("no_rows", "nothing_expected")
 TENTHS = 10
 
 
@@ -36,58 +36,15 @@ class Tenth:
 
 
 @dataclass(frozen=True)
-class Backtest:
-    """brier, reference_brier: mean squared error of the probabilities, and of the observed share given to everyone; auc; ratio:
-    observed / expected, 1 is right; tenths: highest first."""
-
-    customers: int
-    brier: Figure
-    reference_brier: Figure
-    auc: Figure
-    ratio: Figure
-    tenths: tuple[Tenth, ...]
-
-
-@dataclass(frozen=True)
 class CountBacktest:
-    """mae: mean absolute error of expected counts or amounts; bias: mean expected − observed; ratio and tenths as `Backtest`."""
+    """mae: mean absolute error of expected counts or amounts; bias: mean expected − observed; ratio: observed /
+    expected, 1 is right; tenths: highest first."""
 
     customers: int
     mae: Figure
     bias: Figure
     ratio: Figure
     tenths: tuple[Tenth, ...]
-
-
-def backtest_probabilities(*, probability: Floats, happened: Flags) -> Backtest:
-    """probability: shape (n,), as scored then; happened: (n,), whether it did within the score's horizon.
-
-    AUC by ranks, ties shared (Mann–Whitney), its interval after Hanley & McNeil, Radiology 1982. The ratio's interval is Wilson's of
-    the observed share, divided by the expected. Errors: ValueError for different shapes or values outside 0…1.
-    """
-    _require(probability, happened.astype(np.float64), "probability", "happened")
-    n = len(probability)
-    if not n:
-        none = Figure(None, reason="no_rows")
-        return Backtest(0, none, none, none, none, ())
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError(f"probability must be 0…1, got {float(probability.min())}…{float(probability.max())}")
-    observed = happened.astype(np.float64)
-    share, expected = float(observed.mean()), float(probability.mean())
-    low, high = wilson(int(happened.sum()), n)
-    ratio = (
-        Figure(share / expected, low / expected, high / expected)
-        if expected > 0
-        else Figure(None, reason="nothing_expected")
-    )
-    return Backtest(
-        n,
-        _mean((probability - observed) ** 2),
-        Figure(share * (1.0 - share)),
-        _auc(probability, happened),
-        ratio,
-        _tenths(probability, observed),
-    )
 
 
 def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
@@ -121,28 +78,8 @@ def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Figure
     if not len(low):
         return Figure(None, reason="no_rows")
     inside = int(((low <= observed) & (observed <= high)).sum())
-    return Figure(inside / len(low), *wilson(inside, len(low)))
-
-
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """95 % interval of hits / trials, trials above 0. Source: Wilson, JASA 1927."""
-    z, share = _z(), hits / trials
-    middle = share + z * z / (2 * trials)
-    reach = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    below = 1 + z * z / trials
-    return max(0.0, (middle - reach) / below), min(1.0, (middle + reach) / below)
-
-
-def _auc(score: Floats, happened: Flags) -> Figure:
-    yes = int(happened.sum())
-    no = len(happened) - yes
-    if not (yes and no):
-        return Figure(None, reason="one_outcome_only")
-    auc = (float(rankdata(score)[happened].sum()) - yes * (yes + 1) / 2) / (yes * no)
-    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
-    variance = (auc * (1 - auc) + (yes - 1) * (q1 - auc * auc) + (no - 1) * (q2 - auc * auc)) / (yes * no)
-    reach = _z() * sqrt(max(variance, 0.0))
-    return Figure(auc, max(0.0, auc - reach), min(1.0, auc + reach))
+    least, most = wilson(inside, len(low))
+    return Figure(inside / len(low), float(least), float(most))
 
 
 def _mean(values: Floats) -> Figure:

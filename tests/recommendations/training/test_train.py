@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,13 @@ from django.core.management import call_command
 
 from customers.warehouse.export import export_warehouse
 from recommendations.training.artifacts import DamagedArtifactError
-from recommendations.training.budget import Budget
 from recommendations.training.extract import NothingToTrainOnError, extract
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.promotion import NothingToRollBackError, artifact_folder, promote, roll_back
 from recommendations.training.train import train
 from tests.makers import NOON, make_order
 from tests.recommendations.shop import PEOPLE, customer_of
+from tests.recommendations.trainings import train_counted
 
 Status = ModelVersion.Status
 
@@ -39,18 +38,8 @@ def test_training_judges_every_algorithm_and_promotes_the_best_of_them(trained: 
 WEEKS_OF_TEST = 26 * 7 / 7  # a seventh of 26 weeks, in days
 
 
-def counted_budget(seconds: float, memory_mb: float) -> Budget:
-    """Each look at the clock is a hundredth of a second: a training gets as far on a busy machine as on a quiet one."""
-    looks = count()
-    return Budget(seconds, memory_mb, clock=lambda: next(looks) / 100)
-
-
-def test_training_on_the_same_data_again_gives_the_same_figures_and_keeps_serving(
-    shop: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("recommendations.training.train.Budget", counted_budget)
-    first = train(as_of=NOON, started_at=NOON)
-    again = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+def test_training_on_the_same_data_again_gives_the_same_figures_and_keeps_serving(trained: ModelVersion) -> None:
+    first, again = trained, train_counted(started_at=NOON + timedelta(hours=1))
     first.refresh_from_db()
     assert again.data_fingerprint == first.data_fingerprint
     assert again.metrics["ndcg@10"]["value"] == pytest.approx(first.metrics["ndcg@10"]["value"], abs=0.01)

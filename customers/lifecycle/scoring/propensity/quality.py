@@ -1,12 +1,12 @@
 """How good probabilities were, once it is known what happened."""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from customers.lifecycle.scoring.propensity.facts import Flags, Floats, Ints
+from customers.lifecycle.scoring.wilson import wilson
 
 BINS = 10
 
@@ -135,16 +135,6 @@ def calibration_curve(*, score: Floats, label: Flags, bins: int = BINS) -> Calib
 def calibration_error(curve: CalibrationCurve) -> float:
     """Σ customers · |said − happened| / all: the expected calibration error. Source: Naeini et al., AAAI 2015."""
     return float(np.average(np.abs(curve.said - curve.happened), weights=curve.customers))
-
-
-def wilson(hits: Floats, trials: Ints, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Low and high of a share hits / trials, each (b,), trials above 0. Source: Wilson, JASA 1927."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share = hits / trials
-    below = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / below
-    reach = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / below
-    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
 
 
 def _check(score: Floats, label: Flags) -> None:

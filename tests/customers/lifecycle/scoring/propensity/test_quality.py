@@ -14,8 +14,8 @@ from customers.lifecycle.scoring.propensity.quality import (
     judge,
     lift,
     lift_at,
-    wilson,
 )
+from customers.lifecycle.scoring.wilson import wilson
 
 
 def test_equal_scores_count_half():
