@@ -28,9 +28,8 @@ FEATURES = (
     "sessions",
 )
 COUNTED = sql.SQL("""
-    SELECT customer_id, orders::bigint AS orders, returns::bigint AS returns, (revenue * 100)::bigint AS revenue,
-           (discounts * 100)::bigint AS discounts, (COALESCE(average_order_value, 0) * 100)::bigint AS order_value,
-           sessions::bigint AS sessions
+    SELECT customer_id, orders::bigint AS orders, returns::bigint AS returns, (discounts * 100)::bigint AS discounts,
+           (COALESCE(average_order_value, 0) * 100)::bigint AS order_value, sessions::bigint AS sessions
     FROM lifecycle_counters WHERE orders > 0 ORDER BY customer_id
 """)
 
@@ -55,7 +54,7 @@ def features_of(
     *, customer: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], as_of: int
 ) -> Floats:
     """Shape (n, len(FEATURES)); NaN where there is none, as a gap with one order."""
-    names = ["customer_id", "orders", "returns", "revenue", "discounts", "order_value", "sessions"]
+    names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]
     counted = read_integers(COUNTED, names)
     if not np.array_equal(counted["customer_id"], customer):
         raise ValueError("The counters are of other customers than the histories.")

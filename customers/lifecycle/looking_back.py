@@ -56,10 +56,6 @@ def look_back(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> li
                 "low": judged.ratio.low,
                 "high": judged.ratio.high,
                 "held": ranks.held(),
-                "tenths": [
-                    {"customers": tenth.customers, "expected": tenth.expected, "observed": tenth.observed}
-                    for tenth in judged.tenths
-                ],
             }
         )
     return found

@@ -12,7 +12,6 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localdate, make_aware
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from customers.lifecycle.value_section import value_section
 
 DAYS = 28
 PER_PAGE = 50
+EARLIEST, LATEST = 1900, 2200  # years that every time zone and database has
 UNKNOWN = "unknown"  # what an address calls those who were not known then
 UNKNOWN_NAME = pgettext_lazy("stage", "not known yet")
 
@@ -38,6 +38,11 @@ class RangeForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         told = super().clean() or {}
+        for name in ("since", "until"):
+            if told.get(name) and not EARLIEST <= told[name].year <= LATEST:
+                self.add_error(
+                    name, _("Give a year between %(first)d and %(last)d.") % {"first": EARLIEST, "last": LATEST}
+                )
         if told.get("since") and told.get("until") and told["until"] < told["since"]:
             self.add_error("until", _("The last day is before the first: give the earlier day first."))
         return told
@@ -121,7 +126,7 @@ def page(
     request: HttpRequest, model_admin: ModelAdmin, template: str, title: str, context: dict[str, Any]
 ) -> TemplateResponse:
     common = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
-    return TemplateResponse(request, template, {**common, "as_of": timezone.now(), **context})
+    return TemplateResponse(request, template, {**common, **context})
 
 
 def stage_name(stage: str) -> str:
@@ -169,7 +174,6 @@ def sankey(rows: list[dict[str, Any]], days: dict[str, str]) -> dict[str, Any]:
         "kind": "sankey",
         "labels": [stage_name(stage) for stage in [*olds, *news]],
         "keys": [*olds, *news],
-        "left": len(olds),
         "source": [olds.index(row["from_stage"]) for row in moved],
         "target": [len(olds) + news.index(row["to_stage"]) for row in moved],
         "values": [row["customers"] for row in moved],

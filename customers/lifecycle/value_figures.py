@@ -11,9 +11,9 @@ from customers.lifecycle.models import CustomerProfile
 STEPS = (1, 2, 5)  # times a power of ten
 
 DECILES = """
-    SELECT decile, count(*), min(value), max(value), sum(value), sum(revenue), avg(p_alive)
+    SELECT decile, count(*), min(value), max(value), sum(value), sum(revenue)
     FROM (
-        SELECT value, revenue, p_alive, ntile(10) OVER (ORDER BY value DESC, customer_id) AS decile
+        SELECT value, revenue, ntile(10) OVER (ORDER BY value DESC, customer_id) AS decile
         FROM lifecycle_customerprofile WHERE value IS NOT NULL
     ) AS ranked
     GROUP BY decile ORDER BY decile
@@ -40,9 +40,8 @@ def value_deciles() -> list[dict[str, Any]]:
             "value": value,
             "share": float(value / total),
             "revenue": revenue,
-            "p_alive": alive,
         }
-        for decile, customers, low, high, value, revenue, alive in rows
+        for decile, customers, low, high, value, revenue in rows
     ]
 
 

@@ -26,7 +26,6 @@ def value_section() -> dict[str, Any]:
     return {
         "empty": False,
         "trust": trust_in(buying),
-        "algorithm": ALGORITHM_NAMES.get(buying.algorithm, buying.algorithm),
         "models": shown_models(buying),
         "looking_back": shown_looking_back(buying),
         "spend_reason": spend.get_reason_display() if spend and spend.reason else "",

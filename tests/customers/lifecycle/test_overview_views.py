@@ -63,6 +63,11 @@ def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: d
     backwards = admin_client.get(PAGE, {"since": day, "until": day - timedelta(days=1)})
     assert "give the earlier day first" in backwards.content.decode()
     assert "matrix" not in backwards.context
+    for far in ("9999-12-31", "0001-01-01"):
+        page = admin_client.get(PAGE, {"since": far, "until": far})
+        assert page.status_code == 200
+        assert "Give a year between 1900 and 2200." in page.content.decode()
+        assert admin_client.get(PEOPLE, {"from": "new", "to": "active", "until": far}).status_code == 200
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
 
 
