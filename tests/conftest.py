@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,3 +76,13 @@ def language_of_the_settings() -> Iterator[None]:
     translation.deactivate()
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def search_of_this_test() -> Iterator[None]:
+    """The thread that follows the products ends with its test: in the next it would load that one's models before they are there."""
+    yield
+    refreshing = sys.modules.get("recommendations.serving.search.refreshing")
+    if refreshing is not None and refreshing.searcher.thread is not None:
+        refreshing.searcher.stop()
+        vars(refreshing.searcher).update(vars(refreshing.Searcher()))
