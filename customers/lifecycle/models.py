@@ -237,6 +237,25 @@ class CustomerProfile(models.Model):
     cluster = models.PositiveIntegerField(
         _("cluster"), null=True, blank=True, help_text=_("The number of a group of customers who are alike.")
     )
+    churn = models.FloatField(
+        _("churn probability"),
+        null=True,
+        blank=True,
+        help_text=_("That no order comes for longer than nearly all gaps of this shop."),
+    )
+    purchase_7 = models.FloatField(_("probability to buy within 7 days"), null=True, blank=True)
+    purchase_30 = models.FloatField(_("probability to buy within 30 days"), null=True, blank=True)
+    purchase_90 = models.FloatField(_("probability to buy within 90 days"), null=True, blank=True)
+    next_category = models.CharField(
+        _("likeliest next category"),
+        max_length=1000,
+        blank=True,
+        default="",
+        help_text=_("The top category that the next order is most likely of."),
+    )
+    next_category_probability = models.FloatField(
+        _("probability of the next category"), null=True, blank=True, help_text=_("If another order comes.")
+    )
     stage = models.CharField(_("stage"), max_length=20, choices=Stage, default=Stage.VISITOR)
     stage_since = models.DateTimeField(_("in this stage since"), null=True, blank=True)
     next_flip_at = models.DateTimeField(
@@ -267,6 +286,13 @@ class CustomerProfile(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(p_alive__isnull=True) | Q(p_alive__range=(0, 1)), name="lifecycle_profile_p_alive"
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__range": (0, 1)}),
+                    name=f"lifecycle_profile_{name}",
+                )
+                for name in ("churn", "purchase_7", "purchase_30", "purchase_90")
             ),
         ]
 
@@ -321,9 +347,14 @@ class ScoreModel(models.Model):
         SPEND = "spend", _("spend an order")
         NEXT_ORDER = "next_order", _("next order")
         CLUSTERS = "clusters", _("clusters")
+        CHURN = "churn", _("churn")
+        PURCHASE_7 = "purchase_7", _("purchase within 7 days")
+        PURCHASE_30 = "purchase_30", _("purchase within 30 days")
+        PURCHASE_90 = "purchase_90", _("purchase within 90 days")
+        NEXT_CATEGORY = "next_category", _("next category")
 
     class Reason(models.TextChoices):
-        """Why there is none."""
+        """Why there is none, or for a propensity why something simpler stands in for it."""
 
         NO_CUSTOMERS = "no_customers", _("nobody has ordered yet")
         NO_TIME = "no_time", _("all orders are of one day")
@@ -334,6 +365,12 @@ class ScoreModel(models.Model):
         TOO_FEW_CUSTOMERS = "too_few_customers", _("fewer than 30 customers have ordered")
         NO_FEATURE_VARIES = "no_feature_varies", _("all customers are alike")
         TOO_FEW_DIFFERENT = "too_few_different", _("there are fewer than three different customers")
+        HISTORY_TOO_SHORT = "history_too_short", _("the history of orders is too short to learn from")
+        FEW_CUSTOMERS = "few_customers", _("nobody had ordered in time to learn from")
+        FEW_POSITIVES = "few_positives", _("it has come true for fewer than 50 customers")
+        FEW_NEGATIVES = "few_negatives", _("it has failed to come true for fewer than 50 customers")
+        NO_CATEGORIES = "no_categories", _("nothing that was ordered has a category")
+        FEW_NEXT_ORDERS = "few_next_orders", _("fewer than 50 customers have ordered again lately")
 
     run = models.ForeignKey(LifecycleRun, models.CASCADE, related_name="score_models", verbose_name=_("lifecycle run"))
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
@@ -341,6 +378,18 @@ class ScoreModel(models.Model):
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     figures = models.JSONField(_("figures"), default=dict, blank=True)
     reason = models.CharField(_("why there is none"), max_length=40, choices=Reason, blank=True)
+    arrays = models.BinaryField(
+        _("arrays"), null=True, blank=True, help_text=_("Of a model learnt by this run, as a compressed npz.")
+    )
+    learnt_by = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="kept_by",
+        verbose_name=_("learnt by"),
+        help_text=_("The card whose model is still used; empty where this run has learnt its own."),
+    )
 
     class Meta:
         verbose_name = _("score model")

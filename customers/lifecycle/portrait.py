@@ -159,7 +159,7 @@ def _cluster(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str
 def latest_cards() -> dict[str, ScoreModel]:
     """What the newest refresh computed scores with, by kind."""
     newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
-    return {card.kind: card for card in ScoreModel.objects.filter(run_id__in=newest)}
+    return {card.kind: card for card in ScoreModel.objects.filter(run_id__in=newest).defer("arrays")}
 
 
 def _reason_of(card: ScoreModel | None) -> str:

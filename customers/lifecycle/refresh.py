@@ -22,6 +22,8 @@ from customers.lifecycle.histories import microseconds, orders_of, read_historie
 from customers.lifecycle.live import recount_due
 from customers.lifecycle.locking import nobody_else_writes
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
+from customers.lifecycle.propensities import foretell_everybody
+from customers.lifecycle.propensity_models import forget_models
 from customers.lifecycle.rescoring import customers_to_rescore, rescore
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scores import joined
@@ -127,6 +129,8 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
         foresee_orders(histories=histories, as_of=as_of, run=run),
     ]
     seconds.end("next_orders")
+    buying = next(card for card in parts[0].cards if card.kind == ScoreModel.Kind.BUYING)
+    parts.append(foretell_everybody(histories=histories, as_of=as_of, run=run, buying=buying, seconds=seconds))
     progress(3, STEPS)
     compute_counters(facts=facts, as_of=as_of)
     seconds.end("counters")
@@ -136,6 +140,7 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     scores = joined(parts)
     write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.cards)
+    forget_models(as_of=as_of, but=[card.learnt_by_id for card in scores.cards if card.learnt_by_id])
     seconds.end("profiles")
     progress(5, STEPS)
     run.transitions, removed = write_history(histories=histories, stories=stories)

@@ -12,6 +12,8 @@ from customers.lifecycle.foresight import foresee_some
 from customers.lifecycle.histories import microseconds, purchases_of, read_histories
 from customers.lifecycle.models import CustomerProfile, ScoreModel
 from customers.lifecycle.portrait import latest_cards
+from customers.lifecycle.propensities import foretell_some
+from customers.lifecycle.propensity_models import KINDS
 from customers.lifecycle.scores import Scores, joined
 from customers.lifecycle.scoring.buying import group_histories, load_fit, load_spend, summarise_purchases
 from customers.lifecycle.scoring.stages import Histories
@@ -47,6 +49,8 @@ def rescore(*, customer_ids: Sequence[int], as_of: datetime) -> int:
         value_some(histories=histories, as_of=as_of, cards=cards),
         foresee_some(histories=histories, as_of=as_of, parameters=cards[ScoreModel.Kind.NEXT_ORDER].parameters),
     ]
+    if {*KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(cards):  # a refresh of an earlier version has learnt none
+        parts.append(foretell_some(histories=histories, as_of=as_of, cards=cards))
     scores = joined(parts)
     fill_temporary("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     told = zip(scores.columns, scores.expressions(), strict=True)

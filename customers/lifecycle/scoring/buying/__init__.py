@@ -1,6 +1,7 @@
 """When and how much each customer will buy, from when and how much they bought: probability models of the buying process."""
 
 from customers.lifecycle.scoring.buying.bg_nbd import BgNbd
+from customers.lifecycle.scoring.buying.chance import purchase_chance
 from customers.lifecycle.scoring.buying.choice import Choice, HeldOut, choose_process, usual_cut
 from customers.lifecycle.scoring.buying.fitting import MODELS, REASONS, Fit, Model, fit_process, load_fit, save_fit
 from customers.lifecycle.scoring.buying.gamma_gamma import GammaGamma, SpendFit, fit_spend, load_spend, save_spend
@@ -44,6 +45,7 @@ __all__ = [
     "load_fit",
     "load_spend",
     "predict_intervals",
+    "purchase_chance",
     "rank_purchases",
     "rank_spend",
     "save_fit",

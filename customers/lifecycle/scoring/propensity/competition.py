@@ -48,12 +48,13 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the competition found: the winner, all figures, each candidate's probabilities of the judged `rows`; and for fitting
-    on all there is the settings and the buying process' share in the blend."""
+    """What the competition found: the winner, all figures, each candidate's probabilities of the judged `rows`, as they came and
+    `calibrated` on other customers; and for fitting on all there is the settings and the buying process' share in the blend."""
 
     winner: str
     judged: tuple[Judged, ...]
     chances: Mapping[str, Floats]
+    calibrated: Mapping[str, Floats]
     rows: Sample
     by_time: bool
     settings: Settings
@@ -85,7 +86,7 @@ def compete(*, train: Sample | None, every: Sample, validation: Sample | None, g
     calibrated = {name: _cross_calibrated(chance, rows, seed) for name, chance in chances.items()}
     allowed = ("blend",) if cautious else CANDIDATES
     winner, judged = decide(calibrated, chances, rows, seed, allowed=allowed)
-    return Outcome(winner, judged, chances, rows, by_time, settings, share)
+    return Outcome(winner, judged, chances, calibrated, rows, by_time, settings, share)
 
 
 def fitters(sample: Sample, settings: Settings, given: str | None, seed: int) -> dict[str, Fitter]:

@@ -42,6 +42,24 @@ class Orders:
         """The customer of each line, shape (m,)."""
         return np.repeat(np.arange(self.n_customers), np.diff(self.start))
 
+    def taken(self, rows: Ints) -> "Orders":
+        """The lines of the customers `rows`, who become customers 0 to len(rows) − 1."""
+        lines = np.diff(self.start)[rows]
+        start = np.concatenate(([0], np.cumsum(lines))).astype(np.int64)
+        chosen = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], lines)
+        columns = {
+            name: None if column is None else column[chosen]
+            for name, column in (("units", self.units), ("discount", self.discount), ("category", self.category))
+        }
+        return Orders(
+            start,
+            self.at[chosen],
+            self.value[chosen],
+            self.is_return[chosen],
+            n_categories=self.n_categories,
+            **columns,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Visits:

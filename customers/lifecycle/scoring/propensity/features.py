@@ -57,6 +57,7 @@ def measure_features(
     visits: Visits | None = None,
     rows: Ints | None = None,
     columns: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    shop_gap_days: float | None = None,
 ) -> Features:
     """The features of the customers `rows` (all of them where None) as of a moment (microseconds), facts before it only.
 
@@ -71,13 +72,15 @@ def measure_features(
     order_units, discount_share, categories, favourite_share: where units, discounts, categories are known.
     events_w, sessions_w in the last 7, 30, 90 days, days_since_event (at most 365), events_30_KIND: where visits are given.
     columns: further ones by name, each of shape (n_customers,), such as probabilities of the buying process as of the moment.
+    shop_gap_days: the shop's mean gap, where `orders` are those of a few of its customers; measured in them where None.
 
     Customers without an order before the moment are 0 in the columns of orders. Linear in lines and customers.
     Errors: ValueError for a further column of another shape or name that is taken, or that holds a number that is not finite.
     """
     rows = np.arange(orders.n_customers) if rows is None else rows
     names = [*ORDER_COLUMNS]
-    parts: list[Matrix] = [_of_orders(orders, rows, as_of)]
+    gap = measure_shop_gap(orders=orders, as_of=as_of) if shop_gap_days is None else shop_gap_days
+    parts: list[Matrix] = [_of_orders(orders, rows, as_of, gap)]
     has = (orders.units is not None, orders.discount is not None, *[orders.category is not None] * 2)
     if any(has):
         parts.append(_details(orders, rows, as_of)[:, list(has)])
@@ -113,10 +116,14 @@ def families_of(names: tuple[str, ...]) -> tuple[tuple[str, ...], Ints]:
     return found, np.array([found.index(key) for key in own], np.int64)
 
 
-def _of_orders(orders: Orders, rows: Ints, as_of: int) -> Matrix:
+def measure_shop_gap(*, orders: Orders, as_of: int) -> float:
+    """The mean gap between consecutive orders of a customer in days, that of a monthly rhythm where there is none."""
+    gap, gaps = mean_gap(orders.start, orders.at, orders.is_return, as_of)
+    return float(gap) if gaps else DEFAULT_QUANTILES.median_gap_days
+
+
+def _of_orders(orders: Orders, rows: Ints, as_of: int, shop_gap: float) -> Matrix:
     out = np.zeros((len(rows), len(ORDER_COLUMNS)), np.float32)
-    shop_gap, gaps = mean_gap(orders.start, orders.at, orders.is_return, as_of)
-    shop_gap = shop_gap if gaps else DEFAULT_QUANTILES.median_gap_days
     measure_orders(rows, orders.start, orders.at, orders.value, orders.is_return, as_of, shop_gap, out)
     return out
 

@@ -1,7 +1,7 @@
 """Learns the probability of something that did or didn't happen, and says why where it cannot be had."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,20 +9,22 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from customers.lifecycle.scoring.propensity.calibration import UNCALIBRATED, Calibration
-from customers.lifecycle.scoring.propensity.candidates import fit_given
+from customers.lifecycle.scoring.propensity.candidates import fit_given, fit_tree
 from customers.lifecycle.scoring.propensity.competition import SIMPLE, Judged, compete, finish
 from customers.lifecycle.scoring.propensity.drift import Reference, measure_reference, stability
 from customers.lifecycle.scoring.propensity.facts import Floats, Matrix
 from customers.lifecycle.scoring.propensity.models import Arrays, Model, kind_of, model_from, probability
+from customers.lifecycle.scoring.propensity.quality import judge
 from customers.lifecycle.scoring.propensity.reasons import Reasons, tell_reasons
+from customers.lifecycle.scoring.propensity.rules import rules_of
 from customers.lifecycle.scoring.propensity.samples import Sample
 
 FEWEST = 50  # customers of each outcome
 
-# why a propensity is what it is; the first is the normal case, of the others the last four have no model of their own
+LEARNT = ("best_candidate", "simple_not_beaten")
+# why a propensity is what it is; others than the first two have no model of their own
 REASONS = (
-    "best_candidate",
-    "simple_not_beaten",
+    *LEARNT,
     "history_too_short",
     "few_customers",
     "few_positives",
@@ -38,6 +40,8 @@ class Propensity:
     names: the k columns of the matrices that it scores. judged: figures of all candidates on the validation part. rate: share of
     the rows learnt from that came true; customers, positives, negatives: how many different customers they were of (a customer
     may be both at different cuts). features, scores: what the columns and the scores looked like, for `drift`.
+    facts: how it was judged, plain values: `quality` of the winner on the validation part (see `Quality`, calibrated as `Judged.brier`
+    is), `rules` of a decision tree of everything, most probable first (see `Rule`).
     """
 
     names: tuple[str, ...]
@@ -180,6 +184,8 @@ def learn_propensity(
             "buying_share": outcome.share,
             "judged_rows": len(outcome.rows),
             "judged_rate": float(outcome.rows.label.mean()),
+            "quality": judge(score=outcome.calibrated[outcome.winner], label=outcome.rows.label).to_plain(),
+            "rules": [asdict(rule) for rule in rules_of(tree=fit_tree(every, seed=seed), names=every.names)],
         },
     )
 

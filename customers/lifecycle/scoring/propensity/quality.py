@@ -1,6 +1,7 @@
 """How good probabilities were, once it is known what happened."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,14 @@ class Quality:
     calibration_error: float | None
     lift: Floats | None
     curve: CalibrationCurve
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **vars(self),
+            "lift": None if self.lift is None else self.lift.tolist(),
+            "curve": {name: values.tolist() for name, values in vars(self.curve).items()},
+        }
 
 
 def judge(*, score: Floats, label: npt.NDArray[np.bool_]) -> Quality:

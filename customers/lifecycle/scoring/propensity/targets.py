@@ -52,9 +52,7 @@ def sample_of(
     most_rows: int = MOST_ROWS,
 ) -> tuple[Cuts, list[Sample]]:
     """The plan of cuts, and the samples of its `every` and of its `train` cuts, as far as there are any."""
-    counted = orders.at[~orders.is_return & (orders.at < as_of)]
-    began_at = int(counted.min()) if len(counted) else as_of
-    plan = plan_cuts(began_at=began_at, test_at=as_of, horizon_days=target.horizon_days)
+    plan = plan_of(orders=orders, target=target, as_of=as_of)
     found = [
         collect_sample(
             orders=orders, target=target, cuts=cuts, seed=seed, visits=visits, columns=columns, most_rows=most_rows
@@ -63,6 +61,13 @@ def sample_of(
         if cuts
     ]
     return plan, found
+
+
+def plan_of(*, orders: Orders, target: Target, as_of: int) -> Cuts:
+    """The cuts before the moment, from the first order on."""
+    counted = orders.at[~orders.is_return & (orders.at < as_of)]
+    began_at = int(counted.min()) if len(counted) else as_of
+    return plan_cuts(began_at=began_at, test_at=as_of, horizon_days=target.horizon_days)
 
 
 def learn_response(

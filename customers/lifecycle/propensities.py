@@ -1,0 +1,225 @@
+"""How likely everybody leaves or buys, and of what: learnt on some customers once a week, told of everybody every night.
+
+The card of churn, purchase_7, purchase_30 and purchase_90. algorithm: the candidate that serves (`competition.CANDIDATES`; "buying" is
+the buying process), empty where nothing can be said. reason: why nothing could be learnt, so that the buying process alone says it,
+or nobody does. parameters: propensity (`Propensity.to_saved`), horizon_days, given (whether the buying process' probability is the last
+column), learnt_at, orders (of the shop then), shop_gap_days (as of the run). figures, plain JSON:
+
+horizon_days, rate (share of the rows learnt from that came true), customers, positives, negatives (different customers of them),
+learnt_at, kept (whether an earlier run has learnt it). Where it was learnt besides:
+winner, why (best_candidate or simple_not_beaten), judged_by (time: a later moment; customers: others of the same moments), judged_rows,
+judged_rate, baseline (name of the better simple candidate), candidates: [{name, brier, auc, said, brier_gain, auc_gain}], both gains over
+the baseline as [gain, low, high] of 95 % or null, see `Judged`; quality: of the winner on what was held out, calibrated on other
+customers of it, {customers, positives, rate, said, auc, brier, skill, calibration_error, lift: [10, highest scores first] or null,
+curve: {said, happened, low, high, customers: [lowest scores first]}}, see `Quality`; rules: of a decision tree, the most probable first,
+[{conditions: [{feature, operator, value}], share, probability}].
+drift: customers of today beside those of the newest earlier model, or null: {learnt_at, customers, score, score_level, features: [{feature,
+index, level}, the largest first]}, population stability indices with none, slight, large as levels.
+looking_back: [{as_of, days, algorithm, low, high and all of quality}], see `looking_back_on`.
+
+The card of next_category. parameters: categories, popularity, half_life_days, prior. figures: judged: {history, last, popularity:
+{customers, hit_1, hit_3, log_likelihood}} on the last fifth of the time, empty where nobody ordered in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from customers.lifecycle.histories import microseconds
+from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.next_categories import category_card, category_scores
+from customers.lifecycle.propensity_models import (
+    BUYING,
+    KINDS,
+    RELEARNT_AFTER,
+    Served,
+    earlier_cards,
+    load,
+    orders_from,
+    said,
+    snapshot_of,
+)
+from customers.lifecycle.propensity_review import drift_of, looking_back_on
+from customers.lifecycle.scores import Scores, joined
+from customers.lifecycle.scoring.buying import load_fit
+from customers.lifecycle.scoring.propensity.competition import SIMPLE
+from customers.lifecycle.scoring.propensity.facts import Floats, Ints, Orders
+from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target
+from customers.lifecycle.scoring.propensity.learning import LEARNT, Propensity
+from customers.lifecycle.scoring.propensity.snapshots import GIVEN, BuyingColumns, Snapshot
+from customers.lifecycle.scoring.propensity.storing import to_bytes
+from customers.lifecycle.scoring.propensity.targets import learn_target, plan_of
+from customers.lifecycle.scoring.stages import Histories
+from customers.lifecycle.timing import Seconds
+from customers.lifecycle.valuing import FALLBACK
+
+SEED = 1
+LEARNT_CUSTOMERS, LEARNT_ROWS = 50_000, 10_000
+CHANGED = 1.25  # times as many orders of the time before as when it was learnt, or as few
+RULES = 6
+BLOCK = 65_536
+
+
+def foretell_everybody(
+    *, histories: Histories, as_of: datetime, run: LifecycleRun, buying: ScoreModel, seconds: Seconds
+) -> Scores:
+    """Propensities and next category of everybody who ordered. buying: the card of the process that was fitted to all of them.
+
+    seconds: is told how long learning with its figures took, and scoring.
+    """
+    orders, moment = orders_from(histories), microseconds(as_of)
+    everybody = Snapshot(orders=orders, as_of=moment, fit=load_fit(buying.parameters))
+    some = orders.taken(drawn(everybody.buyers))
+    today = Snapshot(orders=some, as_of=moment, fit=everybody.fit, shop_gap_days=everybody.shop_gap_days)
+    process = BuyingColumns(orders=some, name=buying.algorithm or FALLBACK)
+    earlier = earlier_cards(as_of)
+    served: dict[str, Served] = {}
+    cards = []
+    for kind in KINDS:
+        own = [card for card in earlier if card.kind == kind]
+        kept = kept_card(own, orders=orders, today=today, as_of=as_of)
+        card, served[kind] = kept or learnt_card(kind, orders=orders, today=today, process=process, as_of=as_of)
+        card.parameters["shop_gap_days"] = everybody.shop_gap_days
+        card.figures |= {
+            "drift": drift_of(own, today=today, as_of=as_of),
+            "looking_back": looking_back_on(own, orders=some, as_of=as_of),
+        }
+        cards.append(card)
+    cards.append(category_card(orders=some, names=histories.categories, as_of=moment, seed=SEED))
+    for card in cards:
+        card.run = run
+    seconds.end("learn")
+    found = foretold(everybody, histories, served, cards[-1])
+    seconds.end("propensities")
+    return Scores(found.customer, found.columns, cards=cards, names=found.names)
+
+
+def foretell_some(*, histories: Histories, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Scores:
+    """The same of some customers by what the newest refresh has learnt. cards: of all kinds."""
+    snapshot = snapshot_of(histories=histories, as_of=as_of, cards=cards)
+    served = {kind: load(cards[kind]) for kind in KINDS}
+    return foretold(snapshot, histories, served, cards[ScoreModel.Kind.NEXT_CATEGORY])
+
+
+def foretold(snapshot: Snapshot, histories: Histories, served: Mapping[str, Served], category: ScoreModel) -> Scores:
+    """Of everybody in the histories who ordered."""
+    rows = snapshot.buyers
+    columns: dict[str, Floats | Ints] = {kind: np.empty(len(rows)) for kind in served}
+    for low in range(0, len(rows), BLOCK):
+        block = rows[low : low + BLOCK]
+        features = snapshot.features(block).matrix
+        for kind, one in served.items():
+            columns[kind][low : low + BLOCK] = said(snapshot, one, block, features)
+    customer = histories.customer[rows]
+    names = histories.categories
+    found = category_scores(
+        card=category, orders=snapshot.orders, names=names, as_of=snapshot.as_of, rows=rows, customer=customer
+    )
+    return joined([Scores(customer, columns), found])
+
+
+def drawn(buyers: Ints) -> Ints:
+    """The customers to learn from, always the same of the same."""
+    if len(buyers) <= LEARNT_CUSTOMERS:
+        return buyers
+    return np.sort(np.random.default_rng(SEED).choice(buyers, LEARNT_CUSTOMERS, replace=False))
+
+
+def kept_card(
+    earlier: Sequence[ScoreModel], *, orders: Orders, today: Snapshot, as_of: datetime
+) -> tuple[ScoreModel, Served] | None:
+    """A card that goes on with the newest model learnt before; None where it is a week old or was learnt from other facts."""
+    former = earlier[0] if earlier else None
+    if former is None or former.reason or as_of - former.run.as_of >= RELEARNT_AFTER:
+        return None
+    then, now = former.parameters["orders"], count(orders, microseconds(former.run.as_of))
+    if not then / CHANGED <= now <= then * CHANGED:
+        return None
+    served = load(former)
+    if served.propensity is None or (served.given and today.fit.model is None):
+        return None
+    card = ScoreModel(
+        kind=former.kind,
+        algorithm=former.algorithm,
+        parameters=dict(former.parameters),
+        figures={**former.figures, "kept": True},
+        learnt_by=former,
+    )
+    return card, served
+
+
+def learnt_card(
+    kind: ScoreModel.Kind, *, orders: Orders, today: Snapshot, process: BuyingColumns, as_of: datetime
+) -> tuple[ScoreModel, Served]:
+    """A card of what is learnt from the customers of `today`; orders: of the whole shop."""
+    some, moment = today.orders, today.as_of
+    target = target_of(kind, orders=some, as_of=moment)
+    plan = plan_of(orders=some, target=target, as_of=moment)
+    given = today.fit.model is not None and process.known(sorted({*plan.every, *plan.train}))
+    propensity = learn_target(
+        orders=some,
+        target=target,
+        as_of=moment,
+        seed=SEED,
+        columns=(lambda cut: {GIVEN: process.column(as_of=cut, target=target)}) if given else None,
+        given=GIVEN if given else None,
+        most_rows=LEARNT_ROWS,
+    )
+    learnt = propensity.reason in LEARNT
+    card = ScoreModel(
+        kind=kind,
+        algorithm=propensity.winner if learnt else BUYING if today.fit.model is not None else "",
+        reason="" if learnt else propensity.reason,
+        parameters={
+            "horizon_days": target.horizon_days,
+            "given": given,
+            "learnt_at": as_of.isoformat(),
+            "orders": count(orders, moment),
+        },
+        figures=learning_figures(propensity, target, as_of),
+    )
+    if learnt:
+        arrays, card.parameters["propensity"] = propensity.to_saved()
+        for name in ("quality", "rules"):
+            del card.parameters["propensity"]["facts"][name]
+        card.arrays = to_bytes(arrays)
+    return card, Served(target, propensity if learnt else None, given)
+
+
+def target_of(kind: ScoreModel.Kind, *, orders: Orders, as_of: int) -> Target:
+    if kind == ScoreModel.Kind.CHURN:
+        return churn_target(orders=orders, as_of=as_of)
+    return Target("purchase", dict(zip(KINDS[1:], PURCHASE_DAYS, strict=True))[kind])
+
+
+def count(orders: Orders, until: int) -> int:
+    return int((~orders.is_return & (orders.at < until)).sum())
+
+
+def learning_figures(propensity: Propensity, target: Target, as_of: datetime) -> dict[str, Any]:
+    figures = {
+        "horizon_days": target.horizon_days,
+        "rate": propensity.rate,
+        "customers": propensity.customers,
+        "positives": propensity.positives,
+        "negatives": propensity.negatives,
+        "learnt_at": as_of.isoformat(),
+        "kept": False,
+    }
+    if propensity.reason not in LEARNT:
+        return figures
+    facts, judged = propensity.facts, {one.name: one for one in propensity.judged}
+    baseline = min((judged[name] for name in SIMPLE if name in judged), key=lambda one: one.brier)
+    return figures | {
+        "winner": propensity.winner,
+        "why": propensity.reason,
+        "judged_by": facts["judged_by"],
+        "judged_rows": facts["judged_rows"],
+        "judged_rate": facts["judged_rate"],
+        "baseline": baseline.name,
+        "candidates": [vars(one) for one in propensity.judged],
+        "quality": facts["quality"],
+        "rules": facts["rules"][:RULES],
+    }

@@ -1,0 +1,110 @@
+"""The models of propensities as cards keep them: loaded, asked, forgotten."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+from django.db.models import Q
+
+from customers.lifecycle.histories import microseconds
+from customers.lifecycle.looking_back import AGES
+from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.scoring.buying import load_fit
+from customers.lifecycle.scoring.propensity.facts import UNKNOWN, Floats, Ints, Matrix, Orders
+from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target
+from customers.lifecycle.scoring.propensity.learning import Propensity
+from customers.lifecycle.scoring.propensity.snapshots import Snapshot
+from customers.lifecycle.scoring.propensity.storing import from_bytes
+from customers.lifecycle.scoring.stages import Histories
+
+KINDS = (ScoreModel.Kind.CHURN, *(ScoreModel.Kind(f"purchase_{days}") for days in PURCHASE_DAYS))
+BUYING = "buying"  # the algorithm where the buying process alone says it
+RELEARNT_AFTER = timedelta(days=7)
+KEPT_FOR = max(AGES) + 2 * RELEARNT_AFTER  # one is learnt every week, so an older one is the newest of no age
+LOADED = 4 * len(KINDS)
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """What tells a target. propensity: None where the buying process alone does. given: its probability is the last column."""
+
+    target: Target
+    propensity: Propensity | None
+    given: bool
+
+
+def orders_from(histories: Histories) -> Orders:
+    """The orders of all customers in `histories`; an order is of one category. Amounts of different currencies are taken as they are."""
+    category = histories.category
+    paid = histories.amount / 100
+    return Orders(
+        start=histories.start,
+        at=histories.at,
+        value=np.where(histories.is_order, np.maximum(paid, 0.0), np.abs(paid)),
+        is_return=~histories.is_order,
+        category=np.full(len(paid), UNKNOWN) if category is None else category,
+        n_categories=len(histories.categories),
+    )
+
+
+def snapshot_of(*, histories: Histories, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Snapshot:
+    """Some customers, seen with what the newest refresh knew of everybody."""
+    gap = cards[ScoreModel.Kind.CHURN].parameters["shop_gap_days"]
+    fit = load_fit(cards[ScoreModel.Kind.BUYING].parameters)
+    return Snapshot(orders=orders_from(histories), as_of=microseconds(as_of), fit=fit, shop_gap_days=gap)
+
+
+def matrix_of(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix | None = None) -> Matrix | None:
+    """The columns of the model of these customers; None where it can't be asked. features: where they are measured already."""
+    if served.propensity is None:
+        return None
+    matrix = snapshot.features(rows).matrix if features is None else features
+    if not served.given:
+        return matrix
+    chance = snapshot.chance(served.target)
+    return None if chance is None else np.concatenate((matrix, chance[rows, None].astype(np.float32)), axis=1)
+
+
+def said(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix | None = None) -> Floats:
+    """The probabilities of these customers, (n,), of the model or else of the buying process; NaN where neither is there."""
+    matrix = matrix_of(snapshot, served, rows, features)
+    if matrix is not None and served.propensity is not None:
+        return served.propensity.score(matrix)
+    chance = snapshot.chance(served.target)
+    return np.full(len(rows), np.nan) if chance is None else chance[rows]
+
+
+def earlier_cards(as_of: datetime) -> list[ScoreModel]:
+    """Cards of targets by runs up to the moment that hold a model of their own, or say that there is only the buying process; newest
+    first, without their arrays."""
+    own = ScoreModel.objects.filter(kind__in=KINDS, learnt_by=None).exclude(algorithm="")
+    done = own.filter(run__status=LifecycleRun.Status.DONE, run__as_of__lte=as_of, run__as_of__gt=as_of - KEPT_FOR)
+    held = done.filter(Q(arrays__isnull=False) | ~Q(reason=""))
+    return list(held.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))
+
+
+def load(card: ScoreModel) -> Served:
+    kept = card.parameters
+    target = Target("churn" if card.kind == ScoreModel.Kind.CHURN else "purchase", kept["horizon_days"])
+    propensity = None if card.reason else _loaded(card.learnt_by_id or card.pk, kept["learnt_at"])
+    return Served(target, propensity, kept["given"])
+
+
+@lru_cache(maxsize=LOADED)
+def _loaded(card_id: int, learnt_at: str) -> Propensity | None:
+    """None where its arrays are forgotten, or of another version. learnt_at: cards of another database may have the same id."""
+    card = ScoreModel.objects.filter(pk=card_id).first()
+    if card is None or card.arrays is None:
+        return None
+    try:
+        return Propensity.from_saved(from_bytes(bytes(card.arrays)), card.parameters["propensity"])
+    except ValueError:
+        return None
+
+
+def forget_models(*, as_of: datetime, but: Collection[int]) -> int:
+    """Removes the arrays of cards that nobody looks back on any more, except those named; how many there were."""
+    old = ScoreModel.objects.filter(kind__in=KINDS, arrays__isnull=False, run__as_of__lte=as_of - KEPT_FOR)
+    return old.exclude(pk__in=but).update(arrays=None)

@@ -1,0 +1,88 @@
+"""What the buying process says of a target, as a column beside the features: by a process that knew no more than they do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from customers.lifecycle.scoring.buying import (
+    Fit,
+    Model,
+    fit_process,
+    group_histories,
+    purchase_chance,
+    summarise_purchases,
+)
+from customers.lifecycle.scoring.propensity.facts import Floats, Ints, Orders
+from customers.lifecycle.scoring.propensity.features import Features, measure_features, measure_shop_gap
+from customers.lifecycle.scoring.propensity.labels import Target
+
+GIVEN = "buying_probability"
+NOT_ASKED = 0.5  # of whoever hasn't ordered by the moment, whom no target speaks about
+
+
+class Snapshot:
+    """Customers as they were at a moment (microseconds), seen by a buying process that was fitted to what was before it.
+
+    fit: of the process, in days, or its name to fit it to these orders. shop_gap_days: as for `measure_features`.
+    """
+
+    def __init__(self, *, orders: Orders, as_of: int, fit: Fit | str, shop_gap_days: float | None = None) -> None:
+        bought = ~orders.is_return
+        self.orders, self.as_of = orders, as_of
+        self._purchases = summarise_purchases(
+            customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
+        )
+        self._groups = group_histories(histories=self._purchases)
+        self.fit = fit_process(name=fit, groups=self._groups) if isinstance(fit, str) else fit
+        self.shop_gap_days = (
+            measure_shop_gap(orders=orders, as_of=as_of) if shop_gap_days is None else float(shop_gap_days)
+        )
+        self._chances: dict[Target, Floats] = {}
+
+    @property
+    def buyers(self) -> Ints:
+        """The rows of those who have ordered, ascending."""
+        return self._purchases.customer
+
+    def chance(self, target: Target) -> Floats | None:
+        """The process' probability that the target comes true (for churn: of no order), shape (n_customers,); None without one."""
+        if self.fit.model is None:
+            return None
+        if target not in self._chances:
+            self._chances[target] = self._chance(self.fit.model_for(self._groups), target)
+        return self._chances[target]
+
+    def _chance(self, model: Model, target: Target) -> Floats:
+        horizon = target.horizon_days / self._groups.unit_days
+        buys = purchase_chance(model=model, groups=self._groups, horizon=horizon)[self._groups.row]
+        column = np.full(self.orders.n_customers, NOT_ASKED)
+        column[self.buyers] = 1.0 - buys if target.kind == "churn" else buys
+        return column
+
+    def features(self, rows: Ints) -> Features:
+        """Of these customers, without what the process says."""
+        return measure_features(orders=self.orders, as_of=self.as_of, rows=rows, shop_gap_days=self.shop_gap_days)
+
+
+class BuyingColumns:
+    """What a process says of any target at past moments, fitted to what was before each of them; each fit is kept."""
+
+    def __init__(self, *, orders: Orders, name: str) -> None:
+        self.orders, self.name = orders, name
+        self._snapshots: dict[int, Snapshot] = {}
+
+    def known(self, moments: Sequence[int]) -> bool:
+        """Whether the process can be had at all of them."""
+        return all(self._snapshot(moment).fit.model is not None for moment in moments)
+
+    def column(self, *, as_of: int, target: Target) -> Floats:
+        """Shape (n_customers,). Errors: ValueError where the process can't be had."""
+        found = self._snapshot(as_of).chance(target)
+        if found is None:
+            raise ValueError(f"there is no buying process as of {as_of}: {self._snapshot(as_of).fit.reason}")
+        return found
+
+    def _snapshot(self, as_of: int) -> Snapshot:
+        if as_of not in self._snapshots:
+            self._snapshots[as_of] = Snapshot(orders=self.orders, as_of=as_of, fit=self.name)
+        return self._snapshots[as_of]
