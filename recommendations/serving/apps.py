@@ -12,6 +12,8 @@ class ServingConfig(AppConfig):
         from prometheus_client import REGISTRY
 
         from customers.identity.signals import customer_erased, customers_merged, merge_reverted
+        from customers.lifecycle.customer_sections import Section, add_section
+        from recommendations.serving.customer_section import told
         from recommendations.serving.impressions import following
         from recommendations.serving.impressions.metrics import ImpressionMetrics
         from recommendations.serving.models import ScenarioSettings
@@ -27,3 +29,5 @@ class ServingConfig(AppConfig):
         customers_merged.connect(following.follow_merge, dispatch_uid="serving.impressions.merge")
         merge_reverted.connect(following.follow_revert, dispatch_uid="serving.impressions.revert")
         REGISTRY.register(ImpressionMetrics())
+        title, template = _("Recommendations now"), "admin/serving/of_customer.html"
+        add_section(Section("recommendations", 30, title, template, "serving.view_preview", told))
