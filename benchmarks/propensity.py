@@ -199,10 +199,10 @@ def figures(score: Floats, test: Sample) -> dict[str, float]:
 
 def doubts(score: Floats, test: Sample, seed: int) -> dict[str, float]:
     """The largest gap with the level of the test put right, and what it would be of scores that are exactly right: the median and 95 %."""
-    right = at_level(score=score, rate=float(test.label.mean()))
-    middle, high = gap_by_chance(score=right, seed=seed)
+    right = calibration_curve(score=at_level(score=score, rate=float(test.label.mean())), label=test.label)
+    middle, high = gap_by_chance(right, seed=seed)
     return {
-        "selected_gap_at_level": round(largest_gap(calibration_curve(score=right, label=test.label)), 4),
+        "selected_gap_at_level": round(largest_gap(right), 4),
         "selected_gap_by_chance": round(float(middle), 4),
         "selected_gap_by_chance_95": round(float(high), 4),
     }

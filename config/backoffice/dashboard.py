@@ -259,7 +259,6 @@ def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
                 pgettext_lazy("home", "Model knows data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
             ),
             waiting_sign(figures["lag"]),
-            *(forecast_sign(told) for told in figures["wrong_forecasts"][:1]),
             {
                 "name": _("Failed runs in 7 days"),
                 "text": formats.count(sum(run["runs"] for run in failed)),
@@ -267,6 +266,7 @@ def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
                 "warns": bool(failed),
             },
         ],
+        "alarms": [shown_alarm(alarm) for alarm in figures["alarms"]],
         "failed": [
             {
                 "name": RUN_NAMES[run["model"]],
@@ -301,19 +301,6 @@ def waiting_sign(lag: Lag) -> Context:
         "text": text,
         "title": "",
         "warns": lag.oldest_seconds > LATE_SECONDS,
-    }
-
-
-def forecast_sign(told: dict[str, Any]) -> Context:
-    """Only there where it warns."""
-    words = {"days": formats.count(round(told["days"])), "share": formats.share(told["ratio"])}
-    return {
-        "name": _("Orders foretold"),
-        "text": _("%(share)s came in %(days)s days") % words,
-        "title": _(
-            "The lifecycle page shows what earlier refreshes foretold. The shop has changed: let the stages' gaps be measured anew."
-        ),
-        "warns": True,
     }
 
 

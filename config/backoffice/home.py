@@ -12,7 +12,7 @@ from django.utils.timezone import get_current_timezone, localdate
 from catalog.models import FeedImport
 from customers.events.models import Event
 from customers.lifecycle.figures import rfm_map, stage_counts
-from customers.lifecycle.looking_back import is_wrong
+from customers.lifecycle.alarms import alarms
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.portrait import latest_cards
 from customers.orders.models import Order, OrderImport
@@ -187,17 +187,11 @@ def health(*, as_of: datetime) -> dict[str, Any]:
         ],
         "model_as_of": ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"],
         "lag": measure_lag(at=as_of),
-        "wrong_forecasts": wrong_forecasts(),
+        "alarms": alarms(),
         "failed": [
             {"model": model, "runs": runs} for model, query in failed.items() if (runs := _started_since(query, since))
         ],
     }
-
-
-def wrong_forecasts() -> list[dict[str, Any]]:
-    """Of the earlier refreshes that the newest one looked back on, those whose forecast of orders was wrong beyond chance."""
-    card = latest_cards().get(ScoreModel.Kind.BUYING)
-    return [told for told in card.figures.get("looking_back", []) if is_wrong(told)] if card else []
 
 
 def _started_since(query: Any, since: datetime) -> int:

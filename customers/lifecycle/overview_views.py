@@ -21,6 +21,7 @@ from customers.identity.models import Identifier
 from customers.lifecycle.cluster_section import cluster_section
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, Stage
 from customers.lifecycle.movement import movement, people_who_moved, standing
+from customers.lifecycle.propensity_section import propensity_section
 from customers.lifecycle.value_section import value_section
 
 DAYS = 28
@@ -78,7 +79,7 @@ def lifecycle_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
     run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of").first()
     context: dict[str, Any] = {"form": form, "run": run, "empty": run is None}
     if run is not None:
-        context |= {"value": value_section(), "clusters": cluster_section()}
+        context |= {"value": value_section(), "propensities": propensity_section(), "clusters": cluster_section()}
     if form.is_valid() and run is not None:
         days = {name: form.cleaned_data[name].isoformat() for name in ("since", "until")}
         found = Range.of(form)

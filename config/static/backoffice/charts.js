@@ -203,6 +203,26 @@
     };
   }
 
+  // What was said against what came, both in percent; on the line they are equal.
+  function calibration(spec, colours) {
+    const most = Math.min(100, 1.08 * Math.max(...spec.said, ...spec.high));
+    return {
+      traces: [
+        { type: "scatter", mode: "lines", name: spec.exact, x: [0, most], y: [0, most], hoverinfo: "skip",
+          line: { color: colours.other, width: 1, dash: "dot" } },
+        { type: "scatter", mode: "markers", x: spec.said, y: spec.happened, customdata: spec.customers, showlegend: false,
+          marker: { color: colours.main, size: 9 }, hovertemplate: "%{x} % → %{y} % (%{customdata:,d})<extra></extra>",
+          error_y: { type: "data", symmetric: false, array: spec.high.map((high, i) => high - spec.happened[i]),
+            arrayminus: spec.low.map((low, i) => spec.happened[i] - low), color: colours.faint, thickness: 1.5, width: 4 } },
+      ],
+      layout: layout(colours, {
+        showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+        xaxis: { range: [0, most], nticks: 6, title: { text: spec.across, standoff: 8 } },
+        yaxis: { range: [0, most], nticks: 6, title: { text: spec.up, standoff: 8 } },
+      }),
+    };
+  }
+
   // One closed line for each group, on axes from 0 to 100.
   function radar(spec, colours) {
     const inks = ["#117d5c", "#d97706", "#2563eb", "#b91c1c", "#7c3aed", "#0891b2", "#65a30d", "#be185d", "#64748b", "#a16207"];
@@ -220,7 +240,7 @@
     };
   }
 
-  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, curve, radar };
+  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, curve, calibration, radar };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
@@ -230,7 +250,7 @@
     place.dataset.ready = "true";
     place.on("plotly_click", (event) => {
       const link = event.points[0].customdata;
-      if (link) window.location.assign(link);
+      if (typeof link === "string" && link) window.location.assign(link);
     });
   }
 

@@ -155,16 +155,19 @@ def largest_gap(curve: CalibrationCurve) -> float:
     return float(np.abs(curve.said - curve.happened).max())
 
 
-def gap_by_chance(*, score: Floats, seed: int, quantiles: tuple[float, ...] = (0.5, 0.95), draws: int = 200) -> Floats:
-    """Quantiles of the largest gap that these scores, (n,), would show if each were exactly right: of small bins some are far off.
+def gap_by_chance(
+    curve: CalibrationCurve, *, seed: int, quantiles: tuple[float, ...] = (0.5, 0.95), draws: int = 1000
+) -> Floats:
+    """Quantiles of the largest gap of such a curve if what it says were exactly right: of small bins some are far off.
 
-    The outcomes are drawn from the scores. Source: Bröcker & Smith, Weather and Forecasting 2007. Errors: ValueError without scores.
+    The outcomes of each bin are binomial. Source: Bröcker & Smith, Weather and Forecasting 2007. Errors: ValueError without bins.
     """
-    if not len(score):
-        raise ValueError("score is empty; a gap needs somebody")
-    chance = np.random.default_rng(seed)
-    gaps = [largest_gap(calibration_curve(score=score, label=chance.random(len(score)) < score)) for _ in range(draws)]
-    found: Floats = np.quantile(gaps, quantiles)
+    if not len(curve.said):
+        raise ValueError("the curve has no bins; a gap needs somebody")
+    happened = (
+        np.random.default_rng(seed).binomial(curve.customers, curve.said, (draws, len(curve.said))) / curve.customers
+    )
+    found: Floats = np.quantile(np.abs(happened - curve.said).max(axis=1), quantiles)
     return found
 
 

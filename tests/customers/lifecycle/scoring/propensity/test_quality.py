@@ -108,11 +108,24 @@ def test_stability_index_of_two_bins_is_the_formula():
 
 
 def test_a_gap_that_right_scores_show_by_chance_shrinks_with_the_number_of_customers():
-    few = gap_by_chance(score=np.full(1000, 0.5), seed=1)
-    many = gap_by_chance(score=np.full(100_000, 0.5), seed=1)
-    assert few[0] < few[1]
-    assert few / many == pytest.approx([10, 10], rel=0.3)  # one bin of equal scores: standard deviation .5 / √n
-    assert few[1] == pytest.approx(1.96 * 0.5 / np.sqrt(1000), rel=0.2)
+    def by_chance(customers):
+        return gap_by_chance(calibration_curve(score=np.full(customers, 0.5), label=np.zeros(customers, bool)), seed=1)
+
+    few, many = by_chance(1000), by_chance(100_000)
+    assert few / many == pytest.approx([10, 10], rel=0.2)
+    # one bin of equal scores: its standard deviation is .5 / √n
+    assert few == pytest.approx(np.array([0.674, 1.96]) * 0.5 / np.sqrt(1000), rel=0.15)
+
+
+def test_of_ten_bins_the_largest_gap_by_chance_is_larger_than_of_one():
+    draws = np.random.default_rng(1)
+    score = draws.random(2700)
+    gaps = [
+        np.abs((curve := calibration_curve(score=score, label=draws.random(2700) < score)).said - curve.happened).max()
+        for _ in range(300)
+    ]
+    middle, high = gap_by_chance(curve, seed=1)
+    assert [middle, high] == pytest.approx(np.quantile(gaps, [0.5, 0.95]), rel=0.15)
 
 
 def test_scores_at_the_right_level_keep_their_order_and_have_the_mean():
