@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.backoffice import formats, home
+from customers.lifecycle.alarm_words import shown_alarm
 from customers.lifecycle.models import RfmGroup, Stage
 from customers.lifecycle.scoring.rfm import CELLS
 from customers.processing.lag import Lag

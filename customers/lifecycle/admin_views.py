@@ -17,6 +17,7 @@ from customers.identity.consent import latest_consents
 from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.alive_history import AliveHistory, alive_history
+from customers.lifecycle.coming_section import coming_section
 from customers.lifecycle.customer_sections import sections_of
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
@@ -55,6 +56,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
             "portrait": found,
             "value_words": value_words(found["value"]) if found else {},
+            "coming": coming_section(found) if found else [],
             "moves": moves,
             "moves_shown": MOVES,
             "orders": latest_orders(customer_id=customer_id),

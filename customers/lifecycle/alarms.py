@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.propensity_models import KINDS
 
 OFF_FROM = 0.10  # difference between said and came

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import numpy as np
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.histories import microseconds, moment_of, purchases_of, read_histories
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.scoring.buying import group_histories, load_fit, summarise_purchases
 from customers.lifecycle.scoring.gaps import DAY
 

@@ -8,9 +8,9 @@ from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.cluster_words import FEATURE_NAMES, cluster_names, part_name
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 
 SHARES = ("discount_share", "return_share")
 TOLD = 3  # of what stands out

@@ -5,8 +5,12 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.cluster_words import cluster_names
-from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, StageTransition
+from customers.lifecycle.models import CustomerProfile, ScoreModel, StageTransition
+from customers.lifecycle.propensity_models import KINDS
+from customers.lifecycle.propensity_reasons import Reason, propensity_reasons
+from customers.lifecycle.propensity_words import FAMILY_NAMES, reason_text
 from customers.orders.models import Order
 
 NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
@@ -34,7 +38,7 @@ COUNTERS = (
 
 
 def portrait(*, customer_id: int) -> dict[str, Any] | None:
-    """Counters, interests, stage with its reason, RFM; None for a customer without a profile."""
+    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile."""
     profile = CustomerProfile.objects.filter(customer_id=customer_id).first()
     if profile is None:
         return None
@@ -46,6 +50,8 @@ def portrait(*, customer_id: int) -> dict[str, Any] | None:
         "rfm": _rfm(profile),
         "value": _value(profile, cards),
         "next_order": _next_order(profile),
+        "propensities": _propensities(profile, cards),
+        "next_category": _next_category(profile, cards),
         "cluster": _cluster(profile, cards),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
         "discount_share": _discount_share(profile),
@@ -148,18 +154,68 @@ def _next_order(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
+def _propensities(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> list[dict[str, Any]]:
+    """One a target. fallback: whether the buying process alone says it; reason: why that is so, or why nobody does."""
+    known = set(KINDS) <= set(cards) and bool(profile.orders) and profile.valued_at is not None
+    reasons = {}
+    if known and profile.valued_at:
+        reasons = propensity_reasons(customer_id=profile.pk, as_of=profile.valued_at, cards=cards)
+    return [
+        _propensity(kind, getattr(profile, kind), profile, cards.get(kind), reasons.get(kind, ())) for kind in KINDS
+    ]
+
+
+def _propensity(
+    kind: ScoreModel.Kind,
+    probability: float | None,
+    profile: CustomerProfile,
+    card: ScoreModel | None,
+    reasons: tuple[Reason, ...],
+) -> dict[str, Any]:
+    reason = _reason_of(card)
+    if probability is None:
+        reason = NO_ORDER if not profile.orders else reason or NOT_YET
+    return {
+        "key": kind.value,
+        "name": str(kind.label),
+        "probability": probability,
+        "horizon_days": card.parameters["horizon_days"] if card else None,
+        "reasons": [
+            {
+                "feature": one.feature,
+                "family": str(FAMILY_NAMES.get(one.family, one.family)),
+                "text": reason_text(one),
+                "direction": "raises" if one.raises else "lowers",
+            }
+            for one in reasons
+        ],
+        "fallback": probability is not None and bool(reason),
+        "reason": reason,
+        "reason_name": str(REASON_NAMES[reason]) if reason else "",
+        "algorithm": card.algorithm if card else "",
+        "learnt_at": datetime.fromisoformat(card.parameters["learnt_at"]) if card else None,
+    }
+
+
+def _next_category(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
+    """The likeliest top category of the next order; reason says why there is none."""
+    reason = ""
+    if not profile.next_category:
+        reason = NO_ORDER if not profile.orders else _reason_of(cards.get(ScoreModel.Kind.NEXT_CATEGORY)) or NOT_YET
+    return {
+        "name": profile.next_category,
+        "probability": profile.next_category_probability,
+        "reason": reason,
+        "reason_name": str(REASON_NAMES[reason]) if reason else "",
+    }
+
+
 def _cluster(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any] | None:
     """Number and name of the cluster; None without one."""
     if profile.cluster is None:
         return None
     card = cards.get(ScoreModel.Kind.CLUSTERS)
     return {"number": profile.cluster, "name": cluster_names(card).get(profile.cluster, "") if card else ""}
-
-
-def latest_cards() -> dict[str, ScoreModel]:
-    """What the newest refresh computed scores with, by kind."""
-    newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
-    return {card.kind: card for card in ScoreModel.objects.filter(run_id__in=newest).defer("arrays")}
 
 
 def _reason_of(card: ScoreModel | None) -> str:

@@ -22,6 +22,7 @@ The card of next_category. parameters: categories, popularity, half_life_days, p
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -56,10 +57,11 @@ from customers.lifecycle.timing import Seconds
 from customers.lifecycle.valuing import FALLBACK
 
 SEED = 1
-LEARNT_CUSTOMERS, LEARNT_ROWS = 50_000, 10_000
+LEARNT_CUSTOMERS, LEARNT_ROWS = 20_000, 10_000
 CHANGED = 1.25  # times as many orders of the time before as when it was learnt, or as few
 RULES = 6
 BLOCK = 65_536
+THREADS = 2
 
 
 def foretell_everybody(
@@ -73,25 +75,28 @@ def foretell_everybody(
     everybody = Snapshot(orders=orders, as_of=moment, fit=load_fit(buying.parameters))
     some = orders.taken(drawn(everybody.buyers))
     today = Snapshot(orders=some, as_of=moment, fit=everybody.fit, shop_gap_days=everybody.shop_gap_days)
-    process = BuyingColumns(orders=some, name=buying.algorithm or FALLBACK)
     earlier = earlier_cards(as_of)
-    served: dict[str, Served] = {}
-    cards = []
-    for kind in KINDS:
-        own = [card for card in earlier if card.kind == kind]
-        kept = kept_card(own, orders=orders, today=today, as_of=as_of)
-        card, served[kind] = kept or learnt_card(kind, orders=orders, today=today, process=process, as_of=as_of)
+    told = kept_models(earlier, orders=orders, today=today, as_of=as_of)
+    told |= learnt_models(
+        [kind for kind in KINDS if kind not in told],
+        process=buying.algorithm or FALLBACK,
+        orders=orders,
+        today=today,
+        as_of=as_of,
+    )
+    for kind, (card, _served) in told.items():
+        own = [one for one in earlier if one.kind == kind]
         card.parameters["shop_gap_days"] = everybody.shop_gap_days
         card.figures |= {
             "drift": drift_of(own, today=today, as_of=as_of),
             "looking_back": looking_back_on(own, orders=some, as_of=as_of),
         }
-        cards.append(card)
-    cards.append(category_card(orders=some, names=histories.categories, as_of=moment, seed=SEED))
+    category = category_card(orders=some, names=histories.categories, as_of=moment, seed=SEED)
+    cards = [*(told[kind][0] for kind in KINDS), category]
     for card in cards:
         card.run = run
     seconds.end("learn")
-    found = foretold(everybody, histories, served, cards[-1])
+    found = foretold(everybody, histories, {kind: told[kind][1] for kind in KINDS}, category)
     seconds.end("propensities")
     return Scores(found.customer, found.columns, cards=cards, names=found.names)
 
@@ -107,11 +112,17 @@ def foretold(snapshot: Snapshot, histories: Histories, served: Mapping[str, Serv
     """Of everybody in the histories who ordered."""
     rows = snapshot.buyers
     columns: dict[str, Floats | Ints] = {kind: np.empty(len(rows)) for kind in served}
-    for low in range(0, len(rows), BLOCK):
+    for one in served.values():
+        snapshot.chance(one.target)  # before the threads ask for it
+
+    def tell(low: int) -> None:
         block = rows[low : low + BLOCK]
         features = snapshot.features(block).matrix
         for kind, one in served.items():
             columns[kind][low : low + BLOCK] = said(snapshot, one, block, features)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(tell, range(0, len(rows), BLOCK)))
     customer = histories.customer[rows]
     names = histories.categories
     found = category_scores(
@@ -127,65 +138,98 @@ def drawn(buyers: Ints) -> Ints:
     return np.sort(np.random.default_rng(SEED).choice(buyers, LEARNT_CUSTOMERS, replace=False))
 
 
-def kept_card(
+def kept_models(
     earlier: Sequence[ScoreModel], *, orders: Orders, today: Snapshot, as_of: datetime
-) -> tuple[ScoreModel, Served] | None:
-    """A card that goes on with the newest model learnt before; None where it is a week old or was learnt from other facts."""
-    former = earlier[0] if earlier else None
-    if former is None or former.reason or as_of - former.run.as_of >= RELEARNT_AFTER:
+) -> dict[str, tuple[ScoreModel, Served]]:
+    """Cards, by kind, that go on with the newest model learnt before.
+
+    A model is learnt anew when it is a week old, but only one in a night, the oldest first; at once when it is two weeks old or the
+    shop has other orders of its time than it had.
+    """
+    newest = {kind: next((card for card in earlier if card.kind == kind), None) for kind in KINDS}
+    kept = {}
+    for kind, former in newest.items():
+        served = None if former is None else still_serving(former, orders=orders, today=today, as_of=as_of)
+        if former is not None and served is not None:
+            card = ScoreModel(
+                kind=kind,
+                algorithm=former.algorithm,
+                parameters=dict(former.parameters),
+                figures={**former.figures, "kept": True},
+                learnt_by=former,
+            )
+            kept[kind] = card, served
+    learnt_at = {kind: former.run.as_of for kind, former in newest.items() if former is not None}
+    aged = [kind for kind in kept if as_of - learnt_at[kind] >= RELEARNT_AFTER]
+    if aged and as_of not in learnt_at.values():  # the same refresh once more learns nothing else
+        del kept[min(aged, key=lambda kind: learnt_at[kind])]
+    return kept
+
+
+def still_serving(former: ScoreModel, *, orders: Orders, today: Snapshot, as_of: datetime) -> Served | None:
+    if former.reason or as_of - former.run.as_of >= 2 * RELEARNT_AFTER:
         return None
     then, now = former.parameters["orders"], count(orders, microseconds(former.run.as_of))
     if not then / CHANGED <= now <= then * CHANGED:
         return None
     served = load(former)
-    if served.propensity is None or (served.given and today.fit.model is None):
-        return None
-    card = ScoreModel(
-        kind=former.kind,
-        algorithm=former.algorithm,
-        parameters=dict(former.parameters),
-        figures={**former.figures, "kept": True},
-        learnt_by=former,
-    )
-    return card, served
+    return None if served.propensity is None or (served.given and today.fit.model is None) else served
 
 
-def learnt_card(
-    kind: ScoreModel.Kind, *, orders: Orders, today: Snapshot, process: BuyingColumns, as_of: datetime
-) -> tuple[ScoreModel, Served]:
-    """A card of what is learnt from the customers of `today`; orders: of the whole shop."""
+def learnt_models(
+    kinds: Sequence[ScoreModel.Kind], *, process: str, orders: Orders, today: Snapshot, as_of: datetime
+) -> dict[str, tuple[ScoreModel, Served]]:
+    """Cards, by kind, of what is learnt from the customers of `today`. orders: of the whole shop. process: by name."""
     some, moment = today.orders, today.as_of
-    target = target_of(kind, orders=some, as_of=moment)
-    plan = plan_of(orders=some, target=target, as_of=moment)
-    given = today.fit.model is not None and process.known(sorted({*plan.every, *plan.train}))
-    propensity = learn_target(
-        orders=some,
-        target=target,
-        as_of=moment,
-        seed=SEED,
-        columns=(lambda cut: {GIVEN: process.column(as_of=cut, target=target)}) if given else None,
-        given=GIVEN if given else None,
-        most_rows=LEARNT_ROWS,
-    )
-    learnt = propensity.reason in LEARNT
-    card = ScoreModel(
+    targets = {kind: target_of(kind, orders=some, as_of=moment) for kind in kinds}
+    plans = {kind: plan_of(orders=some, target=target, as_of=moment) for kind, target in targets.items()}
+    cuts = {kind: [*plan.every, *plan.train] for kind, plan in plans.items()}
+    columns = BuyingColumns(orders=some, name=process, cuts=[cut for own in cuts.values() for cut in own])
+    given = {kind: today.fit.model is not None and columns.known(cuts[kind]) for kind in kinds}
+
+    def learn(kind: ScoreModel.Kind) -> Propensity:
+        target = targets[kind]
+        return learn_target(
+            orders=some,
+            target=target,
+            as_of=moment,
+            seed=SEED,
+            columns=(lambda cut: {GIVEN: columns.column(as_of=cut, target=target)}) if given[kind] else None,
+            given=GIVEN if given[kind] else None,
+            most_rows=LEARNT_ROWS,
+        )
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        learnt = dict(zip(kinds, threads.map(learn, kinds), strict=True))
+    whole = count(orders, moment)
+    stands_in = BUYING if today.fit.model is not None else ""
+    found = {}
+    for kind, propensity in learnt.items():
+        card = card_of(kind, propensity, targets[kind], as_of=as_of, stands_in=stands_in)
+        card.parameters |= {"given": given[kind], "orders": whole}
+        found[kind] = card, Served(targets[kind], None if card.reason else propensity, given[kind])
+    return found
+
+
+def card_of(
+    kind: ScoreModel.Kind, propensity: Propensity, target: Target, *, as_of: datetime, stands_in: str
+) -> ScoreModel:
+    """stands_in: the algorithm where nothing could be learnt."""
+    parameters = {"horizon_days": target.horizon_days, "learnt_at": as_of.isoformat()}
+    figures = learning_figures(propensity, target, as_of)
+    if propensity.reason not in LEARNT:
+        return ScoreModel(
+            kind=kind, algorithm=stands_in, reason=propensity.reason, parameters=parameters, figures=figures
+        )
+    arrays, plain = propensity.to_saved()
+    plain["facts"] = {name: value for name, value in plain["facts"].items() if name not in figures}
+    return ScoreModel(
         kind=kind,
-        algorithm=propensity.winner if learnt else BUYING if today.fit.model is not None else "",
-        reason="" if learnt else propensity.reason,
-        parameters={
-            "horizon_days": target.horizon_days,
-            "given": given,
-            "learnt_at": as_of.isoformat(),
-            "orders": count(orders, moment),
-        },
-        figures=learning_figures(propensity, target, as_of),
+        algorithm=propensity.winner or "",
+        parameters={**parameters, "propensity": plain},
+        figures=figures,
+        arrays=to_bytes(arrays),
     )
-    if learnt:
-        arrays, card.parameters["propensity"] = propensity.to_saved()
-        for name in ("quality", "rules"):
-            del card.parameters["propensity"]["facts"][name]
-        card.arrays = to_bytes(arrays)
-    return card, Served(target, propensity if learnt else None, given)
 
 
 def target_of(kind: ScoreModel.Kind, *, orders: Orders, as_of: int) -> Target:

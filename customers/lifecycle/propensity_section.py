@@ -11,10 +11,16 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from customers.lifecycle.alarms import is_off
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.propensity_models import KINDS
-from customers.lifecycle.propensity_words import CANDIDATE_NAMES, DRIFT_NAMES, condition_words, feature_name
+from customers.lifecycle.propensity_words import (
+    CANDIDATE_NAMES,
+    DRIFT_NAMES,
+    condition_words,
+    fallback_words,
+    feature_name,
+)
 from customers.lifecycle.scoring.propensity.quality import CalibrationCurve, gap_by_chance, largest_gap
 from customers.lifecycle.value_words import percent
 
@@ -60,8 +66,7 @@ def shown_target(card: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "key": card.kind,
         "name": card.get_kind_display(),
         "horizon": figures["horizon_days"],
-        "reason": card.get_reason_display() if card.reason else "",
-        "told": bool(card.algorithm),
+        "fallback": fallback_words(card),
         "learnt_at": datetime.fromisoformat(figures["learnt_at"]),
         "customers": figures["customers"],
         "rate": percent(figures["rate"]),
@@ -76,7 +81,7 @@ def shown_target(card: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "lift": lift_chart(card.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
-                "words": _(" and ").join(condition_words(**one) for one in rule["conditions"]),
+                "words": _(" and ").join(condition_words(one) for one in rule["conditions"]),
                 "share": percent(rule["share"]),
                 "probability": percent(rule["probability"]),
             }
@@ -219,7 +224,11 @@ def shown_drift(drift: dict[str, Any] | None) -> dict[str, Any] | None:
         "level": DRIFT_NAMES[drift["score_level"]],
         "warns": drift["score_level"] == "large",
         "features": [
-            {"name": feature_name(one["feature"]), "index": decimals(one["index"], 3), "level": DRIFT_NAMES[one["level"]]}
+            {
+                "name": feature_name(one["feature"]),
+                "index": decimals(one["index"], 3),
+                "level": DRIFT_NAMES[one["level"]],
+            }
             for one in drift["features"][:MOST_FEATURES]
             if one["level"] != "none"
         ],
@@ -234,7 +243,11 @@ def shown_category(card: ScoreModel | None) -> dict[str, Any] | None:
         "reason": card.get_reason_display() if card.reason else "",
         "rows": [
             {
-                "name": {"history": _("own history"), "last": _("category of the last order"), "popularity": _("what sells most")}[name],
+                "name": {
+                    "history": _("own history"),
+                    "last": _("category of the last order"),
+                    "popularity": _("what sells most"),
+                }[name],
                 "serves": name == "history",
                 "hit_1": percent(told["hit_1"]),
                 "hit_3": percent(told["hit_3"]),

@@ -8,10 +8,10 @@ from django.db import connection
 from django.db.models import F, Q
 from psycopg import sql
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.foresight import foresee_some
 from customers.lifecycle.histories import microseconds, purchases_of, read_histories
 from customers.lifecycle.models import CustomerProfile, ScoreModel
-from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.propensities import foretell_some
 from customers.lifecycle.propensity_models import KINDS
 from customers.lifecycle.scores import Scores, joined

@@ -68,6 +68,42 @@ class NextOrderSerializer(serializers.Serializer):
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
+class PropensityReasonSerializer(serializers.Serializer):
+    feature = serializers.CharField(help_text="What it is told from, such as recency_days.")
+    family = serializers.CharField(help_text="What it speaks about, in the language of Accept-Language.")
+    text = serializers.CharField(help_text="With the customer's value, in the language of Accept-Language.")
+    direction = serializers.ChoiceField(choices=["raises", "lowers"], help_text="What it does to the probability.")
+
+
+class PropensitySerializer(serializers.Serializer):
+    """How likely something is within the days of the horizon; for churn, that no order comes in them."""
+
+    key = serializers.CharField(help_text="churn, purchase_7, purchase_30 or purchase_90.")
+    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    probability = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
+    horizon_days = serializers.IntegerField(allow_null=True)
+    reasons = PropensityReasonSerializer(many=True, help_text="At most three, what moves this probability most first.")
+    fallback = serializers.BooleanField(help_text="Whether the buying process alone says it, for the reason given.")
+    reason = serializers.CharField(
+        allow_blank=True, help_text=f"Why nothing could be learnt: {', '.join(REASON_NAMES)}; empty where it could."
+    )
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    algorithm = serializers.CharField(
+        allow_blank=True,
+        help_text="The candidate that serves: rate, recency, buying, tree, logistic, boosting, forest or blend.",
+    )
+    learnt_at = serializers.DateTimeField(allow_null=True)
+
+
+class NextCategorySerializer(serializers.Serializer):
+    name = serializers.CharField(allow_blank=True, help_text="A top category.")
+    probability = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text="That the next order is of it, if another comes."
+    )
+    reason = serializers.CharField(allow_blank=True, help_text="Why there is none.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+
+
 class ClusterSerializer(serializers.Serializer):
     number = serializers.IntegerField(
         help_text="Stays the same from refresh to refresh while the cluster is found again."
@@ -113,6 +149,8 @@ class ProfileSerializer(serializers.Serializer):
     rfm = RfmSerializer(allow_null=True)
     value = ValueSerializer()
     next_order = NextOrderSerializer()
+    propensities = PropensitySerializer(many=True)
+    next_category = NextCategorySerializer()
     cluster = ClusterSerializer(allow_null=True)
     counters = CountersSerializer()
     discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage
 from customers.lifecycle.movement import movement, standing
-from customers.lifecycle.portrait import latest_cards
 
 
 def lifecycle_summary(*, since: datetime, until: datetime) -> dict[str, Any]:

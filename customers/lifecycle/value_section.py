@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 from customers.lifecycle.scoring.buying.gamma_gamma import FREQUENCY_CORRELATES, NEARLY_NO_MEAN
 from customers.lifecycle.value_figures import value_deciles, value_histogram
 from customers.lifecycle.value_words import ALGORITHM_NAMES, percent, trust_in

@@ -5,8 +5,8 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.portrait import latest_cards
 
 ALGORITHM_NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
 

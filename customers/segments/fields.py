@@ -150,6 +150,11 @@ FIXED_FIELDS: tuple[Field, ...] = (
     *(profile_field(name, LIFECYCLE, Kind.WHOLE, low=1, high=5) for name in ("r", "f", "m")),
     profile_field("stage_since", LIFECYCLE, Kind.MOMENT),
     profile_field("next_flip_at", LIFECYCLE, Kind.COMING),
+    *(
+        profile_field(name, LIFECYCLE, Kind.NUMBER, low=0, high=1)
+        for name in ("churn", "purchase_7", "purchase_30", "purchase_90")
+    ),
+    profile_field("next_category", LIFECYCLE, Kind.TEXT),
     profile_field("orders", ORDERS, Kind.WHOLE, low=0),
     profile_field("returns", ORDERS, Kind.WHOLE, low=0),
     profile_field("revenue", ORDERS, Kind.NUMBER),

@@ -54,8 +54,11 @@ class Fit:
         return self.model
 
 
-def fit_process(*, name: str, groups: Groups, fewest_repeat_buyers: int = FEWEST_REPEAT_BUYERS) -> Fit:
-    """Maximum likelihood of the model `name` of MODELS.
+def fit_process(
+    *, name: str, groups: Groups, fewest_repeat_buyers: int = FEWEST_REPEAT_BUYERS, start: Model | None = None
+) -> Fit:
+    """Maximum likelihood of the model `name` of MODELS. start: where the search begins, instead of at several usual places; a model
+    of the same name and unit of time, such as that of the same customers at another moment.
 
     Histories of no length (T = 0) say nothing and cost nothing. With more than 20,000 different histories the search starts on
     those that most customers share and a weighted sample of the others, always the same, and ends on all.
@@ -74,7 +77,9 @@ def fit_process(*, name: str, groups: Groups, fewest_repeat_buyers: int = FEWEST
         objective=_objective(kind, scaled),
         sample=_objective(kind, _sampled(scaled)),
         n=float(customers),
-        starts=_starts(name, float(groups.weight @ groups.x) / customers),
+        starts=_starts(name, float(groups.weight @ groups.x) / customers)
+        if start is None
+        else [np.log(kind.stretched(start.parameters(), 1.0 / mean_age).parameters())],
     )
     return Fit(
         model=kind.stretched(np.exp(found.theta), mean_age),

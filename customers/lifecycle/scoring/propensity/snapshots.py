@@ -6,6 +6,7 @@ import numpy as np
 
 from customers.lifecycle.scoring.buying import (
     Fit,
+    Histories,
     Model,
     fit_process,
     group_histories,
@@ -17,23 +18,20 @@ from customers.lifecycle.scoring.propensity.features import Features, measure_fe
 from customers.lifecycle.scoring.propensity.labels import Target
 
 GIVEN = "buying_probability"
+FITTED_CUSTOMERS = 10_000
 NOT_ASKED = 0.5  # of whoever hasn't ordered by the moment, whom no target speaks about
 
 
 class Snapshot:
     """Customers as they were at a moment (microseconds), seen by a buying process that was fitted to what was before it.
 
-    fit: of the process, in days, or its name to fit it to these orders. shop_gap_days: as for `measure_features`.
+    fit: of the process, in days. shop_gap_days: as for `measure_features`.
     """
 
-    def __init__(self, *, orders: Orders, as_of: int, fit: Fit | str, shop_gap_days: float | None = None) -> None:
-        bought = ~orders.is_return
-        self.orders, self.as_of = orders, as_of
-        self._purchases = summarise_purchases(
-            customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
-        )
+    def __init__(self, *, orders: Orders, as_of: int, fit: Fit, shop_gap_days: float | None = None) -> None:
+        self.orders, self.as_of, self.fit = orders, as_of, fit
+        self._purchases = purchases_before(orders, as_of)
         self._groups = group_histories(histories=self._purchases)
-        self.fit = fit_process(name=fit, groups=self._groups) if isinstance(fit, str) else fit
         self.shop_gap_days = (
             measure_shop_gap(orders=orders, as_of=as_of) if shop_gap_days is None else float(shop_gap_days)
         )
@@ -65,24 +63,36 @@ class Snapshot:
 
 
 class BuyingColumns:
-    """What a process says of any target at past moments, fitted to what was before each of them; each fit is kept."""
+    """What a process says of any target at past moments, fitted to what was before each of them by up to 10,000 of the customers.
 
-    def __init__(self, *, orders: Orders, name: str) -> None:
-        self.orders, self.name = orders, name
+    cuts: all moments that will be asked for; the search for the parameters goes from one to the next.
+    """
+
+    def __init__(self, *, orders: Orders, name: str, cuts: Sequence[int]) -> None:
+        n = orders.n_customers
+        fitted_to = orders.taken(np.unique(np.linspace(0, max(n - 1, 0), min(n, FITTED_CUSTOMERS)).astype(np.int64)))
         self._snapshots: dict[int, Snapshot] = {}
+        fit: Fit | None = None
+        for cut in sorted(set(cuts)):
+            groups = group_histories(histories=purchases_before(fitted_to, cut))
+            fit = fit_process(name=name, groups=groups, start=fit.model if fit else None)
+            self._snapshots[cut] = Snapshot(orders=orders, as_of=cut, fit=fit)
 
-    def known(self, moments: Sequence[int]) -> bool:
+    def known(self, cuts: Sequence[int]) -> bool:
         """Whether the process can be had at all of them."""
-        return all(self._snapshot(moment).fit.model is not None for moment in moments)
+        return all(self._snapshots[cut].fit.model is not None for cut in cuts)
 
     def column(self, *, as_of: int, target: Target) -> Floats:
         """Shape (n_customers,). Errors: ValueError where the process can't be had."""
-        found = self._snapshot(as_of).chance(target)
+        snapshot = self._snapshots[as_of]
+        found = snapshot.chance(target)
         if found is None:
-            raise ValueError(f"there is no buying process as of {as_of}: {self._snapshot(as_of).fit.reason}")
+            raise ValueError(f"there is no buying process as of {as_of}: {snapshot.fit.reason}")
         return found
 
-    def _snapshot(self, as_of: int) -> Snapshot:
-        if as_of not in self._snapshots:
-            self._snapshots[as_of] = Snapshot(orders=self.orders, as_of=as_of, fit=self.name)
-        return self._snapshots[as_of]
+
+def purchases_before(orders: Orders, as_of: int) -> Histories:
+    bought = ~orders.is_return
+    return summarise_purchases(
+        customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
+    )
