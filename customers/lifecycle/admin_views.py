@@ -9,18 +9,22 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from customers.identity.editing import PERSONAL_FIELDS
 from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
+from customers.lifecycle.portrait_lines import portrait_lines
+from customers.lifecycle.portrait_lines.likes import HALF_LIFE_DAYS
+from customers.lifecycle.portrait_lines.reading import MOST_EVENTS, MOST_ORDERS
 from customers.lifecycle.value_words import value_words
 
 MOVES = 200
 MAY_SEE_PERSONAL = "identity.view_personal"
-PERSONAL = ("name", "email", "phone", "birthday")
 
 
 def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
@@ -28,8 +32,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
-    customers = Customer.objects.all() if with_personal else Customer.objects.defer(*PERSONAL)
-    customer = get_object_or_404(customers, pk=customer_id)
+    customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
     accessed.send(Customer, instance=customer)
     identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
@@ -45,9 +48,11 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "customer": customer,
             "identity": identity,
             "identity_kinds": Identifier.Kind.choices,
-            "personal": personal_lines(customer) if with_personal else [],
-            "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
             "portrait": found,
+            "lines": portrait_lines(customer_id=customer_id, as_of=timezone.now(), with_personal=with_personal),
+            "half_life_days": HALF_LIFE_DAYS,
+            "most_orders": MOST_ORDERS,
+            "most_events": MOST_EVENTS,
             "value_words": value_words(found["value"]) if found else {},
             "moves": moves,
             "moves_shown": MOVES,
@@ -55,10 +60,6 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
         },
     )
-
-
-def personal_lines(customer: Customer) -> list[tuple[Any, str]]:
-    return [(Customer._meta.get_field(name).verbose_name, getattr(customer, name)) for name in PERSONAL]  # type: ignore[union-attr]
 
 
 def stage_chart(moves: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:

@@ -12,8 +12,10 @@ class ServingConfig(AppConfig):
         from prometheus_client import REGISTRY
 
         from customers.identity.signals import customer_erased, customers_merged, merge_reverted
+        from customers.lifecycle.signals import responses_asked
         from recommendations.serving.impressions import following
         from recommendations.serving.impressions.metrics import ImpressionMetrics
+        from recommendations.serving.impressions.responding import tell_served
         from recommendations.serving.models import ScenarioSettings
         from recommendations.serving.withheld import withhold_erased
 
@@ -26,4 +28,5 @@ class ServingConfig(AppConfig):
         customer_erased.connect(following.forget_customer, dispatch_uid="serving.impressions.erase")
         customers_merged.connect(following.follow_merge, dispatch_uid="serving.impressions.merge")
         merge_reverted.connect(following.follow_revert, dispatch_uid="serving.impressions.revert")
+        responses_asked.connect(tell_served, dispatch_uid="serving.responses")
         REGISTRY.register(ImpressionMetrics())

@@ -1,0 +1,134 @@
+"""How a customer buys: with discounts or without, giving back or not, narrowly or broadly; beside the shop's own figures."""
+
+from datetime import datetime
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from customers.lifecycle.histories import moment_of
+from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, make_line
+from customers.lifecycle.portrait_lines.reading import DAY, Documents, ShopRates
+from customers.lifecycle.scoring.interests import Interests
+from customers.lifecycle.scoring.wilson import wilson
+from customers.lifecycle.value_words import percent
+
+LEAST_ORDERS = 3
+LEAST_FACTS = 3
+LEVEL = 0.95
+MORE, LESS, ALIKE, UNKNOWN = "more", "less", "alike", "unknown"
+DISCOUNT_WORDS: dict[str, str | Promise] = {
+    MORE: gettext_lazy("buys rather when there is a discount"),
+    LESS: gettext_lazy("buys rather at full price"),
+    ALIKE: gettext_lazy("as the shop's customers do"),
+}
+RETURN_WORDS: dict[str, str | Promise] = {
+    MORE: gettext_lazy("gives back more than others"),
+    LESS: gettext_lazy("gives back less than others"),
+    ALIKE: gettext_lazy("as the shop's customers do"),
+}
+
+
+def buy_lines(*, documents: Documents, shop: ShopRates, interests: Interests, as_of: datetime) -> list[Line]:
+    """interests: among the categories. A return is a document of its own or a refund of an order; of one order at most one counts."""
+    orders = int(documents.is_sale.sum())
+    returns = ~documents.is_sale
+    given_back = min(int(documents.is_refunded.sum() + returns.sum()), orders)
+    newest = int(documents.at[documents.is_sale].max(initial=0)) if orders else None
+    return [
+        _rate_line(
+            "discounts",
+            gettext_lazy("orders with a discount"),
+            int(documents.has_discount[documents.is_sale].sum()),
+            orders,
+            shop.discounted,
+            shop.orders,
+            DISCOUNT_WORDS,
+            newest,
+            as_of,
+        ),
+        _rate_line(
+            "returns",
+            gettext_lazy("orders given back"),
+            given_back,
+            orders,
+            min(shop.given_back, shop.orders),
+            shop.orders,
+            RETURN_WORDS,
+            newest,
+            as_of,
+        ),
+        _breadth_line(interests, as_of),
+    ]
+
+
+def _rate_line(
+    key: str,
+    name: str | Promise,
+    hits: int,
+    cases: int,
+    shop_hits: int,
+    shop_cases: int,
+    words: dict[str, str | Promise],
+    newest: int | None,
+    as_of: datetime,
+) -> Line:
+    gap = "" if cases >= LEAST_ORDERS else Gap.TOO_FEW_FACTS if cases else Gap.NOTHING_KNOWN
+    if gap:
+        value, said = None, ""
+    else:
+        low, high = (float(bound) for bound in wilson(hits, cases, level=LEVEL))
+        others, other_hits = shop_cases - cases, shop_hits - hits
+        shop = shop_hits / shop_cases if others > 0 and other_hits >= 0 else None
+        leaning = UNKNOWN if shop is None else MORE if low > shop else LESS if high < shop else ALIKE
+        value = {
+            "share": round(hits / cases, 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+            "shop": None if shop is None else round(shop, 4),
+            "against_shop": leaning,
+        }
+        numbers = {
+            "share": percent(hits / cases),
+            "low": percent(low),
+            "high": percent(high),
+            "shop": percent(shop),
+            "words": words.get(leaning, ""),
+        }
+        said = (
+            _("%(share)s (between %(low)s and %(high)s)") % numbers
+            if shop is None
+            else _("%(share)s (between %(low)s and %(high)s); in the shop %(shop)s: %(words)s") % numbers
+        )
+    return make_line(
+        key=key,
+        group=Group.BUYS,
+        name=name,
+        form=Form.RATE,
+        value=value,
+        words=said,
+        origin=Origin.ORDERS,
+        facts=cases,
+        newest=None if newest is None else moment_of(newest),
+        gap=gap,
+        as_of=as_of,
+    )
+
+
+def _breadth_line(interests: Interests, as_of: datetime) -> Line:
+    facts, categories = interests.total_facts, len(interests.code)
+    return make_line(
+        key="breadth",
+        group=Group.BUYS,
+        name=gettext_lazy("breadth"),
+        form=Form.BREADTH,
+        value={"effective": round(interests.breadth, 2), "categories": categories},
+        words=_("spread as over %(effective)s equal categories, %(categories)s in all")
+        % {"effective": number_format(interests.breadth, 1), "categories": categories},
+        origin=Origin.ORDERS_AND_EVENTS,
+        facts=facts,
+        newest=moment_of(round(interests.newest.max() * DAY)) if facts else None,
+        gap="" if facts >= LEAST_FACTS else Gap.TOO_FEW_FACTS if facts else Gap.NOTHING_KNOWN,
+        as_of=as_of,
+    )
