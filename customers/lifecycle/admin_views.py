@@ -19,7 +19,7 @@ from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
 from customers.lifecycle.portrait_lines import portrait_lines
-from customers.lifecycle.portrait_lines.likes import HALF_LIFE_DAYS
+from customers.lifecycle.portrait_lines.likes import HALF_LIFE_DAYS, WEIGHTS
 from customers.lifecycle.portrait_lines.reading import MOST_EVENTS, MOST_ORDERS
 from customers.lifecycle.value_words import value_words
 
@@ -51,6 +51,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "portrait": found,
             "lines": portrait_lines(customer_id=customer_id, as_of=timezone.now(), with_personal=with_personal),
             "half_life_days": HALF_LIFE_DAYS,
+            "weights": WEIGHTS,
             "most_orders": MOST_ORDERS,
             "most_events": MOST_EVENTS,
             "value_words": value_words(found["value"]) if found else {},

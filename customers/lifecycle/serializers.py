@@ -121,7 +121,7 @@ class PortraitLineSerializer(serializers.Serializer):
     )
     value = serializers.JSONField(allow_null=True, help_text="Plain, as the form says; null where gap says why.")
     words = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
-    source = serializers.ChoiceField(choices=Origin.choices, source="origin")
+    source = serializers.ChoiceField(choices=Origin.choices, source="origin")  # type: ignore[assignment]
     source_name = serializers.CharField(source="origin_name", help_text="In the language of Accept-Language.")
     told_by = serializers.CharField(
         allow_blank=True, help_text="Key of the event source that told it; empty where that is not kept."

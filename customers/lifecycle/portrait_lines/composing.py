@@ -55,7 +55,7 @@ class PortraitLines:
             "portrait_left_out": self.left_out,
             "portrait_left_out_name": self.left_out_name,
         }
-        nothing = {"interests": {"categories": [], "brands": [], "hours": []}, "discount_share": None}
+        nothing: dict[str, Any] = {"interests": {"categories": [], "brands": [], "hours": []}, "discount_share": None}
         return told | nothing if self.left_out else told
 
     def groups(self) -> Iterator[tuple[Group, list[Line]]]:

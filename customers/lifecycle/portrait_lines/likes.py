@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.dates import WEEKDAYS
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from customers.events.devices import DeviceKind, device_kind
 from customers.events.vocabulary import Meaning, meaning_of
@@ -51,7 +51,7 @@ BANDS: list[str | Promise] = [
     gettext_lazy("dearest fifth"),
 ]
 DEVICES: dict[DeviceKind, str | Promise] = {
-    DeviceKind.PHONE: gettext_lazy("phone"),
+    DeviceKind.PHONE: pgettext_lazy("device", "phone"),
     DeviceKind.TABLET: gettext_lazy("tablet"),
     DeviceKind.DESKTOP: gettext_lazy("desktop"),
 }

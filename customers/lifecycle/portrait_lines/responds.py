@@ -6,6 +6,7 @@ From events, and from what rooms above know of their own channel (`customers.lif
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import TextChoices
 from django.utils.formats import date_format
@@ -88,7 +89,7 @@ def _of_events(events: Sequence[SeenEvent]) -> Iterator[Responses]:
 
 
 def _of_rooms(customer_id: int, as_of: datetime) -> list[Responses]:
-    answers = responses_asked.send(sender=Customer, customer_id=customer_id, as_of=as_of)
+    answers: list[tuple[Any, Any]] = responses_asked.send(sender=Customer, customer_id=customer_id, as_of=as_of)
     return [one for _receiver, answer in answers for one in answer or ()]
 
 

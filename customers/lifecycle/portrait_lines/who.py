@@ -133,9 +133,9 @@ def who_lines(
         for one in [*kept, *event_traits(events, with_personal=with_personal)]
         if one.value not in (None, "", [], {}) and (one.at is None or one.at < until)
     ]
+    if any(line.key == "age" for line in lines):
+        traits = [one for one in traits if plain_name(one.name) != "age"]
     shown = [one for one in traits if with_personal or not is_personal_trait(one.name, one.value)]
-    has_age = any(line.key == "age" for line in lines)
-    shown = [one for one in shown if not (has_age and plain_name(one.name) == "age")]
     shown.sort(key=_place)
     lines += [_trait_line(one, as_of, with_personal) for one in shown[:MOST_SHOWN]]
     return Who(lines, hidden + len(traits) - len(shown), max(len(shown) - MOST_SHOWN, 0))

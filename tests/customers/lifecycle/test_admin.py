@@ -92,7 +92,7 @@ def test_the_page_of_a_customer_tells_their_story(admin_client: Client, anna: Cu
         "reactivated",
         "ordered again after being dormant or churned",
         "Drinks &gt; Tea",
-        "household_size",
+        "household size",
         "Anna Karenina",
         "plotly/plotly.min.js",
         "30.00",

@@ -63,7 +63,8 @@ def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, a
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    assert len(queries) == 4  # customer, profile, latest move, what scores were computed with
+    # customer, profile, latest move, what scores were computed with, and nine for the lines of the portrait
+    assert len(queries) == 4 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:
