@@ -53,7 +53,9 @@ class CustomerProfileView(APIView):
         if found is None:
             raise NotFound(_("This customer has no profile yet; the next refresh makes it."))
         lines = portrait_lines(
-            customer_id=customer_id, as_of=timezone.now(), with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ())
+            customer_id=customer_id,
+            as_of=timezone.now(),
+            with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ()),
         )
         return Response(ProfileSerializer({"user_id": user_id, **found, **lines.as_profile()}).data)
 

@@ -1,4 +1,4 @@
-"""How a customer buys: with discounts or without, giving back or not, narrowly or broadly; beside the shop's own figures."""
+"""How a customer buys: with discounts or without, giving back or not, narrowly or broadly; beside everybody else's."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from customers.lifecycle.histories import moment_of
 from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, make_line
-from customers.lifecycle.portrait_lines.reading import DAY, Documents, ShopRates
+from customers.lifecycle.portrait_lines.reading import DAY, Documents, OthersRates
 from customers.lifecycle.scoring.interests import Interests
 from customers.lifecycle.scoring.wilson import wilson
 from customers.lifecycle.value_words import percent
@@ -21,16 +21,16 @@ MORE, LESS, ALIKE, UNKNOWN = "more", "less", "alike", "unknown"
 DISCOUNT_WORDS: dict[str, str | Promise] = {
     MORE: gettext_lazy("buys rather when there is a discount"),
     LESS: gettext_lazy("buys rather at full price"),
-    ALIKE: gettext_lazy("as the shop's customers do"),
+    ALIKE: gettext_lazy("like others"),
 }
 RETURN_WORDS: dict[str, str | Promise] = {
     MORE: gettext_lazy("gives back more than others"),
     LESS: gettext_lazy("gives back less than others"),
-    ALIKE: gettext_lazy("as the shop's customers do"),
+    ALIKE: gettext_lazy("like others"),
 }
 
 
-def buy_lines(*, documents: Documents, shop: ShopRates, interests: Interests, as_of: datetime) -> list[Line]:
+def buy_lines(*, documents: Documents, others: OthersRates, interests: Interests, as_of: datetime) -> list[Line]:
     """interests: among the categories. A return is a document of its own or a refund of an order; of one order at most one counts."""
     orders = int(documents.is_sale.sum())
     returns = ~documents.is_sale
@@ -42,8 +42,8 @@ def buy_lines(*, documents: Documents, shop: ShopRates, interests: Interests, as
             gettext_lazy("orders with a discount"),
             int(documents.has_discount[documents.is_sale].sum()),
             orders,
-            shop.discounted,
-            shop.orders,
+            others.discounted,
+            others.orders,
             DISCOUNT_WORDS,
             newest,
             as_of,
@@ -53,8 +53,8 @@ def buy_lines(*, documents: Documents, shop: ShopRates, interests: Interests, as
             gettext_lazy("orders given back"),
             given_back,
             orders,
-            min(shop.given_back, shop.orders),
-            shop.orders,
+            min(others.given_back, others.orders),
+            others.orders,
             RETURN_WORDS,
             newest,
             as_of,
@@ -68,8 +68,8 @@ def _rate_line(
     name: str | Promise,
     hits: int,
     cases: int,
-    shop_hits: int,
-    shop_cases: int,
+    other_hits: int,
+    other_cases: int,
     words: dict[str, str | Promise],
     newest: int | None,
     as_of: datetime,
@@ -78,28 +78,27 @@ def _rate_line(
     if gap:
         value, said = None, ""
     else:
-        low, high = (float(bound) for bound in wilson(hits, cases, level=LEVEL))
-        others, other_hits = shop_cases - cases, shop_hits - hits
-        shop = shop_hits / shop_cases if others > 0 and other_hits >= 0 else None
-        leaning = UNKNOWN if shop is None else MORE if low > shop else LESS if high < shop else ALIKE
+        low, high = _interval(hits, cases)
+        others = other_hits / other_cases if other_cases >= LEAST_ORDERS else None
+        leaning = UNKNOWN if others is None else _leaning((low, high), _interval(other_hits, other_cases))
         value = {
             "share": round(hits / cases, 4),
             "low": round(low, 4),
             "high": round(high, 4),
-            "shop": None if shop is None else round(shop, 4),
-            "against_shop": leaning,
+            "others": None if others is None else round(others, 4),
+            "against_others": leaning,
         }
         numbers = {
             "share": percent(hits / cases),
             "low": percent(low),
             "high": percent(high),
-            "shop": percent(shop),
+            "others": percent(others),
             "words": words.get(leaning, ""),
         }
         said = (
             _("%(share)s (between %(low)s and %(high)s)") % numbers
-            if shop is None
-            else _("%(share)s (between %(low)s and %(high)s); in the shop %(shop)s: %(words)s") % numbers
+            if others is None
+            else _("%(share)s (between %(low)s and %(high)s); others %(others)s: %(words)s") % numbers
         )
     return make_line(
         key=key,
@@ -116,6 +115,16 @@ def _rate_line(
     )
 
 
+def _interval(hits: int, cases: int) -> tuple[float, float]:
+    low, high = wilson(hits, cases, level=LEVEL)
+    return float(low), float(high)
+
+
+def _leaning(own: tuple[float, float], others: tuple[float, float]) -> str:
+    """Which way the intervals lie apart."""
+    return MORE if own[0] > others[1] else LESS if own[1] < others[0] else ALIKE
+
+
 def _breadth_line(interests: Interests, as_of: datetime) -> Line:
     facts, categories = interests.total_facts, len(interests.code)
     return make_line(
@@ -124,8 +133,8 @@ def _breadth_line(interests: Interests, as_of: datetime) -> Line:
         name=gettext_lazy("breadth"),
         form=Form.BREADTH,
         value={"effective": round(interests.breadth, 2), "categories": categories},
-        words=_("spread as over %(effective)s equal categories, %(categories)s in all")
-        % {"effective": number_format(interests.breadth, 1), "categories": categories},
+        words=_("as broad as %(effective)s equally liked categories; %(categories)s in all")
+        % {"effective": number_format(interests.breadth, 1 if interests.breadth < 10 else 0), "categories": categories},
         origin=Origin.ORDERS_AND_EVENTS,
         facts=facts,
         newest=moment_of(round(interests.newest.max() * DAY)) if facts else None,

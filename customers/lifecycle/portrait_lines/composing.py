@@ -12,7 +12,7 @@ from customers.identity.models import Consent
 from customers.lifecycle.portrait_lines.buys import buy_lines
 from customers.lifecycle.portrait_lines.likes import category_interests, like_lines, read_acts
 from customers.lifecycle.portrait_lines.line import Group, Line
-from customers.lifecycle.portrait_lines.reading import read_events, read_orders, read_shop
+from customers.lifecycle.portrait_lines.reading import read_events, read_orders, read_others
 from customers.lifecycle.portrait_lines.responds import respond_lines
 from customers.lifecycle.portrait_lines.who import read_told, who_lines
 
@@ -83,7 +83,12 @@ def portrait_lines(*, customer_id: int, as_of: datetime, with_personal: bool) ->
     lines = [
         *who.lines,
         *like_lines(acts=acts, documents=documents, events=events, as_of=as_of),
-        *buy_lines(documents=documents, shop=read_shop(as_of=as_of), interests=interests, as_of=as_of),
+        *buy_lines(
+            documents=documents,
+            others=read_others(customer_id=customer_id, as_of=as_of),
+            interests=interests,
+            as_of=as_of,
+        ),
         *respond_lines(customer_id=customer_id, events=events, as_of=as_of),
     ]
     return PortraitLines(as_of, lines, "", who.hidden, who.left, len(documents.at), len(events))

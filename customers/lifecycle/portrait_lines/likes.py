@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from customers.events.devices import DeviceKind, device_kind
 from customers.events.vocabulary import Meaning, meaning_of
 from customers.lifecycle.histories import moment_of
-from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, listed, make_line
+from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, listed, make_line, share_words
 from customers.lifecycle.portrait_lines.reading import (
     DAY,
     Bought,
@@ -32,7 +32,6 @@ from customers.lifecycle.portrait_lines.reading import (
 )
 from customers.lifecycle.portrait_lines.trait_names import LANGUAGE, language_name
 from customers.lifecycle.scoring.interests import HOURS, Facts, Interests, find_hours, find_interests, price_band
-from customers.lifecycle.value_words import percent
 
 type Floats = npt.NDArray[np.float64]
 type Ints = npt.NDArray[np.int64]
@@ -180,7 +179,7 @@ def _shares_line(
         name=name,
         form=Form.SHARES,
         value=shares,
-        words=listed([f"{one['name']} {percent(one['share'])}" for one in shares]),
+        words=listed([share_words(one["name"], one["share"]) for one in shares]),
         origin=origin,
         facts=facts,
         newest=moment_of(round(found.newest.max() * DAY)) if facts else None,

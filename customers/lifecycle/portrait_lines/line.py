@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.wording import age
+from customers.lifecycle.value_words import percent
 
 
 class Group(TextChoices):
@@ -20,10 +21,10 @@ class Group(TextChoices):
 
 
 class Origin(TextChoices):
-    """Where the facts of a line come from."""
+    """Where the facts of a line come from; the shop tells by import, by REST and in the back office."""
 
     IDENTIFY = "identify", gettext_lazy("identify event")
-    SHOP = "shop", gettext_lazy("the shop: import, REST or back office")
+    SHOP = "shop", gettext_lazy("told by the shop")
     ORDERS = "orders", gettext_lazy("orders")
     EVENTS = "events", gettext_lazy("events")
     ORDERS_AND_EVENTS = "orders_and_events", gettext_lazy("orders and events")
@@ -41,7 +42,7 @@ class Form(TextChoices):
     DATE = "date", "ISO date"
     MOMENT = "moment", "ISO date and time"
     SHARES = "shares", "list of {code, name, share, facts}, the greatest share first"
-    RATE = "rate", "{share, low, high, shop, against_shop}"
+    RATE = "rate", "{share, low, high, others, against_others: more, less, alike or unknown}"
     BREADTH = "breadth", "{effective, categories}"
     RESPONSES = "responses", "{sent, opened, clicked}, null where a channel does not tell it"
 
@@ -129,6 +130,11 @@ def _gap_words(gap: str, facts: int) -> str:
     if gap != Gap.TOO_FEW_FACTS:
         return str(Gap(gap).label)
     return ngettext("only %(n)s fact: too few to say", "only %(n)s facts: too few to say", facts) % {"n": facts}
+
+
+def share_words(name: str, share: float) -> str:
+    """Its per cents do not leave it at the end of a line."""
+    return f"{name} {percent(share)}".replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def listed(parts: list[str]) -> str:

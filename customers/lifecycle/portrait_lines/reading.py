@@ -22,7 +22,7 @@ type Flags = npt.NDArray[np.bool_]
 MOST_ORDERS = 2_000
 MOST_LINES = 50_000
 MOST_EVENTS = 10_000
-SHOP_ORDERS = 5_000
+OTHER_ORDERS = 5_000
 MOST_COMPARED = 1_000
 LEAST_COMPARED = 20
 DAY = 86_400_000_000  # microseconds
@@ -105,13 +105,14 @@ CROSS JOIN LATERAL (SELECT {PRICES} FROM (
      WHERE g.top = '' AND category_id IS NULL AND currency = g.currency AND price IS NOT NULL LIMIT {MOST_COMPARED})
 ) AS chosen) AS q
 """  # noqa: S608
-SHOP = f"""
+OTHERS = f"""
 SELECT count(*) FILTER (WHERE d.kind = 'sale'),
        count(*) FILTER (WHERE d.kind = 'sale' AND (d.discount > 0 OR l.discounted)),
        count(*) FILTER (WHERE d.kind = 'return' OR d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded'))
 FROM (
     SELECT id, kind, status, discount, refunded FROM orders_order
-    WHERE status <> 'cancelled' AND placed_at < %(as_of)s ORDER BY placed_at DESC LIMIT {SHOP_ORDERS}
+    WHERE status <> 'cancelled' AND placed_at < %(as_of)s AND customer_id IS DISTINCT FROM %(customer)s
+    ORDER BY placed_at DESC LIMIT {OTHER_ORDERS}
 ) AS d
 LEFT JOIN LATERAL (
     SELECT true AS discounted FROM orders_orderline WHERE order_id = d.id AND discount > 0 LIMIT 1
@@ -173,8 +174,8 @@ class SeenProduct(NamedTuple):
         return self.path.split(" > ")[0]
 
 
-class ShopRates(NamedTuple):
-    """Of the shop's newest orders: how many, how many of them with a discount, how many things given back."""
+class OthersRates(NamedTuple):
+    """Of the newest orders of everybody else, guests too: how many, how many of them with a discount, how many things given back."""
 
     orders: int
     discounted: int
@@ -235,9 +236,9 @@ def read_quintiles(*, products: Sequence[SeenProduct]) -> Floats:
     return np.array(found, np.float64).reshape(len(products), 4)
 
 
-def read_shop(*, as_of: datetime) -> ShopRates:
-    """Of its newest `SHOP_ORDERS` orders before the moment, whoever placed them."""
-    return ShopRates(*_rows(SHOP, as_of=as_of)[0])
+def read_others(*, customer_id: int, as_of: datetime) -> OthersRates:
+    """Of the shop's newest `OTHER_ORDERS` documents before the moment that are not the customer's."""
+    return OthersRates(*_rows(OTHERS, customer=customer_id, as_of=as_of)[0])
 
 
 def days(at: Ints) -> Floats:

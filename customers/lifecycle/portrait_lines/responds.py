@@ -12,7 +12,7 @@ from django.db.models import TextChoices
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from customers.events.vocabulary import Meaning, meaning_of
 from customers.identity.models import Customer
@@ -25,7 +25,7 @@ from customers.lifecycle.signals import responses_asked
 class Channel(TextChoices):
     RECOMMENDATIONS = "recommendations", gettext_lazy("recommendations on site")
     PROMOTIONS = "promotions", gettext_lazy("promotions on site")
-    EMAIL = "email", gettext_lazy("e-mail")
+    EMAIL = "email", pgettext_lazy("channel", "e-mail")
     PUSH = "push", gettext_lazy("push messages")
     SMS = "sms", gettext_lazy("text messages")
     CAMPAIGNS = "campaigns", gettext_lazy("visits by a campaign's link")

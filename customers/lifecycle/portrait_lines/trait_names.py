@@ -23,7 +23,7 @@ LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
 
 # by its name without capitals, spaces, hyphens and underscores
 NAMES: dict[str, str | Promise] = {
-    "age": gettext_lazy("age"),
+    "age": pgettext_lazy("person", "age"),
     "gender": gettext_lazy("gender"),
     "sex": gettext_lazy("gender"),
     "title": pgettext_lazy("person", "title"),

@@ -182,7 +182,7 @@ def _field_lines(
             "age",
             "birthday",
             _opened(sealed, lambda text: age_of(text, as_of=as_of, exact=with_personal)),
-            gettext_lazy("age"),
+            pgettext_lazy("person", "age"),
         )
         if with_personal:
             yield line("birthday", "birthday", _opened(sealed, read_birthday))
