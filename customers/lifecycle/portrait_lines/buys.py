@@ -8,14 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.lifecycle.histories import moment_of
-from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, make_line
+from customers.lifecycle.portrait_lines.line import LEAST_FACTS, Form, Group, Line, Origin, gap_of, make_line
 from customers.lifecycle.portrait_lines.reading import DAY, Documents, OthersRates
 from customers.lifecycle.scoring.interests import Interests
 from customers.lifecycle.scoring.wilson import wilson
 from customers.lifecycle.value_words import percent
 
-LEAST_ORDERS = 3
-LEAST_FACTS = 3
 LEVEL = 0.95
 MORE, LESS, ALIKE, UNKNOWN = "more", "less", "alike", "unknown"
 DISCOUNT_WORDS: dict[str, str | Promise] = {
@@ -35,7 +33,7 @@ def buy_lines(*, documents: Documents, others: OthersRates, interests: Interests
     orders = int(documents.is_sale.sum())
     returns = ~documents.is_sale
     given_back = min(int(documents.is_refunded.sum() + returns.sum()), orders)
-    newest = int(documents.at[documents.is_sale].max(initial=0)) if orders else None
+    newest = moment_of(int(documents.at[documents.is_sale].max())) if orders else None
     return [
         _rate_line(
             "discounts",
@@ -71,15 +69,15 @@ def _rate_line(
     other_hits: int,
     other_cases: int,
     words: dict[str, str | Promise],
-    newest: int | None,
+    newest: datetime | None,
     as_of: datetime,
 ) -> Line:
-    gap = "" if cases >= LEAST_ORDERS else Gap.TOO_FEW_FACTS if cases else Gap.NOTHING_KNOWN
+    gap = gap_of(cases)
     if gap:
         value, said = None, ""
     else:
         low, high = _interval(hits, cases)
-        others = other_hits / other_cases if other_cases >= LEAST_ORDERS else None
+        others = other_hits / other_cases if other_cases >= LEAST_FACTS else None
         leaning = UNKNOWN if others is None else _leaning((low, high), _interval(other_hits, other_cases))
         value = {
             "share": round(hits / cases, 4),
@@ -109,7 +107,7 @@ def _rate_line(
         words=said,
         origin=Origin.ORDERS,
         facts=cases,
-        newest=None if newest is None else moment_of(newest),
+        newest=newest,
         gap=gap,
         as_of=as_of,
     )
@@ -138,6 +136,6 @@ def _breadth_line(interests: Interests, as_of: datetime) -> Line:
         origin=Origin.ORDERS_AND_EVENTS,
         facts=facts,
         newest=moment_of(round(interests.newest.max() * DAY)) if facts else None,
-        gap="" if facts >= LEAST_FACTS else Gap.TOO_FEW_FACTS if facts else Gap.NOTHING_KNOWN,
+        gap=gap_of(facts),
         as_of=as_of,
     )

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from customers.events.devices import DeviceKind, device_kind
 from customers.events.vocabulary import Meaning, meaning_of
 from customers.lifecycle.histories import moment_of
-from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, listed, make_line, share_words
+from customers.lifecycle.portrait_lines.line import Form, Group, Line, Origin, gap_of, listed, make_line, share_words
 from customers.lifecycle.portrait_lines.reading import (
     DAY,
     Bought,
@@ -40,8 +40,6 @@ HALF_LIFE_DAYS = 90.0
 WEIGHTS: dict[Meaning, float] = {Meaning.VIEW: 1, Meaning.WISHLIST: 2, Meaning.CART: 3, Meaning.PURCHASE: 5}
 KINDS = list(WEIGHTS)
 MOST_NAMED = 5
-LEAST_FACTS = 3
-CODED = frozenset({"price_bands", "hours", "weekdays", "devices", "languages"})  # the others are called by their names
 BANDS: list[str | Promise] = [
     gettext_lazy("cheapest fifth"),
     gettext_lazy("cheaper fifth"),
@@ -90,16 +88,16 @@ def read_acts(*, bought: Bought, events: Sequence[SeenEvent]) -> Acts:
         np.int64,
     )
     at = np.concatenate((np.array([at for _kind, _product_id, at in looks], np.int64), bought.at))
-    once = newest_of((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0], DAY)
+    once = newest_of_days((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0])
     chosen = np.flatnonzero(product >= 0)[once]
     weights = np.array([WEIGHTS[one] for one in KINDS], np.float64)
     return Acts(products, product[chosen], at[chosen], weights[kind[chosen]])
 
 
-def newest_of(code: Ints, at: Ints, length: int) -> Ints:
-    """The places of the newest fact of each code in each stretch of so many microseconds."""
+def newest_of_days(code: Ints, at: Ints) -> Ints:
+    """The places of the newest fact of each code on each day."""
     order = np.argsort(-at, kind="stable")
-    pairs = np.stack((code[order], at[order] // length))
+    pairs = np.stack((code[order], at[order] // DAY))
     return np.sort(order[np.unique(pairs, axis=1, return_index=True)[1]])
 
 
@@ -140,28 +138,33 @@ def like_lines(*, acts: Acts, documents: Documents, events: Sequence[SeenEvent],
             Origin.EVENTS,
         ),
     )
-    codes: Mapping[str, Sequence[str]] = {"devices": list(DEVICE_KINDS), "languages": language_codes}
+    codes: Mapping[str, Sequence[str | int]] = {
+        "price_bands": range(len(BANDS)),
+        "hours": range(HOURS),
+        "weekdays": range(7),
+        "devices": DEVICE_KINDS,
+        "languages": language_codes,
+    }
     return [
-        _shares_line(key=key, name=name, found=found, names=names, codes=codes.get(key), origin=origin, as_of=as_of)
+        _shares_line(key, name, found, names, codes.get(key, [str(name) for name in names]), origin, as_of)
         for key, name, found, names, origin in lines
     ]
 
 
 def _shares_line(
-    *,
     key: str,
     name: str | Promise,
     found: Interests,
     names: Sequence[str | Promise],
-    codes: Sequence[str] | None,
+    codes: Sequence[str | int],
     origin: Origin,
     as_of: datetime,
 ) -> Line:
-    """codes: how programs call what `names` calls for people; its number where it has no other."""
+    """codes: how programs call what `names` calls for people."""
     facts = found.total_facts
     shares = [
         {
-            "code": (codes[code] if codes else str(code)) if key in CODED else "",
+            "code": str(codes[code]),
             "name": str(names[code]),
             "share": round(share, 4),
             "facts": facts_of,
@@ -183,7 +186,7 @@ def _shares_line(
         origin=origin,
         facts=facts,
         newest=moment_of(round(found.newest.max() * DAY)) if facts else None,
-        gap="" if facts >= LEAST_FACTS else Gap.TOO_FEW_FACTS if facts else Gap.NOTHING_KNOWN,
+        gap=gap_of(facts),
         as_of=as_of,
     )
 
@@ -230,7 +233,7 @@ def _visits(documents: Documents, events: Sequence[SeenEvent]) -> tuple[Facts, F
 
 
 def _once_a_day(code: Ints, at: Ints) -> Facts:
-    chosen = newest_of(code, at, DAY)
+    chosen = newest_of_days(code, at)
     return Facts(code[chosen], days(at[chosen]), np.ones(len(chosen)))
 
 

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.wording import age
 from customers.lifecycle.value_words import percent
 
+LEAST_FACTS = 3
+
 
 class Group(TextChoices):
     WHO = "who", gettext_lazy("Who they are")
@@ -84,10 +86,6 @@ class Line:
         name = str(self.origin.label)
         return f"{name} · {self.told_by_name}" if self.told_by_name else name
 
-    @property
-    def gap_name(self) -> str:
-        return str(Gap(self.gap).label) if self.gap else ""
-
 
 def make_line(
     *,
@@ -124,6 +122,11 @@ def make_line(
         told_by_name=told_by_name,
         gap=gap,
     )
+
+
+def gap_of(facts: int) -> str:
+    """Why so few facts give no number; "" for enough."""
+    return "" if facts >= LEAST_FACTS else Gap.TOO_FEW_FACTS if facts else Gap.NOTHING_KNOWN
 
 
 def _gap_words(gap: str, facts: int) -> str:

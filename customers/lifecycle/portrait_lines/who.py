@@ -12,11 +12,13 @@ from typing import Any
 
 from django.db import connection
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import pgettext_lazy
 
+from customers.events.masking import PERSONAL_PART
 from customers.identity.editing import PERSONAL_FIELDS
 from customers.identity.fields import UnreadableFieldError, decrypt
 from customers.identity.personal import PERSONAL_TRAITS, is_personal_trait, unseal_personal
+from customers.identity.showing import field_name
 from customers.identity.traits import NO_TRAITS, TRAIT, problem_of_trait
 from customers.lifecycle.histories import microseconds, moment_of
 from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, make_line
@@ -35,15 +37,6 @@ from customers.lifecycle.portrait_lines.trait_names import (
 
 MOST_SHOWN = 40
 MOST_MOMENTS = 300
-SEALED = "$personal"
-FIELD_NAMES: dict[str, str | Promise] = {
-    "name": pgettext_lazy("person", "name"),
-    "email": gettext_lazy("e-mail"),
-    "phone": gettext_lazy("phone"),
-    "birthday": gettext_lazy("birthday"),
-    "language": gettext_lazy("language"),
-    "country": gettext_lazy("country"),
-}
 # traits that a customer's fields hold
 OF_FIELDS = frozenset(
     {"name", "fullname", "firstname", "middlename", "lastname", "email", "emailaddress", "phone", "phonenumber", "birthday"}
@@ -156,7 +149,7 @@ def event_traits(events: Sequence[SeenEvent], *, with_personal: bool) -> Iterato
         if event.type != "identify" or not event.traits:
             continue
         said = _object(event.traits)
-        sealed = said.pop(SEALED, None)
+        sealed = said.pop(PERSONAL_PART, None)
         if with_personal and isinstance(sealed, str):
             said |= _unsealed(sealed)
         for name, value in _flat(said):
@@ -171,7 +164,7 @@ def _field_lines(
     told: Told, tellers: Mapping[int, tuple[str, str]], as_of: datetime, with_personal: bool
 ) -> Iterator[Line]:
     def line(key: str, field: str, found: Read, name: str | Promise = "") -> Line:
-        return _line(key, name or FIELD_NAMES[field], found, told.at(field), tellers.get(told.at(field) or -1), as_of)
+        return _line(key, name or field_name(field), found, told.at(field), tellers.get(told.at(field) or -1), as_of)
 
     for field in ("name", "email", "phone") if with_personal else ():
         if told.sealed[field] and _is_before(told.at(field), as_of):

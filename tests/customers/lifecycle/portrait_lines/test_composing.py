@@ -395,6 +395,18 @@ def test_strange_orders_and_events_never_break_it(anna: Customer, moments: Seque
         assert len(found.lines) >= 17
 
 
+def test_orders_of_before_1970_are_as_old_as_they_are(anna: Customer, tea: Product) -> None:
+    long_ago = datetime(1965, 1, 1, 10, tzinfo=UTC)
+    for _number in range(3):
+        make_order(anna, placed_at=long_ago, products=[tea])
+    lines = lines_of(anna)
+    assert (lines["discounts"].as_of, lines["weekdays"].as_of, lines["discounts"].age) == (
+        long_ago,
+        long_ago,
+        "62 years ago",
+    )
+
+
 def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
     upsert_customers(changes=[CustomerChange("anna", {"country": "AT"})], seen_at=NOON - DAY * 95)
     assert (lines_of(anna)["country"].words, lines_of(anna)["country"].age) == ("Austria", "3 months ago")
