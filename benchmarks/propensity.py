@@ -28,7 +28,15 @@ from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target,
 from customers.lifecycle.scoring.propensity.learning import too_little
 from customers.lifecycle.scoring.propensity.models import probability
 from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
-from customers.lifecycle.scoring.propensity.quality import auc, brier, calibration_curve, lift_at
+from customers.lifecycle.scoring.propensity.quality import (
+    at_level,
+    auc,
+    brier,
+    calibration_curve,
+    gap_by_chance,
+    largest_gap,
+    lift_at,
+)
 from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
 from customers.lifecycle.scoring.propensity.targets import sample_of
 
@@ -77,7 +85,8 @@ def main() -> None:
 NOTE = (
     "a cut's figures begin with its number, 1 the latest; without a number they are means over the cuts; *_gain: over recency or "
     "BG/NBD, with 95 % of paired resamples of customers; calibration_gap: largest difference of a tenth of the customers between "
-    "said and happened, gap_outside: the same beyond Wilson's interval"
+    "said and happened, gap_outside: the same beyond Wilson's interval, gap_at_level: with all scores moved by one number so that their "
+    "mean is what happened, gap_by_chance: of scores that are exactly right, median and 95 %"
 )
 
 
@@ -146,6 +155,7 @@ def run(orders: Orders, test_at: int, target: Target, seed: int) -> dict[str, An
             found["calibration"] = calibration.kind
     found["learn_s"] = round(time.perf_counter() - start, 2)
     scores |= {"selected": scores[outcome.winner]}
+    found |= doubts(scores["selected"], test, seed)
     scores |= {"bg_nbd": test.matrix[:, test.names.index(GIVEN)].astype(np.float64)}
     for name, score in scores.items():
         found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
@@ -176,15 +186,25 @@ def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.
 
 def figures(score: Floats, test: Sample) -> dict[str, float]:
     curve = calibration_curve(score=score, label=test.label)
-    gap = np.abs(curve.said - curve.happened)
     outside = np.maximum(np.maximum(curve.low - curve.said, curve.said - curve.high), 0.0)
     return {
         "auc": round(auc(score=score, label=test.label), 4),
         "brier": round(brier(score=score, label=test.label), 5),
         "lift@10": round(lift_at(score=score, label=test.label), 3),
-        "calibration_gap": round(float(gap.max()), 4),
+        "calibration_gap": round(largest_gap(curve), 4),
         "gap_outside": round(float(outside.max()), 4),
         "said": round(float(score.mean()), 4),
+    }
+
+
+def doubts(score: Floats, test: Sample, seed: int) -> dict[str, float]:
+    """The largest gap with the level of the test put right, and what it would be of scores that are exactly right: the median and 95 %."""
+    right = at_level(score=score, rate=float(test.label.mean()))
+    middle, high = gap_by_chance(score=right, seed=seed)
+    return {
+        "selected_gap_at_level": round(largest_gap(calibration_curve(score=right, label=test.label)), 4),
+        "selected_gap_by_chance": round(float(middle), 4),
+        "selected_gap_by_chance_95": round(float(high), 4),
     }
 
 

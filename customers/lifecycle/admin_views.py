@@ -13,14 +13,18 @@ from django.utils import timezone
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from customers.identity.consent import latest_consents
 from customers.identity.editing import PERSONAL_FIELDS
 from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle.alive_history import AliveHistory, alive_history
+from customers.lifecycle.customer_sections import sections_of
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
 from customers.lifecycle.portrait_lines import portrait_lines
 from customers.lifecycle.portrait_lines.likes import HALF_LIFE_DAYS, WEIGHTS
 from customers.lifecycle.portrait_lines.reading import MOST_EVENTS, MOST_ORDERS
+from customers.lifecycle.timeline import MOST_PAGES, timeline
 from customers.lifecycle.value_words import value_words
 
 MOVES = 200
@@ -36,6 +40,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     accessed.send(Customer, instance=customer)
     identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
+    now = timezone.now()
     moves = stage_history(customer_id=customer_id, most=MOVES)
     found = portrait(customer_id=customer_id)
     return TemplateResponse(
@@ -49,7 +54,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "identity": identity,
             "identity_kinds": Identifier.Kind.choices,
             "portrait": found,
-            "lines": portrait_lines(customer_id=customer_id, as_of=timezone.now(), with_personal=with_personal),
+            "lines": portrait_lines(customer_id=customer_id, as_of=now, with_personal=with_personal),
             "half_life_days": HALF_LIFE_DAYS,
             "weights": WEIGHTS,
             "most_orders": MOST_ORDERS,
@@ -59,8 +64,37 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "moves_shown": MOVES,
             "orders": latest_orders(customer_id=customer_id),
             "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
+            "alive_chart": alive_chart(alive_history(customer_id=customer_id, as_of=now)),
+            "timeline": timeline(
+                customer_id=customer_id,
+                as_of=now,
+                page=asked_page(request),
+                with_events=request.user.has_perm("events.view_event"),
+            ),
+            "consents": latest_consents(customer=customer),
+            "sections": sections_of(customer=customer, user=request.user, as_of=now),
         },
     )
+
+
+def asked_page(request: HttpRequest) -> int:
+    """The first where the address names none, or nonsense."""
+    asked = request.GET.get("page", "")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= len(str(MOST_PAGES)) else 1
+
+
+def alive_chart(told: AliveHistory | None) -> dict[str, Any] | None:
+    """In percent, with the orders below; None where there is nothing to draw."""
+    if told is None or len(told.at) < 2:
+        return None
+    return {
+        "kind": "curve",
+        "at": [chart_moment(moment) for moment in told.at],
+        "values": [round(100 * alive, 1) for alive in told.alive],
+        "marks": [chart_moment(moment) for moment in told.ordered],
+        "name": _("still a customer"),
+        "marks_name": _("orders"),
+    }
 
 
 def stage_chart(moves: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:

@@ -9,7 +9,12 @@ class SegmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.identity.signals import customers_merged, merge_reverted
+        from customers.lifecycle.customer_sections import Section, add_section
+        from customers.segments.customer_section import told
         from customers.segments.merging import follow_merge, follow_revert
 
         customers_merged.connect(follow_merge, dispatch_uid="segments.merge")
         merge_reverted.connect(follow_revert, dispatch_uid="segments.revert")
+        add_section(
+            Section("segments", 10, _("Segments"), "admin/segments/of_customer.html", "segments.view_segment", told)
+        )

@@ -6,3 +6,13 @@ class CampaignsConfig(AppConfig):
     name = "recommendations.campaigns"
     label = "campaigns"
     verbose_name = _("Campaigns")
+
+    def ready(self) -> None:
+        from customers.lifecycle.customer_sections import Section, add_section
+        from recommendations.campaigns.customer_section import told
+
+        add_section(
+            Section(
+                "campaigns", 20, _("Campaigns"), "admin/campaigns/of_customer.html", "campaigns.view_campaign", told
+            )
+        )

@@ -13,10 +13,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
-from customers.identity.models import Customer, Identifier
+from customers.identity.models import Customer
 from recommendations.engine.scenarios import FOR_YOU, SIMILAR
 from recommendations.places import SCENARIO_NAMES
-from recommendations.serving.preview import preview
+from recommendations.serving.preview import preview, request_of
 from recommendations.serving.recommend import Request, WrongRequestError
 
 
@@ -63,13 +63,7 @@ def similar_page(request: HttpRequest, *, model_admin: ModelAdmin, product_id: s
 
 def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
     customer = get_object_or_404(Customer, pk=customer_id)
-    names = dict(customer.identifiers.values_list("kind", "value"))
-    wanted = Request(
-        scenario=FOR_YOU,
-        user_id=names.get(Identifier.Kind.USER_ID, ""),
-        anonymous_id=names.get(Identifier.Kind.ANONYMOUS_ID, ""),
-        n=12,
-    )
+    wanted = request_of(customer, n=12)
     title = _("Recommendations for customer %(customer)s") % {"customer": wanted.user_id or str(customer)}
     return page(request, model_admin=model_admin, title=title, wanted=wanted, customer=customer)
 

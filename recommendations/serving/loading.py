@@ -166,6 +166,8 @@ class Loader:
             after = replace(after, prepared=prepared)
         self.loaded = after
         if before is None or after.number != before.number:
+            if before is not None:
+                gc.collect()  # what is on its way out would stay for ever; some milliseconds, since only what is new is looked through
             gc.freeze()  # what stays need not be looked through again and again, which takes as long as many answers
 
     def announced_version(self) -> str:

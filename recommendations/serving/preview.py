@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from customers.identity.models import Customer, Identifier
 from recommendations.engine.scenarios import FOR_YOU, SCENARIOS, Start
 from recommendations.engine.single import Workspace
 from recommendations.serving.loading import Loaded, Loader, loader
@@ -51,6 +52,17 @@ def preview(*, request: Request, now: datetime, source: Loader = loader) -> Prev
         newest = zip(history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist(), strict=True)
         past = [(*named(loaded, row), datetime.fromtimestamp(moment, now.tzinfo)) for row, moment in newest]
     return Preview(answer, [Previewed(item, found) for item, found in zip(answer.items, causes, strict=True)], past)
+
+
+def request_of(customer: Customer, *, n: int) -> Request:
+    """What the storefront would ask for the customer."""
+    names = dict(customer.identifiers.values_list("kind", "value"))
+    return Request(
+        scenario=FOR_YOU,
+        user_id=names.get(Identifier.Kind.USER_ID, ""),
+        anonymous_id=names.get(Identifier.Kind.ANONYMOUS_ID, ""),
+        n=n,
+    )
 
 
 def causes_of(

@@ -185,6 +185,24 @@
     };
   }
 
+  // A share of one over time, in percent, and below it when something happened.
+  function curve(spec, colours) {
+    return {
+      traces: [
+        { type: "scatter", mode: "lines", name: spec.name, x: spec.at, y: spec.values, line: { color: colours.main, width: 2 },
+          hovertemplate: "%{x|%Y-%m-%d}: %{y} %<extra></extra>" },
+        { type: "scatter", mode: "markers", name: spec.marks_name, x: spec.marks, y: spec.marks.map(() => 0), yaxis: "y2",
+          marker: { symbol: "line-ns-open", size: 10, color: colours.ink }, hovertemplate: "%{x|%Y-%m-%d}<extra></extra>" },
+      ],
+      layout: layout(colours, {
+        showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+        xaxis: { type: "date", tickformat: "%Y-%m-%d", nticks: 8, anchor: "y2" },
+        yaxis: { range: [0, 102], ticksuffix: " %", nticks: 6, domain: [0.1, 1] },
+        yaxis2: { visible: false, domain: [0, 0.06], fixedrange: true },
+      }),
+    };
+  }
+
   // One closed line for each group, on axes from 0 to 100.
   function radar(spec, colours) {
     const inks = ["#117d5c", "#d97706", "#2563eb", "#b91c1c", "#7c3aed", "#0891b2", "#65a30d", "#be185d", "#64748b", "#a16207"];
@@ -202,7 +220,7 @@
     };
   }
 
-  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, radar };
+  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, curve, radar };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);

@@ -82,8 +82,12 @@ class Caller:
 
 def settled(answer: dict[str, Any]) -> dict[str, Any]:
     """Without what differs from one moment to the next: what is due again is so by the second."""
-    items = [item | {"score": round(item["score"], 3)} for item in answer["items"]]
-    return {name: value for name, value in answer.items() if name not in MOVING} | {"items": items}
+    scored = {
+        name: [one | {"score": round(one["score"], 3)} for one in answer[name]]
+        for name in ("items", "categories")
+        if name in answer
+    }
+    return {name: value for name, value in answer.items() if name not in MOVING} | scored
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))

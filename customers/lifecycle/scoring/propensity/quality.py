@@ -4,11 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from customers.lifecycle.scoring.propensity.facts import Flags, Floats, Ints
+from customers.lifecycle.scoring.propensity.models import to_log_odds
 from customers.lifecycle.scoring.wilson import wilson
 
 BINS = 10
+FARTHEST = 60.0  # in log-odds, beyond which all are 0 or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +139,37 @@ def calibration_curve(*, score: Floats, label: Flags, bins: int = BINS) -> Calib
 def calibration_error(curve: CalibrationCurve) -> float:
     """Σ customers · |said − happened| / all: the expected calibration error. Source: Naeini et al., AAAI 2015."""
     return float(np.average(np.abs(curve.said - curve.happened), weights=curve.customers))
+
+
+def largest_gap(curve: CalibrationCurve) -> float:
+    """The largest difference between said and happened of a bin."""
+    return float(np.abs(curve.said - curve.happened).max())
+
+
+def gap_by_chance(*, score: Floats, seed: int, quantiles: tuple[float, ...] = (0.5, 0.95), draws: int = 200) -> Floats:
+    """Quantiles of the largest gap that these scores, (n,), would show if each were exactly right: of small bins some are far off.
+
+    The outcomes are drawn from the scores. Source: Bröcker & Smith, Weather and Forecasting 2007. Errors: ValueError without scores.
+    """
+    if not len(score):
+        raise ValueError("score is empty; a gap needs somebody")
+    chance = np.random.default_rng(seed)
+    gaps = [largest_gap(calibration_curve(score=score, label=chance.random(len(score)) < score)) for _ in range(draws)]
+    found: Floats = np.quantile(gaps, quantiles)
+    return found
+
+
+def at_level(*, score: Floats, rate: float) -> Floats:
+    """The scores, (n,), all moved by one number in log-odds so that their mean is the rate: what is left of an error is of their shape.
+
+    Errors: ValueError for a rate that is not between 0 and 1.
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"rate must be between 0 and 1, got {rate}")
+    odds = to_log_odds(score)
+    moved = brentq(lambda by: expit(odds + by).mean() - rate, -FARTHEST, FARTHEST)
+    found: Floats = expit(odds + moved)
+    return found
 
 
 def _check(score: Floats, label: Flags) -> None:

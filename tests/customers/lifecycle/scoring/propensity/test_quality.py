@@ -8,9 +8,11 @@ from sklearn.metrics import roc_auc_score
 
 from customers.lifecycle.scoring.propensity.drift import drift_level, measure_reference, stability
 from customers.lifecycle.scoring.propensity.quality import (
+    at_level,
     auc,
     brier,
     calibration_curve,
+    gap_by_chance,
     judge,
     lift,
     lift_at,
@@ -103,3 +105,20 @@ def test_stability_index_of_two_bins_is_the_formula():
     now = np.repeat([0.0, 1.0], [1500, 500])[:, None]
     index = stability(reference=measure_reference(then), matrix=now)[0]
     assert index == pytest.approx(0.25 * np.log(0.75 / 0.5) - 0.25 * np.log(0.25 / 0.5), abs=0.01)
+
+
+def test_a_gap_that_right_scores_show_by_chance_shrinks_with_the_number_of_customers():
+    few = gap_by_chance(score=np.full(1000, 0.5), seed=1)
+    many = gap_by_chance(score=np.full(100_000, 0.5), seed=1)
+    assert few[0] < few[1]
+    assert few / many == pytest.approx([10, 10], rel=0.3)  # one bin of equal scores: standard deviation .5 / √n
+    assert few[1] == pytest.approx(1.96 * 0.5 / np.sqrt(1000), rel=0.2)
+
+
+def test_scores_at_the_right_level_keep_their_order_and_have_the_mean():
+    score = np.random.default_rng(1).beta(2, 5, 1000)
+    moved = at_level(score=score, rate=0.6)
+    assert moved.mean() == pytest.approx(0.6)
+    assert np.ptp(np.log(moved / (1 - moved)) - np.log(score / (1 - score))) < 1e-9
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        at_level(score=score, rate=1.0)
