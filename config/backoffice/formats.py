@@ -5,15 +5,12 @@ from decimal import Decimal
 
 from babel import dates, numbers
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
+
+from catalog import wording
+from catalog.wording import reader_locale
 
 NOTHING = "–"
 Number = int | float | Decimal
-
-
-def reader_locale() -> str:
-    """Babel's name of the active language."""
-    return "zh_Hans" if (get_language() or "").startswith("zh") else "en"
 
 
 def count(value: Number | None) -> str:
@@ -60,9 +57,7 @@ def moment(value: datetime | None) -> str:
 
 def age(value: datetime | None, *, as_of: datetime) -> str:
     """How long ago, in words."""
-    if value is None:
-        return NOTHING
-    return dates.format_timedelta(value - as_of, add_direction=True, locale=reader_locale())
+    return NOTHING if value is None else wording.age(value, as_of=as_of)
 
 
 def duration(seconds: float) -> str:

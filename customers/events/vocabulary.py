@@ -1,4 +1,5 @@
-"""What event names mean: Segment's e-commerce names (version 2 and 1) and GA4's. Other names are kept and mean nothing."""
+"""What event names mean: Segment's names (e-commerce versions 2 and 1, e-mail, mobile) and GA4's; those of SMS, which no specification
+has, are Customer.io's. Other names are kept and mean nothing."""
 
 from enum import StrEnum
 
@@ -29,6 +30,10 @@ class Meaning(StrEnum):
     EMAIL_CLICKED = "email_clicked"
     EMAIL_BOUNCED = "email_bounced"
     EMAIL_UNSUBSCRIBED = "email_unsubscribed"
+    PUSH_RECEIVED = "push_received"
+    PUSH_TAPPED = "push_tapped"
+    SMS_DELIVERED = "sms_delivered"
+    SMS_CLICKED = "sms_clicked"
 
 
 # what somebody did with a product that says they want it
@@ -85,6 +90,10 @@ NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.EMAIL_CLICKED: ("Email Link Clicked",),
     Meaning.EMAIL_BOUNCED: ("Email Bounced",),
     Meaning.EMAIL_UNSUBSCRIBED: ("Email Unsubscribed", "Unsubscribed"),
+    Meaning.PUSH_RECEIVED: ("Push Notification Received", "Push Delivered"),
+    Meaning.PUSH_TAPPED: ("Push Notification Tapped", "Push Opened"),
+    Meaning.SMS_DELIVERED: ("SMS Delivered",),
+    Meaning.SMS_CLICKED: ("SMS Link Clicked",),
 }
 
 MEANINGS = {name.casefold(): meaning for meaning, names in NAMES.items() for name in names}

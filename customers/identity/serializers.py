@@ -14,6 +14,7 @@ from catalog.json_types import StrictTypes
 from customers.identity.editing import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.hashing import normalise_phone
 from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal import is_personal_trait
 from customers.identity.traits import MOST_TRAIT_NAME, MOST_TRAITS, problem_of_trait
 
 MOST_ITEMS = 1000
@@ -42,7 +43,8 @@ class IdentifierSerializer(serializers.ModelSerializer):
 
 
 class CustomerSerializer(serializers.ModelSerializer):
-    """A customer. `name`, `email`, `phone` and `birthday` are there only with the scope `customers:personal`."""
+    """A customer. `name`, `email`, `phone` and `birthday` are there only with the scope `customers:personal`, as are the traits
+    that name, reach or locate a person."""
 
     user_id = serializers.SerializerMethodField(help_text=_("The first user id; null for somebody never identified."))
     identifiers = serializers.SerializerMethodField()
@@ -66,12 +68,22 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
-        request = self.context.get("request")
-        # the OpenAPI document is made without a caller, and describes all fields
-        if request is not None and request.auth is not None and PERSONAL_SCOPE not in request.auth.scopes:
+        if not self._shows_personal():
             for name in PERSONAL_FIELDS:
                 del fields[name]
         return fields
+
+    def to_representation(self, customer: Customer) -> dict[str, Any]:
+        shown = super().to_representation(customer)
+        if not self._shows_personal() and isinstance(shown["traits"], dict):
+            traits = shown["traits"].items()
+            shown["traits"] = {name: value for name, value in traits if not is_personal_trait(name, value)}
+        return shown
+
+    def _shows_personal(self) -> bool:
+        """The OpenAPI document is made without a caller, and describes all fields."""
+        request = self.context.get("request")
+        return request is None or request.auth is None or PERSONAL_SCOPE in request.auth.scopes
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_user_id(self, customer: Customer) -> str | None:

@@ -14,6 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from customers.identity.consent import latest_consents
+from customers.identity.editing import PERSONAL_FIELDS
 from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.alive_history import AliveHistory, alive_history
@@ -21,12 +22,14 @@ from customers.lifecycle.coming_section import coming_section
 from customers.lifecycle.customer_sections import sections_of
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import latest_orders, order_moments, portrait, stage_history
+from customers.lifecycle.portrait_lines import portrait_lines
+from customers.lifecycle.portrait_lines.likes import HALF_LIFE_DAYS, WEIGHTS
+from customers.lifecycle.portrait_lines.reading import MOST_EVENTS, MOST_ORDERS
 from customers.lifecycle.timeline import MOST_PAGES, timeline
 from customers.lifecycle.value_words import value_words
 
 MOVES = 200
 MAY_SEE_PERSONAL = "identity.view_personal"
-PERSONAL = ("name", "email", "phone", "birthday")
 
 
 def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
@@ -34,8 +37,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
-    customers = Customer.objects.all() if with_personal else Customer.objects.defer(*PERSONAL)
-    customer = get_object_or_404(customers, pk=customer_id)
+    customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
     accessed.send(Customer, instance=customer)
     identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
@@ -52,9 +54,12 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "customer": customer,
             "identity": identity,
             "identity_kinds": Identifier.Kind.choices,
-            "personal": personal_lines(customer) if with_personal else [],
-            "traits": sorted(customer.traits.items()) if isinstance(customer.traits, dict) else [],
             "portrait": found,
+            "lines": portrait_lines(customer_id=customer_id, as_of=now, with_personal=with_personal),
+            "half_life_days": HALF_LIFE_DAYS,
+            "weights": WEIGHTS,
+            "most_orders": MOST_ORDERS,
+            "most_events": MOST_EVENTS,
             "value_words": value_words(found["value"]) if found else {},
             "coming": coming_section(found) if found else [],
             "moves": moves,
@@ -92,10 +97,6 @@ def alive_chart(told: AliveHistory | None) -> dict[str, Any] | None:
         "name": _("still a customer"),
         "marks_name": _("orders"),
     }
-
-
-def personal_lines(customer: Customer) -> list[tuple[Any, str]]:
-    return [(Customer._meta.get_field(name).verbose_name, getattr(customer, name)) for name in PERSONAL]  # type: ignore[union-attr]
 
 
 def stage_chart(moves: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:

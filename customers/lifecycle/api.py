@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 
 from customers.identity.models import Customer, Identifier
 from customers.identity.resolve import customer_of
+from customers.identity.serializers import PERSONAL_SCOPE
 from customers.lifecycle.portrait import portrait, stage_history
+from customers.lifecycle.portrait_lines import portrait_lines
 from customers.lifecycle.serializers import (
     ProfileSerializer,
     StageHistoryQuerySerializer,
@@ -35,16 +37,27 @@ def known_customer(user_id: str) -> Customer:
 
 
 class CustomerProfileView(APIView):
-    """The portrait of a customer: counters, interests, stage, RFM, value and next order with what is not known of them."""
+    """The portrait of a customer: counters, interests, stage, RFM, value and next order with what is not known of them.
+
+    `portrait` tells who they are, what they like, how they buy and respond, a line each with its source and age. Names, addresses and other
+    personal traits are there only with the scope `customers:personal`, without it an age is told by its ten years. Of whoever withdrew the
+    consent to analytics or personalisation nothing is told that follows from behaviour; `portrait_left_out` says so.
+    """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
 
     @extend_schema(operation_id="customer_profile", responses=ProfileSerializer)
     def get(self, request: Request, user_id: str) -> Response:
-        found = portrait(customer_id=known_customer(user_id).pk)
+        customer_id = known_customer(user_id).pk
+        found = portrait(customer_id=customer_id)
         if found is None:
             raise NotFound(_("This customer has no profile yet; the next refresh makes it."))
-        return Response(ProfileSerializer({"user_id": user_id, **found}).data)
+        lines = portrait_lines(
+            customer_id=customer_id,
+            as_of=timezone.now(),
+            with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ()),
+        )
+        return Response(ProfileSerializer({"user_id": user_id, **found, **lines.as_profile()}).data)
 
 
 class StageHistoryView(APIView):

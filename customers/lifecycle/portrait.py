@@ -38,8 +38,8 @@ COUNTERS = (
 
 
 def portrait(*, customer_id: int) -> dict[str, Any] | None:
-    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile."""
-    profile = CustomerProfile.objects.filter(customer_id=customer_id).first()
+    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile, and for one who was erased."""
+    profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:
         return None
     cards = latest_cards()

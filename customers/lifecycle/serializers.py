@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait import REASON_NAMES
+from customers.lifecycle.portrait_lines.composing import LeftOut
+from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Origin
 
 
 class StageSerializer(serializers.Serializer):
@@ -142,6 +144,33 @@ class InterestsSerializer(serializers.Serializer):
     hours = HourSerializer(many=True)
 
 
+class PortraitLineSerializer(serializers.Serializer):
+    """One thing known of a customer, where from, how old it is and on how many facts it rests."""
+
+    key = serializers.CharField()
+    group = serializers.ChoiceField(choices=Group.choices)
+    group_name = serializers.CharField(source="group.label", help_text="In the language of Accept-Language.")
+    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    form = serializers.ChoiceField(
+        choices=Form.choices,
+        help_text="How to read the value: " + "; ".join(f"{form.value}: {form.label}" for form in Form) + ".",
+    )
+    value = serializers.JSONField(allow_null=True, help_text="Plain, as the form says; null where gap says why.")
+    words = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
+    source = serializers.ChoiceField(choices=Origin.choices, source="origin")  # type: ignore[assignment]
+    source_name = serializers.CharField(source="origin_name", help_text="In the language of Accept-Language.")
+    told_by = serializers.CharField(
+        allow_blank=True, help_text="Key of the event source that told it; empty where that is not kept."
+    )
+    as_of = serializers.DateTimeField(
+        allow_null=True, help_text="When the newest fact happened or the trait was told; null where that is not kept."
+    )
+    age_days = serializers.IntegerField(allow_null=True, min_value=0)
+    age = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    facts = serializers.IntegerField(min_value=0)
+    gap = serializers.ChoiceField(choices=Gap.choices, allow_blank=True, help_text="Why there is no value.")
+
+
 class ProfileSerializer(serializers.Serializer):
     user_id = serializers.CharField()
     computed_at = serializers.DateTimeField(allow_null=True)
@@ -155,6 +184,12 @@ class ProfileSerializer(serializers.Serializer):
     counters = CountersSerializer()
     discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")
     interests = InterestsSerializer()
+    portrait = PortraitLineSerializer(many=True)
+    portrait_as_of = serializers.DateTimeField(help_text="Only what happened before it is told.")
+    portrait_left_out = serializers.ChoiceField(
+        choices=LeftOut.choices, allow_blank=True, help_text="Why nothing is told that follows from behaviour."
+    )
+    portrait_left_out_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class StageHistoryQuerySerializer(serializers.Serializer):

@@ -186,3 +186,11 @@ def test_wrong_consent_is_refused(line: dict[str, str], field: str) -> None:
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert not Consent.objects.exists()
+
+
+def test_traits_that_name_or_reach_a_person_need_the_scope_too() -> None:
+    make_customer("u1", traits={"plan": "gold", "partner_name": "Bo", "motto": "bo@shop.org"})
+    plain = caller("customers:read").get("/api/v1/customers/u1/").json()
+    assert plain["traits"] == {"plan": "gold"}
+    personal = caller("customers:read", "customers:personal").get("/api/v1/customers/u1/").json()
+    assert set(personal["traits"]) == {"plan", "partner_name", "motto"}

@@ -4,7 +4,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from customers.identity.fields import UnreadableFieldError
-from customers.identity.personal import PERSONAL_TRAITS, seal_personal, unseal_personal
+from customers.identity.personal import PERSONAL_TRAITS, is_personal_trait, seal_personal, unseal_personal
 
 
 def test_sealed_traits_come_back_and_are_not_readable() -> None:
@@ -33,3 +33,40 @@ def test_every_spelling_is_known() -> None:
         "phoneNumber",
     } <= PERSONAL_TRAITS
     assert not {"plan", "country", "gender", "company"} & PERSONAL_TRAITS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("partnerName", "Bo"),
+        ("home_city", "Graz"),
+        ("address.street", "Hauptstr. 1"),
+        ("手机号", "1"),
+        ("收货地址", "x"),
+        ("EmailVerified", True),
+        ("contact", "x"),
+        ("favourite", "anna@shop.org"),
+        ("note", "call +43 660 123 45 67"[5:]),
+        ("friends", ["Bo", "bo@shop.org"]),
+    ],
+)
+def test_a_trait_of_the_shop_s_own_is_personal_by_its_name_or_its_text(name: str, value: object) -> None:
+    assert is_personal_trait(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("household_size", "3"),
+        ("company.name", "Leaf Ltd"),
+        ("planName", "gold"),
+        ("gender", "female"),
+        ("income", "50-74K"),
+        ("visited", "2026-11-24"),
+        ("points", 123456789012),
+        ("favourite", "green tea"),
+        ("scenario", "mails"),
+    ],
+)
+def test_other_traits_are_not(name: str, value: object) -> None:
+    assert not is_personal_trait(name, value)

@@ -15,7 +15,7 @@ from customers.identity.models import Customer
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.refresh import refresh_profiles
 from customers.warehouse.models import ExportRun
-from tests.makers import NOON, make_customer, make_order, make_product
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_the_page_of_a_customer_tells_their_story(admin_client: Client, anna: Cu
         "reactivated",
         "ordered again after being dormant or churned",
         "Drinks &gt; Tea",
-        "household_size",
+        "household size",
         "Anna Karenina",
         "plotly/plotly.min.js",
         "30.00",
@@ -117,6 +117,34 @@ def test_who_may_not_see_personal_data_sees_none(anna: Customer) -> None:
     page = member_of("Analyst").get(page_of(anna))
     assert page.status_code == 200
     assert "Karenina" not in page.content.decode()
+    assert "1 personal line is hidden" in page.content.decode()
+
+
+def test_the_portrait_escapes_what_was_told_and_stands_before_the_first_refresh(admin_client: Client) -> None:
+    bert = make_customer("bert", traits={"motto": "<script>alert(1)</script>", "<i>": "x"})
+    page = admin_client.get(page_of(bert)).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)" not in page
+    assert "&lt;i&gt;" in page
+    assert "No order and no event of this customer is known." in page
+
+
+def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
+    admin_client: Client, anna: Customer
+) -> None:
+    make_consent(anna, "personalisation", status="withdrawn")
+    page = admin_client.get(page_of(anna)).content.decode()
+    assert "left out: the customer has withdrawn the consent to personalisation" in page
+    assert "Drinks" not in page
+    assert "household size" in page
+
+
+def test_an_erased_customer_has_no_portrait(admin_client: Client, anna: Customer) -> None:
+    Customer.objects.filter(pk=anna.pk).update(erased_at=NOON)
+    page = admin_client.get(page_of(anna)).content.decode()
+    assert "This customer was erased on" in page
+    assert "household size" not in page
+    assert "next refresh" not in page
 
 
 def test_who_may_see_no_profiles_may_not_open_the_page(anna: Customer) -> None:

@@ -9,9 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
+from customers.identity.editing import CustomerChange, upsert_customers
 from customers.identity.models import Customer
 from customers.lifecycle.refresh import refresh_profiles
-from tests.makers import NOON, make_customer, make_order, make_product
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -58,12 +59,56 @@ def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient
     assert body["interests"]["hours"] == [{"name": 12, "share": 1.0}]
 
 
+def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
+    body = client.get("/api/v1/customers/anna/profile/").json()
+    assert (body["portrait_left_out"], body["portrait_left_out_name"]) == ("", "")
+    [line] = [one for one in body["portrait"] if one["key"] == "discounts"]
+    del line["age_days"], line["age"]  # of now
+    assert line == {
+        "key": "discounts",
+        "group": "buys",
+        "group_name": "How they buy",
+        "name": "orders with a discount",
+        "form": "rate",
+        "value": None,
+        "words": "only 2 facts: too few to say",
+        "source": "orders",
+        "source_name": "orders",
+        "told_by": "",
+        "as_of": "2026-11-22T12:00:00Z",
+        "facts": 2,
+        "gap": "too_few_facts",
+    }
+    chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
+    assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买方式"
+
+
+def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> None:
+    change = CustomerChange("anna", {"name": "Anna K.", "birthday": "1990-05-17"}, {"partner_name": "Bo"})
+    upsert_customers(changes=[change], seen_at=NOON)
+    plain = client.get("/api/v1/customers/anna/profile/")
+    assert {one["key"] for one in plain.json()["portrait"] if one["group"] == "who"} == {"age"}
+    for secret in ("Anna K.", "1990", "Bo"):
+        assert secret not in plain.content.decode()
+    body = client_with("customers:read", "customers:personal").get("/api/v1/customers/anna/profile/").json()
+    assert {one["key"]: one["words"] for one in body["portrait"] if one["group"] == "who"}["name"] == "Anna K."
+
+
+def test_a_withdrawn_consent_leaves_out_interests_and_discounts(client: APIClient, anna: Customer) -> None:
+    make_consent(anna, "analytics", status="withdrawn")
+    body = client.get("/api/v1/customers/anna/profile/").json()
+    assert (body["portrait"], body["portrait_left_out"]) == ([], "analytics_withdrawn")
+    assert body["interests"] == {"categories": [], "brands": [], "hours": []}
+    assert body["discount_share"] is None
+
+
 def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    assert len(queries) == 4  # customer, profile, latest move, what scores were computed with
+    # customer, profile, latest move, what scores were computed with, and nine for the lines of the portrait
+    assert len(queries) == 4 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:
