@@ -57,7 +57,7 @@ from customers.lifecycle.timing import Seconds
 from customers.lifecycle.valuing import FALLBACK
 
 SEED = 1
-LEARNT_CUSTOMERS, LEARNT_ROWS = 20_000, 10_000
+LEARNT_CUSTOMERS, LEARNT_ROWS = 20_000, 8_000
 CHANGED = 1.25  # times as many orders of the time before as when it was learnt, or as few
 RULES = 6
 BLOCK = 65_536

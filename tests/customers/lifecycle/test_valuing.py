@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils.translation import override
 
-from customers.identity.models import Customer, Identifier
+from customers.identity.models import Customer
 from customers.lifecycle.live import recount
 from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, NextOrderReason, ScoreModel
@@ -18,44 +18,12 @@ from customers.lifecycle.refresh import refresh_profiles, refresh_values
 from customers.lifecycle.scoring.buying import load_fit, load_spend
 from customers.lifecycle.value_figures import edges_up_to, value_deciles, value_histogram
 from customers.orders.models import Order
-from tests.makers import NOON, make_customer, make_order, make_source
+from tests.customers.lifecycle.trade import PEOPLE, make_trade
+from tests.makers import NOON, make_customer, make_order
 
 pytestmark = pytest.mark.django_db
 
 PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
-PEOPLE = 120
-
-
-def make_trade(*, until: datetime = NOON, seed: int = 5) -> list[Customer]:
-    """People who order every 10 to 40 days for a year, some of whom have stopped; each of them in another size of order."""
-    draws = np.random.default_rng(seed)
-    source = make_source()
-    customers = Customer.objects.bulk_create([Customer() for _person in range(PEOPLE)])
-    Identifier.objects.bulk_create(
-        Identifier(kind="user_id", value=f"buyer-{number}", customer=customer)
-        for number, customer in enumerate(customers)
-    )
-    orders = []
-    for number, customer in enumerate(customers):
-        pace, size = draws.uniform(10, 40), draws.uniform(10, 200)
-        age, left = draws.uniform(200, 360), draws.random() < 0.4
-        day, last = age, age * draws.uniform(0.3, 0.9) if left else 0.0
-        while day > last:
-            total = Decimal(round(size * draws.uniform(0.5, 1.5), 2)).quantize(Decimal("0.01"))
-            orders.append(
-                Order(
-                    source=source,
-                    order_id=f"{number}/{len(orders)}",
-                    customer=customer,
-                    placed_at=until - timedelta(days=day),
-                    currency="EUR",
-                    subtotal=total,
-                    total=total,
-                )
-            )
-            day -= pace * draws.uniform(0.5, 1.5)
-    Order.objects.bulk_create(orders)
-    return customers
 
 
 @pytest.fixture

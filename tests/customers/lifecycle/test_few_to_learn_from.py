@@ -1,0 +1,78 @@
+"""Propensities where too little is known to learn from: told by the buying process or by nobody, with the reason in words."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils.translation import override
+
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
+from customers.lifecycle.portrait import portrait
+from customers.lifecycle.propensity_models import KINDS
+from customers.lifecycle.refresh import refresh_profiles
+from tests.customers.lifecycle.trade import make_trade
+from tests.makers import NOON, make_customer, make_order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def propensities_learn_from() -> None:
+    """Of all customers."""
+
+
+def cards() -> dict[str, ScoreModel]:
+    return {card.kind: card for card in LifecycleRun.objects.latest("id").score_models.all()}
+
+
+@pytest.mark.parametrize(
+    ("days", "reason", "algorithm"),
+    [
+        ([], "history_too_short", ""),
+        ([5], "history_too_short", ""),
+        ([400, 300, 200], "few_positives", ""),
+        ([0.001], "history_too_short", ""),
+        ([25_000, 300, 2], "few_positives", ""),
+    ],
+)
+def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
+    admin_client: Client, db: None, days: list[float], reason: str, algorithm: str
+) -> None:
+    only = make_customer("only", first_seen_at=NOON - timedelta(days=1))
+    for ago in days:
+        make_order(only, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
+        make_order(None, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    told = portrait(customer_id=only.pk)
+    assert told is not None
+    for kind, one in zip(KINDS, told["propensities"], strict=True):
+        card = cards()[kind]
+        assert (card.reason in ("history_too_short", "few_positives", "few_negatives"), card.algorithm) == (True, "")
+        assert one["probability"] is None
+        assert one["reason"] == (card.reason if days else "no_order")
+    assert cards()["purchase_30"].reason == reason
+    for language in ("en", "zh-hans"):
+        address = f"/admin/lifecycle/customerprofile/customer/{only.pk}/"
+        text = admin_client.get(address, headers={"accept-language": language}).content.decode()
+        with override(language):
+            again = portrait(customer_id=only.pk)
+        assert again is not None
+        assert again["propensities"][0]["reason_name"] in text
+        assert "nan" not in text.lower().replace("finance", "")
+
+
+def test_with_too_few_to_learn_from_the_buying_process_says_it_alone(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_trade()
+    monkeypatch.setattr("customers.lifecycle.propensities.LEARNT_CUSTOMERS", 40)
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    card = cards()["purchase_30"]
+    assert (card.algorithm, card.reason, card.arrays) == ("buying", "few_positives", None)
+    stopped = CustomerProfile.objects.filter(p_alive__lt=0.3).first()
+    assert stopped is not None
+    assert stopped.purchase_30 < stopped.p_alive
+    told = portrait(customer_id=stopped.pk)
+    assert told is not None
+    found = told["propensities"][2]
+    assert (found["fallback"], found["reasons"], found["algorithm"]) == (True, [], "buying")
+    assert found["reason_name"]
