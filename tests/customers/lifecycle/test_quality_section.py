@@ -1,0 +1,117 @@
+"""How good the guesses are, on the Lifecycle page and as alarms."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from django.utils.translation import override
+
+from customers.lifecycle.alarm_words import shown_alarm
+from customers.lifecycle.alarms import alarms
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
+from customers.lifecycle.propensity_section import propensity_section
+from customers.lifecycle.refresh import refresh_profiles
+from tests.customers.lifecycle.trade import make_trade
+from tests.makers import NOON
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/lifecycle/customerprofile/lifecycle/"
+LOOKED_BACK = {
+    "as_of": (NOON - timedelta(days=60)).isoformat(),
+    "days": 30,
+    "algorithm": "blend",
+    "customers": 500,
+    "positives": 150,
+    "rate": 0.3,
+    "low": 0.26,
+    "high": 0.34,
+    "said": 0.31,
+    "auc": 0.8,
+    "brier": 0.15,
+}
+
+
+@pytest.fixture
+def learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customers.lifecycle.propensities.LEARNT_CUSTOMERS", 20_000)
+    make_trade()
+    refresh_profiles(as_of=NOON, started_at=NOON)
+
+
+def card(kind: str, **figures: Any) -> ScoreModel:
+    run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
+    return ScoreModel.objects.create(run=run, kind=kind, algorithm="blend", figures=figures)
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({}, []),
+        ({"said": 0.5}, ["propensity_off"]),
+        ({"said": 0.5, "low": 0.2, "high": 0.55}, []),
+        ({"said": 0.39}, []),
+        ({"auc": 0.51}, ["propensity_blind"]),
+        ({"auc": 0.51, "customers": 150}, []),
+        ({"auc": None}, []),
+    ],
+)
+def test_a_propensity_alarms_when_what_it_said_did_not_come(change: dict[str, Any], codes: list[str]) -> None:
+    card("churn", looking_back=[LOOKED_BACK | change], drift=None)
+    found = alarms()
+    assert [alarm.code for alarm in found] == codes
+    for alarm in found:
+        shown = shown_alarm(alarm)
+        assert shown.url.endswith("#churn")
+        assert shown.text.startswith("Churn:")
+
+
+def test_scores_that_are_spread_otherwise_than_when_they_were_learnt_alarm() -> None:
+    drift = {"learnt_at": NOON.isoformat(), "customers": 500, "score": 0.4, "score_level": "large", "features": []}
+    card("purchase_30", looking_back=[], drift=drift)
+    assert [alarm.code for alarm in alarms()] == ["drift"]
+    with override("zh-hans"):
+        assert "2026年11月24日" in shown_alarm(alarms()[0]).text
+
+
+def test_the_home_page_leads_to_what_is_wrong(admin_client: Client) -> None:
+    card("churn", looking_back=[LOOKED_BACK | {"said": 0.5}], drift=None)
+    page = admin_client.get("/admin/").content.decode()
+    assert "Churn: 50 % was said on average on Sept. 25, 2026, 30 % came." in page
+    assert f'href="{PAGE}#churn"' in page
+
+
+def test_every_bar_of_probabilities_leads_to_its_people(learnt: None, admin_client: Client) -> None:
+    targets = {target["key"]: target for target in propensity_section()["targets"]}
+    assert list(targets) == ["churn", "purchase_7", "purchase_30", "purchase_90"]
+    told = CustomerProfile.objects.filter(churn__isnull=False).count()
+    rows = targets["churn"]["now_rows"]
+    assert sum(row["customers"] for row in rows) == told > 0
+    for row in rows:
+        people = admin_client.get(row["url"]).context["cl"].result_count
+        assert people == row["customers"]
+    assert parse_qs(urlsplit(rows[-1]["url"]).query) == {"churn__gte": ["0.9"], "churn__lte": ["1.0"]}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_page_tells_models_calibration_lift_and_rules(learnt: None, admin_client: Client, language: str) -> None:
+    with override(language):
+        targets = propensity_section()["targets"]
+        page = admin_client.get(PAGE, headers={"accept-language": language}).content.decode()
+    learnt_ones = [target for target in targets if not target["fallback"]]
+    assert learnt_ones
+    for target in learnt_ones:
+        assert sum(row["serves"] for row in target["candidates"]) == 1
+        assert len(target["calibration"]["said"]) == len(target["quality"]["rows"]) >= 5
+        assert len(target["lift"]["values"]) == 10
+        assert target["rules"]
+        assert f'id="{target["key"]}-calibration"' in page
+        assert str(target["rules"][0]["probability"]) in page
+    assert "nan" not in page.lower().replace("financ", "")
+
+
+def test_without_an_order_the_page_says_why_nothing_is_told(admin_client: Client) -> None:
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    page = admin_client.get(PAGE).content.decode()
+    assert "Too little to learn from" in page
