@@ -368,6 +368,9 @@ EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
 
+# of how many days RFM is told beside that of all time
+RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
+
 # about how long one training takes, and what memory it may use beside the program itself
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
