@@ -15,9 +15,7 @@ def month_ends(*, as_of: datetime) -> list[datetime]:
     zone = ZoneInfo(settings.TIME_ZONE)
     local = as_of.astimezone(zone)
     newest = 12 * local.year + local.month - 1
-    return [
-        datetime(number // 12, number % 12 + 1, 1, tzinfo=zone) for number in range(newest - MOST + 1, newest + 1)
-    ]
+    return [datetime(number // 12, number % 12 + 1, 1, tzinfo=zone) for number in range(newest - MOST + 1, newest + 1)]
 
 
 def a_month_ago(*, as_of: datetime) -> int:

@@ -4,55 +4,114 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('identity', '0003_conflicts_and_refusals'),
-        ('lifecycle', '0004_values'),
+        ("identity", "0003_conflicts_and_refusals"),
+        ("lifecycle", "0004_values"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='customerprofile',
-            name='f_window',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', null=True, verbose_name='F of the window'),
+            model_name="customerprofile",
+            name="f_window",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                null=True,
+                verbose_name="F of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='m_window',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', null=True, verbose_name='M of the window'),
+            model_name="customerprofile",
+            name="m_window",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                null=True,
+                verbose_name="M of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='orders_window',
-            field=models.PositiveIntegerField(default=0, help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', verbose_name='orders of the window'),
+            model_name="customerprofile",
+            name="orders_window",
+            field=models.PositiveIntegerField(
+                default=0,
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                verbose_name="orders of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='r_window',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', null=True, verbose_name='R of the window'),
+            model_name="customerprofile",
+            name="r_window",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                null=True,
+                verbose_name="R of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='revenue_window',
-            field=models.DecimalField(decimal_places=2, default=0, help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', max_digits=14, verbose_name='revenue of the window'),
+            model_name="customerprofile",
+            name="revenue_window",
+            field=models.DecimalField(
+                decimal_places=2,
+                default=0,
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                max_digits=14,
+                verbose_name="revenue of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='rfm_group_window',
-            field=models.CharField(blank=True, choices=[('champions', 'champions'), ('loyal', 'loyal customers'), ('potential_loyalists', 'potential loyalists'), ('new', 'new customers'), ('promising', 'promising'), ('need_attention', 'need attention'), ('about_to_sleep', 'about to sleep'), ('cant_lose', "can't lose"), ('at_risk', 'at risk'), ('hibernating', 'hibernating')], default='', help_text='By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.', max_length=30, verbose_name='RFM group of the window'),
+            model_name="customerprofile",
+            name="rfm_group_window",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("champions", "champions"),
+                    ("loyal", "loyal customers"),
+                    ("potential_loyalists", "potential loyalists"),
+                    ("new", "new customers"),
+                    ("promising", "promising"),
+                    ("need_attention", "need attention"),
+                    ("about_to_sleep", "about to sleep"),
+                    ("cant_lose", "can't lose"),
+                    ("at_risk", "at risk"),
+                    ("hibernating", "hibernating"),
+                ],
+                default="",
+                help_text="By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.",
+                max_length=30,
+                verbose_name="RFM group of the window",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='rfm_months',
-            field=models.BigIntegerField(default=0, editable=False, help_text='At the last month ends, five bits each.', verbose_name='RFM cells by month'),
+            model_name="customerprofile",
+            name="rfm_months",
+            field=models.BigIntegerField(
+                default=0,
+                editable=False,
+                help_text="At the last month ends, five bits each.",
+                verbose_name="RFM cells by month",
+            ),
         ),
         migrations.AddField(
-            model_name='customerprofile',
-            name='rfm_months_window',
-            field=models.BigIntegerField(default=0, editable=False, help_text='At the last month ends, five bits each.', verbose_name='RFM cells of the window by month'),
+            model_name="customerprofile",
+            name="rfm_months_window",
+            field=models.BigIntegerField(
+                default=0,
+                editable=False,
+                help_text="At the last month ends, five bits each.",
+                verbose_name="RFM cells of the window by month",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customerprofile',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('f_window__isnull', True), ('m_window__isnull', True), ('r_window__isnull', True)), models.Q(('f_window__range', (1, 5)), ('m_window__range', (1, 5)), ('r_window__range', (1, 5))), _connector='OR'), name='lifecycle_profile_rfm_window_1_to_5'),
+            model_name="customerprofile",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("f_window__isnull", True), ("m_window__isnull", True), ("r_window__isnull", True)),
+                    models.Q(("f_window__range", (1, 5)), ("m_window__range", (1, 5)), ("r_window__range", (1, 5))),
+                    _connector="OR",
+                ),
+                name="lifecycle_profile_rfm_window_1_to_5",
+            ),
         ),
     ]

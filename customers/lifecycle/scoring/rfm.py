@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def measure_rfm(
         raise ValueError("The arrays of measure_rfm describe different numbers of orders; give one entry an order.")
     if window_days is not None and window_days <= 0:
         raise ValueError(f"window_days must be above 0, got {window_days}")
-    if any(late < early for early, late in zip(moments, moments[1:], strict=False)):
+    if any(late < early for early, late in pairwise(moments)):
         raise ValueError("The moments of measure_rfm must ascend; sort them.")
     return _measured(start, at, amount, is_order, moments, window_days)
 
@@ -166,7 +167,9 @@ def _measured(
         n = int(np.searchsorted(first, moment))  # who ordered before the moment stands first
         pass_facts(*facts, end[:n], moment, *until.of(n))
         if window_days is None:
-            yield RfmFigures(row[:n], first[:n], until.last[:n].copy(), until.orders[:n].copy(), until.revenue[:n].copy())
+            yield RfmFigures(
+                row[:n], first[:n], until.last[:n].copy(), until.orders[:n].copy(), until.revenue[:n].copy()
+            )
             continue
         pass_facts(*facts, end[:n], moment - window_days * DAY, *since.of(n))
         orders = until.orders[:n] - since.orders[:n]
