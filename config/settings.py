@@ -277,6 +277,7 @@ LOGIN_REDIRECT_URL = "admin:index"  # the log-in page names no other after a vis
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = read("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
 USE_I18N = True
 USE_TZ = True

@@ -148,7 +148,7 @@ def read_group_moved(asked: Mapping[str, str]) -> Selection:
         raise SelectionError(
             [
                 _(
-                    "The address names two groups and two of the last twelve months no longer. Choose a cell on the lifecycle page."
+                    "The address does not name two groups and two of the last twelve months. Choose a cell on the lifecycle page."
                 )
             ]
         )
