@@ -64,7 +64,7 @@ def in_words(condition: Mapping[str, Any]) -> Iterator[str]:
         known = FIELDS[compared["field"]]
         names = {value: str(label) for value, label in known.choices}
         value = compared["value"]
-        told = [names.get(one, one) for one in value] if isinstance(value, list) else [number_format(value)]
+        told = [names.get(one, str(one)) for one in value] if isinstance(value, list) else [str(number_format(value))]
         yield f"{known.label} {OPERATORS[compared['op']].label} {', '.join(told)}"
 
 
