@@ -354,6 +354,7 @@ SPECTACULAR_SETTINGS = {
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
         "StageEnum": "customers.lifecycle.models.Stage",
+        "RfmGroupEnum": "customers.lifecycle.models.RfmGroup",
         "StageReasonEnum": "customers.lifecycle.models.StageTransition.Reason",
         "NextOrderReasonEnum": "customers.lifecycle.models.NextOrderReason",
         "NoModelReasonEnum": "customers.lifecycle.models.ScoreModel.Reason",

@@ -36,7 +36,6 @@ def people_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespons
         context |= {
             "selection": selection,
             "people": shown_people(list(pages)),
-            "total": pages.paginator.count,
             "pages": pages,
             "may_save": request.user.has_perm(MAY_SAVE) and (pages.paginator.count or selection.condition),
             "back": f"{back}?{urlencode(selection.days)}" if selection.days else back,
