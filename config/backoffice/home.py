@@ -11,10 +11,11 @@ from django.utils.timezone import get_current_timezone, localdate
 
 from catalog.models import FeedImport
 from customers.events.models import Event
-from customers.lifecycle.figures import rfm_map, stage_counts
+from customers.lifecycle.figures import stage_counts
 from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.portrait import latest_cards
+from customers.lifecycle.rfm_figures import rfm_map
 from customers.orders.models import Order, OrderImport
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
