@@ -277,6 +277,7 @@ LOGIN_REDIRECT_URL = "admin:index"  # the log-in page names no other after a vis
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = read("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
 USE_I18N = True
 USE_TZ = True
@@ -353,6 +354,7 @@ SPECTACULAR_SETTINGS = {
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
         "StageEnum": "customers.lifecycle.models.Stage",
+        "RfmGroupEnum": "customers.lifecycle.models.RfmGroup",
         "StageReasonEnum": "customers.lifecycle.models.StageTransition.Reason",
         "NextOrderReasonEnum": "customers.lifecycle.models.NextOrderReason",
         "NoModelReasonEnum": "customers.lifecycle.models.ScoreModel.Reason",
@@ -367,6 +369,9 @@ EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 # what a customer is worth: the share of an order's value that stays with the shop, and the discount of money a month away.
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
+
+# of how many days RFM is told beside that of all time
+RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
 
 # about how long one training takes, and what memory it may use beside the program itself
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)

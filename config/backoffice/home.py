@@ -12,8 +12,9 @@ from django.utils.timezone import get_current_timezone, localdate
 from catalog.models import FeedImport
 from customers.events.models import Event
 from customers.lifecycle.alarms import alarms
-from customers.lifecycle.figures import rfm_map, stage_counts
+from customers.lifecycle.figures import stage_counts
 from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.rfm_figures import rfm_map
 from customers.orders.models import Order, OrderImport
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun

@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from customers.identity.models import Identifier
-from customers.lifecycle import admin_views, overview_views, rules_page
+from customers.lifecycle import admin_views, overview_views, people_page, rules_page
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.rules import put_in_force, rules_in_force
 
@@ -87,15 +87,15 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         return [
             path("customer/<int:customer_id>/", view(self.customer_page), name="lifecycle_customer"),
             path("lifecycle/", view(self.lifecycle_page), name="lifecycle_overview"),
-            path("moved/", view(self.moved_page), name="lifecycle_moved"),
+            path("people/", view(self.people_page), name="lifecycle_people"),
             *super().get_urls(),
         ]
 
     def lifecycle_page(self, request: HttpRequest) -> HttpResponse:
         return overview_views.lifecycle_page(request, model_admin=self)
 
-    def moved_page(self, request: HttpRequest) -> HttpResponse:
-        return overview_views.moved_page(request, model_admin=self)
+    def people_page(self, request: HttpRequest) -> HttpResponse:
+        return people_page.people_page(request, model_admin=self)
 
     def customer_page(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return admin_views.customer_page(request, model_admin=self, customer_id=customer_id)

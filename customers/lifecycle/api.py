@@ -76,7 +76,7 @@ class StageHistoryView(APIView):
 
 
 class LifecycleSummaryView(APIView):
-    """How many customers stand in which stage, who moved between two moments, and what they are worth together.
+    """How many customers stand in which stage, who moved between two moments, the RFM groups, and what all are worth together.
 
     Without `since` the last four weeks; without `until` until now.
     """

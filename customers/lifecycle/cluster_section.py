@@ -1,9 +1,7 @@
 """The part of the Lifecycle page about groups of customers who are alike."""
 
 from typing import Any
-from urllib.parse import urlencode
 
-from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -11,6 +9,7 @@ from django.utils.translation import gettext as _
 from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.cluster_words import FEATURE_NAMES, cluster_names, part_name
 from customers.lifecycle.models import ScoreModel
+from customers.lifecycle.selections import people_link
 
 SHARES = ("discount_share", "return_share")
 TOLD = 3  # of what stands out
@@ -38,7 +37,7 @@ def cluster_section() -> dict[str, Any]:
                 "share": f"{number_format(round(100 * cluster['share'], 1))} %",
                 "medians": [median(feature, cluster["medians"].get(feature)) for feature in features],
                 "words": description(cluster),
-                "url": f"{reverse('admin:lifecycle_customerprofile_changelist')}?{urlencode({'cluster__exact': cluster['id']})}",
+                "url": people_link("cluster", cluster=cluster["id"]),
                 "new": cluster["moved"] is None,
             }
             for cluster in words["clusters"]
@@ -62,7 +61,7 @@ def median(feature: str, value: float | None) -> str:
         return "–"
     if feature in SHARES:
         return f"{number_format(round(100 * value, 1))} %"
-    return number_format(round(value, 1 if abs(value) < 100 else 0))
+    return number_format(round(value, 1 if abs(value) < 100 else 0), force_grouping=True)
 
 
 def description(cluster: dict[str, Any]) -> str:

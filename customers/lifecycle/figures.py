@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q
 
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
@@ -26,14 +26,3 @@ def stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
         }
         for stage in Stage.values
     ]
-
-
-def rfm_map() -> list[dict[str, Any]]:
-    """The cells of recency by frequency that have customers: how many, their revenue, the group they belong to."""
-    cells = (
-        CustomerProfile.objects.filter(r__isnull=False)
-        .values("r", "f", group=F("rfm_group"))
-        .annotate(customers=Count("customer"), total_revenue=Sum("revenue"))
-        .order_by("r", "f", "group")
-    )
-    return [dict(cell) for cell in cells]

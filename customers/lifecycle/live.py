@@ -38,9 +38,10 @@ FIRST_THRESHOLDS = Thresholds(
 MAKE_PROFILES = """
 INSERT INTO lifecycle_customerprofile (
     customer_id, orders, returns, units, revenue, discounts, events, sessions, favourite_categories, favourite_brands,
-    favourite_hours, rfm_group, next_order_reason, next_category, stage
+    favourite_hours, rfm_group, rfm_group_window, orders_window, revenue_window, rfm_months, rfm_months_window, next_order_reason,
+    next_category, stage
 )
-SELECT id, 0, 0, 0, 0, 0, 0, 0, '[]', '[]', '[]', '', '', '', %(stage)s
+SELECT id, 0, 0, 0, 0, 0, 0, 0, '[]', '[]', '[]', '', '', 0, 0, 0, 0, '', '', %(stage)s
 FROM identity_customer c
 WHERE id = ANY(%(ids)s::bigint[]) AND erased_at IS NULL
   AND NOT EXISTS (SELECT FROM lifecycle_customerprofile p WHERE p.customer_id = c.id)

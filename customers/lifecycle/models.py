@@ -32,6 +32,9 @@ class RfmGroup(models.TextChoices):
     HIBERNATING = "hibernating", _("hibernating")
 
 
+OF_WINDOW = _("By the orders of the last days before the last refresh; RFM_WINDOW_DAYS says how many.")
+
+
 class NextOrderReason(models.TextChoices):
     """Why no days are given for the next order."""
 
@@ -196,6 +199,25 @@ class CustomerProfile(models.Model):
     f = models.PositiveSmallIntegerField("F", null=True, blank=True)
     m = models.PositiveSmallIntegerField("M", null=True, blank=True)
     rfm_group = models.CharField(_("RFM group"), max_length=30, choices=RfmGroup, blank=True)
+    r_window = models.PositiveSmallIntegerField(_("R of the window"), null=True, blank=True, help_text=OF_WINDOW)
+    f_window = models.PositiveSmallIntegerField(_("F of the window"), null=True, blank=True, help_text=OF_WINDOW)
+    m_window = models.PositiveSmallIntegerField(_("M of the window"), null=True, blank=True, help_text=OF_WINDOW)
+    rfm_group_window = models.CharField(
+        _("RFM group of the window"), max_length=30, choices=RfmGroup, blank=True, default="", help_text=OF_WINDOW
+    )
+    orders_window = models.PositiveIntegerField(_("orders of the window"), default=0, help_text=OF_WINDOW)
+    revenue_window = models.DecimalField(
+        _("revenue of the window"), max_digits=14, decimal_places=2, default=0, help_text=OF_WINDOW
+    )
+    rfm_months = models.BigIntegerField(
+        _("RFM cells by month"), default=0, editable=False, help_text=_("At the last month ends, five bits each.")
+    )
+    rfm_months_window = models.BigIntegerField(
+        _("RFM cells of the window by month"),
+        default=0,
+        editable=False,
+        help_text=_("At the last month ends, five bits each."),
+    )
     p_alive = models.FloatField(
         _("probability to be still a customer"), null=True, blank=True, help_text=_("As of the last refresh.")
     )
@@ -283,6 +305,11 @@ class CustomerProfile(models.Model):
                 condition=Q(r__isnull=True, f__isnull=True, m__isnull=True)
                 | Q(r__range=(1, 5), f__range=(1, 5), m__range=(1, 5)),
                 name="lifecycle_profile_rfm_1_to_5",
+            ),
+            models.CheckConstraint(
+                condition=Q(r_window__isnull=True, f_window__isnull=True, m_window__isnull=True)
+                | Q(r_window__range=(1, 5), f_window__range=(1, 5), m_window__range=(1, 5)),
+                name="lifecycle_profile_rfm_window_1_to_5",
             ),
             models.CheckConstraint(
                 condition=Q(p_alive__isnull=True) | Q(p_alive__range=(0, 1)), name="lifecycle_profile_p_alive"

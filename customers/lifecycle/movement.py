@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
-from customers.lifecycle.models import Stage
+from customers.lifecycle.models import CustomerProfile, Stage
 
 # A stage at a moment is the one that the first move after it left, or the present one where none came after.
 # '' is the stage of somebody who was not known yet.
@@ -15,20 +17,17 @@ STATES = """
     FROM lifecycle_customerprofile p
     LEFT JOIN (
         SELECT customer_id, (array_agg(from_stage ORDER BY at, id))[1] AS was,
-               (array_agg(from_stage ORDER BY at, id) FILTER (WHERE at >= %(until)s))[1] AS became
+               (array_agg(from_stage ORDER BY at, id) FILTER (WHERE at >= %s))[1] AS became
         FROM lifecycle_stagetransition
-        WHERE at >= %(since)s
+        WHERE at >= %s
         GROUP BY customer_id
     ) AS l USING (customer_id)
-"""
+"""  # until, since
 MATRIX = f"""
     SELECT from_stage, to_stage, count(*) FROM ({STATES}) AS state
     WHERE to_stage <> '' GROUP BY from_stage, to_stage
 """  # noqa: S608
-PEOPLE = f"""
-    SELECT customer_id FROM ({STATES}) AS state
-    WHERE from_stage = %(from_stage)s AND to_stage = %(to_stage)s ORDER BY customer_id LIMIT %(most)s OFFSET %(offset)s
-"""  # noqa: S608
+PEOPLE = f"SELECT customer_id FROM ({STATES}) AS state WHERE from_stage = %s AND to_stage = %s"  # noqa: S608
 
 ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.values)}}
 
@@ -43,21 +42,17 @@ def movement(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """
     require_in_order(since, until)
     with connection.cursor() as cursor:
-        cursor.execute(MATRIX, {"since": since, "until": until})
+        cursor.execute(MATRIX, [until, since])
         rows = cursor.fetchall()
     rows.sort(key=lambda row: (ORDER[row[0]], ORDER[row[1]]))
     return [{"from_stage": old, "to_stage": new, "customers": customers} for old, new, customers in rows]
 
 
-def people_who_moved(
-    *, since: datetime, until: datetime, from_stage: str, to_stage: str, most: int, offset: int = 0
-) -> Sequence[int]:
-    """Ids of the customers of one cell of `movement`, in their order. Errors: as there."""
+def people_who_moved(*, since: datetime, until: datetime, from_stage: str, to_stage: str) -> QuerySet[CustomerProfile]:
+    """The profiles of one cell of `movement`. Errors: as there."""
     require_in_order(since, until)
-    asked: dict[str, Any] = {"since": since, "until": until, "most": most, "offset": offset}
-    with connection.cursor() as cursor:
-        cursor.execute(PEOPLE, {**asked, "from_stage": from_stage, "to_stage": to_stage})
-        return [customer_id for (customer_id,) in cursor.fetchall()]
+    found = RawSQL(PEOPLE, [until, since, from_stage, to_stage])  # noqa: S611
+    return CustomerProfile.objects.filter(pk__in=found)
 
 
 def standing(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,12 @@ from customers.lifecycle.propensity_words import FAMILY_NAMES, reason_text
 from customers.orders.models import Order
 
 NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
+NOT_IN_WINDOW = "not_in_window"
+RFM_REASON_NAMES = {
+    NO_ORDER: _("no order yet"),
+    NOT_YET: _("the next refresh computes it"),
+    NOT_IN_WINDOW: _("no order in the window"),
+}
 REASON_NAMES = {
     NO_ORDER: _("no order yet"),
     NOT_YET: _("the next refresh computes it"),
@@ -48,6 +54,7 @@ def portrait(*, customer_id: int) -> dict[str, Any] | None:
         "computed_at": profile.computed_at,
         "stage": _stage(profile),
         "rfm": _rfm(profile),
+        "rfm_window": _rfm_window(profile, cards),
         "value": _value(profile, cards),
         "next_order": _next_order(profile),
         "propensities": _propensities(profile, cards),
@@ -117,6 +124,27 @@ def _rfm(profile: CustomerProfile) -> dict[str, Any] | None:
         "m": profile.m,
         "group": profile.rfm_group,
         "group_name": str(profile.get_rfm_group_display()),
+    }
+
+
+def _rfm_window(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
+    """RFM of the last days before the refresh, and why there is none where there is none; reason is "" where there is."""
+    card = cards.get(ScoreModel.Kind.BUYING)
+    days = card.run.quality.get("rfm_window_days") if card else None
+    reason = ""
+    if profile.r_window is None:
+        reason = NO_ORDER if not profile.orders else NOT_YET if profile.r is None or days is None else NOT_IN_WINDOW
+    return {
+        "days": days,
+        "r": profile.r_window,
+        "f": profile.f_window,
+        "m": profile.m_window,
+        "group": profile.rfm_group_window,
+        "group_name": str(profile.get_rfm_group_window_display()),
+        "orders": profile.orders_window,
+        "revenue": profile.revenue_window,
+        "reason": reason,
+        "reason_name": str(RFM_REASON_NAMES[reason]) if reason else "",
     }
 
 

@@ -2,11 +2,9 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 from django.db import connection
-from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -22,6 +20,7 @@ from customers.lifecycle.propensity_words import (
     feature_name,
 )
 from customers.lifecycle.scoring.propensity.quality import CalibrationCurve, gap_by_chance, largest_gap
+from customers.lifecycle.selections import people_link
 from customers.lifecycle.value_words import percent
 
 BARS = 10
@@ -113,16 +112,15 @@ def now_rows(kind: str, counts: list[int]) -> list[dict[str, Any]]:
             "label": f"{100 * bar // BARS}–{100 * (bar + 1) // BARS} %",
             "customers": customers,
             "text": number_format(customers, force_grouping=True),
-            "url": people_link(kind, bar),
+            "url": bar_link(kind, bar),
         }
         for bar, customers in enumerate(counts)
     ]
 
 
-def people_link(kind: str, bar: int) -> str:
-    upper = f"{kind}__lte" if bar == BARS - 1 else f"{kind}__lt"
-    asked = {f"{kind}__gte": bar / BARS, upper: (bar + 1) / BARS}
-    return f"{reverse('admin:lifecycle_customerprofile_changelist')}?{urlencode(asked)}"
+def bar_link(kind: str, bar: int) -> str:
+    upper = "high" if bar == BARS - 1 else "below"
+    return people_link("chance", kind=kind, low=bar / BARS, **{upper: (bar + 1) / BARS})
 
 
 def shown_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
-import numpy.typing as npt
+from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
@@ -18,16 +17,16 @@ from customers.lifecycle.clustering import cluster_everybody
 from customers.lifecycle.facts import read_facts
 from customers.lifecycle.features import compute_counters
 from customers.lifecycle.foresight import foresee_orders
-from customers.lifecycle.histories import microseconds, orders_of, read_histories, revenue_of
+from customers.lifecycle.histories import microseconds, read_histories
 from customers.lifecycle.live import recount_due
 from customers.lifecycle.locking import nobody_else_writes
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
 from customers.lifecycle.propensities import foretell_everybody
 from customers.lifecycle.propensity_models import forget_models
+from customers.lifecycle.ranking import rank_everybody
 from customers.lifecycle.rescoring import customers_to_rescore, rescore
 from customers.lifecycle.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
 from customers.lifecycle.scores import joined
-from customers.lifecycle.scoring.rfm import Rfm, score_rfm
 from customers.lifecycle.scoring.stages import Histories, derive_stages
 from customers.lifecycle.telling import write_history
 from customers.lifecycle.timing import Seconds
@@ -122,9 +121,10 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
     seconds.end("stages")
     progress(2, STEPS)
-    scored, rfm = _scores(histories)
+    rfm = rank_everybody(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
     seconds.end("rfm")
     parts = [
+        rfm,
         value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds),
         foresee_orders(histories=histories, as_of=as_of, run=run),
     ]
@@ -138,7 +138,7 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     seconds.end("clusters")
     progress(4, STEPS)
     scores = joined(parts)
-    write_profiles(histories=histories, stories=stories, scored=scored, rfm=rfm, scores=scores, as_of=as_of)
+    write_profiles(histories=histories, stories=stories, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.cards)
     forget_models(as_of=as_of, but=[card.learnt_by_id for card in scores.cards if card.learnt_by_id])
     seconds.end("profiles")
@@ -148,9 +148,10 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     progress(6, STEPS)
     run.customers = len(histories.customer)
     run.counts = _counts()
-    quality = _quality(histories, scored)
+    quality = _quality(histories) | {"customers_with_orders": len(scores.customer)}
     seconds.end("counts")
-    run.quality = quality | {"transitions_removed": removed, "seconds": seconds}
+    quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
+    run.quality = quality | {"seconds": seconds}
     progress(STEPS, STEPS)
 
 
@@ -161,26 +162,12 @@ def _rules(histories: Histories, as_of: datetime, *, measure: bool) -> StageRule
     return current
 
 
-def _scores(histories: Histories) -> tuple[npt.NDArray[np.int64], Rfm]:
-    """RFM of those who ordered, and their rows in ``histories``."""
-    rows, at = orders_of(histories)
-    scored, first, orders = np.unique(rows, return_index=True, return_counts=True)
-    rfm = score_rfm(
-        last_order=at[first + orders - 1],
-        orders=orders.astype(np.int64),
-        revenue=revenue_of(histories)[scored],
-        first_order=at[first],
-        customer=histories.customer[scored],
-    )
-    return scored, rfm
-
-
 def _counts() -> dict[str, int]:
     found = dict(CustomerProfile.objects.order_by().values_list("stage").annotate(Count("customer")))
     return {stage: found.get(stage, 0) for stage in Stage.values}
 
 
-def _quality(histories: Histories, scored: npt.NDArray[np.int64]) -> dict[str, int | float]:
+def _quality(histories: Histories) -> dict[str, int | float]:
     """What the run rests on: how many gaps were measured, how many orders have no customer."""
     quantiles = measure_gaps_of(histories)
     with connection.cursor() as cursor:
@@ -189,7 +176,6 @@ def _quality(histories: Histories, scored: npt.NDArray[np.int64]) -> dict[str, i
     return {
         "orders": int(histories.is_order.sum()),
         "orders_of_guests": guests,
-        "customers_with_orders": len(scored),
         "gaps": quantiles.gaps,
         "second_gaps": quantiles.second_gaps,
         "median_gap_days": round(quantiles.median_gap_days, 3),

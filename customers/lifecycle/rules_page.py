@@ -11,9 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.lifecycle.models import Stage
-from customers.lifecycle.overview_views import shown_people, stage_name
+from customers.lifecycle.people_page import shown_people
 from customers.lifecycle.rules_preview import Moves, preview_rules
 from customers.lifecycle.scoring.stages import STAGES
+from customers.lifecycle.selections import stage_name
 
 FIRST_PEOPLE = 50
 

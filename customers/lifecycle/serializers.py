@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
-from customers.lifecycle.portrait import REASON_NAMES
+from customers.lifecycle.portrait import REASON_NAMES, RFM_REASON_NAMES
 from customers.lifecycle.portrait_lines.composing import LeftOut
 from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Origin
 
@@ -31,6 +31,23 @@ class RfmSerializer(serializers.Serializer):
     m = serializers.IntegerField(min_value=1, max_value=5, help_text="Monetary value; 5 is the best.")
     group = serializers.ChoiceField(choices=RfmGroup.choices)
     group_name = serializers.CharField(help_text="In the language of Accept-Language.")
+
+
+class WindowRfmSerializer(serializers.Serializer):
+    """By the orders of the last days before the refresh; null where there was none, for the reason given."""
+
+    days = serializers.IntegerField(allow_null=True, help_text="How long the window is.")
+    r = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Recency; 5 is the best.")
+    f = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Frequency; 5 is the best.")
+    m = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Monetary value; 5 is the best.")
+    group = serializers.ChoiceField(choices=RfmGroup.choices, allow_blank=True)
+    group_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    orders = serializers.IntegerField(help_text="In the window.")
+    revenue = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="In the window.")
+    reason = serializers.CharField(
+        allow_blank=True, help_text=f"Why there is none: {', '.join(RFM_REASON_NAMES)}; empty where there is."
+    )
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class ValueSerializer(serializers.Serializer):
@@ -176,6 +193,7 @@ class ProfileSerializer(serializers.Serializer):
     computed_at = serializers.DateTimeField(allow_null=True)
     stage = StageSerializer()
     rfm = RfmSerializer(allow_null=True)
+    rfm_window = WindowRfmSerializer()
     value = ValueSerializer()
     next_order = NextOrderSerializer()
     propensities = PropensitySerializer(many=True)
@@ -252,10 +270,26 @@ class TotalValueSerializer(serializers.Serializer):
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
+class RfmGroupCountSerializer(serializers.Serializer):
+    key = serializers.ChoiceField(choices=RfmGroup.choices)
+    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    customers = serializers.IntegerField()
+    revenue = serializers.DecimalField(max_digits=20, decimal_places=2)
+
+
+class RfmGroupsSerializer(serializers.Serializer):
+    """As of the newest refresh."""
+
+    all = RfmGroupCountSerializer(many=True)
+    window = RfmGroupCountSerializer(many=True, help_text="Of those who ordered in the window.")
+    window_days = serializers.IntegerField(allow_null=True, help_text="How long the window is.")
+
+
 class SummarySerializer(serializers.Serializer):
     as_of = serializers.DateTimeField(allow_null=True, help_text="Of the newest refresh.")
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     stages = StageCountSerializer(many=True)
     moves = MovementSerializer(many=True, help_text="Only those who stand elsewhere than before.")
+    rfm = RfmGroupsSerializer()
     value = TotalValueSerializer()

@@ -2,9 +2,7 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -12,6 +10,7 @@ from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.looking_back import is_wrong
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.scoring.buying.gamma_gamma import FREQUENCY_CORRELATES, NEARLY_NO_MEAN
+from customers.lifecycle.selections import people_link
 from customers.lifecycle.value_figures import value_deciles, value_histogram
 from customers.lifecycle.value_words import ALGORITHM_NAMES, percent, trust_in
 
@@ -43,7 +42,7 @@ def shown_models(card: ScoreModel) -> list[dict[str, Any]]:
             "name": ALGORITHM_NAMES.get(name, name),
             "serves": name == card.algorithm,
             "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
-            "mae": number_format(round(row["mae"], 3)),
+            "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
             "ratio": percent(row["total_ratio"]) or "–",
             "held": percent(row["held"]),
@@ -57,7 +56,7 @@ def shown_looking_back(card: ScoreModel) -> list[dict[str, Any]]:
     return [
         {
             "as_of": datetime.fromisoformat(told["as_of"]),
-            "days": number_format(round(told["days"])),
+            "days": number_format(round(told["days"]), force_grouping=True),
             "expected": number_format(round(told["expected"]), force_grouping=True),
             "happened": number_format(told["happened"], force_grouping=True),
             "ratio": percent(told["ratio"]) or "–",
@@ -83,17 +82,16 @@ def spend_warnings(card: ScoreModel) -> list[str]:
     several = card.figures.get("several_currencies", 0)
     if several:
         found.append(
-            _("Customers with orders in several currencies have no value: %(n)s.") % {"n": number_format(several)}
+            _("Customers with orders in several currencies have no value: %(n)s.")
+            % {"n": number_format(several, force_grouping=True)}
         )
     return found
 
 
 def values_link(low: Any, high: Any, *, closed: bool = False) -> str:
-    """The list of those with a value between; closed: high belongs to it."""
-    asked = {} if low is None else {"value__gte": low}
-    if high is not None:
-        asked["value__lte" if closed else "value__lt"] = high
-    return f"{reverse('admin:lifecycle_customerprofile_changelist')}?{urlencode(asked)}"
+    """Those with a value between; closed: high belongs to it."""
+    ends = {"low": low, "high" if closed else "below": high}
+    return people_link("value", **{name: amount for name, amount in ends.items() if amount is not None})
 
 
 def histogram_chart() -> dict[str, Any]:
@@ -102,7 +100,7 @@ def histogram_chart() -> dict[str, Any]:
         "kind": "columns",
         "labels": [bar_name(bar) for bar in bars],
         "values": [bar["customers"] for bar in bars],
-        "texts": [number_format(bar["customers"]) for bar in bars],
+        "texts": [number_format(bar["customers"], force_grouping=True) for bar in bars],
         "links": [values_link(bar["low"], bar["high"]) for bar in bars],
         "across": _("Value of the coming twelve months"),
         "up": _("Customers"),
@@ -117,7 +115,7 @@ def bar_name(bar: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> str:
-    return number_format(float(value) if value % 1 else int(value))
+    return number_format(float(value) if value % 1 else int(value), force_grouping=True)
 
 
 def frequency_chart(card: ScoreModel) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ ALGORITHM_NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pare
 
 def percent(share: float | None) -> str:
     """Whole per cents, as the reader's language writes them; "" for None."""
-    return "" if share is None else f"{number_format(round(100 * share))} %"
+    return "" if share is None else f"{number_format(round(100 * share), force_grouping=True)} %"
 
 
 def value_words(told: dict[str, Any]) -> dict[str, str]:
@@ -38,7 +38,7 @@ def trust_in(card: ScoreModel) -> str:
         "Tried on the last %(days)s days, which it had not seen, %(name)s foretold %(ratio)s of the orders that came; %(held)s of the "
         "customers ended within their 80 %% interval."
     ) % {
-        "days": number_format(card.figures["days"]),
+        "days": number_format(card.figures["days"], force_grouping=True),
         "name": ALGORITHM_NAMES.get(card.algorithm, card.algorithm),
         "ratio": percent(ratio),
         "held": percent(held),

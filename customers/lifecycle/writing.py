@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.binary_copy import Columns
 from customers.lifecycle.scores import Scores
-from customers.lifecycle.scoring.rfm import GROUPS, Rfm
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, make_temporary, moment
 
@@ -18,17 +15,15 @@ PROFILES = sql.SQL("""
     INSERT INTO lifecycle_customerprofile (
         customer_id, first_order_at, last_order_at, orders, returns, units, revenue, discounts, average_order_value,
         average_gap_days, events, sessions, last_event_at, favourite_categories, favourite_brands, favourite_hours,
-        r, f, m, rfm_group, {values}, stage, stage_since, next_flip_at, computed_at, valued_at
+        {values}, stage, stage_since, next_flip_at, computed_at, valued_at
     )
     SELECT s.customer_id, c.first_order_at, c.last_order_at, c.orders, c.returns, c.units, c.revenue, c.discounts,
            c.average_order_value, c.average_gap_days, c.events, c.sessions, c.last_event_at,
            f.categories, f.brands, f.hours,
-           x.r, x.f, x.m, COALESCE({groups}[x.rfm_group + 1], ''), {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of},
-           {as_of}
+           {scores}, {stages}[s.stage + 1], {since}, {next_flip}, {as_of}, {as_of}
     FROM lifecycle_stages s
     JOIN lifecycle_counters c USING (customer_id)
     JOIN lifecycle_favourites f USING (customer_id)
-    LEFT JOIN lifecycle_scores x USING (customer_id)
     LEFT JOIN lifecycle_values v USING (customer_id)
     ON CONFLICT (customer_id) DO UPDATE SET
         first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at, orders = excluded.orders,
@@ -36,8 +31,7 @@ PROFILES = sql.SQL("""
         average_order_value = excluded.average_order_value, average_gap_days = excluded.average_gap_days,
         events = excluded.events, sessions = excluded.sessions, last_event_at = excluded.last_event_at,
         favourite_categories = excluded.favourite_categories, favourite_brands = excluded.favourite_brands,
-        favourite_hours = excluded.favourite_hours, r = excluded.r, f = excluded.f, m = excluded.m,
-        rfm_group = excluded.rfm_group, {excluded}, stage = excluded.stage, stage_since = excluded.stage_since,
+        favourite_hours = excluded.favourite_hours, {excluded}, stage = excluded.stage, stage_since = excluded.stage_since,
         next_flip_at = excluded.next_flip_at, computed_at = excluded.computed_at, valued_at = excluded.valued_at
 """)
 
@@ -95,22 +89,9 @@ NEWLY_TOLD = sql.SQL("""
 """)
 
 
-def write_profiles(
-    *,
-    histories: Histories,
-    stories: Stories,
-    scored: npt.NDArray[np.int64],
-    rfm: Rfm,
-    scores: Scores,
-    as_of: datetime,
-) -> None:
-    """One row for everyone in ``histories`` and for nobody else.
-
-    The counters come from ``compute_counters``; ``scored`` holds the rows in ``histories`` that ``rfm`` is about, shape (n,).
-    """
+def write_profiles(*, histories: Histories, stories: Stories, scores: Scores, as_of: datetime) -> None:
+    """One row for everyone in ``histories`` and for nobody else; the counters come from ``compute_counters``."""
     fill_temporary("lifecycle_stages", _stage_columns(histories, stories))
-    groups = {"customer_id": histories.customer[scored], "r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
-    fill_temporary("lifecycle_scores", groups)
     fill_temporary("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     parts = {
         "values": sql.SQL(", ").join(map(sql.Identifier, scores.columns)),
@@ -119,7 +100,6 @@ def write_profiles(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in scores.columns
         ),
         "stages": texts(STAGES),
-        "groups": texts(GROUPS),
         "since": moment("s.since"),
         "next_flip": moment("s.next_flip"),
         "as_of": sql.Literal(as_of),

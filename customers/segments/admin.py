@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from customers.segments import admin_views
+from customers.segments import admin_views, saving_page
 from customers.segments.editing import ListResult, referring_keys, replace_list
 from customers.segments.forms import SegmentForm
 from customers.segments.membership import count_members
@@ -66,6 +66,7 @@ class SegmentAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("preview/", wrap(self.preview), name="segments_segment_preview"),
+            path("save-people/", wrap(self.save_people), name="segments_segment_save_people"),
             path("suggest/", wrap(self.suggest), name="segments_segment_suggest"),
             path("<int:segment_id>/members/", wrap(self.members), name="segments_segment_members"),
             path("<int:segment_id>/members.csv", wrap(self.members_csv), name="segments_segment_members_csv"),
@@ -74,6 +75,9 @@ class SegmentAdmin(ModelAdmin):
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         return admin_views.preview_condition(request, model_admin=self)
+
+    def save_people(self, request: HttpRequest) -> HttpResponse:
+        return saving_page.save_people_page(request, model_admin=self)
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
         return admin_views.suggest(request, model_admin=self)

@@ -8,11 +8,15 @@ class SegmentsConfig(AppConfig):
     verbose_name = _("Segments")
 
     def ready(self) -> None:
+        from auditlog.registry import auditlog
+
         from customers.identity.signals import customers_merged, merge_reverted
         from customers.lifecycle.customer_sections import Section, add_section
         from customers.segments.customer_section import told
         from customers.segments.merging import follow_merge, follow_revert
+        from customers.segments.models import Segment
 
+        auditlog.register(Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error"])
         customers_merged.connect(follow_merge, dispatch_uid="segments.merge")
         merge_reverted.connect(follow_revert, dispatch_uid="segments.revert")
         add_section(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any
 
 from django.db import transaction
 from django.utils.text import slugify
@@ -138,7 +139,21 @@ class NameTakenError(ValueError):
 
 
 def make_fixed_list(*, name: str, description: str, customer_ids: Sequence[int]) -> Segment:
-    """A new fixed list of customers, whose key is made of the name; of one without Latin letters or digits, of its hash.
+    """A new fixed list of customers.
+
+    Raises:
+        NameTakenError: there is a segment of that name's key.
+    """
+    with transaction.atomic():
+        segment = new_segment(name=name, description=description, kind=Segment.Kind.FIXED)
+        SegmentMember.objects.bulk_create(
+            (SegmentMember(segment=segment, customer_id=customer) for customer in customer_ids), batch_size=5000
+        )
+    return segment
+
+
+def new_segment(*, name: str, description: str, **fields: Any) -> Segment:
+    """A new segment whose key is made of the name; of one without Latin letters or digits, of its hash.
 
     Raises:
         NameTakenError: there is a segment of that key.
@@ -146,13 +161,9 @@ def make_fixed_list(*, name: str, description: str, customer_ids: Sequence[int])
     key = slugify(name)[:100] or f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
     if key in RESERVED_KEYS:
         raise NameTakenError(_("This key is taken by an address of the API."))
-    with transaction.atomic():
-        segment, created = Segment.objects.get_or_create(
-            key=key, defaults={"name": name[:200], "description": description, "kind": Segment.Kind.FIXED}
-        )
-        if not created:
-            raise NameTakenError(_("There is a segment with the key %(key)s; choose another name.") % {"key": key})
-        SegmentMember.objects.bulk_create(
-            (SegmentMember(segment=segment, customer_id=customer) for customer in customer_ids), batch_size=5000
-        )
+    segment, created = Segment.objects.get_or_create(
+        key=key, defaults={"name": name[:200], "description": description, **fields}
+    )
+    if not created:
+        raise NameTakenError(_("There is a segment with the key %(key)s; choose another name.") % {"key": key})
     return segment

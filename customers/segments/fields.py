@@ -141,6 +141,8 @@ def label_of(model: type[models.Model], name: str) -> Label:
 
 def profile_field(name: str, group: Label, kind: Kind, **options: object) -> Field:
     label = label_of(CustomerProfile, name)
+    if name.endswith("_window"):
+        options = {"help": CustomerProfile._meta.get_field(name).help_text, **options}  # type: ignore[union-attr]
     return Field(name, label, group, kind, lookup=f"profile__{name}", **options)  # type: ignore[arg-type]
 
 
@@ -148,6 +150,10 @@ FIXED_FIELDS: tuple[Field, ...] = (
     profile_field("stage", LIFECYCLE, Kind.CHOICE, choices=tuple(Stage.choices)),
     profile_field("rfm_group", LIFECYCLE, Kind.CHOICE, choices=tuple(RfmGroup.choices), has_unknown=True),
     *(profile_field(name, LIFECYCLE, Kind.WHOLE, low=1, high=5) for name in ("r", "f", "m")),
+    profile_field("rfm_group_window", LIFECYCLE, Kind.CHOICE, choices=tuple(RfmGroup.choices), has_unknown=True),
+    *(profile_field(name, LIFECYCLE, Kind.WHOLE, low=1, high=5) for name in ("r_window", "f_window", "m_window")),
+    profile_field("value", LIFECYCLE, Kind.NUMBER),
+    profile_field("cluster", LIFECYCLE, Kind.WHOLE, low=0),
     profile_field("stage_since", LIFECYCLE, Kind.MOMENT),
     profile_field("next_flip_at", LIFECYCLE, Kind.COMING),
     *(
@@ -158,6 +164,8 @@ FIXED_FIELDS: tuple[Field, ...] = (
     profile_field("orders", ORDERS, Kind.WHOLE, low=0),
     profile_field("returns", ORDERS, Kind.WHOLE, low=0),
     profile_field("revenue", ORDERS, Kind.NUMBER),
+    profile_field("orders_window", ORDERS, Kind.WHOLE, low=0),
+    profile_field("revenue_window", ORDERS, Kind.NUMBER),
     profile_field("units", ORDERS, Kind.NUMBER),
     profile_field("average_order_value", ORDERS, Kind.NUMBER),
     profile_field("average_gap_days", ORDERS, Kind.NUMBER, low=0),

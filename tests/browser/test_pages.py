@@ -49,7 +49,7 @@ def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
             "home": reverse("admin:index"),
             "customer": reverse("admin:lifecycle_customer", args=[customer.pk]),
             "lifecycle": reverse("admin:lifecycle_overview"),
-            "moved": f"{reverse('admin:lifecycle_moved')}?from=unknown&to=loyal",
+            "moved": f"{reverse('admin:lifecycle_people')}?of=moved&from=unknown&to=loyal",
             "stage-rules": reverse("admin:lifecycle_stagerules_change", args=[rules_in_force().pk]),  # type: ignore[union-attr]
             "customer-recommendations": reverse("admin:serving_for_customer", args=[customer.pk]),
             "product": reverse("admin:catalog_product_change", args=[product.pk]),

@@ -7,6 +7,11 @@
     visitor: "#94a3b8", prospect: "#64748b", new: "#38bdf8", active: "#22a06b", loyal: "#117d5c",
     at_risk: "#f59e0b", dormant: "#ea580c", churned: "#b91c1c", reactivated: "#8b5cf6",
   };
+  const RFM_COLOURS = {
+    champions: "#117d5c", loyal: "#22a06b", potential_loyalists: "#65a30d", new: "#38bdf8", promising: "#818cf8",
+    need_attention: "#eab308", about_to_sleep: "#f59e0b", cant_lose: "#b91c1c", at_risk: "#ea580c", hibernating: "#94a3b8",
+  };
+  const PALETTES = { stages: STAGE_COLOURS, rfm: RFM_COLOURS };
   const PHONE = 440;
 
   const isDark = () => document.documentElement.classList.contains("dark");
@@ -61,7 +66,7 @@
   }
 
   function map(spec, colours, width) {
-    const texts = width < PHONE ? spec.texts.map((row) => row.map((text) => text.split("\n").pop())) : spec.texts;
+    const texts = cellTexts(spec, width);
     return {
       traces: [{
         type: "heatmap", x: spec.labels, y: spec.rows, z: spec.values, customdata: spec.links, hovertext: spec.texts.map(lines),
@@ -75,9 +80,25 @@
     };
   }
 
-  const lines = (row) => row.map((text) => text.replace("\n", ": "));
+  // As the map, but a cell has the colour of its group, whatever its number.
+  function groups(spec, colours, width) {
+    const keys = Object.keys(RFM_COLOURS);
+    const part = 1 / keys.length;
+    const scale = keys.flatMap((key, i) => [[i * part, shade(key)], [(i + 1) * part, shade(key)]]);
+    const chart = map({ ...spec, values: spec.keys.map((row) => row.map((key) => keys.indexOf(key) + 0.5)) }, colours, width);
+    Object.assign(chart.traces[0], { colorscale: scale, zmin: 0, zmax: keys.length, textfont: { size: 11, color: colours.ink } });
+    return chart;
+  }
+
+  const shade = (key) => `${RFM_COLOURS[key]}${isDark() ? "80" : "59"}`;
+
+  // On a phone a cell has no room for its name.
+  const cellTexts = (spec, width) => (width < PHONE
+    ? spec.texts.map((row) => row.map((text) => text.split("\n").slice(1).join("\n"))) : spec.texts);
+
+  const lines = (row) => row.map((text) => text.replace("\n", ": ").replace("\n", " · "));
   // A name of two words needs two lines where cells are narrow.
-  const wrapped = (row, width) => row.map((text) => (width < 760 ? text.replace(" ", "<br>") : text).replace("\n", "<br>"));
+  const wrapped = (row, width) => row.map((text) => (width < 760 ? text.replace(" ", "<br>") : text).replaceAll("\n", "<br>"));
 
   // Breaks a long label at a space, so that it leaves room for the chart on a phone.
   function broken(label) {
@@ -139,9 +160,9 @@
     });
   }
 
-  // Flows from the stages on the left to those on the right; a click on one opens its people.
+  // Flows from the states on the left to those on the right; a click on one opens its people.
   function sankey(spec, colours) {
-    const colour = (key) => STAGE_COLOURS[key] || colours.other;
+    const colour = (key) => PALETTES[spec.palette][key] || colours.other;
     return {
       traces: [{
         type: "sankey", orientation: "h", arrangement: "snap", valueformat: ",d",
@@ -240,7 +261,7 @@
     };
   }
 
-  const KINDS = { period, stages, map, intervals, points, sankey, columns, pairs, curve, calibration, radar };
+  const KINDS = { period, stages, map, groups, intervals, points, sankey, columns, pairs, curve, calibration, radar };
 
   function draw(place) {
     const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
@@ -258,6 +279,9 @@
     document.querySelectorAll("[data-chart]").forEach(draw);
   }
 
-  document.addEventListener("DOMContentLoaded", drawAll);
+  document.addEventListener("DOMContentLoaded", () => {
+    drawAll();
+    document.querySelectorAll(".rfm-dot").forEach((dot) => { dot.style.background = RFM_COLOURS[dot.dataset.group]; });
+  });
   new MutationObserver(drawAll).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
 })();

@@ -1,12 +1,17 @@
 """Recency, frequency and monetary value as quintiles, and the ten groups that recency and frequency make."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from customers.lifecycle.scoring.gaps import DAY
+from customers.lifecycle.scoring.rfm_kernels import below_borders, pass_facts
+
+type Ints = npt.NDArray[np.int64]
 
 BINS = 5
 
@@ -37,20 +42,13 @@ CELLS: tuple[tuple[str, ...], ...] = (
 class Rfm:
     """Scores of n customers, each an int64 array of shape (n,) with values 1–5, 5 the best; ``group`` indexes GROUPS."""
 
-    r: npt.NDArray[np.int64]
-    f: npt.NDArray[np.int64]
-    m: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
+    r: Ints
+    f: Ints
+    m: Ints
+    group: Ints
 
 
-def score_rfm(
-    *,
-    last_order: npt.NDArray[np.int64],
-    orders: npt.NDArray[np.int64],
-    revenue: npt.NDArray[np.int64],
-    first_order: npt.NDArray[np.int64],
-    customer: npt.NDArray[np.int64],
-) -> Rfm:
+def score_rfm(*, last_order: Ints, orders: Ints, revenue: Ints, first_order: Ints, customer: Ints) -> Rfm:
     """Scores everyone who has ordered.
 
     All arrays have shape (n,): moments of the last and first order (microseconds), number of orders, net revenue (minor
@@ -61,81 +59,138 @@ def score_rfm(
     if len({array.shape for array in (last_order, orders, revenue, first_order, customer)}) != 1:
         raise ValueError("The arrays of score_rfm describe different numbers of customers; give one entry a customer.")
     r, f, m = (quintiles(value, first_order, customer) for value in (last_order, orders, revenue))
+    return grouped(r, f, m)
+
+
+def grouped(r: Ints, f: Ints, m: Ints) -> Rfm:
     codes = np.array([[GROUPS.index(group) for group in row] for row in CELLS], dtype=np.int64)
     return Rfm(r=r, f=f, m=m, group=codes[r - 1, f - 1])
 
 
-def quintiles(
-    value: npt.NDArray[Any], first_order: npt.NDArray[np.int64], customer: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def quintiles(value: npt.NDArray[Any], first_order: Ints, customer: Ints) -> Ints:
     """The fifth, 1 (least) to 5 (most), that each value's rank falls in; shape (n,).
 
     Ranks ascend by value, then first order, then customer id, so no two are equal and five bins exist whenever n ≥ 5. With
     n = 5q + s the first s bins hold q + 1 customers and the others q: SQL's NTILE(5) over the same order.
     """
-    n = len(value)
-    size, larger = divmod(n, BINS)
-    rank = np.arange(n)
-    border = larger * (size + 1)
-    bins = np.where(rank < border, rank // (size + 1), larger + (rank - border) // max(size, 1))
-    scores = np.empty(n, dtype=np.int64)
-    scores[np.lexsort((customer, first_order, value))] = bins + 1
+    order = np.lexsort((customer, first_order))
+    scores = np.empty(len(value), dtype=np.int64)
+    scores[order] = quintiles_in_order(value[order])
     return scores
+
+
+def quintiles_in_order(value: npt.NDArray[Any]) -> Ints:
+    """`quintiles` of customers who stand in the order of their first orders and ids: of equal values the earlier ranks lower.
+
+    Only the borders between fifths are looked for, which takes linear time where sorting does not.
+    """
+    n = len(value)
+    if not n:
+        return np.empty(0, np.int64)
+    size, larger = divmod(n, BINS)
+    below = np.arange(1, BINS) * size + np.minimum(np.arange(1, BINS), larger)  # how many rank below each border
+    last = np.maximum(below - 1, 0)
+    borders = np.partition(value, np.unique(last))[last]
+    return below_borders(value, borders, below) + 1
 
 
 @dataclass(frozen=True)
 class RfmFigures:
-    """What `score_rfm` scores, an int64 array of shape (m,) each, one entry for everybody with an order in the window."""
+    """What is scored, an int64 array of shape (m,) each, one entry for everybody with an order in the window.
 
-    customer: npt.NDArray[np.int64]
-    first_order: npt.NDArray[np.int64]
-    last_order: npt.NDArray[np.int64]
-    orders: npt.NDArray[np.int64]
-    revenue: npt.NDArray[np.int64]
+    In the order of first_order and, where it is the same, of the customers. row: of each among the customers measured.
+    """
+
+    row: Ints
+    first_order: Ints
+    last_order: Ints
+    orders: Ints
+    revenue: Ints
 
     def scores(self) -> Rfm:
-        return score_rfm(
-            last_order=self.last_order,
-            orders=self.orders,
-            revenue=self.revenue,
-            first_order=self.first_order,
-            customer=self.customer,
-        )
+        r, f, m = (quintiles_in_order(value) for value in (self.last_order, self.orders, self.revenue))
+        return grouped(r, f, m)
+
+    def cells(self) -> Ints:
+        """R and F of each as one number from 1 (R 1, F 1) to 25 (R 5, F 5), shape (m,)."""
+        return BINS * (quintiles_in_order(self.last_order) - 1) + quintiles_in_order(self.orders)
 
 
 def measure_rfm(
     *,
-    customer: npt.NDArray[np.int64],
-    at: npt.NDArray[np.int64],
-    amount: npt.NDArray[np.int64],
+    start: Ints,
+    at: Ints,
+    amount: Ints,
     is_order: npt.NDArray[np.bool_],
-    as_of: int,
+    moments: Sequence[int],
     window_days: int | None = None,
-) -> RfmFigures:
-    """Recency, frequency and revenue of the `window_days` before as_of, or of all time; customers by ascending id.
+) -> Iterator[RfmFigures]:
+    """Recency, frequency and revenue of the `window_days` before each moment, or of all time before it; one after the other.
 
-    One entry an order or return, in any order: customer id, moment and as_of in microseconds, net amount in minor units (below 0 for
-    a return), whether it is an order that counts. In the window is as_of − window ≤ at < as_of. Returns in the window take
-    from its revenue, but who only returned is left out. first_order is the first of all before as_of, so that the same customers
-    win ties in every window.
+    The n customers stand by ascending id; customer i has the facts start[i] to start[i + 1], by ascending moment: orders that count
+    and returns with moment (microseconds), net amount in minor units (below 0 for a return) and whether it is an order. ``moments``
+    ascend. In the window is moment − window ≤ at < moment. Returns in the window take from its revenue, but who only
+    returned is left out. first_order is the first of all, so that the same customers win ties in every window.
 
-    Errors: ValueError for arrays of different length or a window that is not above 0.
+    Errors: ValueError for arrays of different length, a window that is not above 0, or moments that do not ascend.
     """
-    if len({array.shape for array in (customer, at, amount, is_order)}) != 1:
+    if len({array.shape for array in (at, amount, is_order)}) != 1 or (len(start) and start[-1] != len(at)):
         raise ValueError("The arrays of measure_rfm describe different numbers of orders; give one entry an order.")
     if window_days is not None and window_days <= 0:
         raise ValueError(f"window_days must be above 0, got {window_days}")
-    ids, row = np.unique(customer, return_inverse=True)
-    begins = np.iinfo(np.int64).min if window_days is None else as_of - window_days * DAY
-    known = is_order & (at < as_of)
-    inside = (at < as_of) & (at >= begins)
-    counted = inside & is_order
-    first = np.full(len(ids), np.iinfo(np.int64).max)
-    last = np.full(len(ids), np.iinfo(np.int64).min)
-    revenue = np.zeros(len(ids), np.int64)
-    np.minimum.at(first, row[known], at[known])
-    np.maximum.at(last, row[counted], at[counted])
-    np.add.at(revenue, row[inside], amount[inside])  # exact in whole numbers, as bincount's floats are not
-    orders = np.bincount(row[counted], minlength=len(ids))
-    bought = orders > 0
-    return RfmFigures(ids[bought], first[bought], last[bought], orders[bought], revenue[bought])
+    if any(late < early for early, late in pairwise(moments)):
+        raise ValueError("The moments of measure_rfm must ascend; sort them.")
+    return _measured(start, at, amount, is_order, moments, window_days)
+
+
+def group_of(cell: int) -> str:
+    """The group of a cell of `RfmFigures.cells`, "" for 0."""
+    return CELLS[(cell - 1) // BINS][(cell - 1) % BINS] if cell else ""
+
+
+def _measured(
+    start: Ints,
+    at: Ints,
+    amount: Ints,
+    is_order: npt.NDArray[np.bool_],
+    moments: Sequence[int],
+    window_days: int | None,
+) -> Iterator[RfmFigures]:
+    begun = np.concatenate(([0], np.cumsum(is_order, dtype=np.int64)))
+    buyers = np.flatnonzero(begun[start[1:]] > begun[start[:-1]])
+    first = at[is_order][begun[start[buyers]]]
+    order = np.argsort(first, kind="stable")  # ids ascend already
+    row, first = buyers[order], first[order]
+    until, since = Passed.none(start[row]), Passed.none(start[row])
+    facts, end = (at, amount, is_order), start[row + 1]
+    for moment in moments:
+        n = int(np.searchsorted(first, moment))  # who ordered before the moment stands first
+        pass_facts(*facts, end[:n], moment, *until.of(n))
+        if window_days is None:
+            yield RfmFigures(
+                row[:n], first[:n], until.last[:n].copy(), until.orders[:n].copy(), until.revenue[:n].copy()
+            )
+            continue
+        pass_facts(*facts, end[:n], moment - window_days * DAY, *since.of(n))
+        orders = until.orders[:n] - since.orders[:n]
+        inside = np.flatnonzero(orders)
+        revenue = until.revenue[inside] - since.revenue[inside]
+        yield RfmFigures(row[inside], first[inside], until.last[inside], orders[inside], revenue)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """How far into the facts of each customer a moment reaches, and what they add up to until there; int64 arrays of shape (m,)."""
+
+    place: Ints
+    last: Ints
+    orders: Ints
+    revenue: Ints
+
+    @classmethod
+    def none(cls, place: Ints) -> "Passed":
+        return cls(place.copy(), *(np.zeros(len(place), np.int64) for _ in range(3)))
+
+    def of(self, n: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Of the first n customers, to be written to."""
+        return self.place[:n], self.last[:n], self.orders[:n], self.revenue[:n]

@@ -12,7 +12,7 @@ from config.access.grants import Grant
 from customers.identity.editing import CustomerChange, upsert_customers
 from customers.identity.models import Customer
 from customers.lifecycle.refresh import refresh_profiles
-from tests.makers import NOON, make_consent, make_customer, make_order, make_product
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +102,35 @@ def test_a_withdrawn_consent_leaves_out_interests_and_discounts(client: APIClien
     assert body["discount_share"] is None
 
 
+def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APIClient, anna: Customer) -> None:
+    make_order(make_customer("old"), placed_at=NOON - timedelta(days=800), total=Decimal(7))
+    Customer.objects.filter(pk=make_customer("prospect").pk).update(created_at=NOON - timedelta(days=1))
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    make_profile(make_customer("live"), orders=1)
+    told = {
+        name: client.get(f"/api/v1/customers/{name}/profile/").json()["rfm_window"]
+        for name in ("anna", "old", "prospect", "live")
+    }
+    assert told["anna"] == {
+        "days": 365,
+        "r": 1,
+        "f": 1,
+        "m": 1,
+        "group": "hibernating",
+        "group_name": "hibernating",
+        "orders": 2,
+        "revenue": "13.50",
+        "reason": "",
+        "reason_name": "",
+    }
+    assert {name: (one["r"], one["group"], one["reason"]) for name, one in told.items() if name != "anna"} == {
+        "old": (None, "", "not_in_window"),
+        "prospect": (None, "", "no_order"),
+        "live": (None, "", "not_yet"),
+    }
+    assert told["old"]["reason_name"] == "no order in the window"
+
+
 def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
     with CaptureQueriesContext(
         connection,
@@ -154,6 +183,11 @@ def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna
     }
     assert body["moves"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
     assert (body["value"]["customers"], body["value"]["reason"]) == (0, "few_repeat_buyers")
+    assert [len(body["rfm"][basis]) for basis in ("all", "window")] == [10, 10]
+    alone = {"key": "hibernating", "name": "hibernating", "customers": 1, "revenue": "13.50"}
+    for basis in ("all", "window"):
+        assert [group for group in body["rfm"][basis] if group["customers"]] == [alone]
+    assert body["rfm"]["window_days"] == 365
 
 
 @pytest.mark.parametrize(
@@ -175,4 +209,5 @@ def test_a_wrong_range_is_named(client: APIClient, asked: dict[str, str], field:
 def test_the_summary_of_an_empty_shop_says_why_there_is_no_value(client: APIClient, db: None) -> None:
     body = client.get("/api/v1/lifecycle/").json()
     assert (body["as_of"], body["moves"], body["value"]["customers"]) == (None, [], 0)
+    assert body["rfm"] == {"all": [], "window": [], "window_days": None}
     assert client_with("catalog:read").get("/api/v1/lifecycle/").status_code == 403

@@ -26,6 +26,8 @@ SCORED = {
         "f",
         "m",
         "rfm_group",
+        *("r_window", "f_window", "m_window", "rfm_group_window", "orders_window", "revenue_window"),
+        *("rfm_months", "rfm_months_window"),
         "computed_at",
         "valued_at",
         "stage",

@@ -15,7 +15,7 @@ from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.django_db
 
-PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/moved/"
+PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/people/"
 PREVIEW = "/admin/lifecycle/stagerules/preview/"
 
 
@@ -62,12 +62,12 @@ def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: d
     }
     backwards = admin_client.get(PAGE, {"since": day, "until": day - timedelta(days=1)})
     assert "give the earlier day first" in backwards.content.decode()
-    assert "matrix" not in backwards.context
+    assert "standing" not in backwards.context
     for far in ("9999-12-31", "0001-01-01"):
         page = admin_client.get(PAGE, {"since": far, "until": far})
         assert page.status_code == 200
         assert "Give a year between 1900 and 2200." in page.content.decode()
-        assert admin_client.get(PEOPLE, {"from": "new", "to": "active", "until": far}).status_code == 200
+        assert admin_client.get(PEOPLE, {"of": "moved", "from": "new", "to": "active", "until": far}).status_code == 200
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
 
 
@@ -77,7 +77,7 @@ def test_before_the_first_refresh_the_page_says_what_to_do(admin_client: Client)
 
 @pytest.mark.parametrize("asked", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
 def test_an_address_without_two_stages_says_so(admin_client: Client, asked: dict[str, str]) -> None:
-    page = admin_client.get(PEOPLE, asked)
+    page = admin_client.get(PEOPLE, {"of": "moved", **asked})
     assert page.status_code == 200
     assert "names no stage" in page.content.decode()
 
@@ -86,9 +86,13 @@ def test_people_come_by_fifty(admin_client: Client, today: datetime) -> None:
     for number in range(60):
         make_order(make_customer(f"customer-{number:02}"), placed_at=today - timedelta(days=3, minutes=number))
     refresh_profiles(as_of=today, started_at=today)
-    first = admin_client.get(PEOPLE, {"from": "unknown", "to": "new"})
-    second = admin_client.get(PEOPLE, {"from": "unknown", "to": "new", "page": 2})
-    assert (len(first.context["people"]), len(second.context["people"]), first.context["total"]) == (50, 10, 60)
+    first = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new"})
+    second = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new", "page": 2})
+    assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (
+        50,
+        10,
+        60,
+    )
     names = [one["name"] for page in (first, second) for one in page.context["people"]]
     assert len(set(names)) == 60
 

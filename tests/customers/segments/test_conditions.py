@@ -26,6 +26,9 @@ pytestmark = pytest.mark.django_db
 LONG_AGO = NOON - timedelta(days=200)
 LAST_WEEK = NOON - timedelta(days=7)
 ANNA, BEN, CEM, DAO = "anna", "ben", "cem", "dao"
+WINDOW: dict[str, Any] = {
+    "r_window": 4, "f_window": 4, "m_window": 2, "rfm_group_window": "loyal", "orders_window": 2, "revenue_window": Decimal(20),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +41,8 @@ def four() -> None:
         traits={"age": "45-54", "size": 2, "vip": True, "tags": ["tea", "wine"], "100%'": "x"},
     )
     make_profile(
-        anna, stage="loyal", rfm_group="champions", r=5, f=5, m=4, orders=9, returns=1, revenue=Decimal("900.50"),
+        anna, **WINDOW, value=Decimal("12.50"), cluster=3,
+        stage="loyal", rfm_group="champions", r=5, f=5, m=4, orders=9, returns=1, revenue=Decimal("900.50"),
         units=Decimal("20.500"), average_order_value=Decimal("100.06"), average_gap_days=12.5, first_order_at=LONG_AGO,
         last_order_at=LAST_WEEK, stage_since=LAST_WEEK, next_flip_at=NOON + timedelta(days=3),
         favourite_categories=[["Food > Tea", 0.7], ["Home", 0.3]], favourite_brands=[["Acme", 1.0]],
@@ -96,6 +100,14 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
         (compare("rfm_group", "is_not_set"), [CEM, DAO]),
         (compare("r", "eq", 5), [ANNA]),
         (compare("r", "ne", 5), [BEN, CEM, DAO]),
+        (compare("rfm_group_window", "in", ["loyal"]), [ANNA]),
+        (compare("rfm_group_window", "is_set"), [ANNA]),
+        (compare("r_window", "eq", 4), [ANNA]),
+        (compare("m_window", "is_not_set"), [BEN, CEM, DAO]),
+        (compare("orders_window", "gte", 2), [ANNA]),
+        (compare("revenue_window", "gt", 19.99), [ANNA]),
+        (compare("value", "between", [10, 12.5]), [ANNA]),
+        (compare("cluster", "eq", 3), [ANNA]),
         (compare("f", "lt", 5), [BEN]),
         (compare("f", "lte", 5), [ANNA, BEN]),
         (compare("m", "gt", 4), [BEN]),

@@ -7,7 +7,16 @@ import pytest
 
 from customers.lifecycle.models import RfmGroup
 from customers.lifecycle.scoring.gaps import DAY
-from customers.lifecycle.scoring.rfm import CELLS, GROUPS, RfmFigures, measure_rfm, quintiles, score_rfm
+from customers.lifecycle.scoring.rfm import (
+    CELLS,
+    GROUPS,
+    RfmFigures,
+    group_of,
+    measure_rfm,
+    quintiles,
+    quintiles_in_order,
+    score_rfm,
+)
 
 # customer, first order, last order, orders, revenue, and what a person works out: R, F, M, group
 DOZEN = [
@@ -124,17 +133,22 @@ ORDERS = [
 ]
 
 
+def facts() -> dict[str, np.ndarray]:
+    """Of the customers 3, 5, 7 and 9, who are the rows 0 to 3."""
+    customer, day, amount, is_order = (np.array(column) for column in zip(*sorted(ORDERS), strict=True))
+    start = np.searchsorted(customer, [3, 5, 7, 9, 10])
+    return {"start": start, "at": day * DAY, "amount": amount, "is_order": is_order}
+
+
 def measure(window_days: int | None = None, as_of_day: int = 60) -> RfmFigures:
-    customer, day, amount, is_order = (np.array(column) for column in zip(*ORDERS, strict=True))
-    return measure_rfm(
-        customer=customer, at=day * DAY, amount=amount, is_order=is_order, as_of=as_of_day * DAY,
-        window_days=window_days,
-    )  # fmt: skip
+    (found,) = measure_rfm(**facts(), moments=[as_of_day * DAY], window_days=window_days)
+    return found
 
 
 def rows_of(found: RfmFigures) -> list[tuple[int, ...]]:
-    arrays = (found.customer, found.first_order // DAY, found.last_order // DAY, found.orders, found.revenue)
-    return [tuple(row) for row in np.stack(arrays, axis=1).tolist()]
+    customer = np.array([3, 5, 7, 9])[found.row]
+    arrays = (customer, found.first_order // DAY, found.last_order // DAY, found.orders, found.revenue)
+    return sorted(tuple(row) for row in np.stack(arrays, axis=1).tolist())
 
 
 def test_figures_of_all_time_are_those_before_the_moment() -> None:
@@ -152,16 +166,85 @@ def test_a_window_longer_than_the_shop_is_all_time() -> None:
     assert rows_of(measure(window_days=10_000)) == rows_of(measure())
 
 
+def test_moments_are_told_one_after_the_other_as_each_by_itself() -> None:
+    days = [-1, 1, 2, 30, 31, 60, 61, 200]
+    for window_days in (None, 1, 29, 30):
+        together = measure_rfm(**facts(), moments=[day * DAY for day in days], window_days=window_days)
+        alone = [measure(window_days, day) for day in days]
+        assert [rows_of(found) for found in together] == [rows_of(found) for found in alone], window_days
+
+
+def test_later_facts_change_nothing_of_an_earlier_moment() -> None:
+    told = facts()
+    before = told["at"] < 30 * DAY
+    start = np.concatenate(([0], np.cumsum(before)))[told["start"]]
+    early = {"start": start, **{name: told[name][before] for name in ("at", "amount", "is_order")}}
+    for window_days in (None, 20):
+        (with_later, _after) = measure_rfm(**told, moments=[30 * DAY, 60 * DAY], window_days=window_days)
+        (alone,) = measure_rfm(**early, moments=[30 * DAY], window_days=window_days)
+        assert rows_of(with_later) == rows_of(alone)
+        assert with_later.scores().group.tolist() == alone.scores().group.tolist()
+
+
 def test_figures_are_scored_as_they_stand() -> None:
-    found = measure()
+    found = measure()  # by first order: 7, 5, 3
     scores = found.scores()
-    assert scores.r.tolist() == [2, 1, 3]
-    assert scores.m.tolist() == [2, 1, 3]
+    assert found.row.tolist() == [2, 1, 0]
+    assert scores.r.tolist() == [3, 1, 2]
+    assert scores.m.tolist() == [3, 1, 2]
+    assert found.cells().tolist() == [5 * (r - 1) + f for r, f in zip(scores.r, scores.f, strict=True)]
+    assert [group_of(cell) for cell in found.cells()] == [GROUPS[group] for group in scores.group]
+
+
+def test_every_cell_number_has_its_group() -> None:
+    assert group_of(0) == ""
+    assert [group_of(5 * (r - 1) + f) for r, f in product(range(1, 6), repeat=2)] == [g for row in CELLS for g in row]
+
+
+def test_scores_of_figures_are_those_of_the_same_customers_in_any_order() -> None:
+    rng = np.random.default_rng(3)
+    n = 211
+    start = np.concatenate(([0], np.cumsum(rng.integers(0, 4, n))))
+    at = np.sort(rng.integers(-9, 9, start[-1])) * DAY  # ties, and days before 1970
+    whose = np.repeat(np.arange(n), np.diff(start))
+    at = at[np.lexsort((at, whose))]
+    amount = rng.integers(-3, 3, start[-1])
+    (found,) = measure_rfm(start=start, at=at, amount=amount, is_order=rng.random(start[-1]) < 0.8, moments=[5 * DAY])
+    expected = score_rfm(
+        customer=found.row,
+        first_order=found.first_order,
+        last_order=found.last_order,
+        orders=found.orders,
+        revenue=found.revenue,
+    )
+    scores = found.scores()
+    for name in ("r", "f", "m", "group"):
+        assert getattr(scores, name).tolist() == getattr(expected, name).tolist()
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 5, 7, 13, 200])
+@pytest.mark.parametrize("different", [1, 2, 1000])
+def test_fifths_are_those_of_a_whole_sort(n: int, different: int) -> None:
+    rng = np.random.default_rng(n + different)
+    value = rng.integers(-different, different, n)
+    order = np.lexsort((np.arange(n), value))
+    expected = np.empty(n, np.int64)
+    expected[order] = np.concatenate([np.full(len(part), k + 1) for k, part in enumerate(np.array_split(order, 5))])
+    assert quintiles_in_order(value).tolist() == expected.tolist()
 
 
 def test_windows_and_columns_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match="window_days"):
         measure(window_days=0)
-    nothing = np.empty(0, np.int64)
     with pytest.raises(ValueError, match="different numbers of orders"):
-        measure_rfm(customer=nothing, at=nothing, amount=np.ones(1, np.int64), is_order=np.empty(0, bool), as_of=1)
+        measure_rfm(**facts() | {"amount": np.ones(1, np.int64)}, moments=[1])
+    with pytest.raises(ValueError, match="must ascend"):
+        measure_rfm(**facts(), moments=[2, 1])
+
+
+def test_nobody_is_measured_where_nobody_ordered() -> None:
+    nothing = np.empty(0, np.int64)
+    none = {"at": nothing, "amount": nothing, "is_order": np.empty(0, bool)}
+    for start in (np.zeros(1, np.int64), np.zeros(4, np.int64)):  # no customers; three without an order
+        (found,) = measure_rfm(start=start, **none, moments=[5])
+        assert (found.row.shape, found.scores().r.shape, found.cells().shape) == ((0,), (0,), (0,))

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("identity", "0003_conflicts_and_refusals"),
-        ("lifecycle", "0004_values"),
+        ("lifecycle", "0005_rfm"),
     ]
 
     operations = [

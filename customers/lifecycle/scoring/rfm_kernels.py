@@ -1,0 +1,62 @@
+"""The loops of RFM over customers, compiled by Numba."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from customers.lifecycle.scoring.kernels import compiled
+
+type Ints = npt.NDArray[np.int64]
+
+
+@compiled
+def pass_facts(
+    at: Ints,
+    amount: Ints,
+    is_order: npt.NDArray[np.bool_],
+    end: Ints,
+    moment: int,
+    place: Ints,
+    last: Ints,
+    orders: Ints,
+    revenue: Ints,
+) -> None:
+    """Takes in each customer's facts from ``place`` on that are before the moment; end: where those of each customer end, shape (n,).
+
+    place, last (order), orders and revenue, shape (n,), are brought up to the moment.
+    """
+    for i in range(len(end)):
+        fact = place[i]
+        while fact < end[i] and at[fact] < moment:
+            revenue[i] += amount[fact]
+            if is_order[fact]:
+                orders[i] += 1
+                last[i] = at[fact]
+            fact += 1
+        place[i] = fact
+
+
+@compiled
+def below_borders(value: npt.NDArray[Any], borders: npt.NDArray[Any], below: Ints) -> Ints:
+    """How many of the ascending borders each value is above, shape (n,).
+
+    Border k has below[k] values beneath it, the greatest of which is borders[k]; of values equal to that the earlier are beneath.
+    """
+    n, several = len(value), len(borders)
+    room = below.copy()
+    for i in range(n):
+        for k in range(several):
+            if value[i] < borders[k]:
+                room[k] -= 1
+    above = np.zeros(n, np.int64)
+    for i in range(n):
+        for k in range(several):
+            if value[i] > borders[k]:
+                above[i] += 1
+            elif value[i] == borders[k]:
+                if room[k] > 0:
+                    room[k] -= 1
+                else:
+                    above[i] += 1
+    return above
