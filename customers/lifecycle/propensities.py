@@ -15,7 +15,7 @@ curve: {said, happened, low, high, customers: [lowest scores first]}}, see `Qual
 [{conditions: [{feature, operator, value}], share, probability}].
 drift: customers of today beside those of the newest earlier model, or null: {learnt_at, customers, score, score_level, features: [{feature,
 index, level}, the largest first]}, population stability indices with none, slight, large as levels.
-looking_back: [{as_of, days, algorithm, low, high and all of quality}], see `looking_back_on`.
+looking_back: [{as_of, days, algorithm, low, high and all of quality}], see `look_back_on_propensities`.
 
 The card of next_category. parameters: categories, popularity, half_life_days, prior. figures: judged: {history, last, popularity:
 {customers, hit_1, hit_3, log_likelihood}} on the last fifth of the time, empty where nobody ordered in it.
@@ -23,6 +23,7 @@ The card of next_category. parameters: categories, popularity, half_life_days, p
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -39,10 +40,10 @@ from customers.lifecycle.propensity_models import (
     earlier_cards,
     load,
     orders_from,
-    said,
     snapshot_of,
+    told,
 )
-from customers.lifecycle.propensity_review import drift_of, looking_back_on
+from customers.lifecycle.propensity_review import drift_of, look_back_on_propensities
 from customers.lifecycle.scores import Scores, joined
 from customers.lifecycle.scoring.buying import load_fit
 from customers.lifecycle.scoring.propensity.competition import SIMPLE
@@ -76,34 +77,32 @@ def foretell_everybody(
     some = orders.taken(drawn(everybody.buyers))
     today = Snapshot(orders=some, as_of=moment, fit=everybody.fit, shop_gap_days=everybody.shop_gap_days)
     earlier = earlier_cards(as_of)
-    told = kept_models(earlier, orders=orders, today=today, as_of=as_of)
-    told |= learnt_models(
-        [kind for kind in KINDS if kind not in told],
+    found = kept_models(earlier, orders=orders, today=today, as_of=as_of)
+    found |= learnt_models(
+        [kind for kind in KINDS if kind not in found],
         process=buying.algorithm or FALLBACK,
         orders=orders,
         today=today,
         as_of=as_of,
     )
-    for kind, (card, _served) in told.items():
+    back = look_back_on_propensities(orders=some, as_of=as_of)
+    for kind, (card, _served) in found.items():
         own = [one for one in earlier if one.kind == kind]
         card.parameters["shop_gap_days"] = everybody.shop_gap_days
-        card.figures |= {
-            "drift": drift_of(own, today=today, as_of=as_of),
-            "looking_back": looking_back_on(own, orders=some, as_of=as_of),
-        }
+        card.figures |= {"drift": drift_of(own, today=today, as_of=as_of), "looking_back": back[kind]}
     category = category_card(orders=some, names=histories.categories, as_of=moment, seed=SEED)
-    cards = [*(told[kind][0] for kind in KINDS), category]
+    cards = [*(found[kind][0] for kind in KINDS), category]
     for card in cards:
         card.run = run
     seconds.end("learn")
-    found = foretold(everybody, histories, {kind: told[kind][1] for kind in KINDS}, category)
+    scores = foretold(everybody, histories, {kind: found[kind][1] for kind in KINDS}, category)
     seconds.end("propensities")
-    return Scores(found.customer, found.columns, cards=cards, names=found.names)
+    return replace(scores, cards=cards)
 
 
 def foretell_some(*, histories: Histories, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Scores:
     """The same of some customers by what the newest refresh has learnt. cards: of all kinds."""
-    snapshot = snapshot_of(histories=histories, as_of=as_of, cards=cards)
+    snapshot = snapshot_of(orders=orders_from(histories), as_of=as_of, cards=cards)
     served = {kind: load(cards[kind]) for kind in KINDS}
     return foretold(snapshot, histories, served, cards[ScoreModel.Kind.NEXT_CATEGORY])
 
@@ -112,14 +111,13 @@ def foretold(snapshot: Snapshot, histories: Histories, served: Mapping[str, Serv
     """Of everybody in the histories who ordered."""
     rows = snapshot.buyers
     columns: dict[str, Floats | Ints] = {kind: np.empty(len(rows)) for kind in served}
-    for one in served.values():
-        snapshot.chance(one.target)  # before the threads ask for it
+    for one in served.values():  # before the threads ask for them
+        snapshot.chance(one.target)
+        snapshot.is_about(one.target)
 
     def tell(low: int) -> None:
-        block = rows[low : low + BLOCK]
-        features = snapshot.features(block).matrix
-        for kind, one in served.items():
-            columns[kind][low : low + BLOCK] = said(snapshot, one, block, features)
+        for kind, values in told(snapshot, served, rows[low : low + BLOCK]).items():
+            columns[kind][low : low + BLOCK] = values
 
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(tell, range(0, len(rows), BLOCK)))
@@ -167,7 +165,7 @@ def kept_models(
 
 
 def still_serving(former: ScoreModel, *, orders: Orders, today: Snapshot, as_of: datetime) -> Served | None:
-    if former.reason or as_of - former.run.as_of >= 2 * RELEARNT_AFTER:
+    if as_of - former.run.as_of >= 2 * RELEARNT_AFTER:
         return None
     then, now = former.parameters["orders"], count(orders, microseconds(former.run.as_of))
     if not then / CHANGED <= now <= then * CHANGED:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
-from django.db.models import Q
 
 from customers.lifecycle.histories import microseconds
 from customers.lifecycle.looking_back import AGES
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scoring.buying import load_fit
+from customers.lifecycle.scoring.propensity.coherence import agreed
 from customers.lifecycle.scoring.propensity.facts import UNKNOWN, Floats, Ints, Matrix, Orders
 from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target
 from customers.lifecycle.scoring.propensity.learning import Propensity
@@ -22,7 +22,7 @@ from customers.lifecycle.scoring.stages import Histories
 KINDS = (ScoreModel.Kind.CHURN, *(ScoreModel.Kind(f"purchase_{days}") for days in PURCHASE_DAYS))
 BUYING = "buying"  # the algorithm where the buying process alone says it
 RELEARNT_AFTER = timedelta(days=7)
-KEPT_FOR = max(AGES) + 2 * RELEARNT_AFTER  # one is learnt every week, so an older one is the newest of no age
+KEPT_FOR = max(AGES) + 3 * RELEARNT_AFTER  # a card that is looked back on may use a model two weeks older than itself
 LOADED = 4 * len(KINDS)
 
 
@@ -49,11 +49,11 @@ def orders_from(histories: Histories) -> Orders:
     )
 
 
-def snapshot_of(*, histories: Histories, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Snapshot:
-    """Some customers, seen with what the newest refresh knew of everybody."""
+def snapshot_of(*, orders: Orders, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Snapshot:
+    """Some customers, seen with what the refresh of these cards knew of everybody."""
     gap = cards[ScoreModel.Kind.CHURN].parameters["shop_gap_days"]
     fit = load_fit(cards[ScoreModel.Kind.BUYING].parameters)
-    return Snapshot(orders=orders_from(histories), as_of=microseconds(as_of), fit=fit, shop_gap_days=gap)
+    return Snapshot(orders=orders, as_of=microseconds(as_of), fit=fit, shop_gap_days=gap)
 
 
 def matrix_of(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix | None = None) -> Matrix | None:
@@ -67,8 +67,23 @@ def matrix_of(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix |
     return None if chance is None else np.concatenate((matrix, chance[rows, None].astype(np.float32)), axis=1)
 
 
-def said(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix | None = None) -> Floats:
-    """The probabilities of these customers, (n,), of the model or else of the buying process; NaN where neither is there."""
+def told(snapshot: Snapshot, served: Mapping[str, Served], rows: Ints) -> dict[str, Floats]:
+    """The probabilities of these customers, (n,) each: of the models or else of the buying process, so that they agree with each
+    other (see `coherence`); NaN where neither is there."""
+    features = snapshot.features(rows).matrix
+    said = {kind: _said(snapshot, one, rows, features) for kind, one in served.items()}
+    known = [kind for kind, values in said.items() if not np.isnan(values).any()]
+    if not known or not len(rows):
+        return said
+    lapsed = np.zeros(len(rows), np.bool_)
+    if ScoreModel.Kind.CHURN in known:
+        lapsed = ~snapshot.is_about(served[ScoreModel.Kind.CHURN].target)[rows]
+    targets = [served[kind].target for kind in known]
+    found = agreed(targets=targets, said=np.stack([said[kind] for kind in known], axis=1), lapsed=lapsed)
+    return said | {kind: found[:, place] for place, kind in enumerate(known)}
+
+
+def _said(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix) -> Floats:
     matrix = matrix_of(snapshot, served, rows, features)
     if matrix is not None and served.propensity is not None:
         return served.propensity.score(matrix)
@@ -77,12 +92,10 @@ def said(snapshot: Snapshot, served: Served, rows: Ints, features: Matrix | None
 
 
 def earlier_cards(as_of: datetime) -> list[ScoreModel]:
-    """Cards of targets by runs up to the moment that hold a model of their own, or say that there is only the buying process; newest
-    first, without their arrays."""
-    own = ScoreModel.objects.filter(kind__in=KINDS, learnt_by=None).exclude(algorithm="")
-    done = own.filter(run__status=LifecycleRun.Status.DONE, run__as_of__lte=as_of, run__as_of__gt=as_of - KEPT_FOR)
-    held = done.filter(Q(arrays__isnull=False) | ~Q(reason=""))
-    return list(held.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))
+    """Cards of targets by runs up to the moment that hold a model of their own, newest first, without their arrays."""
+    held = ScoreModel.objects.filter(kind__in=KINDS, arrays__isnull=False, run__as_of__lte=as_of)
+    done = held.filter(run__status=LifecycleRun.Status.DONE, run__as_of__gt=as_of - KEPT_FOR)
+    return list(done.select_related("run").defer("arrays").order_by("-run__as_of", "-run_id"))
 
 
 def load(card: ScoreModel) -> Served:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from customers.lifecycle.histories import read_histories
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.propensity_models import KINDS, load, matrix_of, snapshot_of
+from customers.lifecycle.propensity_models import KINDS, load, matrix_of, orders_from, snapshot_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def propensity_reasons(
     if not served:
         return {}
     histories = read_histories(as_of=as_of, customer_ids=[customer_id])
-    snapshot = snapshot_of(histories=histories, as_of=as_of, cards=cards)
+    snapshot = snapshot_of(orders=orders_from(histories), as_of=as_of, cards=cards)
     rows = snapshot.buyers
     if not len(rows):
         return {}

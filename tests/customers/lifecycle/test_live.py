@@ -35,6 +35,12 @@ SCORED = {
         "next_flip_at",
         "p_alive",
         "cluster",
+        "churn",
+        "purchase_7",
+        "purchase_30",
+        "purchase_90",
+        "next_category",
+        "next_category_probability",
     ),
     *("expected_orders", "expected_orders_low", "expected_orders_high", "expected_order_value", "value", "spend_low"),
     *(

@@ -205,6 +205,24 @@ def test_condition_finds_the_customers_known_by_hand(four: None, condition: Any,
     assert found(condition) == expected
 
 
+def test_what_is_foretold_can_be_asked_for() -> None:
+    for name, churn, month, category in ((ANNA, 0.1, 0.9, "Drinks"), (BEN, 0.8, 0.05, "Home"), (CEM, None, None, "")):
+        profile = {"churn": churn, "purchase_7": month, "purchase_30": month, "purchase_90": month}
+        make_profile(make_customer(name), **profile, next_category=category)
+
+    def found(field: str, op: str, value: Any) -> set[str | None]:
+        comparison = {"field": field, "op": op} | ({} if value is None else {"value": value})
+        people = matching(comparison, as_of=NOON)
+        return set(people.values_list("identifiers__value", flat=True))
+
+    assert found("churn", "gte", 0.5) == {BEN}
+    assert found("churn", "is_not_set", None) == {CEM}
+    for field in ("purchase_7", "purchase_30", "purchase_90"):
+        assert found(field, "between", [0.5, 1]) == {ANNA}
+    assert found("next_category", "in", ["Home", "Garden"]) == {BEN}
+    assert found("next_category", "is_set", None) == {ANNA, BEN}
+
+
 def test_relative_times_follow_as_of(four: None) -> None:
     condition = compare("last_order_at", "within_days", 7)
     assert found(condition, NOON + timedelta(days=1)) == []

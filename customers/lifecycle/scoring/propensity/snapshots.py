@@ -13,9 +13,9 @@ from customers.lifecycle.scoring.buying import (
     purchase_chance,
     summarise_purchases,
 )
-from customers.lifecycle.scoring.propensity.facts import Floats, Ints, Orders
+from customers.lifecycle.scoring.propensity.facts import Flags, Floats, Ints, Orders
 from customers.lifecycle.scoring.propensity.features import Features, measure_features, measure_shop_gap
-from customers.lifecycle.scoring.propensity.labels import Target
+from customers.lifecycle.scoring.propensity.labels import Target, eligible
 
 GIVEN = "buying_probability"
 FITTED_CUSTOMERS = 10_000
@@ -36,6 +36,7 @@ class Snapshot:
             measure_shop_gap(orders=orders, as_of=as_of) if shop_gap_days is None else float(shop_gap_days)
         )
         self._chances: dict[Target, Floats] = {}
+        self._spoken_of: dict[Target, Flags] = {}
 
     @property
     def buyers(self) -> Ints:
@@ -56,6 +57,14 @@ class Snapshot:
         column = np.full(self.orders.n_customers, NOT_ASKED)
         column[self.buyers] = 1.0 - buys if target.kind == "churn" else buys
         return column
+
+    def is_about(self, target: Target) -> Flags:
+        """Whether the target speaks about each customer, shape (n_customers,)."""
+        if target not in self._spoken_of:
+            found = np.zeros(self.orders.n_customers, np.bool_)
+            found[eligible(orders=self.orders, target=target, as_of=self.as_of)] = True
+            self._spoken_of[target] = found
+        return self._spoken_of[target]
 
     def features(self, rows: Ints) -> Features:
         """Of these customers, without what the process says."""
