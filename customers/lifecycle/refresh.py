@@ -123,13 +123,10 @@ def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     progress(2, STEPS)
     rfm = rank_everybody(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
     seconds.end("rfm")
-    parts = [
-        rfm,
-        value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds),
-        foresee_orders(histories=histories, as_of=as_of, run=run),
-    ]
+    value = value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds)
+    parts = [rfm, value, foresee_orders(histories=histories, as_of=as_of, run=run)]
     seconds.end("next_orders")
-    buying = next(card for card in parts[0].cards if card.kind == ScoreModel.Kind.BUYING)
+    buying = next(card for card in value.cards if card.kind == ScoreModel.Kind.BUYING)
     parts.append(foretell_everybody(histories=histories, as_of=as_of, run=run, buying=buying, seconds=seconds))
     progress(3, STEPS)
     compute_counters(facts=facts, as_of=as_of)
