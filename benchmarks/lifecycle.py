@@ -1,13 +1,13 @@
 """A refresh of everybody's profile, on an embedded PostgreSQL of its own in a temporary folder; the customers buy by a known process.
 
 The whole refresh runs twice in a process each: the first of a shop, and the nightly one a day of orders later (nightly_…). features_s:
-reading the facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting and judging three processes
-on what is held out; fit_s: grouping, and fitting the chosen process and the spend to everybody; learn_s: propensities, all of them at the
-first refresh; score_s: stages, RFM, P(alive), expected orders, value and intervals, propensities; write_s: profiles and history of stages; commit_s: checks of foreign keys and the rest. cpu_s is what the
-process computes, its imports included, postgres_cpu_s its connection: on a busy machine they say more than seconds. peak_mb is of the
-refreshing process, postgres_peak_mb the private memory of all of PostgreSQL's processes. `lifetimes` fits 100,000 of the same customers
-in the same run. --folder keeps the made shop, and takes it from there when it is already made; --growth refreshes a shop of half the
-size too.
+reading the facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting and judging three processes on
+what is held out; fit_s: grouping, and fitting the chosen process and the spend to everybody; learn_s: propensities, all of them at the
+first refresh; score_s: stages, RFM, P(alive), expected orders, value and intervals, propensities; write_s: profiles and history of
+stages; commit_s: checks of foreign keys and the rest. cpu_s is what the process computes, its imports included, postgres_cpu_s its
+connection: on a busy machine they say more than seconds. peak_mb is of the refreshing process, postgres_peak_mb the private memory of all
+of PostgreSQL's processes. `lifetimes` fits 100,000 of the same customers in the same run. --folder keeps the made shop, and takes it from
+there when it is already made; --growth refreshes a shop of half the size too.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from benchmarks.neighbours import peak_mb, say
 from benchmarks.order_files import read_orders
 from customers.lifecycle.scoring.buying.bg_nbd import BgNbd
 from customers.lifecycle.scoring.buying.fitting import fit_process
-from customers.lifecycle.scoring.buying.grouped import group_histories, summarise_purchases
+from customers.lifecycle.scoring.buying.grouped import group_histories
 from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compete, finish, paired_gains
 from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
 from customers.lifecycle.scoring.propensity.features import measure_features
@@ -38,9 +38,9 @@ from customers.lifecycle.scoring.propensity.quality import (
     lift_at,
 )
 from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
+from customers.lifecycle.scoring.propensity.snapshots import GIVEN, NOT_ASKED, Snapshot, purchases_before
 from customers.lifecycle.scoring.propensity.targets import sample_of
 
-GIVEN = "buying_probability"
 SPACING_DAYS = 28
 MOST_CATEGORIES = 1000
 
@@ -163,25 +163,10 @@ def run(orders: Orders, test_at: int, target: Target, seed: int) -> dict[str, An
 
 
 def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.NDArray[np.float64]]:
-    """BG/NBD fitted on what was before the moment: the probability that the target comes true.
-
-    P(at least one purchase within t) = P(alive) · (1 − ((α + T) / (α + T + t))^(r + x)).
-    """
-    bought = ~orders.is_return & (orders.at < as_of)
-    histories = summarise_purchases(
-        customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
-    )
-    groups = group_histories(histories=histories)
-    model = fit_process(name="bg_nbd", groups=groups).model
-    column = np.full(orders.n_customers, 0.5)
-    if not isinstance(model, BgNbd):
-        return {GIVEN: column}
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
-    begun = model.alpha + groups.age
-    buys = alive * (1.0 - (begun / (begun + target.horizon_days)) ** (model.r + groups.x))
-    true = 1.0 - buys if target.kind == "churn" else buys
-    column[histories.customer] = true[groups.row]
-    return {GIVEN: column}
+    """The probability that the target comes true, of a BG/NBD fitted to everybody's orders before the moment."""
+    groups = group_histories(histories=purchases_before(orders, as_of))
+    found = Snapshot(orders=orders, as_of=as_of, fit=fit_process(name=BgNbd.name, groups=groups)).chance(target)
+    return {GIVEN: np.full(orders.n_customers, NOT_ASKED) if found is None else found}
 
 
 def figures(score: Floats, test: Sample) -> dict[str, float]:

@@ -393,9 +393,9 @@ class ScoreModel(models.Model):
         NO_FEATURE_VARIES = "no_feature_varies", _("all customers are alike")
         TOO_FEW_DIFFERENT = "too_few_different", _("there are fewer than three different customers")
         HISTORY_TOO_SHORT = "history_too_short", _("the history of orders is too short to learn from")
-        FEW_CUSTOMERS = "few_customers", _("nobody had ordered in time to learn from")
-        FEW_POSITIVES = "few_positives", _("it has come true for fewer than 50 customers")
-        FEW_NEGATIVES = "few_negatives", _("it has failed to come true for fewer than 50 customers")
+        FEW_CUSTOMERS = "few_customers", _("nobody had ordered early enough to learn from")
+        FEW_POSITIVES = "few_positives", _("it happened to fewer than 50 customers")
+        FEW_NEGATIVES = "few_negatives", _("it happened to all but fewer than 50 customers")
         NO_CATEGORIES = "no_categories", _("nothing that was ordered has a category")
         FEW_NEXT_ORDERS = "few_next_orders", _("fewer than 50 customers have ordered again lately")
 

@@ -63,7 +63,7 @@ def category_scores(
             best = score.argmax(axis=1)
             place[low : low + BLOCK] = model.categories[best]
             chance[low : low + BLOCK] = score[np.arange(len(best)), best]
-    columns = {"next_category": place, "next_category_probability": chance}
+    columns: dict[str, Floats | Ints] = {"next_category": place, "next_category_probability": chance}
     return Scores(customer, columns, names={"next_category": spelt})
 
 

@@ -39,6 +39,7 @@ from customers.lifecycle.propensity_models import (
     Served,
     earlier_cards,
     load,
+    load_all,
     orders_from,
     snapshot_of,
     told,
@@ -103,8 +104,7 @@ def foretell_everybody(
 def foretell_some(*, histories: Histories, as_of: datetime, cards: Mapping[str, ScoreModel]) -> Scores:
     """The same of some customers by what the newest refresh has learnt. cards: of all kinds."""
     snapshot = snapshot_of(orders=orders_from(histories), as_of=as_of, cards=cards)
-    served = {kind: load(cards[kind]) for kind in KINDS}
-    return foretold(snapshot, histories, served, cards[ScoreModel.Kind.NEXT_CATEGORY])
+    return foretold(snapshot, histories, load_all(cards), cards[ScoreModel.Kind.NEXT_CATEGORY])
 
 
 def foretold(snapshot: Snapshot, histories: Histories, served: Mapping[str, Served], category: ScoreModel) -> Scores:
@@ -145,7 +145,7 @@ def kept_models(
     shop has other orders of its time than it had.
     """
     newest = {kind: next((card for card in earlier if card.kind == kind), None) for kind in KINDS}
-    kept = {}
+    kept: dict[str, tuple[ScoreModel, Served]] = {}
     for kind, former in newest.items():
         served = None if former is None else still_serving(former, orders=orders, today=today, as_of=as_of)
         if former is not None and served is not None:
@@ -157,7 +157,7 @@ def kept_models(
                 learnt_by=former,
             )
             kept[kind] = card, served
-    learnt_at = {kind: former.run.as_of for kind, former in newest.items() if former is not None}
+    learnt_at: dict[str, datetime] = {kind: former.run.as_of for kind, former in newest.items() if former is not None}
     aged = [kind for kind in kept if as_of - learnt_at[kind] >= RELEARNT_AFTER]
     if aged and as_of not in learnt_at.values():  # the same refresh once more learns nothing else
         del kept[min(aged, key=lambda kind: learnt_at[kind])]
@@ -201,7 +201,7 @@ def learnt_models(
         learnt = dict(zip(kinds, threads.map(learn, kinds), strict=True))
     whole = count(orders, moment)
     stands_in = BUYING if today.fit.model is not None else ""
-    found = {}
+    found: dict[str, tuple[ScoreModel, Served]] = {}
     for kind, propensity in learnt.items():
         card = card_of(kind, propensity, targets[kind], as_of=as_of, stands_in=stands_in)
         card.parameters |= {"given": given[kind], "orders": whole}

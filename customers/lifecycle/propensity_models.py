@@ -105,6 +105,10 @@ def load(card: ScoreModel) -> Served:
     return Served(target, propensity, kept["given"])
 
 
+def load_all(cards: Mapping[str, ScoreModel]) -> dict[str, Served]:
+    return {kind: load(cards[kind]) for kind in KINDS}
+
+
 @lru_cache(maxsize=LOADED)
 def _loaded(card_id: int, learnt_at: str) -> Propensity | None:
     """None where its arrays are forgotten, or of another version. learnt_at: cards of another database may have the same id."""

@@ -35,7 +35,7 @@ def propensity_reasons(
     if not len(rows):
         return {}
     features = snapshot.features(rows).matrix
-    found = {}
+    found: dict[str, tuple[Reason, ...]] = {}
     for kind, one in served.items():
         matrix = matrix_of(snapshot, one, rows, features)
         if one.propensity is None or matrix is None:

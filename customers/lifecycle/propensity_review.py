@@ -13,7 +13,7 @@ import numpy as np
 from customers.lifecycle.histories import microseconds
 from customers.lifecycle.looking_back import AGES
 from customers.lifecycle.models import LifecycleRun, ScoreModel
-from customers.lifecycle.propensity_models import KEPT_FOR, KINDS, load, matrix_of, snapshot_of, told
+from customers.lifecycle.propensity_models import KEPT_FOR, KINDS, load, load_all, matrix_of, snapshot_of, told
 from customers.lifecycle.scoring.propensity.drift import DRIFTS, drift_level
 from customers.lifecycle.scoring.propensity.facts import Floats, Orders
 from customers.lifecycle.scoring.propensity.labels import eligible, label
@@ -70,11 +70,11 @@ def said_then(cards: Mapping[str, ScoreModel], orders: Orders) -> dict[str, Floa
     if not {*KINDS, ScoreModel.Kind.BUYING} <= set(cards):
         return {}
     run = cards[ScoreModel.Kind.BUYING].run
-    served = {kind: load(cards[kind]) for kind in KINDS}
+    served = load_all(cards)
     if any(one.propensity is None and not cards[kind].reason for kind, one in served.items()):
         return {}
     snapshot = snapshot_of(orders=orders, as_of=run.as_of, cards=cards)
-    found = {kind: np.full(orders.n_customers, np.nan) for kind in KINDS}
+    found: dict[str, Floats] = {kind: np.full(orders.n_customers, np.nan) for kind in KINDS}
     for kind, values in told(snapshot, served, snapshot.buyers).items():
         found[kind][snapshot.buyers] = values
     return found

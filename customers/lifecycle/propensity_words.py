@@ -149,7 +149,7 @@ def category_words(card: ScoreModel) -> str:
         return (
             fallback_words(card)
             if not card.algorithm
-            else _("The share of what the shop sells counts much: %(reason)s.") % {"reason": card.get_reason_display()}
+            else _("Leans on what the shop sells most: %(reason)s.") % {"reason": card.get_reason_display()}
         )
     judged = card.figures.get("judged", {})
     if not judged:

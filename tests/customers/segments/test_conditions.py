@@ -212,7 +212,7 @@ def test_what_is_foretold_can_be_asked_for() -> None:
 
     def found(field: str, op: str, value: Any) -> set[str | None]:
         comparison = {"field": field, "op": op} | ({} if value is None else {"value": value})
-        people = matching(comparison, as_of=NOON)
+        people = matching(condition=comparison, as_of=NOON)
         return set(people.values_list("identifiers__value", flat=True))
 
     assert found("churn", "gte", 0.5) == {BEN}
