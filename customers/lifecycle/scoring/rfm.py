@@ -161,8 +161,9 @@ def _measured(
     first = at[is_order][begun[start[buyers]]]
     order = np.argsort(first, kind="stable")  # ids ascend already
     row, first = buyers[order], first[order]
-    until, since = Passed.none(start[row]), Passed.none(start[row])
-    facts, end = (at, amount, is_order), start[row + 1]
+    begins, end, place = in_rows(row, start)
+    facts = at[place], amount[place], is_order[place]
+    until, since = Passed.none(begins), Passed.none(begins)
     for moment in moments:
         n = int(np.searchsorted(first, moment))  # who ordered before the moment stands first
         pass_facts(*facts, end[:n], moment, *until.of(n))
@@ -176,6 +177,15 @@ def _measured(
         inside = np.flatnonzero(orders)
         revenue = until.revenue[inside] - since.revenue[inside]
         yield RfmFigures(row[inside], first[inside], until.last[inside], orders[inside], revenue)
+
+
+def in_rows(row: Ints, start: Ints) -> tuple[Ints, Ints, Ints]:
+    """The facts of these customers one after the other, so that passing them reads memory in its order: where those of each begin and
+    end, shape (m,), and the place of every fact among all."""
+    lengths = (start[1:] - start[:-1])[row]
+    end = np.cumsum(lengths)
+    begins = end - lengths
+    return begins, end, np.arange(lengths.sum()) + np.repeat(start[row] - begins, lengths)
 
 
 @dataclass(frozen=True)

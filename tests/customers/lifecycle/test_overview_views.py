@@ -88,7 +88,11 @@ def test_people_come_by_fifty(admin_client: Client, today: datetime) -> None:
     refresh_profiles(as_of=today, started_at=today)
     first = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new"})
     second = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new", "page": 2})
-    assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (50, 10, 60)
+    assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (
+        50,
+        10,
+        60,
+    )
     names = [one["name"] for page in (first, second) for one in page.context["people"]]
     assert len(set(names)) == 60
 
