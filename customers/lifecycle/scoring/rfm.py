@@ -48,41 +48,18 @@ class Rfm:
     group: Ints
 
 
-def score_rfm(*, last_order: Ints, orders: Ints, revenue: Ints, first_order: Ints, customer: Ints) -> Rfm:
-    """Scores everyone who has ordered.
-
-    All arrays have shape (n,): moments of the last and first order (microseconds), number of orders, net revenue (minor
-    units), customer id. Recency is scored by the moment of the last order, so that the latest is 5.
-
-    Errors: ValueError when the arrays differ in length.
-    """
-    if len({array.shape for array in (last_order, orders, revenue, first_order, customer)}) != 1:
-        raise ValueError("The arrays of score_rfm describe different numbers of customers; give one entry a customer.")
-    r, f, m = (quintiles(value, first_order, customer) for value in (last_order, orders, revenue))
-    return grouped(r, f, m)
-
-
 def grouped(r: Ints, f: Ints, m: Ints) -> Rfm:
     codes = np.array([[GROUPS.index(group) for group in row] for row in CELLS], dtype=np.int64)
     return Rfm(r=r, f=f, m=m, group=codes[r - 1, f - 1])
 
 
-def quintiles(value: npt.NDArray[Any], first_order: Ints, customer: Ints) -> Ints:
+def quintiles(value: npt.NDArray[Any]) -> Ints:
     """The fifth, 1 (least) to 5 (most), that each value's rank falls in; shape (n,).
 
-    Ranks ascend by value, then first order, then customer id, so no two are equal and five bins exist whenever n ≥ 5. With
-    n = 5q + s the first s bins hold q + 1 customers and the others q: SQL's NTILE(5) over the same order.
-    """
-    order = np.lexsort((customer, first_order))
-    scores = np.empty(len(value), dtype=np.int64)
-    scores[order] = quintiles_in_order(value[order])
-    return scores
-
-
-def quintiles_in_order(value: npt.NDArray[Any]) -> Ints:
-    """`quintiles` of customers who stand in the order of their first orders and ids: of equal values the earlier ranks lower.
-
-    Only the borders between fifths are looked for, which takes linear time where sorting does not.
+    The customers stand in the order of their first orders and, where they are the same, of their ids. Ranks ascend by value, and
+    among equal ones in that order, so no two are equal and five bins exist whenever n ≥ 5. With n = 5q + s the first s bins hold
+    q + 1 customers and the others q: SQL's NTILE(5) over value, first order, id. Only the borders between fifths are looked for,
+    which takes linear time where sorting does not.
     """
     n = len(value)
     if not n:
@@ -108,12 +85,13 @@ class RfmFigures:
     revenue: Ints
 
     def scores(self) -> Rfm:
-        r, f, m = (quintiles_in_order(value) for value in (self.last_order, self.orders, self.revenue))
+        """Recency is scored by the moment of the last order, so that the latest is 5."""
+        r, f, m = (quintiles(value) for value in (self.last_order, self.orders, self.revenue))
         return grouped(r, f, m)
 
     def cells(self) -> Ints:
         """R and F of each as one number from 1 (R 1, F 1) to 25 (R 5, F 5), shape (m,)."""
-        return BINS * (quintiles_in_order(self.last_order) - 1) + quintiles_in_order(self.orders)
+        return BINS * (quintiles(self.last_order) - 1) + quintiles(self.orders)
 
 
 def measure_rfm(
@@ -161,8 +139,9 @@ def _measured(
     first = at[is_order][begun[start[buyers]]]
     order = np.argsort(first, kind="stable")  # ids ascend already
     row, first = buyers[order], first[order]
-    until, since = Passed.none(start[row]), Passed.none(start[row])
-    facts, end = (at, amount, is_order), start[row + 1]
+    begins, end, place = in_rows(row, start)
+    facts = at[place], amount[place], is_order[place]
+    until, since = Passed.none(begins), Passed.none(begins)
     for moment in moments:
         n = int(np.searchsorted(first, moment))  # who ordered before the moment stands first
         pass_facts(*facts, end[:n], moment, *until.of(n))
@@ -176,6 +155,15 @@ def _measured(
         inside = np.flatnonzero(orders)
         revenue = until.revenue[inside] - since.revenue[inside]
         yield RfmFigures(row[inside], first[inside], until.last[inside], orders[inside], revenue)
+
+
+def in_rows(row: Ints, start: Ints) -> tuple[Ints, Ints, Ints]:
+    """The facts of these customers one after the other, so that passing them reads memory in its order: where those of each begin and
+    end, shape (m,), and the place of every fact among all."""
+    lengths = (start[1:] - start[:-1])[row]
+    end = np.cumsum(lengths)
+    begins = end - lengths
+    return begins, end, np.arange(lengths.sum()) + np.repeat(start[row] - begins, lengths)
 
 
 @dataclass(frozen=True)

@@ -43,20 +43,16 @@ def below_borders(value: npt.NDArray[Any], borders: npt.NDArray[Any], below: Int
 
     Border k has below[k] values beneath it, the greatest of which is borders[k]; of values equal to that the earlier are beneath.
     """
-    n, several = len(value), len(borders)
-    room = below.copy()
-    for i in range(n):
-        for k in range(several):
-            if value[i] < borders[k]:
-                room[k] -= 1
-    above = np.zeros(n, np.int64)
-    for i in range(n):
-        for k in range(several):
-            if value[i] > borders[k]:
+    above = np.zeros(len(value), np.int64)
+    for k in range(len(borders)):
+        border, less = borders[k], 0
+        for one in value:
+            less += one < border
+        room = below[k] - less
+        for i in range(len(value)):
+            if value[i] > border:
                 above[i] += 1
-            elif value[i] == borders[k]:
-                if room[k] > 0:
-                    room[k] -= 1
-                else:
-                    above[i] += 1
+            elif value[i] == border:
+                room -= 1
+                above[i] += room < 0
     return above

@@ -26,10 +26,3 @@ def pack_cells(*, customers: int, figures: Iterable[RfmFigures]) -> npt.NDArray[
         packed <<= BITS
         packed[found.row] |= found.cells()
     return packed
-
-
-def unpack_cell(packed: npt.NDArray[np.int64], back: int) -> npt.NDArray[np.int64]:
-    """The cells ``back`` moments before the last one, shape (n,). Errors: ValueError when there is no such moment."""
-    if not 0 <= back < MOST:
-        raise ValueError(f"back must be from 0 to {MOST - 1}, got {back}")
-    return (packed >> (BITS * back)) & (2**BITS - 1)

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pytest
 
 from customers.identity.models import Customer
@@ -12,7 +11,7 @@ from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh import refresh_profiles
 from customers.lifecycle.rfm_months import a_month_ago, month_ends
 from customers.lifecycle.scoring.rfm import group_of
-from customers.lifecycle.scoring.rfm_months import MOST, unpack_cell
+from customers.lifecycle.scoring.rfm_months import BITS, MOST
 from customers.orders.models import Order
 from tests.makers import NOON, make_customer, make_order, make_product
 
@@ -30,8 +29,8 @@ def profile(customer: Customer) -> CustomerProfile:
 def months(customer: Customer, *, window: bool = False) -> list[str]:
     """The groups at the month ends, the newest first."""
     found = profile(customer)
-    packed = np.array([found.rfm_months_window if window else found.rfm_months])
-    return [group_of(int(unpack_cell(packed, back)[0])) for back in range(MOST)]
+    packed = found.rfm_months_window if window else found.rfm_months
+    return [group_of(packed >> BITS * back & 2**BITS - 1) for back in range(MOST)]
 
 
 def everything() -> list[tuple[Any, ...]]:
