@@ -194,6 +194,7 @@ def lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
         "links": [],
         "across": _("Tenth of the customers, the highest probabilities first"),
         "up": _("Times as often as on average"),
+        "ticks": ".1f",
     }
 
 

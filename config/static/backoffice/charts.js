@@ -185,7 +185,7 @@
       layout: layout(colours, {
         margin: { l: 8, r: 12, t: 20, b: 8 },
         xaxis: { type: "category", showgrid: false, title: { text: spec.across, standoff: 8 } },
-        yaxis: { rangemode: "tozero", nticks: 5, tickformat: "~s", title: { text: spec.up, standoff: 8 } },
+        yaxis: { rangemode: "tozero", nticks: 5, tickformat: spec.ticks || "~s", title: { text: spec.up, standoff: 8 } },
       }),
     };
   }
