@@ -394,8 +394,8 @@ class ScoreModel(models.Model):
         TOO_FEW_DIFFERENT = "too_few_different", _("there are fewer than three different customers")
         HISTORY_TOO_SHORT = "history_too_short", _("the history of orders is too short to learn from")
         FEW_CUSTOMERS = "few_customers", _("nobody had ordered early enough to learn from")
-        FEW_POSITIVES = "few_positives", _("it happened to fewer than 50 customers")
-        FEW_NEGATIVES = "few_negatives", _("it happened to all but fewer than 50 customers")
+        FEW_POSITIVES = "few_positives", _("it happened to fewer than 50 of the customers learnt from")
+        FEW_NEGATIVES = "few_negatives", _("it happened to all but fewer than 50 of the customers learnt from")
         NO_CATEGORIES = "no_categories", _("nothing that was ordered has a category")
         FEW_NEXT_ORDERS = "few_next_orders", _("fewer than 50 customers have ordered again lately")
 

@@ -28,6 +28,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from customers.lifecycle.histories import microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
@@ -197,7 +198,7 @@ def learnt_models(
             most_rows=LEARNT_ROWS,
         )
 
-    with ThreadPoolExecutor(THREADS) as threads:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(THREADS) as threads:
         learnt = dict(zip(kinds, threads.map(learn, kinds), strict=True))
     whole = count(orders, moment)
     stands_in = BUYING if today.fit.model is not None else ""

@@ -15,7 +15,7 @@ from customers.lifecycle.value_words import percent
 
 FEATURE_NAMES: dict[str, str | Promise] = {
     "recency_days": gettext_lazy("days since the last order"),
-    "overdue": gettext_lazy("time since the last order, in gaps of their own"),
+    "overdue": gettext_lazy("time since the last order, in their usual gaps"),
     "tenure_days": gettext_lazy("days since the first order"),
     "orders": gettext_lazy("orders"),
     "orders_30": gettext_lazy("orders in the last 30 days"),
@@ -30,7 +30,7 @@ FEATURE_NAMES: dict[str, str | Promise] = {
     "orders_year_ago": gettext_lazy("orders at this time of last year"),
     "gap_days": gettext_lazy("days between orders"),
     "gap_spread": gettext_lazy("irregularity of the gaps, 1 being pure chance"),
-    "last_gap_ratio": gettext_lazy("last gap, in gaps of their own"),
+    "last_gap_ratio": gettext_lazy("last gap, in their usual gaps"),
     "weekday_regularity": gettext_lazy("how much they keep to a weekday"),
     "hour_regularity": gettext_lazy("how much they keep to an hour of the day"),
     "orders_trend": gettext_lazy("orders of the last 90 days against the 90 before"),
@@ -104,8 +104,14 @@ def feature_value(feature: str, value: float) -> str:
     if feature in SHARES:
         return percent(value)
     if feature in TRENDS:
-        return f"× {number_format(round(math.exp(value), 2))}"
-    return number_format(round(value, 2 if feature in FINE else 1 if value % 1 else 0), force_grouping=True)
+        return f"× {number(math.exp(value), 2)}"
+    return number(value, 2 if feature in FINE else 1)
+
+
+def number(value: float, digits: int) -> str:
+    """With at most so many digits behind the point, and none for whole ones."""
+    shown = round(value, digits)
+    return number_format(int(shown) if shown == int(shown) else shown, force_grouping=True)
 
 
 def fallback_words(card: ScoreModel) -> str:

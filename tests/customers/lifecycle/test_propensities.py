@@ -23,8 +23,11 @@ from customers.lifecycle.live import recount
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
 from customers.lifecycle.portrait import portrait
 from customers.lifecycle.propensity_models import KEPT_FOR, KINDS, forget_models, load, orders_from
-from customers.lifecycle.propensity_reasons import propensity_reasons
+from customers.lifecycle.propensity_reasons import Reason, propensity_reasons
+from customers.lifecycle.propensity_words import CANDIDATE_NAMES, FAMILY_NAMES, FEATURE_NAMES, reason_text
 from customers.lifecycle.refresh import refresh_profiles, refresh_values
+from customers.lifecycle.scoring.propensity.competition import CANDIDATES
+from customers.lifecycle.scoring.propensity.features import families_of
 from customers.lifecycle.scoring.propensity.learning import LEARNT
 from customers.lifecycle.scoring.propensity.quality import judge
 from customers.orders.models import Order, OrderLine
@@ -249,7 +252,8 @@ def test_each_probability_has_what_moves_it_most(learnt: Any) -> None:
         found = propensity_reasons(customer_id=anna.pk, as_of=anna.valued_at, cards=cards)
     with CaptureQueriesContext(connection) as queries:
         assert propensity_reasons(customer_id=anna.pk, as_of=anna.valued_at, cards=cards) == found
-    assert len(queries) <= min(len(first), 3), "models are loaded once"
+    assert len(queries) == 3, "categories, customer, orders: models are loaded once"
+    assert len(first) >= len(queries)
     assert set(found) == set(KINDS)
     for kind, reasons in found.items():
         served = load(cards[kind])
@@ -303,3 +307,29 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
     refresh_profiles(as_of=NOON, started_at=NOON)
     assert all(0 < scores_of()[customer.pk][kind] < 1 for kind in KINDS)
     assert CustomerProfile.objects.get(customer=customer).value is None
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "shown"),
+    [
+        ("recency_days", 14.0, "days since the last order: 14"),
+        ("active_weeks_12", 12.0, "weeks with an order among the last 12: 12"),
+        ("gap_days", 3.456, "days between orders: 3.5"),
+        ("overdue", 1.239, "time since the last order, in their usual gaps: 1.24"),
+        ("return_share", 0.125, "share of returns: 12 %"),
+        ("orders_trend", 0.6931, "orders of the last 90 days against the 90 before: × 2"),
+        ("spend", 1234.56, "spend in all: 1,234.6"),
+        ("buying_probability", 0.991, "what the buying process alone says: 99 %"),
+    ],
+)
+def test_a_reason_names_the_feature_with_its_value(feature: str, value: float, shown: str) -> None:
+    assert reason_text(Reason(feature, "recency", value, raises=True)) == shown
+
+
+def test_every_column_of_the_models_has_a_name_and_every_family(learnt: Any) -> None:
+    for kind in KINDS:
+        served = load(cards_of()[kind])
+        assert served.propensity is not None
+        assert set(served.propensity.names) <= set(FEATURE_NAMES)
+        assert set(families_of(served.propensity.names)[0]) <= set(FAMILY_NAMES)
+    assert set(CANDIDATES) == set(CANDIDATE_NAMES)
