@@ -196,7 +196,7 @@ class ProfileSerializer(serializers.Serializer):
     rfm_window = WindowRfmSerializer()
     value = ValueSerializer()
     next_order = NextOrderSerializer()
-    propensities = PropensitySerializer(many=True)
+    propensities = PropensitySerializer(many=True, help_text="Empty after a withdrawn consent.")
     next_category = NextCategorySerializer()
     cluster = ClusterSerializer(allow_null=True)
     counters = CountersSerializer()

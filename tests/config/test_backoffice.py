@@ -249,7 +249,7 @@ def test_a_forecast_that_was_wrong_beyond_chance_warns_on_the_home_page(admin_cl
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
     told = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
     card = ScoreModel.objects.create(run=run, kind="buying", algorithm="bg_nbd", figures={"looking_back": [told]})
-    assert "50.0% came in 54 days" in admin_client.get("/admin/").content.decode()
+    assert "Of the orders foretold on Oct. 1, 2026 50 % came" in admin_client.get("/admin/").content.decode()
     card.figures = {"looking_back": [{**told, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
     card.save()
-    assert "came in 54 days" not in admin_client.get("/admin/").content.decode()
+    assert "Of the orders foretold" not in admin_client.get("/admin/").content.decode()

@@ -48,14 +48,24 @@ class PortraitLines:
         return str(LeftOut(self.left_out).label) if self.left_out else ""
 
     def as_profile(self) -> dict[str, Any]:
-        """What a profile says of it; where behaviour is left out, so are its favourites and discounts."""
+        """What a profile says of it; where behaviour is left out, so are favourites, discounts and what is foretold of the customer."""
         told = {
             "portrait": self.lines,
             "portrait_as_of": self.as_of,
             "portrait_left_out": self.left_out,
             "portrait_left_out_name": self.left_out_name,
         }
-        nothing: dict[str, Any] = {"interests": {"categories": [], "brands": [], "hours": []}, "discount_share": None}
+        nothing: dict[str, Any] = {
+            "interests": {"categories": [], "brands": [], "hours": []},
+            "discount_share": None,
+            "propensities": [],
+            "next_category": {
+                "name": "",
+                "probability": None,
+                "reason": self.left_out,
+                "reason_name": self.left_out_name,
+            },
+        }
         return told | nothing if self.left_out else told
 
     def groups(self) -> Iterator[tuple[Group, list[Line]]]:

@@ -100,6 +100,8 @@ def test_a_withdrawn_consent_leaves_out_interests_and_discounts(client: APIClien
     assert (body["portrait"], body["portrait_left_out"]) == ([], "analytics_withdrawn")
     assert body["interests"] == {"categories": [], "brands": [], "hours": []}
     assert body["discount_share"] is None
+    assert body["propensities"] == []
+    assert (body["next_category"]["name"], body["next_category"]["reason"]) == ("", "analytics_withdrawn")
 
 
 def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APIClient, anna: Customer) -> None:
