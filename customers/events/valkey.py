@@ -85,7 +85,9 @@ class Pipelines:
         """
         own, connection = self._own, self._own.connection
         if connection is None or own.process != os.getpid():
-            connection = self._client.connection_pool.make_connection()
+            # not by the pool, which counts what it has made and never learns that a thread has ended with its connection
+            pool = self._client.connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
             own.connection, own.process = connection, os.getpid()
         opened = connection.is_connected
         try:

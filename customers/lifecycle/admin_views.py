@@ -18,6 +18,7 @@ from customers.identity.editing import PERSONAL_FIELDS
 from customers.identity.graph import identity_graph
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.alive_history import AliveHistory, alive_history
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.coming_section import coming_section
 from customers.lifecycle.customer_sections import sections_of
 from customers.lifecycle.models import Stage
@@ -43,7 +44,8 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
     now = timezone.now()
     moves = stage_history(customer_id=customer_id, most=MOVES)
-    found = portrait(customer_id=customer_id)
+    cards = latest_cards()
+    found = portrait(customer_id=customer_id, cards=cards)
     return TemplateResponse(
         request,
         "admin/lifecycle/customer.html",
@@ -60,13 +62,13 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "weights": WEIGHTS,
             "most_orders": MOST_ORDERS,
             "most_events": MOST_EVENTS,
-            "value_words": value_words(found["value"]) if found else {},
-            "coming": coming_section(found) if found else [],
+            "value_words": value_words(found["value"], cards) if found else {},
+            "coming": coming_section(found, cards) if found else [],
             "moves": moves,
             "moves_shown": MOVES,
             "orders": latest_orders(customer_id=customer_id),
             "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
-            "alive_chart": alive_chart(alive_history(customer_id=customer_id, as_of=now)),
+            "alive_chart": alive_chart(alive_history(customer_id=customer_id, as_of=now, cards=cards)),
             "timeline": timeline(
                 customer_id=customer_id,
                 as_of=now,

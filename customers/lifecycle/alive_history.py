@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
-from customers.lifecycle.cards import latest_cards
+from customers.lifecycle.cards import Cards
 from customers.lifecycle.histories import microseconds, moment_of, purchases_of, read_histories
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.scoring.buying import group_histories, load_fit, summarise_purchases
@@ -24,16 +24,18 @@ class AliveHistory:
     algorithm: str
 
 
-def alive_history(*, customer_id: int, as_of: datetime) -> AliveHistory | None:
-    """By the process that the newest refresh chose, from the first order on, at most 120 moments whole days apart.
+def alive_history(*, customer_id: int, as_of: datetime, cards: Cards) -> AliveHistory | None:
+    """By the process that the newest refresh chose, whose cards these are, from the first order on, at most 120 moments whole days apart.
 
     Each moment sees only the orders before it: they are told as those of a customer of its own, moved so that all end today. None
     without an order or a process.
     """
-    card = latest_cards().get(ScoreModel.Kind.BUYING)
+    card = cards.get(ScoreModel.Kind.BUYING)
     model = load_fit(card.parameters).model if card is not None else None
+    if model is None or card is None:
+        return None
     _customer, at, _value = purchases_of(read_histories(as_of=as_of, customer_ids=[customer_id]))
-    if model is None or card is None or not len(at):
+    if not len(at):
         return None
     now = microseconds(as_of)
     at = np.unique(at // DAY) * DAY  # what counts is the day

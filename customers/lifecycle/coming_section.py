@@ -6,15 +6,17 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from customers.lifecycle.cards import latest_cards
+from customers.lifecycle.cards import Cards
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity_words import category_words, trust_words
 from customers.lifecycle.value_words import percent
 
 
-def coming_section(told: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of what a portrait says of propensities and the next category: share, what it means, reasons, how good it is."""
-    cards = latest_cards()
+def coming_section(told: dict[str, Any], cards: Cards) -> list[dict[str, Any]]:
+    """Rows of what a portrait says of propensities and the next category: share, what it means, reasons, how good it is.
+
+    cards: of the newest refresh.
+    """
     rows = [
         {
             "name": one["name"],

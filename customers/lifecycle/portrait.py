@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from customers.lifecycle.cards import latest_cards
+from customers.lifecycle.cards import Cards, latest_cards
 from customers.lifecycle.cluster_words import cluster_names
 from customers.lifecycle.models import CustomerProfile, ScoreModel, StageTransition
 from customers.lifecycle.propensity_models import KINDS
@@ -43,12 +43,15 @@ COUNTERS = (
 )
 
 
-def portrait(*, customer_id: int) -> dict[str, Any] | None:
-    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile, and for one who was erased."""
+def portrait(*, customer_id: int, cards: Cards | None = None) -> dict[str, Any] | None:
+    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile, and for one who was erased.
+
+    cards: of the newest refresh, where the caller has them.
+    """
     profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:
         return None
-    cards = latest_cards()
+    cards = latest_cards() if cards is None else cards
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,

@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.cards import latest_cards
+from customers.lifecycle.cards import Cards
 from customers.lifecycle.models import ScoreModel
 
 ALGORITHM_NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
@@ -16,9 +16,9 @@ def percent(share: float | None) -> str:
     return "" if share is None else f"{number_format(round(100 * share), force_grouping=True)} %"
 
 
-def value_words(told: dict[str, Any]) -> dict[str, str]:
+def value_words(told: dict[str, Any], cards: Cards) -> dict[str, str]:
     """For the value of a portrait: its shares as per cents, and how well the same process foretold what was held out."""
-    card = latest_cards().get(ScoreModel.Kind.BUYING)
+    card = cards.get(ScoreModel.Kind.BUYING)
     return {
         "alive": percent(told["p_alive"]),
         "probability": percent(told["interval_probability"]),

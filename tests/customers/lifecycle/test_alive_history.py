@@ -7,6 +7,7 @@ import pytest
 
 from customers.identity.models import Customer
 from customers.lifecycle.alive_history import MOST_POINTS, alive_history
+from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from tests.makers import NOON, make_customer, make_order, make_product
 
@@ -33,7 +34,7 @@ def anna() -> Customer:
 
 
 def test_the_last_point_is_the_formula_and_waiting_lowers_it(process: None, anna: Customer) -> None:
-    found = alive_history(customer_id=anna.pk, as_of=NOON)
+    found = alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards())
     assert found is not None
     x, t_x, age = 3, 63.0, 90.0
     r, alpha, a, b = (BG_NBD[name] for name in ("r", "alpha", "a", "b"))
@@ -46,8 +47,8 @@ def test_the_last_point_is_the_formula_and_waiting_lowers_it(process: None, anna
 
 
 def test_each_moment_knows_only_the_orders_before_it(process: None, anna: Customer) -> None:
-    whole = alive_history(customer_id=anna.pk, as_of=NOON)
-    earlier = alive_history(customer_id=anna.pk, as_of=NOON - timedelta(days=40))
+    whole = alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards())
+    earlier = alive_history(customer_id=anna.pk, as_of=NOON - timedelta(days=40), cards=latest_cards())
     assert whole is not None
     assert earlier is not None
     assert whole.at[: len(earlier.at)] == earlier.at
@@ -58,15 +59,15 @@ def test_a_long_history_has_as_many_points_as_a_chart_shows(process: None) -> No
     old, tea = make_customer("old"), make_product("tea")
     make_order(old, placed_at=NOON - timedelta(days=365 * 70), products=[tea])
     make_order(old, placed_at=NOON - timedelta(days=3), products=[tea])
-    found = alive_history(customer_id=old.pk, as_of=NOON)
+    found = alive_history(customer_id=old.pk, as_of=NOON, cards=latest_cards())
     assert found is not None
     assert MOST_POINTS * 0.9 < len(found.at) <= MOST_POINTS
     assert np.isfinite(found.alive).all()
 
 
 def test_nothing_is_told_without_an_order_or_a_process(anna: Customer) -> None:
-    assert alive_history(customer_id=anna.pk, as_of=NOON) is None
+    assert alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards()) is None
 
 
 def test_nothing_is_told_of_somebody_who_never_ordered(process: None) -> None:
-    assert alive_history(customer_id=make_customer("bob").pk, as_of=NOON) is None
+    assert alive_history(customer_id=make_customer("bob").pk, as_of=NOON, cards=latest_cards()) is None
