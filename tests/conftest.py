@@ -86,3 +86,41 @@ def search_of_this_test() -> Iterator[None]:
     if refreshing is not None and refreshing.searcher.thread is not None:
         refreshing.searcher.stop()
         vars(refreshing.searcher).update(vars(refreshing.Searcher()))
+
+
+# half a minute and more each, the longest first
+LONGEST = (
+    "journeys/test_kill_and_restart.py",
+    "access/test_schemathesis.py",
+    "benchmarks/test_lifecycle.py",
+    "browser/test_pages.py",
+    "config/test_demo_data.py::test_killed_load",
+    "serving/test_faults.py",
+    "customers/processing/test_killed.py",
+    "benchmarks/test_serving.py",
+    "browser/test_home_page.py",
+    "orders/test_projection.py",
+    "customers/events/test_faults.py",
+    "browser/test_storefront.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the longest at the beginning of what each worker gets: one that begins last keeps everybody waiting."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    place = {
+        id(item): next((n for n, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)) for item in items
+    }
+    longest = sorted((item for item in items if place[id(item)] < len(LONGEST)), key=lambda item: place[id(item)])
+    others = [item for item in items if place[id(item)] == len(LONGEST)]
+    share = len(items) / max(workers, 1)
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        own = [
+            item for item in longest if place[id(item)] % workers == worker
+        ]  # those of a module share what it sets up
+        room = round((worker + 1) * share) - len(ordered) - len(own)
+        ordered += [*own, *others[:room]]
+        del others[:room]
+    items[:] = [*ordered, *others]
