@@ -238,15 +238,16 @@ def shown_category(card: ScoreModel | None) -> dict[str, Any] | None:
     """How often the next order was of the category held most likely; None without a card."""
     if card is None:
         return None
+    names = {
+        "history": _("own history"),
+        "last": _("category of the last order"),
+        "popularity": _("what sells most"),
+    }
     return {
         "reason": card.get_reason_display() if card.reason else "",
         "rows": [
             {
-                "name": {
-                    "history": _("own history"),
-                    "last": _("category of the last order"),
-                    "popularity": _("what sells most"),
-                }[name],
+                "name": names[name],
                 "serves": name == "history",
                 "hit_1": percent(told["hit_1"]),
                 "hit_3": percent(told["hit_3"]),

@@ -1,7 +1,7 @@
 """What a customer did and what became of it, newest first: events, orders and returns, moves between stages."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Literal
@@ -116,4 +116,4 @@ def with_titles(entries: list[Entry]) -> Iterable[Entry]:
     titles = dict(Product.objects.filter(product_id__in=wanted).values_list("product_id", "title"))
     for entry in entries:
         named = tuple(titles.get(product_id, product_id) for product_id in entry.titles)
-        yield Entry(entry.kind, entry.id, entry.at, entry.name, named, entry.amount, entry.currency, entry.move)
+        yield replace(entry, titles=named)

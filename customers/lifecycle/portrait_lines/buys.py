@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from customers.lifecycle.histories import moment_of
 from customers.lifecycle.portrait_lines.line import LEAST_FACTS, Form, Group, Line, Origin, gap_of, make_line
-from customers.lifecycle.portrait_lines.reading import DAY, Documents, OthersRates
+from customers.lifecycle.portrait_lines.reading import Documents, OthersRates
+from customers.lifecycle.scoring.gaps import DAY
 from customers.lifecycle.scoring.interests import Interests
 from customers.lifecycle.scoring.wilson import wilson
 from customers.lifecycle.value_words import percent

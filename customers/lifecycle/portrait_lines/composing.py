@@ -8,15 +8,14 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy
 
-from customers.identity.models import Consent
+from customers.identity.consent import latest_consents
+from customers.identity.models import Consent, Customer
 from customers.lifecycle.portrait_lines.buys import buy_lines
 from customers.lifecycle.portrait_lines.likes import category_interests, like_lines, read_acts
 from customers.lifecycle.portrait_lines.line import Group, Line
 from customers.lifecycle.portrait_lines.reading import read_events, read_orders, read_others
 from customers.lifecycle.portrait_lines.responds import respond_lines
 from customers.lifecycle.portrait_lines.who import read_told, who_lines
-
-PURPOSES = (Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION)
 
 
 class LeftOut(TextChoices):
@@ -106,13 +105,8 @@ def portrait_lines(*, customer_id: int, as_of: datetime, with_personal: bool) ->
 
 def _withdrawn(customer_id: int) -> str:
     """What stands in the ledger now, whatever as_of is."""
-    latest = (
-        Consent.objects.filter(customer_id=customer_id, purpose__in=PURPOSES)
-        .order_by("purpose", "-recorded_at", "-id")
-        .distinct("purpose")
-        .values_list("purpose", "status")
-    )
-    withdrawn = {purpose for purpose, status in latest if status == Consent.Status.WITHDRAWN}
+    latest = latest_consents(customer=Customer(pk=customer_id))
+    withdrawn = {one.purpose for one in latest if one.status == Consent.Status.WITHDRAWN}
     if Consent.Purpose.ANALYTICS in withdrawn:
         return LeftOut.ANALYTICS
-    return LeftOut.PERSONALISATION if withdrawn else ""
+    return LeftOut.PERSONALISATION if Consent.Purpose.PERSONALISATION in withdrawn else ""

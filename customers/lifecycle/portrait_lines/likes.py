@@ -20,7 +20,6 @@ from customers.events.vocabulary import Meaning, meaning_of
 from customers.lifecycle.histories import moment_of
 from customers.lifecycle.portrait_lines.line import Form, Group, Line, Origin, gap_of, listed, make_line, share_words
 from customers.lifecycle.portrait_lines.reading import (
-    DAY,
     Bought,
     Documents,
     SeenEvent,
@@ -31,6 +30,7 @@ from customers.lifecycle.portrait_lines.reading import (
     read_quintiles,
 )
 from customers.lifecycle.portrait_lines.trait_names import LANGUAGE, language_name
+from customers.lifecycle.scoring.gaps import DAY
 from customers.lifecycle.scoring.interests import HOURS, Facts, Interests, find_hours, find_interests, price_band
 
 type Floats = npt.NDArray[np.float64]

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from customers.lifecycle.histories import microseconds
+from customers.lifecycle.scoring.gaps import DAY
 
 type Floats = npt.NDArray[np.float64]
 type Ints = npt.NDArray[np.int64]
@@ -25,7 +26,6 @@ MOST_EVENTS = 10_000
 OTHER_ORDERS = 5_000
 MOST_COMPARED = 1_000
 LEAST_COMPARED = 20
-DAY = 86_400_000_000  # microseconds
 
 AT = "(extract(epoch FROM {0}) * 1000000)::bigint"
 

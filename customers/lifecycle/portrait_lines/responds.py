@@ -18,7 +18,8 @@ from customers.events.vocabulary import Meaning, meaning_of
 from customers.identity.models import Customer
 from customers.lifecycle.histories import moment_of
 from customers.lifecycle.portrait_lines.line import Form, Gap, Group, Line, Origin, listed, make_line
-from customers.lifecycle.portrait_lines.reading import DAY, SeenEvent
+from customers.lifecycle.portrait_lines.reading import SeenEvent
+from customers.lifecycle.scoring.gaps import DAY
 from customers.lifecycle.signals import responses_asked
 
 
