@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,10 +19,12 @@ class ServingConfig(AppConfig):
         from recommendations.serving.impressions import following
         from recommendations.serving.impressions.metrics import ImpressionMetrics
         from recommendations.serving.impressions.responding import tell_served
+        from recommendations.serving.kept_places import ensure_places_after_migrate
         from recommendations.serving.models import ScenarioSettings
         from recommendations.serving.withheld import withhold_erased
 
         auditlog.register(ScenarioSettings)
+        post_migrate.connect(ensure_places_after_migrate, sender=self, dispatch_uid="serving.places")
         customer_erased.connect(
             lambda sender, customer_id, at, **kwargs: withhold_erased(customer_id=customer_id, at=at),
             weak=False,
