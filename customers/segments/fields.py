@@ -8,6 +8,7 @@ from typing import TypedDict
 from django.db import models
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Consent, Customer
 from customers.lifecycle.models import CustomerProfile, RfmGroup, Stage
@@ -63,8 +64,8 @@ OPERATORS: Mapping[str, Operator] = {
         Operator("starts_with", _("starts with"), Takes.ONE),
         Operator("contains", _("contains"), Takes.ONE),
         Operator("includes", _("has in its list"), Takes.ONE),
-        Operator("before", _("before"), Takes.ONE),
-        Operator("after", _("after"), Takes.ONE),
+        Operator("before", pgettext_lazy("condition on a day", "before"), Takes.ONE),
+        Operator("after", pgettext_lazy("condition on a day", "after"), Takes.ONE),
         Operator("within_days", _("in the last days"), Takes.DAYS),
         Operator("older_than_days", _("longer ago than days"), Takes.DAYS),
         Operator("within_next_days", _("in the next days"), Takes.DAYS),
