@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -155,6 +156,13 @@ def test_empty_home_page_answers(client: Client, language: str) -> None:
     answer = client.get(reverse("admin:index"), headers={"accept-language": language})
     assert answer.status_code == 200
     assert "import_orders" in answer.text
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_home_page_leads_to_the_demo_shop_where_there_is_one(client: Client, settings: Any, demo: bool) -> None:
+    settings.DEMO = demo
+    client.force_login(person(superuser=True))
+    assert (f'href="{reverse("shop:home")}"' in client.get(reverse("admin:index")).text) is demo
 
 
 def test_home_page_asks_a_fixed_number_of_questions(
