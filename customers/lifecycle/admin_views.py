@@ -45,7 +45,10 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
     now = timezone.now()
     moves = stage_history(customer_id=customer_id, most=MOVES)
     cards = latest_cards()
-    found = portrait(customer_id=customer_id, cards=cards)
+    lines = portrait_lines(customer_id=customer_id, as_of=now, with_personal=with_personal)
+    told = portrait(customer_id=customer_id, cards=cards)
+    found = told and told | lines.withheld()
+    alive = None if lines.left_out else alive_history(customer_id=customer_id, as_of=now, cards=cards)
     return TemplateResponse(
         request,
         "admin/lifecycle/customer.html",
@@ -57,7 +60,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "identity": identity,
             "identity_kinds": Identifier.Kind.choices,
             "portrait": found,
-            "lines": portrait_lines(customer_id=customer_id, as_of=now, with_personal=with_personal),
+            "lines": lines,
             "half_life_days": HALF_LIFE_DAYS,
             "weights": WEIGHTS,
             "most_orders": MOST_ORDERS,
@@ -68,7 +71,7 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "moves_shown": MOVES,
             "orders": latest_orders(customer_id=customer_id),
             "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
-            "alive_chart": alive_chart(alive_history(customer_id=customer_id, as_of=now, cards=cards)),
+            "alive_chart": alive_chart(alive),
             "timeline": timeline(
                 customer_id=customer_id,
                 as_of=now,

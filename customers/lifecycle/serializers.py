@@ -82,7 +82,7 @@ class NextOrderSerializer(serializers.Serializer):
     likeliest = serializers.DateField(allow_null=True)
     latest = serializers.DateField(allow_null=True)
     reason = serializers.ChoiceField(
-        choices=NextOrderReason.choices, allow_blank=True, help_text="Why no day is given."
+        choices=[*NextOrderReason.choices, *LeftOut.choices], allow_blank=True, help_text="Why no day is given."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 

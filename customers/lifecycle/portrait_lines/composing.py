@@ -17,6 +17,18 @@ from customers.lifecycle.portrait_lines.reading import read_events, read_orders,
 from customers.lifecycle.portrait_lines.responds import respond_lines
 from customers.lifecycle.portrait_lines.who import read_told, who_lines
 
+VALUES = (
+    "p_alive",
+    "expected_orders",
+    "expected_orders_low",
+    "expected_orders_high",
+    "expected_order_value",
+    "value",
+    "spend_low",
+    "spend_high",
+    "interval_probability",
+)
+
 
 class LeftOut(TextChoices):
     """Why lines that follow from behaviour are missing."""
@@ -54,18 +66,22 @@ class PortraitLines:
             "portrait_left_out": self.left_out,
             "portrait_left_out_name": self.left_out_name,
         }
-        nothing: dict[str, Any] = {
+        return told | self.withheld()
+
+    def withheld(self) -> dict[str, Any]:
+        """In place of what a profile says: nothing that is foretold or follows from behaviour, and why; empty where all is told."""
+        if not self.left_out:
+            return {}
+        why = {"reason": self.left_out, "reason_name": self.left_out_name}
+        return {
             "interests": {"categories": [], "brands": [], "hours": []},
             "discount_share": None,
             "propensities": [],
-            "next_category": {
-                "name": "",
-                "probability": None,
-                "reason": self.left_out,
-                "reason_name": self.left_out_name,
-            },
+            "next_category": {"name": "", "probability": None, **why},
+            "value": {**dict.fromkeys(VALUES), **why, "algorithm": ""},
+            "next_order": {"earliest": None, "likeliest": None, "latest": None, **why},
+            "cluster": None,
         }
-        return told | nothing if self.left_out else told
 
     def groups(self) -> Iterator[tuple[Group, list[Line]]]:
         for group in Group:

@@ -1,6 +1,7 @@
 """Lifecycle in the back office: lists, the page of one customer, rules in versions."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.identity.models import Customer
-from customers.lifecycle.models import StageRules
+from customers.lifecycle.models import CustomerProfile, StageRules
 from customers.lifecycle.refresh import refresh_profiles
 from customers.warehouse.models import ExportRun
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product
@@ -132,8 +133,12 @@ def test_the_portrait_escapes_what_was_told_and_stands_before_the_first_refresh(
 def test_a_withdrawn_consent_leaves_out_what_follows_from_behaviour_and_says_so(
     admin_client: Client, anna: Customer
 ) -> None:
+    CustomerProfile.objects.filter(customer=anna).update(p_alive=0.87, value=Decimal("1234.50"))
+    assert "1,234.50" in admin_client.get(page_of(anna)).content.decode()
     make_consent(anna, "personalisation", status="withdrawn")
     page = admin_client.get(page_of(anna)).content.decode()
+    assert "87 %" not in page
+    assert "1,234.50" not in page
     assert "left out: the customer has withdrawn the consent to personalisation" in page
     assert "Drinks" not in page
     assert "household size" in page

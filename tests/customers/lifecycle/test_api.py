@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from customers.identity.editing import CustomerChange, upsert_customers
 from customers.identity.models import Customer
+from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh import refresh_profiles
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
 
@@ -94,14 +95,32 @@ def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> Non
     assert {one["key"]: one["words"] for one in body["portrait"] if one["group"] == "who"}["name"] == "Anna K."
 
 
-def test_a_withdrawn_consent_leaves_out_interests_and_discounts(client: APIClient, anna: Customer) -> None:
+FORETOLD = {
+    "next_category": ["name", "probability"],
+    "next_order": ["earliest", "likeliest", "latest"],
+    "value": ["p_alive", "expected_orders", "expected_orders_high", "value", "spend_high", "interval_probability"],
+}
+
+
+def test_a_withdrawn_consent_leaves_out_interests_discounts_and_what_is_foretold(
+    client: APIClient, anna: Customer
+) -> None:
+    profile = CustomerProfile.objects.filter(customer=anna)
+    profile.update(p_alive=0.9, expected_orders=3.5, value=Decimal(120), cluster=2, next_order_likely=NOON.date())
+    before = client.get("/api/v1/customers/anna/profile/").json()
+    assert before["value"]["p_alive"] == 0.9
+    assert before["next_order"]["likeliest"]
     make_consent(anna, "analytics", status="withdrawn")
     body = client.get("/api/v1/customers/anna/profile/").json()
     assert (body["portrait"], body["portrait_left_out"]) == ([], "analytics_withdrawn")
     assert body["interests"] == {"categories": [], "brands": [], "hours": []}
     assert body["discount_share"] is None
     assert body["propensities"] == []
-    assert (body["next_category"]["name"], body["next_category"]["reason"]) == ("", "analytics_withdrawn")
+    for foretold, keys in FORETOLD.items():
+        assert body[foretold]["reason"] == "analytics_withdrawn", foretold
+        assert not any(body[foretold][key] for key in keys), foretold
+    assert body["cluster"] is None
+    assert (body["stage"]["key"], body["counters"]["orders"]) == (before["stage"]["key"], before["counters"]["orders"])
 
 
 def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APIClient, anna: Customer) -> None:
