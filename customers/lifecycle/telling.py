@@ -3,15 +3,13 @@
 The comparison is made here, not by PostgreSQL, where joining millions of rows both ways took most of a night's refresh.
 """
 
-from contextlib import nullcontext
-
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from customers.lifecycle.binary_copy import read_integers
+from customers.lifecycle.first_rows import without_keys
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.places import places_of
 from customers.lifecycle.scoring.differences import differences
@@ -19,16 +17,10 @@ from customers.lifecycle.scoring.favourite_kernels import by_customer
 from customers.lifecycle.scoring.stages import REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, moment
 from customers.lifecycle.writing import texts
-from customers.orders.rebuilding import keys_rebuilt, locked
 
 type Ints = npt.NDArray[np.int64]
 
 TABLE = "lifecycle_stagetransition"
-# the first history of many customers: building keys anew costs a third of keeping them up and checking them for each row
-REBUILT_FROM = 500_000
-REFERRED_TO = ("identity_customer", "lifecycle_stagerules")
-PATIENCE = "500ms"  # less than deadlock_timeout: who holds a customer and waits for this refresh must not end it
-
 # a change as one number: to, from (0 for none) and reason, counted from 1, and the rules
 TO, FROM, REASON, RULES = 1, 16, 256, 4096
 
@@ -71,7 +63,6 @@ def write_history(*, histories: Histories, stories: Stories) -> tuple[int, int]:
             fill_temporary("lifecycle_untold", {"id": stored["id"][gone]})
             cursor.execute(NO_LONGER_TOLD)
         if len(rows):
-            first_time = not len(stored["id"]) and len(rows) >= REBUILT_FROM
             fill_temporary(
                 "lifecycle_told",
                 {
@@ -83,7 +74,7 @@ def write_history(*, histories: Histories, stories: Stories) -> tuple[int, int]:
                     "rules_id": rules_id[rows],
                 },
             )
-            with keys_rebuilt(cursor, [TABLE]) if first_time and had(cursor) else nullcontext():
+            with without_keys(cursor, table=TABLE, rows=len(rows)):
                 cursor.execute(NEWLY_TOLD.format(at=moment("at"), **parts))
     return len(rows), int(gone.sum())
 
@@ -94,8 +85,3 @@ def rules_of(stories: Stories) -> Ints:
     by_version = np.zeros(max(ids, default=0) + 1, np.int64)
     by_version[list(ids)] = list(ids.values())
     return by_version[stories.version]
-
-
-def had(cursor: CursorWrapper) -> bool:
-    """Whether the tables that the keys are about could be locked at once; what waits for them goes on when the transaction ends."""
-    return locked(cursor, [*REFERRED_TO, TABLE], patience=PATIENCE)

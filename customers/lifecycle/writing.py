@@ -7,6 +7,7 @@ from django.db import connection
 from psycopg import sql
 
 from customers.lifecycle.binary_copy import Columns
+from customers.lifecycle.first_rows import without_keys
 from customers.lifecycle.scores import Scores
 from customers.lifecycle.scoring.stages import NO_STAGE, REASONS, STAGES, Histories, Stories
 from customers.lifecycle.temporary import fill_temporary, make_temporary, moment
@@ -25,6 +26,9 @@ PROFILES = sql.SQL("""
     JOIN lifecycle_counters c USING (customer_id)
     JOIN lifecycle_favourites f USING (customer_id)
     LEFT JOIN lifecycle_values v USING (customer_id)
+    {written_before}
+""")
+WRITTEN_BEFORE = sql.SQL("""
     ON CONFLICT (customer_id) DO UPDATE SET
         first_order_at = excluded.first_order_at, last_order_at = excluded.last_order_at, orders = excluded.orders,
         returns = excluded.returns, units = excluded.units, revenue = excluded.revenue, discounts = excluded.discounts,
@@ -105,7 +109,9 @@ def write_profiles(*, histories: Histories, stories: Stories, scores: Scores, as
         "as_of": sql.Literal(as_of),
     }
     with connection.cursor() as cursor:
-        cursor.execute(PROFILES.format(**parts))
+        with without_keys(cursor, table="lifecycle_customerprofile", rows=len(histories.customer)) as first:
+            written_before = sql.SQL("") if first else WRITTEN_BEFORE.format(**parts)
+            cursor.execute(PROFILES.format(**parts, written_before=written_before))
         cursor.execute(FORGOTTEN)
         cursor.execute(SESSIONS_NO_LONGER_SEEN)
         cursor.execute(SESSIONS_SEEN)

@@ -1,6 +1,8 @@
 """Refreshing everybody: what is written, that later facts change nothing, that twice is once, that a kill loses nothing."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +15,7 @@ from django.db import connection, transaction
 
 from catalog.locks import AlreadyRunningError, lock_key
 from customers.identity.models import Customer, Identifier
-from customers.lifecycle import telling
+from customers.lifecycle import first_rows
 from customers.lifecycle.facts import read_facts
 from customers.lifecycle.histories import microseconds, read_histories
 from customers.lifecycle.live import write_trade
@@ -553,33 +555,44 @@ def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed
     assert everything() == as_one
 
 
-def keys_of_history() -> list[Any]:
+WRITTEN_AT_ONCE = ["lifecycle_customerprofile", "lifecycle_stagetransition"]
+
+
+def keys_of_what_is_written_at_once() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE conrelid = 'lifecycle_stagetransition'::regclass"
-            " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'lifecycle_stagetransition' ORDER BY 1, 2"
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = ANY(%(tables)s::regclass[])"
+            " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%(tables)s) ORDER BY 1, 2",
+            {"tables": WRITTEN_AT_ONCE},
         )
         return cursor.fetchall()
 
 
 @pytest.mark.django_db
-def test_a_first_history_of_many_is_written_without_keys_and_gets_them_back(
+def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_again(
     shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh()
-    before, keys = everything(), keys_of_history()
+    before, keys = everything(), keys_of_what_is_written_at_once()
     moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
     StageTransition.objects.all().delete()
-    monkeypatch.setattr(telling, "REBUILT_FROM", 1)
-    rebuilt: list[Any] = []
-    monkeypatch.setattr(telling, "keys_rebuilt", lambda *given: rebuilt.append(given) or keys_rebuilt(*given))
+    CustomerProfile.objects.all().delete()
+    monkeypatch.setattr(first_rows, "REBUILT_FROM", 1)
+    rebuilt: list[str] = []
+
+    @contextmanager
+    def noted(cursor: Any, tables: list[str]) -> Iterator[bool]:
+        rebuilt.extend(tables)
+        with keys_rebuilt(cursor, tables) as off:
+            yield off
+
+    monkeypatch.setattr(first_rows, "keys_rebuilt", noted)
     refresh()
     assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
-    assert keys_of_history() == keys
-    assert len(rebuilt) == 1
+    assert keys_of_what_is_written_at_once() == keys
+    assert rebuilt == WRITTEN_AT_ONCE
     after = everything()
     assert json.loads(after)[0] == json.loads(before)[0]
     refresh()
     assert everything() == after
-    assert len(rebuilt) == 1, "only when nothing was stored"
+    assert rebuilt == WRITTEN_AT_ONCE, "only when nothing was stored"
