@@ -1,6 +1,7 @@
 """What a view, a cart and a purchase of several pieces are worth, and how fast that fades: for data and for histories, learnt on a
 validation part. Everything that weighs events does it by `EventWeights`."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -122,6 +123,7 @@ def choose_event_weights(
     seed: int,
     start: EventWeights = EventWeights(),
     candidates: Mapping[str, Sequence[Any]] = CANDIDATES,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[EventWeights, Found]:
     """The weights with the largest value of `evaluate`, which fits on train under them and judges on a validation part.
 
@@ -135,5 +137,6 @@ def choose_event_weights(
         budget_s=budget_s,
         seed=seed,
         start={name: named[name] for name in space},
+        clock=clock,
     )
     return weights_of(found.best.parameters, start), found

@@ -224,6 +224,7 @@ class _Choosing:
             seed=SEED,
             start=USUAL,
             candidates=EVENT_WEIGHTS,
+            clock=self.budget.clock,
         )
         self.keep("kinds", found.tried, found.best)
         return weights
@@ -274,6 +275,7 @@ class _Choosing:
                 budget_s=share,
                 seed=SEED,
                 start=candidate.start,
+                clock=self.budget.clock,
             )
         except (NothingToLearnError, NothingFoundError):
             self.note(name, "nothing_to_learn")

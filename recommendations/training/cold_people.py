@@ -214,6 +214,7 @@ class _Judging:
                 seed=SEED,
                 start={**NOTHING, **(helps if together else {key: USUAL[key] for key in used})},
                 patience=0,
+                clock=budget.clock,
             )
             left = max(left - (budget.spent() - began), 0.0)
             chosen[name] = found.best.parameters

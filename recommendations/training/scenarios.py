@@ -266,7 +266,13 @@ class _Choosing(_Timed):
             return Place(TRENDING, Made({TRENDING: 1.0})), rising_described(RISING_START)
         budget_s = SHARE_OF_RISING * self.budget.seconds
         found = search(
-            space=RISING, evaluate=evaluate, budget_s=budget_s, seed=SEED, start=RISING_START, patience=5
+            space=RISING,
+            evaluate=evaluate,
+            budget_s=budget_s,
+            seed=SEED,
+            start=RISING_START,
+            patience=5,
+            clock=self.budget.clock,
         ).best.parameters
         made = Made({name: share for name, share in rising_shares(found).items() if share})
         judged = measure_rising(of(found), asked, made.weights, self.choice.normalisation).judged

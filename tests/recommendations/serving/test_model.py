@@ -20,8 +20,8 @@ from recommendations.serving.recommend import Request, recommend
 from recommendations.serving.settings import DEFAULTS
 from recommendations.training.models import ModelVersion
 from recommendations.training.refresh import refresh
-from recommendations.training.train import train
 from tests.makers import NOON, make_source
+from tests.recommendations.trainings import train_counted
 
 NAMES = {"view": "Product Viewed", "wishlist": "Product Added to Wishlist", "cart": "Product Added"}
 LATER = NOON + timedelta(hours=2)
@@ -48,7 +48,7 @@ def trained_with_events(shop: None) -> ModelVersion:
             events.append(make_event("wishlist", *known, line.order.placed_at - timedelta(hours=2)))
     Event.objects.bulk_create(events)
     export_warehouse(started_at=NOON)
-    return train(as_of=NOON, started_at=NOON)
+    return train_counted()
 
 
 def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(

@@ -10,6 +10,7 @@ from recommendations.training.steps import step_name
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON
+from tests.recommendations.trainings import train_counted
 
 Status = EvaluationRun.Status
 
@@ -78,7 +79,7 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     trained: ModelVersion, settings, folders: Path
 ) -> None:  # type: ignore[no-untyped-def]
     settings.PROMOTION_LATENCY_MS = 0.0
-    rejected = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
+    rejected = train_counted(started_at=NOON + timedelta(hours=1))
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
