@@ -164,6 +164,20 @@ class LifecycleRun(models.Model):
         return f"{self.as_of:%Y-%m-%d %H:%M}"
 
 
+# what a profile foretells of the coming twelve months
+VALUE_COLUMNS = (
+    "p_alive",
+    "expected_orders",
+    "expected_orders_low",
+    "expected_orders_high",
+    "expected_order_value",
+    "value",
+    "spend_low",
+    "spend_high",
+    "interval_probability",
+)
+
+
 class CustomerProfile(models.Model):
     """The portrait of one customer: counters, then scores as of the last refresh."""
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from customers.lifecycle.histories import microseconds, purchases_of
 from customers.lifecycle.looking_back import look_back
-from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
 from customers.lifecycle.scores import Scores
 from customers.lifecycle.scoring.buying import (
     Choice,
@@ -41,17 +41,6 @@ type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
 
 FALLBACK = "mbg_nbd"  # where nothing can be held out: it knows that somebody of one order may be gone
-COLUMNS = (
-    "p_alive",
-    "expected_orders",
-    "expected_orders_low",
-    "expected_orders_high",
-    "expected_order_value",
-    "value",
-    "spend_low",
-    "spend_high",
-    "interval_probability",
-)
 
 # whose orders are not all in the shop's main currency: their amounts can't be added up
 OTHER_CURRENCIES = sql.SQL("""
@@ -113,7 +102,7 @@ def valued(
     one_currency: npt.NDArray[np.bool_],
 ) -> dict[str, Floats | Ints]:
     """Columns of the profiles by name, NaN where one cannot be had; money only of those with orders in one currency."""
-    scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in COLUMNS}
+    scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
     found = value_customers(

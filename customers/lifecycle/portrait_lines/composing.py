@@ -10,24 +10,13 @@ from django.utils.translation import gettext_lazy
 
 from customers.identity.consent import latest_consents
 from customers.identity.models import Consent, Customer
+from customers.lifecycle.models import VALUE_COLUMNS
 from customers.lifecycle.portrait_lines.buys import buy_lines
 from customers.lifecycle.portrait_lines.likes import category_interests, like_lines, read_acts
 from customers.lifecycle.portrait_lines.line import Group, Line
 from customers.lifecycle.portrait_lines.reading import read_events, read_orders, read_others
 from customers.lifecycle.portrait_lines.responds import respond_lines
 from customers.lifecycle.portrait_lines.who import read_told, who_lines
-
-VALUES = (
-    "p_alive",
-    "expected_orders",
-    "expected_orders_low",
-    "expected_orders_high",
-    "expected_order_value",
-    "value",
-    "spend_low",
-    "spend_high",
-    "interval_probability",
-)
 
 
 class LeftOut(TextChoices):
@@ -78,7 +67,7 @@ class PortraitLines:
             "discount_share": None,
             "propensities": [],
             "next_category": {"name": "", "probability": None, **why},
-            "value": {**dict.fromkeys(VALUES), **why, "algorithm": ""},
+            "value": {**dict.fromkeys(VALUE_COLUMNS), **why, "algorithm": ""},
             "next_order": {"earliest": None, "likeliest": None, "latest": None, **why},
             "cluster": None,
         }
