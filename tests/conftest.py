@@ -117,10 +117,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     share = len(items) / max(workers, 1)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        own = [
-            item for item in longest if place[id(item)] % workers == worker
-        ]  # those of a module share what it sets up
-        room = round((worker + 1) * share) - len(ordered) - len(own)
+        # those of a module stay together: they share what it sets up
+        own = [item for item in longest if place[id(item)] % workers == worker]
+        room = max(round((worker + 1) * share) - len(ordered) - len(own), 0)
         ordered += [*own, *others[:room]]
         del others[:room]
     items[:] = [*ordered, *others]

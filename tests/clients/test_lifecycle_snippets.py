@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.clients.installing import ROOT
 from tests.clients.serving import web_server
-from tests.clients.test_snippets import FENCE, HOST, run
+from tests.clients.test_snippets import HOST, fenced, run
 from tests.makers import make_customer, make_order
 
 PAGES = ["docs/lifecycle.md", "docs/lifecycle.zh-hans.md"]
@@ -16,8 +15,7 @@ KEY = "YOUR_SECRET_KEY"
 
 
 def calls(page: str) -> list[str]:
-    blocks = [block["code"] for block in FENCE.finditer((ROOT / page).read_text()) if KEY in block["code"]]
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for _language, code in fenced(page, KEY) for line in code.splitlines()]
 
 
 @pytest.mark.django_db(transaction=True)

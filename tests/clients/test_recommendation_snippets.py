@@ -18,7 +18,7 @@ from tests.clients.installing import ROOT, install_node_packages
 from tests.clients.sdks import need_chromium
 from tests.clients.serving import web_server
 from tests.clients.storefront import visit
-from tests.clients.test_snippets import FENCE, HOST, MODULE_PAGE, run
+from tests.clients.test_snippets import HOST, MODULE_PAGE, fenced, run
 from tests.customers.events.senders import make_keyed_source
 from tests.waiting import wait_until
 
@@ -42,8 +42,7 @@ class Shop:
 
 def code_blocks(page: str) -> list[tuple[str, str]]:
     """Language and text of the blocks that ask for something."""
-    found = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
-    return [(language, code) for language, code in found if API_KEY in code]
+    return fenced(page, API_KEY)
 
 
 @pytest.fixture

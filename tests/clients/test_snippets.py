@@ -33,10 +33,15 @@ MODULE_PAGE = """<!doctype html>
 PLAIN_PAGE = '<!doctype html>\n<link rel="icon" href="data:,">\n%s'
 
 
+def fenced(page: str, key: str) -> list[tuple[str, str]]:
+    """Language and text of the blocks in which a key is to be filled in."""
+    found = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
+    return [(language, code) for language, code in found if key in code]
+
+
 def code_blocks(page: str) -> list[tuple[str, str]]:
     """Language and text of the blocks that send something."""
-    found = [(block["language"], block["code"]) for block in FENCE.finditer((ROOT / page).read_text())]
-    return [(language, code) for language, code in found if KEY_TO_FILL_IN in code and "YOUR_API_KEY" not in code]
+    return [(language, code) for language, code in fenced(page, KEY_TO_FILL_IN) if "YOUR_API_KEY" not in code]
 
 
 def documented() -> list[ParameterSet]:

@@ -3,17 +3,6 @@
 import django.core.validators
 from django.db import migrations, models
 
-SCENARIOS = (
-    "for-you", "similar", "bought-together", "cart", "buy-again", "trending", "popular", "new", "recently-viewed", "categories",
-)  # fmt: skip
-
-
-def add_places(apps, schema_editor):
-    from django.utils import timezone
-
-    settings = apps.get_model("serving", "ScenarioSettings")
-    settings.objects.bulk_create([settings(scenario=name, updated_at=timezone.now()) for name in SCENARIOS])
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -237,5 +226,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(add_places, migrations.RunPython.noop),
     ]
