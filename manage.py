@@ -59,7 +59,7 @@ try:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from config.embedded import ServerError, check_address, ensure_servers
+    from config.embedded.servers import ServerError, check_address, ensure_servers
 except ImportError as error:
     sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` makes .venv and installs what is needed.")
 

@@ -27,16 +27,16 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
-from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.algorithms.by_kind import ByKind
-from recommendations.engine.blend_search import weights_for
+from recommendations.engine.algorithms.ensembles.event_type_ensemble import ByKind
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, weights_of, weights_space
 from recommendations.engine.evaluation import Split, given_split, intervals, leave_last_item_out
-from recommendations.engine.evaluation.hit_rate import hit_rate
-from recommendations.engine.evaluation.hits import hits_of
-from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.event_weights import PARAMETERS, EventWeights, weights_of, weights_space
-from recommendations.engine.tuning import search
+from recommendations.engine.tuning.ensemble_weights import weights_for
+from recommendations.engine.tuning.parameter_search import search
 
 NS = (5, 10)
 N = max(NS)

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from benchmarks.neighbours import peak_mb, say
 from customers.lifecycle.scoring.clusters import Clustered, assign_clusters, find_clusters
-from customers.lifecycle.scoring.clusters.choice import SAMPLE_ROWS, STARTS, fit_kmeans, sample_rows
 from customers.lifecycle.scoring.clusters.kmeans import lloyd
+from customers.lifecycle.scoring.clusters.model_selection import SAMPLE_ROWS, STARTS, fit_kmeans, sample_rows
 from customers.lifecycle.scoring.clusters.scaling import scaled
 
 KINDS = 6

@@ -28,7 +28,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.neighbours import peak_mb, say
-from customers.lifecycle.scoring.buying import (
+from customers.lifecycle.scoring.clv import (
     MODELS,
     Choice,
     choose_process,
@@ -39,8 +39,8 @@ from customers.lifecycle.scoring.buying import (
     rank_spend,
     usual_cut,
 )
-from customers.lifecycle.scoring.buying.choice import HeldOut, errors_of
-from customers.lifecycle.scoring.buying.grouped import DAY, Groups, Histories, purchase_days
+from customers.lifecycle.scoring.clv.model_selection import HeldOut, errors_of
+from customers.lifecycle.scoring.clv.purchase_histories import DAY, Groups, Histories, purchase_days
 
 type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 

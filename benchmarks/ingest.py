@@ -31,8 +31,8 @@ import psutil
 import psycopg
 
 from benchmarks.clickstream import make_events
-from config.embedded import EmbeddedServers
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
+from config.embedded.servers import EmbeddedServers
 
 SECONDS = 10.0
 ROUNDS = 3
@@ -302,8 +302,8 @@ def prepare(arguments: argparse.Namespace) -> dict[str, Any]:
     from config.access.models import ApiKey
     from config.access.scopes import KNOWN_SCOPES
     from customers.events.models import Source
-    from customers.events.write_keys import issue_write_key
-    from customers.identity.resolve import find_or_create_customers
+    from customers.events.sources.write_keys import issue_write_key
+    from customers.identity.resolution.user_ids import find_or_create_customers
     from customers.orders.models import Order, OrderLine
 
     say("migrating, training on a small shop")
@@ -343,11 +343,11 @@ def time_statement(arguments: argparse.Namespace) -> dict[str, Any]:
     import django
 
     django.setup()
-    from customers.events.decoding import Frame
-    from customers.events.grouping import connect
-    from customers.events.ingest import read_items
+    from customers.events.collector.event_store import Call, Writer
+    from customers.events.collector.group_commit import connect
+    from customers.events.collector.ingest import read_items
+    from customers.events.collector.parsing import Frame
     from customers.events.models import Source
-    from customers.events.recording import Call, Writer
 
     source_id = Source.objects.get(key="bench").pk
     events = make_events(random.Random(7))
@@ -369,7 +369,7 @@ def process(arguments: argparse.Namespace) -> dict[str, Any]:
     import django
 
     django.setup()
-    from customers.processing.conveyor import process_events
+    from customers.processing.pipeline import process_events
 
     began = time.perf_counter()
     done = process_events(at=datetime.now(UTC))

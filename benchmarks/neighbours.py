@@ -23,7 +23,7 @@ from implicit.nearest_neighbours import CosineRecommender
 from scipy.sparse import csr_matrix, load_npz, save_npz
 
 from recommendations.engine import IdMap, Interactions
-from recommendations.engine.algorithms.item_knn import ItemKNN
+from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
 
 K = 50
 

@@ -28,9 +28,9 @@ from scipy.special import ndtr
 
 from benchmarks.neighbours import peak_mb, say
 from customers.lifecycle.scoring.backtest import backtest_intervals
-from customers.lifecycle.scoring.next_order import REASONS, WINDOW, NextOrders, windows
-from customers.lifecycle.scoring.order_rhythm import learn_order_rhythm, order_gaps
-from customers.lifecycle.scoring.repurchase import measure_rhythms
+from customers.lifecycle.scoring.next_order.forecast import REASONS, WINDOW, NextOrders, windows
+from customers.lifecycle.scoring.next_order.order_rhythm import learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.next_order.repurchase import measure_rhythms
 
 CUTS = (0.5, 0.65)  # of the time: what is set by hand was looked at on the first, the second is the test
 DAY_SECONDS = 86_400.0

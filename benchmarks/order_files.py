@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.sequence_files import NO_GOODS
-from customers.lifecycle.scoring.propensity.facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders
 
 COMPLETE_JOURNEY, MADE = "completejourney", "made"
 ONLINE_RETAIL = {"Invoice", "StockCode", "Quantity", "InvoiceDate", "Price", "Customer ID"}

@@ -18,17 +18,16 @@ import numpy.typing as npt
 
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.order_files import read_orders
-from customers.lifecycle.scoring.buying.bg_nbd import BgNbd
-from customers.lifecycle.scoring.buying.fitting import fit_process
-from customers.lifecycle.scoring.buying.grouped import group_histories
-from customers.lifecycle.scoring.propensity.competition import CANDIDATES, compete, finish, paired_gains
-from customers.lifecycle.scoring.propensity.facts import DAY, Floats, Orders
-from customers.lifecycle.scoring.propensity.features import measure_features
-from customers.lifecycle.scoring.propensity.labels import PURCHASE_DAYS, Target, churn_target
-from customers.lifecycle.scoring.propensity.learning import too_little
-from customers.lifecycle.scoring.propensity.models import probability
-from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
-from customers.lifecycle.scoring.propensity.quality import (
+from config.foundation.array_types import Floats
+from customers.lifecycle.scoring.clv.fitting import fit_process
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.purchase_histories import group_histories
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders
+from customers.lifecycle.scoring.propensity.features.features import measure_features
+from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS, Target, churn_target
+from customers.lifecycle.scoring.propensity.features.samples import Sample, collect_sample
+from customers.lifecycle.scoring.propensity.features.snapshots import GIVEN, NOT_ASKED, Snapshot, purchases_before
+from customers.lifecycle.scoring.propensity.metrics import (
     at_level,
     auc,
     brier,
@@ -37,9 +36,11 @@ from customers.lifecycle.scoring.propensity.quality import (
     largest_gap,
     lift_at,
 )
-from customers.lifecycle.scoring.propensity.samples import Sample, collect_sample
-from customers.lifecycle.scoring.propensity.snapshots import GIVEN, NOT_ASKED, Snapshot, purchases_before
-from customers.lifecycle.scoring.propensity.targets import sample_of
+from customers.lifecycle.scoring.propensity.model_selection import CANDIDATES, compete, finish, paired_gains
+from customers.lifecycle.scoring.propensity.models.array_models import probability
+from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
+from customers.lifecycle.scoring.propensity.target_training import sample_of
+from customers.lifecycle.scoring.propensity.training import too_little
 
 SPACING_DAYS = 28
 MOST_CATEGORIES = 1000

@@ -18,12 +18,12 @@ import numpy as np
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.rating_files import read_ratings
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, NothingToLearnError
-from recommendations.engine.algorithms.rating_blend import LeastSquares, RatingBlend, least_squares
-from recommendations.engine.contract import Scores
+from recommendations.engine.algorithms.base import Scores
 from recommendations.engine.evaluation import RatingFigures, Split, intervals, judge_ratings, rating_folds
-from recommendations.engine.evaluation.mae import mae
-from recommendations.engine.evaluation.rmse import rmse
-from recommendations.engine.tuning import search
+from recommendations.engine.evaluation.rating_metrics.mae import mae
+from recommendations.engine.evaluation.rating_metrics.rmse import rmse
+from recommendations.engine.ratings.weighted_ensemble import LeastSquares, RatingBlend, least_squares
+from recommendations.engine.tuning.parameter_search import search
 
 N = 10
 SHRINKAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)

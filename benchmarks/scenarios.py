@@ -2,7 +2,7 @@
 
 retailrocket: --files is a folder with its train.parquet (user, item, behavior, ts); it has no texts and no categories. demo: the
 warehouse of a demo's var folder, the Complete Journey's baskets and the visits that this program simulates before the newest of them. Everything is
-chosen and judged as every training does it (recommendations/training/scenarios.py).
+chosen and judged as every training does it (recommendations/training/tuning/placement_tuning.py).
 """
 
 import argparse
@@ -18,13 +18,13 @@ from typing import Any
 from benchmarks.behaviours import read
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import Interactions, Products
-from recommendations.training.asking import Shop
 from recommendations.training.budget import Budget
-from recommendations.training.candidates import CANDIDATES, Candidate, candidates_for
-from recommendations.training.choosing import choose
-from recommendations.training.cuts import cut
-from recommendations.training.judge import judge_choice
-from recommendations.training.scenarios import Place, choose_places, judge_places
+from recommendations.training.data.time_split import cut
+from recommendations.training.evaluation.evaluation import judge_choice
+from recommendations.training.evaluation.placement_evaluation import Shop
+from recommendations.training.tuning.placement_tuning import Place, choose_places, judge_places
+from recommendations.training.tuning.search_space import CANDIDATES, Candidate, candidates_for
+from recommendations.training.tuning.tuning import choose
 
 METRIC = "ndcg@10"
 
@@ -116,7 +116,7 @@ def demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
     import django
 
     django.setup()
-    from recommendations.training.extract import extract
+    from recommendations.training.data.extract import extract
 
     data = extract(as_of=datetime.now(UTC))
     interactions = replace(data.interactions, as_of=float(data.interactions.order.max()) + 1.0)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.made_products import Made, known_items, make_products
-from config.embedded import EmbeddedServers
+from config.embedded.servers import EmbeddedServers
 
 TIMED = 3000
 PEER_TIMED = 100
@@ -112,14 +112,14 @@ def store(products: Sequence[Made]) -> None:
 def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
     from catalog.models import Product
     from recommendations.engine import IdMap
-    from recommendations.serving.catalogue import Catalogue
-    from recommendations.serving.loading import Loaded, loader
-    from recommendations.serving.search import refreshing
-    from recommendations.serving.search.parsing import parse as parse_search
-    from recommendations.serving.search.refreshing import Searcher
+    from recommendations.serving.rest.search.request import parse as parse_search
+    from recommendations.serving.search import searcher
     from recommendations.serving.search.search import search
+    from recommendations.serving.search.searcher import Searcher
+    from recommendations.serving.state.loader import Loaded, loader
+    from recommendations.serving.state.product_index import Catalogue
 
-    refreshing.LOOK_EVERY_SECONDS = 3600.0
+    searcher.LOOK_EVERY_SECONDS = 3600.0
     loader.loaded = Loaded("", None, Catalogue(IdMap.of([]), more=len(products)))
     loader.look(now=datetime.now(UTC))
     before = resident_mb()
@@ -145,7 +145,7 @@ def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> d
     broad_times, broad_cpu = timed(source, broad, wishes, liked)
     figures = {f"{kind}_{name}": value for kind, pairs in items.items() for name, value in judged(pairs, found).items()}
     after = resident_mb()
-    refreshing.LOOK_EVERY_SECONDS = -1.0
+    searcher.LOOK_EVERY_SECONDS = -1.0
     updates = []
     for number in range(20):
         Product.objects.filter(product_id=f"made-{number}").update(title=f"Zyxwv{number}", updated_at=datetime.now(UTC))
@@ -173,8 +173,8 @@ def timed(
     """Milliseconds of each query, by the clock and of this thread's processor time; a tenth of them first, untimed."""
     import msgspec
 
-    from recommendations.serving.search.answering import shown
-    from recommendations.serving.search.parsing import parse as parse_search
+    from recommendations.serving.rest.search.request import parse as parse_search
+    from recommendations.serving.rest.search.response import shown
     from recommendations.serving.search.search import search
 
     encoder, now = msgspec.json.Encoder(), datetime.now(UTC)

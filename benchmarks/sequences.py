@@ -30,14 +30,14 @@ from threadpoolctl import threadpool_limits
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
-from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.blend_search import choose_weights
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
 from recommendations.engine.evaluation import Split, intervals, leave_last_out
-from recommendations.engine.evaluation.hit_rate import hit_rate
-from recommendations.engine.evaluation.hits import hits_of
-from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.tuning import search
+from recommendations.engine.tuning.ensemble_weights import choose_weights
+from recommendations.engine.tuning.parameter_search import search
 
 N = 10
 NS = (5, N)

@@ -31,8 +31,8 @@ import psycopg
 import redis
 
 from benchmarks.ingest import ask, running
-from config.embedded import EmbeddedServers
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
+from config.embedded.servers import EmbeddedServers
 
 SIZES = (12_000, 100_000)
 CUSTOMERS = 1_000_000

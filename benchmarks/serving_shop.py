@@ -281,8 +281,8 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
-    from recommendations.training.dismissals import Dismissed
-    from recommendations.training.extract import TrainingData, fingerprint_of, products_of
+    from recommendations.training.data.dismissals import Dismissed
+    from recommendations.training.data.extract import TrainingData, fingerprint_of, products_of
 
     users, rank = IdMap.numbered(np.arange(10_000_000, 10_000_000 + customers))
     order = as_of.timestamp() - deeds.ago
@@ -333,13 +333,13 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     """The real training but for its search: parameters where the candidates start, weights that are given."""
     from django.conf import settings
 
-    from recommendations.engine.event_weights import USUAL
-    from recommendations.training.artifacts import save_artifact
-    from recommendations.training.candidates import CANDIDATES, started
-    from recommendations.training.choosing import Choice
-    from recommendations.training.latency import measure_latency
-    from recommendations.training.promotion import artifact_folder, promote
+    from recommendations.engine.data.event_weights import USUAL
+    from recommendations.training.evaluation.latency import measure_latency
+    from recommendations.training.registry.artifacts import save_artifact
+    from recommendations.training.registry.promotion import artifact_folder, promote
     from recommendations.training.train import Judged, artifact_of, build_version, fit_to_serve, trials_of
+    from recommendations.training.tuning.search_space import CANDIDATES, started
+    from recommendations.training.tuning.tuning import Choice
 
     data = training_data(shelf, deeds, customers, as_of=as_of, now=now)
     known = started(CANDIDATES) | {"trending": {"algorithm": "trending", "parameters": {}}}
@@ -372,7 +372,7 @@ def replace_version(version: Any, name: str) -> Any:
 def promote_version(name: str) -> dict[str, Any]:
     """Makes a version serve, as a training's last step does; tells when."""
     from recommendations.training.models import ModelVersion
-    from recommendations.training.promotion import promote
+    from recommendations.training.registry.promotion import promote
 
     version = ModelVersion.objects.get(version=name)
     began = time.time()
@@ -382,7 +382,7 @@ def promote_version(name: str) -> dict[str, Any]:
 
 def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, draws: np.random.Generator) -> Deeds:
     """Writes everybody's recent list as the collector would; returns what is newer than the model."""
-    from customers.events.recent import LETTERS, base36, link_identifiers, read_person, tell_valkey
+    from customers.events.recent.interactions import LETTERS, base36, link_identifiers, read_person, tell_valkey
 
     new = make_recent(shelf, deeds, customers, draws)
     ids = shelf.product_ids()
@@ -431,13 +431,13 @@ def make_recent(shelf: Shelf, deeds: Deeds, customers: int, draws: np.random.Gen
 def make_rules(shelf: Shelf, customers: int) -> int:
     """Ten rules of all kinds, one of them for a tenth of the customers; how many."""
     from customers.segments.models import Segment
-    from recommendations.merchandising.members import (
+    from recommendations.merchandising.models import Rule
+    from recommendations.merchandising.segment_members.member_file import (
         encode_members,
         hash_identifier,
         members_file,
         replace_members_file,
     )
-    from recommendations.merchandising.models import Rule
 
     regulars = Segment.objects.create(key="regulars", name="regulars", kind=Segment.Kind.FIXED)
     people = [hash_identifier(f"user_id:{user_id(person)}") for person in range(0, customers, 10)]

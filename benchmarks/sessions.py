@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, recommend
-from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.blend_search import weights_for
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation import (
     Prefixes,
     PrefixFigures,
@@ -30,8 +30,8 @@ from recommendations.engine.evaluation import (
     newest_sessions,
     session_prefixes,
 )
-from recommendations.engine.tuning import search
-from recommendations.engine.weighting import DAY
+from recommendations.engine.tuning.ensemble_weights import weights_for
+from recommendations.engine.tuning.parameter_search import search
 
 N = 20
 AGES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, None)

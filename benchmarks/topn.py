@@ -29,16 +29,16 @@ from threadpoolctl import threadpool_limits
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
-from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.blend_search import choose_weights
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
 from recommendations.engine.evaluation import Split, given_split, hold_out, intervals
-from recommendations.engine.evaluation.coverage import coverage
-from recommendations.engine.evaluation.gini import gini
-from recommendations.engine.evaluation.hits import hits_of
-from recommendations.engine.evaluation.ndcg import ndcg
-from recommendations.engine.evaluation.recall import recall
+from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
+from recommendations.engine.evaluation.beyond_accuracy.gini import gini
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.recall import recall
 from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.tuning import search
+from recommendations.engine.tuning.ensemble_weights import choose_weights
+from recommendations.engine.tuning.parameter_search import search
 
 N = 20
 BLEND_OF = 5

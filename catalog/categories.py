@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Concat, Substr
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from catalog.cleaning import WrongValueError, clean_text
+from catalog.field_cleaning import WrongValueError, clean_text
 from catalog.models import Category, Product
 
 SEPARATOR = " > "

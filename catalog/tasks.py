@@ -5,10 +5,10 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from catalog.feeds.source import FeedError
+from catalog.feeds.feed_file import FeedError
 from catalog.feeds.uploads import delete_old_uploads, run_upload
-from catalog.locks import AlreadyRunningError
 from catalog.models import FeedImport
+from config.foundation.database.advisory_locks import AlreadyRunningError
 
 logger = logging.getLogger(__name__)
 

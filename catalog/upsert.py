@@ -9,9 +9,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
+from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
 from catalog.categories import clean_path, ensure_categories
-from catalog.cleaning import (
+from catalog.field_cleaning import (
     Cleaner,
     WrongValueError,
     clean_attributes,

@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.db.models import Count, Max
 from django.utils.translation import gettext as _
 
-from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
-from catalog.cleaning import WrongValueError, clean_id, show
-from catalog.locks import lock_key
+from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.field_cleaning import WrongValueError, clean_id, show
 from catalog.models import Product, ProductVector
+from config.foundation.database.advisory_locks import lock_key
 
 MOST_NUMBERS = 4096
 LONGEST_NAME = 50

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 from config import celery  # makes ours the current Celery application in every process
 
@@ -10,4 +11,5 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from config.schedule import keep_schedule_in_step  # needs loaded models, which this module is imported before
 
+        autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
         keep_schedule_in_step()

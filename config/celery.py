@@ -21,10 +21,10 @@ class ExclusiveTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self.exclusive:
             return super().__call__(*args, **kwargs)
-        from catalog.locks import (
+        from config.foundation.database.advisory_locks import (  # needs loaded apps, which this module is imported before
             AlreadyRunningError,
             exclusive,
-        )  # needs loaded apps, which this module is imported before
+        )
 
         try:
             with exclusive(f"task:{self.name}"):

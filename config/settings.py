@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config.unfold import UNFOLD  # noqa: F401 — a setting
+from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -321,13 +321,13 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["config.access.permissions.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["config.access.throttling.KeyRateThrottle"],
-    "DEFAULT_PAGINATION_CLASS": "config.access.pagination.CursorPagination",
+    "DEFAULT_PAGINATION_CLASS": "config.foundation.rest.pagination.CursorPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",
-    "DEFAULT_METADATA_CLASS": "config.access.metadata.NameAndDescription",
-    "EXCEPTION_HANDLER": "config.access.problems.problem_details",
+    "DEFAULT_METADATA_CLASS": "config.foundation.rest.metadata.NameAndDescription",
+    "EXCEPTION_HANDLER": "config.foundation.rest.problems.problem_details",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
 }

@@ -21,16 +21,16 @@ from django.utils.translation.trans_real import get_supported_language_variant, 
 
 from config.access.grants import Grant, grant_of_key, plain_key_of
 from config.access.throttling import WINDOW_SECONDS, throttle_key
-from recommendations.engine.scenarios import SCENARIOS
-from recommendations.serving.api import RankView, RecommendationsView
-from recommendations.serving.person import PATIENCE_SECONDS, read_person
+from recommendations.engine.placements import SCENARIOS
+from recommendations.serving.pipeline.visitor import PATIENCE_SECONDS, read_person
 from recommendations.serving.rank import MOST_RANKED, RankRequest
 from recommendations.serving.request import MOST_PER_REQUEST, Request, WrongRequestError
-from recommendations.serving.search.answering import answered
-from recommendations.serving.search.api import SearchView
-from recommendations.serving.search.parsing import SearchRequest, WrongSearchError, parse
-from recommendations.serving.search.refreshing import NotReadyError
-from recommendations.serving.serve import ranked, recommended
+from recommendations.serving.rest.api import RankView, RecommendationsView
+from recommendations.serving.rest.search.api import SearchView
+from recommendations.serving.rest.search.request import SearchRequest, WrongSearchError, parse
+from recommendations.serving.rest.search.response import answered
+from recommendations.serving.rest.serve import ranked, recommended
+from recommendations.serving.search.searcher import NotReadyError
 
 logger = logging.getLogger(__name__)
 

@@ -6,22 +6,24 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
-from config.access.problems import api_not_found
-from customers.events.urls import collector_urlpatterns
+from config.foundation.rest.problems import api_not_found
+from customers.events.rest.urls import collector_urlpatterns
 
 # each room's addresses stand in its own urls.py
 api: list[URLPattern | URLResolver] = [
-    path("", include("recommendations.serving.urls")),  # before the catalogue's, whose products' ids may hold slashes
-    path("", include("catalog.urls")),
-    path("", include("customers.identity.urls")),
-    path("", include("customers.events.urls")),
-    path("", include("customers.orders.urls")),
-    path("", include("customers.feedback.urls")),
-    path("", include("customers.lifecycle.urls")),
-    path("", include("customers.segments.urls")),
-    path("", include("recommendations.campaigns.urls")),
-    path("", include("recommendations.training.urls")),
-    path("", include("recommendations.merchandising.urls")),
+    path(
+        "", include("recommendations.serving.rest.urls")
+    ),  # before the catalogue's, whose products' ids may hold slashes
+    path("", include("catalog.rest.urls")),
+    path("", include("customers.identity.rest.urls")),
+    path("", include("customers.events.rest.urls")),
+    path("", include("customers.orders.rest.urls")),
+    path("", include("customers.feedback.rest.urls")),
+    path("", include("customers.lifecycle.rest.urls")),
+    path("", include("customers.segments.rest.urls")),
+    path("", include("recommendations.campaigns.rest.urls")),
+    path("", include("recommendations.training.rest.urls")),
+    path("", include("recommendations.merchandising.rest.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

@@ -12,9 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_wsgi_application()
 
 from config.shortcut import take_recommendations_first  # noqa: E402 — needs the settings
-from customers.events.shortcut import take_events_first  # noqa: E402
-from recommendations.serving.loading import loader  # noqa: E402
-from recommendations.serving.search.refreshing import searcher  # noqa: E402
+from customers.events.collector.fast_path import take_events_first  # noqa: E402
+from recommendations.serving.search.searcher import searcher  # noqa: E402
+from recommendations.serving.state.loader import loader  # noqa: E402
 
 FIRST_LOOK_SECONDS = 10.0
 application = take_events_first(take_recommendations_first(django_application))

@@ -12,7 +12,7 @@ import django
 import pytest
 import redis
 
-from config.embedded import EmbeddedServers, check_address
+from config.embedded.servers import EmbeddedServers, check_address
 from config.translations import compile_catalogue
 
 SERVERS = pytest.StashKey[EmbeddedServers]()
@@ -82,7 +82,7 @@ def language_of_the_settings() -> Iterator[None]:
 def search_of_this_test() -> Iterator[None]:
     """The thread that follows the products ends with its test: in the next it would load that one's models before they are there."""
     yield
-    refreshing = sys.modules.get("recommendations.serving.search.refreshing")
+    refreshing = sys.modules.get("recommendations.serving.search.searcher")
     if refreshing is not None and refreshing.searcher.thread is not None:
         refreshing.searcher.stop()
         vars(refreshing.searcher).update(vars(refreshing.Searcher()))

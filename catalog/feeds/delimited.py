@@ -6,9 +6,9 @@ from typing import TextIO
 
 from django.utils.translation import gettext as _
 
-from catalog.bulk import Problem
-from catalog.feeds.rows import NAMES, Row, normalise_name
-from catalog.feeds.source import FeedError, bounded_lines, guess_delimiter
+from catalog.bulk_results import Problem
+from catalog.feeds.feed_file import FeedError, bounded_lines, guess_delimiter
+from catalog.feeds.row_mapping import NAMES, Row, normalise_name
 
 
 def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = None) -> Iterator[Row]:

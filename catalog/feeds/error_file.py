@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from catalog.bulk import Problem
+from catalog.bulk_results import Problem
 
 
 class ErrorFile:

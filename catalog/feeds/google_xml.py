@@ -10,9 +10,9 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 from django.utils.translation import gettext as _
 
-from catalog.bulk import Problem
-from catalog.feeds.rows import Row
-from catalog.feeds.source import FeedError
+from catalog.bulk_results import Problem
+from catalog.feeds.feed_file import FeedError
+from catalog.feeds.row_mapping import Row
 
 GOOGLE = "{http://base.google.com/ns/1.0}"
 ITEM_TAGS = frozenset({"item", "entry"})

@@ -6,10 +6,10 @@ from typing import TextIO
 
 from django.utils.translation import gettext as _
 
-from catalog.bulk import Problem
-from catalog.cleaning import refuse_constant, show
-from catalog.feeds.rows import Row, normalise_name
-from catalog.feeds.source import bounded_lines
+from catalog.bulk_results import Problem
+from catalog.feeds.feed_file import bounded_lines
+from catalog.feeds.row_mapping import Row, normalise_name
+from catalog.field_cleaning import refuse_constant, show
 
 
 def read_json_lines(stream: TextIO) -> Iterator[Row]:

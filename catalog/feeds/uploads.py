@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import get_valid_filename
 
-from catalog.feeds.importing import FeedOptions, Missing, import_feed
+from catalog.feeds.product_import import FeedOptions, Missing, import_feed
 from catalog.models import FeedImport
 
 # what a web request may read while somebody waits; more goes to a worker

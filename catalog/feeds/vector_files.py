@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
-from catalog.feeds.source import FeedError, bounded_lines
+from catalog.feeds.feed_file import FeedError, bounded_lines
 
 BATCH = 1000
 COLUMNS = ("product_id", "vector")

@@ -14,8 +14,8 @@ from django.db.models import Q
 
 from config.access.models import ApiKey
 from config.access.scopes import scopes_of_user
-from customers.events.remembering import Memory, do_beside
-from customers.events.write_keys import hash_key, source_with_key
+from config.foundation.ttl_cache import Memory, do_beside
+from customers.events.sources.write_keys import hash_key, source_with_key
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException, ParseError, ValidationError
 
 from config.access.grants import Grant, grant_of_key, grant_of_user, plain_key_of
 from config.access.models import IdempotentAnswer
-from config.access.problems import as_api_error, problem_response
+from config.foundation.rest.problems import as_api_error, problem_response
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 MOST_KEY = 200

@@ -9,7 +9,7 @@ from django.db import transaction
 from config.access.grants import forget_keys
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES, unknown_scopes
-from customers.events.write_keys import hash_key
+from customers.events.sources.write_keys import hash_key
 
 HINT_LENGTH = 12
 PREFIXES = {ApiKey.Kind.PUBLISHABLE: "pk_live_", ApiKey.Kind.SECRET: "sk_live_"}

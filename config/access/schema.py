@@ -8,8 +8,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import is_patched_serializer
 from rest_framework import serializers
 
-from config.access.problems import CONTENT_TYPE
-from customers.segments.condition_schema import VERBATIM
+from config.foundation.rest.problems import CONTENT_TYPE
+from customers.segments.rest.condition_schema import VERBATIM
 
 WRITES = ("POST", "PUT", "PATCH")
 DESCRIPTIONS = {

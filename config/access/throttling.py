@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from config.access.grants import Grant
-from customers.events.valkey import ValkeyDownError, run_pipeline
+from config.foundation.valkey import ValkeyDownError, run_pipeline
 
 WINDOW_SECONDS = 60
 

@@ -12,7 +12,7 @@ from config.access.grants import grant_of_key
 from config.access.keys import create_key, rotate_key
 from config.access.models import ApiKey
 from customers.events.models import Source
-from customers.events.write_keys import issue_write_key, source_with_key
+from customers.events.sources.write_keys import issue_write_key, source_with_key
 
 NAME = "storefront"  # of the API key and of the source
 NO_OVERLAP = timedelta(0)

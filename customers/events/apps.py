@@ -11,7 +11,7 @@ class EventsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.events.models import Source
-        from customers.events.recent import allow_interactions, forget_interactions
+        from customers.events.recent.interactions import allow_interactions, forget_interactions
         from customers.identity.signals import consent_refused, consent_returned
 
         consent_refused.connect(

@@ -5,7 +5,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from customers.identity.fields import EncryptedTextField
+from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
 
 class Source(models.Model):

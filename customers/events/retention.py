@@ -6,8 +6,8 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg import sql
 
+from config.foundation.database.partitions import existing_partitions, month_after
 from customers.events.models import RejectedEvent, Source
-from customers.events.partitions import existing_partitions, month_after
 
 CHUNK = 10_000
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from customers.events import partitions, retention
+from config.foundation.database import partitions
+from customers.events import retention
 
 RECEIPT_DAYS = 30
 REJECTED_DAYS = 90

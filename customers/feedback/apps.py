@@ -8,7 +8,7 @@ class FeedbackConfig(AppConfig):
     verbose_name = _("Feedback")
 
     def ready(self) -> None:
-        from customers.feedback.merging import follow_merge, follow_revert
+        from customers.feedback.merge_receivers import follow_merge, follow_revert
         from customers.identity.signals import customers_merged, merge_reverted
 
         customers_merged.connect(follow_merge, dispatch_uid="feedback.merge")

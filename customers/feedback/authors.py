@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from customers.identity.resolve import customers_of_user_ids, resolve_user_ids
+from customers.identity.resolution.user_ids import customers_of_user_ids, resolve_user_ids
 
 WIDEN_SEEN = """
 UPDATE identity_customer c

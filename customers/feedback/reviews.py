@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
-from catalog.cleaning import Cleaner, clean_fields, clean_id, clean_text, show
+from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, show
 from catalog.models import Product
 from customers.feedback.authors import find_authors
-from customers.feedback.cleaning import MAX_WORDS, clean_score, past_moment
+from customers.feedback.field_cleaning import MAX_WORDS, clean_score, past_moment
 from customers.feedback.models import Review
 
 FIELDS = ("review_id", "product_id", "user_id", "rating", "title", "body", "language", "written_at")

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk import BulkResult, ItemResult, Problem, Status
-from catalog.cleaning import Cleaner, WrongValueError, clean_fields, clean_id, clean_text, show
+from catalog.bulk_results import BulkResult, ItemResult, Problem, Status
+from catalog.field_cleaning import Cleaner, WrongValueError, clean_fields, clean_id, clean_text, show
 from customers.feedback.authors import find_authors
-from customers.feedback.cleaning import MAX_WORDS, clean_score, past_moment
+from customers.feedback.field_cleaning import MAX_WORDS, clean_score, past_moment
 from customers.feedback.models import SurveyAnswer
 
 FIELDS = ("user_id", "kind", "score", "comment", "answered_at")

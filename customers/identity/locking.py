@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from catalog.locks import lock_key
+from config.foundation.database.advisory_locks import lock_key
 
 LOCK = "identity"
 

@@ -7,7 +7,7 @@ from django.db.models import Q, Value
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from customers.identity.fields import EncryptedTextField
+from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
 
 class Customer(models.Model):

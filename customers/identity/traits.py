@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from customers.identity.blocked import is_blocked_id
-from customers.identity.personal import PERSONAL_TRAITS
+from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS
+from customers.identity.resolution.blocklist import is_blocked_id
 
 MOST_TRAITS = 200
 MOST_TRAIT_NAME = 100

@@ -9,7 +9,7 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.identity.signals import customers_merged, merge_reverted
-        from customers.lifecycle.merging import follow_merge, follow_revert
+        from customers.lifecycle.merge_receivers import follow_merge, follow_revert
 
         customers_merged.connect(follow_merge, dispatch_uid="lifecycle.merge")
         merge_reverted.connect(follow_revert, dispatch_uid="lifecycle.revert")

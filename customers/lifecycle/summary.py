@@ -5,10 +5,10 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from customers.lifecycle.cards import latest_cards
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, RfmGroup, ScoreModel, Stage
-from customers.lifecycle.movement import movement, standing
-from customers.lifecycle.rfm_figures import BASES, profiles_run, rfm_groups, window_days
+from customers.lifecycle.refresh.score_models import latest_cards
+from customers.lifecycle.rfm.queries import BASES, profiles_run, rfm_groups, window_days
+from customers.lifecycle.stages.flows import movement, standing
 
 
 def lifecycle_summary(*, since: datetime, until: datetime) -> dict[str, Any]:

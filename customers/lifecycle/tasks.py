@@ -3,19 +3,19 @@
 from celery import shared_task
 from django.utils import timezone
 
-from customers.lifecycle import refresh
+from customers.lifecycle.refresh import nightly
 
 
 @shared_task(exclusive=True)
 def refresh_profiles() -> None:
     """Nightly: everybody."""
     now = timezone.now()
-    refresh.refresh_profiles(as_of=now, started_at=now)
+    nightly.refresh_profiles(as_of=now, started_at=now)
 
 
 @shared_task(exclusive=True)
 def refresh_due() -> None:
     """Every ten minutes: those for whom time has changed the stage, and the values of those who ordered."""
     now = timezone.now()
-    refresh.refresh_due(as_of=now)
-    refresh.refresh_values(as_of=now)
+    nightly.refresh_due(as_of=now)
+    nightly.refresh_values(as_of=now)

@@ -5,10 +5,10 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from catalog.locks import AlreadyRunningError
-from customers.orders.imports import ImportOptionError, MappingError, UnreadableFileError
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from customers.orders.imports.file_import import ImportOptionError, MappingError, UnreadableFileError
+from customers.orders.imports.uploads import delete_old_uploads, run_upload
 from customers.orders.models import OrderImport
-from customers.orders.uploads import delete_old_uploads, run_upload
 
 logger = logging.getLogger(__name__)
 

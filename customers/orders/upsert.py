@@ -12,17 +12,17 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk import BulkResult, Problem, Status, merge_outcomes
-from catalog.cleaning import show
-from catalog.locks import AlreadyRunningError, lock_key
+from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.field_cleaning import show
+from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
 from customers.events.models import Source
-from customers.orders.arrays import integers, texts
-from customers.orders.loading import load, outcomes
-from customers.orders.mapping import ColumnMapping
-from customers.orders.parsing import Choices
-from customers.orders.reading import RowBatch
-from customers.orders.rejects import REASONS
-from customers.orders.staging import Staging
+from customers.orders.imports.arrow_arrays import integers, texts
+from customers.orders.imports.column_mapping import ColumnMapping
+from customers.orders.imports.file_reader import RowBatch
+from customers.orders.imports.loading import load, outcomes
+from customers.orders.imports.parsing import Choices
+from customers.orders.imports.rejected_rows import REASONS
+from customers.orders.imports.staging import Staging
 
 MOST_LINES = 1000
 LOCK_TIMEOUT = "10s"

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from customers.processing.lag import measure_lag
-from customers.processing.tallies import read_tallies
+from customers.processing.totals import read_tallies
 
 logger = logging.getLogger(__name__)
 

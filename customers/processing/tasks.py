@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from customers.processing import conveyor, purging
+from customers.processing import pipeline, retention
 
 # a run gives the worker back after this long; the next tick goes on
 SECONDS = 20.0
@@ -15,10 +15,10 @@ SECONDS = 20.0
 @shared_task(exclusive=True, quiet=True)
 def process_events() -> None:
     """Every two seconds."""
-    conveyor.process_events(at=timezone.now(), seconds=SECONDS)
+    pipeline.process_events(at=timezone.now(), seconds=SECONDS)
 
 
 @shared_task(exclusive=True)
 def purge_runs() -> None:
     now = timezone.now()
-    purging.purge_runs(before=now - timedelta(days=30), small_before=now - timedelta(days=1))
+    retention.purge_runs(before=now - timedelta(days=30), small_before=now - timedelta(days=1))

@@ -11,9 +11,9 @@ class SegmentsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.identity.signals import customers_merged, merge_reverted
-        from customers.lifecycle.customer_sections import Section, add_section
-        from customers.segments.customer_section import told
-        from customers.segments.merging import follow_merge, follow_revert
+        from customers.lifecycle.backoffice.panels.registry import Section, add_section
+        from customers.segments.backoffice.customer_panel import told
+        from customers.segments.merge_receivers import follow_merge, follow_revert
         from customers.segments.models import Segment
 
         auditlog.register(Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error"])

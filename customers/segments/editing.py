@@ -13,11 +13,11 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from customers.identity.models import Identifier
-from customers.segments.catalogue_names import check_catalogue_names
-from customers.segments.conditions import comparisons, compile_condition
-from customers.segments.fields import Kind
+from customers.segments.conditions.catalog_names import check_catalogue_names
+from customers.segments.conditions.compiler import comparisons, compile_condition
+from customers.segments.conditions.fields import Kind
+from customers.segments.conditions.parsing import ConditionError, read_condition
 from customers.segments.models import Segment, SegmentMember
-from customers.segments.reading import ConditionError, read_condition
 
 RESERVED_KEYS = ("fields", "preview")
 

@@ -9,11 +9,11 @@ from django.db import Error, transaction
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 
 from customers.identity.models import Customer, Identifier
-from customers.segments.comparisons import members_of_list
-from customers.segments.conditions import Compiler, compile_condition
+from customers.segments.conditions.comparisons import members_of_list
+from customers.segments.conditions.compiler import Compiler, compile_condition
+from customers.segments.conditions.parsing import ConditionError, read_condition
 from customers.segments.editing import check_condition
 from customers.segments.models import Segment
-from customers.segments.reading import ConditionError, read_condition
 
 logger = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from django.db import connection
 from psycopg import sql
 
-from customers.warehouse.copying import copy_rows, split_days
-from customers.warehouse.files import (
+from customers.warehouse.index_lookup import by_index
+from customers.warehouse.models import AppendMark
+from customers.warehouse.parquet_files import (
     PART,
     WarehouseWriteError,
     appended_path,
@@ -31,8 +32,7 @@ from customers.warehouse.files import (
     warehouse_root,
     writing,
 )
-from customers.warehouse.lookups import by_index
-from customers.warehouse.models import AppendMark
+from customers.warehouse.postgres_reader import copy_rows, split_days
 from customers.warehouse.tables import EVENTS, Table
 
 APPENDING = ".appending"

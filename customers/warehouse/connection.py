@@ -10,7 +10,7 @@ import pyarrow as pa
 from django.conf import settings
 from ibis.backends import BaseBackend
 
-from customers.warehouse.files import live_files, part_path, warehouse_root
+from customers.warehouse.parquet_files import live_files, part_path, warehouse_root
 from customers.warehouse.tables import TABLES, Table
 
 DEFAULT_MEMORY = "2GB"

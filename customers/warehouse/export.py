@@ -17,10 +17,10 @@ import pyarrow as pa
 from django.db import connection
 from psycopg import sql
 
-from catalog.locks import exclusive
-from catalog.progress import Progress, no_progress
-from customers.warehouse.copying import copy_rows, split_days
-from customers.warehouse.files import (
+from config.foundation.database.advisory_locks import exclusive
+from config.foundation.progress import Progress, no_progress
+from customers.warehouse.models import AppendMark, ExportRun
+from customers.warehouse.parquet_files import (
     PART,
     Fingerprint,
     Staging,
@@ -32,7 +32,7 @@ from customers.warehouse.files import (
     stored_fingerprint,
     warehouse_root,
 )
-from customers.warehouse.models import AppendMark, ExportRun
+from customers.warehouse.postgres_reader import copy_rows, split_days
 from customers.warehouse.snapshot import snapshot
 from customers.warehouse.tables import TABLES, Table
 

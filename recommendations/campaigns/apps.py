@@ -8,8 +8,8 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from customers.lifecycle.customer_sections import Section, add_section
-        from recommendations.campaigns.customer_section import told
+        from customers.lifecycle.backoffice.panels.registry import Section, add_section
+        from recommendations.campaigns.backoffice.customer_panel import told
 
         add_section(
             Section(

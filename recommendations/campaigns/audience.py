@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
+from config.foundation.csv_cells import csv_lines
 from customers.identity.models import Consent, Customer, Identifier
 from customers.orders.models import Order
-from customers.segments.comparisons import latest_consent
-from customers.segments.csv_cells import csv_lines
+from customers.segments.conditions.comparisons import latest_consent
 from customers.segments.membership import members, with_user_id
 from recommendations.campaigns.assignment import bucket, held_out_buckets
 from recommendations.campaigns.effect_size import ALPHA, POWER, minimal_detectable_effect

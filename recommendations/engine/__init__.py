@@ -51,7 +51,7 @@ Errors: WrongIdsError, WrongInteractionsError, NothingToLearnError, NotFittedErr
 """
 
 from recommendations.engine import algorithms
-from recommendations.engine.contract import (
+from recommendations.engine.algorithms.base import (
     ALGORITHMS,
     Algorithm,
     Contribution,
@@ -60,10 +60,10 @@ from recommendations.engine.contract import (
     WrongModelError,
     restore,
 )
-from recommendations.engine.histories import Histories
-from recommendations.engine.ids import IdMap, WrongIdsError
-from recommendations.engine.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
-from recommendations.engine.products import Products
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.id_map import IdMap, WrongIdsError
+from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
+from recommendations.engine.data.products import Products
 from recommendations.engine.topn import Ranking, recommend, top_n
 
 __all__ = [

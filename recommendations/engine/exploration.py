@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.interactions import KIND_CODES, Interactions
-from recommendations.engine.products import Products
+from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.products import Products
 
 PRIOR_PEOPLE = 10.0  # so many people's worth is what the category says
 LEAST_RATE = 0.01  # of a rate and of what it leaves, so that no draw is certain

@@ -9,10 +9,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-type Ints = npt.NDArray[np.integer]
-type Floats = npt.NDArray[np.floating]
+from config.foundation.array_types import AnyFloats, AnyInts
+
 type Bytes = npt.NDArray[np.uint8]
-type Flags = npt.NDArray[np.bool_]
+from config.foundation.array_types import Flags
 
 compiled = numba.njit(nogil=True, cache=True)
 # for one history at a time: some microseconds, in which another thread of a web worker is better kept waiting than let in
@@ -33,7 +33,7 @@ def _beats(
 
 
 @compiled
-def _sift_down(values: Floats, ties: Ints, columns: Ints, start: int, size: int) -> None:
+def _sift_down(values: AnyFloats, ties: AnyInts, columns: AnyInts, start: int, size: int) -> None:
     """Restore the heap (worst entry at the root) below `start`."""
     value, tie, column = values[start], ties[start], columns[start]
     hole = start
@@ -51,7 +51,7 @@ def _sift_down(values: Floats, ties: Ints, columns: Ints, start: int, size: int)
 
 
 @compiled
-def _sift_up(values: Floats, ties: Ints, columns: Ints, hole: int) -> None:
+def _sift_up(values: AnyFloats, ties: AnyInts, columns: AnyInts, hole: int) -> None:
     value, tie, column = values[hole], ties[hole], columns[hole]
     while hole > 0:
         parent = (hole - 1) // 2
@@ -64,7 +64,13 @@ def _sift_up(values: Floats, ties: Ints, columns: Ints, hole: int) -> None:
 
 @compiled
 def _offer(
-    values: Floats, ties: Ints, columns: Ints, size: int, value: np.floating | float, tie: np.int64, column: int
+    values: AnyFloats,
+    ties: AnyInts,
+    columns: AnyInts,
+    size: int,
+    value: np.floating | float,
+    tie: np.int64,
+    column: int,
 ) -> int:
     """Keep the entry if it is among the best `len(values)`; return the new size."""
     if size < values.shape[0]:
@@ -78,7 +84,9 @@ def _offer(
 
 
 @compiled
-def _drain(values: Floats, ties: Ints, columns: Ints, size: int, out_columns: Ints, out_values: Floats) -> None:
+def _drain(
+    values: AnyFloats, ties: AnyInts, columns: AnyInts, size: int, out_columns: AnyInts, out_values: AnyFloats
+) -> None:
     """Write the heap's entries, best first."""
     while size > 0:
         size -= 1
@@ -102,16 +110,16 @@ def _tie(seed: int, row: int, column: int) -> np.int64:
 
 @compiled
 def product_rows(
-    a_indptr: Ints,
-    a_indices: Ints,
-    a_data: Floats,
-    b_indptr: Ints,
-    b_indices: Ints,
-    b_data: Floats,
+    a_indptr: AnyInts,
+    a_indices: AnyInts,
+    a_data: AnyFloats,
+    b_indptr: AnyInts,
+    b_indices: AnyInts,
+    b_data: AnyFloats,
     n_columns: int,
     start: int,
     stop: int,
-) -> tuple[Ints, Ints, Floats]:
+) -> tuple[AnyInts, AnyInts, AnyFloats]:
     """Rows start…stop of A·B: (entries per row, columns, values), columns in the order they were met."""
     total = np.zeros(n_columns, np.float32)
     met = np.zeros(n_columns, np.bool_)
@@ -153,20 +161,20 @@ def product_rows(
 
 @compiled
 def product_top_k(
-    a_indptr: Ints,
-    a_indices: Ints,
-    a_data: Floats,
-    b_indptr: Ints,
-    b_indices: Ints,
-    b_data: Floats,
+    a_indptr: AnyInts,
+    a_indices: AnyInts,
+    a_data: AnyFloats,
+    b_indptr: AnyInts,
+    b_indices: AnyInts,
+    b_data: AnyFloats,
     n_columns: int,
-    rows: Ints,
-    skip: Ints,
+    rows: AnyInts,
+    skip: AnyInts,
     shrinkage: np.float32,
     least: int,
-    out_columns: Ints,
-    out_values: Floats,
-    out_counts: Ints,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
+    out_counts: AnyInts,
 ) -> None:
     """The k largest positive entries of the named rows of A·B, best first, without column skip[row].
 
@@ -215,14 +223,14 @@ def product_top_k(
 
 @compiled
 def best_of_dense(
-    scores: Floats,
-    barred_indptr: Ints,
-    barred_indices: Ints,
+    scores: AnyFloats,
+    barred_indptr: AnyInts,
+    barred_indices: AnyInts,
     allowed: Flags,
     seed: int,
     first_row: int,
-    out_columns: Ints,
-    out_values: Floats,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
 ) -> None:
     """The n best columns of each row of a dense matrix; NaN, -inf, barred and disallowed columns never appear."""
     n_rows, n_columns = scores.shape
@@ -249,16 +257,16 @@ def best_of_dense(
 
 @compiled
 def best_of_sparse(
-    indptr: Ints,
-    indices: Ints,
-    data: Floats,
-    barred_indptr: Ints,
-    barred_indices: Ints,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    barred_indptr: AnyInts,
+    barred_indices: AnyInts,
     allowed: Flags,
     seed: int,
     first_row: int,
-    out_columns: Ints,
-    out_values: Floats,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
 ) -> None:
     """The same of a sparse matrix: only stored entries can appear."""
     n_rows = indptr.shape[0] - 1
@@ -286,13 +294,13 @@ def best_of_sparse(
 
 @compiled
 def nearest_raters(
-    similarities: Floats,
-    u_indptr: Ints,
-    u_indices: Ints,
-    deviations: Floats,
+    similarities: AnyFloats,
+    u_indptr: AnyInts,
+    u_indices: AnyInts,
+    deviations: AnyFloats,
     k: int,
-    out_sums: Floats,
-    out_norms: Floats,
+    out_sums: AnyFloats,
+    out_norms: AnyFloats,
 ) -> None:
     """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is nobody).
 
@@ -314,7 +322,7 @@ def nearest_raters(
 
 
 @compiled
-def hash_texts(blob: Bytes, offsets: Ints) -> npt.NDArray[np.uint64]:
+def hash_texts(blob: Bytes, offsets: AnyInts) -> npt.NDArray[np.uint64]:
     """64-bit FNV-1a of each text, finished with a splitmix64 round; the same in every process."""
     hashes = np.empty(offsets.shape[0] - 1, np.uint64)
     for index in range(hashes.shape[0]):
@@ -328,7 +336,7 @@ def hash_texts(blob: Bytes, offsets: Ints) -> npt.NDArray[np.uint64]:
 
 @compiled
 def texts_equal(
-    blob: Bytes, offsets: Ints, rows: Ints, other_blob: Bytes, other_offsets: Ints, other_rows: Ints
+    blob: Bytes, offsets: AnyInts, rows: AnyInts, other_blob: Bytes, other_offsets: AnyInts, other_rows: AnyInts
 ) -> Flags:
     """Whether text rows[i] of the first set equals text other_rows[i] of the second, for each i."""
     equal = np.empty(rows.shape[0], np.bool_)
@@ -345,14 +353,14 @@ def texts_equal(
 
 
 @contracted
-def _add_four(target: Floats, a: Floats, b: Floats, c: Floats, d: Floats, factors: Floats) -> None:
+def _add_four(target: AnyFloats, a: AnyFloats, b: AnyFloats, c: AnyFloats, d: AnyFloats, factors: AnyFloats) -> None:
     one, two, three, four = factors[0], factors[1], factors[2], factors[3]
     for place in range(target.shape[0]):
         target[place] += one * a[place] + two * b[place] + three * c[place] + four * d[place]
 
 
 @contracted
-def dense_product(left: Floats, right: Floats, out: Floats) -> None:
+def dense_product(left: AnyFloats, right: AnyFloats, out: AnyFloats) -> None:
     """out += left · right for dense float32 matrices; a row's result does not depend on the other rows, as it does in BLAS."""
     tile = 1024
     fours = left.shape[1] // 4 * 4
@@ -376,7 +384,7 @@ def dense_product(left: Floats, right: Floats, out: Floats) -> None:
 
 
 @reordered
-def _dot(left: Floats, right: Floats) -> np.float32:
+def _dot(left: AnyFloats, right: AnyFloats) -> np.float32:
     total = np.float32(0)
     for place in range(left.shape[0]):
         total += left[place] * right[place]
@@ -385,7 +393,13 @@ def _dot(left: Floats, right: Floats) -> np.float32:
 
 @reordered
 def _times_system(
-    gram: Floats, ridge: np.float32, columns: Ints, weights: Floats, others: Floats, vector: Floats, out: Floats
+    gram: AnyFloats,
+    ridge: np.float32,
+    columns: AnyInts,
+    weights: AnyFloats,
+    others: AnyFloats,
+    vector: AnyFloats,
+    out: AnyFloats,
 ) -> None:
     """out = (gram + ridge · I + Σ_p weights[p] · y_p y_pᵀ) · vector with y_p = others[columns[p]]."""
     factors = vector.shape[0]
@@ -404,7 +418,14 @@ def _times_system(
 
 @reordered
 def descend_rows(
-    indptr: Ints, indices: Ints, data: Floats, gram: Floats, ridges: Floats, others: Floats, steps: int, rows: Floats
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    gram: AnyFloats,
+    ridges: AnyFloats,
+    others: AnyFloats,
+    steps: int,
+    rows: AnyFloats,
 ) -> None:
     """Each row a few conjugate-gradient steps nearer to the solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y, in place."""
     factors = others.shape[1]
@@ -482,7 +503,13 @@ def _solve_upper(lower: npt.NDArray[np.float64], vector: npt.NDArray[np.float64]
 
 @compiled
 def fold_in_rows(
-    indptr: Ints, indices: Ints, data: Floats, gram: Floats, ridges: Floats, others: Floats, out: Floats
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    gram: AnyFloats,
+    ridges: AnyFloats,
+    others: AnyFloats,
+    out: AnyFloats,
 ) -> None:
     """The exact solution of (gram + ridge · I + Σ w y yᵀ) x = Σ w y for each row; 0 for a row without entries."""
     factors = others.shape[1]
@@ -512,7 +539,7 @@ def fold_in_rows(
 
 @compiled
 def session_strengths(
-    indptr: Ints, items: Ints, weights: Floats, factors: Floats, decay: float, longest: int
+    indptr: AnyInts, items: AnyInts, weights: AnyFloats, factors: AnyFloats, decay: float, longest: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Different items of each history, newest first, with weight · decay^(places back of the newest) · factors[item]."""
     out_indptr = np.zeros(indptr.shape[0], np.int64)
@@ -546,7 +573,7 @@ def session_strengths(
 
 
 @inlined
-def _slot_of(table: Ints, bits: int, session: int) -> int:
+def _slot_of(table: AnyInts, bits: int, session: int) -> int:
     """Where a session stands among the first 2^bits rows of the table, or the free row that it would get; by Fibonacci hashing."""
     slot = np.int64((np.uint64(session) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
     while table[slot, 0] != 0 and table[slot, 3] != session:
@@ -555,7 +582,7 @@ def _slot_of(table: Ints, bits: int, session: int) -> int:
 
 
 @inlined
-def _entries_of(shared: Ints, item_starts: Ints) -> int:
+def _entries_of(shared: AnyInts, item_starts: AnyInts) -> int:
     entries = 0
     for place in range(shared.shape[0]):
         entries += item_starts[shared[place] + 1] - item_starts[shared[place]]
@@ -572,7 +599,7 @@ def _bits_for(entries: int) -> int:
 
 
 @compiled
-def _kth_largest(values: Floats, k: int) -> np.floating:
+def _kth_largest(values: AnyFloats, k: int) -> np.floating:
     """The k-th largest of float32 values that are not negative, whose bits are ordered as they are: by eleven, eleven and ten of them.
 
     However many are equal, which selection by pivots does not take well.
@@ -595,7 +622,7 @@ def _kth_largest(values: Floats, k: int) -> np.floating:
 
 
 @inlined
-def _coarse_kth(counts: Ints, k: int) -> int:
+def _coarse_kth(counts: AnyInts, k: int) -> int:
     """Of how many values have which eleven highest bits, the bits of the k-th largest; -1 where there are fewer."""
     digit = counts.shape[0] - 1
     while digit >= 0 and counts[digit] < k:
@@ -608,10 +635,10 @@ def _coarse_kth(counts: Ints, k: int) -> int:
 def _least_of_best(
     k: int,
     user: int,
-    table: Ints,
-    used: Ints,
-    session_factors: Floats,
-    session_users: Ints,
+    table: AnyInts,
+    used: AnyInts,
+    session_factors: AnyFloats,
+    session_users: AnyInts,
 ) -> np.floating:
     """What the k-th nearest session has at least, to an eighth of it: the k-th value of those that share most; 0 where that is unknown."""
     sums = table.view(np.float32)
@@ -635,19 +662,19 @@ def _least_of_best(
 
 @compiled
 def _nearest_sessions(
-    shared: Ints,
-    strengths: Floats,
+    shared: AnyInts,
+    strengths: AnyFloats,
     user: int,
     k: int,
-    session_factors: Floats,
+    session_factors: AnyFloats,
     largest: float,
-    session_users: Ints,
-    item_starts: Ints,
-    item_sessions: Ints,
-    table: Ints,
-    used: Ints,
-    found: Floats,
-) -> tuple[Ints, Floats, Ints]:
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    table: AnyInts,
+    used: AnyInts,
+    found: AnyFloats,
+) -> tuple[AnyInts, AnyFloats, AnyInts]:
     """The k sessions nearest to one history (ties: the newer ones), without those of `user`: (sessions, their v_s, newest_shared).
 
     newest_shared is the place in `shared` of the newest item both have. They come in the order in which they were met.
@@ -726,8 +753,8 @@ def _nearest_sessions(
 
 @compiled
 def copied_sessions(
-    near: Ints, session_starts: Ints, session_items: Ints, session_weights: Floats
-) -> tuple[Ints, Ints, Floats]:
+    near: AnyInts, session_starts: AnyInts, session_items: AnyInts, session_weights: AnyFloats
+) -> tuple[AnyInts, AnyInts, AnyFloats]:
     """The places of some sessions, one after the other: (starts, items, weights).
 
     A loop that does nothing else has many of them on their way from memory at once.
@@ -754,7 +781,7 @@ def copied_sessions(
 
 
 @inlined
-def _place_of(items: Ints, first: int, last: int, item: int) -> int:
+def _place_of(items: AnyInts, first: int, last: int, item: int) -> int:
     """The last place of `item` in items[first:last]."""
     place = last - 1
     while items[place] != item:
@@ -763,7 +790,7 @@ def _place_of(items: Ints, first: int, last: int, item: int) -> int:
 
 
 @inlined
-def _by_distance(distance: int, powers: Floats, reach: float, back: float, own: float) -> float:
+def _by_distance(distance: int, powers: AnyFloats, reach: float, back: float, own: float) -> float:
     """ρ of session neighbours, with reach^d from a table where it is long enough."""
     if distance == 0:
         return own
@@ -774,20 +801,20 @@ def _by_distance(distance: int, powers: Floats, reach: float, back: float, own: 
 
 @compiled
 def _add_sessions(
-    values: Floats,
-    newest_shared: Ints,
-    shared: Ints,
-    starts: Ints,
-    items: Ints,
-    weights: Floats,
-    powers: Floats,
+    values: AnyFloats,
+    newest_shared: AnyInts,
+    shared: AnyInts,
+    starts: AnyInts,
+    items: AnyInts,
+    weights: AnyFloats,
+    powers: AnyFloats,
     reach: float,
     back: float,
     own: float,
-    total: Floats,
+    total: AnyFloats,
     met: Flags,
-    order: Ints,
-    anchors: Ints,
+    order: AnyInts,
+    anchors: AnyInts,
 ) -> int:
     """total[i] += Σ v_s w_sp ρ(p − a_s) over the places p of i in the sessions; anchors become the a_s. `order` names the items met."""
     count = 0
@@ -807,27 +834,27 @@ def _add_sessions(
 
 @compiled
 def session_scores(
-    indptr: Ints,
-    items: Ints,
-    strengths: Floats,
-    users: Ints,
+    indptr: AnyInts,
+    items: AnyInts,
+    strengths: AnyFloats,
+    users: AnyInts,
     start: int,
     stop: int,
-    item_factors: Floats,
-    session_starts: Ints,
-    session_items: Ints,
-    session_weights: Floats,
-    session_factors: Floats,
+    item_factors: AnyFloats,
+    session_starts: AnyInts,
+    session_items: AnyInts,
+    session_weights: AnyFloats,
+    session_factors: AnyFloats,
     largest: float,
-    session_users: Ints,
-    item_starts: Ints,
-    item_sessions: Ints,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
     k: int,
-    powers: Floats,
+    powers: AnyFloats,
     reach: float,
     back: float,
     own: float,
-) -> tuple[Ints, Ints, Floats]:
+) -> tuple[AnyInts, AnyInts, AnyFloats]:
     """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
     n_items = item_factors.shape[0]
     entries = 0
@@ -875,7 +902,7 @@ def session_scores(
 
 
 @inlined
-def _collect(total: Floats, met: Flags, order: Ints, count: int, column: int, value: float) -> int:
+def _collect(total: AnyFloats, met: Flags, order: AnyInts, count: int, column: int, value: float) -> int:
     """total[column] += value, remembering the columns in the order they were met; their number so far."""
     if not met[column]:
         met[column] = True
@@ -887,31 +914,31 @@ def _collect(total: Floats, met: Flags, order: Ints, count: int, column: int, va
 
 @compiled
 def transition_top_k(
-    rows: Ints,
-    occurrences: Ints,
-    places: Ints,
-    indptr: Ints,
-    owners: Ints,
-    items: Ints,
-    moments: Ints,
-    roots: Floats,
-    dampings: Floats,
-    forward: Floats,
-    backward: Floats,
+    rows: AnyInts,
+    occurrences: AnyInts,
+    places: AnyInts,
+    indptr: AnyInts,
+    owners: AnyInts,
+    items: AnyInts,
+    moments: AnyInts,
+    roots: AnyFloats,
+    dampings: AnyFloats,
+    forward: AnyFloats,
+    backward: AnyFloats,
     window: int,
     likeness: float,
-    v_indptr: Ints,
-    v_indices: Ints,
-    v_data: Floats,
+    v_indptr: AnyInts,
+    v_indices: AnyInts,
+    v_data: AnyFloats,
     n_terms: int,
-    a_indptr: Ints,
-    a_indices: Ints,
-    a_data: Floats,
-    row_factors: Floats,
-    column_factors: Floats,
-    out_columns: Ints,
-    out_values: Floats,
-    out_counts: Ints,
+    a_indptr: AnyInts,
+    a_indices: AnyInts,
+    a_data: AnyFloats,
+    row_factors: AnyFloats,
+    column_factors: AnyFloats,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
+    out_counts: AnyInts,
 ) -> None:
     """The k largest entries of the named rows of the transition matrix of `algorithms/transitions.py`, best first.
 
@@ -972,15 +999,15 @@ def transition_top_k(
 
 @compiled
 def nearest_rated(
-    n_indptr: Ints,
-    n_indices: Ints,
-    n_data: Floats,
-    h_indptr: Ints,
-    h_items: Ints,
-    deviations: Floats,
+    n_indptr: AnyInts,
+    n_indices: AnyInts,
+    n_data: AnyFloats,
+    h_indptr: AnyInts,
+    h_items: AnyInts,
+    deviations: AnyFloats,
     k: int,
     damping: float,
-    scores: Floats,
+    scores: AnyFloats,
 ) -> None:
     """Adds Σ s·deviation / (damping + Σ s) over the first k neighbours of each item that a history holds; n rows stand best first."""
     n_items = scores.shape[1]
@@ -1008,21 +1035,21 @@ def nearest_rated(
 
 @reordered
 def descend_ratings(
-    order: Ints,
-    indptr: Ints,
-    indices: Ints,
-    ratings: Floats,
+    order: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    ratings: AnyFloats,
     step: np.float32,
     pull: np.float32,
     bias_pull: np.float32,
-    user_pulls: Floats,
-    item_pulls: Floats,
+    user_pulls: AnyFloats,
+    item_pulls: AnyFloats,
     implicit: bool,
-    people: Floats,
-    items: Floats,
-    implicit_items: Floats,
-    user_biases: Floats,
-    item_biases: Floats,
+    people: AnyFloats,
+    items: AnyFloats,
+    implicit_items: AnyFloats,
+    user_biases: AnyFloats,
+    item_biases: AnyFloats,
 ) -> None:
     """One epoch of the descent of `algorithms/rating_factors.py`, in place; `ratings` without their mean."""
     factors = items.shape[1]
@@ -1067,15 +1094,15 @@ def descend_ratings(
 
 @compiled
 def fold_in_ratings(
-    indptr: Ints,
-    indices: Ints,
-    residuals: Floats,
-    items: Floats,
-    implicit_items: Floats,
-    ridges: Floats,
-    bias_ridges: Floats,
-    out: Floats,
-    out_biases: Floats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    residuals: AnyFloats,
+    items: AnyFloats,
+    implicit_items: AnyFloats,
+    ridges: AnyFloats,
+    bias_ridges: AnyFloats,
+    out: AnyFloats,
+    out_biases: AnyFloats,
 ) -> None:
     """Vector and bias of each row by ridge regression of its residuals on (items, 1), beyond the mean of the implicit vectors."""
     factors = items.shape[1]
@@ -1117,15 +1144,15 @@ def fold_in_ratings(
 
 @reordered
 def draw_rows(
-    indptr: Ints,
-    indices: Ints,
-    targets: Floats,
-    features: Floats,
-    pulls: Floats,
-    precision: Floats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    targets: AnyFloats,
+    features: AnyFloats,
+    pulls: AnyFloats,
+    precision: AnyFloats,
     noise: float,
-    noises: Floats,
-    out: Floats,
+    noises: AnyFloats,
+    out: AnyFloats,
 ) -> None:
     """Per row A⁻¹ (pull + noise Σ target f) + L⁻ᵀ noises with A = L Lᵀ = precision + noise Σ f fᵀ, f the features of its entries."""
     size = features.shape[1]
@@ -1152,7 +1179,7 @@ def draw_rows(
 
 
 @compiled
-def add_links(indptr: Ints, indices: Ints, scales: Floats, links: Floats, out: Floats) -> None:
+def add_links(indptr: AnyInts, indices: AnyInts, scales: AnyFloats, links: AnyFloats, out: AnyFloats) -> None:
     """Adds scale · Σ links of its entries to each row."""
     for row in range(out.shape[0]):
         for p in range(indptr[row], indptr[row + 1]):
@@ -1162,7 +1189,13 @@ def add_links(indptr: Ints, indices: Ints, scales: Floats, links: Floats, out: F
 
 @reordered
 def draw_links(
-    indptr: Ints, indices: Ints, scales: Floats, ridge: float, noises: Floats, left: Floats, links: Floats
+    indptr: AnyInts,
+    indices: AnyInts,
+    scales: AnyFloats,
+    ridge: float,
+    noises: AnyFloats,
+    left: AnyFloats,
+    links: AnyFloats,
 ) -> None:
     """Draws each link y_j from its conditional under left_u = scale_u y_j + …, u the entries of row j; `left` follows."""
     size = links.shape[1]
@@ -1187,7 +1220,7 @@ def draw_links(
 
 
 @reordered
-def squared_error(indptr: Ints, indices: Ints, values: Floats, people: Floats, items: Floats) -> float:
+def squared_error(indptr: AnyInts, indices: AnyInts, values: AnyFloats, people: AnyFloats, items: AnyFloats) -> float:
     """Σ (value − p · q − b − c)² over all entries, vectors with the bias last."""
     total = 0.0
     last = people.shape[1] - 1
@@ -1204,16 +1237,16 @@ def squared_error(indptr: Ints, indices: Ints, values: Floats, people: Floats, i
 
 @brief
 def history_sums(
-    items: Ints,
-    weights: Floats,
-    orders: Floats,
+    items: AnyInts,
+    weights: AnyFloats,
+    orders: AnyFloats,
     as_of: float,
     half_life: float,
     recency: float,
     weighting: int,
-    total: Floats,
+    total: AnyFloats,
     met: Flags,
-    order: Ints,
+    order: AnyInts,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Different items of one history and their summed weights, those that sum to 0 left out.
 
@@ -1254,7 +1287,14 @@ def history_sums(
 
 @brief
 def row_product(
-    items: Ints, weights: Floats, indptr: Ints, indices: Ints, data: Floats, total: Floats, met: Flags, order: Ints
+    items: AnyInts,
+    weights: AnyFloats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    total: AnyFloats,
+    met: Flags,
+    order: AnyInts,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """One sparse row times a CSR matrix: (columns, values). total and met must be 0 and False, and are left so."""
     count = 0
@@ -1279,7 +1319,9 @@ def row_product(
 
 
 @brief
-def fold_in(columns: Ints, values: Floats, factor: float, total: Floats, met: Flags, order: Ints, count: int) -> int:
+def fold_in(
+    columns: AnyInts, values: AnyFloats, factor: float, total: AnyFloats, met: Flags, order: AnyInts, count: int
+) -> int:
     """Adds factor · value where the value is positive; `order` names the columns met so far, `count` of them."""
     for index in range(columns.shape[0]):
         if values[index] > 0:
@@ -1293,14 +1335,14 @@ def fold_in(columns: Ints, values: Floats, factor: float, total: Floats, met: Fl
 
 
 @brief
-def forget(total: Floats, met: Flags, order: Ints, count: int) -> None:
+def forget(total: AnyFloats, met: Flags, order: AnyInts, count: int) -> None:
     for index in range(count):
         total[order[index]] = 0
         met[order[index]] = False
 
 
 @brief
-def slots_of(items: Ints, slots: Ints) -> npt.NDArray[np.int32]:
+def slots_of(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
     """The different items in order, each of whose slots becomes its place among them, and -1 behind them."""
     different = np.unique(items)
     base = np.empty(different.shape[0] + 1, np.int32)
@@ -1312,7 +1354,7 @@ def slots_of(items: Ints, slots: Ints) -> npt.NDArray[np.int32]:
 
 
 @brief
-def scale_parts(rows: Ints, values: Floats, factor: float, places: Ints, out: Floats) -> None:
+def scale_parts(rows: AnyInts, values: AnyFloats, factor: float, places: AnyInts, out: AnyFloats) -> None:
     """Makes each column of out sum to factor · value of its row where that is positive, and 0 where nothing speaks for it."""
     worth = np.zeros(out.shape[1], np.float32)
     for index in range(rows.shape[0]):
@@ -1330,7 +1372,7 @@ def scale_parts(rows: Ints, values: Floats, factor: float, places: Ints, out: Fl
 
 @brief
 def largest_parts(
-    parts: Floats,
+    parts: AnyFloats,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Of (sources, slots, columns): for each column the slot with the largest sum over sources, its largest source, and its share of all.
 
@@ -1360,16 +1402,16 @@ def largest_parts(
 
 @brief
 def best_of_one(
-    total: Floats,
+    total: AnyFloats,
     met: Flags,
-    order: Ints,
+    order: AnyInts,
     count: int,
-    static: Floats,
-    static_order: Ints,
+    static: AnyFloats,
+    static_order: AnyInts,
     allowed: Flags,
-    barred: Ints,
+    barred: AnyInts,
     out: Flags,
-    factors: Floats,
+    factors: AnyFloats,
     largest: float,
     n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -1418,16 +1460,16 @@ def best_of_one(
 
 @brief
 def add_linear_parts(
-    items: Ints,
-    rows: Ints,
-    weights: Floats,
+    items: AnyInts,
+    rows: AnyInts,
+    weights: AnyFloats,
     factor: float,
-    slots: Ints,
-    indptr: Ints,
-    indices: Ints,
-    data: Floats,
-    places: Ints,
-    out: Floats,
+    slots: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    places: AnyInts,
+    out: AnyFloats,
 ) -> None:
     """out[slots[item], places[column]] += factor · weight · entry of the item's row, for the columns whose place is not negative."""
     for p in range(items.shape[0]):
@@ -1441,7 +1483,7 @@ def add_linear_parts(
 
 @brief
 def spread(
-    documents: Ints, values: Floats, indptr: Ints, items: Ints
+    documents: AnyInts, values: AnyFloats, indptr: AnyInts, items: AnyInts
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """The items of each document, items[indptr[d]:indptr[d + 1]], with its value; without those that are not positive."""
     count = 0
@@ -1462,15 +1504,15 @@ def spread(
 
 @brief
 def content_parts(
-    rows: Ints,
-    weights: Floats,
-    slots: Ints,
-    targets: Ints,
-    indptr: Ints,
-    indices: Ints,
-    data: Floats,
-    buffer: Floats,
-    out: Floats,
+    rows: AnyInts,
+    weights: AnyFloats,
+    slots: AnyInts,
+    targets: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    buffer: AnyFloats,
+    out: AnyFloats,
 ) -> None:
     """out[slots[h], m] += weights[h] · (vector of row h · vector of target m). buffer: one entry a term, 0, and is left so."""
     for m in range(targets.shape[0]):
@@ -1489,18 +1531,18 @@ def content_parts(
 
 @brief
 def neighbour_parts(
-    near: Ints,
-    shares: Floats,
-    indptr: Ints,
-    indices: Ints,
-    data: Floats,
-    unit_indptr: Ints,
-    unit_indices: Ints,
-    unit_data: Floats,
-    own: Floats,
-    slots: Ints,
-    places: Ints,
-    out: Floats,
+    near: AnyInts,
+    shares: AnyFloats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    unit_indptr: AnyInts,
+    unit_indices: AnyInts,
+    unit_data: AnyFloats,
+    own: AnyFloats,
+    slots: AnyInts,
+    places: AnyInts,
+    out: AnyFloats,
 ) -> None:
     """Of each neighbour's part in a score, to every item both have its part of their similarity.
 
@@ -1532,30 +1574,30 @@ def neighbour_parts(
 
 @brief
 def sessions_of_one(
-    shared: Ints,
-    strengths: Floats,
+    shared: AnyInts,
+    strengths: AnyFloats,
     user: int,
-    item_factors: Floats,
-    session_starts: Ints,
-    session_items: Ints,
-    session_weights: Floats,
-    session_factors: Floats,
+    item_factors: AnyFloats,
+    session_starts: AnyInts,
+    session_items: AnyInts,
+    session_weights: AnyFloats,
+    session_factors: AnyFloats,
     largest: float,
-    session_users: Ints,
-    item_starts: Ints,
-    item_sessions: Ints,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
     k: int,
-    powers: Floats,
+    powers: AnyFloats,
     reach: float,
     back: float,
     own: float,
-    table: Ints,
-    used: Ints,
-    found: Floats,
-    total: Floats,
+    table: AnyInts,
+    used: AnyInts,
+    found: AnyFloats,
+    total: AnyFloats,
     met: Flags,
-    order: Ints,
-) -> tuple[Ints, Floats, Ints, Ints, Ints, Ints, Floats]:
+    order: AnyInts,
+) -> tuple[AnyInts, AnyFloats, AnyInts, AnyInts, AnyInts, AnyInts, AnyFloats]:
     """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors, and
 
     the sessions themselves as of `copied_sessions`). total and met must be 0 and False, and are left so.
@@ -1585,25 +1627,25 @@ def sessions_of_one(
 
 @brief
 def session_shares(
-    near: Ints,
-    anchors: Ints,
-    starts: Ints,
-    items: Ints,
-    weights: Floats,
-    shared: Ints,
-    strengths: Floats,
-    item_factors: Floats,
-    session_factors: Floats,
-    item_starts: Ints,
-    item_sessions: Ints,
-    powers: Floats,
+    near: AnyInts,
+    anchors: AnyInts,
+    starts: AnyInts,
+    items: AnyInts,
+    weights: AnyFloats,
+    shared: AnyInts,
+    strengths: AnyFloats,
+    item_factors: AnyFloats,
+    session_factors: AnyFloats,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    powers: AnyFloats,
     reach: float,
     back: float,
     own: float,
-    slots: Ints,
-    places: Ints,
-    strength_of: Floats,
-    out: Floats,
+    slots: AnyInts,
+    places: AnyInts,
+    strength_of: AnyFloats,
+    out: AnyFloats,
 ) -> None:
     """Of the sessions that `sessions_of_one` found, out[slots[shared item], places[column]] += the item's part of v_s times the rest.
 
@@ -1642,7 +1684,7 @@ def session_shares(
 
 
 @brief
-def row_of_text(wanted: Bytes, hashes: Ints, hash_rows: Ints, text: Bytes, offsets: Ints) -> int:
+def row_of_text(wanted: Bytes, hashes: AnyInts, hash_rows: AnyInts, text: Bytes, offsets: AnyInts) -> int:
     """The row of one text, -1 where it is unknown: what `IdMap.rows` does for many."""
     ends = np.array([0, wanted.shape[0]])
     value = hash_texts(wanted, ends)[0]

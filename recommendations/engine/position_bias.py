@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Floats
+
 CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
 FEWEST_CLICKS = 300
 FEWEST_CLICKS_CASCADE = 30
 LEAST_MOVED = 0.2  # share of what was shown whose product stood at several positions: else position and product are one
 PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # how many times shown, and looked at, the priors count for
 TINY = 1e-9
-
-type Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,8 @@ class ClickCounts:
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
-    shown: Numbers
-    clicked: Numbers
+    shown: Floats
+    clicked: Floats
 
     def __post_init__(self) -> None:
         if not len(self.product) == len(self.position) == len(self.shown) == len(self.clicked):
@@ -44,10 +44,10 @@ class ClickCounts:
 class Curve:
     """``examination[k − 1]``: how likely position k is looked at against the first. ``method`` says how that is known."""
 
-    examination: Numbers
+    examination: Floats
     method: str
 
-    def at(self, positions: npt.ArrayLike) -> Numbers:
+    def at(self, positions: npt.ArrayLike) -> Floats:
         """Of any positions from 1; below the last one known it falls on as the prior does."""
         wanted = np.asarray(positions, np.int64)
         last = len(self.examination)
@@ -57,7 +57,7 @@ class Curve:
         return np.where(wanted <= last, self.examination[np.minimum(wanted, last) - 1], beyond)
 
 
-def prior(positions: npt.ArrayLike) -> Numbers:
+def prior(positions: npt.ArrayLike) -> Floats:
     """1 / log₂(1 + k): 1, 0.63, 0.5, 0.43 … The discount of DCG, taken where nothing else is known."""
     return 1.0 / np.log2(1.0 + np.asarray(positions, np.float64))
 
@@ -90,7 +90,7 @@ def moved_share(counts: ClickCounts) -> float:
     return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
 
 
-def cascade(counts: ClickCounts, last: int) -> Numbers:
+def cascade(counts: ClickCounts, last: int) -> Floats:
     """θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): who has clicked looks no further, who has not goes on as the prior says.
 
     Source: the cascade model of Craswell et al. 2008, whose people never give up, with the prior as their patience.
@@ -101,7 +101,7 @@ def cascade(counts: ClickCounts, last: int) -> Numbers:
     return prior(np.arange(1, last + 1)) * np.concatenate([[1.0], np.cumprod(1.0 - rates)[:-1]])
 
 
-def click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Numbers:
+def click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Floats:
     """θ_k / θ_1 of the most likely position-based model, positions 1…last."""
     chosen = (counts.shown > 0) & (counts.position <= last)
     products, product = np.unique(counts.product[chosen], return_inverse=True)
@@ -124,12 +124,12 @@ class _Model:
 
     product: npt.NDArray[np.int64]
     position: npt.NDArray[np.int64]
-    shown: Numbers
-    clicked: Numbers
-    prior_position: Numbers
+    shown: Floats
+    clicked: Floats
+    prior_position: Floats
     prior_product: float
 
-    def step(self, x: Numbers) -> Numbers:
+    def step(self, x: Floats) -> Floats:
         """One round of EM: how often each position was looked at and each product wanted, given what was clicked."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions][self.position], x[positions:][self.product]
@@ -147,12 +147,12 @@ class _Model:
             1.0 - TINY,
         )
 
-    def _mean(self, place: npt.NDArray[np.int64], hits: Numbers, expected: Numbers, weight: float) -> Numbers:
+    def _mean(self, place: npt.NDArray[np.int64], hits: Floats, expected: Floats, weight: float) -> Floats:
         n = len(expected)
         total = np.bincount(place, self.shown, n)
         return (np.bincount(place, hits, n) + weight * expected) / (total + weight)
 
-    def likelihood(self, x: Numbers) -> float:
+    def likelihood(self, x: Floats) -> float:
         """Logarithm, with the priors."""
         positions = len(self.prior_position)
         theta, gamma = x[:positions], x[positions:]
@@ -165,11 +165,11 @@ class _Model:
         )
 
 
-def _log_beta(x: Numbers, mean: Numbers) -> float:
+def _log_beta(x: Floats, mean: Floats) -> float:
     return float(mean @ np.log(x) + (1.0 - mean) @ np.log1p(-x))
 
 
-def _fixed_point(model: _Model, x: Numbers, tolerance: float, most_steps: int) -> Numbers:
+def _fixed_point(model: _Model, x: Floats, tolerance: float, most_steps: int) -> Floats:
     """SQUAREM: two steps of EM show the direction and how much the third may be lengthened; never to less likelihood."""
     for _step in range(most_steps):
         first = model.step(x)

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine import kernels
-from recommendations.engine.contract import Algorithm, Scores
-from recommendations.engine.histories import Histories
-from recommendations.engine.parallel import map_blocks
+from recommendations.engine.algorithms.base import Algorithm, Scores
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.linear_algebra.parallel import map_blocks
 
 BLOCK_BYTES = 32_000_000
 

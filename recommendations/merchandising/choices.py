@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.places import PLACE_NAMES
+from recommendations.placement_labels import PLACE_NAMES
 
 MOST_PRODUCT_IDS, MOST_PINNED, LAST_POSITION, HIGHEST_PRIORITY = 10_000, 100, 100, 1000
 
@@ -37,7 +37,7 @@ WRITTEN_FIELDS = (
 
 
 class Place(models.TextChoices):
-    """Where a rule may hold: the scenarios of `recommendations.engine.scenarios`, and the search."""
+    """Where a rule may hold: the scenarios of `recommendations.engine.placements`, and the search."""
 
     FOR_YOU = "for-you", PLACE_NAMES["for-you"]
     SIMILAR = "similar", PLACE_NAMES["similar"]

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.segments.models import Segment
-from recommendations.merchandising.checking import RANGES, problems_of
 from recommendations.merchandising.choices import (
     HIGHEST_PRIORITY,
     LAST_POSITION,
@@ -20,6 +19,7 @@ from recommendations.merchandising.choices import (
     Place,
     Weekday,
 )
+from recommendations.merchandising.rules.validation import RANGES, problems_of
 
 SOME_PRODUCTS = (
     ~Q(category="")

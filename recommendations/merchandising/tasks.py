@@ -3,9 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
-from recommendations.merchandising import membership
+from recommendations.merchandising.segment_members import member_writer
 
 
 @shared_task(exclusive=True, quiet=True)
 def write_segment_members() -> None:
-    membership.write_segment_members(as_of=timezone.now())
+    member_writer.write_segment_members(as_of=timezone.now())

@@ -5,8 +5,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.engine.scenarios import SCENARIOS
-from recommendations.places import SCENARIO_NAMES, place_name
+from recommendations.engine.placements import SCENARIOS
+from recommendations.placement_labels import SCENARIO_NAMES, place_name
 from recommendations.serving.impressions.models import (
     Impression,
     LoggedJudgement,

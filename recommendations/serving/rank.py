@@ -10,15 +10,15 @@ import numpy.typing as npt
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from customers.events.recent import Recently
-from recommendations.engine.scenarios import FOR_YOU
-from recommendations.engine.single import OutOfTimeError, Scored
-from recommendations.serving.catalogue import Filters
-from recommendations.serving.loading import Loader, loader
-from recommendations.serving.person import person_of, read_recently
+from customers.events.recent.interactions import Recently
+from recommendations.engine.online.ensemble_scorer import OutOfTimeError, Scored
+from recommendations.engine.placements import FOR_YOU
+from recommendations.serving.pipeline.candidates import Asked, Found, Workspaces, score_person
+from recommendations.serving.pipeline.visitor import person_of, read_recently
 from recommendations.serving.recommend import LATE, NO_MODEL, NOTHING_KNOWN, RESERVED_SECONDS, Answer, Item, reasons_of
 from recommendations.serving.request import Request, WrongRequestError, make_recommendation_id
-from recommendations.serving.scenarios import Asked, Found, Workspaces, score_person
+from recommendations.serving.state.loader import Loader, loader
+from recommendations.serving.state.product_index import Filters
 
 RANK = "rank"
 MOST_RANKED = 1000

@@ -11,18 +11,14 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from customers.events.recent import Recently
+from customers.events.recent.interactions import Recently
 from recommendations.engine import Contribution
-from recommendations.engine.scenarios import CART, CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
-from recommendations.engine.single import OutOfTimeError
-from recommendations.merchandising.placing import Placed, apply_to_ranking
-from recommendations.merchandising.rule_book import RuleBook
-from recommendations.serving.catalogue import Card, Filters
-from recommendations.serving.exploration import every_nth, merged, new_products
-from recommendations.serving.loading import Loaded, Loader, loader
-from recommendations.serving.person import NOTHING, person_of, read_recently
-from recommendations.serving.ranking import POOL, diversified, likeness_of, rotated, seed_of
-from recommendations.serving.reasons import (
+from recommendations.engine.online.ensemble_scorer import OutOfTimeError
+from recommendations.engine.placements import CART, CATEGORIES, FOR_YOU, NEW, POPULAR, RECENTLY_VIEWED
+from recommendations.merchandising.rules.ranking import Placed, apply_to_ranking
+from recommendations.merchandising.rules.rule_book import RuleBook
+from recommendations.serving.pipeline.candidates import ANY, COLD_START, GATHER, Asked, Found, Workspaces, anything
+from recommendations.serving.pipeline.explain import (
     Reason,
     by_arrival,
     chosen_by_the_shop,
@@ -33,6 +29,9 @@ from recommendations.serving.reasons import (
     reason_of,
     seen_lately,
 )
+from recommendations.serving.pipeline.explore import every_nth, merged, new_products
+from recommendations.serving.pipeline.rerank import POOL, diversified, likeness_of, rotated, seed_of
+from recommendations.serving.pipeline.visitor import NOTHING, person_of, read_recently
 from recommendations.serving.request import (
     Request,
     WrongRequestError,
@@ -41,7 +40,8 @@ from recommendations.serving.request import (
     require_request,
     write_cursor,
 )
-from recommendations.serving.scenarios import ANY, COLD_START, GATHER, Asked, Found, Workspaces, anything
+from recommendations.serving.state.loader import Loaded, Loader, loader
+from recommendations.serving.state.product_index import Card, Filters
 
 # why a fallback took over
 NO_MODEL, LATE, OFF, NOTHING_KNOWN, NO_PRODUCT = "no_model", "late", "off", "nothing_known", "filters"

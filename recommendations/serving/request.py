@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from recommendations.engine.scenarios import SCENARIOS, SIMILAR, Start
+from recommendations.engine.placements import SCENARIOS, SIMILAR, Start
 
 MOST_PER_REQUEST = 100
 MOST_NAMED = 200  # products of a basket that count; what is named beyond is left out of the scores

@@ -6,8 +6,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from customers.events import partitions
-from recommendations.serving.impressions import bias, counting, retention, storing
+from config.foundation.database import partitions
+from recommendations.serving.impressions import attribution, position_bias, retention, store
 
 # a run gives the worker back after this long; the next tick goes on
 SECONDS = 20.0
@@ -18,17 +18,17 @@ RUN_DAYS = 60
 @shared_task(exclusive=True, quiet=True)
 def store_impressions() -> None:
     """Every two seconds."""
-    storing.store_impressions(at=timezone.now(), seconds=SECONDS)
+    store.store_impressions(at=timezone.now(), seconds=SECONDS)
 
 
 @shared_task(exclusive=True)
 def count_performance() -> None:
-    counting.count_performance(at=timezone.now())
+    attribution.count_performance(at=timezone.now())
 
 
 @shared_task(exclusive=True)
 def learn_position_bias() -> None:
-    bias.learn_position_bias(at=timezone.now())
+    position_bias.learn_position_bias(at=timezone.now())
 
 
 @shared_task(exclusive=True)

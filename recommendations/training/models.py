@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from recommendations.training.reasons import explained
+from recommendations.training.backoffice.labels.decision_labels import explained
 
 
 class ModelVersion(models.Model):

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from catalog.locks import lock_key
-from catalog.progress import Progress
-from recommendations.training.choosing import AT, PRIMARY
+from config.foundation.database.advisory_locks import lock_key
+from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
+from recommendations.training.tuning.tuning import AT, PRIMARY
 
 LOCK = "training.train"
 # a lock of one 64-bit key stands there in two halves

@@ -5,8 +5,8 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from recommendations.training.extract import NothingToTrainOnError
-from recommendations.training.refresh import NothingToRefreshError, refresh
+from recommendations.training.data.extract import NothingToTrainOnError
+from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
 

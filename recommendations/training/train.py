@@ -12,28 +12,34 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from catalog.locks import exclusive
-from catalog.progress import Progress, no_progress
-from recommendations.engine.algorithms.blend import Blend
+from config.foundation.database.advisory_locks import exclusive
+from config.foundation.progress import Progress, no_progress
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.data.event_weights import USUAL
 from recommendations.engine.evaluation.splits import EmptySplitError
-from recommendations.engine.event_weights import USUAL
 from recommendations.engine.exploration import Trials
-from recommendations.training.artifacts import MANIFEST, Artifact, save_artifact
-from recommendations.training.asking import Shop
 from recommendations.training.budget import Budget, PeakMemory
-from recommendations.training.candidates import CANDIDATES, candidates_for, started
-from recommendations.training.choosing import SEED, Choice, Step, choose, fit_all
-from recommendations.training.cold_people import NOBODY_NEW, ColdPeople, choose_and_judge, cold_artifact
-from recommendations.training.cuts import Cuts, cut, kinds_in
-from recommendations.training.extract import TrainingData, extract
-from recommendations.training.guards import Limits, Verdict, judge_promotion, reason
-from recommendations.training.judge import Judgement, comparisons_of, figures_of, judge_choice, segments_of
-from recommendations.training.latency import Latency, measure_latency
+from recommendations.training.data.customer_traits import KnownPeople, extract_people
+from recommendations.training.data.extract import TrainingData, extract
+from recommendations.training.data.time_split import Cuts, cut, kinds_in
+from recommendations.training.evaluation.evaluation import (
+    Judgement,
+    comparisons_of,
+    figures_of,
+    judge_choice,
+    segments_of,
+)
+from recommendations.training.evaluation.latency import Latency, measure_latency
+from recommendations.training.evaluation.placement_evaluation import Shop
+from recommendations.training.evaluation.promotion_criteria import Limits, Verdict, judge_promotion, reason
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.promotion import artifact_folder, promote
+from recommendations.training.registry.artifacts import MANIFEST, Artifact, save_artifact
+from recommendations.training.registry.promotion import artifact_folder, promote
 from recommendations.training.runs import LOCK, Tracker, recorded_run
-from recommendations.training.scenarios import Place, choose_places, judge_places, starting_places
-from recommendations.training.traits import KnownPeople, extract_people
+from recommendations.training.tuning.cold_start import NOBODY_NEW, ColdPeople, choose_and_judge, cold_artifact
+from recommendations.training.tuning.placement_tuning import Place, choose_places, judge_places, starting_places
+from recommendations.training.tuning.search_space import CANDIDATES, candidates_for, started
+from recommendations.training.tuning.tuning import SEED, Choice, Step, choose, fit_all
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"

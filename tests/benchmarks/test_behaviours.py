@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import behaviours
 from recommendations.engine import KIND_CODES, Interactions
-from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import clv
-from customers.lifecycle.scoring.buying import BgNbd, GammaGamma
-from customers.lifecycle.scoring.buying.simulation import make_orders
+from customers.lifecycle.scoring.clv import BgNbd, GammaGamma
+from customers.lifecycle.scoring.clv.simulation import make_orders
 
 START = int(np.datetime64("2020-01-06", "us").astype(np.int64))
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import propensity
 from benchmarks.order_files import read_orders
-from customers.lifecycle.scoring.propensity.facts import DAY
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY
 
 COLUMNS = {"customer": "customer_id", "date": "date", "value": "value", "customers": 10, "seed": 1}
 

@@ -9,10 +9,10 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
-from customers.identity.editing import CustomerChange, upsert_customers
-from customers.identity.linking import Trace, resolve_people
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer, IdentityConflict, IdentityMerge
-from customers.lifecycle.refresh import refresh_profiles
+from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.browser.conftest import watch
 from tests.makers import make_order, make_product
 

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Product
-from customers.lifecycle.refresh import refresh_profiles
-from customers.lifecycle.rules import rules_in_force
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.lifecycle.stages.rules import rules_in_force
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
 from recommendations.campaigns.models import Campaign

@@ -41,7 +41,7 @@ PAGES = (
 def loop(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The kettle shop in demo mode, with the keys of its pages. (Named as ``chromium`` waits for it.)"""
     from config.storefront.keys import ensure_storefront_keys
-    from recommendations.serving.loading import loader
+    from recommendations.serving.state.loader import loader
 
     settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
     settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog.cleaning import WrongValueError
+from catalog.feeds.feed_file import FeedError, detect_encoding
 from catalog.feeds.google_xml import read_google_xml
-from catalog.feeds.importing import FeedOptions, Missing, TooManyMissingError, import_feed
-from catalog.feeds.rows import point_decimals
-from catalog.feeds.source import FeedError, detect_encoding
+from catalog.feeds.product_import import FeedOptions, Missing, TooManyMissingError, import_feed
+from catalog.feeds.row_mapping import point_decimals
+from catalog.field_cleaning import WrongValueError
 from catalog.models import FeedImport, Product
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -236,7 +236,7 @@ def test_every_bad_row_is_counted_and_written_down_with_its_line(write: Callable
 def test_an_id_that_comes_again_in_another_batch_is_still_a_duplicate(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.feeds.importing.BATCH", 2)
+    monkeypatch.setattr("catalog.feeds.product_import.BATCH", 2)
     record = load(write("id,title\na,A\nb,B\nc,C\na,A2\n"))
     assert counts(record) == (4, 3, 0, 0, 1)
     assert Product.objects.get(product_id="a").title == "A"
@@ -302,7 +302,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_nothing_of_a_feed_broken_at_its_end_is_taken(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catalog.feeds.importing.BATCH", 1)
+    monkeypatch.setattr("catalog.feeds.product_import.BATCH", 1)
     with pytest.raises(FeedError):
         load(write(RSS.replace("</channel></rss>", "<item>"), "feed.xml"))
     assert not Product.objects.exists()
@@ -385,7 +385,7 @@ def test_the_command_reports_and_fails_clearly(
 def test_an_import_that_was_cut_off_is_completed_by_starting_it_again(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, cut: type[BaseException]
 ) -> None:
-    monkeypatch.setattr("catalog.feeds.importing.BATCH", 2)
+    monkeypatch.setattr("catalog.feeds.product_import.BATCH", 2)
     path = write("id,title\n" + "".join(f"{n},T{n}\n" for n in range(6)))
 
     def cut_off(done: int, total: int) -> None:

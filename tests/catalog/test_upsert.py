@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.bulk import BulkResult
+from catalog.bulk_results import BulkResult
 from catalog.models import Category, Product
 from catalog.upsert import upsert_products
 

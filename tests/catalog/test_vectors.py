@@ -15,8 +15,8 @@ from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 
-from catalog.feeds.importing_vectors import VectorImport, import_vectors
-from catalog.feeds.source import FeedError
+from catalog.feeds.feed_file import FeedError
+from catalog.feeds.vector_import import VectorImport, import_vectors
 from catalog.models import ProductVector
 from catalog.vectors import upsert_vectors
 from tests.makers import NOON, make_product

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
 from tests.children import PROJECT, database_url
 from tests.waiting import wait_until
 

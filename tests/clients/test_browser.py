@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
 from customers.events.models import Event
 from tests.clients.installing import install_node_packages
 from tests.clients.proxy import proxy_to

@@ -22,7 +22,7 @@ def calls(page: str) -> list[str]:
 def test_every_call_answers_with_what_the_page_says() -> None:
     from config.access.keys import create_key
     from config.access.models import ApiKey
-    from customers.lifecycle.refresh import refresh_profiles
+    from customers.lifecycle.refresh.nightly import refresh_profiles
 
     now = datetime.now(UTC)
     make_order(make_customer("customer-42"), placed_at=now - timedelta(days=3), total=Decimal(40))

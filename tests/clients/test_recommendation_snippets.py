@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
 from tests.browser.kettles import make_kettle_shop
 from tests.clients.installing import ROOT, install_node_packages
 from tests.clients.sdks import need_chromium
@@ -132,7 +132,7 @@ def test_both_languages_have_the_same_snippets() -> None:
 
 @pytest.mark.parametrize("page", ["docs/recommendations.md", "docs/recommendations.zh-hans.md"])
 def test_table_of_places_is_that_of_the_code(page: str) -> None:
-    from recommendations.engine.scenarios import SCENARIOS
+    from recommendations.engine.placements import SCENARIOS
 
     rows = re.findall(r"^\| `([a-z-]+)` \|.*\| (?:`([a-z-]+)`|–) \|$", (ROOT / page).read_text(), re.MULTILINE)
     assert {place: fallback or None for place, fallback in rows if place in SCENARIOS} == {
@@ -146,7 +146,7 @@ def test_parameters_and_fields_are_those_of_the_code(page: str) -> None:
 
     from recommendations.serving.rank import MOST_RANKED
     from recommendations.serving.request import MOST_PER_REQUEST
-    from recommendations.serving.serializers import RecommendationQuerySerializer, RecommendationSerializer
+    from recommendations.serving.rest.serializers import RecommendationQuerySerializer, RecommendationSerializer
 
     text = (ROOT / page).read_text()
     unused = {"session_id"}  # taken and of no effect

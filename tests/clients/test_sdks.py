@@ -11,11 +11,11 @@ import pytest
 from django.db import connection
 
 from customers.events.models import Event, Outbox, RejectedEvent, Source
-from customers.identity.hashing import hash_email
 from customers.identity.models import Customer
-from customers.identity.personal import unseal_personal
+from customers.identity.personal_data.hashing import hash_email
+from customers.identity.personal_data.personal_traits import unseal_personal
 from customers.orders.models import Order
-from customers.processing.conveyor import process_events
+from customers.processing.pipeline import process_events
 from tests.clients.proxy import LoseAnswer, Proxy, Refuse, proxy_to
 from tests.clients.sdks import SDKS, Call, Report, Sdk
 from tests.customers.events.senders import make_keyed_source

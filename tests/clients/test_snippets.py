@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from customers.events import bodies, decoding
+from customers.events.collector import envelope, parsing
+from customers.events.event_taxonomy import NAMES, meaning_of
 from customers.events.models import Event, RejectedEvent, Source
-from customers.events.snippets import KEY_TO_FILL_IN, snippets
-from customers.events.vocabulary import NAMES, meaning_of
+from customers.events.sources.snippets import KEY_TO_FILL_IN, snippets
 from tests.clients.installing import ROOT, install_node_packages
 from tests.clients.sdks import need_chromium
 from tests.clients.storefront import visit
@@ -133,8 +133,8 @@ def test_table_of_names_is_the_vocabulary(page: str) -> None:
 @pytest.mark.parametrize("page", ["docs/tracking.md", "docs/tracking.zh-hans.md"])
 def test_limits_are_those_of_the_code(page: str) -> None:
     text = (ROOT / page).read_text()
-    assert f"{decoding.MOST_EVENT_BYTES // 1024} kB" in text
-    assert f"{bodies.MOST_BATCH_BYTES // 1024} kB" in text
-    assert f"{bodies.MOST_BATCH_EVENTS:,}" in text
-    for limit in (decoding.MOST_MESSAGE_ID + 1, decoding.MOST_ID, decoding.MOST_NAME, decoding.MOST_DEPTH):
+    assert f"{parsing.MOST_EVENT_BYTES // 1024} kB" in text
+    assert f"{envelope.MOST_BATCH_BYTES // 1024} kB" in text
+    assert f"{envelope.MOST_BATCH_EVENTS:,}" in text
+    for limit in (parsing.MOST_MESSAGE_ID + 1, parsing.MOST_ID, parsing.MOST_NAME, parsing.MOST_DEPTH):
         assert str(limit) in text

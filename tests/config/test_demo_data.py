@@ -18,8 +18,8 @@ from django.db import connection
 from django.db.models import Count, Max, Min, Sum
 
 from catalog.models import Product
-from config import demo
-from config.demo import CompleteJourneySales, load_complete_journey, readable, title, whole_weeks_to
+from config.demo import complete_journey
+from config.demo.complete_journey import CompleteJourneySales, load_complete_journey, readable, title, whole_weeks_to
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from tests.waiting import wait_until
@@ -40,12 +40,12 @@ def test_last_sale_falls_into_the_week_before(day: int) -> None:
     loaded_at = datetime(2026, 12, day, tzinfo=UTC)
     shift = whole_weeks_to(loaded_at)
     assert shift.days % 7 == 0
-    assert 1 <= (loaded_at.date() - (demo.LAST_SALE + shift)).days <= 7
+    assert 1 <= (loaded_at.date() - (complete_journey.LAST_SALE + shift)).days <= 7
 
 
 def test_last_sale_is_the_packages() -> None:
     assert ask("SELECT CAST(max(transaction_timestamp) AS DATE) FROM '{data}/transactions.parquet'") == (
-        demo.LAST_SALE,
+        complete_journey.LAST_SALE,
     )
 
 
@@ -71,7 +71,7 @@ import sys
 from datetime import UTC, datetime
 import django
 django.setup()
-from config.demo import load_complete_journey
+from config.demo.complete_journey import load_complete_journey
 
 def progress(done, total):
     if done >= 0.7 * total:

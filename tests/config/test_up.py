@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from django.core.management.base import CommandError
 
-from config import processes
-from config.embedded_server import free_port, is_alive
+from config.embedded.server_process import free_port, is_alive
 from config.management.commands.up import choose_port
+from config.supervisor import processes
 from tests.waiting import wait_until
 
 PROJECT = Path(processes.__file__).parents[1]
@@ -36,7 +36,7 @@ while True:
 """
 DRIVER = """
 import sys
-from config.processes import Program, Supervisor
+from config.supervisor.processes import Program, Supervisor
 programs = [Program(f"p{number}", [sys.executable, "-c", code]) for number, code in enumerate(sys.argv[2:])]
 sys.exit(Supervisor(programs, grace=float(sys.argv[1])).run())
 """

@@ -63,7 +63,7 @@ def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
     from config.access.keys import create_key
     from config.access.models import ApiKey
     from config.access.scopes import KNOWN_SCOPES
-    from recommendations.serving.loading import loader
+    from recommendations.serving.state.loader import loader
 
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     loader.loaded = None
@@ -139,7 +139,7 @@ def test_a_shop_gets_from_orders_to_recommendations_and_an_audience(
 
 def write_key() -> str:
     from customers.events.models import Source
-    from customers.events.write_keys import issue_write_key
+    from customers.events.sources.write_keys import issue_write_key
 
     source = Source.objects.create(key="web", name="web", kind=Source.Kind.BROWSER)
     return issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from config import settings as project_settings
-from config.embedded import EmbeddedServers
-from config.embedded_server import free_port
+from config.embedded.server_process import free_port
+from config.embedded.servers import EmbeddedServers
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
@@ -138,7 +138,7 @@ def test_killing_worker_web_or_beat_at_work_loses_and_doubles_nothing(operator: 
         operator.manage(
             "shell", "-v", "0", "-c",
             "from pathlib import Path; from django.core.files import File; from django.utils import timezone;"
-            "from customers.events.models import Source; from customers.orders.uploads import confirm_upload, keep_upload, run_upload;"
+            "from customers.events.models import Source; from customers.orders.imports.uploads import confirm_upload, keep_upload, run_upload;"
             "source = Source.objects.create(key='shop', name='shop', kind='import');"
             f"file = File(Path({str(operator.folder / 'orders.csv')!r}).open('rb'), name='orders.csv'); file.size;"
             "tried = keep_upload(file=file, source=source, options={'currency': 'EUR'}, at=timezone.now()); run_upload(run=tried);"

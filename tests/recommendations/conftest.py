@@ -42,7 +42,7 @@ def trained(shop: None) -> Any:
 @pytest.fixture
 def loader() -> Iterator[Any]:
     """A Loader as a fresh worker has it."""
-    from recommendations.serving.loading import Loader
+    from recommendations.serving.state.loader import Loader
 
     fresh = Loader()
     yield fresh

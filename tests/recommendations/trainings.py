@@ -20,7 +20,7 @@ from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
 from recommendations.training.budget import Budget
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.promotion import announce, serving_name
+from recommendations.training.registry.promotion import announce, serving_name
 from recommendations.training.train import train
 from tests.makers import NOON
 

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from catalog.feeds.importing import FeedOptions, Missing, import_feed
-from catalog.feeds.source import FeedError
-from catalog.locks import AlreadyRunningError
+from catalog.feeds.feed_file import FeedError
+from catalog.feeds.product_import import FeedOptions, Missing, import_feed
 from catalog.models import FeedImport
-from catalog.progress import ProgressBar
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
 
 
 class Command(BaseCommand):

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from catalog.feeds.importing_vectors import import_vectors
-from catalog.feeds.source import FeedError
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
+from catalog.feeds.feed_file import FeedError
+from catalog.feeds.vector_import import import_vectors
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
 
 
 class Command(BaseCommand):

@@ -13,20 +13,20 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from catalog.locks import AlreadyRunningError, exclusive
-from catalog.progress import ProgressBar
 from config.access.keys import create_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
-from config.demo import has_clicks, load_clicks, load_complete_journey
-from config.embedded import own_environment
+from config.demo.complete_journey import has_clicks, load_clicks, load_complete_journey
+from config.embedded.servers import own_environment
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive
+from config.foundation.progress import ProgressBar
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
 from customers.lifecycle.models import LifecycleRun
-from customers.lifecycle.refresh import refresh_profiles
-from customers.processing.conveyor import process_events
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.processing.pipeline import process_events
 from customers.segments.membership import evaluate_segments
-from customers.segments.starters import ensure_starter_segments
+from customers.segments.starter_segments import ensure_starter_segments
 from customers.warehouse.export import export_warehouse
 from recommendations.training.models import ModelVersion
 from recommendations.training.train import train

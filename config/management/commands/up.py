@@ -15,9 +15,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from config.celery import return_interrupted_tasks
-from config.embedded import ended_servers, server_logs
-from config.embedded_server import port_problem
-from config.processes import Program, Supervisor
+from config.embedded.server_process import port_problem
+from config.embedded.servers import ended_servers, server_logs
+from config.supervisor.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100

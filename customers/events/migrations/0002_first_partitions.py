@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from django.db import migrations
 
-from customers.events.partitions import ensure_partitions
+from config.foundation.database.partitions import ensure_partitions
 
 
 def make_first_partitions(apps, schema_editor):

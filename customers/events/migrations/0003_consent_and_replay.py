@@ -3,7 +3,7 @@
 import django.contrib.postgres.indexes
 from django.db import migrations, models
 
-import customers.identity.fields
+import customers.identity.personal_data.encrypted_field
 
 BATCH = 1000
 
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="rejectedevent",
             name="corrected_payload",
-            field=customers.identity.fields.EncryptedTextField(
+            field=customers.identity.personal_data.encrypted_field.EncryptedTextField(
                 blank=True, default="", verbose_name="corrected payload"
             ),
         ),
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="rejectedevent",
             name="payload",
-            field=customers.identity.fields.EncryptedTextField(verbose_name="payload"),
+            field=customers.identity.personal_data.encrypted_field.EncryptedTextField(verbose_name="payload"),
         ),
         migrations.AddIndex(
             model_name="eventreceipt",

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-import customers.identity.fields
+import customers.identity.personal_data.encrypted_field
 
 
 class Migration(migrations.Migration):
@@ -19,12 +19,27 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
                 ("first_seen_at", models.DateTimeField(blank=True, null=True, verbose_name="first seen at")),
                 ("last_seen_at", models.DateTimeField(blank=True, null=True, verbose_name="last seen at")),
-                ("name", customers.identity.fields.EncryptedTextField(blank=True, default="", verbose_name="name")),
-                ("email", customers.identity.fields.EncryptedTextField(blank=True, default="", verbose_name="e-mail")),
-                ("phone", customers.identity.fields.EncryptedTextField(blank=True, default="", verbose_name="phone")),
+                (
+                    "name",
+                    customers.identity.personal_data.encrypted_field.EncryptedTextField(
+                        blank=True, default="", verbose_name="name"
+                    ),
+                ),
+                (
+                    "email",
+                    customers.identity.personal_data.encrypted_field.EncryptedTextField(
+                        blank=True, default="", verbose_name="e-mail"
+                    ),
+                ),
+                (
+                    "phone",
+                    customers.identity.personal_data.encrypted_field.EncryptedTextField(
+                        blank=True, default="", verbose_name="phone"
+                    ),
+                ),
                 (
                     "birthday",
-                    customers.identity.fields.EncryptedTextField(
+                    customers.identity.personal_data.encrypted_field.EncryptedTextField(
                         blank=True, default="", help_text="ISO date, such as 1990-05-17.", verbose_name="birthday"
                     ),
                 ),

@@ -5,11 +5,9 @@ from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-from customers.lifecycle.scoring.wilson import wilson
-
-type Floats = npt.NDArray[np.float64]
+from config.foundation.array_types import Floats
+from config.foundation.statistics import wilson_bounds
 
 REASONS: tuple[str, ...] = ("no_rows", "nothing_expected")
 TENTHS = 10
@@ -78,7 +76,7 @@ def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Figure
     if not len(low):
         return Figure(None, reason="no_rows")
     inside = int(((low <= observed) & (observed <= high)).sum())
-    least, most = wilson(inside, len(low))
+    least, most = wilson_bounds(inside, len(low))
     return Figure(inside / len(low), float(least), float(most))
 
 

@@ -1,7 +1,11 @@
-"""One algorithm a file; importing the package registers every file in it."""
+"""Recommendation algorithms, one module each; importing this package registers all of them, and those that predict ratings."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+from recommendations.engine import ratings
+
+for _package in (__path__, ratings.__path__):
+    _prefix = __name__ if _package is __path__ else ratings.__name__
+    for _module in walk_packages(_package, f"{_prefix}."):
+        import_module(_module.name)

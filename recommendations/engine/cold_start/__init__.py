@@ -1,10 +1,7 @@
 """People without a history: see `model.ColdStart`."""
 
-from recommendations.engine.cold_start.clusters import TraitClusters
-from recommendations.engine.cold_start.landing import LandingPopularity
-from recommendations.engine.cold_start.lifts import TraitLifts
-from recommendations.engine.cold_start.model import CLUSTER, LANDING, POPULARITY, TRAIT, Arrivals, ColdStart
-from recommendations.engine.cold_start.people import (
+from recommendations.engine.cold_start.cold_start_model import CLUSTER, LANDING, POPULARITY, TRAIT, Arrivals, ColdStart
+from recommendations.engine.cold_start.customer_traits import (
     COUNTRY,
     DEVICE,
     LANGUAGE,
@@ -15,6 +12,9 @@ from recommendations.engine.cold_start.people import (
     plain_value,
     quantile_edges,
 )
+from recommendations.engine.cold_start.landing_category import LandingPopularity
+from recommendations.engine.cold_start.trait_clusters import TraitClusters
+from recommendations.engine.cold_start.trait_lifts import TraitLifts
 
 __all__ = [
     "CLUSTER",

@@ -6,7 +6,10 @@ nothing was relevant. A list shorter than n counts as filled up with misses. Met
 """
 
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
-from recommendations.engine.evaluation.prefixes import (
+from recommendations.engine.evaluation.rating_metrics.rating_evaluation import RatingFigures, judge_ratings
+from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
+from recommendations.engine.evaluation.segments import SegmentResult, by_segment
+from recommendations.engine.evaluation.session_prefixes import (
     Prefixes,
     PrefixFigures,
     given_prefixes,
@@ -14,9 +17,6 @@ from recommendations.engine.evaluation.prefixes import (
     newest_sessions,
     session_prefixes,
 )
-from recommendations.engine.evaluation.ratings import RatingFigures, judge_ratings
-from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
-from recommendations.engine.evaluation.segments import SegmentResult, by_segment
 from recommendations.engine.evaluation.splits import (
     Split,
     cut_in_time,

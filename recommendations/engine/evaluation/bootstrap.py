@@ -1,18 +1,9 @@
 """How sure a mean over people is."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and the range that holds it in `level` of the resamples."""
-
-    value: float
-    low: float
-    high: float
+from config.foundation.statistics import Interval
 
 
 def intervals(

@@ -16,12 +16,11 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Ints
 from recommendations.engine.evaluation.bootstrap import Interval
 from recommendations.engine.position_bias import Curve
 
 CLIP = 10.0
-
-type Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,11 @@ class LoggedFigures:
 
 def estimate_clicks(
     *,
-    answer: Rows,
-    position: Rows,
+    answer: Ints,
+    position: Ints,
     clicked: npt.NDArray[np.bool_],
-    target: Rows,
-    length: Rows,
+    target: Ints,
+    length: Ints,
     curve: Curve,
     clip: float = CLIP,
     level: float = 0.95,
@@ -77,10 +76,10 @@ def estimate_clicks(
 
 
 def normalised(
-    answer: Rows,
+    answer: Ints,
     looked: npt.NDArray[np.float64],
     clicked: npt.NDArray[np.bool_],
-    target: Rows,
+    target: Ints,
     n: int,
     curve: Curve,
     level: float,
@@ -98,9 +97,9 @@ def normalised(
 
 def judge_logged(
     *,
-    lengths: Rows,
-    clicked_answer: Rows,
-    clicked_position: Rows,
+    lengths: Ints,
+    clicked_answer: Ints,
+    clicked_position: Ints,
     curve: Curve,
     clip: float = CLIP,
     level: float = 0.95,
@@ -142,7 +141,7 @@ def share_of(chosen: npt.NDArray[np.bool_]) -> float:
     return float(chosen.mean()) if len(chosen) else 0.0
 
 
-def require_positions(position: Rows) -> None:
+def require_positions(position: Ints) -> None:
     """Errors: ValueError."""
     if len(position) and position.min() < 1:
         raise ValueError(f"positions count from 1, got {position.min()}")

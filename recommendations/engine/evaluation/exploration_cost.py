@@ -5,8 +5,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
-from recommendations.engine.evaluation.hits import hits_of
-from recommendations.engine.evaluation.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 
 
 def exploration_cost(items: npt.NDArray[np.int32], relevant: csr_array, *, every: int, seed: int) -> Interval:

@@ -8,24 +8,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.contract import Algorithm
-from recommendations.engine.evaluation.average_precision import average_precision
+from recommendations.engine.algorithms.base import Algorithm
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
+from recommendations.engine.evaluation.beyond_accuracy.diversity import diversity
+from recommendations.engine.evaluation.beyond_accuracy.gini import gini
+from recommendations.engine.evaluation.beyond_accuracy.novelty import novelty
+from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import popularity_lift
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
-from recommendations.engine.evaluation.coverage import coverage
-from recommendations.engine.evaluation.diversity import diversity
-from recommendations.engine.evaluation.f1 import f1
-from recommendations.engine.evaluation.gini import gini
-from recommendations.engine.evaluation.hit_rate import hit_rate
-from recommendations.engine.evaluation.hits import Counts, Hits, PerPerson, hits_of
-from recommendations.engine.evaluation.ndcg import ndcg
-from recommendations.engine.evaluation.novelty import novelty
-from recommendations.engine.evaluation.popularity_lift import popularity_lift
-from recommendations.engine.evaluation.precision import precision
-from recommendations.engine.evaluation.recall import recall
-from recommendations.engine.evaluation.reciprocal_rank import reciprocal_rank
-from recommendations.engine.interactions import Interactions
-from recommendations.engine.products import Products
-from recommendations.engine.sparse import transposed
+from recommendations.engine.evaluation.ranking_metrics.average_precision import average_precision
+from recommendations.engine.evaluation.ranking_metrics.f1 import f1
+from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.precision import precision
+from recommendations.engine.evaluation.ranking_metrics.recall import recall
+from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
+from recommendations.engine.linear_algebra.sparse import transposed
 from recommendations.engine.topn import recommend
 
 RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.evaluation.bootstrap import intervals
-from recommendations.engine.evaluation.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
 from recommendations.engine.evaluation.runner import RANKING_METRICS, Evaluation
-from recommendations.engine.interactions import Interactions
 
 COLD_ITEMS = "cold items"
 

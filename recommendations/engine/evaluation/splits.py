@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.ids import IdMap
-from recommendations.engine.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.data.interactions import KIND_CODES, Interactions
 
 
 class EmptySplitError(ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import Documents
 from recommendations.engine.text_search.query import Clause, Query, Unit, read
@@ -26,8 +27,7 @@ FEW = 5  # documents with all words; with fewer those with some of them follow
 MOST_CORRECTIONS = 8
 COMPLETED, NEAR, FAR, SYNONYM, CHARACTER = 0.7, 0.6, 0.35, 0.9, 0.2  # what a find is worth beside the word itself
 
-type Rows = npt.NDArray[np.int32]
-type Flags = npt.NDArray[np.bool_]
+
 NO_SYNONYMS = Synonyms()
 
 

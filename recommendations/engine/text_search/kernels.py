@@ -6,11 +6,8 @@ stands in arrays with a place for each document, so that no posting is ever sort
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-type Ints = npt.NDArray[np.integer]
-type Floats = npt.NDArray[np.floating]
-type Flags = npt.NDArray[np.bool_]
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
 
 compiled = numba.njit(nogil=True, cache=True)
 inlined = numba.njit(nogil=True, cache=True, inline="always")
@@ -19,7 +16,7 @@ IMPACT_UNIT = np.float32(1 / 65_535)
 
 
 @compiled
-def _compare(letters: Ints, start: int, end: int, word: Ints, only_prefix: bool) -> int:
+def _compare(letters: AnyInts, start: int, end: int, word: AnyInts, only_prefix: bool) -> int:
     """-1, 0 or 1: the term before, equal to or after the word; with only_prefix a term that begins with the word is equal."""
     for place in range(word.shape[0]):
         if start + place >= end:
@@ -31,7 +28,7 @@ def _compare(letters: Ints, start: int, end: int, word: Ints, only_prefix: bool)
 
 
 @compiled
-def term_range(letters: Ints, offsets: Ints, word: Ints, prefix: bool) -> tuple[int, int]:
+def term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: bool) -> tuple[int, int]:
     """First term that is the word (begins with it) and the one after the last; equal where there is none. Terms are sorted."""
     low, high = 0, offsets.shape[0] - 1
     while low < high:
@@ -56,7 +53,7 @@ def _signature_bit(letter: np.int64) -> np.uint64:
 
 
 @compiled
-def signature(word: Ints) -> np.uint64:
+def signature(word: AnyInts) -> np.uint64:
     """A bit for each letter that occurs; two letters may share one."""
     found = np.uint64(0)
     for letter in word:
@@ -65,7 +62,7 @@ def signature(word: Ints) -> np.uint64:
 
 
 @compiled
-def signatures(letters: Ints, offsets: Ints, wanted: Flags, out: Ints) -> None:
+def signatures(letters: AnyInts, offsets: AnyInts, wanted: Flags, out: AnyInts) -> None:
     """The signature of each wanted term."""
     for term in range(offsets.shape[0] - 1):
         if wanted[term]:
@@ -81,7 +78,7 @@ def _bits(value: np.uint64) -> np.uint64:
 
 
 @compiled
-def edit_distance(word: Ints, term: Ints, most: int, prefix: bool) -> int:
+def edit_distance(word: AnyInts, term: AnyInts, most: int, prefix: bool) -> int:
     """Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); most + 1 for anything above `most`.
 
     With prefix the least distance to any beginning of the term.
@@ -112,7 +109,14 @@ def edit_distance(word: Ints, term: Ints, most: int, prefix: bool) -> int:
 
 @compiled
 def near_terms(
-    letters: Ints, offsets: Ints, marks: Ints, word: Ints, most: int, prefix: bool, out_terms: Ints, out_distances: Ints
+    letters: AnyInts,
+    offsets: AnyInts,
+    marks: AnyInts,
+    word: AnyInts,
+    most: int,
+    prefix: bool,
+    out_terms: AnyInts,
+    out_distances: AnyInts,
 ) -> int:
     """Terms within `most` edits of the word, the word itself left out; how many, at most the length of the output.
 
@@ -139,7 +143,13 @@ def near_terms(
 
 @compiled
 def scatter(
-    places: Ints, indptr: Ints, docs: Ints, impacts: Ints, filled: Ints, out_docs: Ints, out_impacts: Ints
+    places: AnyInts,
+    indptr: AnyInts,
+    docs: AnyInts,
+    impacts: AnyInts,
+    filled: AnyInts,
+    out_docs: AnyInts,
+    out_impacts: AnyInts,
 ) -> None:
     """Moves the postings of each term to where those of places[term] are filled up to; -1: the term is not wanted."""
     for term in range(places.shape[0]):
@@ -153,7 +163,14 @@ def scatter(
 
 @compiled
 def raise_best(
-    docs: Ints, impacts: Ints, start: int, end: int, factor: np.float32, owner: Ints, segment: int, best: Floats
+    docs: AnyInts,
+    impacts: AnyInts,
+    start: int,
+    end: int,
+    factor: np.float32,
+    owner: AnyInts,
+    segment: int,
+    best: AnyFloats,
 ) -> int:
     """best[d] = max(best[d], factor · impact) for postings start…end whose document is the segment's; how many were 0 before."""
     new = 0
@@ -169,7 +186,14 @@ def raise_best(
 
 @compiled
 def raise_together(
-    docs: Ints, impacts: Ints, starts: Ints, ends: Ints, factor: np.float32, owner: Ints, segment: int, best: Floats
+    docs: AnyInts,
+    impacts: AnyInts,
+    starts: AnyInts,
+    ends: AnyInts,
+    factor: np.float32,
+    owner: AnyInts,
+    segment: int,
+    best: AnyFloats,
 ) -> int:
     """The same for documents that stand in all of the lists, by the least of their impacts."""
     met = np.zeros(best.shape[0], np.int16)
@@ -189,7 +213,7 @@ def raise_together(
 
 
 @compiled
-def live(docs: Ints, start: int, end: int, owner: Ints, segment: int) -> int:
+def live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> int:
     """How many postings are of documents that still are the segment's."""
     count = 0
     for place in range(start, end):
@@ -199,7 +223,14 @@ def live(docs: Ints, start: int, end: int, owner: Ints, segment: int) -> int:
 
 @compiled
 def settle(
-    docs: Ints, start: int, end: int, worth: np.float32, covered: np.uint64, best: Floats, total: Floats, cover: Ints
+    docs: AnyInts,
+    start: int,
+    end: int,
+    worth: np.float32,
+    covered: np.uint64,
+    best: AnyFloats,
+    total: AnyFloats,
+    cover: AnyInts,
 ) -> None:
     """Adds worth · best to the total of each document of the postings, notes what it covers, and clears its best."""
     for place in range(start, end):
@@ -211,7 +242,9 @@ def settle(
 
 
 @compiled
-def settle_all(worth: np.float32, covered: np.uint64, adds: bool, best: Floats, total: Floats, cover: Ints) -> None:
+def settle_all(
+    worth: np.float32, covered: np.uint64, adds: bool, best: AnyFloats, total: AnyFloats, cover: AnyInts
+) -> None:
     """The same for all documents; unless it adds, the total is raised to worth · best instead."""
     for doc in range(best.shape[0]):
         if best[doc] > 0:
@@ -222,7 +255,7 @@ def settle_all(worth: np.float32, covered: np.uint64, adds: bool, best: Floats, 
 
 
 @compiled
-def found_rows(cover: Ints, allowed: Flags, least: int, rows: Ints, covered: Ints) -> int:
+def found_rows(cover: AnyInts, allowed: Flags, least: int, rows: AnyInts, covered: AnyInts) -> int:
     """Allowed documents that cover at least so many places of the query (1 and more); how many there are."""
     count = 0
     for doc in range(cover.shape[0]):
@@ -235,7 +268,7 @@ def found_rows(cover: Ints, allowed: Flags, least: int, rows: Ints, covered: Int
 
 
 @compiled
-def top_places(keys: Floats, ties: Ints, k: int) -> Ints:
+def top_places(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
     """Places of the k largest keys, largest first; of equal ones the smaller tie first."""
     size = 0
     heap = np.empty(min(k, keys.shape[0]), np.int64)
@@ -262,12 +295,12 @@ def top_places(keys: Floats, ties: Ints, k: int) -> Ints:
 
 
 @inlined
-def _before(keys: Floats, ties: Ints, one: int, other: int) -> bool | np.bool_:
+def _before(keys: AnyFloats, ties: AnyInts, one: int, other: int) -> bool | np.bool_:
     return keys[one] > keys[other] or (keys[one] == keys[other] and ties[one] < ties[other])
 
 
 @compiled
-def _sink(keys: Floats, ties: Ints, heap: Ints, size: int, place: int) -> None:
+def _sink(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, place: int) -> None:
     """Puts a place at the root of a heap whose worst entry stands there, and restores it."""
     hole = 0
     while True:
@@ -284,7 +317,7 @@ def _sink(keys: Floats, ties: Ints, heap: Ints, size: int, place: int) -> None:
 
 
 @compiled
-def count_codes(rows: Ints, starts: Ints, lengths: Ints, pool: Ints, counts: Ints) -> None:
+def count_codes(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, counts: AnyInts) -> None:
     """Adds 1 to the count of each code of each row; a row's codes stand at pool[start…start + length]."""
     for row in rows:
         for place in range(starts[row], starts[row] + lengths[row]):
@@ -292,7 +325,7 @@ def count_codes(rows: Ints, starts: Ints, lengths: Ints, pool: Ints, counts: Int
 
 
 @compiled
-def having_code(rows: Ints, starts: Ints, lengths: Ints, pool: Ints, code: int, out: Flags) -> None:
+def having_code(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, code: int, out: Flags) -> None:
     """Which of the rows have the code."""
     for index in range(rows.shape[0]):
         row = rows[index]

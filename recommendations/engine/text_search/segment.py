@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from recommendations.engine.ids import IdMap
+from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import FIELDS, Documents
 from recommendations.engine.text_search.tokens import BREAK, RUN, document_terms, length, normal

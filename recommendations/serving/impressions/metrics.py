@@ -7,7 +7,7 @@ from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from customers.events.valkey import ValkeyDownError
+from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions.stream import measure_wait
 
 logger = logging.getLogger(__name__)

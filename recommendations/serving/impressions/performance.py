@@ -12,10 +12,9 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils.timezone import localdate
 
+from config.foundation.statistics import wilson_interval
 from recommendations.engine.evaluation import Interval
-from recommendations.engine.evaluation.wilson import wilson
-from recommendations.serving.impressions.bias import latest_run
-from recommendations.serving.impressions.counting import first_open_day
+from recommendations.serving.impressions.attribution import first_open_day
 from recommendations.serving.impressions.models import (
     LoggedJudgement,
     PerformanceDay,
@@ -24,6 +23,7 @@ from recommendations.serving.impressions.models import (
     PositionBiasRun,
     RunStatus,
 )
+from recommendations.serving.impressions.position_bias import latest_run
 
 DAYS = 28
 SUMS = ("shown", "clicked", "carted", "bought", "revenue")
@@ -50,7 +50,7 @@ class Figures:
     @property
     def click_rate(self) -> Interval | None:
         """Clicked of shown with Wilson's interval; None where nothing was shown."""
-        return wilson(min(self.clicked, self.shown), self.shown) if self.shown else None
+        return wilson_interval(min(self.clicked, self.shown), self.shown) if self.shown else None
 
 
 @dataclass(frozen=True)

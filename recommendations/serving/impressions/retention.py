@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from psycopg import sql
 
-from customers.events.partitions import Monthly, existing_partitions
+from config.foundation.database.partitions import Monthly, existing_partitions
 from customers.events.retention import CHUNK, delete_in_chunks, end_of, start_of
 from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun, RunStatus
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from customers.events.valkey import Script, run_command, run_pipeline, run_script
+from config.foundation.valkey import Script, run_command, run_pipeline, run_script
 
 SERVED, COUNTS, DAMAGED = "served", "served-counts", "served-damaged"
 # About 500 bytes each with 20 products: a worker that is gone for long costs a hundred megabytes, not the server.

@@ -6,7 +6,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-from customers.events.partitions import Monthly, ensure_partitions
+from config.foundation.database.partitions import Monthly, ensure_partitions
 
 # what waits to be looked up again is found by the last index, and so is what an erasure must not overlook
 IMPRESSION_TABLE = """

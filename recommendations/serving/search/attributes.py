@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Rows
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.vocabulary import frozen
-from recommendations.serving.search.names import Names
+from recommendations.serving.search.string_table import Names
 
 MOST_NAMES, MOST_VALUES = 12, 20  # in an answer
-
-type Rows = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)

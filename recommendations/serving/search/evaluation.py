@@ -14,17 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from customers.events.recent import Recently
-from customers.events.vocabulary import NAMES, Meaning
+from customers.events.event_taxonomy import NAMES, Meaning
+from customers.events.recent.interactions import Recently
 from customers.warehouse.connection import warehouse
 from recommendations.engine.evaluation.bootstrap import Interval, intervals
-from recommendations.engine.evaluation.hit_rate import hit_rate
-from recommendations.engine.evaluation.ndcg import ndcg
-from recommendations.engine.evaluation.reciprocal_rank import reciprocal_rank
-from recommendations.serving.search.answering import found_for
-from recommendations.serving.search.parsing import LONGEST_QUERY, SearchRequest
-from recommendations.serving.search.refreshing import Searcher, searcher
-from recommendations.training.extract import lowered, text_of
+from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
+from recommendations.serving.rest.search.request import LONGEST_QUERY, SearchRequest
+from recommendations.serving.rest.search.response import found_for
+from recommendations.serving.search.searcher import Searcher, searcher
+from recommendations.training.data.extract import lowered, text_of
 
 CHOSEN_WITHIN = timedelta(minutes=30)
 QUERY = (

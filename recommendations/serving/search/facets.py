@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Rows
 from recommendations.serving.search.snapshot import Levels, Snapshot
 
 MOST_VALUES = 30
@@ -14,8 +15,6 @@ PRICE_RANGES = 5
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 CENT = 0.01
 MOST_LOOKED_AT = 5000  # prices from which the ends are chosen
-
-type Rows = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
+from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery, top_places
 from recommendations.engine.text_search.vocabulary import frozen
-from recommendations.serving.catalogue import Filters
+from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError
 from recommendations.serving.search.facets import (
     Facets,
     attribute_counts,
@@ -20,11 +21,11 @@ from recommendations.serving.search.facets import (
     category_counts,
     price_ranges,
 )
-from recommendations.serving.search.parsing import SearchRequest, Sort, WrongSearchError
-from recommendations.serving.search.personal import Scores
-from recommendations.serving.search.rules import Rules
+from recommendations.serving.search.personalization import Scores
+from recommendations.serving.search.search_rules import Rules
 from recommendations.serving.search.snapshot import Snapshot
 from recommendations.serving.search.suggestions import Suggestion, suggestions_for
+from recommendations.serving.state.product_index import Filters
 
 PERSON_WEIGHT = 0.5  # what a person wants most counts for half as much again as its text alone
 POPULARITY_WEIGHT = 0.25
@@ -32,9 +33,6 @@ FURTHEST = 10_000  # products that pages lead to
 CENT = 0.005
 
 POPULAR = "popular"  # shown instead of nothing
-
-type Rows = npt.NDArray[np.int32]
-type Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

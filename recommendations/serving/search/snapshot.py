@@ -7,22 +7,21 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Flags
 from recommendations.engine.text_search import Documents, TextIndex
 from recommendations.engine.text_search.synonyms import terms_of
-from recommendations.serving.catalogue import Catalogue
-from recommendations.serving.loading import Loaded
 from recommendations.serving.search.attributes import Attributes
-from recommendations.serving.search.names import Names
-from recommendations.serving.search.products import Read
+from recommendations.serving.search.product_reader import Read
+from recommendations.serving.search.string_table import Names
 from recommendations.serving.search.synonym_table import SynonymTable
-from recommendations.training.artifacts import Artifact
+from recommendations.serving.state.loader import Loaded
+from recommendations.serving.state.product_index import Catalogue
+from recommendations.training.registry.artifacts import Artifact
 
 MOST_CHANGED = 0.1  # of all products: what changed since the whole was put together
 LEAST_CHANGED = 1000
 OUTGROWN = 4
 MOST_KEPT = 64  # masks
-
-type Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

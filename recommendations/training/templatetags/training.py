@@ -2,8 +2,8 @@
 
 from django import template
 
-from recommendations.training.names import algorithm_name
-from recommendations.training.steps import step_name
+from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name
+from recommendations.training.backoffice.labels.step_labels import step_name
 
 register = template.Library()
 register.filter("step_name", step_name)

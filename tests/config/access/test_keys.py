@@ -16,8 +16,8 @@ from config.access import grants
 from config.access.grants import forget_keys, grant_of_key
 from config.access.keys import UnknownScopeError, create_key, rotate_key
 from config.access.models import ApiKey
-from customers.events.remembering import Memory
-from customers.events.write_keys import forget_sources
+from config.foundation.ttl_cache import Memory
+from customers.events.sources.write_keys import forget_sources
 from tests.config.access.callers import bearer, caller, make_key
 from tests.customers.events.senders import make_keyed_source
 
@@ -97,7 +97,7 @@ def test_warm_call_asks_the_database_nothing_about_the_key() -> None:
 def test_revoked_key_is_refused_once_the_memory_is_five_seconds_old(monkeypatch: pytest.MonkeyPatch) -> None:
     api_key, plain = make_key("customers:read")
     seconds = 0.0
-    monkeypatch.setattr("customers.events.remembering.time.monotonic", lambda: seconds)
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
     now = datetime.now(UTC)
     assert grant_of_key(plain, now=now) is not None
     ApiKey.objects.filter(pk=api_key.pk).update(enabled=False)
@@ -111,7 +111,7 @@ def test_known_answer_outlives_a_database_that_is_away_and_an_unknown_one_does_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds, away = 0.0, False
-    monkeypatch.setattr("customers.events.remembering.time.monotonic", lambda: seconds)
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
 
     def load(key: str) -> str | None:
         if away:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.access.throttling import KeyRateThrottle
-from customers.events.valkey import pipelines_of
+from config.foundation.valkey import pipelines_of
 from tests.config.access.callers import bearer, caller, make_key
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_without_valkey_everybody_passes_and_it_is_logged_once(settings: Any, ca
     pipelines_of.cache_clear()
     client = caller("customers:read", requests_per_minute=1)
     assert [client.get(ADDRESS).status_code for _time in range(3)] == [200, 200, 200]
-    assert len([record for record in caplog.records if record.name == "customers.events.valkey"]) == 1
+    assert len([record for record in caplog.records if record.name == "config.foundation.valkey"]) == 1
 
 
 def test_counts_do_not_stay_in_valkey(valkey: Any) -> None:

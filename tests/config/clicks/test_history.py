@@ -10,11 +10,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.clicks.items import make_items
-from config.clicks.sessions import plan_history
-from config.clicks.shop import NoBasketsError, read_shop
-from customers.events.decoding import Frame
-from customers.events.ingest import read_items
+from config.clickstream.items import make_items
+from config.clickstream.sessions import plan_history
+from config.clickstream.shop import NoBasketsError, read_shop
+from customers.events.collector.ingest import read_items
+from customers.events.collector.parsing import Frame
 from customers.orders.models import Order
 from tests.config.clicks.making import DAYS, HOUSEHOLDS, make_shop
 from tests.makers import NOON, make_customer, make_order, make_product, make_source

@@ -10,7 +10,7 @@ from config.access.grants import forget_keys, grant_of_key
 from config.access.models import ApiKey
 from config.storefront.keys import StorefrontKeys, ensure_storefront_keys, keys_file, read_storefront_keys
 from customers.events.models import Source
-from customers.events.write_keys import forget_sources, source_with_key
+from customers.events.sources.write_keys import forget_sources, source_with_key
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db

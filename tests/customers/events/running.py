@@ -21,15 +21,15 @@ import psycopg
 import redis
 
 from config import settings as project_settings
-from config.embedded import EmbeddedServers
-from config.embedded_server import EmbeddedServer, free_port
+from config.embedded.server_process import EmbeddedServer, free_port
+from config.embedded.servers import EmbeddedServers
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
 MAKE_SOURCE = """
 import sys; import django; django.setup()
 from datetime import timedelta; from django.utils import timezone
-from customers.events.models import Source; from customers.events.write_keys import issue_write_key
+from customers.events.models import Source; from customers.events.sources.write_keys import issue_write_key
 source = Source.objects.create(key=sys.argv[1], name=sys.argv[1], kind="server")
 print(issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0)))
 """

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.test import Client
 
-from customers.events.decoding import EventRow, Frame, decode_item, row_of
+from customers.events.collector.event_store import Refusal
+from customers.events.collector.parsing import EventRow, Frame, decode_item, row_of
 from customers.events.models import Source
-from customers.events.recording import Refusal
-from customers.events.write_keys import draw_write_key
+from customers.events.sources.write_keys import draw_write_key
 from tests.makers import NOON
 
 

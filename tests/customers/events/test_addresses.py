@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from customers.events.models import Event, RejectedEvent
-from customers.events.write_keys import forget_sources
+from customers.events.sources.write_keys import forget_sources
 from tests.customers.events.senders import basic, make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from customers.events.files.importing import Imported
-from customers.events.files.showing import LineBar
-from customers.events.files.url_mapping import builtin_mapping_text
+from customers.events.imports.file_import import Imported
+from customers.events.imports.import_summary import LineBar
+from customers.events.imports.url_mapping import builtin_mapping_text
 from customers.events.models import Event, Source
 from tests.customers.events.senders import track
 from tests.makers import make_source

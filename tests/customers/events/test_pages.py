@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.events.models import Event, Source
-from customers.identity.personal import seal_personal
+from customers.identity.personal_data.personal_traits import seal_personal
 from tests.customers.events.senders import make_keyed_source, send, track
 from tests.customers.events.stored import make_event, make_letter, member_of
 from tests.makers import make_customer, make_source

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
+from config.foundation.database.partitions import ensure_partitions, existing_partitions
+from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, Source
-from customers.events.partitions import ensure_partitions, existing_partitions
-from customers.events.recording import record_events
 from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
 from tests.customers.events.senders import refusal, rows
 from tests.makers import NOON, make_source

@@ -11,8 +11,8 @@ from segment.analytics.client import Client
 from segment.analytics.request import APIError, post
 
 from customers.events.models import Event, Outbox
-from customers.events.write_keys import forget_sources
-from customers.identity.personal import unseal_personal
+from customers.events.sources.write_keys import forget_sources
+from customers.identity.personal_data.personal_traits import unseal_personal
 from tests.customers.events.senders import make_keyed_source
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.bulk import BulkResult
+from catalog.bulk_results import BulkResult
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.reviews import RatingSummary, rating_summary, record_reviews
 from customers.feedback.surveys import record_answers

@@ -11,10 +11,10 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customers.identity.gathering import LIMITS
-from customers.identity.hashing import hash_email
-from customers.identity.linking import Trace, resolve_people
 from customers.identity.models import Identifier, IdentityConflict
+from customers.identity.personal_data.hashing import hash_email
+from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.resolution.resolution_rules import LIMITS
 from tests.makers import NOON
 
 SMALL = {"anonymous_id": 3, "device_id": 2, "email_hash": 2, "phone_hash": 2}

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from customers.identity.hashing import hash_email
-from customers.identity.merging import merge_customers
+from customers.identity.merging.merge import merge_customers
 from customers.identity.models import ConsentRefusal, Customer, IdentityMerge
-from tests.customers.identity.test_api import caller
+from customers.identity.personal_data.hashing import hash_email
+from tests.customers.identity.rest.test_api import caller
 from tests.makers import NOON, make_customer, make_identifier, make_order
 
 pytestmark = pytest.mark.django_db

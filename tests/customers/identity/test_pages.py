@@ -10,11 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from customers.identity.editing import CustomerChange, upsert_customers
-from customers.identity.graph import identity_graph
-from customers.identity.linking import Trace, resolve_people
-from customers.identity.merging import merge_customers, revert_merge
+from customers.identity.backoffice.identity_graph import identity_graph
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.merging.merge import merge_customers, revert_merge
 from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.resolution.resolution import Trace, resolve_people
 from tests.makers import NOON, make_customer, make_identifier, make_order
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils.translation import override
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
-from customers.lifecycle.portrait import portrait
-from customers.lifecycle.propensity_models import KINDS
-from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.portrait.customer_profile import portrait
+from customers.lifecycle.propensity.models import KINDS
+from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.lifecycle.trade import make_trade
 from tests.makers import NOON, make_customer, make_order
 
@@ -64,7 +64,7 @@ def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
 
 def test_with_too_few_to_learn_from_the_buying_process_says_it_alone(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     make_trade()
-    monkeypatch.setattr("customers.lifecycle.propensities.LEARNT_CUSTOMERS", 40)
+    monkeypatch.setattr("customers.lifecycle.propensity.scoring.LEARNT_CUSTOMERS", 40)
     refresh_profiles(as_of=NOON, started_at=NOON)
     card = cards()["purchase_30"]
     assert (card.algorithm, card.reason, card.arrays) == ("buying", "few_positives", None)

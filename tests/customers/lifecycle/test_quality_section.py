@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
-from customers.lifecycle.alarm_words import shown_alarm
-from customers.lifecycle.alarms import alarms
+from customers.lifecycle.alerts import alarms
+from customers.lifecycle.backoffice.labels.alert_messages import shown_alarm
+from customers.lifecycle.backoffice.panels.propensity_panel import propensity_section
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
-from customers.lifecycle.propensity_section import propensity_section
-from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.lifecycle.trade import make_trade
 from tests.makers import NOON
 
@@ -36,7 +36,7 @@ LOOKED_BACK = {
 
 @pytest.fixture
 def learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customers.lifecycle.propensities.LEARNT_CUSTOMERS", 20_000)
+    monkeypatch.setattr("customers.lifecycle.propensity.scoring.LEARNT_CUSTOMERS", 20_000)
     make_trade()
     refresh_profiles(as_of=NOON, started_at=NOON)
 

@@ -67,7 +67,7 @@ def test_interruption_writes_nothing_and_says_so(file: Path, monkeypatch: pytest
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("customers.orders.loading.update_lines", interrupt)
+    monkeypatch.setattr("customers.orders.imports.loading.update_lines", interrupt)
     with pytest.raises(CommandError, match="nothing was written"):
         run(file, *OPTIONS, "--map", "unit_price=Price")
     assert not Order.objects.exists()

@@ -15,7 +15,7 @@ from django.db import connection
 
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
-from customers.orders.imports import import_orders
+from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order, OrderImport, OrderLine
 from tests.makers import make_source
 from tests.waiting import wait_until
@@ -30,7 +30,7 @@ import django
 django.setup()
 from customers.events.models import Source
 from customers.orders import loading, reading
-from customers.orders.imports import import_orders
+from customers.orders.imports.file_import import import_orders
 reading.CHUNK = 8192
 loading.COPY_ROWS = 500
 loading.REBUILD_FROM = int(sys.argv[3])

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from django.db.models import Sum
 
-from customers.orders.imports import import_orders
+from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order, OrderLine
 from tests.makers import make_source
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from customers.identity.hashing import hash_email
 from customers.identity.models import Identifier
-from customers.orders.imports import import_orders
+from customers.identity.personal_data.hashing import hash_email
+from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order, OrderImport
 from tests.makers import make_source
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from customers.events.ingest import take_items
+from customers.events.collector.event_store import Recorded
+from customers.events.collector.ingest import take_items
 from customers.events.models import Source
-from customers.events.recording import Recorded
-from customers.processing.conveyor import Processed, process_events
+from customers.processing.pipeline import Processed, process_events
 from tests.makers import make_source
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

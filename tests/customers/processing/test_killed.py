@@ -14,10 +14,10 @@ from customers.events.models import Event, EventReceipt, Outbox
 from customers.feedback.models import Review
 from customers.identity.models import Customer, IdentityMerge
 from customers.lifecycle.models import CustomerProfile
-from customers.lifecycle.refresh import refresh_profiles
+from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import Order, OrderEvent, OrderLine
 from customers.processing.models import ProcessingRun
-from customers.processing.tallies import read_tallies
+from customers.processing.totals import read_tallies
 from customers.warehouse.append import APPENDING
 from customers.warehouse.connection import warehouse
 from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child

@@ -12,7 +12,7 @@ from customers.segments import tasks
 from customers.segments.editing import ListFileError, add_to_list, read_user_ids, referring_keys, replace_list
 from customers.segments.membership import count_members, evaluate_segments, members, segments_of
 from customers.segments.models import Segment
-from customers.segments.starters import STARTERS, ensure_starter_segments
+from customers.segments.starter_segments import STARTERS, ensure_starter_segments
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db

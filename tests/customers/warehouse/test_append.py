@@ -15,8 +15,8 @@ from customers.warehouse import append
 from customers.warehouse.append import APPENDING, finish_appends, join_appended
 from customers.warehouse.connection import warehouse
 from customers.warehouse.export import export_table
-from customers.warehouse.files import PART, live_files, remove_shadowed
 from customers.warehouse.models import AppendMark
+from customers.warehouse.parquet_files import PART, live_files, remove_shadowed
 from customers.warehouse.tables import EVENTS
 from tests.children import start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
@@ -191,7 +191,7 @@ def test_the_command_of_the_export_cleans_what_is_shadowed_for_long(root: Path) 
 FULL = """
 import resource
 from datetime import UTC, datetime
-from customers.processing.conveyor import process_events
+from customers.processing.pipeline import process_events
 resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
 done = process_events(at=datetime(2026, 11, 24, 12, 1, tzinfo=UTC))
 print(done.events, done.counts["appended"], flush=True)

@@ -24,8 +24,8 @@ from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.connection import full_schema, warehouse
 from customers.warehouse.export import DIED, TableExport, UnknownTableError, export_table, export_warehouse
-from customers.warehouse.files import STAGING, WarehouseWriteError, warehouse_root
 from customers.warehouse.models import ExportRun
+from customers.warehouse.parquet_files import STAGING, WarehouseWriteError, warehouse_root
 from customers.warehouse.tables import PERSONAL_KEYS, TABLES
 from tests.children import kill_when_it_says, start_child
 from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
@@ -376,7 +376,7 @@ FULL_DISK = """
 import resource, signal, sys
 from datetime import UTC, datetime
 from customers.warehouse.export import export_warehouse
-from customers.warehouse.files import WarehouseWriteError
+from customers.warehouse.parquet_files import WarehouseWriteError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:

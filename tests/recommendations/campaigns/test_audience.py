@@ -11,13 +11,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Customer, Identifier
+from customers.segments.conditions.parsing import ConditionError
 from customers.segments.models import Segment
-from customers.segments.reading import ConditionError
 from recommendations.campaigns import audience
 from recommendations.campaigns.assignment import bucket_of
 from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
+from recommendations.campaigns.backoffice.audience_waterfall import effect_in_words, is_too_small, waterfall
 from recommendations.campaigns.models import AudienceExport, Campaign
-from recommendations.campaigns.waterfall import effect_in_words, is_too_small, waterfall
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db

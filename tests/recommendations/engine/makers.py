@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, Products
-from recommendations.engine.algorithms.blend import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
 
 SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 4), "u5": (5, 3, 4)}
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Interactions, Products
+from recommendations.engine.data.interactions import KIND_CODES
 from recommendations.engine.exploration import PRIOR_PEOPLE, Trials, worth_trying
-from recommendations.engine.interactions import KIND_CODES
 
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
 

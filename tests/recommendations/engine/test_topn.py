@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, recommend, top_n, topn
-from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.algorithms.popularity.popularity import Popularity
 from tests.recommendations.engine.makers import make_random_interactions
 
 

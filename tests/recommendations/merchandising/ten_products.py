@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from recommendations.merchandising.columns import ProductColumns
 from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rules.product_columns import ProductColumns
 from tests.makers import NOON
 
 IDS = [f"p{number}" for number in range(10)]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from customers.events.decoding import EventRow, Frame, StoredEvent
+from customers.events.collector.parsing import EventRow, Frame, StoredEvent
 from tests.makers import NOON
 
 

@@ -40,7 +40,7 @@ AGAIN = """
 import django; django.setup()
 from datetime import timedelta
 from django.utils import timezone
-from recommendations.training.promotion import promote
+from recommendations.training.registry.promotion import promote
 from recommendations.training.train import train
 print(promote(version=train(as_of=timezone.now(), started_at=timezone.now(), seconds=2), at=timezone.now()).version)
 """

@@ -7,17 +7,17 @@ import pytest
 import redis
 
 from catalog.models import Product
-from customers.events.recent import RecentInteraction, Recently, forget_interactions, remember_interactions
-from customers.identity.consent import record_consent
+from customers.events.recent.interactions import RecentInteraction, Recently, forget_interactions, remember_interactions
+from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Customer
-from recommendations.engine.scenarios import SCENARIOS
-from recommendations.serving import loading
-from recommendations.serving.loading import Loader
+from recommendations.engine.placements import SCENARIOS
 from recommendations.serving.models import ScenarioSettings
 from recommendations.serving.rank import RankRequest, rank
 from recommendations.serving.recommend import Answer, Request, recommend
 from recommendations.serving.request import WrongRequestError
-from recommendations.serving.withheld import withhold_erased
+from recommendations.serving.state import loader as loader_module
+from recommendations.serving.state.loader import Loader
+from recommendations.serving.state.suppression import withhold_erased
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON, make_product
 from tests.recommendations.serving.rows import interaction
@@ -61,7 +61,7 @@ def switch_on(*scenarios: str) -> None:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """What changes is looked for at every request, and a slow machine answers all the same."""
-    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
 

@@ -8,12 +8,12 @@ from django.utils import translation
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
-from recommendations.serving import loading
-from recommendations.serving.loading import Loader
-from recommendations.serving.preview import preview
+from recommendations.serving.backoffice.preview import preview
 from recommendations.serving.recommend import Request, WrongRequestError, recommend
+from recommendations.serving.state import loader as loader_module
+from recommendations.serving.state.loader import Loader
 from recommendations.training.models import ModelVersion
-from recommendations.training.promotion import ACTIVE_MODELS_KEY, announce, promote
+from recommendations.training.registry.promotion import ACTIVE_MODELS_KEY, announce, promote
 from recommendations.training.train import train
 from tests.makers import NOON, make_product
 
@@ -80,7 +80,7 @@ def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
     sold_out.save()
     hidden.is_active = False
     hidden.save()
-    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
     assert {first, second}.isdisjoint(ids(recommend(request=FOR_TEA, now=NOON, source=loader)))
     anyway = recommend(
         request=Request(scenario="for-you", user_id="user-0", n=5, in_stock=False), now=NOON, source=loader
@@ -142,7 +142,9 @@ def test_the_warm_path_asks_the_database_nothing(
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", 3600.0)  # however slow the machine, no look falls into the test
+    monkeypatch.setattr(
+        loader_module, "LOOK_EVERY_SECONDS", 3600.0
+    )  # however slow the machine, no look falls into the test
     recommend(request=FOR_TEA, now=NOON, source=loader)
     with django_assert_num_queries(0):
         for request in (FOR_TEA, Request(scenario="similar", product_ids=["tea-1"]), Request(scenario="popular")):
@@ -156,7 +158,7 @@ def test_a_new_version_serves_after_a_look_and_without_valkey_too(
     second = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
     promote(version=second, at=NOON)  # whatever the guards made of two equal ones
     announce(scenario="for-you", version=second.version)  # what promotion does after its commit
-    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == second.version
     valkey.flushdb()
     assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version

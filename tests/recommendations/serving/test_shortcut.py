@@ -16,9 +16,9 @@ from config.access.grants import forget_keys
 from config.access.keys import create_key
 from config.access.models import ApiKey
 from config.shortcut import RANK, RECOMMENDATIONS, take_recommendations_first
-from recommendations.engine.scenarios import SCENARIOS
-from recommendations.serving import loading
-from recommendations.serving.loading import Loader, loader
+from recommendations.engine.placements import SCENARIOS
+from recommendations.serving.state import loader as loader_module
+from recommendations.serving.state.loader import Loader, loader
 from tests.makers import NOON
 
 MOVING = ("recommendation_id", "took_ms", "next_cursor")
@@ -28,7 +28,7 @@ MOVING = ("recommendation_id", "took_ms", "next_cursor")
 def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A publishable key; this process serves what was trained."""
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
-    monkeypatch.setattr(loading, "LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", 3600.0)
     fresh = Loader()
     loader.loaded = None
     loader.damaged = fresh.damaged

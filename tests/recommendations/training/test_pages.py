@@ -6,8 +6,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from catalog.locks import exclusive
-from recommendations.training import training_pages
+from config.foundation.database.advisory_locks import exclusive
+from recommendations.training.backoffice import pages
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.runs import LOCK
 from tests.makers import NOON
@@ -127,7 +127,7 @@ def test_a_version_without_a_training_on_record_has_a_page(operator: Client) -> 
 
 def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []
-    monkeypatch.setattr(training_pages.train_nightly, "delay", lambda: started.append(True))
+    monkeypatch.setattr(pages.train_nightly, "delay", lambda: started.append(True))
     assert "Train now" in operator.get(reverse(LIST)).content.decode()
     assert operator.get(reverse("admin:training_start")).status_code == 405
     assert operator.post(reverse("admin:training_start")).status_code == 302
@@ -149,7 +149,7 @@ def test_a_running_training_shows_how_far_it_is_and_can_be_cancelled(operator: C
 def test_a_second_training_is_not_started_beside_the_first(
     operator: Client, running: EvaluationRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_pages.train_nightly, "delay", lambda: pytest.fail("started"))
+    monkeypatch.setattr(pages.train_nightly, "delay", lambda: pytest.fail("started"))
     assert operator.post(reverse("admin:training_start"), follow=True).status_code == 200
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from recommendations.training import train as training
+from recommendations.training.backoffice.labels.step_labels import step_name
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.runs import TrainingCancelledError, request_cancel
-from recommendations.training.steps import step_name
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management import call_command
 
 from customers.warehouse.export import export_warehouse
-from recommendations.training.artifacts import DamagedArtifactError
-from recommendations.training.extract import NothingToTrainOnError, extract
+from recommendations.training.data.extract import NothingToTrainOnError, extract
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.promotion import NothingToRollBackError, artifact_folder, promote, roll_back
+from recommendations.training.registry.artifacts import DamagedArtifactError
+from recommendations.training.registry.promotion import NothingToRollBackError, artifact_folder, promote, roll_back
 from recommendations.training.train import train
 from tests.makers import NOON, make_order
 from tests.recommendations.shop import PEOPLE, customer_of

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from catalog.locks import AlreadyRunningError
-from customers.events.files.importing import MappingError, UnreadableFileError, import_events, watch_nothing
-from customers.events.files.showing import LineBar, describe
-from customers.events.files.url_mapping import builtin_mapping_text
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from customers.events.imports.file_import import MappingError, UnreadableFileError, import_events, watch_nothing
+from customers.events.imports.import_summary import LineBar, describe
+from customers.events.imports.url_mapping import builtin_mapping_text
 from customers.events.models import Source
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from catalog.feeds.source import FeedError
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
-from customers.feedback.importing import import_reviews
+from catalog.feeds.feed_file import FeedError
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
+from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS
 
 

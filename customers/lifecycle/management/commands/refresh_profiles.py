@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
-from customers.lifecycle.refresh import refresh_profiles
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
+from customers.lifecycle.refresh.nightly import refresh_profiles
 
 
 def moment(text: str) -> datetime:

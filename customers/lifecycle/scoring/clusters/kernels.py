@@ -9,9 +9,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Floats, Ints
+
 type Points = npt.NDArray[np.float32]
-type Floats = npt.NDArray[np.float64]
-type Ints = npt.NDArray[np.int64]
+
 type Labels = npt.NDArray[np.int16]
 
 BLOCK = 65_536  # fixed, so that sums are the same whatever the number of threads

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from customers.lifecycle.scoring.clusters.kernels import Floats, Nearest, Points, nearest
+from config.foundation.array_types import Floats
+from customers.lifecycle.scoring.clusters.kernels import Nearest, Points, nearest
 
 TOLERANCE = 1e-4  # of the mean variance of the features, for the squared shift of the centroids
 MOST_STEPS = 300

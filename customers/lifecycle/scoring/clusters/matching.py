@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from customers.lifecycle.scoring.clusters.kernels import Floats, Ints
+from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clusters.scaling import FARTHEST, Scaling, raw_values, yeo_johnson
 
 LARGEST_DISTANCE = 0.5  # standard deviations a feature

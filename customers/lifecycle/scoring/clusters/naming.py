@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from customers.lifecycle.scoring.clusters.kernels import Floats
+from config.foundation.array_types import Floats
 
 type Name = tuple[tuple[str, str], ...]
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import boxcox1p, inv_boxcox1p
 
-from customers.lifecycle.scoring.clusters.kernels import BLOCK, Floats, Points, in_threads
+from config.foundation.array_types import Floats
+from customers.lifecycle.scoring.clusters.kernels import BLOCK, Points, in_threads
 
 FARTHEST = 3.0  # standard deviations; what lies beyond is held there
 COLLINEAR = 0.95  # of the absolute correlation, from here on a feature repeats an earlier one

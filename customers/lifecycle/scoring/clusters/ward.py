@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from customers.lifecycle.scoring.clusters.kernels import Floats, Points
+from config.foundation.array_types import Floats
+from customers.lifecycle.scoring.clusters.kernels import Points
 
 
 def ward(points: Points, ks: Sequence[int]) -> list[Floats]:

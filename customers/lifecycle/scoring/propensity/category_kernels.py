@@ -3,7 +3,8 @@
 import numba
 import numpy as np
 
-from customers.lifecycle.scoring.propensity.facts import DAY, UNKNOWN, Flags, Floats, Ints, Matrix
+from config.foundation.array_types import Flags, Floats, Ints
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, UNKNOWN, Matrix
 
 compiled = numba.njit(nogil=True, cache=True)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from customers.lifecycle.scoring.propensity.facts import Floats, Ints, Matrix
+from config.foundation.array_types import Floats, Ints
+from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
 
 BINS = 10
 # Siddiqi, Credit Risk Scorecards, Wiley 2006: below 0.1 no change to speak of, to 0.25 a slight one, beyond a real one

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.propensity.category_kernels import (
     count_categories,
     last_order,
     log_likelihood,
     next_order,
 )
-from customers.lifecycle.scoring.propensity.facts import UNKNOWN, Floats, Ints, Matrix, Orders
+from customers.lifecycle.scoring.propensity.features.event_facts import UNKNOWN, Matrix, Orders
 
 MOST_CATEGORIES = 30
 HALF_LIVES = (30.0, 90.0, 180.0, 365.0, 3650.0)

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from customers.lifecycle.scoring.propensity.facts import Floats, Matrix
-from customers.lifecycle.scoring.propensity.model_kernels import PLAIN, linear_contributions, linear_margin
-from customers.lifecycle.scoring.propensity.models import LEAST_PROBABILITY
+from config.foundation.array_types import Floats
+from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
+from customers.lifecycle.scoring.propensity.models.array_models import LEAST_PROBABILITY
+from customers.lifecycle.scoring.propensity.models.kernels import PLAIN, linear_contributions, linear_margin
 
 RIDGE = 1.0
 FEWEST_ROWS = 50

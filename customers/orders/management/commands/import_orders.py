@@ -10,14 +10,20 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar, no_progress
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar, no_progress
 from customers.events.models import Source
-from customers.orders.counts import COUNTS
-from customers.orders.imports import ImportOptionError, MappingError, UnreadableFileError, error_file, import_orders
-from customers.orders.mapping import FIELDS, PRESETS, parse_assignments
+from customers.orders.imports.column_mapping import FIELDS, PRESETS, parse_assignments
+from customers.orders.imports.count_labels import COUNTS
+from customers.orders.imports.file_import import (
+    ImportOptionError,
+    MappingError,
+    UnreadableFileError,
+    error_file,
+    import_orders,
+)
+from customers.orders.imports.rejected_rows import REASONS
 from customers.orders.models import OrderImport
-from customers.orders.rejects import REASONS
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
-from customers.processing.conveyor import NothingWorksError, Processed, process_events
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
 from customers.processing.lag import measure_lag
+from customers.processing.pipeline import NothingWorksError, Processed, process_events
 
 SHOWN = {
     "customers_created": "new customers",

@@ -6,10 +6,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
 from customers.warehouse.export import export_table, export_warehouse
-from customers.warehouse.files import WarehouseWriteError, warehouse_root
+from customers.warehouse.parquet_files import WarehouseWriteError, warehouse_root
 from customers.warehouse.tables import TABLES
 
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from recommendations.serving.search.evaluation import evaluate_search, searches_with_choices
-from recommendations.serving.search.refreshing import Searcher
+from recommendations.serving.search.searcher import Searcher
 
 
 class Command(BaseCommand):

@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.progress import ProgressBar, no_progress
-from customers.segments.reading import ConditionError
-from recommendations.engine.scenarios import FOR_YOU
-from recommendations.serving.batch import FOR_MANY, NoModelYetError, WrongScenarioError
-from recommendations.serving.exporting import FORMATS, WrongExportError, export_recommendations
+from config.foundation.progress import ProgressBar, no_progress
+from customers.segments.conditions.parsing import ConditionError
+from recommendations.engine.placements import FOR_YOU
+from recommendations.serving.batch.batch_export import FORMATS, WrongExportError, export_recommendations
+from recommendations.serving.batch.batch_scoring import FOR_MANY, NoModelYetError, WrongScenarioError
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from catalog.locks import AlreadyRunningError
-from catalog.progress import ProgressBar
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from config.foundation.progress import ProgressBar
 from recommendations.training.budget import TooLittleMemoryError
-from recommendations.training.extract import NothingToTrainOnError
+from recommendations.training.data.extract import NothingToTrainOnError
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from customers.events.files.importing import import_events
+from customers.events.imports.file_import import import_events
 from customers.events.models import Event, EventReceipt, Outbox
 from tests.children import PROJECT, database_url, kill_when_it_says, start_child
 from tests.customers.events.senders import track
@@ -22,7 +22,7 @@ CHILD = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from customers.events.files import importing
+from customers.events.imports import importing
 from customers.events.models import Source
 importing.BATCH_ITEMS = 50
 

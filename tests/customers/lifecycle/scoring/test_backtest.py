@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from config.foundation.statistics import wilson_bounds
 from customers.lifecycle.scoring.backtest import backtest_counts, backtest_intervals
-from customers.lifecycle.scoring.wilson import wilson
 
 
 def floats(*values: float) -> np.ndarray:
@@ -40,8 +40,8 @@ def test_tenths_are_from_the_highest_and_as_even_as_they_can_be() -> None:
 def test_coverage_counts_both_ends_in() -> None:
     found = backtest_intervals(low=floats(1, 1, 1, 1), high=floats(2, 2, 2, 2), observed=floats(1, 2, 2.5, 0))
     assert found.value == 0.5
-    assert (found.low, found.high) == wilson(2, 4)
-    assert wilson(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
+    assert (found.low, found.high) == wilson_bounds(2, 4)
+    assert wilson_bounds(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
 
 
 def test_what_cannot_be_had_has_a_reason() -> None:

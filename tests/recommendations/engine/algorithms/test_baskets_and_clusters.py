@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommendations.engine import Histories, Interactions, NothingToLearnError, recommend
-from recommendations.engine.algorithms.clusters import Clusters
-from recommendations.engine.algorithms.co_purchase import CoPurchase, Together
+from recommendations.engine.algorithms.neighbors.co_purchase import CoPurchase, Together
+from recommendations.engine.algorithms.neighbors.user_clusters import Clusters
 
 TEA, MILK, RICE = 1, 0, 2  # rows, by the order of the names
 ONLINE_RETAIL = Path(__file__).parents[5] / "shared" / "data" / "online_retail" / "year1.parquet"

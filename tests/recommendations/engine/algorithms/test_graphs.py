@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Histories, Interactions, recommend
-from recommendations.engine.algorithms.graph_filter import GraphFilter
-from recommendations.engine.algorithms.rp3beta import RP3Beta
-from recommendations.engine.low_rank import right_singular_vectors
+from recommendations.engine.algorithms.linear.graph_filter import GraphFilter
+from recommendations.engine.algorithms.linear.rp3beta import RP3Beta
+from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Histories, IdMap, Interactions, recommend
-from recommendations.engine.algorithms.ease import EASE, TooManyItemsError
-from recommendations.engine.algorithms.ials import IALS
+from recommendations.engine.algorithms.linear.ease import EASE, TooManyItemsError
+from recommendations.engine.algorithms.linear.ials import IALS
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
 
 

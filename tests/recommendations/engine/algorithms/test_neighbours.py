@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from recommendations.engine import ALGORITHMS, Histories, Interactions, recommend
-from recommendations.engine.algorithms.item_knn import ItemKNN
-from recommendations.engine.algorithms.rating_user_knn import RatingUserKNN
-from recommendations.engine.algorithms.user_knn import UserKNN
+from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
+from recommendations.engine.algorithms.neighbors.user_knn import UserKNN
+from recommendations.engine.ratings.user_knn import RatingUserKNN
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions, make_seed_ratings
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.algorithms.popularity.popularity import Popularity
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from recommendations.engine import ALGORITHMS, Histories, Interactions
-from recommendations.engine.algorithms.rating_baseline import RatingBaseline
-from recommendations.engine.algorithms.rating_blend import least_squares
-from recommendations.engine.algorithms.rating_bpmf import RatingBPMF
-from recommendations.engine.algorithms.rating_factors import RatingFactors
-from recommendations.engine.algorithms.rating_item_knn import RatingItemKNN
 from recommendations.engine.evaluation import judge_ratings, rating_folds
 from recommendations.engine.evaluation.splits import EmptySplitError
+from recommendations.engine.ratings.baseline import RatingBaseline
+from recommendations.engine.ratings.bpmf import RatingBPMF
+from recommendations.engine.ratings.item_knn import RatingItemKNN
+from recommendations.engine.ratings.matrix_factorization import RatingFactors
+from recommendations.engine.ratings.weighted_ensemble import least_squares
 from tests.recommendations.engine.makers import make_seed_ratings
 
 

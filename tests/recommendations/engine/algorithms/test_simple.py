@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Histories, IdMap, Interactions, NothingToLearnError, Products, recommend
-from recommendations.engine.algorithms.blend import Blend
-from recommendations.engine.algorithms.content import Content
-from recommendations.engine.algorithms.popularity import Popularity
-from recommendations.engine.algorithms.repeat import Repeat
-from recommendations.engine.text import joined, terms, values
+from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
+from recommendations.engine.data.text_terms import joined, terms, values
 from tests.recommendations.engine.makers import make_blend, make_products, make_random_interactions
 
 DAY = 86_400.0

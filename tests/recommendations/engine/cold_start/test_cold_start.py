@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Interactions, NothingToLearnError, Products, WrongModelError
-from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start import (
     Arrivals,
     ColdStart,
@@ -19,8 +19,8 @@ from recommendations.engine.cold_start import (
     plain_value,
     quantile_edges,
 )
-from recommendations.engine.cold_start.lifts import log_lifts, people_items
-from recommendations.engine.sparse import csr
+from recommendations.engine.cold_start.trait_lifts import log_lifts, people_items
+from recommendations.engine.linear_algebra.sparse import csr
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
 TEA, COFFEE = range(5), range(5, 10)

@@ -5,12 +5,12 @@ import pytest
 from scipy.sparse import csr_array
 
 from recommendations.engine import Interactions
-from recommendations.engine.algorithms.popularity import Popularity
+from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.evaluation import by_segment, evaluate
-from recommendations.engine.evaluation.diversity import diversity
-from recommendations.engine.evaluation.gini import gini
-from recommendations.engine.evaluation.novelty import novelty
-from recommendations.engine.evaluation.popularity_lift import popularity_lift
+from recommendations.engine.evaluation.beyond_accuracy.diversity import diversity
+from recommendations.engine.evaluation.beyond_accuracy.gini import gini
+from recommendations.engine.evaluation.beyond_accuracy.novelty import novelty
+from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import popularity_lift
 from recommendations.engine.evaluation.segments import cold_items, people_segments
 
 LISTS = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], np.int32)

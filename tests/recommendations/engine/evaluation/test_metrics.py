@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recommendations.engine.evaluation.average_precision import average_precision
-from recommendations.engine.evaluation.coverage import coverage
-from recommendations.engine.evaluation.f1 import f1
-from recommendations.engine.evaluation.hit_rate import hit_rate
-from recommendations.engine.evaluation.hits import hits_of
-from recommendations.engine.evaluation.mae import mae
-from recommendations.engine.evaluation.ndcg import ndcg
-from recommendations.engine.evaluation.precision import precision
-from recommendations.engine.evaluation.recall import recall
-from recommendations.engine.evaluation.reciprocal_rank import reciprocal_rank
-from recommendations.engine.evaluation.rmse import rmse
+from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
+from recommendations.engine.evaluation.ranking_metrics.average_precision import average_precision
+from recommendations.engine.evaluation.ranking_metrics.f1 import f1
+from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
+from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.evaluation.ranking_metrics.precision import precision
+from recommendations.engine.evaluation.ranking_metrics.recall import recall
+from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
+from recommendations.engine.evaluation.rating_metrics.mae import mae
+from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 
 # Three people, five places: hits at places 1 and 3 of 4 relevant; none of 2; nothing relevant at all.
 HITS = np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]], bool)

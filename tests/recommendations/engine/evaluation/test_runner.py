@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Interactions
-from recommendations.engine.algorithms.popularity import Popularity
-from recommendations.engine.algorithms.repeat import Repeat
-from recommendations.engine.blend_search import choose_weights
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
 from recommendations.engine.evaluation import (
     cut_in_time,
     evaluate,
@@ -16,6 +15,7 @@ from recommendations.engine.evaluation import (
     leave_last_out,
 )
 from recommendations.engine.evaluation.splits import EmptySplitError
+from recommendations.engine.tuning.ensemble_weights import choose_weights
 from tests.recommendations.engine.makers import make_random_interactions
 
 

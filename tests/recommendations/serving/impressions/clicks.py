@@ -6,7 +6,7 @@ import numpy as np
 
 from customers.events.models import Event
 from recommendations.serving.impressions import Shown
-from recommendations.serving.impressions.storing import insert
+from recommendations.serving.impressions.store import insert
 from tests.makers import NOON, make_source
 from tests.recommendations.serving.impressions.shown import shown
 

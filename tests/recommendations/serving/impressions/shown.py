@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from recommendations.serving.impressions import Shown, stream
-from recommendations.serving.impressions.shown import pack
+from recommendations.serving.impressions.served_entry import pack
 from tests.makers import NOON
 
 

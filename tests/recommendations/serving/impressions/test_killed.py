@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from recommendations.serving.impressions.storing import store_impressions
+from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
 from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
 from tests.makers import NOON

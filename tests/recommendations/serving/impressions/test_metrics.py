@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.metrics import ImpressionMetrics
-from recommendations.serving.impressions.shown import pack
-from recommendations.serving.impressions.storing import store_impressions
+from recommendations.serving.impressions.served_entry import pack
+from recommendations.serving.impressions.store import store_impressions
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.shown import send, shown
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from customers.events.partitions import ensure_partitions, existing_partitions
+from config.foundation.database.partitions import ensure_partitions, existing_partitions
 from recommendations.serving.impressions.retention import IMPRESSIONS, purge_impressions, purge_runs
-from recommendations.serving.impressions.storing import insert
+from recommendations.serving.impressions.store import insert
 from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
 from tests.recommendations.serving.impressions.shown import shown
 

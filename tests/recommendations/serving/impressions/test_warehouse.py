@@ -7,8 +7,8 @@ import pytest
 
 from customers.warehouse.connection import warehouse
 from customers.warehouse.export import export_table
-from recommendations.serving.impressions.following import forget_customer
-from recommendations.serving.impressions.storing import insert
+from recommendations.serving.impressions.merge_receivers import forget_customer
+from recommendations.serving.impressions.store import insert
 from tests.makers import NOON, make_customer
 from tests.recommendations.serving.impressions.shown import shown
 

@@ -44,7 +44,7 @@ def shop_of_twelve(db: None, folders: Path, valkey: redis.Redis) -> None:
 @pytest.fixture
 def searching(loader: Any) -> Any:
     """A Searcher as a fresh worker has it, that looks for news whenever it is asked."""
-    from recommendations.serving.search.refreshing import Searcher
+    from recommendations.serving.search.searcher import Searcher
 
     return Searcher(source=loader, background=False)
 
@@ -52,10 +52,12 @@ def searching(loader: Any) -> Any:
 @pytest.fixture
 def worker(shop_of_twelve: None, searching: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The same, used by the REST view and the back office."""
-    from recommendations.serving.search import answering, preview, refreshing
+    from recommendations.serving.backoffice.search import preview
+    from recommendations.serving.rest.search import response
+    from recommendations.serving.search import searcher
 
-    monkeypatch.setattr(refreshing, "LOOK_EVERY_SECONDS", -1.0)
-    for function in (answering.answer_bytes, answering.found_for, preview.preview):
+    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", -1.0)
+    for function in (response.answer_bytes, response.found_for, preview.preview):
         defaults = dict(function.__kwdefaults__ or {}, source=searching)
         monkeypatch.setattr(function, "__kwdefaults__", defaults)
     return searching

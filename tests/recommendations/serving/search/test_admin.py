@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from tablib import Dataset
 
+from recommendations.serving.backoffice.search.resources import SynonymResource
 from recommendations.serving.search.models import Synonym
-from recommendations.serving.search.refreshing import Searcher
-from recommendations.serving.search.resources import SynonymResource
+from recommendations.serving.search.searcher import Searcher
 
 PREVIEW = "admin:serving_search_preview"
 

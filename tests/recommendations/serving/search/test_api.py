@@ -9,10 +9,10 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.serving.search import refreshing
-from recommendations.serving.search.answering import answer_bytes
-from recommendations.serving.search.parsing import SearchRequest, Sort, WrongSearchError, parse
-from recommendations.serving.search.refreshing import Searcher
+from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError, parse
+from recommendations.serving.rest.search.response import answer_bytes
+from recommendations.serving.search import searcher
+from recommendations.serving.search.searcher import Searcher
 from tests.config.access.callers import caller, make_key
 from tests.makers import NOON
 
@@ -149,7 +149,7 @@ def test_filters_come_by_their_names(shopper: Client) -> None:
 def test_before_the_products_are_read_the_answer_says_when_to_come_again(
     shopper: Client, worker: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refreshing, "LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", 3600.0)
     worker.looked_at = time.monotonic()
     response = shopper.get(SEARCH)
     assert response.status_code == 503

@@ -12,7 +12,7 @@ from customers.events.models import Event
 from customers.identity.models import Identifier
 from customers.warehouse.export import export_warehouse
 from recommendations.serving.search.evaluation import evaluate_search, searches_with_choices
-from recommendations.serving.search.refreshing import Searcher
+from recommendations.serving.search.searcher import Searcher
 from tests.makers import NOON, make_customer, make_source
 
 MINUTE = timedelta(minutes=1)

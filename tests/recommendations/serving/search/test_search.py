@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from recommendations.serving.search import refreshing
+from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError
+from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
-from recommendations.serving.search.parsing import SearchRequest, Sort, WrongSearchError
-from recommendations.serving.search.refreshing import Searcher
 from recommendations.serving.search.search import Found, merged_with_pins, search
+from recommendations.serving.search.searcher import Searcher
 from tests.makers import NOON
 
 pytestmark = pytest.mark.usefixtures("shop_of_twelve")
@@ -237,8 +237,8 @@ def test_pins_beyond_the_end_stand_at_the_end() -> None:
 def test_a_search_asks_the_database_nothing(
     searching: Searcher, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refreshing, "LOOK_EVERY_SECONDS", 3600.0)
-    monkeypatch.setattr("recommendations.serving.loading.LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr("recommendations.serving.state.loader.LOOK_EVERY_SECONDS", 3600.0)
     find(searching, "kettle")
     with django_assert_num_queries(0):
         find(searching, "blue kettle", brand="Hearth")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from customers.lifecycle.scoring.buying import Groups, Histories, group_histories, summarise_purchases
+from customers.lifecycle.scoring.clv import Groups, Histories, group_histories, summarise_purchases
 
 CUT = int(np.datetime64("1997-10-01", "us").astype(np.int64))
 END = int(np.datetime64("1998-07-01", "us").astype(np.int64))

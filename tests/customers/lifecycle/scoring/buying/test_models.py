@@ -10,7 +10,7 @@ from scipy.special import gamma as gamma_function
 from scipy.special import hyp2f1
 from scipy.stats import beta as beta_distribution
 
-from customers.lifecycle.scoring.buying import BgNbd, Groups, MbgNbd, Model, ParetoNbd
+from customers.lifecycle.scoring.clv import BgNbd, Groups, MbgNbd, Model, ParetoNbd
 
 BG = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
 MBG = MbgNbd(r=0.525, alpha=6.183, a=0.891, b=1.614)

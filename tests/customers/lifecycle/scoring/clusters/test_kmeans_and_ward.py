@@ -7,9 +7,9 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from customers.lifecycle.scoring.clusters import kernels
-from customers.lifecycle.scoring.clusters.choice import Candidate, chosen, fit_kmeans, fit_ward, judge, ks_for
 from customers.lifecycle.scoring.clusters.kernels import nearest
 from customers.lifecycle.scoring.clusters.kmeans import kmeans, kmeans_plus_plus, lloyd
+from customers.lifecycle.scoring.clusters.model_selection import Candidate, chosen, fit_kmeans, fit_ward, judge, ks_for
 from customers.lifecycle.scoring.clusters.silhouette import distances, silhouette
 from customers.lifecycle.scoring.clusters.ward import ward
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.propensity.facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders
 from customers.lifecycle.scoring.propensity.next_category import (
     NextCategory,
     judge_next_category,

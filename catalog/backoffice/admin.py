@@ -1,0 +1,228 @@
+"""The catalogue in the back office."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Field, QuerySet, URLField
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from import_export.admin import ImportExportModelAdmin
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter, RangeNumericFilter
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.decorators import action, display
+
+from catalog.backoffice import pages
+from catalog.backoffice.forms import CategoryForm
+from catalog.backoffice.resources import ProductResource
+from catalog.categories import place_category, with_product_counts
+from catalog.feeds.uploads import can_confirm
+from catalog.models import Category, FeedImport, Product
+
+
+@admin.register(Category)
+class CategoryAdmin(ModelAdmin):
+    form = CategoryForm
+    list_display = ("path", "name", "slug", "product_count")
+    search_fields = ("path",)
+    ordering = ("path",)
+    fields = ("name", "slug", "parent", "path")
+    readonly_fields = ("path",)
+    autocomplete_fields = ("parent",)
+    prepopulated_fields = {"slug": ("name",)}
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
+        return with_product_counts(super().get_queryset(request).select_related("parent"))
+
+    @display(description=_("active products"))
+    def product_count(self, category: Category) -> int:
+        return category.product_count  # type: ignore[attr-defined]
+
+    def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
+        place_category(category=obj)
+
+
+@admin.register(Product)
+class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
+    resource_classes = (ProductResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    list_display = ("product_id", "title", "category", "brand", "money", "availability", "stock", "is_active")
+    list_display_links = ("product_id", "title")
+    list_select_related = ("category",)
+    list_filter = (
+        "is_active",
+        "availability",
+        ("category", AutocompleteSelectFilter),
+        ("brand", FieldTextFilter),
+        ("price", RangeNumericFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("product_id", "sku", "title", "brand")
+    search_help_text = _("Search by product id, SKU, title or brand.")
+    autocomplete_fields = ("category",)
+    readonly_fields = ("created_at", "updated_at", "similar_products", "who_would_want", "vector_table")
+    show_full_result_count = False
+    list_per_page = 50
+    actions = ("activate", "deactivate")
+    fieldsets = (
+        (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
+        (_("Sale"), {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")}),
+        (_("Links"), {"fields": ("url", "image_url", "similar_products", "who_would_want")}),
+        (_("Vectors"), {"fields": ("vector_table",)}),
+        (_("History"), {"fields": ("created_at", "updated_at")}),
+    )
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @display(description=_("price"), ordering="price")
+    def money(self, product: Product) -> str:
+        return "–" if product.price is None else f"{product.price} {product.currency}"
+
+    @display(description=_("similar products"))
+    def similar_products(self, product: Product) -> str | SafeString:
+        """Filled by whoever recommends: an address of this name, if there is one."""
+        try:
+            address = reverse("admin:serving_similar", args=[product.product_id])
+        except NoReverseMatch:
+            return "–"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show similar products"))
+
+    @display(description=_("who would want this"))
+    def who_would_want(self, product: Product) -> str | SafeString:
+        """Filled likewise."""
+        try:
+            address = reverse("admin:serving_audience", args=[product.product_id])
+        except NoReverseMatch:
+            return "–"
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show who would want this"))
+
+    @display(description=_("vectors"))
+    def vector_table(self, product: Product) -> str | SafeString:
+        """Name, dimension and moment of each; the numbers themselves say nothing to people."""
+        rows = [
+            (name, dimension, date_format(timezone.localtime(updated_at), "DATETIME_FORMAT"))
+            for name, dimension, updated_at in product.vectors.values_list("name", "dimension", "updated_at")
+        ]
+        if not rows:
+            return "–"
+        head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", _("name"), _("dimension"), _("updated at"))
+        cells = '<tr><td class="pr-6">{}</td><td class="pr-6 text-right">{}</td><td>{}</td></tr>'
+        return format_html("<table><thead>{}</thead><tbody>{}</tbody></table>", head, format_html_join("", cells, rows))
+
+    @admin.action(description=_("Activate the selected products"), permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self.set_active(request, queryset, active=True)
+
+    @admin.action(description=_("Deactivate the selected products"), permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self.set_active(request, queryset, active=False)
+
+    def set_active(self, request: HttpRequest, queryset: QuerySet[Product], *, active: bool) -> None:
+        changed = queryset.filter(is_active=not active).update(is_active=active, updated_at=timezone.now())
+        text = ngettext("%(count)d product was changed.", "%(count)d products were changed.", changed)
+        messages.success(request, text % {"count": changed})
+
+
+@admin.register(FeedImport)
+class FeedImportAdmin(ModelAdmin):
+    list_display = (
+        "file_name",
+        "format",
+        "started_at",
+        "dry_run",
+        "state",
+        "rows",
+        "created",
+        "updated",
+        "unchanged",
+        "rejected",
+    )
+    list_filter = ("dry_run", "format")
+    search_fields = ("file_name",)
+    date_hierarchy = "started_at"
+    show_full_result_count = False
+    actions_list = ("open_upload",)
+    change_form_before_template = "admin/catalog/feed_import_result.html"
+    fields = (
+        "file_name",
+        "format",
+        "dry_run",
+        "started_at",
+        "finished_at",
+        "rows",
+        "created",
+        "updated",
+        "unchanged",
+        "rejected",
+        "deactivated",
+        "problem_table",
+        "error_download",
+    )
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: FeedImport | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: FeedImport | None = None) -> bool:
+        return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(["catalog.add_product", "catalog.change_product"])
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap: Callable[..., Any] = self.admin_site.admin_view
+        return [
+            path("upload/", wrap(partial(pages.upload_feed, model_admin=self)), name="catalog_feedimport_upload"),
+            path("<int:record_id>/confirm/", wrap(pages.confirm_feed), name="catalog_feedimport_confirm"),
+            path("<int:record_id>/errors/", wrap(pages.download_errors), name="catalog_feedimport_errors"),
+            *super().get_urls(),
+        ]
+
+    @action(description=_("Import a feed"), url_path="open-upload", permissions=["import"], icon="upload")
+    def open_upload(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:catalog_feedimport_upload")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        record = self.get_object(request, object_id)
+        confirmable = record is not None and can_confirm(record) and self.has_import_permission(request)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "can_confirm": confirmable})
+
+    @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
+    def state(self, record: FeedImport) -> tuple[str, Any]:
+        if record.error:
+            return "failed", _("failed")
+        return ("done", _("done")) if record.finished_at else ("open", _("not finished"))
+
+    @display(description=_("problems"))
+    def problem_table(self, record: FeedImport) -> str | SafeString:
+        if not record.problems:
+            return "–"
+        counts: list[tuple[str, int]] = sorted(record.problems.items(), key=lambda item: (-item[1], item[0]))
+        rows = format_html_join("", '<tr><td class="pr-6">{}</td><td class="text-right">{}</td></tr>', counts)
+        return format_html("<table><tbody>{}</tbody></table>", rows)
+
+    @display(description=_("error file"))
+    def error_download(self, record: FeedImport) -> str | SafeString:
+        if not record.error_file:
+            return "–"
+        address = reverse("admin:catalog_feedimport_errors", args=[record.pk])
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))

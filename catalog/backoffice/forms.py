@@ -1,0 +1,102 @@
+"""Forms of the back office."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from catalog.categories import path_of
+from catalog.feeds.product_import import FeedOptions, Missing
+from catalog.field_cleaning import known_currencies
+from catalog.models import Category, FeedImport
+
+
+class FeedUploadForm(forms.Form):
+    file = forms.FileField(
+        label=_("file"),
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_("CSV, TSV, JSON Lines, or a Google Merchant feed in XML or TSV."),
+    )
+    format = forms.ChoiceField(
+        label=_("format"),
+        required=False,
+        choices=[("", _("Find out")), *FeedImport.Format.choices],
+        widget=UnfoldAdminSelectWidget,
+    )
+    encoding = forms.ChoiceField(
+        label=_("encoding"),
+        required=False,
+        choices=[
+            ("", _("Find out")),
+            ("utf-8", "UTF-8"),
+            ("utf-16", "UTF-16"),
+            ("gb18030", "GB18030 / GBK"),
+            ("windows-1252", "Windows-1252"),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    currency = forms.CharField(
+        label=_("currency"),
+        max_length=3,
+        initial=lambda: settings.SHOP_CURRENCY,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Of prices that name none."),
+    )
+    missing = forms.ChoiceField(
+        label=_("products that the file does not name"),
+        choices=[(Missing.KEEP.value, _("leave as they are")), (Missing.DEACTIVATE.value, _("deactivate"))],
+        widget=UnfoldAdminSelectWidget,
+    )
+    force = forms.BooleanField(
+        label=_("even if more than half of the products would be deactivated"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
+
+    def clean_currency(self) -> str:
+        code = self.cleaned_data["currency"].upper()
+        if code not in known_currencies():
+            raise forms.ValidationError(_("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+        return code
+
+    def options(self) -> FeedOptions:
+        data = self.cleaned_data
+        return FeedOptions(
+            currency=data["currency"],
+            format=data["format"] or None,
+            encoding=data["encoding"] or None,
+            missing=Missing(data["missing"]),
+            force=data["force"],
+        )
+
+
+class CategoryForm(forms.ModelForm):
+    class Meta:
+        model = Category
+        fields = ("name", "slug", "parent")
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"].strip()
+        if ">" in name:
+            raise forms.ValidationError(_("The sign “>” separates the names of a path and cannot be in one."))
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        parent, name = data.get("parent"), data.get("name")
+        if self.instance.pk and parent and f"{parent.path} > ".startswith(f"{self.instance.path} > "):
+            self.add_error("parent", _("A category cannot be put below itself."))
+        elif name:
+            path = path_of(name=name, parent=parent)
+            if len(path) > 1000:
+                self.add_error("name", _("The path would be longer than 1000 characters."))
+            elif Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
+                self.add_error("name", _("There is a category with this path already."))
+        return data

@@ -1,0 +1,115 @@
+"""Import and export of products in the back office, through django-import-export."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from import_export import fields, resources, widgets
+from import_export.instance_loaders import CachedInstanceLoader
+from tablib import Dataset
+
+from catalog.categories import clean_path, ensure_categories
+from catalog.field_cleaning import WrongValueError, clean_attributes, clean_tags
+from catalog.models import Category, Product
+from catalog.rest.serializers import PRODUCT_FIELDS
+from catalog.upsert import clean_product, duplicate
+
+
+class CategoryWidget(widgets.Widget):
+    """A category as its path; all paths of a file are looked up at once, before its rows are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: dict[str, int] = {}
+
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Category | None:
+        path = taken(clean_path, value)
+        return Category(pk=self.ids[path], path=path) if path else None
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return value.path if value else ""
+
+
+class TagsWidget(widgets.Widget):
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> list[str]:
+        return taken(clean_tags, value)
+
+    def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
+        return "|".join(value or [])
+
+
+class AttributesWidget(widgets.JSONWidget):
+    def clean(self, value: Any, row: Any = None, **kwargs: Any) -> dict[str, Any]:
+        return taken(clean_attributes, value)
+
+
+def taken(cleaner: Any, value: Any) -> Any:
+    try:
+        return cleaner(value)
+    except WrongValueError as error:
+        raise ValueError(error.message) from error
+
+
+class ProductResource(resources.ModelResource):
+    """One row a product, known by ``product_id``; written in bulk."""
+
+    category = fields.Field(attribute="category", column_name="category", widget=CategoryWidget())
+    tags = fields.Field(attribute="tags", column_name="tags", widget=TagsWidget(), default=list)
+    attributes = fields.Field(attribute="attributes", column_name="attributes", widget=AttributesWidget(), default=dict)
+
+    class Meta:
+        model = Product
+        fields = PRODUCT_FIELDS
+        export_order = PRODUCT_FIELDS
+        import_id_fields = ("product_id",)
+        instance_loader_class = CachedInstanceLoader
+        use_bulk = True
+        batch_size = 1000
+        skip_unchanged = True
+        report_skipped = False
+        use_transactions = True
+
+    def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
+        paths = set()
+        for value in dataset["category"] if "category" in (dataset.headers or []) else []:
+            try:
+                paths.add(clean_path(value))
+            except WrongValueError:
+                continue  # its row says so
+        self.fields["category"].widget.ids = ensure_categories(paths - {""})
+
+        self.seen: set[str] = set()
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        product_id = str(row.get("product_id") or "").strip()
+        if product_id in self.seen:
+            raise ValidationError({"product_id": duplicate(product_id).message})
+        self.seen.add(product_id)
+
+    def validate_instance(
+        self, instance: Product, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
+    ) -> None:
+        """The rules of every other way into the catalogue; a model's own validation would ask the database for each row."""
+        errors = dict(import_validation_errors or {})
+        item = {name: getattr(instance, name) for name in PRODUCT_FIELDS if name not in errors and name != "category"}
+        cleaned, problems = clean_product(item, currency=settings.SHOP_CURRENCY)
+        for problem in problems:
+            errors.setdefault(problem.field, ValidationError(problem.message, code=problem.code))
+        if errors:
+            raise ValidationError(errors)
+        for name, value in cleaned.items():
+            setattr(instance, name, value)
+
+    def before_save_instance(self, instance: Product, row: Any, **kwargs: Any) -> None:
+        # a bulk update asks no field for its automatic value
+        instance.updated_at = timezone.now()
+
+    def get_bulk_update_fields(self) -> list[str]:
+        return [*super().get_bulk_update_fields(), "updated_at"]
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().select_related("category")
+
+    def filter_export(self, queryset: Any, **kwargs: Any) -> Any:
+        return queryset.select_related("category")

@@ -1,0 +1,285 @@
+"""Reads a product feed into the catalogue, batch by batch, and keeps a record of it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import batched
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.feeds.delimited import read_delimited
+from catalog.feeds.error_file import ErrorFile
+from catalog.feeds.feed_file import FeedError, detect_encoding, guess_format, open_text
+from catalog.feeds.google_xml import read_google_xml
+from catalog.feeds.json_lines import read_json_lines
+from catalog.feeds.row_mapping import Row, build_item
+from catalog.field_cleaning import known_currencies, show
+from catalog.models import FeedImport, Product
+from catalog.upsert import clean_product, duplicate, write_products
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive
+from config.foundation.progress import Progress, no_progress
+
+BATCH = 2000
+# a feed that would take away more than this share of the shop is more likely a broken feed
+MOST_DEACTIVATED = 0.5
+
+READERS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
+    FeedImport.Format.CSV: read_delimited,
+    FeedImport.Format.GOOGLE_TSV: read_delimited,
+    FeedImport.Format.JSONL: read_json_lines,
+    FeedImport.Format.GOOGLE_XML: read_google_xml,
+}
+
+
+class Missing(StrEnum):
+    """What happens to products that the feed does not name."""
+
+    KEEP = "keep"
+    DEACTIVATE = "deactivate"
+
+
+class TooManyMissingError(FeedError):
+    """More than half of the active products would be deactivated."""
+
+
+@dataclass(frozen=True)
+class FeedOptions:
+    """How a feed is to be read; None means found out."""
+
+    currency: str
+    format: str | None = None
+    encoding: str | None = None
+    missing: Missing = Missing.KEEP
+    force: bool = False
+
+
+def import_feed(
+    *,
+    path: Path,
+    options: FeedOptions,
+    started_at: datetime,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+    record: FeedImport | None = None,
+) -> FeedImport:
+    """Brings the catalogue in line with a feed. A second import of the same file changes nothing.
+
+    The file is read twice: once to see that all of it can be read, then to take it in batches, each written whole.
+    So a broken file changes nothing, and an import that was killed is completed by starting it again.
+
+    Args:
+        started_at: the moment of the change; it also decides which sale prices are valid.
+        record: a record made before, when somebody already waits for it; otherwise one is made.
+
+    Raises:
+        FeedError: the file cannot be read, or too many products would go; the record says it as well.
+        AlreadyRunningError: another import is under way.
+    """
+    if record is None:
+        record = FeedImport(file_name=path.name, format=options.format or "", started_at=started_at, dry_run=dry_run)
+    clock = time.monotonic()
+    with errors_recorded(record, clock):
+        with exclusive("catalog.import_feed"):
+            reset(record)
+            FeedRun(path=path, options=options, record=record, progress=progress).run()
+        finish(record, clock)
+    return record
+
+
+def reset(record: FeedImport) -> None:
+    """A record whose import was killed starts from nothing again."""
+    record.rows = record.created = record.updated = record.unchanged = record.rejected = record.deactivated = 0
+    record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
+    record.save()
+
+
+def finish(record: FeedImport, clock: float) -> None:
+    record.finished_at = record.started_at + timedelta(seconds=time.monotonic() - clock)
+    record.save()
+
+
+@contextmanager
+def errors_recorded(record: FeedImport, clock: float) -> Iterator[None]:
+    try:
+        yield
+    except (FeedError, AlreadyRunningError) as error:
+        record.error = str(error)
+        finish(record, clock)
+        raise
+    except OSError as error:
+        # a full disk, or a file that vanished while it was read
+        record.error = _("Stopped: %(reason)s. Start the import again when that is mended.") % {"reason": error}
+        finish(record, clock)
+        raise FeedError(record.error) from error
+    except KeyboardInterrupt:
+        record.error = _("Interrupted. What was read so far is in the catalogue; the same import again completes it.")
+        finish(record, clock)
+        raise
+
+
+@dataclass
+class FeedRun:
+    """One import under way."""
+
+    path: Path
+    options: FeedOptions
+    record: FeedImport
+    progress: Progress
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        if self.options.currency not in known_currencies():
+            raise FeedError(
+                _("%(value)s is not a currency; give an ISO 4217 code such as EUR.")
+                % {"value": repr(self.options.currency)}
+            )
+        encoding = detect_encoding(self.path, self.options.encoding)
+        record = self.record
+        record.format = self.options.format or guess_format(self.path, encoding)
+        with open_text(self.path, encoding) as stream:
+            total = sum(1 for _row in READERS[record.format](stream))
+        if total == 0:
+            raise FeedError(_("%(file)s has no products.") % {"file": self.path.name})
+        with (
+            open_text(self.path, encoding) as stream,
+            ErrorFile(self.error_path()) as errors,
+            seen_ids() as seen,
+        ):
+            for batch in batched(READERS[record.format](stream), BATCH):
+                self.take(batch, seen, errors)
+                self.progress(record.rows, total)
+            if self.options.missing is Missing.DEACTIVATE:
+                self.deactivate(seen)
+
+    def error_path(self) -> Path:
+        name = f"products-{self.record.started_at:%Y%m%d-%H%M%S}-{self.record.pk}.csv"
+        return Path(settings.EXPORTS_DIR) / "imports" / name
+
+    def take(self, batch: tuple[Row, ...], seen: "SeenIds", errors: ErrorFile) -> None:
+        result = self.load(batch, seen)
+        for row, one in zip(batch, result.results, strict=True):
+            if one.problems:
+                errors.write(row.line, one.problems)
+        self.problems.update(result.count_problems())
+        record = self.record
+        record.rows += len(batch)
+        record.created += result.created
+        record.updated += result.updated
+        record.unchanged += result.unchanged
+        record.rejected += result.rejected
+        record.problems = dict(self.problems.most_common())
+        record.error_file = str(errors.path) if errors.exists else ""
+        record.save()
+
+    def load(self, batch: tuple[Row, ...], seen: "SeenIds") -> BulkResult:
+        keys: list[str] = []
+        problems: list[list[Problem]] = []
+        rows: dict[str, dict[str, Any]] = {}
+        for row in batch:
+            key, cleaned, wrong = self.clean(row)
+            if not wrong and key in rows:
+                wrong = [duplicate(key)]
+            if not wrong:
+                rows[key] = cleaned
+            keys.append(key)
+            problems.append(wrong)
+        seen.note([key for key in keys if key])
+        taken = seen.claim(list(rows))
+        for index, key in enumerate(keys):
+            if key in rows and key not in taken and not problems[index]:
+                problems[index] = [duplicate(key)]
+        written = self.write({key: row for key, row in rows.items() if key in taken})
+        return merge_outcomes(keys=keys, problems=problems, written=written)
+
+    def clean(self, row: Row) -> tuple[str, dict[str, Any], list[Problem]]:
+        item, problems = build_item(row, at=self.record.started_at)
+        if row.problem:
+            return "", {}, problems
+        if self.options.missing is Missing.DEACTIVATE:
+            item.setdefault("is_active", True)
+        cleaned, more = clean_product(item, currency=self.options.currency)
+        return cleaned.get("product_id", show(item.get("product_id"))), cleaned, problems + more
+
+    def write(self, rows: dict[str, dict[str, Any]]) -> dict[str, Status]:
+        if not rows:
+            return {}
+        with transaction.atomic():
+            written = write_products(rows, at=self.record.started_at)
+            if self.record.dry_run:
+                transaction.set_rollback(True)
+        return written
+
+    def deactivate(self, seen: "SeenIds") -> None:
+        """Takes products that the feed does not name out of the shop."""
+        active = Product.objects.active().count()
+        self.record.deactivated = seen.count_absent()
+        if self.record.deactivated > active * MOST_DEACTIVATED and not self.options.force:
+            raise TooManyMissingError(
+                _(
+                    "%(absent)d of %(active)d active products are not in the feed. More than half would be deactivated, "
+                    "so none was; if that is meant, force it."
+                )
+                % {"absent": self.record.deactivated, "active": active}
+            )
+        if not self.record.dry_run:
+            self.record.deactivated = seen.deactivate_absent(at=self.record.started_at)
+
+
+@contextmanager
+def seen_ids() -> Iterator["SeenIds"]:
+    """A list of the ids of one file, kept by the database: a file may have more of them than memory."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
+        cursor.execute("CREATE TEMPORARY TABLE catalog_feed_seen (product_id text PRIMARY KEY, taken boolean NOT NULL)")
+    try:
+        yield SeenIds()
+    finally:
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
+
+
+class SeenIds:
+    """Which ids a file has named so far, and which of them were already taken."""
+
+    def note(self, product_ids: list[str]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO catalog_feed_seen SELECT id, false FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING",
+                [product_ids],
+            )
+
+    def claim(self, product_ids: list[str]) -> set[str]:
+        """Those of the ids that nobody took before; they are taken now."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE catalog_feed_seen SET taken = true WHERE product_id = ANY(%s) AND NOT taken RETURNING product_id",
+                [product_ids],
+            )
+            return {product_id for (product_id,) in cursor.fetchall()}
+
+    def count_absent(self) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM catalog_product p WHERE p.is_active AND NOT EXISTS"
+                " (SELECT 1 FROM catalog_feed_seen s WHERE s.product_id = p.product_id)"
+            )
+            return cursor.fetchone()[0]
+
+    def deactivate_absent(self, *, at: datetime) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE catalog_product p SET is_active = false, updated_at = %s WHERE p.is_active AND NOT EXISTS"
+                " (SELECT 1 FROM catalog_feed_seen s WHERE s.product_id = p.product_id)",
+                [at],
+            )
+            return cursor.rowcount

@@ -1,0 +1,200 @@
+"""A row of a feed, whatever its format, and how its names become the names of product fields."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from catalog.bulk_results import Problem
+from catalog.field_cleaning import WrongValueError, clean_moment, clean_price, is_empty, known_currencies, show
+
+# product field → the names it goes by, best first
+NAMES = {
+    "product_id": ("product_id", "id", "item_id"),
+    "sku": ("sku",),
+    "title": ("title", "name", "product_name"),
+    "description": ("description", "summary", "content"),
+    "category": ("category", "category_path", "product_type", "google_product_category"),
+    "brand": ("brand", "vendor"),
+    "price": ("price",),
+    "currency": ("currency",),
+    "cost": ("cost", "cost_of_goods_sold"),
+    "availability": ("availability",),
+    "stock": ("stock", "quantity", "inventory"),
+    "image_url": ("image_url", "image_link", "image"),
+    "url": ("url", "link"),
+    "attributes": ("attributes",),
+    "tags": ("tags",),
+    "published_at": ("published_at",),
+    "is_active": ("is_active", "active"),
+}
+SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
+KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names) | SALE_NAMES
+PRICE = re.compile(r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?[\d.,\s]*\d)\s*(?P<after>[A-Za-z]{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stands on one place of a feed: its fields under their normalised names, or why it cannot be read."""
+
+    line: int
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    problem: Problem | None = None
+
+
+def normalise_name(name: str) -> str:
+    """``Image Link`` and ``g:image_link`` are ``image_link``."""
+    return re.sub(r"[\s-]+", "_", name.strip().lstrip("\ufeff").lower()).removeprefix("g:")
+
+
+def build_item(row: Row, *, at: datetime) -> tuple[dict[str, Any], list[Problem]]:
+    """The product fields of a row, not yet cleaned; names that mean nothing here become attributes."""
+    if row.problem:
+        return {}, [row.problem]
+    item: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for product_field, names in NAMES.items():
+        present = [name for name in names if name in row.fields]
+        if present:
+            item[product_field] = first_filled(row.fields, present)
+    choose_category(item, row.fields)
+    attributes = collect_attributes(row.fields)
+    read_cost_of_item = partial(read_cost, item)  # after the price, whose currency must be the cost's
+    for name, read in (("price", partial(read_prices, row.fields, attributes, at=at)), ("cost", read_cost_of_item)):
+        try:
+            item |= read()
+        except FieldValueError as error:
+            item.pop(name, None)
+            problems.append(error.problem)
+    if attributes and isinstance(given := item.get("attributes") or {}, dict):
+        item["attributes"] = attributes | given
+    elif "attributes" not in item and any(name not in KNOWN_NAMES for name in row.fields):
+        item["attributes"] = {}
+    return item, problems
+
+
+def first_filled(fields: Mapping[str, Any], names: list[str]) -> Any:
+    return next((fields[name] for name in names if not is_empty(fields[name])), fields[names[0]])
+
+
+def choose_category(item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """Google's number of a category says nothing without its taxonomy; of several product types the first is meant."""
+    category = item.get("category")
+    from_google = "category" not in fields and "category_path" not in fields
+    if from_google and isinstance(category, list):
+        item["category"] = category = category[0]
+    if from_google and isinstance(category, str) and category.strip().isdigit():
+        item["category"] = ""
+
+
+def collect_attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    attributes = {
+        name.removeprefix("attributes.").removeprefix("attribute:"): value
+        for name, value in fields.items()
+        if name not in KNOWN_NAMES and not is_empty(value)
+    }
+    google_category = fields.get("google_product_category")
+    if not is_empty(google_category):
+        attributes["google_product_category"] = google_category
+    return attributes
+
+
+class FieldValueError(Exception):
+    """A wrong value together with the field it stands in."""
+
+    def __init__(self, name: str, code: str, message: str, value: object) -> None:
+        super().__init__(message)
+        self.problem = Problem(name, code, message, show(value))
+
+
+def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
+    """What is asked now: the sale price while the sale lasts; the regular one is kept as an attribute then."""
+    if "price" not in fields:
+        return {}
+    price, currency = read_money("price", fields["price"])
+    found: dict[str, Any] = {"price": price} | ({"currency": currency} if currency else {})
+    sale, sale_currency = read_money("sale_price", fields.get("sale_price"))
+    if sale is None or not sale_lasts(fields.get("sale_price_effective_date"), at=at):
+        return found
+    if sale_currency != currency:
+        raise FieldValueError(
+            "sale_price",
+            "currency_mismatch",
+            _("The sale price is in another currency than the price, %(currency)s.") % {"currency": currency},
+            fields.get("sale_price"),
+        )
+    if price is not None:
+        attributes["regular_price"] = str(price)
+    return found | {"price": sale}
+
+
+def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What the product costs the shop. It has no currency beside it: one that is named must be that of the price."""
+    if "cost" not in item:
+        return {}
+    cost, currency = read_money("cost", item["cost"])
+    if currency and item.get("currency") and currency != show(item["currency"]).strip().upper():
+        raise FieldValueError(
+            "cost",
+            "currency_mismatch",
+            _("The cost is in another currency than the price, %(currency)s.") % {"currency": item["currency"]},
+            item["cost"],
+        )
+    return {"cost": cost}
+
+
+def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
+    """``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90`` as amount and currency; the currency may be missing."""
+    try:
+        if is_empty(value):
+            return None, ""
+        if not isinstance(value, str):
+            return clean_price(value), ""
+        match = PRICE.fullmatch(value.strip())
+        if match is None:
+            raise WrongValueError(
+                "bad_price", _("%(value)s is not a price; give one like 19.90 EUR.") % {"value": repr(show(value))}
+            )
+        currency = (match["before"] or match["after"] or "").upper()
+        if currency and currency not in known_currencies():
+            raise WrongValueError(
+                "unknown_currency", _("%(value)s is not an ISO 4217 currency code.") % {"value": repr(currency)}
+            )
+        return clean_price(point_decimals(match["number"])), currency
+    except WrongValueError as error:
+        raise FieldValueError(name, error.code, error.message, value) from error
+
+
+def point_decimals(number: str) -> str:
+    """A number with a decimal point and no groups; ``1,299`` can be read in two ways and is refused."""
+    if re.fullmatch(r"-?\d+(\.\d+)?", number):
+        return number
+    if re.fullmatch(r"-?\d{1,3}(,\d{3})+\.\d+", number) or re.fullmatch(r"-?\d{1,3}(,\d{3}){2,}", number):
+        return number.replace(",", "")
+    if re.fullmatch(r"-?\d+,\d{1,2}", number):
+        return number.replace(",", ".")
+    if re.fullmatch(r"-?\d{1,3}([.\s]\d{3})+,\d{1,2}", number):
+        return re.sub(r"[.\s]", "", number).replace(",", ".")
+    raise WrongValueError(
+        "bad_price", _("%(value)s can be read in more than one way; write it like 1299.00.") % {"value": repr(number)}
+    )
+
+
+def sale_lasts(period: Any, *, at: datetime) -> bool:
+    """Whether ``at`` lies in ``start/end``; no period means always."""
+    if is_empty(period):
+        return True
+    start, slash, end = show(period).partition("/")
+    try:
+        starts_at, ends_at = clean_moment(start), clean_moment(end)
+    except WrongValueError as error:
+        raise FieldValueError("sale_price_effective_date", error.code, error.message, period) from error
+    if not slash or starts_at is None or ends_at is None:
+        message = _("Give two times joined by a slash: 2026-05-01T00:00Z/2026-05-08T00:00Z.")
+        raise FieldValueError("sale_price_effective_date", "bad_time", message, period)
+    return starts_at <= at <= ends_at

@@ -1,0 +1,87 @@
+"""Reads a file of product vectors into the catalogue, batch by batch."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from catalog.bulk_results import BulkResult
+from catalog.feeds.error_file import ErrorFile
+from catalog.feeds.feed_file import FeedError
+from catalog.feeds.vector_files import read_vectors
+from catalog.models import ProductVector
+from catalog.vectors import WrongNameError, clean_name, upsert_vectors
+from config.foundation.database.advisory_locks import exclusive
+from config.foundation.progress import Progress, no_progress
+
+
+@dataclass
+class VectorImport:
+    """What an import of vectors did."""
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    error_file: str = ""
+
+    def add(self, result: BulkResult) -> None:
+        self.rows += len(result.results)
+        self.created += result.created
+        self.updated += result.updated
+        self.unchanged += result.unchanged
+        self.rejected += result.rejected
+        self.problems.update(result.count_problems())
+
+
+def import_vectors(
+    *,
+    path: Path,
+    name: str,
+    started_at: datetime,
+    dry_run: bool = False,
+    replace: bool = False,
+    progress: Progress = no_progress,
+) -> VectorImport:
+    """Gives products the vectors of a file, all or, when it breaks off, none. The same file again changes nothing.
+
+    Args:
+        name: what the vectors describe, such as ``image``.
+        replace: vectors of that name that are there go first; for those of another model.
+
+    Raises:
+        FeedError: the file cannot be read, or there is no such name.
+        AlreadyRunningError: another import is under way.
+    """
+    try:
+        name = clean_name(name)
+    except WrongNameError as error:
+        raise FeedError(str(error)) from error
+    done = VectorImport()
+    errors_at = Path(settings.EXPORTS_DIR) / "imports" / f"vectors-{started_at:%Y%m%d-%H%M%S}.csv"
+    with exclusive("catalog.import_vectors"), ErrorFile(errors_at) as errors, transaction.atomic():
+        total, batches = read_vectors(path)
+        if not total:
+            raise FeedError(_("%(file)s has no vectors.") % {"file": path.name})
+        if replace:
+            ProductVector.objects.filter(name=name).delete()
+        seen: set[str] = set()
+        for batch in batches:
+            result = upsert_vectors(
+                name=name, items=[(row.product_id, row.vector) for row in batch], at=started_at, taken=seen
+            )
+            for row, one in zip(batch, result.results, strict=True):
+                if one.problems:
+                    errors.write(row.line, one.problems)
+            done.add(result)
+            progress(done.rows, total)
+        done.error_file = str(errors.path) if errors.exists else ""
+        if dry_run:
+            transaction.set_rollback(True)
+    return done

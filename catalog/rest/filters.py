@@ -1,0 +1,36 @@
+"""How the list of products may be narrowed by address parameters."""
+
+import django_filters
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+
+from catalog.categories import clean_path
+from catalog.field_cleaning import WrongValueError
+from catalog.models import Availability, Product
+from catalog.querysets import ProductQuerySet
+from config.foundation.rest.filters import FlagFilter, MomentFilter, PriceFilter
+
+
+class ProductFilter(django_filters.FilterSet):
+    category = django_filters.CharFilter(
+        method="filter_category", help_text=_("A path such as “Kitchen > Kettles”, with everything below it.")
+    )
+    brand = django_filters.CharFilter(field_name="brand", help_text=_("The whole brand."))
+    availability = django_filters.ChoiceFilter(choices=Availability.choices)
+    is_active = FlagFilter()
+    price_min = PriceFilter(field_name="price", lookup_expr="gte")
+    price_max = PriceFilter(field_name="price", lookup_expr="lte")
+    updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")
+    q = django_filters.CharFilter(
+        field_name="title", lookup_expr="istartswith", help_text=_("How the title begins, in capitals or not.")
+    )
+
+    class Meta:
+        model = Product
+        fields: list[str] = []
+
+    def filter_category(self, queryset: ProductQuerySet, name: str, value: str) -> ProductQuerySet:
+        try:
+            return queryset.in_category(clean_path(value))
+        except WrongValueError as error:
+            raise ValidationError({name: [error.message]}) from error

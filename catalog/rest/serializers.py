@@ -1,0 +1,157 @@
+"""Products and categories as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from catalog.bulk_results import Status
+from catalog.models import Availability, Category, Product
+from config.foundation.rest.strict_types import StrictTypes
+
+MOST_ITEMS = 1000
+PRODUCT_FIELDS = (
+    "product_id",
+    "sku",
+    "title",
+    "description",
+    "category",
+    "brand",
+    "price",
+    "currency",
+    "cost",
+    "availability",
+    "stock",
+    "image_url",
+    "url",
+    "attributes",
+    "tags",
+    "published_at",
+    "is_active",
+)
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class ObjectField(serializers.JSONField):
+    """A JSON object."""
+
+
+class CategorySerializer(serializers.ModelSerializer):
+    parent: Any = serializers.SlugRelatedField(
+        slug_field="path", read_only=True, allow_null=True, help_text=_("Path of the parent; null at the root.")
+    )
+    product_count = serializers.IntegerField(help_text=_("Active products in this very category."))
+
+    class Meta:
+        model = Category
+        fields = ("path", "name", "slug", "parent", "product_count")
+
+
+class ProductSerializer(serializers.ModelSerializer):
+    category: Any = serializers.SlugRelatedField(
+        slug_field="path", read_only=True, allow_null=True, help_text=_("Path such as “Kitchen > Kettles”.")
+    )
+    attributes = ObjectField()
+
+    class Meta:
+        model = Product
+        fields = (*PRODUCT_FIELDS, "created_at", "updated_at")
+
+
+class ProductItemSerializer(serializers.Serializer):
+    """One product to write. A field left out keeps its value, null empties it.
+
+    It only describes: the values are checked where they are written, so that a wrong product keeps no other one out.
+    """
+
+    product_id = serializers.CharField(max_length=200)
+    sku = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    title = serializers.CharField(max_length=500)
+    description = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    category = serializers.CharField(
+        max_length=1000,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text=_("Path such as “Kitchen > Kettles”; made when missing."),
+    )
+    brand = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
+    price = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False, allow_null=True)
+    currency = serializers.CharField(
+        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217; the shop's own when left out.")
+    )
+    cost = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=2,
+        min_value=0,
+        required=False,
+        allow_null=True,
+        help_text=_("What the product costs the shop, in the currency of its price."),
+    )
+    availability = serializers.ChoiceField(choices=Availability.choices, required=False, allow_null=True)
+    stock = serializers.IntegerField(required=False, allow_null=True)
+    image_url = serializers.URLField(max_length=2000, required=False, allow_blank=True, allow_null=True)
+    url = serializers.URLField(max_length=2000, required=False, allow_blank=True, allow_null=True)
+    attributes = ObjectField(required=False, allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField(max_length=100), required=False, allow_null=True)
+    published_at = serializers.DateTimeField(required=False, allow_null=True)
+    is_active = serializers.BooleanField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(_("Give a JSON object for each product."))
+        return data
+
+
+class ProductsWriteSerializer(StrictTypes, serializers.Serializer):
+    products = ProductItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class VectorItemSerializer(serializers.Serializer):
+    """One product's vector. It only describes: the values are checked where they are written."""
+
+    product_id = serializers.CharField(max_length=200)
+    vector = serializers.ListField(
+        child=serializers.FloatField(), help_text=_("As many numbers as the others of that name.")
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(_("Give a JSON object for each product."))
+        return data
+
+
+class VectorsWriteSerializer(StrictTypes, serializers.Serializer):
+    name = serializers.CharField(max_length=50, help_text=_("What the numbers describe, such as image."))
+    vectors = VectorItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class VectorNameSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    dimension = serializers.IntegerField()
+    products = serializers.IntegerField(help_text=_("How many products have one."))
+    updated_at = serializers.DateTimeField()
+
+
+class ItemErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProductResultSerializer(serializers.Serializer):
+    index = serializers.IntegerField()
+    product_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
+    errors = ItemErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class ProductsWrittenSerializer(serializers.Serializer):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = ProductResultSerializer(many=True)

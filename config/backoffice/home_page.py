@@ -1,0 +1,318 @@
+"""The home page: asks for the figures that the reader may see and dresses them for charts, tables and tiles."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from config.backoffice import home_queries
+from config.foundation import number_formats
+from customers.lifecycle.backoffice.labels.alert_messages import shown_alarm
+from customers.lifecycle.models import RfmGroup, Stage
+from customers.lifecycle.scoring.rfm.rfm_scores import CELLS
+from customers.processing.lag import Lag
+from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, metric_name
+
+TOTAL_NAMES = {
+    "revenue": gettext_lazy("Revenue"),
+    "orders": gettext_lazy("Orders"),
+    "customers": gettext_lazy("Customers who bought"),
+    "order_value": gettext_lazy("Average order value"),
+}
+RUN_NAMES: dict[str, str | Promise] = {
+    "lifecycle.lifecyclerun": gettext_lazy("profile refresh"),
+    "training.evaluationrun": gettext_lazy("training"),
+    "orders.orderimport": gettext_lazy("order import"),
+    "catalog.feedimport": gettext_lazy("product feed"),
+    "warehouse.exportrun": gettext_lazy("warehouse export"),
+    "processing.processingrun": gettext_lazy("event processing"),
+    "serving.performancerun": gettext_lazy("counting of what followed from recommendations"),
+    "serving.positionbiasrun": gettext_lazy("learning of position bias"),
+}
+LATE_SECONDS = 60
+Context = dict[str, Any]
+
+
+def fill_home_page(request: HttpRequest, context: Context) -> Context:
+    """The callback of django-unfold: reads the clock, once."""
+    as_of = timezone.now()
+    may = request.user.has_perm
+    context |= {"title": _("Home"), "as_of": number_formats.moment(as_of), "demo": settings.DEMO}
+    if may("orders.view_order"):
+        context["trade"] = show_trade(home_queries.trade(as_of=as_of))
+    if may("lifecycle.view_customerprofile"):
+        context["stages"] = show_stages(home_queries.stages(as_of=as_of))
+        context["rfm"] = show_rfm(home_queries.rfm())
+    if may("training.view_modelversion"):
+        context["quality"] = show_quality(home_queries.model_quality())
+    context["health"] = show_health(home_queries.health(as_of=as_of), as_of=as_of)
+    return context
+
+
+def show_trade(figures: dict[str, Any]) -> Context:
+    weeks, currency = figures["weeks"], figures["currency"]
+    links = [
+        list_link("orders.order", placed_at__gte=week["from"].isoformat(), placed_at__lt=week["to"].isoformat())
+        for week in weeks
+    ]
+    labels = [number_formats.day(week["from"]) for week in weeks]
+    return {
+        "as_of": number_formats.moment(figures["as_of"]),
+        "empty": not any(total["now"] or total["before"] for total in figures["totals"]),
+        "weeks": len(weeks),
+        "other_orders": figures["other_orders"],
+        "currency": currency,
+        "tiles": [show_total(total, currency) for total in figures["totals"]],
+        "charts": [
+            {
+                "id": "trade-revenue",
+                "title": _("Revenue by week"),
+                "spec": period_chart(
+                    weeks, "revenue", labels, links, lambda value: number_formats.money(value, currency)
+                ),
+            },
+            {
+                "id": "trade-orders",
+                "title": _("Orders by week"),
+                "spec": period_chart(weeks, "orders", labels, links, number_formats.count),
+            },
+        ],
+        "rows": [
+            {
+                "week": label,
+                "url": url,
+                "revenue": number_formats.money(week["revenue"], currency),
+                "revenue_before": number_formats.money(week["revenue_before"], currency),
+                "orders": number_formats.count(week["orders"]),
+                "orders_before": number_formats.count(week["orders_before"]),
+            }
+            for week, label, url in zip(weeks, labels, links, strict=True)
+        ],
+    }
+
+
+def period_chart(weeks: list[dict[str, Any]], name: str, labels: list[str], links: list[str], show: Any) -> Context:
+    """Bars of this period, a line of the period before."""
+    return {
+        "kind": "period",
+        "labels": labels,
+        "links": links,
+        "series": [
+            {
+                "name": _("this period"),
+                "values": [float(week[name]) for week in weeks],
+                "texts": [show(week[name]) for week in weeks],
+            },
+            {
+                "name": _("period before"),
+                "values": [float(week[f"{name}_before"]) for week in weeks],
+                "texts": [show(week[f"{name}_before"]) for week in weeks],
+            },
+        ],
+    }
+
+
+def show_total(total: dict[str, Any], currency: str) -> Context:
+    show = {
+        "revenue": lambda value: number_formats.money(value, currency),
+        "order_value": lambda value: number_formats.price(value, currency),
+    }.get(total["name"], number_formats.count)
+    change = total["change"]
+    return {
+        "name": TOTAL_NAMES[total["name"]],
+        "now": show(total["now"]),
+        "before": show(total["before"]),
+        "change": number_formats.change(change),
+        "direction": "none" if change is None else "up" if change > 0 else "down" if change < 0 else "same",
+    }
+
+
+def show_stages(figures: dict[str, Any]) -> Context:
+    total = figures["total"]
+    rows = [
+        {
+            "stage": row["stage"],
+            "name": capfirst(str(Stage(row["stage"]).label)),
+            "url": list_link("lifecycle.customerprofile", stage__exact=row["stage"]),
+            "customers": number_formats.count(row["customers"]),
+            "share": number_formats.share(row["customers"] / total if total else None),
+            "came": number_formats.count(row["came"]),
+            "left": number_formats.count(row["left"]),
+        }
+        for row in figures["stages"]
+    ]
+    return {
+        "as_of": number_formats.moment(figures["as_of"]),
+        "empty": not total,
+        "rows": rows,
+        "chart": {
+            "id": "stages",
+            "spec": {
+                "kind": "stages",
+                "labels": [row["name"] for row in rows],
+                "keys": [row["stage"] for row in rows],
+                "links": [row["url"] for row in rows],
+                "values": [row["customers"] for row in figures["stages"]],
+                "texts": [f"{row['customers']} · {row['share']}" for row in rows],
+            },
+        },
+    }
+
+
+def show_rfm(figures: dict[str, Any]) -> Context:
+    customers: Counter[tuple[int, int]] = Counter()
+    for cell in figures["cells"]:
+        customers[cell["r"], cell["f"]] += cell["customers"]
+    total = customers.total()
+    return {
+        "as_of": number_formats.moment(figures["as_of"]),
+        "empty": not total,
+        "rows": [
+            {
+                "name": group_name(group["group"]),
+                "url": list_link("lifecycle.customerprofile", rfm_group__exact=group["group"]),
+                "customers": number_formats.count(group["customers"]),
+                "share": number_formats.share(group["customers"] / total),
+                "revenue": number_formats.count(round(group["revenue"])),
+            }
+            for group in figures["groups"]
+        ],
+        "chart": {"id": "rfm", "spec": rfm_chart(customers)},
+    }
+
+
+def rfm_chart(customers: Counter[tuple[int, int]]) -> Context:
+    """All 25 cells by name, those without a customer too."""
+    scores = range(1, 6)
+    return {
+        "kind": "map",
+        "labels": [str(r) for r in scores],
+        "rows": [str(f) for f in scores],
+        "across": _("Recency: 5 bought last"),
+        "up": _("Frequency: 5 buys most often"),
+        "values": [[customers[r, f] for r in scores] for f in scores],
+        "texts": [
+            [f"{group_name(CELLS[r - 1][f - 1])}\n{number_formats.count(customers[r, f])}" for r in scores]
+            for f in scores
+        ],
+        "links": [[list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
+    }
+
+
+def group_name(group: str) -> str:
+    return capfirst(str(RfmGroup(group).label)) if group in RfmGroup.values else _("Without a group")
+
+
+def show_quality(figures: dict[str, Any]) -> Context:
+    version = figures["version"]
+    if version is None:
+        return {"empty": True}
+    rows = [
+        {
+            "name": algorithm_name(row["algorithm"]),
+            "value": number_formats.score(row["value"]),
+            "low": number_formats.score(row["low"]),
+            "high": number_formats.score(row["high"]),
+            "serves": row["serves"],
+        }
+        for row in figures["algorithms"]
+    ]
+    return {
+        "empty": False,
+        "as_of": number_formats.moment(figures["as_of"]),
+        "version": version["name"],
+        "algorithm": algorithm_name(version["algorithm"]),
+        "url": reverse("admin:training_modelversion_change", args=[version["id"]]),
+        "metric": metric_name(figures["metric"]),
+        "test_users": number_formats.count(figures["test_users"]),
+        "cut_at": number_formats.moment(figures["cut_at"]),
+        "rows": rows,
+        "chart": {
+            "id": "quality",
+            "spec": {
+                "kind": "intervals",
+                "labels": [row["name"] for row in rows],
+                "values": [row["value"] for row in figures["algorithms"]],
+                "low": [row["low"] for row in figures["algorithms"]],
+                "high": [row["high"] for row in figures["algorithms"]],
+                "serves": [row["serves"] for row in rows],
+                "texts": [f"{row['value']} ({row['low']} – {row['high']})" for row in rows],
+                "across": metric_name(figures["metric"]),
+            },
+        },
+    }
+
+
+def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
+    """A strip of signs; a sign warns when it calls for someone to look."""
+    failed = figures["failed"]
+    return {
+        "signs": [
+            sign(pgettext_lazy("home", "Last event"), figures["last_event"], as_of=as_of),
+            sign(pgettext_lazy("home", "Last order"), figures["last_order"], as_of=as_of),
+            sign(pgettext_lazy("home", "Profiles refreshed"), figures["last_refresh"], as_of=as_of, warn_after_days=2),
+            sign(
+                pgettext_lazy("home", "Model knows data until"), figures["model_as_of"], as_of=as_of, warn_after_days=7
+            ),
+            waiting_sign(figures["lag"]),
+            {
+                "name": _("Failed runs in 7 days"),
+                "text": number_formats.count(sum(run["runs"] for run in failed)),
+                "title": "",
+                "warns": bool(failed),
+            },
+        ],
+        "alarms": [shown_alarm(alarm) for alarm in figures["alarms"]],
+        "failed": [
+            {
+                "name": RUN_NAMES[run["model"]],
+                "runs": number_formats.count(run["runs"]),
+                "url": list_link(run["model"]),
+            }
+            for run in failed
+        ],
+    }
+
+
+def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_after_days: int | None = None) -> Context:
+    old = at is not None and warn_after_days is not None and (as_of - at).days >= warn_after_days
+    return {
+        "name": name,
+        "text": number_formats.age(at, as_of=as_of) if at else _("never"),
+        "title": number_formats.moment(at),
+        "warns": old or (at is None and warn_after_days is not None),
+    }
+
+
+def waiting_sign(lag: Lag) -> Context:
+    """Warns when the oldest waiting event is older than processing takes at its slowest."""
+    text = number_formats.count(lag.waiting)
+    if lag.waiting:
+        text = _("%(waiting)s, the oldest for %(time)s") % {
+            "waiting": text,
+            "time": number_formats.duration(lag.oldest_seconds),
+        }
+    return {
+        "name": _("Events waiting"),
+        "text": text,
+        "title": "",
+        "warns": lag.oldest_seconds > LATE_SECONDS,
+    }
+
+
+def list_link(model: str, **conditions: object) -> str:
+    """The address of a list with only the rows that fulfil the conditions; empty when there is no such list."""
+    try:
+        url = reverse(f"admin:{model.replace('.', '_')}_changelist")
+    except NoReverseMatch:
+        return ""
+    return f"{url}?{urlencode(conditions)}" if conditions else url

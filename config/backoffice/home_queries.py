@@ -1,0 +1,198 @@
+"""The figures of the home page. Each function asks the database once or twice and returns plain values that know no template."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Max, Q, Sum
+from django.db.models.functions import TruncDate
+from django.utils.timezone import get_current_timezone, localdate
+
+from catalog.models import FeedImport
+from customers.events.models import Event
+from customers.lifecycle.alerts import alarms
+from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.rfm.queries import rfm_map
+from customers.lifecycle.stages.counts import stage_counts
+from customers.orders.models import Order, OrderImport
+from customers.processing.lag import measure_lag
+from customers.processing.models import ProcessingRun
+from customers.warehouse.models import ExportRun
+from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun, RunStatus
+from recommendations.training.models import EvaluationRun, ModelVersion
+
+WEEK = timedelta(days=7)
+MOVEMENT = timedelta(days=28)
+
+
+def trade(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
+    """Revenue, orders and buying customers of the last weeks, and of as many weeks before.
+
+    A week is seven of the shop's days; the last one ends with the day of ``as_of``. Revenue is what was charged less refunds and
+    returns, without cancelled orders, in the currency of most orders; orders in other currencies are counted apart.
+    """
+    end = localdate(as_of) + timedelta(days=1)
+    start, middle = end - 2 * weeks * WEEK, end - weeks * WEEK
+    days = list(_days_of_trade(start=start, as_of=as_of))
+    currency = _main_currency(days)
+    revenue = [Decimal(0)] * (2 * weeks)
+    orders = [0] * (2 * weeks)
+    for row in days:
+        if row["currency"] == currency:
+            week = (row["day"] - start) // WEEK
+            revenue[week] += row["revenue"]
+            orders[week] += row["orders"]
+    buyers_before, buyers = _buyers(start=start, middle=middle, as_of=as_of, currency=currency)
+    return {
+        "as_of": as_of,
+        "currency": currency,
+        "other_orders": sum(row["orders"] for row in days if row["currency"] != currency),
+        "weeks": [
+            {
+                "from": middle + number * WEEK,
+                "to": middle + (number + 1) * WEEK,
+                "revenue": revenue[weeks + number],
+                "revenue_before": revenue[number],
+                "orders": orders[weeks + number],
+                "orders_before": orders[number],
+            }
+            for number in range(weeks)
+        ],
+        "totals": [
+            compared("revenue", sum(revenue[weeks:], Decimal(0)), sum(revenue[:weeks], Decimal(0))),
+            compared("orders", sum(orders[weeks:]), sum(orders[:weeks])),
+            compared("customers", buyers, buyers_before),
+            compared(
+                "order_value",
+                quotient(sum(revenue[weeks:], Decimal(0)), sum(orders[weeks:])),
+                quotient(sum(revenue[:weeks], Decimal(0)), sum(orders[:weeks])),
+            ),
+        ],
+    }
+
+
+def _days_of_trade(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
+    days = (
+        Order.objects.before(as_of)
+        .filter(placed_at__gte=midnight(start))
+        .exclude(status=Order.Status.CANCELLED)
+        .values("currency", day=TruncDate("placed_at"))
+        .annotate(revenue=Sum(F("total") - F("refunded")), orders=Count("id", filter=Q(kind=Order.Kind.SALE)))
+        .order_by()
+    )
+    return (dict(day) for day in days)
+
+
+def _main_currency(days: Iterable[dict[str, Any]]) -> str:
+    orders: dict[str, int] = {}
+    for row in days:
+        orders[row["currency"]] = orders.get(row["currency"], 0) + row["orders"]
+    return max(orders, key=lambda currency: (orders[currency], currency), default="")
+
+
+def _buyers(*, start: date, middle: date, as_of: datetime, currency: str) -> tuple[int, int]:
+    """How many customers bought in the period before and in the last one."""
+    counts = (
+        Order.objects.sales()
+        .known()
+        .before(as_of)
+        .filter(placed_at__gte=midnight(start), currency=currency)
+        .aggregate(
+            before=Count("customer", distinct=True, filter=Q(placed_at__lt=midnight(middle))),
+            now=Count("customer", distinct=True, filter=Q(placed_at__gte=midnight(middle))),
+        )
+    )
+    return counts["before"], counts["now"]
+
+
+def midnight(day: date) -> datetime:
+    """When a day of the shop begins."""
+    return datetime.combine(day, time.min, tzinfo=get_current_timezone())
+
+
+def compared(name: str, now: Decimal | int | None, before: Decimal | int | None) -> dict[str, Any]:
+    """A figure with its relative change against the period before: 0.1 is ten per cent more; None where there is no base."""
+    change = float(now / before - 1) if now is not None and before else None
+    return {"name": name, "now": now, "before": before, "change": change}
+
+
+def quotient(above: Decimal, below: int) -> Decimal | None:
+    return above / below if below else None
+
+
+def stages(*, as_of: datetime) -> dict[str, Any]:
+    """Customers per stage, with how many came and went during the last four weeks."""
+    counts = stage_counts(since=as_of - MOVEMENT, until=as_of)
+    return {"as_of": _refreshed_at(), "total": sum(row["customers"] for row in counts), "stages": counts}
+
+
+def rfm() -> dict[str, Any]:
+    """Customers per recency and frequency score, with the name of the group, and the groups themselves."""
+    cells = rfm_map()
+    groups: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        group = groups.setdefault(cell["group"], {"group": cell["group"], "customers": 0, "revenue": Decimal(0)})
+        group["customers"] += cell["customers"]
+        group["revenue"] += cell["total_revenue"]
+    ordered = sorted(groups.values(), key=lambda group: -group["revenue"])
+    return {"as_of": _refreshed_at(), "cells": cells, "groups": ordered}
+
+
+def _refreshed_at() -> datetime | None:
+    return LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))["at"]
+
+
+def model_quality(*, scenario: str = "for-you") -> dict[str, Any]:
+    """The version that serves, and how it did against the others on the same cut in time."""
+    version = ModelVersion.objects.filter(scenario=scenario, status=ModelVersion.Status.ACTIVE).first()
+    if version is None:
+        return {"version": None, "algorithms": []}
+    run = version.evaluations.filter(status=EvaluationRun.Status.DONE).order_by("-started_at").first()
+    figures = run.figures if run else {}
+    metric = run.primary_metric if run else ""
+    scores = [
+        {"algorithm": name, **metrics[metric], "serves": name == version.algorithm}
+        for name, metrics in figures.items()
+        if metrics.get(metric, {}).get("value") is not None
+    ]
+    return {
+        "version": {"id": version.pk, "name": version.version, "algorithm": version.algorithm},
+        "as_of": version.as_of,
+        "metric": metric,
+        "test_users": run.test_users if run else 0,
+        "cut_at": run.cut_at if run else None,
+        "algorithms": sorted(scores, key=lambda score: -score["value"]),
+    }
+
+
+def health(*, as_of: datetime) -> dict[str, Any]:
+    """When things last happened, what waits, and what failed during the last week."""
+    since = as_of - WEEK
+    failed = {
+        "lifecycle.lifecyclerun": LifecycleRun.objects.filter(status=LifecycleRun.Status.FAILED),
+        "training.evaluationrun": EvaluationRun.objects.filter(status=EvaluationRun.Status.FAILED),
+        "orders.orderimport": OrderImport.objects.exclude(error=""),
+        "catalog.feedimport": FeedImport.objects.exclude(error=""),
+        "warehouse.exportrun": ExportRun.objects.exclude(error=""),
+        "processing.processingrun": ProcessingRun.objects.filter(status=ProcessingRun.Status.FAILED),
+        "serving.performancerun": PerformanceRun.objects.filter(status=RunStatus.FAILED),
+        "serving.positionbiasrun": PositionBiasRun.objects.filter(status=RunStatus.FAILED),
+    }
+    return {
+        "last_event": Event.objects.order_by("-id").values_list("received_at", flat=True).first(),
+        "last_order": Order.objects.before(as_of).aggregate(at=Max("placed_at"))["at"],
+        "last_refresh": LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("finished_at"))[
+            "at"
+        ],
+        "model_as_of": ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"],
+        "lag": measure_lag(at=as_of),
+        "alarms": alarms(),
+        "failed": [
+            {"model": model, "runs": runs} for model, query in failed.items() if (runs := _started_since(query, since))
+        ],
+    }
+
+
+def _started_since(query: Any, since: datetime) -> int:
+    return query.filter(started_at__gte=since).count()

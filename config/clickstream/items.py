@@ -1,0 +1,152 @@
+"""From planned events to items as Segment's SDKs send them, marked as simulated."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from config.clickstream.sessions import NOBODY, Device, History, Step
+from config.clickstream.shop import Shop
+
+LIBRARY = {"name": "perennial-simulation"}
+NAMES = {
+    Step.EMAIL_CLICKED: "Email Link Clicked",
+    Step.LIST_VIEWED: "Product List Viewed",
+    Step.SEARCHED: "Products Searched",
+    Step.VIEWED: "Product Viewed",
+    Step.ADDED: "Product Added",
+    Step.REMOVED: "Product Removed",
+    Step.CART_VIEWED: "Cart Viewed",
+    Step.CHECKOUT_STARTED: "Checkout Started",
+    Step.STEP_VIEWED: "Checkout Step Viewed",
+    Step.STEP_COMPLETED: "Checkout Step Completed",
+    Step.PAYMENT_ENTERED: "Payment Info Entered",
+}
+PAGES = {Step.LANDED: ("Home", "/"), Step.CONFIRMED: ("Order Confirmation", "/checkout/done")}
+BROWSERS = {
+    Device.PHONE: "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+    Device.DESKTOP: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    Device.APP: "DemoShop/1.4 (Android 16)",
+}
+EMAIL = {"source": "newsletter", "medium": "email", "name": "weekly-offers"}
+ITEMS_A_LIST = 2_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+def make_items(shop: Shop, history: History) -> Iterator[list[bytes]]:
+    """Lists of items in the order of time. The same seed and baskets make the same message ids."""
+    writer = ItemWriter(shop, history)
+    for start in range(0, len(history), ITEMS_A_LIST):
+        yield writer.items(start, min(start + ITEMS_A_LIST, len(history)))
+
+
+class ItemWriter:
+    """Holds what many events have in common as JSON, written once."""
+
+    def __init__(self, shop: Shop, history: History) -> None:
+        self.shop = shop
+        self.history = history
+        self.contexts: dict[int, msgspec.Raw] = {}
+        self.products: dict[tuple[int, int], msgspec.Raw] = {}
+        visits = history.visits
+        self.visit_ids = [f"{key:016x}" for key in visits.key.tolist()]
+        self.visitors = [f"sim-{key:016x}" for key in visits.visitor.tolist()]
+        self.households = visits.household.tolist()
+        self.baskets = visits.basket.tolist()
+
+    def items(self, start: int, end: int) -> list[bytes]:
+        history, part = self.history, slice(start, end)
+        columns = (history.visit, history.number, history.step, history.product, history.quantity, history.signed_in)
+        moments = np.datetime_as_string(
+            (history.at[part] * 1000).astype(np.int64).astype("datetime64[ms]"), unit="ms", timezone="UTC"
+        )
+        rows = zip(*(column[part].tolist() for column in columns), moments.tolist(), strict=True)
+        return [self.item(*row) for row in rows]
+
+    def item(
+        self, visit: int, number: int, step: int, product: int, quantity: int, signed_in: bool, moment: str
+    ) -> bytes:
+        item: dict[str, Any] = {
+            "type": "track",
+            "messageId": f"sim-{self.visit_ids[visit]}-{number}",
+            "anonymousId": self.visitors[visit],
+            "timestamp": moment,
+            "context": self.contexts.get(visit) or self.context(visit),
+        }
+        if signed_in:
+            item["userId"] = self.shop.households[self.households[visit]]
+        if step == Step.IDENTIFIED:
+            item["type"] = "identify"
+            item["traits"] = {}
+            return _encode(item)
+        if step in PAGES:
+            item["type"] = "screen" if self.history.visits.device_kind[visit] == Device.APP else "page"
+            item["name"], path = PAGES[Step(step)]
+            item["properties"] = self.page(visit, step, path)
+            return _encode(item)
+        item["event"] = NAMES[Step(step)]
+        if product != NOBODY:
+            item["properties"] = self.product_properties(step, product, quantity)
+        else:
+            item["properties"] = self.visit_properties(visit, step)
+        return _encode(item)
+
+    def context(self, visit: int) -> msgspec.Raw:
+        """Of a visit that many events share; it is used up in one go, so a few thousand are enough to hold."""
+        visits = self.history.visits
+        kind = Device(int(visits.device_kind[visit]))
+        context: dict[str, Any] = {
+            "simulated": True,
+            "library": LIBRARY,
+            "sessionId": f"sim-{self.visit_ids[visit]}",
+            "userAgent": BROWSERS[kind],
+            "locale": "en-US",
+        }
+        if kind == Device.APP:
+            context["device"] = {"id": f"sim-{int(visits.device[visit]):016x}", "type": "android"}
+        if visits.by_email[visit]:
+            context["campaign"] = EMAIL
+        if len(self.contexts) >= 5_000:
+            self.contexts.clear()
+        self.contexts[visit] = raw = msgspec.Raw(_encode(context))
+        return raw
+
+    def page(self, visit: int, step: int, path: str) -> dict[str, Any]:
+        if step != Step.CONFIRMED or self.baskets[visit] == NOBODY:
+            return {"path": path}
+        return {"path": path, "order_id": self.shop.basket_order[self.baskets[visit]]}
+
+    def product_properties(self, step: int, product: int, quantity: int) -> Any:
+        _pk, product_id, title, brand, category, price, currency = self.shop.catalogue.rows[product]
+        if step == Step.LIST_VIEWED:
+            return {"category": category}
+        if step == Step.SEARCHED:
+            return {"query": title.partition(",")[0].lower()}
+        counted = quantity if step in (Step.ADDED, Step.REMOVED) else 0
+        raw = self.products.get((product, counted))
+        if raw is None:
+            properties = {"product_id": product_id, "name": title, "category": category, "brand": brand}
+            if price is not None:
+                properties |= {"price": price, "currency": currency}
+            if counted:
+                properties["quantity"] = counted
+            if len(self.products) >= 50_000:
+                self.products.clear()
+            self.products[product, counted] = raw = msgspec.Raw(_encode(properties))
+        return raw
+
+    def visit_properties(self, visit: int, step: int) -> dict[str, Any]:
+        if step == Step.EMAIL_CLICKED:
+            return {"campaign_name": EMAIL["name"], "link_url": "/"}
+        properties: dict[str, Any] = {"cart_id": self.visit_ids[visit]}
+        if step in (Step.STEP_VIEWED, Step.STEP_COMPLETED):
+            properties["step"] = 1
+        basket = self.baskets[visit]
+        if step == Step.CHECKOUT_STARTED and basket != NOBODY:
+            properties |= {
+                "value": float(self.shop.basket_total[basket]),
+                "currency": self.shop.basket_currency[basket],
+            }
+        return properties

@@ -1,0 +1,150 @@
+"""What the simulation starts from: the baskets of some households, and the catalogue by category."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.db.models import Max
+
+from config.clickstream.random_draws import Floats, Integers, Keys, keys_of, uniform
+from customers.orders.models import Order
+
+HOUSEHOLDS = """
+SELECT DISTINCT ON (o.customer_id) o.customer_id, i.value
+FROM orders_order o JOIN events_source s ON s.id = o.source_id
+JOIN identity_identifier i ON i.customer_id = o.customer_id AND i.kind = 'user_id'
+WHERE o.placed_at > %(since)s AND o.placed_at <= %(until)s AND o.kind = 'sale' AND NOT s.is_simulated
+ORDER BY o.customer_id, i.value COLLATE "C"
+"""
+BASKETS = """
+SELECT o.id, s.key || '/' || o.order_id, o.order_id, o.customer_id, extract(epoch FROM o.placed_at)::float8, o.total::float8, o.currency
+FROM orders_order o JOIN events_source s ON s.id = o.source_id
+WHERE o.placed_at > %(since)s AND o.placed_at <= %(until)s AND o.kind = 'sale' AND NOT s.is_simulated
+  AND o.customer_id = ANY(%(customers)s)
+ORDER BY o.placed_at, s.key COLLATE "C", o.order_id COLLATE "C"
+"""
+LINES = """
+SELECT l.order_id, p.id, ceil(l.quantity)::int
+FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id
+WHERE l.order_id = ANY(%(orders)s) AND l.quantity > 0 AND p.is_active
+ORDER BY l.order_id, l.line_number
+"""
+PRODUCTS = """
+SELECT p.id, p.product_id, p.title, p.brand, coalesce(c.path, ''), p.price::float8, p.currency
+FROM catalog_product p LEFT JOIN catalog_category c ON c.id = p.category_id
+WHERE p.is_active
+ORDER BY coalesce(c.path, '') COLLATE "C", p.product_id COLLATE "C"
+"""
+
+
+class NoBasketsError(Exception):
+    """There is nothing to simulate around."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Products sorted by category; those of category c are `starts[c]` to `starts[c + 1]`."""
+
+    rows: list[tuple[Any, ...]]  # primary key, product id, title, brand, category path, price, currency
+    categories: list[str]
+    category: Integers
+    starts: Integers
+    pull: Floats  # running sum of how much each product attracts
+
+    def pick(self, low: Integers, high: Integers, draws: Floats) -> Integers:
+        """For each draw a product out of [low, high), the attractive ones more often."""
+        below = np.concatenate([[0.0], self.pull])
+        wanted = below[low] + draws * (below[high] - below[low])
+        return np.clip(np.searchsorted(self.pull, wanted, side="right"), low, high - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Baskets in the order of time; `line_*` are their lines, basket by basket."""
+
+    catalogue: Catalogue
+    households: list[str]
+    household_key: Keys
+    basket_key: Keys
+    basket_order: list[str]
+    basket_household: Integers
+    basket_at: Floats
+    basket_total: Floats
+    basket_currency: list[str]
+    line_basket: Integers
+    line_product: Integers
+    line_quantity: Integers
+    since: datetime
+    until: datetime
+
+
+def read_shop(*, days: int, households: int, seed: int) -> Shop:
+    """Of those who bought in the last days before the newest order, so many households.
+
+    Raises:
+        NoBasketsError: nobody known by a user id bought anything.
+    """
+    until = Order.objects.filter(kind=Order.Kind.SALE, source__is_simulated=False).aggregate(at=Max("placed_at"))["at"]
+    if until is None:
+        raise NoBasketsError("There are no orders; import some first (manage.py import_orders).")
+    window: dict[str, Any] = {"since": until - timedelta(days=days), "until": until}
+    chosen = choose_households(window, households=households, seed=seed)
+    if not chosen:
+        raise NoBasketsError(f"No customer with a user id bought anything in the {days} days before {until:%Y-%m-%d}.")
+    baskets = query(BASKETS, window | {"customers": list(chosen)})
+    names = sorted(chosen.values())
+    place = {name: number for number, name in enumerate(names)}
+    catalogue, product_place = read_catalogue(seed=seed)
+    basket_place = {row[0]: number for number, row in enumerate(baskets)}
+    lines = query(LINES, {"orders": list(basket_place)})
+    found = np.array(
+        [(basket_place[order], product_place[product], quantity) for order, product, quantity in lines], dtype=np.int64
+    ).reshape(-1, 3)
+    found = found[np.argsort(found[:, 0], kind="stable")]
+    return Shop(
+        catalogue=catalogue,
+        households=names,
+        household_key=keys_of(names, seed=seed),
+        basket_key=keys_of([row[1] for row in baskets], seed=seed),
+        basket_order=[row[2] for row in baskets],
+        basket_household=np.array([place[chosen[row[3]]] for row in baskets], dtype=np.int64),
+        basket_at=np.array([row[4] for row in baskets], dtype=np.float64),
+        basket_total=np.array([row[5] for row in baskets], dtype=np.float64),
+        basket_currency=[row[6] for row in baskets],
+        line_basket=found[:, 0],
+        line_product=found[:, 1],
+        line_quantity=found[:, 2],
+        since=window["since"],
+        until=until,
+    )
+
+
+def choose_households(window: dict[str, Any], *, households: int, seed: int) -> dict[int, str]:
+    """By their keys: a larger number takes those of a smaller one and more."""
+    found = query(HOUSEHOLDS, window)
+    order = np.argsort(keys_of([user_id for _customer, user_id in found], seed=seed), kind="stable")
+    return {found[number][0]: found[number][1] for number in order[:households]}
+
+
+def read_catalogue(*, seed: int) -> tuple[Catalogue, dict[int, int]]:
+    rows = query(PRODUCTS, {})
+    categories = list(dict.fromkeys(row[4] for row in rows))
+    number = {path: place for place, path in enumerate(categories)}
+    category = np.array([number[row[4]] for row in rows], dtype=np.int64)
+    draws = uniform(keys_of([row[1] for row in rows], seed=seed), 1)
+    catalogue = Catalogue(
+        rows=rows,
+        categories=categories,
+        category=category,
+        starts=np.searchsorted(category, np.arange(len(categories) + 1)),
+        pull=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth draws a sixth of the looks
+    )
+    return catalogue, {row[0]: place for place, row in enumerate(rows)}
+
+
+def query(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()

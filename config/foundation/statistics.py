@@ -1,0 +1,43 @@
+"""Confidence intervals of shares that were counted."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Floats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the low and high end of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the low and high ends of Wilson's score interval of the shares hits / trials, in the shape of both.
+
+    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 and holds for rare
+    events, which p ± z·√(p(1−p)/n) does not. trials must be above 0.
+    """
+    hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share = hits / trials
+    below = 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / below
+    reach = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / below
+    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+
+
+def wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> Interval:
+    """Return one share with its Wilson interval; NaN without trials. Errors: ValueError unless 0 ≤ hits ≤ trials."""
+    if not 0 <= hits <= trials:
+        raise ValueError(f"hits must be 0…{trials}, got {hits}")
+    if not trials:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low, high = wilson_bounds(hits, trials, level=level)
+    return Interval(hits / trials, float(low), float(high))

@@ -1,0 +1,30 @@
+"""Events over REST, newest first."""
+
+from typing import ClassVar
+
+import django_filters
+from rest_framework.generics import ListAPIView
+
+from config.foundation.rest.filters import MomentFilter
+from customers.events.models import Event
+from customers.events.rest.serializers import EventSerializer
+
+
+class EventFilter(django_filters.FilterSet):
+    source = django_filters.CharFilter("source__key", help_text="Key of a source.")
+    since = MomentFilter("received_at", "gte", help_text="Received at this time or later.")
+    until = MomentFilter("received_at", "lt", help_text="Received before this time.")
+
+    class Meta:
+        model = Event
+        fields = ["source", "type", "name", "user_id", "anonymous_id", "since", "until"]
+
+
+class EventList(ListAPIView):
+    """Events that were taken, the one received last first."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "events:read"}
+    queryset = Event.objects.select_related("source")
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+    ordering = "-id"

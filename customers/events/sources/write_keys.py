@@ -1,0 +1,106 @@
+"""Write keys of sources: made, hashed, rotated, and found again without a query on the hot path."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from django.db import transaction
+from django.db.models import Q
+
+from config.foundation.ttl_cache import Memory
+from customers.events.models import Source
+
+HINT_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSource:
+    """What the collector and the REST API have to know of a source."""
+
+    id: int
+    key: str
+    kind: str
+    enabled: bool
+    allowed_origins: frozenset[str]
+    honours_opt_out: bool
+    previous_key_hash: str
+    previous_key_expires_at: datetime | None
+
+    def allows_origin(self, origin: str) -> bool:
+        return not self.allowed_origins or origin in self.allowed_origins
+
+
+def hash_key(plain: str) -> str:
+    """SHA-256 in hexadecimal. A key of 32 random bytes needs no salt and no slow hash."""
+    return sha256(plain.encode(errors="surrogateescape")).hexdigest()
+
+
+def draw_write_key(source: Source, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Puts a new write key's hash into a source that the caller saves, and returns the key: only now can it be read."""
+    plain = f"wk_{secrets.token_urlsafe(32)}"
+    keep = bool(source.write_key_hash) and overlap > timedelta(0)
+    source.previous_key_hash = (source.write_key_hash or "") if keep else ""
+    source.previous_key_expires_at = now + overlap if keep else None
+    source.write_key_hash = hash_key(plain)
+    source.write_key_hint = plain[:HINT_LENGTH]
+    return plain
+
+
+def issue_write_key(*, source_id: int, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Gives a stored source a new write key and returns it.
+
+    The key before it keeps working for ``overlap``, so that a shop can change it without losing an event.
+    """
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(pk=source_id)
+        plain = draw_write_key(source, now=now, overlap=overlap)
+        source.save(update_fields=["write_key_hash", "write_key_hint", "previous_key_hash", "previous_key_expires_at"])
+    forget_sources()
+    return plain
+
+
+def source_with_key(plain: str, *, now: datetime) -> KnownSource | None:
+    """The source, enabled or not, that a write key belongs to; changes are noticed within five seconds."""
+    key_hash = hash_key(plain)
+    source = _sources.get(key_hash)
+    if source is None or source.previous_key_hash != key_hash:
+        return source
+    expires_at = source.previous_key_expires_at
+    return source if expires_at is not None and now < expires_at else None
+
+
+def is_known_origin(origin: str) -> bool:
+    """Whether some enabled source takes events from this origin: a preflight request carries no key to ask for."""
+    return bool(_origins.get(origin))
+
+
+def forget_sources() -> None:
+    """Makes this process ask the database again."""
+    _sources.forget()
+    _origins.forget()
+
+
+def _load_source(key_hash: str) -> KnownSource | None:
+    row = Source.objects.filter(Q(write_key_hash=key_hash) | Q(previous_key_hash=key_hash)).first()
+    if row is None:
+        return None
+    return KnownSource(
+        id=row.pk,
+        key=row.key,
+        kind=row.kind,
+        enabled=row.enabled,
+        allowed_origins=frozenset(row.allowed_origins),
+        honours_opt_out=row.honours_opt_out,
+        previous_key_hash=row.previous_key_hash,
+        previous_key_expires_at=row.previous_key_expires_at,
+    )
+
+
+def _load_origin(origin: str) -> bool:
+    anywhere_or_here = Q(allowed_origins=[]) | Q(allowed_origins__contains=[origin])
+    return Source.objects.filter(anywhere_or_here, enabled=True).exists()
+
+
+_sources = Memory(_load_source)
+_origins = Memory(_load_origin)

@@ -1,0 +1,122 @@
+"""Feedback as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from catalog.bulk_results import Status
+from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.models import Identifier
+
+MOST_ITEMS = 1000
+STATUSES = [(status.value, status.value) for status in Status]
+
+
+class DescribingSerializer(serializers.Serializer):
+    """Only describes: the values are checked where they are written, so that a wrong item keeps no other one out."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(_("Give a JSON object for each item."))
+        return data
+
+
+class ReviewSerializer(serializers.ModelSerializer):
+    product_id: Any = serializers.SlugRelatedField(slug_field="product_id", source="product", read_only=True)
+    user_id = serializers.SerializerMethodField(help_text=_("The author's first user id; null for a guest."))
+
+    class Meta:
+        model = Review
+        fields = (
+            "review_id",
+            "product_id",
+            "user_id",
+            "rating",
+            "title",
+            "body",
+            "language",
+            "written_at",
+            "sentiment",
+            "contradicts",
+        )
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_user_id(self, review: Review) -> str | None:
+        if review.customer is None:
+            return None
+        user_ids = [one for one in review.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+        return min(user_ids, key=lambda one: one.pk).value if user_ids else None
+
+
+class ReviewItemSerializer(DescribingSerializer):
+    """One review to write; it replaces the one with the same id."""
+
+    review_id = serializers.CharField(max_length=200)
+    product_id = serializers.CharField(max_length=200)
+    user_id = serializers.CharField(max_length=255, required=False, allow_null=True)
+    rating = serializers.IntegerField(min_value=1, max_value=5)
+    title = serializers.CharField(max_length=300, required=False, allow_blank=True, allow_null=True)
+    body = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
+    written_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text=_("When it was received, if left out.")
+    )
+
+
+class ReviewsWriteSerializer(serializers.Serializer):
+    reviews = ReviewItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class FeedbackItemErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ReviewResultSerializer(serializers.Serializer):
+    index = serializers.IntegerField()
+    review_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=STATUSES)
+    errors = FeedbackItemErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class ReviewsWrittenSerializer(serializers.Serializer):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = ReviewResultSerializer(many=True)
+
+
+class AnswerItemSerializer(DescribingSerializer):
+    """One answer to a survey."""
+
+    user_id = serializers.CharField(max_length=255, required=False, allow_null=True)
+    kind = serializers.ChoiceField(choices=SurveyAnswer.Kind.choices)
+    score = serializers.IntegerField(min_value=0, max_value=10, help_text=_("NPS: 0 to 10. CSAT: 1 to 5."))
+    comment = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    answered_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text=_("When it was received, if left out.")
+    )
+
+
+class AnswersWriteSerializer(serializers.Serializer):
+    answers = AnswerItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class AnswerResultSerializer(serializers.Serializer):
+    index = serializers.IntegerField()
+    user_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=STATUSES)
+    errors = FeedbackItemErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class AnswersWrittenSerializer(serializers.Serializer):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = AnswerResultSerializer(many=True)

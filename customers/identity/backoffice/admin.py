@@ -1,0 +1,339 @@
+"""Back office: customers, how they are known, what they consented to."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+from unfold.admin import ModelAdmin, TabularInline
+
+from customers.identity.backoffice.conflict_page import conflict_page
+from customers.identity.backoffice.identifier_labels import MASK, kind_name, shown_value, user_ids
+from customers.identity.backoffice.merge_page import merge_page
+from customers.identity.consent.consent_denials import rewrite_refusals
+from customers.identity.customer_upsert import (
+    HASHED,
+    PERSONAL_FIELDS,
+    add_identifiers,
+    hashes_of,
+    note_told,
+    owners_of,
+    remove_identifiers,
+)
+from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.traits import TRAIT
+
+LISTED = 4  # customers of a conflict that its line in the list names
+
+
+class CustomerForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        for name, key in hashes_of({name: self.cleaned_data.get(name, "") for name in HASHED}).items():
+            if owners_of({key}).get(key, self.instance.pk) != self.instance.pk:
+                self.add_error(name, _("It belongs to another customer; merge the two, or leave it out."))
+        return cleaned
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+    tab = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MaskedValues:
+    """Identifiers are shown in part to who may not see personal data."""
+
+    @admin.display(description=_("value"))
+    def masked_value(self, obj: Identifier) -> str:
+        return shown_value(obj.kind, obj.value, with_personal=False)
+
+
+class IdentifierInline(MaskedValues, ReadOnlyInline):
+    model = Identifier
+    readonly_fields = ["masked_value", "created_at", "linked_by"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["kind", "value" if may_see_personal(request) else "masked_value", "created_at", "linked_by"]
+
+
+class ConsentInline(ReadOnlyInline):
+    model = Consent
+    fields = ["purpose", "status", "policy_version", "source", "recorded_at"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(ModelAdmin):
+    """Personal fields are shown and edited only with the permission identity.view_personal."""
+
+    form = CustomerForm
+    inlines = [IdentifierInline, ConsentInline]
+    list_display = [
+        "number",
+        "masked_user_id",
+        "masked_name",
+        "masked_email",
+        "language",
+        "country",
+        "last_seen_at",
+        "portrait",
+    ]
+    list_filter = ["language", "country"]
+    search_fields = ["pk"]
+    search_help_text = _("A user id, an e-mail address or a phone number, whole.")
+    show_full_result_count = False
+    list_per_page = 50
+    readonly_fields = [
+        "user_id",
+        "masked_user_id",
+        "first_seen_at",
+        "last_seen_at",
+        "created_at",
+        "erased_at",
+        "portrait",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        # decrypting what nobody may see would be work for nothing
+        customers = super().get_queryset(request).prefetch_related("identifiers")
+        return customers if may_see_personal(request) else customers.defer(*PERSONAL_FIELDS)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        if not may_see_personal(request):
+            return list(self.list_display)
+        return [name.removeprefix("masked_") for name in self.list_display]
+
+    def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        shown = may_see_personal(request)
+        personal = [name if shown else f"masked_{name}" for name in PERSONAL_FIELDS]
+        seen = ["first_seen_at", "last_seen_at", "created_at", "erased_at"]
+        return ["user_id" if shown else "masked_user_id", "portrait", *personal, "language", "country", "traits", *seen]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
+        masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
+        return [*self.readonly_fields, *masked]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
+    ) -> tuple[QuerySet[Customer], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        named = Q(kind__in=["user_id", "anonymous_id", "device_id"], value=term)
+        named |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
+        named |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
+        return queryset.filter(pk__in=Identifier.objects.filter(named).values("customer_id")), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # customers come with an identifier, from events, orders or the REST API
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        before = hashes_of({name: form.initial.get(name, "") for name in HASHED})
+        note_told(obj, names_told(form), datetime.now(UTC))
+        super().save_model(request, obj, form, change)
+        if not may_see_personal(request):
+            return
+        after = hashes_of({name: getattr(obj, name) for name in HASHED})
+        add_identifiers(dict.fromkeys(set(after.values()) - set(before.values()), obj.pk))
+        remove_identifiers(set(before.values()) - set(after.values()))
+
+    @admin.display(description=_("customer"), ordering="id")
+    def number(self, obj: Customer) -> str:
+        return f"#{obj.pk}"
+
+    @admin.display(description=_("user id"))
+    def user_id(self, obj: Customer) -> str:
+        return user_ids(obj, with_personal=True)
+
+    @admin.display(description=_("user id"))
+    def masked_user_id(self, obj: Customer) -> str:
+        return user_ids(obj, with_personal=False)
+
+    @admin.display(description=pgettext_lazy("person", "name"))
+    def masked_name(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("e-mail"))
+    def masked_email(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("phone"))
+    def masked_phone(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("birthday"))
+    def masked_birthday(self, obj: Customer) -> str:
+        return MASK
+
+    @admin.display(description=_("customer profile"))
+    def portrait(self, obj: Customer) -> str:
+        """A link to the page of the lifecycle room, which this room does not know."""
+        try:
+            address = reverse("admin:lifecycle_customer", args=[obj.pk])
+        except NoReverseMatch:
+            return "–"
+        return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
+
+
+def names_told(form: Any) -> list[str]:
+    """The fields and traits that somebody changed by hand."""
+    before, after = form.initial.get("traits") or {}, form.cleaned_data.get("traits") or {}
+    names = [name for name in form.changed_data if name != "traits"]
+    if isinstance(before, dict) and isinstance(after, dict):
+        names += [TRAIT + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    return names
+
+
+def may_see_personal(request: HttpRequest) -> bool:
+    return request.user.has_perm("identity.view_personal")
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    show_full_result_count = False
+    list_per_page = 50
+    raw_id_fields: list[str] = []
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Identifier)
+class IdentifierAdmin(MaskedValues, ReadOnlyAdmin):
+    list_filter = ["kind"]
+    list_display_links = ["kind"]
+    list_select_related = False
+    search_fields = ["value__exact"]
+    readonly_fields = ["masked_value", "customer_number", "created_at", "linked_by"]
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        return self.get_fields(request)
+
+    def get_fields(self, request: HttpRequest, obj: Identifier | None = None) -> list[str]:
+        shown = "value" if may_see_personal(request) else "masked_value"
+        return ["kind", shown, "customer_number", "created_at", "linked_by"]
+
+    @admin.display(description=_("customer"), ordering="customer_id")
+    def customer_number(self, obj: Identifier) -> str:
+        return customer_link(obj.customer_id)
+
+
+@admin.register(IdentityMerge)
+class IdentityMergeAdmin(ReadOnlyAdmin):
+    list_display = ["shown_merge", "at", "cause", "kept_link", "reverted_at", "reverted_by"]
+    list_filter = [("reverted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["cause__exact", "=kept__id", "=folded_id"]
+    search_help_text = _("A message id, or a customer's number.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityMerge]:
+        return super().get_queryset(request).defer("moved")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return merge_page(request, model_admin=self, merge_id=object_id)
+
+    @admin.display(description=_("identity merge"), ordering="id")
+    def shown_merge(self, obj: IdentityMerge) -> str:
+        return str(obj)
+
+    @admin.display(description=_("kept customer"), ordering="kept_id")
+    def kept_link(self, obj: IdentityMerge) -> str:
+        return customer_link(obj.kept_id)
+
+
+@admin.register(IdentityConflict)
+class IdentityConflictAdmin(ReadOnlyAdmin):
+    list_display = ["shown_reason", "disputed", "customers", "at", "last_at", "status", "resolution"]
+    list_filter = ["status", "reason", "resolution"]
+    search_fields = ["cause__exact"]
+    search_help_text = _("A message id, or a customer's number.")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[IdentityConflict], search_term: str
+    ) -> tuple[QuerySet[IdentityConflict], bool]:
+        number = search_term.strip().removeprefix("#")
+        if number.isdecimal() and int(number) < 2**63:
+            return queryset.filter(customer_ids__contains=[int(number)]), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return conflict_page(request, model_admin=self, conflict_id=object_id)
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        shown = "disputed" if may_see_personal(request) else "masked_disputed"
+        return [shown if name == "disputed" else name for name in self.list_display]
+
+    @admin.display(description=_("identifier"))
+    def disputed(self, obj: IdentityConflict) -> str:
+        return first_identifier(obj, with_personal=True)
+
+    @admin.display(description=_("identifier"))
+    def masked_disputed(self, obj: IdentityConflict) -> str:
+        return first_identifier(obj, with_personal=False)
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def shown_reason(self, obj: IdentityConflict) -> str:
+        return obj.get_reason_display()
+
+    @admin.display(description=_("customers"))
+    def customers(self, obj: IdentityConflict) -> str:
+        shown = obj.customer_ids[:LISTED]
+        more = ", …" if len(obj.customer_ids) > LISTED else ""
+        links = format_html_join(", ", "{}", ((customer_link(customer_id),) for customer_id in shown))
+        return format_html("{}{}", links, more) if shown else "–"
+
+
+def first_identifier(conflict: IdentityConflict, *, with_personal: bool) -> str:
+    if not conflict.identifiers:
+        return "–"
+    kind, value = conflict.identifiers[0]["kind"], conflict.identifiers[0]["value"]
+    return f"{kind_name(kind)}: {shown_value(kind, value, with_personal=with_personal)}"
+
+
+def customer_link(customer_id: int) -> str:
+    try:
+        address = reverse("admin:lifecycle_customer", args=[customer_id])
+    except NoReverseMatch:
+        return f"#{customer_id}"
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">#{}</a>', address, customer_id)
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnlyAdmin):
+    """The ledger; a line can be added and never changed."""
+
+    list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]
+    list_filter = ["purpose", "status"]
+    list_select_related = ["customer"]
+    search_fields = ["customer__identifiers__value__exact"]
+    raw_id_fields = ["customer"]
+    fields = ["customer", "purpose", "status", "policy_version", "source"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return ModelAdmin.has_add_permission(self, request)
+
+    def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
+        obj.recorded_at = datetime.now(UTC)
+        super().save_model(request, obj, form, change)
+        rewrite_refusals(customer_ids=[obj.customer_id])

@@ -1,0 +1,92 @@
+"""Personal traits of an event travel and rest as one encrypted text; only identity reads them in clear."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from customers.identity.personal_data.encrypted_field import decrypt, encrypt
+
+_NAMES = (
+    "email",
+    "phone",
+    "mobile",
+    "name",
+    "first name",
+    "middle name",
+    "last name",
+    "full name",
+    "birthday",
+    "birthdate",
+    "birth date",
+    "date of birth",
+    "dob",
+    "address",
+    "street",
+    "postal code",
+    "zip",
+    "zip code",
+    "username",
+    "user name",
+    "avatar",
+    "email address",
+    "phone number",
+)
+
+
+def spellings(name: str) -> list[str]:
+    """``first name`` as firstName, FirstName, first_name, firstname, first-name and itself."""
+    words = name.split()
+    capitals = "".join(word.capitalize() for word in words)
+    return [name, capitals[0].lower() + capitals[1:], capitals, "_".join(words), "".join(words), "-".join(words)]
+
+
+# the names of traits, as the SDKs' specification and shops spell them, that name or locate a person
+PERSONAL_TRAITS: frozenset[str] = frozenset(spelt for name in _NAMES for spelt in spellings(name))
+
+# words in the names of a shop's own traits that say the same
+_PERSONAL_WORDS = frozenset(
+    {
+        "email", "mail", "phone", "mobile", "tel", "telephone", "fax", "whatsapp", "wechat", "telegram", "skype", "name",
+        "firstname", "lastname", "fullname", "nickname", "surname", "username", "birthday", "birthdate", "birth", "dob", "born",
+        "address", "street", "house", "zip", "postcode", "postal", "city", "town", "district", "ip", "latitude", "longitude", "lat",
+        "lng", "geo", "location", "passport", "ssn", "iban", "card", "tax", "avatar", "photo", "picture", "contact", "openid",
+        "unionid", "instagram", "facebook", "twitter", "linkedin",
+    }
+)  # fmt: skip
+_NAMED_THINGS = frozenset({"company", "brand", "product", "store", "shop", "plan", "campaign", "segment"})
+_PERSONAL_SIGNS = (
+    "姓名", "名字", "昵称", "邮箱", "邮件", "手机", "电话", "生日", "出生", "地址",
+    "住址", "街道", "城市", "邮编", "微信", "身份证", "护照", "头像",
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_ADDRESS = re.compile(r"\S+@\S+\.\S+")
+_PHONE = re.compile(r"\+?[\d\s()./-]{9,20}")
+
+
+def is_personal_trait(name: str, value: Any) -> bool:
+    """Whether a trait names, reaches or locates a person: by what it is called ("partnerName", "home_city", "address.street", 手机号),
+    or because its text is an e-mail address or a phone number."""
+    if name in PERSONAL_TRAITS or any(sign in name for sign in _PERSONAL_SIGNS):
+        return True
+    words = {word.casefold() for word in _WORD.findall(name)}
+    if not words.isdisjoint(_PERSONAL_WORDS - {"name"} if words & _NAMED_THINGS else _PERSONAL_WORDS):
+        return True
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(text, str) and _looks_personal(text) for text in texts)
+
+
+def _looks_personal(text: str) -> bool:
+    if _ADDRESS.search(text):
+        return True
+    return _PHONE.fullmatch(text.strip()) is not None and sum(letter.isdigit() for letter in text) >= 9
+
+
+def seal_personal(traits: dict[str, Any]) -> str:
+    """The traits as one encrypted text."""
+    return encrypt(msgspec.json.encode(traits).decode())
+
+
+def unseal_personal(sealed: str) -> dict[str, Any]:
+    """Raises UnreadableFieldError when FIELD_KEYS lacks the key that wrote it."""
+    return msgspec.json.decode(decrypt(sealed), type=dict[str, Any])

@@ -1,0 +1,210 @@
+"""Customers and consents as JSON."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from catalog.bulk_results import Status
+from config.foundation.rest.strict_types import StrictTypes
+from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
+from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal_data.hashing import normalise_phone
+from customers.identity.personal_data.personal_traits import is_personal_trait
+from customers.identity.traits import MOST_TRAIT_NAME, MOST_TRAITS, problem_of_trait
+
+MOST_ITEMS = 1000
+PERSONAL_SCOPE = "customers:personal"
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class TraitsField(serializers.JSONField):
+    """A JSON object of texts, numbers, truth values, or lists of these."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, Mapping) or len(data) > MOST_TRAITS:
+            raise serializers.ValidationError(
+                _("Give an object with at most %(most)d keys.") % {"most": MOST_TRAITS}, code="invalid"
+            )
+        wrong = {name: problem for name, value in data.items() if (problem := problem_of_trait(name, value))}
+        if wrong:
+            raise serializers.ValidationError({str(name)[:MOST_TRAIT_NAME]: [text] for name, text in wrong.items()})
+        return dict(data)
+
+
+class IdentifierSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Identifier
+        fields = ("kind", "value")
+
+
+class CustomerSerializer(serializers.ModelSerializer):
+    """A customer. `name`, `email`, `phone` and `birthday` are there only with the scope `customers:personal`, as are the traits
+    that name, reach or locate a person."""
+
+    user_id = serializers.SerializerMethodField(help_text=_("The first user id; null for somebody never identified."))
+    identifiers = serializers.SerializerMethodField()
+    traits = TraitsField()
+
+    class Meta:
+        model = Customer
+        fields = (
+            "id",
+            "user_id",
+            "identifiers",
+            "language",
+            "country",
+            "traits",
+            "first_seen_at",
+            "last_seen_at",
+            "created_at",
+            *PERSONAL_FIELDS,
+        )
+        extra_kwargs = {name: {"required": False} for name in PERSONAL_FIELDS}
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        if not self._shows_personal():
+            for name in PERSONAL_FIELDS:
+                del fields[name]
+        return fields
+
+    def to_representation(self, customer: Customer) -> dict[str, Any]:
+        shown = super().to_representation(customer)
+        if not self._shows_personal() and isinstance(shown["traits"], dict):
+            traits = shown["traits"].items()
+            shown["traits"] = {name: value for name, value in traits if not is_personal_trait(name, value)}
+        return shown
+
+    def _shows_personal(self) -> bool:
+        """The OpenAPI document is made without a caller, and describes all fields."""
+        request = self.context.get("request")
+        return request is None or request.auth is None or PERSONAL_SCOPE in request.auth.scopes
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_user_id(self, customer: Customer) -> str | None:
+        user_ids = [one for one in customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+        return min(user_ids, key=lambda one: one.pk).value if user_ids else None
+
+    @extend_schema_field(IdentifierSerializer(many=True))
+    def get_identifiers(self, customer: Customer) -> list[dict[str, str]]:
+        hidden = (Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
+        return [{"kind": one.kind, "value": one.value} for one in customer.identifiers.all() if one.kind not in hidden]
+
+
+class CustomerItemSerializer(serializers.Serializer):
+    """One customer to write. A field left out keeps its value, null or an empty text empties it."""
+
+    user_id = serializers.CharField(max_length=255)
+    name = serializers.CharField(max_length=500, required=False, allow_blank=True, allow_null=True)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True, allow_null=True)
+    phone = serializers.CharField(max_length=50, required=False, allow_blank=True, allow_null=True)
+    birthday = serializers.DateField(required=False, allow_null=True)
+    language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
+    country = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
+    traits = TraitsField(required=False, help_text=_("Merged with the traits there are; null removes a trait."))
+
+    def validate_phone(self, phone: str | None) -> str | None:
+        if phone and len(normalise_phone(phone).removeprefix("+")) < 5:
+            raise serializers.ValidationError(_("A phone number has at least five digits."))
+        return phone
+
+    def validate_birthday(self, birthday: date | None) -> date | None:
+        if birthday is not None and not date(1880, 1, 1) <= birthday <= datetime.now(UTC).date():
+            raise serializers.ValidationError(_("Give a day between 1880 and today."))
+        return birthday
+
+
+class CustomersWriteSerializer(serializers.Serializer):
+    customers = CustomerItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+
+
+class LooseItemsSerializer(serializers.Serializer):
+    """Takes the list apart without judging its items, so that a wrong one keeps no other one out."""
+
+    customers = serializers.ListField(child=serializers.JSONField(), max_length=MOST_ITEMS)
+
+
+def change_of(validated: Mapping[str, Any]) -> CustomerChange:
+    texts = {}
+    for name in TEXT_FIELDS:
+        if name in validated:
+            value = validated[name]
+            texts[name] = value.isoformat() if isinstance(value, date) else value or ""
+    return CustomerChange(user_id=validated["user_id"], fields=texts, traits=validated.get("traits", {}))
+
+
+class CustomerItemErrorSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class CustomerResultSerializer(serializers.Serializer):
+    index = serializers.IntegerField()
+    user_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
+    errors = CustomerItemErrorSerializer(many=True)  # type: ignore[assignment]
+
+
+class CustomersWrittenSerializer(serializers.Serializer):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = CustomerResultSerializer(many=True)
+
+
+class ConsentSerializer(StrictTypes, serializers.ModelSerializer):
+    recorded_at = serializers.DateTimeField(required=False, help_text=_("When consent was given; now when left out."))
+
+    class Meta:
+        model = Consent
+        fields = ("purpose", "status", "policy_version", "source", "recorded_at")
+
+    def validate_recorded_at(self, recorded_at: datetime) -> datetime:
+        if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
+            raise serializers.ValidationError(_("Give a time that is not in the future."), code="in_future")
+        return recorded_at
+
+
+class PersonSerializer(StrictTypes, serializers.Serializer):
+    """One customer, by exactly one of these."""
+
+    exactly_one_of = ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
+
+    id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    user_id = serializers.CharField(required=False, max_length=255)
+    anonymous_id = serializers.CharField(required=False, max_length=255)
+    device_id = serializers.CharField(required=False, max_length=255)
+    email = serializers.CharField(required=False, max_length=254)
+    phone = serializers.CharField(required=False, max_length=50)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            names = ", ".join(self.exactly_one_of)
+            raise serializers.ValidationError(_("Give exactly one of %(names)s.") % {"names": names}, code="invalid")
+        return attrs
+
+
+class MergeSerializer(StrictTypes, serializers.Serializer):
+    keep = PersonSerializer(help_text=_("Whose fields win, and who stays."))
+    fold = PersonSerializer(help_text=_("Who becomes the other one."))
+    dry_run = serializers.BooleanField(default=False, help_text=_("Only say what would move."))
+
+
+class MergeAnswerSerializer(serializers.Serializer):
+    dry_run = serializers.BooleanField()
+    merge_id = serializers.IntegerField(allow_null=True, help_text=_("By which the merge can be undone."))
+    kept = serializers.IntegerField(help_text=_("The kept customer's number."))
+    folded = serializers.IntegerField(help_text=_("The number that the folded customer had."))
+    moved = serializers.DictField(
+        child=serializers.IntegerField(), help_text=_("How many rows of each kind move, such as orders.order.")
+    )
+    filled = serializers.ListField(
+        child=serializers.CharField(), help_text=_("Fields and traits that were empty and are taken over.")
+    )

@@ -1,0 +1,225 @@
+"""Counters and favourites from the facts before a moment: of everybody counted here, of some by PostgreSQL. Both give the same."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from psycopg import sql
+
+from config.foundation.array_types import NEVER, Ints
+from config.foundation.database.binary_copy import Columns
+from config.foundation.database.temporary_tables import fill_temporary, fill_temporary_blocks, make_temporary, moment
+from customers.lifecycle.facts.histories import NET, revenue_of
+from customers.lifecycle.facts.order_facts import Facts
+from customers.lifecycle.scoring.interests.favourites import Favourites, copy_rows, favourites, merge_favourites
+
+FAVOURITES = 5
+HOURS = 3
+
+# a row for each customer, category and brand: the only pass over the order lines
+BOUGHT = sql.SQL("""
+    SELECT o.customer_id, p.category_id, p.brand,
+           count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
+           sum(l.quantity) AS units,
+           sum(l.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+    FROM orders_order o
+    JOIN orders_orderline l ON l.order_id = o.id
+    JOIN catalog_product p ON p.id = l.product_id
+    WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+      AND o.customer_id = ANY({ids}::bigint[])
+    GROUP BY o.customer_id, p.category_id, p.brand
+""")
+
+AVERAGE_GAP = sql.SQL("(extract(epoch FROM last_order_at - first_order_at) / 86400 / NULLIF(orders - 1, 0))::float8")
+
+ORDER_COUNTERS = sql.SQL("""
+    WITH documents AS (
+        SELECT o.customer_id,
+               min(o.placed_at) FILTER (WHERE o.kind = 'sale') AS first_order_at,
+               max(o.placed_at) FILTER (WHERE o.kind = 'sale') AS last_order_at,
+               count(*) FILTER (WHERE o.kind = 'sale') AS orders,
+               count(*) FILTER (WHERE o.kind = 'return') AS returns,
+               sum({net}) AS revenue,
+               sum(o.total) FILTER (WHERE o.kind = 'sale') AS sales,
+               sum(o.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+        FROM orders_order o
+        WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+      AND o.customer_id = ANY({ids}::bigint[])
+        GROUP BY o.customer_id
+    ), lines AS (
+        SELECT customer_id, sum(units) AS units, sum(discounts) AS discounts
+        FROM lifecycle_bought
+        GROUP BY customer_id
+    )
+    SELECT c.id AS customer_id, d.first_order_at, d.last_order_at, COALESCE(d.orders, 0) AS orders,
+           COALESCE(d.returns, 0) AS returns, COALESCE(l.units, 0) AS units, COALESCE(d.revenue, 0) AS revenue,
+           COALESCE(d.discounts, 0) + COALESCE(l.discounts, 0) AS discounts,
+           round(d.sales / NULLIF(d.orders, 0), 2) AS average_order_value,
+           {average_gap} AS average_gap_days
+    FROM identity_customer c
+    LEFT JOIN documents d ON d.customer_id = c.id
+    LEFT JOIN lines l ON l.customer_id = c.id
+    WHERE c.erased_at IS NULL AND c.id = ANY({ids}::bigint[])
+""")
+
+# whose event it is: the user's, or the visitor's when no user is named; what waits to be processed counts when it is
+ACTIVITY = sql.SQL("""
+    SELECT i.customer_id, e.session_id, count(*) AS events, max(e.occurred_at) AS last_event_at
+    FROM events_event e
+    JOIN identity_identifier i
+      ON i.kind = CASE WHEN e.user_id <> '' THEN 'user_id' ELSE 'anonymous_id' END
+     AND i.value = CASE WHEN e.user_id <> '' THEN e.user_id ELSE e.anonymous_id END
+    WHERE e.occurred_at < {as_of} AND NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
+    GROUP BY i.customer_id, e.session_id
+""")
+
+# everybody's, from what ``Trade`` says in whole numbers
+COUNTERS = sql.SQL("""
+    WITH trade AS (
+        SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,
+               round(sales * 0.01 / NULLIF(orders, 0), 2) AS average_order_value,
+               {first_order} AS first_order_at, {last_order} AS last_order_at
+        FROM lifecycle_trade
+    ), activity AS (
+        SELECT customer_id, sum(events) AS events, count(NULLIF(session_id, '')) AS sessions,
+               max(last_event_at) AS last_event_at
+        FROM lifecycle_activity
+        GROUP BY customer_id
+    )
+    SELECT t.*, {average_gap} AS average_gap_days, COALESCE(a.events, 0) AS events, COALESCE(a.sessions, 0) AS sessions,
+           a.last_event_at
+    FROM trade t
+    LEFT JOIN activity a USING (customer_id)
+""").format(average_gap=AVERAGE_GAP, first_order=moment("first_order"), last_order=moment("last_order"))
+
+# shares are of all lines bought, so that a customer of uncategorised products has small ones
+FAVOURITES_OF_LINES = sql.SQL("""
+    WITH named AS (
+        SELECT customer_id, name, level, sum(lines) AS lines
+        FROM ({lines}) AS b (customer_id, name, level, lines)
+        WHERE lines > 0
+        GROUP BY customer_id, name, level
+    ), totals AS (
+        SELECT customer_id, sum(lines) AS lines FROM lifecycle_bought GROUP BY customer_id
+    ), placed AS (
+        SELECT customer_id, name, lines,
+               row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS place
+        FROM named
+    )
+    SELECT p.customer_id,
+           jsonb_agg(
+               jsonb_build_array(p.name, round(p.lines / t.lines, 4)) ORDER BY p.lines DESC, p.name COLLATE "C"
+           ) AS favourites
+    FROM placed p
+    JOIN totals t USING (customer_id)
+    WHERE p.place <= {most}
+    GROUP BY p.customer_id
+""")
+
+# the top level and the category itself, unless it is the top level
+LINES_OF_CATEGORIES = sql.SQL("""
+    SELECT b.customer_id, n.name, n.level, b.lines
+    FROM lifecycle_bought b
+    JOIN (
+        SELECT id, split_part(path, ' > ', 1), 1 FROM catalog_category
+        UNION ALL SELECT id, path, 2 FROM catalog_category WHERE path LIKE '% > %'
+    ) AS n (id, name, level) ON n.id = b.category_id
+""")
+LINES_OF_BRANDS = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_bought WHERE brand <> ''")
+
+FAVOURITE_HOURS = sql.SQL("""
+    WITH counted AS (
+        SELECT o.customer_id, extract(hour FROM o.placed_at AT TIME ZONE {zone})::int AS hour, count(*) AS orders
+        FROM orders_order o
+        WHERE o.customer_id IS NOT NULL AND o.kind = 'sale' AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+      AND o.customer_id = ANY({ids}::bigint[])
+        GROUP BY 1, 2
+    ), placed AS (
+        SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY orders DESC, hour) AS place,
+               sum(orders) OVER (PARTITION BY customer_id) AS all_orders
+        FROM counted
+    )
+    SELECT customer_id,
+           jsonb_agg(jsonb_build_array(hour, round(orders / all_orders, 4)) ORDER BY orders DESC, hour) AS favourites
+    FROM placed
+    WHERE place <= {most}
+    GROUP BY customer_id
+""")
+
+
+def trade_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
+    """The queries for what orders say of those named, by the name under which others of them know each."""
+    ids = sql.Literal(list(customer_ids))
+    parts = {"as_of": sql.Literal(as_of), "ids": ids}
+    most = sql.Literal(FAVOURITES)
+    return {
+        "lifecycle_bought": BOUGHT.format(**parts),
+        "lifecycle_trade": ORDER_COUNTERS.format(net=NET, average_gap=AVERAGE_GAP, **parts),
+        "lifecycle_categories": FAVOURITES_OF_LINES.format(lines=LINES_OF_CATEGORIES, most=most),
+        "lifecycle_brands": FAVOURITES_OF_LINES.format(lines=LINES_OF_BRANDS, most=most),
+        "lifecycle_hours": FAVOURITE_HOURS.format(
+            most=sql.Literal(HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
+        ),
+    }
+
+
+def compute_counters(*, facts: Facts, as_of: datetime) -> None:
+    """Fills the temporary tables lifecycle_activity, _counters and _favourites of everybody in ``facts``."""
+    fill_temporary("lifecycle_trade", trade_of(facts))
+    customer = facts.histories.customer
+    columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}
+    rows = copy_rows(customer=customer, columns=favourites_of(facts))
+    fill_temporary_blocks("lifecycle_favourites", columns, rows)
+    make_temporary("lifecycle_activity", ACTIVITY.format(as_of=sql.Literal(as_of)))
+    make_temporary("lifecycle_counters", COUNTERS)
+
+
+def trade_of(facts: Facts) -> Columns:
+    """What orders say of each customer; amounts in minor units, units in thousandths, moments in microseconds or ``NEVER``."""
+    histories, lines = facts.histories, facts.lines
+    orders = sums(histories.is_order, histories.start)
+    at = histories.at[histories.is_order]
+    has = orders > 0
+    ends = np.cumsum(orders)[has]
+    first, last = np.full(len(orders), NEVER), np.full(len(orders), NEVER)
+    first[has], last[has] = at[ends - orders[has]], at[ends - 1]
+    sold = np.where(histories.is_order, facts.discount, 0)
+    return {
+        "customer_id": histories.customer,
+        "orders": orders,
+        "returns": np.diff(histories.start) - orders,
+        "units": sums(lines.thousandths, lines.start),
+        "revenue": revenue_of(histories),
+        "sales": sums(np.where(histories.is_order, facts.total, 0), histories.start),
+        "discounts": sums(sold, histories.start) + sums(lines.discount, lines.start),
+        "first_order": first,
+        "last_order": last,
+    }
+
+
+def favourites_of(facts: Facts) -> tuple[Favourites, Favourites, Favourites]:
+    """Categories, brands and hours; shares are of lines, and of orders for hours."""
+    lines, names, histories = facts.lines, facts.names, facts.histories
+    bought = sums(lines.bought, lines.start)
+
+    def of_lines(code: Ints, spelt: Sequence[str]) -> Favourites:
+        codes = np.where(lines.bought, code[lines.product], -1)
+        return favourites(start=lines.start, code=codes, total=bought, names=spelt, most=FAVOURITES)
+
+    hours = favourites(
+        start=histories.start,
+        code=np.where(histories.is_order, facts.hour, -1),
+        total=sums(histories.is_order, histories.start),
+        names=range(24),
+        most=HOURS,
+    )
+    tops, inner = of_lines(names.top, names.category_names), of_lines(names.inner, names.category_names)
+    return merge_favourites(tops, inner), of_lines(names.brand, names.brand_names), hours
+
+
+def sums(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], start: Ints) -> Ints:
+    """Of each customer, shape (n,)."""
+    total = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+    return total[start[1:]] - total[start[:-1]]

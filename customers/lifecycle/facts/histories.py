@@ -1,0 +1,131 @@
+"""Reads from PostgreSQL what a customer's stage is told from: orders, returns, when they became known and identified."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import sql
+
+from catalog.models import Category
+from config.foundation.database.binary_copy import Columns, read_integers
+from customers.lifecycle.scoring.stages.derivation import Histories
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# what an order or a return adds to a customer's revenue
+NET = sql.SQL(
+    "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
+)
+
+# the earliest trace: customers created by a later import of older orders were known from those orders on
+CUSTOMERS = sql.SQL("""
+    SELECT c.id, LEAST(c.created_at, c.first_seen_at, o.at) AS known_at, COALESCE(i.at, 'infinity') AS identified_at
+    FROM identity_customer c
+    LEFT JOIN (
+        SELECT customer_id, min(placed_at) AS at FROM orders_order
+        WHERE customer_id IS NOT NULL AND placed_at < {as_of}{of_some}
+        GROUP BY customer_id
+    ) AS o ON o.customer_id = c.id
+    LEFT JOIN (
+        SELECT customer_id, min(created_at) AS at FROM identity_identifier
+        WHERE kind IN ('user_id', 'email_hash', 'phone_hash'){of_some}
+        GROUP BY customer_id
+    ) AS i ON i.customer_id = c.id
+    WHERE c.erased_at IS NULL AND LEAST(c.created_at, c.first_seen_at, o.at) < {as_of}{chosen}
+    ORDER BY c.id
+""")
+
+FACTS = sql.SQL("""
+    SELECT o.customer_id, o.placed_at AS at, (({net}) * 100)::bigint AS amount,
+           (o.kind = 'sale')::int::bigint AS is_order, COALESCE(m.code, -1) AS category
+    FROM orders_order o
+    JOIN identity_customer c ON c.id = o.customer_id
+    LEFT JOIN ({main_categories}) AS m ON m.order_id = o.id
+    WHERE c.erased_at IS NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
+      AND c.id = ANY({ids}::bigint[])
+    ORDER BY o.customer_id, o.placed_at, o.id
+""")
+# what an order was mainly of: the top category of its dearest line
+MAIN_CATEGORIES = sql.SQL("""
+    SELECT DISTINCT ON (l.order_id) l.order_id, t.code
+    FROM orders_orderline l
+    JOIN catalog_product p ON p.id = l.product_id
+    JOIN catalog_category k ON k.id = p.category_id
+    JOIN unnest({names}::text[]) WITH ORDINALITY AS n (name, place) ON n.name = split_part(k.path, ' > ', 1)
+    CROSS JOIN LATERAL (SELECT n.place - 1 AS code) AS t
+    WHERE l.order_id IN (SELECT id FROM orders_order WHERE customer_id = ANY({ids}::bigint[]))
+    ORDER BY l.order_id, l.total DESC, t.code
+""")
+NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHERE false")
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970; exact, which a float of seconds is not."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Columns:
+    """id, known_at and identified_at of everyone known before ``as_of``, or of those among the named, by id."""
+    chosen: sql.Composable = sql.SQL("")
+    of_some: sql.Composable = sql.SQL("")
+    if customer_ids is not None:
+        ids = sql.Literal(list(customer_ids))
+        chosen = sql.SQL(" AND c.id = ANY({}::bigint[])").format(ids)
+        of_some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(ids)
+    query = CUSTOMERS.format(as_of=sql.Literal(as_of), chosen=chosen, of_some=of_some)
+    moments = ["known_at", "identified_at"]
+    return read_integers(query, ["id", *moments], moments=moments)
+
+
+def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> Histories:
+    """The facts before ``as_of`` of those named; ``read_facts`` reads everyone's."""
+    names = top_categories()
+    parts = {"as_of": sql.Literal(as_of), "net": NET, "ids": sql.Literal(list(customer_ids))}
+    main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
+    customers = read_customers(as_of=as_of, customer_ids=customer_ids)
+    columns = ["customer_id", "at", "amount", "is_order", "category"]
+    facts = read_integers(FACTS.format(main_categories=main, **parts), columns, moments=["at"])
+    ids = customers["id"]
+    starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
+    return Histories(
+        customer=ids,
+        known_at=customers["known_at"],
+        identified_at=customers["identified_at"],
+        start=starts.astype(np.int64),
+        at=facts["at"],
+        amount=facts["amount"],
+        is_order=facts["is_order"].astype(bool),
+        category=facts["category"],
+        categories=names,
+    )
+
+
+def top_categories() -> list[str]:
+    """The first levels of all categories' paths."""
+    paths = Category.objects.values_list("path", flat=True)
+    return sorted({path.split(" > ")[0] for path in paths.iterator()})
+
+
+def orders_of(histories: Histories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The row in ``histories`` and the moment of every order that counts, by customer and moment; shape (orders,) each."""
+    rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))
+    return rows[histories.is_order], histories.at[histories.is_order]
+
+
+def purchases_of(
+    histories: Histories,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Customer's id, moment and net value of every order that counts, shape (orders,) each, as the buying process takes them."""
+    rows, at = orders_of(histories)
+    return histories.customer[rows], at, histories.amount[histories.is_order] / 100
+
+
+def revenue_of(histories: Histories) -> npt.NDArray[np.int64]:
+    """Net revenue of each customer in minor units, shape (n,)."""
+    sums = np.concatenate(([0], np.cumsum(histories.amount)))
+    return sums[histories.start[1:]] - sums[histories.start[:-1]]

@@ -1,5 +1,0 @@
-"""The lines of a customer's portrait: who they are, what they like, how they buy and respond; each with its source and age."""
-
-from customers.lifecycle.portrait_lines.composing import PortraitLines, portrait_lines
-
-__all__ = ["PortraitLines", "portrait_lines"]

@@ -1,0 +1,133 @@
+"""RFM over everybody: the map, the groups, and how customers moved between groups; plain values, one query each."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Avg, Count, F, Sum
+from django.db.models.expressions import CombinedExpression
+
+from customers.lifecycle.models import CustomerProfile, LifecycleRun
+from customers.lifecycle.scoring.rfm.month_cells import BITS
+from customers.lifecycle.scoring.rfm.rfm_scores import BINS, GROUPS, group_of
+
+CELLS_OF: Mapping[str, list[int]] = {
+    group: [cell for cell in range(BINS * BINS + 1) if group_of(cell) == group] for group in ("", *GROUPS)
+}
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The columns of the profile that RFM of all time or of the window stands in."""
+
+    key: str
+    r: str
+    f: str
+    group: str
+    orders: str
+    revenue: str
+    months: str
+
+
+ALL_TIME = Basis("all", "r", "f", "rfm_group", "orders", "revenue", "rfm_months")
+WINDOW = Basis("window", *(f"{name}_window" for name in ("r", "f", "rfm_group", "orders", "revenue", "rfm_months")))
+BASES: Mapping[str, Basis] = {basis.key: basis for basis in (ALL_TIME, WINDOW)}
+
+
+def profiles_run() -> LifecycleRun | None:
+    """The refresh that wrote the profiles as they are: of those that ended the last begun, whatever day it was of."""
+    return LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-id").first()
+
+
+def window_days(run: LifecycleRun) -> int | None:
+    """How long the window was; None for a run before there was one."""
+    return run.quality.get("rfm_window_days")
+
+
+def rfm_map(*, basis: Basis = ALL_TIME) -> list[dict[str, Any]]:
+    """The cells of recency by frequency that have customers: how many, their revenue, the group they belong to."""
+    cells = (
+        CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
+        .values(cell_r=F(basis.r), cell_f=F(basis.f), cell_group=F(basis.group))
+        .annotate(customers=Count("customer"), total_revenue=Sum(basis.revenue))
+        .order_by("cell_r", "cell_f", "cell_group")
+    )
+    return [
+        {
+            "r": cell["cell_r"],
+            "f": cell["cell_f"],
+            "group": cell["cell_group"],
+            "customers": cell["customers"],
+            "total_revenue": cell["total_revenue"],
+        }
+        for cell in cells
+    ]
+
+
+def rfm_groups(*, basis: Basis, as_of: datetime) -> dict[str, dict[str, Any]]:
+    """Every group in its order: customers, revenue, and averages of a customer: days since the last order, orders, revenue.
+
+    The averages of a group without customers are None.
+    """
+    rows = (
+        CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
+        .values(key=F(basis.group))
+        .annotate(
+            customers=Count("customer"),
+            total=Sum(basis.revenue),
+            silent=Avg(as_of - F("last_order_at")),
+            ordered=Avg(basis.orders),
+            spent=Avg(basis.revenue),
+        )
+        .order_by()
+    )
+    found = {row["key"]: row for row in rows}
+    nobody = {"customers": 0, "total": 0, "silent": None, "ordered": None, "spent": None}
+    return {group: shown_group(found.get(group, nobody)) for group in GROUPS}
+
+
+def shown_group(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "customers": row["customers"],
+        "revenue": row["total"],
+        "recency_days": None if row["silent"] is None else row["silent"].total_seconds() / 86_400,
+        "orders": row["ordered"],
+        "value": row["spent"],
+    }
+
+
+def cell_at(*, basis: Basis, back: int) -> CombinedExpression:
+    """The cell of a profile ``back`` month ends before the last one; 0 for none."""
+    return F(basis.months).bitrightshift(BITS * back).bitand(2**BITS - 1)
+
+
+def rfm_movement(*, basis: Basis, since: int, until: int) -> list[dict[str, Any]]:
+    """How many customers were in which group at one month end and in which at another; one row for each pair that is.
+
+    since, until: how many month ends before the last one. A group is "" for those who had none; who had none at both is left out.
+    """
+    rows = (
+        CustomerProfile.objects.annotate(was=cell_at(basis=basis, back=since), became=cell_at(basis=basis, back=until))
+        .values_list("was", "became")
+        .annotate(customers=Count("customer"))
+        .order_by()
+    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for was, became, customers in rows:
+        counts[group_of(was), group_of(became)] += customers
+    order = ("", *GROUPS)
+    return [
+        {"from_group": old, "to_group": new, "customers": counts[old, new]}
+        for old in order
+        for new in order
+        if counts[old, new] and (old or new)
+    ]
+
+
+def rfm_counts_at(*, basis: Basis, back: int) -> dict[str, int]:
+    """Customers per group at a month end."""
+    rows = rfm_movement(basis=basis, since=back, until=back)
+    found = {row["to_group"]: row["customers"] for row in rows}
+    return {group: found.get(group, 0) for group in GROUPS}

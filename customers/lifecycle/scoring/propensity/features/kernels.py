@@ -1,0 +1,223 @@
+"""The loops over customers' orders and visits, compiled by Numba. The columns are described in ``features``."""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Flags, Floats, Ints
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Matrix
+
+WINDOWS = (30, 90, 180, 365)
+VISIT_WINDOWS = (7, 30, 90)
+HALF_LIVES = (7.0, 30.0, 120.0)
+WEEKS, MONTHS = 12, 12
+YEAR, SEASON = 365, 90
+NO_VISIT_DAYS = 365.0
+GAP_PRIOR = 1.0  # the shop's mean gap counts as one gap of the customer's own
+
+ORDER_COLUMNS = (
+    "recency_days", "tenure_days", "orders", "orders_30", "orders_90", "orders_180", "orders_365", "orders_decayed_7",
+    "orders_decayed_30", "orders_decayed_120", "active_weeks_12", "active_months_12", "orders_year_ago", "gap_days",
+    "gap_spread", "overdue", "last_gap_ratio", "orders_trend", "weekday_regularity", "hour_regularity", "spend", "order_value",
+    "last_value", "spend_30", "spend_90", "spend_180", "spend_365", "spend_trend", "return_share",
+)  # fmt: skip
+(
+    RECENCY, TENURE, ORDERS, ORDERS_30, ORDERS_90, ORDERS_180, ORDERS_365, DECAYED_7, DECAYED_30, DECAYED_120, WEEKS_12,
+    MONTHS_12, YEAR_AGO, GAP, GAP_SPREAD, OVERDUE, LAST_GAP, ORDERS_TREND, WEEKDAY, HOUR, SPEND, ORDER_VALUE, LAST_VALUE,
+    SPEND_30, SPEND_90, SPEND_180, SPEND_365, SPEND_TREND, RETURN_SHARE,
+) = range(len(ORDER_COLUMNS))  # fmt: skip
+
+compiled = numba.njit(nogil=True, cache=True)
+
+
+@compiled
+def mean_gap(start: Ints, at: Ints, is_return: Flags, as_of: int) -> tuple[float, int]:
+    """The mean gap between consecutive orders of a customer in days, and how many gaps there are."""
+    total, gaps = 0.0, 0
+    for i in range(len(start) - 1):
+        first, last, orders = 0, 0, 0
+        for line in range(start[i], start[i + 1]):
+            if at[line] >= as_of:
+                break
+            if is_return[line] or (orders > 0 and at[line] == last):
+                continue
+            first = at[line] if orders == 0 else first
+            last = at[line]
+            orders += 1
+        if orders > 1:
+            total += (last - first) / DAY
+            gaps += orders - 1
+    return (total / gaps if gaps > 0 else 0.0), gaps
+
+
+@compiled
+def _ones(bits: int) -> int:
+    count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
+
+
+@compiled
+def measure_orders(
+    rows: Ints, start: Ints, at: Ints, value: Floats, is_return: Flags, as_of: int, shop_gap: float, out: Matrix
+) -> None:
+    """Writes the columns ORDER_COLUMNS of the customers `rows` into out, shape (len(rows), ≥ 29), which is 0 before."""
+    for place in range(len(rows)):
+        i = rows[place]
+        row = out[place]
+        first, last, orders, gaps = 0, 0, 0, 0
+        squares, last_gap = 0.0, 0.0
+        weeks, months = 0, 0
+        bought, returned, last_value, previous_spend, previous_orders = 0.0, 0.0, 0.0, 0.0, 0
+        cos_day, sin_day, cos_hour, sin_hour = 0.0, 0.0, 0.0, 0.0
+        for line in range(start[i], start[i + 1]):
+            moment = at[line]
+            if moment >= as_of:
+                break
+            age = (as_of - moment) / DAY
+            paid = -value[line] if is_return[line] else value[line]
+            row[SPEND] += paid
+            for window in range(len(WINDOWS)):
+                if age <= WINDOWS[window]:
+                    row[SPEND_30 + window] += paid
+            if WINDOWS[1] < age <= 2 * WINDOWS[1]:
+                previous_spend += paid
+            if is_return[line]:
+                returned += value[line]
+                continue
+            bought += value[line]
+            if orders > 0 and moment == last:
+                last_value += value[line]
+                continue
+            if orders == 0:
+                first = moment
+            else:
+                last_gap = (moment - last) / DAY
+                squares += last_gap * last_gap
+                gaps += 1
+            last, last_value = moment, value[line]
+            orders += 1
+            for window in range(len(WINDOWS)):
+                if age <= WINDOWS[window]:
+                    row[ORDERS_30 + window] += 1
+            if WINDOWS[1] < age <= 2 * WINDOWS[1]:
+                previous_orders += 1
+            for half in range(len(HALF_LIVES)):
+                row[DECAYED_7 + half] += 2.0 ** (-age / HALF_LIVES[half])
+            if age < 7 * WEEKS:
+                weeks |= 1 << int(age / 7)
+            if age < 30 * MONTHS:
+                months |= 1 << int(age / 30)
+            if YEAR - SEASON < age <= YEAR:
+                row[YEAR_AGO] += 1
+            day = moment % (7 * DAY) / (7 * DAY) * 2 * np.pi
+            hour = moment % DAY / DAY * 2 * np.pi
+            cos_day += np.cos(day)
+            sin_day += np.sin(day)
+            cos_hour += np.cos(hour)
+            sin_hour += np.sin(hour)
+        if orders == 0:
+            continue
+        recency = (as_of - last) / DAY
+        total = (last - first) / DAY
+        gap = max((total + GAP_PRIOR * shop_gap) / (gaps + GAP_PRIOR), 1.0)
+        around = max(squares - 2 * gap * total + gaps * gap * gap, 0.0)
+        row[RECENCY], row[TENURE], row[ORDERS] = recency, (as_of - first) / DAY, orders
+        row[WEEKS_12], row[MONTHS_12] = _ones(weeks), _ones(months)
+        row[GAP] = gap
+        row[GAP_SPREAD] = np.sqrt((around + GAP_PRIOR * gap * gap) / (gaps + GAP_PRIOR)) / gap
+        row[OVERDUE] = recency / gap
+        row[LAST_GAP] = last_gap / gap if gaps > 0 else 1.0
+        row[ORDERS_TREND] = np.log((row[ORDERS_90] + 1.0) / (previous_orders + 1.0))
+        row[WEEKDAY] = np.sqrt(cos_day**2 + sin_day**2) / (orders + 1)
+        row[HOUR] = np.sqrt(cos_hour**2 + sin_hour**2) / (orders + 1)
+        row[ORDER_VALUE], row[LAST_VALUE] = bought / orders, last_value
+        usual = bought / orders
+        if usual > 0:
+            recent, before = max(row[SPEND_90], 0.0), max(previous_spend, 0.0)
+            row[SPEND_TREND] = np.log((recent + usual) / (before + usual))
+        row[RETURN_SHARE] = min(returned / bought, 1.0) if bought > 0 else (1.0 if returned > 0 else 0.0)
+
+
+@compiled
+def measure_details(
+    rows: Ints,
+    start: Ints,
+    at: Ints,
+    value: Floats,
+    is_return: Flags,
+    units: Floats,
+    discount: Floats,
+    category: Ints,
+    n_categories: int,
+    as_of: int,
+    out: Matrix,
+) -> None:
+    """Units an order, discount share, categories bought, share of lines in the most frequent one: four columns, 0 before.
+
+    An array of length 0 stands for what is not known."""
+    counts = np.zeros(max(n_categories, 1), np.int64)
+    for place in range(len(rows)):
+        i = rows[place]
+        orders, last, lines, best, different = 0, 0, 0, 0, 0
+        amount, reduced, paid = 0.0, 0.0, 0.0
+        stop = start[i]
+        for line in range(start[i], start[i + 1]):
+            if at[line] >= as_of:
+                break
+            stop = line + 1
+            if is_return[line]:
+                continue
+            if orders == 0 or at[line] != last:
+                orders += 1
+                last = at[line]
+            paid += value[line]
+            if len(units):
+                amount += units[line]
+            if len(discount):
+                reduced += discount[line]
+            if len(category) and category[line] >= 0:
+                lines += 1
+                counts[category[line]] += 1
+                if counts[category[line]] == 1:
+                    different += 1
+                best = max(best, counts[category[line]])
+        if len(category):
+            for line in range(start[i], stop):
+                if category[line] >= 0:
+                    counts[category[line]] = 0
+        out[place, 0] = amount / orders if orders > 0 else 0.0
+        out[place, 1] = reduced / (paid + reduced) if paid + reduced > 0 else 0.0
+        out[place, 2] = different
+        out[place, 3] = best / lines if lines > 0 else 0.0
+
+
+@compiled
+def measure_visits(rows: Ints, start: Ints, at: Ints, kind: Ints, session: Ints, as_of: int, out: Matrix) -> None:
+    """Events and sessions in VISIT_WINDOWS, days since the last event, then events of each kind in the last 30 days."""
+    windows = len(VISIT_WINDOWS)
+    before = np.empty(windows, np.int64)
+    for place in range(len(rows)):
+        i = rows[place]
+        last = NO_VISIT_DAYS
+        before[:] = -1
+        for event in range(start[i], start[i + 1]):
+            if at[event] >= as_of:
+                break
+            age = (as_of - at[event]) / DAY
+            last = min(age, NO_VISIT_DAYS)
+            for window in range(windows):
+                if age <= VISIT_WINDOWS[window]:
+                    out[place, window] += 1
+                    if session[event] >= 0 and session[event] != before[window]:
+                        out[place, windows + window] += 1
+                        before[window] = session[event]
+            if age <= VISIT_WINDOWS[1]:
+                out[place, 2 * windows + 1 + kind[event]] += 1
+        out[place, 2 * windows] = last
+
+
+def known(column: npt.NDArray[np.float64] | None) -> Floats:
+    return np.empty(0) if column is None else column

@@ -1,0 +1,85 @@
+"""Makes the stored history of everybody's stages that which was told; only what differs is written.
+
+The comparison is made here, not by PostgreSQL, where joining millions of rows both ways took most of a night's refresh.
+"""
+
+import numpy as np
+from django.db import connection
+from psycopg import sql
+
+from config.foundation.array_types import Ints
+from config.foundation.database.binary_copy import read_integers
+from config.foundation.database.bulk_insert import without_keys
+from config.foundation.database.temporary_tables import fill_temporary, moment
+from customers.lifecycle.facts.id_positions import places_of
+from customers.lifecycle.models import StageRules
+from customers.lifecycle.refresh.writer import texts
+from customers.lifecycle.scoring.interests.favourite_kernels import by_customer
+from customers.lifecycle.scoring.stages.derivation import REASONS, STAGES, Histories, Stories
+from customers.lifecycle.scoring.stages.history_diff import differences
+
+TABLE = "lifecycle_stagetransition"
+# a change as one number: to, from (0 for none) and reason, counted from 1, and the rules
+TO, FROM, REASON, RULES = 1, 16, 256, 4096
+
+STORED = sql.SQL("""
+    SELECT id, customer_id, at,
+           (COALESCE(array_position({stages}, to_stage::text), 0) * {to_unit}
+            + COALESCE(array_position({stages}, from_stage::text), 0) * {from_unit}
+            + COALESCE(array_position({reasons}, reason::text), 0) * {reason_unit}
+            + rules_id * {rules_unit})::bigint AS code
+    FROM lifecycle_stagetransition
+""")
+NO_LONGER_TOLD = "DELETE FROM lifecycle_stagetransition t USING lifecycle_untold u WHERE t.id = u.id"
+NEWLY_TOLD = sql.SQL("""
+    INSERT INTO lifecycle_stagetransition (customer_id, from_stage, to_stage, at, reason, rules_id)
+    SELECT customer_id, COALESCE({stages}[from_stage + 1], ''), {stages}[to_stage + 1], {at}, {reasons}[reason + 1], rules_id
+    FROM lifecycle_told
+""")
+
+
+def write_history(*, histories: Histories, stories: Stories) -> tuple[int, int]:
+    """How many rows came and went. A history that is already stored is not touched."""
+    parts = {"stages": texts(STAGES), "reasons": texts(REASONS)}
+    units = {
+        name: sql.Literal(unit)
+        for name, unit in {"to_unit": TO, "from_unit": FROM, "reason_unit": REASON, "rules_unit": RULES}.items()
+    }
+    stored = read_integers(STORED.format(**parts, **units), ["id", "customer_id", "at", "code"], moments=["at"])
+    rules_id = rules_of(stories)
+    code = (
+        (stories.to_stage + 1) * TO + (stories.from_stage + 1) * FROM + (stories.reason + 1) * REASON + rules_id * RULES
+    )
+    n = len(histories.customer)
+    start = np.searchsorted(stories.customer, np.append(histories.customer, np.iinfo(np.int64).max))
+    whose = places_of(stored["customer_id"], histories.customer)
+    new, gone = differences(start, stories.at, code, *by_customer(whose, n), stored["at"], stored["code"])
+    rows = np.flatnonzero(new)
+    rows = rows[np.lexsort((stories.customer[rows], stories.at[rows]))]
+    with connection.cursor() as cursor:
+        if gone.any():
+            fill_temporary("lifecycle_untold", {"id": stored["id"][gone]})
+            cursor.execute(NO_LONGER_TOLD)
+        if len(rows):
+            fill_temporary(
+                "lifecycle_told",
+                {
+                    "customer_id": stories.customer[rows],
+                    "from_stage": stories.from_stage[rows],
+                    "to_stage": stories.to_stage[rows],
+                    "at": stories.at[rows],
+                    "reason": stories.reason[rows],
+                    "rules_id": rules_id[rows],
+                },
+            )
+            with without_keys(cursor, table=TABLE, rows=len(rows)):
+                cursor.execute(NEWLY_TOLD.format(at=moment("at"), **parts))
+    return len(rows), int(gone.sum())
+
+
+def rules_of(stories: Stories) -> Ints:
+    """The id of each change's rules, shape (k,)."""
+    ids = dict(StageRules.objects.values_list("version", "id"))
+    by_version = np.zeros(max(ids, default=0) + 1, np.int64)
+    by_version[list(ids)] = list(ids.values())
+    return by_version[stories.version]

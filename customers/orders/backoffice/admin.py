@@ -1,0 +1,207 @@
+"""Orders in the back office: read, never typed; they come from imports, the API and events."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
+from unfold.decorators import action, display
+
+from customers.identity.models import Identifier
+from customers.orders.backoffice import pages
+from customers.orders.imports.count_labels import COUNTS
+from customers.orders.imports.rejected_rows import REASONS
+from customers.orders.imports.uploads import can_confirm, read_progress
+from customers.orders.models import Order, OrderImport, OrderLine
+
+
+class ReadOnly:
+    """What is shown and can't be changed here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class OrderLineInline(ReadOnly, TabularInline):
+    model = OrderLine
+    fields = ("line_number", "product", "quantity", "unit_price", "discount", "total")
+    readonly_fields = fields
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
+        return super().get_queryset(request).select_related("product")
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnly, ModelAdmin):
+    list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "money", "channel")
+    list_filter = (
+        "kind",
+        "status",
+        "source",
+        ("placed_at", RangeDateTimeFilter),
+        ("total", RangeNumericFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("order_id",)
+    search_help_text = _("Search by the beginning of the order id, or by the customer's whole user id.")
+    ordering = ("-placed_at", "-id")
+    show_full_result_count = False
+    list_per_page = 50
+    inlines = (OrderLineInline,)
+    fields = (
+        "order_id",
+        "source",
+        "customer",
+        "user_id",
+        "placed_at",
+        "kind",
+        "status",
+        "subtotal",
+        "discount",
+        "shipping",
+        "tax",
+        "total",
+        "refunded",
+        "currency",
+        "coupon",
+        "channel",
+        "created_at",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        return (
+            super().get_queryset(request).select_related("source", "customer").prefetch_related("customer__identifiers")
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """By keys alone: a search inside of texts would read all of some million orders."""
+        if not search_term:
+            return queryset, False
+        owner = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=search_term).values("customer_id")
+        return queryset.filter(order_id=search_term) | queryset.filter(customer_id__in=owner), False
+
+    @display(description=_("customer"))
+    def user_id(self, order: Order) -> str:
+        if order.customer is None:
+            return str(_("guest"))
+        ids = [one.value for one in order.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+        return min(ids, default=str(order.customer))
+
+    @display(description=_("total"), ordering="total")
+    def money(self, order: Order) -> str:
+        return f"{order.total} {order.currency}"
+
+
+@admin.register(OrderImport)
+class OrderImportAdmin(ReadOnly, ModelAdmin):
+    list_display = (
+        "file_name",
+        "source",
+        "started_at",
+        "dry_run",
+        "state",
+        "rows",
+        "loaded",
+        "unchanged",
+        "rejected",
+    )
+    list_select_related = ("source",)
+    list_filter = ("dry_run", "source")
+    search_fields = ("file_name",)
+    date_hierarchy = "started_at"
+    show_full_result_count = False
+    actions_list = ("open_upload",)
+    change_form_before_template = "admin/orders/order_import_result.html"
+    fields = (
+        "file_name",
+        "source",
+        "dry_run",
+        "started_at",
+        "finished_at",
+        "rows",
+        "loaded",
+        "unchanged",
+        "rejected",
+        "count_table",
+        "problem_table",
+        "error_download",
+        "columns",
+    )
+    readonly_fields = fields
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(pages.RIGHTS)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap: Callable[..., Any] = self.admin_site.admin_view
+        return [
+            path("upload/", wrap(partial(pages.upload_orders, model_admin=self)), name="orders_orderimport_upload"),
+            path("<int:run_id>/confirm/", wrap(pages.confirm_orders), name="orders_orderimport_confirm"),
+            path("<int:run_id>/errors/", wrap(pages.download_rejected), name="orders_orderimport_errors"),
+            *super().get_urls(),
+        ]
+
+    @action(description=_("Import orders"), url_path="open-upload", permissions=["import"], icon="upload")
+    def open_upload(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:orders_orderimport_upload")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        more = {
+            "can_confirm": run is not None and can_confirm(run) and self.has_import_permission(request),
+            "percent": read_progress(run) if run is not None else None,
+        }
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
+
+    @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})
+    def state(self, run: OrderImport) -> tuple[str, Any]:
+        if run.error:
+            return "failed", _("failed")
+        return ("done", _("done")) if run.finished_at else ("open", _("not finished"))
+
+    @display(description=_("counts"))
+    def count_table(self, run: OrderImport) -> str | SafeString:
+        return as_table([(text, run.counts[name]) for name, text in COUNTS.items() if run.counts.get(name)])
+
+    @display(description=_("problems"))
+    def problem_table(self, run: OrderImport) -> str | SafeString:
+        return as_table([(REASONS.get(code, code), count) for code, count in run.problems.items()])
+
+    @display(description=_("columns"))
+    def columns(self, run: OrderImport) -> str | SafeString:
+        return as_table([(name, ", ".join(columns)) for name, columns in run.mapping.items()])
+
+    @display(description=_("rejected rows"))
+    def error_download(self, run: OrderImport) -> str | SafeString:
+        if not run.error_file:
+            return "–"
+        address = reverse("admin:orders_orderimport_errors", args=[run.pk])
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
+
+
+def as_table(rows: list[tuple[Any, Any]]) -> str | SafeString:
+    if not rows:
+        return "–"
+    body = format_html_join("", '<tr><td class="pr-6">{}</td><td class="text-right">{}</td></tr>', rows)
+    return format_html("<table><tbody>{}</tbody></table>", body)

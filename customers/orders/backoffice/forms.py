@@ -1,0 +1,105 @@
+"""Forms of the back office."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.core.validators import validate_slug
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from catalog.field_cleaning import known_currencies
+from customers.orders.imports.column_mapping import FIELDS, MappingError, parse_assignments
+
+
+class OrderUploadForm(forms.Form):
+    file = forms.FileField(
+        label=_("file"),
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_("CSV (also gzipped) or Parquet, with one row for each order line."),
+    )
+    source = forms.CharField(
+        label=_("source"),
+        max_length=100,
+        initial="orders",
+        validators=[validate_slug],
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Short name of the shop system; order ids are unique within it."),
+    )
+    preset = forms.ChoiceField(
+        label=_("columns"),
+        choices=[("own", _("our own names")), ("shopify", "Shopify"), ("woocommerce", "WooCommerce")],
+        widget=UnfoldAdminSelectWidget,
+    )
+    mapping = forms.CharField(
+        label=_("other columns"),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text=_("One field=column a line, such as order_id=Invoice. Fields: %(fields)s.")
+        % {"fields": ", ".join(FIELDS)},
+    )
+    currency = forms.CharField(
+        label=_("currency"),
+        max_length=3,
+        initial=lambda: settings.SHOP_CURRENCY,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Of orders that name none."),
+    )
+    timezone = forms.CharField(
+        label=_("time zone"),
+        max_length=50,
+        initial=lambda: settings.TIME_ZONE,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Of times without an offset, such as Europe/Berlin."),
+    )
+    encoding = forms.ChoiceField(
+        label=_("encoding"),
+        required=False,
+        choices=[
+            ("", _("Find out")),
+            ("utf-8", "UTF-8"),
+            ("utf-16", "UTF-16"),
+            ("gb18030", "GB18030 / GBK"),
+            ("windows-1252", "Windows-1252"),
+        ],
+        widget=UnfoldAdminSelectWidget,
+    )
+    products = forms.ChoiceField(
+        label=_("unknown products"),
+        choices=[("create", _("make them")), ("reject", _("reject their rows"))],
+        widget=UnfoldAdminSelectWidget,
+    )
+    keep_zero_quantity = forms.BooleanField(
+        label=_("take rows of quantity 0"), required=False, widget=UnfoldBooleanWidget
+    )
+
+    def clean_mapping(self) -> dict[str, str]:
+        lines = [line.strip() for line in self.cleaned_data["mapping"].splitlines() if line.strip()]
+        try:
+            return parse_assignments(lines)
+        except MappingError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_currency(self) -> str:
+        code = self.cleaned_data["currency"].upper()
+        if code not in known_currencies():
+            raise forms.ValidationError(_("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+        return code
+
+    def clean_timezone(self) -> str:
+        name = self.cleaned_data["timezone"]
+        if name not in available_timezones():
+            raise forms.ValidationError(_("Give a name such as Europe/Berlin."))
+        return name
+
+    def options(self) -> dict[str, Any]:
+        """What ``import_orders`` takes besides the file and its source."""
+        names = ("preset", "mapping", "currency", "timezone", "products", "keep_zero_quantity")
+        return {name: self.cleaned_data[name] for name in names} | {"encoding": self.cleaned_data["encoding"] or None}

@@ -1,0 +1,362 @@
+"""Orders from events: each event is kept in a log, and the order is told from its log anew whenever another one arrives.
+
+So it does not matter in which order events arrive, nor whether one comes twice. Set-based, in the caller's transaction.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from catalog.categories import ensure_categories
+from config.foundation.database.advisory_locks import lock_key
+from customers.events.event_taxonomy import Meaning
+from customers.orders.models import Order
+from customers.orders.order_events.event_parsing import OrderEventError, order_id_of, statement_of
+from customers.orders.order_events.event_sourcing import KINDS, FoldedOrder, OrderFact, fold_order
+
+KIND_OF_MEANING = {
+    Meaning.PURCHASE: "completed",
+    Meaning.ORDER_UPDATE: "updated",
+    Meaning.REFUND: "refunded",
+    Meaning.CANCELLATION: "cancelled",
+}
+
+LOG = """
+INSERT INTO orders_orderevent (
+    source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, folded
+)
+SELECT source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, false
+FROM json_to_recordset(%s) AS row (
+    source_id bigint, message_id text, order_id text, kind text, occurred_at timestamptz, user_id text, anonymous_id text,
+    guest_email_hash text, content jsonb
+)
+ORDER BY source_id, message_id COLLATE "C"
+ON CONFLICT (source_id, message_id) DO NOTHING
+"""
+WAITING = """
+SELECT DISTINCT e.source_id, s.key, e.order_id
+FROM orders_orderevent e JOIN events_source s ON s.id = e.source_id
+WHERE NOT e.folded
+ORDER BY s.key, e.order_id
+LIMIT %s
+"""
+# orders that came by an import before their first event: what they were then is the first thing said about them
+LOG_IMPORTED = """
+WITH wanted AS (
+    SELECT * FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS row (source_id, order_id)
+)
+INSERT INTO orders_orderevent (
+    source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, folded
+)
+SELECT o.source_id, 'imported:' || o.order_id, o.order_id, 'imported', o.placed_at, '', '', '',
+       jsonb_build_object(
+           'status', o.status, 'currency', o.currency, 'discount', o.discount::text, 'shipping', o.shipping::text,
+           'tax', o.tax::text, 'total', o.total::text, 'refunded', o.refunded::text, 'coupon', o.coupon,
+           'channel', o.channel, 'lines', COALESCE((
+               SELECT jsonb_agg(jsonb_build_object(
+                   'product_id', p.product_id, 'title', p.title, 'brand', p.brand, 'category', '',
+                   'quantity', l.quantity::text, 'unit_price', l.unit_price::text, 'discount', l.discount::text,
+                   'total', l.total::text) ORDER BY l.line_number)
+               FROM orders_orderline l JOIN catalog_product p ON p.id = l.product_id WHERE l.order_id = o.id
+           ), '[]'::jsonb)
+       ), true
+FROM wanted w
+JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id AND o.kind = 'sale'
+WHERE NOT EXISTS (
+    SELECT FROM orders_orderevent e
+    WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND e.folded AND e.kind IN ('imported', 'completed')
+)
+ORDER BY o.source_id, o.order_id COLLATE "C"
+ON CONFLICT (source_id, message_id) DO NOTHING
+"""
+READ_LOG = """
+SELECT e.source_id, e.order_id, e.kind, e.occurred_at, e.message_id, e.content, e.user_id, e.anonymous_id,
+       e.guest_email_hash
+FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
+JOIN orders_orderevent e ON e.source_id = w.source_id AND e.order_id = w.order_id
+"""
+READ_ORDERS = """
+SELECT o.source_id, o.order_id, o.id, o.customer_id, o.kind
+FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
+JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id
+"""
+OWNERS = """
+SELECT kind, value, customer_id FROM identity_identifier
+WHERE (kind = 'user_id' AND value = ANY(%(user_ids)s)) OR (kind = 'anonymous_id' AND value = ANY(%(anonymous_ids)s))
+"""
+MAKE_PRODUCTS = """
+INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
+                             image_url, url, attributes, tags, is_active, created_at, updated_at)
+SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE currency END, 'in_stock',
+       '', '', '{}', '{}', true, %(at)s, %(at)s
+FROM json_to_recordset(%(rows)s) AS row (
+    product_id text, title text, category_id bigint, brand text, price numeric, currency text
+)
+ORDER BY product_id COLLATE "C"
+ON CONFLICT (product_id) DO NOTHING
+"""
+COLUMNS = (
+    "customer_id", "guest_email_hash", "status", "placed_at", "currency", "subtotal", "discount", "shipping", "tax", "total",
+    "refunded", "coupon", "channel",
+)  # fmt: skip
+WRITE_ORDERS = f"""
+INSERT INTO orders_order (source_id, order_id, kind, created_at, {", ".join(COLUMNS)})
+SELECT source_id, order_id, 'sale', %(at)s, {", ".join(COLUMNS)}
+FROM json_to_recordset(%(rows)s) AS row (
+    source_id bigint, order_id text, customer_id bigint, guest_email_hash text, status text, placed_at timestamptz,
+    currency text, subtotal numeric, discount numeric, shipping numeric, tax numeric, total numeric, refunded numeric,
+    coupon text, channel text
+)
+ORDER BY source_id, order_id COLLATE "C"
+ON CONFLICT (source_id, order_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
+WHERE ({", ".join(f"orders_order.{name}" for name in COLUMNS)})
+      IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in COLUMNS)})
+RETURNING xmax = 0
+"""  # noqa: S608 — our own names
+LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "total")
+WRITE_LINES = f"""
+INSERT INTO orders_orderline (order_id, line_number, {", ".join(LINE_COLUMNS)})
+SELECT order_id, line_number, {", ".join(LINE_COLUMNS)}
+FROM json_to_recordset(%s) AS row (
+    order_id bigint, line_number integer, product_id bigint, quantity numeric, unit_price numeric, discount numeric, total numeric
+)
+ORDER BY order_id, line_number
+ON CONFLICT (order_id, line_number) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in LINE_COLUMNS)}
+WHERE ({", ".join(f"orders_orderline.{name}" for name in LINE_COLUMNS)})
+      IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in LINE_COLUMNS)})
+"""  # noqa: S608 — our own names
+REMOVE_LINES = """
+DELETE FROM orders_orderline l USING unnest(%s::bigint[], %s::integer[]) AS o (id, lines)
+WHERE l.order_id = o.id AND l.line_number > o.lines
+"""
+MARK_FOLDED = """
+UPDATE orders_orderevent e SET folded = true
+FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
+WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND NOT e.folded
+"""
+MOST_AT_ONCE = 5_000
+
+
+class OrderMessage(NamedTuple):
+    """An event about an order, as it is stored. ``place`` is the caller's name for it."""
+
+    place: int
+    source_id: int
+    message_id: str
+    meaning: Meaning
+    name: str
+    occurred_at: datetime
+    received_at: datetime
+    user_id: str
+    anonymous_id: str
+    guest_email_hash: str
+    properties: Mapping[str, Any]
+
+
+class OrderKey(NamedTuple):
+    source_id: int
+    order_id: str
+
+
+@dataclass
+class ProjectedOrders:
+    """What became of events. ``customer_ids``: whose orders have changed; ``refused``: place, code and reason."""
+
+    created: int = 0
+    updated: int = 0
+    products_created: int = 0
+    customer_ids: set[int] = field(default_factory=set)
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def project_orders(*, messages: Sequence[OrderMessage], at: datetime) -> ProjectedOrders:
+    """Takes events into the log and tells anew the orders that they, or others before them, are about.
+
+    Orders of a source whose file is being imported wait in the log until the import is over.
+    """
+    done = ProjectedOrders()
+    log_messages(messages, done)
+    keys = keys_to_fold()
+    if keys:
+        fold_orders(keys, done, at=at)
+    return done
+
+
+def log_messages(messages: Sequence[OrderMessage], done: ProjectedOrders) -> None:
+    rows = []
+    for message in messages:
+        try:
+            order_id = order_id_of(message.properties, name=message.name)
+            content = statement_of(message.properties, meaning=message.meaning, name=message.name)
+        except OrderEventError as error:
+            done.refused.append((message.place, error.code, error.reason))
+            continue
+        rows.append(
+            {
+                "source_id": message.source_id,
+                "message_id": message.message_id,
+                "order_id": order_id,
+                "kind": KIND_OF_MEANING[message.meaning],
+                # nobody orders tomorrow: a clock that is ahead does not hide the order until then
+                "occurred_at": min(message.occurred_at, message.received_at).isoformat(),
+                "user_id": message.user_id,
+                "anonymous_id": message.anonymous_id,
+                "guest_email_hash": message.guest_email_hash,
+                "content": content,
+            }
+        )
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(LOG, [json.dumps(rows)])
+
+
+def keys_to_fold() -> list[OrderKey]:
+    """The orders with events that have not been told, of the sources that nobody else writes now."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [MOST_AT_ONCE])
+        waiting = cursor.fetchall()
+        free = {}
+        for source_id, source_key in sorted({(row[0], row[1]) for row in waiting}, key=lambda row: row[1]):
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(f"orders:{source_key}")])
+            free[source_id] = cursor.fetchone()[0]
+    return [OrderKey(source_id, order_id) for source_id, _key, order_id in waiting if free[source_id]]
+
+
+def fold_orders(keys: Sequence[OrderKey], done: ProjectedOrders, *, at: datetime) -> None:
+    parameters = key_columns(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(LOG_IMPORTED, parameters)
+        facts = read_log(cursor, parameters)
+        cursor.execute(READ_ORDERS, parameters)
+        present = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
+        folded = {}
+        for key in keys:
+            if key in present and present[key][2] == Order.Kind.RETURN:
+                continue  # a credit note of an import: events don't speak of those
+            order = fold_order(facts[key], currency=settings.SHOP_CURRENCY)
+            if order is not None:
+                folded[key] = order
+        if folded:
+            write(cursor, folded, present, done, at=at)
+        cursor.execute(MARK_FOLDED, parameters)
+
+
+def key_columns(keys: Iterable[OrderKey]) -> dict[str, Any]:
+    listed = list(keys)
+    return {"sources": [key.source_id for key in listed], "orders": [key.order_id for key in listed]}
+
+
+def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[OrderFact]]:
+    cursor.execute(READ_LOG, parameters)
+    facts: dict[OrderKey, list[OrderFact]] = defaultdict(list)
+    for (
+        source_id,
+        order_id,
+        kind,
+        occurred_at,
+        message_id,
+        content,
+        user_id,
+        anonymous_id,
+        email_hash,
+    ) in cursor.fetchall():
+        assert kind in KINDS
+        facts[OrderKey(source_id, order_id)].append(
+            OrderFact(kind, occurred_at, message_id, json.loads(content), user_id, anonymous_id, email_hash)
+        )
+    return facts
+
+
+def write(
+    cursor: Any,
+    folded: Mapping[OrderKey, FoldedOrder],
+    present: Mapping[OrderKey, tuple[int, int | None, str]],
+    done: ProjectedOrders,
+    *,
+    at: datetime,
+) -> None:
+    owners = find_owners(cursor, folded.values())
+    rows = []
+    for key, order in folded.items():
+        before = present[key][1] if key in present else None
+        customer_id = owner_of(order, owners, before)
+        done.customer_ids.update(one for one in (before, customer_id) if one is not None)
+        row = {name: getattr(order, name) for name in COLUMNS if name != "customer_id"}
+        rows.append({"source_id": key.source_id, "order_id": key.order_id, "customer_id": customer_id, **row})
+    cursor.execute(WRITE_ORDERS, {"rows": json.dumps(rows, default=str), "at": at})
+    written = [created for (created,) in cursor.fetchall()]
+    done.created += sum(written)
+    done.updated += len(written) - sum(written)
+    write_lines(cursor, {key: order for key, order in folded.items() if order.lines is not None}, done, at=at)
+
+
+def find_owners(cursor: Any, orders: Iterable[FoldedOrder]) -> dict[tuple[str, str], int]:
+    user_ids = {order.user_id for order in orders if order.user_id}
+    anonymous_ids = {order.anonymous_id for order in orders if order.anonymous_id}
+    cursor.execute(OWNERS, {"user_ids": sorted(user_ids), "anonymous_ids": sorted(anonymous_ids)})
+    return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
+
+
+def owner_of(order: FoldedOrder, owners: Mapping[tuple[str, str], int], before: int | None) -> int | None:
+    """Who the events say it was; an import's customer stays where they don't say."""
+    if order.user_id:
+        return owners.get(("user_id", order.user_id), before)
+    return owners.get(("anonymous_id", order.anonymous_id), before)
+
+
+def write_lines(cursor: Any, orders: Mapping[OrderKey, FoldedOrder], done: ProjectedOrders, *, at: datetime) -> None:
+    if not orders:
+        return
+    products = find_or_make_products(cursor, orders.values(), done, at=at)
+    cursor.execute(READ_ORDERS, key_columns(orders))
+    ids = {OrderKey(*row[:2]): row[2] for row in cursor.fetchall()}
+    lines = [
+        {name: line[name] for name in LINE_COLUMNS}
+        | {"order_id": ids[key], "line_number": number, "product_id": products[line["product_id"]]}
+        for key, order in orders.items()
+        for number, line in enumerate(order.lines or (), start=1)
+    ]
+    cursor.execute(REMOVE_LINES, [[ids[key] for key in orders], [len(order.lines or ()) for order in orders.values()]])
+    if lines:
+        cursor.execute(WRITE_LINES, [json.dumps(lines)])
+
+
+def find_or_make_products(
+    cursor: Any, orders: Iterable[FoldedOrder], done: ProjectedOrders, *, at: datetime
+) -> dict[str, int]:
+    """The keys of the products of all lines; unknown ones are made from the first line that names them."""
+    lines: dict[str, tuple[Mapping[str, Any], str]] = {}
+    for order in orders:
+        for line in order.lines or ():
+            lines.setdefault(line["product_id"], (line, order.currency))
+    known = find_products(cursor, lines)
+    missing = {product_id: found for product_id, found in lines.items() if product_id not in known}
+    if not missing:
+        return known
+    categories = ensure_categories({line["category"] for line, _currency in missing.values() if line["category"]})
+    rows = [
+        {
+            "product_id": product_id,
+            "title": line["title"] or product_id,
+            "category_id": categories.get(line["category"]),
+            "brand": line["brand"],
+            "price": line["unit_price"] if Decimal(line["unit_price"]) > 0 else None,
+            "currency": currency,
+        }
+        for product_id, (line, currency) in missing.items()
+    ]
+    cursor.execute(MAKE_PRODUCTS, {"rows": json.dumps(rows), "at": at})
+    done.products_created += cursor.rowcount
+    return known | find_products(cursor, missing)
+
+
+def find_products(cursor: Any, product_ids: Iterable[str]) -> dict[str, int]:
+    cursor.execute("SELECT product_id, id FROM catalog_product WHERE product_id = ANY(%s)", [list(product_ids)])
+    return dict(cursor.fetchall())

@@ -1,0 +1,136 @@
+"""The form of a segment, with a builder for its condition."""
+
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from customers.segments.conditions.catalog_names import known_traits
+from customers.segments.conditions.fields import describe_fields
+from customers.segments.conditions.parsing import ConditionError
+from customers.segments.editing import RESERVED_KEYS, ListFileError, check_condition, read_user_ids
+from customers.segments.models import Segment
+
+MAX_LIST_BYTES = 50 * 1024 * 1024
+
+
+class ConditionWidget(forms.Textarea):
+    """The tree as JSON in a text area, which a script replaces by a builder."""
+
+    template_name = "segments/condition_builder.html"
+    segment_key = ""
+
+    class Media:
+        css = {"all": ["segments/condition-builder.css"]}
+        js = ["segments/condition-builder.js"]
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        context["widget"]["segment_key"] = self.segment_key
+        context["widget"]["builder"] = {
+            "fields": describe_fields(traits=known_traits()),
+            "words": builder_words(),
+            "previewUrl": reverse("admin:segments_segment_preview"),
+            "suggestUrl": reverse("admin:segments_segment_suggest"),
+        }
+        return context
+
+
+def builder_words() -> dict[str, str]:
+    """What the builder says, in the active language."""
+    return {
+        "all": _("all of these hold"),
+        "any": _("at least one of these holds"),
+        "not": _("not"),
+        "group": _("Add a group"),
+        "comparison": _("Add a condition"),
+        "remove": _("Remove"),
+        "everybody": _("No condition: everybody."),
+        "field": _("field"),
+        "operator": _("comparison"),
+        "value": _("value"),
+        "from": _("from"),
+        "to": _("to"),
+        "and": _("and"),
+        "days": _("days"),
+        "times": _("number of orders"),
+        "orders": _("orders"),
+        "ordersWith": _("orders with"),
+        "within": _("in the last"),
+        "ever": _("ever"),
+        "yes": _("yes"),
+        "no": _("no"),
+        "add": _("Add"),
+        "addHint": _("Type and press Enter; several at once with commas between."),
+        "otherTrait": _("another trait…"),
+        "trait": _("name of the trait"),
+        "people": _("%(count)s customers now (%(ms)s ms)"),
+        "counting": _("Counting…"),
+        "unreachable": _("The count cannot be fetched: %(reason)s"),
+        "json": _("Show as JSON"),
+        "builder": _("Show as form"),
+        "badJson": _("This is no JSON: %(reason)s"),
+        "wrong": _("This condition cannot work yet:"),
+    }
+
+
+class SegmentForm(forms.ModelForm):
+    condition = forms.JSONField(
+        label=gettext_lazy("Condition"), required=False, widget=ConditionWidget(attrs={"rows": 12, "cols": 80})
+    )
+    list_file = forms.FileField(
+        label=gettext_lazy("List of customers"),
+        required=False,
+        help_text=gettext_lazy(
+            "For a fixed list: a CSV with a column user_id. It replaces the list. User ids that nobody has are reported."
+        ),
+    )
+
+    class Meta:
+        model = Segment
+        fields = ("key", "name", "description", "kind", "condition")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "condition" in self.fields and isinstance(widget := self.fields["condition"].widget, ConditionWidget):
+            widget.segment_key = self.instance.key
+        if "description" in self.fields:
+            self.fields["description"].widget.attrs["rows"] = 2
+
+    def clean_key(self) -> str:
+        key: str = self.cleaned_data["key"]
+        if key in RESERVED_KEYS:
+            raise forms.ValidationError(_("This key is taken by an address of the API."))
+        return key
+
+    def clean_list_file(self) -> list[str] | None:
+        file = self.cleaned_data["list_file"]
+        if not file:
+            return None
+        if file.size > MAX_LIST_BYTES:
+            raise forms.ValidationError(_("The file is larger than %(size)d MB.") % {"size": MAX_LIST_BYTES // 2**20})
+        try:
+            return read_user_ids(file.read())
+        except ListFileError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("kind", self.instance.kind) == Segment.Kind.FIXED:
+            cleaned["condition"] = {}
+            return cleaned
+        if cleaned.get("list_file") is not None:
+            self.add_error("list_file", _("Only a fixed list takes a file; this segment has a condition."))
+        if "condition" in cleaned:
+            self.check(cleaned["condition"], cleaned.get("key", self.instance.key))
+        return cleaned
+
+    def check(self, condition: Any, key: str) -> None:
+        try:
+            check_condition(condition={} if condition is None else condition, key=key, as_of=timezone.now())
+        except ConditionError as error:
+            for problem in error.problems:
+                self.add_error("condition", f"{problem.path}: {problem.message}")

@@ -1,0 +1,14 @@
+"""Addresses under /api/v1/."""
+
+from django.urls import path
+
+from customers.segments.rest import api
+
+urlpatterns = [
+    path("segments/", api.SegmentList.as_view(), name="segments"),
+    path("segments/fields/", api.SegmentFields.as_view(), name="segment-fields"),
+    path("segments/preview/", api.SegmentPreview.as_view(), name="segment-preview"),
+    path("segments/<slug:key>/", api.SegmentDetail.as_view(), name="segment"),
+    path("segments/<slug:key>/members/", api.SegmentMembers.as_view(), name="segment-members"),
+    path("customers/<str:user_id>/segments/", api.CustomerSegments.as_view(), name="customer-segments"),
+]

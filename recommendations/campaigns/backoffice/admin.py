@@ -1,0 +1,88 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from recommendations.campaigns.backoffice import pages
+from recommendations.campaigns.locked_fields import settled_fields
+from recommendations.campaigns.models import AudienceExport, Campaign
+
+
+@admin.register(Campaign)
+class CampaignAdmin(ModelAdmin):
+    list_display = ("name", "channel", "segment", "holdout_share", "status", "shown_preview", "created_at")
+    list_filter = ("status", "channel")
+    list_select_related = ("segment",)
+    search_fields = ("key", "name", "description")
+    autocomplete_fields = ("segment",)
+    show_full_result_count = False
+    fields = (
+        "name",
+        "key",
+        "description",
+        "channel",
+        "segment",
+        "holdout_share",
+        "required_consent",
+        "status",
+        "created_at",
+    )
+    actions_detail = ("show_preview",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("status", "created_at")
+        return ("status", "created_at", "key", *settled_fields(obj))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
+        return {} if obj else {"key": ("name",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:campaign_id>/preview/", wrap(self.preview), name="campaigns_campaign_preview"),
+            path("<int:campaign_id>/audience.csv", wrap(self.audience), name="campaigns_campaign_audience"),
+            *super().get_urls(),
+        ]
+
+    def preview(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+        return pages.preview_page(request, model_admin=self, campaign_id=campaign_id)
+
+    def audience(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        return pages.audience_csv(request, model_admin=self, campaign_id=campaign_id)
+
+    @action(
+        description=gettext_lazy("Audience preview"), url_path="show-preview", permissions=["view"], icon="filter_alt"
+    )
+    def show_preview(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_preview", args=[object_id]))
+
+    @display(description=gettext_lazy("audience"))
+    def shown_preview(self, campaign: Campaign) -> SafeString:
+        address = reverse("admin:campaigns_campaign_preview", args=[campaign.pk])
+        return format_html('<a href="{}">{}</a>', address, _("preview"))
+
+
+@admin.register(AudienceExport)
+class AudienceExportAdmin(ModelAdmin):
+    list_display = ("campaign", "exported_at", "exported_by", "segment_size", "held_out", "rows")
+    list_filter = ("exported_at",)
+    list_select_related = ("campaign",)
+    search_fields = ("campaign__key", "campaign__name", "exported_by")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AudienceExport | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AudienceExport | None = None) -> bool:
+        return False

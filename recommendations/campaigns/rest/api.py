@@ -1,0 +1,109 @@
+"""Campaigns over REST: definition, preview, audience."""
+
+from typing import Any, ClassVar
+
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import generics, status
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from customers.segments.conditions.parsing import ConditionError
+from recommendations.campaigns.audience import preview_audience, stream_audience
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.rest.serializers import AudiencePreviewSerializer, CampaignSerializer
+
+
+class SegmentCannotWork(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = gettext_lazy("The campaign's segment cannot work.")
+    default_code = "segment_cannot_work"
+
+
+class CsvRenderer(BaseRenderer):
+    """Only names the media type: the answer is streamed, not rendered."""
+
+    media_type = "text/csv"
+    format = "csv"
+    charset = "utf-8"
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        return JSONRenderer().render(data, accepted_media_type, renderer_context)
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="campaigns_list"), post=extend_schema(operation_id="campaigns_create")
+)
+class CampaignList(generics.ListCreateAPIView[Campaign]):
+    """All campaigns by key."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
+    idempotent = True
+    queryset = Campaign.objects.select_related("segment")
+    serializer_class = CampaignSerializer
+    ordering = "key"
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="campaigns_retrieve"), patch=extend_schema(operation_id="campaigns_change")
+)
+class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
+    """One campaign. After its launch channel, segment, holdout and consent stay."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
+    queryset = Campaign.objects.select_related("segment")
+    serializer_class = CampaignSerializer
+    lookup_field = "key"
+    http_method_names = ("get", "patch", "head", "options")
+
+
+class OfCampaign(APIView):
+    @cached_property
+    def campaign(self) -> Campaign:
+        return get_object_or_404(Campaign.objects.select_related("segment"), key=self.kwargs["key"])
+
+
+class CampaignPreview(OfCampaign):
+    """The audience of this moment in numbers, and the smallest effect it can show."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:read"}
+    conflicts = ("POST",)
+
+    @extend_schema(operation_id="campaigns_preview", request=None, responses=AudiencePreviewSerializer)
+    def post(self, request: Request, key: str) -> Response:
+        try:
+            preview = preview_audience(campaign=self.campaign, as_of=timezone.now())
+        except ConditionError as error:
+            raise SegmentCannotWork(_("The segment cannot work: %(reason)s") % {"reason": error}) from error
+        return Response(AudiencePreviewSerializer(preview).data)
+
+
+class CampaignAudience(OfCampaign):
+    """The audience of this moment as CSV, without those held out. Every call is recorded."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:write"}
+    conflicts = ("GET",)
+    renderer_classes = (CsvRenderer, JSONRenderer)
+
+    @extend_schema(
+        operation_id="campaigns_audience",
+        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="user_id, stage, rfm_group, …")},
+    )
+    def get(self, request: Request, key: str) -> StreamingHttpResponse:
+        by = getattr(request.auth, "name", "") or str(request.user or "")
+        try:
+            lines = stream_audience(campaign=self.campaign, as_of=timezone.now(), by=by)
+        except ConditionError as error:
+            raise SegmentCannotWork(_("The segment cannot work: %(reason)s") % {"reason": error}) from error
+        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{self.campaign.key}.csv"'
+        return response

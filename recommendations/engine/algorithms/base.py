@@ -1,0 +1,217 @@
+"""What every algorithm promises, and the list of all algorithms.
+
+To add one: put a file into `algorithms/` with a class that derives from `Algorithm`, has a `name`, lists its fitted arrays in
+`fitted` and is decorated with `@register`. Nothing else has to know.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, issparse
+
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.sparse import csr
+
+COLUMN_BYTES = 32_000_000  # of dense scores at once
+
+type Array = npt.NDArray[Any]
+type Scores = npt.NDArray[np.float32] | csr_array
+
+
+class NotFittedError(RuntimeError):
+    """score, explain or arrays was called before fit."""
+
+
+class NothingToLearnError(ValueError):
+    """The training data hold no interaction that the algorithm could use."""
+
+
+class WrongModelError(ValueError):
+    """Saved arrays or parameters that do not belong to the algorithm."""
+
+
+class Contribution(NamedTuple):
+    """Part of a score: `value` came from `item` of the history (-1: from no single item) through the algorithm `source`."""
+
+    source: str
+    item: int
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """Parts of the scores of m items for one history: parts[place, column] of the score of column came from items[place].
+
+    items: int32 (h,) rows of the history's items, -1 for what comes from no single one. parts: float (h, m).
+    """
+
+    source: str
+    items: npt.NDArray[np.int32]
+    parts: npt.NDArray[np.floating]
+
+    def contributions(self, column: int, limit: int | None = None) -> list[Contribution]:
+        """The parts of one column that are not 0, largest first, at most `limit`."""
+        values = self.parts[:, column]
+        places = np.flatnonzero(values)
+        places = places[np.argsort(-values[places], kind="stable")][:limit]
+        pairs = zip(self.items[places].tolist(), values[places].tolist(), strict=True)
+        return [Contribution(self.source, item, value) for item, value in pairs]
+
+
+def contributions_of(
+    attributions: Sequence[Attribution], n_items: int, *, limit: int | None = None
+) -> list[list[Contribution]]:
+    """The parts of each item, largest first; with `limit` only that many of the largest values of each source."""
+    found = [
+        [part for attribution in attributions for part in attribution.contributions(column, limit)]
+        for column in range(n_items)
+    ]
+    return [sorted(parts, key=lambda part: -part.value) for parts in found]
+
+
+class Fitted:
+    """Keeps what it has learnt in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
+
+    name: ClassVar[str]
+    fitted: ClassVar[tuple[str, ...]]
+
+    def parameters(self) -> dict[str, Any]:
+        """The arguments of `__init__` as they are now; JSON can hold them."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Fitted arrays by name, and what JSON can hold: {"algorithm", "parameters", "shapes"}."""
+        self.require_fit()
+        arrays: dict[str, Array] = {}
+        shapes: dict[str, list[int]] = {}
+        for name in self.fitted:
+            value = getattr(self, name)
+            if issparse(value):
+                shapes[name] = list(value.shape)
+                arrays |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
+            elif isinstance(value, IdMap):
+                arrays |= {f"{name}.{part}": array for part, array in value.arrays().items()}
+            else:
+                arrays[name] = value
+        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "shapes": shapes}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        """The model that gave these `arrays()`; arrays that are memory-mapped stay so. Errors: WrongModelError."""
+        if saved.get("algorithm") != cls.name:
+            raise WrongModelError(f"algorithm is {saved.get('algorithm')!r}, {cls.__name__} reads {cls.name!r}")
+        try:
+            model = cls(**saved["parameters"])
+            for name in cls.fitted:
+                setattr(model, name, _restored(name, arrays, saved["shapes"]))
+        except (KeyError, TypeError) as problem:
+            raise WrongModelError(f"saved {cls.name} is incomplete or of another version: {problem}") from problem
+        return model
+
+    def require_fit(self) -> None:
+        """Errors: NotFittedError."""
+        missing = [name for name in self.fitted if not hasattr(self, name)]
+        if missing:
+            raise NotFittedError(f"{type(self).__name__}: call fit before using it ({missing[0]} is missing)")
+
+
+class Algorithm(Fitted, ABC):
+    """Learns from interactions, then scores all items for any histories.
+
+    `__init__` stores its keyword arguments unchanged and nothing else; `fit` forgets what was fitted before; fitted attributes
+    end in `_`. The same input gives the same answer, and a batch the answers of its single rows.
+    """
+
+    @abstractmethod
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        """Learn. `products` describes the items of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+
+    @abstractmethod
+    def score(self, histories: Histories) -> Scores:
+        """(n, n_items): CSR, or dense float32. What CSR does not store, and -inf or NaN, means "nothing speaks for it".
+
+        Dense results are meant for blocks of rows: see `topn.recommend`.
+        """
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """(n,): column `item` of `score`, 0 where nothing speaks for it. Algorithms that can do with less than all columns say so."""
+        found = np.zeros(len(histories), np.float32)
+        size = max(1, COLUMN_BYTES // (4 * max(1, histories.n_items)))
+        for start in range(0, len(histories), size):
+            scores = self.score(histories.rows(start, start + size))
+            column = scores[:, [item]].toarray().ravel() if isinstance(scores, csr_array) else scores[:, item]
+            found[start : start + size] = np.where(np.isfinite(column), column, 0)
+        return found
+
+    @abstractmethod
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        """Where the scores of some items for one history come from; the parts of an item sum to its score, all 0 if it has none."""
+
+    def explain(self, history: Histories, item: int) -> list[Contribution]:
+        """The same for one item as a list, largest first; the values sum to the score."""
+        return self.explain_many(history, [item])[0]
+
+    def explain_many(
+        self, history: Histories, items: Sequence[int], *, limit: int | None = None
+    ) -> list[list[Contribution]]:
+        """`explain` for each item; with `limit` only that many of the largest values of each source."""
+        return contributions_of(self.attribute(history, items), len(items), limit=limit)
+
+    def require_histories(self, histories: Histories, n_items: int) -> None:
+        """Errors: NotFittedError; ValueError when the histories number another catalogue."""
+        self.require_fit()
+        if histories.n_items != n_items:
+            raise ValueError(f"histories are over {histories.n_items} items, the model was fitted on {n_items}")
+
+
+class Updatable(Algorithm):
+    """Can be brought up to date without what it has learnt from."""
+
+    @abstractmethod
+    def updated(self, news: Interactions, *, since: float) -> Self:
+        """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
+
+
+def _restored(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:
+    if name in arrays:
+        return arrays[name]
+    if name not in shapes:
+        return IdMap.from_arrays({part: arrays[f"{name}.{part}"] for part in IdMap.PARTS})
+    n_rows, n_columns = shapes[name]
+    return csr(arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"], (n_rows, n_columns))
+
+
+ALGORITHMS: dict[str, type[Algorithm]] = {}
+
+
+def register[Class: type[Algorithm]](algorithm: Class) -> Class:
+    """Class decorator: make the algorithm known by its name. Errors: ValueError for a name that is taken."""
+    if ALGORITHMS.setdefault(algorithm.name, algorithm) is not algorithm:
+        raise ValueError(f"algorithm name {algorithm.name!r} is taken by {ALGORITHMS[algorithm.name].__name__}")
+    return algorithm
+
+
+def restore(arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Algorithm:
+    """The fitted algorithm of `arrays()`, whichever it was. Errors: WrongModelError."""
+    name = saved.get("algorithm")
+    if name not in ALGORITHMS:
+        raise WrongModelError(f"algorithm {name!r} is unknown; known are {', '.join(sorted(ALGORITHMS))}")
+    return ALGORITHMS[name].from_arrays(arrays, saved)
+
+
+def require_weight(interactions: Interactions) -> None:
+    """Errors: NothingToLearnError when there is no interaction with a weight above 0."""
+    if not (interactions.weight > 0).any():
+        raise NothingToLearnError(
+            f"nothing to learn from: {len(interactions)} interactions, none with a weight above 0"
+            if len(interactions)
+            else "nothing to learn from: there is no interaction at all"
+        )

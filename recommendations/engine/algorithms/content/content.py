@@ -1,0 +1,196 @@
+"""Products that read alike: for new products, for new shops, and for reasons one can see."""
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, hstack
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, Scores, register
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.text_terms import terms, values
+from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
+from recommendations.engine.linear_algebra.sparse import (
+    csr,
+    normalised_rows,
+    product,
+    scaled_columns,
+    summed,
+    top_k_product,
+    transposed,
+)
+
+FREE_TEXT = ("title", "description")
+PRICE = "price band"
+MOST_DIMENSIONS = 64
+
+
+@register
+class Content(Algorithm):
+    """score(u, i) = p_u · t_i / |p_u| with p_u = Σ_j h_uj t_j, the weighted mean of the vectors of the history's items.
+
+    t_i has length 1: (1 + ln tf) · ln((n + 1) / df) over the terms of the texts (Salton & Buckley 1988), followed by each block of
+    `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
+    a value; the price band, by which very different products agree, counts only `price_weight` of what its rarity says. Terms in
+    more than `max_share` of the different texts are left out. Items with equal texts and vectors share one row.
+    `similar` gives the k most alike, each once.
+
+    Vectors are taken from the mean of their block, so that two products have a cosine of 0 on average: that is also what a
+    product without a vector has to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns
+    are projected on as many leading singular vectors.
+    """
+
+    name = "content"
+    fitted = ("vectors_", "term_documents_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
+
+    def __init__(
+        self,
+        k: int = 50,
+        max_share: float = 0.3,
+        half_life_days: float | None = None,
+        history_weighting: str = "log",
+        vector_weight: float = 1.0,
+        price_weight: float = 0.3,
+    ):
+        self.k = k
+        self.max_share = max_share
+        self.half_life_days = half_life_days
+        self.history_weighting = history_weighting
+        self.vector_weight = vector_weight
+        self.price_weight = price_weight
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        self.learn_vectors(products, interactions.n_items)
+        popularity = np.bincount(interactions.item, interactions.weight, interactions.n_items)
+        self.neighbours_ = self._similar_items(popularity)
+        return self
+
+    def learn_vectors(self, products: Products | None, n_items: int) -> csr_array:
+        """Learn the vectors alone and return that of each item, CSR (n_items, terms). Errors: NothingToLearnError, ValueError."""
+        if products is None or not (products.texts or products.vectors):
+            raise NothingToLearnError("content needs products with texts or vectors; there are none")
+        if products.n_items != n_items:
+            raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
+        documents, self.document_ = _distinct(products)
+        counts, self.vocabulary_, priced = _counts(products, documents)
+        share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
+        few = len(documents) * self.max_share < 10  # a share of a handful of texts says nothing
+        kept = (share > 0) & ((share <= self.max_share) | few)
+        self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
+        self.inverse_frequency_[priced] *= self.price_weight
+        self.vectors_ = self._vectors(counts, products, documents)
+        self.term_documents_ = transposed(self.vectors_)
+        return self.vectors_[self.document_, :]
+
+    def score(self, histories: Histories) -> Scores:
+        of_documents = product(self._profiles(histories), self.term_documents_).toarray()
+        scores = of_documents[:, self.document_]
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        terms = self.vectors_[[self.document_[item]], :].toarray().ravel()
+        return np.maximum(np.asarray(self._profiles(histories) @ terms, np.float32), 0)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        weights = self._weights(history)
+        profile = product(self._by_document(weights), self.vectors_)
+        length = float(np.sqrt(np.square(profile.data, dtype=np.float64).sum()))
+        if not length:
+            return []
+        targets = self.vectors_[self.document_[list(items)], :]
+        alike = (self.vectors_[self.document_[weights.indices], :] @ targets.T).toarray()
+        parts = alike * weights.data[:, None] / length
+        return [Attribution(self.name, weights.indices, parts * (parts.sum(axis=0) > 0))]
+
+    def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The k products most like one product and their cosines, most alike first."""
+        self.require_fit()
+        document = self.document_[item]
+        row = slice(self.neighbours_.indptr[document], self.neighbours_.indptr[document + 1])
+        items, cosines = self.neighbours_.indices[row], self.neighbours_.data[row]
+        others = items != item
+        return items[others][: self.k], cosines[others][: self.k]
+
+    def _weights(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, len(self.document_))
+        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.history_weighting)
+
+    def _by_document(self, weights: csr_array) -> csr_array:
+        return csr(
+            weights.data,
+            self.document_[weights.indices],
+            weights.indptr,
+            (weights.shape[0], self.vectors_.shape[0]),
+        )
+
+    def _profiles(self, histories: Histories) -> csr_array:
+        return normalised_rows(product(self._by_document(self._weights(histories)), self.vectors_))
+
+    def _vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
+        logged = csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
+        rows = scaled_columns(logged, self.inverse_frequency_)
+        rows.eliminate_zeros()
+        blocks = [normalised_rows(rows)]
+        for block in products.vectors.values() if self.vector_weight else ():
+            unit = _centred(block[documents])
+            blocks.append(csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
+        return normalised_rows(csr_array(hstack(blocks, format="csr")))
+
+    def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
+        """CSR (documents, items): the k + 1 documents most like each, its own among them, each as its most popular item.
+
+        One item a text: of a catalogue with fifty articles named "Bananas" the alternatives to one are not the other 49.
+        """
+        by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
+        most_popular = np.empty(self.vectors_.shape[0], np.int32)
+        most_popular[self.document_[by_popularity]] = by_popularity  # the last one written stays
+        alike = top_k_product(self.vectors_, self.term_documents_, self.k + 1)
+        shape = (alike.shape[0], len(self.document_))
+        return csr(alike.data, most_popular[alike.indices], alike.indptr, shape)
+
+
+def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
+    """Items that stand for all items with the same texts and vectors, and for each item which of them stands for it."""
+    columns: list[Iterable[object]] = [*products.texts.values()]
+    columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
+    places: dict[tuple[object, ...], int] = {}
+    document = [places.setdefault(said, len(places)) for said in zip(*columns, strict=True)]
+    standing: dict[int, int] = {}
+    for item, place in enumerate(document):
+        standing.setdefault(place, item)
+    return list(standing.values()), np.array(document, np.int32)
+
+
+def _centred(block: npt.NDArray[np.float32]) -> csr_array:
+    """Rows of length 1 from the mean of the directions, of at most MOST_DIMENSIONS columns; zeros stay zeros."""
+    present = block.any(axis=1)
+    if not present.any():
+        return csr_array(block.shape, dtype=np.float32)
+    units = block[present] / np.linalg.norm(block[present], axis=1, keepdims=True)
+    directions = np.zeros(block.shape, np.float32)
+    directions[present] = units - units.mean(axis=0)
+    if block.shape[1] > MOST_DIMENSIONS:
+        directions = directions @ right_singular_vectors(csr_array(directions), MOST_DIMENSIONS, seed=0)
+    return normalised_rows(csr_array(directions))
+
+
+def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
+    """How often each term stands in each document, CSR (documents, terms), and which columns are price bands."""
+    found: list[str] = []
+    ends = []
+    for item in documents:
+        for name, column in products.texts.items():
+            found += terms(column[item]) if name in FREE_TEXT else values(name, column[item])
+        ends.append(len(found))
+    vocabulary, columns = IdMap.numbered(found)
+    rows = np.repeat(np.arange(len(documents)), np.diff(ends, prepend=0))
+    bands = {term for text in set(products.texts.get(PRICE, ())) for term in values(PRICE, text)}
+    shape = (len(documents), max(len(vocabulary), 1))
+    return summed(rows, columns, np.ones(len(found)), shape), vocabulary, vocabulary.rows(sorted(bands))

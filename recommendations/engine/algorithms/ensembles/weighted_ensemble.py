@@ -1,0 +1,153 @@
+"""A convex sum of several algorithms: what is shipped unless a single one is better."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import (
+    ALGORITHMS,
+    Algorithm,
+    Array,
+    Attribution,
+    Scores,
+    WrongModelError,
+    register,
+    restore,
+)
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.topn import top_n
+
+NORMALISATIONS = ("max", "rank")
+RANK_DEPTH = 200
+TINY = np.float32(1e-30)
+
+
+@register
+class Blend(Algorithm):
+    """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
+
+    components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
+    ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. What a
+    component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by
+    `blend_search.choose_weights` on a validation cut.
+    """
+
+    name = "blend"
+    fitted = ("components_",)
+
+    def __init__(
+        self,
+        components: Mapping[str, Mapping[str, Any]],
+        weights: Mapping[str, float] | None = None,
+        normalisation: str = "max",
+    ):
+        self.components = components
+        self.weights = weights
+        self.normalisation = normalisation
+
+    @classmethod
+    def of_fitted(
+        cls, components: Mapping[str, Algorithm], weights: Mapping[str, float] | None = None, normalisation: str = "max"
+    ) -> Self:
+        """A fitted blend of algorithms that are fitted already, on the same interactions."""
+        described = {
+            name: {"algorithm": component.name, "parameters": component.parameters()}
+            for name, component in components.items()
+        }
+        blend = cls(described, weights, normalisation)
+        blend.shares()
+        blend.components_ = dict(components)
+        return blend
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        self.shares()
+        self.components_: dict[str, Algorithm] = {
+            name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
+            for name, described in self.components.items()
+        }
+        return self
+
+    def shares(self) -> dict[str, float]:
+        """The weights, summing to 1. Errors: ValueError."""
+        weights = dict.fromkeys(self.components, 1.0) if self.weights is None else dict(self.weights)
+        if not self.components or set(weights) != set(self.components):
+            raise ValueError(f"weights name {sorted(weights)}, components {sorted(self.components)}; both must agree")
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"normalisation must be one of {', '.join(NORMALISATIONS)}, got {self.normalisation!r}")
+        total = sum(weights.values())
+        if not (all(weight >= 0 for weight in weights.values()) and 0 < total < np.inf):
+            raise ValueError(f"weights must be finite, not negative and not all 0, got {weights}")
+        return {name: weight / total for name, weight in weights.items()}
+
+    def score(self, histories: Histories) -> Scores:
+        self.require_fit()
+        scores = np.zeros((len(histories), histories.n_items), np.float32)
+        for name, share in self.shares().items():
+            if share:
+                add_normalised(scores, self.components_[name].score(histories), share, self.normalisation)
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        self.require_fit()
+        found = []
+        for name, share in self.shares().items():
+            if not share:
+                continue
+            worth = np.zeros((1, history.n_items), np.float32)
+            add_normalised(worth, self.components_[name].score(history), share, self.normalisation)
+            inner = self.components_[name].attribute(history, items)
+            total = sum(attribution.parts.sum(axis=0) for attribution in inner)
+            factors = np.divide(worth[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
+            found += [Attribution(name, attribution.items, attribution.parts * factors) for attribution in inner]
+        return found
+
+    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        self.require_fit()
+        arrays: dict[str, Array] = {}
+        saved: dict[str, Any] = {}
+        for name, component in self.components_.items():
+            inner, saved[name] = component.arrays()
+            arrays |= {f"{name}/{key}": array for key, array in inner.items()}
+        return arrays, {"algorithm": self.name, "parameters": self.parameters(), "components": saved}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        if saved.get("algorithm") != cls.name or "components" not in saved:
+            raise WrongModelError(f"algorithm is {saved.get('algorithm')!r}, {cls.__name__} reads {cls.name!r}")
+        components = {
+            name: restore(
+                {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")},
+                inner,
+            )
+            for name, inner in saved["components"].items()
+        }
+        return cls.of_fitted(components, saved["parameters"]["weights"], saved["parameters"]["normalisation"])
+
+
+def add_normalised(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
+    """Add share · normalised scores to `total`, in place."""
+    if normalisation == "rank":
+        best = top_n(scores, RANK_DEPTH)
+        rows, places = np.nonzero((best.items >= 0) & (best.scores > 0))
+        total[rows, best.items[rows, places]] += np.float32(share) / (1.0 + np.log(places + 1.0)).astype(np.float32)
+    elif isinstance(scores, csr_array):
+        rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        factors = np.float32(share) / _row_maxima(scores)
+        total[rows, scores.indices] += np.maximum(scores.data, 0) * factors[rows]
+    else:
+        positive = np.where(np.isfinite(scores), np.maximum(scores, 0), np.float32(0))
+        total += positive * (np.float32(share) / np.maximum(positive.max(axis=1, keepdims=True, initial=0), TINY))
+
+
+def _row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:
+    largest = np.full(scores.shape[0], TINY)
+    filled = np.flatnonzero(np.diff(scores.indptr))
+    if len(filled):
+        largest[filled] = np.maximum(np.maximum.reduceat(scores.data, scores.indptr[filled]), TINY)
+    return largest

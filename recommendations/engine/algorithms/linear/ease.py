@@ -1,0 +1,153 @@
+"""The linear model with a closed form: each product's place among all others, learnt at once."""
+
+from collections.abc import Sequence
+from math import isqrt
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.lapack import spotrf, spotri
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.linear_algebra.sparse import chosen_columns, csr, product, transposed
+
+BYTES_PER_CELL = 4.5  # one float32 matrix, and blocks of it
+BLOCK_CELLS = 8_000_000
+LARGEST_CHOICES = ("head", "refuse")
+
+
+class TooManyItemsError(ValueError):
+    """A catalogue whose matrix of items × items does not fit the bound."""
+
+
+@register
+class EASE(Algorithm):
+    """score(u, ·) = x_u · B with B = I − P · diag(1 / diag P), P = (XᵀX + λ I)⁻¹; the diagonal of B is 0.
+
+    x are the weights under `weighting`, λ `regularisation`. The k entries of each row of B with the largest magnitude are kept.
+    P needs a dense matrix of items × items: at most `max_items` and `memory_mb`. Of a larger catalogue the products that most
+    people have are learnt and the rest gets no score (`beyond` = "head"), or fit refuses ("refuse": TooManyItemsError).
+    Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+
+    XᵀX + λ I is scaled to a diagonal of ones before it is inverted in place, which is what makes float32 good enough.
+    """
+
+    name = "ease"
+    fitted = ("weights_", "head_")
+
+    def __init__(
+        self,
+        regularisation: float = 200.0,
+        k: int = 500,
+        max_items: int = 15_000,
+        memory_mb: int = 2_000,
+        beyond: str = "head",
+        weighting: str = "binary",
+        half_life_days: float | None = None,
+    ):
+        self.regularisation = regularisation
+        self.k = k
+        self.max_items = max_items
+        self.memory_mb = memory_mb
+        self.beyond = beyond
+        self.weighting = weighting
+        self.half_life_days = half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        if self.k < 1 or not self.regularisation > 0:
+            raise ValueError(f"k must be at least 1 and regularisation above 0, got {self.k} and {self.regularisation}")
+        weights = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        self.head_ = self._head(np.bincount(weights.indices, minlength=weights.shape[1]))
+        learnt = csr_array(weights[:, self.head_])
+        dense = _item_weights(learnt, self.regularisation)
+        self.weights_ = _largest_weights(dense, self.k, self.head_, interactions.n_items)
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        return product(self._rows(histories), self.weights_)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        row = self._rows(history)
+        parts = chosen_columns(self.weights_, row.indices, items) * row.data[:, None]
+        return [Attribution(self.name, row.indices, parts)]
+
+    def _rows(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.weights_.shape[0])
+        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+
+    def _head(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """Rows of the items to learn, ascending: all that anybody has, or the most bought ones that fit."""
+        if self.beyond not in LARGEST_CHOICES:
+            raise ValueError(f"beyond must be one of {', '.join(LARGEST_CHOICES)}, got {self.beyond!r}")
+        bought = int((counts > 0).sum())
+        limit = min(self.max_items, isqrt(int(self.memory_mb * 1e6 / BYTES_PER_CELL)))
+        if limit < 1:
+            raise ValueError(f"max_items and memory_mb leave no item: {self.max_items} and {self.memory_mb}")
+        if bought > limit and self.beyond == "refuse":
+            raise TooManyItemsError(
+                f"ease: {bought} products need {bought**2 * BYTES_PER_CELL / 1e6:.0f} MB; max_items={self.max_items} and "
+                f"memory_mb={self.memory_mb} allow {limit}. Raise them, or set beyond='head' to learn the most bought ones."
+            )
+        most_bought = np.argsort(-counts, kind="stable")[: min(bought, limit)]
+        return np.sort(most_bought).astype(np.int32)
+
+
+def _item_weights(weights: csr_array, regularisation: float) -> npt.NDArray[np.float32]:
+    """B of all columns of `weights`, dense."""
+    n_items = weights.shape[1]
+    system = np.empty((n_items, n_items), np.float32)
+    across = transposed(weights)
+    for rows in _blocks(n_items):
+        system[rows] = product(across[rows], weights).toarray()
+    scales = 1.0 / np.sqrt(np.diag(system).astype(np.float64) + regularisation)
+    system[np.diag_indices(n_items)] += np.float32(regularisation)
+    for rows in _blocks(n_items):
+        system[rows] *= (scales[rows, None] * scales).astype(np.float32)
+    # The transpose of a C array is the same symmetric matrix in Fortran's order: LAPACK works in place.
+    factor, failed = spotrf(system.T, lower=1, overwrite_a=1, clean=0)
+    inverse, failed_too = spotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
+    if failed or failed_too:
+        raise ValueError(f"ease: the matrix is not positive definite; raise regularisation above {regularisation}")
+    return _weights_of_inverse(inverse.T, scales)
+
+
+def _weights_of_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """−P_ij / P_jj of the upper triangle of the inverse of the scaled matrix, in place, 0 on the diagonal."""
+    for rows in _blocks(len(upper)):
+        upper[rows, : rows.start] = upper[: rows.start, rows].T
+        square = upper[rows, rows]
+        square[:] = np.triu(square) + np.triu(square, 1).T
+    column_factors = -scales / (np.diag(upper) * scales**2)
+    for rows in _blocks(len(upper)):
+        upper[rows] *= (scales[rows, None] * column_factors).astype(np.float32)
+    upper[np.diag_indices(len(upper))] = 0
+    return upper
+
+
+def _largest_weights(weights: npt.NDArray[np.float32], k: int, head: npt.NDArray[np.int32], n_items: int) -> csr_array:
+    """The k entries of each row with the largest magnitude, rows and columns numbered by the catalogue."""
+    width = min(k, len(head))
+    columns, values = [], []
+    for rows in _blocks(len(head)):
+        block = weights[rows]
+        chosen = np.sort(np.argpartition(-np.abs(block), width - 1, axis=1)[:, :width], axis=1)
+        columns.append(head[chosen].ravel())
+        values.append(np.take_along_axis(block, chosen, axis=1).ravel())
+    lengths = np.zeros(n_items, np.int64)
+    lengths[head] = width
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    found = csr(np.concatenate(values), np.concatenate(columns), indptr, (n_items, n_items))
+    found.eliminate_zeros()
+    return found
+
+
+def _blocks(n: int) -> list[slice]:
+    size = max(1, BLOCK_CELLS // max(n, 1))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

@@ -1,0 +1,125 @@
+"""Graph signal filtering: products that people close by in the graph of purchases took, without training by iterations."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
+from recommendations.engine.linear_algebra.sparse import (
+    chosen_columns,
+    csr,
+    dense_product,
+    product,
+    scaled_columns,
+    scaled_rows,
+    shortened_rows,
+    top_k_product,
+    transposed,
+)
+
+
+@register
+class GraphFilter(Algorithm):
+    """score(u, ·) = r_u · [(RᵀR)^∘γ + α V Vᵀ] · diag(d_i^c) with R = D_u^−a X D_i^−b and r_u the person's row of R.
+
+    X are the weights under `weighting`, D_u and D_i its sums of rows and columns, a `user_exponent`, b `item_exponent`, γ `power`
+    (of each entry), c `target_exponent`. Rows of (RᵀR)^∘γ · diag(d_i^c) are cut to the k largest. V (items, r) are the right
+    singular vectors of the r = `low_pass_rank` largest singular values of R, α `low_pass_weight`; r = 0 leaves that part out.
+    Sources: Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021 (GF-CF: a = b = c = ½ in its low-pass
+    part, γ = 1); exponents of each entry as in Park et al., "Turbo-CF", SIGIR 2024.
+    """
+
+    name = "graph-filter"
+    fitted = ("filter_", "item_factors_", "low_pass_")
+
+    def __init__(
+        self,
+        k: int = 300,
+        user_exponent: float = 0.5,
+        item_exponent: float = 0.5,
+        power: float = 1.0,
+        target_exponent: float = 0.0,
+        low_pass_rank: int = 0,
+        low_pass_weight: float = 0.3,
+        weighting: str = "binary",
+        half_life_days: float | None = None,
+        seed: int = 0,
+    ):
+        self.k = k
+        self.user_exponent = user_exponent
+        self.item_exponent = item_exponent
+        self.power = power
+        self.target_exponent = target_exponent
+        self.low_pass_rank = low_pass_rank
+        self.low_pass_weight = low_pass_weight
+        self.weighting = weighting
+        self.half_life_days = half_life_days
+        self.seed = seed
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        if self.k < 1 or self.low_pass_rank < 0 or not self.power > 0:
+            raise ValueError(
+                "k must be at least 1, low_pass_rank at least 0 and power above 0, "
+                f"got {self.k}, {self.low_pass_rank} and {self.power}"
+            )
+        user_items = shortened_rows(interactions.user_items(half_life_days=self.half_life_days))
+        weights = entrywise(user_items, self.weighting)
+        degrees = np.asarray(weights.sum(axis=0), np.float64).ravel()
+        self.item_factors_ = _powered(degrees, -self.item_exponent)
+        target_factors = _powered(degrees, self.target_exponent)
+        user_degrees = np.asarray(weights.sum(axis=1), np.float64).ravel()
+        rows = scaled_columns(scaled_rows(weights, _powered(user_degrees, -self.user_exponent)), self.item_factors_)
+        self.filter_ = self._linear_part(rows, target_factors)
+        vectors = right_singular_vectors(rows, self.low_pass_rank, seed=self.seed)
+        # Both sides of the low-pass part, one above the other: (2r, items).
+        self.low_pass_ = np.concatenate(
+            [vectors.T * self.low_pass_weight, vectors.T * target_factors], dtype=np.float32, casting="same_kind"
+        )
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        rows = self._rows(histories)
+        scores = product(rows, self.filter_)
+        if not len(self.low_pass_):
+            return scores
+        inward, outward = np.split(self.low_pass_, 2)
+        dense = dense_product(rows @ np.ascontiguousarray(inward.T), outward) + scores.toarray()
+        dense[np.diff(rows.indptr) == 0] = -np.inf
+        return dense
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        row = self._rows(history)
+        gains = chosen_columns(self.filter_, row.indices, items)
+        if len(self.low_pass_):
+            inward, outward = np.split(self.low_pass_, 2)
+            gains = gains + inward[:, row.indices].T @ outward[:, list(items)]
+        return [Attribution(self.name, row.indices, gains * row.data[:, None])]
+
+    def _linear_part(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
+        """The k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so that the largest can be chosen before the power is taken."""
+        scaled = scaled_columns(rows, target_factors ** (1.0 / self.power))
+        largest = top_k_product(transposed(rows), scaled, self.k)
+        if self.power == 1.0:
+            return largest
+        return csr(largest.data**self.power, largest.indices, largest.indptr, largest.shape)
+
+    def _rows(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, len(self.item_factors_))
+        weights = entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        lengths = np.asarray(weights.sum(axis=1), np.float64).ravel()
+        return scaled_columns(scaled_rows(weights, _powered(lengths, -self.user_exponent)), self.item_factors_)
+
+
+def _powered(degrees: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
+    """degree^exponent, 0 where the degree is 0."""
+    return np.power(degrees, exponent, out=np.zeros(len(degrees)), where=degrees > 0)

@@ -1,0 +1,131 @@
+"""Bought together: products of the same order."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.linear_algebra.sparse import (
+    chosen_columns,
+    dense_column,
+    product,
+    reciprocal,
+    scaled_columns,
+    scaled_rows,
+    shortened_rows,
+    summed,
+    top_k_product,
+    transposed,
+)
+
+
+class Together(NamedTuple):
+    """`baskets` hold both. confidence: share of the first item's baskets that hold `item` too. lift: how many times its share of all."""
+
+    item: int
+    baskets: int
+    confidence: float
+    lift: float
+
+
+@register
+class CoPurchase(Algorithm):
+    """score(u, i) = Σ_j h_uj · c(j → i) / s_i^β, c(j → i) = n_ij / n_j the confidence and s_i = n_i / N the support of i.
+
+    n_j baskets hold j, n_ij both, N there are; with β `damping` 0 it is the confidence, with 1 the lift. Pairs in fewer than
+    `min_count` baskets are left out, rows cut to the k largest. A basket is what one person did at one moment, or with pauses of
+    at most `gap_s` seconds, of one `kind` (None: of any). h is the cart, or the history under `history_weighting`. Source:
+    Agrawal, Imieliński & Swami, SIGMOD 1993; lift: Brin et al., SIGMOD 1997.
+    """
+
+    name = "co-purchase"
+    fitted = ("rules_", "baskets_with_", "baskets_")
+
+    def __init__(
+        self,
+        k: int = 50,
+        min_count: int = 2,
+        damping: float = 0.5,
+        gap_s: float = 0.0,
+        kind: str | None = "purchase",
+        history_weighting: str = "binary",
+        history_half_life_days: float | None = None,
+    ):
+        self.k = k
+        self.min_count = min_count
+        self.damping = damping
+        self.gap_s = gap_s
+        self.kind = kind
+        self.history_weighting = history_weighting
+        self.history_half_life_days = history_half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        if self.k < 1 or self.min_count < 1:
+            raise ValueError(f"k and min_count must be at least 1, got {self.k} and {self.min_count}")
+        basket_items = self._baskets(interactions)
+        together = top_k_product(
+            transposed(basket_items),
+            scaled_columns(basket_items, self._lifting(basket_items)),
+            self.k,
+            skip=np.arange(interactions.n_items),
+            least=self.min_count,
+        )
+        self.baskets_with_ = np.bincount(basket_items.indices, minlength=interactions.n_items)
+        self.baskets_ = np.array([basket_items.shape[0]])
+        self.rules_ = scaled_rows(together, reciprocal(self.baskets_with_.astype(np.float64)))
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        return product(self._weights(histories), self.rules_)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        return np.asarray(self._weights(histories) @ dense_column(self.rules_, item), np.float32)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        weights = self._weights(history)
+        parts = chosen_columns(self.rules_, weights.indices, items) * weights.data[:, None]
+        return [Attribution(self.name, weights.indices, parts)]
+
+    def together(self, item: int, n: int = 10) -> list[Together]:
+        """The n products that the item's rules put first, for a page "bought together" and its reasons."""
+        self.require_fit()
+        row = slice(self.rules_.indptr[item], self.rules_.indptr[item + 1])
+        others = self.rules_.indices[row][:n]
+        support = self.baskets_with_[others] / self.baskets_[0]
+        confidence = self.rules_.data[row][:n] * support**self.damping
+        counts = np.rint(confidence * self.baskets_with_[item]).astype(np.int64)
+        found = zip(others.tolist(), counts.tolist(), confidence.tolist(), (confidence / support).tolist(), strict=True)
+        return [Together(*values) for values in found]
+
+    def _baskets(self, interactions: Interactions) -> csr_array:
+        """CSR (baskets, items) of ones."""
+        chosen = interactions.weight > 0
+        if self.kind is not None:
+            if self.kind not in KIND_CODES:
+                raise ValueError(f"kind must be None or one of {', '.join(KIND_CODES)}, got {self.kind!r}")
+            chosen &= interactions.kind == KIND_CODES[self.kind]
+        if not chosen.any():
+            raise NothingToLearnError(
+                f"nothing to learn from: no interaction of kind {self.kind!r} with a weight above 0"
+            )
+        bought = interactions.subset(chosen)
+        basket = bought.baskets(gap_s=self.gap_s)
+        counts = summed(basket, bought.item, bought.weight, (int(basket.max()) + 1, bought.n_items))
+        return entrywise(shortened_rows(counts), "binary")
+
+    def _lifting(self, basket_items: csr_array) -> np.ndarray:
+        support = np.bincount(basket_items.indices, minlength=basket_items.shape[1]) / basket_items.shape[0]
+        return np.power(support, -self.damping, out=np.zeros(len(support)), where=support > 0)
+
+    def _weights(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.rules_.shape[0])
+        return entrywise(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)

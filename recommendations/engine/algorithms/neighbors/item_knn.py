@@ -1,0 +1,90 @@
+"""People who bought this also bought: neighbours of items."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import entrywise, weighted
+from recommendations.engine.linear_algebra.sparse import (
+    chosen_columns,
+    dense_column,
+    normalised_rows,
+    product,
+    shortened_rows,
+    top_k_product,
+    transposed,
+)
+
+
+@register
+class ItemKNN(Algorithm):
+    """score(u, i) = Σ_j h_uj · sim(j, i) over the items j of the history whose k nearest neighbours hold i.
+
+    sim(i, j) = x_i · x_j / (|x_i| |x_j|) · n_ij / (n_ij + λ), x_i the item's column of the weighted user × item matrix, n_ij the
+    number of people with both, λ `shrinkage`. Rows of neighbours are cut to the k most similar; an item is its own neighbour
+    (with similarity 1) only if `with_self`. `history_weighting` is applied to h. Sources: Deshpande & Karypis, TOIS 2004;
+    weightings as in `implicit`; strength of tuned item-kNN: Ferrari Dacrema et al., RecSys 2019.
+    """
+
+    name = "item-knn"
+    fitted = ("neighbours_",)
+
+    def __init__(
+        self,
+        k: int = 50,
+        weighting: str = "raw",
+        shrinkage: float = 0.0,
+        half_life_days: float | None = None,
+        history_weighting: str = "raw",
+        history_half_life_days: float | None = None,
+        with_self: bool = False,
+    ):
+        self.k = k
+        self.weighting = weighting
+        self.shrinkage = shrinkage
+        self.half_life_days = half_life_days
+        self.history_weighting = history_weighting
+        self.history_half_life_days = history_half_life_days
+        self.with_self = with_self
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        return self.fit_matrix(interactions.user_items(half_life_days=self.half_life_days))
+
+    def fit_matrix(self, user_items: csr_array) -> Self:
+        """Learn from a CSR (n_users, n_items) of weights."""
+        if self.k < 1 or self.shrinkage < 0:
+            raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
+        item_users = normalised_rows(transposed(weighted(shortened_rows(user_items), self.weighting)))
+        own = None if self.with_self else np.arange(item_users.shape[0])
+        self.neighbours_ = top_k_product(item_users, transposed(item_users), self.k, skip=own, shrinkage=self.shrinkage)
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        return product(self._weights(histories), self.neighbours_)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        return np.asarray(self._weights(histories) @ dense_column(self.neighbours_, item), np.float32)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        weights = self._weights(history)
+        similarities = chosen_columns(self.neighbours_, weights.indices, items)
+        return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
+
+    def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Neighbours of one item and their similarities, nearest first."""
+        self.require_fit()
+        row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
+        return self.neighbours_.indices[row], self.neighbours_.data[row]
+
+    def _weights(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.neighbours_.shape[0])
+        return entrywise(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)

@@ -1,0 +1,218 @@
+"""Visits like this one went on with: neighbours of sessions, found as the visitor clicks, without training."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.sparse import csr
+
+MOST_POWERS = 128  # distances within a session beyond which a power is worked out
+
+
+@register
+class SessionNeighbours(Algorithm):
+    """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item at place p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
+
+    v_s = 2^(−age_s / half-life) · |s|^−ℓ · Σ_j π_j (n_j + 1)^−m over the items j that session and history share, each history
+    item counted once, at its newest place: π_j = weight · decay^(places back) · 2^(−age_j / history half-life). n_i sessions
+    hold i. Only the `newest` sessions of each j are looked at. a_s is the place in s of the newest shared item, and
+    ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is all a person did (a person may be a
+    session), or with `gap_s` what they did without a longer pause; a person's own sessions are left out. e is `damping`, ℓ
+    `length_damping`, m `match_damping`; only the last `longest` places of a history count.
+
+    Sources: VMIS-kNN, Kersbergen, Sprangers & Schelter, "Serenade", SIGMOD 2022 (inverted index, newest sessions, idf); distances
+    within the neighbour: STAN, Garg et al., SIGIR 2019.
+    """
+
+    name = "session-neighbours"
+    fitted = (
+        "session_starts_", "session_items_", "session_weights_", "session_factors_", "session_users_", "item_starts_",
+        "item_sessions_", "item_factors_", "match_factors_",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        k: int = 500,
+        newest: int = 1000,
+        decay: float = 0.7,
+        reach: float = 0.8,
+        back: float = 0.5,
+        own: float = 1.0,
+        damping: float = 0.2,
+        match_damping: float = 0.5,
+        length_damping: float = 0.3,
+        half_life_days: float | None = None,
+        history_half_life_days: float | None = None,
+        gap_s: float | None = None,
+        longest: int = 100,
+    ):
+        self.k = k
+        self.newest = newest
+        self.decay = decay
+        self.reach = reach
+        self.back = back
+        self.own = own
+        self.damping = damping
+        self.match_damping = match_damping
+        self.length_damping = length_damping
+        self.half_life_days = half_life_days
+        self.history_half_life_days = history_half_life_days
+        self.gap_s = gap_s
+        self.longest = longest
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        self._require_parameters()
+        lines = interactions.subset(interactions.weight > 0)
+        sessions = lines.user if self.gap_s is None else lines.baskets(gap_s=self.gap_s)
+        session, ends = _numbered_by_end(sessions, lines.order)
+        places = np.lexsort((lines.order, session))
+        n_sessions = len(ends)
+        lengths = np.bincount(session, minlength=n_sessions)
+        self.session_starts_ = np.concatenate([[0], np.cumsum(lengths)])
+        self.session_items_ = lines.item[places]
+        self.session_weights_ = lines.weight[places]
+        self.session_users_ = lines.user[places][self.session_starts_[:-1]]
+        damped = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
+        self.session_factors_ = decayed(damped, ends, interactions.as_of, self.half_life_days)
+        counts = self._index(session, lines.item, n_sessions, interactions.n_items)
+        self.item_factors_ = ((counts + 1.0) ** -self.damping).astype(np.float32)
+        self.match_factors_ = ((counts + 1.0) ** -self.match_damping).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        indptr, items, strengths = self._strengths(histories)
+        parts = map_blocks(
+            lambda start, stop: kernels.session_scores(
+                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.sessions()
+            ),
+            len(histories),
+            smallest=16,
+        )
+        counts = np.concatenate([np.zeros(0, np.int32), *(counts for counts, _, _ in parts)])
+        columns = np.concatenate([np.zeros(0, np.int32), *(columns for _, columns, _ in parts)])
+        values = np.concatenate([np.zeros(0, np.float32), *(values for _, _, values in parts)])
+        return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (len(histories), histories.n_items))
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        _, shared, strengths = self._strengths(history)
+        wanted, columns = np.unique(np.asarray(items, np.int32), return_inverse=True)
+        parts = np.zeros((len(shared), len(wanted)), np.float64)
+        n_items = len(self.item_factors_)
+        slots, places = np.zeros(n_items, np.int32), np.full(n_items, -1, np.int32)
+        slots[shared] = np.arange(len(shared))
+        places[wanted] = np.arange(len(wanted))
+        sums = np.zeros(n_items), np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
+        found = self.nearest(shared, strengths, history.user[0], self.sessions(), make_table(self.most_entries()), sums)
+        self.share_out(found, shared, strengths, slots, places, np.zeros(n_items, np.float32), parts)
+        return [Attribution(self.name, shared, parts[:, columns])]
+
+    def nearest(
+        self,
+        shared: npt.NDArray[np.int32],
+        strengths: npt.NDArray[np.float32],
+        user: int,
+        sessions: tuple[Any, ...],
+        table: tuple[npt.NDArray[Any], ...],
+        sums: tuple[npt.NDArray[Any], ...],
+    ) -> tuple[npt.NDArray[Any], ...]:
+        """`kernels.sessions_of_one` of one history. sessions: of that method; table: of `make_table`; sums: clean arrays by item."""
+        return kernels.sessions_of_one(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
+
+    def share_out(
+        self,
+        found: tuple[npt.NDArray[Any], ...],
+        shared: npt.NDArray[np.int32],
+        strengths: npt.NDArray[np.float32],
+        slots: npt.NDArray[np.int32],
+        places: npt.NDArray[np.int32],
+        strength_of: npt.NDArray[np.float32],
+        out: npt.NDArray[np.floating],
+    ) -> None:
+        """Adds to out[slot of a history item, place of an item] its part in the score of that; found: of `nearest`."""
+        _columns, _scores, near, anchors, starts, items, weights = found
+        powers, reach, back, own = self._distances()
+        kernels.session_shares(
+            near, anchors, starts, items, weights, shared, strengths, self.item_factors_, self.session_factors_,
+            self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, places, strength_of, out,
+        )  # fmt: skip
+
+    def most_entries(self) -> int:
+        """Of the index, for the items of one history."""
+        each = int(np.diff(self.item_starts_).max(initial=0))
+        return min(len(self.item_sessions_), each * min(self.longest, len(self.item_factors_)))
+
+    def sessions(self) -> tuple[Any, ...]:
+        """What the kernels want to know of the sessions."""
+        return (
+            self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_,
+            float(self.session_factors_.max(initial=0.0)), self.session_users_, self.item_starts_, self.item_sessions_,
+            self.k, *self._distances(),
+        )  # fmt: skip
+
+    def _distances(self) -> tuple[Any, ...]:
+        powers = float(self.reach) ** np.arange(MOST_POWERS, dtype=np.float64)
+        return powers, float(self.reach), float(self.back), float(self.own)
+
+    def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
+        """Item → its newest sessions, newest first; returns how many sessions hold each item."""
+        keys = np.sort(item.astype(np.int64) * n_sessions + (n_sessions - 1 - session))
+        keys = keys[np.append(True, keys[1:] != keys[:-1])]
+        items = keys // n_sessions
+        counts = np.bincount(items, minlength=n_items)
+        rank = np.arange(len(keys)) - np.concatenate([[0], np.cumsum(counts)])[items]
+        kept = rank < self.newest
+        self.item_sessions_ = (n_sessions - 1 - keys[kept] % n_sessions).astype(np.int32)
+        self.item_starts_ = np.concatenate([[0], np.cumsum(np.minimum(counts, self.newest))])
+        return counts
+
+    def _strengths(
+        self, histories: Histories
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Per history its different items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
+        self.require_fit()
+        self.require_histories(histories, len(self.item_factors_))
+        weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
+        return kernels.session_strengths(
+            histories.indptr, histories.item, weight, self.match_factors_, self.decay, self.longest
+        )
+
+    def _require_parameters(self) -> None:
+        for name in ("k", "newest", "longest"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("decay", "reach"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+        for name in ("back", "own"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
+
+
+def make_table(entries: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Arrays to find sessions in; of their memory only what a history needs is touched."""
+    bits = max(4, int(np.ceil(np.log2(max(2 * entries, 2)))))
+    return np.zeros((1 << bits, 4), np.int32), np.empty(entries, np.int32), np.empty(entries, np.float32)
+
+
+def _numbered_by_end(
+    sessions: npt.NDArray[np.int32], order: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Sessions numbered from 0 in the order in which they ended: the number of each line, and the end of each session."""
+    ends = np.full(int(sessions.max()) + 1, -np.inf)
+    np.maximum.at(ends, sessions, order)
+    by_end = np.argsort(ends, kind="stable")
+    by_end = by_end[np.isfinite(ends[by_end])]
+    rank = np.full(len(ends), -1, np.int32)
+    rank[by_end] = np.arange(len(by_end), dtype=np.int32)
+    return rank[sessions], ends[by_end]

@@ -1,0 +1,61 @@
+"""What everybody buys: the floor that every other algorithm must beat, and the start for people without a history."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine.algorithms.base import Attribution, Scores, Updatable, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.topn import Ranking, top_n
+
+
+@register
+class Popularity(Updatable):
+    """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
+
+    The history does not matter. Items nobody touched score 0.
+    """
+
+    name = "popularity"
+    fitted = ("counts_", "category_")
+
+    def __init__(self, half_life_days: float | None = None):
+        self.half_life_days = half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        weight = decayed(interactions.weight, interactions.order, interactions.as_of, self.half_life_days)
+        self.counts_ = np.bincount(interactions.item, weight, interactions.n_items).astype(np.float32)
+        unknown = np.full(interactions.n_items, -1, np.int32)
+        self.category_ = unknown if products is None or products.category is None else products.category
+        return self
+
+    def updated(self, news: Interactions, *, since: float) -> Self:
+        self.require_fit()
+        faded = decayed(self.counts_, np.array(since), news.as_of, self.half_life_days)
+        weight = decayed(news.weight, news.order, news.as_of, self.half_life_days)
+        model = type(self)(**self.parameters())
+        model.counts_ = (faded + np.bincount(news.item, weight, len(self.counts_))).astype(np.float32)
+        model.category_ = self.category_
+        return model
+
+    def score(self, histories: Histories) -> Scores:
+        self.require_histories(histories, len(self.counts_) if hasattr(self, "counts_") else 0)
+        return np.broadcast_to(self.counts_, (len(histories), len(self.counts_)))
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        self.require_fit()
+        return [Attribution(self.name, np.array([-1], np.int32), self.counts_[None, list(items)])]
+
+    def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
+        """The n most popular items, of one category (its row in `Products.categories`) if given; one row."""
+        self.require_fit()
+        mask = np.ones(len(self.counts_), np.bool_) if allowed is None else allowed
+        if category is not None:
+            mask = mask & (self.category_ == category)
+        return top_n(self.counts_[None, :], n, allowed=mask)

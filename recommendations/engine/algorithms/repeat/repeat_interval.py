@@ -1,0 +1,108 @@
+"""What this person is about to need again: each product by when they last bought it and how often they do."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from customers.lifecycle.scoring.next_order.repurchase import (
+    Repurchase,
+    Rhythms,
+    learn_repurchase,
+    measure_rhythms,
+    repurchase_probability,
+)
+from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import DAY
+from recommendations.engine.linear_algebra.sparse import IntArray, csr
+
+
+@register
+class RepeatRhythm(Algorithm):
+    """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for what u has bought before.
+
+    The gaps between u's days with i make a log-normal distribution, pulled towards that of i by λ `shrinkage`, and that of i towards
+    that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
+    score. kinds: of which interactions the rhythm is (None: of all). The formula stands in customers/lifecycle/scoring/next_order/repurchase.py.
+    Source: Bhagat et al., "Buy It Again", KDD 2018; that frequency needs recency, Hu et al., "TIFU-kNN", SIGIR 2020.
+    """
+
+    name = "repeat-rhythm"
+    fitted = ("mean_", "variance_", "again_")
+
+    def __init__(
+        self,
+        horizon_days: float = 28.0,
+        shrinkage: float = 1.0,
+        product_shrinkage: float = 20.0,
+        half_life_days: float | None = None,
+        min_count: int = 1,
+        kinds: Sequence[str] | None = ("purchase",),
+    ):
+        self.horizon_days = horizon_days
+        self.shrinkage = shrinkage
+        self.product_shrinkage = product_shrinkage
+        self.half_life_days = half_life_days
+        self.min_count = min_count
+        self.kinds = kinds
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        rhythms = self._rhythms(interactions.histories())
+        if not len(rhythms.pair):
+            raise NothingToLearnError(
+                f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
+            )
+        usual = learn_repurchase(
+            rhythms=rhythms,
+            product=rhythms.pair % interactions.n_items,
+            n_products=interactions.n_items,
+            shrinkage=self.product_shrinkage,
+        )
+        self.mean_, self.variance_, self.again_ = usual.mean, usual.variance, usual.again
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, len(self.mean_))
+        rhythms = self._rhythms(histories)
+        product = rhythms.pair % histories.n_items
+        chance = repurchase_probability(
+            rhythms=rhythms,
+            product=product,
+            usual=Repurchase(self.mean_, self.variance_, self.again_),
+            horizon_days=self.horizon_days,
+            shrinkage=self.shrinkage,
+        ).astype(np.float32)
+        scored = (rhythms.number >= self.min_count) & (chance > 0)
+        person = (rhythms.pair // histories.n_items)[scored]
+        indptr = np.searchsorted(person, np.arange(len(histories) + 1))
+        return csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """What else somebody did plays no part."""
+        scores = self.score(histories.only(histories.item == item))
+        return scores[:, [item]].toarray().ravel()
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        scores = self.score(history)
+        own = scores.indices[:, None] == np.asarray(items)[None, :]
+        return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
+
+    def _rhythms(self, histories: Histories) -> Rhythms:
+        """Numbers of pairs: row of the history · n_items + item."""
+        counts = histories.weight > 0
+        if self.kinds is not None:
+            counts &= np.isin(histories.kind, [KIND_CODES[kind] for kind in self.kinds])
+        row: IntArray = np.repeat(np.arange(len(histories)), np.diff(histories.indptr))
+        return measure_rhythms(
+            pair=row[counts].astype(np.int64) * histories.n_items + histories.item[counts],
+            at=histories.order[counts] / DAY,
+            as_of=histories.as_of / DAY,
+            half_life_days=self.half_life_days,
+        )

@@ -1,0 +1,48 @@
+"""What this person buys most: the strong baseline wherever people buy the same things again, as in groceries."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+
+
+@register
+class Repeat(Algorithm):
+    """score(u, i) = Σ weight · 2^(−age / half-life) over the person's own interactions with i ("personal frequency").
+
+    Nothing is learnt but the size of the catalogue. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality
+    Check", TOIS 2023, with an age added.
+    """
+
+    name = "repeat"
+    fitted = ("n_items_",)
+
+    def __init__(self, half_life_days: float | None = None):
+        self.half_life_days = half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        self.n_items_ = np.array([interactions.n_items])
+        return self
+
+    def score(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, int(self.n_items_[0]))
+        return histories.matrix(half_life_days=self.half_life_days)
+
+    def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
+        """What else somebody did plays no part."""
+        scores = self.score(histories.only(histories.item == item))
+        return scores[:, [item]].toarray().ravel()
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        scores = self.score(history)
+        own = scores.indices[:, None] == np.asarray(items)[None, :]
+        return [Attribution(self.name, scores.indices, own * scores.data[:, None])]

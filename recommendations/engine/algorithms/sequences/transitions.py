@@ -1,0 +1,214 @@
+"""What comes next: the order in which people took products, and how alike these are."""
+
+from collections.abc import Sequence
+from typing import Self
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.sparse import chosen_columns, csr, product, summed, top_k_product, transposed
+
+WINDOW = 200
+SUBSTITUTES = 30
+_LIKENESS: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_array]]] = WeakKeyDictionary()
+
+
+@register
+class Transitions(Algorithm):
+    """score(u, j) = Σ_i h_ui · T_ij, T = diag((c + s)^−a) · (N ∘ (1 + βC) + κA) · diag((c + s)^−b t^τ), the k largest of each row.
+
+    N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one person in which j comes d ≤ `reach` moments after
+    i, and `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 +
+    `backward`) / 2 in both directions. C is the cosine of the items' content, A their 30 most alike (C³ √(1 + c), mean row sum 1)
+    as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
+    recent: (l + s m) / (c + s) / m, l the weight under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w ·
+    `recency`^(moments back), so the newest counts most. Here g is `decay`, ℓ `length_damping`, a `source_damping`, b
+    `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs more than 200 places apart are left out.
+
+    Sources: first-order item transitions with distance decay as the sequential rules of Ludewig & Jannach, UMUAI 2018 (SR);
+    popularity damping as in RP3β (Paudel et al., TiiS 2017). The weighing of pairs by likeness and the pseudo-counts are our own.
+    """
+
+    name = "transitions"
+    fitted = ("neighbours_",)
+
+    def __init__(
+        self,
+        k: int = 200,
+        reach: int = 20,
+        decay: float = 0.9,
+        backward: float = 0.3,
+        length_damping: float = 0.5,
+        source_damping: float = 0.3,
+        target_damping: float = 0.1,
+        smoothing: float = 10.0,
+        recency: float = 0.5,
+        likeness: float = 1.0,
+        substitutes: float = 1.0,
+        max_share: float = 0.3,
+        trend: float = 0.0,
+        trend_half_life_days: float = 30.0,
+        half_life_days: float | None = None,
+        history_half_life_days: float | None = None,
+    ):
+        self.k = k
+        self.reach = reach
+        self.decay = decay
+        self.backward = backward
+        self.length_damping = length_damping
+        self.source_damping = source_damping
+        self.target_damping = target_damping
+        self.smoothing = smoothing
+        self.recency = recency
+        self.likeness = likeness
+        self.substitutes = substitutes
+        self.max_share = max_share
+        self.trend = trend
+        self.trend_half_life_days = trend_half_life_days
+        self.half_life_days = half_life_days
+        self.history_half_life_days = history_half_life_days
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        self._require_parameters()
+        n_items = interactions.n_items
+        past = interactions.subset(interactions.weight > 0).histories()
+        weight = decayed(past.weight, past.order, past.as_of, self.half_life_days)
+        counts = np.bincount(past.item, weight, n_items)
+        vectors, alike = self._content(products, counts)
+        smoothed = counts + self.smoothing
+        lengths = np.diff(past.indptr)
+        distances = np.arange(1, self.reach + 1)
+        forward = np.concatenate([[(1.0 + self.backward) / 2.0], self.decay ** (distances - 1.0)])
+        backward = np.concatenate([forward[:1], self.backward * forward[1:]])
+        width = max(1, min(self.k, n_items))
+        columns = np.empty((n_items, width), np.int32)
+        values = np.empty((n_items, width), np.float32)
+        found = np.zeros(n_items, np.int32)
+        rows = np.argsort(-counts, kind="stable").astype(np.int32)
+        places = np.argsort(past.item, kind="stable")
+        arguments = (
+            np.concatenate([[0], np.cumsum(np.bincount(past.item, minlength=n_items))]),
+            places,
+            past.indptr,
+            np.repeat(np.arange(len(past), dtype=np.int32), lengths),
+            past.item,
+            past.moments(),
+            np.sqrt(weight, dtype=np.float64),
+            np.log2(2.0 + lengths) ** -self.length_damping,
+            forward,
+            backward,
+            WINDOW,
+            float(self.likeness) if vectors.nnz else 0.0,
+            vectors.indptr,
+            vectors.indices,
+            vectors.data,
+            vectors.shape[1],
+            alike.indptr,
+            alike.indices,
+            alike.data,
+            smoothed**-self.source_damping,
+            smoothed**-self.target_damping * self._trend(past, weight, counts),
+            columns,
+            values,
+            found,
+        )
+        blocks = max(1, n_items // 64)
+        map_blocks(lambda start, stop: _fill(rows, blocks, start, stop, arguments), blocks, smallest=1)
+        kept = np.arange(width) < found[:, None]
+        indptr = np.concatenate([[0], np.cumsum(found)])
+        self.neighbours_ = csr(values[kept], columns[kept], indptr, (n_items, n_items))
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        return product(self._weights(histories), self.neighbours_)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        weights = self._weights(history)
+        following = chosen_columns(self.neighbours_, weights.indices, items)
+        return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
+
+    def following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """What is taken after one item, and how strongly, strongest first."""
+        self.require_fit()
+        row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
+        return self.neighbours_.indices[row], self.neighbours_.data[row]
+
+    def _weights(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.neighbours_.shape[0])
+        weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
+        rows = np.repeat(np.arange(len(histories), dtype=np.int32), np.diff(histories.indptr))
+        recent = weight * self.recency ** histories.moments_back()
+        return summed(rows, histories.item, recent, (len(histories), histories.n_items))
+
+    def _trend(
+        self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """t^τ of each item."""
+        newest = float(past.order.max())  # only ratios count, and those do not run into 0
+        late = np.bincount(past.item, decayed(weight, past.order, newest, self.trend_half_life_days), len(counts))
+        mean = late.sum() / counts.sum()
+        return ((late + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
+
+    def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
+        """The items' vectors, and κA."""
+        n_items = len(counts)
+        none = csr([], [], np.zeros(n_items + 1), (n_items, n_items))
+        if products is None or not (products.texts or products.vectors) or not (self.likeness or self.substitutes):
+            return none, none
+        if products.n_items != n_items:
+            raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
+        vectors, alike = _likeness(products, self.max_share)
+        if not self.substitutes:
+            return vectors, none
+        strength = alike.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[alike.indices]
+        scale = self.substitutes * n_items / max(strength.sum(), np.finfo(np.float64).tiny)
+        return vectors, csr(strength * scale, alike.indices, alike.indptr, alike.shape)
+
+    def _require_parameters(self) -> None:
+        for name, least, most in (
+            ("k", 1, np.inf),
+            ("reach", 1, np.inf),
+            ("decay", 0, 1),
+            ("backward", 0, np.inf),
+            ("length_damping", 0, np.inf),
+            ("source_damping", -np.inf, np.inf),
+            ("target_damping", -np.inf, np.inf),
+            ("smoothing", np.finfo(np.float64).tiny, np.inf),
+            ("recency", 0, 1),
+            ("likeness", 0, np.inf),
+            ("substitutes", 0, np.inf),
+            ("trend", -np.inf, np.inf),
+        ):
+            value = getattr(self, name)
+            if not (least <= value <= most and np.isfinite(value)):
+                raise ValueError(f"{name} must be a finite number from {least} to {most}, got {value}")
+
+
+def _fill(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
+    """Rows start, start + blocks, …; dealt by popularity, so that every block holds dear and cheap rows alike."""
+    for block in range(start, stop):
+        kernels.transition_top_k(rows[block::blocks].copy(), *arguments)
+
+
+def _likeness(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
+    """The items' vectors, and the cosines of the most alike of each; a search for parameters asks for the same many times."""
+    known = _LIKENESS.setdefault(products, {})
+    if max_share not in known:
+        vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)
+        known[max_share] = (
+            vectors,
+            top_k_product(vectors, transposed(vectors), SUBSTITUTES, skip=np.arange(products.n_items)),
+        )
+    return known[max_share]

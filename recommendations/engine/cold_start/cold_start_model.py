@@ -1,0 +1,203 @@
+"""What to show to people without a history: by their traits, by the cluster these speak for, by the category they arrive at."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import (
+    Array,
+    Attribution,
+    Contribution,
+    Fitted,
+    WrongModelError,
+    contributions_of,
+    require_weight,
+)
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.cold_start.customer_traits import People
+from recommendations.engine.cold_start.landing_category import LandingPopularity
+from recommendations.engine.cold_start.trait_clusters import TraitClusters
+from recommendations.engine.cold_start.trait_lifts import TraitLifts, people_items
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+
+POPULARITY, TRAIT, CLUSTER, LANDING = "popularity", "trait", "trait-cluster", "landing"
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """n people who have done nothing yet. has: CSR (n, values) of their traits; landing: int32 (n,) rows of category paths, -1 for none."""
+
+    has: csr_array
+    landing: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.landing)
+
+
+class ColdStart(Fitted):
+    """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): sums of logarithms of chances.
+
+    p_i is item i's share of the decayed weights, as `Popularity` counts them, so that with the weights `traits`, `cluster` and
+    `landing` at 0 the order is that of popularity. Items nobody touched score -inf. Lifts are kept of at most `items` items that at
+    least `min_people` people have, the most widely held: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
+    what correlated traits say twice.
+    """
+
+    name = "cold-start"
+    fitted = ("log_shares_", "items_")
+    PARTS: Mapping[str, type[Fitted]] = {"lifts": TraitLifts, "clusters": TraitClusters, "landings": LandingPopularity}
+
+    def __init__(
+        self,
+        traits: float = 0.5,
+        cluster: float = 0.0,
+        landing: float = 0.5,
+        half_life_days: float | None = 90.0,
+        pseudo_count: float = 20.0,
+        levels: int | None = None,
+        items: int = 4000,
+        min_people: int = 5,
+        clusters: int = 20,
+        seed: int = 0,
+    ):
+        self.traits = traits
+        self.cluster = cluster
+        self.landing = landing
+        self.half_life_days = half_life_days
+        self.pseudo_count = pseudo_count
+        self.levels = levels
+        self.items = items
+        self.min_people = min_people
+        self.clusters = clusters
+        self.seed = seed
+
+    def fit(self, interactions: Interactions, people: People, products: Products | None = None) -> Self:
+        """people: in rows of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+        require_weight(interactions)
+        self.require_weights()
+        if len(people) != interactions.n_users:
+            raise ValueError(f"people has {len(people)} rows, there are {interactions.n_users} users")
+        counts = Popularity(self.half_life_days).fit(interactions).counts_.astype(np.float64)
+        with np.errstate(divide="ignore"):
+            self.log_shares_ = np.log(counts / counts.sum()).astype(np.float32)
+        self.landings_ = LandingPopularity(self.levels).fit(counts, products)
+        has = people_items(interactions)
+        held = np.bincount(has.indices, minlength=has.shape[1])
+        enough = np.flatnonzero(held >= self.min_people)
+        self.items_ = np.sort(enough[np.argsort(-held[enough], kind="stable")][: self.items]).astype(np.int32)
+        has = csr_array(has[:, self.items_])
+        shares = np.bincount(has.indices, minlength=len(self.items_)) / max(has.nnz, 1)
+        self.lifts_ = TraitLifts(self.pseudo_count, self.min_people).fit(people, has, shares)
+        part = interactions.subset(np.isin(interactions.item, self.items_))
+        self.clusters_ = TraitClusters(self.clusters, pseudo_count=self.pseudo_count, seed=self.seed).fit(
+            part, people, has, shares
+        )
+        return self
+
+    def weighed(self, *, traits: float, cluster: float, landing: float, levels: int | None) -> Self:
+        """The same model under other weights. Errors: ValueError."""
+        model = copy.copy(self)
+        model.traits, model.cluster, model.landing, model.levels = traits, cluster, landing, levels
+        model.require_weights()
+        model.landings_ = copy.copy(self.landings_)
+        model.landings_.levels = levels
+        return model
+
+    def require_weights(self) -> None:
+        """Errors: ValueError."""
+        if not (self.traits >= 0 and self.cluster >= 0 and 0 <= self.landing < 1):
+            raise ValueError(
+                "traits and cluster must be at least 0 and landing from 0 to below 1, "
+                f"got {self.traits}, {self.cluster} and {self.landing}"
+            )
+
+    def arrivals(self, people: People, paths: Sequence[str]) -> Arrivals:
+        """People of the same values, and for each the path of the category that they arrive at, "" for none."""
+        return Arrivals(people.has, self.landings_.rows(paths))
+
+    def score(self, arrivals: Arrivals, *, only_head: bool = False) -> npt.NDArray[np.float32]:
+        """(n, items), or with `only_head` the columns of `items_` alone."""
+        self.require_fit()
+        head = slice(None) if only_head else self.items_
+        base = self.log_shares_[self.items_] if only_head else self.log_shares_
+        scores = np.tile(base, (len(arrivals), 1))
+        if self.traits:
+            scores[:, head] += np.float32(self.traits) * self.lifts_.terms(arrivals.has)
+        if self.cluster:
+            scores[:, head] += np.float32(self.cluster) * self.clusters_.terms(arrivals.has)
+        if self.landing:
+            self._add_landing(scores, arrivals.landing, self.items_ if only_head else None)
+        return scores
+
+    def touches(self, arrivals: Arrivals) -> npt.NDArray[np.bool_]:
+        """bool (n,): whose order differs from that of popularity by anything known of them."""
+        told = np.diff(arrivals.has.indptr) > 0
+        by_people = told & bool(self.traits or self.cluster)
+        return by_people | (self.landings_.known(arrivals.landing) & bool(self.landing))
+
+    def attribute(self, arrivals: Arrivals, items: Sequence[int]) -> list[Attribution]:
+        """Where the scores of some items for one person come from: logarithms, whose parts sum to the score.
+
+        Sources are POPULARITY (ln p_i, below 0), "trait.FIELD" for each field, CLUSTER and LANDING; above 0 speaks for the item.
+        """
+        nowhere = np.array([-1], np.int32)
+        columns = np.asarray(items, np.int64)
+        place = np.minimum(np.searchsorted(self.items_, columns), max(len(self.items_) - 1, 0))
+        kept = self.items_[place] == columns if len(self.items_) else np.zeros(len(columns), np.bool_)
+        parts = {POPULARITY: self.log_shares_[columns]}
+        if self.traits:
+            for field, values in self.lifts_.by_field(arrivals.has.indices, place.tolist()).items():
+                parts[f"{TRAIT}.{field}"] = np.where(kept, np.float32(self.traits) * values, np.float32(0))
+        if self.cluster:
+            values = self.clusters_.terms(arrivals.has, place)[0]
+            parts[CLUSTER] = np.where(kept, np.float32(self.cluster) * values, np.float32(0))
+        if self.landing:
+            landing = np.tile(self.log_shares_[columns], (1, 1))
+            self._add_landing(landing, arrivals.landing, columns)
+            parts[LANDING] = np.nan_to_num(landing[0] - self.log_shares_[columns])
+        return [Attribution(source, nowhere, values[None, :]) for source, values in parts.items()]
+
+    def explain_many(self, arrivals: Arrivals, items: Sequence[int]) -> list[list[Contribution]]:
+        """The same as a list for each item, largest first."""
+        return contributions_of(self.attribute(arrivals, items), len(items))
+
+    def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays, saved = super().arrays()
+        saved["parts"] = {}
+        for part in self.PARTS:
+            inner, saved["parts"][part] = getattr(self, f"{part}_").arrays()
+            arrays |= {f"{part}/{name}": array for name, array in inner.items()}
+        return arrays, saved
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
+        model = super().from_arrays(arrays, saved)
+        for part, kind in cls.PARTS.items():
+            inner = {
+                name.removeprefix(f"{part}/"): array for name, array in arrays.items() if name.startswith(f"{part}/")
+            }
+            if part not in saved.get("parts", {}):
+                raise WrongModelError(f"saved {cls.name} has no {part}")
+            setattr(model, f"{part}_", kind.from_arrays(inner, saved["parts"][part]))
+        return model
+
+    def _add_landing(
+        self,
+        scores: npt.NDArray[np.float32],
+        landing: npt.NDArray[np.int32],
+        columns: npt.NDArray[np.integer] | None,
+    ) -> None:
+        known = np.flatnonzero(self.landings_.known(landing))
+        paths, place = np.unique(landing[known], return_inverse=True)
+        shares, base = self.landings_.shares(paths), self.log_shares_
+        if columns is not None:
+            shares, base = csr_array(shares[:, columns]), base[columns]
+        odds = shares.toarray() * np.float32(self.landing / (1 - self.landing))
+        terms = np.log1p(np.divide(odds, np.exp(base), out=odds, where=odds > 0), out=odds)
+        scores[known] += terms[place] + np.float32(np.log1p(-self.landing))

@@ -1,0 +1,95 @@
+"""What is known of people apart from what they did: categorical traits, numbers as bands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.linear_algebra.sparse import csr, summed
+
+BANDS = 5
+LANGUAGE, COUNTRY, DEVICE = "language", "country", "device"
+JOINT = "\x1f"  # between a field and its value; a control character that neither holds
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """has: CSR (n, k) with a 1 where a person has one of the k `values`, each a field and its value: see `field_of`."""
+
+    values: IdMap
+    has: csr_array
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Sequence[str]], *, values: IdMap | None = None) -> Self:
+        """Field → a text for each person, "" where nothing is known. With `values` those that are not among them are left out."""
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must be equally many")
+        n = lengths.pop() if lengths else 0
+        told = [
+            (person, f"{field}{JOINT}{value}")
+            for field, column in columns.items()
+            for person, value in enumerate(column)
+            if value
+        ]
+        names = [name for _person, name in told]
+        person = np.fromiter((place for place, _name in told), np.int32, len(told))
+        known, code = IdMap.numbered(names) if values is None else (values, values.rows(names))
+        person, code = person[code >= 0], code[code >= 0]
+        return cls(known, summed(person, code, np.ones(len(code)), (n, len(known))))
+
+    def __len__(self) -> int:
+        return self.has.shape[0]
+
+    def rows(self, people: npt.NDArray[np.integer]) -> Self:
+        """The chosen people, -1 for one of whom nothing is known."""
+        known = people >= 0
+        chosen = self.has[people[known]]
+        lengths = np.zeros(len(people), np.int64)
+        lengths[known] = np.diff(chosen.indptr)
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        return type(self)(self.values, csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
+
+    def known(self) -> npt.NDArray[np.bool_]:
+        """bool (n,): of whom there is any trait."""
+        return np.diff(self.has.indptr) > 0
+
+
+def field_of(value: str) -> str:
+    """The field of one of `People.values`."""
+    return value.partition(JOINT)[0]
+
+
+def field_value(field: str, value: str) -> str:
+    """As `People.values` name it."""
+    return f"{field}{JOINT}{value}"
+
+
+def plain_value(field: str, value: str) -> str:
+    """As values are compared: en-GB and EN are both en; countries and devices in small letters; everything else as told."""
+    text = value.strip()
+    if field == LANGUAGE:
+        return text.replace("_", "-").partition("-")[0].lower()
+    return text.lower() if field in (COUNTRY, DEVICE) else text
+
+
+def quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> list[float]:
+    """The different inner quantiles that part numbers into `bands` of about equally many; NaN is left out."""
+    told = numbers[np.isfinite(numbers)]
+    if not len(told):
+        return []
+    return np.unique(np.quantile(told, np.arange(1, bands) / bands)).tolist()
+
+
+def banded(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:
+    """The band of each number as text: "< 30", "30 – 45", "≥ 45"; "" for NaN. A number on an edge is above it."""
+    shown = [f"{edge:g}" for edge in edges]
+    inner = [f"{low} – {high}" for low, high in pairwise(shown)]
+    labels = [f"< {shown[0]}", *inner, f"≥ {shown[-1]}"] if shown else [""]
+    places = np.searchsorted(np.asarray(edges, np.float64), numbers, side="right")
+    return [labels[place] if np.isfinite(number) else "" for place, number in zip(places, numbers, strict=True)]

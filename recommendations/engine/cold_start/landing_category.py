@@ -1,0 +1,70 @@
+"""What is popular in the category on whose page somebody arrives."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Fitted
+from recommendations.engine.data.id_map import IdMap
+from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.sparse import csr, reciprocal, scaled_rows, summed
+
+BELOW = " > "  # between the steps of a category path
+
+
+class LandingPopularity(Fitted):
+    """share_c(i) = C_i / Σ_j C_j over the items j of category c and of those below it, C_i the decayed count of an item.
+
+    term(i) = ln(1 − λ + λ · share_c(i) / p_i), λ `weight`: that of the mixture (1 − λ) · p_i + λ · share_c(i), in which a person
+    takes with chance λ something of the category and else what all take. Source of mixtures with a popularity of all: Jelinek &
+    Mercer 1980. A category nobody took anything of, or that is not known, adds nothing.
+    """
+
+    name = "landing"
+    fitted = ("shares_", "paths_")
+
+    def __init__(self, levels: int | None = None):
+        self.levels = levels
+
+    def fit(self, counts: npt.NDArray[np.floating], products: Products | None) -> Self:
+        """counts: (items,) decayed; products with `category`, else there are no categories."""
+        if products is None or products.category is None or products.categories is None:
+            self.paths_, self.shares_ = IdMap.of([]), csr([], [], [0], (0, len(counts)))
+            return self
+        names = products.categories.ids()
+        lines = [(number, path) for number, name in enumerate(names) for path in lineage(name)]
+        self.paths_, path = IdMap.numbered([path for _number, path in lines])
+        category = np.fromiter((number for number, _path in lines), np.int32, len(lines))
+        above = csr_array((np.ones(len(lines), np.float32), (path, category)), shape=(len(self.paths_), len(names)))
+        item = np.flatnonzero((products.category >= 0) & (counts > 0))
+        inside = summed(products.category[item], item, counts[item], (len(names), len(counts)))
+        together = csr_array(above @ inside)
+        self.shares_ = scaled_rows(together, reciprocal(np.asarray(together.sum(axis=1)).ravel()))
+        return self
+
+    def rows(self, paths: Sequence[str]) -> npt.NDArray[np.int32]:
+        """The row of each category path, cut to its first `levels` steps; -1 where nothing is known."""
+        self.require_fit()
+        return self.paths_.rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
+
+    def known(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Of which somebody took anything."""
+        lengths = np.append(np.diff(self.shares_.indptr), 0)
+        return lengths[rows] > 0
+
+    def shares(self, rows: npt.NDArray[np.integer]) -> csr_array:
+        """CSR (n, items); nothing for row -1."""
+        known = rows >= 0
+        chosen = self.shares_[rows[known]]
+        lengths = np.zeros(len(rows), np.int64)
+        lengths[known] = np.diff(chosen.indptr)
+        return csr(chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(lengths)]), (len(rows), chosen.shape[1]))
+
+
+def lineage(path: str) -> list[str]:
+    """ "a > b > c" → "a", "a > b", "a > b > c"."""
+    steps = path.split(BELOW) if path else []
+    return [BELOW.join(steps[: depth + 1]) for depth in range(len(steps))]

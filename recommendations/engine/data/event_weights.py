@@ -1,0 +1,142 @@
+"""What a view, a cart and a purchase of several pieces are worth, and how fast that fades: for data and for histories, learnt on a
+validation part. Everything that weighs events does it by `EventWeights`."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.tuning.parameter_search import Found, search
+
+HALF_LIFE, QUANTITY = "half_life_days", "quantity"
+PARAMETERS = (*KINDS, QUANTITY, HALF_LIFE)
+CANDIDATES: dict[str, Sequence[Any]] = {
+    **dict.fromkeys(KINDS, (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
+    QUANTITY: (0.0, 0.25, 0.5, 1.0),
+    HALF_LIFE: (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 365.0, None),
+}
+
+
+@dataclass(frozen=True)
+class EventWeights:
+    """weight → kinds[kind] · weight^quantity · 2^(−age / half-life).
+
+    weight^quantity for purchases only, whose weight is the number of pieces; 1 leaves it, 0 makes any number count as one. A kind
+    that is not named counts 1. Errors: WrongInteractionsError.
+    """
+
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    half_life_days: float | None = None
+    quantity: float = 1.0
+
+    def __post_init__(self) -> None:
+        for kind, weight in self.kinds.items():
+            if kind not in KINDS:
+                raise WrongInteractionsError(f"kind {kind!r} is unknown; known are {', '.join(KINDS)}")
+            if not 0 <= weight < np.inf:
+                raise WrongInteractionsError(f"weight of {kind} must be finite and not negative, got {weight}")
+        if not 0 <= self.quantity < np.inf:
+            raise WrongInteractionsError(f"quantity must be finite and not negative, got {self.quantity}")
+
+    def of(self, interactions: Interactions) -> Interactions:
+        """The interactions with these weights, aged at their as_of, without those that count nothing."""
+        weight = self._weight(interactions.weight, interactions.kind, interactions.order, interactions.as_of)
+        counts = weight > 0
+        return replace(interactions.subset(counts), weight=weight[counts])
+
+    def of_histories(self, histories: Histories) -> Histories:
+        """The same for what a recommendation starts from, of which every place stays."""
+        return replace(
+            histories, weight=self._weight(histories.weight, histories.kind, histories.order, histories.as_of)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What makes the same weights again: EventWeights(**saved)."""
+        return asdict(self)
+
+    def _weight(
+        self,
+        weight: npt.NDArray[np.float32],
+        kind: npt.NDArray[np.int8],
+        order: npt.NDArray[np.float64],
+        as_of: float,
+    ) -> npt.NDArray[np.float32]:
+        factors = np.array([self.kinds.get(name, 1.0) for name in KINDS], np.float32)
+        counted = factors[kind] * self._pieces(weight, kind)
+        return decayed(counted.astype(np.float32), order, as_of, self.half_life_days)
+
+    def _pieces(self, weight: npt.NDArray[np.float32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        if self.quantity == 1:
+            return weight
+        bought = (kind == KIND_CODES["purchase"]) & (weight > 0)  # 0 pieces stay 0, whatever the power
+        return np.power(weight, self.quantity, out=weight.copy(), where=bought)
+
+
+# where a search starts, and what counts where nothing can be learnt: a shop that has no clicks before the cut
+USUAL = EventWeights(
+    {"view": 0.2, "click": 0.2, "wishlist": 0.4, "cart": 0.6, "purchase": 1.0, "rating": 1.0}, quantity=0.0
+)
+
+
+def weights_space(
+    interactions: Interactions, *, candidates: Mapping[str, Sequence[Any]] = CANDIDATES
+) -> dict[str, Sequence[Any]]:
+    """What to search: a weight for each kind that occurs beside purchases, what several pieces count where any were bought, half-life.
+
+    Only ratios matter: where there is no purchase the rarest kind stays as it is instead. Half-lives longer than twice the time
+    that the data cover are left out: they make no difference. What `candidates` does not name is not searched.
+    """
+    counts = np.bincount(interactions.kind, minlength=len(KINDS))
+    present = [kind for kind in KINDS if counts[KIND_CODES[kind]]]
+    fixed = min(
+        present, key=lambda kind: (kind != "purchase", counts[KIND_CODES[kind]], -KIND_CODES[kind]), default=None
+    )
+    space = {kind: candidates[kind] for kind in present if kind != fixed and kind in candidates}
+    if QUANTITY in candidates and (interactions.weight[interactions.kind == KIND_CODES["purchase"]] != 1).any():
+        space[QUANTITY] = candidates[QUANTITY]
+    if HALF_LIFE in candidates:
+        span_days = float(np.ptp(interactions.order)) / 86_400.0 if len(interactions) else 0.0
+        space[HALF_LIFE] = [days for days in candidates[HALF_LIFE] if days is None or days <= 2 * span_days]
+    return space
+
+
+def weights_of(parameters: Mapping[str, Any], start: EventWeights = EventWeights()) -> EventWeights:
+    """The weights that a row of a search over `weights_space` names, the rest as in `start`; other parameters are passed over."""
+    return EventWeights(
+        {**start.kinds, **{kind: parameters[kind] for kind in KINDS if kind in parameters}},
+        parameters.get(HALF_LIFE, start.half_life_days),
+        parameters.get(QUANTITY, start.quantity),
+    )
+
+
+def choose_event_weights(
+    *,
+    train: Interactions,
+    evaluate: Callable[[EventWeights], float],
+    budget_s: float,
+    seed: int,
+    start: EventWeights = EventWeights(),
+    candidates: Mapping[str, Sequence[Any]] = CANDIDATES,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[EventWeights, Found]:
+    """The weights with the largest value of `evaluate`, which fits on train under them and judges on a validation part.
+
+    The search starts from `start`, by default 1 for every kind and no half-life, so the result is never worse there than that.
+    """
+    space = weights_space(train, candidates=candidates)
+    named: dict[str, Any] = {**{kind: start.kinds.get(kind, 1.0) for kind in KINDS}, **start.as_json()}
+    found = search(
+        space=space,
+        evaluate=lambda row: evaluate(weights_of(row, start)),
+        budget_s=budget_s,
+        seed=seed,
+        start={name: named[name] for name in space},
+        clock=clock,
+    )
+    return weights_of(found.best.parameters, start), found

@@ -1,0 +1,144 @@
+"""What recommendations start from: the past of n people, whether the model knew them or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.linear_algebra.sparse import csr, summed
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Row r holds places indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
+
+    user: int32 (n,) the person's row in the training data, -1 for someone the model has not seen (a neighbour method leaves
+    a person out of their own neighbours). as_of: the moment from which ages are counted.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    item: npt.NDArray[np.int32]
+    order: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float32]
+    kind: npt.NDArray[np.int8]
+    user: npt.NDArray[np.int32]
+    n_items: int
+    as_of: float
+
+    @classmethod
+    def of_lists(
+        cls,
+        items: Sequence[npt.ArrayLike],
+        *,
+        n_items: int,
+        weights: Sequence[npt.ArrayLike] | None = None,
+        orders: Sequence[npt.ArrayLike] | None = None,
+        kinds: Sequence[npt.ArrayLike] | None = None,
+        users: npt.ArrayLike | None = None,
+        as_of: float | None = None,
+    ) -> Self:
+        """One history per list of item rows, oldest first. Weights default to 1, orders to the position, users to unknown."""
+        lengths = [len(np.atleast_1d(np.asarray(row))) for row in items]
+        item = _flat(items, np.int32)
+        if len(item) and not (item.min() >= 0 and item.max() < n_items):
+            raise ValueError(f"items must be rows 0…{n_items - 1}, got {item.min()}…{item.max()}")
+        order = _flat([np.arange(length) for length in lengths] if orders is None else orders, np.float64)
+        weight = np.ones(len(item), np.float32) if weights is None else _flat(weights, np.float32)
+        kind = np.zeros(len(item), np.int8) if kinds is None else _flat(kinds, np.int8)
+        for name, column in (("orders", order), ("weights", weight), ("kinds", kind)):
+            if len(column) != len(item):
+                raise ValueError(f"{name} holds {len(column)} entries, items {len(item)}; they must be equally many")
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ValueError("weights must be finite and not negative")
+        return cls(
+            indptr=np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
+            item=item,
+            order=order,
+            weight=weight,
+            kind=kind,
+            user=np.full(len(lengths), -1, np.int32) if users is None else np.asarray(users, np.int32),
+            n_items=n_items,
+            as_of=(float(order.max()) if len(order) else 0.0) if as_of is None else as_of,
+        )
+
+    @classmethod
+    def of_matrix(cls, matrix: csr_array, *, users: npt.ArrayLike | None = None) -> Self:
+        """One history per row of a CSR (n, n_items): entry = weight, all of the same age."""
+        matrix = csr_array(matrix)
+        return cls(
+            indptr=matrix.indptr.astype(np.int64),
+            item=matrix.indices.astype(np.int32),
+            order=np.zeros(matrix.nnz),
+            weight=matrix.data.astype(np.float32),
+            kind=np.zeros(matrix.nnz, np.int8),
+            user=np.full(matrix.shape[0], -1, np.int32) if users is None else np.asarray(users, np.int32),
+            n_items=matrix.shape[1],
+            as_of=0.0,
+        )
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def rows(self, start: int, stop: int) -> Self:
+        """Histories start…stop-1."""
+        first, last = self.indptr[start], self.indptr[min(stop, len(self))]
+        return replace(
+            self,
+            indptr=self.indptr[start : stop + 1] - first,
+            item=self.item[first:last],
+            order=self.order[first:last],
+            weight=self.weight[first:last],
+            kind=self.kind[first:last],
+            user=self.user[start:stop],
+        )
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
+        """The same histories with some of their places."""
+        return replace(
+            self,
+            indptr=np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])[self.indptr],
+            item=self.item[chosen],
+            order=self.order[chosen],
+            weight=self.weight[chosen],
+            kind=self.kind[chosen],
+        )
+
+    def matrix(self, *, half_life_days: float | None = None) -> csr_array:
+        """CSR (n, n_items) of summed weights, aged by the half-life."""
+        rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
+        weight = decayed(self.weight, self.order, self.as_of, half_life_days)
+        return summed(rows, self.item, weight, (len(self), self.n_items))
+
+    def moments(self) -> npt.NDArray[np.int64]:
+        """For each place the number of its moment within the own history, from 0; equal orders are one moment."""
+        begins = np.ones(len(self.item), np.bool_)
+        begins[1:] = self.order[1:] != self.order[:-1]
+        lengths = np.diff(self.indptr)
+        starts = self.indptr[:-1][lengths > 0]
+        begins[starts] = True
+        numbers = np.cumsum(begins)
+        return numbers - np.repeat(numbers[starts], lengths[lengths > 0])
+
+    def moments_back(self) -> npt.NDArray[np.int64]:
+        """The same counted back from the newest: 0 at the last moment of each history."""
+        numbers = self.moments()
+        lengths = np.diff(self.indptr)
+        lasts = self.indptr[1:][lengths > 0] - 1
+        return np.repeat(numbers[lasts], lengths[lengths > 0]) - numbers
+
+    def seen(self, kinds: Sequence[int] | None = None) -> csr_array:
+        """CSR (n, n_items) whose stored columns are the items of each history, or those of some kinds; duplicates are not merged."""
+        item, indptr = self.item, self.indptr
+        if kinds is not None:
+            chosen = np.isin(self.kind, kinds)
+            item, indptr = item[chosen], np.concatenate([[0], np.cumsum(chosen)])[indptr]
+        return csr(np.ones(len(item)), item, indptr, (len(self), self.n_items))
+
+
+def _flat(rows: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray:
+    parts = [np.atleast_1d(np.asarray(row, dtype)) for row in rows]
+    return np.concatenate(parts) if parts else np.empty(0, dtype)

@@ -1,0 +1,217 @@
+"""What people did with products, as frozen arrays: the only form in which data enters the engine."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.id_map import IdMap, Ids, WrongIdsError
+from recommendations.engine.data.weighting import decayed
+from recommendations.engine.linear_algebra.sparse import summed
+
+KINDS = ("view", "click", "wishlist", "cart", "purchase", "rating")
+KIND_CODES: dict[str, int] = {name: code for code, name in enumerate(KINDS)}
+
+
+class WrongInteractionsError(ValueError):
+    """Interactions that contradict themselves; the message names the field, the first wrong entry and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """m interactions of n users with k items.
+
+    user, item: int32 (m,) rows of `users` and `items`. order: float64 (m,) seconds since 1970, or a position where there is no
+    time. weight: float32 (m,) ≥ 0. kind: int8 (m,) places in KINDS. as_of: the moment at which this is all that is known, by
+    default the newest `order`; ages are counted back from it.
+    """
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    order: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float32]
+    kind: npt.NDArray[np.int8]
+    users: IdMap
+    items: IdMap
+    as_of: float
+
+    @classmethod
+    def from_ids(
+        cls,
+        *,
+        user_ids: Ids,
+        item_ids: Ids,
+        order: npt.ArrayLike | None = None,
+        weight: npt.ArrayLike | None = None,
+        kind: npt.ArrayLike | None = None,
+        users: IdMap | None = None,
+        items: IdMap | None = None,
+        as_of: float | None = None,
+    ) -> Self:
+        """Interactions of columns of equal length.
+
+        Give `items` (or `users`) to number by a known list, for instance the whole catalogue with products never bought; ids
+        that are missing from it are an error. `order` defaults to the position, `weight` to 1, `kind` to purchase; `order` may
+        be datetime64.
+        """
+        users, user = _numbered("user_ids", user_ids, users)
+        items, item = _numbered("item_ids", item_ids, items)
+        return cls.from_rows(
+            user=user, item=item, order=order, weight=weight, kind=kind, users=users, items=items, as_of=as_of
+        )
+
+    @classmethod
+    def from_rows(
+        cls,
+        *,
+        user: npt.ArrayLike,
+        item: npt.ArrayLike,
+        users: IdMap,
+        items: IdMap,
+        order: npt.ArrayLike | None = None,
+        weight: npt.ArrayLike | None = None,
+        kind: npt.ArrayLike | None = None,
+        as_of: float | None = None,
+    ) -> Self:
+        """The same from row numbers. Errors: WrongInteractionsError."""
+        user_rows, item_rows = _rows("user", user, len(users)), _rows("item", item, len(items))
+        m = len(user_rows)
+        times = np.arange(m, dtype=np.float64) if order is None else _seconds(order)
+        weights = np.ones(m, np.float32) if weight is None else np.asarray(weight, np.float32)
+        kinds = np.full(m, KIND_CODES["purchase"], np.int8) if kind is None else np.asarray(kind, np.int8)
+        for name, column in (("item", item_rows), ("order", times), ("weight", weights), ("kind", kinds)):
+            if column.shape != (m,):
+                raise WrongInteractionsError(
+                    f"{name} has shape {column.shape}, user has {m} entries; they must be equally long"
+                )
+        _refuse("order", times, ~np.isfinite(times), "a finite number")
+        _refuse("weight", weights, ~(np.isfinite(weights) & (weights >= 0)), "finite and not negative")
+        _refuse("kind", kinds, (kinds < 0) | (kinds >= len(KINDS)), f"0…{len(KINDS) - 1}, a place in {KINDS}")
+        if as_of is None:
+            as_of = float(times.max()) if m else 0.0
+        elif m and times.max() > as_of:
+            raise WrongInteractionsError(f"as_of is {as_of}, but order goes to {times.max()}; use before(as_of) first")
+        return cls(user_rows, item_rows, times, weights, kinds, users, items, as_of)
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> Self:
+        """The chosen interactions; users, items and as_of stay."""
+        return replace(
+            self,
+            user=self.user[chosen],
+            item=self.item[chosen],
+            order=self.order[chosen],
+            weight=self.weight[chosen],
+            kind=self.kind[chosen],
+        )
+
+    def before(self, time: float) -> Self:
+        """What was known at `time`: interactions with order < time, and as_of = time."""
+        return replace(self.subset(self.order < time), as_of=time)
+
+    def after(self, time: float) -> Self:
+        """Interactions with order ≥ time."""
+        return self.subset(self.order >= time)
+
+    def user_items(self, *, half_life_days: float | None = None) -> csr_array:
+        """CSR (n_users, n_items) of summed weights; with a half-life h each is multiplied by 2^(−age / h) at as_of."""
+        weight = decayed(self.weight, self.order, self.as_of, half_life_days)
+        return summed(self.user, self.item, weight, (self.n_users, self.n_items))
+
+    def baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
+        """Number of the basket of each interaction, from 0: what one person did at the same moment, as the lines of an order are.
+
+        With `gap_s` a basket also goes on over pauses of at most so many seconds.
+        """
+        if not gap_s >= 0:
+            raise ValueError(f"gap_s must be at least 0, got {gap_s}")
+        by_user = np.lexsort((self.order, self.user))
+        user, order = self.user[by_user], self.order[by_user]
+        begins = (np.diff(user) != 0) | (np.diff(order) > gap_s)
+        numbers = np.empty(len(self), np.int32)
+        numbers[by_user] = np.concatenate([[0], np.cumsum(begins)])[: len(self)]
+        return numbers
+
+    def histories(self, users: npt.NDArray[np.integer] | None = None) -> Histories:
+        """The interactions of the given user rows (all by default), each oldest first, as recommendations start from them."""
+        chosen = np.arange(self.n_users, dtype=np.int32) if users is None else _rows("users", users, self.n_users)
+        by_user = np.lexsort((self.order, self.user))
+        starts = np.searchsorted(self.user[by_user], np.arange(self.n_users + 1))
+        lengths = starts[chosen + 1] - starts[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(indptr[-1]) + np.repeat(starts[chosen] - indptr[:-1], lengths)
+        lines = by_user[places]
+        return Histories(
+            indptr=indptr.astype(np.int64),
+            item=self.item[lines],
+            order=self.order[lines],
+            weight=self.weight[lines],
+            kind=self.kind[lines],
+            user=chosen,
+            n_items=self.n_items,
+            as_of=self.as_of,
+        )
+
+    def users_by_activity(self, *, warm_below: int = 5) -> dict[str, npt.NDArray[np.int32]]:
+        """Rows of users: cold without any interaction, warm with fewer than `warm_below`, hot with at least as many."""
+        counts = np.bincount(self.user, minlength=self.n_users)
+        return {
+            "hot": np.flatnonzero(counts >= warm_below).astype(np.int32),
+            "warm": np.flatnonzero((counts > 0) & (counts < warm_below)).astype(np.int32),
+            "cold": np.flatnonzero(counts == 0).astype(np.int32),
+        }
+
+
+def _numbered(field: str, ids: Ids, known: IdMap | None) -> tuple[IdMap, npt.NDArray[np.int32]]:
+    try:
+        if known is None:
+            return IdMap.numbered(ids)
+        rows = known.rows(ids)
+    except WrongIdsError as problem:
+        raise WrongInteractionsError(f"{field}: {problem}") from problem
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
+        raise WrongInteractionsError(
+            f"{field}: {len(missing)} ids are not among the {len(known)} known ones, first {ids[missing[0]]!r} at place {missing[0]}"
+        )
+    return known, rows
+
+
+def _rows(field: str, rows: npt.ArrayLike, limit: int) -> npt.NDArray[np.int32]:
+    array = np.asarray(rows)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise WrongInteractionsError(
+            f"{field} must be one row of whole numbers, got {array.dtype} of shape {array.shape}"
+        )
+    _refuse(field, array, (array < 0) | (array >= limit), f"0…{limit - 1}")
+    return array.astype(np.int32, copy=False)
+
+
+def _seconds(order: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    array = np.asarray(order)
+    if array.dtype.kind == "M":
+        missing = np.isnat(array)
+        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(missing, np.nan, seconds)
+    return array.astype(np.float64)
+
+
+def _refuse(field: str, values: npt.NDArray[np.generic], wrong: npt.NDArray[np.bool_], right: str) -> None:
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise WrongInteractionsError(
+            f"{field} must be {right}: {int(wrong.sum())} entries are not, first {values[place]} at place {place}"
+        )

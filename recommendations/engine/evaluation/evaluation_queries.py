@@ -1,0 +1,309 @@
+"""What is asked in each place of a shop, and what people then took: found in what they did after a cut in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import KIND_CODES, Interactions
+from recommendations.engine.evaluation.ranking_metrics.ranked_lists import lists_matrix
+from recommendations.engine.linear_algebra.sparse import IntArray, summed
+
+VISIT_GAP_S = 1800.0
+LOOKED = ("view", "click", "wishlist", "cart")
+MOST_IN_CART = 50
+NEW_DAYS = 30.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """n questions: from row r of histories to the stored columns of row r of relevant.
+
+    person: int32 (n,) whose question it is. barred: CSR (n, n_items), whose columns are not shown; offered: CSR, beside whose columns
+    nothing is shown; among: bool (n_items,), the same for all. known: bool (n,), whether the person had bought before what was wanted.
+    """
+
+    histories: Histories
+    relevant: csr_array
+    person: npt.NDArray[np.int32]
+    barred: csr_array | None = None
+    offered: csr_array | None = None
+    among: npt.NDArray[np.bool_] | None = None
+    known: npt.NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    @property
+    def people(self) -> int:
+        """With anything to find."""
+        return len(np.unique(self.person[np.diff(self.relevant.indptr) > 0]))
+
+    def block(self, start: int, stop: int) -> "Questions":
+        rows = slice(start, stop)
+        return replace(
+            self,
+            histories=self.histories.rows(start, stop),
+            relevant=self.relevant[rows],
+            person=self.person[rows],
+            barred=self.barred[rows] if self.barred is not None else None,
+            offered=self.offered[rows] if self.offered is not None else None,
+            known=self.known[rows] if self.known is not None else None,
+        )
+
+
+@dataclass(frozen=True)
+class Draw:
+    """At most so many people, `each` questions of one of them and `most` in all, by the seed; first one of everybody, then a second."""
+
+    people: int
+    seed: int
+    each: int = 1
+    most: int | None = None
+
+    @classmethod
+    def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "Draw":
+        """As many questions at most as keep the scores of all items below `cells` numbers; at least 100."""
+        most = max(cells // max(n_items, 1), 100)
+        return cls(min(people, most), seed, each, most)
+
+    def of(self, person: IntArray) -> npt.NDArray[np.intp]:
+        """Places of the questions that are drawn, in their order; person: whose question each is."""
+        draws = np.random.default_rng(self.seed)
+        everybody = np.unique(person)
+        chosen = everybody if len(everybody) <= self.people else draws.choice(everybody, self.people, replace=False)
+        mixed = draws.permutation(len(person))
+        mixed = mixed[np.isin(person[mixed], chosen)]
+        by_person = mixed[np.argsort(person[mixed], kind="stable")]
+        turn = _places(person[by_person])
+        in_turn = by_person[np.argsort(turn, kind="stable")][: int((turn < self.each).sum())]
+        return np.sort(in_turn[: self.most])
+
+
+def of_products(lists: npt.NDArray[np.int32], n_items: int) -> Histories:
+    """Histories of products that are named and of nobody: each of weight 1 and of no age. lists: (n, m) rows of items, -1 where shorter."""
+    return Histories.of_matrix(lists_matrix(lists, n_items))
+
+
+def next_looked_at(future: Interactions, draw: Draw) -> Questions:
+    """From a product somebody views to the next other one that they view, mark or put into the cart in the same visit.
+
+    A visit goes on over pauses of at most half an hour. Of several at one moment each counts.
+    """
+    steps = _Steps.of(future, LOOKED)
+    asked = steps.asked & np.isin(steps.kind, _codes(("view", "click")))
+    lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
+    given = steps.item[lines, None]
+    return Questions(
+        of_products(given, future.n_items), steps.wanted(lines), steps.user[lines], lists_matrix(given, future.n_items)
+    )
+
+
+def next_of_the_category(
+    future: Interactions, category: npt.NDArray[np.int32], draw: Draw, *, kind: str = "purchase"
+) -> Questions:
+    """From a product of a basket to others of its category in the same person's next basket: where there are no views."""
+    lines = _lines(future, kind)
+    lines = lines.subset(category[lines.item] >= 0)
+    basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
+    in_order = np.lexsort((lines.item, category[lines.item], basket))
+    user, item, basket = lines.user[in_order], lines.item[in_order], basket[in_order]
+    width = int(category.max(initial=0)) + 1
+    key = basket * width + category[item]
+    begins, ends = (np.searchsorted(key, key + width, side=side) for side in ("left", "right"))
+    asked = ends > begins
+    asked[asked] = user[begins[asked]] == user[asked]
+    chosen = np.flatnonzero(asked)[draw.of(user[asked])]
+    rows, places = _ranges(begins[chosen], ends[chosen])
+    other = item[places] != item[chosen][rows]
+    relevant = summed(rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items))
+    given = item[chosen, None]
+    return Questions(of_products(given, future.n_items), relevant, user[chosen], lists_matrix(given, future.n_items))
+
+
+def left_out_of_baskets(
+    past: Interactions, future: Interactions, draw: Draw, *, given: int, kind: str = "purchase"
+) -> Questions:
+    """From `given` random products of a basket (fewer where it is small) to one that is held out of it. past: with all that was bought."""
+    lines = _lines(future, kind)
+    basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
+    _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
+    basket, item, user = basket[first], lines.item[first], lines.user[first]
+    large = np.bincount(basket)[basket] > 1
+    basket, item, user = basket[large], item[large], user[large]
+    _, begins = np.unique(basket, return_index=True)
+    chosen = np.isin(basket, basket[begins][draw.of(user[begins])])
+    basket, item, user = basket[chosen], item[chosen], user[chosen]
+    mixed = np.random.default_rng(draw.seed).permutation(len(basket))
+    mixed = mixed[np.argsort(basket[mixed], kind="stable")]
+    basket, item, user = basket[mixed], item[mixed], user[mixed]
+    _, row = np.unique(basket, return_inverse=True)
+    place = _places(basket)
+    n = int(row.max(initial=-1)) + 1
+    held, lists = item[place == 0], np.full((n, given), -1, np.int32)
+    shown = (place > 0) & (place <= given)
+    lists[row[shown], place[shown] - 1] = item[shown]
+    owner = user[place == 0]
+    relevant = summed(np.arange(n), held, np.ones(n), (n, future.n_items))
+    return Questions(
+        of_products(lists, future.n_items),
+        relevant,
+        owner,
+        lists_matrix(lists, future.n_items),
+        known=_had(past.subset(past.kind == KIND_CODES[kind]), owner, held),
+    )
+
+
+def bought_again(
+    weighed: Interactions, past: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase"
+) -> Questions:
+    """From what people did to what of the products that they had bought they buy again. weighed: the past as scores start from it."""
+    own, later = _lines(past, kind).user_items() > 0, _lines(future, kind).user_items() > 0
+    people = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
+    people = people[draw.of(people)]
+    offered = csr_array(own[people, :], dtype=np.float32)
+    relevant = csr_array(later[people, :].multiply(own[people, :]), dtype=np.float32)
+    relevant.eliminate_zeros()
+    return Questions(weighed.histories(people), relevant, people, offered=offered)
+
+
+def wanted(weighed: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase") -> Questions:
+    """From what people did to what they then took; people without a past are asked about too."""
+    later = csr_array(_lines(future, kind).user_items() > 0, dtype=np.float32)
+    people = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
+    people = people[draw.of(people)]
+    return Questions(weighed.histories(people), later[people, :], people)
+
+
+def new_items(
+    past: Interactions, *, published: npt.NDArray[np.float64] | None = None, days: float = NEW_DAYS
+) -> npt.NDArray[np.bool_]:
+    """bool (n_items,): published, or first touched by anybody, within so many days before as_of, whichever was first.
+
+    published: seconds since 1970, NaN where nothing is known.
+    """
+    return np.isfinite(begun := first_seen(past, published=published)) & (begun >= past.as_of - days * DAY)
+
+
+def first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+    """Seconds since 1970 of each item, NaN where it was neither published nor touched before as_of."""
+    begun = np.full(past.n_items, np.inf)
+    np.minimum.at(begun, past.item, past.order)
+    if published is not None:
+        begun = np.fmin(begun, np.where(published < past.as_of, published, np.nan))
+    return np.where(np.isfinite(begun), begun, np.nan)
+
+
+def next_with_recent(past: Interactions, future: Interactions, draw: Draw) -> tuple[Questions, npt.NDArray[np.int32]]:
+    """From a moment of a visit to the other products that are viewed, marked, put into the cart or bought next in it.
+
+    Also int32 (n, 10): what the person had viewed until then without the present product, newest first.
+    """
+    steps = _Steps.of(future, (*LOOKED, "purchase"))
+    asked = steps.asked & np.isin(steps.kind, _codes(("view", "click")))
+    lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
+    given = steps.item[lines, None]
+    questions = Questions(
+        of_products(given, future.n_items), steps.wanted(lines), steps.user[lines], lists_matrix(given, future.n_items)
+    )
+    viewed = [part.subset(np.isin(part.kind, _codes(("view", "click")))) for part in (past, future)]
+    user, item = (np.concatenate([getattr(part, name) for part in viewed]) for name in ("user", "item"))
+    order = np.concatenate([part.order for part in viewed])
+    in_time = np.lexsort((order, user))
+    user, item, order = user[in_time], item[in_time], order[in_time]
+    recent = np.full((len(lines), 10), -1, np.int32)
+    for row, line in enumerate(lines.tolist()):
+        start, stop = np.searchsorted(user, steps.user[line]), np.searchsorted(user, steps.user[line], side="right")
+        until = start + np.searchsorted(order[start:stop], steps.order[line])
+        back = item[start:until][::-1]
+        _, newest = np.unique(back, return_index=True)
+        shown = back[np.sort(newest)]
+        shown = shown[shown != steps.item[line]][: recent.shape[1]]
+        recent[row, : len(shown)] = shown
+    return questions, recent
+
+
+def next_basket(weighed: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase") -> Questions:
+    """From what people with a past did to the products of their next basket."""
+    lines = _lines(future, kind)
+    had = np.bincount(weighed.user, minlength=weighed.n_users) > 0
+    lines = lines.subset(had[lines.user])
+    basket = lines.baskets(gap_s=VISIT_GAP_S)
+    first = np.full(lines.n_users, np.iinfo(np.int32).max, np.int32)
+    np.minimum.at(first, lines.user, basket)
+    return wanted(weighed, lines.subset(basket == first[lines.user]), draw, kind=kind)
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What was done in visits, in order; what follows with the same product is one step. asked: whether another moment comes after it."""
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    order: npt.NDArray[np.float64]
+    kind: npt.NDArray[np.int8]
+    visit: npt.NDArray[np.int32]
+    n_items: int
+
+    @classmethod
+    def of(cls, future: Interactions, kinds: Sequence[str]) -> "_Steps":
+        lines = future.subset(np.isin(future.kind, _codes(kinds)))
+        visit = lines.baskets(gap_s=VISIT_GAP_S)
+        in_order = np.lexsort((lines.order, visit))
+        item, visit = lines.item[in_order], visit[in_order]
+        fresh = np.ones(len(item), np.bool_)
+        fresh[1:] = (item[1:] != item[:-1]) | (visit[1:] != visit[:-1])
+        kept = in_order[fresh]
+        return cls(
+            lines.user[kept], lines.item[kept], lines.order[kept], lines.kind[kept], visit[fresh], future.n_items
+        )
+
+    @property
+    def asked(self) -> npt.NDArray[np.bool_]:
+        found = np.zeros(len(self.item), np.bool_)
+        found[:-1] = (self.visit[1:] == self.visit[:-1]) & (self.order[1:] > self.order[:-1])
+        return found
+
+    def wanted(self, lines: npt.NDArray[np.intp]) -> csr_array:
+        """CSR (lines, n_items) of the products of the moment after each line."""
+        begins = np.ones(len(self.item), np.bool_)
+        begins[1:] = (self.visit[1:] != self.visit[:-1]) | (self.order[1:] != self.order[:-1])
+        starts = np.append(np.flatnonzero(begins), len(self.item))
+        ends = starts[np.searchsorted(starts, lines + 1, side="right")]
+        rows, places = _ranges(lines + 1, ends)
+        other = self.item[places] != self.item[lines][rows]
+        return summed(rows[other], self.item[places][other], np.ones(int(other.sum())), (len(lines), self.n_items))
+
+
+def _lines(interactions: Interactions, kind: str) -> Interactions:
+    return interactions.subset((interactions.kind == KIND_CODES[kind]) & (interactions.weight > 0))
+
+
+def _codes(kinds: Sequence[str]) -> list[int]:
+    return [KIND_CODES[kind] for kind in kinds]
+
+
+def _places(groups: IntArray) -> npt.NDArray[np.intp]:
+    """Place of each within its group, from 0; groups stand together."""
+    begins = np.ones(len(groups), np.bool_)
+    begins[1:] = groups[1:] != groups[:-1]
+    starts = np.flatnonzero(begins)
+    return np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
+
+
+def _ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
+    """Number of the range, and each place begins[r] … ends[r] − 1."""
+    lengths = ends - begins
+    rows = np.repeat(np.arange(len(begins)), lengths)
+    return rows, np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths) + begins[rows]
+
+
+def _had(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
+    asked = np.zeros(past.n_users, np.bool_)
+    asked[user] = True
+    lines = past.subset(asked[past.user])
+    return np.isin(user.astype(np.int64) * past.n_items + item, lines.user.astype(np.int64) * past.n_items + lines.item)

@@ -1,0 +1,15 @@
+"""Average precision at n; its mean over people is MAP."""
+
+import numpy as np
+
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, per_person
+
+
+def average_precision(hits: Hits, relevant: Counts) -> PerPerson:
+    """AP@n = Σ_places hit · P@place / min(n, |relevant|).
+
+    Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4, cut at n. NaN when nothing was relevant.
+    """
+    places = np.arange(1, hits.shape[1] + 1)
+    precisions = np.cumsum(hits, axis=1) / places
+    return per_person((hits * precisions).sum(axis=1) / np.clip(relevant, 1, hits.shape[1]), relevant)

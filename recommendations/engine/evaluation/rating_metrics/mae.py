@@ -1,0 +1,15 @@
+"""Mean absolute error of predicted ratings."""
+
+import numpy as np
+import numpy.typing as npt
+
+from recommendations.engine.evaluation.rating_metrics.rmse import errors
+
+
+def mae(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
+    """mean |predicted − actual|, in the unit of the ratings.
+
+    Source: Herlocker et al., TOIS 2004, 4.1. Errors as in `rmse`. NaN for none.
+    """
+    differences = errors(predicted, actual)
+    return float(np.mean(np.abs(differences))) if len(differences) else float("nan")

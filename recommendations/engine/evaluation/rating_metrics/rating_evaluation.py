@@ -1,0 +1,116 @@
+"""How far predicted ratings are off, and what a list of the highest of them is worth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Scores
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.evaluation.ranking_metrics.f1 import f1
+from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.precision import precision
+from recommendations.engine.evaluation.ranking_metrics.recall import recall
+from recommendations.engine.evaluation.rating_metrics.mae import mae
+from recommendations.engine.evaluation.rating_metrics.rmse import rmse
+from recommendations.engine.evaluation.splits import Split
+from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.ratings.base import newest_ratings
+from recommendations.engine.topn import block_rows, top_n
+
+
+@dataclass(frozen=True, eq=False)
+class RatingFigures:
+    """predicted: r̂ of each pair of test, in the order of `actual`. The rest one figure a person of test, NaN who liked nothing there.
+
+    precision, recall, f1: of the n highest r̂ among all items not rated in train. among_rated: the precision of the same among the
+    items rated in test alone, of those with more than n of them, so that there is something to choose.
+    """
+
+    n: int
+    predicted: npt.NDArray[np.float64]
+    actual: npt.NDArray[np.float64]
+    precision: PerPerson
+    recall: PerPerson
+    f1: PerPerson
+    among_rated: PerPerson
+
+    @property
+    def rmse(self) -> float:
+        return rmse(self.predicted, self.actual)
+
+    @property
+    def mae(self) -> float:
+        return mae(self.predicted, self.actual)
+
+
+def judge_ratings(
+    score: Callable[[Histories], Scores],
+    split: Split,
+    *,
+    n: int = 10,
+    liked_from: float = 4.0,
+    seed: int = 0,
+) -> RatingFigures:
+    """Predicts every rating of test from train, by `score` of an algorithm fitted on train.
+
+    The newest rating of a pair counts. Predictions are cut to the range of train's ratings; where there is none (-inf, NaN) the mean
+    of the person's ratings in train stands in, for those without any the mean of all. Relevant is a rating of `liked_from` and more.
+    Ties in lists are broken at random by the seed. Dense scores of one block of people exist at once.
+    """
+    users = np.unique(split.test.user)
+    histories, wanted = split.train.histories(users), newest_ratings(split.test.histories(users))
+    ratings = newest_ratings(histories)
+    everybody = newest_ratings(split.train.histories())
+    lowest, highest = float(everybody.data.min()), float(everybody.data.max())
+    means = _means(ratings, float(everybody.data.mean(dtype=np.float64)))
+    predicted = np.empty(wanted.nnz)
+    lists, chosen = np.full((len(users), n), -1, np.int32), np.full((len(users), n), -1, np.int32)
+    size = block_rows(split.train.n_items)
+    for start in range(0, len(users), size):
+        stop = min(start + size, len(users))
+        scores = score(histories.rows(start, stop))
+        lists[start:stop] = top_n(scores, n, exclude=ratings[start:stop, :], tie_seed=seed, first_row=start).items
+        dense = _dense(scores)
+        rows = np.repeat(np.arange(stop - start), np.diff(wanted.indptr[start : stop + 1]))
+        places = slice(wanted.indptr[start], wanted.indptr[stop])
+        values = dense[rows, wanted.indices[places]]
+        predicted[places] = np.where(np.isfinite(values), values, means[start + rows])
+        only = csr(values, wanted.indices[places], wanted.indptr[start : stop + 1] - wanted.indptr[start], dense.shape)
+        chosen[start:stop] = top_n(only, n, tie_seed=seed, first_row=start).items
+    liked = _liked(wanted, liked_from)
+    counts = np.diff(liked.indptr)
+    hits = hits_of(lists, liked)
+    among = precision(hits_of(chosen, liked), counts)
+    among[np.diff(wanted.indptr) <= n] = np.nan
+    return RatingFigures(
+        n,
+        np.clip(predicted, lowest, highest),
+        wanted.data.astype(np.float64),
+        precision(hits, counts),
+        recall(hits, counts),
+        f1(hits, counts),
+        among,
+    )
+
+
+def _means(ratings: csr_array, otherwise: float) -> npt.NDArray[np.float64]:
+    counts = np.diff(ratings.indptr)
+    sums = np.bincount(np.repeat(np.arange(len(counts)), counts), ratings.data, len(counts))
+    return np.divide(sums, counts, out=np.full(len(counts), otherwise), where=counts > 0)
+
+
+def _dense(scores: Scores) -> npt.NDArray[np.float32]:
+    if not isinstance(scores, csr_array):
+        return scores
+    dense = np.full(scores.shape, -np.inf, np.float32)
+    dense[np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr)), scores.indices] = scores.data
+    return dense
+
+
+def _liked(wanted: csr_array, liked_from: float) -> csr_array:
+    kept = wanted.data >= liked_from
+    indptr = np.concatenate([[0], np.cumsum(kept)])[wanted.indptr]
+    return csr(np.ones(int(kept.sum())), wanted.indices[kept], indptr, wanted.shape)

@@ -1,0 +1,119 @@
+"""What the algorithms that predict stars share: the newest rating of each pair, biases, and likeness over what both rated."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.linear_algebra.sparse import csr
+
+type Doubles = npt.NDArray[np.float64]
+
+CELLS = 16_000_000
+
+
+class RatingAlgorithm(Algorithm):
+    """An algorithm whose scores are ratings, in the unit of the weights it was fitted on."""
+
+    def predict(self, histories: Histories, rows: npt.ArrayLike, items: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """r̂ for pairs: history rows[p] and item items[p]. Only blocks of histories that occur are scored, one at a time."""
+        row, item = np.asarray(rows), np.asarray(items)
+        predicted = np.empty(len(row), np.float32)
+        size = max(1, CELLS // max(1, histories.n_items))
+        for start in range(0, len(histories), size):
+            chosen = np.flatnonzero((row >= start) & (row < start + size))
+            if len(chosen):
+                scores = np.asarray(self.score(histories.rows(start, start + size)))
+                predicted[chosen] = scores[row[chosen] - start, item[chosen]]
+        return predicted
+
+
+def newest_ratings(histories: Histories) -> csr_array:
+    """CSR (n, n_items) of each person's newest weight of each item; weights of 0 are ratings too."""
+    rows = np.repeat(np.arange(len(histories), dtype=np.int64), np.diff(histories.indptr))
+    keys = rows * histories.n_items + histories.item
+    _, last = np.unique(keys[::-1], return_index=True)
+    places = len(keys) - 1 - last
+    indptr = np.searchsorted(rows[places], np.arange(len(histories) + 1))
+    return csr(histories.weight[places], histories.item[places], indptr, (len(histories), histories.n_items))
+
+
+def entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
+    """The row of each stored entry."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
+
+
+def user_biases(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
+    """b_u = Σ_i (r_ui − μ − b_i) / (n_u + λ) of each row, 0 without a rating."""
+    residuals = ratings.data - mean - item_biases[ratings.indices]
+    return _shrunk_means(entry_rows(ratings), residuals, ratings.shape[0], shrinkage)
+
+
+def fit_item_biases(
+    ratings: csr_array, mean: float, *, user_shrinkage: float, item_shrinkage: float, sweeps: int
+) -> Doubles:
+    """b_i of the minimum of Σ (r_ui − μ − b_u − b_i)² + λ_u Σ b_u² + λ_i Σ b_i², after `sweeps` alternations of exact halves.
+
+    The b_u that belong to them are `user_biases`. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
+    """
+    rows, items = entry_rows(ratings), ratings.indices
+    found = np.zeros(ratings.shape[1])
+    own = np.zeros(ratings.shape[0])
+    for _ in range(sweeps):
+        found = _shrunk_means(items, ratings.data - mean - own[rows], ratings.shape[1], item_shrinkage)
+        own = user_biases(ratings, mean, found, user_shrinkage)
+    return found
+
+
+def bias_parts(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
+    """What each rating of one person adds to their bias; the parts sum to it."""
+    return (ratings.data - mean - item_biases[ratings.indices]) / (ratings.nnz + shrinkage)
+
+
+def likeness(own: csr_array, others: csr_array, *, pearson: bool, shrinkage: float) -> npt.NDArray[np.float32]:
+    """Dense (n, m): likeness of the rows of `own` (n, width) and the columns of `others` (width, m), over the n_ab entries both have.
+
+    Cosine Σ ab / √(Σ a² Σ b²), or Pearson: the same of what is left of a and b after their means over those entries; times
+    n_ab / (n_ab + λ). 0 where nothing is shared or nothing varies.
+    """
+    ones, squares = _powers(own)
+    other_ones, other_squares = _powers(others)
+    both = (ones @ other_ones).toarray()
+    dots, own_squares, their_squares = (
+        matrix.toarray().astype(np.float64) for matrix in (own @ others, squares @ other_ones, ones @ other_squares)
+    )
+    if pearson:
+        n = np.maximum(both, 1)
+        own_sums, their_sums = (own @ other_ones).toarray(), (ones @ others).toarray()
+        dots = dots - own_sums * their_sums / n
+        own_squares, their_squares = own_squares - own_sums**2 / n, their_squares - their_sums**2 / n
+    product = own_squares * their_squares
+    similar = np.divide(dots, np.sqrt(np.maximum(product, 0)), out=np.zeros_like(dots), where=product > 1e-9)
+    if shrinkage:
+        similar *= both / (both + shrinkage)
+    return similar.astype(np.float32)
+
+
+def with_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
+    """The same places with other values."""
+    return csr(data, matrix.indices, matrix.indptr, matrix.shape)
+
+
+def require_at_least(owner: object, least: float, names: Sequence[str]) -> None:
+    """Errors: ValueError naming the first attribute that is smaller, or not a number."""
+    for name in names:
+        if not getattr(owner, name) >= least:
+            raise ValueError(f"{name} must be at least {least}, got {getattr(owner, name)}")
+
+
+def _shrunk_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shrinkage: float) -> Doubles:
+    sums, counts = np.bincount(groups, values, n), np.bincount(groups, minlength=n)
+    return np.divide(sums, counts + shrinkage, out=np.zeros(n), where=counts > 0)
+
+
+def _powers(ratings: csr_array) -> tuple[csr_array, csr_array]:
+    """The same entries to the power 0 and 2."""
+    return with_data(ratings, np.ones(ratings.nnz)), with_data(ratings, np.square(ratings.data))

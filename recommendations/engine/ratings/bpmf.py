@@ -1,0 +1,250 @@
+"""What rating would this person give, averaged over many factor models that fit the ratings, each as often as it is likely."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.sparse import dense_product, transposed
+from recommendations.engine.ratings.base import Doubles, RatingAlgorithm, newest_ratings, require_at_least
+
+MEAN_STRENGTH = 2.0  # β_0: how many vectors of 0 the mean of a side is shrunk by
+LINK_SHAPE, LINK_RATE = 1.0, 1.0  # of the gamma prior of λ
+NOISE_SHAPE, NOISE_RATE = 1.0, 1.0  # of the gamma prior of α
+
+
+@register
+class RatingBPMF(RatingAlgorithm):
+    """r_ui ~ N(μ + b_u + c_i + p_u · q_i, 1 / α), sampled: Bayesian probabilistic matrix factorisation, with biases.
+
+    a_u = (p_u, b_u) ~ N(m + |N_u|^−½ Σ_{j ∈ N_u} y_j, Λ⁻¹), N_u the items u rated, y_j ~ N(0, (λ Λ)⁻¹), and (m, Λ) normal–Wishart;
+    likewise (q_i, c_i) of an item with the people who rated it; without `implicit` no y. After `burn_in` rounds of Gibbs sampling over
+    everything every `thinning`-th of the next is kept, `samples` of them. r̂ is the mean over the kept of μ + c_i + E[a_u | history,
+    kept] · (q_i, 1): the person is not sampled but integrated out, so that any history has a prediction, known or new.
+
+    Weights are ratings, the newest of a pair counts. Sources: Salakhutdinov & Mnih, ICML 2008; a side's own ratings as its side
+    information: Simm et al., "Macau", MLSP 2017, and Koren, KDD 2008, section 4, for what y means.
+    """
+
+    name = "rating-bpmf"
+    fitted = (
+        "item_vectors_",
+        "implicit_vectors_",
+        "user_means_",
+        "user_precisions_",
+        "noise_precisions_",
+        "overall_mean_",
+    )
+
+    def __init__(
+        self,
+        factors: int = 16,
+        implicit: bool = True,
+        burn_in: int = 40,
+        samples: int = 40,
+        thinning: int = 4,
+        seed: int = 0,
+    ):
+        self.factors = factors
+        self.implicit = implicit
+        self.burn_in = burn_in
+        self.samples = samples
+        self.thinning = thinning
+        self.seed = seed
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        require_at_least(self, 1, ("factors", "samples", "thinning"))
+        require_at_least(self, 0, ("burn_in",))
+        ratings = newest_ratings(interactions.histories())
+        mean = float(ratings.data.mean(dtype=np.float64))
+        draws = np.random.default_rng(self.seed)
+        user_items = _Ratings.of(ratings, mean)
+        item_users = _Ratings.of(transposed(ratings), mean)
+        people = _Side(user_items, item_users, self.factors, self.implicit, draws)
+        items = _Side(item_users, user_items, self.factors, self.implicit, draws)
+        spread = float(ratings.data.var(dtype=np.float64))
+        noise = 1.0 / spread if spread > 0 else 1.0
+        kept = []
+        for number in range(1, self.burn_in + self.samples * self.thinning + 1):
+            people.draw(items.vectors, noise, draws)
+            items.draw(people.vectors, noise, draws)
+            noise = _noise_precision(user_items, people.vectors, items.vectors, draws)
+            if number > self.burn_in and (number - self.burn_in) % self.thinning == 0:
+                kept.append((items.vectors, people.links.copy(), people.mean, people.precision, noise))
+        vectors, links, means, precisions, noises = zip(*kept, strict=True)
+        self.item_vectors_ = np.stack(vectors).astype(np.float32)
+        self.implicit_vectors_ = np.stack(links).astype(np.float32)
+        self.user_means_, self.user_precisions_ = np.stack(means), np.stack(precisions)
+        self.noise_precisions_, self.overall_mean_ = np.array(noises), np.array([mean])
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        ratings = self._ratings(histories)
+        size = self.item_vectors_.shape[2]
+        people = np.empty((len(histories), len(self.item_vectors_), size), np.float32)
+        for number, vectors in enumerate(self.item_vectors_):
+            people[:, number] = self._expected(ratings, number, vectors.astype(np.float64))
+        features = np.stack([_features(vectors) for vectors in self.item_vectors_])
+        flat = features.transpose(0, 2, 1).reshape(-1, histories.n_items) / np.float32(len(self.item_vectors_))
+        base = float(self.overall_mean_[0]) + self.item_vectors_[:, :, -1].mean(axis=0, dtype=np.float64)
+        return dense_product(people.reshape(len(people), -1), flat) + base.astype(np.float32)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        """E[a_u | history] is linear in the ratings and in the y of the history: each sample gives each item its part."""
+        ratings, mean = self._ratings(history), float(self.overall_mean_[0])
+        rated, chosen, parts = ratings.indices, list(items), np.zeros((ratings.nnz + 1, len(items)))
+        parts[-1] = mean
+        scale = 1.0 / np.sqrt(max(1, ratings.nnz))
+        for number, sampled in enumerate(self.item_vectors_.astype(np.float64)):
+            features, precision = _features(sampled), self.user_precisions_[number]
+            noise = self.noise_precisions_[number]
+            system = precision + noise * features[rated].T @ features[rated]
+            wanted = np.linalg.solve(system, features[chosen].T)
+            left = noise * (ratings.data - mean - sampled[rated, -1])
+            implied = scale * self.implicit_vectors_[number][rated].astype(np.float64) @ precision
+            parts[:-1] += (features[rated] * left[:, None] + implied) @ wanted / len(self.item_vectors_)
+            parts[-1] += (sampled[chosen, -1] + self.user_means_[number] @ precision @ wanted) / len(self.item_vectors_)
+        return [Attribution(self.name, np.append(rated, np.int32(-1)), parts)]
+
+    def _expected(self, ratings: csr_array, number: int, item_vectors: Doubles) -> Doubles:
+        """E[a_u | history, sample `number`] (n, factors + 1) of each row."""
+        links = self.implicit_vectors_[number].astype(np.float64)
+        targets = ratings.data - float(self.overall_mean_[0]) - item_vectors[ratings.indices, -1]
+        lengths = np.diff(ratings.indptr)
+        offsets = np.zeros((len(lengths), item_vectors.shape[1]))
+        kernels.add_links(ratings.indptr, ratings.indices, _scales(lengths), links, offsets)
+        precision = self.user_precisions_[number]
+        return _posterior(
+            _Ratings(ratings.indptr, ratings.indices, targets),
+            _features(item_vectors),
+            (self.user_means_[number] + offsets) @ precision,
+            precision,
+            float(self.noise_precisions_[number]),
+            np.zeros_like(offsets),
+        )
+
+    def _ratings(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.item_vectors_.shape[1])
+        return newest_ratings(histories)
+
+
+class _Ratings(NamedTuple):
+    """Rows of a matrix of ratings, without their mean."""
+
+    indptr: npt.NDArray[np.integer]
+    indices: npt.NDArray[np.integer]
+    values: Doubles
+
+    @classmethod
+    def of(cls, matrix: csr_array, mean: float) -> "_Ratings":
+        return cls(matrix.indptr, matrix.indices, matrix.data.astype(np.float64) - mean)
+
+
+class _Side:
+    """The people or the items, as they were last drawn: vectors (n, factors + 1) with the bias last, and what they are drawn about."""
+
+    def __init__(
+        self, own: _Ratings, other: _Ratings, factors: int, implicit: bool, draws: np.random.Generator
+    ) -> None:
+        self.own, self.other, self.implicit = own, other, implicit
+        self.scales = _scales(np.diff(own.indptr))
+        n, size = len(self.scales), factors + 1
+        self.vectors = draws.normal(0, 0.1, (n, size))
+        self.mean, self.precision = np.zeros(size), np.eye(size)
+        self.links = np.zeros((len(other.indptr) - 1, size))
+        self.link_ridge = 1.0
+        self.offsets = np.zeros((n, size))
+
+    def draw(self, others: Doubles, noise: float, draws: np.random.Generator) -> None:
+        """One round: what the vectors are drawn about, given them; then the vectors, given the other side's."""
+        self._draw_prior(draws)
+        if self.implicit:
+            self._draw_links(draws)
+        beyond = self.own._replace(values=self.own.values - others[self.own.indices, -1])
+        pulls = (self.mean + self.offsets) @ self.precision
+        noises = draws.normal(size=self.vectors.shape)
+        self.vectors = _posterior(beyond, _features(others), pulls, self.precision, noise, noises)
+
+    def _draw_prior(self, draws: np.random.Generator) -> None:
+        """m and Λ from their normal–Wishart conditional."""
+        left = self.vectors - self.offsets
+        n, size = left.shape
+        middle = left.mean(axis=0)
+        scatter = np.eye(size) + (left - middle).T @ (left - middle)
+        scatter += np.outer(middle, middle) * (MEAN_STRENGTH * n / (MEAN_STRENGTH + n))
+        freedom = size + n
+        if self.implicit:
+            scatter += self.link_ridge * self.links.T @ self.links
+            freedom += len(self.links)
+        self.precision = _wishart(scatter, freedom, draws)
+        spread = _half_inverse(self.precision) @ draws.normal(size=size)
+        self.mean = middle * (n / (MEAN_STRENGTH + n)) + spread / np.sqrt(MEAN_STRENGTH + n)
+
+    def _draw_links(self, draws: np.random.Generator) -> None:
+        """y, one after the other, then λ."""
+        left = self.vectors - self.mean - self.offsets
+        noises = draws.normal(size=self.links.shape) @ _half_inverse(self.precision).T
+        kernels.draw_links(
+            self.other.indptr, self.other.indices, self.scales, self.link_ridge, noises, left, self.links
+        )
+        self.offsets = self.vectors - self.mean - left
+        size = np.einsum("jk,kl,jl->", self.links, self.precision, self.links)
+        self.link_ridge = draws.gamma(LINK_SHAPE + self.links.size / 2) / (LINK_RATE + size / 2)
+
+
+def _posterior(
+    own: _Ratings, features: Doubles, pulls: Doubles, precision: Doubles, noise: float, noises: Doubles
+) -> Doubles:
+    """Each row's vector given its ratings less the other side's biases: the mean where `noises` are 0, a draw where standard normal."""
+    found = np.empty_like(pulls)
+    map_blocks(
+        lambda start, stop: kernels.draw_rows(
+            own.indptr[start : stop + 1], own.indices, own.values, features, pulls[start:stop], precision, noise,
+            noises[start:stop], found[start:stop],
+        ),
+        len(found),
+        smallest=32,
+    )  # fmt: skip
+    return found
+
+
+def _features[Kind: np.floating](vectors: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+    """What the other side's vectors are multiplied with: the factors, and 1 for their bias."""
+    found = vectors.copy()
+    found[:, -1] = 1
+    return found
+
+
+def _scales(lengths: npt.NDArray[np.integer]) -> Doubles:
+    """n^−½."""
+    return 1.0 / np.sqrt(np.maximum(lengths, 1))
+
+
+def _noise_precision(ratings: _Ratings, people: Doubles, items: Doubles, draws: np.random.Generator) -> float:
+    """α given everything else: a gamma draw."""
+    wrong = kernels.squared_error(ratings.indptr, ratings.indices, ratings.values, people, items)
+    return draws.gamma(NOISE_SHAPE + len(ratings.values) / 2) / (NOISE_RATE + wrong / 2)
+
+
+def _wishart(scatter: Doubles, freedom: int, draws: np.random.Generator) -> Doubles:
+    """A draw of mean freedom · scatter⁻¹, by Bartlett's decomposition."""
+    size = len(scatter)
+    lower = np.tril(draws.normal(size=(size, size)), -1)
+    lower[np.diag_indices(size)] = np.sqrt(draws.chisquare(freedom - np.arange(size)))
+    root = _half_inverse(scatter) @ lower
+    return root @ root.T
+
+
+def _half_inverse(precision: Doubles) -> Doubles:
+    """A matrix H with H Hᵀ = precision⁻¹."""
+    return np.linalg.inv(np.linalg.cholesky(precision)).T

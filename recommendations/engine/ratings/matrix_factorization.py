@@ -1,0 +1,135 @@
+"""What rating would this person give, from vectors of people and products and from which products they rated at all."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.sparse import dense_product
+from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, require_at_least
+
+
+@register
+class RatingFactors(RatingAlgorithm):
+    """r̂_ui = μ + b_u + b_i + q_i · (p_u + |N_u|^−½ Σ_{j ∈ N_u} y_j), N_u the items u rated (SVD++; without `implicit` no y: SVD).
+
+    From the descent, a rating at a time, `epochs` over all with step `learning_rate`, of
+    Σ (r_ui − r̂_ui)² + λ Σ_u n_u^ν |p_u|² + λ Σ_i n_i^ν (|q_i|² + |y_i|²) + λ_b (Σ_u n_u^ν b_u² + Σ_i n_i^ν b_i²), n the number of
+    ratings, ν `frequency_exponent`, λ `regularisation`, λ_b `bias_regularisation`. People are visited in an order drawn from the
+    seed, the y once a person. p_u and b_u are not stored: those of any history, known or new, are the exact minimum given the
+    items'. Weights are ratings, the newest of a pair counts. Sources: Koren, KDD 2008, section 4; ν: Zhou et al., AAIM 2008.
+    """
+
+    name = "rating-factors"
+    fitted = ("item_vectors_", "implicit_vectors_", "item_biases_", "overall_mean_")
+
+    def __init__(
+        self,
+        factors: int = 32,
+        regularisation: float = 0.5,
+        bias_regularisation: float = 0.1,
+        frequency_exponent: float = 0.5,
+        learning_rate: float = 0.01,
+        epochs: int = 40,
+        implicit: bool = True,
+        seed: int = 0,
+    ):
+        self.factors = factors
+        self.regularisation = regularisation
+        self.bias_regularisation = bias_regularisation
+        self.frequency_exponent = frequency_exponent
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.implicit = implicit
+        self.seed = seed
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        require_at_least(self, 1, ("factors", "epochs"))
+        if not (self.regularisation > 0 and self.bias_regularisation > 0 and self.learning_rate > 0):
+            raise ValueError(
+                "regularisation, bias_regularisation and learning_rate must be above 0, "
+                f"got {self.regularisation}, {self.bias_regularisation} and {self.learning_rate}"
+            )
+        ratings = newest_ratings(interactions.histories())
+        n_users, n_items = ratings.shape
+        mean = np.float32(ratings.data.mean(dtype=np.float64))
+        draws = np.random.default_rng(self.seed)
+        people = draws.normal(0, 0.1, (n_users, self.factors)).astype(np.float32)
+        items = draws.normal(0, 0.1, (n_items, self.factors)).astype(np.float32)
+        counts = np.bincount(ratings.indices, minlength=n_items)
+        items[counts == 0] = 0
+        implicit = np.zeros_like(items)
+        user_biases, item_biases = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
+        user_pulls, item_pulls = self._pulls(np.diff(ratings.indptr)), self._pulls(counts)
+        for _ in range(self.epochs):
+            kernels.descend_ratings(
+                draws.permutation(n_users), ratings.indptr, ratings.indices, ratings.data - mean,
+                np.float32(self.learning_rate), np.float32(self.regularisation), np.float32(self.bias_regularisation),
+                user_pulls, item_pulls, self.implicit, people, items, implicit, user_biases, item_biases,
+            )  # fmt: skip
+        if not np.isfinite(items).all():
+            raise ValueError(f"the descent ran away: learning_rate {self.learning_rate} is too large for these ratings")
+        self.item_vectors_, self.implicit_vectors_, self.item_biases_ = items, implicit, item_biases
+        self.overall_mean_ = np.array([mean], np.float64)
+        return self
+
+    def vectors(self, histories: Histories) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """p_u + |N_u|^−½ Σ y_j (n, factors) and b_u (n,) of each history; zeros for an empty one."""
+        ratings = self._ratings(histories)
+        ridges = np.diff(ratings.indptr) ** float(self.frequency_exponent)
+        found, biases = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32), np.zeros(len(histories))
+        residuals = self._residuals(ratings)
+        map_blocks(
+            lambda start, stop: kernels.fold_in_ratings(
+                ratings.indptr[start : stop + 1], ratings.indices, residuals, self.item_vectors_, self.implicit_vectors_,
+                self.regularisation * ridges[start:stop], self.bias_regularisation * ridges[start:stop],
+                found[start:stop], biases[start:stop],
+            ),
+            len(found),
+        )  # fmt: skip
+        return found, biases
+
+    def score(self, histories: Histories) -> Scores:
+        vectors, biases = self.vectors(histories)
+        base = float(self.overall_mean_[0]) + biases[:, None] + self.item_biases_
+        return dense_product(vectors, self.item_vectors_.T) + base.astype(np.float32)
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        """p_u and b_u are S⁻¹ Σ_j (q_j, 1) e_j with S the system solved and e_j what is left of the rating: a sum over the history."""
+        ratings = self._ratings(history)
+        targets = self.item_vectors_[list(items)].astype(np.float64)
+        alone = float(self.overall_mean_[0]) + self.item_biases_[list(items)].astype(np.float64)
+        parts = np.zeros((ratings.nnz + 1, len(items)))
+        parts[-1] = alone
+        if ratings.nnz:
+            own = self.item_vectors_[ratings.indices].astype(np.float64)
+            implicit = self.implicit_vectors_[ratings.indices].astype(np.float64) / np.sqrt(ratings.nnz)
+            left = self._residuals(ratings) - own @ implicit.sum(axis=0)
+            design = np.column_stack([own, np.ones(ratings.nnz)])
+            ridge = np.full(design.shape[1], self.regularisation)
+            ridge[-1] = self.bias_regularisation
+            system = design.T @ design + np.diag(ridge * ratings.nnz**self.frequency_exponent)
+            wanted = np.column_stack([targets, np.ones(len(items))])
+            parts[:-1] = (design * left[:, None]) @ np.linalg.solve(system, wanted.T) + implicit @ targets.T
+        return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
+
+    def _pulls(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """n^(ν − 1): what one rating's step pays of λ n^ν."""
+        return (np.maximum(counts, 1) ** (self.frequency_exponent - 1.0)).astype(np.float32)
+
+    def _residuals(self, ratings: csr_array) -> npt.NDArray[np.float64]:
+        return ratings.data - float(self.overall_mean_[0]) - self.item_biases_[ratings.indices].astype(np.float64)
+
+    def _ratings(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, len(self.item_biases_))
+        return newest_ratings(histories)

@@ -1,0 +1,161 @@
+"""What rating would this person give, from the ratings of people who rate alike."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine import kernels
+from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.data.products import Products
+from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.sparse import transposed
+from recommendations.engine.ratings.base import (
+    CELLS,
+    RatingAlgorithm,
+    entry_rows,
+    fit_item_biases,
+    likeness,
+    newest_ratings,
+    require_at_least,
+    user_biases,
+    with_data,
+)
+
+SIMILARITIES = ("cosine", "pearson", "pearson-baseline")
+CENTRES = ("none", "mean", "baseline")
+SWEEPS = 15
+
+
+@register
+class RatingUserKNN(RatingAlgorithm):
+    """r̂_ui = c_ui + Σ_v sim(u, v) (r_vi − c_vi) / (δ + Σ_v |sim(u, v)|) over the k people v with the largest |sim| who rated i.
+
+    Weights are ratings; of several by one person of one item the newest counts. c by `centre`: "none" 0, "mean" r̄_u, "baseline"
+    μ + b_u + b_i as in `rating_baseline`; δ `damping`. sim over the items both rated, n of them, times n / (n + λ), λ `shrinkage`:
+    "cosine" Σ r_u r_v / √(Σ r_u² Σ r_v²), "pearson" the same of r − mean over those items, "pearson-baseline" of r − b. Source:
+    Resnick et al., CSCW 1994; shrinkage: Koren, KDD 2008; baseline: Koren, TKDD 2010.
+
+    Where nobody alike rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
+    """
+
+    name = "rating-user-knn"
+    fitted = ("ratings_", "item_users_", "means_", "item_biases_", "overall_mean_")
+
+    def __init__(
+        self,
+        k: int = 40,
+        similarity: str = "cosine",
+        shrinkage: float = 0.0,
+        centre: str = "mean",
+        damping: float = 0.0,
+        user_shrinkage: float = 10.0,
+        item_shrinkage: float = 5.0,
+    ):
+        self.k = k
+        self.similarity = similarity
+        self.shrinkage = shrinkage
+        self.centre = centre
+        self.damping = damping
+        self.user_shrinkage = user_shrinkage
+        self.item_shrinkage = item_shrinkage
+
+    def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
+        require_weight(interactions)
+        for name, known in (("similarity", SIMILARITIES), ("centre", CENTRES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        require_at_least(self, 1, ("k",))
+        require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
+        self.ratings_ = newest_ratings(interactions.histories())
+        self.item_users_ = transposed(self.ratings_)
+        mean = float(self.ratings_.data.mean(dtype=np.float64))
+        self.overall_mean_ = np.array([mean])
+        self.item_biases_ = np.zeros(self.ratings_.shape[1])
+        if "baseline" in (self.centre, self.similarity.removeprefix("pearson-")):
+            self.item_biases_ = fit_item_biases(
+                self.ratings_,
+                mean,
+                user_shrinkage=self.user_shrinkage,
+                item_shrinkage=self.item_shrinkage,
+                sweeps=SWEEPS,
+            )
+        self.means_ = self._levels(self.ratings_)
+        return self
+
+    def similarities(self, histories: Histories) -> npt.NDArray[np.float32]:
+        """(n, n_users) of sim, 0 for the person themselves and for people without an item in common."""
+        own, others = self._ratings(histories), self.item_users_
+        if self.similarity == "pearson-baseline":
+            own, others = self._beyond_baseline(own), transposed(self._beyond_baseline(self.ratings_))
+        similar = likeness(own, others, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
+        known = np.flatnonzero(histories.user >= 0)
+        similar[known, histories.user[known]] = 0.0
+        return similar
+
+    def score(self, histories: Histories) -> Scores:
+        self._ratings(histories.rows(0, 0))
+        size = max(1, CELLS // max(1, self.ratings_.shape[0]))
+        if len(histories) <= size:
+            return self._score(histories)
+        return np.concatenate(
+            [self._score(histories.rows(start, start + size)) for start in range(0, len(histories), size)]
+        )
+
+    def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
+        """For so few histories that their likeness to everybody fits into memory."""
+        similar = self.similarities(histories)
+        centres = self.means_[entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
+        deviations = (self.ratings_.data - centres).astype(np.float32)
+        sums = np.zeros((len(histories), histories.n_items), np.float32)
+        norms = np.zeros_like(sums)
+        map_blocks(
+            lambda start, stop: kernels.nearest_raters(
+                similar[start:stop],
+                self.ratings_.indptr,
+                self.ratings_.indices,
+                deviations,
+                self.k,
+                sums[start:stop],
+                norms[start:stop],
+            ),
+            len(histories),
+            smallest=8,
+        )
+        shares = np.divide(sums, norms + np.float32(self.damping), out=np.zeros_like(sums), where=norms > 0)
+        if self.centre == "none":
+            return np.where(norms > 0, shares, np.float32(-np.inf))
+        own = self._levels(self._ratings(histories))[:, None] + self._item_levels()
+        return own.astype(np.float32) + shares
+
+    def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
+        scores = self._score(history)[:, list(items)]
+        return [Attribution(self.name, np.array([-1], np.int32), np.where(np.isfinite(scores), scores, 0))]
+
+    def _levels(self, ratings: csr_array) -> npt.NDArray[np.float64]:
+        """What is taken from all ratings of a row: 0, its mean, or μ + b_u."""
+        mean = float(self.overall_mean_[0])
+        if self.centre == "baseline":
+            return mean + user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+        counts = np.diff(ratings.indptr)
+        if self.centre == "none":
+            return np.zeros(len(counts))
+        sums = np.bincount(entry_rows(ratings), ratings.data, len(counts))
+        return np.divide(sums, counts, out=np.full(len(counts), mean), where=counts > 0)
+
+    def _item_levels(self) -> npt.NDArray[np.float64]:
+        return self.item_biases_ if self.centre == "baseline" else np.zeros(len(self.item_biases_))
+
+    def _beyond_baseline(self, ratings: csr_array) -> csr_array:
+        mean = float(self.overall_mean_[0])
+        own = user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+        return with_data(ratings, ratings.data - mean - own[entry_rows(ratings)] - self.item_biases_[ratings.indices])
+
+    def _ratings(self, histories: Histories) -> csr_array:
+        self.require_fit()
+        self.require_histories(histories, self.ratings_.shape[1])
+        return newest_ratings(histories)

@@ -1,0 +1,237 @@
+"""Chooses the weights of a blend by coordinate search on a validation cut."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from recommendations.engine.algorithms.base import Algorithm
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import add_normalised
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.data.interactions import Interactions
+from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
+from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.topn import block_rows, top_n
+
+STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
+
+
+@dataclass(frozen=True)
+class ChosenWeights:
+    """weights sum to 1; `value` is the mean NDCG@n they reach on the validation part, `single` that of each component alone."""
+
+    weights: dict[str, float]
+    value: float
+    single: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """features: float32 (people, places, components), the normalised score of each candidate; hits: bool (people, places)."""
+
+    features: npt.NDArray[np.float32]
+    hits: npt.NDArray[np.bool_]
+    relevant: npt.NDArray[np.integer]
+    n: int
+
+    def value(self, weights: npt.NDArray[np.float32]) -> float:
+        return float(np.nanmean(self.values(weights)))
+
+    def values(self, weights: npt.NDArray[np.float32]) -> PerPerson:
+        scores = self.features @ weights
+        scores[scores <= 0] = -np.inf
+        best = top_n(scores, self.n).items
+        hits = np.take_along_axis(self.hits, np.maximum(best, 0), axis=1) & (best >= 0)
+        return ndcg(hits, self.relevant)
+
+
+def choose_weights(
+    *,
+    components: Mapping[str, Algorithm],
+    train: Interactions,
+    validation: Interactions,
+    exclude_seen: bool,
+    seed: int,
+    seen_kinds: Sequence[int] | None = None,
+    n: int = 10,
+    normalisation: str = "max",
+    people: int = 1000,
+    depth: int = 100,
+    steps: Sequence[float] = STEPS,
+    rounds: int = 3,
+) -> ChosenWeights:
+    """Weights for `Blend` with the largest mean NDCG@n over at most `people` of validation, drawn by the seed.
+
+    components are fitted on train. Each person's candidates are the best `depth` of every component. From the best single
+    component on, and once more from equal weights, one weight after the other is set to the step that helps most, until a round
+    changes nothing. The better end is taken, so the result is never worse than the best component on this part.
+    """
+    users = np.unique(validation.user)
+    if len(users) > people:
+        users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
+    return weights_for(
+        components=components,
+        histories=train.histories(users),
+        relevant=relevant_items(validation, train, users, exclude_seen, seen_kinds),
+        exclude_seen=exclude_seen,
+        seen_kinds=seen_kinds,
+        n=n,
+        normalisation=normalisation,
+        depth=depth,
+        steps=steps,
+        rounds=rounds,
+    )
+
+
+def weights_for(
+    *,
+    components: Mapping[str, Algorithm],
+    histories: Histories,
+    relevant: csr_array,
+    exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
+    n: int = 10,
+    normalisation: str = "max",
+    depth: int = 100,
+    steps: Sequence[float] = STEPS,
+    rounds: int = 3,
+    barred: csr_array | None = None,
+    offered: csr_array | None = None,
+) -> ChosenWeights:
+    """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`.
+
+    barred: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
+    """
+    masks = _Masks(exclude_seen, seen_kinds, barred, offered)
+    candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
+    names = list(components)
+    alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
+    starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
+    weights, value = max(
+        (_climbed(candidates, start, steps, rounds) for start in starts), key=lambda reached: reached[1]
+    )
+    shares = weights / weights.sum()
+    return ChosenWeights(
+        {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
+        value,
+        dict(zip(names, alone, strict=True)),
+    )
+
+
+def without_each(
+    *,
+    components: Mapping[str, Algorithm],
+    weights: Mapping[str, float],
+    histories: Histories,
+    relevant: csr_array,
+    exclude_seen: bool,
+    seen_kinds: Sequence[int] | None = None,
+    n: int = 10,
+    normalisation: str = "max",
+    depth: int = 100,
+) -> dict[str, PerPerson]:
+    """NDCG@n of each history under the blend ("": whole) and under the same without each of its parts that has a weight.
+
+    Ranked are the best `depth` of every component, as when the weights are chosen.
+    """
+    used = {name: components[name] for name, weight in weights.items() if weight > 0}
+    masks = _Masks(exclude_seen, seen_kinds)
+    candidates = _candidates(used, histories, relevant, masks, n, normalisation, depth)
+    whole = np.array([weights[name] for name in used], np.float32)
+    found = {"": candidates.values(whole)}
+    for place, name in enumerate(used):
+        rest = whole.copy()
+        rest[place] = 0.0
+        found[name] = candidates.values(rest)
+    return found
+
+
+def _climbed(
+    candidates: _Candidates, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
+) -> tuple[npt.NDArray[np.float32], float]:
+    """One weight after the other set to the step that helps most, until a round changes nothing."""
+    value = candidates.value(weights)
+    for _ in range(rounds):
+        before = value
+        for place in range(len(weights)):
+            for step in steps:
+                trial = weights.copy()
+                trial[place] = step
+                reached = candidates.value(trial) if trial.any() else -1.0
+                if reached > value:
+                    weights, value = trial, reached
+        if value == before:
+            break
+    return weights, value
+
+
+@dataclass(frozen=True, eq=False)
+class _Masks:
+    """What each row may show."""
+
+    exclude_seen: bool
+    seen_kinds: Sequence[int] | None = None
+    barred: csr_array | None = None
+    offered: csr_array | None = None
+
+    def of(self, block: Histories, rows: slice) -> tuple[csr_array | None, npt.NDArray[np.bool_] | None]:
+        """CSR of what is left out of the rows of a block, and a dense mask of what alone is offered."""
+        left_out = block.seen(self.seen_kinds) if self.exclude_seen else None
+        if self.barred is not None:
+            barred = self.barred[rows]
+            left_out = barred if left_out is None else csr_array(left_out + barred)
+        if self.offered is None:
+            return left_out, None
+        return left_out, self.offered[rows].toarray() > 0
+
+
+def _candidates(
+    components: Mapping[str, Algorithm],
+    histories: Histories,
+    relevant: csr_array,
+    masks: _Masks,
+    n: int,
+    normalisation: str,
+    depth: int,
+) -> _Candidates:
+    width = min(depth * len(components), histories.n_items)
+    features = np.zeros((len(histories), width, len(components)), np.float32)
+    items = np.full((len(histories), width), -1, np.int32)
+    size = max(1, block_rows(histories.n_items) // len(components))
+    for start in range(0, len(histories), size):
+        block = histories.rows(start, start + size)
+        rows = slice(start, start + len(block))
+        left_out, offered = masks.of(block, rows)
+        items[rows], features[rows] = _block_candidates(
+            components, block, left_out, offered, normalisation, depth, width
+        )
+    return _Candidates(features, hits_of(items, relevant), np.diff(relevant.indptr), n)
+
+
+def _block_candidates(
+    components: Mapping[str, Algorithm],
+    block: Histories,
+    left_out: csr_array | None,
+    offered: npt.NDArray[np.bool_] | None,
+    normalisation: str,
+    depth: int,
+    width: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Union of the best of each component, descending by item and filled up with -1, and all their normalised scores."""
+    worths, tops = [], []
+    for component in components.values():
+        worth = np.zeros((len(block), block.n_items), np.float32)
+        scores = component.score(block)
+        add_normalised(worth, scores, 1.0, normalisation)
+        worths.append(worth)
+        ranked = scores if offered is None else np.where(offered & (worth > 0), worth, np.float32(-np.inf))
+        tops.append(top_n(ranked, depth, exclude=left_out).items)
+    union = np.sort(np.concatenate(tops, axis=1), axis=1)
+    union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
+    items = -np.sort(-union, axis=1)[:, :width]
+    features = np.stack([np.take_along_axis(worth, np.maximum(items, 0), axis=1) for worth in worths], axis=2)
+    features[items < 0] = 0
+    return items, features

@@ -1,0 +1,82 @@
+"""Keeps the file of segment members current."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import Error, transaction
+from django.db.models import BigIntegerField, F, Func, QuerySet, Value
+from kombu.exceptions import OperationalError
+
+from customers.identity.models import Customer, Identifier
+from customers.segments.conditions.parsing import ConditionError
+from customers.segments.membership import members
+from customers.segments.models import Segment
+from recommendations.merchandising.segment_members.member_file import (
+    Hashes,
+    as_hashes,
+    encode_members,
+    hash_prefix,
+    members_file,
+    replace_members_file,
+)
+
+logger = logging.getLogger(__name__)
+
+# what a request names people by
+KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
+
+
+class IdentifierHash(Func):
+    """`hash_identifier` in SQL, as a signed number."""
+
+    template = "('x' || left(encode(sha256(convert_to(concat(%(expressions)s), 'UTF8')), 'hex'), 16))::bit(64)::bigint"
+    output_field = BigIntegerField()
+
+
+@dataclass(frozen=True)
+class MembersWritten:
+    """segments: how many rules name. identifiers: how many are in any. changed: whether the file is another. failed: keys without a count."""
+
+    segments: int
+    identifiers: int
+    changed: bool
+    failed: tuple[str, ...]
+
+
+def write_segment_members(*, as_of: datetime) -> MembersWritten:
+    """Writes who is in the segments that rules name which are switched on. A segment that cannot work has no members."""
+    found: dict[int, Hashes] = {}
+    failed = []
+    segments = list(Segment.objects.filter(rules__enabled=True).distinct().order_by("pk"))
+    for segment in segments:
+        try:
+            with transaction.atomic():
+                found[segment.pk] = hashes_of(members(segment=segment, as_of=as_of))
+        except (ConditionError, Error) as error:
+            logger.warning("Rules for the segment %s hold for nobody: %s", segment.key, error)
+            failed.append(segment.key)
+    changed = replace_members_file(path=members_file(), content=encode_members(found))
+    identifiers = sum(len(hashes) for hashes in found.values())
+    return MembersWritten(len(segments), identifiers, changed, tuple(failed))
+
+
+def hashes_of(customers: QuerySet[Customer]) -> Hashes:
+    told = Identifier.objects.filter(kind__in=KINDS, customer__in=customers.values("pk")).annotate(
+        hash=IdentifierHash(Value(hash_prefix(settings.HASH_KEY)), F("kind"), Value(":"), F("value"))
+    )
+    return as_hashes(told.values_list("hash", flat=True).iterator(chunk_size=50_000))
+
+
+def ask_for_members(*, start: Callable[[], object]) -> None:
+    """Has the file written once the change of a rule is committed; without a broker the schedule does it within a minute."""
+
+    def ask() -> None:
+        try:
+            start()
+        except OperationalError as error:
+            logger.warning("Segment members are written within a minute, not at once: %s", error)
+
+    transaction.on_commit(ask)

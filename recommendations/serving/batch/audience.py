@@ -1,0 +1,263 @@
+"""Who would want a product: the customers most likely to, best first.
+
+A person's score is Σ share · what the part gives the product for them / the most it gives it for anybody, over the parts of for-you
+that depend on the person: what compares products for one person (each part against the person's best) would not compare people.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from customers.segments.editing import make_fixed_list
+from customers.segments.models import Segment
+from recommendations.engine import Histories
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.data.interactions import KIND_CODES
+from recommendations.engine.placements import FOR_YOU
+from recommendations.serving.batch.batch_scoring import histories_of
+from recommendations.serving.state.loader import Loaded, Loader, loader
+from recommendations.serving.state.model import PURCHASE, ServingModel
+from recommendations.serving.state.settings import Bought
+
+MOST = 10_000  # people of one product; those further down want it hardly more than anybody
+BLOCK = 2_000  # people whose histories are in memory at a time
+REMEMBERED = 16  # products whose people this process need not compute again
+# what a reason is called that a part gives; of what somebody did with the product itself see `code_of`
+CODES = {
+    "content": "similar_to_bought",
+    "co-purchase": "bought_together",
+    "user-knn": "customers_like_you",
+    "repeat-rhythm": "due_again",
+}
+
+# erased, refusing, and who has bought it meanwhile where it is not shown again
+WHO = """
+SELECT given.place, i.customer_id,
+       (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
+FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS given (kind, value, place)
+JOIN identity_identifier i ON i.kind = given.kind AND i.value = given.value
+JOIN identity_customer c ON c.id = i.customer_id
+WHERE c.erased_at IS NULL
+  AND NOT EXISTS (
+      SELECT FROM identity_identifier own
+      JOIN identity_consentrefusal r ON r.kind = own.kind AND r.value = own.value
+      WHERE own.customer_id = i.customer_id
+  )
+  AND NOT (%(once)s AND EXISTS (
+      SELECT FROM orders_order o
+      JOIN orders_orderline l ON l.order_id = o.id
+      JOIN catalog_product p ON p.id = l.product_id
+      WHERE o.customer_id = i.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled' AND p.product_id = %(product)s
+  ))
+ORDER BY given.place
+"""
+
+type Key = tuple[int, str, int]  # whose arrays, whether what was bought is shown again, the product's row
+type Numbers = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A customer, how likely they want the product against others (0 … 1), and why in one word."""
+
+    customer_id: int
+    user_id: str
+    score: float
+    code: str
+
+    @property
+    def reason(self) -> str:
+        return reason_text(self.code)
+
+
+@dataclass(frozen=True)
+class Audience:
+    """model_version is empty where no model serves; ``known``: whether the model knows the product at all."""
+
+    product_id: str
+    model_version: str
+    known: bool
+    people: list[Candidate]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """rows of people in the model, best first, with their scores and reasons."""
+
+    users: npt.NDArray[np.int64]
+    scores: Numbers
+    codes: list[str]
+
+
+def audience_of(*, product_id: str, now: datetime, source: Loader = loader) -> Audience:
+    """The customers who would want a product, at most MOST; two people of the model who are one customer by now count once.
+
+    Left out are the erased, whoever refuses personalisation or analytics, and, where for-you does not show again what was bought,
+    whoever has bought it. One query.
+    """
+    loaded = source.current(now=now)
+    model, row = loaded.model, loaded.catalogue.row_of(product_id)
+    if model is None or not 0 <= row < len(model.items):
+        return Audience(product_id, loaded.version, known=False, people=[])
+    ranked = remembered(loaded, model, row, now=now.timestamp())
+    return Audience(product_id, loaded.version, known=True, people=resolve(loaded, model, ranked, product_id))
+
+
+class Memory:
+    """The people of the last products that were asked for, as long as the same model serves."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Ranked] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Ranked | None:
+        with self._lock:
+            return self._kept.get(key)
+
+    def keep(self, key: Key, ranked: Ranked) -> None:
+        with self._lock:
+            for other in [other for other in self._kept if other[0] != key[0]]:
+                del self._kept[other]
+            self._kept[key] = ranked
+            while len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+
+
+_memory = Memory()
+
+
+def remembered(loaded: Loaded, model: ServingModel, row: int, *, now: float) -> Ranked:
+    key = (loaded.number, loaded.places[FOR_YOU].bought, row)
+    found = _memory.get(key)
+    if found is None:
+        found = rank_people(loaded, model, row, now=now)
+        _memory.keep(key, found)
+    return found
+
+
+def rank_people(loaded: Loaded, model: ServingModel, row: int, *, now: float) -> Ranked:
+    """All people of the model by their score for one product, in blocks."""
+    shares = {
+        name: share
+        for name, share in model.blend.shares().items()
+        if share and not isinstance(model.blend.components_[name], Popularity)
+    }
+    n = max(model.n_trained, len(model.news.indptr) - 1 if model.news is not None else 0)
+    worth = np.zeros((len(shares), n), np.float32)
+    barred, times = np.zeros(n, np.bool_), np.zeros(n, np.int64)
+    for start in range(0, n, BLOCK):
+        users = np.arange(start, min(start + BLOCK, n))
+        block = histories_of(model, np.stack([users - start, users], axis=1), len(users), now=now)
+        own = np.repeat(users, np.diff(block.indptr))
+        mine = block.item == row
+        np.add.at(times, own[mine & (block.kind == PURCHASE)], 1)
+        barred[own[mine & shows_once(loaded, model, block)]] = True
+        for place, name in enumerate(shares):
+            worth[place, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
+    parts = np.array([*shares.values()], np.float32)[:, None] * worth
+    most = worth.max(axis=1, initial=0, keepdims=True)
+    parts = np.divide(parts, most * sum(shares.values()), out=np.zeros_like(parts), where=most > 0)
+    scores = parts.sum(axis=0)
+    scores[barred] = 0
+    chosen = np.argsort(-scores, kind="stable")[:MOST]
+    chosen = chosen[scores[chosen] > 0]
+    names = list(shares)
+    sources = [names[place] for place in parts[:, chosen].argmax(axis=0).tolist()] if len(chosen) else []
+    codes = [code_of(name, bought) for name, bought in zip(sources, times[chosen].tolist(), strict=True)]
+    return Ranked(chosen, scores[chosen], codes)
+
+
+def shows_once(loaded: Loaded, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
+    """Of each line of the histories whether for-you does not show its product again."""
+    bought = loaded.places[FOR_YOU].bought
+    if bought == Bought.HIDE:
+        return block.kind == PURCHASE
+    if bought == Bought.AUTO and model.exclude_seen:
+        if model.seen_kinds is None:
+            return np.ones(len(block.item), np.bool_)
+        return np.isin(block.kind, model.seen_kinds)
+    return np.zeros(len(block.item), np.bool_)
+
+
+def is_sold_once(loaded: Loaded, model: ServingModel) -> bool:
+    """Whether what was bought is not shown again."""
+    bought = loaded.places[FOR_YOU].bought
+    kinds = model.seen_kinds
+    hides = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
+    return bought == Bought.HIDE or (bought == Bought.AUTO and hides)
+
+
+def code_of(source: str, bought: int) -> str:
+    if source == "repeat":
+        return "bought_often" if bought > 1 else "bought_before" if bought else "you_viewed"
+    return CODES.get(source, "because_you_bought")
+
+
+def reason_text(code: str) -> str:
+    """Said of a customer to those who work in the shop."""
+    return {
+        "bought_often": _("Bought it several times"),
+        "bought_before": _("Bought it before"),
+        "you_viewed": _("Looked at it"),
+        "due_again": _("Bought it before, and it is about time again"),
+        "similar_to_bought": _("Chose similar products"),
+        "bought_together": _("Bought what goes with it"),
+        "customers_like_you": _("Customers like them buy it"),
+    }.get(code, _("Chose what others choose together with it"))
+
+
+def resolve(loaded: Loaded, model: ServingModel, ranked: Ranked, product_id: str) -> list[Candidate]:
+    """The customers of today behind people of the model; the better place of one who was two."""
+    names = names_of(model, ranked.users)
+    pairs = [name.partition(":") for name in names]
+    given: dict[str, Any] = {
+        "kinds": [kind for kind, _colon, _value in pairs],
+        "values": [value for _kind, _colon, value in pairs],
+        "once": is_sold_once(loaded, model),
+        "product": product_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(WHO, given)
+        rows = cursor.fetchall()
+    found: dict[int, Candidate] = {}
+    for place, customer_id, user_id in rows:
+        number = place - 1
+        one = Candidate(customer_id, user_id or "", float(ranked.scores[number]), ranked.codes[number])
+        found.setdefault(customer_id, one)
+    return list(found.values())
+
+
+def names_of(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
+    """One "kind:value" for each of some people of the model; "" for one who has none."""
+    found = [""] * len(users)
+    maps = [(model.identifiers, model.identifier_user)]
+    if model.news is not None:
+        maps.append((model.news.identifiers, model.news.identifier_user))
+    place = np.full(int(users.max(initial=-1)) + 2, -1, np.int64)
+    place[users] = np.arange(len(users))
+    for identifiers, owner in maps:
+        wanted = np.flatnonzero((owner >= 0) & (owner < len(place) - 1))
+        wanted = wanted[place[owner[wanted]] >= 0]
+        numbers = place[owner[wanted]].tolist()
+        for number, name in zip(numbers, identifiers.ids(wanted.astype(np.int32)), strict=True):
+            if not found[number] or name.startswith("user_id:"):
+                found[number] = name
+    return found
+
+
+def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
+    """The best ``most`` as a fixed segment of that name. Errors: NameTakenError."""
+    return make_fixed_list(
+        name=name,
+        description=_("Who would want %(product)s, by %(model)s") % {
+            "product": audience.product_id, "model": audience.model_version},
+        customer_ids=[one.customer_id for one in audience.people[:most]],
+    )  # fmt: skip

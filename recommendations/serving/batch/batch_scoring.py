@@ -1,0 +1,423 @@
+"""Recommendations for many people at once: histories, scores and exclusions in blocks, with the model and the places as requests find them.
+
+Rules of the merchandiser hold for each as they do in a request. What differs: what happened since the newest refresh is not known, no
+product is tried, none changes places, and no reasons are told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.utils.translation import gettext as _
+from scipy.sparse import csr_array
+
+from config.foundation.array_types import Rows
+from recommendations.engine import Histories
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.cold_start import Arrivals
+from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, SCENARIOS, TRENDING
+from recommendations.engine.topn import block_rows, top_n
+from recommendations.merchandising.rules.ranking import apply_to_ranking, weighted
+from recommendations.merchandising.rules.rule_book import Applied
+from recommendations.serving.pipeline.candidates import COLD_START, by_rank
+from recommendations.serving.state.compiled_blends import part_of
+from recommendations.serving.state.loader import Loaded
+from recommendations.serving.state.model import PURCHASE, ServingModel
+from recommendations.serving.state.product_index import Filters
+from recommendations.serving.state.settings import Bought
+from recommendations.serving.state.suppression import hash_of
+
+UNWEIGHED = (NEW,)  # ranks
+FOR_MANY = (FOR_YOU, BUY_AGAIN, POPULAR, TRENDING, NEW)
+
+
+type Values = npt.NDArray[np.float32]
+
+
+class WrongScenarioError(ValueError):
+    """A place that nothing can be computed for in advance."""
+
+    def __init__(self, scenario: str) -> None:
+        message = _("%(given)s cannot be computed for everybody in advance; choose one of %(known)s.")
+        super().__init__(message % {"given": repr(scenario), "known": ", ".join(FOR_MANY)})
+
+
+class NoModelYetError(Exception):
+    """Nothing was trained and promoted yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("No model serves yet: run `manage.py train`, or wait for the nightly training; then start again.")
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """names: "kind:value" of everybody; owner: whose they are, 0 … n − 1."""
+
+    n: int
+    names: Sequence[str]
+    owner: Rows
+
+    def names_by_person(self) -> list[list[str]]:
+        found: list[list[str]] = [[] for _person in range(self.n)]
+        for name, owner in zip(self.names, self.owner.tolist(), strict=True):
+            found[owner].append(name)
+        return found
+
+    def part(self, start: int, stop: int) -> "People":
+        """Some of them, numbered from 0 again; ``owner`` is sorted."""
+        first, last = np.searchsorted(self.owner, [start, stop])
+        return People(min(stop, self.n) - start, self.names[first:last], self.owner[first:last] - np.int32(start))
+
+
+@dataclass
+class Chosen:
+    """items: int32 (n, k) rows of the model, -1 where there was nothing more; strategy: of each person, "" for nobody chosen for."""
+
+    items: Rows
+    scores: Values
+    strategy: list[str] = field(default_factory=list)
+
+
+class Known(NamedTuple):
+    """What the model knows of a block of people."""
+
+    people: People
+    histories: Histories
+    refused: npt.NDArray[np.bool_]
+    dismissed: csr_array
+    applied: list[Applied | None]
+
+
+class Batch:
+    """Everything about a place that is the same for all."""
+
+    def __init__(self, *, loaded: Loaded, scenario: str, n: int, now: datetime) -> None:
+        """Errors: WrongScenarioError, NoModelYetError."""
+        if scenario not in FOR_MANY:
+            raise WrongScenarioError(scenario)
+        if loaded.model is None or loaded.prepared is None:
+            raise NoModelYetError
+        self.loaded, self.model, self.scenario, self.n, self.now = loaded, loaded.model, scenario, n, now
+        self.n_items = len(self.model.items)
+        self.allowed = loaded.catalogue.mask(Filters())
+        self.block = block_rows(self.n_items)
+        self.steps = [name for name in chain(loaded, scenario) if name in FOR_MANY and name not in loaded.prepared.off]
+        self._same: dict[str, Values] = {}
+
+    def choose(self, people: People) -> Chosen:
+        """The best for each, in blocks whose scores fit into memory."""
+        parts = [self._block(people.part(start, start + self.block)) for start in range(0, people.n, self.block)]
+        if not parts:
+            return Chosen(np.empty((0, self.n), np.int32), np.empty((0, self.n), np.float32))
+        return Chosen(
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            [strategy for part in parts for strategy in part.strategy],
+        )
+
+    def _block(self, people: People) -> Chosen:
+        known = known_of(self.loaded, self.model, people, scenario=self.scenario, now=self.now)
+        chosen = Chosen(
+            np.full((people.n, self.n), -1, np.int32),
+            np.full((people.n, self.n), -np.inf, np.float32),
+            [""] * people.n,
+        )
+        for name in self.steps:
+            waiting = np.array([place for place, strategy in enumerate(chosen.strategy) if not strategy], np.int64)
+            if not len(waiting):
+                break
+            for strategy, rows, scores in self._scored(name, known, waiting):
+                barred = self._barred(name, known, rows)
+                for applied, places in by_rules(known.applied, rows):
+                    self._take(chosen, strategy, rows[places], scores[places], barred[places], applied)
+        return chosen
+
+    def _take(
+        self,
+        chosen: Chosen,
+        strategy: str,
+        rows: npt.NDArray[np.int64],
+        scores: Values | csr_array,
+        barred: csr_array,
+        applied: Applied | None,
+    ) -> None:
+        """The best of what the filters and rules let through for people for whom the same rules hold."""
+        allowed = self.allowed if applied is None or applied.allowed is None else self.allowed & applied.allowed
+        pins = applied.pins if applied is not None else ()
+        factors = self.loaded.ruling.factors(self.scenario, applied) if strategy not in UNWEIGHED else None
+        ranking = top_n(weighed(scores, factors), self.n + len(pins), allowed=allowed[: self.n_items], exclude=barred)
+        found = np.flatnonzero(ranking.items[:, 0] >= 0)
+        for place in found.tolist():
+            chosen.strategy[int(rows[place])] = strategy
+        if not pins:
+            chosen.items[rows[found]], chosen.scores[rows[found]] = ranking.items[found], ranking.scores[found]
+            return
+        for place in found.tolist():
+            kept = ranking.items[place] >= 0
+            own = allowed.copy()
+            own[barred[[place], :].indices] = False
+            placed = apply_to_ranking(
+                rows=ranking.items[place][kept], scores=ranking.scores[place][kept], pins=pins, allowed=own, n=self.n
+            )
+            chosen.items[rows[place], : len(placed.rows)] = placed.rows
+            chosen.scores[rows[place], : len(placed.rows)] = placed.scores
+            chosen.items[rows[place], len(placed.rows) :] = -1
+
+    def _scored(
+        self, name: str, known: Known, waiting: npt.NDArray[np.int64]
+    ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
+        """By strategy: people and their scores."""
+        lengths = np.diff(known.histories.indptr)
+        with_history = waiting[lengths[waiting] > 0]
+        if name == FOR_YOU:
+            return [*self._for_you(known, with_history), *self._cold_start(known, waiting[lengths[waiting] == 0])]
+        if name == BUY_AGAIN:
+            return self._buy_again(known, with_history)
+        scores = self._same_for_all(name)
+        return [(name, waiting, np.tile(scores, (len(waiting), 1)))] if scores is not None else []
+
+    def _for_you(
+        self, known: Known, rows: npt.NDArray[np.int64]
+    ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
+        """The blend; of visits that only popularity says anything of, what any product can start, as in a request."""
+        visit = self.model.visit_blend
+        lost = np.zeros(len(rows), np.bool_)
+        bought = np.diff(known.histories.seen([PURCHASE]).indptr) > 0
+        guests = ~bought[rows]
+        if visit is not None and guests.any():
+            own = without_popularity(self.model.blend)
+            told = own.score(of_people(known.histories, rows[guests])) if own is not None else None
+            lost[guests] = largest(told) <= 0 if told is not None else True
+        parts: list[tuple[Blend, npt.NDArray[np.int64]]] = [(self.model.blend, rows[~lost])]
+        if visit is not None:
+            parts.append((visit, rows[lost]))
+        return [
+            (self.model.algorithm, some, blend.score(of_people(known.histories, some)))
+            for blend, some in parts
+            if len(some)
+        ]
+
+    def _cold_start(
+        self, known: Known, rows: npt.NDArray[np.int64]
+    ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
+        """By their traits, of those whose traits make a difference; of whoever refuses nothing is asked."""
+        newcomers = self.model.newcomers
+        rows = rows[~known.refused[rows]]
+        if newcomers is None or not len(rows):
+            return []
+        names = known.people.names_by_person()
+        codes = [sorted(set(newcomers.codes(names[row]))) for row in rows.tolist()]
+        indptr = np.concatenate([[0], np.cumsum([len(one) for one in codes])])
+        flat = np.array([code for one in codes for code in one], np.int32)
+        has = csr(np.ones(len(flat)), flat, indptr, (len(rows), len(newcomers.model.lifts_.values_)))
+        arrivals = Arrivals(has, newcomers.model.landings_.rows([""] * len(rows)))
+        touched = newcomers.model.touches(arrivals)
+        if not touched.any():
+            return []
+        some = Arrivals(arrivals.has[touched], arrivals.landing[touched])
+        return [(COLD_START, rows[touched], newcomers.model.score(some))]
+
+    def _buy_again(
+        self, known: Known, rows: npt.NDArray[np.int64]
+    ) -> list[tuple[str, npt.NDArray[np.int64], Values | csr_array]]:
+        """Nothing but what each has bought before, and that only where the place's parts say something for it."""
+        blend = self._blend(BUY_AGAIN)
+        if blend is None or not len(rows):
+            return []
+        histories = of_people(known.histories, rows)
+        own = histories.seen([PURCHASE])
+        own.sum_duplicates()
+        scores = blend.score(histories)
+        person = np.repeat(np.arange(len(rows)), np.diff(own.indptr))
+        own.data = np.asarray(scores[person, own.indices], np.float32).ravel()
+        own.data[~(own.data > 0)] = -np.inf
+        return [(BUY_AGAIN, rows, own)]
+
+    def _same_for_all(self, name: str) -> Values | None:
+        """Scores that nobody's history changes; None where the model has nothing for the place."""
+        if name not in self._same:
+            scores = np.full(self.n_items, -np.inf, np.float32)
+            if name == NEW:
+                newest = self.loaded.catalogue.newest()
+                newest = newest[newest < self.n_items]
+                scores[newest] = by_rank(len(newest))
+            elif (blend := self._blend(name)) is not None:
+                told = blend.score(self.model.history_of(np.empty(0, np.int32)))
+                scores = (told.toarray() if isinstance(told, csr_array) else told)[0].astype(np.float32)
+            self._same[name] = scores
+        return self._same[name] if np.isfinite(self._same[name]).any() else None
+
+    def _blend(self, name: str) -> Blend | None:
+        if name == FOR_YOU:
+            return self.model.blend
+        weights = self.loaded.places[name].weights or self.model.scenarios.get(name, {}).get("weights")
+        return part_of(self.model.blend, weights or SCENARIOS[name].weights)
+
+    def _barred(self, name: str, known: Known, rows: npt.NDArray[np.int64]) -> csr_array:
+        """What each may not be shown in a place: dismissed, and bought where that is not to be shown again."""
+        dismissed, bought = known.dismissed[rows], self.loaded.places[name].bought
+        histories = of_people(known.histories, rows)
+        if name == BUY_AGAIN:
+            return dismissed
+        if bought == Bought.AUTO and self.model.exclude_seen:
+            return joined(dismissed, histories.seen(self.model.seen_kinds))
+        if bought == Bought.HIDE:
+            return joined(dismissed, histories.seen([PURCHASE]))
+        return dismissed
+
+
+def chain(loaded: Loaded, scenario: str) -> list[str]:
+    """The place and those that take over, each once; what is popular at the end."""
+    names: list[str] = []
+    name: str | None = scenario
+    while name is not None and name not in names:
+        names.append(name)
+        name = loaded.places[name].falls_back_to()
+    return [*names, POPULAR] if POPULAR not in names else names
+
+
+def by_rules(
+    applied: Sequence[Applied | None], rows: npt.NDArray[np.int64]
+) -> list[tuple[Applied | None, npt.NDArray[np.int64]]]:
+    """Places in ``rows`` of the people for whom the same rules hold."""
+    groups: dict[int, list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        groups.setdefault(id(applied[row]), []).append(place)
+    return [(applied[int(rows[places[0]])], np.array(places, np.int64)) for places in groups.values()]
+
+
+def weighed(scores: Values | csr_array, factors: Values | None) -> Values | csr_array:
+    """By what rules, margin and stock make of them; what nothing speaks for stays so."""
+    if factors is None:
+        return scores
+    if isinstance(scores, csr_array):
+        told = weighted(scores=scores.data, factors=factors[scores.indices])
+        return csr(told, scores.indices, scores.indptr, scores.shape)
+    return weighted(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
+
+
+def known_of(loaded: Loaded, model: ServingModel, people: People, *, scenario: str, now: datetime) -> Known:
+    """Histories as a request would start from, in the order of the people; of whoever refuses or is withheld nothing."""
+    refused = np.zeros(people.n, np.bool_)
+    if len(people.names) and len(loaded.withheld.hashes):
+        hashes = np.fromiter((hash_of(name) for name in people.names), np.uint64, len(people.names))
+        refused[people.owner[np.isin(hashes, loaded.withheld.hashes)]] = True
+    pairs = user_rows(model, people)
+    pairs = pairs[~refused[pairs[:, 0]]]
+    applied = [
+        loaded.ruling.applied(scenario=scenario, names=[] if hidden else names, now=now)
+        for names, hidden in zip(people.names_by_person(), refused.tolist(), strict=True)
+    ]
+    histories = histories_of(model, pairs, people.n, now=now.timestamp())
+    return Known(people, histories, refused, dismissed_of(model, pairs, people.n), applied)
+
+
+def user_rows(model: ServingModel, people: People) -> npt.NDArray[np.int64]:
+    """Pairs of a person and one of their rows in the model, (m, 2), sorted, none twice."""
+    names, found = list(people.names), []
+    maps = [(model.identifiers, model.identifier_user)]
+    if model.news is not None:
+        maps.append((model.news.identifiers, model.news.identifier_user))
+    for identifiers, users in maps:
+        places = identifiers.rows(names) if names else np.empty(0, np.int32)
+        there = places >= 0
+        found.append(np.stack([people.owner[there].astype(np.int64), users[places[there]].astype(np.int64)], axis=1))
+    pairs = np.concatenate(found)
+    pairs = pairs[pairs[:, 1] >= 0]
+    return np.unique(pairs, axis=0)
+
+
+def histories_of(model: ServingModel, pairs: npt.NDArray[np.int64], n: int, *, now: float) -> Histories:
+    """One history a person, oldest first: what the training has seen, and what its refresh brought."""
+    trained = pairs[pairs[:, 1] < model.n_trained]
+    columns = [
+        lines(
+            trained,
+            model.history_indptr,
+            (model.history_item, model.history_order, model.history_weight, model.history_kind),
+        )
+    ]
+    if model.news is not None:
+        told = pairs[pairs[:, 1] < len(model.news.indptr) - 1]
+        columns.append(lines(told, model.news.indptr, tuple(model.news.lines)))
+    owner, item, order, weight, kind = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    in_order = np.lexsort((order, owner))
+    user = np.full(n, -1, np.int32)
+    alone, first, times = np.unique(trained[:, 0], return_index=True, return_counts=True)
+    user[alone[times == 1]] = trained[first[times == 1], 1]
+    return Histories(
+        indptr=np.searchsorted(owner[in_order], np.arange(n + 1)).astype(np.int64),
+        item=item[in_order].astype(np.int32),
+        order=order[in_order],
+        weight=weight[in_order],
+        kind=kind[in_order],
+        user=user,
+        n_items=len(model.items),
+        as_of=max(model.as_of, now),
+    )
+
+
+def lines(
+    pairs: npt.NDArray[np.int64], indptr: npt.NDArray[np.int64], columns: tuple[npt.NDArray, ...]
+) -> tuple[npt.NDArray, ...]:
+    """The owner of each line of these users, and the columns' entries."""
+    low, high = indptr[pairs[:, 1]], indptr[pairs[:, 1] + 1]
+    lengths = high - low
+    places = np.arange(lengths.sum()) + np.repeat(low - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+    places = places.astype(np.int64)
+    return (np.repeat(pairs[:, 0], lengths), *(np.asarray(column[places]) for column in columns))
+
+
+def dismissed_of(model: ServingModel, pairs: npt.NDArray[np.int64], n: int) -> csr_array:
+    if model.dismissed is None:
+        return csr(np.empty(0), np.empty(0, np.int32), np.zeros(n + 1), (n, len(model.items)))
+    indptr, item = model.dismissed
+    owner, rows = lines(pairs[pairs[:, 1] < len(indptr) - 1], indptr, (item,))
+    return csr(np.ones(len(rows)), rows, np.searchsorted(owner, np.arange(n + 1)), (n, len(model.items)))
+
+
+def of_people(histories: Histories, rows: npt.NDArray[np.int64]) -> Histories:
+    """The histories of some of the people."""
+    if len(rows) == len(histories):
+        return histories
+    pairs = np.stack([np.arange(len(rows)), rows], axis=1)
+    columns = (histories.item, histories.order, histories.weight, histories.kind)
+    _owner, item, order, weight, kind = lines(pairs, histories.indptr, columns)
+    lengths = np.diff(histories.indptr)[rows]
+    return Histories(
+        indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        item=item,
+        order=order,
+        weight=weight,
+        kind=kind,
+        user=histories.user[rows],
+        n_items=histories.n_items,
+        as_of=histories.as_of,
+    )
+
+
+def without_popularity(blend: Blend) -> Blend | None:
+    """What of a blend depends on who is asking."""
+    shares = {
+        name: share for name, share in blend.shares().items() if not isinstance(blend.components_[name], Popularity)
+    }
+    return part_of(blend, shares)
+
+
+def largest(scores: Values | csr_array) -> Values:
+    """Of each row; -inf for one that nothing speaks for."""
+    dense = scores.toarray() if isinstance(scores, csr_array) else scores
+    return np.asarray(dense.max(axis=1, initial=-np.inf), np.float32)
+
+
+def joined(one: csr_array, other: csr_array) -> csr_array:
+    """The stored columns of both, row by row; values say nothing."""
+    both = one + other
+    return csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)

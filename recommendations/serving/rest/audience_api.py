@@ -1,0 +1,107 @@
+"""REST: who would want a product."""
+
+import base64
+import binascii
+from typing import ClassVar
+
+from django.http import Http404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
+from rest_framework.views import APIView
+
+from catalog.models import Product
+from recommendations.serving.batch.audience import audience_of
+
+MOST_LIMIT = 1000
+ALSO = "recommendations:read"
+
+
+def cursor_of(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+
+
+class AudienceQuerySerializer(serializers.Serializer):
+    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=MOST_LIMIT)
+    cursor = serializers.CharField(
+        required=False, default="", max_length=20, help_text="next_cursor of the page before."
+    )
+
+    def validate_cursor(self, cursor: str) -> int:
+        """The offset; 0 at the beginning."""
+        if not cursor:
+            return 0
+        try:
+            told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        except (binascii.Error, ValueError):
+            told = ""
+        if not told.isdigit():
+            raise serializers.ValidationError(_("This is no cursor of this list; give next_cursor of the page before."))
+        return int(told)
+
+
+class CandidateReasonSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    text = serializers.CharField(source="reason", help_text="In the language of Accept-Language.")
+
+
+class CandidateSerializer(serializers.Serializer):
+    customer_id = serializers.IntegerField()
+    user_id = serializers.CharField(help_text="Empty for a visitor who never logged in.")
+    score = serializers.FloatField(help_text="0 to 1, against the other customers.")
+    reason = CandidateReasonSerializer(source="*")
+
+
+class AudienceSerializer(serializers.Serializer):
+    product_id = serializers.CharField()
+    model_version = serializers.CharField(help_text="Empty where no model serves.")
+    known = serializers.BooleanField(
+        help_text="Whether the model knows the product; a new one is known after a training."
+    )
+    people = serializers.IntegerField(help_text="How many customers there are in all pages, at most 10,000.")
+    results = CandidateSerializer(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class AudienceView(APIView):
+    """The customers most likely to want a product, best first, each with the reason.
+
+    Without the erased, whoever refuses personalisation, and whoever has bought it where that is not shown again. Needs the scope
+    recommendations:read besides.
+    """
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+
+    @extend_schema(
+        operation_id="product_audience",
+        parameters=[OpenApiParameter("product_id", str, OpenApiParameter.PATH), AudienceQuerySerializer],
+        responses=AudienceSerializer,
+        tags=["recommendations"],
+    )
+    def get(self, request: Request, product_id: str) -> Response:
+        if ALSO not in getattr(request.auth, "scopes", ()):
+            raise PermissionDenied(_("The scope %(scope)s is needed.") % {"scope": ALSO})
+        wanted = AudienceQuerySerializer(data=request.query_params)
+        wanted.is_valid(raise_exception=True)
+        if not Product.objects.filter(product_id=product_id).exists():
+            raise Http404
+        offset, limit = wanted.validated_data["cursor"], wanted.validated_data["limit"]
+        found = audience_of(product_id=product_id, now=timezone.now())
+        end = offset + limit
+        following = cursor_of(end) if end < len(found.people) else None
+        page = {
+            "product_id": found.product_id,
+            "model_version": found.model_version,
+            "known": found.known,
+            "people": len(found.people),
+            "results": found.people[offset:end],
+            "next_cursor": following,
+            "next": replace_query_param(request.build_absolute_uri(), "cursor", following) if following else None,
+        }
+        return Response(AudienceSerializer(page).data)

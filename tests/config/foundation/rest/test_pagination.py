@@ -1,0 +1,91 @@
+"""Cursor pages."""
+
+from typing import Any
+
+import pytest
+
+from config.foundation.rest.pagination import CursorPagination
+from tests.config.access.callers import caller
+from tests.makers import make_customer
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/api/v1/customers/"
+
+
+class FakeView:
+    def __init__(self, ordering: Any) -> None:
+        self.ordering = ordering
+
+
+def walk(rows: Any, ordering: Any, limit: int, rf: Any) -> list[int]:
+    from rest_framework.request import Request
+
+    found, cursor = [], None
+    while True:
+        paginator = CursorPagination()
+        query = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
+        page = paginator.paginate_queryset(rows, Request(rf.get("/", query)), FakeView(ordering))
+        found += [row.pk for row in page]
+        cursor = paginator.next_cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize(
+    "ordering", ["id", "-id", ("country", "id"), ("-country", "language", "-id"), ("created_at", "id")]
+)
+@pytest.mark.parametrize("limit", [1, 3, 7, 1000])
+def test_walk_meets_every_row_once_in_order(ordering: Any, limit: int, rf: Any) -> None:
+    from customers.identity.models import Customer
+
+    for number in range(7):
+        make_customer(country="ABA"[number % 3], language="de" if number % 2 else "en")
+    columns = [ordering] if isinstance(ordering, str) else list(ordering)
+    expected = list(Customer.objects.order_by(*columns).values_list("pk", flat=True))
+    assert walk(Customer.objects.all(), ordering, limit, rf) == expected
+
+
+def test_row_added_meanwhile_shifts_nothing() -> None:
+    for number in range(4):
+        make_customer(f"u{number}")
+    client = caller("customers:read")
+    first = client.get(ADDRESS, {"limit": 2}).json()
+    make_customer("late")
+    second = client.get(first["next"]).json()
+    assert [row["user_id"] for row in first["results"] + second["results"]] == ["u0", "u1", "u2", "u3"]
+
+
+def test_link_to_the_next_page_keeps_the_filters() -> None:
+    for _number in range(3):
+        make_customer(country="DE")
+    first = caller("customers:read").get(ADDRESS, {"limit": 1, "country": "DE"}).json()
+    assert "country=DE" in first["next"]
+    assert "limit=1" in first["next"]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1e3", "٣", "9" * 5000])
+def test_wrong_limit_is_named(limit: str) -> None:
+    answer = caller("customers:read").get(ADDRESS, {"limit": limit})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "ü", "WyJhIl0", "WyIxIiwiMiJd", "bnVsbA", "WzFd", "WyJcdTAwMDAiXQ", "W" * 5000]
+)
+def test_wrong_cursor_is_named(cursor: str) -> None:
+    answer = caller("customers:read").get(ADDRESS, {"cursor": cursor})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+def test_number_too_large_for_the_database_is_an_empty_page() -> None:
+    make_customer()
+    answer = caller("customers:read").get(ADDRESS, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"})
+    assert answer.json()["results"] == []
+
+
+def test_empty_parameters_are_as_good_as_none() -> None:
+    first, second = make_customer(), make_customer()
+    answer = caller("customers:read").get(ADDRESS, {"cursor": "", "limit": "", "country": "", "seen_since": ""})
+    assert [row["id"] for row in answer.json()["results"]] == [first.pk, second.pk]

@@ -1,0 +1,160 @@
+"""Whatever goes wrong, the answer is a problem of the same shape."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DataError, OperationalError
+from django.http import Http404
+from django.test import Client, override_settings
+from django.urls import path
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, Throttled, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.access.scopes import KNOWN_SCOPES
+from config.foundation.rest.problems import field_errors
+from tests.config.access.callers import caller
+
+pytestmark = pytest.mark.django_db
+
+
+class Line(serializers.Serializer):
+    quantity = serializers.IntegerField(min_value=1)
+    tags = serializers.ListField(child=serializers.CharField(max_length=3), required=False)
+
+
+class Order(serializers.Serializer):
+    order_id = serializers.CharField()
+    lines = Line(many=True)
+
+    def validate(self, data: Any) -> Any:
+        if data["order_id"] == "none":
+            raise serializers.ValidationError("Not this one.", code="forbidden_id")
+        return data
+
+
+class Failing(APIView):
+    """Raises what the test puts here."""
+
+    required_scopes = {"GET": "orders:read", "POST": "orders:write"}
+    error: Exception | None = None
+
+    def get(self, request: Any) -> Response:
+        if self.error is not None:
+            raise self.error
+        return Response({})
+
+    def post(self, request: Any) -> Response:
+        order = Order(data=request.data)
+        order.is_valid(raise_exception=True)
+        return Response({})
+
+
+urlpatterns = [path("failing/", Failing.as_view())]
+here = override_settings(ROOT_URLCONF=__name__)
+
+
+def get(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(Failing, "error", error)
+    with here:
+        client = caller("orders:read")
+        client.raise_request_exception = False
+        return client.get("/failing/")
+
+
+def post(body: Any, content_type: str = "application/json") -> Any:
+    with here:
+        return caller("orders:write").post("/failing/", body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "retry"),
+    [
+        (Http404(), 404, "not-found", None),
+        (PermissionDenied(), 403, "permission-denied", None),
+        (ModelValidationError({"name": "Too long."}), 400, "validation-failed", None),
+        (RequestDataTooBig(), 413, "too-large", None),
+        (Throttled(wait=7.2), 429, "throttled", "8"),
+        (OperationalError("gone"), 503, "database-unreachable", "5"),
+        (DataError("numeric overflow"), 400, "validation-failed", None),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogate"), 400, "validation-failed", None),
+        (RecursionError(), 400, "parse-error", None),
+        (ZeroDivisionError("secret detail"), 500, "error", None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_error_becomes_a_problem(
+    error: Exception, status: int, kind: str, retry: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = get(error, monkeypatch)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.get("Retry-After") == retry
+    problem = answer.json()
+    assert list(problem) == ["type", "title", "status", "detail", "errors"]
+    assert (problem["type"], problem["status"]) == (f"urn:perennial:problem:{kind}", status)
+    assert problem["detail"]
+    assert "secret" not in answer.content.decode()
+
+
+def test_every_wrong_field_is_named_with_its_path() -> None:
+    order = {"lines": [{"quantity": 1}, {"quantity": 0, "tags": ["ok", "longer", 7, "other"]}, 5]}
+    problem = post(order).json()
+    assert [(error["field"], error["code"]) for error in problem["errors"]] == [
+        ("order_id", "required"),
+        ("lines[1].quantity", "min_value"),
+        ("lines[1].tags[1]", "max_length"),
+        ("lines[1].tags[3]", "max_length"),
+        ("lines[2]", "invalid"),
+    ]
+    assert problem["detail"].startswith("order_id: ")
+
+
+def test_error_of_the_whole_object_has_no_field() -> None:
+    [error] = post({"order_id": "none", "lines": []}).json()["errors"]
+    assert error == {"field": None, "code": "forbidden_id", "message": "Not this one."}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"order_id": NaN}', b"[" * 200_000, b"1" * 5000])
+def test_malformed_json_is_400(body: bytes) -> None:
+    answer = post(body)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_half_character_is_400() -> None:
+    assert post(b'{"order_id": "\\ud800", "lines": []}').status_code == 400
+
+
+def test_other_content_type_is_415_and_other_method_405() -> None:
+    answer = post(b"a=1", "application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:perennial:problem:unsupported-media-type")
+    with here:
+        answer = caller("orders:read").delete("/failing/")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_address_that_leads_nowhere_is_a_problem_too() -> None:
+    answer = Client().get("/api/v1/nowhere")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_so_is_a_write_that_leads_nowhere_and_no_page_about_a_missing_token(method: str) -> None:
+    answer = getattr(Client(enforce_csrf_checks=True), method)("/api/v1/segments/no slug/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("address", ["customers", "products", "orders", "segments", "rank"])
+def test_options_are_told_of_every_address(address: str) -> None:
+    answer = caller(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"name", "description"}
+
+
+def test_message_and_code_of_a_plain_error_are_kept() -> None:
+    error = ValidationError({"a": ErrorDetail("Wrong.", code="odd")})
+    assert list(field_errors(error.detail)) == [{"field": "a", "code": "odd", "message": "Wrong."}]

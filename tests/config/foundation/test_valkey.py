@@ -1,0 +1,32 @@
+"""What is kept in Valkey is asked by whichever thread there is."""
+
+from threading import Thread
+
+import pytest
+import redis
+from django.conf import settings
+
+from config.foundation.valkey import Pipelines, Script
+from tests.waiting import wait_until
+
+ONE = Script("return 1")
+
+
+@pytest.fixture
+def pipelines(valkey: redis.Redis) -> Pipelines:
+    return Pipelines(settings.VALKEY_URL)
+
+
+def test_threads_that_come_and_go_never_use_up_the_connections(pipelines: Pipelines, valkey: redis.Redis) -> None:
+    before = valkey.info("clients")["connected_clients"]
+    answers: list[int] = []
+    for _number in range(250):  # a pool makes a hundred
+        thread = Thread(target=lambda: answers.append(pipelines.script(ONE)))
+        thread.start()
+        thread.join()
+    assert answers == [1] * 250
+    wait_until(
+        lambda: valkey.info("clients")["connected_clients"] < before + 50,
+        within=10,
+        what="the connections of threads that have ended to be closed",
+    )

@@ -1,0 +1,67 @@
+"""How much comes in, counted by hand."""
+
+from datetime import timedelta
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from customers.events.backoffice.activity import SourceActivity, events_by_minute, source_activity
+from tests.customers.events.stored import make_event, make_letter
+from tests.makers import NOON, make_source
+
+pytestmark = pytest.mark.django_db
+
+HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
+
+
+def test_activity_is_that_of_the_last_day_and_the_last_event_that_of_the_last_month() -> None:
+    busy, silent, old, new = (make_source(key) for key in ("busy", "silent", "old", "new"))
+    for age in (DAY + MINUTE, HOUR, 3 * HOUR):
+        make_event(busy, at=NOON - age)
+    make_event(busy, at=NOON + MINUTE)  # after the moment that is asked about
+    make_letter(source=busy, at=NOON - HOUR)
+    make_letter(source=busy, at=NOON - 2 * DAY)
+    make_event(silent, at=NOON - 9 * DAY)
+    make_event(old, at=NOON - 31 * DAY)
+    found = source_activity(source_ids=[source.pk for source in (busy, silent, old, new)], as_of=NOON)
+    assert found == {
+        busy.pk: SourceActivity(2, 1, NOON - HOUR),
+        silent.pk: SourceActivity(0, 0, NOON - 9 * DAY),
+        old.pk: SourceActivity(0, 0, None),
+        new.pk: SourceActivity(0, 0, None),
+    }
+
+
+@pytest.mark.parametrize("sources", [2, 20])
+def test_activity_takes_two_queries_for_any_number_of_sources(
+    django_assert_num_queries: DjangoAssertNumQueries, sources: int
+) -> None:
+    made = [make_source(f"source-{number}") for number in range(sources)]
+    for source in made[::2]:
+        make_event(source)
+    with django_assert_num_queries(2):
+        source_activity(source_ids=[source.pk for source in made], as_of=NOON)
+
+
+def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> None:
+    web, app = make_source("web"), make_source("app")
+    now = NOON + timedelta(seconds=20)
+    for at in (NOON + timedelta(seconds=10), NOON, NOON - timedelta(seconds=1), NOON - 59 * MINUTE):
+        make_event(web, at=at)
+    make_event(web, at=NOON - 59 * MINUTE - timedelta(seconds=1))  # a second too old
+    make_event(web, at=NOON + timedelta(seconds=30))  # not yet
+    make_event(app, at=NOON - 30 * MINUTE)
+    make_letter(source=None, at=NOON - 30 * MINUTE)
+    figures = events_by_minute(as_of=now)
+    assert (len(figures.starts), figures.starts[0], figures.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
+    assert [(one.source.key, one.total, one.most) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]
+    counts = figures.sources[0].counts
+    assert (counts[0], counts[-2], counts[-1], sum(counts)) == (1, 1, 2, 4)
+    assert (figures.sources[1].counts[29], figures.rejected[29], sum(figures.rejected)) == (1, 1, 1)
+
+
+def test_minutes_take_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for number in range(12):
+        make_event(make_source(f"source-{number}"))
+    with django_assert_num_queries(3):
+        assert len(events_by_minute(as_of=NOON).sources) == 12

@@ -1,0 +1,156 @@
+"""What becomes of an event whose person does not want it, and of what names a person."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from customers.events.collector.consent import refused_purposes
+from customers.events.models import Event
+from customers.events.recent.interactions import recent_interactions
+from customers.events.sources.write_keys import forget_sources
+from customers.identity.consent.ledger import record_consent
+from customers.identity.models import Consent, Identifier
+from customers.identity.personal_data.personal_traits import unseal_personal
+from tests.customers.events.senders import make_keyed_source, send, track
+from tests.makers import NOON, make_customer, make_identifier
+
+VIEW = {
+    "properties": {"product_id": "p1", "session_id": "s1"},
+    "context": {"library": {"name": "js"}, "ip": "10.0.0.1"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_source_is_remembered() -> None:
+    forget_sources()
+
+
+@pytest.mark.parametrize(
+    ("context", "refused"),
+    [
+        ({}, set()),
+        ({"consent": {"categoryPreferences": {"Analytics": True, "Advertising": False}}}, set()),
+        ({"consent": {"categoryPreferences": {"analytics": False}}}, {"analytics"}),
+        ({"consent": {"categoryPreferences": {"C0002": False, "C0003": False}}}, {"analytics", "personalisation"}),
+        ({"consent": {"categoryPreferences": {"functional": True, "personalization": False}}}, {"personalisation"}),
+        ({"consentManagement": {"deniedConsentIds": ["Performance", "other", 7]}}, {"analytics"}),
+        ({"consent": "no", "consentManagement": [False]}, set()),
+        ({"consent": {"categoryPreferences": {"analytics": "false", "": False}}}, set()),
+    ],
+)
+def test_refused_categories_are_read(context: dict[str, Any], refused: set[str]) -> None:
+    assert refused_purposes(context) == refused
+
+
+def seen(**identifier: str) -> list[str]:
+    return [found.product_id for found in recent_interactions(identifiers=list(identifier.items()))]
+
+
+def sent(key: str, *, headers: dict[str, str] | None = None, **item: Any) -> Event:
+    given = {**VIEW, "userId": "u1", "anonymousId": "a1", **item}
+    answer = send(track("Product Viewed", **given), key, "/v1/track", **headers or {})
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    return Event.objects.latest("id")
+
+
+def assert_counts_nobody(event: Event) -> None:
+    assert (event.user_id, event.anonymous_id, event.session_id) == ("", "", "")
+    assert event.product_ids == ["p1"]
+    assert event.properties == {"product_id": "p1"}
+    assert set(event.context) <= {"library", "consent", "consentManagement"}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_without_consent_to_analytics_an_event_is_counted_without_a_person() -> None:
+    _source, key = make_keyed_source()
+    consent = {"consent": {"categoryPreferences": {"analytics": False}}}
+    assert_counts_nobody(sent(key, context={**VIEW["context"], **consent}))
+    assert seen(user_id="u1", anonymous_id="a1") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_without_consent_to_personalisation_an_event_keeps_its_person_and_stays_off_the_recent_list() -> None:
+    _source, key = make_keyed_source()
+    sent(key)
+    assert seen(user_id="u1") == ["p1"]
+    event = sent(key, context={"consentManagement": {"deniedConsentIds": ["personalization"]}})
+    assert (event.user_id, event.anonymous_id) == ("u1", "a1")
+    assert seen(user_id="u1", anonymous_id="a1") == []  # and what was there before is gone
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
+def test_browser_that_opts_out_is_heeded_where_the_source_says_so(header: str) -> None:
+    _source, key = make_keyed_source()
+    assert_counts_nobody(sent(key, headers={header: "1"}))
+    assert seen(user_id="u1", anonymous_id="a1") == []
+    assert sent(key, headers={header: "0"}).user_id == "u1"
+    _deaf, deaf_key = make_keyed_source("deaf", honours_opt_out=False)
+    assert sent(deaf_key, headers={header: "1"}).user_id == "u1"
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
+def test_ledger_of_consents_counts_whatever_the_event_says(purpose: str) -> None:
+    _source, key = make_keyed_source()
+    customer = make_customer("u1")
+    make_identifier(customer, "a1", kind=Identifier.Kind.ANONYMOUS_ID)
+    record_consent(customer=customer, purpose=purpose, status=Consent.Status.WITHDRAWN, recorded_at=NOON)
+    for identity in ({"userId": None}, {"anonymousId": None}):
+        event = sent(key, **identity)
+        if purpose == Consent.Purpose.ANALYTICS:
+            assert_counts_nobody(event)
+        else:
+            assert event.user_id or event.anonymous_id
+    assert seen(user_id="u1", anonymous_id="a1") == []
+    assert sent(key, userId="u2", anonymousId="a2").user_id == "u2"
+    later = NOON + timedelta(days=1)
+    record_consent(customer=customer, purpose=purpose, status=Consent.Status.GRANTED, recorded_at=later)
+    assert sent(key).user_id == "u1"
+    assert seen(user_id="u1") == ["p1"]
+
+
+@pytest.mark.django_db
+def test_traits_of_a_person_who_is_only_counted_are_not_kept() -> None:
+    _source, key = make_keyed_source()
+    customer = make_customer("u1")
+    record_consent(customer=customer, purpose="analytics", status="withdrawn", recorded_at=NOON)
+    item = {"userId": "u1", "traits": {"email": "a@shop.example", "plan": "gold"}, "context": {"traits": {"age": 7}}}
+    send(item, key, "/v1/identify")
+    event = Event.objects.get()
+    assert (event.user_id, event.properties, event.context) == ("", {}, {})
+
+
+@pytest.mark.django_db
+def test_what_names_a_person_is_sealed() -> None:
+    _source, key = make_keyed_source()
+    traits = {"email": "a@shop.example", "firstName": "Ann", "address": {"city": "Bonn"}, "plan": "gold"}
+    send({"userId": "u1", "traits": traits}, key, "/v1/identify")
+    [identify] = Event.objects.all()
+    assert identify.properties.pop("plan") == "gold"
+    assert unseal_personal(identify.properties.pop("$personal")) == {
+        name: traits[name] for name in traits if name != "plan"
+    }
+    assert identify.properties == {}
+
+    properties = {"email": "b@shop.example", "name": "Blue kettle", "$personal": "forged"}
+    context = {"traits": {"phone": "+4912345", "plan": "gold"}}
+    send(track("Newsletter Opened", properties=properties, context=context), key, "/v1/track")
+    event = Event.objects.latest("id")
+    sealed = unseal_personal(event.properties.pop("$personal"))
+    assert sealed == {"email": "b@shop.example", "phone": "+4912345"}
+    assert (event.properties, event.context) == ({"name": "Blue kettle"}, {"traits": {"plan": "gold"}})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("nobody", ["undefined", "null", "guest", "0", "00000000-0000-0000-0000-000000000000", 0])
+def test_id_that_stands_for_nobody_counts_as_absent(nobody: Any) -> None:
+    _source, key = make_keyed_source()
+    send({"batch": [track(userId=nobody, anonymousId="a1"), track(userId=nobody)]}, key)
+    event = Event.objects.get()
+    assert (event.user_id, event.anonymous_id) == ("", "a1")

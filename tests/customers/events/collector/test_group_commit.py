@@ -1,0 +1,140 @@
+"""Calls that wait at the same moment are stored together, and each gets its own outcome."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError
+
+from customers.events.collector import group_commit
+from customers.events.collector.event_store import Writer
+from customers.events.collector.group_commit import GroupCommit
+from customers.events.models import Event, Outbox, RejectedEvent
+from tests.customers.events.senders import refusal, rows
+from tests.makers import make_source
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def group() -> Iterator[GroupCommit]:
+    made = GroupCommit()
+    yield made
+    made.close()
+
+
+class Gate:
+    """Holds the first statement back until all other calls wait behind it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.sizes: list[int] = []
+        record = Writer.record
+
+        def held(writer: Writer, calls: Any) -> Any:
+            self.sizes.append(len(calls))
+            self.open.wait(timeout=30)
+            return record(writer, calls)
+
+        monkeypatch.setattr(Writer, "record", held)
+
+
+def at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> list[Any]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        first = pool.submit(group.record, *calls[0])
+        wait_until(lambda: gate.sizes, what="the first call to be written")
+        others = [pool.submit(group.record, *call) for call in calls[1:]]
+        wait_until(lambda: len(group._queue) == len(others), what="the others to wait")
+        gate.open.set()
+        return [done.exception() or done.result() for done in (first, *others)]
+
+
+def test_calls_that_wait_are_written_together_and_each_gets_its_own_outcome(
+    group: GroupCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_id = make_source().pk
+    gate = Gate(monkeypatch)
+    calls = [
+        (rows("m1", source_id=source_id), []),
+        (rows("m2", "m3", source_id=source_id), []),
+        (rows("m1", "m4", source_id=source_id), [refusal(source_id=source_id)]),
+        (rows("m3", "m3", "m5", source_id=source_id), []),
+    ]
+    outcomes = at_once(group, gate, calls)
+    assert gate.sizes == [1, 3]
+    found = [(len(one.rows), one.duplicates, len(one.refusals)) for one in outcomes]
+    first_of_m3 = found[1] == (2, 0, 0)
+    assert found[0] == (1, 0, 0)
+    assert found[2] == (1, 1, 1)
+    assert found[1:4:2] == ([(2, 0, 0), (1, 2, 0)] if first_of_m3 else [(1, 1, 0), (2, 1, 0)])
+    assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2", "m3", "m4", "m5"]
+    assert (Outbox.objects.count(), RejectedEvent.objects.count()) == (5, 1)
+
+
+def test_call_that_breaks_the_statement_does_not_break_the_others(
+    group: GroupCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_id = make_source().pk
+    gate = Gate(monkeypatch)
+    [broken] = rows("m3", source_id=source_id)
+    broken.stored.properties = b"no json"
+    [impossible] = rows("m4", source_id=source_id)
+    impossible.stored.name = "\ud83d"
+    calls = [(rows(name, source_id=source_id), []) for name in ("m1", "m2")]
+    outcomes = at_once(group, gate, [*calls, ([broken], []), ([impossible], [])])
+    assert [len(one.rows) for one in outcomes[:2]] == [1, 1]
+    assert outcomes[2].refusals[0].code == "cannot_store"
+    assert isinstance(outcomes[3], UnicodeEncodeError)
+    assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2"]
+
+
+def test_lost_connection_is_made_anew_and_the_call_stored_once(group: GroupCommit) -> None:
+    source_id = make_source().pk
+    group.record(rows("m1", source_id=source_id), [])
+    assert group._connection is not None
+    with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
+    assert len(group.record(rows("m2", source_id=source_id), []).rows) == 1
+    assert Event.objects.count() == 2
+
+
+def test_database_that_is_gone_is_told_to_every_call_and_asked_again_later(
+    group: GroupCommit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_id = make_source().pk
+    tries: list[int] = []
+
+    def refuse() -> Any:
+        tries.append(1)
+        raise psycopg.OperationalError("connection refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(group_commit, "connect", refuse)
+        for _call in range(3):
+            with pytest.raises(OperationalError):
+                group.record(rows("m1", source_id=source_id), [])
+        assert len(tries) == 2  # the first call tried twice, the others were refused at once
+    group._down_until = 0.0
+    assert len(group.record(rows("m1", source_id=source_id), []).rows) == 1
+
+
+def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> None:
+    source = make_source()
+    waiting = rows("m1", source_id=source.pk)
+    source.delete()
+    outcome = group.record(waiting, [])
+    assert (outcome.rows, outcome.duplicates) == ([], 0)
+    assert [one.code for one in outcome.refusals] == ["unknown_write_key"]
+    assert not Event.objects.exists()
+
+
+def test_source_with_events_can_not_be_deleted_by_any_statement(group: GroupCommit) -> None:
+    source = make_source()
+    group.record(rows("m1", source_id=source.pk), [])
+    assert group._connection is not None
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        group._connection.execute("DELETE FROM events_source")

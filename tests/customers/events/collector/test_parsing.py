@@ -1,0 +1,222 @@
+"""What becomes of the items that SDKs send."""
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers.events.collector.parsing import (
+    MOST_EVENT_BYTES,
+    EventRow,
+    Frame,
+    ItemError,
+    StoredEvent,
+    decode_item,
+    row_of,
+)
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def read(raw: bytes, *, call_type: str | None = None, sent_at: Any = None) -> EventRow:
+    return row_of(decode_item(raw), index=0, raw=raw, frame=Frame(1, NOON, call_type, sent_at))
+
+
+def row(*, sent_at: Any = None, **item: Any) -> StoredEvent:
+    return read(
+        json.dumps({"type": "track", "event": "Shop Opened", "userId": "u1", **item}).encode(), sent_at=sent_at
+    ).stored
+
+
+def refused(raw: bytes | None = None, **item: Any) -> str:
+    with pytest.raises(ItemError) as caught:
+        read(raw) if raw is not None else row(**item)
+    assert caught.value.reason
+    return caught.value.code
+
+
+def test_clock_of_the_client_is_corrected_by_the_time_it_sent() -> None:
+    wrong = NOON - timedelta(days=400)
+    found = row(originalTimestamp=(wrong - timedelta(seconds=7)).isoformat(), sentAt=wrong.isoformat())
+    assert found.occurred_at == NOON - timedelta(seconds=7)
+
+
+def test_time_of_the_batch_stands_in_for_the_time_of_the_item() -> None:
+    wrong = NOON + timedelta(hours=5)
+    assert row(timestamp=wrong.isoformat(), sent_at=wrong.isoformat()).occurred_at == NOON
+
+
+def test_without_sent_at_the_timestamp_counts() -> None:
+    assert row(timestamp="2026-11-20T10:00:00+02:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+def test_unreadable_sent_at_only_ends_the_correction() -> None:
+    assert row(timestamp="2026-11-20T08:00:00Z", sentAt="soon").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+def test_time_without_zone_is_taken_as_utc() -> None:
+    assert row(timestamp="2026-11-20T08:00:00").occurred_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+
+
+def test_seconds_and_milliseconds_since_1970_are_times() -> None:
+    moment = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert row(timestamp=moment.timestamp()).occurred_at == moment
+    assert row(timestamp=int(moment.timestamp() * 1000)).occurred_at == moment
+
+
+def test_more_than_a_day_in_the_future_becomes_now() -> None:
+    assert row(timestamp=(NOON + timedelta(hours=25)).isoformat()).occurred_at == NOON
+    assert row(timestamp=(NOON + timedelta(hours=23)).isoformat()).occurred_at == NOON + timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["yesterday", "", True, [], "2026-13-01T00:00:00Z", 1e300, -1e300, "0001-01-01", "1969-12-31T23:59:59Z"],
+)
+def test_wrong_time_is_refused(timestamp: Any) -> None:
+    assert refused(timestamp=timestamp) == "invalid_timestamp"
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        ({"type": "purchase"}, "unknown_type"),
+        ({"type": None}, "unknown_type"),
+        ({"type": ["track"]}, "unknown_type"),
+        ({"userId": None}, "missing_identity"),
+        ({"userId": ""}, "missing_identity"),
+        ({"userId": "u" * 256}, "invalid_userId"),
+        ({"userId": {"id": 1}}, "invalid_userId"),
+        ({"userId": True}, "invalid_userId"),
+        ({"anonymousId": 1.5}, "invalid_anonymousId"),
+        ({"event": None}, "missing_event"),
+        ({"event": "e" * 201}, "invalid_event"),
+        ({"event": 7}, "invalid_event"),
+        ({"messageId": "m" * 100}, "invalid_messageId"),
+        ({"properties": "none"}, "invalid_properties"),
+        ({"context": [1]}, "invalid_context"),
+        ({"type": "alias"}, "missing_previous_id"),
+        ({"type": "group"}, "missing_group_id"),
+        ({"type": "identify", "traits": 3}, "invalid_traits"),
+        ({"properties": {"title": "a\0b"}}, "nul_character"),
+        ({"properties": {"a\0b": 1}}, "nul_character"),
+        ({"userId": "a\0b"}, "nul_character"),
+        ({"properties": {"text": "x" * MOST_EVENT_BYTES}}, "event_too_large"),
+    ],
+)
+def test_wrong_item_is_refused_with_its_code(item: dict[str, Any], code: str) -> None:
+    assert refused(**item) == code
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"7", "invalid_event"),
+        (b'["track"]', "invalid_event"),
+        (b'{"type":"track","event":"e","userId":"\\ud800 "}', "invalid_text"),
+        (b'{"type":"track","event":"e","userId":"u","properties":{"p":NaN}}', "invalid_text"),
+        (b'{"type":"track","event":"e","userId":"u","properties":{"p":1e999}}', "invalid_event"),
+        (b'{"type":"track","event":"e","userId":"u","properties":{"p":' + b"9" * 5000 + b"}}", "invalid_event"),
+        (
+            b'{"type":"track","event":"e","userId":"u","properties":{"p":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+            "nested_too_deeply",
+        ),
+    ],
+)
+def test_what_no_database_keeps_is_refused(raw: bytes, code: str) -> None:
+    assert refused(raw) == code
+
+
+def test_escaped_backslash_before_u0000_is_no_nul_character() -> None:
+    assert json.loads(bytes(row(properties={"path": "C:\\u0000"}).properties)) == {"path": "C:\\u0000"}
+
+
+def test_numbers_are_taken_as_ids() -> None:
+    found = row(userId=17, anonymousId=4.0, messageId=99)
+    assert (found.user_id, found.anonymous_id, found.message_id) == ("17", "4", "99")
+
+
+def test_missing_message_id_is_made_and_differs_each_time() -> None:
+    first, second = row(), row()
+    assert first.message_id
+    assert first.message_id != second.message_id
+
+
+def test_longest_message_id_is_taken() -> None:
+    assert row(messageId="m" * 99).message_id == "m" * 99
+
+
+def test_empty_list_stands_for_an_empty_object_as_php_writes_it() -> None:
+    found = row(properties=[], context=[])
+    assert (bytes(found.properties), bytes(found.context)) == (b"{}", b"{}")
+
+
+def test_traits_of_rudder_are_found_in_the_context() -> None:
+    found = row(type="identify", context={"traits": {"plan": "gold"}})
+    assert json.loads(bytes(found.properties)) == {"plan": "gold"}
+
+
+def test_alias_keeps_the_previous_id_in_its_properties() -> None:
+    assert json.loads(bytes(row(type="alias", previousId="a1").properties)) == {"previousId": "a1"}
+
+
+def test_group_is_named_by_its_id_and_page_by_its_name() -> None:
+    assert row(type="group", groupId="club").name == "club"
+    found = row(type="page", name="Home", category="Shop", properties={"url": "/"})
+    assert (found.name, json.loads(bytes(found.properties))) == ("Home", {"category": "Shop", "url": "/"})
+
+
+def test_order_names_its_products_its_value_and_its_currency() -> None:
+    products = [{"product_id": "p1"}, {"sku": "s2"}, {"product_id": "p1"}, {"id": 3}, "p4", {}]
+    found = row(event="Order Completed", properties={"products": products, "revenue": "25.999", "currency": "eur"})
+    assert found.product_ids == ["p1", "s2", "3"]
+    assert (found.value, found.currency) == (Decimal("26.00"), "EUR")
+
+
+def test_ga4_item_list_names_products() -> None:
+    found = row(event="view_item", properties={"items": [{"item_id": "p9"}], "value": 3})
+    assert (found.product_ids, found.value) == (["p9"], Decimal("3.00"))
+
+
+@pytest.mark.parametrize(
+    ("event", "meaning"), [("view_item", "view"), ("Order Completed", "purchase"), ("Coupon Applied", "")]
+)
+def test_only_interactions_with_products_carry_their_meaning(event: str, meaning: str) -> None:
+    assert read(json.dumps({"type": "track", "event": event, "userId": "u"}).encode()).meaning == meaning
+
+
+@pytest.mark.parametrize("stated", ["a lot", 1e300, "NaN", "-Infinity", True, None, [], "1e15", ""])
+def test_value_that_is_no_amount_is_left_out_and_the_event_kept(stated: Any) -> None:
+    assert row(properties={"value": stated}).value is None
+
+
+FIELDS = [
+    "type",
+    "event",
+    "userId",
+    "anonymousId",
+    "messageId",
+    "properties",
+    "traits",
+    "context",
+    "timestamp",
+    "sentAt",
+]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), SCALARS, max_size=3)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
+def test_whatever_is_sent_becomes_a_row_or_is_refused(item: dict[str, Any]) -> None:
+    raw = json.dumps({"type": "track", "event": "e", "userId": "u", **item}).encode()
+    with contextlib.suppress(ItemError):
+        found = read(raw).stored
+        assert found.message_id
+        assert found.user_id or found.anonymous_id
+        assert found.occurred_at.tzinfo is not None

@@ -1,0 +1,280 @@
+"""The collector, called over HTTP's own shapes."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from config.foundation.valkey import pipelines_of
+from customers.events.collector import ingest
+from customers.events.collector.envelope import MOST_BATCH_BYTES, MOST_BATCH_EVENTS
+from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
+from customers.events.recent.interactions import recent_interactions
+from customers.events.sources.write_keys import forget_sources, issue_write_key
+from tests.customers.events.senders import basic, make_keyed_source, send, track
+
+pytestmark = pytest.mark.django_db
+
+
+def test_batch_is_stored_with_receipts_and_outbox_before_it_is_answered() -> None:
+    source, key = make_keyed_source()
+    batch = [track(messageId="m1"), track("Product Viewed", messageId="m2", properties={"product_id": "p1"})]
+    answer = send({"batch": batch}, key)
+    assert answer.status_code == 200
+    assert answer.json() == {"success": True, "accepted": 2, "duplicates": 0, "rejected": 0}
+    events = list(Event.objects.order_by("id"))
+    assert [(event.message_id, event.name, event.product_ids) for event in events] == [
+        ("m1", "Shop Opened", []),
+        ("m2", "Product Viewed", ["p1"]),
+    ]
+    assert {event.source_id for event in events} == {source.pk}
+    assert set(Outbox.objects.values_list("event_id", flat=True)) == {event.pk for event in events}
+    assert EventReceipt.objects.count() == 2
+
+
+def test_retry_changes_nothing() -> None:
+    _source, key = make_keyed_source()
+    body = {"batch": [track(messageId="m1"), track(messageId="m2"), track(messageId="m1")]}
+    assert send(body, key).json() == {"success": True, "accepted": 3, "duplicates": 1, "rejected": 0}
+    assert send(body, key).json() == {"success": True, "accepted": 3, "duplicates": 3, "rejected": 0}
+    assert Event.objects.count() == Outbox.objects.count() == 2
+
+
+def test_same_message_id_of_two_sources_is_two_events() -> None:
+    for name in ("web", "app"):
+        send({"batch": [track(messageId="m1")]}, make_keyed_source(name)[1])
+    assert Event.objects.count() == 2
+
+
+def test_bad_item_does_not_spoil_the_good_ones_and_is_kept_once() -> None:
+    source, key = make_keyed_source()
+    body = {"batch": [track(messageId="m1"), {"type": "track", "event": "x"}, "seven", track(messageId="m2")]}
+    for _try in range(2):
+        answer = send(body, key)
+        assert answer.status_code == 200
+        assert answer.json()["rejected"] == 2
+        assert [error["index"] for error in answer.json()["errors"]] == [1, 2]
+    assert Event.objects.count() == 2
+    rejected = RejectedEvent.objects.order_by("id")
+    assert [(row.code, json.loads(row.payload), row.source) for row in rejected] == [
+        ("missing_identity", {"type": "track", "event": "x"}, source),
+        ("invalid_event", "seven", source),
+    ]
+
+
+def test_half_characters_and_nan_cost_only_their_own_item() -> None:
+    _source, key = make_keyed_source()
+    raw = (
+        b'{"batch":[{"type":"track","event":"a","userId":"u"},'
+        b'{"type":"track","event":"b","userId":"u","properties":{"t":"\\ud83d cut"}},'
+        b'{"type":"track","event":"c","userId":"u","properties":{"price":NaN}}]}'
+    )
+    answer = send(raw, key).json()
+    assert (answer["accepted"], answer["rejected"]) == (1, 2)
+    assert Event.objects.get().name == "a"
+
+
+def test_value_that_only_postgresql_refuses_costs_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customers.events.collector.parsing.holds_nul", lambda value: False)
+    _source, key = make_keyed_source()
+    batch = [track(messageId=f"m{number}") for number in range(7)]
+    batch[3]["properties"] = {"t": "\0"}
+    answer = send({"batch": batch}, key).json()
+    assert (answer["accepted"], answer["rejected"], answer["errors"][0]["index"]) == (6, 1, 3)
+    assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m0", "m1", "m2", "m4", "m5", "m6"]
+    assert RejectedEvent.objects.get().code == "cannot_store"
+
+
+@pytest.mark.parametrize("call_type", ["track", "identify", "page", "screen", "group", "alias"])
+def test_single_calls_are_stored_with_the_type_of_their_address(call_type: str) -> None:
+    _source, key = make_keyed_source()
+    item = {"event": "e", "userId": "u", "groupId": "g", "previousId": "a", "messageId": "m"}
+    answer = send(item, key, f"/v1/{call_type}")
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    assert Event.objects.get().type == call_type
+
+
+def test_single_call_that_is_wrong_is_answered_like_a_batch() -> None:
+    _source, key = make_keyed_source()
+    answer = send({"event": "e"}, key, "/v1/track")
+    assert (answer.status_code, answer.json()["rejected"]) == (200, 1)
+    assert RejectedEvent.objects.get().code == "missing_identity"
+
+
+@pytest.mark.parametrize("place", ["basic", "bearer", "header", "query", "body", "item"])
+def test_write_key_is_found(place: str) -> None:
+    _source, key = make_keyed_source()
+    body: dict[str, Any] = {"batch": [track()]}
+    headers, path = {}, "/v1/batch"
+    match place:
+        case "basic":
+            headers = basic(key)
+        case "bearer":
+            headers = {"Authorization": f"Bearer {key}"}
+        case "header":
+            headers = {"X-Write-Key": key}
+        case "query":
+            path = f"/v1/batch?writeKey={key}"
+        case "body":
+            body["writeKey"] = key
+        case "item":
+            body["batch"][0]["writeKey"] = key
+    assert send(body, None, path, **headers).status_code == 200
+
+
+@pytest.mark.parametrize("key", [None, "wk_wrong", "\udcff"])
+def test_unknown_key_is_answered_with_401_as_json(key: str | None) -> None:
+    headers = {} if key is None else {"X-Write-Key": key}
+    answer = send({"batch": [track()]}, None, **headers)
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"success", "code", "message"}
+    assert not Event.objects.exists()
+
+
+def test_disabled_source_is_answered_with_404() -> None:
+    _source, key = make_keyed_source(enabled=False)
+    assert send({"batch": [track()]}, key).status_code == 404
+
+
+def test_old_key_works_until_its_overlap_ends() -> None:
+    source, old = make_keyed_source()
+    now = datetime.now(UTC)
+    new = issue_write_key(source_id=source.pk, now=now, overlap=timedelta(hours=1))
+    assert [send({"batch": [track()]}, key).status_code for key in (old, new)] == [200, 200]
+    newest = issue_write_key(source_id=source.pk, now=now)
+    assert [send({"batch": [track()]}, key).status_code for key in (old, new, newest)] == [401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid_json"),
+        (b"{", 400, "invalid_json"),
+        (b"\xff\xfe", 400, "invalid_encoding"),
+        (b"[]", 400, "invalid_batch"),
+        (b"{}", 400, "invalid_batch"),
+        (b'{"batch": 7}', 400, "invalid_batch"),
+        (b'{"batch": {"a": NaN}}', 400, "invalid_batch"),
+        (b'{"batch": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", 400, "nested_too_deeply"),
+        (b"\x1f\x8b broken", 400, "invalid_gzip"),
+        (gzip.compress(b'{"batch": []}' * 100)[:-20], 400, "invalid_gzip"),
+        (b" " * (MOST_BATCH_BYTES + 1), 413, "too_large"),
+        (gzip.compress(b" " * 50_000_000), 413, "too_large"),
+        (b'{"batch": [' + b",".join([b"1"] * (MOST_BATCH_EVENTS + 1)) + b"]}", 413, "too_many_events"),
+    ],
+    ids=[
+        "empty",
+        "half",
+        "utf-16",
+        "list",
+        "no batch",
+        "number",
+        "nan",
+        "deep",
+        "no gzip",
+        "cut gzip",
+        "long",
+        "bomb",
+        "many",
+    ],
+)
+def test_wrong_body_is_refused_whole(body: bytes, status: int, code: str) -> None:
+    _source, key = make_keyed_source()
+    answer = send(body, key)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not RejectedEvent.objects.exists()
+
+
+def test_empty_batch_is_fine() -> None:
+    _source, key = make_keyed_source()
+    assert send({"batch": []}, key).json() == {"success": True, "accepted": 0, "duplicates": 0, "rejected": 0}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json", ""])
+def test_packed_body_is_read_whatever_its_content_type(content_type: str) -> None:
+    _source, key = make_keyed_source()
+    packed = gzip.compress(json.dumps({"batch": [track()]}).encode())
+    assert send(packed, key, content_type=content_type or "a/b").json()["accepted"] == 1
+
+
+def test_full_batch_is_taken() -> None:
+    _source, key = make_keyed_source()
+    batch = [{"type": "track", "event": "e", "userId": f"u{number}"} for number in range(MOST_BATCH_EVENTS)]
+    assert send({"batch": batch}, key).json()["accepted"] == MOST_BATCH_EVENTS
+
+
+def test_get_is_answered_with_405_as_json() -> None:
+    answer = Client().get("/v1/batch")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_preflight_allows_the_headers_that_sdks_send() -> None:
+    make_keyed_source(allowed_origins=["https://shop.example"])
+    allowed = Client().options("/v1/track", headers={"Origin": "https://shop.example"})
+    assert allowed["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "x-retry-count" in allowed["Access-Control-Allow-Headers"]
+    other = Client().options("/v1/track", headers={"Origin": "https://other.example"})
+    assert "Access-Control-Allow-Origin" not in other
+
+
+def test_foreign_origin_is_refused_readably() -> None:
+    _source, key = make_keyed_source(allowed_origins=["https://shop.example"])
+    answer = send({"batch": [track()]}, key, Origin="https://other.example")
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+    assert answer["Access-Control-Allow-Origin"] == "https://other.example"
+    assert send({"batch": [track()]}, key, Origin="https://shop.example").status_code == 200
+
+
+def test_database_down_is_answered_with_503_and_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    _source, key = make_keyed_source()
+
+    def fail(**_arguments: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(ingest, "record_events", fail)
+    answer = send({"batch": [track()]}, key)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+def test_valkey_down_does_not_keep_an_event_out(settings: Any) -> None:
+    settings.VALKEY_URL = "redis://127.0.0.1:1/0"
+    pipelines_of.cache_clear()
+    _source, key = make_keyed_source()
+    answer = send(track("Product Viewed", properties={"product_id": "p1"}), key, "/v1/track")
+    assert answer.status_code == 200
+    assert Event.objects.count() == 1
+    assert recent_interactions(identifiers=[("user_id", "u1")]) == []
+
+
+def test_product_events_are_on_the_recent_list_at_once(valkey: Any) -> None:
+    _source, key = make_keyed_source()
+    send(track("Product Viewed", properties={"product_id": "p1"}, anonymousId="a1"), key, "/v1/track")
+    for identifier in (("user_id", "u1"), ("anonymous_id", "a1")):
+        [(product_id, kind, _at)] = recent_interactions(identifiers=[identifier])
+        assert (product_id, kind) == ("p1", "view")
+
+
+def test_warm_call_makes_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    _source, key = make_keyed_source()
+    send({"batch": [track()]}, key)
+    statements: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def note(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        statements.append(str(query))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", note)
+    send({"batch": [track() for _number in range(50)]}, key)
+    # the savepoints come from the test's own transaction
+    assert len([statement for statement in statements if "SAVEPOINT" not in statement]) == 1
+
+
+@pytest.fixture(autouse=True)
+def _no_source_is_remembered() -> None:
+    forget_sources()

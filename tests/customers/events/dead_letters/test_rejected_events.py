@@ -1,0 +1,138 @@
+"""Dead letters are counted, tried, sent again, put aside and taken away as a file."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from cryptography.fernet import Fernet
+
+from customers.events.dead_letters import rejected_events
+from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
+from tests.customers.events.stored import make_letter
+from tests.makers import NOON, make_source
+
+pytestmark = pytest.mark.django_db
+
+TRACK = {"type": "track", "event": "Product Viewed", "messageId": "m-right", "userId": "u1"}
+Status = RejectedEvent.Status
+
+
+def everything() -> Any:
+    return RejectedEvent.objects.all()
+
+
+def check(letter: RejectedEvent, payload: Any) -> rejected_events.Replay:
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    return rejected_events.check_payload(rejected=letter, payload=text)
+
+
+def test_open_ones_are_counted_by_reason_the_most_frequent_first() -> None:
+    for code, at in (
+        ("unknown_type", NOON),
+        ("missing_identity", NOON - timedelta(hours=1)),
+        ("missing_identity", NOON),
+    ):
+        make_letter(code=code, at=at)
+    make_letter(code="unknown_type", status=Status.DISCARDED)
+    make_letter(code="unknown_type", status=Status.REPLAYED)
+    found = [(one.code, one.letters, one.oldest) for one in rejected_events.open_reasons()]
+    assert found == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
+
+
+def test_checking_says_what_would_happen_and_changes_nothing() -> None:
+    letter = make_letter()
+    assert check(letter, TRACK).accepted
+    assert (check(letter, {**TRACK, "userId": None}).code, check(letter, "{").code) == (
+        "missing_identity",
+        "invalid_text",
+    )
+    assert [model.objects.count() for model in (Event, Outbox, EventReceipt)] == [0, 0, 0]
+    letter.refresh_from_db()
+    assert (letter.status, letter.code, letter.corrected_payload) == (Status.OPEN, "missing_identity", "")
+
+
+def test_checking_knows_what_was_taken_before(valkey: redis.Redis) -> None:
+    first, second = make_letter(TRACK), make_letter(TRACK)
+    rejected_events.send_again(letters=everything().filter(pk=first.pk), at=NOON)
+    assert check(second, TRACK).duplicate
+    assert Event.objects.count() == 1
+
+
+def test_many_are_sent_again_and_what_became_of_them_is_counted(valkey: redis.Redis) -> None:
+    make_letter(TRACK)
+    make_letter(TRACK, at=NOON + timedelta(seconds=1))  # the same message once more
+    make_letter({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
+    wrong = make_letter()
+    make_letter({**TRACK, "messageId": "m-4"}, status=Status.DISCARDED)
+    result = rejected_events.send_again(letters=everything(), at=NOON)
+    assert (result.taken, result.duplicates, result.skipped, result.left) == (3, 1, 0, 0)
+    assert result.reasons == {"missing_identity": 1}
+    assert set(Event.objects.values_list("message_id", flat=True)) == {"m-right", "m-3"}
+    assert list(everything().filter(status=Status.OPEN)) == [wrong]
+    assert set(everything().filter(status=Status.REPLAYED).values_list("replayed_at", flat=True)) == {NOON}
+
+
+def test_more_than_a_thousand_are_sent_in_several_goes(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejected_events, "MOST_SENT_AGAIN", 2)
+    for number in range(3):
+        make_letter({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
+    result = rejected_events.send_again(letters=everything(), at=NOON)
+    assert (result.taken, result.left) == (2, 1)
+    assert set(Event.objects.values_list("message_id", flat=True)) == {"m-2", "m-1"}  # the oldest first
+
+
+def test_payload_whose_key_is_gone_spoils_no_other(valkey: redis.Redis, settings: Any) -> None:
+    make_letter(TRACK)
+    keys = settings.FIELD_KEYS
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    make_letter({**TRACK, "messageId": "lost"}, at=NOON + timedelta(seconds=1))
+    settings.FIELD_KEYS = keys
+    lines = exported(with_personal=True)
+    assert (lines[0]["payload"], lines[1]["payload"]) == (TRACK, None)
+    assert "FIELD_KEYS" in lines[1]["problem"]
+    result = rejected_events.send_again(letters=everything(), at=NOON)
+    assert (result.taken, result.skipped) == (1, 1)
+
+
+def test_discarded_ones_can_be_opened_again() -> None:
+    letter, replayed = make_letter(), make_letter(status=Status.REPLAYED)
+    assert rejected_events.discard(letters=everything()) == 1
+    letter.refresh_from_db()
+    assert letter.status == Status.DISCARDED
+    assert rejected_events.reopen(letters=everything()) == 1
+    replayed.refresh_from_db()
+    assert replayed.status == Status.REPLAYED
+
+
+def test_event_of_a_replayed_one_is_found(valkey: redis.Redis) -> None:
+    letter = make_letter(TRACK)
+    assert rejected_events.event_of(letter) is None
+    rejected_events.send_again(letters=everything(), at=NOON + timedelta(days=1))
+    letter.refresh_from_db()
+    assert rejected_events.event_of(letter) == Event.objects.get()
+
+
+def exported(*, with_personal: bool) -> list[dict[str, Any]]:
+    pks = list(everything().values_list("pk", flat=True))
+    return [json.loads(line) for line in rejected_events.export_lines(pks=pks, with_personal=with_personal)]
+
+
+def test_export_holds_each_on_a_line_and_hides_what_is_personal() -> None:
+    reason = "userId is {'mail': 'anna@example.com'}; give a text."
+    make_letter({"userId": {"mail": "anna@example.com"}, "event": "x"}, source=make_source("web"), reason=reason)
+    make_letter("{ no json, anna@example.com", code="invalid_text", at=NOON + timedelta(seconds=1))
+    clear, masked = exported(with_personal=True), exported(with_personal=False)
+    assert [line["payload"] for line in clear] == [
+        {"userId": {"mail": "anna@example.com"}, "event": "x"},
+        "{ no json, anna@example.com",
+    ]
+    assert (clear[0]["source"], clear[0]["code"], clear[0]["received_at"]) == (
+        "web",
+        "missing_identity",
+        NOON.isoformat(),
+    )
+    assert masked[0]["payload"] == {"userId": {"mail": "•••1"}, "event": "x"}
+    assert masked[1]["payload"] is None
+    assert "anna" not in json.dumps(masked)

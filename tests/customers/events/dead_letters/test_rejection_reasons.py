@@ -1,0 +1,43 @@
+"""Every code that the collector gives has words."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+from customers.events.collector import event_store, parsing
+from customers.events.dead_letters.rejection_reasons import INVALID, REASONS, reason_in_words
+from customers.orders.order_events import event_parsing
+
+GIVEN = re.compile(r"(?:ItemError|OrderEventError|Refusal)\(\s*(?:[a-z_.]+, [a-z_.()]+, )?\"(?P<code>[a-zA-Z_]+)\"")
+
+
+def codes_in(module: object) -> set[str]:
+    return {found["code"] for found in GIVEN.finditer(Path(module.__file__).read_text())}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("module", [parsing, event_parsing])
+def test_codes_are_described(module: object) -> None:
+    given = codes_in(module)
+    assert len(given) > 5
+    assert {code for code in given if code not in REASONS and not code.startswith(INVALID)} == set()
+
+
+def test_code_for_what_cannot_be_stored_is_described() -> None:
+    assert '"cannot_store"' in Path(event_store.__file__).read_text()
+    assert "cannot_store" in REASONS
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("invalid_userId", "The value of “userId” cannot be taken.", "“userId”的值无法接收。"),
+        ("review_out_of_range", "The review in this event cannot be taken.", "该事件中的评价无法接收。"),
+        ("quite_new", "quite_new", "quite_new"),
+    ],
+)
+def test_families_of_codes_and_new_ones_are_shown(code: str, english: str, chinese: str) -> None:
+    assert reason_in_words(code) == english
+    with translation.override("zh-hans"):
+        assert reason_in_words(code) == chinese

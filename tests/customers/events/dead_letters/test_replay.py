@@ -1,0 +1,86 @@
+"""A refused item can be mended and goes in by the door of all others."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from customers.events.dead_letters.replay import NotOpenError, Replay, replay_rejected
+from customers.events.models import Event, Outbox, RejectedEvent
+from customers.events.sources.write_keys import forget_sources
+from tests.customers.events.senders import make_keyed_source, send, track
+from tests.makers import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_source_is_remembered() -> None:
+    forget_sources()
+
+
+def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEvent:
+    _source, key = make_keyed_source()
+    send(item, key, path, **headers)
+    return RejectedEvent.objects.get()
+
+
+def test_mended_event_is_stored_as_if_it_had_come_then() -> None:
+    when = "2026-11-24T12:00:00+00:00"
+    body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
+    letter = refused(body, path="/v1/batch")
+    mended = json.dumps({**json.loads(letter.payload), "userId": "u1", "messageId": "m1"})
+    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON) == Replay(True, "m1")
+    event = Event.objects.get()
+    assert (event.source, event.user_id, event.received_at) == (letter.source, "u1", letter.received_at)
+    assert event.occurred_at == letter.received_at - timedelta(seconds=10)
+    assert Outbox.objects.get().event_id == event.pk
+    letter.refresh_from_db()
+    assert (letter.status, letter.replay_message_id, letter.replayed_at) == ("replayed", "m1", NOON)
+    assert json.loads(letter.corrected_payload)["userId"] == "u1"
+    assert "userId" not in letter.payload
+    with pytest.raises(NotOpenError):
+        replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON)
+
+
+def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
+    letter = refused({"event": "e"})
+    outcome = replay_rejected(rejected_id=letter.pk, payload='{"userId": "u1"}', at=NOON)
+    assert (outcome.accepted, outcome.code) == (False, "missing_event")
+    letter = RejectedEvent.objects.get()
+    assert (letter.status, letter.code, letter.replayed_at) == ("open", "missing_event", None)
+    for broken in ("{", '{"userId": "u1", "event": ' + "[" * 2000, "\ud83d"):
+        assert not replay_rejected(rejected_id=letter.pk, payload=broken, at=NOON).accepted
+    assert RejectedEvent.objects.count() == 1
+
+
+def test_value_that_postgresql_refuses_again_makes_no_second_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    letter = refused({"event": "e"})
+    monkeypatch.setattr("customers.events.collector.parsing.holds_nul", lambda value: False)
+    nul = json.dumps(track(properties={"t": "\0"}))
+    assert replay_rejected(rejected_id=letter.pk, payload=nul, at=NOON).code == "cannot_store"
+    assert RejectedEvent.objects.get().code == "cannot_store"
+
+
+def test_event_that_had_come_meanwhile_is_marked_and_not_stored_twice() -> None:
+    letter = refused({"event": "e"})
+    item = json.dumps({"event": "e", "userId": "u1", "messageId": "m1"})
+    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON).accepted
+    RejectedEvent.objects.update(status="open")
+    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON) == Replay(True, "m1", duplicate=True)
+    assert Event.objects.count() == 1
+
+
+def test_replay_heeds_the_opt_out_of_the_first_time() -> None:
+    letter = refused({"event": "e"}, DNT="1")
+    assert replay_rejected(rejected_id=letter.pk, payload='{"event": "e", "userId": "u1"}', at=NOON).accepted
+    assert Event.objects.get().user_id == ""
+
+
+def test_payload_is_encrypted_at_rest() -> None:
+    refused({"event": "e", "properties": {"email": "a@shop.example"}})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payload FROM events_rejectedevent")
+        assert "shop.example" not in cursor.fetchone()[0]

@@ -1,0 +1,290 @@
+"""What a file holds is taken by the collector's rules, once, and every line is accounted for."""
+
+import csv
+import gzip
+import json
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from customers.events.imports import file_import
+from customers.events.imports.file_import import Imported, import_events, import_items
+from customers.events.imports.line_reader import UnreadableFileError
+from customers.events.models import Event, Outbox, RejectedEvent
+from tests.customers.events.senders import make_keyed_source, send, track
+from tests.makers import NOON, make_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LOG = """\
+203.0.113.9 - - [24/Nov/2026:10:42:00 +0000] "GET /search?q=tea HTTP/1.1" 200 5 "-" "Firefox"
+203.0.113.9 - - [24/Nov/2026:10:42:09 +0000] "GET /product/7 HTTP/1.1" 200 5 "-" "Firefox"
+203.0.113.9 - - [24/Nov/2026:10:42:09 +0000] "GET /static/app.js HTTP/1.1" 200 5 "-" "Firefox"
+66.249.66.1 - - [24/Nov/2026:10:42:10 +0000] "GET /product/7 HTTP/1.1" 200 5 "-" "Googlebot/2.1"
+203.0.113.9 - - [24/Nov/2026:10:42:11 +0000] "POST /cart HTTP/1.1" 200 5 "-" "Firefox"
+what is this
+203.0.113.9 - - [24/Nov/2026:10:42:12 +0000] "GET /cart HTTP/1.1" 503 5 "-" "Firefox"
+"""
+
+
+def written(folder: Path, *lines: Any) -> Path:
+    path = folder / "events.jsonl"
+    texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    path.write_bytes(b"".join(text + b"\n" for text in texts))
+    return path
+
+
+def take(path: Path, key: str = "shop", **options: Any) -> Imported:
+    options = {"received_at": NOON, "errors": path.with_name("errors.csv"), **options}
+    return import_events(path=path, source=make_source(key), **options)
+
+
+def errors_in(path: Path | None) -> list[tuple[str, str]]:
+    assert path is not None
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return [(row["line"], row["code"]) for row in csv.DictReader(stream)]
+
+
+def test_history_keeps_its_time_and_waits_to_be_processed(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        track("Product Viewed", messageId="m1", timestamp="2025-03-01T10:00:00Z", properties={"product_id": "p1"}),
+        {"batch": [track(messageId="m2", timestamp="2025-03-02T10:00:00Z", sentAt="2025-03-02T10:00:01Z")]},
+    )
+    imported = take(path)
+    assert (imported.lines, imported.events, imported.accepted, imported.refused) == (2, 2, 2, 0)
+    assert imported.error_file is None
+    first, second = Event.objects.order_by("message_id")
+    assert (first.name, first.product_ids, first.received_at) == ("Product Viewed", ["p1"], NOON)
+    assert [f"{event.occurred_at:%F %T}" for event in (first, second)] == ["2025-03-01 10:00:00", "2025-03-02 10:00:00"]
+    assert Outbox.objects.count() == 2
+
+
+def test_wrong_lines_are_listed_with_their_numbers_and_spoil_no_other(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        track(messageId="m1"),
+        b"",
+        b"{broken",
+        {"type": "track", "event": "nobody", "messageId": "m2"},
+        b"hello",
+        {"batch": [track(messageId="m3"), {"type": "walk", "userId": "u1"}, 5]},
+        b'{"type":"track","event":"A","userId":"u1","messageId":"m4","properties":{"n":NaN}}',
+        track(messageId="m5", note="x" * 40_000),
+        b'{"event":"' + b"x" * 600_000 + b'"}',
+        b'{"event":"\xff"}',
+    )
+    imported = take(path)
+    assert (imported.lines, imported.accepted) == (9, 2)
+    assert errors_in(imported.error_file) == [
+        ("3", "invalid_text"),
+        ("4", "missing_identity"),
+        ("5", "invalid_json"),
+        ("6", "unknown_type"),
+        ("6", "invalid_event"),
+        ("7", "invalid_text"),
+        ("8", "event_too_large"),
+        ("9", "too_large"),
+        ("10", "invalid_encoding"),
+    ]
+    assert imported.problems == Counter(code for _line, code in errors_in(imported.error_file))
+    # what is an item is kept to be mended; what is none at all stands in the error file only
+    assert set(RejectedEvent.objects.values_list("code", flat=True)) == {
+        "invalid_text",
+        "missing_identity",
+        "unknown_type",
+        "invalid_event",
+        "event_too_large",
+    }
+
+
+def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(50)), {"type": "track"}, track(messageId="m1"))
+    first, second = take(path), take(path)
+    assert (first.accepted, first.duplicates, first.refused) == (50, 1, 1)
+    assert (second.accepted, second.duplicates, second.refused) == (0, 51, 1)
+    assert (Event.objects.count(), Outbox.objects.count(), RejectedEvent.objects.count()) == (50, 50, 1)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 2000])
+def test_a_log_is_accounted_for_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    monkeypatch.setattr(file_import, "BATCH_ITEMS", batch)
+    path = tmp_path / "access.log.gz"
+    path.write_bytes(gzip.compress(LOG.encode()))
+    for accepted in (2, 0):
+        imported = take(path)
+        assert (imported.lines, imported.events, imported.accepted) == (7, 2, accepted)
+        assert imported.skipped == {"no_event": 1, "bot": 1, "other_method": 1, "failed_call": 1}
+        assert imported.sections == {"/static": 1}
+        assert errors_in(imported.error_file) == [("6", "unreadable_line")]
+    assert imported.lines == imported.events + imported.skipped.total() + imported.refused
+    searched, viewed = Event.objects.order_by("occurred_at")
+    assert (searched.name, searched.properties) == ("Products Searched", {"query": "tea"})
+    assert (viewed.name, viewed.product_ids) == ("Product Viewed", ["7"])
+    assert searched.anonymous_id == viewed.anonymous_id != ""
+    assert "203.0.113.9" not in str(Event.objects.values())
+
+
+def test_a_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
+    take(written(tmp_path, track(messageId="m0")))
+    path = written(
+        tmp_path, *(track(messageId=f"m{n}") for n in range(5)), track(messageId="m1"), {"type": "track"}, b"x"
+    )
+    dry = take(path, dry_run=True)
+    assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 0)
+    assert errors_in(dry.error_file) == [("7", "missing_identity"), ("8", "invalid_json")]
+    real = take(path)
+    assert (dry.accepted, dry.duplicates, dry.problems) == (real.accepted, real.duplicates, real.problems) != (0, 0, {})
+
+
+def test_events_come_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_import, "WRITERS", 1)
+    monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
+    take(written(tmp_path, *(track(messageId=f"m{n:03d}") for n in range(95))))
+    assert list(Event.objects.order_by("id").values_list("message_id", flat=True)) == [f"m{n:03d}" for n in range(95)]
+
+
+def test_progress_ends_at_the_end_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
+    path = written(tmp_path, *(track(messageId=f"m{n}") for n in range(95)))
+    seen: list[tuple[int, int, int]] = []
+    take(path, watch=lambda imported, position, size: seen.append((imported.lines, position, size)))
+    assert len(seen) == 10
+    assert seen == sorted(seen)
+    assert seen[-1] == (95, path.stat().st_size, path.stat().st_size)
+
+
+def test_a_file_that_breaks_off_keeps_what_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_import, "BATCH_ITEMS", 10)
+    path = tmp_path / "events.jsonl.gz"
+    whole = gzip.compress(
+        "\n".join(json.dumps(track(messageId=f"m{n}", note=f"{n * n:x}" * 300)) for n in range(3000)).encode()
+    )
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableFileError, match="cannot be read to its end"):
+        take(path)
+    before = Event.objects.count()
+    assert 0 < before < 3000
+    path.write_bytes(whole)
+    again = take(path)
+    assert (again.accepted, again.duplicates) == (3000 - before, before)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'[{"type":"track"}]', r"is one JSON array; give one object a line: jq"),
+        (
+            b"date,event\n2026-01-01,view\n",
+            r"begins with 'date,event': neither a JSON object a line nor the log format",
+        ),
+        (b"", "is empty"),
+    ],
+)
+def test_files_of_another_kind_say_what_would_be_right(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFileError, match=message):
+        take(path)
+
+
+def test_a_log_with_rubbish_at_its_beginning_is_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_text(f"restarted\n{LOG}")
+    assert take(path).accepted == 2
+
+
+def test_one_import_of_a_source_at_a_time(tmp_path: Path) -> None:
+    source = make_source()
+    path = written(tmp_path, track(messageId="m1"), track(messageId="m2"))
+    connection.close()  # the lock below belongs to a session of its own
+
+    def again(_done: int) -> None:
+        with pytest.raises(AlreadyRunningError):
+            take(path)
+
+    def watch(done: int) -> None:
+        other = Thread(target=in_another_session, args=(again, done))
+        other.start()
+        other.join()
+
+    import_items(
+        items=[(1, [json.dumps(track(messageId="m3")).encode()])], source=source, received_at=NOON, watch=watch
+    )
+    assert Event.objects.count() == 1
+
+
+def in_another_session(call: Any, done: int) -> None:
+    try:
+        call(done)
+    finally:
+        connection.close()
+
+
+def test_writers_leave_no_connection_behind(tmp_path: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        before = cursor.fetchone()[0]
+        take(written(tmp_path, *(track(messageId=f"m{n}") for n in range(5))))
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        assert cursor.fetchone()[0] == before
+
+
+ids = st.sampled_from(["", "u1", "u2", "null", 7, None, ["u"], "x" * 300])
+items = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["track", "identify", "page", "alias", "group", "screen", "walk", 5]),
+        "event": st.sampled_from(["Product Viewed", "Order Completed", "", "own name", 3, "x" * 300]),
+        "userId": ids,
+        "anonymousId": ids,
+        "messageId": st.sampled_from([f"m{n}" for n in range(30)] + ["x" * 200]),
+        "timestamp": st.sampled_from(["2026-05-01T10:00:00Z", "yesterday", 1_700_000_000, "1960-01-01T00:00:00Z"]),
+        "properties": st.sampled_from([{}, [], "x", {"product_id": "p1", "price": 2}, {"email": "a@b.example"}]),
+        "context": st.sampled_from(
+            [{}, {"sessionId": "s1"}, 4, {"consent": {"categoryPreferences": {"analytics": False}}}]
+        ),
+        "groupId": ids,
+        "previousId": ids,
+    },
+)
+COLUMNS = ("type", "name", "user_id", "anonymous_id", "session_id", "product_ids", "value", "occurred_at")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(items, min_size=1, max_size=40))
+def test_imported_is_what_the_collector_takes(tmp_path: Path, found: list[dict[str, Any]]) -> None:
+    Event.objects.all().delete()
+    RejectedEvent.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE events_eventreceipt, events_outbox")
+    numbered = [{"messageId": f"own-{number}", **item} for number, item in enumerate(found)]
+    source, key = make_keyed_source(f"http-{Event.objects.count()}-{id(found)}")
+    answer = send({"batch": numbered}, key).json()
+    imported = take(written(tmp_path, *numbered), received_at=NOON + timedelta(seconds=1))
+    assert (imported.accepted + imported.duplicates, imported.duplicates, imported.refused) == (
+        answer["accepted"],
+        answer["duplicates"],
+        answer["rejected"],
+    )
+    assert stored(source.key) == stored("shop")
+    assert refused(source.key) == refused("shop")
+
+
+def stored(key: str) -> list[tuple[Any, ...]]:
+    """What the columns say, the time only where the sender gave it."""
+    rows = (
+        Event.objects.filter(source__key=key).order_by("message_id").values_list("message_id", "received_at", *COLUMNS)
+    )
+    return [(*row[:1], *row[2:-1], None if row[-1] == row[1] else row[-1]) for row in rows]
+
+
+def refused(key: str) -> list[tuple[str, str]]:
+    return sorted(RejectedEvent.objects.filter(source__key=key).values_list("code", "reason"))

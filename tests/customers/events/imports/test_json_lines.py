@@ -1,0 +1,71 @@
+"""A line is an item or a batch; history keeps its own time whatever an archive says of its sending."""
+
+import json
+from typing import Any
+
+import pytest
+
+from customers.events.imports.json_lines import LineError, items_of
+
+
+def items(line: Any) -> list[Any]:
+    data = line if isinstance(line, bytes) else json.dumps(line).encode()
+    return [json.loads(item) for item in items_of(data)]
+
+
+def test_an_item_stays_as_it_is_to_the_byte() -> None:
+    line = b'{ "type": "track", "event": "A",  "userId": "u1", "properties": {"sentAtt": 1.10} }'
+    assert list(items_of(line)) == [line]
+
+
+def test_a_batch_is_its_items() -> None:
+    assert items({"batch": [{"event": "A"}, {"event": "B"}], "sentAt": "2020-01-01T00:00:00Z"}) == [
+        {"event": "A"},
+        {"event": "B"},
+    ]
+    assert items({"batch": []}) == []
+
+
+def test_an_item_that_speaks_of_a_batch_is_an_item() -> None:
+    assert items({"event": "Baked", "properties": {"batch": [1]}}) == [{"event": "Baked", "properties": {"batch": [1]}}]
+    assert items({"batch": 7}) == [{"batch": 7}]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"sentAt": "2026-01-01T12:00:00Z", "timestamp": "2026-01-01T11:00:00Z"}, "2026-01-01T11:00:00Z"),
+        ({"sentAt": "2026-01-01T12:00:00Z", "originalTimestamp": "2026-01-01T11:00:00Z"}, "2026-01-01T11:00:00Z"),
+        (
+            {
+                "sentAt": "2026-01-01T12:00:00Z",
+                "originalTimestamp": "2026-01-01T11:00:00Z",
+                "receivedAt": "2026-01-01T10:00:05Z",
+            },
+            "2026-01-01T09:00:05+00:00",
+        ),
+        (
+            {"sentAt": "soon", "originalTimestamp": "2026-01-01T11:00:00Z", "receivedAt": "2026-01-01T10:00:05Z"},
+            "2026-01-01T11:00:00Z",
+        ),
+    ],
+    ids=["timestamp", "no receipt", "the client's clock was two hours ahead", "unreadable"],
+)
+def test_the_moment_of_sending_moves_no_history(times: dict[str, str], expected: str) -> None:
+    [item] = items({"event": "A", "userId": "u1", **times})
+    assert item["timestamp"] == expected
+    assert not {"sentAt", "originalTimestamp"} & set(item)
+
+
+def test_in_a_batch_too() -> None:
+    [item] = items({"batch": [{"sentAt": "2026-01-01T12:00:00Z", "timestamp": "2026-01-01T11:00:00Z"}]})
+    assert item == {"timestamp": "2026-01-01T11:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [(b'{"a":"\xff"}', "invalid_encoding"), (b"[1]", "invalid_json"), (b"hello", "invalid_json")]
+)
+def test_lines_that_are_no_objects_are_refused(line: bytes, code: str) -> None:
+    with pytest.raises(LineError) as caught:
+        items(line)
+    assert caught.value.code == code

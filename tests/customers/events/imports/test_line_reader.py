@@ -1,0 +1,112 @@
+"""Files are opened whatever packs them, and what can't be read is said with its name and what would be right."""
+
+import bz2
+import gzip
+import io
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from customers.events.imports.line_reader import Line, UnreadableFileError, open_lines
+
+TEXT = b'{"a":1}\n\n  {"b":2}\r\n{"c":3}'
+LINES = [Line(1, b'{"a":1}'), Line(3, b'{"b":2}'), Line(4, b'{"c":3}')]
+
+
+def read(path: Path, most: int = 1000) -> list[Line]:
+    with open_lines(path) as file:
+        return list(file.lines(most))
+
+
+def written(folder: Path, data: bytes, name: str = "events.jsonl") -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT,
+        b"\xef\xbb\xbf" + TEXT,
+        gzip.compress(TEXT),
+        gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:]),
+        pa.compress(TEXT, "zstd", asbytes=True),
+        bz2.compress(TEXT),
+    ],
+    ids=["plain", "with a mark", "gzip", "gzip of two members", "zstd", "bzip2"],
+)
+def test_lines_keep_their_numbers_and_blank_ones_are_left_out(tmp_path: Path, data: bytes) -> None:
+    assert read(written(tmp_path, data)) == LINES
+
+
+def test_the_name_says_nothing_about_the_packing(tmp_path: Path) -> None:
+    assert read(written(tmp_path, TEXT, "events.jsonl.gz")) == LINES
+
+
+def test_a_line_that_is_too_long_is_read_past_without_being_held(tmp_path: Path) -> None:
+    long, just = b"x" * 5_000_000, b"y" * 100
+    path = written(tmp_path, b"a\n" + long + b"\n" + just + b"\r\n" + just + b"z\n" + long)
+    assert read(path, most=100) == [
+        Line(1, b"a"),
+        Line(2, b"", oversize=True),
+        Line(3, just),
+        Line(4, b"", oversize=True),
+        Line(5, b"", oversize=True),
+    ]
+
+
+def test_position_counts_the_bytes_of_the_file_as_it_lies_there(tmp_path: Path) -> None:
+    path = written(tmp_path, gzip.compress((TEXT + b"\n") * 1000))
+    with open_lines(path) as file:
+        assert sum(1 for _line in file.lines(100)) == 3000
+        assert file.position == file.size == path.stat().st_size
+
+
+def test_standard_input_has_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(TEXT))))
+    with open_lines(Path("-")) as file:
+        assert file.size == 0
+        assert list(file.lines(100)) == LINES
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "events.jsonl is empty"),
+        (b"\xef\xbb\xbf \r\n\n", "events.jsonl is empty"),
+        (gzip.compress(b""), "events.jsonl is empty"),
+        ('{"a":1}\n'.encode("utf-16"), "is no UTF-8 text.*iconv"),
+        ('{"a":1}\n'.encode("utf-16-le"), "is no UTF-8 text.*iconv"),
+        (b"PK\x03\x04rest", "is a zip file"),
+        (b"PAR1rest", "is a Parquet file"),
+        (b"\xfd7zXZ\x00rest", "is a xz file"),
+        (gzip.compress(TEXT)[:-9], "cannot be read to its end: .*Get it again"),
+        (b"\x1f\x8b\x08\x00rubbish in place of data", "cannot be read to its end"),
+    ],
+    # named, because gzip writes the second of the packing into the bytes and xdist's workers must name a test alike
+    ids=[
+        "nothing",
+        "blank lines",
+        "nothing, packed",
+        "UTF-16 with a mark",
+        "UTF-16",
+        "zip",
+        "Parquet",
+        "xz",
+        "gzip cut off",
+        "gzip's first bytes only",
+    ],
+)
+def test_what_is_no_file_of_lines_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(UnreadableFileError, match=message):
+        read(written(tmp_path, data))
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"nowhere\.log cannot be opened: No such file"):
+        read(tmp_path / "nowhere.log")
+    with pytest.raises(UnreadableFileError, match="cannot be opened: Is a directory"):
+        read(tmp_path)

@@ -1,0 +1,161 @@
+"""Addresses mean events as the mapping file says; wrong files name the entry and what would be right."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customers.events.imports.url_mapping import (
+    Found,
+    MappingError,
+    UrlMapping,
+    builtin_mapping,
+    builtin_mapping_text,
+    parse_mapping,
+    read_mapping,
+)
+
+
+def mapping_of(*paths: str, extra: str = "") -> UrlMapping:
+    events = "".join(
+        f'[[events]]\npath = "{path}"\nevent = "E{number}"\n{extra}\n' for number, path in enumerate(paths)
+    )
+    return parse_mapping(events, is_json=False)
+
+
+def properties(mapping: UrlMapping, target: str) -> dict[str, Any] | None:
+    found = mapping.find(method="GET", target=target, status=200)
+    return None if found is None else {"": found.name, **found.properties}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/", Found("page", "Home", {})),
+        ("/?utm_source=mail", Found("page", "Home", {})),
+        ("/?s=green+tea", Found("track", "Products Searched", {"query": "green tea"})),
+        ("/product/blue-kettle/", Found("track", "Product Viewed", {"product_id": "blue-kettle"})),
+        ("/products/%E8%8C%B6?variant=3", Found("track", "Product Viewed", {"product_id": "茶"})),
+        ("/collections/tea/products/12", Found("track", "Product Viewed", {"product_id": "12"})),
+        ("/collections/tea", Found("track", "Product List Viewed", {"category": "tea"})),
+        ("/c/tea/green", Found("track", "Product List Viewed", {"category": "tea/green"})),
+        ("/search?q=tea&page=2", Found("track", "Products Searched", {"query": "tea"})),
+        ("/cart", Found("track", "Cart Viewed", {})),
+        ("/checkout", Found("track", "Checkout Started", {})),
+        ("/checkout/payment", Found("track", "Checkout Step Viewed", {"step": "payment"})),
+    ],
+)
+def test_builtin_paths_of_shops(target: str, expected: Found) -> None:
+    assert builtin_mapping().find(method="GET", target=target, status=200) == expected
+
+
+@pytest.mark.parametrize(
+    "target", ["/search?q=", "/search", "/static/app.js", "/product", "/product/1/reviews", "/cart.js"]
+)
+def test_builtin_paths_leave_the_rest(target: str) -> None:
+    assert builtin_mapping().find(method="GET", target=target, status=200) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [(200, True), (206, True), (302, True), (304, True), (301, False), (308, False), (404, False), (500, False)],
+)
+def test_only_calls_that_went_well_count(status: int, counts: bool) -> None:
+    assert (builtin_mapping().find(method="GET", target="/cart", status=status) is not None) is counts
+    assert builtin_mapping().find(method="POST", target="/cart", status=status) is None
+
+
+def test_patterns_with_numbers_parts_and_optional_names() -> None:
+    mapping = mapping_of(
+        "/{_language}/p/{slug}-{product_id:int}.html",
+        "/list/{category}/{page:int?}?sort={sort?}&min={price:number?}",
+        "/add?id={product_id}&n={quantity:int}",
+    )
+    assert properties(mapping, "/en/p/blue-kettle-17.html") == {"": "E0", "slug": "blue-kettle", "product_id": 17}
+    assert properties(mapping, "/en/p/blue-kettle.html") is None
+    assert properties(mapping, "/list/tea") == {"": "E1", "category": "tea"}
+    assert properties(mapping, "/list/tea/2?sort=new&min=1.50") == {
+        "": "E1",
+        "category": "tea",
+        "page": 2,
+        "sort": "new",
+        "price": 1.5,
+    }
+    assert properties(mapping, "/list/tea/two") is None
+    assert properties(mapping, "/list/tea?min=cheap") is None
+    assert properties(mapping, "/add?id=a&n=3") == {"": "E2", "product_id": "a", "quantity": 3}
+    assert properties(mapping, "/add?id=a") is None
+    assert properties(mapping, "/add?id=a&n=٣") is None
+
+
+def test_the_first_entry_that_fits_decides_and_constants_are_added() -> None:
+    mapping = mapping_of("/p/{product_id}", "/{rest*}", extra='properties = {list = "shelf", rank = 2}')
+    assert properties(mapping, "/p/1") == {"": "E0", "product_id": "1", "list": "shelf", "rank": 2}
+    assert properties(mapping, "/p/1/2") == {"": "E1", "rest": "p/1/2", "list": "shelf", "rank": 2}
+
+
+def test_method_and_status_can_be_chosen() -> None:
+    mapping = mapping_of("/cart/add/{product_id}", extra='method = "post"\nstatus = [303]')
+    assert mapping.methods == {"POST"}
+    assert mapping.find(method="POST", target="/cart/add/7", status=303) == Found("track", "E0", {"product_id": "7"})
+    assert mapping.find(method="POST", target="/cart/add/7", status=200) is None
+
+
+def test_a_query_of_thousands_of_parameters_is_no_query() -> None:
+    assert properties(mapping_of("/s?q={query}"), "/s?q=1&" + "&".join(f"a{n}=1" for n in range(5000))) is None
+
+
+def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.json"
+    path.write_text('{"events": [{"path": "/p/{product_id}", "event": "Product Viewed"}], "bots": ["acme (probe"]}')
+    mapping = read_mapping(path)
+    assert properties(mapping, "/p/1") == {"": "Product Viewed", "product_id": "1"}
+    assert mapping.bots is not None
+    assert mapping.bots.search("ACME (Probe 1)")
+
+
+def test_the_builtin_mapping_reads_back_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(builtin_mapping_text())
+    assert read_mapping(path) == builtin_mapping()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("events = []", "events is empty"),
+        ("", "missing required field `events`"),
+        ("events = [", "Invalid"),
+        ('[[events]]\npath = "/a"\nevnt = "A"', r"unknown field `evnt` - at `\$\.events\[0\]`"),
+        ('[[events]]\nevent = "A"', "missing required field `path`"),
+        ('[[events]]\npath = "/a"', r"events\[0\]: give event .* or page"),
+        ('[[events]]\npath = "/a"\nevent = "A"\npage = "B"', r"events\[0\]: give event .* or page"),
+        ('[[events]]\npath = "a"\nevent = "A"', r"events\[0\]\.path is 'a'; give a path such as"),
+        ('[[events]]\npath = "/a/{b c}"\nevent = "A"', r"events\[0\]\.path: a name in braces"),
+        ('[[events]]\npath = "/a/{b:integer}"\nevent = "A"', r"'integer' is none of int, number"),
+        ('[[events]]\npath = "/a?q"\nevent = "A"', r"give parameters as q=\{query\}"),
+        (
+            'anonymous_id = "visitor"\n[[events]]\npath = "/a"\nevent = "A"',
+            r"anonymous_id is 'visitor'; give a variable",
+        ),
+        (
+            'anonymous_id = "$cookie_v"\n[[events]]\npath = "/a"\nevent = "A"',
+            r"anonymous_id: \$cookie_v is not in format",
+        ),
+        ('format = "$status"\n[[events]]\npath = "/a"\nevent = "A"', r"\$request is needed"),
+    ],
+)
+def test_wrong_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(text)
+    with pytest.raises(MappingError, match=message) as caught:
+        read_mapping(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_unreadable_mapping_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"There is no mapping file .*--print-mapping"):
+        read_mapping(tmp_path / "none.toml")
+    (tmp_path / "wide.toml").write_bytes("events = []".encode("utf-16"))
+    with pytest.raises(MappingError, match="is no UTF-8 text"):
+        read_mapping(tmp_path / "wide.toml")

@@ -1,0 +1,187 @@
+"""The recent list in Valkey."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from customers.events.collector.parsing import EventRow, Frame, StoredEvent
+from customers.events.recent.interactions import (
+    DAYS_KEPT,
+    MOST_LINKED,
+    MOST_RECENT,
+    link_identifiers,
+    recent_interactions,
+    recent_key,
+    remember_interactions,
+)
+from customers.identity.consent.ledger import record_consent
+from customers.identity.models import Consent
+from tests.makers import NOON, make_customer, make_identifier
+
+
+def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", **fields: str) -> EventRow:
+    known = {"user_id": "u1", "anonymous_id": "", **fields}
+    stored = StoredEvent(
+        source_id=1,
+        received_at=NOON,
+        message_id="m",
+        type="track",
+        name="",
+        occurred_at=NOON + timedelta(minutes=minutes),
+        session_id="",
+        product_ids=[product_id],
+        value=Decimal(0),
+        currency="",
+        properties=b"{}",
+        context=b"{}",
+        recommendation_id="",
+        **known,
+    )
+    return EventRow(0, stored, b"", Frame(1, NOON), meaning)
+
+
+def products(**identifier: str) -> list[str]:
+    return [product_id for product_id, _kind, _at in recent_interactions(identifiers=list(identifier.items()))]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_newest_comes_first_also_when_events_come_late() -> None:
+    remember_interactions([interaction("p2", minutes=2), interaction("p3", minutes=3)])
+    remember_interactions([interaction("p1", minutes=1)])
+    assert products(user_id="u1") == ["p3", "p2", "p1"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_kind_and_second_come_back_as_they_went_in() -> None:
+    remember_interactions(
+        [interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]
+    )
+    found = recent_interactions(identifiers=[("user_id", "u1")])
+    assert [(one.product_id, one.kind, one.at) for one in found] == [
+        ("a:b c", "cart", NOON.timestamp() + 60),
+        ("a:b c", "purchase", NOON.timestamp()),
+    ]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_same_event_twice_counts_once() -> None:
+    for _time in range(2):
+        remember_interactions([interaction("p1", anonymous_id="a1")])
+    assert products(user_id="u1", anonymous_id="a1") == ["p1"]
+
+
+def test_only_the_last_hundred_are_kept_for_ninety_days(valkey: Any) -> None:
+    remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MOST_RECENT + 30)])
+    key = recent_key("user_id", "u1")
+    assert valkey.zcard(key) == MOST_RECENT
+    assert products(user_id="u1")[0] == f"p{MOST_RECENT + 29}"
+    assert DAYS_KEPT * 86400 - 60 < valkey.ttl(key) <= DAYS_KEPT * 86400
+
+
+def test_events_that_are_no_interaction_leave_nothing(valkey: Any) -> None:
+    remember_interactions([interaction("p1", meaning="")])
+    assert valkey.keys("*") == []
+
+
+def test_nobody_has_no_interactions() -> None:
+    assert recent_interactions(identifiers=[]) == []
+
+
+def both(product_id: str, user_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return interaction(product_id, user_id=user_id, anonymous_id=anonymous_id, minutes=minutes)
+
+
+def visitor(product_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
+    return interaction(product_id, user_id="", anonymous_id=anonymous_id, minutes=minutes)
+
+
+@pytest.mark.usefixtures("valkey")
+def test_history_of_another_device_counts_as_soon_as_an_event_carries_both_ids() -> None:
+    remember_interactions([visitor("on-the-phone", "phone", minutes=1), visitor("on-the-laptop", "laptop", minutes=2)])
+    remember_interactions([both("logged-in", "u1", "phone", minutes=3)])
+    assert products(anonymous_id="laptop") == ["on-the-laptop"]
+    remember_interactions([both("at-last", "u1", "laptop", minutes=4)])
+    everything = ["at-last", "logged-in", "on-the-laptop", "on-the-phone"]
+    assert products(anonymous_id="laptop") == products(anonymous_id="phone") == products(user_id="u1") == everything
+
+
+@pytest.mark.usefixtures("valkey")
+def test_nobody_gets_the_list_of_another_user_of_the_same_device() -> None:
+    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
+    remember_interactions([both("second", "u2", "shared", minutes=2)])
+    assert products(user_id="u2", anonymous_id="shared") == products(user_id="u2") == ["second"]
+    assert products(user_id="u1", anonymous_id="shared") == ["first", "before"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_two_users_in_one_call_do_not_share_a_visitor() -> None:
+    remember_interactions([both("first", "u1", "shared"), both("second", "u2", "shared", minutes=1)])
+    assert products(user_id="u1", anonymous_id="shared") == ["first"]
+    assert products(user_id="u2", anonymous_id="shared") == ["second"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_alias_links_what_it_names() -> None:
+    remember_interactions([visitor("before", "old-id")])
+    alias = interaction("", user_id="u1", anonymous_id="", meaning="")
+    alias.previous_id = "old-id"
+    remember_interactions([alias])
+    assert products(user_id="u1") == ["before"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_chain_of_visitors_becomes_the_users() -> None:
+    link_identifiers(groups=[[("anonymous_id", "a1"), ("anonymous_id", "a2")]])
+    remember_interactions([visitor("first", "a1"), visitor("second", "a2", minutes=1)])
+    remember_interactions([both("third", "u1", "a2", minutes=2)])
+    assert products(user_id="u1") == products(anonymous_id="a1") == ["third", "second", "first"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_what_the_processor_found_overrules_what_events_said() -> None:
+    remember_interactions([visitor("before", "shared"), both("first", "u1", "shared", minutes=1)])
+    link_identifiers(groups=[[("user_id", "u2"), ("anonymous_id", "shared")]])
+    assert products(user_id="u2") == ["before"]
+    assert products(user_id="u1") == products(user_id="u1", anonymous_id="shared") == ["first"]
+
+
+@pytest.mark.usefixtures("valkey")
+def test_two_user_ids_of_one_person_are_read_together_when_the_processor_says_so() -> None:
+    remember_interactions([both("first", "u1", "a1"), both("second", "u2", "a2", minutes=1)])
+    link_identifiers(groups=[[("user_id", "u1"), ("user_id", "u2"), ("anonymous_id", "a1"), ("anonymous_id", "a2")]])
+    assert products(user_id="u1") == products(anonymous_id="a2") == ["second", "first"]
+
+
+def test_links_come_back_when_valkey_was_emptied(valkey: Any) -> None:
+    remember_interactions([both("first", "u1", "a1")])
+    valkey.flushdb()
+    remember_interactions([both("second", "u1", "a1")])
+    assert products(anonymous_id="a1") == ["second"]
+
+
+def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> None:
+    for number in range(MOST_LINKED + 10):
+        remember_interactions([both(f"p{number}", "u1", f"a{number}", minutes=number)])
+    [person] = list(valkey.keys("person:*"))
+    assert valkey.scard(person) == MOST_LINKED
+    assert valkey.ttl(person) > 0
+    assert products(anonymous_id=f"a{MOST_LINKED + 5}") == []
+    assert len(products(user_id="u1")) == MOST_LINKED + 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
+def test_whoever_withdraws_consent_has_no_list_from_then_on(purpose: str) -> None:
+    customer = make_customer("u1")
+    make_identifier(customer, "a1", kind="anonymous_id")
+    remember_interactions([interaction("p1"), interaction("p2", user_id="", anonymous_id="a1")])
+    remember_interactions([interaction("p3", user_id="u2")])
+    record_consent(customer=customer, purpose=Consent.Purpose.EMAIL, status="withdrawn", recorded_at=NOON)
+    assert products(user_id="u1") == ["p1"]
+    record_consent(customer=customer, purpose=purpose, status="withdrawn", recorded_at=NOON)
+    assert products(user_id="u1") == []
+    assert products(anonymous_id="a1") == []
+    assert products(user_id="u2") == ["p3"]

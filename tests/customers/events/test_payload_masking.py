@@ -1,0 +1,90 @@
+"""Nothing personal is left, nothing else is lost, and what was hidden comes back to its place."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customers.events.payload_masking import (
+    UnreadablePayloadError,
+    mask_parts,
+    mask_payload,
+    mask_text,
+    pretty,
+    unmask_payload,
+)
+
+IDENTIFY = {
+    "type": "identify",
+    "userId": "anna@example.com",
+    "traits": {"name": "Anna", "email": "anna@example.com", "address": {"city": "Kyiv"}, "plan": "gold", "phone": ""},
+    "properties": {"products": [{"name": "Kettle", "title": "Blue"}], "Email": "anna@example.com"},
+    "context": {"ip": "203.0.113.7", "traits": {"firstName": "Anna"}, "page": {"path": "/for/anna@example.com"}},
+}
+
+
+def test_personal_parts_are_masked_and_a_product_keeps_its_name() -> None:
+    assert mask_parts(IDENTIFY) == {
+        "type": "identify",
+        "userId": "•••",
+        "traits": {"name": "•••", "email": "•••", "address": "•••", "plan": "gold", "phone": ""},
+        "properties": {"products": [{"name": "Kettle", "title": "Blue"}], "Email": "•••"},
+        "context": {"ip": "•••", "traits": {"firstName": "•••"}, "page": {"path": "•••"}},
+    }
+
+
+def test_traits_by_themselves_are_masked_as_traits() -> None:
+    assert mask_parts({"name": "Anna", "plan": "gold"}, among_traits=True) == {"name": "•••", "plan": "gold"}
+    assert mask_parts({"name": "Kettle", "$personal": "gAAAA"}) == {"name": "Kettle", "$personal": "•••"}
+
+
+def test_only_the_address_in_a_text_is_masked() -> None:
+    assert mask_text("userId is 'anna@example.com'; give a text.") == "userId is '•••'; give a text."
+
+
+def test_corrected_payload_gets_its_personal_parts_back() -> None:
+    masked = mask_payload(json.dumps(IDENTIFY))
+    assert "anna" not in masked.text.lower()
+    corrected = masked.text.replace('"identify"', '"track"')
+    assert json.loads(unmask_payload(corrected, masked.hidden)) == {**IDENTIFY, "type": "track"}
+
+
+def test_marks_are_others_than_what_stands_in_the_payload() -> None:
+    payload = {"event": "•••1", "email": "anna@example.com"}
+    masked = mask_payload(json.dumps(payload, ensure_ascii=False))
+    assert json.loads(unmask_payload(masked.text, masked.hidden)) == payload
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 100_000, '{"a": NaNa}'])
+def test_what_is_no_json_cannot_be_masked(text: str) -> None:
+    with pytest.raises(UnreadablePayloadError):
+        mask_payload(text)
+    assert unmask_payload(text, {"•••1": "x"}) == text
+
+
+def test_half_a_character_can_be_shown() -> None:
+    masked = mask_payload('{"event": "\\ud800"}')
+    masked.text.encode()
+    assert json.loads(unmask_payload(masked.text, {})) == {"event": "\ud800"}
+
+
+KEYS = st.sampled_from(["traits", "email", "name", "ip", "products", "event", "context", "$personal"]) | st.text()
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.emails(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_masking_loses_nothing(payload: Any) -> None:
+    text = pretty(payload)
+    masked = mask_payload(text)
+    assert json.loads(unmask_payload(masked.text, masked.hidden)) == json.loads(text)

@@ -1,0 +1,117 @@
+"""Reviews from files."""
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from catalog.feeds.feed_file import FeedError
+from customers.feedback.models import Review
+from customers.feedback.review_import import ReviewImport, import_reviews
+from tests.makers import make_product
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+WAIMAI = Path(__file__).resolve().parents[4] / "shared" / "data" / "waimai_reviews" / "waimai_10k.csv"
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def write(tmp_path: Path, settings: Any) -> Callable[..., Path]:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    make_product("p1")
+
+    def write_file(text: str, name: str = "reviews.csv", encoding: str = "utf-8") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write_file
+
+
+def load(path: Path, mapping: dict[str, str] | None = None, **options: Any) -> ReviewImport:
+    return import_reviews(path=path, mapping=mapping or {}, received_at=NOW, **options)
+
+
+def counts(done: ReviewImport) -> tuple[int, int, int, int, int]:
+    return done.rows, done.created, done.updated, done.unchanged, done.rejected
+
+
+TEXT = (
+    "sku,Stars,comment,who\n"
+    "p1,5,很快，好吃,u1\n"
+    "p1,5,很快，好吃,u1\n"  # said twice
+    "p1,9,x,u2\n"
+    "p2,3,x,u2\n"
+    "p1,3\n"
+)
+MAPPING = {"product_id": "sku", "rating": "Stars", "body": "comment", "user_id": "who"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+def test_a_mapped_file_is_read_and_its_bad_rows_written_down(write: Callable[..., Path], encoding: str) -> None:
+    done = load(write(TEXT, encoding=encoding), MAPPING)
+    assert counts(done) == (5, 2, 0, 0, 3)
+    assert set(Review.objects.values_list("body", flat=True)) == {"很快，好吃"}
+    assert done.error_file is not None
+    with done.error_file.open(encoding="utf-8-sig", newline="") as file:
+        assert [(row["line"], row["field"], row["problem"]) for row in csv.DictReader(file)] == [
+            ("4", "rating", "out_of_range"),
+            ("5", "product_id", "unknown_product"),
+            ("6", "row", "unreadable"),
+        ]
+
+
+def test_a_second_import_changes_nothing_even_without_ids(write: Callable[..., Path]) -> None:
+    path = write(TEXT)
+    load(path, MAPPING)
+    assert counts(load(path, MAPPING)) == (5, 0, 0, 2, 3)
+
+
+def test_a_dry_run_changes_nothing(write: Callable[..., Path]) -> None:
+    assert counts(load(write(TEXT), MAPPING, dry_run=True)) == (5, 2, 0, 0, 3)
+    assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping", "says"),
+    [
+        ("", {}, "is empty"),
+        ("product_id,rating\n", {}, "has no reviews"),
+        ("product_id,stars\np1,5\n", {}, "no column for rating"),
+        ("product_id,rating\np1,5\n", {"product_id": "sku"}, "no column for product_id.*sku"),
+        ("product_id,rating\np1,5\n", {"stars": "rating"}, "stars: no field of a review"),
+        ("<xml/>", {}, "is XML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(
+    write: Callable[..., Path], text: str, mapping: dict[str, str], says: str
+) -> None:
+    with pytest.raises(FeedError, match=says):
+        load(write(text), mapping)
+
+
+def test_the_command_maps_columns(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = write('{"sku": "p1", "rating": 4}\n', "reviews.jsonl")
+    call_command("import_reviews", str(path), "--map", "product_id=sku")
+    assert "1 rows: 1 created" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="is not field=column"):
+        call_command("import_reviews", str(path), "--map", "product_id")
+
+
+@pytest.mark.skipif(not WAIMAI.is_file(), reason="the Chinese reviews are not on this machine")
+def test_ten_thousand_chinese_reviews_survive_word_for_word(write: Callable[..., Path], tmp_path: Path) -> None:
+    with WAIMAI.open(encoding="utf-8", newline="") as file:
+        said = [(row["label"], row["review"]) for row in csv.DictReader(file)]
+    path = tmp_path / "mapped.csv"
+    with path.open("w", encoding="gb18030", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["product_id", "rating", "body"])
+        writer.writerows(["p1", "5" if label == "1" else "1", text] for label, text in said)
+    done = load(path)
+    assert (done.rows, done.created, done.rejected) == (len(said), len(said), 0)
+    expected = sorted((5 if label == "1" else 1, text.strip()) for label, text in said)
+    assert sorted(Review.objects.values_list("rating", "body")) == expected

@@ -1,0 +1,93 @@
+"""Customers in the back office: found by hash, masked without the permission."""
+
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email
+from tests.makers import NOON, make_consent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def anna() -> Customer:
+    fields = {"name": "Anna Karenina", "email": "anna@example.org", "phone": "+49 170 1234567"}
+    upsert_customers(changes=[CustomerChange("u1", fields), CustomerChange("u2")], seen_at=NOON)
+    return Customer.objects.get(identifiers__value="u1")
+
+
+def member_of(role: str) -> Client:
+    user = User.objects.create_user("somebody", password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("term", ["u1", "Anna@Example.org", "+49 (170) 123-4567"])
+def test_customer_is_found_by_what_is_typed(admin_client: Client, anna: Customer, term: str) -> None:
+    page = admin_client.get("/admin/identity/customer/", {"q": term})
+    assert [row.pk for row in page.context["cl"].result_list] == [anna.pk]
+
+
+def test_analyst_sees_masks_and_privacy_officer_sees_names(anna: Customer) -> None:
+    addresses = ("/admin/identity/customer/", f"/admin/identity/customer/{anna.pk}/change/")
+    analyst = member_of("Analyst")
+    for address in addresses:
+        page = analyst.get(address)
+        assert page.status_code == 200
+        assert "Karenina" not in page.content.decode()
+        assert "anna@example.org" not in page.content.decode()
+    User.objects.all().delete()
+    officer = member_of("Privacy officer")
+    for address in addresses:
+        assert "Karenina" in officer.get(address).content.decode()
+
+
+def test_edited_email_is_searchable_and_the_log_hides_it(admin_client: Client, anna: Customer) -> None:
+    make_consent(anna)
+    address = f"/admin/identity/customer/{anna.pk}/change/"
+    form = admin_client.get(address).context["adminform"].form
+    fields = {name: form.initial.get(name) or "" for name in form.fields}
+    inlines = {
+        f"{prefix}-{name}": "0" for prefix in ("identifiers", "consents") for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    data = {**fields, **inlines, "traits": "{}", "email": "a.k@example.org"}
+    answer = admin_client.post(address, data)
+    assert answer.status_code == 302, answer.context["errors"]
+    hashes = set(Identifier.objects.filter(kind="email_hash").values_list("value", flat=True))
+    assert hashes == {hash_email("a.k@example.org")}
+    changes = LogEntry.objects.get_for_object(anna).first().changes_dict
+    assert changes["email"] == ["•••", "•••"]
+
+
+def test_email_of_somebody_else_is_refused(admin_client: Client, anna: Customer) -> None:
+    other = Customer.objects.get(identifiers__value="u2")
+    answer = admin_client.post(
+        f"/admin/identity/customer/{other.pk}/change/", {"traits": "{}", "email": "ANNA@example.org"}
+    )
+    assert "email" in answer.context["adminform"].form.errors
+
+
+def test_lists_open(admin_client: Client, anna: Customer) -> None:
+    make_consent(anna)
+    for name in ("customer", "identifier", "identitymerge", "consent"):
+        assert admin_client.get(f"/admin/identity/{name}/").status_code == 200
+    assert admin_client.get("/admin/identity/consent/add/").status_code == 200
+
+
+def test_list_costs_no_query_a_row(admin_client: Client, django_assert_num_queries: Any) -> None:
+    def count_of(rows: int) -> int:
+        changes = [CustomerChange(f"u{number}", {"name": "n"}) for number in range(rows)]
+        upsert_customers(changes=changes, seen_at=NOON)
+        with django_assert_num_queries(1000, exact=False) as queries:
+            admin_client.get("/admin/identity/customer/")
+        return len(queries)
+
+    assert count_of(3) == count_of(30)

@@ -1,0 +1,318 @@
+"""Merges move everything and lose nothing; what was moved comes back."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, connections, models
+
+from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.consent.ledger import record_consent
+from customers.identity.merging.merge import MergeError, merge_customers, revert_merge
+from customers.identity.models import Consent, ConsentRefusal, Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.signals import customers_merged
+from customers.lifecycle.models import CustomerProfile, StageTransition
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.lifecycle.refresh.profile_updates import recount
+from customers.orders.models import Order
+from customers.segments.models import SegmentMember
+from recommendations.serving.models import Impression
+from tests.makers import (
+    NOON,
+    make_consent,
+    make_customer,
+    make_identifier,
+    make_order,
+    make_product,
+    make_segment,
+)
+
+pytestmark = pytest.mark.django_db
+EARLIER = NOON - timedelta(days=30)
+# told from facts: they are told again rather than moved
+DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition"}
+
+
+def fold(kept: Customer, folded: Customer, cause: str = "test") -> int:
+    return merge_customers(pairs=[(kept.pk, folded.pk)], at=NOON, causes=[cause])[0]
+
+
+def undo(merge_id: int) -> None:
+    revert_merge(merge_id=merge_id, at=NOON + timedelta(hours=1), by="anna")
+
+
+def references() -> list[models.Field]:
+    """Every foreign key to a customer in the whole project."""
+    return [
+        field
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if isinstance(field, models.ForeignKey) and field.related_model is Customer
+    ]
+
+
+def make_review(customer: Customer) -> Review:
+    return Review.objects.create(
+        review_id=f"r{customer.pk}", product=make_product(), customer=customer, rating=4, written_at=NOON
+    )
+
+
+MAKERS: dict[str, Callable[[Customer], Any]] = {
+    "identity.identifier": lambda customer: make_identifier(customer, f"u{customer.pk}"),
+    "identity.identitymerge": lambda customer: fold(customer, make_customer(f"x{customer.pk}")),
+    "identity.consent": make_consent,
+    "orders.order": lambda customer: make_order(customer, placed_at=EARLIER),
+    "feedback.review": make_review,
+    "feedback.surveyanswer": lambda customer: SurveyAnswer.objects.create(
+        customer=customer, kind="nps", score=9, answered_at=NOON
+    ),
+    "segments.segmentmember": lambda customer: SegmentMember.objects.create(
+        segment=make_segment(f"s{customer.pk}", kind="fixed"), customer=customer
+    ),
+    # back goes what named one of the folded customer's ids: there may be thousands, and no list of them is kept
+    "serving.impression": lambda customer: Impression.objects.create(
+        recommendation_id=f"r{customer.pk}", user_id=f"u{customer.pk}", customer=customer, served_at=NOON
+    ),
+    "lifecycle.customerprofile": lambda customer: recount(customer_ids=[customer.pk], as_of=NOON),
+    "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),
+}
+
+
+def rows_of(customer: Customer) -> dict[str, set[Any]]:
+    return {
+        field.model._meta.label_lower: set(
+            field.model._default_manager.filter(**{field.name: customer.pk}).values_list("pk", flat=True)
+        )
+        for field in references()
+    }
+
+
+def test_no_reference_to_a_customer_is_lost_by_a_merge_or_its_undoing() -> None:
+    anna, bo = make_customer(created_at=EARLIER), make_customer()
+    labels = {field.model._meta.label_lower for field in references()}
+    assert labels == MAKERS.keys(), "a new reference to Customer needs a receiver of customers_merged, and a maker here"
+    for make in MAKERS.values():
+        make(anna)
+        make(bo)
+    hers, his = rows_of(anna), rows_of(bo)
+    assert all(hers.values())
+    assert all(his.values())
+    merge = fold(anna, bo)
+    together = rows_of(anna)
+    for label in labels - DERIVED - {"identity.identitymerge"}:
+        assert together[label] == hers[label] | his[label], label
+    assert together["identity.identitymerge"] == hers["identity.identitymerge"] | his["identity.identitymerge"] | {
+        merge
+    }
+    assert CustomerProfile.objects.get(customer=anna).orders == 2
+    assert {row.customer_id for row in StageTransition.objects.all()} == {anna.pk}
+    assert not any(rows_of(bo).values())
+    undo(merge)
+    for label in labels - DERIVED:
+        mine = {merge} if label == "identity.identitymerge" else set()
+        assert rows_of(anna)[label] == hers[label] | mine, label
+        assert rows_of(bo)[label] == his[label], label
+    assert [CustomerProfile.objects.get(customer=one).orders for one in (anna, bo)] == [1, 1]
+    assert {row.customer_id for row in StageTransition.objects.all()} == {anna.pk, bo.pk}
+
+
+def test_reference_that_nobody_handles_stops_the_merge() -> None:
+    anna, bo = make_customer("u1"), make_customer("u2")
+    review = make_review(bo)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("customers.feedback.merge_receivers.MODELS", (SurveyAnswer,))
+        with pytest.raises(IntegrityError):
+            fold(anna, bo)
+    review.refresh_from_db()
+    assert (review.customer_id, Customer.objects.count()) == (bo.pk, 2)
+
+
+def test_kept_fields_stay_gaps_are_filled_and_come_back_encrypted() -> None:
+    anna = make_customer(
+        "u1", name="Anna", country="DE", traits={"plan": "gold"}, first_seen_at=NOON, last_seen_at=NOON
+    )
+    seen = {"first_seen_at": EARLIER, "last_seen_at": EARLIER}
+    bo = make_customer("u2", name="Bo", email="bo@shop.org", traits={"plan": "free", "seats": 2}, **seen)
+    before = [Customer.objects.filter(pk=one.pk).values().get() for one in (anna, bo)]
+    merge = fold(anna, bo)
+    kept = Customer.objects.get()
+    assert (kept.name, kept.email, kept.country) == ("Anna", "bo@shop.org", "DE")
+    assert (kept.traits, kept.first_seen_at, kept.last_seen_at) == ({"plan": "gold", "seats": 2}, EARLIER, NOON)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT moved::text FROM identity_identitymerge")
+        assert "bo@shop.org" not in cursor.fetchone()[0]
+    undo(merge)
+    assert [Customer.objects.filter(pk=one.pk).values().get() for one in (anna, bo)] == before
+
+
+def test_what_came_after_the_merge_stays_with_the_kept_customer() -> None:
+    anna, bo = make_customer("u1"), make_customer("u2", email="bo@shop.org")
+    old = make_order(bo, placed_at=EARLIER)
+    merge = fold(anna, bo)
+    new = make_order(anna)
+    Customer.objects.filter(pk=anna.pk).update(email="later@shop.org")
+    make_identifier(anna, "a", kind="anonymous_id")
+    undo(merge)
+    assert list(Order.objects.filter(customer=bo)) == [old]
+    assert list(Order.objects.filter(customer=anna)) == [new]
+    anna.refresh_from_db()
+    assert anna.email
+    assert Identifier.objects.get(value="a").customer_id == anna.pk
+    assert Identifier.objects.get(value="u2").customer_id == bo.pk
+
+
+def test_merge_inside_a_later_one_is_undone_after_it() -> None:
+    anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
+    inner = fold(bo, cy)
+    outer = fold(anna, bo)
+    assert Identifier.objects.filter(customer=anna).count() == 3
+    with pytest.raises(MergeError, match=f"merge {outer} .*undo that one first") as caught:
+        undo(inner)
+    assert caught.value.code == "inside_later_merge"
+    undo(outer)
+    assert Identifier.objects.get(value="u3").customer_id == bo.pk
+    undo(inner)
+    owners = dict(Identifier.objects.values_list("value", "customer_id"))
+    assert owners == {"u1": anna.pk, "u2": bo.pk, "u3": cy.pk}
+    with pytest.raises(MergeError, match="undone before"):
+        undo(inner)
+
+
+def test_two_merges_into_one_are_undone_in_any_order() -> None:
+    anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
+    first, second = merge_customers(pairs=[(anna.pk, bo.pk), (anna.pk, cy.pk)], at=NOON, causes=["a", "b"])
+    undo(first)
+    undo(second)
+    assert set(Identifier.objects.values_list("value", "customer_id")) == {
+        ("u1", anna.pk),
+        ("u2", bo.pk),
+        ("u3", cy.pk),
+    }
+
+
+@pytest.mark.parametrize(
+    ("pairs", "code"),
+    [
+        ([(0, 1), (1, 2)], "kept_and_folded"),
+        ([(0, 1), (2, 1)], "folded_twice"),
+        ([(0, 0)], "kept_and_folded"),
+        ([(0, 99)], "not_found"),
+        ([(0, 3)], "erased"),
+    ],
+)
+def test_pairs_that_make_no_sense_are_refused(pairs: list[tuple[int, int]], code: str) -> None:
+    people = [make_customer("u0"), make_customer("u1"), make_customer("u2"), make_customer("u3", erased_at=NOON)]
+    ids = {number: customer.pk for number, customer in enumerate(people)} | {99: 10**9}
+    with pytest.raises(MergeError) as caught:
+        merge_customers(pairs=[(ids[kept], ids[folded]) for kept, folded in pairs], at=NOON, causes=["x"] * len(pairs))
+    assert caught.value.code == code
+    assert (Customer.objects.count(), IdentityMerge.objects.count()) == (4, 0)
+
+
+def test_refusal_holds_for_all_identifiers_of_the_merged_and_goes_with_its_own() -> None:
+    anna, bo = make_customer("u1"), make_customer("u2")
+    make_identifier(bo, "a", kind="anonymous_id")
+    record_consent(customer=bo, purpose="analytics", status="withdrawn", recorded_at=NOON)
+    record_consent(customer=bo, purpose="email", status="withdrawn", recorded_at=NOON)
+
+    def refused() -> set[tuple[str, str, str]]:
+        return set(ConsentRefusal.objects.values_list("kind", "value", "purpose"))
+
+    his = {("user_id", "u2", "analytics"), ("anonymous_id", "a", "analytics")}
+    assert refused() == his
+    merge = fold(anna, bo)
+    assert refused() == his | {("user_id", "u1", "analytics")}
+    undo(merge)
+    assert refused() == his
+    record_consent(customer=bo, purpose="analytics", status="granted", recorded_at=NOON + timedelta(days=1))
+    assert refused() == set()
+
+
+def test_identifier_that_comes_later_is_refused_too() -> None:
+    bo = make_customer("u2")
+    record_consent(customer=bo, purpose="personalisation", status="withdrawn", recorded_at=NOON)
+    seen = Trace(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
+    resolve_people(traces=[seen], at=NOON)
+    assert set(ConsentRefusal.objects.values_list("value", "purpose")) == {
+        ("u2", "personalisation"),
+        ("a", "personalisation"),
+    }
+
+
+def test_place_on_a_fixed_list_is_kept_once_and_given_back() -> None:
+    anna, bo, cy = make_customer("u1"), make_customer("u2"), make_customer("u3")
+    shared, only_his = make_segment("shared", kind="fixed"), make_segment("his", kind="fixed")
+    for segment, customer in ((shared, anna), (shared, bo), (only_his, bo), (only_his, cy)):
+        SegmentMember.objects.create(segment=segment, customer=customer)
+
+    def places() -> set[tuple[str, int]]:
+        return set(SegmentMember.objects.values_list("segment__key", "customer_id"))
+
+    before = places()
+    merges = merge_customers(pairs=[(anna.pk, bo.pk), (anna.pk, cy.pk)], at=NOON, causes=["a", "b"])
+    assert places() == {("shared", anna.pk), ("his", anna.pk)}
+    for merge in merges:
+        undo(merge)
+    assert places() == before
+
+
+def test_conflict_about_the_merged_is_resolved_and_open_again_when_undone() -> None:
+    said = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "a"}
+    traces = [Trace(message_id=f"m{user}", user_id=user, **said) for user in ("u1", "u2")]
+    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(traces=traces, at=NOON).customer_ids)
+    merge = fold(anna, bo)
+    conflict = IdentityConflict.objects.get()
+    assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("resolved", "merged", [anna.pk])
+    undo(merge)
+    conflict.refresh_from_db()
+    assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("open", "", [anna.pk, bo.pk])
+
+
+def test_thousand_merges_cost_as_many_queries_as_one(django_assert_max_num_queries: Any) -> None:
+    people = [make_customer(f"u{number}") for number in range(200)]
+    pairs = [(kept.pk, folded.pk) for kept, folded in zip(people[::2], people[1::2], strict=True)]
+    with django_assert_max_num_queries(45):
+        merge_customers(pairs=pairs, at=NOON, causes=["x"] * len(pairs))
+    assert Customer.objects.count() == 100
+
+
+@pytest.fixture
+def closing() -> Iterator[None]:
+    yield
+    connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closing")
+def test_order_written_while_its_customer_is_folded_is_moved_too() -> None:
+    anna, bo = make_customer("u1"), make_customer("u2")
+    make_product()
+    moved, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        moved.wait(10)
+        try:
+            make_order(bo)
+        finally:
+            written.set()
+            connections.close_all()
+
+    def hold(**_kwargs: Any) -> None:
+        moved.set()
+        written.wait(10)
+
+    customers_merged.connect(hold)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(write)
+            fold(anna, bo)
+            writer.result()
+    finally:
+        customers_merged.disconnect(hold)
+    assert Order.objects.get().customer_id == anna.pk
+    assert Consent.objects.count() == 0

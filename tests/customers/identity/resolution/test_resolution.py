@@ -1,0 +1,379 @@
+"""Events say who is who; each case by hand."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.merging.merge import merge_customers, revert_merge
+from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.resolution.resolution import Resolution, Trace, resolve_people
+from customers.identity.resolution.resolution_rules import LIMITS
+from tests.makers import NOON, make_customer, make_identifier
+
+pytestmark = pytest.mark.django_db
+messages = count(1)
+
+
+def trace(*, minutes: int = 0, type: str = "track", **said: Any) -> Trace:
+    at = NOON + timedelta(minutes=minutes)
+    return Trace(source_id=1, message_id=f"m{next(messages)}", type=type, occurred_at=at, **said)
+
+
+def identify(**said: Any) -> Trace:
+    return trace(type="identify", **said)
+
+
+def resolve(*traces: Trace, at: datetime = NOON) -> Resolution:
+    return resolve_people(traces=traces, at=at)
+
+
+def owner(kind: str, value: str) -> int:
+    return Identifier.objects.get(kind=kind, value=value).customer_id
+
+
+def test_visitor_becomes_a_customer_and_stays_the_same() -> None:
+    first = resolve(trace(anonymous_id="a"), trace(anonymous_id="a"), trace(anonymous_id="b"))
+    assert first.customer_ids[0] == first.customer_ids[1] != first.customer_ids[2]
+    assert sorted(first.created) == sorted(set(first.customer_ids))
+    again = resolve(trace(anonymous_id="b"), trace(anonymous_id="a"))
+    assert again.customer_ids == [first.customer_ids[2], first.customer_ids[0]]
+    assert not again.created
+
+
+def test_new_user_id_goes_to_the_visitor_who_comes_with_it() -> None:
+    visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
+    found = resolve(trace(user_id="u1", anonymous_id="a"), trace(user_id="u1"))
+    assert found.customer_ids == [visitor, visitor]
+    assert (found.created, found.merges) == ([], [])
+
+
+def test_visitor_is_folded_into_the_known_user_and_the_message_is_named() -> None:
+    anna = make_customer("u1")
+    visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
+    cause = trace(user_id="u1", anonymous_id="a")
+    found = resolve(cause)
+    assert found.merges == [(anna.pk, visitor)]
+    assert set(Customer.objects.values_list("pk", flat=True)) == {anna.pk}
+    merge = IdentityMerge.objects.get()
+    assert (merge.kept_id, merge.folded_id, merge.cause, merge.at) == (anna.pk, visitor, cause.message_id, NOON)
+    assert owner("anonymous_id", "a") == anna.pk
+
+
+def test_shared_computer_stays_with_its_first_user_and_the_second_keeps_the_own_events() -> None:
+    resolve(trace(anonymous_id="a"))
+    found = resolve(
+        trace(user_id="u1", anonymous_id="a"), trace(user_id="u2", anonymous_id="a"), trace(anonymous_id="a")
+    )
+    first, second, nobody = found.customer_ids
+    assert first == nobody != second
+    conflict = IdentityConflict.objects.get()
+    assert (conflict.reason, conflict.customer_ids, conflict.status) == ("two_user_ids", [first, second], "open")
+    assert conflict.identifiers == [{"kind": "anonymous_id", "value": "a"}, {"kind": "user_id", "value": "u2"}]
+    assert found.conflicts == [conflict.pk]
+
+
+def test_third_user_of_a_shared_computer_joins_the_conflict_and_opens_it_again() -> None:
+    resolve(trace(user_id="u1", anonymous_id="a"), trace(user_id="u2", anonymous_id="a"))
+    IdentityConflict.objects.update(status="resolved", resolution="kept_apart")
+    resolve(trace(user_id="u2", anonymous_id="a", minutes=5))
+    assert IdentityConflict.objects.get().status == "resolved"
+    third = resolve(trace(user_id="u3", anonymous_id="a")).customer_ids[0]
+    conflict = IdentityConflict.objects.get()
+    assert (conflict.status, conflict.resolution, conflict.customer_ids[2]) == ("open", "", third)
+    assert conflict.last_at == NOON + timedelta(minutes=5)
+
+
+def test_same_batch_again_changes_nothing() -> None:
+    batch = [
+        trace(anonymous_id="a"),
+        identify(user_id="u1", anonymous_id="a", email="x@shop.org", traits={"name": "X", "plan": "gold"}),
+        trace(user_id="u2", anonymous_id="a", device_id="d"),
+        trace(type="alias", user_id="u2", previous_id="b"),
+        trace(type="alias", user_id="u2", previous_id="u1"),
+        trace(anonymous_id="b"),
+    ]
+
+    def everything() -> list[Any]:
+        rows = [list(model.objects.order_by("pk").values()) for model in (Customer, Identifier, IdentityConflict)]
+        return [*rows, IdentityMerge.objects.count()]
+
+    first = resolve(*batch)
+    before = everything()
+    again = resolve(*batch)
+    assert again.customer_ids == first.customer_ids
+    assert (again.created, again.merges) == ([], [])
+    assert everything() == before
+
+
+def test_alias_links_a_visitor_seen_before_or_only_afterwards() -> None:
+    early = resolve(trace(anonymous_id="early")).customer_ids[0]
+    found = resolve(
+        trace(type="alias", user_id="u1", previous_id="early"), trace(type="alias", user_id="u1", previous_id="late")
+    )
+    assert found.customer_ids == [early, early]
+    assert resolve(trace(anonymous_id="late")).customer_ids == [early]
+
+
+@pytest.mark.parametrize("alias_first", [True, False])
+def test_alias_of_two_user_ids_is_a_conflict_whichever_comes_first(alias_first: bool) -> None:
+    alias, user = trace(type="alias", user_id="new", previous_id="old"), trace(user_id="old")
+    found = resolve(*([alias, user] if alias_first else [user, alias]))
+    assert len(set(found.customer_ids)) == 2
+    conflict = IdentityConflict.objects.get()
+    assert conflict.reason == "two_user_ids"
+    assert sorted(conflict.customer_ids) == sorted(set(found.customer_ids))
+
+
+def test_alias_to_its_own_id_is_nothing() -> None:
+    resolve(trace(type="alias", user_id="u1", previous_id="u1"))
+    assert list(Identifier.objects.values_list("kind", "value")) == [("user_id", "u1")]
+
+
+def test_user_id_that_is_its_own_anonymous_id_is_one_person() -> None:
+    found = resolve(trace(user_id="u1", anonymous_id="u1"), trace(anonymous_id="u1"), trace(user_id="u1"))
+    assert len(set(found.customer_ids)) == 1
+    assert not IdentityConflict.objects.exists()
+
+
+def test_email_of_another_user_is_a_conflict_and_is_not_written() -> None:
+    upsert_customers(changes=[CustomerChange("u1", {"email": "anna@shop.org"})], seen_at=NOON)
+    found = resolve(identify(user_id="u2", email="Anna@shop.org", traits={"name": "Bo"}))
+    other = Customer.objects.get(pk=found.customer_ids[0])
+    assert (other.name, other.email) == ("Bo", "")
+    assert IdentityConflict.objects.get().reason == "two_user_ids"
+    assert owner("email_hash", hash_email("anna@shop.org")) == owner("user_id", "u1") != other.pk
+
+
+def test_visitor_who_gives_a_known_email_is_that_customer() -> None:
+    upsert_customers(changes=[CustomerChange("u1", {"email": "anna@shop.org"})], seen_at=NOON)
+    visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
+    found = resolve(
+        identify(anonymous_id="a", email="anna@shop.org"), identify(anonymous_id="b", email="anna@shop.org")
+    )
+    assert found.customer_ids == [owner("user_id", "u1")] * 2
+    assert found.merges == [(owner("user_id", "u1"), visitor)]
+
+
+def test_email_outside_identify_links_nobody() -> None:
+    upsert_customers(changes=[CustomerChange("u1", {"email": "anna@shop.org"})], seen_at=NOON)
+    found = resolve(trace(anonymous_id="a", email="anna@shop.org", traits={"name": "Nobody"}))
+    assert found.customer_ids[0] != owner("user_id", "u1")
+    assert Customer.objects.get(pk=found.customer_ids[0]).name == ""
+
+
+def test_customer_known_by_email_only_gets_the_user_id() -> None:
+    buyer = make_customer()
+    make_identifier(buyer, hash_email("anna@shop.org"), kind="email_hash")
+    assert resolve(identify(user_id="u1", email="anna@shop.org")).customer_ids == [buyer.pk]
+
+
+def test_changed_email_is_written_and_the_old_one_still_leads_here() -> None:
+    found = resolve(
+        identify(user_id="u1", email="old@shop.org"), identify(user_id="u1", email="new@shop.org", minutes=1)
+    )
+    customer = Customer.objects.get(pk=found.customer_ids[0])
+    assert customer.email == "new@shop.org"
+    assert {owner("email_hash", hash_email(email)) for email in ("old@shop.org", "new@shop.org")} == {customer.pk}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("batches", [1, 3])
+def test_latest_telling_counts_in_whatever_order_it_arrives(order: tuple[int, ...], batches: int) -> None:
+    told = [
+        identify(user_id="u1", phone="+49 170 1111111", traits={"name": "A", "plan": "free", "seats": 1}),
+        identify(user_id="u1", minutes=1, traits={"name": "B", "plan": None}),
+        identify(user_id="u1", minutes=2, traits={"name": "C", "birthday": "1990-05-17T00:00:00Z", "locale": "de"}),
+    ]
+    arriving = [told[place] for place in order]
+    for batch in [arriving] if batches == 1 else [[one] for one in arriving]:
+        resolve(*batch)
+    customer = Customer.objects.get()
+    assert (customer.name, customer.phone, customer.birthday) == ("C", "+49 170 1111111", "1990-05-17")
+    assert (customer.language, customer.traits) == ("de", {"seats": 1})
+
+
+def test_old_event_does_not_replace_what_the_shop_has_written_since() -> None:
+    upsert_customers(
+        changes=[CustomerChange("u1", {"name": "Anna", "country": "DE"}, {"plan": "gold"})],
+        seen_at=NOON + timedelta(days=1),
+    )
+    resolve(identify(user_id="u1", traits={"name": "A.", "plan": "free", "address": {"country": "FR"}, "seats": 2}))
+    customer = Customer.objects.get()
+    assert (customer.name, customer.country, customer.traits) == ("Anna", "DE", {"plan": "gold", "seats": 2})
+
+
+def test_traits_that_cannot_be_kept_are_left_out() -> None:
+    deep, huge, infinite = {"deep": {"er": 1}}, {"big": 10**30}, {"much": float("inf")}
+    odd = {"address": {"street": "Hidden 1"}, "firstName": "Li", "lastName": "王", "long": "x" * 3000, "ok": ["a", 1]}
+    resolve(identify(user_id="u1", email="no address", phone="1", traits=deep | huge | infinite | odd))
+    customer = Customer.objects.get()
+    assert (customer.name, customer.email, customer.phone, customer.traits) == ("Li 王", "", "", {"ok": ["a", 1]})
+
+
+@pytest.mark.parametrize("placeholder", ["null", "Undefined", "0", " guest ", "00000000-0000-0000-0000-000000000000"])
+def test_placeholder_is_nobody(placeholder: str) -> None:
+    found = resolve(
+        trace(user_id=placeholder), trace(user_id=placeholder, anonymous_id="a"), trace(anonymous_id="a"),
+        trace(type="alias", user_id="u1", previous_id=placeholder),
+    )  # fmt: skip
+    assert found.customer_ids[0] is None
+    assert found.customer_ids[1] == found.customer_ids[2] is not None
+    assert set(Identifier.objects.values_list("value", flat=True)) == {"a", "u1"}
+    assert set(IdentityConflict.objects.values_list("reason", flat=True)) == {"blocked"}
+
+
+def test_customer_gets_no_more_identifiers_of_a_kind_than_the_limit() -> None:
+    most = LIMITS["anonymous_id"]
+    batch = [trace(user_id="u1", anonymous_id=f"a{number}") for number in range(most + 20)]
+    found = resolve(*batch)
+    assert len(set(found.customer_ids)) == 1
+    assert Identifier.objects.filter(kind="anonymous_id").count() == most
+    conflict = IdentityConflict.objects.get()
+    assert (conflict.reason, conflict.customer_ids) == ("limit", [found.customer_ids[0]])
+    stranger = resolve(trace(anonymous_id=f"a{most}")).customer_ids[0]
+    assert resolve(trace(user_id="u1", anonymous_id=f"a{most}")).customer_ids == [found.customer_ids[0]]
+    assert owner("anonymous_id", f"a{most}") == stranger
+
+
+def test_limit_keeps_two_crowds_apart() -> None:
+    most = LIMITS["email_hash"]
+    visitor = [identify(anonymous_id="a", email=f"v{number}@shop.org") for number in range(most)]
+    user = [identify(user_id="u1", email=f"u{number}@shop.org") for number in range(most)]
+    found = resolve(*visitor, *user, trace(user_id="u1", anonymous_id="a"))
+    assert found.merges == []
+    assert found.customer_ids[-1] == owner("user_id", "u1") != owner("anonymous_id", "a")
+    assert IdentityConflict.objects.get().reason == "limit"
+
+
+def test_device_continues_a_visitor_but_never_says_which_user_it_is() -> None:
+    found = resolve(
+        trace(anonymous_id="a1", device_id="tablet"), trace(anonymous_id="a2", device_id="tablet"),
+        trace(user_id="u1", anonymous_id="a2"), trace(anonymous_id="a3", device_id="tablet"),
+        trace(user_id="u2", anonymous_id="a3", device_id="tablet"),
+    )  # fmt: skip
+    first, second, anna, third, bo = found.customer_ids
+    assert first == second == anna
+    assert third == bo != anna
+    assert not IdentityConflict.objects.exists()
+
+
+def test_erased_customer_gets_nothing_and_draws_nobody_in() -> None:
+    erased = make_customer("gone", erased_at=NOON)
+    make_identifier(erased, "a", kind="anonymous_id")
+    make_identifier(erased, hash_email("gone@shop.org"), kind="email_hash")
+    found = resolve(
+        trace(user_id="gone", anonymous_id="new"), trace(anonymous_id="a"),
+        identify(user_id="u1", anonymous_id="a", email="gone@shop.org", traits={"name": "Anna"}),
+    )  # fmt: skip
+    assert found.customer_ids[:2] == [None, None]
+    assert set(erased.identifiers.values_list("value", flat=True)) == {"gone", "a", hash_email("gone@shop.org")}
+    anna = Customer.objects.get(pk=found.customer_ids[2])
+    assert (anna.name, anna.email) == ("Anna", "")
+    assert Customer.objects.count() == 2
+
+
+def test_time_in_which_somebody_was_seen_widens() -> None:
+    customer = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
+    resolve(trace(user_id="u1", minutes=-10), trace(user_id="u1", minutes=20), trace(anonymous_id="a", minutes=-60))
+    resolve(trace(user_id="u1", anonymous_id="a", minutes=5))
+    customer.refresh_from_db()
+    assert customer.first_seen_at == NOON - timedelta(minutes=60)
+    assert customer.last_seen_at == NOON + timedelta(minutes=20)
+
+
+def test_chain_of_merges_in_one_batch_ends_with_one_customer() -> None:
+    for anonymous_id in ("a", "b", "c"):
+        resolve(trace(anonymous_id=anonymous_id))
+    anna = make_customer("u1")
+    found = resolve(
+        trace(type="alias", anonymous_id="a", previous_id="b"), trace(type="alias", anonymous_id="b", previous_id="c"),
+        trace(user_id="u1", anonymous_id="c"), trace(anonymous_id="a"),
+    )  # fmt: skip
+    assert set(found.customer_ids) == {anna.pk}
+    assert {kept for kept, _folded in found.merges} == {anna.pk}
+    assert len(found.merges) == IdentityMerge.objects.count() == 3
+
+
+def test_undone_merge_is_not_made_again_by_the_next_event() -> None:
+    anna = make_customer("u1")
+    visitor = resolve(trace(anonymous_id="a")).customer_ids[0]
+    resolve(trace(user_id="u1", anonymous_id="a"))
+    revert_merge(merge_id=IdentityMerge.objects.get().pk, at=NOON, by="anna")
+    found = resolve(trace(user_id="u1", anonymous_id="a"), trace(anonymous_id="a"))
+    assert found.customer_ids == [anna.pk, visitor]
+    conflict = IdentityConflict.objects.get()
+    assert (conflict.reason, sorted(conflict.customer_ids)) == ("undone", sorted([anna.pk, visitor]))
+
+
+def test_customer_whom_a_person_gave_two_user_ids_takes_visitors_in() -> None:
+    anna, bo = make_customer("u1"), make_customer("u2")
+    merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["somebody"])
+    resolve(trace(anonymous_id="a"))
+    found = resolve(trace(user_id="u2", anonymous_id="a"), trace(user_id="u1", anonymous_id="a"))
+    assert found.customer_ids == [anna.pk, anna.pk]
+    assert not IdentityConflict.objects.exists()
+
+
+def test_thousand_people_cost_few_queries(django_assert_max_num_queries: Any) -> None:
+    batch = [trace(user_id=f"u{n}", anonymous_id=f"a{n}") for n in range(1000)]
+    batch += [identify(user_id=f"u{n}", email=f"e{n}@shop.org", traits={"name": f"n{n}"}) for n in range(1000)]
+    with django_assert_max_num_queries(20):
+        resolve(*batch)
+    assert Customer.objects.count() == 1000
+
+
+@pytest.fixture
+def closing() -> Iterator[None]:
+    yield
+    connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closing")
+def test_writers_at_the_same_moment_make_each_person_once() -> None:
+    barrier = threading.Barrier(3)
+    ids = range(150)
+
+    def in_thread(work: Any) -> Any:
+        barrier.wait()
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    def follow(step: int) -> list[Resolution]:
+        turns = [ids[turn : turn + 50] for turn in range(0, 150, 50)][::step]
+        return [
+            resolve(*[trace(user_id=f"u{n}", anonymous_id=f"a{n}") for n in turn], *[trace(anonymous_id=f"a{n}") for n in turn])
+            for turn in turns
+        ]  # fmt: skip
+
+    def upsert() -> None:
+        for n in ids:
+            upsert_customers(changes=[CustomerChange(f"u{n}", {"email": f"e{n}@shop.org"})], seen_at=NOON)
+
+    with ThreadPoolExecutor(3) as pool:
+        works = [lambda: follow(1), lambda: follow(-1), upsert]
+        results = [future.result() for future in [pool.submit(in_thread, work) for work in works]]
+    assert Customer.objects.count() == 150
+    assert (
+        Identifier.objects.filter(kind="user_id").count()
+        == Identifier.objects.filter(kind="anonymous_id").count()
+        == 150
+    )
+    for n in ids:
+        assert (
+            owner("user_id", f"u{n}")
+            == owner("anonymous_id", f"a{n}")
+            == owner("email_hash", hash_email(f"e{n}@shop.org"))
+        )
+    assert results[0][0].customer_ids == results[1][-1].customer_ids
+    assert hash_phone("1") == hash_phone(" 1 ")

@@ -1,0 +1,72 @@
+"""User ids become customers, once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from customers.identity.models import Customer, Identifier
+from customers.identity.resolution.user_ids import WrongUserIdError, customer_of, find_or_create_customers
+from tests.makers import NOON, make_customer
+
+
+@pytest.mark.django_db
+def test_unknown_user_ids_become_customers_and_known_ones_stay() -> None:
+    known = make_customer("u1", first_seen_at=NOON, last_seen_at=NOON)
+    found = find_or_create_customers(user_ids=["u1", "u2", "u2", "u3"], seen_at=NOON)
+    assert found["u1"] == known.pk
+    assert set(found) == {"u1", "u2", "u3"}
+    assert Customer.objects.count() == Identifier.objects.count() == 3
+    assert find_or_create_customers(user_ids=["u3", "u2"], seen_at=NOON) == {"u2": found["u2"], "u3": found["u3"]}
+
+
+@pytest.mark.django_db
+def test_time_in_which_somebody_was_seen_only_widens() -> None:
+    for days in (0, -5, 3, 1):
+        find_or_create_customers(user_ids=["u1"], seen_at=NOON + timedelta(days=days))
+    customer = Customer.objects.get()
+    assert customer.first_seen_at == NOON - timedelta(days=5)
+    assert customer.last_seen_at == NOON + timedelta(days=3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_asking_at_once_get_the_same_customers() -> None:
+    user_ids = [f"u{number}" for number in range(100)]
+    barrier = threading.Barrier(4)
+
+    def resolve(turn: int) -> dict[str, int]:
+        barrier.wait()
+        try:
+            return find_or_create_customers(user_ids=reversed(user_ids) if turn % 2 else user_ids, seen_at=NOON)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(resolve, range(4)))
+    assert all(answer == answers[0] for answer in answers)
+    assert Customer.objects.count() == Identifier.objects.count() == 100
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("user_id", ["", "u" * 256, "a\0b"])
+def test_wrong_user_id_is_named_and_nothing_written(user_id: str) -> None:
+    with pytest.raises(WrongUserIdError, match="1 to 255"):
+        find_or_create_customers(user_ids=["u1", user_id], seen_at=NOON)
+    assert not Customer.objects.exists()
+
+
+@pytest.mark.django_db
+def test_number_of_queries_does_not_grow_with_the_ids(django_assert_max_num_queries: Any) -> None:
+    with django_assert_max_num_queries(7):
+        find_or_create_customers(user_ids=[f"u{number}" for number in range(500)], seen_at=NOON)
+
+
+@pytest.mark.django_db
+def test_customer_is_found_by_any_identifier() -> None:
+    customer = make_customer("u1")
+    Identifier.objects.create(kind="anonymous_id", value="a1", customer=customer)
+    assert customer_of("user_id", "u1") == customer_of("anonymous_id", "a1") == customer
+    assert customer_of("user_id", "a1") is None

@@ -1,0 +1,103 @@
+"""The parts that other rooms add to a customer's page."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from customers.identity.models import Consent, Customer, Identifier
+from recommendations.campaigns.assignment import is_held_out
+from recommendations.campaigns.backoffice.customer_panel import Outcome
+from recommendations.campaigns.backoffice.customer_panel import told as campaigns_of
+from recommendations.campaigns.models import Campaign
+from tests.customers.events.stored import make_event
+from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def anna() -> Customer:
+    anna = make_customer("anna", email="anna@example.com")
+    make_profile(anna, stage="loyal", orders=3)
+    return anna
+
+
+def page_for(role: str, customer: Customer) -> str:
+    user = User.objects.create_user(role, password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user)
+    return client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
+
+
+def test_a_marketer_sees_segments_and_campaigns_of_the_customer(anna: Customer) -> None:
+    loyal = make_segment("loyal", {"field": "stage", "op": "in", "value": ["loyal"]}, name="Our loyal ones")
+    make_segment("gone", {"field": "stage", "op": "in", "value": ["churned"]}, name="Gone ones")
+    Campaign.objects.create(key="thanks", name="Thank you", segment=loyal, holdout_share=0)
+    page = page_for("Marketer", anna)
+    assert "Our loyal ones" in page
+    assert "Gone ones" not in page
+    assert "Thank you" in page
+    assert "gets it" in page
+
+
+def test_who_may_see_no_campaigns_does_not_see_them(anna: Customer) -> None:
+    segment = make_segment("all")
+    Campaign.objects.create(key="thanks", name="Thank you", segment=segment)
+    assert "Thank you" not in page_for("Privacy officer", anna)
+
+
+def test_a_customer_without_anything_is_told_what_to_do(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:lifecycle_customer", args=[make_customer("bob").pk])).content.decode()
+    for text in (
+        "In no segment.",
+        "No campaign is for a segment",
+        "a training makes it",
+        "Nothing has happened yet",
+        "Nobody has asked",
+    ):
+        assert text in page
+
+
+def test_a_campaign_says_at_which_step_the_customer_stays_behind(anna: Customer) -> None:
+    segment = make_segment("everybody")
+    visitor = make_customer()
+    make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
+
+    def outcome(customer: Customer) -> Outcome:
+        return campaigns_of(customer, NOON)[0].outcome
+
+    campaign = Campaign.objects.create(key="mail", name="Mail", segment=segment, channel="email", holdout_share=0)
+    assert outcome(visitor) == Outcome.UNREACHABLE
+    assert outcome(anna) == Outcome.REFUSED
+    make_consent(anna, Consent.Purpose.EMAIL)
+    assert outcome(anna) == Outcome.REACHED
+    campaign.holdout_share = 0.5
+    while not is_held_out(salt=campaign.salt, customer_id=anna.pk, share=campaign.holdout_share):
+        campaign.salt += "x"
+    campaign.save()
+    assert outcome(anna) == Outcome.HELD_OUT
+
+
+def test_the_latest_line_of_each_consent_is_shown(admin_client: Client, anna: Customer) -> None:
+    make_consent(anna, Consent.Purpose.SMS, status=Consent.Status.WITHDRAWN)
+    page = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk])).content.decode()
+    assert "withdrawn" in page
+
+
+@pytest.mark.parametrize("asked", ["0", "x", "-1", "99999999999999999999", "²"])
+def test_a_page_of_the_timeline_that_does_not_exist_is_no_error(
+    admin_client: Client, anna: Customer, asked: str
+) -> None:
+    answer = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"page": asked})
+    assert answer.status_code == 200
+
+
+def test_who_may_see_no_events_or_consents_sees_none(anna: Customer) -> None:
+    make_event(user_id="anna", name="Quiz Finished")
+    make_consent(anna, Consent.Purpose.SMS)
+    assert "Quiz Finished" in page_for("Analyst", anna)
+    merchandiser = page_for("Merchandiser", anna)
+    assert "Quiz Finished" not in merchandiser
+    assert 'id="consents"' not in merchandiser

@@ -1,0 +1,169 @@
+"""The Lifecycle page: movement between two days, the people of a cell, and the preview of rules."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils.timezone import localdate, now
+
+from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.lifecycle.stages.rules import rules_in_force
+from tests.makers import make_customer, make_order
+
+pytestmark = pytest.mark.django_db
+
+PAGE, PEOPLE = "/admin/lifecycle/customerprofile/lifecycle/", "/admin/lifecycle/customerprofile/people/"
+PREVIEW = "/admin/lifecycle/stagerules/preview/"
+
+
+@pytest.fixture
+def today() -> datetime:
+    return now()
+
+
+@pytest.fixture
+def three(today: datetime) -> dict[str, int]:
+    """Of 30, 60 and 120 days: bob has become at risk 10 days ago, eve is new, ann has long gone."""
+    ids = {}
+    for name, ago in {"ann": 400, "bob": 70, "eve": 10}.items():
+        customer = make_customer(name)
+        ids[name] = customer.pk
+        make_order(customer, placed_at=today - timedelta(days=ago))
+    refresh_profiles(as_of=today, started_at=today)
+    return ids
+
+
+def test_every_flow_leads_to_its_people(admin_client: Client, three: dict[str, int]) -> None:
+    page = admin_client.get(PAGE)
+    assert page.status_code == 200
+    assert (page.context["matrix"]["moved"], page.context["matrix"]["total"]) == (2, 3)
+    chart = page.context["sankey"]
+    assert chart["values"] == [1, 1]
+    listed: list[str] = []
+    for link in chart["links"]:
+        people = admin_client.get(link)
+        listed += [one["name"] for one in people.context["people"]]
+    assert sorted(listed) == ["bob", "eve"]
+    cells = [cell for row in page.context["matrix"]["rows"] for cell in row["cells"]]
+    assert sum(cell["customers"] for cell in cells) == 3
+    assert all(bool(cell["url"]) == (cell["customers"] > 0) for cell in cells)
+
+
+def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: dict[str, int]) -> None:
+    day = localdate()
+    past = admin_client.get(PAGE, {"since": day - timedelta(days=60), "until": day - timedelta(days=35)})
+    assert {row["name"]: row["after"] for row in past.context["standing"]} == {
+        "new": 0,
+        "active": 1,
+        "churned": 1,
+    }
+    backwards = admin_client.get(PAGE, {"since": day, "until": day - timedelta(days=1)})
+    assert "give the earlier day first" in backwards.content.decode()
+    assert "standing" not in backwards.context
+    for far in ("9999-12-31", "0001-01-01"):
+        page = admin_client.get(PAGE, {"since": far, "until": far})
+        assert page.status_code == 200
+        assert "Give a year between 1900 and 2200." in page.content.decode()
+        assert admin_client.get(PEOPLE, {"of": "moved", "from": "new", "to": "active", "until": far}).status_code == 200
+    assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
+
+
+def test_before_the_first_refresh_the_page_says_what_to_do(admin_client: Client) -> None:
+    assert "refresh_profiles" in admin_client.get(PAGE).content.decode()
+
+
+@pytest.mark.parametrize("asked", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
+def test_an_address_without_two_stages_says_so(admin_client: Client, asked: dict[str, str]) -> None:
+    page = admin_client.get(PEOPLE, {"of": "moved", **asked})
+    assert page.status_code == 200
+    assert "names no stage" in page.content.decode()
+
+
+def test_people_come_by_fifty(admin_client: Client, today: datetime) -> None:
+    for number in range(60):
+        make_order(make_customer(f"customer-{number:02}"), placed_at=today - timedelta(days=3, minutes=number))
+    refresh_profiles(as_of=today, started_at=today)
+    first = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new"})
+    second = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new", "page": 2})
+    assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (
+        50,
+        10,
+        60,
+    )
+    names = [one["name"] for page in (first, second) for one in page.context["people"]]
+    assert len(set(names)) == 60
+
+
+def test_only_who_may_see_profiles_sees_the_page(client: Client) -> None:
+    client.force_login(User.objects.create_user("guest", password="x", is_staff=True))
+    assert client.get(PAGE).status_code == 403
+    assert client.get(PEOPLE).status_code == 403
+    assert client.post(PREVIEW, {}).status_code == 403
+
+
+def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
+    names = (
+        "second_gap_days",
+        "median_gap_days",
+        "active_gap_days",
+        "dormant_gap_days",
+        "churned_multiple",
+        "alive_below",
+        "own_gaps_from_orders",
+        "loyal_orders",
+        "loyal_revenue_quantile",
+    )
+    return {**{name: getattr(rules, name) for name in names}, "loyal_revenue": rules.loyal_revenue or "", **changed}
+
+
+def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client, three: dict[str, int]) -> None:
+    rules = rules_in_force()
+    assert rules is not None
+    before = list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since"))
+    page = admin_client.post(PREVIEW, form_of(rules, active_gap_days=90, dormant_gap_days=150))
+    assert page.context["problems"] == []
+    assert (page.context["moved"], page.context["customers"]) == (1, 3)
+    assert page.context["cells"] == [{"from": "at risk", "to": "active", "customers": 1}]
+    assert [one["name"] for one in page.context["people"]] == ["bob"]
+    assert {row["name"]: row["change"] for row in page.context["standing"] if row["change"]} == {
+        "at risk": -1,
+        "active": 1,
+    }
+    assert list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since")) == before
+    assert StageRules.objects.count() == 1
+    assert not StageTransition.objects.filter(rules__version=2).exists()
+    same = admin_client.post(PREVIEW, form_of(rules))
+    assert same.context["moved"] == 0
+
+
+def test_the_preview_names_what_is_wrong(admin_client: Client, three: dict[str, int]) -> None:
+    rules = rules_in_force()
+    assert rules is not None
+    page = admin_client.post(PREVIEW, form_of(rules, dormant_gap_days=1, loyal_orders="many"))
+    text = page.content.decode()
+    assert "Dormant after days: Give at least the days of" in text
+    assert "Loyal from orders: Enter a whole number." in text
+    assert admin_client.get(PREVIEW).status_code == 405
+
+
+def test_p_alive_moves_those_who_hardly_come_back(admin_client: Client, today: datetime) -> None:
+    """Six orders in a month and then nothing for 130 days: dormant by gaps of up to 120 and 240 days."""
+    eager = make_customer("eager")
+    for ago in (160, 155, 150, 144, 139, 130):
+        make_order(eager, placed_at=today - timedelta(days=ago))
+    refresh_profiles(as_of=today, started_at=today)
+    rules = rules_in_force()
+    assert rules is not None
+    rules.own_gaps_from_orders = 100
+    rules.buying = {"model": "bg_nbd", "r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426}
+    rules.save()
+    refresh_profiles(as_of=today, started_at=today)
+    assert CustomerProfile.objects.get(pk=eager.pk).stage == "churned"
+    newest = StageTransition.objects.filter(customer=eager).first()
+    assert newest is not None
+    assert newest.reason == "alive_low"
+    page = admin_client.post(PREVIEW, form_of(rules, alive_below=0))
+    assert page.context["cells"] == [{"from": "churned", "to": "dormant", "customers": 1}]

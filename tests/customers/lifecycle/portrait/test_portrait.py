@@ -1,0 +1,421 @@
+"""The lines of one customer's portrait: each figure by hand."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+
+from catalog.models import Product
+from customers.events.models import Source
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.models import Customer
+from customers.identity.personal_data.personal_traits import seal_personal
+from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.lifecycle.facts.histories import microseconds
+from customers.lifecycle.portrait import PortraitLines, portrait_lines
+from customers.lifecycle.portrait.line import Line
+from customers.orders.models import OrderLine
+from tests.customers.events.stored import make_event
+from tests.makers import (
+    NOON,
+    make_consent,
+    make_customer,
+    make_identifier,
+    make_order,
+    make_product,
+    make_source,
+)
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36"
+
+
+def told(customer: Customer, *, as_of: datetime = NOON, with_personal: bool = True) -> PortraitLines:
+    return portrait_lines(customer_id=customer.pk, as_of=as_of, with_personal=with_personal)
+
+
+def lines_of(customer: Customer, **given: Any) -> dict[str, Line]:
+    return {line.key: line for line in told(customer, **given).lines}
+
+
+def shares(line: Line) -> dict[str, float]:
+    return {one["name"]: one["share"] for one in line.value}
+
+
+def view(product: Product | str, *, days: float, user_id: str = "anna", **fields: Any) -> None:
+    product_id = product if isinstance(product, str) else product.product_id
+    make_event(at=NOON - DAY * days, user_id=user_id, product_ids=[product_id], **fields)
+
+
+def identify(customer: Customer, traits: dict[str, Any], *, at: datetime, source: Source) -> None:
+    """As the collector stores it and the processor tells it."""
+    personal = {name: traits[name] for name in ("name", "email", "birthday", "address") if name in traits}
+    said = {name: value for name, value in traits.items() if name not in personal}
+    if personal:
+        said["$personal"] = seal_personal(personal)
+    event = make_event(source, at=at, type="identify", name="", user_id="anna", properties=said)
+    trace = Trace(source.pk, event.message_id, "identify", at, user_id="anna", traits=traits)
+    assert resolve_people(traces=[trace], at=NOON).customer_ids == [customer.pk]
+
+
+@pytest.fixture
+def anna() -> Customer:
+    return make_customer("anna")
+
+
+@pytest.fixture
+def tea() -> Product:
+    return make_product("tea", category="Drinks > Tea", brand="Leaf")
+
+
+def test_views_carts_and_orders_weigh_what_they_say_and_fade_with_a_half_life_of_90_days(
+    anna: Customer, tea: Product
+) -> None:
+    cup = make_product("cup", category="Kitchen > Cups", brand="Clay")
+    make_order(anna, placed_at=NOON - DAY * 92, products=[tea])
+    view(cup, days=2)
+    view(cup, days=2, name="Product Added")
+    lines = lines_of(anna)
+    assert shares(lines["categories"]) == pytest.approx({"Kitchen": 4 / 6.5, "Drinks": 2.5 / 6.5}, abs=1e-4)
+    assert list(shares(lines["subcategories"])) == ["Kitchen > Cups", "Drinks > Tea"]
+    assert list(shares(lines["brands"])) == ["Clay", "Leaf"]
+    assert (lines["brands"].facts, lines["brands"].origin) == (3, "orders_and_events")
+    assert (lines["brands"].as_of, lines["brands"].age_days, lines["brands"].age) == (NOON - DAY * 2, 2, "2 days ago")
+    assert lines["breadth"].value == {"effective": pytest.approx(1.95, abs=0.01), "categories": 2}
+
+
+def test_the_same_look_at_a_product_counts_once_a_day(anna: Customer, tea: Product) -> None:
+    cup = make_product("cup", category="Kitchen")
+    for minute in range(30):
+        view(tea, days=2 + minute / 1440)
+    view(tea, days=2, name="Product Clicked")
+    view(cup, days=2)
+    view(cup, days=3)
+    lines = lines_of(anna)
+    assert lines["categories"].facts == 3
+    assert shares(lines["categories"])["Kitchen"] == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_what_an_order_event_says_is_not_counted_beside_the_order(anna: Customer, tea: Product) -> None:
+    for days in (3, 2, 1):
+        make_order(anna, placed_at=NOON - DAY * days, products=[tea])
+        view(tea, days=days, name="Order Completed")
+    assert lines_of(anna)["categories"].facts == 3
+
+
+def test_too_few_facts_say_so_and_give_no_number(anna: Customer, tea: Product) -> None:
+    make_order(anna, placed_at=NOON - DAY, products=[tea])
+    lines = lines_of(anna)
+    for key in ("categories", "discounts", "returns", "breadth", "hours"):
+        assert (lines[key].value, lines[key].gap, lines[key].facts) == (None, "too_few_facts", 1), key
+    assert lines["categories"].words == "only 1 fact: too few to say"
+    with translation.override("zh-hans"):
+        assert lines_of(anna)["categories"].words == "只有 1 条事实，太少，无法判断"
+
+
+def test_nobody_known_by_deeds_has_lines_that_say_so(anna: Customer) -> None:
+    found = told(anna)
+    assert {line.gap for line in found.lines} == {"nothing_known"}
+    assert {line.group for line in found.lines} == {"likes", "buys", "responds"}
+    assert (found.orders, found.events, found.left_out) == (0, 0, "")
+
+
+def test_prices_are_compared_within_the_category_and_the_currency(anna: Customer) -> None:
+    teas = [make_product(f"tea-{n}", category="Drinks > Tea", price=Decimal(n)) for n in range(1, 26)]
+    for n in range(1, 26):
+        make_product(f"pot-{n}", category="Drinks > Tea", price=Decimal(1000 * n), currency="CNY")
+    rare = make_product("rare", category="Drinks > Rare", price=Decimal(25))
+    for product in (teas[0], teas[24], rare):
+        view(product, days=1)
+    found = lines_of(anna)["price_bands"]
+    assert shares(found) == pytest.approx({"cheapest fifth": 1 / 3, "dearest fifth": 2 / 3}, abs=1e-4)
+    assert [one["code"] for one in found.value] == ["4", "0"]
+
+
+def test_a_price_without_enough_to_compare_with_has_no_band(anna: Customer, tea: Product) -> None:
+    view(tea, days=1)
+    assert lines_of(anna)["price_bands"].gap == "nothing_known"
+
+
+def test_a_visit_counts_once_an_hour_and_once_a_day_for_its_device(anna: Customer, tea: Product) -> None:
+    for minute in range(20):
+        view(tea, days=1 + minute / 1440, context={"userAgent": IPHONE, "locale": "de-AT"})
+    for days in (2, 3):
+        view(tea, days=days, context={"userAgent": WINDOWS, "locale": "zh-CN"})
+    make_event(at=NOON - DAY, user_id="anna", name="Email Delivered")  # nobody's visit
+    lines = lines_of(anna)
+    assert shares(lines["devices"]) == pytest.approx({"desktop": 0.66, "phone": 0.34}, abs=0.01)
+    assert [one["code"] for one in lines["devices"].value] == ["desktop", "phone"]
+    assert shares(lines["languages"]) == pytest.approx({"Chinese": 0.66, "German": 0.34}, abs=0.01)
+    assert lines["devices"].facts == 3
+    assert lines["hours"].facts == 4  # 12 o'clock of three days, and 11 o'clock
+    assert lines["hours"].value[0]["name"] == "12:00–13:00"
+
+
+def test_an_order_of_a_day_without_a_time_tells_no_hour(anna: Customer, tea: Product) -> None:
+    for days in range(1, 5):
+        make_order(anna, placed_at=NOON - DAY * days - timedelta(hours=12), products=[tea])
+    lines = lines_of(anna)
+    assert lines["hours"].gap == "nothing_known"
+    assert lines["weekdays"].facts == 4
+
+
+def discount(line: OrderLine) -> None:
+    OrderLine.objects.filter(pk=line.pk).update(discount=Decimal("1.00"))
+
+
+def test_discounts_stand_beside_those_of_others_with_an_interval(anna: Customer, tea: Product) -> None:
+    """Ten of anna's ten orders, none of the others' thirty; by Wilson at 95 % at least .7225 and at most .1135."""
+    for days in range(1, 11):
+        order = make_order(anna, placed_at=NOON - DAY * days, products=[tea], discount=Decimal(days % 2))
+        if not days % 2:
+            discount(order.lines.get())
+    for days in range(1, 31):
+        make_order(None, placed_at=NOON - DAY * days, products=[tea])
+    line = lines_of(anna)["discounts"]
+    assert line.value == {"share": 1.0, "low": 0.7225, "high": 1.0, "others": 0.0, "against_others": "more"}
+    assert line.words.endswith("others 0 %: buys rather when there is a discount")
+    assert (line.facts, line.origin) == (10, "orders")
+
+
+def test_returns_are_refunds_and_documents_and_never_more_than_the_orders(anna: Customer, tea: Product) -> None:
+    for days in range(1, 5):
+        make_order(anna, placed_at=NOON - DAY * days, products=[tea], refunded=Decimal(1) if days == 1 else Decimal(0))
+    make_order(anna, placed_at=NOON - DAY, kind="return", total=Decimal(-10))
+    assert lines_of(anna)["returns"].value["share"] == 0.5
+    for _number in range(9):
+        make_order(anna, placed_at=NOON - DAY, kind="return", total=Decimal(-10))
+    line = lines_of(anna)["returns"]
+    assert (line.value["share"], line.value["high"]) == (1.0, 1.0)
+
+
+def test_alone_in_the_shop_nobody_is_compared(anna: Customer, tea: Product) -> None:
+    for days in range(1, 5):
+        make_order(anna, placed_at=NOON - DAY * days, products=[tea])
+    line = lines_of(anna)["discounts"]
+    assert (line.value["others"], line.value["against_others"]) == (None, "unknown")
+    assert "others" not in line.words
+
+
+def test_each_channel_tells_what_was_sent_opened_and_clicked(anna: Customer) -> None:
+    for days, name in (
+        (9, "Email Delivered"),
+        (8, "Email Delivered"),
+        (8, "Email Opened"),
+        (7, "Email Link Clicked"),
+        (6, "Push Notification Received"),
+        (5, "SMS Link Clicked"),
+        (4, "Recommendation Viewed"),
+        (3, "Recommendation Clicked"),
+    ):
+        make_event(at=NOON - DAY * days, user_id="anna", name=name)
+    for minute in range(5):
+        campaign = {"campaign": {"name": "autumn", "medium": "email"}}
+        make_event(at=NOON - DAY - timedelta(minutes=minute), user_id="anna", type="page", context=campaign)
+    lines = lines_of(anna)
+    assert lines["responses.email"].value == {"sent": 2, "opened": 1, "clicked": 1}
+    assert (
+        lines["responses.email"].words
+        == "2 sent (last 11/16/2026), 1 opened (last 11/16/2026), 1 clicked (last 11/17/2026)"
+    )
+    assert lines["responses.push"].value == {"sent": 1, "opened": None, "clicked": 0}
+    assert lines["responses.sms"].value == {"sent": 0, "opened": None, "clicked": 1}
+    assert lines["responses.recommendations"].value == {"sent": 0, "opened": 1, "clicked": 1}
+    assert lines["responses.campaigns"].value == {"sent": None, "opened": None, "clicked": 1}
+    assert lines["responses.promotions"].gap == "nothing_known"
+
+
+def test_traits_tell_when_and_by_which_source_they_were_told(anna: Customer) -> None:
+    web, crm = make_source("web", name="Web shop"), make_source("crm", name="CRM")
+    identify(
+        anna,
+        {
+            "name": "Anna K.",
+            "birthday": "1990-05-17",
+            "gender": "female",
+            "language": "de-AT",
+            "company": {"name": "Leaf", "employee_count": 12},
+            "address": {"city": "Graz", "street": "Ring 1"},
+            "createdAt": "2024-01-02T00:00:00Z",
+        },
+        at=NOON - DAY * 90,
+        source=web,
+    )
+    identify(anna, {"gender": "other"}, at=NOON - DAY * 2, source=crm)
+    upsert_customers(changes=[CustomerChange("anna", traits={"vip": True})], seen_at=NOON - DAY)
+    lines = lines_of(anna)
+    assert (lines["age"].value, lines["age"].words, lines["age"].age) == (36, "36 years", "3 months ago")
+    assert (lines["age"].origin, lines["age"].told_by, lines["age"].origin_name) == (
+        "identify",
+        "web",
+        "identify event · Web shop",
+    )
+    gender = lines["traits.gender"]
+    assert (gender.words, gender.told_by, gender.as_of) == ("another gender", "crm", NOON - DAY * 2)
+    assert (lines["language"].value, lines["language"].words) == ("de-AT", "German")
+    assert (lines["traits.vip"].origin, lines["traits.vip"].told_by, lines["traits.vip"].age_days) == ("shop", "", 1)
+    assert lines["traits.company.name"].words == "Leaf"
+    assert lines["traits.address.city"].words == "Graz"
+    assert lines["traits.createdAt"].value == "2024-01-02T00:00:00+00:00"
+    assert lines["name"].words == "Anna K."
+
+
+def test_who_may_not_see_personal_data_sees_neither_names_nor_an_exact_age(anna: Customer) -> None:
+    identify(
+        anna,
+        {"name": "Anna K.", "birthday": "1990-05-17", "address": {"city": "Graz"}, "plan": "gold"},
+        at=NOON - DAY,
+        source=make_source("web"),
+    )
+    change = CustomerChange("anna", {"email": "a@b.cd"}, {"partner_name": "Bo", "motto": "bo@b.cd", "age": 36})
+    upsert_customers(changes=[change], seen_at=NOON - DAY)
+    found = told(anna, with_personal=False)
+    told_of_who = {line.key: line.value for line in found.lines if line.group == "who"}
+    assert told_of_who == {"age": {"from": 30, "to": 39}, "traits.plan": "gold"}
+    assert found.hidden_lines == 4
+    everything = repr(found)
+    for secret in ("Anna", "1990", "Graz", "Bo", "a@b.cd", "36"):
+        assert secret not in everything.replace(repr(found.as_of), ""), secret
+
+
+def test_a_birthday_whose_key_is_missing_says_so(anna: Customer, settings: Any) -> None:
+    upsert_customers(changes=[CustomerChange("anna", {"birthday": "1990-05-17"})], seen_at=NOON - DAY)
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    assert lines_of(anna)["age"].gap == "unreadable"
+    assert lines_of(anna, with_personal=False)["age"].gap == "unreadable"
+
+
+@pytest.mark.parametrize("purpose", ["analytics", "personalisation"])
+def test_whoever_withdrew_a_consent_is_told_by_what_they_told_alone(anna: Customer, tea: Product, purpose: str) -> None:
+    upsert_customers(changes=[CustomerChange("anna", traits={"plan": "gold"})], seen_at=NOON - DAY)
+    for days in range(1, 5):
+        make_order(anna, placed_at=NOON - DAY * days, products=[tea])
+    make_consent(anna, purpose, recorded_at=NOON - DAY * 9)
+    assert told(anna).left_out == ""
+    make_consent(anna, purpose, status="withdrawn", recorded_at=NOON - DAY)
+    found = told(anna)
+    assert [line.key for line in found.lines] == ["traits.plan"]
+    assert found.left_out == f"{purpose}_withdrawn"
+    make_consent(anna, purpose, recorded_at=NOON)
+    assert told(anna).left_out == ""
+
+
+def test_whoever_was_erased_has_no_portrait(tea: Product) -> None:
+    gone = make_customer("gone", erased_at=NOON, traits={"plan": "gold"})
+    make_order(gone, placed_at=NOON - DAY, products=[tea])
+    found = told(gone)
+    assert (found.lines, found.left_out) == ([], "erased")
+    assert portrait_lines(customer_id=987654321, as_of=NOON, with_personal=True).lines == []
+
+
+def test_what_comes_later_changes_nothing(anna: Customer, tea: Product) -> None:
+    upsert_customers(changes=[CustomerChange("anna", {"country": "AT"}, {"plan": "gold"})], seen_at=NOON - DAY * 5)
+    for days in range(1, 6):
+        make_order(anna, placed_at=NOON - DAY * days, products=[tea], discount=Decimal(days % 2))
+        view(tea, days=days, context={"userAgent": IPHONE, "locale": "de"})
+        make_order(None, placed_at=NOON - DAY * days, products=[tea])
+    make_event(at=NOON - DAY, user_id="anna", name="Email Opened")
+    before = told(anna)
+    cup = make_product("cup", category="Kitchen", brand="Clay")
+    for minutes in (0, 1, 5000):
+        at = NOON + timedelta(minutes=minutes)
+        make_order(anna, placed_at=at, products=[cup], discount=Decimal(3), refunded=Decimal(1))
+        make_order(None, placed_at=at, products=[cup], discount=Decimal(3))
+        make_event(at=at, user_id="anna", name="Product Viewed", product_ids=["cup"], context={"userAgent": WINDOWS})
+        make_event(at=at, user_id="anna", name="Email Opened")
+        make_event(at=at, user_id="anna", type="identify", name="", properties={"company": {"name": "Leaf"}})
+    Customer.objects.filter(pk=anna.pk).update(
+        traits={"plan": "gold", "mood": "good"},
+        told_at={
+            "country": microseconds(NOON - DAY * 5),
+            "traits.plan": microseconds(NOON - DAY * 5),
+            "traits.mood": microseconds(NOON),
+        },
+    )
+    assert told(anna) == before
+
+
+def test_the_number_of_queries_is_the_same_whatever_there_is(anna: Customer) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as taken:
+            told(anna)
+        return len(taken)
+
+    for_nobody = queries()
+    products = [make_product(f"p{n}", category=f"Top {n % 5} > Leaf {n}", brand=f"b{n}") for n in range(30)]
+    upsert_customers(changes=[CustomerChange("anna", {"email": "a@b.cd"}, {"plan": "gold"})], seen_at=NOON - DAY)
+    for n in range(5):
+        make_identifier(anna, f"browser-{n}", kind="anonymous_id")
+        make_event(at=NOON - DAY, user_id="", anonymous_id=f"browser-{n}", product_ids=[f"p{n}"])
+    for days in range(1, 20):
+        make_order(anna, placed_at=NOON - DAY * days, products=products)
+        view(products[days], days=days)
+    assert queries() == for_nobody == 9
+
+
+def test_events_of_a_visitor_who_became_known_count_and_those_of_another_user_of_the_browser_do_not(
+    anna: Customer, tea: Product
+) -> None:
+    make_identifier(anna, "browser", kind="anonymous_id")
+    for days in (1, 2, 3):
+        view(tea, days=days, user_id="", anonymous_id="browser")
+        view("tea", days=days, user_id="bert", anonymous_id="browser")
+    assert told(anna).events == 3
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [[datetime(1901, 1, 1, tzinfo=UTC)] * 3, [datetime(9999, 1, 1, tzinfo=UTC)] * 3, [NOON - DAY] * 3],
+)
+def test_strange_orders_and_events_never_break_it(anna: Customer, moments: Sequence[datetime]) -> None:
+    """Before 1970, negative totals, two currencies, guests, products nobody knows, contexts that are no objects."""
+    free = make_product("free", price=None, currency="")
+    for number, at in enumerate(moments):
+        make_order(anna, placed_at=at, products=[free], currency=("EUR", "CNY")[number % 2])
+        make_order(anna, placed_at=at, kind="return", products=[free], quantity=-1, total=Decimal(-99))
+        make_order(anna, placed_at=at)
+        make_order(None, placed_at=at, products=[free])
+        for context in ([], "text", None, {"device": 1, "locale": {}, "campaign": []}, {"userAgent": "x" * 5000}):
+            make_event(at=at, user_id="anna", product_ids=["nobody's", "free"], context=context or {})
+        make_event(
+            at=at, user_id="anna", type="identify", name="", properties={"$personal": "broken", "company": {"a": {}}}
+        )
+    Customer.objects.filter(pk=anna.pk).update(traits=["no", "object"], told_at={"name": "soon", "traits.x": None})
+    for as_of in (NOON, datetime(1950, 1, 1, tzinfo=UTC)):
+        found = told(anna, as_of=as_of)
+        assert "nan" not in repr(found).casefold().replace("tenant", "")
+        assert len(found.lines) >= 17
+
+
+def test_orders_of_before_1970_are_as_old_as_they_are(anna: Customer, tea: Product) -> None:
+    long_ago = datetime(1965, 1, 1, 10, tzinfo=UTC)
+    for _number in range(3):
+        make_order(anna, placed_at=long_ago, products=[tea])
+    lines = lines_of(anna)
+    assert (lines["discounts"].as_of, lines["weekdays"].as_of, lines["discounts"].age) == (
+        long_ago,
+        long_ago,
+        "62 years ago",
+    )
+
+
+def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
+    upsert_customers(changes=[CustomerChange("anna", {"country": "AT"})], seen_at=NOON - DAY * 95)
+    assert (lines_of(anna)["country"].words, lines_of(anna)["country"].age) == ("Austria", "3 months ago")
+    with translation.override("zh-hans"):
+        assert (lines_of(anna)["country"].words, lines_of(anna)["country"].age) == ("奥地利", "3个月前")
+
+
+def test_many_traits_are_listed_up_to_a_number(anna: Customer) -> None:
+    Customer.objects.filter(pk=anna.pk).update(traits={f"t{n:03}": n for n in range(150)})
+    found = told(anna)
+    assert (sum(line.group == "who" for line in found.lines), found.more_traits) == (40, 110)
+    assert {line.as_of for line in found.lines if line.group == "who"} == {None}

@@ -1,0 +1,78 @@
+"""A customer's timeline: every source, newest first, page by page."""
+
+from datetime import timedelta
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from customers.identity.models import Customer, Identifier
+from customers.lifecycle.models import Stage, StageRules, StageTransition
+from customers.lifecycle.portrait.timeline import MOST_PAGES, PER_PAGE, timeline
+from customers.orders.models import Order
+from tests.customers.events.stored import make_event
+from tests.makers import NOON, make_customer, make_identifier, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def anna() -> Customer:
+    anna, kettle = make_customer("anna"), make_product("kettle", title="Tea kettle")
+    make_identifier(anna, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
+    make_event(
+        at=NOON - 5 * MINUTE, anonymous_id="browser", user_id="", name="Product Viewed", product_ids=["kettle", "gone"]
+    )
+    make_event(at=NOON - 4 * MINUTE, anonymous_id="browser", user_id="anna", name="Signed In")
+    make_event(at=NOON - 3 * MINUTE, anonymous_id="browser", user_id="somebody else", name="Not hers")
+    make_order(anna, placed_at=NOON - 2 * MINUTE, products=[kettle], order_id="A-1")
+    make_order(anna, placed_at=NOON - MINUTE, kind=Order.Kind.RETURN, total=-10, order_id="A-1-R")
+    make_order(anna, placed_at=NOON, order_id="later")
+    return anna
+
+
+def rules() -> StageRules:
+    gaps = {"second_gap_days": 9, "median_gap_days": 9, "active_gap_days": 9, "dormant_gap_days": 19}
+    return StageRules.objects.create(version=1, **gaps)
+
+
+def test_everything_before_the_moment_is_there_newest_first(anna: Customer) -> None:
+    move = {"from_stage": Stage.PROSPECT, "to_stage": Stage.NEW, "reason": StageTransition.Reason.FIRST_ORDER}
+    StageTransition.objects.create(customer=anna, at=NOON - 2 * MINUTE, rules=rules(), **move)
+    found = timeline(customer_id=anna.pk, as_of=NOON)
+    assert [(entry.kind, entry.name) for entry in found.entries] == [
+        ("return", "A-1-R"),
+        ("stage", ""),
+        ("order", "A-1"),
+        ("event", "Signed In"),
+        ("event", "Product Viewed"),
+    ]
+    assert found.entries[-1].titles == ("Tea kettle", "gone")
+    assert (found.page, found.more) == (1, False)
+
+
+def test_pages_lose_and_double_nothing_of_one_moment(anna: Customer) -> None:
+    for number in range(2 * PER_PAGE):
+        make_order(anna, placed_at=NOON - timedelta(days=1), order_id=f"same-{number}")
+    pages = [timeline(customer_id=anna.pk, as_of=NOON, page=page) for page in (1, 2, 3)]
+    assert [page.more for page in pages] == [True, True, False]
+    names = [entry.name for page in pages for entry in page.entries]
+    assert len(names) == len(set(names)) == 2 * PER_PAGE + 4
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-3, 1), (10**9, MOST_PAGES)])
+def test_a_page_that_does_not_exist_is_the_nearest(anna: Customer, asked: int, given: int) -> None:
+    assert timeline(customer_id=anna.pk, as_of=NOON, page=asked).page == given
+
+
+def test_queries_are_five_however_much_happened(
+    anna: Customer, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(PER_PAGE):
+        make_event(at=NOON - timedelta(hours=number + 1), user_id="anna", product_ids=["kettle"])
+    with django_assert_num_queries(5):
+        assert timeline(customer_id=anna.pk, as_of=NOON).more
+
+
+def test_somebody_of_whom_nothing_is_known_has_an_empty_one() -> None:
+    assert timeline(customer_id=make_customer().pk, as_of=NOON).entries == []

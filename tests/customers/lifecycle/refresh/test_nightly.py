@@ -1,0 +1,598 @@
+"""Refreshing everybody: what is written, that later facts change nothing, that twice is once, that a kill loses nothing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from config.foundation.database import bulk_insert
+from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
+from config.foundation.database.index_rebuild import keys_rebuilt
+from customers.identity.models import Customer, Identifier
+from customers.lifecycle.facts.histories import microseconds, read_histories
+from customers.lifecycle.facts.order_facts import read_facts
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
+from customers.lifecycle.portrait.customer_profile import portrait, stage_history
+from customers.lifecycle.refresh.nightly import DIED, LOCK, refresh_due, refresh_profiles, refresh_stages
+from customers.lifecycle.refresh.profile_updates import write_trade
+from customers.lifecycle.refresh.writer import write_stages
+from customers.lifecycle.scoring.stages.derivation import derive_stages
+from customers.lifecycle.stages.rules import all_versions, put_in_force
+from customers.orders.models import Order, OrderLine
+from tests.children import database_url, kill_when_it_says, start_child
+from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
+
+START = datetime(2025, 1, 1, 12, tzinfo=UTC)
+AS_OF = START + timedelta(days=100)
+
+RULES: dict[str, Any] = {
+    "second_gap_days": 20,
+    "median_gap_days": 10,
+    "active_gap_days": 15,
+    "dormant_gap_days": 30,
+    "loyal_revenue": None,
+}
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+def known(user_id: str, *, since: float = 0, **fields: Any) -> Customer:
+    """A customer who was known and identified at that day."""
+    customer = make_customer(user_id, **fields)
+    Customer.objects.filter(pk=customer.pk).update(created_at=day(since))
+    customer.identifiers.update(created_at=day(since))
+    return customer
+
+
+def refresh(as_of: datetime = AS_OF, **more: Any) -> LifecycleRun:
+    return refresh_profiles(as_of=as_of, started_at=as_of, **more)
+
+
+def everything() -> str:
+    """Every value of every row that a refresh writes, but for the runs."""
+    rows = [
+        list(CustomerProfile.objects.order_by("customer_id").values_list()),
+        list(StageTransition.objects.order_by("id").values_list()),
+        list(StageRules.objects.order_by("id").values_list()),
+    ]
+    return json.dumps(rows, default=str)
+
+
+def event(customer_of: str, at: datetime, *, session: str = "", anonymous: str = "") -> None:
+    source = make_source()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_event (source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at,"
+            " session_id, product_ids, currency, properties, context, recommendation_id)"
+            " VALUES (%s, md5(random()::text), 'track', 'Product Viewed', %s, %s, %s, %s, %s, '{}', '', '{}', '{}', '')",
+            [source.pk, customer_of, anonymous, at, at, session],
+        )
+
+
+@pytest.fixture
+def shop(db: None) -> dict[str, Customer]:
+    """A dozen customers in every stage."""
+    put_in_force(**RULES)
+    tea, cup = make_product("tea", category="Drinks > Tea", brand="Leaf"), make_product("cup", category="Kitchen")
+    stories: dict[str, list[float]] = {
+        "new": [95],
+        "active": [80, 95],
+        "loyal": [55, 65, 75, 85, 95],
+        "at-risk": [60, 75],
+        "dormant": [40, 55],
+        "churned": [1, 5],
+        "reactivated": [10, 20, 95],
+        "once": [30],
+        "often": [50, 57, 63, 71, 77, 85, 92],
+        "own-rhythm": [90, 92, 94, 96, 97],
+    }
+    customers = {name: known(name) for name in stories}
+    for name, days in stories.items():
+        for number in days:
+            make_order(customers[name], placed_at=day(number), products=[tea, cup] if number % 2 else [tea])
+    customers["prospect"] = known("prospect")
+    customers["visitor"] = known_by_device()
+    return customers
+
+
+def known_by_device() -> Customer:
+    customer = Customer.objects.create()
+    make_identifier(customer, "device-1", kind="device_id")
+    Customer.objects.filter(pk=customer.pk).update(created_at=START)
+    return customer
+
+
+@pytest.mark.django_db
+def test_everybody_stands_where_the_rules_say(shop: dict[str, Customer]) -> None:
+    run = refresh()
+    found = {name: CustomerProfile.objects.get(customer=customer).stage for name, customer in shop.items()}
+    assert found == {
+        "new": "new",
+        "active": "active",
+        "loyal": "loyal",
+        "at-risk": "at_risk",
+        "dormant": "dormant",
+        "churned": "churned",
+        "reactivated": "reactivated",
+        "once": "churned",
+        "often": "at_risk",  # six to eight days between orders: 7.75 and 8 are this customer's own limits
+        "own-rhythm": "dormant",
+        "prospect": "prospect",
+        "visitor": "visitor",
+    }
+    assert run.status == LifecycleRun.Status.DONE
+    assert run.counts["churned"] == 2
+    assert (run.customers, run.quality["orders"]) == (12, Order.objects.count())
+    assert run.transitions == StageTransition.objects.count()
+
+
+@pytest.mark.django_db
+def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    put_in_force(**RULES)
+    anna = known("anna")
+    tea = make_product("tea", category="Drinks > Tea", brand="Leaf", price=Decimal("10.00"))
+    cup = make_product("cup", category="Kitchen", brand="Clay", price=Decimal("4.00"))
+    first = make_order(anna, placed_at=day(0), products=[tea, tea, cup], discount=Decimal("1.00"))
+    make_order(anna, placed_at=day(10), products=[tea], quantity=3, refunded=Decimal("5.00"), status="partly_refunded")
+    make_order(anna, placed_at=day(40), products=[cup], status="refunded")
+    make_order(anna, placed_at=day(41), products=[cup], status="cancelled")
+    make_order(anna, placed_at=day(42), products=[cup], quantity=-1, kind="return")
+    OrderLine.objects.filter(order=first, line_number=1).update(discount=Decimal("0.50"))
+    event("anna", day(20), session="s1")
+    event("anna", day(21), session="s1")
+    event("", day(22), session="s2", anonymous="browser-1")
+    make_identifier(anna, "browser-1", kind="anonymous_id")
+    refresh()
+    profile = CustomerProfile.objects.get(customer=anna)
+    assert (profile.orders, profile.returns) == (3, 1)
+    assert profile.revenue == Decimal("24.00") + Decimal("25.00") + 0 - Decimal("4.00")
+    assert profile.units == 3 + 3 + 1 - 1
+    assert profile.discounts == Decimal("1.50")
+    assert profile.average_order_value == Decimal("19.33")
+    assert profile.average_gap_days == 20.0
+    assert (profile.first_order_at, profile.last_order_at) == (day(0), day(40))
+    assert (profile.events, profile.sessions, profile.last_event_at) == (3, 2, day(22))
+    assert profile.favourite_categories == [["Drinks", 0.6], ["Drinks > Tea", 0.6], ["Kitchen", 0.4]]
+    assert profile.favourite_brands == [["Leaf", 0.6], ["Clay", 0.4]]
+    assert profile.favourite_hours == [[20, 1.0]]
+    assert profile.computed_at == AS_OF
+
+
+@pytest.mark.django_db
+def test_scores_are_those_of_ntile_in_the_database() -> None:
+    rng = np.random.default_rng(3)
+    put_in_force(**RULES)
+    tea = make_product("tea")
+    for number in range(37):
+        customer = known(f"customer-{number}")
+        for number_of_order in rng.integers(0, 12, rng.integers(1, 5)):
+            make_order(customer, placed_at=day(float(number_of_order)), products=[tea])
+    refresh()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT customer_id,
+                      ntile(5) OVER (ORDER BY max(placed_at), min(placed_at), customer_id),
+                      ntile(5) OVER (ORDER BY count(*), min(placed_at), customer_id),
+                      ntile(5) OVER (ORDER BY sum(total), min(placed_at), customer_id)
+               FROM orders_order GROUP BY customer_id ORDER BY customer_id"""
+        )
+        expected = cursor.fetchall()
+    assert list(CustomerProfile.objects.order_by("customer_id").values_list("customer_id", "r", "f", "m")) == expected
+
+
+@pytest.mark.django_db
+def test_nothing_dated_after_as_of_changes_anything_computed_at_as_of(shop: dict[str, Customer]) -> None:
+    event("active", day(50))
+    refresh()
+    before = everything()
+    tea = make_product("later-tea", category="Drinks > Tea")
+    for customer in shop.values():
+        make_order(customer, placed_at=AS_OF, products=[tea])
+        make_order(customer, placed_at=day(130), products=[tea])
+        make_order(customer, placed_at=day(131), products=[tea], quantity=-1, kind="return")
+        make_order(customer, placed_at=day(132), products=[tea], status="cancelled")
+        make_identifier(customer, f"later-{customer.pk}")
+    make_order(known("later", since=101), placed_at=day(120), products=[tea])
+    known("later-prospect", since=150)
+    event("active", AS_OF)
+    event("new", day(101))
+    put_in_force(**RULES | {"active_gap_days": 1.0, "in_force_from": day(101)})
+    StageRules.objects.filter(version=2).delete()
+    StageRules.objects.filter(version=1).update(is_active=True)
+    refresh()
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_a_later_refresh_does_see_the_later_facts(shop: dict[str, Customer]) -> None:
+    refresh()
+    before = everything()
+    make_order(shop["churned"], placed_at=AS_OF)
+    refresh(AS_OF + timedelta(microseconds=1))
+    assert everything() != before
+    assert CustomerProfile.objects.get(customer=shop["churned"]).stage == "reactivated"
+
+
+@pytest.mark.django_db
+def test_going_back_in_time_gives_what_was_then(shop: dict[str, Customer]) -> None:
+    def without_row_numbers() -> list[Any]:
+        moves = StageTransition.objects.order_by("customer_id", "at").values_list(
+            "customer_id", "from_stage", "to_stage", "at", "reason", "rules_id"
+        )
+        return [list(CustomerProfile.objects.order_by("customer_id").values_list()), list(moves)]
+
+    refresh(day(60))
+    then = without_row_numbers()
+    refresh()
+    assert without_row_numbers() != then
+    refresh(day(60))
+    assert without_row_numbers() == then
+
+
+@pytest.mark.django_db
+def test_a_second_refresh_changes_nothing(shop: dict[str, Customer]) -> None:
+    refresh()
+    before = everything()
+    run = refresh()
+    assert everything() == before
+    assert (run.transitions, run.quality["transitions_removed"]) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_any_day_can_be_replayed_from_the_stored_moves(shop: dict[str, Customer]) -> None:
+    refresh()
+    latest = StageTransition.objects.filter(at__lte=day(62)).order_by("customer_id", "-at").distinct("customer_id")
+    replayed = dict(latest.values_list("customer_id", "to_stage"))
+    refresh(day(62))
+    assert dict(CustomerProfile.objects.values_list("customer_id", "stage")) == replayed
+
+
+@pytest.mark.django_db
+def test_a_cancelled_order_is_as_if_it_had_not_been(shop: dict[str, Customer]) -> None:
+    refresh()
+    Order.objects.filter(customer=shop["reactivated"], placed_at=day(95)).update(status="cancelled")
+    refresh()
+    profile = CustomerProfile.objects.get(customer=shop["reactivated"])
+    assert (profile.stage, profile.orders) == ("churned", 2)
+    assert not StageTransition.objects.filter(customer=shop["reactivated"], to_stage="reactivated").exists()
+
+
+@pytest.mark.django_db
+def test_erased_customers_have_no_profile(shop: dict[str, Customer]) -> None:
+    refresh()
+    Customer.objects.filter(pk=shop["loyal"].pk).update(erased_at=AS_OF)
+    refresh()
+    assert not CustomerProfile.objects.filter(customer=shop["loyal"]).exists()
+    assert not StageTransition.objects.filter(customer=shop["loyal"]).exists()
+
+
+@pytest.mark.django_db
+def test_the_first_refresh_measures_the_rules_and_later_ones_keep_them() -> None:
+    for number in range(40):
+        customer = known(f"customer-{number}")
+        for place in range(3):
+            make_order(customer, placed_at=day(place * (number + 1)), total=Decimal(number))
+    run = refresh(day(200))
+    rules = StageRules.objects.get()
+    assert run.rules == rules
+    assert (rules.version, rules.measured_at, rules.in_force_from) == (1, day(200), None)
+    assert rules.second_gap_days == pytest.approx(20.5)
+    assert rules.active_gap_days == pytest.approx(np.quantile([*range(1, 41)] * 2, 0.75))
+    assert rules.loyal_revenue == Decimal("93.60")  # 0.8 of the way through 0, 3, … 117
+    make_order(known("newcomer"), placed_at=day(201))
+    assert refresh(day(300)).rules == rules
+
+
+@pytest.mark.django_db
+def test_measuring_anew_makes_a_version_from_then_on_and_only_when_something_changed(shop: dict[str, Customer]) -> None:
+    refresh()
+    history = set(StageTransition.objects.values_list("customer_id", "at", "to_stage", "rules__version"))
+    run = refresh(measure=True)
+    assert run.rules is not None
+    assert (run.rules.version, run.rules.in_force_from, run.rules.is_active) == (2, AS_OF, True)
+    assert StageRules.objects.filter(is_active=True).count() == 1
+    assert history <= set(StageTransition.objects.values_list("customer_id", "at", "to_stage", "rules__version"))
+    changed = StageTransition.objects.filter(rules__version=2)
+    assert set(changed.values_list("at", "reason")) == {(AS_OF, "rules")}
+    assert refresh(measure=True).rules == run.rules
+
+
+@pytest.mark.django_db
+def test_a_shop_without_orders_gets_the_default_rules() -> None:
+    run = refresh()
+    assert run.rules is not None
+    assert (run.rules.median_gap_days, run.rules.dormant_gap_days, run.rules.loyal_revenue) == (30, 120, None)
+    assert run.customers == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hours", [5 * 24, 20 * 24, 61 * 24, 400 * 24])
+def test_refreshing_those_due_gives_the_stages_of_a_full_refresh(shop: dict[str, Customer], hours: int) -> None:
+    columns = ("customer_id", "stage", "stage_since", "next_flip_at")
+    moves = ("customer_id", "from_stage", "to_stage", "at", "reason")
+    refresh()
+    then = AS_OF + timedelta(hours=hours)
+    assert refresh_due(as_of=then) > 0
+    assert refresh_due(as_of=then) == 0
+    by_time = (set(CustomerProfile.objects.values_list(*columns)), set(StageTransition.objects.values_list(*moves)))
+    refresh(then)
+    assert by_time == (
+        set(CustomerProfile.objects.values_list(*columns)),
+        set(StageTransition.objects.values_list(*moves)),
+    )
+
+
+@pytest.mark.django_db
+def test_refreshing_those_due_leaves_the_others_and_the_other_figures_alone(shop: dict[str, Customer]) -> None:
+    refresh()
+    due = CustomerProfile.objects.exclude(next_flip_at=None).earliest("next_flip_at")
+    others = list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values())
+    assert due.next_flip_at is not None
+    assert refresh_due(as_of=due.next_flip_at - timedelta(microseconds=1)) == 0
+    assert refresh_due(as_of=due.next_flip_at) == 1
+    assert list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values()) == others
+    moved = CustomerProfile.objects.get(pk=due.pk)
+    assert moved.stage != due.stage
+    assert (moved.computed_at, moved.orders, moved.rfm_group) == (due.computed_at, due.orders, due.rfm_group)
+
+
+@pytest.mark.django_db
+def test_an_order_changes_the_stage_of_its_customer_alone(shop: dict[str, Customer]) -> None:
+    refresh()
+    make_order(shop["churned"], placed_at=day(101))
+    assert refresh_stages(customer_ids=[shop["churned"].pk], as_of=day(101.5)) == 1
+    assert CustomerProfile.objects.get(customer=shop["churned"]).stage == "reactivated"
+
+
+@pytest.mark.django_db
+def test_nothing_is_due_before_the_first_refresh() -> None:
+    assert refresh_due(as_of=AS_OF) == 0
+
+
+@pytest.mark.django_db
+def test_the_portrait_tells_stage_reason_and_interests(shop: dict[str, Customer]) -> None:
+    refresh()
+    found = portrait(customer_id=shop["reactivated"].pk)
+    assert found is not None
+    assert (found["stage"]["key"], found["stage"]["reason"], found["stage"]["came_from"]) == (
+        "reactivated",
+        "returned",
+        "churned",
+    )
+    assert found["stage"]["since"] == day(95)
+    assert found["stage"]["next_change_at"] == day(105)
+    assert found["counters"]["orders"] == 3
+    assert found["interests"]["categories"][0] == {"name": "Drinks", "share": 0.75}
+    assert portrait(customer_id=0) is None
+    assert stage_history(customer_id=shop["new"].pk)[0]["to_stage"] == "new"
+    assert portrait(customer_id=shop["prospect"].pk)["rfm"] is None  # type: ignore[index]
+
+
+@pytest.mark.django_db
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        refresh_profiles(as_of=datetime(2025, 1, 1), started_at=AS_OF)  # noqa: DTZ001
+    assert not LifecycleRun.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_failed_run_says_why_and_writes_nothing(shop: dict[str, Customer]) -> None:
+    refresh()
+    before = everything()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE lifecycle_stagetransition RENAME TO hidden")
+    make_order(shop["new"], placed_at=day(97))
+    with pytest.raises(Exception, match="lifecycle_stagetransition"):
+        refresh()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE hidden RENAME TO lifecycle_stagetransition")
+    assert everything() == before
+    failed = LifecycleRun.objects.latest("id")
+    assert failed.status == LifecycleRun.Status.FAILED
+    assert "lifecycle_stagetransition" in failed.error
+
+
+@pytest.mark.django_db
+def test_the_command_reads_the_moment_and_says_what_it_found(
+    shop: dict[str, Customer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("refresh_profiles", "--as-of", AS_OF.isoformat())
+    assert "12 customers as of 2025-04-11 12:00 by rules v1" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no moment"):
+        call_command("refresh_profiles", "--as-of", "yesterday")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_refreshes_at_once_are_refused() -> None:
+    with psycopg.connect(database_url()) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [lock_key(LOCK)])
+        with pytest.raises(AlreadyRunningError, match="already running"):
+            refresh()
+        with pytest.raises(AlreadyRunningError):
+            refresh_stages(customer_ids=[1], as_of=AS_OF)
+    assert not LifecycleRun.objects.exists()
+
+
+STOPS = """
+import sys
+from datetime import datetime
+from customers.lifecycle.refresh.nightly import refresh_profiles
+moment = datetime.fromisoformat(sys.stdin.readline().strip())
+step = int(sys.stdin.readline())
+def stop(done, total):
+    if done == step:
+        print("there", flush=True)
+        sys.stdin.read()
+refresh_profiles(as_of=moment, started_at=moment, progress=stop)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("step", [3, 5])
+def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_had_not_been(step: int) -> None:
+    put_in_force(**RULES)
+    tea = make_product("tea", category="Drinks > Tea")
+    for number in range(1, 9):
+        customer = known(f"customer-{number}")
+        for place in range(number):
+            make_order(customer, placed_at=day(place * number), products=[tea])
+    refresh(day(30))
+    before = everything()
+    child = start_child(STOPS)
+    assert child.stdin is not None
+    child.stdin.write(f"{AS_OF.isoformat()}\n{step}\n")
+    child.stdin.flush()
+    kill_when_it_says(child, "there")
+    assert everything() == before
+    died = LifecycleRun.objects.latest("id")
+    assert died.status == LifecycleRun.Status.RUNNING
+    refresh()
+    died.refresh_from_db()
+    assert (died.status, died.error) == (LifecycleRun.Status.FAILED, DIED)
+    after = [
+        list(CustomerProfile.objects.order_by("customer_id").values_list()),
+        set(StageTransition.objects.values_list("customer_id", "from_stage", "to_stage", "at", "reason")),
+    ]
+    CustomerProfile.objects.all().delete()
+    StageTransition.objects.all().delete()
+    refresh()
+    assert after == [
+        list(CustomerProfile.objects.order_by("customer_id").values_list()),
+        set(StageTransition.objects.values_list("customer_id", "from_stage", "to_stage", "at", "reason")),
+    ]
+
+
+@pytest.mark.django_db
+def test_customers_of_slow_categories_are_given_more_time() -> None:
+    """Forty people buy shoes every hundred days and forty tea every ten; the two of one order each follow their category."""
+    shoes, tea = make_product("shoes", category="Clothes > Shoes"), make_product("tea", category="Drinks > Tea")
+    lace = make_product("lace", category="Drinks", price=Decimal(1))
+    for number in range(40):
+        for times in range(1, 4):
+            make_order(
+                customer_named(f"shoes-{number}"),
+                placed_at=NOON - timedelta(days=100 * times),
+                products=[shoes, lace],
+            )
+            make_order(
+                customer_named(f"tea-{number}"), placed_at=NOON - timedelta(days=200 + 10 * times), products=[tea]
+            )
+    for name, product in {"ann": shoes, "bob": tea}.items():
+        for ago in (70, 60):
+            make_order(customer_named(name), placed_at=NOON - timedelta(days=ago), products=[product])
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    rules = StageRules.objects.get(is_active=True)
+    assert rules.category_gaps == {"Clothes": [100, 100], "Drinks": [10, 10]}
+    stages = {name: CustomerProfile.objects.get(customer=customer_named(name)).stage for name in ("ann", "bob")}
+    assert stages == {"ann": "active", "bob": "churned"}
+
+
+def customer_named(name: str) -> Customer:
+    known = Identifier.objects.filter(kind="user_id", value=name).select_related("customer").first()
+    return known.customer if known else make_customer(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", [1, 2])
+def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed: int) -> None:
+    """The refresh counts in memory, live changes in SQL; what a customer's history and profile say is the same."""
+    settings.TIME_ZONE = "Asia/Shanghai"
+    rng = np.random.default_rng(seed)
+    put_in_force(**RULES)
+    places = ["Drinks > Tea", "Drinks > Coffee", "Drinks", "厨房 > 杯", 'Odd "one" > \\x', ""]
+    products = [
+        make_product(f"p{number}", category=places[number % len(places)], brand=["Leaf", "", "Été"][number % 3])
+        for number in range(14)
+    ]
+    customers = [known(f"customer-{number}", since=float(rng.uniform(0, 120))) for number in range(25)]
+    customers.append(known_by_device())
+    for _order in range(120):
+        kind = str(rng.choice(["sale", "sale", "sale", "return"]))
+        make_order(
+            customers[rng.integers(len(customers))],
+            placed_at=day(float(rng.choice([rng.uniform(0, 130), rng.integers(0, 100)]))),
+            products=[products[number] for number in rng.integers(0, len(products), rng.integers(0, 7))],
+            kind=kind,
+            status=str(rng.choice(["placed", "placed", "placed", "cancelled", "refunded"])),
+            quantity=int(rng.integers(1, 4)) * (1 if kind == "sale" else -1),
+            discount=Decimal(int(rng.integers(0, 500))) / 100,
+        )
+    for line in OrderLine.objects.filter(line_number__in=[2, 3]):
+        changed = {
+            "quantity": rng.integers(-1, 3) / 2,
+            "discount": rng.integers(0, 99) / 100,
+            "total": rng.integers(-3, 9),
+        }
+        OrderLine.objects.filter(pk=line.pk).update(**{name: Decimal(str(value)) for name, value in changed.items()})
+    Customer.objects.filter(pk=customers[3].pk).update(erased_at=AS_OF)
+    refresh()
+    as_one = everything()
+    assert len(json.loads(as_one)[0]) > 20
+    ids = [customer.pk for customer in customers]
+    together, alone = read_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)
+    for name in ("customer", "known_at", "identified_at", "start", "at", "amount", "is_order", "category"):
+        assert getattr(together, name).tolist() == getattr(alone, name).tolist(), name
+    assert together.categories == alone.categories
+    with transaction.atomic():
+        counted = [customer.pk for customer in CustomerProfile.objects.only("pk")]
+        CustomerProfile.objects.update(units=-1, revenue=-1, favourite_categories=[], favourite_hours=[], orders=0)
+        write_trade(counted, as_of=AS_OF - timedelta(microseconds=1))
+        write_stages(
+            histories=alone, stories=derive_stages(histories=alone, versions=all_versions(), as_of=microseconds(AS_OF))
+        )
+    assert everything() == as_one
+
+
+WRITTEN_AT_ONCE = ["lifecycle_customerprofile", "lifecycle_stagetransition"]
+
+
+def keys_of_what_is_written_at_once() -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = ANY(%(tables)s::regclass[])"
+            " UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%(tables)s) ORDER BY 1, 2",
+            {"tables": WRITTEN_AT_ONCE},
+        )
+        return cursor.fetchall()
+
+
+@pytest.mark.django_db
+def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_again(
+    shop: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh()
+    before, keys = everything(), keys_of_what_is_written_at_once()
+    moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    StageTransition.objects.all().delete()
+    CustomerProfile.objects.all().delete()
+    monkeypatch.setattr(bulk_insert, "REBUILT_FROM", 1)
+    rebuilt: list[str] = []
+
+    @contextmanager
+    def noted(cursor: Any, tables: list[str]) -> Iterator[bool]:
+        rebuilt.extend(tables)
+        with keys_rebuilt(cursor, tables) as off:
+            yield off
+
+    monkeypatch.setattr(bulk_insert, "keys_rebuilt", noted)
+    refresh()
+    assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
+    assert keys_of_what_is_written_at_once() == keys
+    assert rebuilt == WRITTEN_AT_ONCE
+    after = everything()
+    assert json.loads(after)[0] == json.loads(before)[0]
+    refresh()
+    assert everything() == after
+    assert rebuilt == WRITTEN_AT_ONCE, "only when nothing was stored"

@@ -1,0 +1,252 @@
+"""Profiles kept live are those that a full refresh computes from the same facts, whatever happens beside it."""
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+from customers.events.models import Outbox
+from customers.identity.models import Customer
+from customers.lifecycle.models import CustomerProfile, RecountDue, SeenSession, StageTransition
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.lifecycle.refresh.profile_lock import may_write, nobody_else_writes
+from customers.lifecycle.refresh.profile_updates import recount, recount_due
+from tests.customers.processing.support import NOW, order, process, product, send, track
+from tests.makers import make_customer, make_order, make_product
+from tests.waiting import wait_until
+
+LATER = NOW + timedelta(days=2)
+SCORED = {
+    *(
+        "r",
+        "f",
+        "m",
+        "rfm_group",
+        *("r_window", "f_window", "m_window", "rfm_group_window", "orders_window", "revenue_window"),
+        *("rfm_months", "rfm_months_window"),
+        "computed_at",
+        "valued_at",
+        "stage",
+        "stage_since",
+        "next_flip_at",
+        "p_alive",
+        "cluster",
+        "churn",
+        "purchase_7",
+        "purchase_30",
+        "purchase_90",
+        "next_category",
+        "next_category_probability",
+    ),
+    *("expected_orders", "expected_orders_low", "expected_orders_high", "expected_order_value", "value", "spend_low"),
+    *(
+        "spend_high",
+        "interval_probability",
+        "next_order_from",
+        "next_order_likely",
+        "next_order_to",
+        "next_order_reason",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    return tmp_path / "warehouse"
+
+
+def counters() -> dict[int, dict[str, Any]]:
+    return {
+        row["customer_id"]: {name: value for name, value in row.items() if name not in SCORED}
+        for row in CustomerProfile.objects.values()
+    }
+
+
+def stages() -> list[tuple[Any, ...]]:
+    fields = ("customer_id", "stage", "stage_since", "next_flip_at")
+    return list(CustomerProfile.objects.order_by("customer_id").values_list(*fields))
+
+
+def transitions() -> list[tuple[Any, ...]]:
+    """Of the first sight not the moment: an event that arrives late makes it earlier, which the next refresh notices."""
+    fields = ("customer_id", "from_stage", "to_stage", "at", "reason")
+    moves = StageTransition.objects.values_list(*fields)
+    return sorted(((*move[:3], move[3] if move[1] else None, move[4]) for move in moves), key=str)
+
+
+def refresh(as_of: datetime = LATER) -> None:
+    refresh_profiles(as_of=as_of, started_at=as_of)
+
+
+def random_items(rng: random.Random, *, people: int, count: int) -> list[dict[str, Any]]:
+    """Visits, sessions, log-ins, orders, updates and refunds of some people on several devices."""
+    items: list[dict[str, Any]] = []
+    for number in range(count):
+        person, moment = rng.randrange(people), NOW - timedelta(minutes=rng.randrange(60 * 24))
+        item: dict[str, Any] = {"anonymousId": f"v{person}-{rng.randrange(3)}", "timestamp": moment.isoformat()}
+        if rng.random() < 0.3:
+            item["userId"] = f"u{person}"
+        if rng.random() < 0.7:
+            item["context"] = {"sessionId": f"s{person}-{rng.randrange(4)}"}
+        kind = rng.random()
+        if kind < 0.1:
+            items.append({"type": "identify", **item, "userId": f"u{person}", "traits": {"plan": "gold"}})
+        elif kind < 0.2:
+            bought = [product(f"p{rng.randrange(9)}", rng.randrange(1, 9), category=f"C{rng.randrange(3)}")]
+            items.append({**order("Order Completed", f"o{rng.randrange(60)}", products=bought), "userId": None, **item})
+        elif kind < 0.25:
+            name = rng.choice(["Order Refunded", "Order Cancelled", "Order Updated"])
+            items.append({**order(name, f"o{rng.randrange(60)}"), "userId": None, **item})
+        else:
+            items.append({**track("Product Viewed", product(f"p{number % 9}")), "userId": None, **item})
+    return items
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_live_counters_are_those_of_a_refresh(seed: int) -> None:
+    rng = random.Random(seed)
+    refresh(NOW - timedelta(days=1))  # there are rules, so stages are told with their history
+    for number, item in enumerate(random_items(rng, people=12, count=400)):
+        send({**item, "messageId": f"m{number}"})
+        if rng.random() < 0.03:
+            process(LATER)
+    process(LATER)
+    live, live_stages, live_transitions = counters(), stages(), transitions()
+    sessions = set(SeenSession.objects.values_list("customer_id", "session_id"))
+    assert sum(profile["events"] for profile in live.values()) == 400
+    refresh()
+    assert live == counters()
+    assert live_stages == stages()
+    assert live_transitions == transitions()
+    assert sessions == set(SeenSession.objects.values_list("customer_id", "session_id"))
+
+
+@pytest.mark.django_db
+def test_a_customer_from_elsewhere_is_counted_whole_at_the_first_event() -> None:
+    ada = make_customer("ada", first_seen_at=NOW - timedelta(days=3))
+    make_order(ada, placed_at=NOW - timedelta(days=2), products=[make_product("tea")])
+    send(track("Product Viewed", product()))
+    process()
+    profile = CustomerProfile.objects.get(customer=ada)
+    assert (profile.orders, profile.events, profile.stage) == (1, 1, "new")
+
+
+@pytest.mark.django_db
+def test_events_that_wait_do_not_count_before_their_turn() -> None:
+    send(track("Product Viewed", product()))
+    process()
+    send(track("Product Viewed", product()))
+    refresh()
+    assert CustomerProfile.objects.get().events == 1
+    process(LATER)
+    assert CustomerProfile.objects.get().events == 2
+
+
+@pytest.mark.django_db
+def test_an_erased_customer_gets_no_profile() -> None:
+    make_customer("ada", erased_at=NOW)
+    send(track("Product Viewed", product()))
+    assert process().counts["without_person"] == 1
+    assert not CustomerProfile.objects.exists()
+
+
+@pytest.mark.django_db
+def test_recount_mends_what_is_wrong() -> None:
+    send(track("Product Viewed", product(), context={"sessionId": "s1"}), order(products=[product()]))
+    process()
+    before = counters()
+    CustomerProfile.objects.update(events=99, sessions=9, orders=9, last_event_at=None)
+    SeenSession.objects.all().delete()
+    with transaction.atomic():
+        recount(customer_ids=[Customer.objects.get().pk], as_of=LATER)
+    assert counters() == before
+    assert SeenSession.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_visitor_who_gives_a_name_becomes_a_prospect() -> None:
+    send(track("Product Viewed", product(), anonymousId="v1"))
+    process()
+    assert CustomerProfile.objects.get().stage == "visitor"
+    send({"type": "identify", "userId": "ada", "anonymousId": "v1"}, at=NOW + timedelta(minutes=1))
+    process(LATER)
+    assert CustomerProfile.objects.get().stage == "prospect"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_while_everybody_is_refreshed_changes_wait_and_are_counted_afterwards() -> None:
+    send(track("Product Viewed", product()))
+    process()
+    send(track("Product Viewed", product()), order(products=[product()]))
+    found = {}
+
+    def process_meanwhile() -> None:
+        try:
+            found["events"] = process().events
+        finally:
+            connections.close_all()
+
+    with nobody_else_writes():
+        thread = Thread(target=process_meanwhile)
+        thread.start()
+        thread.join()
+    assert found == {"events": 2}
+    assert not Outbox.objects.exists()
+    assert CustomerProfile.objects.get().events == 1
+    assert RecountDue.objects.count() == 1
+    process(LATER)  # nothing waits: the catching up alone
+    assert (CustomerProfile.objects.get().events, CustomerProfile.objects.get().orders) == (3, 1)
+    assert not RecountDue.objects.exists()
+    live = counters()
+    refresh()
+    assert counters() == live
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_is_not_kept_waiting_by_new_changes() -> None:
+    """A live change under way is waited for; while one waits, no other begins."""
+    with transaction.atomic():
+        assert may_write()
+        started = Thread(target=lambda: refresh_elsewhere())
+        started.start()
+        wait_for_the_lock()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        other = {}
+
+        def ask() -> None:
+            try:
+                with transaction.atomic():
+                    other["may"] = may_write()
+            finally:
+                connections.close_all()
+
+        asking = Thread(target=ask)
+        asking.start()
+        asking.join()
+        assert other == {"may": False}
+    started.join()
+    assert recount_due(as_of=LATER) == 0
+
+
+def refresh_elsewhere() -> None:
+    try:
+        refresh()
+    finally:
+        connections.close_all()
+
+
+def wait_for_the_lock() -> None:
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(waits, what="the refresh to wait for its lock")

@@ -1,0 +1,234 @@
+"""A customer's profile over REST."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from config.access.grants import Grant
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.models import Customer
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
+
+pytestmark = pytest.mark.django_db
+
+
+def client_with(*scopes: str) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset(scopes)))
+    return client
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return client_with("customers:read")
+
+
+@pytest.fixture
+def anna() -> Customer:
+    anna = make_customer("anna")
+    tea = make_product("tea", category="Drinks > Tea", brand="Leaf", price=Decimal("4.50"))
+    make_order(anna, placed_at=NOON - timedelta(days=9), products=[tea])
+    make_order(anna, placed_at=NOON - timedelta(days=2), products=[tea], quantity=2)
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    return anna
+
+
+def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient, anna: Customer) -> None:
+    answer = client.get("/api/v1/customers/anna/profile/")
+    assert answer.status_code == 200, answer.content
+    body = answer.json()
+    assert (body["user_id"], body["computed_at"]) == ("anna", "2026-11-24T12:00:00Z")
+    assert body["stage"] == {
+        "key": "active",
+        "name": "active",
+        "since": "2026-11-22T12:00:00Z",
+        "reason": "ordered",
+        "reason_name": "ordered again",
+        "came_from": "new",
+        "next_change_at": "2027-01-21T12:00:00Z",
+        "rules_version": 1,
+    }
+    assert body["rfm"] == {"r": 1, "f": 1, "m": 1, "group": "hibernating", "group_name": "hibernating"}
+    assert (body["counters"]["orders"], body["counters"]["revenue"], body["counters"]["units"]) == (2, "13.50", "3.000")
+    assert body["interests"]["categories"] == [{"name": "Drinks", "share": 1.0}, {"name": "Drinks > Tea", "share": 1.0}]
+    assert body["interests"]["hours"] == [{"name": 12, "share": 1.0}]
+
+
+def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
+    body = client.get("/api/v1/customers/anna/profile/").json()
+    assert (body["portrait_left_out"], body["portrait_left_out_name"]) == ("", "")
+    [line] = [one for one in body["portrait"] if one["key"] == "discounts"]
+    del line["age_days"], line["age"]  # of now
+    assert line == {
+        "key": "discounts",
+        "group": "buys",
+        "group_name": "How they buy",
+        "name": "orders with a discount",
+        "form": "rate",
+        "value": None,
+        "words": "only 2 facts: too few to say",
+        "source": "orders",
+        "source_name": "orders",
+        "told_by": "",
+        "as_of": "2026-11-22T12:00:00Z",
+        "facts": 2,
+        "gap": "too_few_facts",
+    }
+    chinese = client.get("/api/v1/customers/anna/profile/", headers={"accept-language": "zh-hans"}).json()
+    assert {one["key"]: one["group_name"] for one in chinese["portrait"]}["discounts"] == "购买方式"
+
+
+def test_personal_lines_need_the_scope(client: APIClient, anna: Customer) -> None:
+    change = CustomerChange("anna", {"name": "Anna K.", "birthday": "1990-05-17"}, {"partner_name": "Bo"})
+    upsert_customers(changes=[change], seen_at=NOON)
+    plain = client.get("/api/v1/customers/anna/profile/")
+    assert {one["key"] for one in plain.json()["portrait"] if one["group"] == "who"} == {"age"}
+    for secret in ("Anna K.", "1990", "Bo"):
+        assert secret not in plain.content.decode()
+    body = client_with("customers:read", "customers:personal").get("/api/v1/customers/anna/profile/").json()
+    assert {one["key"]: one["words"] for one in body["portrait"] if one["group"] == "who"}["name"] == "Anna K."
+
+
+FORETOLD = {
+    "next_category": ["name", "probability"],
+    "next_order": ["earliest", "likeliest", "latest"],
+    "value": ["p_alive", "expected_orders", "expected_orders_high", "value", "spend_high", "interval_probability"],
+}
+
+
+def test_a_withdrawn_consent_leaves_out_interests_discounts_and_what_is_foretold(
+    client: APIClient, anna: Customer
+) -> None:
+    profile = CustomerProfile.objects.filter(customer=anna)
+    profile.update(p_alive=0.9, expected_orders=3.5, value=Decimal(120), cluster=2, next_order_likely=NOON.date())
+    before = client.get("/api/v1/customers/anna/profile/").json()
+    assert before["value"]["p_alive"] == 0.9
+    assert before["next_order"]["likeliest"]
+    make_consent(anna, "analytics", status="withdrawn")
+    body = client.get("/api/v1/customers/anna/profile/").json()
+    assert (body["portrait"], body["portrait_left_out"]) == ([], "analytics_withdrawn")
+    assert body["interests"] == {"categories": [], "brands": [], "hours": []}
+    assert body["discount_share"] is None
+    assert body["propensities"] == []
+    for foretold, keys in FORETOLD.items():
+        assert body[foretold]["reason"] == "analytics_withdrawn", foretold
+        assert not any(body[foretold][key] for key in keys), foretold
+    assert body["cluster"] is None
+    assert (body["stage"]["key"], body["counters"]["orders"]) == (before["stage"]["key"], before["counters"]["orders"])
+
+
+def test_the_profile_tells_rfm_of_the_window_or_why_there_is_none(client: APIClient, anna: Customer) -> None:
+    make_order(make_customer("old"), placed_at=NOON - timedelta(days=800), total=Decimal(7))
+    Customer.objects.filter(pk=make_customer("prospect").pk).update(created_at=NOON - timedelta(days=1))
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    make_profile(make_customer("live"), orders=1)
+    told = {
+        name: client.get(f"/api/v1/customers/{name}/profile/").json()["rfm_window"]
+        for name in ("anna", "old", "prospect", "live")
+    }
+    assert told["anna"] == {
+        "days": 365,
+        "r": 1,
+        "f": 1,
+        "m": 1,
+        "group": "hibernating",
+        "group_name": "hibernating",
+        "orders": 2,
+        "revenue": "13.50",
+        "reason": "",
+        "reason_name": "",
+    }
+    assert {name: (one["r"], one["group"], one["reason"]) for name, one in told.items() if name != "anna"} == {
+        "old": (None, "", "not_in_window"),
+        "prospect": (None, "", "no_order"),
+        "live": (None, "", "not_yet"),
+    }
+    assert told["old"]["reason_name"] == "no order in the window"
+
+
+def test_the_profile_takes_as_many_queries_as_it_has_tables(client: APIClient, anna: Customer) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        client.get("/api/v1/customers/anna/profile/")
+    # customer, profile, latest move, what scores were computed with, and nine for the lines of the portrait
+    assert len(queries) == 4 + 9
+
+
+def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:
+    make_customer("bert")
+    answer = client.get("/api/v1/customers/bert/profile/")
+    assert answer.status_code == 404
+    assert "next refresh" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("user_id", ["nobody", "a%00b"])
+def test_nobody_has_no_profile(client: APIClient, user_id: str) -> None:
+    assert client.get(f"/api/v1/customers/{user_id}/profile/").status_code == 404
+
+
+def test_an_erased_customer_has_no_profile(client: APIClient, anna: Customer) -> None:
+    Customer.objects.filter(pk=anna.pk).update(erased_at=NOON)
+    assert client.get("/api/v1/customers/anna/profile/").status_code == 404
+
+
+def test_a_key_for_something_else_may_not_read_profiles(anna: Customer) -> None:
+    assert client_with("catalog:read").get("/api/v1/customers/anna/profile/").status_code == 403
+
+
+def test_the_stages_are_told_newest_first(client: APIClient, anna: Customer) -> None:
+    body = client.get("/api/v1/customers/anna/stages/").json()
+    assert [(move["from_stage"], move["to_stage"], move["reason"]) for move in body["stages"]] == [
+        ("new", "active", "ordered"),
+        ("", "new", "first_order"),
+    ]
+    assert len(client.get("/api/v1/customers/anna/stages/?limit=1").json()["stages"]) == 1
+    assert client.get("/api/v1/customers/nobody/stages/").status_code == 404
+    wrong = client.get("/api/v1/customers/anna/stages/?limit=0")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (400, "limit")
+
+
+def test_the_summary_tells_where_all_stand_and_who_moved(client: APIClient, anna: Customer) -> None:
+    asked = {"since": (NOON - timedelta(days=3)).isoformat(), "until": NOON.isoformat()}
+    body = client.get("/api/v1/lifecycle/", asked).json()
+    assert body["as_of"] == "2026-11-24T12:00:00Z"
+    assert {row["key"]: (row["before"], row["after"]) for row in body["stages"] if row["before"] or row["after"]} == {
+        "new": (1, 0),
+        "active": (0, 1),
+    }
+    assert body["moves"] == [{"from_stage": "new", "to_stage": "active", "customers": 1}]
+    assert (body["value"]["customers"], body["value"]["reason"]) == (0, "few_repeat_buyers")
+    assert [len(body["rfm"][basis]) for basis in ("all", "window")] == [10, 10]
+    alone = {"key": "hibernating", "name": "hibernating", "customers": 1, "revenue": "13.50"}
+    for basis in ("all", "window"):
+        assert [group for group in body["rfm"][basis] if group["customers"]] == [alone]
+    assert body["rfm"]["window_days"] == 365
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"since": "yesterday"}, "since"),
+        ({"since": "2999-01-01T00:00:00Z"}, "since"),
+        ({"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}, "since"),
+        ({"until": "0001-01-01T00:00:00Z"}, "until"),
+        ({"since": "9999-12-31T23:59:59Z", "until": "9999-12-31T23:59:59Z"}, "since"),
+    ],
+)
+def test_a_wrong_range_is_named(client: APIClient, asked: dict[str, str], field: str) -> None:
+    answer = client.get("/api/v1/lifecycle/", asked)
+    assert answer.status_code == 400
+    assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+def test_the_summary_of_an_empty_shop_says_why_there_is_no_value(client: APIClient, db: None) -> None:
+    body = client.get("/api/v1/lifecycle/").json()
+    assert (body["as_of"], body["moves"], body["value"]["customers"]) == (None, [], 0)
+    assert body["rfm"] == {"all": [], "window": [], "window_days": None}
+    assert client_with("catalog:read").get("/api/v1/lifecycle/").status_code == 403

@@ -1,0 +1,82 @@
+"""What customers are worth, by hand and as a whole."""
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.scoring.clv import (
+    BgNbd,
+    GammaGamma,
+    Histories,
+    MbgNbd,
+    Model,
+    ParetoNbd,
+    group_histories,
+    value_customers,
+)
+from customers.lifecycle.scoring.clv.prediction.customer_value import MONTH_DAYS
+
+BG = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
+SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+HISTORIES = Histories(
+    customer=np.array([4, 5, 6, 7]),
+    x=np.array([2, 0, 0, 2]),
+    last_days=np.array([213, 0, 0, 213]),
+    age_days=np.array([272, 272, 0, 272]),
+    mean_value=np.array([20.0, 0.0, 0.0, 80.0]),
+)
+
+
+def test_value_is_the_discounted_sum_of_twelve_months() -> None:
+    groups = group_histories(histories=HISTORIES, unit_days=7.0)
+    found = value_customers(
+        model=BG, spend=SPEND, histories=HISTORIES, groups=groups, margin=0.3, monthly_discount=0.02
+    )
+    one = {"x": np.array([2]), "t_x": np.array([213 / 7]), "age": np.array([272 / 7])}
+    until = [0.0, *(float(BG.expected(horizon=month * MONTH_DAYS / 7, **one)[0]) for month in range(1, 13))]
+    mean = 6.25 * (15.44 + 2 * 20.0) / (6.25 * 2 + 2.74)
+    by_hand = sum((until[t] - until[t - 1]) * mean * 0.3 / 1.02**t for t in range(1, 13))
+    assert found.value is not None
+    assert found.mean_spend is not None
+    assert found.value[0] == pytest.approx(by_hand)
+    assert found.mean_spend[0] == pytest.approx(mean)
+    assert found.purchases[0] == pytest.approx(until[-1])
+    assert found.alive[0] == pytest.approx(BG.alive(**one)[0])
+
+
+@pytest.mark.parametrize(
+    "model", [BG, MbgNbd(0.5, 6.0, 0.9, 1.6), ParetoNbd(0.55, 10.6, 0.6, 11.7)], ids=lambda m: m.name
+)
+def test_customers_of_one_history_differ_by_what_they_spend_only(model: Model) -> None:
+    groups = group_histories(histories=HISTORIES, unit_days=7.0)
+    found = value_customers(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
+    assert found.value is not None
+    assert found.spend_high is not None
+    assert found.alive[0] == found.alive[3]
+    assert found.purchases[0] == found.purchases[3]
+    ratio = (15.44 + 160.0) / (15.44 + 40.0)
+    assert found.value[3] / found.value[0] == pytest.approx(ratio)
+    assert found.spend_high[3] / found.spend_high[0] == pytest.approx(ratio)
+    for column in vars(found).values():
+        assert column.shape == (4,)
+        assert np.isfinite(column).all()
+        assert np.all(column >= 0)
+
+
+def test_nothing_is_asked_of_nobody() -> None:
+    nobody = Histories(*(np.empty(0, np.int64),) * 4, np.empty(0))
+    found = value_customers(model=BG, spend=SPEND, histories=nobody, groups=group_histories(histories=nobody))
+    assert [len(column) for column in vars(found).values()] == [0] * 10
+
+
+def test_purchases_are_foretold_without_a_model_of_spend() -> None:
+    groups = group_histories(histories=HISTORIES, unit_days=7.0)
+    found = value_customers(model=BG, spend=None, histories=HISTORIES, groups=groups)
+    assert found.value is found.mean_spend is found.spend_low is None
+    assert found.purchases.min() > 0
+
+
+def test_impossible_questions_are_refused() -> None:
+    groups = group_histories(histories=HISTORIES)
+    for wrong in ({"months": 0}, {"monthly_discount": -1.0}, {"margin": np.nan}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            value_customers(model=BG, spend=SPEND, histories=HISTORIES, groups=groups, **wrong)

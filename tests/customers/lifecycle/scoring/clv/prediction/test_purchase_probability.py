@@ -1,0 +1,60 @@
+"""The chance of any purchase at all within some days."""
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.scoring.clv import BgNbd, Groups, MbgNbd, ParetoNbd, purchase_chance
+
+MODELS = (
+    BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426),
+    MbgNbd(r=0.5, alpha=6.0, a=0.9, b=2.0),
+    ParetoNbd(r=0.553, alpha=10.578, s=0.606, beta=11.669),
+)
+
+
+def make_groups() -> Groups:
+    x = np.array([0, 0, 1, 2, 2, 9, 100_000])
+    t_x = np.array([0.0, 0.0, 10.0, 30.43, 5.0, 38.0, 38.0])
+    age = np.array([10.0, 38.86, 38.86, 38.86, 38.86, 38.86, 39.0])
+    return Groups(x, t_x, age, np.ones(7), np.arange(7), 7.0)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_it_is_a_probability_that_grows_with_the_horizon_and_never_exceeds_being_a_customer(model):
+    groups = make_groups()
+    chances = np.array([purchase_chance(model=model, groups=groups, horizon=t) for t in (0.0, 0.5, 1.0, 4.0, 100.0)])
+    assert chances[0] == pytest.approx(np.zeros(7))
+    assert (np.diff(chances, axis=0) >= 0).all()
+    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    assert (chances <= alive + 1e-12).all()
+
+
+@pytest.mark.parametrize("model", MODELS[:2], ids=lambda model: model.name)
+def test_until_dropout_it_has_a_closed_form(model):
+    groups = make_groups()
+    begun = model.alpha + groups.age
+    expected = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age) * (
+        1.0 - (begun / (begun + 4.0)) ** (model.r + groups.x)
+    )
+    assert purchase_chance(model=model, groups=groups, horizon=4.0) == pytest.approx(expected)
+
+
+def test_in_a_lifetime_it_is_the_mean_over_rates_and_ends():
+    model = MODELS[2]
+    groups = make_groups()
+    draws = np.random.default_rng(3)
+    n, x, age = 400_000, 2, 38.86
+    rate = draws.gamma(model.r + x, 1 / (model.alpha + age), n)
+    end = draws.exponential(1, n) / draws.gamma(model.s, 1 / (model.beta + age), n)
+    first = draws.exponential(1, n) / rate
+    given_alive = (first < np.minimum(end, 4.0)).mean()
+    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    assert purchase_chance(model=model, groups=groups, horizon=4.0)[3] == pytest.approx(
+        alive[3] * given_alive, abs=0.003
+    )
+
+
+def test_of_nobody_there_is_none():
+    none = np.empty(0)
+    groups = Groups(none.astype(np.int64), none, none, none, none.astype(np.intp), 1.0)
+    assert len(purchase_chance(model=MODELS[0], groups=groups, horizon=7.0)) == 0

@@ -1,0 +1,196 @@
+"""When the next order comes: by hand, and on customers whose rhythm is known because it was drawn."""
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.scoring.next_order.forecast import (
+    LEFT,
+    LONG_OVERDUE,
+    NEVER_ORDERED,
+    TOO_UNCERTAIN,
+    WINDOW,
+    NextOrders,
+    next_orders,
+    windows,
+)
+from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.next_order.repurchase import measure_rhythms
+
+NO_CATEGORY = -1
+
+
+def predict(customer: list[int], at: list[float], as_of: float, n: int) -> NextOrders:
+    return next_orders(
+        customer=np.array(customer, np.int64), at=np.array(at, np.float64), n_customers=n, as_of=as_of,
+        category=np.full(n, NO_CATEGORY, np.int64), n_categories=0,
+    )  # fmt: skip
+
+
+def make_rhythm(
+    *medians: float, variance: float = 0.25, between: float = 1e9, follow: tuple[float, float] = (9.0, 1.0)
+) -> OrderRhythm:
+    return OrderRhythm(np.log(medians or (10.0,)), variance, between, follow)
+
+
+def window_of(since: float, rhythm: OrderRhythm, gap: float = 10.0) -> NextOrders:
+    """One customer with orders on days 1000 − gap and 1000, `since` days ago."""
+    rhythms = measure_rhythms(pair=np.zeros(2, np.int64), at=np.array([1000.0 - gap, 1000.0]), as_of=1000.0 + since)
+    return windows(rhythms=rhythms, category=np.array([-1]), rhythm=rhythm, as_of=1000.0 + since)
+
+
+def test_just_after_an_order_the_window_is_the_middle_half_of_the_gaps() -> None:
+    """exp(ln 10 ∓ 0.6745 · ½ · √2) = 6.2 and 16.1 days, from within 7 and 16; the customer's own gap counts, and what is not known of its mean."""
+    found = window_of(0.0, make_rhythm())
+    assert (found.earliest[0], found.likeliest[0], found.latest[0]) == (1007, 1010, 1016)
+    assert found.reason[0] == WINDOW
+    assert found.alive[0] == pytest.approx(10 / 11)  # nine of ten orders of the shop, and one of one's own
+
+
+def test_after_the_median_gap_the_window_is_the_middle_half_of_what_is_left() -> None:
+    """S(10) = ½, so the 25 % and 75 % quantile are where S is 3/8 and 1/8: exp(ln 10 + ½√2 · 0.3186), and · 1.1503."""
+    found = window_of(10.0, make_rhythm())
+    assert (found.earliest[0], found.latest[0]) == (1013, 1022)
+
+
+def test_a_customer_of_one_order_has_the_rhythm_of_their_category() -> None:
+    rhythms = measure_rhythms(pair=np.arange(2), at=np.array([100.0, 100.0]), as_of=100.5)
+    rhythm = make_rhythm(7.0, 70.0, 30.0, variance=0.05, between=0.05)
+    found = windows(rhythms=rhythms, category=np.array([1, 0]), rhythm=rhythm, as_of=100.5)
+    assert found.likeliest.tolist() == [170, 107]
+
+
+def test_the_long_overdue_and_those_who_left_have_a_reason_and_no_date() -> None:
+    loyal, fickle = make_rhythm(follow=(999.0, 1.0)), make_rhythm(follow=(2.0, 1.0))
+    overdue, left = window_of(50.0, loyal), window_of(60.0, fickle)
+    unsure = window_of(1.0, make_rhythm(variance=9.0))
+    assert overdue.reason[0] == LONG_OVERDUE
+    assert left.reason[0] == LEFT
+    assert unsure.reason[0] == TOO_UNCERTAIN
+    for found in (overdue, left, unsure):
+        assert (found.earliest[0], found.likeliest[0], found.latest[0]) == (-1, -1, -1)
+        assert 0 <= found.alive[0] <= 1
+
+
+def test_whoever_never_ordered_has_a_reason_and_later_orders_change_nothing() -> None:
+    customer, at = [0, 0, 0, 2], [10.0, 20.0, 30.0, 28.0]
+    found = predict(customer, at, 31.0, 4)
+    assert found.reason.tolist() == [WINDOW, NEVER_ORDERED, WINDOW, NEVER_ORDERED]
+    assert found.earliest[[1, 3]].tolist() == [-1, -1]
+    again = predict([*customer, 1, 0], [*at, 31.0, 40.0], 31.0, 4)
+    for name in ("earliest", "likeliest", "latest", "alive", "reason"):
+        assert (getattr(again, name) == getattr(found, name)).all()
+
+
+def test_no_orders_at_all_and_no_customers_give_empty_answers() -> None:
+    assert predict([], [], 5.0, 2).reason.tolist() == [NEVER_ORDERED, NEVER_ORDERED]
+    assert predict([], [], 5.0, 0).reason.shape == (0,)
+
+
+def test_all_orders_on_one_day_give_the_monthly_rhythm() -> None:
+    found = predict([0, 1, 1, 2], [4.1, 4.2, 4.3, 4.4], 5.0, 3)
+    assert (found.reason == WINDOW).all()
+    assert found.likeliest.tolist() == [34, 34, 34]
+
+
+@pytest.mark.parametrize("since", [1e-9, 0.01, 1.0, 50.0, 5_000.0, 90_000.0])
+def test_windows_are_in_order_and_never_in_the_past(since: float) -> None:
+    draws = np.random.default_rng(int(since))
+    customer = np.repeat(np.arange(200), 3)
+    at = 1000.0 - draws.lognormal(2.0, 2.0, 600)
+    at[::3] = 1000.0
+    found = next_orders(
+        customer=customer, at=at, n_customers=200, as_of=1000.0 + since,
+        category=draws.integers(-1, 3, 200), n_categories=3,
+    )  # fmt: skip
+    given = found.reason == WINDOW
+    assert ((found.alive >= 0) & (found.alive <= 1)).all()
+    assert (found.earliest[given] >= np.floor(1000.0 + since)).all()
+    assert (found.earliest[given] <= found.likeliest[given]).all()
+    assert (found.likeliest[given] <= found.latest[given]).all()
+    assert (found.latest[~given] == -1).all()
+
+
+def simulate(
+    n: int = 4_000, *, between: float = 0.5, within: float = 0.4, leave: float = 0.05, seed: int = 3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """customer, day, category: two categories of median gaps 10 and 30 days; people differ; each order may be the last."""
+    draws = np.random.default_rng(seed)
+    category = draws.integers(0, 2, n)
+    mean = np.log(np.where(category == 0, 10.0, 30.0)) + draws.normal(0.0, between, n)
+    at = draws.uniform(0.0, 200.0, n)
+    there = np.arange(n)
+    customers, days = [there], [at]
+    while len(there):
+        there = there[draws.random(len(there)) >= leave]
+        at = at.copy()
+        at[there] += draws.lognormal(mean[there], within)
+        there = there[at[there] < 900.0]
+        customers.append(there)
+        days.append(at[there])
+    return np.concatenate(customers), np.concatenate(days), category
+
+
+def test_the_variance_between_customers_and_that_within_are_told_apart() -> None:
+    customer, at, category = simulate(leave=0.02)
+    rhythms = measure_rhythms(pair=customer, at=at, as_of=900.0)
+    rhythm = learn_order_rhythm(rhythms=rhythms, category=category, n_categories=2)
+    assert rhythm.within == pytest.approx(0.4**2, rel=0.05)
+    assert rhythm.between == pytest.approx(0.5**2, rel=0.1)
+    assert rhythm.shrinkage == pytest.approx(0.4**2 / 0.5**2, rel=0.15)
+    assert np.exp(rhythm.mean[:2]) == pytest.approx([10.0, 30.0], rel=0.05)
+    a, b = rhythm.follow
+    assert a / (a + b) == pytest.approx(0.98, abs=0.01)
+
+
+@pytest.mark.parametrize("within", [0.3, 0.8])
+def test_half_of_the_next_orders_fall_into_the_window(within: float) -> None:
+    customer, at, category = simulate(within=within, seed=8)
+    found = next_orders(customer=customer, at=at, n_customers=4_000, as_of=400.0, category=category, n_categories=2)
+    following = np.full(4_000, np.inf)
+    later = at >= 400.0
+    np.minimum.at(following, customer[later], at[later])
+    came = np.isfinite(following) & (found.reason == WINDOW)
+    day = np.floor(following[came])
+    assert came.sum() > 1_500
+    inside = (found.earliest[came] <= day) & (day <= found.latest[came])
+    assert inside.mean() == pytest.approx(0.5, abs=0.04)
+    assert found.alive[found.reason != NEVER_ORDERED].mean() == pytest.approx(
+        np.isfinite(following)[found.reason != NEVER_ORDERED].mean(), abs=0.03
+    )
+
+
+def test_a_regular_customer_has_a_narrower_window_than_an_irregular_one() -> None:
+    regular, irregular = [float(day) for day in range(0, 200, 10)], [0.0]
+    for gap in [2, 35, 4, 20, 3, 40, 10, 5, 25, 8, 30, 3, 15]:
+        irregular.append(irregular[-1] + gap)
+    last = irregular[-1]
+    customer = [0] * len(regular) + [1] * len(irregular)
+    at = [day - regular[-1] + last for day in regular] + irregular
+    at = [day + 10 for day in at]
+    found = predict(customer, at, last + 11.0, 2)
+    width = found.latest - found.earliest
+    assert width[0] < width[1] / 2
+    rhythms = measure_rhythms(pair=np.array(customer), at=np.array(at), as_of=last + 11.0)
+    rhythm = learn_order_rhythm(rhythms=rhythms, category=np.full(2, -1), n_categories=0)
+    spread = order_gaps(rhythms=rhythms, category=np.full(2, -1), rhythm=rhythm).spread
+    assert spread[0] < spread[1]
+
+
+def test_what_makes_no_sense_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="customer must be 0…0"):
+        predict([1], [0.0], 1.0, 1)
+    with pytest.raises(ValueError, match="category has shape"):
+        next_orders(
+            customer=np.zeros(1, np.int64), at=np.zeros(1), n_customers=1, as_of=1.0,
+            category=np.zeros(2, np.int64), n_categories=1,
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="category must be −1…0"):
+        next_orders(
+            customer=np.zeros(1, np.int64), at=np.zeros(1), n_customers=1, as_of=1.0,
+            category=np.array([4]), n_categories=1,
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="level"):
+        windows(
+            rhythms=measure_rhythms(pair=np.zeros(1, np.int64), at=np.zeros(1), as_of=1.0),
+            category=np.array([-1]), rhythm=make_rhythm(), as_of=1.0, level=1.0,
+        )  # fmt: skip

@@ -1,0 +1,231 @@
+"""RFM by hand."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.models import RfmGroup
+from customers.lifecycle.scoring.rfm.rfm_scores import CELLS, GROUPS, Rfm, RfmFigures, group_of, measure_rfm, quintiles
+from customers.lifecycle.scoring.stages.order_gaps import DAY
+
+# customer, first order, last order, orders, revenue, and what a person works out: R, F, M, group
+DOZEN = [
+    (1, 1, 100, 10, 500, 5, 5, 5, "champions"),
+    (2, 2, 99, 1, 20, 5, 1, 1, "new"),
+    (3, 3, 98, 5, 300, 4, 4, 4, "loyal"),
+    (4, 4, 97, 2, 40, 4, 2, 2, "potential_loyalists"),
+    (5, 5, 90, 2, 60, 3, 2, 2, "about_to_sleep"),
+    (6, 6, 80, 7, 90, 3, 4, 3, "loyal"),
+    (7, 7, 70, 3, 100, 2, 3, 3, "at_risk"),
+    (8, 8, 60, 1, 10, 2, 1, 1, "hibernating"),
+    (9, 9, 50, 8, 800, 2, 5, 5, "cant_lose"),
+    (10, 10, 40, 4, 200, 1, 3, 4, "at_risk"),
+    (11, 11, 30, 1, 30, 1, 1, 1, "hibernating"),
+    (12, 12, 20, 2, 50, 1, 2, 2, "hibernating"),
+]
+
+# as lifecycle.md words them: recencies, frequencies
+RULES = {
+    "champions": ({5}, {4, 5}),
+    "loyal": ({3, 4}, {4, 5}),
+    "potential_loyalists": ({4, 5}, {2, 3}),
+    "new": ({5}, {1}),
+    "promising": ({4}, {1}),
+    "need_attention": ({3}, {3}),
+    "about_to_sleep": ({3}, {1, 2}),
+    "cant_lose": ({1, 2}, {5}),
+    "at_risk": ({1, 2}, {3, 4}),
+    "hibernating": ({1, 2}, {1, 2}),
+}
+
+
+def columns(rows: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
+    customer, first, last, orders, revenue = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    return {
+        "customer": customer,
+        "first_order": first,
+        "last_order": last,
+        "orders": orders,
+        "revenue": revenue,
+    }
+
+
+def score_rfm(
+    *, customer: np.ndarray, first_order: np.ndarray, last_order: np.ndarray, orders: np.ndarray, revenue: np.ndarray
+) -> Rfm:
+    """Of customers in any order."""
+    order = np.lexsort((customer, first_order))
+    rfm = RfmFigures(customer[order], first_order[order], last_order[order], orders[order], revenue[order]).scores()
+    back = np.argsort(order)
+    return Rfm(rfm.r[back], rfm.f[back], rfm.m[back], rfm.group[back])
+
+
+def fifths(value: np.ndarray, first_order: np.ndarray, customer: np.ndarray) -> np.ndarray:
+    """Of customers in any order."""
+    order = np.lexsort((customer, first_order))
+    return quintiles(value[order])[np.argsort(order)]
+
+
+def test_a_dozen_customers_score_as_by_hand() -> None:
+    rfm = score_rfm(**columns([row[:5] for row in DOZEN]))
+    found = [(int(r), int(f), int(m), GROUPS[g]) for r, f, m, g in zip(rfm.r, rfm.f, rfm.m, rfm.group, strict=True)]
+    assert found == [row[5:] for row in DOZEN]
+
+
+@pytest.mark.parametrize(("r", "f"), list(product(range(1, 6), repeat=2)))
+def test_each_cell_has_exactly_one_group_and_it_is_the_right_one(r: int, f: int) -> None:
+    fitting = [group for group, (recencies, frequencies) in RULES.items() if r in recencies and f in frequencies]
+    assert fitting == [CELLS[r - 1][f - 1]]
+
+
+def test_the_groups_are_those_of_the_profile() -> None:
+    assert set(GROUPS) == set(RfmGroup.values)
+
+
+def test_five_bins_exist_when_everybody_is_equal_and_the_first_order_decides() -> None:
+    same = np.full(10, 3, np.int64)
+    first = np.arange(10, 0, -1)
+    assert fifths(same, first, np.arange(10)).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
+
+
+def test_equal_values_and_first_orders_are_told_apart_by_id() -> None:
+    same = np.full(6, 3, np.int64)
+    assert fifths(same, same, np.array([60, 50, 40, 30, 20, 10])).tolist() == [5, 4, 3, 2, 1, 1]
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    rng = np.random.default_rng(7)
+    n = 137
+    rows = np.stack(
+        [np.arange(n), rng.integers(0, 5, n), rng.integers(0, 9, n), rng.integers(1, 4, n), rng.integers(0, 3, n)]
+    )
+    shuffled = rng.permutation(n)
+    names = ("customer", "first_order", "last_order", "orders", "revenue")
+    straight = score_rfm(**dict(zip(names, rows, strict=True)))
+    mixed = score_rfm(**dict(zip(names, rows[:, shuffled], strict=True)))
+    for score in ("r", "f", "m", "group"):
+        assert getattr(mixed, score).tolist() == getattr(straight, score)[shuffled].tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 12, 13])
+def test_bins_are_as_even_as_they_can_be(n: int) -> None:
+    scores = quintiles(np.arange(n))
+    sizes = np.bincount(scores, minlength=6)[1:]
+    assert sizes.tolist() == [n // 5 + (place < n % 5) for place in range(5)]
+    assert (np.diff(scores) >= 0).all()
+
+
+def test_nobody_is_scored_when_nobody_ordered() -> None:
+    nothing = np.empty(0, np.int64)
+    rfm = score_rfm(customer=nothing, first_order=nothing, last_order=nothing, orders=nothing, revenue=nothing)
+    assert rfm.group.shape == (0,)
+
+
+# customer, day, net amount, is an order
+ORDERS = [
+    (7, 1, 100, True),
+    (7, 50, 300, True),
+    (7, 55, -120, False),
+    (3, 30, 40, True),
+    (3, 20, 60, True),
+    (5, 2, 500, True),
+    (5, 58, -500, False),
+    (9, 60, 77, True),
+]
+
+
+def facts() -> dict[str, np.ndarray]:
+    """Of the customers 3, 5, 7 and 9, who are the rows 0 to 3."""
+    customer, day, amount, is_order = (np.array(column) for column in zip(*sorted(ORDERS), strict=True))
+    start = np.searchsorted(customer, [3, 5, 7, 9, 10])
+    return {"start": start, "at": day * DAY, "amount": amount, "is_order": is_order}
+
+
+def measure(window_days: int | None = None, as_of_day: int = 60) -> RfmFigures:
+    (found,) = measure_rfm(**facts(), moments=[as_of_day * DAY], window_days=window_days)
+    return found
+
+
+def rows_of(found: RfmFigures) -> list[tuple[int, ...]]:
+    customer = np.array([3, 5, 7, 9])[found.row]
+    arrays = (customer, found.first_order // DAY, found.last_order // DAY, found.orders, found.revenue)
+    return sorted(tuple(row) for row in np.stack(arrays, axis=1).tolist())
+
+
+def test_figures_of_all_time_are_those_before_the_moment() -> None:
+    assert rows_of(measure()) == [(3, 20, 30, 2, 100), (5, 2, 2, 1, 0), (7, 1, 50, 2, 280)]
+
+
+def test_figures_of_a_window_count_what_is_in_it_and_know_the_first_order_of_all() -> None:
+    assert rows_of(measure(window_days=30)) == [(3, 20, 30, 1, 40), (7, 1, 50, 1, 180)]
+    assert rows_of(measure(window_days=29)) == [(7, 1, 50, 1, 180)]
+    assert rows_of(measure(window_days=5)) == []
+    assert rows_of(measure(window_days=1, as_of_day=61)) == [(9, 60, 60, 1, 77)]
+
+
+def test_a_window_longer_than_the_shop_is_all_time() -> None:
+    assert rows_of(measure(window_days=10_000)) == rows_of(measure())
+
+
+def test_moments_are_told_one_after_the_other_as_each_by_itself() -> None:
+    days = [-1, 1, 2, 30, 31, 60, 61, 200]
+    for window_days in (None, 1, 29, 30):
+        together = measure_rfm(**facts(), moments=[day * DAY for day in days], window_days=window_days)
+        alone = [measure(window_days, day) for day in days]
+        assert [rows_of(found) for found in together] == [rows_of(found) for found in alone], window_days
+
+
+def test_later_facts_change_nothing_of_an_earlier_moment() -> None:
+    told = facts()
+    before = told["at"] < 30 * DAY
+    start = np.concatenate(([0], np.cumsum(before)))[told["start"]]
+    early = {"start": start, **{name: told[name][before] for name in ("at", "amount", "is_order")}}
+    for window_days in (None, 20):
+        (with_later, _after) = measure_rfm(**told, moments=[30 * DAY, 60 * DAY], window_days=window_days)
+        (alone,) = measure_rfm(**early, moments=[30 * DAY], window_days=window_days)
+        assert rows_of(with_later) == rows_of(alone)
+        assert with_later.scores().group.tolist() == alone.scores().group.tolist()
+
+
+def test_figures_are_scored_as_they_stand() -> None:
+    found = measure()  # by first order: 7, 5, 3
+    scores = found.scores()
+    assert found.row.tolist() == [2, 1, 0]
+    assert scores.r.tolist() == [3, 1, 2]
+    assert scores.m.tolist() == [3, 1, 2]
+    assert found.cells().tolist() == [5 * (r - 1) + f for r, f in zip(scores.r, scores.f, strict=True)]
+    assert [group_of(cell) for cell in found.cells()] == [GROUPS[group] for group in scores.group]
+
+
+def test_every_cell_number_has_its_group() -> None:
+    assert group_of(0) == ""
+    assert [group_of(5 * (r - 1) + f) for r, f in product(range(1, 6), repeat=2)] == [g for row in CELLS for g in row]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 5, 7, 13, 200])
+@pytest.mark.parametrize("different", [1, 2, 1000])
+def test_fifths_are_those_of_a_whole_sort(n: int, different: int) -> None:
+    rng = np.random.default_rng(n + different)
+    value = rng.integers(-different, different, n)
+    order = np.lexsort((np.arange(n), value))
+    expected = np.empty(n, np.int64)
+    expected[order] = np.concatenate([np.full(len(part), k + 1) for k, part in enumerate(np.array_split(order, 5))])
+    assert quintiles(value).tolist() == expected.tolist()
+
+
+def test_windows_and_columns_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="window_days"):
+        measure(window_days=0)
+    with pytest.raises(ValueError, match="different numbers of orders"):
+        measure_rfm(**facts() | {"amount": np.ones(1, np.int64)}, moments=[1])
+    with pytest.raises(ValueError, match="must ascend"):
+        measure_rfm(**facts(), moments=[2, 1])
+
+
+def test_nobody_is_measured_where_nobody_ordered() -> None:
+    nothing = np.empty(0, np.int64)
+    none = {"at": nothing, "amount": nothing, "is_order": np.empty(0, bool)}
+    for start in (np.zeros(1, np.int64), np.zeros(4, np.int64)):  # no customers; three without an order
+        (found,) = measure_rfm(start=start, **none, moments=[5])
+        assert (found.row.shape, found.scores().r.shape, found.cells().shape) == ((0,), (0,), (0,))

@@ -1,0 +1,391 @@
+"""Stages by hand: every stage, every border, every reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.foundation.array_types import NEVER
+from customers.lifecycle.models import Stage, StageTransition
+from customers.lifecycle.scoring.stages.derivation import (
+    REASONS,
+    STAGES,
+    AliveRule,
+    Histories,
+    Stories,
+    Thresholds,
+    derive_stages,
+)
+from customers.lifecycle.scoring.stages.order_gaps import DAY
+
+# no own gaps, no loyalty by revenue unless a test says so
+RULES = Thresholds(
+    version=1,
+    second_gap_days=20,
+    median_gap_days=10,
+    active_gap_days=15,
+    dormant_gap_days=30,
+    churned_multiple=2,
+    own_gaps_from_orders=1000,
+    loyal_orders=5,
+)
+MOMENT = 1 / DAY  # a microsecond in days
+
+
+def days(value: float) -> int:
+    return round(value * DAY)
+
+
+def tell(
+    orders: list[float],
+    as_of: float,
+    *,
+    returns: dict[float, int] | None = None,
+    amount: int = 100,
+    known_at: float | None = None,
+    identified_at: float | None = None,
+    versions: list[Thresholds] | None = None,
+    categories: dict[float, int] | None = None,
+) -> Stories:
+    """The story of customer 7, who ordered on these days; the first day is 0, known from the first order unless said."""
+    facts = sorted(
+        [(days(day), amount, True) for day in orders]
+        + [(days(day), -back, False) for day, back in (returns or {}).items()]
+    )
+    first = facts[0][0] if facts else 0
+    return derive_stages(
+        histories=Histories(
+            customer=np.array([7]),
+            known_at=np.array([first if known_at is None else days(known_at)]),
+            identified_at=np.array([NEVER if identified_at is None else days(identified_at)]),
+            start=np.array([0, len(facts)]),
+            at=np.array([fact[0] for fact in facts], np.int64),
+            amount=np.array([fact[1] for fact in facts], np.int64),
+            is_order=np.array([fact[2] for fact in facts], bool),
+            category=np.array([(categories or {}).get(fact[0] / DAY, -1) for fact in facts], np.int64),
+            categories=("tea", "shoes"),
+        ),
+        versions=versions or [RULES],
+        as_of=days(as_of),
+    )
+
+
+def stage(orders: list[float], as_of: float, **more: object) -> str:
+    return STAGES[tell(orders, as_of, **more).stage[0]]
+
+
+def moves(story: Stories) -> list[tuple[str, str, float, str]]:
+    """from, to, day, reason"""
+    return [
+        (STAGES[before] if before >= 0 else "", STAGES[after], at / DAY, REASONS[reason])
+        for before, after, at, reason in zip(story.from_stage, story.to_stage, story.at, story.reason, strict=True)
+    ]
+
+
+def test_the_codes_are_those_of_the_tables() -> None:
+    assert list(STAGES) == Stage.values
+    assert list(REASONS) == StageTransition.Reason.values
+
+
+def test_a_device_alone_is_a_visitor_until_identified() -> None:
+    assert stage([], 5, known_at=0) == "visitor"
+    assert stage([], 5, known_at=0, identified_at=4.9) == "prospect"
+    assert stage([], 5, known_at=0, identified_at=5) == "visitor"  # what happens at as_of is not known yet
+    story = tell([], 9, known_at=1, identified_at=4)
+    assert moves(story) == [("", "visitor", 1, "first_seen"), ("visitor", "prospect", 4, "identified")]
+    assert story.next_flip[0] == NEVER
+
+
+def test_a_prospect_becomes_new_with_the_first_order() -> None:
+    story = tell([6], 7, known_at=1, identified_at=1)
+    assert moves(story) == [("", "prospect", 1, "identified"), ("prospect", "new", 6, "first_order")]
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (MOMENT, "new"),
+        (20 - MOMENT, "new"),
+        (20, "at_risk"),  # the time to a second order is longer than an active gap here
+        (30, "at_risk"),
+        (30 + MOMENT, "dormant"),
+        (60, "dormant"),
+        (60 + MOMENT, "churned"),
+        (4000, "churned"),
+    ],
+)
+def test_stages_after_one_order(age: float, expected: str) -> None:
+    assert stage([100], 100 + age) == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (MOMENT, "active"),
+        (15 - MOMENT, "active"),
+        (15, "at_risk"),
+        (30, "at_risk"),
+        (30 + MOMENT, "dormant"),
+        (60, "dormant"),
+        (60 + MOMENT, "churned"),
+    ],
+)
+def test_stages_after_two_orders(age: float, expected: str) -> None:
+    assert stage([90, 100], 100 + age) == expected
+
+
+def test_a_new_customer_is_active_where_second_orders_come_fast() -> None:
+    quick = replace(RULES, second_gap_days=5)
+    assert stage([0], 4.9, versions=[quick]) == "new"
+    assert moves(tell([0], 6, versions=[quick]))[-1] == ("new", "active", 5, "gap_active")
+
+
+def test_loyal_by_orders_begins_with_the_fifth_and_ends_with_the_gap() -> None:
+    orders = [0.0, 10, 20, 30, 40]
+    assert stage(orders[:4], 35) == "active"
+    assert stage(orders, 41) == "loyal"
+    assert stage(orders, 55) == "at_risk"
+    assert moves(tell(orders, 41))[-1] == ("active", "loyal", 40, "loyal_orders")
+
+
+def test_loyal_by_revenue_counts_what_was_not_returned() -> None:
+    rules = [replace(RULES, loyal_revenue=1000)]
+    assert stage([0, 10], 11, amount=500, versions=rules) == "loyal"
+    assert stage([0, 10], 11, amount=499, versions=rules) == "active"
+    story = tell([0, 10], 13, amount=500, returns={12: 1}, versions=rules)
+    assert moves(story)[-2:] == [
+        ("new", "loyal", 10, "loyal_revenue"),
+        ("loyal", "active", 12, "orders_changed"),
+    ]
+
+
+def test_a_return_is_no_order() -> None:
+    assert stage([0], 25, returns={24: 100}) == "at_risk"
+    assert stage([], 25, known_at=0, identified_at=0, returns={24: 100}) == "prospect"
+
+
+def test_whoever_comes_back_from_dormant_is_reactivated_for_a_median_gap() -> None:
+    assert stage([0, 5, 36], 37) == "reactivated"
+    assert stage([0, 5, 36], 46 - MOMENT) == "reactivated"
+    story = tell([0, 5, 36], 200)
+    assert moves(story)[3:] == [
+        ("at_risk", "dormant", pytest.approx(35 + MOMENT), "gap_dormant"),
+        ("dormant", "reactivated", 36, "returned"),
+        ("reactivated", "active", 46, "gap_active"),
+        ("active", "at_risk", 51, "gap_long"),
+        ("at_risk", "dormant", pytest.approx(66 + MOMENT), "gap_dormant"),
+        ("dormant", "churned", pytest.approx(96 + MOMENT), "gap_churned"),
+    ]
+
+
+def test_whoever_comes_back_from_churned_is_reactivated() -> None:
+    assert moves(tell([0, 5, 100], 101))[-1] == ("churned", "reactivated", 100, "returned")
+
+
+def test_whoever_comes_back_from_at_risk_is_active() -> None:
+    assert moves(tell([0, 5, 30], 31))[-1] == ("at_risk", "active", 30, "ordered")
+
+
+def test_another_order_does_not_prolong_the_return() -> None:
+    assert stage([0, 5, 40, 45], 50 - MOMENT) == "reactivated"
+    assert stage([0, 5, 40, 45], 50) == "active"
+
+
+def test_the_order_of_as_of_itself_is_not_known_yet() -> None:
+    assert stage([0, 50], 50) == "dormant"
+    assert stage([0, 50], 50 + MOMENT) == "reactivated"
+
+
+def test_own_gaps_count_from_the_fourth_order() -> None:
+    own = [replace(RULES, own_gaps_from_orders=4)]
+    orders = [0.0, 2, 6, 12]  # gaps 2, 4, 6: quantiles 5 and 5.6 days
+    assert stage(orders[:3], 6 + 14.9, versions=own) == "active"
+    assert stage(orders, 12 + 5 - MOMENT, versions=own) == "active"
+    assert stage(orders, 12 + 5, versions=own) == "at_risk"
+    assert stage(orders, 12 + 5.6, versions=own) == "at_risk"
+    assert stage(orders, 12 + 5.6 + MOMENT, versions=own) == "dormant"
+    assert stage(orders, 12 + 11.2 + MOMENT, versions=own) == "churned"
+
+
+def test_own_gaps_are_at_least_a_day() -> None:
+    own = [replace(RULES, own_gaps_from_orders=4)]
+    assert stage([0, 0.1, 0.2, 0.3], 1.2, versions=own) == "active"
+    assert stage([0, 0.1, 0.2, 0.3], 1.4, versions=own) == "dormant"  # both quantiles are a day: nothing lies between
+
+
+def test_orders_of_one_moment_count_as_orders_but_not_as_gaps() -> None:
+    own = [replace(RULES, own_gaps_from_orders=4)]
+    story = tell([0, 0, 0, 0, 0], 1, versions=own)
+    assert moves(story) == [("", "loyal", 0, "loyal_orders")]
+    assert story.next_flip[0] == days(15)
+
+
+def test_the_next_change_is_announced_and_comes() -> None:
+    story = tell([0, 5], 6)
+    assert story.next_flip[0] == days(20)
+    assert story.since[0] == days(5)
+    later = tell([0, 5], 20)
+    assert STAGES[later.stage[0]] == "at_risk"
+    assert later.next_flip[0] == days(35) + 1
+
+
+def test_new_rules_count_from_their_moment_and_leave_the_past_alone() -> None:
+    strict = replace(RULES, version=2, active_gap_days=3, in_force_from=days(10))
+    story = tell([0, 5], 40, versions=[RULES, strict])
+    assert moves(story) == [
+        ("", "new", 0, "first_order"),
+        ("new", "active", 5, "ordered"),
+        ("active", "at_risk", 10, "rules"),
+        ("at_risk", "dormant", pytest.approx(35 + MOMENT), "gap_dormant"),
+    ]
+    assert story.version.tolist() == [1, 1, 2, 2]
+
+
+def test_rules_without_a_moment_tell_the_whole_history_again() -> None:
+    strict = replace(RULES, version=2, active_gap_days=3)
+    story = tell([0, 5], 9, versions=[RULES, strict])
+    assert moves(story)[-1] == ("active", "at_risk", 8, "gap_long")
+    assert set(story.version.tolist()) == {2}
+
+
+def test_rules_that_begin_after_as_of_change_nothing() -> None:
+    strict = replace(RULES, version=2, active_gap_days=3, in_force_from=days(10))
+    assert moves(tell([0, 5], 9, versions=[RULES, strict])) == moves(tell([0, 5], 9))
+
+
+def test_customers_do_not_touch_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many at once, in several chunks, as each alone."""
+    monkeypatch.setattr("customers.lifecycle.scoring.stages.derivation.CHUNK", 2)
+    everyone = [[0.0, 5, 36], [3.0], [1.0, 2, 3, 4, 5, 90], [40.0], [0.0, 70]]
+    alone = [tell(orders, 100) for orders in everyone]
+    at = np.concatenate([[days(day) for day in orders] for orders in everyone])
+    together = derive_stages(
+        histories=Histories(
+            customer=np.arange(11, 16),
+            known_at=np.array([days(orders[0]) for orders in everyone]),
+            identified_at=np.full(5, NEVER),
+            start=np.cumsum([0, *(len(orders) for orders in everyone)]),
+            at=at,
+            amount=np.full(len(at), 100),
+            is_order=np.ones(len(at), bool),
+        ),
+        versions=[RULES],
+        as_of=days(100),
+    )
+    assert together.stage.tolist() == [int(story.stage[0]) for story in alone]
+    assert together.customer.tolist() == [11 + place for place, story in enumerate(alone) for _move in story.at]
+    assert moves(together) == [move for story in alone for move in moves(story)]
+
+
+@given(
+    orders=st.lists(st.floats(0, 200), min_size=1, max_size=12).map(sorted),
+    earlier=st.floats(200.001, 300),
+    later=st.floats(300, 500),
+    more=st.lists(st.floats(300.5, 499), max_size=3),
+)
+def test_what_comes_later_never_rewrites_the_story(
+    orders: list[float], earlier: float, later: float, more: list[float]
+) -> None:
+    own = [replace(RULES, own_gaps_from_orders=4, loyal_revenue=700)]
+    before = tell(orders, earlier, versions=own)
+    after = tell(sorted([*orders, *more]), later, versions=own)
+    assert moves(after)[: len(moves(before))] == moves(before)
+    assert (after.at[len(before.at) :] > days(earlier)).all()
+
+
+@given(orders=st.lists(st.floats(0, 200), min_size=1, max_size=12).map(sorted), as_of=st.floats(200.001, 400))
+def test_every_move_begins_where_the_last_one_ended(orders: list[float], as_of: float) -> None:
+    story = tell(orders, as_of, versions=[replace(RULES, own_gaps_from_orders=4)])
+    assert story.from_stage[0] == -1
+    assert story.from_stage[1:].tolist() == story.to_stage[:-1].tolist()
+    assert (np.diff(story.at) > 0).all()
+    assert (story.from_stage != story.to_stage).all()
+    assert (story.stage[0], story.since[0]) == (story.to_stage[-1], story.at[-1])
+    assert story.next_flip[0] > days(as_of)
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match="at least one version"):
+        derive_stages(histories=_nobody(), versions=[], as_of=1)
+    with pytest.raises(ValueError, match="known at or after as_of"):
+        tell([5], 5)
+
+
+def test_nobody_has_no_story() -> None:
+    assert derive_stages(histories=_nobody(), versions=[RULES], as_of=1).at.shape == (0,)
+
+
+def _nobody() -> Histories:
+    nothing = np.empty(0, np.int64)
+    return Histories(nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool))
+
+
+# CDNOW's BG/NBD (Fader, Hardie & Lee 2005), weeks to days
+CDNOW = AliveRule(r=0.243, alpha=4.414 * 7, a=0.793, b=2.426, modified=False)
+
+
+def p_alive(rule: AliveRule, repeats: int, recency: float, age: float) -> float:
+    dropped = rule.a / (rule.b + repeats - (0 if rule.modified else 1))
+    return 1 / (1 + dropped * ((rule.alpha + age) / (rule.alpha + recency)) ** (rule.r + repeats))
+
+
+@pytest.mark.parametrize("modified", [False, True])
+@pytest.mark.parametrize(
+    "orders", [[0.0, 4, 9, 13, 20, 22], [0.0, 6], [0.0, 6, 6.2], [0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]
+)
+def test_a_customer_has_churned_when_p_alive_falls_below_the_least(orders: list[float], modified: bool) -> None:
+    alive = replace(CDNOW, modified=modified)
+    rules = replace(RULES, churned_multiple=1000.0, alive=alive)
+    story = tell(orders, 20_000, versions=[rules])
+    before, after, at, reason = moves(story)[-1]
+    assert (before, after) in {("dormant", "churned"), ("at_risk", "churned")}
+    assert reason == "alive_low"
+    repeats = len({int(day) for day in orders}) - 1
+    if at > orders[-1] + 30 + 1e-6:
+        assert p_alive(alive, repeats, int(orders[-1]), at) == pytest.approx(0.2, abs=1e-4)
+    else:
+        assert p_alive(alive, repeats, int(orders[-1]), at) < 0.2, "it was below before the gap was dormant"
+    assert stage(orders, at - 0.01, versions=[rules]) == before
+
+
+def test_p_alive_never_counts_before_the_gap_is_dormant_nor_after_it_is_far_beyond() -> None:
+    busy = [float(day) for day in range(60)]
+    rules = replace(RULES, alive=CDNOW)
+    story = moves(tell(busy, 500, versions=[rules]))
+    assert story[-1][1:] == ("churned", pytest.approx(59 + 30, abs=1e-6), "alive_low")
+    slow = moves(tell([0.0, 200], 2000, versions=[replace(RULES, alive=replace(CDNOW, alpha=10_000.0))]))
+    assert slow[-1][1:] == ("churned", pytest.approx(200 + 60, abs=1e-6), "gap_churned")
+
+
+def test_with_one_order_bg_nbd_knows_nobody_gone_and_mbg_nbd_does() -> None:
+    rules = replace(RULES, churned_multiple=300.0, alive=CDNOW)
+    assert moves(tell([0.0], 40_000, versions=[rules]))[-1][3] == "gap_churned"
+    modified = replace(rules, alive=replace(CDNOW, modified=True, r=0.6))
+    story = moves(tell([0.0], 40_000, versions=[modified]))[-1]
+    assert story[3] == "alive_low"
+    assert p_alive(replace(CDNOW, modified=True, r=0.6), 0, 0, story[2]) == pytest.approx(0.2, abs=1e-4)
+
+
+def test_without_own_gaps_those_of_the_category_of_most_orders_count() -> None:
+    rules = replace(RULES, category_gaps={"shoes": (100.0, 200.0)})
+    orders = [0.0, 5, 10]
+    assert stage(orders, 30, versions=[rules]) == "at_risk"  # of no category: 15 days of the shop
+    assert stage(orders, 30, versions=[rules], categories={0.0: 0, 5.0: 0, 10.0: 1}) == "at_risk"  # tea has no gaps
+    shoes = {0.0: 1, 5.0: 0, 10.0: 1}
+    assert stage(orders, 109, versions=[rules], categories=shoes) == "active"
+    assert stage(orders, 111, versions=[rules], categories=shoes) == "at_risk"
+    assert stage(orders, 211, versions=[rules], categories=shoes) == "dormant"
+    own = replace(rules, own_gaps_from_orders=3)
+    assert stage(orders, 30, versions=[own], categories=shoes) == "churned"  # own gaps of five days
+
+
+def test_a_later_order_of_another_category_changes_nothing_that_was_told() -> None:
+    rules = replace(RULES, category_gaps={"shoes": (40.0, 50.0)})
+    early = moves(tell([0.0, 3], 60, versions=[rules], categories={0.0: 1, 3.0: 1}))
+    late = moves(
+        tell([0.0, 3, 70, 75, 80], 81, versions=[rules], categories={0.0: 1, 3.0: 1, 70.0: 0, 75.0: 0, 80.0: 0})
+    )
+    assert late[: len(early)] == early
+    assert ("active", "at_risk", 43, "gap_long") in early

@@ -1,0 +1,45 @@
+"""What is to be written and what to be removed, so that the stored becomes the told."""
+
+import numpy as np
+import pytest
+
+from customers.lifecycle.scoring.interests.favourite_kernels import by_customer
+from customers.lifecycle.scoring.stages.history_diff import differences
+
+
+def compared(told: list[tuple[int, int, int]], stored: list[tuple[int, int, int]], n: int):
+    """Rows of customer, moment and code: which are new and which are gone."""
+    told = sorted(told, key=lambda row: row[:2])
+    who, at, code = np.array(told, np.int64).reshape(-1, 3).T
+    whose, stored_at, stored_code = np.array(stored, np.int64).reshape(-1, 3).T
+    start = np.searchsorted(who, np.arange(n + 1))
+    new, gone = differences(start, at, code, *by_customer(whose, n), stored_at, stored_code)
+    return [told[row] for row in np.flatnonzero(new)], [stored[row] for row in np.flatnonzero(gone)]
+
+
+def test_what_is_stored_as_told_is_left_alone():
+    rows = [(0, 5, 1), (0, 7, 2), (2, 5, 1)]
+    assert compared(rows, rows[::-1], 3) == ([], [])
+
+
+def test_a_corrected_past_is_replaced():
+    assert compared([(0, 5, 1), (0, 9, 2)], [(0, 5, 1), (0, 6, 3), (0, 9, 4)], 1) == (
+        [(0, 9, 2)],
+        [(0, 6, 3), (0, 9, 4)],
+    )
+
+
+def test_what_belongs_to_nobody_goes():
+    assert compared([], [(-1, 5, 1), (0, 5, 1)], 1) == ([], [(-1, 5, 1), (0, 5, 1)])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_same_as_a_difference_of_sets(seed: int):
+    draws = np.random.default_rng(seed)
+    rows = lambda: list({tuple(row) for row in draws.integers(0, [6, 5, 3], (25, 3)).tolist()})  # noqa: E731
+    told, stored = rows(), rows()
+    draws.shuffle(stored)
+    new, gone = compared(told, stored, 6)
+    assert set(new) == set(told) - set(stored)
+    assert set(gone) == set(stored) - set(told)
+    assert len(new) == len(set(new))

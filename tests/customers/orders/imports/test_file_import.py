@@ -1,0 +1,587 @@
+"""Small files with known answers: every row is loaded, unchanged or rejected with its reason."""
+
+import csv
+import gzip
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from catalog.models import Product
+from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email
+from customers.orders.imports import loading
+from customers.orders.imports.file_import import (
+    ImportOptionError,
+    MappingError,
+    UnreadableFileError,
+    error_file,
+    import_orders,
+)
+from customers.orders.models import Order, OrderImport, OrderLine
+from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HEADER = "order_id,customer_id,placed_at,product_id,product_title,quantity,unit_price"
+THREE = f"""{HEADER}
+A1,ada,2026-05-01 10:00:00,kettle,Blue kettle,1,30.00
+A1,ada,2026-05-01 10:00:00,tea,Green tea,3,4.50
+A2,,2026-05-02T08:30:00+02:00,tea,Green tea,2,4.50
+"""
+
+Load = Callable[..., OrderImport]
+
+
+@pytest.fixture(autouse=True)
+def exports(settings: Any, tmp_path: Path) -> None:
+    settings.EXPORTS_DIR = tmp_path / "exports"
+    settings.VAR_DIR = tmp_path / "var"
+    settings.SHOP_CURRENCY = "EUR"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Imports a text (or bytes) as a file."""
+
+    def load(text: str | bytes, *, name: str = "orders.csv", **options: Any) -> OrderImport:
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return import_orders(path=path, **{"source": make_source(), "started_at": NOW, **options})
+
+    return load
+
+
+def lines_of(order_id: str) -> list[tuple[Any, ...]]:
+    return list(
+        OrderLine.objects.filter(order__order_id=order_id).values_list(
+            "line_number", "product__product_id", "quantity", "unit_price", "discount", "total"
+        )
+    )
+
+
+def rejected(run: OrderImport) -> list[dict[str, str]]:
+    with error_file(run).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def stored() -> tuple[list[Any], list[Any], list[Any]]:
+    """Everything that an import may touch, in comparable form."""
+    orders = Order.objects.order_by("source__key", "order_id").values_list(
+        "source__key", "order_id", "customer__identifiers__value", "kind", "status", "placed_at", "subtotal", "total"
+    )
+    lines = OrderLine.objects.order_by("order__order_id", "line_number").values_list(
+        "order__order_id", "line_number", "product__product_id", "quantity", "unit_price", "discount", "total"
+    )
+    return list(orders), list(lines), list(Product.objects.order_by("product_id").values_list("product_id", "title"))
+
+
+def test_orders_lines_customers_and_products_come_in(load: Load) -> None:
+    run = load(THREE)
+    assert (run.rows, run.loaded, run.unchanged, run.rejected, run.problems) == (3, 3, 0, 0, {})
+    assert run.finished_at is not None
+    assert run.error_file == ""
+    assert run.counts["guest_lines"] == 1
+    first = Order.objects.get(order_id="A1")
+    assert (first.subtotal, first.total, first.currency, first.status, first.kind) == (
+        Decimal("43.50"),
+        Decimal("43.50"),
+        "EUR",
+        "placed",
+        "sale",
+    )
+    assert lines_of("A1") == [
+        (1, "kettle", 1, Decimal("30.0000"), 0, Decimal("30.00")),
+        (2, "tea", 3, Decimal("4.5000"), 0, Decimal("13.50")),
+    ]
+    ada = Identifier.objects.get(kind="user_id", value="ada").customer
+    assert first.customer == ada
+    assert ada.first_seen_at == ada.last_seen_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
+    guest = Order.objects.get(order_id="A2")
+    assert guest.customer is None
+    assert guest.placed_at == datetime(2026, 5, 2, 6, 30, tzinfo=UTC)
+    kettle = Product.objects.get(product_id="kettle")
+    assert (kettle.title, kettle.price, kettle.currency, kettle.is_active) == (
+        "Blue kettle",
+        Decimal("30.00"),
+        "EUR",
+        True,
+    )
+
+
+def test_second_import_changes_nothing(load: Load) -> None:
+    load(THREE)
+    before = stored()
+    run = load(THREE)
+    assert (run.loaded, run.unchanged, run.rejected) == (0, 3, 0)
+    assert (run.counts["orders_unchanged"], run.counts["orders_updated"], run.counts["orders_created"]) == (2, 0, 0)
+    assert run.counts["customers_created"] == run.counts["products_created"] == 0
+    assert stored() == before
+
+
+def test_changed_file_changes_what_differs(load: Load) -> None:
+    load(THREE)
+    ids = set(OrderLine.objects.values_list("id", flat=True))
+    run = load(THREE.replace("tea,Green tea,3", "tea,Green tea,4") + "A3,bob,2026-05-03,kettle,Blue kettle,1,30\n")
+    assert (run.loaded, run.unchanged) == (2, 2)
+    assert (run.counts["lines_updated"], run.counts["lines_created"]) == (1, 1)
+    assert (run.counts["orders_updated"], run.counts["orders_created"], run.counts["orders_unchanged"]) == (1, 1, 1)
+    assert Order.objects.get(order_id="A1").total == Decimal("48.00")
+    assert ids < set(OrderLine.objects.values_list("id", flat=True))
+
+
+def test_line_that_a_whole_order_no_longer_has_goes(load: Load) -> None:
+    load(THREE)
+    run = load(THREE.replace("A1,ada,2026-05-01 10:00:00,kettle,Blue kettle,1,30.00\n", ""))
+    assert run.counts["lines_removed"] == 1
+    assert lines_of("A1") == [(1, "tea", 3, Decimal("4.5000"), 0, Decimal("13.50"))]
+    assert Order.objects.get(order_id="A1").total == Decimal("13.50")
+
+
+def test_numbered_lines_of_two_files_make_one_order(load: Load) -> None:
+    header = "order_id,line_number,placed_at,product_id,quantity,unit_price\n"
+    load(header + "A1,1,2026-05-01,kettle,1,30\n")
+    run = load(header + "A1,2,2026-05-01,tea,2,4.50\n")
+    assert run.counts["lines_removed"] == 0
+    assert [line[:2] for line in lines_of("A1")] == [(1, "kettle"), (2, "tea")]
+    assert Order.objects.get(order_id="A1").total == Decimal("39.00")
+
+
+def test_lines_scattered_over_the_file_make_one_order(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customers.orders.imports.file_reader.CHUNK", 4096)
+    rows = [f"A{n % 7},c{n % 7},2026-05-01,p{n},1,1.00" for n in range(700)]
+    run = load("order_id,customer_id,placed_at,product_id,quantity,unit_price\n" + "\n".join(rows))
+    assert (run.loaded, run.counts["orders_created"]) == (700, 7)
+    assert {total for (total,) in Order.objects.values_list("total")} == {Decimal("100.00")}
+    numbers = OrderLine.objects.filter(order__order_id="A3").values_list("line_number", "product__product_id")
+    assert list(numbers) == [(k + 1, f"p{7 * k + 3}") for k in range(100)]
+
+
+REASONS = {
+    "missing_order_id": ",ada,2026-05-01,tea,Tea,1,4.50",
+    "missing_product": "B1,ada,2026-05-01,,Tea,1,4.50",
+    "missing_date": "B2,ada,,tea,Tea,1,4.50",
+    "bad_date": "B3,ada,31.12.2025,tea,Tea,1,4.50",
+    "future_date": "B4,ada,2026-11-26 00:00,tea,Tea,1,4.50",
+    "missing_quantity": "B5,ada,2026-05-01,tea,Tea,,4.50",
+    "bad_number": "B6,ada,2026-05-01,tea,Tea,one,4.50",
+    "missing_price": "B7,ada,2026-05-01,tea,Tea,1,",
+    "zero_quantity": "B8,ada,2026-05-01,tea,Tea,0,4.50",
+    "negative_price": "B9,ada,2026-05-01,tea,Tea,1,-4.50",
+    "stock_movement": "B10,,2026-05-01,tea,Tea,-5,0",
+    "too_long": f"{'B' * 101},ada,2026-05-01,tea,Tea,1,4.50",
+    "wrong_column_count": "B11,ada,2026-05-01,tea",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_wrong_row_is_rejected_alone_and_named(load: Load, reason: str) -> None:
+    run = load(f"{THREE}{REASONS[reason]}\nA9,eve,2026-05-09,tea,Green tea,1,4.50\n")
+    assert (run.rows, run.loaded, run.rejected) == (5, 4, 1)
+    assert run.problems == {reason: 1}
+    (row,) = rejected(run)
+    assert (row["line"], row["code"]) == ("5", reason)
+    assert row["reason"]
+
+
+def test_dates_up_to_a_day_ahead_are_taken(load: Load) -> None:
+    assert load(f"{HEADER}\nA1,ada,2026-11-25 11:59,tea,Tea,1,4.50\n").loaded == 1
+
+
+def test_unknown_currency_status_and_line_number_are_rejected(load: Load) -> None:
+    run = load(
+        "order_id,line_number,placed_at,product_id,quantity,unit_price,currency,status\n"
+        "A1,1,2026-05-01,tea,1,4.50,EUR,placed\n"
+        "A2,1,2026-05-01,tea,1,4.50,XYZ,placed\n"
+        "A3,1,2026-05-01,tea,1,4.50,EUR,teleported\n"
+        "A4,first,2026-05-01,tea,1,4.50,EUR,placed\n"
+        "A1,1,2026-05-01,kettle,1,30,EUR,placed\n"
+    )
+    assert run.loaded == 1
+    assert run.problems == {"bad_line_number": 1, "duplicate_line": 1, "unknown_currency": 1, "unknown_status": 1}
+    assert [(row["line"], row["field"], row["value"]) for row in rejected(run)] == [
+        ("3", "currency", "XYZ"),
+        ("4", "status", "teleported"),
+        ("5", "line_number", "first"),
+        ("6", "line_number", "1"),
+    ]
+
+
+def test_line_total_must_fit_price_quantity_and_discount(load: Load) -> None:
+    run = load(
+        "order_id,placed_at,product_id,quantity,unit_price,line_discount,line_total\n"
+        "A1,2026-05-01,tea,3,4.50,1.50,12.00\n"
+        "A2,2026-05-01,tea,3,4.50,1.50,15.00\n"
+    )
+    assert run.problems == {"total_mismatch": 1}
+    assert lines_of("A1") == [(1, "tea", 3, Decimal("4.5"), Decimal("1.50"), Decimal("12.00"))]
+
+
+def test_what_the_total_lacks_to_the_price_is_the_discount(load: Load) -> None:
+    load("order_id,placed_at,product_id,quantity,unit_price,line_total\nA1,2026-05-01,tea,3,4.50,10.00\n")
+    assert lines_of("A1") == [(1, "tea", 3, Decimal("4.5"), Decimal("3.50"), Decimal("10.00"))]
+
+
+def test_price_follows_from_the_total(load: Load) -> None:
+    load("order_id,placed_at,product_id,quantity,line_total,line_discount\nA1,2026-05-01,tea,4,10.00,2\n")
+    assert lines_of("A1") == [(1, "tea", 4, Decimal("3.0000"), Decimal("2.00"), Decimal("10.00"))]
+
+
+def test_order_that_contradicts_itself_keeps_what_came_first(load: Load) -> None:
+    run = load(
+        f"{HEADER}\n"
+        "A1,ada,2026-05-01 10:00,tea,Tea,1,4.50\n"
+        "A1,bob,2026-05-01 10:00,tea,Tea,1,4.50\n"
+        "A1,ada,2026-05-03 10:00,tea,Tea,1,4.50\n"
+        "A1,ada,2026-05-01 10:01,tea,Tea,1,4.50\n"
+    )
+    assert (run.loaded, run.problems) == (2, {"order_conflict": 2})
+    assert [(row["line"], row["field"], row["value"]) for row in rejected(run)] == [
+        ("3", "customer_id", "bob"),
+        ("4", "placed_at", "2026-05-03 10:00"),
+    ]
+    order = Order.objects.get()
+    assert order.placed_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
+    assert [line[0] for line in lines_of("A1")] == [1, 4]
+
+
+def test_mended_row_takes_its_place_in_the_order(load: Load) -> None:
+    broken = THREE.replace("kettle,Blue kettle,1,", "kettle,Blue kettle,?,")
+    run = load(broken)
+    assert [line[:2] for line in lines_of("A1")] == [(2, "tea")]
+    assert Order.objects.get(order_id="A1").total == Decimal("13.50")
+    run = load(THREE)
+    assert (run.loaded, run.unchanged) == (1, 2)
+    assert [line[:2] for line in lines_of("A1")] == [(1, "kettle"), (2, "tea")]
+    assert Order.objects.get(order_id="A1").total == Decimal("43.50")
+
+
+def test_row_that_got_broken_leaves_the_stored_line(load: Load) -> None:
+    load(THREE)
+    run = load(THREE.replace("kettle,Blue kettle,1,", "kettle,Blue kettle,?,"))
+    assert (run.unchanged, run.rejected) == (2, 1)
+    assert [line[:2] for line in lines_of("A1")] == [(1, "kettle"), (2, "tea")]
+    assert Order.objects.get(order_id="A1").total == Decimal("43.50")
+
+
+def test_credit_note_is_a_return_and_an_exchange_a_sale(load: Load) -> None:
+    run = load(
+        f"{HEADER}\n"
+        "C7,ada,2026-05-04,tea,Tea,-2,4.50\n"
+        "A8,ada,2026-05-05,tea,Tea,-1,4.50\n"
+        "A8,ada,2026-05-05,kettle,Kettle,1,30\n"
+    )
+    assert (run.loaded, run.counts["return_lines"]) == (3, 2)
+    note = Order.objects.get(order_id="C7")
+    assert (note.kind, note.subtotal, note.total) == ("return", Decimal("-9.00"), Decimal("-9.00"))
+    exchange = Order.objects.get(order_id="A8")
+    assert (exchange.kind, exchange.total) == ("sale", Decimal("25.50"))
+
+
+def test_sale_with_a_negative_total_is_rejected_whole(load: Load) -> None:
+    run = load(
+        "order_id,placed_at,product_id,quantity,unit_price,order_discount\n"
+        "A1,2026-05-01,tea,1,4.50,10\nA1,2026-05-01,tea,1,4.50,\nA2,2026-05-01,tea,3,4.50,1\n"
+    )
+    assert (run.loaded, run.problems) == (1, {"negative_total": 2})
+    order = Order.objects.get()
+    assert (order.order_id, order.subtotal, order.discount, order.total) == ("A2", Decimal("13.5"), 1, Decimal("12.5"))
+
+
+def test_zero_quantity_is_kept_when_asked(load: Load) -> None:
+    text = "order_id,placed_at,product_id,quantity,line_total\nA1,2026-05-01,tea,0,0\nA1,2026-05-01,tea,2,9.00\n"
+    assert load(text).problems == {"zero_quantity": 1}
+    run = load(text, keep_zero_quantity=True)
+    assert (run.loaded, run.unchanged, run.rejected) == (1, 1, 0)
+    assert lines_of("A1") == [(1, "tea", 0, 0, 0, 0), (2, "tea", 2, Decimal("4.5"), 0, Decimal("9.00"))]
+
+
+def test_unknown_products_can_be_refused(load: Load) -> None:
+    make_product("tea", title="Tea from the catalog", price=Decimal("9.99"))
+    run = load(THREE, products="reject")
+    assert (run.loaded, run.problems) == (2, {"unknown_product": 1})
+    assert rejected(run)[0]["value"] == "kettle"
+    assert not Product.objects.filter(product_id="kettle").exists()
+    assert Product.objects.get(product_id="tea").title == "Tea from the catalog"
+
+
+def test_created_products_get_category_and_brand(load: Load) -> None:
+    load(
+        "order_id,placed_at,product_id,product_title,category,brand,quantity,unit_price\n"
+        "A1,2026-05-01,k1,Kettle,Kitchen > Kettles,Acme,1,30\nA2,2026-05-01,k1,,,,1,40\nA3,2026-05-01,k2,,,,1,0\n"
+    )
+    kettle = Product.objects.select_related("category").get(product_id="k1")
+    assert (kettle.title, str(kettle.category), kettle.brand, kettle.price) == (
+        "Kettle",
+        "Kitchen > Kettles",
+        "Acme",
+        Decimal("35.00"),
+    )
+    bare = Product.objects.get(product_id="k2")
+    assert (bare.title, bare.price, bare.currency) == ("k2", None, "")
+
+
+def test_dry_run_counts_the_same_and_writes_nothing(load: Load) -> None:
+    text = THREE + REASONS["bad_number"] + "\n"
+    dry = load(text, dry_run=True)
+    assert (Order.objects.count(), OrderLine.objects.count(), Customer.objects.count(), Product.objects.count()) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    assert OrderImport.objects.get().dry_run
+    real = load(text)
+    assert (dry.rows, dry.loaded, dry.rejected, dry.problems, dry.counts) == (
+        real.rows,
+        real.loaded,
+        real.rejected,
+        real.problems,
+        real.counts,
+    )
+    assert rejected(dry) == rejected(real)
+
+
+def test_known_customers_are_found_and_their_days_widen(load: Load) -> None:
+    ada = make_customer("ada", first_seen_at=datetime(2026, 6, 1, tzinfo=UTC), country="")
+    run = load(
+        "order_id,customer_id,email,placed_at,product_id,quantity,unit_price,country\n"
+        "A1,ada,Ada@Example.org,2026-05-01,tea,1,4.50,France\nA2,bob,bob@example.org,2026-07-01,tea,1,4.50,\n"
+    )
+    assert run.counts["customers_created"] == 1
+    ada.refresh_from_db()
+    assert (ada.first_seen_at, ada.country) == (datetime(2026, 5, 1, tzinfo=UTC), "France")
+    assert Identifier.objects.get(kind="email_hash", value=hash_email("ada@example.org")).customer == ada
+    bob = Identifier.objects.get(kind="user_id", value="bob").customer
+    assert bob.email == "bob@example.org"
+
+
+def test_address_of_somebody_else_stays_theirs(load: Load) -> None:
+    carla = make_customer("carla")
+    make_identifier(carla, hash_email("home@example.org"), kind="email_hash")
+    load(
+        "order_id,customer_id,email,placed_at,product_id,quantity,unit_price\n"
+        "A1,dora,home@example.org,2026-05-01,tea,1,4.50\n"
+    )
+    assert Identifier.objects.get(kind="email_hash").customer == carla
+
+
+def test_customer_ids_that_became_floats_are_whole_again(load: Load) -> None:
+    load(f"{HEADER}\nA1,13085.0,2026-05-01,tea,Tea,1,4.50\n")
+    assert Identifier.objects.get(kind="user_id").value == "13085"
+
+
+def test_times_without_offset_are_the_shops(load: Load) -> None:
+    load(f"{HEADER}\nA1,ada,2026-07-01 12:00,tea,Tea,1,4.50\n", timezone="Europe/Berlin")
+    assert Order.objects.get().placed_at == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+def test_date_format_can_be_told(load: Load) -> None:
+    load(f"{HEADER}\nA1,ada,31.12.2025 08:00,tea,Tea,1,4.50\n", date_formats=["%d.%m.%Y %H:%M"])
+    assert Order.objects.get().placed_at == datetime(2025, 12, 31, 8, tzinfo=UTC)
+
+
+def test_orders_of_two_sources_are_two(load: Load) -> None:
+    load(THREE)
+    load(THREE, source=make_source("other"))
+    assert Order.objects.filter(order_id="A1").count() == 2
+
+
+def test_orders_that_the_import_does_not_name_stay(load: Load) -> None:
+    other = make_order(None, products=[make_product("cup")])
+    load(THREE)
+    other.refresh_from_db()
+    assert other.lines.count() == 1
+
+
+def test_columns_that_the_file_lacks_keep_their_values(load: Load) -> None:
+    load(THREE)
+    Order.objects.filter(order_id="A1").update(coupon="SPRING", status="refunded", shipping=Decimal("5"))
+    run = load(THREE)
+    assert run.counts["orders_unchanged"] == 2
+    order = Order.objects.get(order_id="A1")
+    assert (order.coupon, order.status, order.shipping) == ("SPRING", "refunded", Decimal("5"))
+
+
+def test_loading_with_rebuilt_keys_gives_the_same(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(THREE)
+    plain = stored()
+    Order.objects.all().delete()
+    Product.objects.all().delete()
+    Customer.objects.all().delete()
+    before = list_keys()
+    monkeypatch.setattr(loading, "REBUILD_FROM", 1)
+    load(THREE)
+    assert stored() == plain
+    assert list_keys() == before
+
+
+def list_keys() -> set[tuple[str, str]]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE conrelid IN ('orders_order'::regclass, 'orders_orderline'::regclass)
+            UNION SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('orders_order', 'orders_orderline')
+            """
+        )
+        return set(cursor.fetchall())
+
+
+# encodings, delimiters, formats
+
+CHINESE = f"{HEADER}\nA1,张三,2026-05-01,茶,绿茶和红茶,1,4.50\n"
+FRENCH = f"{HEADER}\nA1,Zoé,2026-05-01,thé,Thé à la menthe,1,4.50\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "title"),
+    [
+        (CHINESE, "utf-8", "绿茶和红茶"),
+        (CHINESE, "utf-8-sig", "绿茶和红茶"),
+        (CHINESE, "utf-16", "绿茶和红茶"),
+        (CHINESE, "gb18030", "绿茶和红茶"),
+        (FRENCH, "cp1252", "Thé à la menthe"),
+        (FRENCH, "utf-16-le", "Thé à la menthe"),
+        (FRENCH, "utf-16-be", "Thé à la menthe"),
+    ],
+)
+def test_encoding_is_found_out(load: Load, text: str, encoding: str, title: str) -> None:
+    assert load(text.encode(encoding)).loaded == 1
+    assert Product.objects.get().title == title
+
+
+def test_broken_utf8_is_refused_with_its_line(load: Load) -> None:
+    with pytest.raises(UnreadableFileError, match=r"orders\.csv, line 3: the bytes e9 .* are not utf-8"):
+        load(CHINESE.encode() + "A2,Zoé,2026-05-01,thé,Thé,1,4.50\n".encode("cp1252"))
+    assert "line 3" in OrderImport.objects.get().error
+    assert not Order.objects.exists()
+
+
+def test_encoding_can_be_told(load: Load) -> None:
+    text = f"{HEADER}\nA1,zoe,2026-05-01,menthe,Thé menthe,1,4.50\n".encode("mac_roman")
+    load(text, encoding="mac_roman")
+    assert Product.objects.get().title == "Thé menthe"
+    with pytest.raises(UnreadableFileError, match="'klingon' is no encoding"):
+        load(text, encoding="klingon")
+
+
+def test_bytes_of_no_text_are_refused(load: Load) -> None:
+    with pytest.raises(UnreadableFileError, match="line 2"):
+        load(HEADER.encode() + b"\nA1,\x00\x00,2026-05-01,tea,Tea,1,4.50\n")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_delimiter_is_found_out(load: Load, delimiter: str) -> None:
+    assert load(THREE.replace(",", delimiter)).loaded == 3
+
+
+def test_decimal_comma_between_semicolons(load: Load) -> None:
+    load('order_id;placed_at;product_id;quantity;unit_price\nA1;2026-05-01;tea;1,5;"1.234,50"\n')
+    assert lines_of("A1") == [(1, "tea", Decimal("1.5"), Decimal("1234.5"), 0, Decimal("1851.75"))]
+
+
+def test_commas_group_thousands_between_commas(load: Load) -> None:
+    run = load(
+        "order_id,placed_at,product_id,quantity,unit_price\n"
+        'A1,2026-05-01,tea,1,"1,234.50"\nA2,2026-05-01,tea,1,"12,5"\n'
+    )
+    assert lines_of("A1")[0][-1] == Decimal("1234.50")
+    assert run.problems == {"bad_number": 1}
+
+
+def test_quotes_line_breaks_and_blank_lines_keep_line_numbers(load: Load) -> None:
+    run = load(
+        f"{HEADER}\r\n"
+        'A1,ada,2026-05-01,tea,"Tea, ""green""\r\nand more",1,4.50\r\n'
+        "\r\n"
+        "A2,ada,2026-05-01,tea,Tea,x,4.50\r\n"
+        "A3,ada\r\n"
+        "A4,ada,2026-05-01,tea,Tea,y,4.50\r\n"
+    )
+    assert (run.rows, run.loaded) == (4, 1)
+    assert [(row["line"], row["code"], row["value"]) for row in rejected(run)] == [
+        ("5", "bad_number", "x"),
+        ("7", "bad_number", "y"),
+        ("6", "wrong_column_count", "2 ≠ 7"),
+    ]
+    assert Product.objects.get().title.startswith('Tea, "green"')
+
+
+def test_gzipped_file_is_read(load: Load) -> None:
+    assert load(gzip.compress(THREE.encode()), name="orders.csv.gz").loaded == 3
+
+
+def test_cut_gzip_is_refused(load: Load) -> None:
+    with pytest.raises(UnreadableFileError, match="cannot be read"):
+        load(gzip.compress(THREE.encode())[:-20], name="orders.csv.gz")
+
+
+def test_parquet_is_read_with_its_types(load: Load, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "order_id": pa.array([7, 7, 8]),
+            "customer_id": pa.array([13085.0, 13085.0, None]),
+            "placed_at": pa.array([datetime(2026, 5, 1, 10)] * 3),  # noqa: DTZ001
+            "product_id": ["tea", "kettle", "tea"],
+            "quantity": pa.array([1, 2, 0]),
+            "unit_price": pa.array([4.5, 30.0, 4.5]),
+        }
+    )
+    pq.write_table(table, tmp_path / "orders.parquet")
+    run = import_orders(path=tmp_path / "orders.parquet", source=make_source(), started_at=NOW)
+    assert (run.rows, run.loaded, run.problems) == (3, 2, {"zero_quantity": 1})
+    assert rejected(run)[0]["line"] == "3"
+    assert Identifier.objects.get(kind="user_id").value == "13085"
+    assert Order.objects.get().placed_at == datetime(2026, 5, 1, 10, tzinfo=UTC)
+
+
+# what stops
+
+
+def test_files_that_cannot_be_read_stop(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="is empty"):
+        load("")
+    with pytest.raises(UnreadableFileError, match="No such file"):
+        import_orders(path=tmp_path / "gone.csv", source=make_source(), started_at=NOW)
+    with pytest.raises(UnreadableFileError, match="folder"):
+        import_orders(path=tmp_path, source=make_source(), started_at=NOW)
+    with pytest.raises(UnreadableFileError, match="has a header but no rows"):
+        load(HEADER + "\n")
+    with pytest.raises(UnreadableFileError, match="save it as CSV"):
+        load(b"PK\x03\x04 and so on", name="orders.xlsx")
+    with pytest.raises(UnreadableFileError, match="no whole Parquet file"):
+        load(b"PAR1 cut", name="orders.parquet")
+
+
+def test_file_without_header_stops(load: Load) -> None:
+    with pytest.raises(MappingError, match="first line must name the columns"):
+        load("A1,ada,2026-05-01,tea,Tea,1,4.50\n")
+
+
+def test_unclosed_quote_stops_and_writes_nothing(load: Load) -> None:
+    with pytest.raises(UnreadableFileError, match=r"line 5.* quotation mark"):
+        load(THREE + 'A3,"ada,2026-05-01,tea,Tea,1,4.50\nA4,ada,2026-05-01,tea,Tea,1,4.50\n')
+    assert not Order.objects.exists()
+
+
+def test_wrong_options_stop(load: Load) -> None:
+    with pytest.raises(ImportOptionError, match="'EURO' is not a currency"):
+        load(THREE, currency="EURO")
+    with pytest.raises(ImportOptionError, match="'Mars/Olympus' is not a time zone"):
+        load(THREE, timezone="Mars/Olympus")
+
+
+def test_unfinished_record_of_a_killed_import_is_closed(load: Load) -> None:
+    dead = OrderImport.objects.create(source=make_source(), file_name="old.csv", started_at=NOW)
+    load(THREE)
+    dead.refresh_from_db()
+    assert "nothing of it was written" in dead.error

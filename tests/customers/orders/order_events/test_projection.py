@@ -1,0 +1,262 @@
+"""Orders from events, through the collector and the conveyor, in the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from itertools import permutations
+from pathlib import Path
+from threading import Event as Signal
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from catalog.models import Product
+from config.foundation.database.advisory_locks import exclusive
+from customers.events.dead_letters.replay import replay_rejected
+from customers.events.models import RejectedEvent
+from customers.identity.models import Customer
+from customers.identity.personal_data.hashing import hash_email
+from customers.lifecycle.models import CustomerProfile
+from customers.orders.models import Order, OrderEvent, OrderLine
+from tests.customers.processing.support import NOW, at_minutes, order, process, product, send, track
+from tests.makers import make_customer, make_order, make_product, make_source
+
+
+@pytest.fixture(autouse=True)
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    return tmp_path / "warehouse"
+
+
+def rows() -> tuple[list[Any], list[Any]]:
+    orders = Order.objects.order_by("order_id").values_list(
+        "order_id", "status", "total", "subtotal", "refunded", "currency", "placed_at", "customer__identifiers__value"
+    )
+    lines = OrderLine.objects.order_by("order", "line_number").values_list(
+        "line_number", "product__product_id", "quantity", "unit_price", "total"
+    )
+    return list(orders), list(lines)
+
+
+def a_history() -> list[dict[str, Any]]:
+    return at_minutes(
+        [
+            order(products=[product("tea", 10, 3), product("cup", "4.50", 2)], shipping=5, currency="EUR"),
+            order("Order Updated", products=[product("tea", 10, 3)], shipping=5),
+            order("Order Refunded", products=[{"product_id": "tea", "quantity": 1}]),
+            order("Order Refunded", total="2.50"),
+            order("Order Cancelled"),
+        ]
+    )
+
+
+@pytest.mark.django_db
+def test_events_in_every_order_and_rhythm_give_the_same_order() -> None:
+    history = a_history()
+    expected: Any = None
+    for number, arrival in enumerate(permutations(range(len(history)))):
+        for place in arrival:
+            send({**history[place], "messageId": f"{number}-{place}"})
+            if number % 2 or place == 2:  # each alone, or several at once
+                process()
+        process()
+        if expected is None:
+            expected = rows()
+            assert [row[1:5] for row in expected[0]] == [
+                ("cancelled", Decimal("35.00"), Decimal("30.00"), Decimal("12.50"))
+            ]
+        assert rows() == expected, arrival
+        Order.objects.all().delete()
+        OrderEvent.objects.all().delete()
+
+
+@pytest.mark.django_db
+def test_the_same_event_under_two_message_ids_changes_nothing() -> None:
+    send(*[{**item, "messageId": f"a{number}"} for number, item in enumerate(a_history())])
+    process()
+    before = rows()
+    send(*[{**item, "messageId": f"b{number}"} for number, item in enumerate(a_history())])
+    process()
+    assert rows() == before
+    assert OrderEvent.objects.count() == 10
+
+
+@pytest.mark.django_db
+def test_before_it_is_completed_there_is_no_order() -> None:
+    send(order("Order Refunded"), order("Order Updated", products=[product()]), order("Order Cancelled"))
+    assert process().counts["orders_created"] == 0
+    assert not Order.objects.exists()
+    send(order(products=[product()]))
+    process()
+    assert Order.objects.get().status == "cancelled"
+
+
+@pytest.mark.django_db
+def test_unknown_products_are_made_from_the_line_and_known_ones_stay() -> None:
+    make_product("tea", title="Tea", price=Decimal("3.00"))
+    lines = [
+        product("tea", 9, name="Other"),
+        product("cup", "4.50", name="Cup", brand="Clay", category="Kitchen / Cups"),
+        product("gift", 0),
+    ]
+    send(order(products=lines, currency="EUR"))
+    assert process().counts["products_created"] == 2
+    tea, cup, gift = (Product.objects.get(product_id=name) for name in ("tea", "cup", "gift"))
+    assert (tea.title, tea.price) == ("Tea", Decimal("3.00"))
+    assert (cup.title, cup.brand, str(cup.category), cup.price, cup.currency) == (
+        "Cup", "Clay", "Kitchen > Cups", Decimal("4.50"), "EUR",
+    )  # fmt: skip
+    assert (gift.title, gift.price, gift.currency) == ("gift", None, "")
+
+
+@pytest.mark.django_db
+def test_without_a_number_it_becomes_a_dead_letter_and_the_event_stays_counted() -> None:
+    send(order(order_id=None, products=[product()], email="ada@example.org"), order(products=[product()]))
+    done = process()
+    assert (done.events, done.counts["refused"], done.counts["orders_created"]) == (2, 1, 1)
+    letter = RejectedEvent.objects.get()
+    assert (letter.code, letter.status, letter.received_at) == ("missing_order_id", "open", NOW)
+    assert "Order Completed needs order_id" in letter.reason
+    assert CustomerProfile.objects.get().events == 2
+
+
+@pytest.mark.django_db
+def test_a_mended_dead_letter_becomes_the_order() -> None:
+    send(order(order_id=None, products=[product()], total=10))
+    process()
+    letter = RejectedEvent.objects.get()
+    mended = letter.payload.replace('"properties":{', '"properties":{"order_id":"A7",')
+    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOW + timedelta(hours=1)).accepted
+    process()
+    found = Order.objects.get()
+    assert (found.order_id, found.total, found.placed_at) == ("A7", Decimal("10.00"), NOW)
+    assert found.customer == Customer.objects.get()
+
+
+@pytest.mark.django_db
+def test_a_guest_is_a_visitor_whose_address_is_kept_as_a_hash() -> None:
+    send({**order(products=[product()], email="Ada@Example.org"), "userId": None, "anonymousId": "v1"})
+    process()
+    found = Order.objects.get()
+    assert found.guest_email_hash == hash_email("ada@example.org")
+    assert found.customer.identifiers.get().value == "v1"
+    assert CustomerProfile.objects.get().orders == 1
+
+
+@pytest.mark.django_db
+def test_without_consent_to_analytics_it_is_an_order_of_nobody() -> None:
+    refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
+    send({**order(products=[product()], email="ada@example.org"), "context": refused})
+    assert process().counts["without_person"] == 1
+    found = Order.objects.get()
+    assert (found.customer, found.guest_email_hash, found.total) == (None, "", Decimal("10.00"))
+    assert not Customer.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_visitor_who_logs_in_takes_the_order_along() -> None:
+    send({**order(products=[product()]), "userId": None, "anonymousId": "v1"})
+    process()
+    send({"type": "identify", "userId": "ada", "anonymousId": "v1"}, at=NOW + timedelta(minutes=1))
+    send({**order("Order Refunded", total=1), "userId": None, "anonymousId": "v1"}, at=NOW + timedelta(minutes=2))
+    process()
+    found = Order.objects.get()
+    assert set(found.customer.identifiers.values_list("value", flat=True)) == {"ada", "v1"}
+    assert CustomerProfile.objects.get().revenue == Decimal("9.00")
+
+
+@pytest.mark.django_db
+def test_currencies_stand_beside_their_amounts(settings: Any) -> None:
+    settings.SHOP_CURRENCY = "CHF"
+    send(order(order_id="1", total=5), order(order_id="2", total=5, currency="jpy"))
+    process()
+    assert dict(Order.objects.values_list("order_id", "currency")) == {"1": "CHF", "2": "JPY"}
+
+
+@pytest.mark.django_db
+def test_a_clock_that_is_ahead_does_not_hide_the_order() -> None:
+    send({**order(total=5), "timestamp": (NOW + timedelta(hours=20)).isoformat()})
+    process()
+    assert Order.objects.get().placed_at == NOW
+    assert CustomerProfile.objects.get().orders == 1
+
+
+@pytest.mark.django_db
+def test_an_imported_order_is_refunded_and_keeps_its_lines_and_customer() -> None:
+    source = make_source("web", kind="browser")
+    ada = make_customer("ada")
+    make_order(ada, products=[make_product("tea"), make_product("cup")], order_id="A1", source=source)
+    send(order("Order Refunded", products=["tea"]))
+    process()
+    found = Order.objects.get()
+    assert (found.status, found.refunded, found.total, found.customer) == (
+        "partly_refunded", Decimal("10.00"), Decimal("20.00"), ada,
+    )  # fmt: skip
+    assert found.lines.count() == 2
+    send(order("Order Refunded", refund_id="r2", total="3"))
+    process()
+    assert Order.objects.get().refunded == Decimal("13.00")
+
+
+@pytest.mark.django_db
+def test_sources_have_numbers_of_their_own() -> None:
+    send(order(total=5))
+    send(order(total=7), source=make_source("app", kind="app"))
+    process()
+    assert sorted(Order.objects.values_list("source__key", "total")) == [("app", 7), ("web", 5)]
+
+
+@pytest.mark.django_db
+def test_the_number_of_queries_does_not_grow_with_the_orders() -> None:
+    def queries_for(count: int, prefix: str) -> int:
+        items = [
+            order(order_id=f"{prefix}{number}", products=[product(f"{prefix}p{number}")], total=1)
+            for number in range(count)
+        ]
+        send(*[{**item, "userId": f"{prefix}{number}"} for number, item in enumerate(items)])
+        with CaptureQueriesContext(connection) as captured:
+            process()
+        return len(captured)
+
+    queries_for(1, "warm")
+    assert queries_for(2, "a") == queries_for(40, "b")
+
+
+@contextmanager
+def import_under_way(key: str) -> Iterator[None]:
+    """Somebody else holds the lock that an import of this source holds."""
+    begun, over = Signal(), Signal()
+
+    def hold() -> None:
+        try:
+            with exclusive(f"orders:{key}"):
+                begun.set()
+                over.wait()
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=hold)
+    thread.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_during_an_import_of_the_source_its_orders_wait_and_others_do_not() -> None:
+    send(order(total=5), track("Product Viewed", product()))
+    send(order(total=7), source=make_source("app", kind="app"))
+    with import_under_way("web"):
+        assert process().events == 3
+        assert list(Order.objects.values_list("source__key", flat=True)) == ["app"]
+    process()  # nothing waits on the outbox: the catching up alone
+    assert Order.objects.count() == 2
+    assert CustomerProfile.objects.get().orders == 2

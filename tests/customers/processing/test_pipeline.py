@@ -1,0 +1,259 @@
+"""From the outbox to every room: what an event means is there after one run, once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+
+from customers.events.models import Event, Outbox, RejectedEvent, Source
+from customers.events.recent.interactions import recent_interactions
+from customers.identity.models import Consent, Customer, Identifier
+from customers.lifecycle.models import CustomerProfile
+from customers.orders.models import Order
+from customers.processing import pipeline
+from customers.processing.models import ProcessingRun
+from customers.processing.pipeline import DIED, NothingWorksError
+from customers.processing.retention import purge_runs
+from customers.processing.totals import read_tallies
+from customers.segments.membership import segments_of
+from customers.warehouse.connection import warehouse
+from tests.customers.processing.support import NOW, SECOND, order, process, product, send, track
+from tests.makers import make_consent, make_customer, make_identifier, make_segment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def root(settings: Any, tmp_path: Path) -> Path:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    return tmp_path / "warehouse"
+
+
+def test_order_profile_and_segment_are_there_after_one_run() -> None:
+    buyers = make_segment("buyers", {"all": [{"field": "orders", "op": "gte", "value": 1}]})
+    send(
+        {"type": "identify", "userId": "ada", "anonymousId": "v1", "traits": {"email": "ada@example.org"}},
+        track("Product Viewed", product(), context={"sessionId": "s1"}),
+        order(products=[product(quantity=2)], total="25.00", shipping="5.00", currency="EUR"),
+    )
+    done = process()
+    assert (done.events, done.counts["orders_created"], Outbox.objects.count()) == (3, 1, 0)
+    found = Order.objects.get()
+    assert (found.order_id, found.total, found.currency, found.status) == ("A1", Decimal("25.00"), "EUR", "placed")
+    profile = CustomerProfile.objects.get()
+    assert (profile.orders, profile.revenue, profile.events, profile.sessions) == (1, Decimal("25.00"), 3, 1)
+    assert (profile.last_order_at, profile.stage) == (NOW, "new")
+    assert segments_of(customer=found.customer, as_of=NOW + SECOND) == [buyers]
+    assert set(Identifier.objects.values_list("kind", flat=True)) == {"user_id", "anonymous_id", "email_hash"}
+    run = ProcessingRun.objects.get()
+    assert (run.status, run.events, run.waiting, run.error) == ("done", 3, 3, "")
+    assert Event.objects.count() == 3
+    assert Customer.objects.count() == 1
+
+
+def test_unsubscribing_withdraws_the_consent_to_mail_once() -> None:
+    ada = make_customer("ada")
+    make_consent(ada, recorded_at=NOW - timedelta(days=9))
+    send(track("Email Unsubscribed"), track("Unsubscribed"))
+    assert process().counts["unsubscribed"] == 1
+    send(track("Email Unsubscribed"), at=NOW + timedelta(days=1))
+    process()
+    lines = (
+        Consent.objects.filter(customer=ada).order_by("id").values_list("purpose", "status", "source", "recorded_at")
+    )
+    assert list(lines)[1:] == [("email", "withdrawn", "web", NOW)]
+
+
+def test_whoever_unsubscribes_by_address_is_found_by_it() -> None:
+    send({"type": "identify", "userId": "ada", "traits": {"email": "ada@example.org"}})
+    process()
+    refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
+    send(track("Email Unsubscribed", {"email": "ada@example.org"}, context=refused))
+    process()
+    assert not Consent.objects.exists(), "personal parts of an event without consent are removed"
+    send(track("Email Unsubscribed", {"email": "Ada@Example.org"}, userId=None, anonymousId="mail-robot"))
+    process()
+    assert Consent.objects.count() == 1
+
+
+def test_who_refuses_analytics_is_counted_and_nobody() -> None:
+    refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
+    send(track("Product Viewed", product(), context=refused), track("Product Viewed", product()))
+    done = process()
+    assert (done.events, done.counts["without_person"], Customer.objects.count()) == (2, 1, 1)
+    assert CustomerProfile.objects.get().events == 1
+
+
+def test_what_was_seen_on_one_device_counts_on_the_other(valkey: redis.Redis) -> None:
+    send(track("Product Viewed", product("tea"), userId=None, anonymousId="phone"))
+    send(track("Product Viewed", product("cup"), userId=None, anonymousId="laptop"))
+    send({"type": "identify", "userId": "ada", "anonymousId": "phone"})
+    send({"type": "alias", "userId": "ada", "previousId": "laptop"}, at=NOW + SECOND)
+    process(NOW + 2 * SECOND)
+    assert Customer.objects.count() == 1
+    for kind, value in (("user_id", "ada"), ("anonymous_id", "phone"), ("anonymous_id", "laptop")):
+        assert {one.product_id for one in recent_interactions(identifiers=[(kind, value)])} == {"tea", "cup"}
+
+
+def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
+    """Makes each batch with one of these messages fail; the sizes of the batches that were tried."""
+    real, sizes = pipeline.resolve_events, []
+
+    def resolve(events: Any, *, at: Any) -> Any:
+        sizes.append(len(events))
+        if any(event.message_id in message_ids for event in events):
+            raise error()
+        return real(events, at=at)
+
+    monkeypatch.setattr(pipeline, "resolve_events", resolve)
+    return sizes
+
+
+def views(count: int) -> list[dict[str, Any]]:
+    return [{**track("Product Viewed", product()), "messageId": f"m{number}"} for number in range(count)]
+
+
+def test_a_poisoned_event_stands_alone_as_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(50))
+    break_on(monkeypatch, {"m7", "m31"}, lambda: ValueError("no such thing"))
+    done = process()
+    assert (done.events, done.counts["failed"], Outbox.objects.count()) == (50, 2, 0)
+    letters = RejectedEvent.objects.order_by("id")
+    assert {letter.code for letter in letters} == {"processing_failed"}
+    assert {letter.reason for letter in letters} == {"ValueError: no such thing"}
+    assert ['"again-m7"' in letter.payload for letter in letters].count(True) == 1
+    assert CustomerProfile.objects.get().events == 48
+    run = ProcessingRun.objects.get()
+    assert (run.events, run.status, read_tallies()["events"]) == (50, "done", 50)
+    assert Event.objects.count() == 50
+
+
+def test_when_everything_fails_nothing_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(40))
+    break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("a bug of ours"))
+    with pytest.raises(NothingWorksError):
+        process()
+    assert (Outbox.objects.count(), RejectedEvent.objects.count()) == (40, 0)
+    run = ProcessingRun.objects.get()
+    assert run.status == "failed"
+    assert "a bug of ours" in run.error
+
+
+def test_many_poisoned_events_at_the_front_do_not_keep_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(100))
+    break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("x"))
+    assert process().counts["failed"] == 40
+    assert (Outbox.objects.count(), CustomerProfile.objects.get().events) == (0, 60)
+
+
+def test_an_order_that_came_in_while_the_run_went_on_counts_at_once() -> None:
+    send(order(total=5), at=NOW + timedelta(minutes=5))
+    process(NOW)
+    assert (CustomerProfile.objects.get().orders, CustomerProfile.objects.get().stage) == (1, "new")
+
+
+def test_what_the_database_cannot_do_now_is_no_event_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(3))
+    sizes = break_on(monkeypatch, {"m1"}, lambda: OperationalError("the server is gone"))
+    with pytest.raises(OperationalError):
+        process()
+    assert (sizes, Outbox.objects.count(), RejectedEvent.objects.count()) == ([3], 3, 0)
+
+
+def test_an_overtaken_transaction_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    send(*views(3))
+    left = [1, 2]
+
+    def overtaken(events: Any, *, at: Any) -> Any:
+        if left:
+            left.pop()
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'overtaken' USING ERRCODE = '40001'; END $$")
+        return real(events, at=at)
+
+    real = pipeline.resolve_events
+    monkeypatch.setattr(pipeline, "resolve_events", overtaken)
+    done = process()
+    assert (done.events, CustomerProfile.objects.get().events, left) == (3, 3, [])
+
+
+def test_batches_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "BATCH", 4)
+    send(*views(10))
+    seen: list[tuple[int, int]] = []
+    done = process(limit=6, progress=lambda step, total: seen.append((step, total)))
+    assert (done.events, done.batches, Outbox.objects.count(), seen[:2]) == (6, 2, 4, [(4, 6), (6, 6)])
+    assert process(seconds=0).events == 4
+    assert process().events == 0
+    assert CustomerProfile.objects.get().events == 10
+    assert ProcessingRun.objects.count() == 2, "a run that has nothing to do leaves no record"
+
+
+def test_an_event_that_retention_took_leaves_the_outbox() -> None:
+    send(*views(2))
+    Event.objects.filter(message_id="m0").delete()
+    assert process().events == 2
+    assert (Outbox.objects.count(), CustomerProfile.objects.get().events) == (0, 1)
+
+
+def test_a_run_that_died_is_marked_by_the_next() -> None:
+    ProcessingRun.objects.create(started_at=NOW)
+    send(*views(1))
+    process()
+    assert list(ProcessingRun.objects.order_by("id").values_list("status", "error")) == [("failed", DIED), ("done", "")]
+
+
+def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
+    send(
+        track("Newsletter Joined", {"email": "ada@example.org", "list": "tea"}),
+        {"type": "identify", "userId": "ada", "traits": {"email": "ada@example.org"}},
+    )
+    assert Event.objects.filter(properties__has_key="$personal").count() == 2
+    process()
+    with warehouse() as tables:
+        found = tables["events"].order_by("id").to_pyarrow().to_pylist()
+    assert [row["properties"] for row in found] == ['{"list": "tea"}', "{}"]
+
+
+def test_records_are_purged() -> None:
+    for days, events, error in ((31, 9_999, ""), (29, 9_999, ""), (2, 5, ""), (2, 5, "full"), (0, 5, "")):
+        ProcessingRun.objects.create(started_at=NOW - timedelta(days=days), events=events, status="done", error=error)
+    assert purge_runs(before=NOW - timedelta(days=30), small_before=NOW - timedelta(days=1)) == 2
+    assert sorted(ProcessingRun.objects.values_list("events", "error")) == [(5, ""), (5, "full"), (9_999, "")]
+
+
+def test_the_command_says_what_became_of_the_events(capsys: pytest.CaptureFixture[str]) -> None:
+    send(*views(3), order(products=[product()]), order(order_id=None))
+    call_command("process_events", limit=4)
+    call_command("process_events", until_empty=True)
+    first, second = [line for line in capsys.readouterr().out.splitlines() if " events in " in line]
+    assert first.startswith("4 events in ")
+    assert first.endswith("1 new customers, 1 new orders, 1 new products")
+    assert second.endswith("1 dead letters")
+    call_command("process_events")
+    assert "0 events" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="from 1 on"):
+        call_command("process_events", limit=0)
+
+
+def test_a_source_of_simulated_clicks_is_processed_like_any_other() -> None:
+    source = Source.objects.create(key="simulated", name="simulated", kind="browser", is_simulated=True)
+    send(*views(2), source=source)
+    assert process().events == 2
+    assert CustomerProfile.objects.get().events == 2
+
+
+def test_two_known_users_on_one_device_keep_their_orders_apart() -> None:
+    make_identifier(make_customer("ada"), "tablet", kind="anonymous_id")
+    make_customer("ben")
+    send({**order(order_id="1", total=5), "userId": "ben", "anonymousId": "tablet"})
+    send({**order(order_id="2", total=7), "userId": None, "anonymousId": "tablet"})
+    assert process().counts["conflicts"] == 1
+    owners = {row.order_id: row.customer.identifiers.get(kind="user_id").value for row in Order.objects.all()}
+    assert owners == {"1": "ben", "2": "ada"}

@@ -1,0 +1,85 @@
+"""The JSON Schema of conditions takes what the reader takes, as far as a schema can tell."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from customers.segments.conditions.fields import FIELDS
+from customers.segments.conditions.parsing import ConditionError, read_condition
+from customers.segments.rest.condition_schema import NAME, condition_schema
+
+RIGHT: list[Any] = [
+    {"all": []},
+    {"any": [{"field": "stage", "op": "eq", "value": "loyal"}]},
+    {"not": {"all": [{"field": "r", "op": "between", "value": [1, 5]}]}},
+    {"field": "stage", "op": "in", "value": ["loyal", "new"]},
+    {"field": "revenue", "op": "gte", "value": 19.9},
+    {"field": "last_order_at", "op": "within_days", "value": 30},
+    {"field": "last_order_at", "op": "before", "value": "2026-11-24"},
+    {"field": "next_flip_at", "op": "within_next_days", "value": 7},
+    {"field": "language", "op": "is_not_set"},
+    {"field": "identified", "op": "eq", "value": True},
+    {"field": "bought.any", "op": "at_least", "times": 3, "within_days": 90},
+    {"field": "bought.product", "op": "fewer_than", "value": ["tea-1"], "times": 2},
+    {"field": "favourite_brand", "op": "not_in", "value": ["tea house"]},
+    {"field": "consent.email", "op": "eq", "value": "none"},
+    {"field": "segment", "op": "in", "value": ["everybody"]},
+    {"field": "traits.income", "op": "lt", "value": 5},
+    {"field": "traits.income", "op": "in", "value": ["low", 5, True]},
+    {"field": "traits.sizes", "op": "includes", "value": "M"},
+    {"field": "traits.note", "op": "contains", "value": "tea"},
+]
+WRONG: list[Any] = [
+    None,
+    [],
+    {},
+    {"any": []},
+    {"all": [], "any": [{"all": []}]},
+    {"all": [], "because": 1},
+    {"field": "nothing", "op": "eq", "value": 1},
+    {"field": "stage", "op": "lt", "value": "loyal"},
+    {"field": "stage", "op": "eq", "value": "asleep"},
+    {"field": "stage", "op": "eq"},
+    {"field": "r", "op": "eq", "value": 6},
+    {"field": "r", "op": "eq", "value": 2.5},
+    {"field": "revenue", "op": "gte", "value": "19.9"},
+    {"field": "revenue", "op": "between", "value": [1]},
+    {"field": "last_order_at", "op": "within_days", "value": -1},
+    {"field": "language", "op": "is_set", "value": "en"},
+    {"field": "bought.any", "op": "at_least", "value": ["tea-1"]},
+    {"field": "bought.product", "op": "at_least", "value": [], "times": 1},
+    {"field": "traits.", "op": "eq", "value": 1},
+    {"field": "traits.income", "op": "lt", "value": "5"},
+    {"field": "traits.note", "op": "contains", "value": 5},
+]
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = {"$ref": f"#/components/schemas/{NAME}", "components": {"schemas": {NAME: condition_schema()}}}
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("condition", RIGHT)
+def test_what_can_be_read_fits(validator: Draft202012Validator, condition: Any) -> None:
+    read_condition(condition)
+    assert validator.is_valid(condition)
+
+
+@pytest.mark.parametrize("condition", WRONG)
+def test_what_cannot_be_read_does_not_fit(validator: Draft202012Validator, condition: Any) -> None:
+    with pytest.raises(ConditionError):
+        read_condition(condition)
+    assert not validator.is_valid(condition)
+
+
+def test_every_field_and_operator_is_in_it() -> None:
+    told = {
+        (name, op)
+        for way in condition_schema()["oneOf"]
+        if "enum" in way["properties"].get("field", {})
+        for name in way["properties"]["field"]["enum"]
+        for op in way["properties"]["op"]["enum"]
+    }
+    assert told == {(field.name, op) for field in FIELDS.values() for op in field.operators}

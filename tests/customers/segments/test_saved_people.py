@@ -1,0 +1,196 @@
+"""Saving the people of a figure: living where a condition says who they are, a list of the moment where none does."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from customers.identity.models import Customer
+from customers.lifecycle.backoffice.drilldowns import read_selection
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.segments.editing import NameTakenError
+from customers.segments.membership import members
+from customers.segments.models import Segment, SegmentMember
+from customers.segments.saved_people import save_people
+from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
+
+pytestmark = pytest.mark.django_db
+
+SAVE, PEOPLE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/people/"
+GROUP = {"of": "rfm-group", "basis": "window", "group": "loyal"}
+MOVED = {"of": "moved", "from": "unknown", "to": "active"}
+
+
+def login(*permissions: str) -> Client:
+    user = User.objects.create(username=f"user-{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def marketer() -> Client:
+    return login("view_segment", "add_segment", "view_customerprofile")
+
+
+@pytest.fixture
+def twelve() -> None:
+    for number in range(12):
+        customer = make_customer(f"customer-{number}")
+        for order in range(number % 4 + 1):
+            placed_at = NOON - timedelta(days=40 * number + 5 * order + 1)
+            make_order(customer, placed_at=placed_at, total=Decimal(10 + number))
+    refresh_profiles(as_of=NOON, started_at=NOON)
+    for profile in CustomerProfile.objects.order_by("pk"):
+        profile.value, profile.cluster = Decimal(profile.pk % 5) * Decimal("12.35"), profile.pk % 3
+        profile.save()
+    make_profile(make_customer("gone", erased_at=NOON), r=1, f=1, m=1, value=Decimal(20), cluster=1, stage="active")
+
+
+def ids_of(segment: Segment) -> set[int]:
+    return set(members(segment=segment, as_of=NOON).values_list("pk", flat=True))
+
+
+def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
+    selection = read_selection(asked)
+    return save_people(name=name, description="", people=selection.people, condition=selection.condition, as_of=NOON)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"of": "rfm-cell", "basis": "all", "r": "1", "f": "1"},
+        {"of": "rfm-cell", "basis": "window", "r": "5", "f": "1"},
+        {"of": "rfm-group", "basis": "all", "group": "hibernating"},
+        GROUP,
+        {"of": "stage", "stage": "active"},
+        {"of": "cluster", "cluster": "1"},
+        {"of": "value", "low": "12.35", "high": "24.70"},
+        {"of": "value", "low": "12.35", "below": "24.70"},
+        {"of": "value", "below": "12.35"},
+    ],
+)
+def test_a_living_segment_holds_exactly_those_the_figure_counts(twelve: None, asked: dict[str, str]) -> None:
+    people = read_selection(asked).people.filter(customer__erased_at__isnull=True)
+    expected = set(people.values_list("pk", flat=True))
+    segment = saved(asked)
+    assert segment.kind == Segment.Kind.LIVE
+    assert ids_of(segment) == expected
+    assert segment.size == len(expected)
+    assert not SegmentMember.objects.exists()
+
+
+def test_a_living_segment_follows_what_changes(twelve: None) -> None:
+    segment = saved(GROUP)
+    before = ids_of(segment)
+    newcomer = CustomerProfile.objects.exclude(pk__in=before).order_by("pk")[0]
+    CustomerProfile.objects.filter(pk=newcomer.pk).update(rfm_group_window="loyal")
+    assert ids_of(segment) == before | {newcomer.pk}
+
+
+def test_who_moved_becomes_a_list_of_that_moment(twelve: None) -> None:
+    days = {"since": "2026-11-01", "until": "2026-11-24"}
+    asked = {"of": "moved", "from": "active", "to": "at_risk", **days}
+    expected = set(read_selection(asked).people.values_list("pk", flat=True))
+    assert expected
+    segment = saved(asked)
+    assert (segment.kind, ids_of(segment), segment.size) == (Segment.Kind.FIXED, expected, len(expected))
+    CustomerProfile.objects.update(stage="dormant")
+    assert ids_of(segment) == expected
+
+
+def test_who_moved_between_groups_becomes_a_list_too(twelve: None) -> None:
+    asked = {
+        "of": "rfm-moved", "basis": "all", "since": "2025-12", "until": "2026-10", "from": "none", "to": "hibernating",
+    }  # fmt: skip
+    expected = set(read_selection(asked).people.values_list("pk", flat=True))
+    assert expected
+    segment = saved(asked)
+    assert (segment.kind, ids_of(segment)) == (Segment.Kind.FIXED, expected)
+
+
+def test_a_list_is_one_statement_however_many_they_are() -> None:
+    Customer.objects.bulk_create(Customer() for _number in range(3000))
+    CustomerProfile.objects.bulk_create(
+        CustomerProfile(customer_id=pk, stage="active") for pk in Customer.objects.values_list("pk", flat=True)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        segment = save_people(
+            name="All", description="", people=CustomerProfile.objects.all(), condition=None, as_of=NOON
+        )
+    assert segment.size == SegmentMember.objects.count() == 3000
+    inserts = [query["sql"] for query in queries if "INTO segments_segmentmember" in query["sql"]]
+    assert len(inserts) == 1
+
+
+def test_a_taken_name_saves_nothing(twelve: None) -> None:
+    make_segment("saved")
+    with pytest.raises(NameTakenError):
+        saved({"of": "moved", "from": "active", "to": "at_risk", "since": "2026-11-01", "until": "2026-11-24"})
+    assert not SegmentMember.objects.exists()
+
+
+def test_the_page_shows_what_it_will_be_and_saves_after_a_look(marketer: Client, twelve: None) -> None:
+    people = marketer.get(PEOPLE, GROUP)
+    assert f"{SAVE}?of=rfm-group&amp;basis=window&amp;group=loyal" in people.content.decode()
+    look = marketer.get(SAVE, GROUP)
+    assert look.context["is_live"]
+    assert look.context["total"] == people.context["pages"].paginator.count
+    assert look.context["comparisons"] == ["RFM group of the window is one of loyal customers"]
+    assert "stays up to date" in look.content.decode()
+    assert look.context["form"]["name"].value() == "Loyal customers · the last 365 days"
+    assert not Segment.objects.exists()
+    answer = marketer.post(f"{SAVE}?of=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
+    segment = Segment.objects.get()
+    assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"
+    assert segment.condition == {"all": [{"field": "rfm_group_window", "op": "in", "value": ["loyal"]}]}
+    assert "Loyal customers, the last 365 days" in segment.description
+    entry = LogEntry.objects.get_for_object(segment).get()
+    assert (entry.action, entry.actor) == (LogEntry.Action.CREATE, User.objects.get())
+
+
+def test_the_page_says_when_it_will_be_a_list(marketer: Client, twelve: None) -> None:
+    asked = "of=moved&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
+    look = marketer.get(f"{SAVE}?{asked}")
+    assert not look.context["is_live"]
+    assert "fixed list of the people of this moment" in look.content.decode()
+    marketer.post(f"{SAVE}?{asked}", {"name": "Now at risk"})
+    assert Segment.objects.get().members.count() == look.context["total"]
+
+
+def test_nobody_is_not_saved_as_a_list_and_a_name_is_needed(marketer: Client, twelve: None) -> None:
+    asked = "of=moved&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
+    page = marketer.post(f"{SAVE}?{asked}", {"name": "Nobody"})
+    assert "a fixed list would stay empty" in page.content.decode()
+    assert SAVE not in marketer.get(f"{PEOPLE}?{asked}").content.decode()
+    for name in ("", "x" * 201):
+        assert marketer.post(f"{SAVE}?of=stage&stage=active", {"name": name}).context["form"].errors
+    make_segment("taken")
+    page = marketer.post(f"{SAVE}?of=stage&stage=active", {"name": "Taken"})
+    assert "choose another name" in page.content.decode()
+    assert Segment.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "permissions", [["add_segment"], ["view_customerprofile"], ["view_customerprofile", "view_segment"]]
+)
+def test_only_who_may_add_segments_and_see_people_saves(twelve: None, permissions: list[str]) -> None:
+    client = login(*permissions)
+    assert client.get(SAVE, GROUP).status_code == 403
+    assert client.post(f"{SAVE}?of=stage&stage=active", {"name": "Mine"}).status_code == 403
+    assert not Segment.objects.exists()
+    if "view_customerprofile" in permissions:
+        assert SAVE not in client.get(PEOPLE, GROUP).content.decode()
+
+
+def test_values_that_no_condition_takes_are_refused(marketer: Client, twelve: None) -> None:
+    page: Any = marketer.get(SAVE, {"of": "value", "low": "999999999999"})
+    assert page.context["problems"] == ["Give amounts such as 12.50."]

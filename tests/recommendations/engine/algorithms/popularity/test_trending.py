@@ -1,0 +1,121 @@
+"""Known answers by hand."""
+
+from dataclasses import replace
+from itertools import pairwise
+from math import exp
+
+import numpy as np
+import pytest
+
+from recommendations.engine import IdMap, Interactions
+from recommendations.engine.algorithms.popularity.trending import Trending
+from tests.recommendations.engine.makers import make_products, make_random_interactions
+
+DAY = 86_400.0
+# day → how many people took it; the window of 7 days begins on day 28
+DAILY = {"steady": (1, 1), "rising": (1, 4), "falling": (4, 1), "new": (0, 4), "gone": (2, 0)}
+
+
+def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> Interactions:
+    """28 days of one rate and 7 days of another; everybody comes once."""
+    rows = [
+        (item, day)
+        for item, (before, now) in daily.items()
+        for day in range(35)
+        for _person in range((before if day < 28 else now) * times)
+    ]
+    items, days = zip(*rows, strict=True)
+    return Interactions.from_ids(
+        user_ids=[f"person {place}" for place in range(len(rows))],
+        item_ids=items,
+        order=np.array(days) * DAY,
+        items=IdMap.of(sorted(daily)),
+        as_of=35 * DAY,
+    )
+
+
+def scores(model: Trending, interactions: Interactions) -> dict[str, float]:
+    found = model.score(interactions.histories(np.array([0])))
+    return dict(zip(interactions.items.ids(), np.asarray(found)[0].tolist(), strict=True))
+
+
+def test_the_bound_of_the_ratio_is_that_of_the_formula() -> None:
+    # one product of 3 in the past and 3 now, of the shop's 6 and 6: with prior Gamma(1, 1) the ratio is Gamma(1 + 3, 1 + 3),
+    # whose quantile q solves exp(−x)(1 + x + x²/2 + x³/6) = 1 − 0.05 at x = 4 q
+    shop = make_shop({"a": (3, 12), "b": (3, 12)})
+    shop = shop.subset(np.concatenate([[0, 1, 2, 84, 85, 86], 168 + np.array([0, 1, 2, 84, 85, 86])]))
+    model = Trending(shrinkage=1.0, half_life_days=None, level=0.0, least=0.0).fit(shop)
+    ratio = scores(model, shop)["a"]
+    x = 4 * ratio
+    assert exp(-x) * (1 + x + x**2 / 2 + x**3 / 6) == pytest.approx(0.95, abs=1e-5)
+
+
+def test_with_a_prior_of_one_and_nothing_expected_a_new_product_follows_the_exponential() -> None:
+    # nobody in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
+    shop = make_shop({"old": (1, 1), "new": (0, 1)})
+    first = np.flatnonzero((shop.item == shop.items.row("new")) & (shop.order == 28 * DAY))
+    shop = shop.subset(np.concatenate([np.flatnonzero(shop.item == shop.items.row("old")), first]))
+    x = scores(Trending(shrinkage=1.0, level=0.0, least=0.0).fit(shop), shop)["new"]
+    assert 1 - (1 + x) * exp(-x) == pytest.approx(0.05, abs=1e-5)
+
+
+def test_what_rises_is_there_and_what_is_steady_falls_or_is_gone_is_not() -> None:
+    found = scores(Trending(half_life_days=None).fit(make_shop()), make_shop())
+    assert {name for name, score in found.items() if score > 0} == {"rising", "new"}
+    assert found["new"] > found["rising"]
+
+
+def test_a_season_that_lifts_everything_lifts_nothing() -> None:
+    shop = make_shop(dict.fromkeys("abcd", (1, 5)))
+    assert max(scores(Trending(half_life_days=None).fit(shop), shop).values()) == -np.inf
+
+
+def test_more_people_make_a_rise_surer() -> None:
+    daily = {"steady": (9, 9), "rising": (3, 4)}
+    few, many = (scores(Trending(level=0.0).fit(shop), shop) for shop in (make_shop(daily), make_shop(daily, times=20)))
+    assert few["rising"] == -np.inf
+    assert many["rising"] > 1
+
+
+def test_one_person_who_comes_back_a_hundred_times_is_one_person() -> None:
+    shop = make_shop()
+    now = (shop.item == shop.items.row("rising")) & (shop.order >= 28 * DAY)
+    alone = replace(shop, user=np.where(now, shop.user[np.argmax(now)], shop.user).astype(np.int32))
+    assert scores(Trending().fit(alone), alone)["rising"] == -np.inf
+    weight = np.where(now, 100.0, 1.0).astype(np.float32)
+    heavy = replace(shop, weight=weight)
+    assert scores(Trending().fit(heavy), heavy)["rising"] > 0
+
+
+def test_level_puts_the_larger_rise_before_the_steeper() -> None:
+    shop = make_shop({"steady": (40, 40), "small": (0, 3), "large": (5, 15)})
+    steep, large = (scores(Trending(level=level).fit(shop), shop) for level in (0.0, 1.0))
+    assert steep["small"] > steep["large"] > 0
+    assert large["large"] > large["small"] > 0
+
+
+def test_a_shop_that_is_all_window_has_nothing_to_rise_from() -> None:
+    shop = make_shop().after(30 * DAY)
+    assert max(scores(Trending().fit(shop), shop).values()) == -np.inf
+
+
+@pytest.mark.parametrize("half_life_days", [None, 5.0, 90.0])
+@pytest.mark.parametrize("moments", [(150, 200), (100, 103, 104, 110, 200), (1, 120, 200)])
+def test_updated_equals_a_full_fit(half_life_days: float | None, moments: tuple[int, ...]) -> None:
+    everything = make_random_interactions()
+    parameters = {"window_days": 10.0, "half_life_days": half_life_days, "least": 0.0}
+    whole = Trending(**parameters).fit(everything.before(200 * DAY))
+    model = Trending(**parameters).fit(everything.before(moments[0] * DAY), make_products(everything.n_items))
+    for since, until in pairwise(moments):
+        model = model.updated(everything.after(since * DAY).before(until * DAY), since=since * DAY)
+    np.testing.assert_allclose(model.scores_, whole.scores_, rtol=1e-4)
+    np.testing.assert_allclose(model.past_, whole.past_, rtol=1e-4, atol=1e-6)
+    assert sorted(model.order_) == sorted(whole.order_)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("window_days", 0.0), ("shrinkage", 0.0), ("doubt", 1.0), ("least", -1.0), ("level", np.nan)]
+)
+def test_parameters_that_mean_nothing_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        Trending(**{name: value}).fit(make_shop())

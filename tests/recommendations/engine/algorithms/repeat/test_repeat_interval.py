@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recommendations.engine import KIND_CODES, Interactions, NothingToLearnError
+from recommendations.engine.algorithms.repeat.repeat_interval import RepeatRhythm
+
+DAY = 86_400.0
+
+
+def make_purchases() -> Interactions:
+    """Everybody buys milk every 7 and soap every 56 days; ann bought both last on day 168, ben milk on day 168 and a lamp once."""
+    rows = [
+        (name, item, day)
+        for name in ("ann", "ben", "cem", "dora")
+        for item, gap in (("milk", 7), ("soap", 56))
+        for day in range(0, 169, gap)
+    ]
+    rows.append(("ben", "lamp", 168))
+    users, items, days = zip(*rows, strict=True)
+    return Interactions.from_ids(user_ids=users, item_ids=items, order=np.array(days) * DAY, as_of=169 * DAY)
+
+
+def scores_at(model: RepeatRhythm, interactions: Interactions, day: float) -> dict[str, float]:
+    histories = replace(interactions.histories(np.array([1])), as_of=day * DAY)
+    row = model.score(histories).toarray()[0]
+    return {item: float(row[interactions.items.row(item)]) for item in ("milk", "soap", "lamp")}
+
+
+def test_what_is_due_rises_as_time_goes_on_and_falls_when_it_is_overdue() -> None:
+    interactions = make_purchases()
+    model = RepeatRhythm(horizon_days=7.0).fit(interactions)
+    fresh, due, late = (scores_at(model, interactions, day) for day in (169, 168 + 50, 168 + 600))
+    assert fresh["milk"] > 0.5 > fresh["soap"]
+    assert due["soap"] > max(fresh["soap"], due["milk"])
+    assert max(late.values()) < 0.1
+    assert fresh["lamp"] < fresh["milk"]
+
+
+def test_what_was_bought_on_too_few_days_has_no_score() -> None:
+    interactions = make_purchases()
+    model = RepeatRhythm(min_count=2).fit(interactions)
+    assert scores_at(model, interactions, 169)["lamp"] == 0
+    assert scores_at(RepeatRhythm().fit(interactions), interactions, 169)["lamp"] > 0
+
+
+def test_views_make_no_rhythm_unless_asked_to() -> None:
+    views = make_purchases()
+    views = replace(views, kind=np.full_like(views.kind, KIND_CODES["view"]))
+    with pytest.raises(NothingToLearnError, match="purchase"):
+        RepeatRhythm().fit(views)
+    model = RepeatRhythm(kinds=None).fit(views)
+    assert model.score(views.histories()).nnz

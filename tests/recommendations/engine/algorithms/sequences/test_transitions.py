@@ -1,0 +1,181 @@
+"""Item transitions against histories worked out on paper."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine import Histories, IdMap, Interactions, Products, recommend
+from recommendations.engine.algorithms.sequences import transitions
+from recommendations.engine.algorithms.sequences.transitions import Transitions
+from tests.recommendations.engine.makers import make_products, make_random_interactions
+
+PLAIN = {
+    "decay": 0.5,
+    "backward": 0.2,
+    "length_damping": 0.0,
+    "source_damping": 0.0,
+    "target_damping": 0.0,
+    "smoothing": 1.0,
+    "likeness": 0.0,
+    "substitutes": 0.0,
+}
+
+
+def interactions_of(*histories: str, catalogue: str = "") -> Interactions:
+    """One letter a product, one word a person; the order is that of the letters."""
+    triples = [(f"u{user}", item, place) for user, word in enumerate(histories) for place, item in enumerate(word)]
+    users, items, order = zip(*triples, strict=True)
+    known = IdMap.of(sorted(set(items) | set(catalogue)))
+    return Interactions.from_ids(user_ids=users, item_ids=items, order=order, items=known)
+
+
+def matrix_of(model: Transitions) -> np.ndarray:
+    return model.neighbours_.toarray()
+
+
+def test_three_products_in_a_row_by_hand():
+    model = Transitions(**PLAIN).fit(interactions_of("abc"))
+    np.testing.assert_allclose(matrix_of(model), [[0, 1, 0.5], [0.2, 0, 1], [0.1, 0.2, 0]], atol=1e-7)
+
+
+def test_score_of_three_products_in_a_row_by_hand():
+    model = Transitions(**PLAIN, recency=0.5).fit(interactions_of("abc"))
+    scores = model.score(Histories.of_lists([[0, 1]], n_items=3)).toarray()
+    # b is the newest: 1 · row b + 0.5 · row a
+    np.testing.assert_allclose(scores, [[0.2, 0.5, 1.25]], atol=1e-7)
+
+
+def test_parts_of_a_score_are_those_sums():
+    model = Transitions(**PLAIN, recency=0.5).fit(interactions_of("abc"))
+    parts = model.explain(Histories.of_lists([[0, 1]], n_items=3), 2)
+    assert [(part.item, part.value) for part in parts] == [(1, 1.0), (0, pytest.approx(0.25))]
+
+
+def test_long_histories_and_popular_products_are_damped_by_hand():
+    parameters = {**PLAIN, "length_damping": 1.0, "source_damping": 1.0, "target_damping": 0.5, "smoothing": 2.0}
+    model = Transitions(**parameters).fit(interactions_of("ab", "ab"))
+    # two pairs, each divided by log2(2 + 2) = 2; (2 + 2)^-1 for the source, (2 + 2)^-0.5 for the target
+    np.testing.assert_allclose(matrix_of(model), [[0, 1 / 8], [0.2 / 8, 0]], atol=1e-7)
+
+
+def test_pairs_further_apart_than_the_reach_do_not_count():
+    model = Transitions(**{**PLAIN, "reach": 1}).fit(interactions_of("abc"))
+    np.testing.assert_allclose(matrix_of(model), [[0, 1, 0], [0.2, 0, 1], [0, 0.2, 0]], atol=1e-7)
+
+
+def test_products_of_one_basket_count_both_ways_and_the_basket_as_one_step():
+    basket = Interactions.from_ids(user_ids=["u"] * 3, item_ids=["a", "b", "c"], order=[1, 1, 2])
+    model = Transitions(**PLAIN, recency=0.5).fit(basket)
+    np.testing.assert_allclose(matrix_of(model), [[0, 0.6, 1], [0.6, 0, 1], [0.2, 0.2, 0]], atol=1e-7)
+    scores = model.score(basket.histories()).toarray()
+    np.testing.assert_allclose(scores, [[0.3 + 0.2, 0.3 + 0.2, 1.0]], atol=1e-7)
+
+
+def test_product_taken_again_follows_itself():
+    model = Transitions(**PLAIN).fit(interactions_of("aba"))
+    np.testing.assert_allclose(matrix_of(model), [[0.5 + 0.1, 1 + 0.2], [1 + 0.2, 0]], atol=1e-7)
+
+
+def test_weights_of_a_pair_enter_by_their_geometric_mean_and_weight_zero_is_no_step():
+    interactions = Interactions.from_ids(
+        user_ids=["u"] * 3, item_ids=["a", "c", "b"], order=[1, 2, 3], weight=[4, 0, 9], items=IdMap.of("abc")
+    )
+    model = Transitions(**PLAIN).fit(interactions)
+    np.testing.assert_allclose(matrix_of(model), [[0, 6, 0], [1.2, 0, 0], [0, 0, 0]], atol=1e-6)
+
+
+def test_old_interactions_fade_with_the_half_life():
+    day = 86_400.0
+    interactions = Interactions.from_ids(user_ids=["u"] * 2, item_ids=["a", "b"], order=[0, 2 * day])
+    model = Transitions(**PLAIN, half_life_days=1.0).fit(interactions)
+    assert matrix_of(model)[0, 1] == pytest.approx(np.sqrt(1 / 4 * 1))
+
+
+def test_products_on_the_rise_count_more_by_hand():
+    day = 86_400.0
+    interactions = Interactions.from_ids(
+        user_ids=["u", "u", "v", "v"], item_ids=["a", "b", "a", "c"], order=[0, 0, 0, 2 * day]
+    )
+    parameters = {**PLAIN, "trend": 0.5, "trend_half_life_days": 1.0}
+    model = Transitions(**parameters).fit(interactions)
+    # of a ¼ + ¼, of b ¼, of c 1 is recent: m = (½ + ¼ + 1) / 4; with s = 1 the share of c is (1 + m) / (1 + 1)
+    mean = 1.75 / 4
+    rises = [((late + mean) / (count + 1) / mean) ** 0.5 for late, count in ((0.5, 2), (0.25, 1), (1.0, 1))]
+    np.testing.assert_allclose(
+        matrix_of(model), [[0, 0.6 * rises[1], rises[2]], [0.6 * rises[0], 0, 0], [0.2 * rises[0], 0, 0]], rtol=1e-5
+    )
+
+
+def test_alike_products_count_more_by_hand():
+    interactions = interactions_of("ab", "ac")
+    products = Products.of_columns({"brand": ["x", "x", "y"]})
+    plain = matrix_of(Transitions(**PLAIN).fit(interactions, products))
+    liked = matrix_of(Transitions(**{**PLAIN, "likeness": 2.0}).fit(interactions, products))
+    assert plain[0].tolist() == [0, 1, 1]
+    np.testing.assert_allclose(liked[0], [0, 3, 1], atol=1e-6)  # the same brand: cosine 1, so 1 + 2 · 1
+
+
+def test_product_nobody_took_has_its_likes_as_successors():
+    interactions = interactions_of("ab", catalogue="abz")
+    products = Products.of_columns({"brand": ["x", "y", "x"]})
+    model = Transitions(**{**PLAIN, "substitutes": 1.0}).fit(interactions, products)
+    # a and z are alike; √(1 + c) of a is √2, of z 1; scaled to a mean row sum of 1 over the 3 products
+    expected = np.array([[0, 1, 0], [0.2, 0, 0], [0, 0, 0]]) + 3 / (1 + np.sqrt(2)) * np.array(
+        [[0, 0, 1], [0, 0, 0], [np.sqrt(2), 0, 0]]
+    )
+    np.testing.assert_allclose(matrix_of(model), expected, atol=1e-6)
+    assert model.following(2)[0].tolist() == [0]
+
+
+def test_matrix_equals_the_sum_over_all_pairs(monkeypatch):
+    monkeypatch.setattr(transitions, "WINDOW", 7)
+    interactions = make_random_interactions(m=800, n_users=30)
+    model = Transitions(**{**PLAIN, "decay": 0.8, "length_damping": 0.5}, k=1000, reach=5).fit(interactions)
+    expected = np.zeros((interactions.n_items, interactions.n_items))
+    histories = interactions.histories()
+    for row in range(len(histories)):
+        one = histories.rows(row, row + 1)
+        for i in range(len(one.item)):
+            for j in range(i + 1, min(i + 5, len(one.item) - 1) + 1):
+                worth = np.sqrt(one.weight[i] * one.weight[j]) * 0.8 ** (j - i - 1) / np.log2(2 + len(one.item)) ** 0.5
+                expected[one.item[i], one.item[j]] += worth
+                expected[one.item[j], one.item[i]] += 0.2 * worth
+    np.testing.assert_allclose(matrix_of(model), expected, rtol=1e-5)
+
+
+def test_k_keeps_the_strongest_successors_strongest_first():
+    interactions, products = make_random_interactions(), make_products(60)
+    everything, cut = (Transitions(k=k).fit(interactions, products) for k in (1000, 4))
+    for item in range(interactions.n_items):
+        np.testing.assert_array_equal(cut.following(item)[0], everything.following(item)[0][:4])
+        assert (np.diff(cut.following(item)[1]) <= 0).all()
+
+
+def test_a_circle_is_walked_in_its_direction():
+    circle = "abcdefgh"
+    people = [circle[start:] + circle[:start] for start in range(8)]
+    model = Transitions(backward=0.1).fit(interactions_of(*[word[:4] for word in people]))
+    histories = Histories.of_lists([[0, 1], [6, 7]], n_items=8)
+    assert recommend(model, histories, 1, exclude_seen=True).items[:, 0].tolist() == [2, 0]
+
+
+def test_history_of_one_moment_with_very_many_products_is_fitted_within_bounds():
+    m = 200_000
+    draws = np.random.default_rng(1)
+    interactions = Interactions.from_ids(user_ids=["u"] * m, item_ids=draws.integers(0, 50, m), order=np.zeros(m))
+    model = Transitions(**PLAIN).fit(interactions)
+    pairs = transitions.WINDOW * (2 * m - transitions.WINDOW - 1) / 2
+    assert matrix_of(model).sum() == pytest.approx(2 * 0.6 * pairs, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"k": 0}, {"reach": 0}, {"decay": 1.5}, {"backward": -0.1}, {"smoothing": 0.0}, {"recency": float("nan")}],
+)
+def test_wrong_parameters_are_named(parameters):
+    with pytest.raises(ValueError, match=next(iter(parameters))):
+        Transitions(**parameters).fit(make_random_interactions())
+
+
+def test_products_of_another_catalogue_are_refused():
+    with pytest.raises(ValueError, match="items"):
+        Transitions().fit(make_random_interactions(), make_products(3))

@@ -1,0 +1,233 @@
+"""What holds for every algorithm, present and future."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, issparse
+
+from recommendations.engine import (
+    ALGORITHMS,
+    Algorithm,
+    Histories,
+    Interactions,
+    NotFittedError,
+    NothingToLearnError,
+    WrongModelError,
+    recommend,
+    restore,
+)
+from recommendations.engine.algorithms.base import register
+from tests.recommendations.engine.makers import VARIANTS, make_algorithm, make_products, make_random_interactions
+
+INTERACTIONS = make_random_interactions()
+PRODUCTS = make_products(INTERACTIONS.n_items)
+N = INTERACTIONS.n_items
+NAMES = sorted({*ALGORITHMS, *VARIANTS})
+make = make_algorithm
+
+
+def dense(algorithm: Algorithm, histories: Histories) -> np.ndarray:
+    """Scores with -inf where the algorithm is silent."""
+    scores = algorithm.score(histories)
+    if not issparse(scores):
+        return np.array(scores)
+    full = np.full(scores.shape, -np.inf, np.float32)
+    rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    full[rows, scores.indices] = scores.data
+    return full
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, Algorithm]:
+    return {name: make(name).fit(INTERACTIONS, PRODUCTS) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryAlgorithm:
+    @pytest.fixture
+    def model(self, name, fitted):
+        return fitted[name]
+
+    def test_init_stores_parameters_and_nothing_else(self, name):
+        algorithm = make(name)
+        assert vars(algorithm) == algorithm.parameters()
+
+    def test_fit_returns_the_algorithm_and_leaves_parameters_alone(self, name):
+        algorithm = make(name)
+        before = json.dumps(algorithm.parameters())
+        assert algorithm.fit(INTERACTIONS, PRODUCTS) is algorithm
+        assert json.dumps(algorithm.parameters()) == before
+
+    def test_use_before_fit_is_refused(self, name):
+        histories = INTERACTIONS.histories()
+        for use in (lambda a: a.score(histories), lambda a: a.explain(histories.rows(0, 1), 0), lambda a: a.arrays()):
+            with pytest.raises(NotFittedError, match="fit"):
+                use(make(name))
+
+    def test_scores_have_one_row_a_history_and_one_column_an_item(self, model):
+        scores = model.score(INTERACTIONS.histories())
+        assert scores.shape == (INTERACTIONS.n_users, N)
+        assert scores.dtype == np.float32
+        assert isinstance(scores, np.ndarray | csr_array)
+
+    def test_unknown_person_with_a_history_is_served(self, model):
+        ranking = recommend(model, Histories.of_lists([[3, 1, 4]], n_items=N), 5, exclude_seen=False)
+        assert (ranking.items[0, :3] >= 0).all()
+
+    def test_empty_history_is_no_error_and_gives_only_finite_scores(self, model):
+        ranking = recommend(model, Histories.of_lists([[]], n_items=N), 5, exclude_seen=True)
+        shown = ranking.items[0] >= 0
+        assert np.isfinite(ranking.scores[0, shown]).all()
+        assert (ranking.scores[0, ~shown] == -np.inf).all()
+
+    def test_scores_of_one_item_are_its_column(self, model):
+        histories = INTERACTIONS.histories()
+        whole = dense(model, histories)
+        for item in (0, 3, N - 1):
+            column = np.where(np.isfinite(whole[:, item]), whole[:, item], 0)
+            found = model.score_item(histories, item)
+            assert found.shape == (len(histories),)
+            assert found == pytest.approx(column, rel=1e-4, abs=1e-6)
+
+    def test_no_history_at_all_gives_no_row(self, model):
+        assert recommend(model, Histories.of_lists([], n_items=N), 5, exclude_seen=True).items.shape == (0, 5)
+
+    def test_n_larger_than_the_catalogue_is_filled_up_with_nothing(self, model):
+        items = recommend(model, INTERACTIONS.histories(), N + 7, exclude_seen=False).items
+        assert items.shape == (INTERACTIONS.n_users, N + 7)
+        assert (items[:, N:] == -1).all()
+        for row in items:
+            shown = row[row >= 0]
+            assert len(set(shown.tolist())) == len(shown)
+
+    def test_exclusions_are_honoured(self, model):
+        allowed = np.arange(N) % 3 > 0
+        histories = INTERACTIONS.histories()
+        items = recommend(model, histories, 20, exclude_seen=True, allowed=allowed).items
+        for row in range(len(histories)):
+            shown = set(items[row][items[row] >= 0].tolist())
+            assert not shown & set(histories.rows(row, row + 1).item.tolist())
+            assert all(allowed[item] for item in shown)
+
+    def test_batch_equals_single(self, model):
+        histories = INTERACTIONS.histories()
+        batch = dense(model, histories)
+        single = np.concatenate([dense(model, histories.rows(row, row + 1)) for row in range(len(histories))])
+        np.testing.assert_array_equal(batch, single)
+
+    def test_fitting_again_gives_the_same_answer(self, name, model):
+        again = make(name).fit(INTERACTIONS, PRODUCTS)
+        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(again, INTERACTIONS.histories()))
+
+    def test_fit_forgets_the_last_fit(self, name, model):
+        other = make_random_interactions(seed=6)
+        refitted = make(name).fit(other, PRODUCTS).fit(INTERACTIONS, PRODUCTS)
+        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(refitted, INTERACTIONS.histories()))
+
+    def test_order_of_lines_does_not_matter(self, name, model):
+        shuffled = INTERACTIONS.subset(np.random.default_rng(1).permutation(len(INTERACTIONS)))
+        np.testing.assert_allclose(
+            dense(model, INTERACTIONS.histories()),
+            dense(make(name).fit(shuffled, PRODUCTS), INTERACTIONS.histories()),
+            rtol=1e-5,
+        )
+
+    def test_saved_and_loaded_model_gives_the_same_answer(self, model, tmp_path):
+        arrays, saved = model.arrays()
+        saved = json.loads(json.dumps(saved))
+        for place, array in enumerate(arrays.values()):
+            np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
+        mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
+        loaded = restore(mapped, saved)
+        np.testing.assert_array_equal(dense(model, INTERACTIONS.histories()), dense(loaded, INTERACTIONS.histories()))
+        assert loaded.explain(INTERACTIONS.histories().rows(0, 1), 3) == model.explain(
+            INTERACTIONS.histories().rows(0, 1), 3
+        )
+
+    def test_loaded_arrays_stay_memory_mapped(self, model, tmp_path):
+        arrays, saved = model.arrays()
+        for place, array in enumerate(arrays.values()):
+            np.save(tmp_path / f"{place}.npy", array, allow_pickle=False)
+        mapped = {key: np.load(tmp_path / f"{place}.npy", mmap_mode="r") for place, key in enumerate(arrays)}
+        for key, array in restore(mapped, saved).arrays()[0].items():
+            assert array.size == 0 or np.shares_memory(array, mapped[key]), f"{key} was copied"
+
+    def test_incomplete_saved_model_is_refused(self, name, model):
+        arrays, saved = model.arrays()
+        with pytest.raises(WrongModelError):
+            restore({}, saved)
+        with pytest.raises(WrongModelError, match="unknown"):
+            restore(arrays, {**saved, "algorithm": "oracle"})
+        with pytest.raises(WrongModelError, match=model.name):
+            type(model).from_arrays(arrays, {**saved, "algorithm": "oracle"})
+
+    def test_explanation_sums_to_the_score(self, model):
+        histories = INTERACTIONS.histories()
+        scores = dense(model, histories)
+        for row in range(12):
+            for item in range(0, N, 5):
+                total = sum(part.value for part in model.explain(histories.rows(row, row + 1), item))
+                expected = scores[row, item] if np.isfinite(scores[row, item]) else 0.0
+                assert total == pytest.approx(expected, rel=2e-4, abs=1e-5)
+
+    def test_explanation_names_items_of_the_history_only(self, model):
+        history = INTERACTIONS.histories().rows(3, 4)
+        for item in range(N):
+            assert {part.item for part in model.explain(history, item)} <= {-1, *history.item.tolist()}
+
+    def test_nothing_dated_after_the_cut_changes_anything(self, name):
+        cut = 100 * 86_400.0
+        past = INTERACTIONS.before(cut)
+        later = Interactions.from_rows(
+            user=np.append(past.user, [0, 1]),
+            item=np.append(past.item, [2, 2]),
+            order=np.append(past.order, [cut, cut + 1]),
+            weight=np.append(past.weight, [50, 50]),
+            users=past.users,
+            items=past.items,
+        )
+        one, two = make(name).fit(past, PRODUCTS), make(name).fit(later.before(cut), PRODUCTS)
+        np.testing.assert_array_equal(dense(one, past.histories()), dense(two, later.before(cut).histories()))
+
+    def test_histories_over_another_catalogue_are_refused(self, model):
+        with pytest.raises(ValueError, match="items"):
+            model.score(Histories.of_lists([[0]], n_items=N + 1))
+
+
+BAD = sorted(set(ALGORITHMS) - {"content"})
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_empty_training_data_are_refused_with_a_reason(name):
+    with pytest.raises(NothingToLearnError, match="no interaction"):
+        make(name).fit(INTERACTIONS.subset(np.array([], np.int64)), PRODUCTS)
+
+
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"content", "blend"}))
+def test_weights_that_are_all_zero_are_refused(name):
+    with pytest.raises(NothingToLearnError, match="above 0"):
+        make(name).fit(replace(INTERACTIONS, weight=np.zeros_like(INTERACTIONS.weight)), PRODUCTS)
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+@pytest.mark.parametrize(
+    ("users", "items"),
+    [(["a"], ["x"]), (["a"] * 4, ["x", "y", "z", "x"]), (["a", "b", "c"], ["x"] * 3), (["a", "b"] * 3, ["x", "y"] * 3)],
+    ids=["one interaction", "one person", "one item", "all ties with duplicates"],
+)
+def test_tiny_data_are_no_error(name, users, items):
+    interactions = Interactions.from_ids(user_ids=users, item_ids=items)
+    model = make(name).fit(interactions, make_products(interactions.n_items))
+    items = recommend(model, interactions.histories(), 10, exclude_seen=False).items
+    assert items.shape == (interactions.n_users, 10)
+    assert items.max() < interactions.n_items
+
+
+def test_name_that_is_taken_is_refused():
+    class Second(ALGORITHMS["popularity"]):
+        name = "popularity"
+
+    with pytest.raises(ValueError, match="taken"):
+        register(Second)

@@ -1,0 +1,139 @@
+"""Kinds and ages of events, weighed by what a validation part says."""
+
+import numpy as np
+import pytest
+
+from recommendations.engine import KIND_CODES, IdMap, Interactions, WrongInteractionsError
+from recommendations.engine.algorithms.ensembles.event_type_ensemble import ByKind
+from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.data.event_weights import (
+    USUAL,
+    EventWeights,
+    choose_event_weights,
+    weights_of,
+    weights_space,
+)
+
+DAY = 86_400.0
+
+
+def make_events() -> Interactions:
+    """x is viewed five times and never bought; y is viewed once and bought twice, ten days later."""
+    kinds = ["view"] * 6 + ["purchase"] * 2
+    return Interactions.from_ids(
+        user_ids=list("abcdeaab"),
+        item_ids=list("xxxxxyyy"),
+        order=np.array([0, 0, 0, 0, 0, 0, 10, 10]) * DAY,
+        kind=[KIND_CODES[kind] for kind in kinds],
+    )
+
+
+def test_weight_is_that_of_the_kind_halved_by_age():
+    weights = EventWeights({"view": 4.0}, half_life_days=5.0)
+    assert weights.of(make_events()).weight.tolist() == [1.0] * 6 + [1.0] * 2
+    histories = weights.of_histories(make_events().histories())
+    assert histories.weight.tolist() == [1.0] * 8
+    assert EventWeights().of(make_events()).weight.tolist() == [1.0] * 8
+
+
+def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
+    """One line a person and a product, with its weight as it was told."""
+    n = len(kinds)
+    names = IdMap.of([f"{place:02d}" for place in range(n)])
+    return Interactions.from_rows(
+        user=np.arange(n), item=np.arange(n), users=names, items=names, weight=weights,
+        kind=[KIND_CODES[kind] for kind in kinds],
+    )  # fmt: skip
+
+
+def test_pieces_count_by_their_power_and_only_for_purchases():
+    told = make_lines(["purchase", "purchase", "rating", "view"], [4, 1, 0.5, 1])
+    weights = EventWeights({"purchase": 1.0, "rating": 2.0, "view": 0.2}, quantity=0.5)
+    assert weights.of(told).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
+    assert weights.of_histories(told.histories()).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
+    assert EventWeights(quantity=0.0).of(told).weight.tolist() == [1, 1, 0.5, 1]
+
+
+def test_what_counts_nothing_is_left_out_of_data_and_keeps_its_place_in_a_history():
+    told = make_lines(["view", "purchase", "purchase"], [1, 9, 0])
+    weights = EventWeights({"view": 0.0}, quantity=0.0)
+    assert (weights.of(told).item.tolist(), weights.of(told).weight.tolist()) == ([1], [1.0])
+    assert weights.of_histories(told.histories()).weight.tolist() == [0, 1, 0]
+
+
+def test_weights_are_saved_and_read_again():
+    weights = EventWeights({"view": 0.25}, 7.0, 0.5)
+    assert EventWeights(**weights.as_json()) == weights
+    assert EventWeights(kinds={"view": 0.25}, quantity=0.5) == EventWeights({"view": 0.25}, None, 0.5)
+
+
+def test_wrong_weights_are_refused():
+    with pytest.raises(WrongInteractionsError, match="quantity must be finite"):
+        EventWeights(quantity=-1.0)
+    with pytest.raises(WrongInteractionsError, match="'stare' is unknown"):
+        EventWeights({"stare": 1.0})
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(WrongInteractionsError, match="weight of view"):
+            EventWeights({"view": wrong})
+
+
+def test_purchases_stay_as_they_are_and_the_rarest_kind_where_there_is_none():
+    few = {**dict.fromkeys(("view", "cart", "purchase"), (0.0, 0.2, 0.6, 1.0)), "quantity": (0.0, 1.0)}
+    assert weights_space(make_lines(["purchase"], [1]), candidates=few) == {}
+    mixed = make_lines(["purchase", "purchase", "cart", "view"], [2, 1, 1, 1])
+    assert set(weights_space(mixed, candidates=few)) == {"view", "cart", "quantity"}
+    assert set(weights_space(make_lines(["view", "cart"], [1, 1]), candidates=few)) == {"view"}
+    assert set(weights_space(make_lines(["view", "cart", "cart"], [1, 1, 1]), candidates=few)) == {"cart"}
+
+
+def test_what_a_search_does_not_name_is_as_it_starts():
+    weights = weights_of({"view": 0.05, "quantity": 0.25}, USUAL)
+    assert (weights.kinds["view"], weights.kinds["cart"], weights.quantity) == (0.05, 0.6, 0.25)
+    asked = []
+
+    def evaluate(weights: EventWeights) -> float:
+        asked.append(weights)
+        return weights.kinds["view"]
+
+    few = {"view": (0.0, 0.2, 0.6), "quantity": (0.0, 1.0)}
+    chosen, _found = choose_event_weights(
+        train=make_lines(["view", "purchase"], [1, 3]),
+        evaluate=evaluate,
+        budget_s=5,
+        seed=1,
+        start=USUAL,
+        candidates=few,
+    )
+    assert asked[0] == USUAL
+    assert (chosen.kinds["view"], chosen.kinds["cart"]) == (0.6, 0.6)
+
+
+def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
+    space = weights_space(make_events())
+    assert set(space) == {"view", "half_life_days"}
+    assert space["half_life_days"] == [3.0, 7.0, 14.0, None]
+    assert weights_of({"view": 0.3, "half_life_days": 7.0, "k": 5}) == EventWeights({"view": 0.3}, 7.0)
+
+
+def test_what_leads_to_purchases_is_found():
+    events = make_events()
+    wanted = events.items.row("y")
+
+    def evaluate(weights: EventWeights) -> float:
+        counts = Popularity().fit(weights.of(events)).counts_
+        return float(counts[wanted] / counts.sum())
+
+    weights, found = choose_event_weights(train=events, evaluate=evaluate, budget_s=5.0, seed=1)
+    assert weights.kinds["view"] == 0.0
+    assert found.tried[0].parameters == {"view": 1.0, "half_life_days": None}
+    assert found.best.value == 1.0 > found.tried[0].value
+
+
+def test_an_algorithm_by_kind_learns_from_one_and_asks_with_the_other():
+    events = make_events()
+    component = {"algorithm": "popularity", "parameters": {}}
+    ranked = ByKind(component, {"view": 0.1}).fit(events).score(events.histories())[0]
+    assert ranked[events.items.row("y")] == pytest.approx(2.1)
+    assert ranked[events.items.row("x")] == pytest.approx(0.5)
+    own = ByKind({"algorithm": "repeat", "parameters": {}}, history_weights={"view": 0.25}).fit(events)
+    assert own.score(events.histories()).toarray()[0].tolist() == [0.25, 1.25]

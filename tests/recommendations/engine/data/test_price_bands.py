@@ -1,0 +1,42 @@
+"""Bands of prices against answers by hand."""
+
+import numpy as np
+
+from recommendations.engine.data.price_bands import price_bands
+
+
+def bands(
+    price: list[float], currency: list[str] | None = None, category: list[int] | None = None, **options: int
+) -> list[int]:
+    n = len(price)
+    codes = np.array([0] * n if category is None else category, np.int32)
+    return price_bands(np.array(price, float), ["EUR"] * n if currency is None else currency, codes, **options).tolist()
+
+
+def test_ten_prices_make_five_bands_of_two():
+    assert bands([10, 1, 9, 2, 8, 3, 7, 4, 6, 5], least=10) == [5, 1, 5, 1, 4, 2, 4, 2, 3, 3]
+
+
+def test_equal_prices_share_a_band():
+    assert bands([1, 1, 1, 2, 3], bands=5, least=5) == [1, 1, 1, 4, 5]
+
+
+def test_what_is_dear_in_its_category_may_be_cheap_elsewhere():
+    prices = [1, 2, 3, 4, 10, 20, 30, 40]
+    assert bands(prices, category=[0] * 4 + [1] * 4, bands=2, least=4) == [1, 1, 2, 2, 1, 1, 2, 2]
+    assert bands(prices, category=[-1] * 8, bands=2, least=4) == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_a_small_category_is_compared_with_the_whole_catalogue():
+    assert bands([1, 2, 3, 4, 100], category=[0, 0, 0, 0, 1], bands=2, least=4) == [1, 1, 2, 2, 2]
+
+
+def test_currencies_are_never_compared():
+    assert bands([1, 2, 3, 100, 200, 300], ["EUR"] * 3 + ["JPY"] * 3, bands=3, least=3) == [1, 2, 3, 1, 2, 3]
+    assert bands([1, 2, 3, 500], ["EUR"] * 3 + ["JPY"], bands=3, least=3) == [1, 2, 3, -1]
+
+
+def test_what_has_no_price_has_no_band_and_counts_for_nobody():
+    assert bands([float("nan"), 1, 2], bands=2, least=2) == [-1, 1, 2]
+    assert bands([float("nan")]) == [-1]
+    assert bands([]) == []

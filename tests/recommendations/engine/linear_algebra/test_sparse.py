@@ -1,0 +1,66 @@
+"""Products of sparse matrices with bounded work and memory."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, random_array
+
+from recommendations.engine import ALGORITHMS, IdMap, Interactions, recommend
+from recommendations.engine.linear_algebra import sparse
+from recommendations.engine.linear_algebra.sparse import dense_product, shortened_rows, top_k_product, transposed
+
+
+def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
+    return csr_array(random_array((n_rows, n_columns), density=0.2, rng=np.random.default_rng(seed), dtype=np.float32))
+
+
+def test_top_k_is_the_same_however_many_rows_are_worked_on_at_once(monkeypatch):
+    matrix = make_matrix(3000, 40)
+    whole = top_k_product(matrix, transposed(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    monkeypatch.setattr(sparse, "TOP_K_CELLS", 1)  # 1024 rows at once
+    parts = top_k_product(matrix, transposed(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
+
+
+def test_entries_of_few_products_are_left_out():
+    matrix = make_matrix(50, 30)
+    common = ((matrix > 0).astype(int) @ (matrix > 0).astype(int).T).toarray()
+    found = top_k_product(matrix, transposed(matrix), 50, least=3).toarray()
+    np.testing.assert_allclose(found, np.where(common >= 3, (matrix @ matrix.T).toarray(), 0), rtol=1e-5)
+
+
+def test_long_rows_keep_their_largest_entries():
+    matrix = csr_array(np.array([[1, 5, 2, 5], [0, 3, 0, 0], [0, 0, 0, 0], [2, 2, 2, 2]], np.float32))
+    assert shortened_rows(matrix, 2).toarray().tolist() == [[0, 5, 0, 5], [0, 3, 0, 0], [0, 0, 0, 0], [2, 2, 0, 0]]
+    assert shortened_rows(matrix, 4) is matrix
+
+
+def test_dense_product_of_a_row_is_the_same_alone():
+    draws = np.random.default_rng(3)
+    left, right = draws.random((70, 13), np.float32), draws.random((13, 2100), np.float32)
+    together = dense_product(left, right)
+    np.testing.assert_allclose(together, left @ right, rtol=1e-5)
+    for row in (0, 33, 69):
+        np.testing.assert_array_equal(dense_product(left[row : row + 1], right)[0], together[row])
+
+
+@pytest.mark.parametrize(
+    "name", ["item-knn", "user-knn", "graph-filter", "rp3beta", "co-purchase", "clusters", "ease", "ials"]
+)
+def test_somebody_with_very_many_items_holds_nothing_up(name):
+    n_items = 30_000
+    items = IdMap.of([f"{item:05d}" for item in range(n_items)])
+    user = np.concatenate([np.zeros(n_items, np.int32), np.repeat(np.arange(1, 41, dtype=np.int32), 5)])
+    item = np.concatenate([np.arange(n_items), np.tile([3, 4, 5, 6, 7], 40)])
+    parameters = {"ease": {"max_items": 500}, "ials": {"factors": 8, "iterations": 2}}.get(name, {})
+    interactions = Interactions.from_rows(
+        user=user,
+        item=item,
+        order=np.zeros(len(user)),
+        users=IdMap.of([f"{row:02d}" for row in range(41)]),
+        items=items,
+    )
+    model = ALGORITHMS[name](**parameters).fit(interactions)
+    ranking = recommend(model, interactions.histories(np.array([0, 1])), 3, exclude_seen=False)
+    assert set(ranking.items[1].tolist()) <= {3, 4, 5, 6, 7, -1} | set(range(n_items))
+    assert set(ranking.items[1, :1].tolist()) <= {3, 4, 5, 6, 7}

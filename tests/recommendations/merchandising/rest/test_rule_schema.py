@@ -1,0 +1,49 @@
+"""The JSON Schema of a rule takes what can work, as far as a schema can tell."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rest.rule_schema import rule_schema
+from recommendations.merchandising.rules.validation import problems_of
+
+VALIDATOR = Draft202012Validator(rule_schema())
+RIGHT: list[dict[str, Any]] = [
+    {"action": "pin", "position": 1, "product_ids": ["tea-1"]},
+    {"action": "boost", "factor": 2, "category": "Drinks > tea"},
+    {"action": "bury", "factor": 0.5, "brand": "tea house", "price_from": 5},
+    {"action": "hide", "tag": "old"},
+    {"action": "only", "stock_from": 0},
+    {"action": "hide", "attribute_name": "size", "attribute_value": "M"},
+]
+WRONG: list[dict[str, Any]] = [
+    {"action": "pin", "product_ids": ["tea-1"]},
+    {"action": "pin", "position": 101, "product_ids": ["tea-1"]},
+    {"action": "pin", "position": 1, "product_ids": []},
+    {"action": "boost", "factor": 0.5, "category": "Drinks > tea"},
+    {"action": "boost", "category": "Drinks > tea"},
+    {"action": "bury", "factor": 2, "brand": "tea house"},
+    {"action": "hide", "factor": 2, "tag": "old"},
+    {"action": "hide", "position": 1, "tag": "old"},
+    {"action": "hide"},
+    {"action": "hide", "tag": ""},
+]
+
+
+def rule_of(body: dict[str, Any]) -> Rule:
+    return Rule(**{name: Decimal(str(value)) if name == "factor" else value for name, value in body.items()})
+
+
+@pytest.mark.parametrize("body", RIGHT)
+def test_what_can_work_fits(body: dict[str, Any]) -> None:
+    assert problems_of(rule_of(body)) == {}
+    assert VALIDATOR.is_valid(body)
+
+
+@pytest.mark.parametrize("body", WRONG)
+def test_what_cannot_work_does_not_fit(body: dict[str, Any]) -> None:
+    assert problems_of(rule_of(body))
+    assert not VALIDATOR.is_valid(body)

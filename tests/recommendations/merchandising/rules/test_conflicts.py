@@ -1,0 +1,118 @@
+"""Which rules contradict each other, in words with what will happen."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import translation
+
+from recommendations.merchandising.backoffice.rule_labels import in_words
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rules.conflicts import Conflict, conflicts
+from tests.makers import NOON
+from tests.recommendations.merchandising.ten_products import rule, ten_products
+
+HOUR = timedelta(hours=1)
+
+
+def found(*rules: Rule) -> list[Conflict]:
+    for number, one in enumerate(rules, start=1):
+        one.pk = number
+    return conflicts(rules=rules, columns=ten_products(), now=NOON)
+
+
+def only_one(*rules: Rule) -> Conflict:
+    [conflict] = found(*rules)
+    return conflict
+
+
+def test_a_pin_and_a_hide_of_the_same_products() -> None:
+    lost = only_one(rule("pin", "p1 p2", name="A"), rule("hide", brand="Acme", name="B"))
+    assert (lost.kind, lost.products, lost.first.name) == ("pin-hidden", 2, "B")
+    assert lost.text == "“A” pins 2 products that “B” hides: they are left out, because the pin has no higher priority."
+    won = only_one(rule("pin", "p1", name="A", priority=1), rule("hide", brand="Acme", name="B"))
+    assert (
+        won.text
+        == "“A” pins 1 product that “B” hides: it is shown at its place, because the pin has the higher priority."
+    )
+    assert found(rule("pin", "p7"), rule("hide", brand="Acme")) == []
+
+
+def test_two_pins_on_one_place() -> None:
+    conflict = only_one(rule("pin", "p1 p2", name="A", position=2), rule("pin", "p3", name="B", position=3, priority=1))
+    assert conflict.kind == "same-place"
+    assert conflict.text.startswith("“B” and “A” both want place 3: “B” gets it")
+    assert found(rule("pin", "p1 p2", position=2), rule("pin", "p3", position=4)) == []
+
+
+def test_one_product_in_two_pins() -> None:
+    conflict = only_one(rule("pin", "p1", name="A", position=2), rule("pin", "p1", name="B", position=5))
+    assert (conflict.kind, conflict.text) == (
+        "same-product",
+        "“A” and “B” pin the same product: it stands where “A” wants it.",
+    )
+
+
+def test_two_onlys_without_a_common_product() -> None:
+    conflict = only_one(rule("only", category="Kitchen", name="A"), rule("only", brand="Bolt", name="B"))
+    assert conflict.kind == "no-common-product"
+    assert "“A” holds, “B” is set aside" in conflict.text
+    assert found(rule("only", category="Kitchen"), rule("only", tag="sale")) == []
+
+
+def test_an_only_and_a_pin_outside_it() -> None:
+    conflict = only_one(rule("only", category="Kitchen", name="A"), rule("pin", "p1 p7", name="B"))
+    assert (conflict.kind, conflict.products) == ("pin-outside", 1)
+    assert "does not allow: it is left out" in conflict.text
+    won = only_one(rule("only", category="Kitchen"), rule("pin", "p7", priority=1))
+    assert "shown at its place" in won.text
+
+
+def test_an_only_all_of_which_is_hidden() -> None:
+    conflict = only_one(rule("only", "p1 p2 p8", name="A", priority=5), rule("hide", "p1 p2", name="B"))
+    assert conflict.text == "“B” hides all that “A” allows: “A” is set aside, so that something is shown."
+    assert found(rule("only", "p1 p2"), rule("hide", "p1")) == []
+
+
+def test_boost_and_bury_of_the_same_products() -> None:
+    conflict = only_one(rule("boost", "p1 p2", factor=3, name="A"), rule("bury", "p2 p3", factor=0.5, name="B"))
+    assert conflict.products == 1
+    assert conflict.text == "“A” and “B” boost and bury the same product: together they multiply its score by 1.5."
+    assert found(rule("boost", "p1", factor=3), rule("boost", "p1", factor=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"scenarios": ["cart"]}, {"scenarios": ["search"]}),
+        ({"starts_at": NOON + HOUR}, {"ends_at": NOON + HOUR}),
+        ({"weekdays": [1, 2]}, {"weekdays": [3]}),
+        ({"enabled": False}, {}),
+        ({"ends_at": NOON}, {}),
+    ],
+)
+def test_rules_that_never_meet_contradict_nothing(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert found(rule("pin", "p1", **one), rule("hide", "p1", **other)) == []
+    assert len(found(rule("pin", "p1", segment_id=1), rule("hide", "p1", segment_id=2))) == 1
+
+
+def test_a_rule_is_told_in_words() -> None:
+    full = rule(
+        "boost",
+        factor=2,
+        category="Kitchen",
+        brand="Acme",
+        margin_from=0.3,
+        scenarios=["cart", "search"],
+        weekdays=[6, 7],
+    )
+    assert in_words(full) == (
+        "Multiplies the score of products in Kitchen and of the brand Acme and with a margin of at least 30 % by 2; "
+        "where: Goes with the basket, Search; on Saturday, Sunday."
+    )
+    assert (
+        in_words(rule("pin", "a b c d e", position=3))
+        == "Pins products with the id a, b, c and 2 more from place 3 on."
+    )
+    with translation.override("zh-hans"):
+        assert "Kitchen" in in_words(full)

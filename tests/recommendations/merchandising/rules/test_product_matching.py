@@ -1,0 +1,79 @@
+"""Which products a condition means, by hand, and as the database would say it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from recommendations.merchandising.rules.product_columns import attribute_texts, read_columns
+from recommendations.merchandising.rules.product_matching import matching
+from tests.makers import NOON, make_product
+from tests.recommendations.merchandising.ten_products import rule, ten_products
+
+
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        ({"category": "Kitchen"}, [0, 1, 2, 3, 4]),
+        ({"category": "Kitchen > Kettles"}, [2, 3, 4]),
+        ({"category": "Kitch"}, []),
+        ({"brand": "Bolt"}, [5, 6, 7]),
+        ({"brand": "bolt"}, []),
+        ({"product_ids": ["p3", "unknown", "p1", "p3"]}, [1, 3]),
+        ({"attribute_name": "color", "attribute_value": "blue"}, [0, 3, 6]),
+        ({"attribute_name": "size", "attribute_value": "blue"}, []),
+        ({"tag": "sale"}, [2, 3]),
+        ({"price_from": Decimal(80)}, [7, 8]),
+        ({"price_to": Decimal("20.00")}, [0, 1]),
+        ({"price_from": Decimal(30), "price_to": Decimal(40)}, [2, 3]),
+        ({"margin_from": Decimal("0.3")}, [2, 3, 4, 5]),
+        ({"margin_from": Decimal("-1"), "margin_to": Decimal("0.1")}, [0, 6]),
+        ({"stock_from": 6}, [5, 6, 9]),
+        ({"stock_to": 1}, [0, 8]),
+        ({"new_within_days": 5}, [0, 1, 2, 3]),
+        ({"category": "Kitchen", "brand": "Acme", "price_from": Decimal(20), "tag": "sale"}, [2, 3]),
+        ({"category": "Kitchen", "brand": "Bolt"}, []),
+    ],
+)
+def test_a_condition_means_what_it_says(condition: dict[str, Any], rows: list[int]) -> None:
+    mask = matching(rule=rule("hide", **condition), columns=ten_products(), now=NOON)
+    assert mask.nonzero()[0].tolist() == rows
+
+
+def test_an_attribute_is_compared_by_its_text_and_a_list_by_its_members() -> None:
+    assert attribute_texts("blue") == ["blue"]
+    assert attribute_texts(1.7) == ["1.7"]
+    assert attribute_texts(42) == ["42"]
+    assert attribute_texts(True) == ["true"]
+    assert attribute_texts(["a", ["b"], None]) == ["a", "b"]
+    assert attribute_texts({"a": 1}) == []
+    assert attribute_texts(None) == []
+
+
+@pytest.mark.django_db
+def test_the_columns_of_the_database_say_what_products_are() -> None:
+    make_product(
+        "a", price=Decimal(10), cost=Decimal(7), stock=3, brand="Acme", category="Kitchen > Kettles", tags=["x"]
+    )
+    make_product("b", price=None, cost=Decimal(7), stock=0, attributes={"color": ["blue", "red"], "size": 42})
+    make_product("c", availability="out_of_stock", is_active=False, published_at=NOON)
+    make_product("d", published_at=NOON + timedelta(days=1), attributes={"color": "blue"})
+    columns = read_columns(now=NOON)
+    assert columns.shown.tolist() == [True, True, False, False]
+    assert columns.in_stock.tolist() == [True, False, False, True]
+    assert columns.margin.tolist()[0] == pytest.approx(0.3)
+    assert [str(value) for value in columns.margin[1:]] == ["nan", "nan", "nan"]
+    assert [columns.row_of(name) for name in ("a", "d", "e")] == [0, 3, -1]
+
+    def found(**condition: Any) -> list[int]:
+        return matching(rule=rule("hide", **condition), columns=columns, now=NOON).nonzero()[0].tolist()
+
+    assert found(category="Kitchen") == [0]
+    assert found(brand="Acme", tag="x") == [0]
+    assert found(attribute_name="color", attribute_value="blue") == [1, 3]
+    assert found(attribute_name="size", attribute_value="42") == [1]
+    assert found(margin_from=Decimal("0.3")) == [0]
+    aligned = read_columns(now=NOON, product_ids=["d", "gone", "a"])
+    assert aligned.shown.tolist() == [False, False, True]
+    assert [aligned.row_of(name) for name in ("a", "gone", "b")] == [2, 1, -1]

@@ -1,0 +1,142 @@
+"""What the database keeps out, and the fingerprint by which a worker knows that its book is old."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from pytest_django import DjangoAssertNumQueries
+
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rules.storage import load_rules, rules_fingerprint
+from tests.makers import NOON, make_segment
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+GOOD: dict[str, Any] = {"name": "Kettles", "action": "hide", "category": "Kitchen > Kettles"}
+PIN: dict[str, Any] = {"name": "Kettles", "action": "pin", "product_ids": ["a"], "position": 1}
+
+# what is wrong, the field that says so, a part of what it says
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({**PIN, "position": None}, "position", "needs a place"),
+    ({**PIN, "position": 0}, "position", "0 is no place"),
+    ({**PIN, "position": 101}, "position", "1 to 100"),
+    ({**PIN, "product_ids": [], "tag": "x"}, "product_ids", "needs the ids"),
+    ({**PIN, "factor": 2}, "factor", "Only boost and bury"),
+    ({**GOOD, "position": 1}, "position", "Only a pin"),
+    ({**GOOD, "action": "boost"}, "factor", "from 1.01 to 100"),
+    ({**GOOD, "action": "boost", "factor": Decimal(1)}, "factor", "from 1.01 to 100"),
+    ({**GOOD, "action": "boost", "factor": Decimal("100.01")}, "factor", "from 1.01 to 100"),
+    ({**GOOD, "action": "bury", "factor": Decimal(1)}, "factor", "from 0.01 to 0.99"),
+    ({**GOOD, "action": "bury", "factor": Decimal(0)}, "factor", "from 0.01 to 0.99"),
+    ({**GOOD, "category": ""}, "category", "Say which products are meant"),
+    ({**GOOD, "scenarios": ["home"]}, "scenarios", "'home'"),
+    ({**GOOD, "weekdays": [8]}, "weekdays", "8 is no weekday"),
+    ({**GOOD, "attribute_name": "color"}, "attribute_value", "Give the value"),
+    ({**GOOD, "attribute_value": "blue"}, "attribute_name", "'blue'"),
+    ({**GOOD, "price_from": Decimal(5), "price_to": Decimal(4)}, "price_from", "from 5 to 4 holds for nothing"),
+    ({**GOOD, "margin_from": Decimal("0.5"), "margin_to": Decimal("0.4")}, "margin_from", "margin from 0.5 to 0.4"),
+    ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock from 5 to 4"),
+    ({**GOOD, "starts_at": NOON, "ends_at": NOON}, "ends_at", "ends before it starts"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "says"), WRONG)
+def test_a_rule_that_cannot_work_is_refused_by_field_and_by_the_database(
+    fields: dict[str, Any], field: str, says: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Rule(**fields).full_clean()
+    assert any(says in text for text in caught.value.message_dict[field]), caught.value.message_dict
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Rule.objects.create(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        GOOD,
+        PIN,
+        {**GOOD, "action": "boost", "factor": Decimal("1.01")},
+        {**GOOD, "action": "bury", "factor": Decimal("0.99")},
+        {
+            "name": "Dear",
+            "action": "only",
+            "price_from": Decimal(0),
+            "scenarios": ["cart", "search"],
+            "weekdays": [1, 7],
+        },
+        {"name": "Lossy", "action": "bury", "factor": Decimal("0.5"), "margin_to": Decimal("-1.5")},
+        {**GOOD, "starts_at": NOON, "ends_at": NOON + HOUR, "new_within_days": 7},
+    ],
+)
+def test_a_rule_that_can_work_is_taken(fields: dict[str, Any]) -> None:
+    rule = Rule(**fields)
+    rule.full_clean()
+    rule.save()
+    assert Rule.objects.get() == rule
+
+
+def test_rules_are_loaded_in_one_query_and_those_switched_off_are_not(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    Rule.objects.create(**GOOD, priority=1)
+    Rule.objects.create(**PIN, priority=5)
+    Rule.objects.create(**GOOD, enabled=False)
+    with django_assert_num_queries(1):
+        assert [rule.priority for rule in load_rules()] == [5, 1]
+
+
+def test_the_fingerprint_changes_with_every_change_of_a_rule(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    seen = [rules_fingerprint(now=NOON)]
+    assert seen == [""]
+    rule = Rule.objects.create(**GOOD)
+    with django_assert_num_queries(1):
+        seen.append(rules_fingerprint(now=NOON))
+    assert rules_fingerprint(now=NOON + HOUR) == seen[-1]
+    for change in ({"priority": 3}, {"name": "Others"}, {"category": "Kitchen"}, {"scenarios": ["cart"]}):
+        Rule.objects.filter(pk=rule.pk).update(**change)
+        seen.append(rules_fingerprint(now=NOON))
+    Rule.objects.create(**PIN)
+    seen.append(rules_fingerprint(now=NOON))
+    assert len(set(seen)) == len(seen)
+    Rule.objects.filter(pk=rule.pk).update(enabled=False)
+    switched_off = rules_fingerprint(now=NOON)
+    assert switched_off not in seen
+    Rule.objects.filter(pk=rule.pk).update(name="Nobody cares")
+    assert rules_fingerprint(now=NOON) == switched_off
+    Rule.objects.filter(enabled=True).delete()
+    assert rules_fingerprint(now=NOON) == ""
+    assert rules_fingerprint() == ""
+
+
+def test_the_fingerprint_changes_when_a_window_opens_or_closes() -> None:
+    Rule.objects.create(**GOOD, starts_at=NOON, ends_at=NOON + HOUR)
+    before, during, after = (
+        rules_fingerprint(now=NOON - HOUR),
+        rules_fingerprint(now=NOON),
+        rules_fingerprint(now=NOON + HOUR),
+    )
+    assert before != during != after
+    assert rules_fingerprint(now=NOON + HOUR / 2) == during
+    assert before == after
+
+
+def test_the_fingerprint_follows_weekdays_of_the_shop_and_the_age_of_products(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    weekly = Rule.objects.create(**GOOD, weekdays=[2])
+    assert rules_fingerprint(now=NOON + 4 * HOUR) != rules_fingerprint(now=NOON + 4 * HOUR - timedelta(seconds=1))
+    assert rules_fingerprint(now=NOON) == rules_fingerprint(now=NOON + HOUR)
+    weekly.delete()
+    Rule.objects.create(**GOOD, new_within_days=3)
+    assert rules_fingerprint(now=NOON) != rules_fingerprint(now=NOON + HOUR)
+
+
+def test_a_segment_that_a_rule_names_stays() -> None:
+    segment = make_segment("loyal")
+    Rule.objects.create(**GOOD, segment=segment)
+    with pytest.raises(ProtectedError):
+        segment.delete()

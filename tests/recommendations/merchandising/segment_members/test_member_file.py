@@ -1,0 +1,251 @@
+"""The file of segment members: written, mapped, replaced under its readers, damaged, and its writer killed."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from customers.identity.models import Identifier
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.segment_members.member_file import (
+    SegmentMembers,
+    as_hashes,
+    encode_members,
+    hash_identifier,
+    members_file,
+    replace_members_file,
+)
+from recommendations.merchandising.segment_members.member_writer import write_segment_members
+from tests.children import kill_when_it_says, start_child
+from tests.makers import NOON, make_customer, make_identifier, make_profile, make_segment
+
+NOBODY: frozenset[int] = frozenset()
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.MERCHANDISING_DIR = tmp_path / "merchandising"
+    return settings.MERCHANDISING_DIR
+
+
+def hashes(*identifiers: str) -> np.ndarray:
+    return np.array([hash_identifier(identifier) for identifier in identifiers], np.uint64)
+
+
+def write(members: dict[int, np.ndarray]) -> bool:
+    return replace_members_file(path=members_file(), content=encode_members(members))
+
+
+def fresh() -> SegmentMembers:
+    members = SegmentMembers()
+    assert members.refresh()
+    return members
+
+
+def test_who_was_written_is_read() -> None:
+    write({7: hashes("user_id:1", "user_id:2"), 9: hashes("user_id:2", "anonymous_id:2"), 11: hashes()})
+    members = fresh()
+    assert members.segments_of(["user_id:1"]) == {7}
+    assert members.segments_of(["user_id:2"]) == {7, 9}
+    assert members.segments_of(["anonymous_id:2", "user_id:1"]) == {7, 9}
+    assert members.segments_of(["user_id:3", "anonymous_id:1", "", "user_id:\ud800"]) == NOBODY
+    assert members.segments_of([]) == NOBODY
+
+
+def test_many_segments_and_people_are_read_as_they_were_written() -> None:
+    chance = np.random.default_rng(1)
+    people = [f"user_id:{number}" for number in range(3000)]
+    within = chance.random((70, len(people))) < chance.random((70, 1)) / 4
+    write({segment: hashes(*np.array(people)[within[segment]]) for segment in range(70)})
+    members = fresh()
+    for number, identifier in enumerate(people):
+        assert members.segments_of([identifier]) == frozenset(np.flatnonzero(within[:, number]).tolist())
+
+
+def test_without_a_file_nobody_is_in_any_segment() -> None:
+    members = SegmentMembers()
+    assert not members.refresh()
+    assert members.segments_of(["user_id:1"]) == NOBODY
+
+
+def test_a_file_that_is_gone_has_no_members() -> None:
+    write({7: hashes("user_id:1")})
+    members = fresh()
+    members_file().unlink()
+    assert members.refresh()
+    assert members.segments_of(["user_id:1"]) == NOBODY
+    assert not members.refresh()
+
+
+def test_the_same_members_are_not_written_again() -> None:
+    assert write({7: hashes("user_id:1")})
+    members = fresh()
+    assert not write({7: hashes("user_id:1")})
+    assert not members.refresh()
+
+
+@pytest.mark.parametrize("harm", ["cut", "one bit", "header", "empty", "text"])
+def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pytest.LogCaptureFixture) -> None:
+    write({7: hashes("user_id:1", "user_id:2")})
+    members = fresh()
+    content = bytearray(members_file().read_bytes())
+    if harm == "cut":
+        content = content[:-9]
+    elif harm == "one bit":
+        content[-40] ^= 1
+    elif harm == "header":
+        content[9] ^= 255
+    elif harm == "empty":
+        content = bytearray()
+    else:
+        content = bytearray(b"no such file " * 20)
+    other = members_file().with_name("other")
+    other.write_bytes(content)
+    os.replace(other, members_file())
+    with caplog.at_level(logging.ERROR):
+        assert members.refresh()
+        assert not members.refresh()
+    assert members.segments_of(["user_id:1"]) == NOBODY
+    assert len(caplog.records) == 1
+    assert str(members_file()) in caplog.text
+    write({7: hashes("user_id:1")})
+    assert members.refresh()
+    assert members.segments_of(["user_id:1"]) == {7}
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() -> None:
+    people = [f"user_id:{number}" for number in range(500)]
+    write({1: hashes(*people)})
+    members = fresh()
+    stop, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not stop.is_set():
+            members.refresh()
+            mapped = members.members
+            assert mapped is not None
+            found = {mapped.segments_of([person]) for person in people[::50]}
+            assert len(found) == 1
+            seen.update(found)
+
+    readers = [threading.Thread(target=read) for _reader in range(3)]
+    for reader in readers:
+        reader.start()
+    for segment in range(2, 60):
+        write({segment: hashes(*people)})
+        members.refresh()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert members.segments_of(people[:1]) == {59}
+    assert len(seen) > 1
+
+
+def test_hashes_hide_who_it_is_and_depend_on_the_shops_key(settings: Any) -> None:
+    before = hash_identifier("user_id:1")
+    write({7: hashes("user_id:1")})
+    assert b"user_id" not in members_file().read_bytes()
+    settings.HASH_KEY = b"another key"
+    assert hash_identifier("user_id:1") != before
+
+
+def make_rule(**fields: Any) -> Rule:
+    return Rule.objects.create(**{"name": "hide tea", "action": "hide", "category": "Tea", **fields})
+
+
+@pytest.mark.django_db
+def test_the_task_writes_the_members_of_the_segments_that_rules_name() -> None:
+    loyal, other = (
+        make_segment("loyal", {"all": [{"field": "stage", "op": "in", "value": ["loyal"]}]}),
+        make_segment("other"),
+    )
+    everybody, unused = make_segment("everybody"), make_segment("unused")
+    for name, stage in (("ann", "loyal"), ("ben", "new"), ("客户 三", "loyal")):
+        customer = make_customer(name)
+        make_profile(customer, stage=stage)
+        make_identifier(customer, f"browser of {name}", kind=Identifier.Kind.ANONYMOUS_ID)
+        make_identifier(customer, name, kind=Identifier.Kind.EMAIL_HASH)
+    make_rule(segment=loyal)
+    make_rule(segment=loyal)
+    make_rule(segment=everybody)
+    make_rule(segment=other, enabled=False)
+    written = write_segment_members(as_of=NOON)
+    assert (written.segments, written.identifiers, written.changed, written.failed) == (2, 10, True, ())
+    assert not write_segment_members(as_of=NOON).changed
+    members = fresh()
+    assert members.segments_of(["user_id:ann"]) == {loyal.pk, everybody.pk}
+    assert members.segments_of(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
+    assert members.segments_of(["user_id:ben", "anonymous_id:browser of ben"]) == {everybody.pk}
+    assert members.segments_of(["email_hash:ann", "user_id:nobody"]) == NOBODY
+    assert unused.pk not in members.segments_of(["user_id:ann"])
+
+
+@pytest.mark.django_db
+def test_a_segment_that_cannot_work_has_no_members_and_keeps_no_other_out(caplog: pytest.LogCaptureFixture) -> None:
+    make_customer("ann")
+    everybody, broken = make_segment("everybody"), make_segment("broken", {"field": "no such", "op": "eq"})
+    make_rule(segment=everybody)
+    make_rule(segment=broken)
+    assert write_segment_members(as_of=NOON).failed == ("broken",)
+    assert "broken" in caplog.text
+    assert fresh().segments_of(["user_id:ann"]) == {everybody.pk}
+
+
+@pytest.mark.django_db
+def test_erased_customers_leave_and_rules_without_segments_leave_an_empty_file() -> None:
+    make_customer("ann", erased_at=NOON)
+    rule = make_rule(segment=make_segment("everybody"))
+    write_segment_members(as_of=NOON)
+    assert fresh().segments_of(["user_id:ann"]) == NOBODY
+    rule.delete()
+    assert write_segment_members(as_of=NOON).segments == 0
+    assert fresh().segments_of(["user_id:ann"]) == NOBODY
+
+
+@pytest.mark.django_db
+def test_the_database_hashes_as_python_does() -> None:
+    for name in ("1", "a b", "客户", "é" * 200, "'; --"):
+        make_customer(name)
+    make_rule(segment=make_segment("everybody"))
+    assert write_segment_members(as_of=NOON).identifiers == 5
+    members = fresh()
+    assert all(members.segments_of([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
+    assert as_hashes([-1, 1]).tolist() == [2**64 - 1, 1]
+
+
+WRITE_UNTIL = """
+import os, sys
+from pathlib import Path
+from datetime import UTC, datetime
+from recommendations.merchandising import members, membership
+
+def stop(*args):
+    print("reached", flush=True)
+    sys.stdin.read()
+
+place = os.environ["STOP_AT"]
+owner = {"combine": members, "encode_members": membership, "fsync": os, "replace": os, "hashes_of": membership}[place]
+setattr(owner, place, stop)
+membership.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["hashes_of", "combine", "encode_members", "fsync", "replace"])
+def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder: Path) -> None:
+    make_customer("ann")
+    segment = make_segment("everybody")
+    make_rule(segment=segment)
+    write({segment.pk: hashes("user_id:old")})
+    before = members_file().read_bytes()
+    kill_when_it_says(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
+    assert members_file().read_bytes() == before
+    assert fresh().segments_of(["user_id:old"]) == {segment.pk}
+    assert write_segment_members(as_of=NOON).changed
+    assert fresh().segments_of(["user_id:ann"]) == {segment.pk}
+    assert [path.name for path in folder.iterdir()] == [members_file().name], "nothing is left lying"

@@ -1,0 +1,222 @@
+"""Who would want a product: people of the right taste, without those who must not be asked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from customers.identity.merging.merge import merge_customers
+from customers.identity.models import Consent, ConsentRefusal, Customer
+from customers.segments.models import Segment
+from recommendations.serving.backoffice import audience_page
+from recommendations.serving.batch import audience as module
+from recommendations.serving.batch.audience import Audience, audience_of
+from recommendations.serving.models import ScenarioSettings
+from recommendations.serving.rest import audience_api
+from recommendations.serving.state.loader import Loader
+from recommendations.training.models import ModelVersion
+from tests.config.access.callers import caller
+from tests.makers import NOON, make_order, make_product
+from tests.recommendations.shop import PEOPLE, customer_of
+
+ADDRESS = "/api/v1/products/tea-1/audience/"
+
+
+@pytest.fixture
+def wanting(trained: ModelVersion, loader: Loader) -> Any:
+    def ask(product_id: str = "tea-1") -> Audience:
+        return audience_of(product_id=product_id, now=NOON, source=loader)
+
+    return ask
+
+
+@pytest.fixture
+def fresh_loader(monkeypatch: pytest.MonkeyPatch, trained: ModelVersion, loader: Loader) -> Iterator[Loader]:
+    """The pages and the API as a worker has them that serves this test's model."""
+
+    def ask(**wishes: Any) -> Audience:
+        return audience_of(**{**wishes, "source": loader})
+
+    monkeypatch.setattr(audience_api, "audience_of", ask)
+    monkeypatch.setattr(audience_page, "audience_of", ask)
+    return loader  # type: ignore[return-value]
+
+
+def names(found: Audience) -> list[str]:
+    return [one.user_id for one in found.people]
+
+
+def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
+    found = wanting()
+    drinkers = {f"user-{person}" for person in range(0, PEOPLE, 2)}
+    assert found.known
+    assert set(names(found)[: len(drinkers)]) == drinkers
+    scores = [one.score for one in found.people]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score <= 1 + 1e-6 for score in scores)
+    assert all(one.reason for one in found.people)
+
+
+def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: Loader) -> None:
+    found = wanting("cake-2")
+    model = loader.current(now=NOON).model
+    assert model is not None
+    row = model.items.row("cake-2")
+    shares = {name: share for name, share in model.blend.shares().items() if share and name != "popularity"}
+    worth = {name: [] for name in shares}  # type: ignore[var-annotated]
+    for person in range(PEOPLE):
+        history = model.history(users=model.user_rows([f"user_id:user-{person}"]), recent=[], now=NOON.timestamp())
+        for name in shares:
+            scores = model.blend.components_[name].score(history)
+            column = np.asarray(scores[:, [row]].todense() if hasattr(scores, "todense") else scores[:, [row]])
+            worth[name].append(max(float(column[0, 0]), 0.0))
+    expected = sum(
+        share * np.array(worth[name]) / max(max(worth[name]), 1e-30) for name, share in shares.items()
+    ) / sum(shares.values())
+    told = {one.user_id: one.score for one in found.people}
+    for person in range(PEOPLE):
+        assert told.get(f"user-{person}", 0) == pytest.approx(expected[person], rel=1e-3, abs=1e-6)  # type: ignore[index]
+
+
+def test_erased_and_whoever_refuses_are_left_out_at_once(wanting: Any) -> None:
+    first, second, *_others = names(wanting())
+    Customer.objects.filter(pk=customer_of(first).pk).update(erased_at=NOON)
+    ConsentRefusal.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
+    assert {first, second} & set(names(wanting())) == set()
+
+
+def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: Any, loader: Loader) -> None:
+    assert "user-0" in names(wanting())
+    place = ScenarioSettings.objects.get(scenario="for-you")
+    place.bought = "hide"
+    place.save()
+    loader.looked_at = float("-inf")
+    found = wanting("cake-0")
+    buyers = set(
+        Customer.objects.filter(orders__lines__product__product_id="cake-0").values_list("pk", flat=True).distinct()
+    )
+    assert buyers
+    assert not buyers & {one.customer_id for one in found.people}
+    fresh = found.people[0]
+    make_order(Customer.objects.get(pk=fresh.customer_id), products=[make_product("unrelated")])
+    assert fresh in wanting("cake-0").people
+    from catalog.models import Product
+
+    make_order(Customer.objects.get(pk=fresh.customer_id), products=[Product.objects.get(product_id="cake-0")])
+    assert fresh not in wanting("cake-0").people
+
+
+def test_two_who_are_one_by_now_count_once(wanting: Any) -> None:
+    before = wanting()
+    merge_customers(pairs=[(customer_of("user-0").pk, customer_of("user-2").pk)], at=NOON, causes=["test"])
+    after = wanting()
+    assert len(after.people) == len(before.people) - 1
+    assert [one.customer_id for one in after.people].count(customer_of("user-0").pk) == 1
+
+
+def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = wanting()
+    monkeypatch.setattr(module, "BLOCK", 7)
+    monkeypatch.setattr(module, "_memory", module.Memory())
+    parts = wanting()
+    assert [one.customer_id for one in parts.people] == [one.customer_id for one in whole.people]
+
+
+def test_product_that_the_model_does_not_know_has_nobody_yet(wanting: Any) -> None:
+    make_product("brand new")
+    found = wanting("brand new")
+    assert (found.known, found.people) == (False, [])
+
+
+def test_one_query_however_many_people(
+    wanting: Any, loader: Loader, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    wanting()
+    loader.watching = True
+    with django_assert_num_queries(1):
+        wanting()
+    with django_assert_num_queries(1):
+        wanting("coffee-1")
+
+
+def test_api_gives_pages_of_people_with_reasons(fresh_loader: Loader) -> None:
+    client = caller("customers:read", "recommendations:read")
+    first = client.get(f"{ADDRESS}?limit=15").json()
+    second = client.get(f"{ADDRESS}?limit=15&cursor={first['next_cursor']}").json()
+    assert (first["product_id"], first["known"], len(first["results"])) == ("tea-1", True, 15)
+    assert f"cursor={first['next_cursor']}" in first["next"]
+    ids = [row["customer_id"] for row in first["results"] + second["results"]]
+    assert len(set(ids)) == len(ids)
+    best = first["results"][0]
+    assert best["user_id"].startswith("user-")
+    assert best["reason"]["text"]
+    last = client.get(f"{ADDRESS}?limit=1000").json()
+    assert (last["next_cursor"], last["next"], len(last["results"])) == (None, None, last["people"])
+
+
+def test_api_refuses_what_is_wrong(fresh_loader: Loader) -> None:
+    client = caller("customers:read", "recommendations:read")
+    assert client.get("/api/v1/products/nothing/audience/").status_code == 404
+    for query, field in (
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("cursor=x!", "cursor"),
+        ("cursor=LTE", "cursor"),
+    ):
+        answer = client.get(f"{ADDRESS}?{query}")
+        assert answer.status_code == 400, query
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+    for scopes in (("customers:read",), ("recommendations:read",)):
+        assert caller(*scopes).get(ADDRESS).status_code == 403
+
+
+def test_product_whose_id_has_a_slash_is_found(fresh_loader: Loader) -> None:
+    make_product("a/b")
+    client = caller("customers:read", "recommendations:read", "catalog:read")
+    assert client.get("/api/v1/products/a/b/audience/").json()["known"] is False
+    assert client.get("/api/v1/products/a/b/").json()["product_id"] == "a/b"
+
+
+def reader(group: str) -> Client:
+    user = User.objects.create_user(group, password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: Loader) -> None:
+    client = reader("Marketer")
+    address = "/admin/serving/preview/audience/tea-1/"
+    page = client.get(address).content.decode()
+    assert "user-0" in page
+    assert "Save as a segment" in page
+    answer = client.post(address, {"name": "Tea lovers", "most": 10})
+    segment = Segment.objects.get(key="tea-lovers")
+    assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"  # type: ignore[attr-defined]
+    assert (segment.kind, segment.members.count()) == ("fixed", 10)
+    again = client.post(address, {"name": "Tea lovers", "most": 10})
+    assert "choose another name" in again.content.decode()
+    chinese = client.post(address, {"name": "爱喝茶的人", "most": 5})
+    assert chinese.status_code == 302
+    assert Segment.objects.get(name="爱喝茶的人").members.count() == 5
+
+
+def test_who_may_not_save_or_see_does_not(fresh_loader: Loader) -> None:
+    address = "/admin/serving/preview/audience/tea-1/"
+    analyst = reader("Analyst")
+    assert "Save as a segment" not in analyst.get(address).content.decode()
+    assert analyst.post(address, {"name": "x", "most": 5}).status_code == 403
+    assert reader("Merchandiser").get(address).status_code == 403
+    assert analyst.get("/admin/serving/preview/audience/nothing/").status_code == 404
+
+
+def test_product_page_leads_to_its_audience(fresh_loader: Loader) -> None:
+    from catalog.models import Product
+
+    page = reader("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")
+    assert "/admin/serving/preview/audience/tea-1/" in page.content.decode()

@@ -1,0 +1,277 @@
+"""A file for everybody says what a request would have said, and survives being interrupted."""
+
+import csv
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from catalog.models import Product
+from customers.identity.models import Consent, ConsentRefusal, Customer
+from recommendations.merchandising.models import Rule
+from recommendations.merchandising.segment_members.member_writer import write_segment_members
+from recommendations.serving.batch import batch_export
+from recommendations.serving.batch.batch_export import Exported, WrongExportError, export_recommendations
+from recommendations.serving.batch.batch_scoring import NoModelYetError, WrongScenarioError
+from recommendations.serving.models import ScenarioSettings
+from recommendations.serving.recommend import Request, recommend
+from recommendations.serving.state.loader import Loader
+from recommendations.training.models import ModelVersion
+from tests.children import kill_when_it_says, start_child
+from tests.makers import NOON, make_customer, make_segment
+from tests.recommendations.shop import PEOPLE, customer_of
+
+type Export = Callable[..., Exported]
+type Told = dict[str, list[tuple[str, str]]]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def export(target: Path, loader: Loader, settings: Any) -> Export:
+    settings.RECOMMEND_EXPLORATION_SHARE = 0.0
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0
+
+    def run(**wishes: Any) -> Exported:
+        given: dict[str, Any] = {"scenario": "for-you", "n": 5, "format": "csv", "path": target, "now": NOON, **wishes}
+        return export_recommendations(source=loader, **given)
+
+    return run
+
+
+def read(path: Path) -> Told:
+    """By customer: products with their strategy, best first."""
+    found: Told = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            assert int(row["rank"]) == len(found.setdefault(row["user_id"], [])) + 1
+            found[row["user_id"]].append((row["product_id"], row["strategy"]))
+    return found
+
+
+@pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular", "new"])
+def test_everybody_gets_what_a_request_would_give(
+    trained: ModelVersion, export: Export, target: Path, loader: Loader, scenario: str
+) -> None:
+    Product.objects.filter(product_id__in=["tea-0", "coffee-0"]).update(stock=0)
+    Product.objects.filter(product_id="cake-1").update(published_at=NOON)
+    make_customer("newcomer")
+    done = export(scenario=scenario)
+    found = read(target)
+    assert (done.customers, done.resumed, done.model) == (len(found), 0, trained.version)
+    assert done.rows == sum(len(products) for products in found.values())
+    assert found.keys() == {f"user-{person}" for person in range(PEOPLE)} | {"newcomer"}
+    for user_id in ("user-0", "user-1", "user-7", "newcomer"):
+        answer = recommend(request=Request(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader)
+        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
+        assert {strategy for _product, strategy in found[user_id]} == {answer.strategy}
+
+
+def test_whoever_has_no_history_is_ranked_by_traits(
+    trained_with_tastes: ModelVersion, export: Export, target: Path, loader: Loader
+) -> None:
+    export()
+    found = read(target)
+    for user_id in ("new-tea", "new-coffee"):
+        answer = recommend(request=Request(scenario="for-you", user_id=user_id, n=5), now=NOON, source=loader)
+        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
+        assert found[user_id][0][1] == answer.strategy
+
+
+def test_formats_say_the_same(trained: ModelVersion, export: Export, target: Path) -> None:
+    export()
+    told = read(target)
+    assert export(format="jsonl").rows == export(format="parquet").rows == sum(map(len, told.values()))
+    table = pq.read_table(target).to_pylist()
+    assert [(row["product_id"], row["strategy"]) for row in table if row["user_id"] == "user-3"] == told["user-3"]
+    export(format="jsonl")
+    lines = {line["user_id"]: line for line in map(json.loads, target.read_text().splitlines())}
+    assert [item["product_id"] for item in lines["user-3"]["items"]] == [product for product, _ in told["user-3"]]
+    assert [item["rank"] for item in lines["user-3"]["items"]] == [1, 2, 3, 4, 5]
+
+
+def test_only_a_segment(trained: ModelVersion, export: Export, target: Path) -> None:
+    segment = make_segment("three", kind="fixed")
+    for name in ("user-1", "user-2", "user-3"):
+        segment.members.create(customer=customer_of(name))
+    assert export(segment="three").customers == 3
+    assert read(target).keys() == {"user-1", "user-2", "user-3"}
+
+
+def test_erased_are_left_out_and_whoever_refuses_gets_what_everybody_gets(
+    trained: ModelVersion, export: Export, target: Path
+) -> None:
+    Customer.objects.filter(pk=customer_of("user-1").pk).update(erased_at=NOON)
+    ConsentRefusal.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
+    export()
+    found = read(target)
+    assert "user-1" not in found
+    assert {strategy for _product, strategy in found["user-2"]} == {"popular"}
+
+
+def test_what_was_bought_is_left_out_where_the_place_is_set_so(
+    trained: ModelVersion, export: Export, target: Path, loader: Loader
+) -> None:
+    ScenarioSettings.objects.filter(scenario="for-you").update(bought="hide")
+    export(n=15)
+    answer = recommend(request=Request(scenario="for-you", user_id="user-0", n=15), now=NOON, source=loader)
+    found = [product for product, _strategy in read(target)["user-0"]]
+    assert found == [item.product_id for item in answer.items]
+    assert not {f"tea-{number}" for number in range(5)} & set(found)
+
+
+@pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular"])
+def test_rules_of_the_merchandiser_hold_as_in_a_request(
+    trained: ModelVersion, export: Export, target: Path, loader: Loader, scenario: str
+) -> None:
+    few = make_segment("few", kind="fixed")
+    for name in ("user-1", "user-2"):
+        few.members.create(customer=customer_of(name))
+    Rule.objects.create(name="hidden", action="hide", product_ids=["tea-1"])
+    Rule.objects.create(name="less", action="bury", factor=Decimal("0.1"), product_ids=["tea-2", "coffee-2"])
+    Rule.objects.create(name="first", action="pin", position=2, product_ids=["cake-3"], segment=few)
+    write_segment_members(as_of=NOON)
+    export(scenario=scenario)
+    found = read(target)
+    for user_id in ("user-0", "user-1", "user-2", "user-3"):
+        answer = recommend(request=Request(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader)
+        assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
+    assert all("tea-1" not in [product for product, _strategy in products] for products in found.values())
+    assert found["user-1"][1][0] == "cake-3"
+
+
+def test_interrupted_export_goes_on_and_is_the_same(
+    trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export()
+    whole = target.read_bytes()
+    target.unlink()
+    monkeypatch.setattr(batch_export, "CHUNK", 10)
+    real, calls = batch_export.lines_of, [0]
+
+    def dying(*args: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(batch_export, "lines_of", dying)
+    with pytest.raises(KeyboardInterrupt):
+        export()
+    assert not target.exists(), "half a file must not be taken for a whole one"
+    assert export(resume=True).resumed == 20
+    assert target.read_bytes() == whole
+    assert not target.with_name(".out.parts").exists()
+
+
+def test_other_wishes_do_not_go_on(
+    trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_export.Parts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        export()
+    with pytest.raises(WrongExportError, match="differs in n, format"):
+        export(resume=True, n=6, format="jsonl")
+    monkeypatch.undo()
+    assert export(n=6).resumed == 0
+
+
+@pytest.mark.parametrize(
+    ("wishes", "error", "words"),
+    [
+        ({"scenario": "similar"}, WrongScenarioError, "for-you"),
+        ({"format": "xml"}, WrongExportError, "csv, jsonl, parquet"),
+        ({"n": 0}, WrongExportError, "1 to 100"),
+        ({"segment": "nobody"}, WrongExportError, "no segment 'nobody'"),
+    ],
+)
+def test_wrong_wishes_are_refused(
+    trained: ModelVersion, export: Export, target: Path, wishes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        export(**wishes)
+    assert not target.exists()
+
+
+@pytest.mark.django_db
+def test_without_a_model_it_says_what_to_do(valkey: Any, export: Export) -> None:
+    with pytest.raises(NoModelYetError, match="train"):
+        export()
+
+
+def test_queries_grow_with_chunks_and_not_with_customers(
+    trained: ModelVersion,
+    export: Export,
+    loader: Loader,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    loader.current(now=NOON)
+    loader.watching = True
+    with django_assert_num_queries(4):  # how many, the customers, their ids, no further customers
+        export()
+    monkeypatch.setattr(batch_export, "CHUNK", 20)
+    with django_assert_num_queries(6):
+        export()
+
+
+def test_command_writes_the_file_and_says_how_fast(
+    trained: ModelVersion, target: Path, capfd: pytest.CaptureFixture
+) -> None:
+    call_command("export_recommendations", scenario="popular", n=3, format="jsonl", output=target)
+    said = capfd.readouterr()
+    assert f"{PEOPLE} customers, {PEOPLE * 3} recommendations" in said.out
+    assert "Customers [" in said.err
+    with pytest.raises(CommandError, match="no segment"):
+        call_command("export_recommendations", output=target, segment="nobody")
+    with pytest.raises(CommandError, match="--resume"):
+        call_command("export_recommendations", output=target / "below" / "a file", verbosity=0)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_killed_export_goes_on(
+    folders: Path, valkey: Any, target: Path, export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from customers.warehouse.export import export_warehouse
+    from recommendations.training.train import train
+    from tests.recommendations.shop import make_tea_and_coffee_shop
+
+    make_tea_and_coffee_shop()
+    export_warehouse(started_at=NOON)
+    train(as_of=NOON, started_at=NOON)
+    child = start_child(
+        f"""
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from django.conf import settings
+settings.MODELS_DIR = Path({str(folders / "models")!r})
+settings.RECOMMEND_EXPLORATION_SHARE = 0.0
+from recommendations.merchandising.segment_members.member_writer import write_segment_members
+from recommendations.merchandising.models import Rule
+from recommendations.serving import exporting
+exporting.CHUNK = 10
+real = exporting.Parts.write
+def slow(self, lines, *, after):
+    real(self, lines, after=after)
+    print("there", flush=True)
+    sys.stdin.read()
+exporting.Parts.write = slow
+exporting.export_recommendations(scenario="for-you", n=5, format="csv", path=Path({str(target)!r}),
+                                 now=datetime(2026, 11, 24, 12, tzinfo=UTC))
+"""
+    )
+    kill_when_it_says(child, "there")
+    assert not target.exists()
+    assert export(resume=True).resumed == 10
+    assert len(read(target)) == PEOPLE

@@ -1,0 +1,140 @@
+"""Impressions become rows exactly once, whatever is among them."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from config.foundation.valkey import run_command
+from customers.identity.models import Consent, ConsentRefusal
+from recommendations.serving.impressions import store, stream
+from recommendations.serving.impressions.served_entry import pack
+from recommendations.serving.impressions.store import insert_halving, store_impressions
+from recommendations.serving.impressions.stream import Entry
+from recommendations.serving.models import Impression
+from recommendations.serving.state.suppression import withhold
+from tests.makers import NOON, make_customer, make_identifier
+from tests.recommendations.serving.impressions.shown import send, shown
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(minutes=1)
+
+
+def test_row_says_what_was_shown_to_whom(valkey: redis.Redis) -> None:
+    ada = make_customer("ada")
+    send(
+        shown("r1", products=["a", 'b"', "c\\,{}"], user_id="ada", arm="new", fallback="popular", first_rank=11),
+        shown("r2", anonymous_id="nobody"),
+    )
+    done = store_impressions(at=LATER)
+    assert (done.read, done.stored, done.damaged) == (2, 2, 0)
+    first, second = Impression.objects.order_by("recommendation_id")
+    assert (first.customer, first.user_id, first.arm, first.fallback) == (ada, "ada", "new", "popular")
+    assert (first.product_ids, first.first_rank, first.served_at) == (["a", 'b"', "c\\,{}"], 11, NOON)
+    assert (second.customer, second.anonymous_id, second.arm, second.fallback) == (None, "nobody", "", "")
+    assert valkey.xlen("served") == 0
+
+
+def test_user_says_who_it_was_where_the_browser_is_somebody_elses(valkey: redis.Redis) -> None:
+    ada, bob = make_customer("ada"), make_customer("bob")
+    make_identifier(bob, "browser", kind="anonymous_id")
+    send(shown("r1", user_id="ada", anonymous_id="browser"), shown("r2", user_id="new", anonymous_id="browser"))
+    store_impressions(at=LATER)
+    assert list(Impression.objects.order_by("recommendation_id").values_list("customer", flat=True)) == [ada.pk, bob.pk]
+
+
+def test_entry_that_comes_again_changes_nothing(valkey: redis.Redis) -> None:
+    send(shown("r1", products=["a"]), shown("r1", products=["a"]))
+    assert store_impressions(at=LATER).stored == 1
+    send(shown("r1", products=["other"]))
+    assert store_impressions(at=LATER).stored == 0
+    assert Impression.objects.get().product_ids == ["a"]
+
+
+def test_request_that_named_nobody_leaves_no_identity(valkey: redis.Redis) -> None:
+    send(shown("r1"))
+    store_impressions(at=LATER)
+    assert Impression.objects.get(user_id="", anonymous_id="", customer=None).recommendation_id == "r1"
+
+
+@pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
+def test_whoever_refuses_is_not_named(valkey: redis.Redis, purpose: str) -> None:
+    make_customer("ada")
+    ConsentRefusal.objects.create(kind="user_id", value="ada", purpose=purpose)
+    send(shown("r1", user_id="ada", anonymous_id="browser"))
+    store_impressions(at=LATER)
+    assert Impression.objects.get(user_id="", anonymous_id="", customer=None).recommendation_id == "r1"
+
+
+def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
+    make_customer("ada", erased_at=NOON)
+    withhold(["anonymous_id:browser"], at=NOON)
+    send(shown("r1", user_id="ada"), shown("r2", anonymous_id="browser"), shown("r3", anonymous_id="other"))
+    store_impressions(at=LATER)
+    named = set(Impression.objects.values_list("recommendation_id", "user_id", "anonymous_id", "customer"))
+    assert named == {("r1", "", "", None), ("r2", "", "", None), ("r3", "", "other", None)}
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"\xc1nothing",
+        b"\x81\xa1a\x01",
+        msgspec.msgpack.encode(["too", "short"]),
+        pack(shown(user_id="x" * 256)),
+        pack(shown(user_id="nul\0")),
+        pack(shown(products=["x"] * 1001)),
+        pack(shown(first_rank=0)),
+        pack(shown(served_at=NOON + timedelta(days=3))),
+        pack(shown(served_at=NOON.replace(tzinfo=None))),
+    ],
+)
+def test_damaged_entry_goes_aside_and_the_others_go_on(
+    valkey: redis.Redis, packed: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(shown("before"))
+    stream.append([packed])
+    send(shown("after"))
+    done = store_impressions(at=LATER)
+    assert (done.read, done.stored, done.damaged) == (3, 2, 1)
+    assert valkey.xlen("served") == 0
+    [(_number, aside)] = valkey.xrange("served-damaged")  # type: ignore[misc]
+    assert aside[b"shown"] == packed
+    assert "set aside" in caplog.text
+
+
+def test_entry_of_another_program_goes_aside(valkey: redis.Redis) -> None:
+    run_command("XADD", "served", "*", "other", "field")
+    send(shown("r1"))
+    assert store_impressions(at=LATER).damaged == 1
+    assert Impression.objects.count() == 1
+
+
+def test_what_only_the_database_refuses_is_found_by_halving() -> None:
+    """Our own checks are as strict as the table's; should they ever differ, one impression must not stop the others."""
+    given = [shown(f"r{number}") for number in range(9)]
+    given[4:4] = [shown("long", scenario="x" * 51)]
+    entries = [(Entry(str(number).encode(), b""), one) for number, one in enumerate(given)]
+    stored, refused = insert_halving(entries)
+    assert stored == 9
+    assert [entry.number for entry, _why in refused] == [b"4"]
+    assert "too long" in refused[0][1]
+    assert not Impression.objects.filter(recommendation_id="long").exists()
+
+
+def test_stream_of_several_chunks_is_emptied_with_one_statement_a_chunk(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(store, "CHUNK", 10)
+    send(*(shown(f"r{number:02}") for number in range(25)))
+    with django_assert_num_queries(6):  # a savepoint and its end for each of three chunks
+        assert store_impressions(at=LATER).stored == 25
+
+
+def test_valkey_that_is_down_is_waited_for(settings: Any) -> None:
+    settings.VALKEY_URL = "redis://127.0.0.1:1/0"
+    assert store_impressions(at=LATER).read == 0

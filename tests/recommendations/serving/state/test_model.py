@@ -1,0 +1,116 @@
+"""What somebody did since the training counts in the next answer as it did in the training."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+import redis
+
+from customers.events.models import Event
+from customers.events.recent.interactions import RecentInteraction, Recently
+from customers.orders.models import OrderLine
+from customers.warehouse.export import export_warehouse
+from recommendations.engine import KINDS
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.data.event_weights import EventWeights
+from recommendations.serving.recommend import Request, recommend
+from recommendations.serving.state.compiled_blends import Prepared
+from recommendations.serving.state.loader import Loader
+from recommendations.serving.state.settings import DEFAULTS
+from recommendations.training.models import ModelVersion
+from recommendations.training.registry.incremental_update import refresh
+from tests.makers import NOON, make_source
+from tests.recommendations.trainings import train_counted
+
+NAMES = {"view": "Product Viewed", "wishlist": "Product Added to Wishlist", "cart": "Product Added"}
+LATER = NOON + timedelta(hours=2)
+
+
+def make_event(kind: str, user_id: str, product_id: str, at: datetime) -> Event:
+    return Event(
+        source=make_source(), message_id=f"{kind}/{user_id}/{product_id}/{at.isoformat()}", type="track", name=NAMES[kind],
+        occurred_at=at, received_at=at, product_ids=[product_id], user_id=user_id, properties={},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def trained_with_events(shop: None) -> ModelVersion:
+    """The shop with a view of whatever was bought, two days before, and a cart and a wish two hours before every third of it."""
+    events = []
+    lines = OrderLine.objects.select_related("order", "product").order_by("order__placed_at", "line_number")
+    for number, line in enumerate(lines.filter(order__placed_at__gt=NOON - timedelta(weeks=12))):
+        person = line.order.order_id.split("/")[0]
+        known = (f"user-{person}", line.product.product_id)
+        events.append(make_event("view", *known, line.order.placed_at - timedelta(days=2)))
+        if number % 3 == 0:
+            events.append(make_event("cart", *known, line.order.placed_at - timedelta(hours=2)))
+            events.append(make_event("wishlist", *known, line.order.placed_at - timedelta(hours=2)))
+    Event.objects.bulk_create(events)
+    export_warehouse(started_at=NOON)
+    return train_counted()
+
+
+def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(
+    trained_with_events: ModelVersion, loader: Loader
+) -> None:
+    learnt = EventWeights(**trained_with_events.parameters["weighing"])
+    run = trained_with_events.evaluations.get()
+    assert {"view", "cart", "wishlist", "purchase"} <= set(run.interactions_by_kind["all"])
+    model = loader.current(now=NOON).model
+    users = model.user_rows(["user_id:user-0"])
+    fresh = [
+        RecentInteraction("coffee-0", kind, NOON.timestamp() + second)
+        for second, kind in enumerate(("view", "wishlist", "cart", "purchase"))
+    ]
+    before, after = model.history(users=users, recent=[]), model.history(users=users, recent=fresh)
+    counted = after.weight[len(before.item) :]
+    expected = [learnt.kinds[one.kind] for one in fresh if learnt.kinds[one.kind] > 0]
+    assert counted.tolist() == pytest.approx(expected)
+    assert [KINDS[code] for code in after.kind[len(before.item) :]] == [
+        one.kind for one in fresh if learnt.kinds[one.kind] > 0
+    ]
+
+
+def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_it(
+    trained_with_events: ModelVersion, loader: Loader
+) -> None:
+    at = NOON + timedelta(hours=1)
+    kinds = ("view", "wishlist", "cart")
+    fresh = [RecentInteraction("coffee-0", kind, at.timestamp() + second) for second, kind in enumerate(kinds)]
+    model = loader.current(now=NOON).model
+    users = model.user_rows(["user_id:user-0"])
+    hot = model.history(users=users, recent=fresh)
+    Event.objects.bulk_create(
+        make_event(kind, "user-0", "coffee-0", at + timedelta(seconds=second)) for second, kind in enumerate(kinds)
+    )
+    export_warehouse(started_at=LATER)
+    refresh(as_of=LATER)
+    loader.look(now=LATER)
+    refreshed = loader.current(now=LATER).model.history(users=users, recent=[])
+    for name in ("item", "kind", "order"):
+        np.testing.assert_array_equal(getattr(refreshed, name), getattr(hot, name))
+    np.testing.assert_allclose(refreshed.weight, hot.weight)
+
+
+def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
+    trained: ModelVersion, loader: Loader, valkey: redis.Redis
+) -> None:
+    loaded = loader.current(now=NOON)
+    model = loaded.model
+    assert model is not None
+    habits = Blend.of_fitted(
+        model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
+    )
+    model = replace(model, blend=habits)
+    prepared = Prepared.of(model=model, places=DEFAULTS, n=loaded.catalogue.n)
+    loader.loaded = replace(loaded, model=model, prepared=prepared)
+    viewed = Recently([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
+
+    def shown(recently: Recently, **who: str) -> list[str]:
+        answer = recommend(request=Request("for-you", n=3, **who), now=NOON, source=loader, recently=recently)
+        return [item.product_id for item in answer.items]
+
+    assert all(name.startswith("coffee") for name in shown(viewed, anonymous_id="visitor"))
+    popular = recommend(request=Request("popular", n=3), now=NOON, source=loader)
+    assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "has bought"

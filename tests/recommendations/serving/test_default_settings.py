@@ -1,0 +1,36 @@
+"""Every place has its settings after a migration, and after the tables were emptied; what was set stays."""
+
+import pytest
+from django.core.management import call_command
+
+from recommendations.placement_labels import SCENARIO_NAMES
+from recommendations.serving.models import ScenarioSettings
+
+
+def names() -> set[str]:
+    return set(ScenarioSettings.objects.values_list("scenario", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_places_are_there_again_after_a_flush() -> None:
+    call_command("flush", interactive=False, verbosity=0)
+    assert names() == set(SCENARIO_NAMES)
+
+
+@pytest.mark.django_db
+def test_a_place_without_settings_gets_them_and_what_was_set_stays() -> None:
+    ScenarioSettings.objects.filter(scenario="trending").delete()
+    ScenarioSettings.objects.filter(scenario="cart").update(switch="off")
+    call_command("migrate", verbosity=0)
+    assert names() == set(SCENARIO_NAMES)
+    assert ScenarioSettings.objects.get(scenario="cart").switch == "off"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrating_back_to_before_there_were_places_and_forward_again() -> None:
+    call_command("migrate", "serving", "0001", verbosity=0)
+    try:
+        call_command("migrate", "serving", "0002", verbosity=0)
+    finally:
+        call_command("migrate", verbosity=0)
+    assert names() == set(SCENARIO_NAMES)

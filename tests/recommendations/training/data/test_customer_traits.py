@@ -1,0 +1,73 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from customers.events.models import Event
+from customers.identity.models import Customer
+from customers.warehouse.export import export_warehouse
+from recommendations.engine import IdMap
+from recommendations.training.data.customer_traits import KnownPeople, extract_people, newcomers_of
+from tests.makers import NOON, make_customer, make_source
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def twelve(folders: Path) -> list[Customer]:
+    """Six of each taste, one of each age from 20 to 31; the first has a phone and speaks English."""
+    customers = [make_customer(f"user-{number}") for number in range(12)]
+    for number, customer in enumerate(customers):
+        customer.traits = {
+            "taste": ("tea", "coffee")[number % 2],
+            "age": 20 + number,
+            "secret": "x",
+            "club": number < 6,
+        }
+        customer.language = "de-AT"
+        customer.country = "AT"
+    Customer.objects.bulk_update(customers, ["traits", "language", "country"])
+    return customers
+
+
+def told(known: KnownPeople, customer: Customer) -> set[str]:
+    row = known.people.rows(known.customers.rows([str(customer.pk)])).has.indices
+    return {known.people.values.id(code).replace("\x1f", "=") for code in row.tolist()}
+
+
+def test_only_named_traits_are_read_and_many_numbers_are_bands(twelve: list[Customer]) -> None:
+    export_warehouse(started_at=NOON)
+    known = extract_people(as_of=NOON, traits=["taste", "age", "club"])
+    # a band of fewer than five people says too much of them: twelve ages make bands of two and three
+    assert known.edges == {"traits.age": pytest.approx([22.2, 24.4, 26.6, 28.8])}
+    assert told(known, twelve[0]) == {"language=de", "country=at", "traits.taste=tea", "traits.club=true"}
+    assert told(extract_people(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
+
+
+def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Customer]) -> None:
+    for number, (device, days) in enumerate((("Mobile", 2), ("desktop", 1))):
+        for person in range(6):
+            Event.objects.create(
+                source=make_source(),
+                message_id=f"{number}/{person}",
+                type="page",
+                name="",
+                user_id=f"user-{person}",
+                occurred_at=NOON - timedelta(days=days),
+                received_at=NOON - timedelta(days=days),
+                context={"device": {"type": device}},
+            )
+    export_warehouse(started_at=NOON)
+    assert "device=mobile" in told(extract_people(as_of=NOON, traits=[]), twelve[0])
+    assert not any("device" in value for value in told(extract_people(as_of=NOON, traits=[]), twelve[7]))
+
+
+def test_newcomers_are_those_with_traits_and_without_history_who_do_not_refuse(twelve: list[Customer]) -> None:
+    export_warehouse(started_at=NOON)
+    known = extract_people(as_of=NOON, traits=["taste"])
+    newcomers = newcomers_of(known=known, with_history=IdMap.of([str(twelve[0].pk)]), refusing={"user_id:user-2"})
+    assert "user_id:user-0" not in newcomers.identifiers
+    assert newcomers.person[newcomers.identifiers.row("user_id:user-2")] == -1
+    row = int(newcomers.person[newcomers.identifiers.row("user_id:user-1")])
+    values = {known.people.values.id(code) for code in newcomers.has[[row]].indices.tolist()}
+    assert values == {"language\x1fde", "country\x1fat", "traits.taste\x1fcoffee"}

@@ -1,0 +1,135 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customers.events.models import Event
+from customers.identity.models import Customer
+from customers.warehouse.export import export_warehouse
+from recommendations.engine import IdMap
+from recommendations.serving.state import loader as loader_module
+from recommendations.serving.state.loader import Loader
+from recommendations.training.data.extract import extract
+from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifacts import Artifact, open_artifact
+from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh
+from recommendations.training.registry.promotion import artifact_folder
+from tests.makers import NOON, make_customer, make_order, make_product, make_source
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(hours=2)
+
+
+@pytest.fixture
+def dismiss() -> Callable[..., None]:
+    """Stores an event as the collector does once it is processed."""
+    numbers = iter(range(1000))
+
+    def tell(
+        customer: Customer, *product_ids: str, at: datetime, name: str = "Product Dismissed", **fields: Any
+    ) -> None:
+        Event.objects.create(
+            source=make_source(),
+            message_id=f"dismissal {next(numbers)}",
+            name=name,
+            occurred_at=at,
+            received_at=at,
+            product_ids=list(product_ids),
+            **{"type": "track", "user_id": customer.identifiers.get().value, "properties": {}, **fields},
+        )
+
+    return tell
+
+
+def dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
+    """User id → product ids, of whoever has dismissed anything."""
+    export_warehouse(started_at=as_of)
+    data = extract(as_of=as_of)
+    return named(data.dismissed.arrays(), data.identifiers, data.identifier_user, data.interactions.items)
+
+
+def named(arrays: Any, identifiers: IdMap, users: Any, items: IdMap) -> dict[str, list[str]]:
+    found = {}
+    for name, user in zip(identifiers.ids(), users.tolist(), strict=True):
+        rows = arrays["item"][arrays["indptr"][user] : arrays["indptr"][user + 1]]
+        if len(rows):
+            found[name.removeprefix("user_id:")] = items.ids(rows.tolist())
+    return found
+
+
+def test_what_is_dismissed_under_either_name_is_known_of_each_person(
+    folders: Path, dismiss: Callable[..., None]
+) -> None:
+    ann, ben = make_customer("ann"), make_customer("ben")
+    products = [make_product(name) for name in ("tea", "cake", "milk")]
+    make_order(ann, placed_at=NOON - timedelta(days=3), products=products)
+    dismiss(ann, "tea", "milk", at=NOON - timedelta(days=1))
+    dismiss(ann, "tea", at=NOON - timedelta(hours=1), name="recommendation dismissed ")
+    dismiss(ben, "cake", at=NOON - timedelta(hours=1))  # has done nothing else
+    dismiss(ben, "no such product", at=NOON - timedelta(hours=1))
+    dismiss(ben, "milk", at=NOON + timedelta(minutes=1))
+    dismiss(ann, "cake", at=NOON - timedelta(hours=1), type="page")
+    assert dismissed() == {"ann": ["milk", "tea"], "ben": ["cake"]}
+
+
+def test_buying_it_after_all_ends_it_and_another_dismissal_begins_it_again(
+    folders: Path, dismiss: Callable[..., None]
+) -> None:
+    ann, ben = make_customer("ann"), make_customer("ben")
+    tea, cake, milk = (make_product(name) for name in ("tea", "cake", "milk"))
+    for customer in (ann, ben):
+        dismiss(customer, "tea", "cake", "milk", at=NOON - timedelta(days=9))
+    make_order(ann, placed_at=NOON - timedelta(days=5), products=[tea, cake])
+    make_order(ben, placed_at=NOON - timedelta(days=10), products=[tea])
+    make_order(ben, placed_at=NOON + timedelta(days=1), products=[milk])
+    dismiss(ann, "cake", at=NOON - timedelta(days=2))
+    assert dismissed() == {"ann": ["cake", "milk"], "ben": ["cake", "milk", "tea"]}
+
+
+def test_buying_it_told_by_an_event_ends_it(folders: Path, dismiss: Callable[..., None]) -> None:
+    ann = make_customer("ann")
+    make_product("tea")
+    make_product("cake")
+    dismiss(ann, "tea", "cake", at=NOON - timedelta(days=9))
+    dismiss(ann, "tea", at=NOON - timedelta(days=8), name="Order Completed")
+    assert dismissed() == {"ann": ["cake"]}
+
+
+def saved(version: ModelVersion) -> Artifact:
+    return open_artifact(folder=artifact_folder(version), checksum=version.checksum)
+
+
+def test_a_training_saves_an_empty_list_for_everybody(trained: ModelVersion) -> None:
+    part = saved(trained).part("dismissed")
+    assert len(part["item"]) == 0
+    assert len(part["indptr"]) == trained.users + 1
+
+
+def test_a_refresh_has_all_of_them_of_old_and_new_people_and_goes_on_when_nothing_else_happened(
+    trained: ModelVersion, dismiss: Callable[..., None], loader: Loader, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    old, new = Customer.objects.get(identifiers__value="user-3"), make_customer("newcomer")
+    dismiss(old, "tea-1", at=NOON + timedelta(minutes=5))
+    dismiss(new, "cake-0", "cake-1", at=NOON + timedelta(minutes=6))
+    make_product("newer than the training")
+    export_warehouse(started_at=LATER)
+    version = refresh(as_of=LATER)
+    overlay = open_artifact(folder=settings.MODELS_DIR / version.refresh, checksum=version.refresh_checksum)
+    assert overlay.saved["new_products"] == 1
+    part, base = overlay.part("dismissed"), saved(version)
+    items = IdMap.from_arrays(base.part("items"))
+    people = IdMap.from_arrays(base.part("identifiers"))
+    assert named(part, people, base.arrays["identifier_user"], items) == {"user-3": ["tea-1"]}
+    fresh = IdMap.from_arrays(overlay.part("news-identifiers"))
+    told = named(part, fresh, overlay.arrays["news_identifier_user"], items)
+    assert told == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
+    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
+    model = loader.current(now=LATER).model
+    assert model.user_rows(["user_id:newcomer"]) == [model.n_trained]
+
+
+def test_without_a_new_dismissal_there_is_nothing_to_refresh(trained: ModelVersion) -> None:
+    with pytest.raises(NothingToRefreshError):
+        refresh(as_of=LATER)

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
+
+ARRAYS = {
+    "model/weights": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "items/text": np.empty(0, np.uint8),
+    "flag": np.array([True]),
+}
+SAVED = {"as_of": 12.5, "name": "混合"}
+
+
+def test_an_artifact_comes_back_as_it_was_saved_and_mapped(tmp_path: Path) -> None:
+    checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
+    found = open_artifact(folder=tmp_path / "one", checksum=checksum, verify_arrays=True)
+    assert found.saved == SAVED
+    assert found.arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+        assert found.arrays[name].dtype == array.dtype
+    assert not found.arrays["model/weights"].flags.writeable
+    assert found.part("model").keys() == {"weights"}
+
+
+def test_saving_leaves_no_draft_and_replaces_what_a_killed_training_left(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "half.npy").write_bytes(b"half")
+    save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert not (tmp_path / "one" / "half.npy").exists()
+
+
+def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
+    checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
+    manifest = tmp_path / "one" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"saved": {"as_of": 1}}))
+    with pytest.raises(DamagedArtifactError, match="checksum differs"):
+        open_artifact(folder=tmp_path / "one", checksum=checksum)
+
+
+def test_a_changed_array_is_found_when_arrays_are_verified(tmp_path: Path) -> None:
+    checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
+    file = max((tmp_path / "one").glob("*.npy"), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedArtifactError, match=file.name):
+        open_artifact(folder=tmp_path / "one", checksum=checksum, verify_arrays=True)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DamagedArtifactError, match="nowhere"):
+        open_artifact(folder=tmp_path / "nowhere", checksum="0" * 64)
+
+
+def test_an_array_that_holds_objects_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="allow_pickle"):
+        save_artifact(folder=tmp_path / "one", artifact=Artifact({"a": np.array([{}], dtype=object)}, {}))
+    assert list(tmp_path.iterdir()) == []
