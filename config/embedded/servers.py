@@ -50,7 +50,7 @@ class Addresses:
 
 def var_folder() -> Path:
     given = os.environ.get("PERENNIAL_VAR")
-    return Path(given).expanduser().resolve() if given else Path(__file__).resolve().parent.parent / "var"
+    return Path(given).expanduser().resolve() if given else Path(__file__).resolve().parents[2] / "var"
 
 
 def say_on_stderr(message: str) -> None:

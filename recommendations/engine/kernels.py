@@ -9,10 +9,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import AnyFloats, AnyInts
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
 
 type Bytes = npt.NDArray[np.uint8]
-from config.foundation.array_types import Flags
 
 compiled = numba.njit(nogil=True, cache=True)
 # for one history at a time: some microseconds, in which another thread of a web worker is better kept waiting than let in

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Floats, Ints
+from config.foundation.array_types import Flags, Floats, Ints
 
 type Matrix = npt.NDArray[np.float32]
-from config.foundation.array_types import Flags
 
 DAY = 86_400_000_000  # microseconds
 UNKNOWN = -1  # a category or session that is not known
