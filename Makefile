@@ -1,4 +1,4 @@
-# What a person types. `make` alone lists it. Works with make 3.81.
+# The commands that a person types; `make` alone lists them. Works with make 3.81.
 PYTHON_VENV = .venv/bin/python
 UV_COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -6,13 +6,14 @@ CATALOGUE = config/locale/zh_Hans/LC_MESSAGES/django
 ARGS =
 
 .NOTPARALLEL:
-.PHONY: help demo up test check format requirements installed-demo installed-dev clean clean-data
+.PHONY: help demo up test acceptance check format requirements installed-demo installed-dev clean clean-data
 
 help:
 	@echo "make demo          install, load the demonstration shop, serve it (again: starts in seconds)"
 	@echo "make up            serve what is in var/                 (make up ARGS='--port 8001')"
-	@echo "make test          run the tests                         (make test ARGS='tests/catalog -x')"
-	@echo "make check         style, types, import contracts, migrations, translations"
+	@echo "make test          run the tests, in minutes             (make test ARGS='tests/catalog -x')"
+	@echo "make acceptance    run those that kill processes, drive a browser or SDKs, or fuzz over HTTP"
+	@echo "make check         style, types, import contracts, migrations, translations, naming rules"
 	@echo "make format        put the code in the project's style"
 	@echo "make requirements  compile the pinned sets from pyproject.toml"
 	@echo "make clean         remove .venv and the tools' caches"
@@ -26,7 +27,10 @@ up: installed-demo $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) manage.py up --migrate $(ARGS)
 
 test: installed-dev $(CATALOGUE).mo
-	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal $(ARGS)
+	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal -m "not acceptance" $(ARGS)
+
+acceptance: installed-dev $(CATALOGUE).mo
+	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal -m acceptance $(ARGS)
 
 check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m ruff check
@@ -35,6 +39,7 @@ check: installed-dev $(CATALOGUE).mo
 	.venv/bin/lint-imports
 	$(PYTHON_VENV) manage.py makemigrations --check --dry-run
 	$(PYTHON_VENV) -m config.translations --check
+	$(PYTHON_VENV) -m config.code_rules
 
 format: installed-dev
 	$(PYTHON_VENV) -m ruff check --fix

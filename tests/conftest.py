@@ -23,6 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Sets the environment, then Django up; pytest-django would do so before the servers' addresses are known."""
     config.addinivalue_line("markers", "slow: takes more than a second or two; deselect with -m 'not slow'")
     config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none")
+    config.addinivalue_line(
+        "markers",
+        "acceptance: kills processes, starts whole servers, drives a browser or SDKs, or fuzzes over HTTP; run by make acceptance",
+    )
     if config.option.help or config.option.version:
         return
     worker = os.environ.get("PYTEST_XDIST_WORKER")
@@ -57,6 +61,51 @@ def start_throw_away_servers(config: pytest.Config) -> None:
 
 def use_own_valkey_database(number: int) -> None:
     os.environ["VALKEY_URL"] = urlunsplit(urlsplit(os.environ["VALKEY_URL"])._replace(path=f"/{number}"))
+
+
+def read_process_state() -> dict[str, object]:
+    """Return what no test may leave changed: environment, working directory and Django's settings."""
+    state: dict[str, object] = {
+        f"environment variable {name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"
+    }
+    state["working directory"] = Path.cwd()
+    if "django.conf" in sys.modules:
+        from django.conf import settings
+
+        if settings.configured:
+            values = vars(settings._wrapped)
+            # pytest-django writes the names of the test databases into DATABASES when the first test needs one
+            names = [name for name in values if name.isupper() and name != "DATABASES"]
+            state |= {f"setting {name}": repr(values[name]) for name in names}
+    return state
+
+
+BEFORE = pytest.StashKey[dict[str, object]]()
+IS_SET_UP = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Remember the state of the process before the first fixture of the test."""
+    item.stash[BEFORE] = read_process_state()
+    result = yield
+    if IS_SET_UP not in item.session.stash:  # Django's test environment changes some settings with the first test
+        item.session.stash[IS_SET_UP] = True
+        item.stash[BEFORE] = read_process_state()
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Fail a test that leaves the environment, the settings or the working directory changed, for the tests after it."""
+    result = yield
+    before, after = item.stash[BEFORE], read_process_state()
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if nextitem is None:  # the test environment ends with the last test
+        changed = [name for name in changed if not name.startswith("setting ")]
+    if changed:
+        pytest.fail(f"The test leaves changed: {', '.join(changed)}", pytrace=False)
+    return result
 
 
 @pytest.fixture
