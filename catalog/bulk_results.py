@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class ItemStatus(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldProblem:
     """One thing wrong with one field of one item."""
 
     field: str
@@ -29,8 +29,8 @@ class ItemResult:
 
     index: int
     key: str
-    status: Status
-    problems: tuple[Problem, ...] = ()
+    status: ItemStatus
+    problems: tuple[FieldProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +39,24 @@ class BulkResult:
 
     results: tuple[ItemResult, ...]
 
-    def count(self, status: Status) -> int:
+    def count(self, status: ItemStatus) -> int:
         return sum(result.status is status for result in self.results)
 
     @property
     def created(self) -> int:
-        return self.count(Status.CREATED)
+        return self.count(ItemStatus.CREATED)
 
     @property
     def updated(self) -> int:
-        return self.count(Status.UPDATED)
+        return self.count(ItemStatus.UPDATED)
 
     @property
     def unchanged(self) -> int:
-        return self.count(Status.UNCHANGED)
+        return self.count(ItemStatus.UNCHANGED)
 
     @property
     def rejected(self) -> int:
-        return self.count(Status.REJECTED)
+        return self.count(ItemStatus.REJECTED)
 
     def count_problems(self) -> Counter[str]:
         """How often each kind of problem occurs, as ``field: code``."""
@@ -69,11 +69,11 @@ class BulkResult:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "rejected": self.rejected,
-            "results": [describe_result(result, key_name) for result in self.results],
+            "results": [serialize_item_result(result, key_name) for result in self.results],
         }
 
 
-def describe_result(result: ItemResult, key_name: str) -> dict[str, object]:
+def serialize_item_result(result: ItemResult, key_name: str) -> dict[str, object]:
     return {
         "index": result.index,
         key_name: result.key,
@@ -82,8 +82,8 @@ def describe_result(result: ItemResult, key_name: str) -> dict[str, object]:
     }
 
 
-def merge_outcomes(
-    *, keys: Sequence[str], problems: Sequence[Sequence[Problem]], written: dict[str, Status]
+def combine_results(
+    *, keys: Sequence[str], problems: Sequence[Sequence[FieldProblem]], written: dict[str, ItemStatus]
 ) -> BulkResult:
     """Puts the refusals of the cleaning and the outcomes of the writing together, in the items' order.
 
@@ -94,6 +94,6 @@ def merge_outcomes(
     """
     results = []
     for index, (key, wrong) in enumerate(zip(keys, problems, strict=True)):
-        status = Status.REJECTED if wrong else written.get(key, Status.UNCHANGED)
+        status = ItemStatus.REJECTED if wrong else written.get(key, ItemStatus.UNCHANGED)
         results.append(ItemResult(index, key, status, tuple(wrong)))
     return BulkResult(tuple(results))

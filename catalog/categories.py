@@ -10,22 +10,25 @@ from django.db.models.functions import Coalesce, Concat, Substr
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from catalog.field_cleaning import WrongValueError, clean_text
+from catalog.field_cleaning import InvalidValueError, clean_text
 from catalog.models import Category, Product
 
 SEPARATOR = " > "
-MAX_NAME = 200
-MAX_PATH = 1000
+MAX_NAME_LENGTH = 200
+MAX_PATH_LENGTH = 1000
 
 
 def clean_path(value: Any) -> str:
     """``a>b > c`` as ``a > b > c``; a list of names is taken as well."""
-    text = ">".join(clean_text(part, MAX_NAME) for part in value) if isinstance(value, list | tuple) else value
-    names = [name for part in clean_text(text, MAX_PATH).split(">") if (name := clean_text(part, MAX_NAME))]
+    text = ">".join(clean_text(part, MAX_NAME_LENGTH) for part in value) if isinstance(value, list | tuple) else value
+    names = [
+        name for part in clean_text(text, MAX_PATH_LENGTH).split(">") if (name := clean_text(part, MAX_NAME_LENGTH))
+    ]
     path = SEPARATOR.join(names)
-    if len(path) > MAX_PATH:
-        raise WrongValueError(
-            "too_long", _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(path), "most": MAX_PATH}
+    if len(path) > MAX_PATH_LENGTH:
+        raise InvalidValueError(
+            "too_long",
+            _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(path), "most": MAX_PATH_LENGTH},
         )
     return path
 
@@ -38,13 +41,13 @@ def ensure_categories(paths: Collection[str]) -> dict[str, int]:
     with transaction.atomic(), connection.cursor() as cursor:
         # two imports must not make the same branch, nor choose the same slug
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.categories'))")
-        wanted = {prefix for path in paths for prefix in prefixes(path)}
+        wanted = {prefix for path in paths for prefix in list_ancestor_paths(path)}
         known = find_categories(wanted)
         by_depth: dict[int, list[str]] = {}
         for path in wanted - known.keys():
             by_depth.setdefault(path.count(SEPARATOR), []).append(path)
         for depth in sorted(by_depth):
-            known.update(create_level(sorted(by_depth[depth]), known))
+            known.update(create_categories(sorted(by_depth[depth]), known))
     return known
 
 
@@ -52,12 +55,12 @@ def find_categories(paths: Iterable[str]) -> dict[str, int]:
     return dict(Category.objects.filter(path__in=list(paths)).values_list("path", "id"))
 
 
-def prefixes(path: str) -> list[str]:
+def list_ancestor_paths(path: str) -> list[str]:
     names = path.split(SEPARATOR)
     return [SEPARATOR.join(names[: length + 1]) for length in range(len(names))]
 
 
-def create_level(paths: list[str], known: dict[str, int]) -> dict[str, int]:
+def create_categories(paths: list[str], known: dict[str, int]) -> dict[str, int]:
     """Makes categories whose parents exist, two statements however many they are."""
     parents = {path: known[path.rpartition(SEPARATOR)[0]] if SEPARATOR in path else None for path in paths}
     siblings = Category.objects.filter(parent__in=[parent for parent in parents.values() if parent is not None])
@@ -84,7 +87,7 @@ def choose_slug(name: str, taken: Collection[str]) -> str:
     return f"{slug}-{fingerprint}".strip("-")
 
 
-def with_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
+def annotate_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
     """Adds ``product_count``, the active products of each; counted for the rows of a page only, not for all."""
     counts = (
         Product.objects.active()
@@ -97,15 +100,15 @@ def with_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
     return categories.annotate(product_count=Coalesce(Subquery(counts, output_field=IntegerField()), 0))
 
 
-def path_of(*, name: str, parent: Category | None) -> str:
+def build_category_path(*, name: str, parent: Category | None) -> str:
     return f"{parent.path}{SEPARATOR}{name}" if parent else name
 
 
-def place_category(*, category: Category) -> None:
+def save_category(*, category: Category) -> None:
     """Saves a category under its name and parent, and takes everything below it along."""
     with transaction.atomic():
         before = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
-        category.path = path_of(name=category.name, parent=category.parent)
+        category.path = build_category_path(name=category.name, parent=category.parent)
         category.save()
         if before and before != category.path:
             Category.objects.filter(path__startswith=before + SEPARATOR).update(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from babel.numbers import list_currencies
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import Problem
+from catalog.bulk_results import FieldProblem
 
 SHOWN_VALUE_LENGTH = 200
 MAX_PRICE = Decimal("1e12")
@@ -23,7 +23,7 @@ FALSE_WORDS = frozenset({"false", "0", "no", "n", "off"})
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class WrongValueError(Exception):
+class InvalidValueError(Exception):
     """A value that cannot be taken."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -37,27 +37,27 @@ Cleaner = Callable[[Any], Any]
 
 def clean_fields(
     item: Mapping[str, Any], cleaners: Mapping[str, Cleaner], required: frozenset[str]
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> tuple[dict[str, Any], list[FieldProblem]]:
     """The clean values of the known fields that ``item`` has, and everything that is wrong with it."""
     cleaned: dict[str, Any] = {}
-    problems: list[Problem] = []
+    problems: list[FieldProblem] = []
     for field, value in item.items():
         cleaner = cleaners.get(field)
         if cleaner is None:
             message = _("Unknown field. Known are: %(names)s.") % {"names": ", ".join(cleaners)}
-            problems.append(Problem(show(field), "unknown_field", message, show(value)))
+            problems.append(FieldProblem(shorten_value(field), "unknown_field", message, shorten_value(value)))
             continue
         try:
             cleaned[field] = cleaner(value)
-        except WrongValueError as error:
-            problems.append(Problem(field, error.code, error.message, show(value)))
+        except InvalidValueError as error:
+            problems.append(FieldProblem(field, error.code, error.message, shorten_value(value)))
     wrong = {problem.field for problem in problems}
     missing = [field for field in sorted(required - wrong) if cleaned.get(field) in (None, "")]
-    problems.extend(Problem(field, "required", _("This field is required.")) for field in missing)
+    problems.extend(FieldProblem(field, "required", _("This field is required.")) for field in missing)
     return cleaned, problems
 
 
-def show(value: object) -> str:
+def shorten_value(value: object) -> str:
     """A value as it may stand in a message or an error file: short, and storable."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
     return UNSTORABLE.sub("\ufffd", text[:SHOWN_VALUE_LENGTH])
@@ -72,15 +72,15 @@ def clean_text(value: Any, max_length: int) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise WrongValueError("not_text", _("%(value)s is not a text.") % {"value": repr(show(value))})
+        raise InvalidValueError("not_text", _("%(value)s is not a text.") % {"value": repr(shorten_value(value))})
     text = str(value).strip()
     if len(text) > max_length:
-        raise WrongValueError(
+        raise InvalidValueError(
             "too_long",
             _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(text), "most": max_length},
         )
     if UNSTORABLE.search(text):
-        raise WrongValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
+        raise InvalidValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
     return text
 
 
@@ -88,7 +88,7 @@ def clean_id(value: Any, max_length: int) -> str:
     """An outside id: a text of one line."""
     text = clean_text(value, max_length)
     if not text.isprintable():
-        raise WrongValueError("bad_characters", _("An id has no line breaks or control characters."))
+        raise InvalidValueError("bad_characters", _("An id has no line breaks or control characters."))
     return text
 
 
@@ -103,9 +103,10 @@ def clean_url(value: Any, max_length: int = 2000) -> str:
     except ValueError:
         good = False
     if not good:
-        raise WrongValueError(
+        raise InvalidValueError(
             "bad_url",
-            _("%(value)s is not a web address; give one like https://shop.example/item.") % {"value": repr(show(text))},
+            _("%(value)s is not a web address; give one like https://shop.example/item.")
+            % {"value": repr(shorten_value(text))},
         )
     return text
 
@@ -114,26 +115,26 @@ def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
     """A finite decimal number with at most ``places`` decimals; nothing is None."""
     if is_empty(value):
         return None
-    text = show(value).strip()
+    text = shorten_value(value).strip()
     try:
         if isinstance(value, bool):
             raise InvalidOperation
         number = Decimal(text)
     except InvalidOperation as error:
-        raise WrongValueError(
+        raise InvalidValueError(
             "not_a_number", _("%(value)s is not a number; give one like 19.90.") % {"value": repr(text)}
         ) from error
     if not number.is_finite():
-        raise WrongValueError(
+        raise InvalidValueError(
             "not_a_number", _("%(value)s is not a number; give one like 19.90.") % {"value": repr(text)}
         )
     if abs(number) >= MAX_PRICE:
-        raise WrongValueError(
+        raise InvalidValueError(
             "too_large", _("%(value)s is too large; at most 12 digits before the point.") % {"value": text}
         )
     rounded = number.quantize(Decimal(1).scaleb(-places))
     if rounded != number:
-        raise WrongValueError(
+        raise InvalidValueError(
             "too_many_decimals", _("%(value)s has more than %(places)d decimals.") % {"value": text, "places": places}
         )
     return rounded
@@ -142,19 +143,19 @@ def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
 def clean_price(value: Any) -> Decimal | None:
     price = clean_decimal(value)
     if price is not None and price < 0:
-        raise WrongValueError("negative", _("%(value)s is negative; give 0 or more.") % {"value": str(price)})
+        raise InvalidValueError("negative", _("%(value)s is negative; give 0 or more.") % {"value": str(price)})
     return price
 
 
 @lru_cache(maxsize=1)
-def known_currencies() -> frozenset[str]:
+def get_known_currencies() -> frozenset[str]:
     return frozenset(list_currencies())
 
 
 def clean_currency(value: Any) -> str:
     code = clean_text(value, 20).upper()
-    if code and code not in known_currencies():
-        raise WrongValueError(
+    if code and code not in get_known_currencies():
+        raise InvalidValueError(
             "unknown_currency",
             _("%(value)s is not a currency; give an ISO 4217 code such as EUR.") % {"value": repr(code)},
         )
@@ -166,19 +167,23 @@ def clean_integer(value: Any) -> int | None:
         return None
     number = clean_decimal(value, places=0)
     if number is None or abs(number) > MAX_INTEGER:
-        raise WrongValueError("too_large", _("%(value)s is too large; at most 2147483647.") % {"value": show(value)})
+        raise InvalidValueError(
+            "too_large", _("%(value)s is too large; at most 2147483647.") % {"value": shorten_value(value)}
+        )
     return int(number)
 
 
 def clean_bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    word = show(value).strip().lower()
+    word = shorten_value(value).strip().lower()
     if word in TRUE_WORDS:
         return True
     if word in FALSE_WORDS:
         return False
-    raise WrongValueError("not_a_truth_value", _("%(value)s is neither true nor false.") % {"value": repr(show(value))})
+    raise InvalidValueError(
+        "not_a_truth_value", _("%(value)s is neither true nor false.") % {"value": repr(shorten_value(value))}
+    )
 
 
 def clean_moment(value: Any) -> datetime | None:
@@ -189,20 +194,20 @@ def clean_moment(value: Any) -> datetime | None:
         moment = value
     else:
         try:
-            moment = datetime.fromisoformat(show(value).strip())
+            moment = datetime.fromisoformat(shorten_value(value).strip())
         except ValueError as error:
-            raise WrongValueError(
+            raise InvalidValueError(
                 "bad_time",
                 _("%(value)s is not a time; give ISO 8601 such as 2026-05-17T09:30:00Z.")
-                % {"value": repr(show(value))},
+                % {"value": repr(shorten_value(value))},
             ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise WrongValueError(
-            "bad_time", _("%(value)s is outside the calendar.") % {"value": repr(show(value))}
+        raise InvalidValueError(
+            "bad_time", _("%(value)s is outside the calendar.") % {"value": repr(shorten_value(value))}
         ) from error
 
 
@@ -212,7 +217,7 @@ def clean_tags(value: Any) -> list[str]:
         return []
     parts = value.split("|") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
-        raise WrongValueError("not_a_list", _("Give a list of texts, or one text with the tags joined by |."))
+        raise InvalidValueError("not_a_list", _("Give a list of texts, or one text with the tags joined by |."))
     return list(dict.fromkeys(tag for part in parts if (tag := clean_text(part, 100))))
 
 
@@ -222,23 +227,23 @@ def clean_attributes(value: Any) -> dict[str, Any]:
         return {}
     if isinstance(value, str):
         try:
-            value = json.loads(value, parse_constant=refuse_constant)
+            value = json.loads(value, parse_constant=reject_json_constant)
         except ValueError as error:
-            raise WrongValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
+            raise InvalidValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
     if not isinstance(value, dict):
-        raise WrongValueError("not_an_object", _('Give a JSON object such as {"color": "blue"}.'))
+        raise InvalidValueError("not_an_object", _('Give a JSON object such as {"color": "blue"}.'))
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError as error:
-        raise WrongValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
+        raise InvalidValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
     if len(text) > 100_000:
-        raise WrongValueError(
+        raise InvalidValueError(
             "too_long", _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(text), "most": 100_000}
         )
     if UNSTORABLE.search(text) or "\\u0000" in text:
-        raise WrongValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
+        raise InvalidValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
     return value
 
 
-def refuse_constant(name: str) -> float:
+def reject_json_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from catalog.querysets import ProductQuerySet
+from config.foundation.job_runs import FileImport
 
 currency_validator = RegexValidator(r"^[A-Z]{3}$", _("Give a three-letter ISO 4217 code in capitals, such as EUR."))
 
@@ -146,7 +147,7 @@ class ProductVector(models.Model):
         return f"{self.name} ({self.dimension})"
 
 
-class FeedImport(models.Model):
+class FeedImport(FileImport):
     """One reading of a product feed: what was in it, what it changed, what it refused."""
 
     class Format(models.TextChoices):
@@ -155,12 +156,7 @@ class FeedImport(models.Model):
         GOOGLE_XML = "google_xml", "Google Merchant XML"
         GOOGLE_TSV = "google_tsv", "Google Merchant TSV"
 
-    file_name = models.CharField(_("file name"), max_length=500)
     format = models.CharField(_("format"), max_length=20, choices=Format)
-    dry_run = models.BooleanField(_("dry run"), default=False)
-    started_at = models.DateTimeField(_("started at"))
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    rows = models.PositiveBigIntegerField(_("rows"), default=0)
     created = models.PositiveBigIntegerField(_("created"), default=0)
     updated = models.PositiveBigIntegerField(_("updated"), default=0)
     unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
@@ -168,16 +164,7 @@ class FeedImport(models.Model):
     deactivated = models.PositiveBigIntegerField(
         _("deactivated"), default=0, help_text=_("Products that the feed does not name, when those are to go.")
     )
-    problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
-    error_file = models.CharField(_("error file"), max_length=1000, blank=True)
-    error = models.TextField(_("error"), blank=True)
-    upload = models.CharField(_("uploaded file"), max_length=1000, blank=True, editable=False)
-    options = models.JSONField(_("options"), default=dict, blank=True, editable=False)
 
-    class Meta:
+    class Meta(FileImport.Meta):
         verbose_name = _("feed import")
         verbose_name_plural = _("feed imports")
-        ordering = ["-started_at"]
-
-    def __str__(self) -> str:
-        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"

@@ -9,11 +9,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.categories import clean_path, ensure_categories
 from catalog.field_cleaning import (
     Cleaner,
-    WrongValueError,
+    InvalidValueError,
     clean_attributes,
     clean_bool,
     clean_currency,
@@ -25,7 +25,7 @@ from catalog.field_cleaning import (
     clean_tags,
     clean_text,
     clean_url,
-    show,
+    shorten_value,
 )
 from catalog.models import Availability
 
@@ -53,7 +53,7 @@ def clean_availability(value: Any) -> str:
     if not word:
         return Availability.IN_STOCK.value
     if word not in AVAILABILITY_WORDS:
-        raise WrongValueError(
+        raise InvalidValueError(
             "unknown_availability",
             _("%(value)s is not an availability; give one of %(known)s.")
             % {"value": repr(text), "known": ", ".join(Availability.values)},
@@ -84,7 +84,7 @@ FIELDS = tuple(CLEANERS)
 REQUIRED = frozenset({"product_id", "title"})
 
 
-def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[Problem]]:
+def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[FieldProblem]]:
     """The clean fields that ``item`` has; a price without a currency is in ``currency``."""
     cleaned, problems = clean_fields(item, CLEANERS, REQUIRED)
     if cleaned.get("price") is not None and not cleaned.get("currency"):
@@ -109,36 +109,36 @@ def upsert_products(
         dry_run: count, and write nothing.
     """
     keys, problems, rows = clean_items(items, currency=currency)
-    written: dict[str, Status] = {}
+    written: dict[str, ItemStatus] = {}
     if rows:
         with transaction.atomic():
             written = write_products(rows, at=at)
             if dry_run:
                 transaction.set_rollback(True)
-    return merge_outcomes(keys=keys, problems=problems, written=written)
+    return combine_results(keys=keys, problems=problems, written=written)
 
 
 def clean_items(
     items: Sequence[Mapping[str, Any]], *, currency: str
-) -> tuple[list[str], list[list[Problem]], dict[str, dict[str, Any]]]:
+) -> tuple[list[str], list[list[FieldProblem]], dict[str, dict[str, Any]]]:
     """Each item's id and problems, and the rows to write by id."""
     keys: list[str] = []
-    problems: list[list[Problem]] = []
+    problems: list[list[FieldProblem]] = []
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
         cleaned, wrong = clean_product(item, currency=currency)
         key = cleaned.get("product_id", "")
         if not wrong and key in rows:
-            wrong = [duplicate(key)]
+            wrong = [build_duplicate_problem(key)]
         if not wrong:
             rows[key] = cleaned
-        keys.append(key or show(item.get("product_id")))
+        keys.append(key or shorten_value(item.get("product_id")))
         problems.append(wrong)
     return keys, problems, rows
 
 
-def duplicate(product_id: str) -> Problem:
-    return Problem("product_id", "duplicate", _("This id came before; the first one is taken."), product_id)
+def build_duplicate_problem(product_id: str) -> FieldProblem:
+    return FieldProblem("product_id", "duplicate", _("This id came before; the first one is taken."), product_id)
 
 
 # column → its type, and what a new row gets when the item doesn't say
@@ -163,10 +163,10 @@ COLUMNS = {
 }
 
 
-def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> dict[str, Status]:
+def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> dict[str, ItemStatus]:
     """Writes clean rows inside the caller's transaction; tells which ids were created or updated."""
     categories = ensure_categories({row["category"] for row in rows.values() if row.get("category")})
-    payload = [as_columns(row, categories) for row in rows.values()]
+    payload = [build_row_columns(row, categories) for row in rows.values()]
     given = [column for column in COLUMNS if any(column in row for row in payload)]
     with connection.cursor() as cursor:
         if any(len(row) < len(given) for row in payload):
@@ -175,11 +175,11 @@ def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> di
                 "SELECT 1 FROM catalog_product WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE",
                 [list(rows)],
             )
-        cursor.execute(build_upsert(tuple(given)), {"rows": json.dumps(payload, default=str), "at": at})
-        return {key: Status.CREATED if created else Status.UPDATED for key, created in cursor.fetchall()}
+        cursor.execute(build_upsert_statement(tuple(given)), {"rows": json.dumps(payload, default=str), "at": at})
+        return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
 
 
-def as_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:
+def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:
     columns = {field: value for field, value in row.items() if field != "category"}
     if "category" in row:
         columns["category_id"] = categories.get(row["category"])
@@ -188,7 +188,7 @@ def as_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> dict[st
     return columns
 
 
-def build_upsert(given: tuple[str, ...]) -> str:
+def build_upsert_statement(given: tuple[str, ...]) -> str:
     """The statement for rows that have at most the columns ``given``; all names in it are constants of this module."""
     changing = [column for column in given if column != "product_id"]
     values = [

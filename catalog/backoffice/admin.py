@@ -24,9 +24,10 @@ from unfold.decorators import action, display
 from catalog.backoffice import pages
 from catalog.backoffice.forms import CategoryForm
 from catalog.backoffice.resources import ProductResource
-from catalog.categories import place_category, with_product_counts
-from catalog.feeds.uploads import can_confirm
+from catalog.categories import annotate_product_counts, save_category
+from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
+from config.foundation.admin.read_only import ReadOnlyPermissions
 
 
 @admin.register(Category)
@@ -42,14 +43,14 @@ class CategoryAdmin(ModelAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        return with_product_counts(super().get_queryset(request).select_related("parent"))
+        return annotate_product_counts(super().get_queryset(request).select_related("parent"))
 
     @display(description=_("active products"))
     def product_count(self, category: Category) -> int:
         return category.product_count  # type: ignore[attr-defined]
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
-        place_category(category=obj)
+        save_category(category=obj)
 
 
 @admin.register(Product)
@@ -138,7 +139,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
 
 @admin.register(FeedImport)
-class FeedImportAdmin(ModelAdmin):
+class FeedImportAdmin(ReadOnlyPermissions, ModelAdmin):
     list_display = (
         "file_name",
         "format",
@@ -174,15 +175,6 @@ class FeedImportAdmin(ModelAdmin):
     )
     readonly_fields = fields
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: FeedImport | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: FeedImport | None = None) -> bool:
-        return False
-
     def has_import_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perms(["catalog.add_product", "catalog.change_product"])
 
@@ -203,7 +195,7 @@ class FeedImportAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         record = self.get_object(request, object_id)
-        confirmable = record is not None and can_confirm(record) and self.has_import_permission(request)
+        confirmable = record is not None and FEED_UPLOADS.can_confirm(record) and self.has_import_permission(request)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "can_confirm": confirmable})
 
     @display(description=_("state"), label={"done": "success", "failed": "danger", "open": "warning"})

@@ -12,9 +12,9 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from catalog.categories import path_of
-from catalog.feeds.product_import import FeedOptions, Missing
-from catalog.field_cleaning import known_currencies
+from catalog.categories import build_category_path
+from catalog.feeds.product_import import FeedOptions, MissingProducts
+from catalog.field_cleaning import get_known_currencies
 from catalog.models import Category, FeedImport
 
 
@@ -51,7 +51,10 @@ class FeedUploadForm(forms.Form):
     )
     missing = forms.ChoiceField(
         label=_("products that the file does not name"),
-        choices=[(Missing.KEEP.value, _("leave as they are")), (Missing.DEACTIVATE.value, _("deactivate"))],
+        choices=[
+            (MissingProducts.KEEP.value, _("leave as they are")),
+            (MissingProducts.DEACTIVATE.value, _("deactivate")),
+        ],
         widget=UnfoldAdminSelectWidget,
     )
     force = forms.BooleanField(
@@ -62,7 +65,7 @@ class FeedUploadForm(forms.Form):
 
     def clean_currency(self) -> str:
         code = self.cleaned_data["currency"].upper()
-        if code not in known_currencies():
+        if code not in get_known_currencies():
             raise forms.ValidationError(_("Give a three-letter ISO 4217 code in capitals, such as EUR."))
         return code
 
@@ -72,7 +75,7 @@ class FeedUploadForm(forms.Form):
             currency=data["currency"],
             format=data["format"] or None,
             encoding=data["encoding"] or None,
-            missing=Missing(data["missing"]),
+            missing=MissingProducts(data["missing"]),
             force=data["force"],
         )
 
@@ -94,7 +97,7 @@ class CategoryForm(forms.ModelForm):
         if self.instance.pk and parent and f"{parent.path} > ".startswith(f"{self.instance.path} > "):
             self.add_error("parent", _("A category cannot be put below itself."))
         elif name:
-            path = path_of(name=name, parent=parent)
+            path = build_category_path(name=name, parent=parent)
             if len(path) > 1000:
                 self.add_error("name", _("The path would be longer than 1000 characters."))
             elif Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():

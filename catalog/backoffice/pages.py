@@ -1,4 +1,4 @@
-"""Pages of the back office beside lists and forms: the upload of a feed, its confirmation, the file of its errors."""
+"""Pages of the feed import: upload, confirmation and download of the rejected rows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from catalog.backoffice.forms import FeedUploadForm
 from catalog.feeds.feed_file import FeedError
-from catalog.feeds.uploads import can_confirm, confirm_upload, is_large, keep_upload, run_upload
+from catalog.feeds.uploads import FEED_UPLOADS, create_confirmed_import, create_dry_run, import_upload
 from catalog.models import FeedImport
 from catalog.tasks import import_uploaded_feed
 from config.foundation.database.advisory_locks import AlreadyRunningError
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 CHANGE_PAGE = "admin:catalog_feedimport_change"
 
 
-def require_import_right(request: HttpRequest) -> None:
+def require_import_permission(request: HttpRequest) -> None:
     if not request.user.has_perms(["catalog.add_product", "catalog.change_product"]):
         raise PermissionDenied
 
 
 def upload_feed(request: HttpRequest, model_admin: "ModelAdmin") -> HttpResponse:
-    """Takes a file, tries it without effect, and shows what it would do."""
-    require_import_right(request)
+    """Store an uploaded feed, run it as a dry run and show the result."""
+    require_import_permission(request)
     form = FeedUploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            record = keep_upload(file=form.cleaned_data["file"], options=form.options(), at=timezone.now())
+            record = create_dry_run(file=form.cleaned_data["file"], options=form.options(), at=timezone.now())
         except OSError as error:
-            form.add_error("file", _("The file cannot be kept: %(reason)s.") % {"reason": error.strerror or error})
+            form.add_error("file", _("The file cannot be stored: %(reason)s.") % {"reason": error.strerror or error})
         else:
-            start(request, record)
+            start_import(request, record)
             return redirect(CHANGE_PAGE, record.pk)
     context = {
         **model_admin.admin_site.each_context(request),
@@ -52,20 +52,20 @@ def upload_feed(request: HttpRequest, model_admin: "ModelAdmin") -> HttpResponse
 
 
 def confirm_feed(request: HttpRequest, record_id: int) -> HttpResponse:
-    """Imports for real what was tried."""
-    require_import_right(request)
-    tried = get_object_or_404(FeedImport, pk=record_id)
-    if request.method != "POST" or not can_confirm(tried):
-        messages.error(request, _("This file is no longer there, or could not be read. Upload it again."))
-        return redirect(CHANGE_PAGE, tried.pk)
-    record = confirm_upload(tried=tried, at=timezone.now())
-    start(request, record)
+    """Import the file of a dry run for real."""
+    require_import_permission(request)
+    dry_run = get_object_or_404(FeedImport, pk=record_id)
+    if request.method != "POST" or not FEED_UPLOADS.can_confirm(dry_run):
+        messages.error(request, _("The file was deleted or could not be read. Upload it again."))
+        return redirect(CHANGE_PAGE, dry_run.pk)
+    record = create_confirmed_import(dry_run=dry_run, at=timezone.now())
+    start_import(request, record)
     return redirect(CHANGE_PAGE, record.pk)
 
 
-def start(request: HttpRequest, record: FeedImport) -> None:
-    """Small files are read while the browser waits, large ones by a worker."""
-    if is_large(record):
+def start_import(request: HttpRequest, record: FeedImport) -> None:
+    """Import a small file while the browser waits; pass a large one to a worker."""
+    if FEED_UPLOADS.is_large(record):
         try:
             import_uploaded_feed.delay(record.pk)
         except OperationalError as error:
@@ -74,21 +74,22 @@ def start(request: HttpRequest, record: FeedImport) -> None:
             record.save()
         else:
             messages.info(
-                request, _("The file is large and is read by a worker. Reload this page to see how far it is.")
+                request,
+                _("The file is large, so a worker imports it in the background. Reload this page for progress."),
             )
         return
     try:
-        run_upload(record=record)
+        import_upload(record=record)
     except (FeedError, AlreadyRunningError) as error:
         messages.error(request, str(error))
 
 
 def download_errors(request: HttpRequest, record_id: int) -> FileResponse:
-    """The file of what an import refused."""
+    """Send the file of the rows that an import rejected."""
     if not request.user.has_perm("catalog.view_feedimport"):
         raise PermissionDenied
     record = get_object_or_404(FeedImport, pk=record_id)
     path = Path(record.error_file)
     if not record.error_file or not path.is_file():
-        raise Http404(_("There is no error file, or it was deleted."))
+        raise Http404(_("The error file does not exist or was deleted."))
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type="text/csv")

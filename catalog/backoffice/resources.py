@@ -10,10 +10,10 @@ from import_export.instance_loaders import CachedInstanceLoader
 from tablib import Dataset
 
 from catalog.categories import clean_path, ensure_categories
-from catalog.field_cleaning import WrongValueError, clean_attributes, clean_tags
+from catalog.field_cleaning import InvalidValueError, clean_attributes, clean_tags
 from catalog.models import Category, Product
 from catalog.rest.serializers import PRODUCT_FIELDS
-from catalog.upsert import clean_product, duplicate
+from catalog.upsert import build_duplicate_problem, clean_product
 
 
 class CategoryWidget(widgets.Widget):
@@ -24,7 +24,7 @@ class CategoryWidget(widgets.Widget):
         self.ids: dict[str, int] = {}
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> Category | None:
-        path = taken(clean_path, value)
+        path = clean_cell(clean_path, value)
         return Category(pk=self.ids[path], path=path) if path else None
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
@@ -33,7 +33,7 @@ class CategoryWidget(widgets.Widget):
 
 class TagsWidget(widgets.Widget):
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> list[str]:
-        return taken(clean_tags, value)
+        return clean_cell(clean_tags, value)
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
         return "|".join(value or [])
@@ -41,13 +41,13 @@ class TagsWidget(widgets.Widget):
 
 class AttributesWidget(widgets.JSONWidget):
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> dict[str, Any]:
-        return taken(clean_attributes, value)
+        return clean_cell(clean_attributes, value)
 
 
-def taken(cleaner: Any, value: Any) -> Any:
+def clean_cell(cleaner: Any, value: Any) -> Any:
     try:
         return cleaner(value)
-    except WrongValueError as error:
+    except InvalidValueError as error:
         raise ValueError(error.message) from error
 
 
@@ -75,7 +75,7 @@ class ProductResource(resources.ModelResource):
         for value in dataset["category"] if "category" in (dataset.headers or []) else []:
             try:
                 paths.add(clean_path(value))
-            except WrongValueError:
+            except InvalidValueError:
                 continue  # its row says so
         self.fields["category"].widget.ids = ensure_categories(paths - {""})
 
@@ -84,7 +84,7 @@ class ProductResource(resources.ModelResource):
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         product_id = str(row.get("product_id") or "").strip()
         if product_id in self.seen:
-            raise ValidationError({"product_id": duplicate(product_id).message})
+            raise ValidationError({"product_id": build_duplicate_problem(product_id).message})
         self.seen.add(product_id)
 
     def validate_instance(

@@ -1,4 +1,4 @@
-"""CSV and TSV with a line of column names."""
+"""CSV and TSV files with a header row."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -6,25 +6,26 @@ from typing import TextIO
 
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import Problem
-from catalog.feeds.feed_file import FeedError, bounded_lines, guess_delimiter
-from catalog.feeds.row_mapping import NAMES, Row, normalise_name
+from catalog.bulk_results import FieldProblem
+from catalog.feeds.feed_file import FeedError, detect_delimiter, iterate_bounded_lines
+from catalog.feeds.row_mapping import FIELD_NAMES, FeedRow, normalize_name
 
 
-def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = None) -> Iterator[Row]:
-    """The rows of a file whose separator its first line shows; ``line`` is where a row begins.
+def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = None) -> Iterator[FeedRow]:
+    """Yield the rows of a file; its header decides the delimiter, and ``line`` is where a row begins.
 
     Args:
-        check: refuses wrong column names; without it they must name the id and the title of a product.
+        check: raises FeedError for wrong columns; by default the product id and the title are required.
 
     Raises:
-        FeedError: the column names are doubled, or ``check`` refuses them.
+        FeedError: a column occurs twice, or ``check`` rejects the columns.
     """
-    lines = bounded_lines(stream)
+    lines = iterate_bounded_lines(stream)
     above, header = next(((n, line) for n, line in enumerate(lines, 1) if line.strip("\ufeff \t\r\n")), (1, ""))
-    delimiter = guess_delimiter(header)
-    columns = read_columns(header, delimiter)
+    delimiter = detect_delimiter(header)
+    columns = parse_header(header, delimiter)
     (check or check_product_columns)(columns)
+    # Google's TSV files contain unbalanced quotation marks, which the strict mode rejects
     reader = csv.reader(lines, delimiter=delimiter, strict=delimiter != "\t")
     while True:
         line = above + reader.line_num + 1
@@ -33,52 +34,55 @@ def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = N
         except StopIteration:
             return
         except csv.Error as error:
-            yield unreadable(line, above + reader.line_num, _("Cannot be read: %(reason)s.") % {"reason": error})
+            message = _("The row cannot be read: %(reason)s.") % {"reason": error}
+            yield build_unreadable_row(line, above + reader.line_num, message)
             continue
         if any(cell.strip() for cell in cells):
             yield build_row(columns, cells, line, above + reader.line_num)
 
 
-def read_columns(header: str, delimiter: str) -> list[str]:
+def parse_header(header: str, delimiter: str) -> list[str]:
+    """Return the normalized column names. Errors: FeedError when one occurs twice."""
     try:
-        columns = [normalise_name(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        columns = [normalize_name(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
     except csv.Error as error:
-        raise FeedError(_("The line of column names cannot be read: %(reason)s.") % {"reason": error}) from error
-    doubled = sorted({name for name in columns if name and columns.count(name) > 1})
-    if doubled:
-        raise FeedError(_("These columns occur twice: %(names)s.") % {"names": ", ".join(doubled)})
+        raise FeedError(_("The header row cannot be read: %(reason)s.") % {"reason": error}) from error
+    duplicates = sorted({name for name in columns if name and columns.count(name) > 1})
+    if duplicates:
+        raise FeedError(_("These columns occur twice: %(names)s.") % {"names": ", ".join(duplicates)})
     return columns
 
 
 def check_product_columns(columns: list[str]) -> None:
     for field in ("product_id", "title"):
-        require_column(columns, field, NAMES[field])
+        require_column(columns, field, FIELD_NAMES[field])
 
 
 def require_column(columns: list[str], field: str, names: Sequence[str]) -> None:
     if not set(names) & set(columns):
         raise FeedError(
-            _("There is no column for %(field)s: name it one of %(names)s. Columns found: %(found)s.")
+            _("No column for %(field)s; name it one of %(names)s. Columns in the file: %(found)s.")
             % {"field": field, "names": ", ".join(names), "found": ", ".join(name for name in columns if name) or "–"}
         )
 
 
-def build_row(columns: list[str], cells: list[str], line: int, last_line: int) -> Row:
+def build_row(columns: list[str], cells: list[str], line: int, last_line: int) -> FeedRow:
+    """Return the row with its cells by column; empty cells beyond the last column are ignored."""
     while len(cells) > len(columns) and not cells[-1].strip():
         cells.pop()
     if len(cells) != len(columns):
-        message = _("Has %(cells)d cells, the line of column names has %(columns)d.") % {
+        message = _("The row has %(cells)d cells, the header has %(columns)d.") % {
             "cells": len(cells),
             "columns": len(columns),
         }
-        return unreadable(line, last_line, message)
-    return Row(line, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
+        return build_unreadable_row(line, last_line, message)
+    return FeedRow(line, {name: cell for name, cell in zip(columns, cells, strict=True) if name})
 
 
-def unreadable(line: int, last_line: int, message: str) -> Row:
+def build_unreadable_row(line: int, last_line: int, message: str) -> FeedRow:
     if last_line > line:
-        message += " " + _("Lines %(first)d to %(last)d were read as one row: is a quotation mark not closed?") % {
+        message += " " + _("Lines %(first)d to %(last)d were read as one row; check for an unclosed quotation mark.") % {
             "first": line,
             "last": last_line,
         }
-    return Row(line, problem=Problem("row", "unreadable", message))
+    return FeedRow(line, problem=FieldProblem("row", "unreadable", message))

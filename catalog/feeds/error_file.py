@@ -1,17 +1,17 @@
-"""The file of what an import refused: where, which field, which value, why."""
+"""The CSV file of the rows that an import rejected: line, field, value and reason."""
 
 import csv
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from catalog.bulk_results import Problem
+from catalog.bulk_results import FieldProblem
+from config.foundation.csv_cells import escape_text
 
 
 class ErrorFile:
-    """A CSV that comes into being with its first line, with a mark by which spreadsheets know it is UTF-8."""
+    """A CSV file that is created with its first row, with a byte order mark so that spreadsheets read it as UTF-8."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,18 +30,12 @@ class ErrorFile:
     def exists(self) -> bool:
         return self.stream is not None
 
-    def write(self, line: int, problems: Iterable[Problem]) -> None:
+    def write(self, line: int, problems: Iterable[FieldProblem]) -> None:
         if self.stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.stream = self.path.open("w", encoding="utf-8-sig", newline="")
             csv.writer(self.stream).writerow(["line", "field", "value", "problem", "reason"])
         csv.writer(self.stream).writerows(
-            [line, defuse(one.field), defuse(one.value), one.code, defuse(one.message)] for one in problems
+            [line, *(escape_text(text) for text in (problem.field, problem.value, problem.code, problem.message))]
+            for problem in problems
         )
-
-
-def defuse(text: str) -> str:
-    """A spreadsheet must not take a refused value for a formula."""
-    if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not re.fullmatch(r"[+-]?[\d.,]+", text):
-        return f"'{text}"
-    return text

@@ -10,19 +10,19 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import Problem
+from catalog.bulk_results import FieldProblem
 from catalog.feeds.feed_file import FeedError
-from catalog.feeds.row_mapping import Row
+from catalog.feeds.row_mapping import FeedRow
 
-GOOGLE = "{http://base.google.com/ns/1.0}"
+GOOGLE_NAMESPACE = "{http://base.google.com/ns/1.0}"
 ITEM_TAGS = frozenset({"item", "entry"})
 # of RSS and Atom themselves only these say something about the product
-PLAIN_NAMES_IGNORED = frozenset({"guid", "pubdate", "updated", "published", "author", "source", "rights", "comments"})
+IGNORED_TAGS = frozenset({"guid", "pubdate", "updated", "published", "author", "source", "rights", "comments"})
 CHUNK = 1 << 16
-MAX_ITEM = 1 << 20
+MAX_ITEM_CHARACTERS = 1 << 20
 
 
-def read_google_xml(stream: TextIO) -> Iterator[Row]:
+def read_google_xml(stream: TextIO) -> Iterator[FeedRow]:
     """The items of a feed; ``line`` is where an item begins.
 
     Raises:
@@ -55,14 +55,14 @@ class ItemCollector:
     """Receives the parser's calls and gathers one item at a time into nested dictionaries."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[FeedRow] = []
         self.expat: Any = None
         # of the item being read: where it began, its elements still open as (name, is Google's, texts, children)
         self.line = 0
         self.open: list[Element] = []
         self.size = 0
 
-    def take(self) -> list[Row]:
+    def take(self) -> list[FeedRow]:
         rows, self.rows = self.rows, []
         return rows
 
@@ -72,7 +72,7 @@ class ItemCollector:
             if name.lower() not in ITEM_TAGS:
                 return
             self.line, self.size = self.expat.CurrentLineNumber, 0
-        element = Element(name.lower(), tag.startswith(GOOGLE))
+        element = Element(name.lower(), tag.startswith(GOOGLE_NAMESPACE))
         # Atom has its link in an attribute
         if name == "link" and attributes.get("href") and attributes.get("rel", "alternate") == "alternate":
             element.texts.append(attributes["href"])
@@ -81,7 +81,7 @@ class ItemCollector:
     def data(self, text: str) -> None:
         if self.open:
             self.size += len(text)
-            if self.size <= MAX_ITEM:
+            if self.size <= MAX_ITEM_CHARACTERS:
                 self.open[-1].texts.append(text)
 
     def end(self, tag: str) -> None:
@@ -90,11 +90,11 @@ class ItemCollector:
         element = self.open.pop()
         if self.open:
             self.open[-1].add(element)
-        elif self.size > MAX_ITEM:
-            message = _("This item has more than %(most)d characters.") % {"most": MAX_ITEM}
-            self.rows.append(Row(self.line, problem=Problem("row", "too_long", message)))
+        elif self.size > MAX_ITEM_CHARACTERS:
+            message = _("This item has more than %(most)d characters.") % {"most": MAX_ITEM_CHARACTERS}
+            self.rows.append(FeedRow(self.line, problem=FieldProblem("row", "too_long", message)))
         else:
-            self.rows.append(Row(self.line, element.children))
+            self.rows.append(FeedRow(self.line, element.children))
 
     def close(self) -> None:
         """Called by the parser at the end of the document."""
@@ -116,7 +116,7 @@ class Element:
 
     def add(self, child: "Element") -> None:
         """Google's own ``title`` wins over the one of RSS or Atom."""
-        if not child.is_google and (child.name in PLAIN_NAMES_IGNORED or child.name in self.google_names):
+        if not child.is_google and (child.name in IGNORED_TAGS or child.name in self.google_names):
             return
         if child.is_google and child.name not in self.google_names:
             self.children.pop(child.name, None)

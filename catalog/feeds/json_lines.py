@@ -1,4 +1,4 @@
-"""JSON Lines: one object on each line."""
+"""JSON Lines: one object per line."""
 
 import json
 from collections.abc import Iterator
@@ -6,26 +6,27 @@ from typing import TextIO
 
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import Problem
-from catalog.feeds.feed_file import bounded_lines
-from catalog.feeds.row_mapping import Row, normalise_name
-from catalog.field_cleaning import refuse_constant, show
+from catalog.bulk_results import FieldProblem
+from catalog.feeds.feed_file import iterate_bounded_lines
+from catalog.feeds.row_mapping import FeedRow, normalize_name
+from catalog.field_cleaning import reject_json_constant, shorten_value
 
 
-def read_json_lines(stream: TextIO) -> Iterator[Row]:
-    for number, text in enumerate(bounded_lines(stream), start=1):
+def read_json_lines(stream: TextIO) -> Iterator[FeedRow]:
+    """Yield the rows of a file; empty lines are skipped."""
+    for number, text in enumerate(iterate_bounded_lines(stream), start=1):
         text = text.strip("\ufeff \t\r\n")
         if text:
-            yield read_line(number, text)
+            yield parse_line(number, text)
 
 
-def read_line(number: int, text: str) -> Row:
+def parse_line(number: int, text: str) -> FeedRow:
     try:
-        found = json.loads(text, parse_constant=refuse_constant)
+        value = json.loads(text, parse_constant=reject_json_constant)
     except (ValueError, RecursionError) as error:
-        message = _("Is not JSON: %(reason)s") % {"reason": error}
-        return Row(number, problem=Problem("row", "unreadable", message, show(text)))
-    if not isinstance(found, dict):
-        message = _("Is not a JSON object; give one product such as {“product_id”: …, “title”: …}.")
-        return Row(number, problem=Problem("row", "unreadable", message, show(text)))
-    return Row(number, {normalise_name(name): value for name, value in found.items()})
+        message = _("The line is not JSON: %(reason)s") % {"reason": error}
+        return FeedRow(number, problem=FieldProblem("row", "unreadable", message, shorten_value(text)))
+    if not isinstance(value, dict):
+        message = _("The line is not a JSON object; write one product per line, such as {“product_id”: …, “title”: …}.")
+        return FeedRow(number, problem=FieldProblem("row", "unreadable", message, shorten_value(text)))
+    return FeedRow(number, {normalize_name(name): item for name, item in value.items()})

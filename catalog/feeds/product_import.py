@@ -15,24 +15,24 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
+from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.feeds.delimited import read_delimited
 from catalog.feeds.error_file import ErrorFile
-from catalog.feeds.feed_file import FeedError, detect_encoding, guess_format, open_text
+from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.json_lines import read_json_lines
-from catalog.feeds.row_mapping import Row, build_item
-from catalog.field_cleaning import known_currencies, show
+from catalog.feeds.row_mapping import FeedRow, build_item
+from catalog.field_cleaning import get_known_currencies, shorten_value
 from catalog.models import FeedImport, Product
-from catalog.upsert import clean_product, duplicate, write_products
-from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive
-from config.foundation.progress import Progress, no_progress
+from catalog.upsert import build_duplicate_problem, clean_product, write_products
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.progress import Progress, ignore_progress
 
 BATCH = 2000
 # a feed that would take away more than this share of the shop is more likely a broken feed
-MOST_DEACTIVATED = 0.5
+MAX_DEACTIVATED_SHARE = 0.5
 
-READERS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
+READERS: dict[str, Callable[[TextIO], Iterator[FeedRow]]] = {
     FeedImport.Format.CSV: read_delimited,
     FeedImport.Format.GOOGLE_TSV: read_delimited,
     FeedImport.Format.JSONL: read_json_lines,
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[TextIO], Iterator[Row]]] = {
 }
 
 
-class Missing(StrEnum):
+class MissingProducts(StrEnum):
     """What happens to products that the feed does not name."""
 
     KEEP = "keep"
@@ -58,7 +58,7 @@ class FeedOptions:
     currency: str
     format: str | None = None
     encoding: str | None = None
-    missing: Missing = Missing.KEEP
+    missing: MissingProducts = MissingProducts.KEEP
     force: bool = False
 
 
@@ -68,7 +68,7 @@ def import_feed(
     options: FeedOptions,
     started_at: datetime,
     dry_run: bool = False,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
     record: FeedImport | None = None,
 ) -> FeedImport:
     """Brings the catalogue in line with a feed. A second import of the same file changes nothing.
@@ -87,47 +87,47 @@ def import_feed(
     if record is None:
         record = FeedImport(file_name=path.name, format=options.format or "", started_at=started_at, dry_run=dry_run)
     clock = time.monotonic()
-    with errors_recorded(record, clock):
-        with exclusive("catalog.import_feed"):
-            reset(record)
-            FeedRun(path=path, options=options, record=record, progress=progress).run()
-        finish(record, clock)
+    with record_errors(record, clock):
+        with exclusive_lock("catalog.import_feed"):
+            reset_record(record)
+            FeedImporter(path=path, options=options, record=record, progress=progress).run()
+        finish_record(record, clock)
     return record
 
 
-def reset(record: FeedImport) -> None:
+def reset_record(record: FeedImport) -> None:
     """A record whose import was killed starts from nothing again."""
     record.rows = record.created = record.updated = record.unchanged = record.rejected = record.deactivated = 0
     record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
     record.save()
 
 
-def finish(record: FeedImport, clock: float) -> None:
+def finish_record(record: FeedImport, clock: float) -> None:
     record.finished_at = record.started_at + timedelta(seconds=time.monotonic() - clock)
     record.save()
 
 
 @contextmanager
-def errors_recorded(record: FeedImport, clock: float) -> Iterator[None]:
+def record_errors(record: FeedImport, clock: float) -> Iterator[None]:
     try:
         yield
     except (FeedError, AlreadyRunningError) as error:
         record.error = str(error)
-        finish(record, clock)
+        finish_record(record, clock)
         raise
     except OSError as error:
         # a full disk, or a file that vanished while it was read
         record.error = _("Stopped: %(reason)s. Start the import again when that is mended.") % {"reason": error}
-        finish(record, clock)
+        finish_record(record, clock)
         raise FeedError(record.error) from error
     except KeyboardInterrupt:
         record.error = _("Interrupted. What was read so far is in the catalogue; the same import again completes it.")
-        finish(record, clock)
+        finish_record(record, clock)
         raise
 
 
 @dataclass
-class FeedRun:
+class FeedImporter:
     """One import under way."""
 
     path: Path
@@ -137,14 +137,14 @@ class FeedRun:
     problems: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
-        if self.options.currency not in known_currencies():
+        if self.options.currency not in get_known_currencies():
             raise FeedError(
                 _("%(value)s is not a currency; give an ISO 4217 code such as EUR.")
                 % {"value": repr(self.options.currency)}
             )
         encoding = detect_encoding(self.path, self.options.encoding)
         record = self.record
-        record.format = self.options.format or guess_format(self.path, encoding)
+        record.format = self.options.format or detect_format(self.path, encoding)
         with open_text(self.path, encoding) as stream:
             total = sum(1 for _row in READERS[record.format](stream))
         if total == 0:
@@ -152,19 +152,19 @@ class FeedRun:
         with (
             open_text(self.path, encoding) as stream,
             ErrorFile(self.error_path()) as errors,
-            seen_ids() as seen,
+            track_seen_ids() as seen,
         ):
             for batch in batched(READERS[record.format](stream), BATCH):
                 self.take(batch, seen, errors)
                 self.progress(record.rows, total)
-            if self.options.missing is Missing.DEACTIVATE:
+            if self.options.missing is MissingProducts.DEACTIVATE:
                 self.deactivate(seen)
 
     def error_path(self) -> Path:
         name = f"products-{self.record.started_at:%Y%m%d-%H%M%S}-{self.record.pk}.csv"
         return Path(settings.EXPORTS_DIR) / "imports" / name
 
-    def take(self, batch: tuple[Row, ...], seen: "SeenIds", errors: ErrorFile) -> None:
+    def take(self, batch: tuple[FeedRow, ...], seen: "SeenIds", errors: ErrorFile) -> None:
         result = self.load(batch, seen)
         for row, one in zip(batch, result.results, strict=True):
             if one.problems:
@@ -180,14 +180,14 @@ class FeedRun:
         record.error_file = str(errors.path) if errors.exists else ""
         record.save()
 
-    def load(self, batch: tuple[Row, ...], seen: "SeenIds") -> BulkResult:
+    def load(self, batch: tuple[FeedRow, ...], seen: "SeenIds") -> BulkResult:
         keys: list[str] = []
-        problems: list[list[Problem]] = []
+        problems: list[list[FieldProblem]] = []
         rows: dict[str, dict[str, Any]] = {}
         for row in batch:
             key, cleaned, wrong = self.clean(row)
             if not wrong and key in rows:
-                wrong = [duplicate(key)]
+                wrong = [build_duplicate_problem(key)]
             if not wrong:
                 rows[key] = cleaned
             keys.append(key)
@@ -196,20 +196,20 @@ class FeedRun:
         taken = seen.claim(list(rows))
         for index, key in enumerate(keys):
             if key in rows and key not in taken and not problems[index]:
-                problems[index] = [duplicate(key)]
+                problems[index] = [build_duplicate_problem(key)]
         written = self.write({key: row for key, row in rows.items() if key in taken})
-        return merge_outcomes(keys=keys, problems=problems, written=written)
+        return combine_results(keys=keys, problems=problems, written=written)
 
-    def clean(self, row: Row) -> tuple[str, dict[str, Any], list[Problem]]:
+    def clean(self, row: FeedRow) -> tuple[str, dict[str, Any], list[FieldProblem]]:
         item, problems = build_item(row, at=self.record.started_at)
         if row.problem:
             return "", {}, problems
-        if self.options.missing is Missing.DEACTIVATE:
+        if self.options.missing is MissingProducts.DEACTIVATE:
             item.setdefault("is_active", True)
         cleaned, more = clean_product(item, currency=self.options.currency)
-        return cleaned.get("product_id", show(item.get("product_id"))), cleaned, problems + more
+        return cleaned.get("product_id", shorten_value(item.get("product_id"))), cleaned, problems + more
 
-    def write(self, rows: dict[str, dict[str, Any]]) -> dict[str, Status]:
+    def write(self, rows: dict[str, dict[str, Any]]) -> dict[str, ItemStatus]:
         if not rows:
             return {}
         with transaction.atomic():
@@ -222,7 +222,7 @@ class FeedRun:
         """Takes products that the feed does not name out of the shop."""
         active = Product.objects.active().count()
         self.record.deactivated = seen.count_absent()
-        if self.record.deactivated > active * MOST_DEACTIVATED and not self.options.force:
+        if self.record.deactivated > active * MAX_DEACTIVATED_SHARE and not self.options.force:
             raise TooManyMissingError(
                 _(
                     "%(absent)d of %(active)d active products are not in the feed. More than half would be deactivated, "
@@ -235,7 +235,7 @@ class FeedRun:
 
 
 @contextmanager
-def seen_ids() -> Iterator["SeenIds"]:
+def track_seen_ids() -> Iterator["SeenIds"]:
     """A list of the ids of one file, kept by the database: a file may have more of them than memory."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")

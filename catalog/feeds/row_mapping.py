@@ -10,11 +10,18 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import Problem
-from catalog.field_cleaning import WrongValueError, clean_moment, clean_price, is_empty, known_currencies, show
+from catalog.bulk_results import FieldProblem
+from catalog.field_cleaning import (
+    InvalidValueError,
+    clean_moment,
+    clean_price,
+    get_known_currencies,
+    is_empty,
+    shorten_value,
+)
 
 # product field → the names it goes by, best first
-NAMES = {
+FIELD_NAMES = {
     "product_id": ("product_id", "id", "item_id"),
     "sku": ("sku",),
     "title": ("title", "name", "product_name"),
@@ -34,35 +41,35 @@ NAMES = {
     "is_active": ("is_active", "active"),
 }
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
-KNOWN_NAMES = frozenset(name for names in NAMES.values() for name in names) | SALE_NAMES
+KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
 PRICE = re.compile(r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?[\d.,\s]*\d)\s*(?P<after>[A-Za-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FeedRow:
     """What stands on one place of a feed: its fields under their normalised names, or why it cannot be read."""
 
     line: int
     fields: Mapping[str, Any] = field(default_factory=dict)
-    problem: Problem | None = None
+    problem: FieldProblem | None = None
 
 
-def normalise_name(name: str) -> str:
+def normalize_name(name: str) -> str:
     """``Image Link`` and ``g:image_link`` are ``image_link``."""
     return re.sub(r"[\s-]+", "_", name.strip().lstrip("\ufeff").lower()).removeprefix("g:")
 
 
-def build_item(row: Row, *, at: datetime) -> tuple[dict[str, Any], list[Problem]]:
+def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[FieldProblem]]:
     """The product fields of a row, not yet cleaned; names that mean nothing here become attributes."""
     if row.problem:
         return {}, [row.problem]
     item: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for product_field, names in NAMES.items():
+    problems: list[FieldProblem] = []
+    for product_field, names in FIELD_NAMES.items():
         present = [name for name in names if name in row.fields]
         if present:
-            item[product_field] = first_filled(row.fields, present)
-    choose_category(item, row.fields)
+            item[product_field] = get_first_filled(row.fields, present)
+    clean_google_category(item, row.fields)
     attributes = collect_attributes(row.fields)
     read_cost_of_item = partial(read_cost, item)  # after the price, whose currency must be the cost's
     for name, read in (("price", partial(read_prices, row.fields, attributes, at=at)), ("cost", read_cost_of_item)):
@@ -78,11 +85,11 @@ def build_item(row: Row, *, at: datetime) -> tuple[dict[str, Any], list[Problem]
     return item, problems
 
 
-def first_filled(fields: Mapping[str, Any], names: list[str]) -> Any:
+def get_first_filled(fields: Mapping[str, Any], names: list[str]) -> Any:
     return next((fields[name] for name in names if not is_empty(fields[name])), fields[names[0]])
 
 
-def choose_category(item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def clean_google_category(item: dict[str, Any], fields: Mapping[str, Any]) -> None:
     """Google's number of a category says nothing without its taxonomy; of several product types the first is meant."""
     category = item.get("category")
     from_google = "category" not in fields and "category_path" not in fields
@@ -109,7 +116,7 @@ class FieldValueError(Exception):
 
     def __init__(self, name: str, code: str, message: str, value: object) -> None:
         super().__init__(message)
-        self.problem = Problem(name, code, message, show(value))
+        self.problem = FieldProblem(name, code, message, shorten_value(value))
 
 
 def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
@@ -119,7 +126,7 @@ def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: da
     price, currency = read_money("price", fields["price"])
     found: dict[str, Any] = {"price": price} | ({"currency": currency} if currency else {})
     sale, sale_currency = read_money("sale_price", fields.get("sale_price"))
-    if sale is None or not sale_lasts(fields.get("sale_price_effective_date"), at=at):
+    if sale is None or not is_sale_active(fields.get("sale_price_effective_date"), at=at):
         return found
     if sale_currency != currency:
         raise FieldValueError(
@@ -138,7 +145,7 @@ def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
     if "cost" not in item:
         return {}
     cost, currency = read_money("cost", item["cost"])
-    if currency and item.get("currency") and currency != show(item["currency"]).strip().upper():
+    if currency and item.get("currency") and currency != shorten_value(item["currency"]).strip().upper():
         raise FieldValueError(
             "cost",
             "currency_mismatch",
@@ -157,20 +164,21 @@ def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
             return clean_price(value), ""
         match = PRICE.fullmatch(value.strip())
         if match is None:
-            raise WrongValueError(
-                "bad_price", _("%(value)s is not a price; give one like 19.90 EUR.") % {"value": repr(show(value))}
+            raise InvalidValueError(
+                "bad_price",
+                _("%(value)s is not a price; give one like 19.90 EUR.") % {"value": repr(shorten_value(value))},
             )
         currency = (match["before"] or match["after"] or "").upper()
-        if currency and currency not in known_currencies():
-            raise WrongValueError(
+        if currency and currency not in get_known_currencies():
+            raise InvalidValueError(
                 "unknown_currency", _("%(value)s is not an ISO 4217 currency code.") % {"value": repr(currency)}
             )
-        return clean_price(point_decimals(match["number"])), currency
-    except WrongValueError as error:
+        return clean_price(normalize_decimal(match["number"])), currency
+    except InvalidValueError as error:
         raise FieldValueError(name, error.code, error.message, value) from error
 
 
-def point_decimals(number: str) -> str:
+def normalize_decimal(number: str) -> str:
     """A number with a decimal point and no groups; ``1,299`` can be read in two ways and is refused."""
     if re.fullmatch(r"-?\d+(\.\d+)?", number):
         return number
@@ -180,19 +188,19 @@ def point_decimals(number: str) -> str:
         return number.replace(",", ".")
     if re.fullmatch(r"-?\d{1,3}([.\s]\d{3})+,\d{1,2}", number):
         return re.sub(r"[.\s]", "", number).replace(",", ".")
-    raise WrongValueError(
+    raise InvalidValueError(
         "bad_price", _("%(value)s can be read in more than one way; write it like 1299.00.") % {"value": repr(number)}
     )
 
 
-def sale_lasts(period: Any, *, at: datetime) -> bool:
+def is_sale_active(period: Any, *, at: datetime) -> bool:
     """Whether ``at`` lies in ``start/end``; no period means always."""
     if is_empty(period):
         return True
-    start, slash, end = show(period).partition("/")
+    start, slash, end = shorten_value(period).partition("/")
     try:
         starts_at, ends_at = clean_moment(start), clean_moment(end)
-    except WrongValueError as error:
+    except InvalidValueError as error:
         raise FieldValueError("sale_price_effective_date", error.code, error.message, period) from error
     if not slash or starts_at is None or ends_at is None:
         message = _("Give two times joined by a slash: 2026-05-01T00:00Z/2026-05-08T00:00Z.")

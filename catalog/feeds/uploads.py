@@ -1,97 +1,51 @@
-"""Feeds given through the back office: kept as a file, tried without effect first, then imported."""
+"""Uploads of product feeds: tried as a dry run, then imported after confirmation."""
 
-import uuid
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.text import get_valid_filename
 
-from catalog.feeds.product_import import FeedOptions, Missing, import_feed
+from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
+from config.foundation.uploads import UploadFolder
 
-# what a web request may read while somebody waits; more goes to a worker
-LARGE = 5 * 1024 * 1024
-KEPT = timedelta(days=7)
-
-
-def uploads_dir() -> Path:
-    return Path(settings.EXPORTS_DIR) / "uploads"
+FEED_UPLOADS = UploadFolder("uploads", "feed")
 
 
-def keep_upload(*, file: UploadedFile, options: FeedOptions, at: datetime) -> FeedImport:
-    """Stores an uploaded feed and makes the record of its dry run, which is still to be done."""
-    name = (file.name or "feed")[-200:]
-    path = uploads_dir() / f"{uuid.uuid4().hex}-{get_valid_filename(name)}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as kept:
-        for chunk in file.chunks():
-            kept.write(chunk)
+def create_dry_run(*, file: UploadedFile, options: FeedOptions, at: datetime) -> FeedImport:
+    """Store an uploaded feed and return the record of its dry run, which the caller starts."""
+    stored = FEED_UPLOADS.store_file(file)
     return FeedImport.objects.create(
-        file_name=name,
+        file_name=stored.original_name,
         format=options.format or "",
         dry_run=True,
         started_at=at,
-        upload=path.name,
-        options=as_json(options),
+        upload=stored.stored_name,
+        options=asdict(options),
     )
 
 
-def as_json(options: FeedOptions) -> dict[str, Any]:
-    return {
-        "currency": options.currency,
-        "format": options.format,
-        "encoding": options.encoding,
-        "missing": options.missing.value,
-        "force": options.force,
-    }
-
-
-def upload_path(record: FeedImport) -> Path:
-    return uploads_dir() / record.upload
-
-
-def is_large(record: FeedImport) -> bool:
-    return upload_path(record).stat().st_size > LARGE
-
-
-def can_confirm(record: FeedImport) -> bool:
-    """Whether a dry run was read to its end and its file is still there."""
-    done = record.dry_run and record.finished_at is not None and not record.error
-    return done and bool(record.upload) and upload_path(record).is_file()
-
-
-def confirm_upload(*, tried: FeedImport, at: datetime) -> FeedImport:
-    """The record of the real import that follows a dry run."""
+def create_confirmed_import(*, dry_run: FeedImport, at: datetime) -> FeedImport:
+    """Return the record of the real import that follows a dry run."""
     return FeedImport.objects.create(
-        file_name=tried.file_name,
-        format=tried.format,
+        file_name=dry_run.file_name,
+        format=dry_run.format,
         dry_run=False,
         started_at=at,
-        upload=tried.upload,
-        options=tried.options,
+        upload=dry_run.upload,
+        options=dry_run.options,
     )
 
 
-def run_upload(*, record: FeedImport) -> FeedImport:
-    """Imports an uploaded feed as its record says; called again after a crash it completes the import."""
-    options = FeedOptions(**{**record.options, "missing": Missing(record.options["missing"])})
-    done = import_feed(
-        path=upload_path(record), options=options, started_at=record.started_at, dry_run=record.dry_run, record=record
+def import_upload(*, record: FeedImport) -> FeedImport:
+    """Import an uploaded feed as its record says; a second call after a crash completes the import."""
+    options = FeedOptions(**{**record.options, "missing": MissingProducts(record.options["missing"])})
+    imported = import_feed(
+        path=FEED_UPLOADS.get_path(record),
+        options=options,
+        started_at=record.started_at,
+        dry_run=record.dry_run,
+        record=record,
     )
-    if not record.dry_run:
-        upload_path(record).unlink(missing_ok=True)
-    return done
-
-
-def delete_old_uploads(*, at: datetime) -> int:
-    """Deletes uploads that nobody confirmed within a week."""
-    if not uploads_dir().is_dir():
-        return 0
-    oldest = (at - KEPT).timestamp()
-    old = [path for path in uploads_dir().iterdir() if path.is_file() and path.stat().st_mtime < oldest]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    FEED_UPLOADS.delete_imported(record)
+    return imported

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
-from catalog.feeds.feed_file import FeedError, bounded_lines
+from catalog.feeds.feed_file import FeedError, iterate_bounded_lines
 
 BATCH = 1000
 COLUMNS = ("product_id", "vector")
@@ -29,7 +29,7 @@ class VectorRow(NamedTuple):
 
 def read_vectors(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     """How many rows a file has, and its rows in batches. Errors: FeedError, also while they are read."""
-    readers = {".parquet": read_parquet, ".jsonl": read_lines, ".ndjson": read_lines, ".npz": read_npz}
+    readers = {".parquet": read_parquet, ".jsonl": read_json_lines, ".ndjson": read_json_lines, ".npz": read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise FeedError(
@@ -51,7 +51,7 @@ def read_parquet(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
         raise FeedError(_("%(file)s is no Parquet file: %(reason)s") % {"file": path.name, "reason": error}) from error
     missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
     if missing:
-        raise wrong_parts(path, missing, COLUMNS)
+        raise build_missing_columns_error(path, missing, COLUMNS)
 
     def batches() -> Iterator[Sequence[VectorRow]]:
         line = 0
@@ -63,23 +63,23 @@ def read_parquet(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     return file.metadata.num_rows, batches()
 
 
-def read_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
+def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     with path.open(encoding="utf-8", errors="strict") as stream:
         try:
-            total = sum(1 for text in bounded_lines(stream) if text.strip())
+            total = sum(1 for text in iterate_bounded_lines(stream) if text.strip())
         except UnicodeDecodeError as error:
             raise FeedError(_("%(file)s is not UTF-8: %(reason)s") % {"file": path.name, "reason": error}) from error
 
     def rows() -> Iterator[VectorRow]:
         with path.open(encoding="utf-8-sig") as stream:
-            for line, text in enumerate(bounded_lines(stream), start=1):
+            for line, text in enumerate(iterate_bounded_lines(stream), start=1):
                 if text.strip():
-                    yield read_line(line, text)
+                    yield parse_json_line(line, text)
 
     return total, batched(rows(), BATCH)
 
 
-def read_line(line: int, text: str) -> VectorRow:
+def parse_json_line(line: int, text: str) -> VectorRow:
     """What is no object has neither id nor vector, which is what its problems then say."""
     try:
         found = json.loads(text)
@@ -97,7 +97,7 @@ def read_npz(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in ARRAYS if name not in arrays]
             if missing:
-                raise wrong_parts(path, missing, ARRAYS)
+                raise build_missing_columns_error(path, missing, ARRAYS)
             ids, matrix = arrays["ids"], arrays["matrix"]
     except (ValueError, zipfile.BadZipFile) as error:
         raise FeedError(
@@ -112,7 +112,7 @@ def read_npz(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     return len(ids), batched(rows, BATCH)
 
 
-def wrong_parts(path: Path, missing: Sequence[str], wanted: Sequence[str]) -> FeedError:
+def build_missing_columns_error(path: Path, missing: Sequence[str], wanted: Sequence[str]) -> FeedError:
     return FeedError(
         _("%(file)s has no %(missing)s; it must have %(wanted)s.")
         % {"file": path.name, "missing": ", ".join(missing), "wanted": ", ".join(wanted)}

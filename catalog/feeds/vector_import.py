@@ -14,13 +14,13 @@ from catalog.feeds.error_file import ErrorFile
 from catalog.feeds.feed_file import FeedError
 from catalog.feeds.vector_files import read_vectors
 from catalog.models import ProductVector
-from catalog.vectors import WrongNameError, clean_name, upsert_vectors
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
+from catalog.vectors import InvalidVectorNameError, clean_vector_name, upsert_vectors
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.progress import Progress, ignore_progress
 
 
 @dataclass
-class VectorImport:
+class VectorImportResult:
     """What an import of vectors did."""
 
     rows: int = 0
@@ -47,8 +47,8 @@ def import_vectors(
     started_at: datetime,
     dry_run: bool = False,
     replace: bool = False,
-    progress: Progress = no_progress,
-) -> VectorImport:
+    progress: Progress = ignore_progress,
+) -> VectorImportResult:
     """Gives products the vectors of a file, all or, when it breaks off, none. The same file again changes nothing.
 
     Args:
@@ -60,12 +60,12 @@ def import_vectors(
         AlreadyRunningError: another import is under way.
     """
     try:
-        name = clean_name(name)
-    except WrongNameError as error:
+        name = clean_vector_name(name)
+    except InvalidVectorNameError as error:
         raise FeedError(str(error)) from error
-    done = VectorImport()
+    done = VectorImportResult()
     errors_at = Path(settings.EXPORTS_DIR) / "imports" / f"vectors-{started_at:%Y%m%d-%H%M%S}.csv"
-    with exclusive("catalog.import_vectors"), ErrorFile(errors_at) as errors, transaction.atomic():
+    with exclusive_lock("catalog.import_vectors"), ErrorFile(errors_at) as errors, transaction.atomic():
         total, batches = read_vectors(path)
         if not total:
             raise FeedError(_("%(file)s has no vectors.") % {"file": path.name})

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.categories import with_product_counts
+from catalog.categories import annotate_product_counts
 from catalog.models import Category, Product
 from catalog.rest.filters import ProductFilter
 from catalog.rest.serializers import (
@@ -24,7 +24,7 @@ from catalog.rest.serializers import (
     VectorsWriteSerializer,
 )
 from catalog.upsert import upsert_products
-from catalog.vectors import WrongNameError, upsert_vectors, vector_names
+from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_vectors
 
 
 class ProductList(generics.ListAPIView):
@@ -63,7 +63,7 @@ class ProductVectors(APIView):
     @extend_schema(operation_id="product_vectors", responses=VectorNameSerializer(many=True), tags=["products"])
     def get(self, request: Request) -> Response:
         """The names under which there are vectors, their dimension, and how many products have one."""
-        return Response(VectorNameSerializer(vector_names(), many=True).data)
+        return Response(VectorNameSerializer(list_vector_names(), many=True).data)
 
     @extend_schema(
         operation_id="product_vectors_upsert",
@@ -79,7 +79,7 @@ class ProductVectors(APIView):
         items = [(one.get("product_id"), one.get("vector")) for one in given["vectors"]]
         try:
             result = upsert_vectors(name=given["name"], items=items, at=timezone.now())
-        except WrongNameError as error:
+        except InvalidVectorNameError as error:
             raise ValidationError({"name": error.message}, code=error.code) from error
         return Response(result.as_answer("product_id"))
 
@@ -102,4 +102,4 @@ class CategoryList(generics.ListAPIView):
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Category]:
-        return with_product_counts(Category.objects.select_related("parent"))
+        return annotate_product_counts(Category.objects.select_related("parent"))

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from catalog.categories import clean_path
-from catalog.field_cleaning import WrongValueError
+from catalog.field_cleaning import InvalidValueError
 from catalog.models import Availability, Product
 from catalog.querysets import ProductQuerySet
 from config.foundation.rest.filters import FlagFilter, MomentFilter, PriceFilter
@@ -32,5 +32,5 @@ class ProductFilter(django_filters.FilterSet):
     def filter_category(self, queryset: ProductQuerySet, name: str, value: str) -> ProductQuerySet:
         try:
             return queryset.in_category(clean_path(value))
-        except WrongValueError as error:
+        except InvalidValueError as error:
             raise ValidationError({name: [error.message]}) from error

@@ -8,11 +8,11 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from catalog.bulk_results import Status
+from catalog.bulk_results import ItemStatus
 from catalog.models import Availability, Category, Product
-from config.foundation.rest.strict_types import StrictTypes
+from config.foundation.rest.strict_types import StrictTypesMixin
 
-MOST_ITEMS = 1000
+MAX_ITEMS = 1000
 PRODUCT_FIELDS = (
     "product_id",
     "sku",
@@ -106,8 +106,8 @@ class ProductItemSerializer(serializers.Serializer):
         return data
 
 
-class ProductsWriteSerializer(StrictTypes, serializers.Serializer):
-    products = ProductItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+class ProductsWriteSerializer(StrictTypesMixin, serializers.Serializer):
+    products = ProductItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
 class VectorItemSerializer(serializers.Serializer):
@@ -124,9 +124,9 @@ class VectorItemSerializer(serializers.Serializer):
         return data
 
 
-class VectorsWriteSerializer(StrictTypes, serializers.Serializer):
+class VectorsWriteSerializer(StrictTypesMixin, serializers.Serializer):
     name = serializers.CharField(max_length=50, help_text=_("What the numbers describe, such as image."))
-    vectors = VectorItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+    vectors = VectorItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
 class VectorNameSerializer(serializers.Serializer):
@@ -145,7 +145,7 @@ class ItemErrorSerializer(serializers.Serializer):
 class ProductResultSerializer(serializers.Serializer):
     index = serializers.IntegerField()
     product_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
+    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in ItemStatus])
     errors = ItemErrorSerializer(many=True)  # type: ignore[assignment]
 
 

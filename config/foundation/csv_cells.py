@@ -1,17 +1,26 @@
-"""Lines of CSV that a spreadsheet shows and does not run."""
+"""CSV that spreadsheets display and never run as formulas (OWASP, CSV injection)."""
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-RUNS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
+PLAIN_NUMBER = re.compile(r"[+-]?[\d.,]+")
 
 
-def safe_cell(value: Any) -> Any:
-    """The value; a text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection)."""
+def escape_text(text: str) -> str:
+    """Put an apostrophe in front of a text that a spreadsheet would take for a formula; signed numbers stay."""
+    if text.startswith(FORMULA_PREFIXES) and not PLAIN_NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+def escape_cell(value: Any) -> Any:
+    """Return a value for a CSV cell: None is empty, moments are ISO 8601, texts are escaped."""
     if value is None:
         return ""
     if isinstance(value, int | float | Decimal):
@@ -19,10 +28,12 @@ def safe_cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     text = str(value)
-    return f"'{text}" if text.startswith(RUNS) else text
+    # without the exception for numbers: here numbers have a type, and "+49123" in a text is a telephone number or a formula
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
 
 
-def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+def format_csv(rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as the lines of a CSV file."""
     lines = io.StringIO()
-    csv.writer(lines).writerows([safe_cell(value) for value in row] for row in rows)
+    csv.writer(lines).writerows([escape_cell(value) for value in row] for row in rows)
     return lines.getvalue()

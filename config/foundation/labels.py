@@ -6,11 +6,11 @@ from babel import dates
 from django.utils.translation import get_language
 
 
-def reader_locale() -> str:
+def get_reader_locale() -> str:
     """Babel's name of the active language."""
     return "zh_Hans" if (get_language() or "").startswith("zh") else "en"
 
 
-def age(moment: datetime, *, as_of: datetime) -> str:
+def format_age(moment: datetime, *, as_of: datetime) -> str:
     """How long ago, in words."""
-    return dates.format_timedelta(moment - as_of, add_direction=True, locale=reader_locale())
+    return dates.format_timedelta(moment - as_of, add_direction=True, locale=get_reader_locale())

@@ -1,36 +1,59 @@
-"""How far long work has come: the work calls a function, a command shows it as a bar."""
+"""Progress of long work: the work calls a function, which draws a bar or publishes a percentage."""
 
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
-# called with how much is done and how much there is, in the same unit (rows, customers, steps)
+from django.core.cache import cache
+
+# Called with the amount done and the total, in the same unit (rows, customers, steps).
 Progress = Callable[[int, int], None]
 
+CACHE_SECONDS = 24 * 3600
 
-def no_progress(done: int, total: int) -> None:
-    """For callers who don't want to know."""
+
+def ignore_progress(done: int, total: int) -> None:
+    """Do nothing; the default for callers without a display."""
 
 
 class ProgressBar:
-    """A line on a terminal that fills up; elsewhere one line for every tenth."""
+    """A bar that fills up on a terminal; elsewhere one line for every 10 percent."""
 
     def __init__(self, label: str, stream: TextIO = sys.stderr) -> None:
         self.label = label
         self.stream = stream
         self.started = time.monotonic()
-        self.shown = -1
+        self.shown_percent = -1
 
     def __call__(self, done: int, total: int) -> None:
-        share = 100 if total <= 0 else min(100, done * 100 // total)
-        step = share if self.stream.isatty() else share // 10 * 10
-        if step <= self.shown:
+        percent = 100 if total <= 0 else min(100, done * 100 // total)
+        step = percent if self.stream.isatty() else percent // 10 * 10
+        if step <= self.shown_percent:
             return
-        self.shown = step
+        self.shown_percent = step
         seconds = time.monotonic() - self.started
-        left = f", {seconds * (100 - share) / share:.0f} s left" if 0 < share < 100 else ""
-        text = f"{self.label} [{'#' * (share // 5):<20}] {share:3d} % {done:,}/{total:,} ({seconds:.0f} s{left})"
-        end = "\n" if share == 100 or not self.stream.isatty() else ""
+        left = f", {seconds * (100 - percent) / percent:.0f} s left" if 0 < percent < 100 else ""
+        text = f"{self.label} [{'#' * (percent // 5):<20}] {percent:3d}% {done:,}/{total:,} ({seconds:.0f} s{left})"
+        end = "\n" if percent == 100 or not self.stream.isatty() else ""
         self.stream.write(f"\r{text:<100}{end}" if self.stream.isatty() else f"{text}\n")
         self.stream.flush()
+
+
+class PublishedProgress:
+    """Writes whole percentages to the cache, so that a page can show how far a worker is."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.published_percent = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = done * 100 // max(1, total)
+        if percent > self.published_percent:
+            self.published_percent = percent
+            cache.set(self.key, percent, CACHE_SECONDS)
+
+
+def read_published_progress(key: str) -> int | None:
+    """Return the last published percentage; None when there is none."""
+    return cache.get(key)

@@ -10,7 +10,7 @@ from config.foundation.array_types import Floats
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """An estimate with the low and high end of its confidence interval."""
 
     value: float
@@ -33,11 +33,11 @@ def wilson_bounds(hits: npt.ArrayLike, trials: npt.ArrayLike, *, level: float = 
     return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
 
 
-def wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> Interval:
+def wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> ConfidenceInterval:
     """Return one share with its Wilson interval; NaN without trials. Errors: ValueError unless 0 ≤ hits ≤ trials."""
     if not 0 <= hits <= trials:
         raise ValueError(f"hits must be 0…{trials}, got {hits}")
     if not trials:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
     low, high = wilson_bounds(hits, trials, level=level)
-    return Interval(hits / trials, float(low), float(high))
+    return ConfidenceInterval(hits / trials, float(low), float(high))

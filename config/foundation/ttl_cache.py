@@ -12,24 +12,24 @@ from django.db import InterfaceError, OperationalError, connection
 logger = logging.getLogger(__name__)
 
 # A key that is revoked, or a source that is disabled, is refused everywhere after at most this long.
-REMEMBERED_SECONDS = 5.0
-ASKED_AGAIN_SECONDS = 2.5  # of a key in use, beside the calls that use it
+TTL_SECONDS = 5.0
+REFRESH_SECONDS = 2.5  # of a key in use, beside the calls that use it
 DOWN_SECONDS = 5.0  # after the database failed nobody waits for it again for so long
-MOST_REMEMBERED = 10_000
+MAX_ENTRIES = 10_000
 
 
 @lru_cache(maxsize=1)
-def background() -> ThreadPoolExecutor:
+def get_background_executor() -> ThreadPoolExecutor:
     """One thread for what no call is to wait for."""
     return ThreadPoolExecutor(1, thread_name_prefix="beside-calls")
 
 
-def do_beside(work: Callable[[], object]) -> None:
+def run_in_background(work: Callable[[], object]) -> None:
     """Does something with the database beside the call that wants it; in an open transaction, which no other thread sees, at once."""
     if connection.in_atomic_block:
         work()
     else:
-        background().submit(_done_beside, work)
+        get_background_executor().submit(_done_beside, work)
 
 
 def _done_beside(work: Callable[[], object]) -> None:
@@ -41,7 +41,7 @@ def _done_beside(work: Callable[[], object]) -> None:
         connection.close()
 
 
-class Memory[T]:
+class TtlCache[T]:
     """What ``load`` answered for a key, for ``REMEMBERED_SECONDS``; that nothing was found is remembered as well.
 
     A key in use is asked again beside the calls. While the database can't be asked, an answer that has grown too old is still given:
@@ -61,13 +61,13 @@ class Memory[T]:
         known = self._answers.get(key)
         if known is not None:
             age = now - known[0]
-            if age < ASKED_AGAIN_SECONDS:
+            if age < REFRESH_SECONDS:
                 return known[1]
-            if known[1] is not None and (age < REMEMBERED_SECONDS or now < self._down_until):
+            if known[1] is not None and (age < TTL_SECONDS or now < self._down_until):
                 if now >= self._down_until and not connection.in_atomic_block:
                     self._ask_beside(key)
                 return known[1]
-            if age < REMEMBERED_SECONDS:
+            if age < TTL_SECONDS:
                 return known[1]
         return self._ask_now(key)
 
@@ -84,7 +84,7 @@ class Memory[T]:
                 with self._lock:
                     self._asking.discard(key)
 
-        do_beside(ask)
+        run_in_background(ask)
 
     def _ask_now(self, key: str) -> T | None:
         known = self._answers.get(key)
@@ -97,7 +97,7 @@ class Memory[T]:
             logger.warning("Database unreachable (%s): a key known before is trusted meanwhile", error)
             answer = known[1]
         with self._lock:
-            if len(self._answers) >= MOST_REMEMBERED:
+            if len(self._answers) >= MAX_ENTRIES:
                 self._answers.clear()
             self._answers[key] = (time.monotonic(), answer)
         return answer

@@ -17,15 +17,15 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 0.5
-PAUSES = 2  # after a failure nobody waits for Valkey again for so many times as long
+TIMEOUT_SECONDS = 0.5
+PAUSE_TIMEOUTS = 2  # after a failure nobody waits for Valkey again for so many times as long
 
 
 class ValkeyDownError(Exception):
     """Valkey did not answer in time; whoever asked has to do without."""
 
 
-class Script:
+class LuaScript:
     """A Lua script that is sent by its hash: the text goes over only to a server that does not know it."""
 
     def __init__(self, text: str) -> None:
@@ -40,10 +40,10 @@ class _Own(threading.local):
     process = 0
 
 
-class Pipelines:
+class ValkeyClient:
     """Sends pipelines and commands in one round trip each; after a failure it refuses at once until the pause is over."""
 
-    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, url: str, patience: float = TIMEOUT_SECONDS) -> None:
         self._client = redis.Redis.from_url(
             url,
             socket_timeout=patience,
@@ -51,7 +51,7 @@ class Pipelines:
             retry=Retry(NoBackoff(), 1),  # a pooled connection may be older than the server's last restart
         )
         self._own = _Own()
-        self._pause = PAUSES * patience
+        self._pause = PAUSE_TIMEOUTS * patience
         self._down_until = 0.0
 
     def run(self, fill: Callable[[Any], object]) -> list[Any]:
@@ -68,11 +68,11 @@ class Pipelines:
         """The answer to one command, with less effort than a pipeline takes; raises as ``run`` does."""
         return self._ask(self._client.execute_command, *command)
 
-    def script(self, script: Script, *arguments: str | int | bytes) -> Any:
+    def script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
         """The answer of a script without keys; raises as ``run`` does."""
         return self._ask(self._run_script, script, *arguments)
 
-    def _run_script(self, script: Script, *arguments: str | int | bytes) -> Any:
+    def _run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
         try:
             return self._at_once("EVALSHA", script.sha, 0, *arguments)
         except redis.exceptions.NoScriptError:
@@ -114,20 +114,20 @@ class Pipelines:
 
 
 @lru_cache(maxsize=8)
-def pipelines_of(url: str, patience: float = PATIENCE_SECONDS) -> Pipelines:
-    return Pipelines(url, patience)
+def get_client(url: str, patience: float = TIMEOUT_SECONDS) -> ValkeyClient:
+    return ValkeyClient(url, patience)
 
 
 def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
     """Runs commands on the Valkey named by the settings, in one round trip."""
-    return pipelines_of(settings.VALKEY_URL).run(fill)
+    return get_client(settings.VALKEY_URL).run(fill)
 
 
 def run_command(*command: str | int | bytes) -> Any:
     """Runs one command likewise."""
-    return pipelines_of(settings.VALKEY_URL).call(*command)
+    return get_client(settings.VALKEY_URL).call(*command)
 
 
-def run_script(script: Script, *arguments: str | int | bytes, patience: float = PATIENCE_SECONDS) -> Any:
+def run_script(script: LuaScript, *arguments: str | int | bytes, patience: float = TIMEOUT_SECONDS) -> Any:
     """Runs a script likewise; whoever can't wait long says how long, and has connections of its own."""
-    return pipelines_of(settings.VALKEY_URL, patience).script(script, *arguments)
+    return get_client(settings.VALKEY_URL, patience).script(script, *arguments)

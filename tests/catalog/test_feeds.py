@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 
 from catalog.feeds.feed_file import FeedError, detect_encoding
 from catalog.feeds.google_xml import read_google_xml
-from catalog.feeds.product_import import FeedOptions, Missing, TooManyMissingError, import_feed
-from catalog.feeds.row_mapping import point_decimals
-from catalog.field_cleaning import WrongValueError
+from catalog.feeds.product_import import FeedOptions, MissingProducts, TooManyMissingError, import_feed
+from catalog.feeds.row_mapping import normalize_decimal
+from catalog.field_cleaning import InvalidValueError
 from catalog.models import FeedImport, Product
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -310,13 +310,13 @@ def test_nothing_of_a_feed_broken_at_its_end_is_taken(
 
 def test_products_the_feed_does_not_name_go_and_come_back(write: Callable[..., Path]) -> None:
     load(write("id,title\na,A\nb,B\nc,C\n"))
-    dry = load(write("id,title\na,A\nb,\n"), missing=Missing.DEACTIVATE, dry_run=True)
+    dry = load(write("id,title\na,A\nb,\n"), missing=MissingProducts.DEACTIVATE, dry_run=True)
     assert (dry.deactivated, Product.objects.active().count()) == (1, 3)
     # b is named, though wrongly: it stays
-    record = load(write("id,title\na,A\nb,\n"), missing=Missing.DEACTIVATE)
+    record = load(write("id,title\na,A\nb,\n"), missing=MissingProducts.DEACTIVATE)
     assert record.deactivated == 1
     assert set(Product.objects.active().values_list("product_id", flat=True)) == {"a", "b"}
-    load(write("id,title\na,A\nb,B\nc,C\n"), missing=Missing.DEACTIVATE)
+    load(write("id,title\na,A\nb,B\nc,C\n"), missing=MissingProducts.DEACTIVATE)
     assert Product.objects.active().count() == 3
 
 
@@ -324,9 +324,9 @@ def test_more_than_half_go_only_by_force(write: Callable[..., Path]) -> None:
     load(write("id,title\na,A\nb,B\nc,C\n"))
     path = write("id,title\na,A2\n")
     with pytest.raises(TooManyMissingError, match="2 of 3"):
-        load(path, missing=Missing.DEACTIVATE)
+        load(path, missing=MissingProducts.DEACTIVATE)
     assert Product.objects.active().count() == 3
-    record = load(path, missing=Missing.DEACTIVATE, force=True)
+    record = load(path, missing=MissingProducts.DEACTIVATE, force=True)
     assert (record.deactivated, Product.objects.active().count()) == (2, 1)
 
 
@@ -335,13 +335,13 @@ def test_more_than_half_go_only_by_force(write: Callable[..., Path]) -> None:
     [("19.90", "19.90"), ("19,9", "19.9"), ("1,299.00", "1299.00"), ("1.299,00", "1299.00"), ("1,000,000", "1000000")],
 )
 def test_decimal_commas_and_groups_are_understood(text: str, number: str) -> None:
-    assert point_decimals(text) == number
+    assert normalize_decimal(text) == number
 
 
 @pytest.mark.parametrize("text", ["1,299", "1.2.3", "12,34,56", "1,2990"])
 def test_a_number_with_two_readings_is_refused(text: str) -> None:
-    with pytest.raises(WrongValueError):
-        point_decimals(text)
+    with pytest.raises(InvalidValueError):
+        normalize_decimal(text)
 
 
 def test_reading_xml_keeps_one_chunk_in_memory() -> None:

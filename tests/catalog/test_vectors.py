@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.feeds.feed_file import FeedError
-from catalog.feeds.vector_import import VectorImport, import_vectors
+from catalog.feeds.vector_import import VectorImportResult, import_vectors
 from catalog.models import ProductVector
 from catalog.vectors import upsert_vectors
 from tests.makers import NOON, make_product
@@ -139,7 +139,7 @@ def write_file(path: Path, ids: list[str] = IDS, matrix: Any = MATRIX) -> Path:
     return path
 
 
-def load(path: Path, **options: Any) -> VectorImport:
+def load(path: Path, **options: Any) -> VectorImportResult:
     return import_vectors(path=path, name="image", started_at=NOON, **options)
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError
-from catalog.feeds.product_import import FeedOptions, Missing, import_feed
+from catalog.feeds.product_import import FeedOptions, MissingProducts, import_feed
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
         parser.add_argument(
             "--missing",
-            choices=[choice.value for choice in Missing],
-            default=Missing.KEEP.value,
+            choices=[choice.value for choice in MissingProducts],
+            default=MissingProducts.KEEP.value,
             help="what happens to products that the file does not name",
         )
         parser.add_argument("--force", action="store_true", help="also when more than half would be deactivated")
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                     currency=options["currency"],
                     format=options["format"],
                     encoding=options["encoding"],
-                    missing=Missing(options["missing"]),
+                    missing=MissingProducts(options["missing"]),
                     force=options["force"],
                 ),
                 started_at=record.started_at,

@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
-MOST_COUNTED = 10_000
+MAX_COUNTED_ROWS = 10_000
 
 
 class CappedPaginator(Paginator):
@@ -15,4 +15,4 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows = cast(QuerySet, self.object_list)
-        return rows.order_by()[:MOST_COUNTED].count()
+        return rows.order_by()[:MAX_COUNTED_ROWS].count()

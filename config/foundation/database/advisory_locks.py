@@ -16,7 +16,7 @@ class AlreadyRunningError(Exception):
 
 
 @contextmanager
-def exclusive(name: str) -> Iterator[None]:
+def exclusive_lock(name: str) -> Iterator[None]:
     """Holds the lock ``name`` while the block runs.
 
     Raises:

@@ -49,19 +49,19 @@ class JsonArray(bytes):
     array: ClassVar[int] = 3807
 
 
-ARRAYS = (BigintArray, TextArray, TimeArray, JsonArray)
+ARRAY_TYPES = (BigintArray, TextArray, TimeArray, JsonArray)
 
 
-def bigints(values: Sequence[int]) -> BigintArray:
+def encode_bigints(values: Sequence[int]) -> BigintArray:
     return BigintArray(_header(BigintArray, values) + b"".join([NUMBER.pack(8, value) for value in values]))
 
 
-def times(values: Sequence[datetime]) -> TimeArray:
+def encode_times(values: Sequence[datetime]) -> TimeArray:
     moments = [NUMBER.pack(8, (value - EPOCH) // MICROSECOND) for value in values]
     return TimeArray(_header(TimeArray, values) + b"".join(moments))
 
 
-def texts(values: Sequence[str | None]) -> TextArray:
+def encode_texts(values: Sequence[str | None]) -> TextArray:
     pieces = [_header(TextArray, values)]
     for value in values:
         if value is None:
@@ -72,22 +72,22 @@ def texts(values: Sequence[str | None]) -> TextArray:
     return TextArray(b"".join(pieces))
 
 
-def jsons(values: Sequence[bytes]) -> JsonArray:
+def encode_jsons(values: Sequence[bytes]) -> JsonArray:
     pieces = [_header(JsonArray, values)]
     for value in values:
         pieces += (LENGTH(len(value) + 1), JSONB_VERSION, value)
     return JsonArray(b"".join(pieces))
 
 
-def text_list(values: Iterable[str]) -> str:
+def format_text_list(values: Iterable[str]) -> str:
     """A list of texts as PostgreSQL writes it; for a column of lists, which no array can hold when their lengths differ."""
     quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return "{" + ",".join(quoted) + "}"
 
 
-def register_arrays(context: AdaptContext) -> None:
+def register_array_dumpers(context: AdaptContext) -> None:
     """Makes a connection or a cursor send the classes above."""
-    for kind in ARRAYS:
+    for kind in ARRAY_TYPES:
         context.adapters.register_dumper(kind, _DUMPERS[kind])
 
 
@@ -102,4 +102,4 @@ class _ArrayDumper(Dumper):
         return bytes(obj)
 
 
-_DUMPERS = {kind: type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.array}) for kind in ARRAYS}
+_DUMPERS = {kind: type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.array}) for kind in ARRAY_TYPES}

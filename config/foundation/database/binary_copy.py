@@ -16,13 +16,13 @@ from config.foundation.array_types import NEVER
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-BLOCK = 100_000
-DECODED_AT_ONCE = 1 << 25  # bytes
+BLOCK_ROWS = 100_000
+DECODE_BYTES = 1 << 25  # bytes
 INFINITY = np.iinfo(np.int64).max
-SINCE_1970 = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
+POSTGRES_EPOCH_MICROSECONDS = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 
-type Columns = dict[str, npt.NDArray[np.int64]]
-type Numbers = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
+type IntegerColumns = dict[str, npt.NDArray[np.int64]]
+type NumberColumns = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
 
 
 def _row_type(names: Sequence[str], kinds: Sequence[str] = ()) -> np.dtype[Any]:
@@ -33,7 +33,7 @@ def _row_type(names: Sequence[str], kinds: Sequence[str] = ()) -> np.dtype[Any]:
     return np.dtype(fields)
 
 
-def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Sequence[str] = ()) -> Columns:
+def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Sequence[str] = ()) -> IntegerColumns:
     """The rows of a query whose columns are bigints, by name; those named in ``moments`` are timestamptz, 'infinity' is ``NEVER``.
 
     Errors: ValueError when a row holds a null or another type.
@@ -55,7 +55,7 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             waiting += block
-            if len(waiting) > DECODED_AT_ONCE:
+            if len(waiting) > DECODE_BYTES:
                 decode()
                 waiting, start = waiting[start + (len(waiting) - start) // row.itemsize * row.itemsize :], 0
     decode()
@@ -66,24 +66,24 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
         columns[name] = np.concatenate(part)
         part.clear()
     for name in moments:
-        columns[name] = np.where(columns[name] == INFINITY, NEVER, columns[name] + SINCE_1970)
+        columns[name] = np.where(columns[name] == INFINITY, NEVER, columns[name] + POSTGRES_EPOCH_MICROSECONDS)
     return columns
 
 
-def write_numbers(table: str, columns: Numbers) -> None:
+def write_numbers(table: str, columns: NumberColumns) -> None:
     """Appends the columns to a table that has whole numbers as bigints and others as double precision."""
     copy_blocks(table, list(columns), _encoded(columns))
 
 
-def _encoded(columns: Numbers) -> Iterator[bytes]:
-    row = _row_type(list(columns), [kind_of(values) for values in columns.values()])
+def _encoded(columns: NumberColumns) -> Iterator[bytes]:
+    row = _row_type(list(columns), [get_type_letter(values) for values in columns.values()])
     total = len(next(iter(columns.values())))
-    for low in range(0, total, BLOCK):
-        rows = np.empty(min(BLOCK, total - low), row)
+    for low in range(0, total, BLOCK_ROWS):
+        rows = np.empty(min(BLOCK_ROWS, total - low), row)
         rows["fields"] = len(columns)
         for name, values in columns.items():
             rows[f"{name}_length"] = 8
-            rows[name] = values[low : low + BLOCK]
+            rows[name] = values[low : low + BLOCK_ROWS]
         yield rows.tobytes()
 
 
@@ -99,5 +99,5 @@ def copy_blocks(table: str, names: Sequence[str], blocks: Iterable[bytes]) -> No
         copy.write(TRAILER)
 
 
-def kind_of(values: npt.NDArray[Any]) -> str:
+def get_type_letter(values: npt.NDArray[Any]) -> str:
     return "f" if values.dtype.kind == "f" else "i"

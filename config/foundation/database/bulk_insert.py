@@ -6,21 +6,25 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from config.foundation.database.index_rebuild import keys_rebuilt, locked
+from config.foundation.database.index_rebuild import lock_tables, rebuild_keys
 
-REBUILT_FROM = 500_000
-REFERRED_TO = ("identity_customer", "lifecycle_stagerules")
-PATIENCE = "500ms"  # less than deadlock_timeout: who holds a customer and waits for this refresh must not end it
+MIN_ROWS = 500_000
+REFERENCED_TABLES = ("identity_customer", "lifecycle_stagerules")
+LOCK_TIMEOUT = "500ms"  # less than deadlock_timeout: who holds a customer and waits for this refresh must not end it
 
 
 @contextmanager
-def without_keys(cursor: CursorWrapper, *, table: str, rows: int) -> Iterator[bool]:
+def drop_keys_for_first_load(cursor: CursorWrapper, *, table: str, rows: int) -> Iterator[bool]:
     """Takes the keys off for the block where the table is empty and so many rows come; yields whether they are off.
 
     They stay where the tables that they are about cannot be locked at once; what waits for these goes on when the transaction ends.
     """
-    if rows >= REBUILT_FROM and is_empty(cursor, table) and locked(cursor, [*REFERRED_TO, table], patience=PATIENCE):
-        with keys_rebuilt(cursor, [table]) as off:
+    if (
+        rows >= MIN_ROWS
+        and is_empty(cursor, table)
+        and lock_tables(cursor, [*REFERENCED_TABLES, table], patience=LOCK_TIMEOUT)
+    ):
+        with rebuild_keys(cursor, [table]) as off:
             yield off
     else:
         yield False

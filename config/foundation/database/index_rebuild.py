@@ -28,7 +28,7 @@ FIND_INDEXES = """
 
 
 @dataclass(frozen=True)
-class Key:
+class TableConstraint:
     table: str
     name: str
     definition: str
@@ -36,7 +36,7 @@ class Key:
 
 
 @contextmanager
-def keys_rebuilt(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]:
+def rebuild_keys(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]:
     """Takes primary, unique and foreign keys and indexes off ``tables`` for the block and puts the same ones back.
 
     Putting a key back checks every row, so nothing gets in that the key forbids; whatever goes wrong, or however the process
@@ -45,10 +45,10 @@ def keys_rebuilt(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
     """
     names = {"tables": list(tables)}
     cursor.execute(FIND_KEYS, names)
-    keys = [Key(*row) for row in cursor.fetchall()]
+    keys = [TableConstraint(*row) for row in cursor.fetchall()]
     cursor.execute(FIND_INDEXES, names)
     indexes = cursor.fetchall()
-    if not locked(cursor, tables):
+    if not lock_tables(cursor, tables):
         yield False
         return
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come cannot be altered
@@ -63,7 +63,7 @@ def keys_rebuilt(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
         cursor.execute(f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
 
 
-def locked(cursor: CursorWrapper, tables: Sequence[str], *, patience: str = LOCK_TIMEOUT) -> bool:
+def lock_tables(cursor: CursorWrapper, tables: Sequence[str], *, patience: str = LOCK_TIMEOUT) -> bool:
     """Locks the tables until the transaction ends, against reading too; False where that takes longer than ``patience``."""
     cursor.execute("SELECT current_setting('lock_timeout')")
     before = cursor.fetchone()[0]

@@ -9,21 +9,21 @@ from psycopg import sql
 
 
 @dataclass(frozen=True)
-class Monthly:
+class MonthlyPartitions:
     """A table that is partitioned by the UTC month of its column ``moment`` and has a default partition."""
 
     table: str
     moment: str
 
 
-EVENTS = Monthly("events_event", "received_at")
+EVENTS = MonthlyPartitions("events_event", "received_at")
 
 
-def month_after(month: date) -> date:
+def get_next_month(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: Monthly = EVENTS) -> list[str]:
+def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: MonthlyPartitions = EVENTS) -> list[str]:
     """Makes the partitions of the month of ``as_of`` and the following ones; returns the names of the new ones.
 
     A month whose rows already lie in the default partition gets them moved, so that being late loses nothing.
@@ -31,14 +31,14 @@ def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: Monthly = E
     made = []
     month = as_of.astimezone(UTC).date().replace(day=1)
     for _ in range(months_ahead + 1):
-        following = month_after(month)
-        if name := make_partition(month, following, of=of):
+        following = get_next_month(month)
+        if name := create_partition(month, following, of=of):
             made.append(name)
         month = following
     return made
 
 
-def make_partition(first: date, following: date, *, of: Monthly = EVENTS) -> str:
+def create_partition(first: date, following: date, *, of: MonthlyPartitions = EVENTS) -> str:
     name = f"{of.table}_{first:%Y_%m}"
     statements = sql.SQL(
         "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"
@@ -62,7 +62,7 @@ def make_partition(first: date, following: date, *, of: Monthly = EVENTS) -> str
     return name
 
 
-def existing_partitions(*, of: Monthly = EVENTS) -> list[tuple[str, date | None]]:
+def list_partitions(*, of: MonthlyPartitions = EVENTS) -> list[tuple[str, date | None]]:
     """Names and months of a table's partitions, oldest first; the default partition has no month."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -71,9 +71,9 @@ def existing_partitions(*, of: Monthly = EVENTS) -> list[tuple[str, date | None]
             [of.table],
         )
         names = [name for (name,) in cursor.fetchall()]
-    return [(name, month_of(name, of=of)) for name in names]
+    return [(name, parse_partition_month(name, of=of)) for name in names]
 
 
-def month_of(partition: str, *, of: Monthly = EVENTS) -> date | None:
+def parse_partition_month(partition: str, *, of: MonthlyPartitions = EVENTS) -> date | None:
     found = re.fullmatch(rf"{of.table}_(\d{{4}})_(\d{{2}})", partition)
     return date(int(found[1]), int(found[2]), 1) if found else None

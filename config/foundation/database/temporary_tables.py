@@ -7,33 +7,33 @@ from django.db import connection
 from psycopg import sql
 
 from config.foundation.array_types import NEVER
-from config.foundation.database.binary_copy import Numbers, copy_blocks, kind_of, write_numbers
+from config.foundation.database.binary_copy import NumberColumns, copy_blocks, get_type_letter, write_numbers
 
 
-def make_temporary(table: str, query: sql.Composable) -> None:
+def create_temporary_table(table: str, query: sql.Composable) -> None:
     """The rows of a query."""
     _create(table, sql.SQL("ON COMMIT DROP AS {}").format(query))
     _analyze(table)
 
 
-TYPES = {"i": "bigint", "f": "double precision"}
+COLUMN_TYPES = {"i": "bigint", "f": "double precision"}
 
 
-def fill_temporary(table: str, columns: Numbers) -> None:
+def load_temporary_table(table: str, columns: NumberColumns) -> None:
     """The columns: bigints of whole numbers, double precision of others."""
-    _create_columns(table, {name: TYPES[kind_of(values)] for name, values in columns.items()})
+    _create_columns(table, {name: COLUMN_TYPES[get_type_letter(values)] for name, values in columns.items()})
     write_numbers(table, columns)
     _analyze(table)
 
 
-def fill_temporary_blocks(table: str, types: Mapping[str, LiteralString], blocks: Iterable[bytes]) -> None:
+def load_temporary_blocks(table: str, types: Mapping[str, LiteralString], blocks: Iterable[bytes]) -> None:
     """Rows as `copy_blocks` takes them, of columns of these types."""
     _create_columns(table, types)
     copy_blocks(table, list(types), blocks)
     _analyze(table)
 
 
-def moment(column: str) -> sql.Composable:
+def build_timestamp_expression(column: str) -> sql.Composable:
     """Microseconds as timestamptz, null for ``NEVER``; multiplying an interval is exact up to the year 2255."""
     return sql.SQL(
         "CASE WHEN {column} < {never} THEN 'epoch'::timestamptz + {column} * interval '1 microsecond' END"

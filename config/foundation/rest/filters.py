@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-MOST_PRICE = 10**12
+MAX_PRICE = 10**12
 FLAGS = (("true", "true"), ("false", "false"))
 
 
@@ -42,12 +42,12 @@ class FlagFilter(django_filters.TypedChoiceFilter):
         super().__init__(*args, choices=FLAGS, coerce=lambda word: word == "true", **kwargs)
 
 
-@extend_schema_field({"type": "number", "maximum": MOST_PRICE})
+@extend_schema_field({"type": "number", "maximum": MAX_PRICE})
 class PriceFilter(django_filters.NumberFilter):
     """An amount, no larger than a price can be."""
 
     def get_max_validator(self) -> MaxValueValidator:
-        return MaxValueValidator(MOST_PRICE)
+        return MaxValueValidator(MAX_PRICE)
 
 
 class WholeNumberFilter(django_filters.NumberFilter):

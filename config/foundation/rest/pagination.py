@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 DEFAULT_LIMIT = 100
-MOST = 1000
+MAX_LIMIT = 1000
 CURSOR_PATTERN = "^[A-Za-z0-9_-]*$"
 
 
@@ -34,7 +34,7 @@ class CursorPagination(BasePagination):
         columns = (ordering,) if isinstance(ordering, str) else tuple(ordering)
         limit = read_limit(request.query_params.get("limit"))
         if cursor := request.query_params.get("cursor"):
-            queryset = queryset.filter(behind(columns, decode_cursor(cursor, columns, queryset)))
+            queryset = queryset.filter(build_after_condition(columns, decode_cursor(cursor, columns, queryset)))
         rows = list(queryset.order_by(*columns)[: limit + 1])
         page = rows[:limit]
         self.next_cursor = encode_cursor(page[-1], columns) if len(rows) > limit else None
@@ -80,7 +80,7 @@ class CursorPagination(BasePagination):
                 "in": "query",
                 "required": False,
                 "description": "Rows a page.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             },
         ]
 
@@ -88,13 +88,13 @@ class CursorPagination(BasePagination):
 def read_limit(raw: str | None) -> int:
     if not raw:
         return DEFAULT_LIMIT
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 6 and 1 <= int(raw) <= MOST):
-        message = _("%(value)s is no whole number from 1 to %(most)d.") % {"value": repr(raw[:50]), "most": MOST}
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 6 and 1 <= int(raw) <= MAX_LIMIT):
+        message = _("%(value)s is no whole number from 1 to %(most)d.") % {"value": repr(raw[:50]), "most": MAX_LIMIT}
         raise ValidationError({"limit": message})
     return int(raw)
 
 
-def behind(columns: Sequence[str], values: Sequence[Any]) -> Q:
+def build_after_condition(columns: Sequence[str], values: Sequence[Any]) -> Q:
     """The rows that come after ``values``: (a, b) > (x, y), with each column's own direction."""
     condition = Q()
     for column, value in reversed(list(zip(columns, values, strict=True))):
@@ -106,7 +106,7 @@ def behind(columns: Sequence[str], values: Sequence[Any]) -> Q:
 
 
 def encode_cursor(row: Any, columns: Sequence[str]) -> str:
-    values = [value_of(row, column.removeprefix("-")) for column in columns]
+    values = [get_row_value(row, column.removeprefix("-")) for column in columns]
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value) for value in values]
     return base64.urlsafe_b64encode(json.dumps(texts, separators=(",", ":")).encode()).decode().rstrip("=")
 
@@ -115,23 +115,23 @@ def decode_cursor(cursor: str, columns: Sequence[str], queryset: QuerySet) -> li
     try:
         texts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
         if len(texts) != len(columns) or not all(isinstance(text, str) and "\0" not in text for text in texts):
-            refuse_cursor()
-        fields = [field_of(queryset, column.removeprefix("-")) for column in columns]
+            reject_cursor()
+        fields = [get_ordering_field(queryset, column.removeprefix("-")) for column in columns]
         return [field.to_python(text) for field, text in zip(fields, texts, strict=True)]
     except (binascii.Error, ValueError, TypeError, RecursionError, FieldError):
-        refuse_cursor()
+        reject_cursor()
 
 
-def refuse_cursor() -> Never:
+def reject_cursor() -> Never:
     raise ValidationError({"cursor": _("This is no cursor of this list; give next_cursor of the page before.")})
 
 
-def field_of(queryset: QuerySet, name: str) -> Field:
+def get_ordering_field(queryset: QuerySet, name: str) -> Field:
     try:
         return queryset.model._meta.get_field(name)
     except FieldDoesNotExist:
         return queryset.query.annotations[name].output_field
 
 
-def value_of(row: Any, name: str) -> Any:
+def get_row_value(row: Any, name: str) -> Any:
     return row[name] if isinstance(row, dict) else getattr(row, name) if isinstance(row, Model) else row[name]

@@ -37,23 +37,23 @@ class DatabaseUnreachable(exceptions.APIException):
     default_code = "database_unreachable"
 
 
-def problem_details(exc: Exception, context: dict[str, Any]) -> Response:
+def handle_api_error(exc: Exception, context: dict[str, Any]) -> Response:
     """The exception handler of REST framework: whatever went wrong, the answer has the same shape."""
-    error = as_api_error(exc)
+    error = to_api_error(exc)
     if error is None:
         if settings.DEBUG:
             raise exc
-        return unexpected_problem(context)
+        return report_unexpected_error(context)
     set_rollback()
-    response = Response(problem_of(error), status=error.status_code, content_type=CONTENT_TYPE)
+    response = Response(build_problem(error), status=error.status_code, content_type=CONTENT_TYPE)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
-    if (wait := retry_after(error)) is not None:
+    if (wait := get_retry_seconds(error)) is not None:
         response["Retry-After"] = str(wait)
     return response
 
 
-def as_api_error(exc: Exception) -> exceptions.APIException | None:
+def to_api_error(exc: Exception) -> exceptions.APIException | None:
     """The REST framework's name for an error; None when it is nobody's fault but ours."""
     match exc:
         case exceptions.APIException():
@@ -80,45 +80,45 @@ def as_api_error(exc: Exception) -> exceptions.APIException | None:
     return None
 
 
-def problem_of(error: exceptions.APIException) -> dict[str, Any]:
+def build_problem(error: exceptions.APIException) -> dict[str, Any]:
     status = error.status_code
     problem: dict[str, Any] = {
-        "type": TYPE_PREFIX + code_of(error).replace("_", "-"),
+        "type": TYPE_PREFIX + get_error_code(error).replace("_", "-"),
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": "",
         "errors": [],
     }
     if isinstance(error, exceptions.ValidationError):
-        problem["errors"] = list(field_errors(error.detail))
-        problem["detail"] = summary_of(problem["errors"])
+        problem["errors"] = list(iterate_field_errors(error.detail))
+        problem["detail"] = summarize_errors(problem["errors"])
     else:
         problem["detail"] = str(error.detail)
     return problem
 
 
-def code_of(error: exceptions.APIException) -> str:
+def get_error_code(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.ValidationError):
         return "validation_failed"
     return getattr(error.detail, "code", None) or error.default_code
 
 
-def field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str | None]]:
+def iterate_field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str | None]]:
     """One entry for each message; the field is a path such as ``lines[3].quantity``, or null for the whole body."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            yield from field_errors(inner, join(path, name))
+            yield from iterate_field_errors(inner, join_field_path(path, name))
     elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
         for index, inner in enumerate(detail):
-            yield from field_errors(inner, f"{path}[{index}]")
+            yield from iterate_field_errors(inner, f"{path}[{index}]")
     elif isinstance(detail, list):
         for message in detail:
-            yield from field_errors(message, path)
+            yield from iterate_field_errors(message, path)
     else:
         yield {"field": path or None, "code": getattr(detail, "code", None) or "invalid", "message": str(detail)}
 
 
-def join(path: str, name: Any) -> str:
+def join_field_path(path: str, name: Any) -> str:
     if name == "non_field_errors":
         return path
     if isinstance(name, int) or (isinstance(name, str) and name.isdigit()):
@@ -126,7 +126,7 @@ def join(path: str, name: Any) -> str:
     return f"{path}.{name}" if path else str(name)
 
 
-def summary_of(errors: list[dict[str, str | None]]) -> str:
+def summarize_errors(errors: list[dict[str, str | None]]) -> str:
     first = errors[0] if errors else {"field": None, "message": ""}
     text = f"{first['field']}: {first['message']}" if first["field"] else str(first["message"])
     if len(errors) <= 1:
@@ -134,32 +134,32 @@ def summary_of(errors: list[dict[str, str | None]]) -> str:
     return _("%(first)s (and %(count)d more)") % {"first": text, "count": len(errors) - 1}
 
 
-def retry_after(error: exceptions.APIException) -> int | None:
+def get_retry_seconds(error: exceptions.APIException) -> int | None:
     if isinstance(error, exceptions.Throttled):
         return max(1, int(getattr(error, "wait", None) or 1))
     return RETRY_SECONDS if error.status_code == 503 else None
 
 
-def unexpected_problem(context: dict[str, Any]) -> Response:
+def report_unexpected_error(context: dict[str, Any]) -> Response:
     """Logged and signalled just as Django does it for a view that fails."""
     request = context["request"]._request
     logger.error("Internal error at %s", request.path, exc_info=True, extra={"status_code": 500, "request": request})
-    got_request_exception.send(sender=problem_details, request=request)
+    got_request_exception.send(sender=handle_api_error, request=request)
     set_rollback()
     error = exceptions.APIException(_("Something went wrong here; it has been logged."))
-    return Response(problem_of(error), status=500, content_type=CONTENT_TYPE)
+    return Response(build_problem(error), status=500, content_type=CONTENT_TYPE)
 
 
-def problem_response(error: exceptions.APIException) -> JsonResponse:
+def build_problem_response(error: exceptions.APIException) -> JsonResponse:
     """The same outside a REST view: for middleware, and for addresses that lead nowhere."""
-    response = JsonResponse(problem_of(error), status=error.status_code, content_type=CONTENT_TYPE)
-    if (wait := retry_after(error)) is not None:
+    response = JsonResponse(build_problem(error), status=error.status_code, content_type=CONTENT_TYPE)
+    if (wait := get_retry_seconds(error)) is not None:
         response["Retry-After"] = str(wait)
     return response
 
 
 @csrf_exempt  # a write to nowhere changes nothing, and is answered as the rest of the API answers
-def api_not_found(request: HttpRequest) -> JsonResponse:
+def respond_api_not_found(request: HttpRequest) -> JsonResponse:
     """A view for every address under ``/api/`` that nothing else answers."""
     message = _("There is nothing at %(path)s; addresses of this API end with a slash.") % {"path": request.path}
-    return problem_response(exceptions.NotFound(message))
+    return build_problem_response(exceptions.NotFound(message))

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 
-class StrictTypes(serializers.Serializer):
+class StrictTypesMixin(serializers.Serializer):
     # no docstring: it would be that of each serializer in the OpenAPI document
 
     def to_internal_value(self, data: Any) -> Any:
@@ -29,16 +29,16 @@ class StrictTypes(serializers.Serializer):
 
     def wrong_types(self, data: Mapping[str, Any]) -> dict[str, ErrorDetail]:
         given = ((name, field, data[name]) for name, field in self.fields.items() if name in data)
-        return {name: complaint(field, value) for name, field, value in given if is_of_other_type(field, value)}
+        return {name: build_type_error(field, value) for name, field, value in given if has_wrong_type(field, value)}
 
 
-def is_of_other_type(field: serializers.Field, value: Any) -> bool:
+def has_wrong_type(field: serializers.Field, value: Any) -> bool:
     """Whether the value is of another type than JSON has for the field; what is no list or object at all the field says itself."""
     if field.read_only or value is None:
         return False
     match field:
         case serializers.ListField():
-            return isinstance(value, list) and any(is_of_other_type(field.child, one) for one in value)
+            return isinstance(value, list) and any(has_wrong_type(field.child, one) for one in value)
         case serializers.BooleanField():
             return not isinstance(value, bool)
         case serializers.IntegerField():
@@ -56,9 +56,9 @@ def is_of_other_type(field: serializers.Field, value: Any) -> bool:
     return False
 
 
-def complaint(field: serializers.Field, value: Any) -> ErrorDetail:
+def build_type_error(field: serializers.Field, value: Any) -> ErrorDetail:
     """In the field's own words; of a list, those of the first item that is of another type."""
     if isinstance(field, serializers.ListField):
-        return complaint(field.child, next(one for one in value if is_of_other_type(field.child, one)))
+        return build_type_error(field.child, next(one for one in value if has_wrong_type(field.child, one)))
     code = "invalid" if "invalid" in field.error_messages else "invalid_choice"
     return ErrorDetail(str(field.error_messages[code]).format(input=value), code=code)

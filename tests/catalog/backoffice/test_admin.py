@@ -13,7 +13,7 @@ from django.urls import reverse
 from tablib import Dataset
 
 from catalog.backoffice.resources import ProductResource
-from catalog.feeds.uploads import delete_old_uploads, uploads_dir
+from catalog.feeds.uploads import FEED_UPLOADS
 from catalog.models import Category, FeedImport, Product
 from catalog.upsert import upsert_products
 
@@ -162,7 +162,7 @@ def test_an_unreadable_upload_says_why_and_cannot_be_confirmed(boss: Client) -> 
 
 def test_a_large_upload_goes_to_a_worker(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
-    monkeypatch.setattr("catalog.feeds.uploads.LARGE", 10)
+    monkeypatch.setattr("config.foundation.uploads.MAX_INLINE_BYTES", 10)
     monkeypatch.setattr("catalog.backoffice.pages.import_uploaded_feed.delay", started.append)
     record = upload(boss, "id,title\nb,Pan 2\n")
     assert started == [record.pk]
@@ -176,9 +176,9 @@ def test_only_who_may_change_products_may_upload(client: Client) -> None:
 
 def test_uploads_nobody_confirmed_are_deleted_after_a_week(boss: Client) -> None:
     upload(boss, "id,title\nb,Pan 2\n")
-    written_at = datetime.fromtimestamp(next(uploads_dir().iterdir()).stat().st_mtime, UTC)
-    assert delete_old_uploads(at=written_at) == 0
-    assert delete_old_uploads(at=written_at.replace(year=written_at.year + 1)) == 1
+    written_at = datetime.fromtimestamp(next(FEED_UPLOADS.path.iterdir()).stat().st_mtime, UTC)
+    assert FEED_UPLOADS.delete_expired(at=written_at) == 0
+    assert FEED_UPLOADS.delete_expired(at=written_at.replace(year=written_at.year + 1)) == 1
 
 
 def test_an_export_can_be_imported_again_and_changes_nothing(boss: Client) -> None:

@@ -1,0 +1,42 @@
+"""Charts of the back office as Python specs, drawn by ``config/static/backoffice/charts.js``.
+
+A chart is one function that calls the builder of its type and returns the spec. ``CHART_TYPES`` lists the builders.
+"""
+
+from config.foundation.charts.bars import build_bar_chart, build_comparison_chart, build_period_chart
+from config.foundation.charts.grids import build_heatmap, build_radar_chart, build_sankey_chart
+from config.foundation.charts.points import (
+    build_calibration_chart,
+    build_interval_chart,
+    build_point_chart,
+    build_probability_history,
+)
+from config.foundation.charts.spec import ChartSpec
+
+CHART_TYPES = {
+    "bar": build_bar_chart,
+    "comparison": build_comparison_chart,
+    "period": build_period_chart,
+    "heatmap": build_heatmap,
+    "radar": build_radar_chart,
+    "sankey": build_sankey_chart,
+    "interval": build_interval_chart,
+    "point": build_point_chart,
+    "calibration": build_calibration_chart,
+    "probability history": build_probability_history,
+}
+
+__all__ = [
+    "CHART_TYPES",
+    "ChartSpec",
+    "build_bar_chart",
+    "build_calibration_chart",
+    "build_comparison_chart",
+    "build_heatmap",
+    "build_interval_chart",
+    "build_period_chart",
+    "build_point_chart",
+    "build_probability_history",
+    "build_radar_chart",
+    "build_sankey_chart",
+]

@@ -1,0 +1,185 @@
+"""Charts of points and curves: intervals, scatter, calibration and the history of a probability."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from config.foundation.charts.spec import (
+    PHONE_WIDTH,
+    TOP_LEGEND,
+    ChartSpec,
+    NarrowVariant,
+    break_label,
+    break_labels,
+    build_number_axis,
+)
+
+# A point's name is left out where it would cover an earlier one: distances as shares of the plot's width and height.
+NAME_WIDTH = 0.25
+NAME_WIDTH_ON_PHONE = 0.6
+NAME_HEIGHT = 0.08
+
+
+def color_points(highlighted: Sequence[bool]) -> list[str]:
+    return ["theme:main" if is_highlighted else "theme:other" for is_highlighted in highlighted]
+
+
+def build_interval_chart(
+    *,
+    labels: Sequence[str],
+    values: Sequence[float],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    texts: Sequence[str],
+    highlighted: Sequence[bool],
+    x_title: str,
+) -> ChartSpec:
+    """Return one value per row with its confidence interval; a row without an interval has None."""
+    above = [0 if end is None else end - value for value, end in zip(values, high, strict=True)]
+    below = [0 if end is None else value - end for value, end in zip(values, low, strict=True)]
+    error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": list(values),
+        "y": list(labels),
+        "text": list(texts),
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
+        "error_x": error | {"color": "theme:faint", "thickness": 2, "width": 6},
+        "marker": {"size": 12, "color": color_points(highlighted)},
+    }
+    layout = {"xaxis": build_number_axis(x_title), "yaxis": {"autorange": "reversed", "type": "category"}}
+    narrow: list[NarrowVariant] = [{"below": PHONE_WIDTH, "traces": [{"y": break_labels(labels)}]}]
+    return {"traces": [trace], "layout": layout, "narrow": narrow}
+
+
+def build_point_chart(
+    *,
+    x: Sequence[float],
+    y: Sequence[float],
+    labels: Sequence[str],
+    highlighted: Sequence[bool],
+    x_title: str,
+    y_title: str,
+    show_names: bool = True,
+) -> ChartSpec:
+    """Return points with their names beside them; with many points leave the names to the pointer (``show_names``)."""
+    middle = max(x) / 2
+    trace = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": list(x),
+        "y": list(y),
+        "text": choose_visible_names(x, y, labels, NAME_WIDTH) if show_names else [""] * len(labels),
+        "hovertext": list(labels),
+        "textposition": ["top left" if value > middle else "top right" for value in x],
+        "textfont": {"size": 11},
+        "cliponaxis": False,
+        "hovertemplate": "%{hovertext}<br>%{x}, %{y:.4f}<extra></extra>",
+        "marker": {"size": 11 if show_names else 8, "color": color_points(highlighted)},
+    }
+    layout = {
+        "margin": {"l": 8, "r": 24, "t": 24, "b": 8},
+        "xaxis": build_number_axis(x_title),
+        "yaxis": build_number_axis(y_title),
+    }
+    spec: ChartSpec = {"traces": [trace], "layout": layout}
+    if show_names:
+        names = [break_label(name) for name in choose_visible_names(x, y, labels, NAME_WIDTH_ON_PHONE)]
+        spec["narrow"] = [{"below": PHONE_WIDTH, "traces": [{"text": names}]}]
+    return spec
+
+
+def choose_visible_names(x: Sequence[float], y: Sequence[float], labels: Sequence[str], name_width: float) -> list[str]:
+    """Return the names of the points that no earlier name covers; the others are empty."""
+    x_range, y_range = max(x) or 1, max(y) or 1
+    visible: list[tuple[float, float]] = []
+    names = []
+    for point_x, point_y, label in zip(x, y, labels, strict=True):
+        place = (point_x / x_range, point_y / y_range)
+        is_covered = any(
+            abs(other[0] - place[0]) < name_width and abs(other[1] - place[1]) < NAME_HEIGHT for other in visible
+        )
+        names.append("" if is_covered else label)
+        if not is_covered:
+            visible.append(place)
+    return names
+
+
+def build_calibration_chart(
+    *,
+    predicted: Sequence[float],
+    actual: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    customers: Sequence[int],
+    x_title: str,
+    y_title: str,
+    diagonal_name: str,
+) -> ChartSpec:
+    """Return actual against predicted percentages with intervals; on the diagonal both are equal."""
+    end = min(100, 1.08 * max(*predicted, *high))
+    diagonal = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": diagonal_name,
+        "x": [0, end],
+        "y": [0, end],
+        "hoverinfo": "skip",
+        "line": {"color": "theme:other", "width": 1, "dash": "dot"},
+    }
+    error: dict[str, Any] = {
+        "type": "data",
+        "symmetric": False,
+        "array": [top - value for top, value in zip(high, actual, strict=True)],
+        "arrayminus": [value - bottom for bottom, value in zip(low, actual, strict=True)],
+        "color": "theme:faint",
+        "thickness": 1.5,
+        "width": 4,
+    }
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": list(predicted),
+        "y": list(actual),
+        "customdata": list(customers),
+        "showlegend": False,
+        "marker": {"color": "theme:main", "size": 9},
+        "hovertemplate": "%{x}% → %{y}% (%{customdata:,d})<extra></extra>",
+        "error_y": error,
+    }
+    axes = {
+        "xaxis": build_number_axis(x_title, range=[0, end]),
+        "yaxis": build_number_axis(y_title, range=[0, end]),
+    }
+    return {"traces": [diagonal, points], "layout": TOP_LEGEND | axes}
+
+
+def build_probability_history(
+    *, times: Sequence[str], percentages: Sequence[float], name: str, marks: Sequence[str], marks_name: str
+) -> ChartSpec:
+    """Return a probability in percent over time, with marks of events below it."""
+    curve = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": list(times),
+        "y": list(percentages),
+        "line": {"color": "theme:main", "width": 2},
+        "hovertemplate": "%{x|%Y-%m-%d}: %{y}%<extra></extra>",
+    }
+    events = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": marks_name,
+        "x": list(marks),
+        "y": [0] * len(marks),
+        "yaxis": "y2",
+        "marker": {"symbol": "line-ns-open", "size": 10, "color": "theme:ink"},
+        "hovertemplate": "%{x|%Y-%m-%d}<extra></extra>",
+    }
+    axes = {
+        "xaxis": {"type": "date", "tickformat": "%Y-%m-%d", "nticks": 8, "anchor": "y2"},
+        "yaxis": {"range": [0, 102], "ticksuffix": "%", "nticks": 6, "domain": [0.1, 1]},
+        "yaxis2": {"visible": False, "domain": [0, 0.06], "fixedrange": True},
+    }
+    return {"traces": [curve, events], "layout": TOP_LEGEND | axes}

@@ -1,0 +1,82 @@
+"""Files that staff upload for an import: stored, tried as a dry run, then imported after confirmation."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.text import get_valid_filename
+
+# A web request imports files up to this size while the browser waits; a worker imports larger ones.
+MAX_INLINE_BYTES = 5 * 1024 * 1024
+RETENTION = timedelta(days=7)
+MAX_NAME_LENGTH = 200
+
+
+class UploadedImport(Protocol):
+    """The fields of an import record that describe its uploaded file."""
+
+    dry_run: bool
+    finished_at: datetime | None
+    error: str
+    upload: str
+
+
+@dataclass(frozen=True)
+class StoredUpload:
+    """The name under which a file was uploaded, and the name under which it is stored."""
+
+    original_name: str
+    stored_name: str
+
+
+@dataclass(frozen=True)
+class UploadFolder:
+    """A folder below ``EXPORTS_DIR`` that holds the uploads of one type of import."""
+
+    name: str
+    default_file_name: str
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.EXPORTS_DIR) / self.name
+
+    def store_file(self, file: UploadedFile) -> StoredUpload:
+        """Store an uploaded file under a unique name. Errors: OSError."""
+        original_name = (file.name or self.default_file_name)[-MAX_NAME_LENGTH:]
+        path = self.path / f"{uuid.uuid4().hex}-{get_valid_filename(original_name)}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stored:
+            for chunk in file.chunks():
+                stored.write(chunk)
+        return StoredUpload(original_name, path.name)
+
+    def get_path(self, record: UploadedImport) -> Path:
+        return self.path / record.upload
+
+    def is_large(self, record: UploadedImport) -> bool:
+        """Return whether a worker has to import the file."""
+        return self.get_path(record).stat().st_size > MAX_INLINE_BYTES
+
+    def can_confirm(self, record: UploadedImport) -> bool:
+        """Return whether a dry run read its whole file and the file still exists."""
+        is_complete = record.dry_run and record.finished_at is not None and not record.error
+        return is_complete and bool(record.upload) and self.get_path(record).is_file()
+
+    def delete_imported(self, record: UploadedImport) -> None:
+        """Delete the file of a finished import; a dry run keeps its file for the confirmation."""
+        if not record.dry_run:
+            self.get_path(record).unlink(missing_ok=True)
+
+    def delete_expired(self, *, at: datetime) -> int:
+        """Delete the files that nobody confirmed within ``RETENTION``; return their number."""
+        if not self.path.is_dir():
+            return 0
+        oldest = (at - RETENTION).timestamp()
+        expired = [path for path in self.path.iterdir() if path.is_file() and path.stat().st_mtime < oldest]
+        for path in expired:
+            path.unlink(missing_ok=True)
+        return len(expired)
