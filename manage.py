@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Django's command line, with the servers started first when nobody named some."""
+"""Django's command line. Starts the embedded servers first if no others are configured."""
 
 import os
 import signal
 import sys
 
-if sys.version_info < (3, 12):  # noqa: UP036 — `python3` is often older than what the project needs
+if sys.version_info < (3, 12):  # noqa: UP036 — `python3` is often older than required
     version = ".".join(map(str, sys.version_info[:2]))
-    sys.exit(f"Perennial needs Python 3.12 or later, this is {version}: use .venv/bin/python (`make demo` makes it).")
+    sys.exit(
+        f"Perennial needs Python 3.12 or later, but this is {version}. Use .venv/bin/python (`make demo` creates it)."
+    )
 
-WITHOUT_SERVERS = {
+COMMANDS_WITHOUT_SERVERS = {
     "collectstatic",
     "compilemessages",
     "diffsettings",
@@ -24,21 +26,21 @@ WITHOUT_SERVERS = {
 
 
 def needs_servers(arguments: list[str]) -> bool:
-    """Whether the command speaks to PostgreSQL or Valkey. Of `check`, only its database checks do."""
+    """Return whether the command uses PostgreSQL or Valkey. `check` does so only for its database checks."""
     if not arguments or arguments[0].startswith("-") or {"-h", "--help"} & set(arguments):
         return False
     if arguments[0] == "check":
         return any(argument.startswith("--database") for argument in arguments)
-    return arguments[0] not in WITHOUT_SERVERS
+    return arguments[0] not in COMMANDS_WITHOUT_SERVERS
 
 
-def end_gracefully(number: int, frame: object) -> None:
-    """A signal that would end the process at once lets it stop the servers first."""
+def exit_on_signal(number: int, frame: object) -> None:
+    """Exit on a signal that would end the process at once, so that it stops the servers first."""
     sys.exit(128 + number)
 
 
-def provide_servers() -> None:
-    """Sets DATABASE_URL and VALKEY_URL for this process and its children. Errors: ServerError."""
+def set_server_urls() -> None:
+    """Set DATABASE_URL and VALKEY_URL for this process and its children. Errors: ServerError."""
     given = {name: os.environ.get(name, "").strip() for name in ("DATABASE_URL", "VALKEY_URL")}
     for name, url in given.items():
         if url:
@@ -47,7 +49,7 @@ def provide_servers() -> None:
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, end_gracefully)
+            signal.signal(number, exit_on_signal)
     addresses = ensure_servers(postgres=not given["DATABASE_URL"], valkey=not given["VALKEY_URL"])
     if addresses.postgres:
         os.environ["DATABASE_URL"] = addresses.postgres
@@ -61,14 +63,14 @@ try:
 
     from config.embedded.servers import ServerError, check_address, ensure_servers
 except ImportError as error:
-    sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` makes .venv and installs what is needed.")
+    sys.exit(f"{error}. Run .venv/bin/python manage.py; `make demo` creates .venv and installs the dependencies.")
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         if needs_servers(sys.argv[1:]):
-            provide_servers()
+            set_server_urls()
         execute_from_command_line(sys.argv)
     except (ServerError, ImproperlyConfigured) as error:
         sys.exit(f"{error}")

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
-from config import celery  # makes ours the current Celery application in every process
+from config import celery  # makes it the current Celery application in every process
 
 
 class ConfigConfig(AppConfig):
@@ -9,7 +9,7 @@ class ConfigConfig(AppConfig):
     celery_app = celery.app
 
     def ready(self) -> None:
-        from config.schedule import keep_schedule_in_step  # needs loaded models, which this module is imported before
+        from config.schedule import connect_schedule_sync  # this module is imported before the models are loaded
 
         autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
-        keep_schedule_in_step()
+        connect_schedule_sync()

@@ -1,5 +1,7 @@
-"""The Celery application. A task declared with ``exclusive=True`` never runs twice at once, and with ``quiet=True`` a second start
-of it is nothing to report."""
+"""The Celery application.
+
+A task declared with ``exclusive=True`` never runs twice at the same time. With ``quiet=True``, a second start is only logged for debugging.
+"""
 
 import logging
 import os
@@ -12,22 +14,22 @@ logger = logging.getLogger(__name__)
 
 
 class ExclusiveTask(Task):
-    """Runs under an advisory lock named after the task; a second start while it runs says so and ends."""
+    """A task that can run under an advisory lock named after it; a second start while it runs is logged and ends."""
 
     abstract = True
-    exclusive = False
+    exclusive_lock = False
     quiet = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self.exclusive:
             return super().__call__(*args, **kwargs)
-        from config.foundation.database.advisory_locks import (  # needs loaded apps, which this module is imported before
+        from config.foundation.database.advisory_locks import (  # this module is imported before the apps are loaded
             AlreadyRunningError,
-            exclusive,
+            exclusive_lock,
         )
 
         try:
-            with exclusive(f"task:{self.name}"):
+            with exclusive_lock(f"task:{self.name}"):
                 return super().__call__(*args, **kwargs)
         except AlreadyRunningError as error:
             logger.log(logging.DEBUG if self.quiet else logging.WARNING, "%s", error)
@@ -40,9 +42,9 @@ app.autodiscover_tasks()
 
 
 def return_interrupted_tasks() -> int:
-    """Puts tasks that a worker had taken and not finished back into their queues; returns how many.
+    """Return tasks that a worker reserved and did not finish to their queues; return their number.
 
-    For a start at which no other worker runs: else they come back by themselves when the visibility timeout is over.
+    Call this only at a start when no other worker runs. Otherwise, the tasks return when the visibility timeout is over.
     """
     with app.connection_for_write() as connection, connection.channel() as channel:
         with channel.conn_or_acquire() as client:

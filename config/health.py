@@ -1,4 +1,4 @@
-"""For the operator and their load balancer: does the process live, can it work?"""
+"""Health checks for operators and load balancers: is the process alive, and is it ready to serve?"""
 
 import redis
 from django.conf import settings
@@ -6,20 +6,20 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
 
-def live(request: HttpRequest) -> JsonResponse:
-    """That the process answers."""
+def report_liveness(request: HttpRequest) -> JsonResponse:
+    """Answer 200 while the process can handle requests."""
     return JsonResponse({"status": "live"})
 
 
-def ready(request: HttpRequest) -> JsonResponse:
-    """That PostgreSQL answers, without which nothing works; and whether Valkey does, without which only freshness is lost."""
-    checks = {"database": database_answers(), "valkey": valkey_answers()}
+def report_readiness(request: HttpRequest) -> JsonResponse:
+    """Answer 200 if PostgreSQL is reachable, otherwise 503. Valkey is reported too; without it, only freshness is lost."""
+    checks = {"database": is_database_reachable(), "valkey": is_valkey_reachable()}
     return JsonResponse(
         {"status": "ready" if checks["database"] else "not ready", **checks}, status=200 if checks["database"] else 503
     )
 
 
-def database_answers() -> bool:
+def is_database_reachable() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -28,7 +28,7 @@ def database_answers() -> bool:
     return True
 
 
-def valkey_answers() -> bool:
+def is_valkey_reachable() -> bool:
     try:
         with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5) as valkey:
             return bool(valkey.ping())

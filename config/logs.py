@@ -1,10 +1,10 @@
-"""What of the logs nobody wants to read."""
+"""Log filters."""
 
 import logging
 
 
-class WithoutTicks(logging.Filter):
-    """Leaves out beat's line for each task that is due: with one every two seconds it would hide everything else."""
+class DueTaskFilter(logging.Filter):
+    """Drops beat's message about each due task: with one every two seconds, it would hide all others."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "Sending due task" not in str(record.msg)

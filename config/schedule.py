@@ -1,4 +1,4 @@
-"""What runs when. The list is written into django-celery-beat's tables after every migration and edited in the back office from then on."""
+"""The scheduled jobs. New ones are written into django-celery-beat's tables after every migration; operators edit them in the back office."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,157 +17,159 @@ from config.celery import app
 
 
 @dataclass(frozen=True)
-class Job:
-    """A periodic task: its name in Celery, when it runs, and what it does.
+class ScheduledJob:
+    """A scheduled job: its Celery task, when it runs, and what it does.
 
-    ``cron`` has five fields in the shop's time zone; what runs more often than every minute has ``seconds`` instead. A tick that no
-    worker took within those seconds is dropped: the next one does its work, and no queue of them piles up.
+    ``cron`` has five fields in the shop's time zone; a job that runs more often than every minute has ``seconds`` instead. A start that no
+    worker accepted within those seconds is dropped: the next one does its work, and no queue builds up.
     """
 
     task: str
     title: str | Promise
-    does: str | Promise
+    description: str | Promise
     cron: str = ""  # minute hour day-of-month month day-of-week
     seconds: int = 0
 
     @property
     def name(self) -> str:
-        """The title in English, under which the job stands in the tables."""
+        """The English title, which is the job's name in the database."""
         with override("en"):
             return str(self.title)
 
 
-SCHEDULE: tuple[Job, ...] = (
-    Job(
+SCHEDULE: tuple[ScheduledJob, ...] = (
+    ScheduledJob(
         task="customers.processing.tasks.process_events",
         seconds=2,
         title=_("Process events"),
-        does=_("Makes orders, reviews, consents and profiles of the events that came in."),
+        description=_("Turns received events into orders, reviews, consents and profile updates."),
     ),
-    Job(
-        task="customers.lifecycle.tasks.refresh_due",
+    ScheduledJob(
+        task="customers.lifecycle.tasks.refresh_due_stages",
         cron="*/10 * * * *",
-        title=_("Move customers whose stage is due"),
-        does=_("Moves the customers whose stage changes by the passing of time alone."),
+        title=_("Update due lifecycle stages"),
+        description=_("Updates the stage of customers for whom enough time has passed."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.segments.tasks.evaluate_segments",
         cron="15 * * * *",
         title=_("Count segments"),
-        does=_("Counts the members of every segment for the lists."),
+        description=_("Counts the members of every segment for the list of segments."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",
         cron="* * * * *",
-        title=_("Write who is in the segments of rules"),
-        does=_("Writes the file by which a request knows whether a rule for a segment holds for somebody."),
+        title=_("Write segment members for rules"),
+        description=_(
+            "Writes the file that tells recommendation requests which customers are in the segments of rules."
+        ),
     ),
-    Job(
+    ScheduledJob(
         task="customers.events.tasks.ensure_partitions",
         cron="5 0 * * *",
-        title=_("Make partitions for events"),
-        does=_("Makes the tables for the events of the coming months."),
+        title=_("Create event partitions"),
+        description=_("Creates the tables for the events of the coming months."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
         title=_("Purge event receipts"),
-        does=_("Removes old receipts, by which repeated events are known."),
+        description=_("Deletes old receipts, which detect repeated events."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.events.tasks.purge_events",
         cron="45 0 * * *",
         title=_("Purge old events"),
-        does=_("Removes events that are older than their source keeps them."),
+        description=_("Deletes events that are older than the retention period of their source."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.events.tasks.purge_rejected_events",
         cron="25 0 * * *",
         title=_("Purge rejected events"),
-        does=_("Removes rejected events that nobody mended for long."),
+        description=_("Deletes rejected events that were not corrected within the retention period."),
     ),
-    Job(
-        task="config.access.tasks.purge_idempotent_answers",
+    ScheduledJob(
+        task="config.access.tasks.purge_idempotent_responses",
         cron="30 0 * * *",
-        title=_("Purge idempotent answers"),
-        does=_("Removes answers kept for repeated writes, after a day."),
+        title=_("Purge idempotent responses"),
+        description=_("Deletes stored responses of idempotent writes after a day."),
     ),
-    Job(
-        task="catalog.tasks.tidy_uploads",
+    ScheduledJob(
+        task="catalog.tasks.delete_expired_uploads",
         cron="35 0 * * *",
-        title=_("Tidy uploaded feeds"),
-        does=_("Removes uploaded product feeds that were taken or left lying."),
+        title=_("Purge uploaded feeds"),
+        description=_("Deletes uploaded product feeds that were imported or abandoned."),
     ),
-    Job(
-        task="customers.orders.tasks.tidy_order_uploads",
+    ScheduledJob(
+        task="customers.orders.tasks.delete_expired_order_uploads",
         cron="40 0 * * *",
-        title=_("Tidy uploaded orders"),
-        does=_("Removes uploaded order files that nobody confirmed within a week."),
+        title=_("Purge uploaded orders"),
+        description=_("Deletes uploaded order files that nobody confirmed within a week."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.processing.tasks.purge_runs",
         cron="45 0 * * *",
         title=_("Purge processing runs"),
-        does=_("Removes the records of processing runs after 30 days, those of small runs after one."),
+        description=_("Deletes the records of processing runs after 30 days, those of small runs after one day."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
         title=_("Export to the warehouse"),
-        does=_("Writes what is new or changed to the Parquet files that analysis and training read."),
+        description=_("Writes new and changed data to the Parquet files that analysis and training read."),
     ),
-    Job(
+    ScheduledJob(
         task="customers.lifecycle.tasks.refresh_profiles",
         cron="0 2 * * *",
         title=_("Refresh profiles"),
-        does=_("Computes every customer's counters, RFM scores and stage anew."),
+        description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.serving.tasks.store_impressions",
         seconds=2,
         title=_("Store impressions"),
-        does=_("Stores what was recommended to whom, as it waits in Valkey."),
+        description=_("Moves recorded impressions from Valkey to the database."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.serving.tasks.count_performance",
         cron="*/15 * * * *",
-        title=_("Count what followed from recommendations"),
-        does=_("Counts the clicks, orders and revenue that followed from what was recommended."),
+        title=_("Update recommendation performance"),
+        description=_("Attributes clicks, orders and revenue to recommendations."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.serving.tasks.learn_position_bias",
         cron="30 4 * * *",
-        title=_("Learn position bias"),
-        does=_("Learns from clicks how far people look down in each place."),
+        title=_("Estimate position bias"),
+        description=_("Estimates from clicks how far down visitors look in each placement."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",
         cron="50 0 * * *",
-        title=_("Tidy impressions"),
-        does=_("Makes the tables for the impressions of the coming months and removes the old ones."),
+        title=_("Maintain impressions"),
+        description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
-        title=_("Refresh recommendations"),
-        does=_("Adds what has happened since the training to the histories and counts of the model that serves."),
+        title=_("Update recommendations"),
+        description=_("Adds what happened since the last training to the histories and counts of the active model."),
     ),
-    Job(
+    ScheduledJob(
         task="recommendations.training.tasks.train_nightly",
         cron="30 3 * * *",
         title=_("Train recommendations"),
-        does=_("Trains and judges the recommendation models, and lets a better one serve."),
+        description=_("Trains and evaluates recommendation models and promotes a better one."),
     ),
 )
 
 
-def job_of(task_name: str) -> Job | None:
-    """The job of our schedule that runs a task."""
+def find_job(task_name: str) -> ScheduledJob | None:
+    """Return the scheduled job of a task, or None for a task of another schedule."""
     return next((job for job in SCHEDULE if job.task == task_name), None)
 
 
-def sync_schedule(*, jobs: tuple[Job, ...] = SCHEDULE) -> None:
-    """Creates the jobs whose task is not scheduled yet and removes those whose task is gone; what a person edited stays."""
+def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:
+    """Create jobs whose task is not scheduled yet and delete those whose task no longer exists; edited jobs stay."""
     app.loader.import_default_modules()
     with transaction.atomic():
         gone = PeriodicTask.objects.exclude(task__in=list(app.tasks))
@@ -180,7 +182,7 @@ def sync_schedule(*, jobs: tuple[Job, ...] = SCHEDULE) -> None:
             PeriodicTasks.update_changed()
 
 
-def _create(job: Job) -> None:
+def _create(job: ScheduledJob) -> None:
     if job.seconds:
         interval, _created = IntervalSchedule.objects.get_or_create(every=job.seconds, period=IntervalSchedule.SECONDS)
         PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=job.seconds)
@@ -197,16 +199,16 @@ def _create(job: Job) -> None:
     PeriodicTask.objects.create(name=job.name, task=job.task, crontab=crontab)
 
 
-def schedule_in_words(task: PeriodicTask) -> str:
-    """When a task runs, in the language of the reader."""
+def describe_schedule(task: PeriodicTask) -> str:
+    """Describe when a task runs, in the reader's language."""
     if task.crontab:
-        return _crontab_in_words(task.crontab)
+        return _describe_crontab(task.crontab)
     if task.interval:
-        return _interval_in_words(task.interval)
+        return _describe_interval(task.interval)
     return str(task.scheduler)
 
 
-def _crontab_in_words(crontab: CrontabSchedule) -> str:
+def _describe_crontab(crontab: CrontabSchedule) -> str:
     expression = " ".join(
         str(part).replace(" ", "")
         for part in (crontab.minute, crontab.hour, crontab.day_of_month, crontab.month_of_year, crontab.day_of_week)
@@ -221,7 +223,7 @@ def _crontab_in_words(crontab: CrontabSchedule) -> str:
     return f"{words} ({crontab.timezone})"
 
 
-def _interval_in_words(interval: IntervalSchedule) -> str:
+def _describe_interval(interval: IntervalSchedule) -> str:
     every = interval.every
     words = {
         "days": ngettext("every day", "every %(every)d days", every),
@@ -234,12 +236,12 @@ def _interval_in_words(interval: IntervalSchedule) -> str:
 
 
 def sync_after_migrate(using: str, **kwargs: Any) -> None:
-    """Not while the tables are away, as after `migrate django_celery_beat zero`."""
+    """Synchronize the schedule, unless the tables do not exist, as after `migrate django_celery_beat zero`."""
     if PeriodicTask._meta.db_table in connections[using].introspection.table_names():
         sync_schedule()
 
 
-def keep_schedule_in_step() -> None:
-    """Called once the apps are loaded."""
+def connect_schedule_sync() -> None:
+    """Synchronize the schedule after every migration; called when the apps are loaded."""
     beat: AppConfig = apps.get_app_config("django_celery_beat")
     post_migrate.connect(sync_after_migrate, sender=beat, dispatch_uid="config.schedule")

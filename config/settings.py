@@ -1,6 +1,6 @@
-"""All settings, read from the environment; a wrong value stops the start with the name of the variable and what would be right.
+"""All settings, read from environment variables. An invalid value stops the start with the variable's name and the valid values.
 
-With nothing set, Perennial runs with its embedded servers and keeps everything under ``var/``.
+Without any variable, Perennial runs with its embedded servers and stores everything under ``var/``.
 """
 
 import os
@@ -19,8 +19,8 @@ from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-def read[T](name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
-    """The parsed value of an environment variable, or ``default`` when it is absent or empty."""
+def read_variable[T](name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
+    """Return the parsed value of an environment variable, or ``default`` if it is unset or empty."""
     raw = os.environ.get(name, "").strip()
     if not raw:
         return default
@@ -28,7 +28,7 @@ def read[T](name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
         return parse(raw)
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"{name}={raw!r} is wrong: {error or wanted}. Give {wanted}, or unset it."
+            f"{name}={raw!r} is invalid: {error or wanted}. Set it to {wanted}, or unset it."
         ) from error
 
 
@@ -37,10 +37,10 @@ def read_bool(name: str, default: bool) -> bool:
 
     def parse(raw: str) -> bool:
         if raw.lower() not in words:
-            raise ValueError("not a truth value")
+            raise ValueError("not a boolean")
         return words[raw.lower()]
 
-    return read(name, default, parse, "one of true, false, yes, no, on, off, 1, 0")
+    return read_variable(name, default, parse, "one of true, false, yes, no, on, off, 1, 0")
 
 
 def read_int(name: str, default: int, *, low: int, high: int) -> int:
@@ -50,7 +50,7 @@ def read_int(name: str, default: int, *, low: int, high: int) -> int:
             raise ValueError(f"{value} is outside {low} to {high}")
         return value
 
-    return read(name, default, parse, f"a whole number from {low} to {high}")
+    return read_variable(name, default, parse, f"a whole number from {low} to {high}")
 
 
 def read_float(name: str, default: float, *, low: float, high: float) -> float:
@@ -60,12 +60,15 @@ def read_float(name: str, default: float, *, low: float, high: float) -> float:
             raise ValueError(f"{value} is outside {low} to {high}")
         return value
 
-    return read(name, default, parse, f"a number from {low} to {high}")
+    return read_variable(name, default, parse, f"a number from {low} to {high}")
 
 
 def read_list(name: str, default: list[str]) -> list[str]:
-    return read(
-        name, default, lambda raw: [part.strip() for part in raw.split(",") if part.strip()], "values joined by commas"
+    return read_variable(
+        name,
+        default,
+        lambda raw: [part.strip() for part in raw.split(",") if part.strip()],
+        "values separated by commas",
     )
 
 
@@ -75,15 +78,15 @@ def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
             raise ValueError("unknown choice")
         return raw
 
-    return read(name, default, parse, "one of " + ", ".join(choices))
+    return read_variable(name, default, parse, "one of " + ", ".join(choices))
 
 
 def read_path(name: str, default: Path) -> Path:
-    return read(name, default, lambda raw: Path(raw).expanduser().resolve(), "a folder")
+    return read_variable(name, default, lambda raw: Path(raw).expanduser().resolve(), "a folder")
 
 
 def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
-    """A secret from the environment, else from ``var/secrets`` where it is made once and readable by this user alone."""
+    """Return a secret from the environment, or from ``var/secrets``, where it is created once and only this user can read it."""
     if value := os.environ.get(name, "").strip():
         return value
     path = VAR_DIR / "secrets" / file_name
@@ -97,7 +100,7 @@ def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
         draft.touch(mode=0o600)
         draft.write_text(make())
         try:
-            os.link(draft, path)  # the first of two processes wins, and both then read the same secret
+            os.link(draft, path)  # of two processes the first one wins, and both read the same secret
         except FileExistsError:
             pass
         finally:
@@ -117,7 +120,7 @@ def read_database(url: str) -> dict[str, object]:
         port = 0
     if parts.scheme not in ("postgres", "postgresql") or not parts.hostname or not parts.path.strip("/") or not port:
         raise ImproperlyConfigured(
-            "DATABASE_URL is wrong: give postgresql://user:password@host:port/name, or unset it to use the embedded server."
+            "DATABASE_URL is invalid. Set it to postgresql://user:password@host:port/name, or unset it to use the embedded server."
         )
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
@@ -135,7 +138,7 @@ def read_valkey(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss", "valkey", "valkeys", "unix"):
         raise ImproperlyConfigured(
-            "VALKEY_URL is wrong: give redis://:password@host:port/0, or unset it to use the embedded server."
+            "VALKEY_URL is invalid. Set it to redis://:password@host:port/0, or unset it to use the embedded server."
         )
     return url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
 
@@ -147,7 +150,7 @@ def read_fernet_keys(value: str) -> list[str]:
             Fernet(key.encode())
         except ValueError as error:
             raise ImproperlyConfigured(
-                "FIELD_KEYS is wrong: give URL-safe base64 keys of 32 bytes joined by commas, newest first "
+                "FIELD_KEYS is invalid. Set it to URL-safe base64 keys of 32 bytes, separated by commas, newest first "
                 "(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')."
             ) from error
     return keys
@@ -161,11 +164,11 @@ FIELD_KEYS = read_fernet_keys(read_secret("FIELD_KEYS", "field-keys", lambda: Fe
 HASH_KEY = read_secret("HASH_KEY", "hash-key", lambda: secrets.token_urlsafe(32)).encode()
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS", [])
-SHOP_NAME = read("SHOP_NAME", "Perennial", str, "a name")
-SHOP_CURRENCY = read("SHOP_CURRENCY", "USD", str.upper, "a three-letter ISO currency")
+SHOP_NAME = read_variable("SHOP_NAME", "Perennial", str, "a name")
+SHOP_CURRENCY = read_variable("SHOP_CURRENCY", "USD", str.upper, "a three-letter ISO currency")
 if len(SHOP_CURRENCY) != 3 or not SHOP_CURRENCY.isalpha():
     raise ImproperlyConfigured(
-        f"SHOP_CURRENCY={SHOP_CURRENCY!r} is wrong: give a three-letter ISO 4217 code such as EUR."
+        f"SHOP_CURRENCY={SHOP_CURRENCY!r} is invalid. Set it to a three-letter ISO 4217 code such as EUR."
     )
 
 INSTALLED_APPS = [
@@ -224,7 +227,7 @@ MIDDLEWARE = [
     "auditlog.middleware.AuditlogMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
-    "config.access.idempotency.IdempotencyMiddleware",  # last: it calls the view itself
+    "config.access.idempotency.IdempotencyMiddleware",  # must be last, because it calls the view itself
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -272,19 +275,19 @@ AXES_LOCKOUT_TEMPLATE = "admin/locked_out.html"
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = True
 
-LOGIN_REDIRECT_URL = "admin:index"  # the log-in page names no other after a visit of its own
+LOGIN_REDIRECT_URL = "admin:index"  # the log-in page has no other target when it is opened directly
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 FORMAT_MODULE_PATH = "config.formats"
-TIME_ZONE = read("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
+TIME_ZONE = read_variable("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-# only for collectstatic and a web server in front; WhiteNoise serves the files from where they lie
-STATIC_ROOT: Path | None = read("STATIC_ROOT", None, lambda raw: Path(raw).expanduser().resolve(), "a folder")
+# Only for collectstatic and a web server in front; WhiteNoise serves the files from their source folders.
+STATIC_ROOT: Path | None = read_variable("STATIC_ROOT", None, lambda raw: Path(raw).expanduser().resolve(), "a folder")
 STATICFILES_DIRS = [BASE_DIR / "config" / "static", ("plotly", Path(str(files("plotly"))) / "package_data")]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = VAR_DIR / "media"
@@ -297,7 +300,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if read_bool("BEHIND_TLS_PROXY", False) else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# unfold's Alpine.js evaluates expressions, and Plotly writes style elements: hence the two relaxations
+# The two exceptions: unfold's Alpine.js evaluates expressions, and Plotly writes style elements.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -327,14 +330,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "config.access.schema.ProblemAwareSchema",
     "DEFAULT_METADATA_CLASS": "config.foundation.rest.metadata.NameAndDescription",
-    "EXCEPTION_HANDLER": "config.foundation.rest.problems.problem_details",
+    "EXCEPTION_HANDLER": "config.foundation.rest.problems.handle_api_error",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
 }
 API_REQUESTS_PER_MINUTE = read_int("API_REQUESTS_PER_MINUTE", 120_000, low=1, high=100_000_000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Perennial",
-    "DESCRIPTION": "Keeps a shop's customers: what they did, where they stand, what to show them and whom to write to.",
+    "DESCRIPTION": "Customer retention for online shops: customer activity, lifecycle, recommendations, segments and campaigns.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -345,8 +348,11 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.access.schema.put_verbatim"],
-    # choices that several serializers show under one field name, or under several
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.access.schema.insert_verbatim_schemas",
+    ],
+    # Names for choices that several serializers share, under one field name or several.
     "ENUM_NAME_OVERRIDES": {
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
         "OrderKindEnum": "customers.orders.models.Order.Kind",
@@ -361,37 +367,37 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-WAREHOUSE_URL = read("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
+WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 
-# what a customer is worth: the share of an order's value that stays with the shop, and the discount of money a month away.
+# Predicted value: the share of revenue that remains with the shop, and the monthly discount rate of future revenue.
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
 
-# of how many days RFM is told beside that of all time
+# The window in days of the second RFM score, shown beside the all-time score.
 RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
 
-# about how long one training takes, and what memory it may use beside the program itself
+# The budget of one training: seconds, and memory in addition to what the program itself needs.
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
-# which traits of customers may decide what somebody without a history is shown, beside language, country and device
+# The traits that may decide what a customer without a history is shown, in addition to language, country and device.
 COLD_START_TRAITS = read_list(
     "COLD_START_TRAITS",
     ["age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count"]
     if DEMO
     else [],
 )
-# which share of the places of for-you tries new products, 0 for none, and for how many days after its publication a product is new
+# The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.
 RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low=0.0, high=0.5)
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
-# by when an answer is given, with a fallback where the scores are not there yet
+# The time limit of an answer; when scores are not ready by then, the fallback answers.
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)
-# within how many days after a recommendation a click or a purchase counts as following from it, and how long impressions are kept
+# For how many days clicks and purchases are attributed to a recommendation, and for how long impressions are stored.
 RECOMMEND_ATTRIBUTION_DAYS = read_int("RECOMMEND_ATTRIBUTION_DAYS", 7, low=1, high=90)
 IMPRESSION_RETENTION_DAYS = read_int("IMPRESSION_RETENTION_DAYS", 400, low=1, high=3650)
-# what a new model must keep of the active one's coverage and of its quality for new customers, and how slow an answer may be
+# Promotion criteria: the least share of the active model's coverage and of its accuracy for new customers, and the longest answer time.
 PROMOTION_COVERAGE_SHARE = read_float("PROMOTION_COVERAGE_SHARE", 0.5, low=0.0, high=10.0)
 PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0.0, high=10.0)
 PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)
@@ -408,22 +414,24 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
-EMAIL_BACKEND = read("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", str, "a Django e-mail backend")
+EMAIL_BACKEND = read_variable(
+    "EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", str, "a Django e-mail backend"
+)
 
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "filters": {"without_ticks": {"()": "config.logs.WithoutTicks"}},
+    "filters": {"due_tasks": {"()": "config.logs.DueTaskFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "celery.app.trace": {"level": "WARNING"},
-        # a line for each start of a task, which there is every two seconds
-        "celery.beat": {"level": "INFO", "filters": ["without_ticks"]},
+        # beat logs a line per task start, which is one every two seconds
+        "celery.beat": {"level": "INFO", "filters": ["due_tasks"]},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

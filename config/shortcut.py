@@ -19,18 +19,18 @@ from django.http.cookie import parse_cookie
 from django.utils import timezone, translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
-from config.access.grants import Grant, grant_of_key, plain_key_of
-from config.access.throttling import WINDOW_SECONDS, throttle_key
+from config.access.grants import Grant, find_key_grant, parse_authorization
+from config.access.throttling import WINDOW_SECONDS, format_throttle_key
 from recommendations.engine.placements import SCENARIOS
-from recommendations.serving.pipeline.visitor import PATIENCE_SECONDS, read_person
-from recommendations.serving.rank import MOST_RANKED, RankRequest
-from recommendations.serving.request import MOST_PER_REQUEST, Request, WrongRequestError
+from recommendations.serving.pipeline.visitor import VALKEY_TIMEOUT_SECONDS, read_recent_activity
+from recommendations.serving.rank import MAX_RANKED_PRODUCTS, RankRequest
+from recommendations.serving.request import MAX_ITEMS, InvalidRequestError, RecommendationRequest
 from recommendations.serving.rest.api import RankView, RecommendationsView
 from recommendations.serving.rest.search.api import SearchView
-from recommendations.serving.rest.search.request import SearchRequest, WrongSearchError, parse
-from recommendations.serving.rest.search.response import answered
-from recommendations.serving.rest.serve import ranked, recommended
-from recommendations.serving.search.searcher import NotReadyError
+from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, parse_search_request
+from recommendations.serving.rest.search.response import respond
+from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
+from recommendations.serving.search.searcher import SearchNotReadyError
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def take_recommendations_first(application: Application) -> Application:
             return application(environ, start_response)
         try:
             body = answer(environ, path)
-        except (NotPlainError, WrongRequestError, WrongSearchError, NotReadyError, DatabaseError, InterfaceError):
+        except (NotPlainError, InvalidRequestError, InvalidSearchError, SearchNotReadyError, DatabaseError, InterfaceError):
             return application(environ, start_response)
         except Exception:
             logger.exception("%s %s", environ["REQUEST_METHOD"], path)
@@ -99,13 +99,13 @@ def answer(environ: Environ, path: str) -> bytes:
     """Errors: NotPlainError, WrongRequestError."""
     grant = grant_of(environ, view_of(path))
     now = timezone.now()
-    counted = throttle_key(grant.caller, minute=int(time.time() // WINDOW_SECONDS))
+    counted = format_throttle_key(grant.caller, minute=int(time.time() // WINDOW_SECONDS))
     limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
     language = language_of(environ)
-    asked: Request | RankRequest | SearchRequest
+    asked: RecommendationRequest | RankRequest | SearchRequest
     if path == RANK:
         asked = rank_request(environ)
-        identifiers = asked.as_request().identifiers
+        identifiers = asked.to_recommendation_request().identifiers
     elif path == SEARCH:
         with translation.override(language):
             asked = search_request(environ.get("QUERY_STRING", ""))
@@ -113,17 +113,17 @@ def answer(environ: Environ, path: str) -> bytes:
     else:
         asked = recommendation_request(path, environ.get("QUERY_STRING", ""))
         identifiers = asked.identifiers
-    recently = read_person(
-        identifiers=identifiers, counted=counted, counted_seconds=2 * WINDOW_SECONDS, patience=PATIENCE_SECONDS
+    recently = read_recent_activity(
+        identifiers=identifiers, counted=counted, counted_seconds=2 * WINDOW_SECONDS, timeout=VALKEY_TIMEOUT_SECONDS
     )
     if recently.count is not None and recently.count > limit:
         raise NotPlainError
     with translation.override(language):
         if isinstance(asked, RankRequest):
-            return ranked(request=asked, now=now, recently=recently)
+            return serve_ranking(request=asked, now=now, recently=recently)
         if isinstance(asked, SearchRequest):
-            return answered(asked, now, recently=recently)
-        return recommended(request=asked, now=now, recently=recently)
+            return respond(asked, now, recently=recently)
+        return serve_recommendations(request=asked, now=now, recently=recently)
 
 
 type View = type[RankView] | type[RecommendationsView] | type[SearchView]
@@ -141,10 +141,10 @@ def view_of(path: str) -> View:
 def grant_of(environ: Environ, view: View) -> Grant:
     """What the key in the header may do. Errors: NotPlainError."""
     method = environ["REQUEST_METHOD"]
-    plain = plain_key_of(environ.get("HTTP_AUTHORIZATION", ""))
+    plain = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
     if not plain or method not in view.required_scopes:
         raise NotPlainError
-    grant = grant_of_key(plain, now=timezone.now())
+    grant = find_key_grant(plain, now=timezone.now())
     if grant is None or not grant.allows(view, method):
         raise NotPlainError
     return grant
@@ -156,12 +156,12 @@ def search_request(query: str) -> SearchRequest:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
         if len({name for name, _value in pairs}) < len(pairs):
             raise NotPlainError
-        return parse(dict(pairs))
-    except (ValueError, WrongSearchError) as error:
+        return parse_search_request(dict(pairs))
+    except (ValueError, InvalidSearchError) as error:
         raise NotPlainError from error
 
 
-def recommendation_request(path: str, query: str) -> Request:
+def recommendation_request(path: str, query: str) -> RecommendationRequest:
     """Errors: NotPlainError."""
     scenario = path.removeprefix(RECOMMENDATIONS).removesuffix("/")
     if scenario not in SCENARIOS or not path.endswith("/"):
@@ -184,7 +184,7 @@ def recommendation_request(path: str, query: str) -> Request:
             exclude += listed(value)
         else:
             wanted[name] = plain_value(name, value)
-    return Request(scenario, product_ids=products, exclude=exclude, **wanted)
+    return RecommendationRequest(scenario, product_ids=products, exclude=exclude, **wanted)
 
 
 def listed(value: str) -> list[str]:
@@ -200,7 +200,7 @@ def plain_value(name: str, value: str) -> Any:
             raise NotPlainError
         return value
     if name == "n":
-        if value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MOST_PER_REQUEST:
+        if value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= MAX_ITEMS:
             return int(value)
     elif name in FLAGS:
         if value in WORDS:
@@ -237,7 +237,7 @@ def rank_request(environ: Environ) -> RankRequest:
         raise NotPlainError from error
     texts = [*told.product_ids, told.user_id, told.anonymous_id]
     if (
-        not 1 <= len(told.product_ids) <= MOST_RANKED
+        not 1 <= len(told.product_ids) <= MAX_RANKED_PRODUCTS
         or any(not text for text in told.product_ids)
         or any(len(text) > 200 or text != text.strip() or "\x00" in text for text in texts)
     ):

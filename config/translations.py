@@ -1,8 +1,8 @@
-"""Keeps the Simplified Chinese catalogue whole, with Babel alone: no gettext programs are needed on the machine.
+"""Maintains the Simplified Chinese message catalog with Babel; no gettext programs are needed.
 
-python -m config.translations --extract   collects every text, ours and the texts of packages that speak no Chinese
+python -m config.translations --extract   collects every text, including those of packages without a Chinese translation
 python -m config.translations --compile   writes the .mo file that Django reads
-python -m config.translations --check     lists every text that lacks a good translation, and ends with 1 if there is one
+python -m config.translations --check     lists every text without a valid translation; exits with 1 if there is one
 """
 
 import argparse
@@ -24,10 +24,10 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGE = "zh_Hans"
-CATALOGUE = ROOT / "config" / "locale" / LANGUAGE / "LC_MESSAGES" / "django.po"
-OURS = ("catalog", "config", "customers", "recommendations")
-# Packages whose texts people see in the back office or in answers of the REST API.
-THEIRS = (
+CATALOG = ROOT / "config" / "locale" / LANGUAGE / "LC_MESSAGES" / "django.po"
+ROOMS = ("catalog", "config", "customers", "recommendations")
+# Packages with texts that are visible in the back office or in REST responses.
+PACKAGES = (
     "unfold",
     "axes",
     "auditlog",
@@ -44,7 +44,7 @@ THEIRS = (
     "django/forms",
     "django/views",
 )
-# Parts of unfold for packages that we don't install.
+# Parts of unfold for packages that are not installed.
 SKIPPED = (
     "unfold/contrib/constance/",
     "unfold/contrib/forms/",
@@ -56,8 +56,8 @@ SKIPPED = (
     "unfold/contrib/simple_history/",
     "unfold/contrib/waffle/",
 )
-SPOKEN_BY_DJANGO = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
-# Function → where its arguments hold the context, the text and the plural.
+DJANGO_PARTS = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
+# Function → the positions of its arguments for context, text and plural.
 CALLS: dict[str, tuple[int | None, int, int | None]] = {
     "gettext": (None, 0, None),
     "gettext_lazy": (None, 0, None),
@@ -81,13 +81,13 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[#0\- +]*[\d.]*[a-zA-Z]|%[sdifrg]|\{\w*(?:[.!
 type Key = tuple[str, str | None]  # the English text and its context
 
 
-class UnreadableTextError(Exception):
-    """A translatable text that is put together at run time, which no catalogue can hold."""
+class UntranslatableTextError(Exception):
+    """A translatable text that is composed at run time, which no catalog can contain."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """One translatable text at one place."""
+class TranslatableText:
+    """One translatable text in one file."""
 
     text: str
     plural: str | None
@@ -103,12 +103,12 @@ class Found:
         return (self.text, self.plural) if self.plural is not None else self.text
 
 
-def find_in_python(source: str, place: str) -> Iterator[Found]:
-    """The texts given to Django's translation functions, under whatever name a module imports them."""
+def find_python_texts(source: str, place: str) -> Iterator[TranslatableText]:
+    """Yield the texts passed to Django's translation functions, whatever names a module imports them under."""
     tree = ast.parse(source)
     names = dict(_imported_names(tree))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (function := _called(node.func, names)):
+        if isinstance(node, ast.Call) and (function := _match_call(node.func, names)):
             yield _read_call(node, function, place)
 
 
@@ -120,7 +120,7 @@ def _imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
                     yield alias.asname or alias.name, alias.name
 
 
-def _called(function: ast.expr, names: dict[str, str]) -> str | None:
+def _match_call(function: ast.expr, names: dict[str, str]) -> str | None:
     if isinstance(function, ast.Name):
         return names.get(function.id)
     if isinstance(function, ast.Attribute) and function.attr in CALLS:
@@ -130,17 +130,19 @@ def _called(function: ast.expr, names: dict[str, str]) -> str | None:
     return None
 
 
-def _read_call(node: ast.Call, function: str, place: str) -> Found:
+def _read_call(node: ast.Call, function: str, place: str) -> TranslatableText:
     context_at, text_at, plural_at = CALLS[function]
     where = f"{place}:{node.lineno}"
 
     def constant(position: int) -> str:
         argument = node.args[position] if position < len(node.args) else None
         if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-            raise UnreadableTextError(f"{where}: give {function}() a plain string; fill placeholders after it.")
+            raise UntranslatableTextError(
+                f"{where}: pass a literal string to {function}() and fill placeholders afterwards."
+            )
         return argument.value
 
-    return Found(
+    return TranslatableText(
         text=constant(text_at),
         plural=None if plural_at is None else constant(plural_at),
         context=None if context_at is None else constant(context_at),
@@ -148,20 +150,20 @@ def _read_call(node: ast.Call, function: str, place: str) -> Found:
     )
 
 
-def find_in_template(source: str, place: str) -> Iterator[Found]:
-    """The texts of translate and blocktranslate tags and of _() in filters and tags."""
-    from django.utils.translation.template import templatize  # Django is not needed to compile
+def find_template_texts(source: str, place: str) -> Iterator[TranslatableText]:
+    """Yield the texts of translate and blocktranslate tags and of _() in filters and tags."""
+    from django.utils.translation.template import templatize  # Django is not needed for --compile
 
-    # Within brackets Python's tokenizer does not mind how a template is indented.
+    # Within brackets, Python's tokenizer ignores the template's indentation.
     code = BytesIO(f"(\n{templatize(source, origin=place)}\n)".encode())
     for _line, text, _comments, context in extract("python", code, TEMPLATE_KEYWORDS, options={"encoding": "utf-8"}):
         singular, plural = text if isinstance(text, tuple) else (text, None)
         if singular:
-            yield Found(text=singular, plural=plural, context=context, place=place)
+            yield TranslatableText(text=singular, plural=plural, context=context, place=place)
 
 
-def find_in_folder(folder: Path, root: Path, *, ours: bool) -> Iterator[Found]:
-    """The texts of every module and template below a folder, in a steady order."""
+def find_folder_texts(folder: Path, root: Path, *, ours: bool) -> Iterator[TranslatableText]:
+    """Yield the texts of every module and template below a folder, in a stable order."""
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(root).as_posix()
         parts = path.relative_to(root).parts
@@ -169,27 +171,27 @@ def find_in_folder(folder: Path, root: Path, *, ours: bool) -> Iterator[Found]:
             continue
         if path.suffix == ".py":
             try:
-                yield from find_in_python(path.read_text(encoding="utf-8"), place)
-            except UnreadableTextError:
+                yield from find_python_texts(path.read_text(encoding="utf-8"), place)
+            except UntranslatableTextError:
                 if ours:
                     raise
         elif path.suffix in (".html", ".txt") and "templates" in parts:
-            yield from find_in_template(path.read_text(encoding="utf-8"), place)
+            yield from find_template_texts(path.read_text(encoding="utf-8"), place)
 
 
-def package_folder(name: str) -> Path:
-    """Where an installed package lies, without importing it."""
+def find_package_folder(name: str) -> Path:
+    """Return the folder of an installed package without importing it."""
     top, *below = name.split("/")
     spec = find_spec(top)
     if spec is None or not spec.submodule_search_locations:
-        raise UnreadableTextError(f"The package {top} is not installed: install requirements/runtime.txt.")
+        raise UntranslatableTextError(f"The package {top} is not installed. Install requirements/runtime.txt.")
     return Path(spec.submodule_search_locations[0], *below)
 
 
-def spoken_elsewhere() -> set[Key]:
-    """The texts for which Django or a package brings its own Simplified Chinese."""
-    folders = [package_folder(f"django/{part}") for part in SPOKEN_BY_DJANGO]
-    folders += [package_folder(name) for name in THEIRS if "/" not in name]
+def read_package_translations() -> set[Key]:
+    """Return the texts for which Django or a package has its own Simplified Chinese translation."""
+    folders = [find_package_folder(f"django/{part}") for part in DJANGO_PARTS]
+    folders += [find_package_folder(name) for name in PACKAGES if "/" not in name]
     spoken: set[Key] = set()
     for folder in folders:
         path = folder / "locale" / LANGUAGE / "LC_MESSAGES" / "django.mo"
@@ -205,26 +207,26 @@ def spoken_elsewhere() -> set[Key]:
     return spoken
 
 
-def find_all() -> list[Found]:
-    """Every text of ours, then those of packages that nobody translates."""
-    found = [text for name in OURS for text in find_in_folder(ROOT / name, ROOT, ours=True)]
-    spoken = spoken_elsewhere()
-    for name in THEIRS:
-        folder = package_folder(name)
+def find_all_texts() -> list[TranslatableText]:
+    """Return all texts of the project, then those of packages without a translation."""
+    found = [text for name in ROOMS for text in find_folder_texts(ROOT / name, ROOT, ours=True)]
+    spoken = read_package_translations()
+    for name in PACKAGES:
+        folder = find_package_folder(name)
         root = folder.parents[len(Path(name).parts) - 1]
-        found += [text for text in find_in_folder(folder, root, ours=False) if text.key not in spoken]
+        found += [text for text in find_folder_texts(folder, root, ours=False) if text.key not in spoken]
     return [text for text in found if text.text.strip()]
 
 
-def read_catalogue(path: Path) -> Catalog:
+def read_catalog(path: Path) -> Catalog:
     if not path.exists():
         return Catalog(locale=LANGUAGE, domain="django")
     with path.open("rb") as file:
         return read_po(file, locale=LANGUAGE, domain="django", abort_invalid=True)
 
 
-def renew_catalogue(old: Catalog, found: Iterable[Found]) -> Catalog:
-    """A catalogue of exactly the texts found, with the translations that are known already."""
+def update_catalog(old: Catalog, found: Iterable[TranslatableText]) -> Catalog:
+    """Return a catalog of exactly the texts found, with their existing translations."""
     new = Catalog(locale=LANGUAGE, domain="django", project="Perennial", fuzzy=False)
     for text in found:
         known = old.get(text.text, text.context)
@@ -232,7 +234,7 @@ def renew_catalogue(old: Catalog, found: Iterable[Found]) -> Catalog:
         if message is None:
             new.add(
                 text.id,
-                _fitting(known, text),
+                _fit_translation(known, text),
                 locations=[(text.place, 0)],
                 context=text.context,
                 flags=[flag for flag in known.flags if flag == "fuzzy"] if known else (),
@@ -242,19 +244,19 @@ def renew_catalogue(old: Catalog, found: Iterable[Found]) -> Catalog:
     return new
 
 
-def _fitting(known: Message | None, text: Found) -> str | tuple[str, ...]:
-    """Chinese has one form for every number, so a plural holds one string."""
-    strings = _strings(known) if known else []
+def _fit_translation(known: Message | None, text: TranslatableText) -> str | tuple[str, ...]:
+    """Return the existing translation in the right form: Chinese has one form for every number, so a plural has one string."""
+    strings = _list_strings(known) if known else []
     first = strings[0] if strings else ""
     return (first,) if text.plural is not None else first
 
 
-def _strings(message: Message) -> list[str]:
+def _list_strings(message: Message) -> list[str]:
     string = message.string
     return [part or "" for part in string] if isinstance(string, list | tuple) else [string or ""]
 
 
-def save_catalogue(catalogue: Catalog, path: Path) -> None:
+def save_catalog(catalogue: Catalog, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = BytesIO()
     write_po(buffer, catalogue, width=120, sort_by_file=True, include_lineno=False, omit_header=True)
@@ -263,11 +265,11 @@ def save_catalogue(catalogue: Catalog, path: Path) -> None:
     _replace(path, header.encode() + buffer.getvalue())
 
 
-def compile_catalogue(path: Path = CATALOGUE) -> Path:
-    """Writes the .mo file beside a .po file."""
+def compile_catalog(path: Path = CATALOG) -> Path:
+    """Write the .mo file of a .po file; return its path."""
     compiled = path.with_suffix(".mo")
     buffer = BytesIO()
-    write_mo(buffer, read_catalogue(path))
+    write_mo(buffer, read_catalog(path))
     _replace(compiled, buffer.getvalue())
     return compiled
 
@@ -278,56 +280,56 @@ def _replace(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def problems(catalogue: Catalog, found: Iterable[Found]) -> list[str]:
-    """What keeps the catalogue from being whole: texts without Chinese, doubtful ones, placeholders that differ."""
+def find_problems(catalogue: Catalog, found: Iterable[TranslatableText]) -> list[str]:
+    """Return the problems of the catalog: missing translations, fuzzy ones, and placeholders that differ."""
     listed: dict[Key, str] = {}
     for text in found:
-        if text.key not in listed and (problem := _problem(catalogue.get(text.text, text.context), text)):
+        if text.key not in listed and (problem := _find_problem(catalogue.get(text.text, text.context), text)):
             listed[text.key] = f"{text.place}: {text.text!r}: {problem}"
     return list(listed.values())
 
 
-def _problem(message: Message | None, text: Found) -> str | None:
+def _find_problem(message: Message | None, text: TranslatableText) -> str | None:
     if message is None:
-        return "is not in the catalogue (run --extract)"
+        return "is not in the catalog (run --extract)"
     if message.fuzzy:
         return "is marked fuzzy"
-    for string in _strings(message):
+    for string in _list_strings(message):
         if not string.strip():
             return "has no translation"
-        expected = _placeholders(text.plural or text.text)
-        if _placeholders(string) != expected:
-            return f"its translation {string!r} should hold {', '.join(sorted(expected)) or 'no placeholder'}"
+        expected = _find_placeholders(text.plural or text.text)
+        if _find_placeholders(string) != expected:
+            return f"its translation {string!r} must contain {', '.join(sorted(expected)) or 'no placeholder'}"
         if text.text.startswith("\n") != string.startswith("\n") or text.text.endswith("\n") != string.endswith("\n"):
-            return "its translation begins or ends with another line break"
+            return "its translation starts or ends with a different line break"
     return None
 
 
-def _placeholders(text: str) -> set[str]:
+def _find_placeholders(text: str) -> set[str]:
     return set(PLACEHOLDER.findall(text.replace("%%", "")))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m config.translations", description=(__doc__ or "").splitlines()[0])
     wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--extract", action="store_true", help="renew the .po file from the code")
+    wanted.add_argument("--extract", action="store_true", help="update the .po file from the code")
     wanted.add_argument("--compile", action="store_true", help="write the .mo file")
-    wanted.add_argument("--check", action="store_true", help="list what is not translated")
+    wanted.add_argument("--check", action="store_true", help="list texts without a valid translation")
     chosen = parser.parse_args(arguments)
     if chosen.compile:
-        print(f"Wrote {compile_catalogue().relative_to(ROOT)}.")
+        print(f"Wrote {compile_catalog().relative_to(ROOT)}.")
         return 0
     try:
-        found = find_all()
-    except UnreadableTextError as error:
+        found = find_all_texts()
+    except UntranslatableTextError as error:
         print(error, file=sys.stderr)
         return 1
     if chosen.extract:
-        save_catalogue(renew_catalogue(read_catalogue(CATALOGUE), found), CATALOGUE)
-        print(f"Wrote {CATALOGUE.relative_to(ROOT)}.")
+        save_catalog(update_catalog(read_catalog(CATALOG), found), CATALOG)
+        print(f"Wrote {CATALOG.relative_to(ROOT)}.")
         return 0
-    listed = problems(read_catalogue(CATALOGUE), found)
-    print("\n".join(listed) or "Every text has its Chinese.")
+    listed = find_problems(read_catalog(CATALOG), found)
+    print("\n".join(listed) or "Every text has a Chinese translation.")
     return 1 if listed else 0
 
 

@@ -1,4 +1,4 @@
-"""Every address of the project."""
+"""All URLs of the project."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
@@ -6,14 +6,13 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config import health
-from config.foundation.rest.problems import api_not_found
+from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 
-# each room's addresses stand in its own urls.py
+# Each room lists its URLs in its own rest/urls.py.
 api: list[URLPattern | URLResolver] = [
-    path(
-        "", include("recommendations.serving.rest.urls")
-    ),  # before the catalogue's, whose products' ids may hold slashes
+    # Before the catalog's URLs, because product ids may contain slashes.
+    path("", include("recommendations.serving.rest.urls")),
     path("", include("catalog.rest.urls")),
     path("", include("customers.identity.rest.urls")),
     path("", include("customers.events.rest.urls")),
@@ -35,8 +34,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     *collector_urlpatterns,
     path("shop/", include("config.storefront.urls")),
-    re_path("^api/", api_not_found),
-    path("health/live", health.live),
-    path("health/ready", health.ready),
+    re_path("^api/", respond_api_not_found),
+    path("health/live", health.report_liveness),
+    path("health/ready", health.report_readiness),
     path("", include("django_prometheus.urls")),
 ]

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from config.embedded.servers import EmbeddedServers, check_address
-from config.translations import compile_catalogue
+from config.translations import compile_catalog
 
 SERVERS = pytest.StashKey[EmbeddedServers]()
 
@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         use_own_valkey_database(int(worker.removeprefix("gw")) + 1)
     else:
         start_throw_away_servers(config)
-        compile_catalogue()
+        compile_catalog()
         if getattr(config.option, "numprocesses", None):
             return  # workers would inherit the variable below and read the settings before they have chosen their database
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -47,7 +47,7 @@ def start_throw_away_servers(config: pytest.Config) -> None:
         os.environ["PERENNIAL_VAR"] = tempfile.mkdtemp(prefix="perennial-tests-")
         var = Path(os.environ["PERENNIAL_VAR"])
         config.add_cleanup(lambda: shutil.rmtree(var))
-    servers = EmbeddedServers(Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, say=lambda message: None)
+    servers = EmbeddedServers(Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, report=lambda message: None)
     config.add_cleanup(servers.release)
     for variable in ("DATABASE_URL", "VALKEY_URL"):
         if variable in os.environ:

@@ -15,5 +15,5 @@ class AccessConfig(AppConfig):
         from config.access.roles import ensure_roles_after_migrate
 
         auditlog.register(ApiKey, exclude_fields=["key_hash", "previous_hash", "last_used_at"])
-        # This app migrates after all others, so by then every permission exists.
+        # This app migrates after all others, so every permission exists by then.
         post_migrate.connect(ensure_roles_after_migrate, sender=self, dispatch_uid="config.access.roles")

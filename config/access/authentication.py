@@ -1,4 +1,4 @@
-"""Authentication of the REST API: keys in the Authorization header, and the session of a back-office user."""
+"""Authentication of the REST API: keys in the Authorization header, or the session of a back-office user."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,11 +8,11 @@ from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from config.access.grants import Grant, grant_of_key, grant_of_user, plain_key_of
+from config.access.grants import Grant, find_key_grant, find_user_grant, parse_authorization
 
 
 class KeyCaller:
-    """Stands where Django expects a user when a key calls; it has no Django permissions, only the key's scopes."""
+    """Takes the place of Django's user when a key calls; it has no Django permissions, only the key's scopes."""
 
     is_authenticated = True
     is_active = True
@@ -35,13 +35,13 @@ class KeyCaller:
 
 
 class KeyAuthentication(authentication.BaseAuthentication):
-    """``Authorization: Bearer <key>``, or Basic with the key as user name."""
+    """Authenticates ``Authorization: Bearer <key>``, or Basic with the key as the user name."""
 
     def authenticate(self, request: Request) -> tuple[KeyCaller, Grant] | None:
-        plain = plain_key_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        plain = parse_authorization(request.META.get("HTTP_AUTHORIZATION", ""))
         if plain is None:
             return None
-        grant = grant_of_key(plain, now=datetime.now(UTC))
+        grant = find_key_grant(plain, now=datetime.now(UTC))
         if grant is None:
             raise AuthenticationFailed(_("The key is unknown, disabled or expired."), code="invalid_key")
         return KeyCaller(grant), grant
@@ -51,11 +51,11 @@ class KeyAuthentication(authentication.BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The session of a back-office user; their permissions count as scopes."""
+    """Authenticates the session of a back-office user, whose permissions count as scopes."""
 
     def authenticate(self, request: Request) -> tuple[Any, Grant] | None:
         user = getattr(request._request, "user", None)
-        grant = grant_of_user(user)
+        grant = find_user_grant(user)
         if grant is None:
             return None
         self.enforce_csrf(request)

@@ -1,4 +1,4 @@
-"""Who calls the REST API and what they may do: the same question for keys, write keys and back-office users."""
+"""Who calls the REST API and what they may do, in the same form for API keys, write keys and back-office users."""
 
 import base64
 import binascii
@@ -13,28 +13,27 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from config.access.models import ApiKey
-from config.access.scopes import scopes_of_user
-from config.foundation.ttl_cache import Memory, do_beside
-from customers.events.sources.write_keys import hash_key, source_with_key
+from config.access.scopes import list_user_scopes
+from config.foundation.ttl_cache import TtlCache, run_in_background
+from customers.events.sources.write_keys import find_source_by_key, hash_key
 
 logger = logging.getLogger(__name__)
 
-LAST_USED_EVERY = timedelta(minutes=1)
-EVERYBODY = "*"
+LAST_USED_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a caller may do. Rooms read it as ``request.auth``: ``"customers:personal" in request.auth.scopes``."""
+    """What a caller may do. Views read it as ``request.auth``: ``"customers:personal" in request.auth.scopes``."""
 
-    caller: str  # key:12, source:3, user:1: the same caller always has the same
+    caller: str  # key:12, source:3 or user:1; stable for each caller
     name: str
     scopes: frozenset[str]
     publishable: bool = False
     requests_per_minute: int | None = None
 
     def allows(self, view: Any, method: str) -> bool:
-        """Whether a view (or its class) may be called; a view that names no scope for the method is closed."""
+        """Return whether the caller may use a view (or its class); a view without a scope for the method is closed."""
         if self.publishable:
             return bool(getattr(view, "publishable", False))
         required: Mapping[str, str] = getattr(view, "required_scopes", {})
@@ -43,8 +42,8 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownKey:
-    """A key as the database had it at most five seconds ago."""
+class CachedApiKey:
+    """An API key as it was in the database at most five seconds ago."""
 
     id: int
     grant: Grant
@@ -61,8 +60,8 @@ class KnownKey:
         return self.previous_expires_at is not None and now < self.previous_expires_at
 
 
-def plain_key_of(authorization: str) -> str | None:
-    """The key in an Authorization header: a Bearer token, or the user name of Basic as the analytics SDKs send it."""
+def parse_authorization(authorization: str) -> str | None:
+    """Return the key of an Authorization header: a Bearer token, or Basic's user name, which analytics SDKs use."""
     scheme, _space, rest = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
@@ -74,34 +73,34 @@ def plain_key_of(authorization: str) -> str | None:
         return ""
 
 
-def grant_of_key(plain: str, *, now: datetime) -> Grant | None:
-    """What a key allows: an API key, or a source's write key, which counts as publishable. None: not valid."""
+def find_key_grant(plain: str, *, now: datetime) -> Grant | None:
+    """Return the grant of an API key, or of a source's write key, which counts as publishable; None if it is invalid."""
     key_hash = hash_key(plain)
     key = _keys.get(key_hash)
     if key is not None:
         if not key.is_valid(key_hash, now):
             return None
-        _note_use(key.id, now)
+        _record_use(key.id, now)
         return key.grant
-    source = source_with_key(plain, now=now)
+    source = find_source_by_key(plain, now=now)
     if source is None or not source.enabled:
         return None
     return Grant(caller=f"source:{source.id}", name=source.key, scopes=frozenset(), publishable=True)
 
 
-def grant_of_user(user: Any) -> Grant | None:
-    """What a back-office user may do; None for anybody else."""
+def find_user_grant(user: Any) -> Grant | None:
+    """Return the grant of a back-office user; None for any other user."""
     if not isinstance(user, get_user_model()) or not user.is_active or not user.is_staff:
         return None
-    return Grant(caller=f"user:{user.pk}", name=user.get_username(), scopes=scopes_of_user(user))
+    return Grant(caller=f"user:{user.pk}", name=user.get_username(), scopes=list_user_scopes(user))
 
 
-def forget_keys() -> None:
-    """Makes this process ask the database again."""
+def clear_key_cache() -> None:
+    """Make this process read keys from the database again."""
     _keys.forget()
 
 
-def _load_key(key_hash: str) -> KnownKey | None:
+def _load_key(key_hash: str) -> CachedApiKey | None:
     row = ApiKey.objects.filter(Q(key_hash=key_hash) | Q(previous_hash=key_hash)).first()
     if row is None:
         return None
@@ -112,25 +111,25 @@ def _load_key(key_hash: str) -> KnownKey | None:
         publishable=row.kind == ApiKey.Kind.PUBLISHABLE,
         requests_per_minute=row.requests_per_minute,
     )
-    return KnownKey(row.pk, grant, row.enabled, row.expires_at, row.previous_hash, row.previous_expires_at)
+    return CachedApiKey(row.pk, grant, row.enabled, row.expires_at, row.previous_hash, row.previous_expires_at)
 
 
-def _note_use(key_id: int, now: datetime) -> None:
-    """Writes ``last_used_at`` at most once a minute; a call is not refused because that failed."""
+def _record_use(key_id: int, now: datetime) -> None:
+    """Write ``last_used_at`` at most once per minute, in the background; a failure does not fail the call."""
     noted = _last_noted.get(key_id)
-    if noted is not None and now - noted < LAST_USED_EVERY:
+    if noted is not None and now - noted < LAST_USED_INTERVAL:
         return
     _last_noted[key_id] = now
-    do_beside(lambda: _write_use(key_id, now))
+    run_in_background(lambda: _write_use(key_id, now))
 
 
 def _write_use(key_id: int, now: datetime) -> None:
-    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_INTERVAL)
     try:
         ApiKey.objects.filter(stale, pk=key_id).update(last_used_at=now)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("last_used_at of key %s was not written: %s", key_id, error)
+        logger.warning("Could not write last_used_at of key %s: %s", key_id, error)
 
 
-_keys = Memory(_load_key)
+_keys = TtlCache(_load_key)
 _last_noted: dict[int, datetime] = {}

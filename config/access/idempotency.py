@@ -1,7 +1,7 @@
-"""Writes that may be sent twice: a request with an Idempotency-Key is carried out once and answered alike each time.
+"""Idempotent writes: a request with an Idempotency-Key is executed once and gets the same response each time.
 
-A view class says ``idempotent = True``. The request and its answer are stored in one transaction, so that a crash leaves
-either both or neither; a second request at the same moment is told so by 409.
+A view class opts in with ``idempotent = True``. The effect of the request and its response are stored in one transaction, so that after
+a crash there are both or neither. A second request at the same moment gets 409.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 
-from config.access.grants import Grant, grant_of_key, grant_of_user, plain_key_of
-from config.access.models import IdempotentAnswer
-from config.foundation.rest.problems import as_api_error, problem_response
+from config.access.grants import Grant, find_key_grant, find_user_grant, parse_authorization
+from config.access.models import IdempotentResponse
+from config.foundation.rest.problems import build_problem_response, to_api_error
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
-MOST_KEY = 200
-# an answer that says "not now" or "not you" is worth asking again
-NOT_KEPT = frozenset({401, 403, 408, 429})
+MAX_KEY_LENGTH = 200
+# Responses that mean "not now" or "not you" are not stored, so that a retry is executed.
+UNSTORED_STATUSES = frozenset({401, 403, 408, 429})
 
 
 class RequestInProgress(APIException):
@@ -30,13 +30,13 @@ class RequestInProgress(APIException):
     default_code = "request_in_progress"
 
 
-class KeyUsedDifferently(APIException):
+class IdempotencyKeyReused(APIException):
     status_code = 422
     default_code = "idempotency_key_reused"
 
 
 class IdempotencyMiddleware:
-    """Must stand last, because it calls the view itself."""
+    """Runs idempotent views once per key. It must be the last middleware, because it calls the view itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -56,58 +56,56 @@ class IdempotencyMiddleware:
         if key is None or request.method not in METHODS or not getattr(view_class, "idempotent", False):
             return None
         try:
-            grant = grant_of(request)
+            grant = find_request_grant(request)
             if grant is None or not grant.allows(view_class, request.method):
-                return None  # the view refuses by itself
+                return None  # the view rejects the request itself
             check_key(key)
-            return answer_once(grant.caller, key, request, lambda: view(request, *args, **kwargs))
+            return respond_once(grant.caller, key, request, lambda: view(request, *args, **kwargs))
         except (APIException, OperationalError, InterfaceError, RequestDataTooBig) as error:
-            return problem_response(as_api_error(error) or APIException())
+            return build_problem_response(to_api_error(error) or APIException())
         except UnreadablePostError:
-            return problem_response(ParseError(_("The body broke off; send it again.")))
+            return build_problem_response(ParseError(_("The request body ended early. Send the request again.")))
 
 
-def grant_of(request: HttpRequest) -> Grant | None:
-    plain = plain_key_of(request.headers.get("Authorization", ""))
+def find_request_grant(request: HttpRequest) -> Grant | None:
+    plain = parse_authorization(request.headers.get("Authorization", ""))
     if plain is None:
-        return grant_of_user(getattr(request, "user", None))
-    return grant_of_key(plain, now=datetime.now(UTC))
+        return find_user_grant(getattr(request, "user", None))
+    return find_key_grant(plain, now=datetime.now(UTC))
 
 
 def check_key(key: str) -> None:
-    if not 1 <= len(key) <= MOST_KEY or not key.isascii() or not key.isprintable():
-        message = _("Give 1 to %(most)d printable ASCII characters.") % {"most": MOST_KEY}
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        message = _("Use 1 to %(max)d printable ASCII characters.") % {"max": MAX_KEY_LENGTH}
         raise ValidationError({"Idempotency-Key": message})
 
 
-def answer_once(caller: str, key: str, request: HttpRequest, call: Callable[[], HttpResponse]) -> HttpResponse:
-    """The stored answer, or the view's, which is stored in the same transaction as what the view wrote.
+def respond_once(caller: str, key: str, request: HttpRequest, call: Callable[[], HttpResponse]) -> HttpResponse:
+    """Return the stored response, or call the view and store its response in the same transaction as its writes.
 
-    Raises:
-        RequestInProgress: the same key is being answered at this moment.
-        KeyUsedDifferently: the key came with another request before.
+    Errors: RequestInProgress while a request with the same key is executed; IdempotencyKeyReused if the key was used for another request.
     """
     request_hash = hash_request(request)
     with transaction.atomic():
-        if not lock(caller, key):
-            raise RequestInProgress(_("A request with this Idempotency-Key is being answered; ask again in a moment."))
-        stored = IdempotentAnswer.objects.filter(api_key=caller, idempotency_key=key).first()
+        if not acquire_lock(caller, key):
+            raise RequestInProgress(_("A request with this Idempotency-Key is in progress. Retry in a moment."))
+        stored = IdempotentResponse.objects.filter(api_key=caller, idempotency_key=key).first()
         if stored is not None and stored.request_hash != request_hash:
-            raise KeyUsedDifferently(_("This Idempotency-Key was used for another request; take a new one."))
+            raise IdempotencyKeyReused(_("This Idempotency-Key was used for a different request. Use a new key."))
         if stored is not None:
-            return replay(stored)
+            return replay_response(stored)
         response = call()
         if hasattr(response, "render") and not response.is_rendered:  # type: ignore[attr-defined]
             response.render()
         if response.status_code >= 500:
             transaction.set_rollback(True)
-        elif response.status_code not in NOT_KEPT:
-            keep(caller, key, request_hash, response)
+        elif response.status_code not in UNSTORED_STATUSES:
+            store_response(caller, key, request_hash, response)
     return response
 
 
-def lock(caller: str, key: str) -> bool:
-    """Held until the transaction ends, however it ends."""
+def acquire_lock(caller: str, key: str) -> bool:
+    """Acquire a lock that is held until the transaction ends; return False if another request holds it."""
     number = int.from_bytes(blake2b(f"idempotency {caller} {key}".encode(), digest_size=8).digest(), signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
@@ -120,25 +118,25 @@ def hash_request(request: HttpRequest) -> str:
     return digest.hexdigest()
 
 
-def keep(caller: str, key: str, request_hash: str, response: HttpResponse) -> None:
-    IdempotentAnswer.objects.create(
+def store_response(caller: str, key: str, request_hash: str, response: HttpResponse) -> None:
+    IdempotentResponse.objects.create(
         api_key=caller,
         idempotency_key=key,
         request_hash=request_hash,
         status=response.status_code,
-        # as text: jsonb would change the order of the keys, and the answer shall be the same byte for byte
+        # Stored as text: jsonb would reorder keys, and the response must be identical byte for byte.
         body={"content_type": response.get("Content-Type", ""), "text": response.content.decode()},
         created_at=datetime.now(UTC),
     )
 
 
-def replay(stored: IdempotentAnswer) -> HttpResponse:
+def replay_response(stored: IdempotentResponse) -> HttpResponse:
     body = stored.body or {}
     response = HttpResponse(body.get("text", ""), status=stored.status, content_type=body.get("content_type") or None)
     response["Idempotency-Replayed"] = "true"
     return response
 
 
-def purge_idempotent_answers(*, before: datetime) -> int:
-    """Deletes answers older than ``before``; the same key is then a new request."""
-    return IdempotentAnswer.objects.filter(created_at__lt=before).delete()[0]
+def purge_idempotent_responses(*, before: datetime) -> int:
+    """Delete responses older than ``before``, after which their keys can be used again; return their number."""
+    return IdempotentResponse.objects.filter(created_at__lt=before).delete()[0]

@@ -1,4 +1,4 @@
-"""Keys of the REST API: made, shown once, changed with an overlap."""
+"""Creation and rotation of API keys. The plain key is shown once; only its hash is stored."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from config.access.grants import forget_keys
+from config.access.grants import clear_key_cache
 from config.access.models import ApiKey
-from config.access.scopes import KNOWN_SCOPES, unknown_scopes
+from config.access.scopes import KNOWN_SCOPES, find_unknown_scopes
 from customers.events.sources.write_keys import hash_key
 
 HINT_LENGTH = 12
@@ -16,14 +16,14 @@ PREFIXES = {ApiKey.Kind.PUBLISHABLE: "pk_live_", ApiKey.Kind.SECRET: "sk_live_"}
 
 
 class UnknownScopeError(ValueError):
-    """A scope was named that does not exist."""
+    """A scope that does not exist."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(f"Unknown scope {', '.join(names)}. Give some of {', '.join(KNOWN_SCOPES)}.")
+        super().__init__(f"Unknown scope {', '.join(names)}; valid: {', '.join(KNOWN_SCOPES)}.")
 
 
-def draw_key(api_key: ApiKey, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
-    """Puts a new key's hash into an object that the caller saves, and returns the key: only now can it be read."""
+def generate_key(api_key: ApiKey, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Set a new key's hash on an object that the caller saves; return the plain key, which cannot be read later."""
     plain = PREFIXES[ApiKey.Kind(api_key.kind)] + secrets.token_urlsafe(32)
     keep = bool(api_key.key_hash) and overlap > timedelta(0)
     api_key.previous_hash = api_key.key_hash if keep else ""
@@ -33,31 +33,29 @@ def draw_key(api_key: ApiKey, *, now: datetime, overlap: timedelta = timedelta(0
     return plain
 
 
-def create_key(
+def create_api_key(
     *, name: str, kind: str, scopes: Sequence[str] = (), now: datetime, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """A new key and its plain text, which is kept nowhere.
+    """Create a key; return it with its plain text, which is stored nowhere.
 
-    Raises:
-        UnknownScopeError: a scope that does not exist.
-        ValueError: a kind that does not exist, or scopes for a publishable key, which can't have any.
+    Errors: UnknownScopeError for a scope that does not exist; ValueError for an unknown type, or for scopes of a publishable key.
     """
-    if unknown := unknown_scopes(list(scopes)):
+    if unknown := find_unknown_scopes(list(scopes)):
         raise UnknownScopeError(unknown)
     kind = ApiKey.Kind(kind)
     if kind == ApiKey.Kind.PUBLISHABLE and scopes:
-        raise ValueError("A publishable key has no scopes: every visitor of the shop can read it.")
+        raise ValueError("A publishable key cannot have scopes, because every visitor of the shop can read it.")
     api_key = ApiKey(name=name, kind=kind, scopes=sorted(set(scopes)), expires_at=expires_at)
-    plain = draw_key(api_key, now=now)
+    plain = generate_key(api_key, now=now)
     api_key.save()
     return api_key, plain
 
 
-def rotate_key(*, key_id: int, now: datetime, overlap: timedelta) -> str:
-    """Gives a key a new text and returns it; the old text keeps working for ``overlap``."""
+def rotate_api_key(*, key_id: int, now: datetime, overlap: timedelta) -> str:
+    """Replace the plain text of a key and return the new one; the old one works for another ``overlap``."""
     with transaction.atomic():
         api_key = ApiKey.objects.select_for_update().get(pk=key_id)
-        plain = draw_key(api_key, now=now, overlap=overlap)
+        plain = generate_key(api_key, now=now, overlap=overlap)
         api_key.save(update_fields=["key_hash", "hint", "previous_hash", "previous_expires_at"])
-    forget_keys()
+    clear_key_cache()
     return plain

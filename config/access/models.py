@@ -1,4 +1,4 @@
-"""Who may call the REST API, and which writes were answered already."""
+"""API keys, stored responses of idempotent writes, and back-office roles."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,7 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 
 class ApiKey(models.Model):
-    """A key of the REST API; only its hash is kept."""
+    """A key of the REST API; only its hash is stored."""
 
     class Kind(models.TextChoices):
         PUBLISHABLE = "publishable", _("publishable (browser)")
@@ -20,13 +20,16 @@ class ApiKey(models.Model):
         pgettext_lazy("secret", "key"),
         max_length=20,
         editable=False,
-        help_text=_("The first characters; the key itself is shown once."),
+        help_text=_("The first characters. The key itself is shown only once."),
     )
     previous_hash = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
     previous_expires_at = models.DateTimeField(_("previous key expires at"), null=True, blank=True, editable=False)
     scopes = ArrayField(models.CharField(max_length=50), verbose_name=_("scopes"), default=list, blank=True)
     requests_per_minute = models.PositiveIntegerField(
-        _("requests per minute"), null=True, blank=True, help_text=_("Empty: the setting API_REQUESTS_PER_MINUTE.")
+        _("requests per minute"),
+        null=True,
+        blank=True,
+        help_text=_("If empty, the setting API_REQUESTS_PER_MINUTE applies."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -42,8 +45,8 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.hint}…)"
 
 
-class IdempotentAnswer(models.Model):
-    """The answer given to a write that carried an Idempotency-Key; the same key gets it again for a day."""
+class IdempotentResponse(models.Model):
+    """The response to a write with an Idempotency-Key; the same key gets it again for a day."""
 
     api_key = models.CharField(max_length=100)
     idempotency_key = models.CharField(max_length=200)
@@ -53,20 +56,20 @@ class IdempotentAnswer(models.Model):
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        verbose_name = _("idempotent answer")
-        verbose_name_plural = _("idempotent answers")
-        constraints = [models.UniqueConstraint(fields=["api_key", "idempotency_key"], name="access_answer_once")]
+        verbose_name = _("idempotent response")
+        verbose_name_plural = _("idempotent responses")
+        constraints = [models.UniqueConstraint(fields=["api_key", "idempotency_key"], name="access_response_once")]
 
     def __str__(self) -> str:
         return self.idempotency_key
 
 
 class Role(models.Model):
-    """Which permissions one of our roles has been given, so that what an operator takes away is not given again."""
+    """The permissions that a built-in role has received, so that those an operator removed are not granted again."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     group = models.OneToOneField("auth.Group", models.SET_NULL, null=True, related_name="+", verbose_name=_("group"))
-    given = models.JSONField(_("given permissions"), default=list)
+    granted = models.JSONField(_("granted permissions"), default=list)
 
     class Meta:
         verbose_name = _("role")

@@ -1,4 +1,4 @@
-"""Permission of the REST API: the scope that a view names for the method."""
+"""Permission of the REST API: the caller needs the scope that the view requires for the method."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from config.access.grants import Grant
 
 
 class HasScope(BasePermission):
-    """Reads ``view.required_scopes`` (method → scope) and ``view.publishable``; a view that names neither is closed."""
+    """Checks ``view.required_scopes`` (method → scope) and ``view.publishable``; a view with neither is closed."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         grant = request.auth
@@ -19,14 +19,14 @@ class HasScope(BasePermission):
             return False
         method = request.method or ""
         if method == "OPTIONS" or not hasattr(view, method.lower()):
-            return True  # harmless; and a method that does not exist is answered with 405, not 403
+            return True  # harmless; and an unsupported method gets 405, not 403
         if grant.allows(view, method):
             return True
         if grant.publishable:
-            raise PermissionDenied(_("A publishable key may not call this address; use a secret key from a server."))
+            raise PermissionDenied(_("A publishable key cannot use this endpoint. Use a secret key from a server."))
         scope = getattr(view, "required_scopes", {}).get("GET" if method == "HEAD" else method)
         raise PermissionDenied(
-            _("The scope %(scope)s is needed.") % {"scope": scope}
+            _("This endpoint requires the scope %(scope)s.") % {"scope": scope}
             if scope
-            else _("This address may not be called with %(method)s.") % {"method": method}
+            else _("This endpoint does not accept %(method)s.") % {"method": method}
         )

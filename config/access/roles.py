@@ -1,4 +1,4 @@
-"""The roles of the back office: groups that are made once and belong to the operator from then on."""
+"""The built-in roles of the back office: groups that are created once and that operators may edit afterwards."""
 
 from fnmatch import fnmatchcase
 from typing import Any
@@ -8,7 +8,7 @@ from django.db import connections, transaction
 
 from config.access.models import Role
 
-FIGURES = (
+VIEW_PERMISSIONS = (
     "catalog.view_*",
     "identity.view_customer",
     "identity.view_identifier",
@@ -24,10 +24,10 @@ FIGURES = (
     "merchandising.view_*",
     "campaigns.view_*",
 )
-# role → patterns of the permissions it starts with; personal data in clear needs identity.view_personal
+# Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
-    "Analyst": FIGURES,
-    "Marketer": (*FIGURES, "segments.*", "campaigns.*"),
+    "Analyst": VIEW_PERMISSIONS,
+    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*"),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",
@@ -63,16 +63,16 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 
 def ensure_roles_after_migrate(using: str, **kwargs: Any) -> None:
-    """Not while the table is away, as after `migrate access zero`."""
+    """Create the roles, unless the table does not exist, as after `migrate access zero`."""
     if Role._meta.db_table in connections[using].introspection.table_names():
         ensure_roles()
 
 
 def ensure_roles() -> None:
-    """Makes the groups that don't exist yet and gives each the permissions that are new since the last time.
+    """Create missing groups and grant each the permissions that are new since the last call.
 
-    Called after every migration. What an operator took from a group, added to it, renamed or deleted stays so: a
-    permission is given to a role once.
+    Called after every migration. Each permission is granted to a role once, so that whatever an operator removes, adds, renames or
+    deletes stays that way.
     """
     permissions = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
@@ -81,17 +81,17 @@ def ensure_roles() -> None:
     with transaction.atomic():
         for name, patterns in ROLES.items():
             wanted = {label for label in permissions if any(fnmatchcase(label, pattern) for pattern in patterns)}
-            give(name, wanted, permissions)
+            grant_new_permissions(name, wanted, permissions)
 
 
-def give(name: str, wanted: set[str], permissions: dict[str, Permission]) -> None:
+def grant_new_permissions(name: str, wanted: set[str], permissions: dict[str, Permission]) -> None:
     role, is_new = Role.objects.get_or_create(name=name)
     if is_new:
         role.group, _created = Group.objects.get_or_create(name=name)
-    new = wanted - set(role.given)
+    new = wanted - set(role.granted)
     if not new:
         return
     if role.group is not None:
         role.group.permissions.add(*(permissions[label] for label in new))
-    role.given = sorted(wanted | set(role.given))
+    role.granted = sorted(wanted | set(role.granted))
     role.save()

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about every operation: problems, keys, the scope needed."""
+"""The OpenAPI description of every operation: problem responses, authentication and required scopes."""
 
 from typing import Any
 
@@ -13,58 +13,58 @@ from customers.segments.rest.condition_schema import VERBATIM
 
 WRITES = ("POST", "PUT", "PATCH")
 DESCRIPTIONS = {
-    "400": "The request is wrong; every wrong field is named.",
-    "401": "No key, or a key that is unknown, disabled or expired.",
-    "403": "The key lacks the scope.",
-    "404": "There is no such thing.",
-    "409": "It contradicts what is stored, or the same Idempotency-Key is being answered at this moment.",
-    "413": "The body is too large.",
-    "415": "The body is no JSON by its Content-Type.",
-    "422": "The Idempotency-Key was used for another request.",
-    "429": "Too many requests; Retry-After says in how many seconds to come back.",
-    "503": "The database can't be reached; try again after Retry-After seconds.",
+    "400": "The request is invalid. The response lists every invalid field.",
+    "401": "The key is missing, unknown, disabled or expired.",
+    "403": "The key does not have the required scope.",
+    "404": "The resource does not exist.",
+    "409": "The request conflicts with stored data, or a request with the same Idempotency-Key is in progress.",
+    "413": "The request body is too large.",
+    "415": "The Content-Type is not application/json.",
+    "422": "The Idempotency-Key was used for a different request.",
+    "429": "Too many requests. Retry after the number of seconds in Retry-After.",
+    "503": "The database is unavailable. Retry after the number of seconds in Retry-After.",
 }
-# of a text in a request: without NUL, which PostgreSQL cannot store; and one that is not blank
-STORABLE = r"^[^\u0000]*$"
-NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+# Patterns of texts in requests: without NUL, which PostgreSQL cannot store; and not blank.
+STORABLE_PATTERN = r"^[^\u0000]*$"
+NOT_BLANK_PATTERN = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 
 
 class FieldErrorSerializer(serializers.Serializer):
-    """One thing that is wrong."""
+    """One invalid field."""
 
     field = serializers.CharField(
-        allow_null=True, help_text="A path such as `lines[3].quantity`; null when the whole request is meant."
+        allow_null=True, help_text="A path such as `lines[3].quantity`; null if the error concerns the whole request."
     )
     code = serializers.CharField()
     message = serializers.CharField()
 
 
 class ProblemSerializer(serializers.Serializer):
-    """Problem details as of RFC 9457."""
+    """Problem details according to RFC 9457."""
 
-    type = serializers.CharField(help_text="`urn:perennial:problem:` and a code.")
+    type = serializers.CharField(help_text="`urn:perennial:problem:` followed by a code.")
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-def put_verbatim(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
-    """A post-processing hook, behind the one that names enumerations."""
+def insert_verbatim_schemas(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Insert the schemas that serializers define themselves; a post-processing hook, after the one that names enums."""
     for component in result.get("components", {}).get("schemas", {}).values():
         component.update(component.pop(VERBATIM, {}))
     return result
 
 
 class ProblemAwareSchema(AutoSchema):
-    """AutoSchema that documents the problems each operation can answer with, and the scope it needs.
+    """AutoSchema that documents each operation's problem responses and required scope.
 
-    Of requests it says all that REST framework's fields check: texts that are not blank and hold no NUL, the digits of exact numbers,
-    the lengths of lists, ``exactly_one_of`` the fields of a serializer, and ``request_schema``: what else holds of a whole body.
+    For requests it includes everything that REST framework's fields validate: texts that are not blank and contain no NUL, the digits of
+    decimals, the lengths of lists, ``exactly_one_of`` the fields of a serializer, and ``request_schema`` for rules about the whole body.
     """
 
     direction = "response"
-    in_address = False
+    in_url = False
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         outer, self.direction = self.direction, direction
@@ -76,7 +76,7 @@ class ProblemAwareSchema(AutoSchema):
             if names := getattr(serializer, "exactly_one_of", ()):
                 schema[VERBATIM] = {
                     "properties": {},
-                    "oneOf": [alone(name, schema["properties"][name]) for name in names],
+                    "oneOf": [require_property(name, schema["properties"][name]) for name in names],
                 }
             elif not is_patched_serializer(serializer, direction):
                 schema[VERBATIM] = getattr(serializer, "request_schema", {})
@@ -86,7 +86,7 @@ class ProblemAwareSchema(AutoSchema):
         schema = super()._map_serializer_field(field, direction, bypass_extensions)
         if direction == "request" and isinstance(field, serializers.ListSerializer) and schema:
             limits = {"minItems": field.min_length, "maxItems": field.max_length}  # type: ignore[attr-defined]
-            schema.update({name: most for name, most in limits.items() if most is not None})
+            schema.update({name: limit for name, limit in limits.items() if limit is not None})
         return schema
 
     def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ class ProblemAwareSchema(AutoSchema):
             describe_text(field, schema)
 
     def describe_decimal(self, field: serializers.DecimalField, schema: dict[str, Any]) -> None:
-        """As digits; in a body a number will do as well."""
+        """Describe a decimal as a string of digits; in a body, a number is accepted too."""
         sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
         digits = {"type": "string", "format": "decimal"}
         if field.max_digits is not None and field.decimal_places is not None:
@@ -106,7 +106,7 @@ class ProblemAwareSchema(AutoSchema):
             digits["pattern"] = rf"^{sign}[0-9]{{1,{whole}}}(\.[0-9]{{1,{field.decimal_places}}})?$"
         for name in ("type", "format", "pattern"):
             schema.pop(name, None)
-        if self.in_address:
+        if self.in_url:
             schema.update(digits)
             return
         number: dict[str, Any] = {"type": "number"}
@@ -122,11 +122,11 @@ class ProblemAwareSchema(AutoSchema):
         schema["oneOf"] = [digits, number]
 
     def _process_override_parameters(self, direction: Any = "request") -> Any:
-        self.in_address = True
+        self.in_url = True
         try:
             return super()._process_override_parameters(direction)
         finally:
-            self.in_address = False
+            self.in_url = False
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
@@ -137,9 +137,7 @@ class ProblemAwareSchema(AutoSchema):
                 problem = self._get_response_for_code(ProblemSerializer, code, [CONTENT_TYPE], direction)
                 responses[code] = {**problem, "description": DESCRIPTIONS[code]}
         if self.method == "GET":
-            responses.setdefault(
-                "414", {"description": "The address is longer than the web server takes, which is 65,534 bytes."}
-            )
+            responses.setdefault("414", {"description": "The URL is longer than 65,534 bytes."})
         return responses
 
     def problem_codes(self) -> list[str]:
@@ -163,14 +161,14 @@ class ProblemAwareSchema(AutoSchema):
             if parameter["in"] == "query":
                 describe_parameter(parameter)
             elif parameter["in"] == "path" and parameter["schema"] == {"type": "string"}:
-                parameter["schema"] = {"type": "string", "pattern": STORABLE}
+                parameter["schema"] = {"type": "string", "pattern": STORABLE_PATTERN}
         if self.is_idempotent():
             parameters.append(
                 {
                     "name": "Idempotency-Key",
                     "in": "header",
                     "required": False,
-                    "description": "The same key with the same request gets the first answer again, for a day.",
+                    "description": "Makes a retry safe: for a day, the same key with the same request gets the first response again.",
                     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
                 }
             )
@@ -185,24 +183,24 @@ class ProblemAwareSchema(AutoSchema):
         return extensions
 
 
-def alone(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def require_property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "title": name, "properties": {name: schema}, "required": [name]}
 
 
 def describe_text(field: Any, schema: dict[str, Any]) -> None:
     if not isinstance(field, serializers.CharField) or "format" in schema or "pattern" in schema or "enum" in schema:
         return
-    schema["pattern"] = STORABLE if field.allow_blank else NOT_BLANK
+    schema["pattern"] = STORABLE_PATTERN if field.allow_blank else NOT_BLANK_PATTERN
 
 
 def describe_parameter(parameter: dict[str, Any]) -> None:
-    """One of an address: empty is as much as left out."""
+    """Describe an optional query parameter: an empty value is the same as none."""
     if parameter.get("required"):
         return
     parameter["allowEmptyValue"] = True
     schema = parameter["schema"]
     if schema.get("type") == "string" and not {"format", "enum", "pattern"} & schema.keys():
-        schema["pattern"] = STORABLE
+        schema["pattern"] = STORABLE_PATTERN
 
 
 class KeyScheme(OpenApiAuthenticationExtension):
@@ -213,7 +211,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "A key made in the back office. The scope each operation needs stands at `x-scope`.",
+            "description": "A key created in the back office. `x-scope` names the scope that each operation requires.",
         }
 
 
@@ -226,5 +224,5 @@ class SessionScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
-            "description": "The session of a back-office user; writes need the CSRF token too.",
+            "description": "The session of a back-office user. Writes also require the CSRF token.",
         }

@@ -1,9 +1,9 @@
-"""The scopes a key may hold, and which back-office permission amounts to which scope."""
+"""The scopes of API keys, and the back-office permission that corresponds to each."""
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.translation import gettext_lazy as _
 
-# scope → (what it allows, the Django permission that gives it to a back-office user)
+# Scope → (what it allows, the Django permission that grants it to a back-office user).
 KNOWN_SCOPES = {
     "catalog:read": (_("read products and categories"), "catalog.view_product"),
     "catalog:write": (_("change products and categories"), "catalog.change_product"),
@@ -20,17 +20,17 @@ KNOWN_SCOPES = {
     "segments:write": (_("change segments"), "segments.change_segment"),
     "campaigns:read": (_("read campaigns"), "campaigns.view_campaign"),
     "campaigns:write": (_("change and launch campaigns"), "campaigns.change_campaign"),
-    "models:read": (_("read model versions and their figures"), "training.view_modelversion"),
+    "models:read": (_("read model versions and their metrics"), "training.view_modelversion"),
     "models:write": (_("promote and roll back models"), "training.change_modelversion"),
-    "recommendations:read": (_("ask for recommendations"), "training.view_modelversion"),
+    "recommendations:read": (_("request recommendations"), "training.view_modelversion"),
     "recommendations:write": (_("change recommendation rules"), "merchandising.change_rule"),
 }
 
 
-def unknown_scopes(scopes: list[str]) -> list[str]:
+def find_unknown_scopes(scopes: list[str]) -> list[str]:
     return sorted(set(scopes) - KNOWN_SCOPES.keys())
 
 
-def scopes_of_user(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
-    """The scopes that a back-office user's permissions amount to; a superuser has all."""
+def list_user_scopes(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
+    """Return the scopes that a back-office user's permissions grant; a superuser has all."""
     return frozenset(scope for scope, (_text, permission) in KNOWN_SCOPES.items() if user.has_perm(permission))  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The periodic jobs of this room."""
+"""Scheduled jobs of the access room."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +6,9 @@ from celery import shared_task
 
 from config.access import idempotency
 
-ANSWER_HOURS = 24
+RESPONSE_RETENTION_HOURS = 24
 
 
 @shared_task(exclusive=True)
-def purge_idempotent_answers() -> None:
-    idempotency.purge_idempotent_answers(before=datetime.now(UTC) - timedelta(hours=ANSWER_HOURS))
+def purge_idempotent_responses() -> None:
+    idempotency.purge_idempotent_responses(before=datetime.now(UTC) - timedelta(hours=RESPONSE_RETENTION_HOURS))

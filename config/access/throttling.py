@@ -1,4 +1,4 @@
-"""How many requests a minute a caller may make, counted in Valkey; when Valkey is down, everybody passes."""
+"""Rate limits per caller and minute, counted in Valkey; without Valkey, every request is allowed."""
 
 import time
 from typing import Any
@@ -14,9 +14,9 @@ WINDOW_SECONDS = 60
 
 
 class KeyRateThrottle(BaseThrottle):
-    """A count for each caller and minute of the clock, one round trip a request.
+    """Counts requests per caller and clock minute, with one round trip per request.
 
-    A caller may make up to twice the limit within 60 seconds when these span two minutes of the clock.
+    Within 60 seconds that span two clock minutes, a caller can make up to twice the limit.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class KeyRateThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         grant = request.auth
         if not isinstance(grant, Grant):
-            return True  # refused already, by the permission
+            return True  # the permission class rejects it
         limit = grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE
         now = self.now()
         count = count_request(grant.caller, minute=int(now // WINDOW_SECONDS))
@@ -43,13 +43,13 @@ class KeyRateThrottle(BaseThrottle):
 
 
 def count_request(caller: str, *, minute: int) -> int | None:
-    """How many requests the caller has made in that minute, this one included; None when nobody can tell."""
-    key = throttle_key(caller, minute=minute)
+    """Count a request; return the caller's requests in that minute, this one included, or None without Valkey."""
+    key = format_throttle_key(caller, minute=minute)
     try:
         return int(run_pipeline(lambda pipe: pipe.incr(key).expire(key, 2 * WINDOW_SECONDS))[0])
     except ValkeyDownError:
-        return None  # logged where it was noticed
+        return None  # already logged by run_pipeline
 
 
-def throttle_key(caller: str, *, minute: int) -> str:
+def format_throttle_key(caller: str, *, minute: int) -> str:
     return f"throttle:{caller}:{minute}"

@@ -13,7 +13,6 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as PlainGroupAdmin
 from django.contrib.auth.admin import UserAdmin as PlainUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import CrontabScheduleAdmin as PlainCrontabScheduleAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as PlainPeriodicTaskAdmin
@@ -24,7 +23,8 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from config.schedule import job_of, schedule_in_words
+from config.foundation.admin.read_only import ChangeDisabled
+from config.schedule import describe_schedule, find_job
 
 for model in (
     User,
@@ -58,35 +58,28 @@ class GroupAdmin(PlainGroupAdmin, ModelAdmin):
 
 @admin.register(LogEntry)
 class LogEntryAdmin(PlainLogEntryAdmin, ModelAdmin):
-    """What was changed or opened, by whom; nobody may alter it."""
+    """Who changed or viewed what; read-only."""
 
     show_full_result_count = False
 
 
-class ReadOnly:
-    """For records that a program writes: they may be read, and removed by whoever may."""
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(AccessAttempt)
-class AccessAttemptAdmin(ReadOnly, PlainAccessAttemptAdmin, ModelAdmin):
-    """Failed log-ins; deleting one lifts its lock-out."""
+class AccessAttemptAdmin(ChangeDisabled, PlainAccessAttemptAdmin, ModelAdmin):
+    """Failed log-ins; deleting one ends its lock-out."""
 
 
 @admin.register(AccessFailureLog)
-class AccessFailureLogAdmin(ReadOnly, PlainAccessFailureLogAdmin, ModelAdmin):
+class AccessFailureLogAdmin(ChangeDisabled, PlainAccessFailureLogAdmin, ModelAdmin):
     pass
 
 
 @admin.register(AccessLog)
-class AccessLogAdmin(ReadOnly, PlainAccessLogAdmin, ModelAdmin):
+class AccessLogAdmin(ChangeDisabled, PlainAccessLogAdmin, ModelAdmin):
     pass
 
 
 class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
-    """The tasks that exist, to choose from."""
+    """A choice of the existing tasks."""
 
 
 class PeriodicTaskForm(PlainPeriodicTaskForm):
@@ -98,19 +91,29 @@ class PeriodicTaskForm(PlainPeriodicTaskForm):
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
-    """The schedule: what runs when, to be changed, paused or run at once."""
+    """Scheduled jobs, which can be changed, paused or run immediately."""
 
     form = PeriodicTaskForm
     change_form_template = "admin/change_form.html"
     change_list_template = "admin/change_list.html"
-    list_display: Sequence[str] = ("shown_name", "does", "in_words", "enabled", "last_run_at")
+    list_display: Sequence[str] = ("display_name", "job_description", "schedule_description", "enabled", "last_run_at")
     list_filter = ("enabled",)
     date_hierarchy = None
     fieldsets = (
         (None, {"fields": ("name", "regtask", "task", "enabled", "description")}),
         (
             _("Schedule"),
-            {"fields": ("in_words", "interval", "crontab", "clocked", "start_time", "last_run_at", "one_off")},
+            {
+                "fields": (
+                    "schedule_description",
+                    "interval",
+                    "crontab",
+                    "clocked",
+                    "start_time",
+                    "last_run_at",
+                    "one_off",
+                )
+            },
         ),
         (_("Arguments"), {"fields": ("args", "kwargs"), "classes": ("collapse",)}),
         (
@@ -118,23 +121,23 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
             {"fields": ("expires", "expire_seconds", "queue", "priority"), "classes": ("collapse",)},
         ),
     )
-    readonly_fields = ("last_run_at", "in_words")
+    readonly_fields = ("last_run_at", "schedule_description")
 
     @admin.display(description=_("job"), ordering="name")
-    def shown_name(self, task: PeriodicTask) -> str:
-        """A person's own name for it, else ours in the reader's language."""
-        job = job_of(task.task)
+    def display_name(self, task: PeriodicTask) -> str:
+        """Return the name that an operator gave the job, or ours in the reader's language."""
+        job = find_job(task.task)
         return str(job.title) if job and job.name == task.name else task.name
 
     @admin.display(description=_("what it does"))
-    def does(self, task: PeriodicTask) -> str:
-        """A person's own words, else ours in the reader's language."""
-        job = job_of(task.task)
-        return task.description or (str(job.does) if job else "")
+    def job_description(self, task: PeriodicTask) -> str:
+        """Return the operator's description of the job, or ours in the reader's language."""
+        job = find_job(task.task)
+        return task.description or (str(job.description) if job else "")
 
     @admin.display(description=_("runs"))
-    def in_words(self, task: PeriodicTask) -> str:
-        return schedule_in_words(task)
+    def schedule_description(self, task: PeriodicTask) -> str:
+        return describe_schedule(task)
 
 
 @admin.register(CrontabSchedule)

@@ -16,10 +16,19 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.backoffice import home_queries
 from config.foundation import number_formats
-from customers.lifecycle.backoffice.labels.alert_messages import shown_alarm
+from config.foundation.charts import (
+    ChartSpec,
+    build_bar_chart,
+    build_heatmap,
+    build_interval_chart,
+    build_period_chart,
+)
+from config.foundation.charts.bars import Series
+from customers.lifecycle.backoffice.chart_colors import STAGE_COLORS
+from customers.lifecycle.backoffice.labels.alert_messages import format_alert
 from customers.lifecycle.models import RfmGroup, Stage
-from customers.lifecycle.scoring.rfm.rfm_scores import CELLS
-from customers.processing.lag import Lag
+from customers.lifecycle.scoring.rfm.rfm_scores import RFM_CELLS
+from customers.processing.lag import ProcessingLag
 from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, metric_name
 
 TOTAL_NAMES = {
@@ -46,15 +55,15 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
     """The callback of django-unfold: reads the clock, once."""
     as_of = timezone.now()
     may = request.user.has_perm
-    context |= {"title": _("Home"), "as_of": number_formats.moment(as_of), "demo": settings.DEMO}
+    context |= {"title": _("Home"), "as_of": number_formats.format_moment(as_of), "demo": settings.DEMO}
     if may("orders.view_order"):
-        context["trade"] = show_trade(home_queries.trade(as_of=as_of))
+        context["trade"] = show_trade(home_queries.query_sales(as_of=as_of))
     if may("lifecycle.view_customerprofile"):
-        context["stages"] = show_stages(home_queries.stages(as_of=as_of))
-        context["rfm"] = show_rfm(home_queries.rfm())
+        context["stages"] = show_stages(home_queries.query_stages(as_of=as_of))
+        context["rfm"] = show_rfm(home_queries.query_rfm())
     if may("training.view_modelversion"):
-        context["quality"] = show_quality(home_queries.model_quality())
-    context["health"] = show_health(home_queries.health(as_of=as_of), as_of=as_of)
+        context["quality"] = show_quality(home_queries.query_model_accuracy())
+    context["health"] = show_health(home_queries.query_health(as_of=as_of), as_of=as_of)
     return context
 
 
@@ -64,9 +73,9 @@ def show_trade(figures: dict[str, Any]) -> Context:
         list_link("orders.order", placed_at__gte=week["from"].isoformat(), placed_at__lt=week["to"].isoformat())
         for week in weeks
     ]
-    labels = [number_formats.day(week["from"]) for week in weeks]
+    labels = [number_formats.format_day(week["from"]) for week in weeks]
     return {
-        "as_of": number_formats.moment(figures["as_of"]),
+        "as_of": number_formats.format_moment(figures["as_of"]),
         "empty": not any(total["now"] or total["before"] for total in figures["totals"]),
         "weeks": len(weeks),
         "other_orders": figures["other_orders"],
@@ -76,62 +85,57 @@ def show_trade(figures: dict[str, Any]) -> Context:
             {
                 "id": "trade-revenue",
                 "title": _("Revenue by week"),
-                "spec": period_chart(
-                    weeks, "revenue", labels, links, lambda value: number_formats.money(value, currency)
+                "spec": build_weekly_chart(
+                    weeks, "revenue", labels, links, lambda value: number_formats.format_whole_money(value, currency)
                 ),
             },
             {
                 "id": "trade-orders",
                 "title": _("Orders by week"),
-                "spec": period_chart(weeks, "orders", labels, links, number_formats.count),
+                "spec": build_weekly_chart(weeks, "orders", labels, links, number_formats.format_count),
             },
         ],
         "rows": [
             {
                 "week": label,
                 "url": url,
-                "revenue": number_formats.money(week["revenue"], currency),
-                "revenue_before": number_formats.money(week["revenue_before"], currency),
-                "orders": number_formats.count(week["orders"]),
-                "orders_before": number_formats.count(week["orders_before"]),
+                "revenue": number_formats.format_whole_money(week["revenue"], currency),
+                "revenue_before": number_formats.format_whole_money(week["revenue_before"], currency),
+                "orders": number_formats.format_count(week["orders"]),
+                "orders_before": number_formats.format_count(week["orders_before"]),
             }
             for week, label, url in zip(weeks, labels, links, strict=True)
         ],
     }
 
 
-def period_chart(weeks: list[dict[str, Any]], name: str, labels: list[str], links: list[str], show: Any) -> Context:
+def build_weekly_chart(
+    weeks: list[dict[str, Any]], name: str, labels: list[str], links: list[str], show: Any
+) -> ChartSpec:
     """Bars of this period, a line of the period before."""
-    return {
-        "kind": "period",
-        "labels": labels,
-        "links": links,
-        "series": [
-            {
-                "name": _("this period"),
-                "values": [float(week[name]) for week in weeks],
-                "texts": [show(week[name]) for week in weeks],
-            },
-            {
-                "name": _("period before"),
-                "values": [float(week[f"{name}_before"]) for week in weeks],
-                "texts": [show(week[f"{name}_before"]) for week in weeks],
-            },
-        ],
-    }
+    return build_period_chart(
+        labels=labels,
+        links=links,
+        now=Series(_("this period"), [float(week[name]) for week in weeks], [show(week[name]) for week in weeks]),
+        before=Series(
+            _("previous period"),
+            [float(week[f"{name}_before"]) for week in weeks],
+            [show(week[f"{name}_before"]) for week in weeks],
+        ),
+    )
 
 
 def show_total(total: dict[str, Any], currency: str) -> Context:
     show = {
-        "revenue": lambda value: number_formats.money(value, currency),
-        "order_value": lambda value: number_formats.price(value, currency),
-    }.get(total["name"], number_formats.count)
+        "revenue": lambda value: number_formats.format_whole_money(value, currency),
+        "order_value": lambda value: number_formats.format_money(value, currency),
+    }.get(total["name"], number_formats.format_count)
     change = total["change"]
     return {
         "name": TOTAL_NAMES[total["name"]],
         "now": show(total["now"]),
         "before": show(total["before"]),
-        "change": number_formats.change(change),
+        "change": number_formats.format_change(change),
         "direction": "none" if change is None else "up" if change > 0 else "down" if change < 0 else "same",
     }
 
@@ -143,27 +147,27 @@ def show_stages(figures: dict[str, Any]) -> Context:
             "stage": row["stage"],
             "name": capfirst(str(Stage(row["stage"]).label)),
             "url": list_link("lifecycle.customerprofile", stage__exact=row["stage"]),
-            "customers": number_formats.count(row["customers"]),
-            "share": number_formats.share(row["customers"] / total if total else None),
-            "came": number_formats.count(row["came"]),
-            "left": number_formats.count(row["left"]),
+            "customers": number_formats.format_count(row["customers"]),
+            "share": number_formats.format_percent(row["customers"] / total if total else None),
+            "came": number_formats.format_count(row["came"]),
+            "left": number_formats.format_count(row["left"]),
         }
         for row in figures["stages"]
     ]
     return {
-        "as_of": number_formats.moment(figures["as_of"]),
+        "as_of": number_formats.format_moment(figures["as_of"]),
         "empty": not total,
         "rows": rows,
         "chart": {
             "id": "stages",
-            "spec": {
-                "kind": "stages",
-                "labels": [row["name"] for row in rows],
-                "keys": [row["stage"] for row in rows],
-                "links": [row["url"] for row in rows],
-                "values": [row["customers"] for row in figures["stages"]],
-                "texts": [f"{row['customers']} · {row['share']}" for row in rows],
-            },
+            "spec": build_bar_chart(
+                labels=[row["name"] for row in rows],
+                colors=[STAGE_COLORS[row["stage"]] for row in rows],
+                links=[row["url"] for row in rows],
+                values=[row["customers"] for row in figures["stages"]],
+                texts=[f"{row['customers']} · {row['share']}" for row in rows],
+                horizontal=True,
+            ),
         },
     }
 
@@ -174,15 +178,15 @@ def show_rfm(figures: dict[str, Any]) -> Context:
         customers[cell["r"], cell["f"]] += cell["customers"]
     total = customers.total()
     return {
-        "as_of": number_formats.moment(figures["as_of"]),
+        "as_of": number_formats.format_moment(figures["as_of"]),
         "empty": not total,
         "rows": [
             {
                 "name": group_name(group["group"]),
                 "url": list_link("lifecycle.customerprofile", rfm_group__exact=group["group"]),
-                "customers": number_formats.count(group["customers"]),
-                "share": number_formats.share(group["customers"] / total),
-                "revenue": number_formats.count(round(group["revenue"])),
+                "customers": number_formats.format_count(group["customers"]),
+                "share": number_formats.format_percent(group["customers"] / total),
+                "revenue": number_formats.format_count(round(group["revenue"])),
             }
             for group in figures["groups"]
         ],
@@ -190,22 +194,20 @@ def show_rfm(figures: dict[str, Any]) -> Context:
     }
 
 
-def rfm_chart(customers: Counter[tuple[int, int]]) -> Context:
+def rfm_chart(customers: Counter[tuple[int, int]]) -> ChartSpec:
     """All 25 cells by name, those without a customer too."""
     scores = range(1, 6)
-    return {
-        "kind": "map",
-        "labels": [str(r) for r in scores],
-        "rows": [str(f) for f in scores],
-        "across": _("Recency: 5 bought last"),
-        "up": _("Frequency: 5 buys most often"),
-        "values": [[customers[r, f] for r in scores] for f in scores],
-        "texts": [
-            [f"{group_name(CELLS[r - 1][f - 1])}\n{number_formats.count(customers[r, f])}" for r in scores]
-            for f in scores
-        ],
-        "links": [[list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
-    }
+    return build_heatmap(
+        columns=[str(r) for r in scores],
+        rows=[str(f) for f in scores],
+        x_title=_("Recency (5 = most recent)"),
+        y_title=_("Frequency (5 = most frequent)"),
+        hover_prefix="R %{x} · F %{y}",
+        values=[[customers[r, f] for r in scores] for f in scores],
+        names=[[group_name(RFM_CELLS[r - 1][f - 1]) for r in scores] for f in scores],
+        texts=[[number_formats.format_count(customers[r, f]) for r in scores] for f in scores],
+        links=[[list_link("lifecycle.customerprofile", r__exact=r, f__exact=f) for r in scores] for f in scores],
+    )
 
 
 def group_name(group: str) -> str:
@@ -219,35 +221,34 @@ def show_quality(figures: dict[str, Any]) -> Context:
     rows = [
         {
             "name": algorithm_name(row["algorithm"]),
-            "value": number_formats.score(row["value"]),
-            "low": number_formats.score(row["low"]),
-            "high": number_formats.score(row["high"]),
+            "value": number_formats.format_score(row["value"]),
+            "low": number_formats.format_score(row["low"]),
+            "high": number_formats.format_score(row["high"]),
             "serves": row["serves"],
         }
         for row in figures["algorithms"]
     ]
     return {
         "empty": False,
-        "as_of": number_formats.moment(figures["as_of"]),
+        "as_of": number_formats.format_moment(figures["as_of"]),
         "version": version["name"],
         "algorithm": algorithm_name(version["algorithm"]),
         "url": reverse("admin:training_modelversion_change", args=[version["id"]]),
         "metric": metric_name(figures["metric"]),
-        "test_users": number_formats.count(figures["test_users"]),
-        "cut_at": number_formats.moment(figures["cut_at"]),
+        "test_users": number_formats.format_count(figures["test_users"]),
+        "cut_at": number_formats.format_moment(figures["cut_at"]),
         "rows": rows,
         "chart": {
             "id": "quality",
-            "spec": {
-                "kind": "intervals",
-                "labels": [row["name"] for row in rows],
-                "values": [row["value"] for row in figures["algorithms"]],
-                "low": [row["low"] for row in figures["algorithms"]],
-                "high": [row["high"] for row in figures["algorithms"]],
-                "serves": [row["serves"] for row in rows],
-                "texts": [f"{row['value']} ({row['low']} – {row['high']})" for row in rows],
-                "across": metric_name(figures["metric"]),
-            },
+            "spec": build_interval_chart(
+                labels=[row["name"] for row in rows],
+                values=[row["value"] for row in figures["algorithms"]],
+                low=[row["low"] for row in figures["algorithms"]],
+                high=[row["high"] for row in figures["algorithms"]],
+                highlighted=[row["serves"] for row in rows],
+                texts=[f"{row['value']} ({row['low']} – {row['high']})" for row in rows],
+                x_title=metric_name(figures["metric"]),
+            ),
         },
     }
 
@@ -266,16 +267,16 @@ def show_health(figures: dict[str, Any], *, as_of: datetime) -> Context:
             waiting_sign(figures["lag"]),
             {
                 "name": _("Failed runs in 7 days"),
-                "text": number_formats.count(sum(run["runs"] for run in failed)),
+                "text": number_formats.format_count(sum(run["runs"] for run in failed)),
                 "title": "",
                 "warns": bool(failed),
             },
         ],
-        "alarms": [shown_alarm(alarm) for alarm in figures["alarms"]],
+        "alarms": [format_alert(alarm) for alarm in figures["alarms"]],
         "failed": [
             {
                 "name": RUN_NAMES[run["model"]],
-                "runs": number_formats.count(run["runs"]),
+                "runs": number_formats.format_count(run["runs"]),
                 "url": list_link(run["model"]),
             }
             for run in failed
@@ -287,19 +288,19 @@ def sign(name: str | Promise, at: datetime | None, *, as_of: datetime, warn_afte
     old = at is not None and warn_after_days is not None and (as_of - at).days >= warn_after_days
     return {
         "name": name,
-        "text": number_formats.age(at, as_of=as_of) if at else _("never"),
-        "title": number_formats.moment(at),
+        "text": number_formats.format_age(at, as_of=as_of) if at else _("never"),
+        "title": number_formats.format_moment(at),
         "warns": old or (at is None and warn_after_days is not None),
     }
 
 
-def waiting_sign(lag: Lag) -> Context:
+def waiting_sign(lag: ProcessingLag) -> Context:
     """Warns when the oldest waiting event is older than processing takes at its slowest."""
-    text = number_formats.count(lag.waiting)
+    text = number_formats.format_count(lag.waiting)
     if lag.waiting:
         text = _("%(waiting)s, the oldest for %(time)s") % {
             "waiting": text,
-            "time": number_formats.duration(lag.oldest_seconds),
+            "time": number_formats.format_duration(lag.oldest_seconds),
         }
     return {
         "name": _("Events waiting"),

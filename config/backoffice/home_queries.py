@@ -1,4 +1,4 @@
-"""The figures of the home page. Each function asks the database once or twice and returns plain values that know no template."""
+"""The figures of the home page. Each function makes one or two queries and returns plain values, independent of templates."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
@@ -10,32 +10,33 @@ from django.db.models.functions import TruncDate
 from django.utils.timezone import get_current_timezone, localdate
 
 from catalog.models import FeedImport
+from config.foundation.job_runs import JobStatus
 from customers.events.models import Event
-from customers.lifecycle.alerts import alarms
+from customers.lifecycle.alerts import find_model_alerts
 from customers.lifecycle.models import LifecycleRun
-from customers.lifecycle.rfm.queries import rfm_map
-from customers.lifecycle.stages.counts import stage_counts
+from customers.lifecycle.rfm.queries import query_rfm_cells
+from customers.lifecycle.stages.counts import query_stage_counts
 from customers.orders.models import Order, OrderImport
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 from customers.warehouse.models import ExportRun
-from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun, RunStatus
+from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 WEEK = timedelta(days=7)
 MOVEMENT = timedelta(days=28)
 
 
-def trade(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
-    """Revenue, orders and buying customers of the last weeks, and of as many weeks before.
+def query_sales(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
+    """Return revenue, orders and buying customers of the last weeks and of the same number of weeks before.
 
-    A week is seven of the shop's days; the last one ends with the day of ``as_of``. Revenue is what was charged less refunds and
-    returns, without cancelled orders, in the currency of most orders; orders in other currencies are counted apart.
+    A week is seven days in the shop's time zone; the last one ends with the day of ``as_of``. Revenue is the amount charged minus refunds
+    and returns, without cancelled orders, in the currency of most orders; orders in other currencies are counted separately.
     """
     end = localdate(as_of) + timedelta(days=1)
     start, middle = end - 2 * weeks * WEEK, end - weeks * WEEK
-    days = list(_days_of_trade(start=start, as_of=as_of))
-    currency = _main_currency(days)
+    days = list(_query_sales_by_day(start=start, as_of=as_of))
+    currency = _find_main_currency(days)
     revenue = [Decimal(0)] * (2 * weeks)
     orders = [0] * (2 * weeks)
     for row in days:
@@ -43,7 +44,7 @@ def trade(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
             week = (row["day"] - start) // WEEK
             revenue[week] += row["revenue"]
             orders[week] += row["orders"]
-    buyers_before, buyers = _buyers(start=start, middle=middle, as_of=as_of, currency=currency)
+    buyers_before, buyers = _count_buyers(start=start, middle=middle, as_of=as_of, currency=currency)
     return {
         "as_of": as_of,
         "currency": currency,
@@ -60,22 +61,22 @@ def trade(*, as_of: datetime, weeks: int = 13) -> dict[str, Any]:
             for number in range(weeks)
         ],
         "totals": [
-            compared("revenue", sum(revenue[weeks:], Decimal(0)), sum(revenue[:weeks], Decimal(0))),
-            compared("orders", sum(orders[weeks:]), sum(orders[:weeks])),
-            compared("customers", buyers, buyers_before),
-            compared(
+            compare_periods("revenue", sum(revenue[weeks:], Decimal(0)), sum(revenue[:weeks], Decimal(0))),
+            compare_periods("orders", sum(orders[weeks:]), sum(orders[:weeks])),
+            compare_periods("customers", buyers, buyers_before),
+            compare_periods(
                 "order_value",
-                quotient(sum(revenue[weeks:], Decimal(0)), sum(orders[weeks:])),
-                quotient(sum(revenue[:weeks], Decimal(0)), sum(orders[:weeks])),
+                divide(sum(revenue[weeks:], Decimal(0)), sum(orders[weeks:])),
+                divide(sum(revenue[:weeks], Decimal(0)), sum(orders[:weeks])),
             ),
         ],
     }
 
 
-def _days_of_trade(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
+def _query_sales_by_day(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
     days = (
         Order.objects.before(as_of)
-        .filter(placed_at__gte=midnight(start))
+        .filter(placed_at__gte=start_of_day(start))
         .exclude(status=Order.Status.CANCELLED)
         .values("currency", day=TruncDate("placed_at"))
         .annotate(revenue=Sum(F("total") - F("refunded")), orders=Count("id", filter=Q(kind=Order.Kind.SALE)))
@@ -84,67 +85,67 @@ def _days_of_trade(*, start: date, as_of: datetime) -> Iterable[dict[str, Any]]:
     return (dict(day) for day in days)
 
 
-def _main_currency(days: Iterable[dict[str, Any]]) -> str:
+def _find_main_currency(days: Iterable[dict[str, Any]]) -> str:
     orders: dict[str, int] = {}
     for row in days:
         orders[row["currency"]] = orders.get(row["currency"], 0) + row["orders"]
     return max(orders, key=lambda currency: (orders[currency], currency), default="")
 
 
-def _buyers(*, start: date, middle: date, as_of: datetime, currency: str) -> tuple[int, int]:
-    """How many customers bought in the period before and in the last one."""
+def _count_buyers(*, start: date, middle: date, as_of: datetime, currency: str) -> tuple[int, int]:
+    """Return the number of customers who bought in the previous and in the current period."""
     counts = (
         Order.objects.sales()
         .known()
         .before(as_of)
-        .filter(placed_at__gte=midnight(start), currency=currency)
+        .filter(placed_at__gte=start_of_day(start), currency=currency)
         .aggregate(
-            before=Count("customer", distinct=True, filter=Q(placed_at__lt=midnight(middle))),
-            now=Count("customer", distinct=True, filter=Q(placed_at__gte=midnight(middle))),
+            before=Count("customer", distinct=True, filter=Q(placed_at__lt=start_of_day(middle))),
+            now=Count("customer", distinct=True, filter=Q(placed_at__gte=start_of_day(middle))),
         )
     )
     return counts["before"], counts["now"]
 
 
-def midnight(day: date) -> datetime:
-    """When a day of the shop begins."""
+def start_of_day(day: date) -> datetime:
+    """Return the moment at which a day begins in the shop's time zone."""
     return datetime.combine(day, time.min, tzinfo=get_current_timezone())
 
 
-def compared(name: str, now: Decimal | int | None, before: Decimal | int | None) -> dict[str, Any]:
-    """A figure with its relative change against the period before: 0.1 is ten per cent more; None where there is no base."""
+def compare_periods(name: str, now: Decimal | int | None, before: Decimal | int | None) -> dict[str, Any]:
+    """Return a figure with its relative change over the previous period: 0.1 is 10 % more; None without a base."""
     change = float(now / before - 1) if now is not None and before else None
     return {"name": name, "now": now, "before": before, "change": change}
 
 
-def quotient(above: Decimal, below: int) -> Decimal | None:
+def divide(above: Decimal, below: int) -> Decimal | None:
     return above / below if below else None
 
 
-def stages(*, as_of: datetime) -> dict[str, Any]:
-    """Customers per stage, with how many came and went during the last four weeks."""
-    counts = stage_counts(since=as_of - MOVEMENT, until=as_of)
-    return {"as_of": _refreshed_at(), "total": sum(row["customers"] for row in counts), "stages": counts}
+def query_stages(*, as_of: datetime) -> dict[str, Any]:
+    """Return the customers per stage, with those who entered and left it during the last four weeks."""
+    counts = query_stage_counts(since=as_of - MOVEMENT, until=as_of)
+    return {"as_of": _query_refresh_time(), "total": sum(row["customers"] for row in counts), "stages": counts}
 
 
-def rfm() -> dict[str, Any]:
-    """Customers per recency and frequency score, with the name of the group, and the groups themselves."""
-    cells = rfm_map()
+def query_rfm() -> dict[str, Any]:
+    """Return the customers per recency and frequency score, and per RFM group."""
+    cells = query_rfm_cells()
     groups: dict[str, dict[str, Any]] = {}
     for cell in cells:
         group = groups.setdefault(cell["group"], {"group": cell["group"], "customers": 0, "revenue": Decimal(0)})
         group["customers"] += cell["customers"]
         group["revenue"] += cell["total_revenue"]
     ordered = sorted(groups.values(), key=lambda group: -group["revenue"])
-    return {"as_of": _refreshed_at(), "cells": cells, "groups": ordered}
+    return {"as_of": _query_refresh_time(), "cells": cells, "groups": ordered}
 
 
-def _refreshed_at() -> datetime | None:
+def _query_refresh_time() -> datetime | None:
     return LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))["at"]
 
 
-def model_quality(*, scenario: str = "for-you") -> dict[str, Any]:
-    """The version that serves, and how it did against the others on the same cut in time."""
+def query_model_accuracy(*, scenario: str = "for-you") -> dict[str, Any]:
+    """Return the active model version and its accuracy against the other algorithms on the same time split."""
     version = ModelVersion.objects.filter(scenario=scenario, status=ModelVersion.Status.ACTIVE).first()
     if version is None:
         return {"version": None, "algorithms": []}
@@ -166,8 +167,8 @@ def model_quality(*, scenario: str = "for-you") -> dict[str, Any]:
     }
 
 
-def health(*, as_of: datetime) -> dict[str, Any]:
-    """When things last happened, what waits, and what failed during the last week."""
+def query_health(*, as_of: datetime) -> dict[str, Any]:
+    """Return when things last happened, the processing lag, alerts, and what failed during the last week."""
     since = as_of - WEEK
     failed = {
         "lifecycle.lifecyclerun": LifecycleRun.objects.filter(status=LifecycleRun.Status.FAILED),
@@ -176,8 +177,8 @@ def health(*, as_of: datetime) -> dict[str, Any]:
         "catalog.feedimport": FeedImport.objects.exclude(error=""),
         "warehouse.exportrun": ExportRun.objects.exclude(error=""),
         "processing.processingrun": ProcessingRun.objects.filter(status=ProcessingRun.Status.FAILED),
-        "serving.performancerun": PerformanceRun.objects.filter(status=RunStatus.FAILED),
-        "serving.positionbiasrun": PositionBiasRun.objects.filter(status=RunStatus.FAILED),
+        "serving.performancerun": PerformanceRun.objects.filter(status=JobStatus.FAILED),
+        "serving.positionbiasrun": PositionBiasRun.objects.filter(status=JobStatus.FAILED),
     }
     return {
         "last_event": Event.objects.order_by("-id").values_list("received_at", flat=True).first(),
@@ -187,12 +188,14 @@ def health(*, as_of: datetime) -> dict[str, Any]:
         ],
         "model_as_of": ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).aggregate(at=Max("as_of"))["at"],
         "lag": measure_lag(at=as_of),
-        "alarms": alarms(),
+        "alarms": find_model_alerts(),
         "failed": [
-            {"model": model, "runs": runs} for model, query in failed.items() if (runs := _started_since(query, since))
+            {"model": model, "runs": runs}
+            for model, query in failed.items()
+            if (runs := _count_started_since(query, since))
         ],
     }
 
 
-def _started_since(query: Any, since: datetime) -> int:
+def _count_started_since(query: Any, since: datetime) -> int:
     return query.filter(started_at__gte=since).count()

@@ -1,4 +1,4 @@
-"""The menu at the side: every list a person may see, by section."""
+"""The sidebar menu: every list and page that a user may open, by section."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)
-class ListOf:
-    """The list of a model, for whoever may view the model."""
+class ModelListEntry:
+    """The list of a model, for users who may view the model."""
 
     model: str
     icon: str
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page that is not a list, for whoever holds a permission."""
+class PageEntry:
+    """A page that is not a list, for users with a permission."""
 
     url_name: str
     title: str | Promise
@@ -32,98 +32,98 @@ class Page:
     permission: str
 
 
-SECTIONS: list[tuple[str | Promise, list[ListOf | Page]]] = [
+SECTIONS: list[tuple[str | Promise, list[ModelListEntry | PageEntry]]] = [
     (
         _("Customers"),
         [
-            ListOf("identity.Customer", "person"),
-            Page("admin:lifecycle_overview", _("Lifecycle"), "autorenew", "lifecycle.view_customerprofile"),
-            ListOf("lifecycle.CustomerProfile", "account_circle"),
-            ListOf("lifecycle.StageTransition", "conversion_path"),
-            ListOf("orders.Order", "receipt_long"),
-            ListOf("feedback.Review", "reviews"),
-            ListOf("feedback.SurveyAnswer", "sentiment_satisfied"),
-            ListOf("identity.Consent", "handshake"),
-            ListOf("identity.Identifier", "fingerprint"),
-            ListOf("identity.IdentityMerge", "merge"),
-            ListOf("identity.IdentityConflict", "call_split"),
+            ModelListEntry("identity.Customer", "person"),
+            PageEntry("admin:lifecycle_overview", _("Lifecycle"), "autorenew", "lifecycle.view_customerprofile"),
+            ModelListEntry("lifecycle.CustomerProfile", "account_circle"),
+            ModelListEntry("lifecycle.StageTransition", "conversion_path"),
+            ModelListEntry("orders.Order", "receipt_long"),
+            ModelListEntry("feedback.Review", "reviews"),
+            ModelListEntry("feedback.SurveyAnswer", "sentiment_satisfied"),
+            ModelListEntry("identity.Consent", "handshake"),
+            ModelListEntry("identity.Identifier", "fingerprint"),
+            ModelListEntry("identity.IdentityMerge", "merge"),
+            ModelListEntry("identity.IdentityConflict", "call_split"),
         ],
     ),
     (
         _("Segments & campaigns"),
         [
-            ListOf("segments.Segment", "groups"),
-            ListOf("campaigns.Campaign", "campaign"),
-            ListOf("campaigns.AudienceExport", "file_export"),
+            ModelListEntry("segments.Segment", "groups"),
+            ModelListEntry("campaigns.Campaign", "campaign"),
+            ModelListEntry("campaigns.AudienceExport", "file_export"),
         ],
     ),
     (
         _("Catalog"),
         [
-            ListOf("catalog.Product", "inventory_2"),
-            ListOf("catalog.Category", "account_tree"),
+            ModelListEntry("catalog.Product", "inventory_2"),
+            ModelListEntry("catalog.Category", "account_tree"),
         ],
     ),
     (
         _("Recommendations"),
         [
-            ListOf("serving.Preview", "preview"),
-            ListOf("serving.ScenarioSettings", "grid_view"),
-            ListOf("merchandising.Rule", "rule_settings"),
-            ListOf("serving.PerformanceDay", "query_stats"),
-            Page("admin:serving_search_preview", _("Search preview"), "search", "training.view_modelversion"),
-            ListOf("serving.Synonym", "compare_arrows"),
-            ListOf("training.ModelVersion", "model_training"),
-            ListOf("training.EvaluationRun", "leaderboard"),
+            ModelListEntry("serving.Preview", "preview"),
+            ModelListEntry("serving.ScenarioSettings", "grid_view"),
+            ModelListEntry("merchandising.Rule", "rule_settings"),
+            ModelListEntry("serving.PerformanceDay", "query_stats"),
+            PageEntry("admin:serving_search_preview", _("Search preview"), "search", "training.view_modelversion"),
+            ModelListEntry("serving.Synonym", "compare_arrows"),
+            ModelListEntry("training.ModelVersion", "model_training"),
+            ModelListEntry("training.EvaluationRun", "leaderboard"),
         ],
     ),
     (
         _("Data"),
         [
-            Page("admin:events_live", _("Live events"), "bolt", "events.view_event"),
-            Page("admin:events_minutes", _("Events a minute"), "bar_chart", "events.view_event"),
-            ListOf("events.Event", "timeline"),
-            ListOf("events.Source", "sensors"),
-            ListOf("events.RejectedEvent", "report"),
-            ListOf("orders.OrderImport", "upload_file"),
-            ListOf("catalog.FeedImport", "rss_feed"),
-            ListOf("warehouse.ExportRun", "warehouse"),
+            PageEntry("admin:events_live", _("Live events"), "bolt", "events.view_event"),
+            PageEntry("admin:events_minutes", _("Events per minute"), "bar_chart", "events.view_event"),
+            ModelListEntry("events.Event", "timeline"),
+            ModelListEntry("events.Source", "sensors"),
+            ModelListEntry("events.RejectedEvent", "report"),
+            ModelListEntry("orders.OrderImport", "upload_file"),
+            ModelListEntry("catalog.FeedImport", "rss_feed"),
+            ModelListEntry("warehouse.ExportRun", "warehouse"),
         ],
     ),
     (
         _("Operation"),
         [
-            ListOf("processing.ProcessingRun", "conveyor_belt"),
-            ListOf("lifecycle.LifecycleRun", "autorenew"),
-            ListOf("serving.PerformanceRun", "calculate"),
-            ListOf("serving.PositionBiasRun", "visibility"),
-            ListOf("lifecycle.StageRules", "rule"),
-            ListOf("django_celery_beat.PeriodicTask", "schedule"),
-            ListOf("access.ApiKey", "key"),
-            ListOf("auth.User", "manage_accounts"),
-            ListOf("auth.Group", "shield_person"),
-            ListOf("auditlog.LogEntry", "history"),
-            ListOf("axes.AccessAttempt", "gpp_bad"),
-            ListOf("axes.AccessLog", "login"),
+            ModelListEntry("processing.ProcessingRun", "conveyor_belt"),
+            ModelListEntry("lifecycle.LifecycleRun", "autorenew"),
+            ModelListEntry("serving.PerformanceRun", "calculate"),
+            ModelListEntry("serving.PositionBiasRun", "visibility"),
+            ModelListEntry("lifecycle.StageRules", "rule"),
+            ModelListEntry("django_celery_beat.PeriodicTask", "schedule"),
+            ModelListEntry("access.ApiKey", "key"),
+            ModelListEntry("auth.User", "manage_accounts"),
+            ModelListEntry("auth.Group", "shield_person"),
+            ModelListEntry("auditlog.LogEntry", "history"),
+            ModelListEntry("axes.AccessAttempt", "gpp_bad"),
+            ModelListEntry("axes.AccessLog", "login"),
         ],
     ),
 ]
 
 
-def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sections with what this person may open; a section with nothing in it is left out."""
+def build_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sections with the entries that the user may open; empty sections are left out."""
     home: dict[str, Any] = {"title": _("Home"), "icon": "home", "link": reverse("admin:index")}
     sections: list[dict[str, Any]] = [{"title": None, "items": [home]}]
     for title, entries in SECTIONS:
-        items = [item for entry in entries for item in _items(entry, request)]
+        items = [item for entry in entries for item in _build_items(entry, request)]
         if items:
             sections.append({"title": title, "separator": True, "items": items})
-    _mark_where_one_is(sections, request.path)
+    _mark_active_item(sections, request.path)
     return sections
 
 
-def _mark_where_one_is(sections: list[dict[str, Any]], path: str) -> None:
-    """Of the entries whose address begins that of the page the longest: a room's pages may lie below a list of its own."""
+def _mark_active_item(sections: list[dict[str, Any]], path: str) -> None:
+    """Mark the entry with the longest URL that the page's URL starts with, because pages may be below a list of their room."""
     items = [item for section in sections for item in section["items"]]
     home = reverse("admin:index")
     near = {item["link"] for item in items if path.startswith(item["link"])} - ({home} if path != home else set())
@@ -132,8 +132,8 @@ def _mark_where_one_is(sections: list[dict[str, Any]], path: str) -> None:
         item["active"] = item["link"] == here
 
 
-def _items(entry: ListOf | Page, request: HttpRequest) -> Iterator[dict[str, Any]]:
-    if isinstance(entry, Page):
+def _build_items(entry: ModelListEntry | PageEntry, request: HttpRequest) -> Iterator[dict[str, Any]]:
+    if isinstance(entry, PageEntry):
         if request.user.has_perm(entry.permission):
             yield {"title": entry.title, "icon": entry.icon, "link": reverse(entry.url_name)}
         return
@@ -146,10 +146,10 @@ def _items(entry: ListOf | Page, request: HttpRequest) -> Iterator[dict[str, Any
         }
 
 
-def shop_name(request: HttpRequest) -> str:
+def get_shop_name(request: HttpRequest) -> str:
     return settings.SHOP_NAME
 
 
-def environment(request: HttpRequest) -> list[str | Promise] | None:
-    """The label beside the person's name that tells a demo from the real thing."""
+def get_environment_label(request: HttpRequest) -> list[str | Promise] | None:
+    """Return the label beside the user name that marks a demo installation."""
     return [_("Demo"), "warning"] if settings.DEMO else None

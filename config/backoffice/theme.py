@@ -1,4 +1,4 @@
-"""How the back office looks: the settings of django-unfold. Callables are named by path, because settings load before the apps."""
+"""The appearance of the back office: settings of django-unfold. Callables are given as dotted paths, because settings load before apps."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Perennial",
-    "SITE_HEADER": "config.backoffice.navigation.shop_name",
+    "SITE_HEADER": "config.backoffice.navigation.get_shop_name",
     "SITE_SUBHEADER": _("Customer lifecycle"),
     "SITE_SYMBOL": "potted_plant",
     "SITE_URL": None,
@@ -18,7 +18,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": False,
-    "ENVIRONMENT": "config.backoffice.navigation.environment",
+    "ENVIRONMENT": "config.backoffice.navigation.get_environment_label",
     "DASHBOARD_CALLBACK": "config.backoffice.home_page.fill_home_page",
     "STYLES": [lambda request: static("backoffice/backoffice.css")],
     "BORDER_RADIUS": "6px",
@@ -41,6 +41,6 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
-        "navigation": "config.backoffice.navigation.sidebar",
+        "navigation": "config.backoffice.navigation.build_sidebar",
     },
 }

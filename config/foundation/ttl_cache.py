@@ -1,4 +1,4 @@
-"""Keys that were looked up a moment ago, so that a warm call makes no database query."""
+"""A cache of recent lookups in the process, so that a warm call makes no database query."""
 
 import logging
 import threading
@@ -11,32 +11,32 @@ from django.db import InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
-# A key that is revoked, or a source that is disabled, is refused everywhere after at most this long.
+# A revoked key or a disabled source is rejected in every process after at most this time.
 TTL_SECONDS = 5.0
-REFRESH_SECONDS = 2.5  # of a key in use, beside the calls that use it
-DOWN_SECONDS = 5.0  # after the database failed nobody waits for it again for so long
+REFRESH_SECONDS = 2.5  # older entries in use are refreshed in the background
+DOWN_SECONDS = 5.0  # after a database failure, no call waits for the database during this time
 MAX_ENTRIES = 10_000
 
 
 @lru_cache(maxsize=1)
 def get_background_executor() -> ThreadPoolExecutor:
-    """One thread for what no call is to wait for."""
-    return ThreadPoolExecutor(1, thread_name_prefix="beside-calls")
+    """Return an executor with one thread, for work that no call waits for."""
+    return ThreadPoolExecutor(1, thread_name_prefix="background")
 
 
 def run_in_background(work: Callable[[], object]) -> None:
-    """Does something with the database beside the call that wants it; in an open transaction, which no other thread sees, at once."""
+    """Run database work in the background; inside a transaction, which other threads cannot see, run it at once."""
     if connection.in_atomic_block:
         work()
     else:
-        get_background_executor().submit(_done_beside, work)
+        get_background_executor().submit(_run_and_log, work)
 
 
-def _done_beside(work: Callable[[], object]) -> None:
+def _run_and_log(work: Callable[[], object]) -> None:
     try:
         work()
     except Exception:
-        logger.exception("Something beside a call failed")
+        logger.exception("Background work failed")
     finally:
         connection.close()
 
@@ -50,70 +50,70 @@ class TtlCache[T]:
 
     def __init__(self, load: Callable[[str], T | None]) -> None:
         self._load = load
-        self._answers: dict[str, tuple[float, T | None]] = {}
-        self._asking: set[str] = set()
+        self._entries: dict[str, tuple[float, T | None]] = {}
+        self._refreshing: set[str] = set()
         self._down_until = 0.0
         self._lock = threading.Lock()
 
     def get(self, key: str) -> T | None:
-        """Raises OperationalError or InterfaceError when the database is down and the key was never seen."""
+        """Return the value of a key. Errors: OperationalError or InterfaceError when the database is down and the key is unknown."""
         now = time.monotonic()
-        known = self._answers.get(key)
+        known = self._entries.get(key)
         if known is not None:
             age = now - known[0]
             if age < REFRESH_SECONDS:
                 return known[1]
             if known[1] is not None and (age < TTL_SECONDS or now < self._down_until):
                 if now >= self._down_until and not connection.in_atomic_block:
-                    self._ask_beside(key)
+                    self._refresh_in_background(key)
                 return known[1]
             if age < TTL_SECONDS:
                 return known[1]
-        return self._ask_now(key)
+        return self._load_now(key)
 
-    def _ask_beside(self, key: str) -> None:
+    def _refresh_in_background(self, key: str) -> None:
         with self._lock:
-            if key in self._asking:
+            if key in self._refreshing:
                 return
-            self._asking.add(key)
+            self._refreshing.add(key)
 
-        def ask() -> None:
+        def refresh() -> None:
             try:
-                self._ask_now(key)
+                self._load_now(key)
             finally:
                 with self._lock:
-                    self._asking.discard(key)
+                    self._refreshing.discard(key)
 
-        run_in_background(ask)
+        run_in_background(refresh)
 
-    def _ask_now(self, key: str) -> T | None:
-        known = self._answers.get(key)
+    def _load_now(self, key: str) -> T | None:
+        known = self._entries.get(key)
         try:
-            answer = self._ask(key)
+            value = self._load_with_retry(key)
         except (OperationalError, InterfaceError) as error:
             self._down_until = time.monotonic() + DOWN_SECONDS
             if known is None or known[1] is None:
                 raise
-            logger.warning("Database unreachable (%s): a key known before is trusted meanwhile", error)
-            answer = known[1]
+            logger.warning("Database not reachable (%s); using the cached value of the key", error)
+            value = known[1]
         with self._lock:
-            if len(self._answers) >= MAX_ENTRIES:
-                self._answers.clear()
-            self._answers[key] = (time.monotonic(), answer)
-        return answer
+            if len(self._entries) >= MAX_ENTRIES:
+                self._entries.clear()
+            self._entries[key] = (time.monotonic(), value)
+        return value
 
-    def _ask(self, key: str) -> T | None:
+    def _load_with_retry(self, key: str) -> T | None:
         try:
             return self._load(key)
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block:
                 raise
-            # pooled connections may be older than the server's last restart
+            # pooled connections may date from before a restart of the server
             connection.close()
-            if connection.pool:  # type: ignore[attr-defined]  # PostgreSQL's own
+            if connection.pool:  # type: ignore[attr-defined]  # attribute of the PostgreSQL backend
                 connection.pool.check()  # type: ignore[attr-defined]
             return self._load(key)
 
     def forget(self) -> None:
         with self._lock:
-            self._answers.clear()
+            self._entries.clear()

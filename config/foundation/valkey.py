@@ -1,4 +1,4 @@
-"""The one connection pool to Valkey of this process, with short patience: everything kept there can be done without."""
+"""The process's client of Valkey, with short timeouts: the application works without everything stored there."""
 
 import hashlib
 import logging
@@ -18,74 +18,74 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 0.5
-PAUSE_TIMEOUTS = 2  # after a failure nobody waits for Valkey again for so many times as long
+PAUSE_TIMEOUTS = 2  # after a failure, no call waits for Valkey during this number of timeouts
 
 
 class ValkeyDownError(Exception):
-    """Valkey did not answer in time; whoever asked has to do without."""
+    """Valkey did not respond in time; the caller continues without it."""
 
 
 class LuaScript:
-    """A Lua script that is sent by its hash: the text goes over only to a server that does not know it."""
+    """A Lua script that is called by its hash; the text is sent only to a server that does not have it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-class _Own(threading.local):
-    """A connection of this thread and the process that opened it."""
+class _ThreadConnection(threading.local):
+    """This thread's connection and the process that opened it."""
 
     connection: ConnectionInterface | None = None
     process = 0
 
 
 class ValkeyClient:
-    """Sends pipelines and commands in one round trip each; after a failure it refuses at once until the pause is over."""
+    """Sends pipelines and commands in one round trip each; after a failure all calls fail at once during a pause."""
 
-    def __init__(self, url: str, patience: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT_SECONDS) -> None:
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 1),  # a pooled connection may be older than the server's last restart
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 1),  # a pooled connection may date from before a restart of the server
         )
-        self._own = _Own()
-        self._pause = PAUSE_TIMEOUTS * patience
+        self._thread_connection = _ThreadConnection()
+        self._pause = PAUSE_TIMEOUTS * timeout
         self._down_until = 0.0
 
     def run(self, fill: Callable[[Any], object]) -> list[Any]:
-        """The answers to the commands that ``fill`` puts into the pipeline it is given.
+        """Return the replies to the commands that ``fill`` adds to a pipeline.
 
         Raises:
-            ValkeyDownError: Valkey can't be reached, or answered with an error.
+            ValkeyDownError: Valkey is not reachable or replied with an error.
         """
         pipeline = self._client.pipeline(transaction=False)
         fill(pipeline)
-        return self._ask(pipeline.execute)
+        return self._guard(pipeline.execute)
 
     def call(self, *command: str | int | bytes) -> Any:
-        """The answer to one command, with less effort than a pipeline takes; raises as ``run`` does."""
-        return self._ask(self._client.execute_command, *command)
+        """Return the reply to one command, with less overhead than a pipeline. Errors: as `run`."""
+        return self._guard(self._client.execute_command, *command)
 
     def script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
-        """The answer of a script without keys; raises as ``run`` does."""
-        return self._ask(self._run_script, script, *arguments)
+        """Return the reply of a script without keys. Errors: as `run`."""
+        return self._guard(self._run_script, script, *arguments)
 
     def _run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
         try:
-            return self._at_once("EVALSHA", script.sha, 0, *arguments)
+            return self._execute_on_thread("EVALSHA", script.sha, 0, *arguments)
         except redis.exceptions.NoScriptError:
-            return self._at_once("EVAL", script.text, 0, *arguments)
+            return self._execute_on_thread("EVAL", script.text, 0, *arguments)
 
-    def _at_once(self, *command: str | int | bytes) -> Any:
-        """The answer to one command on this thread's own connection, without the pool's work, which takes longer than the command.
+    def _execute_on_thread(self, *command: str | int | bytes) -> Any:
+        """Return the reply to one command on this thread's connection; the pool would take longer than the command itself.
 
-        A connection that was open before may be older than the server's last restart: then a new one is tried.
+        A connection that was open before may date from before a restart of the server: then a new one is opened.
         """
-        own, connection = self._own, self._own.connection
+        own, connection = self._thread_connection, self._thread_connection.connection
         if connection is None or own.process != os.getpid():
-            # not by the pool, which counts what it has made and never learns that a thread has ended with its connection
+            # Not from the pool: it counts its connections and does not notice when a thread ends with one of them.
             pool = self._client.connection_pool
             connection = pool.connection_class(**pool.connection_kwargs)
             own.connection, own.process = connection, os.getpid()
@@ -97,37 +97,37 @@ class ValkeyClient:
             connection.disconnect()
             if not opened:
                 raise
-            return self._at_once(*command)
+            return self._execute_on_thread(*command)
         except redis.TimeoutError:
-            connection.disconnect()  # the answer may still come, and must not be taken for that of the next command
+            connection.disconnect()  # a late reply must not be read as the reply to the next command
             raise
 
-    def _ask[T](self, ask: Callable[..., T], *arguments: Any) -> T:
+    def _guard[T](self, execute: Callable[..., T], *arguments: Any) -> T:
         if time.monotonic() < self._down_until:
-            raise ValkeyDownError("Valkey failed a moment ago.")
+            raise ValkeyDownError("Valkey failed recently; calls are paused.")
         try:
-            return ask(*arguments)
+            return execute(*arguments)
         except redis.RedisError as error:
             self._down_until = time.monotonic() + self._pause
-            logger.warning("Valkey does not answer (%s): doing without for %.1f s", error, self._pause)
+            logger.warning("Valkey does not respond (%s); continuing without it for %.1f s", error, self._pause)
             raise ValkeyDownError(str(error)) from error
 
 
 @lru_cache(maxsize=8)
-def get_client(url: str, patience: float = TIMEOUT_SECONDS) -> ValkeyClient:
-    return ValkeyClient(url, patience)
+def get_client(url: str, timeout: float = TIMEOUT_SECONDS) -> ValkeyClient:
+    return ValkeyClient(url, timeout)
 
 
 def run_pipeline(fill: Callable[[Any], object]) -> list[Any]:
-    """Runs commands on the Valkey named by the settings, in one round trip."""
+    """Run commands on the configured Valkey server in one round trip."""
     return get_client(settings.VALKEY_URL).run(fill)
 
 
 def run_command(*command: str | int | bytes) -> Any:
-    """Runs one command likewise."""
+    """Run one command on the configured Valkey server."""
     return get_client(settings.VALKEY_URL).call(*command)
 
 
-def run_script(script: LuaScript, *arguments: str | int | bytes, patience: float = TIMEOUT_SECONDS) -> Any:
-    """Runs a script likewise; whoever can't wait long says how long, and has connections of its own."""
-    return get_client(settings.VALKEY_URL, patience).script(script, *arguments)
+def run_script(script: LuaScript, *arguments: str | int | bytes, timeout: float = TIMEOUT_SECONDS) -> Any:
+    """Run a script on the configured Valkey server; each ``timeout`` has its own connections."""
+    return get_client(settings.VALKEY_URL, timeout).script(script, *arguments)

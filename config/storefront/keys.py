@@ -1,4 +1,4 @@
-"""The two keys that the demo's shop shows to every browser: one to ask for recommendations, one to send events."""
+"""The two keys that the demo shop gives to every browser: one to request recommendations, one to send events."""
 
 import json
 import os
@@ -8,38 +8,38 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.access.grants import grant_of_key
-from config.access.keys import create_key, rotate_key
+from config.access.grants import find_key_grant
+from config.access.keys import create_api_key, rotate_api_key
 from config.access.models import ApiKey
 from customers.events.models import Source
-from customers.events.sources.write_keys import issue_write_key, source_with_key
+from customers.events.sources.write_keys import find_source_by_key, rotate_write_key
 
-NAME = "storefront"  # of the API key and of the source
+NAME = "storefront"  # the name of the API key and the key of the source
 NO_OVERLAP = timedelta(0)
 
 
 @dataclass(frozen=True)
 class StorefrontKeys:
-    """Both are public by nature: a browser holds them. The database has their hashes alone, so their texts lie in a file."""
+    """Public keys for the browser. The database stores only their hashes, so their plain texts are stored in a file."""
 
     publishable_key: str
     write_key: str
 
 
-def keys_file() -> Path:
+def get_keys_file() -> Path:
     return Path(settings.VAR_DIR) / "secrets" / "storefront.json"
 
 
 def read_storefront_keys() -> StorefrontKeys | None:
-    """The keys of the file; None where there is none, or it holds something else."""
+    """Return the keys from the file, or None if it does not exist or is not valid."""
     try:
-        return StorefrontKeys(**json.loads(keys_file().read_text()))
+        return StorefrontKeys(**json.loads(get_keys_file().read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
 def ensure_storefront_keys(*, now: datetime) -> bool:
-    """Makes the keys, or makes them again where the database does not know those of the file; whether it made any."""
+    """Create the keys, or replace them if the database does not accept those of the file; return whether it did."""
     known = read_storefront_keys()
     if known is not None and are_valid(known, now=now):
         return False
@@ -48,17 +48,17 @@ def ensure_storefront_keys(*, now: datetime) -> bool:
 
 
 def are_valid(keys: StorefrontKeys, *, now: datetime) -> bool:
-    grant = grant_of_key(keys.publishable_key, now=now)
-    source = source_with_key(keys.write_key, now=now)
+    grant = find_key_grant(keys.publishable_key, now=now)
+    source = find_source_by_key(keys.write_key, now=now)
     return grant is not None and grant.publishable and source is not None and source.enabled
 
 
 def make_api_key(*, now: datetime) -> str:
-    """A new text for the key of that name, which is made when there is none."""
+    """Return a new plain text for the shop's API key, which is created if it does not exist."""
     existing = ApiKey.objects.filter(name=NAME, kind=ApiKey.Kind.PUBLISHABLE, enabled=True, expires_at=None).first()
     if existing is not None:
-        return rotate_key(key_id=existing.pk, now=now, overlap=NO_OVERLAP)
-    _key, plain = create_key(name=NAME, kind=ApiKey.Kind.PUBLISHABLE, now=now)
+        return rotate_api_key(key_id=existing.pk, now=now, overlap=NO_OVERLAP)
+    _key, plain = create_api_key(name=NAME, kind=ApiKey.Kind.PUBLISHABLE, now=now)
     return plain
 
 
@@ -68,12 +68,12 @@ def make_write_key(*, now: datetime) -> str:
         defaults={"enabled": True},
         create_defaults={"name": "Demo storefront", "kind": Source.Kind.BROWSER, "enabled": True},
     )
-    return issue_write_key(source_id=source.pk, now=now)
+    return rotate_write_key(source_id=source.pk, now=now)
 
 
 def write_storefront_keys(keys: StorefrontKeys) -> None:
-    """Readable by this user alone, as everything beside it; a reader sees the old file or the new one."""
-    path = keys_file()
+    """Write the keys atomically to a file that only this user can read."""
+    path = get_keys_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)

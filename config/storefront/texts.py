@@ -1,10 +1,10 @@
-"""What the shop's scripts say, in the language of the request. Numbers and names go into the {braces} in the browser."""
+"""The texts of the demo shop's scripts, in the language of the request. The browser fills the {placeholders}."""
 
 from django.utils.translation import gettext as _
 
 
-def texts() -> dict[str, str]:
-    """By the names that ``t()`` and ``plural()`` of the scripts ask for."""
+def build_texts() -> dict[str, str]:
+    """Return the texts by the keys that ``t()`` and ``plural()`` of the scripts use."""
     return {
         "add": _("Add to the basket"),
         "add_named": _("Add {title} to the basket"),
@@ -19,10 +19,10 @@ def texts() -> dict[str, str]:
         "did_you_mean": _("Did you mean:"),
         "dismiss": _("Not interested"),
         "dismiss_named": _("Not interested in {title}"),
-        "dismissed": _("{title} will not be recommended to you any more."),
-        "dismissed_replaced": _("{title} will not be recommended to you any more; {other} took its place."),
+        "dismissed": _("{title} will no longer be recommended to you."),
+        "dismissed_replaced": _("{title} will no longer be recommended to you. {other} is shown instead."),
         "fewer": _("One {title} fewer"),
-        "go_on_shopping": _("Go on shopping"),
+        "go_on_shopping": _("Continue shopping"),
         "home": _("Home"),
         "in_stock": _("In stock"),
         "log_in": _("Log in"),
@@ -30,14 +30,14 @@ def texts() -> dict[str, str]:
         "more_products_one": _("{number} more product"),
         "more_products_other": _("{number} more products"),
         "no_price": _("Price on request"),
-        "no_product": _("There is no such product"),
-        "no_product_help": _("It may have been taken out of the shop."),
-        "nothing_filtered": _("No product fits all of these filters."),
-        "nothing_found": _("Nothing was found. Try fewer or other words."),
-        "offline": _("You are offline. What you do is kept and sent later; waiting: {number}"),
+        "no_product": _("Product not found"),
+        "no_product_help": _("It may no longer be available."),
+        "nothing_filtered": _("No product matches all of these filters."),
+        "nothing_found": _("No results. Try fewer or different words."),
+        "offline": _("You are offline. Your activity is saved and will be sent later ({number} pending)."),
         "order_number": _("Order {id}"),
-        "personal_off": _("From now on you are shown what everybody is shown."),
-        "personal_on": _("From now on what you are shown follows what you do here."),
+        "personal_off": _("Personalization is off. You now see the same products as everyone."),
+        "personal_on": _("Personalization is on. Recommendations now follow your activity."),
         "pieces_one": _("{number} piece"),
         "pieces_other": _("{number} pieces"),
         "popular_now": _("Popular now"),
@@ -57,18 +57,18 @@ def texts() -> dict[str, str]:
         "review": _("Write a review"),
         "review_named": _("Write a review of {title}"),
         "review_thanks": _("Thank you for your review."),
-        "search_missing": _("The search does not answer here; these are recommendations instead."),
+        "search_missing": _("Search is not available. Here are recommendations instead."),
         "show_all": _("Show all"),
         "total": _("Total"),
-        "trouble": _("This could not be loaded."),
+        "trouble": _("Could not load this content."),
         "try_again": _("Try again"),
         "why": _("Why this?"),
-        "why_fallback": _("{fallback}, in place of {scenario}"),
+        "why_fallback": _("{fallback} (fallback for {scenario})"),
         "why_model": _("Model"),
         "why_named": _("Why is {title} shown?"),
         "why_place": _("Row"),
-        "why_rank": _("Place in the row"),
+        "why_rank": _("Position in the row"),
         "why_score": _("Score"),
-        "why_strategy": _("Chosen by"),
-        "without": _("Take out the filter {filter}"),
+        "why_strategy": _("Strategy"),
+        "without": _("Remove the filter {filter}"),
     }

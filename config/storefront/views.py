@@ -1,4 +1,4 @@
-"""Page shells of the demo's shop. Nothing is looked up here: the browser asks the public API, as that of any shop would."""
+"""Page shells of the demo shop. They query nothing: the browser calls the public API, as in any other shop."""
 
 from typing import Any
 
@@ -12,23 +12,25 @@ from django.utils.translation import get_language
 from django.views.generic import TemplateView
 
 from config.storefront.keys import read_storefront_keys
-from config.storefront.texts import texts
+from config.storefront.texts import build_texts
 
 PAGES = ("home", "search", "product", "basket", "checkout", "orders", "account")
-HOUSEHOLDS = tuple(f"household-{number}" for number in (1, 7, 16, 42, 718))  # to try; any other id will do
+HOUSEHOLDS = tuple(
+    f"household-{number}" for number in (1, 7, 16, 42, 718)
+)  # suggestions on the account page; any other id works too
 STRICT = {"script-src": ["'self'"], "style-src": ["'self'"], "img-src": ["'self'", "data:", "https:"]}
 
 
 @method_decorator(csp_replace(STRICT), name="dispatch")
 class ShopPage(TemplateView):
-    """A page of the shop, which there is in the demo alone; ``page`` names its template and its script."""
+    """A page of the demo shop, available in demo mode only; ``page`` names its template and script."""
 
     page = "home"
     http_method_names = ["get", "head", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.DEMO:
-            raise Http404("The shop is part of the demo: start with DEMO=true.")
+            raise Http404("The shop is only available in demo mode (DEMO=true).")
         response = super().dispatch(request, *args, **kwargs)
         response["Cache-Control"] = "private, no-cache"
         return response
@@ -44,7 +46,7 @@ class ShopPage(TemplateView):
             "publishable_key": keys.publishable_key if keys else "",
             "write_key": keys.write_key if keys else "",
             "pages": {name: reverse(f"shop:{name}") for name in PAGES},
-            "texts": texts(),
+            "texts": build_texts(),
         }
         return super().get_context_data(
             page=self.page,

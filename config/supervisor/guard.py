@@ -1,6 +1,7 @@
-"""Ends process groups when the supervisor that announced them is gone, even by kill -9. Standard library only: run by path.
+"""Ends process groups when the supervisor that announced them is gone, even after kill -9.
 
-It reads lines `+GROUP` and `-GROUP` from a pipe; when the pipe closes, what is still announced gets SIGTERM, then SIGKILL.
+It runs by path and uses only the standard library. It reads lines `+GROUP` and `-GROUP` from a pipe; when the pipe closes, groups that are
+still announced get SIGTERM, then SIGKILL.
 """
 
 import os
@@ -9,10 +10,10 @@ import sys
 import time
 from contextlib import suppress
 
-LIMIT = 5.0
+TERMINATION_SECONDS = 5.0
 
 
-def announced_groups() -> set[int]:
+def read_announced_groups() -> set[int]:
     groups: set[int] = set()
     for line in sys.stdin:
         group = int(line[1:])
@@ -23,8 +24,8 @@ def announced_groups() -> set[int]:
     return groups
 
 
-def send(groups: set[int], number: signal.Signals | int) -> set[int]:
-    """Returns the groups that still have a member."""
+def send_signal(groups: set[int], number: signal.Signals | int) -> set[int]:
+    """Send a signal to groups; return those that still have a process."""
     left = set()
     for group in groups:
         with suppress(ProcessLookupError, PermissionError):
@@ -34,12 +35,12 @@ def send(groups: set[int], number: signal.Signals | int) -> set[int]:
 
 
 def main() -> None:
-    groups = send(announced_groups(), signal.SIGTERM)
-    deadline = time.monotonic() + LIMIT
+    groups = send_signal(read_announced_groups(), signal.SIGTERM)
+    deadline = time.monotonic() + TERMINATION_SECONDS
     while groups and time.monotonic() < deadline:
         time.sleep(0.05)
-        groups = send(groups, 0)
-    send(groups, signal.SIGKILL)
+        groups = send_signal(groups, 0)
+    send_signal(groups, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs several programs in one terminal: prefixes their output, ends all of them together, leaves none behind."""
+"""Runs several programs in one terminal: prefixes their output, stops all of them together and leaves none behind."""
 
 import os
 import selectors
@@ -13,18 +13,18 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-from config.embedded.server_process import end_with_parent
+from config.embedded.server_process import request_parent_death_signal
 
-TICK = 0.25
-LINE_LIMIT = 65536
-COLOURS = (36, 35, 33, 32, 34, 31)
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TICK_SECONDS = 0.25
+MAX_LINE_BYTES = 65536
+COLORS = (36, 35, 33, 32, 34, 31)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GUARD = Path(__file__).with_name("guard.py")
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. With a niceness above 0 it yields the processors to the others."""
+    """A program to run. With a niceness above 0, it yields the processors to the others."""
 
     name: str
     command: Sequence[str]
@@ -32,26 +32,26 @@ class Program:
 
 
 @dataclass
-class Running:
+class RunningProgram:
     """A started program, the leader of its own process group."""
 
     program: Program
     process: subprocess.Popen[bytes]
-    rest: bytes = b""
+    unfinished_line: bytes = b""
 
     def send_to_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
 
-class Output:
-    """Writes whole lines behind the name of the program they come from."""
+class PrefixedOutput:
+    """Writes whole lines, each prefixed with the name of its program."""
 
     def __init__(self, stream: TextIO, names: Sequence[str]) -> None:
         self.stream = stream
         self.width = max(len(name) for name in names)
         colourful = stream.isatty() and "NO_COLOR" not in os.environ
-        self.colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)} if colourful else {}
+        self.colours = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)} if colourful else {}
         self.closed = False
 
     def write(self, name: str, line: str) -> None:
@@ -62,12 +62,12 @@ class Output:
             self.stream.write(f"{label} {line}\n")
             self.stream.flush()
         except (BrokenPipeError, OSError):
-            self.closed = True  # the terminal is gone: the supervisor ends everything
+            self.closed = True  # the terminal is closed, so the supervisor stops everything
 
 
 @dataclass
-class Follower:
-    """New lines of a log file, from the moment it is first looked at."""
+class LogFollower:
+    """Reads new lines of a log file, from the moment of its creation on."""
 
     path: Path
     position: int = field(init=False)
@@ -75,7 +75,7 @@ class Follower:
     def __post_init__(self) -> None:
         self.position = self._size()
 
-    def lines(self) -> list[str]:
+    def read_new_lines(self) -> list[str]:
         size = self._size()
         if size < self.position:
             self.position = 0
@@ -93,10 +93,10 @@ class Follower:
 
 
 class Supervisor:
-    """Starts programs and runs until a signal comes or one of them, or of the servers they need, ends.
+    """Starts programs and runs until a signal arrives, or until one of them or of the servers they need ends.
 
-    Every program leads its own process group, so its own children end with it. Should the supervisor be killed, its guard
-    process ends the groups; on Linux the kernel also tells each program directly.
+    Every program leads its own process group, so its children end with it. If the supervisor is killed, its guard process
+    ends the groups; on Linux, the kernel also signals each program directly.
     """
 
     def __init__(
@@ -105,31 +105,32 @@ class Supervisor:
         *,
         grace: float = 10.0,
         logs: Mapping[str, Path] | None = None,
-        ended_elsewhere: Callable[[], list[str]] = lambda: [],
+        list_ended_servers: Callable[[], list[str]] = lambda: [],
         each_tick: Callable[["Supervisor"], None] = lambda supervisor: None,
         cwd: Path | None = None,
         stream: TextIO | None = None,
     ) -> None:
         self.programs = programs
         self.grace = grace
-        self.ended_elsewhere = ended_elsewhere
+        self.list_ended_servers = list_ended_servers
         self.each_tick = each_tick
         self.cwd = cwd
-        self.followers = {name: Follower(path) for name, path in (logs or {}).items()}
+        self.followers = {name: LogFollower(path) for name, path in (logs or {}).items()}
         names = ["up", *(program.name for program in programs), *self.followers]
-        self.output = Output(stream or sys.stdout, names)
-        self.running: list[Running] = []
+        self.output = PrefixedOutput(stream or sys.stdout, names)
+        self.running: list[RunningProgram] = []
         self.signals: list[int] = []
         self.guard: subprocess.Popen[bytes] | None = None
         self.selector = selectors.DefaultSelector()
 
-    def say(self, message: str) -> None:
+    def report(self, message: str) -> None:
         self.output.write("up", message)
 
     def run(self) -> int:
-        """Returns the exit status: 0 after a signal, 1 when something ended by itself."""
+        """Run until the end; return the exit status: 0 after a signal, 1 if a program ended by itself."""
         before = {
-            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            number: signal.signal(number, self._record_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
         try:
             self._start_guard()
@@ -141,7 +142,7 @@ class Supervisor:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _record_signal(self, number: int, frame: FrameType | None) -> None:
         self.signals.append(number)
 
     def _start_guard(self) -> None:
@@ -153,7 +154,7 @@ class Supervisor:
             start_new_session=True,
         )
 
-    def _tell_guard(self, sign: str, group: int) -> None:
+    def _announce_to_guard(self, sign: str, group: int) -> None:
         assert self.guard is not None
         assert self.guard.stdin is not None
         with suppress(BrokenPipeError):
@@ -170,10 +171,10 @@ class Supervisor:
             cwd=self.cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-            preexec_fn=lambda: follow_parent(parent, program.niceness),  # noqa: PLW1509 — the supervisor has no threads
+            preexec_fn=lambda: prepare_child(parent, program.niceness),  # noqa: PLW1509 — the supervisor has no threads
         )
-        self._tell_guard("+", process.pid)
-        running = Running(program, process)
+        self._announce_to_guard("+", process.pid)
+        running = RunningProgram(program, process)
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         self.selector.register(process.stdout, selectors.EVENT_READ, running)
@@ -182,41 +183,41 @@ class Supervisor:
     def _watch(self) -> int:
         next_look = 0.0
         while True:
-            self._pass_output(TICK)
+            self._forward_output(TICK_SECONDS)
             if self.signals:
-                self.say(f"{signal.Signals(self.signals[0]).name}: ending everything.")
+                self.report(f"{signal.Signals(self.signals[0]).name}: stopping everything.")
                 return 0
             if self.output.closed:
                 return 0
             for running in self.running:
                 if running.process.poll() is not None:
-                    self.say(f"{running.program.name} ended {how_it_ended(running.process)}: ending the others.")
+                    self.report(f"{running.program.name} exited {describe_exit(running.process)}: stopping the others.")
                     return 1
             if time.monotonic() > next_look:
                 next_look = time.monotonic() + 1
-                for name in self.ended_elsewhere():
-                    self.say(f"{name} ended: ending the others. Its log says why.")
+                for name in self.list_ended_servers():
+                    self.report(f"{name} exited: stopping the others. See its log for the reason.")
                     return 1
             self.each_tick(self)
 
-    def _pass_output(self, timeout: float) -> None:
+    def _forward_output(self, timeout: float) -> None:
         for key, _events in self.selector.select(timeout):
-            self._read(key.data, key.fileobj)  # type: ignore[arg-type]  # we only register files
+            self._read(key.data, key.fileobj)  # type: ignore[arg-type]  # only files are registered
         for name, follower in self.followers.items():
-            for line in follower.lines():
+            for line in follower.read_new_lines():
                 self.output.write(name, line)
 
-    def _read(self, running: Running, pipe: IO[bytes]) -> None:
-        data = pipe.read(LINE_LIMIT)
+    def _read(self, running: RunningProgram, pipe: IO[bytes]) -> None:
+        data = pipe.read(MAX_LINE_BYTES)
         if data is None:
             return
         if not data:
             self.selector.unregister(pipe)
-            data = b"\n" if running.rest else b""
-        *lines, running.rest = (running.rest + data).split(b"\n")
-        if len(running.rest) > LINE_LIMIT:
-            lines.append(running.rest)
-            running.rest = b""
+            data = b"\n" if running.unfinished_line else b""
+        *lines, running.unfinished_line = (running.unfinished_line + data).split(b"\n")
+        if len(running.unfinished_line) > MAX_LINE_BYTES:
+            lines.append(running.unfinished_line)
+            running.unfinished_line = b""
         for line in lines:
             self.output.write(running.program.name, line.decode(errors="replace").rstrip("\r"))
 
@@ -229,20 +230,20 @@ class Supervisor:
         while late := [running for running in self.running if running.process.poll() is None]:
             if time.monotonic() > deadline or len(self.signals) > asked:
                 names = ", ".join(running.program.name for running in late)
-                self.say(f"killing what has not ended: {names}.")
+                self.report(f"killing programs that did not stop: {names}.")
                 break
-            self._pass_output(TICK / 5)
+            self._forward_output(TICK_SECONDS / 5)
         for running in self.running:
             running.send_to_group(signal.SIGKILL)
             running.process.wait()
-            self._tell_guard("-", running.process.pid)
+            self._announce_to_guard("-", running.process.pid)
         self._drain()
         self._end_guard()
 
     def _drain(self) -> None:
         deadline = time.monotonic() + 1
         while self.selector.get_map() and time.monotonic() < deadline:
-            self._pass_output(TICK / 5)
+            self._forward_output(TICK_SECONDS / 5)
         self.selector.close()
         for running in self.running:
             assert running.process.stdout is not None
@@ -255,14 +256,14 @@ class Supervisor:
             self.guard.wait()
 
 
-def follow_parent(parent: int, niceness: int) -> None:
-    """Runs in the child before exec."""
-    end_with_parent(signal.SIGTERM)
+def prepare_child(parent: int, niceness: int) -> None:
+    """Set niceness and the parent-death signal in the child before exec."""
+    request_parent_death_signal(signal.SIGTERM)
     os.nice(niceness)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def describe_exit(process: subprocess.Popen[bytes]) -> str:
     status = process.returncode
-    return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

@@ -13,7 +13,7 @@ from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
 from config.backoffice import home_queries
-from config.backoffice.navigation import SECTIONS, ListOf, Page, sidebar
+from config.backoffice.navigation import SECTIONS, ModelListEntry, PageEntry, build_sidebar
 from config.foundation import number_formats
 from customers.lifecycle.models import LifecycleRun, RfmGroup, ScoreModel, Stage, StageRules, StageTransition
 from customers.orders.models import Order
@@ -38,7 +38,7 @@ def test_trade_counts_this_period_and_the_one_before() -> None:
     order(ben, days_ago=8, total="40")
     order(ben, days_ago=15, total="50")
     order(None, days_ago=1, total="7")
-    figures = home_queries.trade(as_of=NOON, weeks=1)
+    figures = home_queries.query_sales(as_of=NOON, weeks=1)
     [week] = figures["weeks"]
     assert (week["revenue"], week["revenue_before"]) == (Decimal(32), Decimal(40))
     assert (week["orders"], week["orders_before"]) == (3, 1)
@@ -52,13 +52,13 @@ def test_trade_takes_returns_off_and_leaves_cancelled_orders_out() -> None:
     order(ann, days_ago=1, total="30")
     order(ann, days_ago=1, total="-12", kind=Order.Kind.RETURN)
     order(ann, days_ago=1, total="99", status=Order.Status.CANCELLED)
-    [week] = home_queries.trade(as_of=NOON, weeks=1)["weeks"]
+    [week] = home_queries.query_sales(as_of=NOON, weeks=1)["weeks"]
     assert (week["revenue"], week["orders"]) == (Decimal(18), 1)
 
 
 def test_trade_knows_nothing_of_later_orders() -> None:
     order(make_customer(), days_ago=-0.2, total="30")
-    assert home_queries.trade(as_of=NOON, weeks=1)["totals"][1]["now"] == 0
+    assert home_queries.query_sales(as_of=NOON, weeks=1)["totals"][1]["now"] == 0
 
 
 def test_orders_in_another_currency_are_counted_apart() -> None:
@@ -66,12 +66,12 @@ def test_orders_in_another_currency_are_counted_apart() -> None:
     order(ann, days_ago=1, total="30")
     order(ann, days_ago=2, total="30")
     order(ann, days_ago=2, total="500", currency="JPY")
-    figures = home_queries.trade(as_of=NOON, weeks=1)
+    figures = home_queries.query_sales(as_of=NOON, weeks=1)
     assert (figures["currency"], figures["other_orders"], figures["weeks"][0]["revenue"]) == ("EUR", 1, Decimal(60))
 
 
 def test_last_week_ends_with_the_day_of_the_figures() -> None:
-    weeks = home_queries.trade(as_of=NOON, weeks=2)["weeks"]
+    weeks = home_queries.query_sales(as_of=NOON, weeks=2)["weeks"]
     assert [week["to"].isoformat() for week in weeks] == ["2026-11-18", "2026-11-25"]
 
 
@@ -83,7 +83,7 @@ def test_stages_count_who_stands_came_and_left() -> None:
         if stage == Stage.LOYAL:
             move(customer, Stage.ACTIVE, Stage.LOYAL, days_ago=3, rules=rules)
             move(customer, Stage.NEW, Stage.ACTIVE, days_ago=40, rules=rules)
-    figures = home_queries.stages(as_of=NOON)
+    figures = home_queries.query_stages(as_of=NOON)
     found = {row["stage"]: (row["customers"], row["came"], row["left"]) for row in figures["stages"]}
     assert (found["active"], found["loyal"], found["new"]) == ((2, 0, 1), (1, 1, 0), (0, 0, 0))
     assert (list(found), figures["total"]) == (Stage.values, 3)
@@ -110,7 +110,7 @@ def test_rfm_groups_sum_their_cells() -> None:
         make_profile(make_customer(), r=5, f=f, m=5, rfm_group=RfmGroup.CHAMPIONS, revenue=Decimal(10))
     make_profile(make_customer(), r=1, f=1, m=1, rfm_group=RfmGroup.HIBERNATING, revenue=Decimal(1))
     make_profile(make_customer())
-    figures = home_queries.rfm()
+    figures = home_queries.query_rfm()
     assert len(figures["cells"]) == 3
     assert figures["groups"] == [
         {"group": "champions", "customers": 2, "revenue": Decimal(20)},
@@ -130,7 +130,7 @@ def test_model_quality_puts_the_best_first_and_marks_the_one_that_serves() -> No
     EvaluationRun.objects.create(
         model_version=version, started_at=NOON, status=EvaluationRun.Status.DONE, figures=figures
     )
-    found = home_queries.model_quality()["algorithms"]
+    found = home_queries.query_model_accuracy()["algorithms"]
     assert [(row["algorithm"], row["serves"]) for row in found] == [("blend", True), ("popularity", False)]
 
 
@@ -138,7 +138,7 @@ def test_health_names_what_failed_in_the_last_week() -> None:
     failed = {"status": EvaluationRun.Status.FAILED, "error": "no data"}
     EvaluationRun.objects.create(started_at=NOON - DAY, **failed)
     EvaluationRun.objects.create(started_at=NOON - 8 * DAY, **failed)
-    figures = home_queries.health(as_of=NOON)
+    figures = home_queries.query_health(as_of=NOON)
     assert figures["failed"] == [{"model": "training.evaluationrun", "runs": 1}]
     assert figures["last_order"] is None
 
@@ -187,7 +187,7 @@ def test_home_page_shows_only_what_one_may_see(client: Client) -> None:
 def test_menu_holds_only_lists_that_one_may_open() -> None:
     request = RequestFactory().get("/admin/")
     request.user = person("catalog.view_product")
-    titles = [item["link"] for section in sidebar(request) for item in section["items"]]
+    titles = [item["link"] for section in build_sidebar(request) for item in section["items"]]
     assert titles == [reverse("admin:index"), reverse("admin:catalog_product_changelist")]
 
 
@@ -196,16 +196,16 @@ def test_menu_of_the_administrator_is_whole() -> None:
     request = RequestFactory().get("/admin/")
     request.user = person(superuser=True)
     entries = [entry for _title, found in SECTIONS for entry in found]
-    shown = [item for section in sidebar(request)[1:] for item in section["items"]]
+    shown = [item for section in build_sidebar(request)[1:] for item in section["items"]]
     assert len(shown) == len(entries)
-    listed = {entry.model.lower() for entry in entries if isinstance(entry, ListOf)}
+    listed = {entry.model.lower() for entry in entries if isinstance(entry, ModelListEntry)}
     ours = {
         model._meta.label_lower
         for model in admin.site._registry
         if model.__module__.startswith(("catalog.", "customers.", "recommendations.", "config."))
     }
     assert ours - listed == set()
-    assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, Page))
+    assert all(reverse(entry.url_name) for entry in entries if isinstance(entry, PageEntry))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_menu_marks_where_one_is(name: str, arguments: list[int]) -> None:
     """The live page lies below the list of events, and everything below the home page."""
     request = RequestFactory().get(reverse(f"admin:{name}", args=arguments))
     request.user = person(superuser=True)
-    marked = [item["link"] for section in sidebar(request) for item in section["items"] if item["active"]]
+    marked = [item["link"] for section in build_sidebar(request) for item in section["items"] if item["active"]]
     assert marked == [reverse(f"admin:{name.replace('_change', '_changelist') if arguments else name}")]
 
 
@@ -247,18 +247,18 @@ def test_log_in_page_offers_both_languages(client: Client) -> None:
 
 def test_numbers_read_as_the_language_writes_them() -> None:
     with translation.override("zh-hans"):
-        assert number_formats.money(Decimal("1234.5"), "USD") == "US$1,234"
-        assert number_formats.day(NOON.date()) == "11月24日"
+        assert number_formats.format_whole_money(Decimal("1234.5"), "USD") == "US$1,234"
+        assert number_formats.format_day(NOON.date()) == "11月24日"
     with translation.override("en"):
-        assert number_formats.money(None, "USD") == "–"
-        assert number_formats.change(-0.042) == "−4.2%"
+        assert number_formats.format_whole_money(None, "USD") == "–"
+        assert number_formats.format_change(-0.042) == "−4.2%"
 
 
 def test_a_forecast_that_was_wrong_beyond_chance_warns_on_the_home_page(admin_client: Client) -> None:
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
     told = {"as_of": "2026-10-01T12:00:00+00:00", "days": 54.0, "ratio": 0.5, "low": 0.4, "high": 0.6}
-    card = ScoreModel.objects.create(run=run, kind="buying", algorithm="bg_nbd", figures={"looking_back": [told]})
+    score_model = ScoreModel.objects.create(run=run, kind="purchase_model", algorithm="bg_nbd", figures={"backtests": [told]})
     assert "Of the orders foretold on Oct. 1, 2026 50 % came" in admin_client.get("/admin/").content.decode()
-    card.figures = {"looking_back": [{**told, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
-    card.save()
+    score_model.figures = {"backtests": [{**told, "ratio": 0.9, "low": 0.7, "high": 1.1}]}
+    score_model.save()
     assert "Of the orders foretold" not in admin_client.get("/admin/").content.decode()

@@ -19,7 +19,13 @@ from django.db.models import Count, Max, Min, Sum
 
 from catalog.models import Product
 from config.demo import complete_journey
-from config.demo.complete_journey import CompleteJourneySales, load_complete_journey, readable, title, whole_weeks_to
+from config.demo.complete_journey import (
+    CompleteJourneySales,
+    build_title,
+    clean_label,
+    count_weeks_to,
+    load_complete_journey,
+)
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
 from tests.waiting import wait_until
@@ -38,7 +44,7 @@ def ask(query: str) -> tuple[Any, ...]:
 @pytest.mark.parametrize("day", range(1, 15))
 def test_last_sale_falls_into_the_week_before(day: int) -> None:
     loaded_at = datetime(2026, 12, day, tzinfo=UTC)
-    shift = whole_weeks_to(loaded_at)
+    shift = count_weeks_to(loaded_at)
     assert shift.days % 7 == 0
     assert 1 <= (loaded_at.date() - (complete_journey.LAST_SALE + shift)).days <= 7
 
@@ -50,8 +56,8 @@ def test_last_sale_is_the_packages() -> None:
 
 
 def test_titles_are_made_readable() -> None:
-    assert readable("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
-    assert title("BREAD:ITALIAN/FRENCH", "22  OZ") == "Bread: italian/french, 22 oz"
+    assert clean_label("SOFT DRINKS 12/18&15PK CAN CAR") == "Soft drinks 12/18 & 15pk can car"
+    assert build_title("BREAD:ITALIAN/FRENCH", "22  OZ") == "Bread: italian/french, 22 oz"
 
 
 def test_median_prices_are_what_products_cost_without_discounts() -> None:

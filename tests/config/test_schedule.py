@@ -7,10 +7,10 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.schedule import SCHEDULE, Job, schedule_in_words, sync_schedule
+from config.schedule import SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
-JOB = Job(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", does="Cleans up.")
+JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", does="Cleans up.")
 
 
 def our_tasks() -> dict[str, object]:
@@ -51,9 +51,9 @@ def test_what_runs_every_few_seconds_leaves_no_queue_of_missed_ticks() -> None:
     task = PeriodicTask.objects.get(task="customers.processing.tasks.process_events")
     assert (task.interval.every, task.interval.period, task.expire_seconds, task.crontab) == (2, "seconds", 2, None)
     with translation.override("en"):
-        assert schedule_in_words(task) == "every 2 seconds"
+        assert describe_schedule(task) == "every 2 seconds"
     with translation.override("zh-hans"):
-        assert schedule_in_words(task) == "每 2 秒"
+        assert describe_schedule(task) == "每 2 秒"
 
 
 def test_every_job_says_when_it_runs_in_one_way() -> None:
@@ -93,11 +93,11 @@ def test_second_sync_changes_nothing() -> None:
 def test_schedule_reads_in_words(language: str, words: str) -> None:
     crontab = CrontabSchedule(minute="15", hour="4", timezone="UTC")
     with translation.override(language):
-        assert words in schedule_in_words(PeriodicTask(crontab=crontab))
+        assert words in describe_schedule(PeriodicTask(crontab=crontab))
 
 
 def test_interval_reads_in_words() -> None:
     with translation.override("en"):
         assert (
-            schedule_in_words(PeriodicTask(interval=IntervalSchedule(every=10, period="minutes"))) == "every 10 minutes"
+            describe_schedule(PeriodicTask(interval=IntervalSchedule(every=10, period="minutes"))) == "every 10 minutes"
         )

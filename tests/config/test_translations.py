@@ -6,21 +6,21 @@ import pytest
 from babel.messages.catalog import Catalog
 
 from config.translations import (
-    CATALOGUE,
-    Found,
-    UnreadableTextError,
-    compile_catalogue,
-    find_all,
-    find_in_python,
-    find_in_template,
-    problems,
-    read_catalogue,
-    renew_catalogue,
-    save_catalogue,
+    CATALOG,
+    TranslatableText,
+    UntranslatableTextError,
+    compile_catalog,
+    find_all_texts,
+    find_problems,
+    find_python_texts,
+    find_template_texts,
+    read_catalog,
+    save_catalog,
+    update_catalog,
 )
 
 
-def texts(found: list[Found]) -> list[tuple[str, str | None, str | None]]:
+def texts(found: list[TranslatableText]) -> list[tuple[str, str | None, str | None]]:
     return [(text.text, text.plural, text.context) for text in found]
 
 
@@ -32,12 +32,12 @@ def catalogue_of(**strings: str) -> Catalog:
 
 
 def test_every_text_has_its_chinese() -> None:
-    assert problems(read_catalogue(CATALOGUE), find_all()) == []
+    assert find_problems(read_catalog(CATALOG), find_all_texts()) == []
 
 
 def test_catalogue_holds_no_text_that_nobody_uses() -> None:
-    used = {text.key for text in find_all()}
-    kept = read_catalogue(CATALOGUE)
+    used = {text.key for text in find_all_texts()}
+    kept = read_catalog(CATALOG)
     assert [message.id for message in kept if message.id and kept_key(message) not in used] == []
 
 
@@ -52,7 +52,7 @@ def test_python_texts_are_found_under_any_name() -> None:
         "from django.utils.translation import gettext_lazy as _, ngettext, pgettext as p\n"
         "_('one' ' text')\nngettext('a', 'b', 2)\np('menu', 'open')\ntranslation.gettext('far')\nother('no')\n"
     )
-    assert texts(list(find_in_python(source, "x.py"))) == [
+    assert texts(list(find_python_texts(source, "x.py"))) == [
         ("one text", None, None),
         ("a", "b", None),
         ("open", None, "menu"),
@@ -62,8 +62,8 @@ def test_python_texts_are_found_under_any_name() -> None:
 
 def test_text_put_together_at_run_time_is_refused() -> None:
     source = "from django.utils.translation import gettext as _\n_(f'{n} rows')\n"
-    with pytest.raises(UnreadableTextError, match=r"x\.py:2"):
-        list(find_in_python(source, "x.py"))
+    with pytest.raises(UntranslatableTextError, match=r"x\.py:2"):
+        list(find_python_texts(source, "x.py"))
 
 
 def test_template_texts_are_found_however_they_are_indented() -> None:
@@ -72,7 +72,7 @@ def test_template_texts_are_found_however_they_are_indented() -> None:
         "{% blocktranslate count n=n %}{{ n }} row{% plural %}{{ n }} rows{% endblocktranslate %}\n"
         '         {% translate "May" context "month" %} {{ x|default:_("none") }}'
     )
-    assert texts(list(find_in_template(source, "x.html"))) == [
+    assert texts(list(find_template_texts(source, "x.html"))) == [
         ("Home", None, None),
         ("%(n)s row", "%(n)s rows", None),
         ("May", None, "month"),
@@ -87,14 +87,14 @@ def test_template_texts_are_found_however_they_are_indented() -> None:
 def test_poor_translation_is_reported(chinese: str, problem: str) -> None:
     catalogue = Catalog(locale="zh_Hans")
     catalogue.add("%(n)s rows", chinese)
-    [reported] = problems(catalogue, [Found(text="%(n)s rows", plural=None, context=None, place="x.py")])
+    [reported] = find_problems(catalogue, [TranslatableText(text="%(n)s rows", plural=None, context=None, place="x.py")])
     assert problem in reported
 
 
 def test_fuzzy_translation_is_reported() -> None:
     catalogue = Catalog(locale="zh_Hans")
     catalogue.add("rows", "行", flags=["fuzzy"])
-    [reported] = problems(catalogue, [Found(text="rows", plural=None, context=None, place="x.py")])
+    [reported] = find_problems(catalogue, [TranslatableText(text="rows", plural=None, context=None, place="x.py")])
     assert "fuzzy" in reported
 
 
@@ -102,21 +102,21 @@ def test_renewing_keeps_known_texts_and_drops_unused_ones(tmp_path: Path) -> Non
     path = tmp_path / "django.po"
     old = catalogue_of(kept="留", dropped="弃")
     found = [
-        Found(text="kept", plural=None, context=None, place="a.py"),
-        Found(text="%(n)s new", plural="%(n)s new ones", context=None, place="b.py"),
+        TranslatableText(text="kept", plural=None, context=None, place="a.py"),
+        TranslatableText(text="%(n)s new", plural="%(n)s new ones", context=None, place="b.py"),
     ]
-    save_catalogue(renew_catalogue(old, found), path)
-    read = read_catalogue(path)
+    save_catalog(update_catalog(old, found), path)
+    read = read_catalog(path)
     assert read.get("kept").string == "留"
     assert read.get("dropped") is None
     assert read.get("%(n)s new").string == ("",)
     before = path.read_bytes()
-    save_catalogue(renew_catalogue(read, found), path)
+    save_catalog(update_catalog(read, found), path)
     assert path.read_bytes() == before
 
 
 def test_compiled_catalogue_lies_beside_its_source(tmp_path: Path) -> None:
     path = tmp_path / "django.po"
-    save_catalogue(catalogue_of(kept="留"), path)
-    assert compile_catalogue(path) == tmp_path / "django.mo"
+    save_catalog(catalogue_of(kept="留"), path)
+    assert compile_catalog(path) == tmp_path / "django.mo"
     assert (tmp_path / "django.mo").stat().st_size > 0

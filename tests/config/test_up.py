@@ -14,12 +14,12 @@ import psycopg
 import pytest
 from django.core.management.base import CommandError
 
-from config.embedded.server_process import free_port, is_alive
+from config.embedded.server_process import find_free_port, is_alive
 from config.management.commands.up import choose_port
 from config.supervisor import processes
 from tests.waiting import wait_until
 
-PROJECT = Path(processes.__file__).parents[1]
+PROJECT = Path(processes.__file__).parents[2]
 # A program that starts a child of its own, tells both numbers, and goes on until a signal.
 PARENT = """
 import os, signal, subprocess, sys
@@ -105,7 +105,7 @@ def test_signal_ends_all_programs_and_their_children(
     pids = terminal.pids(2)
     terminal.process.send_signal(number)
     assert terminal.process.wait(timeout=30) == 0
-    assert f"{number.name}: ending everything." in terminal.text()
+    assert f"{number.name}: stopping everything." in terminal.text()
     wait_until(lambda: not any(map(is_alive, pids)), what="the end of all")
 
 
@@ -119,7 +119,7 @@ def test_every_line_is_marked_with_its_program(terminals: list[Terminal], tmp_pa
 def test_program_that_ends_by_itself_ends_the_others_and_is_named(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, "import sys; sys.exit(3)")
     assert terminal.process.wait(timeout=30) == 1
-    assert "p1 ended with exit status 3: ending the others." in terminal.text()
+    assert "p1 exited with status 3: stopping the others." in terminal.text()
 
 
 def test_killed_program_ends_its_children_and_the_others_and_is_named(
@@ -138,7 +138,7 @@ def test_program_that_ignores_the_request_is_killed_after_the_grace(terminals: l
     [pid] = terminal.pids(1)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(timeout=30) == 0
-    assert "killing what has not ended: p0." in terminal.text()
+    assert "killing programs that did not stop: p0." in terminal.text()
     assert not is_alive(pid)
 
 
@@ -155,10 +155,10 @@ def test_port_is_the_next_free_one_unless_it_was_asked_for(monkeypatch: pytest.M
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         monkeypatch.setattr("config.management.commands.up.DEFAULT_PORT", taken)
-        assert choose_port("127.0.0.1", None, say=said.append) > taken
-        assert said[0].startswith(f"Port {taken} is taken: the web server uses ")
+        assert choose_port("127.0.0.1", None, report=said.append) > taken
+        assert said[0].startswith(f"Port {taken} is in use: the web server uses ")
         with pytest.raises(CommandError, match=f"port {taken}: .* Choose another with --port"):
-            choose_port("127.0.0.1", taken, say=said.append)
+            choose_port("127.0.0.1", taken, report=said.append)
 
 
 def test_unmigrated_database_is_refused_with_the_command_to_run(
@@ -174,11 +174,11 @@ def test_unmigrated_database_is_refused_with_the_command_to_run(
 def test_up_serves_until_ctrl_c_and_leaves_nothing(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
-    port = free_port()
+    port = find_free_port()
     command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
     terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database}))
     [terminal] = terminals
-    terminal.wait_for(f"Perennial runs at http://127.0.0.1:{port}/")
+    terminal.wait_for(f"Perennial is running at http://127.0.0.1:{port}/")
     terminal.wait_for("beat: Starting|celery@.* ready", 2)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     client.request("GET", "/health/live")

@@ -1,4 +1,4 @@
-"""Back office: keys of the REST API."""
+"""Back-office pages of API keys."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from config.access.grants import forget_keys
-from config.access.keys import draw_key, rotate_key
+from config.access.grants import clear_key_cache
+from config.access.keys import generate_key, rotate_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
 from customers.events.backoffice.key_pages import KeyPages
@@ -25,7 +25,7 @@ class ApiKeyForm(forms.ModelForm):
         required=False,
         choices=[(scope, format_lazy("{}: {}", scope, text)) for scope, (text, _permission) in KNOWN_SCOPES.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=_("What a secret key may do. A publishable key has none: it may only ask for recommendations."),
+        help_text=_("What a secret key may do. A publishable key has no scopes: it can only request recommendations."),
     )
 
     class Meta:
@@ -36,7 +36,9 @@ class ApiKeyForm(forms.ModelForm):
         cleaned = super().clean()
         kind = self.cleaned_data.get("kind", self.instance.kind)
         if kind == ApiKey.Kind.PUBLISHABLE and self.cleaned_data.get("scopes"):
-            self.add_error("scopes", _("A publishable key has no scopes: every visitor of the shop can read it."))
+            self.add_error(
+                "scopes", _("A publishable key cannot have scopes, because every visitor of the shop can read it.")
+            )
         return cleaned
 
 
@@ -49,15 +51,15 @@ class ApiKeyAdmin(KeyPages, ModelAdmin):
     readonly_fields = ["hint", "previous_expires_at", "created_at", "last_used_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        # the kind is part of the key's own text
+        # the type is part of the key's text
         return [*self.readonly_fields, "kind"] if obj is not None else list(self.readonly_fields)
 
-    def draw_key(self, obj: ApiKey, *, now: datetime) -> str:
-        return draw_key(obj, now=now)
+    def generate_key(self, obj: ApiKey, *, now: datetime) -> str:
+        return generate_key(obj, now=now)
 
     def rotate_key(self, obj: ApiKey, *, now: datetime, overlap: timedelta) -> str:
-        return rotate_key(key_id=obj.pk, now=now, overlap=overlap)
+        return rotate_api_key(key_id=obj.pk, now=now, overlap=overlap)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        forget_keys()
+        clear_key_cache()

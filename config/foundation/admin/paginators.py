@@ -1,4 +1,4 @@
-"""Pages over tables that are too large to count."""
+"""Paginators for tables that are too large to count."""
 
 from typing import cast
 

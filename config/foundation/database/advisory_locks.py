@@ -1,4 +1,4 @@
-"""One run at a time, by an advisory lock of PostgreSQL: it is gone the moment its process is, however that ends."""
+"""One run of a job at a time, by an advisory lock of PostgreSQL, which a killed process releases at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from django.db import connection
 
 
 class AlreadyRunningError(Exception):
-    """The same job is under way in another process."""
+    """The same job is running in another process."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is already running; wait for it to end, then start again.")
+        super().__init__(f"{name} is already running; wait until it has finished, then try again.")
         self.name = name
 
 
 @contextmanager
 def exclusive_lock(name: str) -> Iterator[None]:
-    """Holds the lock ``name`` while the block runs.
+    """Hold the lock ``name`` during the block.
 
     Raises:
-        AlreadyRunningError: another session of this database holds it.
+        AlreadyRunningError: another database session holds it.
     """
     key = lock_key(name)
     with connection.cursor() as cursor:
@@ -36,5 +36,5 @@ def exclusive_lock(name: str) -> Iterator[None]:
 
 
 def lock_key(name: str) -> int:
-    """The number by which PostgreSQL knows the lock."""
+    """Return the 64-bit number that PostgreSQL uses for the lock."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)

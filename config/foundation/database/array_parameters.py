@@ -1,4 +1,4 @@
-"""Columns of a set-based statement as PostgreSQL's binary arrays: psycopg would quote every element by itself.
+"""Encodes the columns of set-based statements as binary PostgreSQL arrays, faster than psycopg quotes each element.
 
 https://www.postgresql.org/docs/18/sql-copy.html (binary format) and array_recv in src/backend/utils/adt/arrayfuncs.c
 """
@@ -22,28 +22,28 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class BigintArray(bytes):
-    """bigint[]"""
+    """An encoded bigint[]."""
 
     element: ClassVar[int] = 20
     array: ClassVar[int] = 1016
 
 
 class TextArray(bytes):
-    """text[]"""
+    """An encoded text[]."""
 
     element: ClassVar[int] = 25
     array: ClassVar[int] = 1009
 
 
 class TimeArray(bytes):
-    """timestamptz[]"""
+    """An encoded timestamptz[]."""
 
     element: ClassVar[int] = 1184
     array: ClassVar[int] = 1185
 
 
 class JsonArray(bytes):
-    """jsonb[]"""
+    """An encoded jsonb[]."""
 
     element: ClassVar[int] = 3802
     array: ClassVar[int] = 3807
@@ -80,19 +80,19 @@ def encode_jsons(values: Sequence[bytes]) -> JsonArray:
 
 
 def format_text_list(values: Iterable[str]) -> str:
-    """A list of texts as PostgreSQL writes it; for a column of lists, which no array can hold when their lengths differ."""
+    """Return a list of texts as an array literal; for columns of lists, as nested arrays need lists of equal length."""
     quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
     return "{" + ",".join(quoted) + "}"
 
 
 def register_array_dumpers(context: AdaptContext) -> None:
-    """Makes a connection or a cursor send the classes above."""
-    for kind in ARRAY_TYPES:
-        context.adapters.register_dumper(kind, _DUMPERS[kind])
+    """Register the dumpers of the array classes with a connection or cursor."""
+    for array_type in ARRAY_TYPES:
+        context.adapters.register_dumper(array_type, _DUMPERS[array_type])
 
 
-def _header(kind: type[Any], values: Sequence[Any]) -> bytes:
-    return HEADER.pack(1, 1, kind.element, len(values), 1)
+def _header(array_type: type[Any], values: Sequence[Any]) -> bytes:
+    return HEADER.pack(1, 1, array_type.element, len(values), 1)
 
 
 class _ArrayDumper(Dumper):
@@ -102,4 +102,7 @@ class _ArrayDumper(Dumper):
         return bytes(obj)
 
 
-_DUMPERS = {kind: type(f"{kind.__name__}Dumper", (_ArrayDumper,), {"oid": kind.array}) for kind in ARRAY_TYPES}
+_DUMPERS = {
+    array_type: type(f"{array_type.__name__}Dumper", (_ArrayDumper,), {"oid": array_type.array})
+    for array_type in ARRAY_TYPES
+}

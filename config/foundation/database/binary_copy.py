@@ -1,7 +1,7 @@
-"""Numbers between PostgreSQL and NumPy by binary COPY: millions of rows without a Python object for each.
+"""Moves numbers between PostgreSQL and NumPy by binary COPY: millions of rows without a Python object per row.
 
-Every column is a bigint or a double precision that is never null; moments travel as microseconds since 1970, codes stand for texts. A
-query may yield a timestamptz too, which is eight bytes as well.
+Every column is a bigint or a double precision without nulls. Moments are microseconds since 1970, texts are codes. A query
+may also return timestamptz columns, which have eight bytes as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,42 +25,49 @@ type IntegerColumns = dict[str, npt.NDArray[np.int64]]
 type NumberColumns = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]
 
 
-def _row_type(names: Sequence[str], kinds: Sequence[str] = ()) -> np.dtype[Any]:
-    """A row as COPY writes it: how many fields, then each field's length and value. kinds: i for a bigint, f for a double."""
+def _row_type(names: Sequence[str], letters: Sequence[str] = ()) -> np.dtype[Any]:
+    """Return the type of a row of COPY: the number of fields, then each field's length and value.
+
+    letters: i for a bigint, f for a double precision; by default all are bigints.
+    """
     fields: list[tuple[str, str]] = [("fields", ">i2")]
-    for name, kind in zip(names, kinds or "i" * len(names), strict=True):
-        fields += [(f"{name}_length", ">i4"), (name, f">{kind}8")]
+    for name, letter in zip(names, letters or "i" * len(names), strict=True):
+        fields += [(f"{name}_length", ">i4"), (name, f">{letter}8")]
     return np.dtype(fields)
 
 
 def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Sequence[str] = ()) -> IntegerColumns:
-    """The rows of a query whose columns are bigints, by name; those named in ``moments`` are timestamptz, 'infinity' is ``NEVER``.
+    """Return the columns of a query of bigints by name; columns in ``moments`` are timestamptz, infinity is ``NEVER``.
 
-    Errors: ValueError when a row holds a null or another type.
+    Errors: ValueError when a row has a null or another type.
     """
     row = _row_type(names)
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
     parts: list[list[npt.NDArray[np.int64]]] = [[] for _name in names]
-    waiting = bytearray()
+    pending = bytearray()
     start = len(HEADER)
 
     def decode() -> None:
-        rows = np.frombuffer(waiting, row, (len(waiting) - start) // row.itemsize, start)
+        rows = np.frombuffer(pending, row, (len(pending) - start) // row.itemsize, start)
         if any((rows[field] != expected).any() for field, expected in lengths.items()):
-            raise ValueError(f"The query for {', '.join(names)} yields a null or a column that is not a bigint.")
+            raise ValueError(
+                f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
+            )
         for name, part in zip(names, parts, strict=True):
             part.append(rows[name].astype(np.int64))
 
     lengths = {"fields": len(names), **{f"{name}_length": 8 for name in names}}
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
-            waiting += block
-            if len(waiting) > DECODE_BYTES:
+            pending += block
+            if len(pending) > DECODE_BYTES:
                 decode()
-                waiting, start = waiting[start + (len(waiting) - start) // row.itemsize * row.itemsize :], 0
+                pending, start = pending[start + (len(pending) - start) // row.itemsize * row.itemsize :], 0
     decode()
-    if waiting[start + (len(waiting) - start) // row.itemsize * row.itemsize :] != TRAILER:
-        raise ValueError(f"The query for {', '.join(names)} yields a null or a column that is not a bigint.")
+    if pending[start + (len(pending) - start) // row.itemsize * row.itemsize :] != TRAILER:
+        raise ValueError(
+            f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
+        )
     columns = {}
     for name, part in zip(names, parts, strict=True):
         columns[name] = np.concatenate(part)
@@ -71,7 +78,7 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
 
 
 def write_numbers(table: str, columns: NumberColumns) -> None:
-    """Appends the columns to a table that has whole numbers as bigints and others as double precision."""
+    """Append the columns to a table: integers as bigint, other numbers as double precision."""
     copy_blocks(table, list(columns), _encoded(columns))
 
 
@@ -88,7 +95,7 @@ def _encoded(columns: NumberColumns) -> Iterator[bytes]:
 
 
 def copy_blocks(table: str, names: Sequence[str], blocks: Iterable[bytes]) -> None:
-    """Appends rows that are encoded already, without header and trailer."""
+    """Append encoded rows without the header and trailer of COPY."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
     )

@@ -1,4 +1,4 @@
-"""Writes the first rows of many customers without keys: building them anew costs a third of keeping them up and checking each row."""
+"""Inserts the first rows of a large table without its keys: building them afterwards takes a third of the time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,22 +10,24 @@ from config.foundation.database.index_rebuild import lock_tables, rebuild_keys
 
 MIN_ROWS = 500_000
 REFERENCED_TABLES = ("identity_customer", "lifecycle_stagerules")
-LOCK_TIMEOUT = "500ms"  # less than deadlock_timeout: who holds a customer and waits for this refresh must not end it
+# Less than PostgreSQL's deadlock_timeout: a transaction that locks a customer and waits for this one must not abort it.
+LOCK_TIMEOUT = "500ms"
 
 
 @contextmanager
 def drop_keys_for_first_load(cursor: CursorWrapper, *, table: str, rows: int) -> Iterator[bool]:
-    """Takes the keys off for the block where the table is empty and so many rows come; yields whether they are off.
+    """Drop the keys during the block when the table is empty and at least ``MIN_ROWS`` rows follow; yield whether they are dropped.
 
-    They stay where the tables that they are about cannot be locked at once; what waits for these goes on when the transaction ends.
+    The keys remain when the referenced tables cannot be locked at once. Transactions that wait for these locks continue
+    when this transaction ends.
     """
     if (
         rows >= MIN_ROWS
         and is_empty(cursor, table)
-        and lock_tables(cursor, [*REFERENCED_TABLES, table], patience=LOCK_TIMEOUT)
+        and lock_tables(cursor, [*REFERENCED_TABLES, table], timeout=LOCK_TIMEOUT)
     ):
-        with rebuild_keys(cursor, [table]) as off:
-            yield off
+        with rebuild_keys(cursor, [table]) as are_dropped:
+            yield are_dropped
     else:
         yield False
 

@@ -1,4 +1,4 @@
-"""Loads much into a table faster: its keys and indexes are taken off and built anew, all in the caller's transaction."""
+"""Speeds up large loads: drops a table's keys and indexes and builds them again, all in the caller's transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ FIND_KEYS = """
     SELECT c.conrelid::regclass::text, quote_ident(c.conname), pg_get_constraintdef(c.oid), c.contype = 'f'
     FROM pg_constraint c
     WHERE c.conrelid = ANY(%(tables)s::regclass[]) AND c.contype IN ('f', 'p', 'u')
-      AND NOT EXISTS (  -- what another table refers to stays
+      AND NOT EXISTS (  -- keys that other tables reference remain
           SELECT 1 FROM pg_constraint r
           WHERE r.contype = 'f' AND r.conindid = c.conindid AND c.contype <> 'f' AND r.conrelid <> ALL(%(tables)s::regclass[]))
     ORDER BY c.contype = 'f' DESC, array_position(%(tables)s::regclass[], c.conrelid::regclass), c.conname
@@ -29,19 +29,21 @@ FIND_INDEXES = """
 
 @dataclass(frozen=True)
 class TableConstraint:
+    """A primary, unique or foreign key, as its table defines it."""
+
     table: str
     name: str
     definition: str
-    foreign: bool
+    is_foreign: bool
 
 
 @contextmanager
 def rebuild_keys(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]:
-    """Takes primary, unique and foreign keys and indexes off ``tables`` for the block and puts the same ones back.
+    """Drop the keys and indexes of ``tables`` during the block and build the same ones afterwards.
 
-    Putting a key back checks every row, so nothing gets in that the key forbids; whatever goes wrong, or however the process
-    ends, the transaction is undone and with it the change. Others wait to read the tables until it ends. Yields False, with
-    nothing changed, when a table cannot be had within seconds.
+    Building a key checks every row, so the table never violates it. After an error or a killed process the transaction is
+    rolled back, and the keys with it. Other sessions cannot read the tables until the transaction ends. Yields False and
+    changes nothing when a table cannot be locked within ``LOCK_TIMEOUT``.
     """
     names = {"tables": list(tables)}
     cursor.execute(FIND_KEYS, names)
@@ -51,7 +53,7 @@ def rebuild_keys(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
     if not lock_tables(cursor, tables):
         yield False
         return
-    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks still to come cannot be altered
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # PostgreSQL does not alter a table with pending constraint checks
     for key in keys:
         cursor.execute(f"ALTER TABLE {key.table} DROP CONSTRAINT {key.name}")
     for name, _definition in indexes:
@@ -59,17 +61,17 @@ def rebuild_keys(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
     yield True
     for _name, definition in indexes:
         cursor.execute(definition)
-    for key in sorted(keys, key=lambda key: key.foreign):
+    for key in sorted(keys, key=lambda key: key.is_foreign):
         cursor.execute(f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
 
 
-def lock_tables(cursor: CursorWrapper, tables: Sequence[str], *, patience: str = LOCK_TIMEOUT) -> bool:
-    """Locks the tables until the transaction ends, against reading too; False where that takes longer than ``patience``."""
+def lock_tables(cursor: CursorWrapper, tables: Sequence[str], *, timeout: str = LOCK_TIMEOUT) -> bool:
+    """Lock the tables exclusively until the transaction ends; return False when that takes longer than ``timeout``."""
     cursor.execute("SELECT current_setting('lock_timeout')")
     before = cursor.fetchone()[0]
     try:
         with transaction.atomic():
-            cursor.execute(f"SET LOCAL lock_timeout = '{patience}'")
+            cursor.execute(f"SET LOCAL lock_timeout = '{timeout}'")
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
     except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""Tables partitioned by month: the partitions are made ahead of time, so that retention is a DROP."""
+"""Tables partitioned by month: partitions are created ahead of time, and retention drops whole partitions."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from psycopg import sql
 
 @dataclass(frozen=True)
 class MonthlyPartitions:
-    """A table that is partitioned by the UTC month of its column ``moment`` and has a default partition."""
+    """A table that is partitioned by the UTC month of its column ``moment``, with a default partition."""
 
     table: str
     moment: str
@@ -24,21 +24,22 @@ def get_next_month(month: date) -> date:
 
 
 def ensure_partitions(*, as_of: datetime, months_ahead: int = 2, of: MonthlyPartitions = EVENTS) -> list[str]:
-    """Makes the partitions of the month of ``as_of`` and the following ones; returns the names of the new ones.
+    """Create the partitions of the month of ``as_of`` and the next ones; return the names of the new partitions.
 
-    A month whose rows already lie in the default partition gets them moved, so that being late loses nothing.
+    Rows of a new partition's month are moved there from the default partition, so a late run loses nothing.
     """
-    made = []
+    created = []
     month = as_of.astimezone(UTC).date().replace(day=1)
     for _ in range(months_ahead + 1):
         following = get_next_month(month)
         if name := create_partition(month, following, of=of):
-            made.append(name)
+            created.append(name)
         month = following
-    return made
+    return created
 
 
 def create_partition(first: date, following: date, *, of: MonthlyPartitions = EVENTS) -> str:
+    """Create the partition from ``first`` to before ``following``; return its name, or "" when it exists."""
     name = f"{of.table}_{first:%Y_%m}"
     statements = sql.SQL(
         "LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;"
@@ -63,7 +64,7 @@ def create_partition(first: date, following: date, *, of: MonthlyPartitions = EV
 
 
 def list_partitions(*, of: MonthlyPartitions = EVENTS) -> list[tuple[str, date | None]]:
-    """Names and months of a table's partitions, oldest first; the default partition has no month."""
+    """Return the names and months of the partitions, oldest first; the default partition has no month."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid"
@@ -75,5 +76,5 @@ def list_partitions(*, of: MonthlyPartitions = EVENTS) -> list[tuple[str, date |
 
 
 def parse_partition_month(partition: str, *, of: MonthlyPartitions = EVENTS) -> date | None:
-    found = re.fullmatch(rf"{of.table}_(\d{{4}})_(\d{{2}})", partition)
-    return date(int(found[1]), int(found[2]), 1) if found else None
+    match = re.fullmatch(rf"{of.table}_(\d{{4}})_(\d{{2}})", partition)
+    return date(int(match[1]), int(match[2]), 1) if match else None

@@ -1,4 +1,4 @@
-"""Temporary tables of a refresh; they end with the transaction, and one of the same name is replaced."""
+"""Temporary tables that last until the transaction ends; a table of the same name is replaced."""
 
 from collections.abc import Iterable, Mapping
 from typing import LiteralString
@@ -11,7 +11,7 @@ from config.foundation.database.binary_copy import NumberColumns, copy_blocks, g
 
 
 def create_temporary_table(table: str, query: sql.Composable) -> None:
-    """The rows of a query."""
+    """Create a temporary table with the rows of a query."""
     _create(table, sql.SQL("ON COMMIT DROP AS {}").format(query))
     _analyze(table)
 
@@ -20,28 +20,30 @@ COLUMN_TYPES = {"i": "bigint", "f": "double precision"}
 
 
 def load_temporary_table(table: str, columns: NumberColumns) -> None:
-    """The columns: bigints of whole numbers, double precision of others."""
+    """Create a temporary table with these columns: bigint for integers, double precision for other numbers."""
     _create_columns(table, {name: COLUMN_TYPES[get_type_letter(values)] for name, values in columns.items()})
     write_numbers(table, columns)
     _analyze(table)
 
 
 def load_temporary_blocks(table: str, types: Mapping[str, LiteralString], blocks: Iterable[bytes]) -> None:
-    """Rows as `copy_blocks` takes them, of columns of these types."""
+    """Create a temporary table with columns of these types and the encoded rows of `copy_blocks`."""
     _create_columns(table, types)
     copy_blocks(table, list(types), blocks)
     _analyze(table)
 
 
 def build_timestamp_expression(column: str) -> sql.Composable:
-    """Microseconds as timestamptz, null for ``NEVER``; multiplying an interval is exact up to the year 2255."""
+    """Return SQL that turns microseconds into timestamptz, with null for ``NEVER``; exact up to the year 2255."""
     return sql.SQL(
         "CASE WHEN {column} < {never} THEN 'epoch'::timestamptz + {column} * interval '1 microsecond' END"
     ).format(column=sql.Identifier(*column.split(".")), never=sql.Literal(NEVER))
 
 
 def _create_columns(table: str, types: Mapping[str, LiteralString]) -> None:
-    columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
+    columns = [
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(column_type)) for name, column_type in types.items()
+    ]
     _create(table, sql.SQL("({}) ON COMMIT DROP").format(sql.SQL(", ").join(columns)))
 
 

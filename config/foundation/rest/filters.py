@@ -1,4 +1,4 @@
-"""Parameters of lists that take what they should and refuse the rest, where django-filter's own look away or pass on too much."""
+"""Filters of list endpoints that reject invalid values, which django-filter's own filters ignore or pass on."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,11 @@ from drf_spectacular.utils import extend_schema_field
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 MAX_PRICE = 10**12
-FLAGS = (("true", "true"), ("false", "false"))
+FLAG_CHOICES = (("true", "true"), ("false", "false"))
 
 
 class UtcField(IsoDateTimeField):
-    """PostgreSQL takes no offset of 16 hours or more; a moment outside the calendar is its first or last one."""
+    """A moment in UTC, because PostgreSQL rejects offsets of 16 hours or more; years outside 1–9999 are clipped."""
 
     def clean(self, value: Any) -> datetime | None:
         moment: datetime | None = super().clean(value)
@@ -29,28 +29,28 @@ class UtcField(IsoDateTimeField):
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
-    """An ISO 8601 time."""
+    """Filters by an ISO 8601 time."""
 
     field_class = UtcField
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class FlagFilter(django_filters.TypedChoiceFilter):
-    """True or false; django-filter's own takes anything else for neither, and then filters nothing."""
+    """Filters by true or false and rejects other values, which django-filter's own filter ignores."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, choices=FLAGS, coerce=lambda word: word == "true", **kwargs)
+        super().__init__(*args, choices=FLAG_CHOICES, coerce=lambda word: word == "true", **kwargs)
 
 
 @extend_schema_field({"type": "number", "maximum": MAX_PRICE})
 class PriceFilter(django_filters.NumberFilter):
-    """An amount, no larger than a price can be."""
+    """Filters by an amount of at most ``MAX_PRICE``."""
 
     def get_max_validator(self) -> MaxValueValidator:
         return MaxValueValidator(MAX_PRICE)
 
 
 class WholeNumberFilter(django_filters.NumberFilter):
-    """A whole number."""
+    """Filters by a whole number."""
 
     field_class = forms.IntegerField

@@ -1,4 +1,4 @@
-"""What OPTIONS answers."""
+"""Responses to OPTIONS requests."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from rest_framework.request import Request
 
 
 class NameAndDescription(BaseMetadata):
-    """What an address is. The fields stand in the OpenAPI document.
+    """Returns the name and description of an endpoint; the OpenAPI document has its fields.
 
-    REST framework's own looks for the one object that a PUT to a list would replace, and ours has many.
+    REST framework's own class fails for our list endpoints: it looks for the single object that a PUT would replace.
     """
 
     def determine_metadata(self, request: Request, view: Any) -> dict[str, Any]:

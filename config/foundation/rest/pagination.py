@@ -1,4 +1,4 @@
-"""Cursor pagination: a page starts behind the last row of the page before, however many rows were added meanwhile."""
+"""Cursor pagination: a page starts after the last row of the previous page, even when rows were added meanwhile."""
 
 import base64
 import binascii
@@ -22,9 +22,9 @@ CURSOR_PATTERN = "^[A-Za-z0-9_-]*$"
 
 
 class CursorPagination(BasePagination):
-    """Orders by the view's ``ordering``: one column or several, never null, together unique.
+    """Orders by the view's ``ordering``: one or more columns without nulls that are unique together.
 
-    Answers ``{"results": […], "next_cursor": "…", "next": "https://…"}``; the last two are null on the last page.
+    The response is ``{"results": […], "next_cursor": "…", "next": "https://…"}``; the last two are null on the last page.
     """
 
     ordering: str | Sequence[str] = "id"
@@ -55,13 +55,13 @@ class CursorPagination(BasePagination):
                 "next_cursor": {
                     "type": "string",
                     "nullable": True,
-                    "description": "Give it as `cursor` to get the next page; null on the last page.",
+                    "description": "The value of `cursor` for the next page; null on the last page.",
                 },
                 "next": {
                     "type": "string",
                     "format": "uri",
                     "nullable": True,
-                    "description": "The address of the next page; null on the last page.",
+                    "description": "The URL of the next page; null on the last page.",
                 },
             },
         }
@@ -72,14 +72,14 @@ class CursorPagination(BasePagination):
                 "name": "cursor",
                 "in": "query",
                 "required": False,
-                "description": "`next_cursor` of the page before; empty for the first page.",
+                "description": "The `next_cursor` of the previous page; empty for the first page.",
                 "schema": {"type": "string", "pattern": CURSOR_PATTERN},
             },
             {
                 "name": "limit",
                 "in": "query",
                 "required": False,
-                "description": "Rows a page.",
+                "description": "Number of rows per page.",
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
             },
         ]
@@ -89,18 +89,21 @@ def read_limit(raw: str | None) -> int:
     if not raw:
         return DEFAULT_LIMIT
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 6 and 1 <= int(raw) <= MAX_LIMIT):
-        message = _("%(value)s is no whole number from 1 to %(most)d.") % {"value": repr(raw[:50]), "most": MAX_LIMIT}
+        message = _("%(value)s is not a whole number from 1 to %(most)d.") % {
+            "value": repr(raw[:50]),
+            "most": MAX_LIMIT,
+        }
         raise ValidationError({"limit": message})
     return int(raw)
 
 
 def build_after_condition(columns: Sequence[str], values: Sequence[Any]) -> Q:
-    """The rows that come after ``values``: (a, b) > (x, y), with each column's own direction."""
+    """Return the condition for the rows after ``values``: (a, b) > (x, y), in each column's direction."""
     condition = Q()
     for column, value in reversed(list(zip(columns, values, strict=True))):
         name, comparison = column.removeprefix("-"), "lt" if column.startswith("-") else "gt"
         beyond = Q(**{f"{name}__{comparison}": value})
-        # the first conjunct is implied by the rest, but an index can use it
+        # redundant, but it lets PostgreSQL use an index on the first column
         condition = Q(**{f"{name}__{comparison}e": value}) & (beyond | condition) if condition else beyond
     return condition
 
@@ -123,7 +126,7 @@ def decode_cursor(cursor: str, columns: Sequence[str], queryset: QuerySet) -> li
 
 
 def reject_cursor() -> Never:
-    raise ValidationError({"cursor": _("This is no cursor of this list; give next_cursor of the page before.")})
+    raise ValidationError({"cursor": _("Invalid cursor for this list; use the next_cursor of the previous page.")})
 
 
 def get_ordering_field(queryset: QuerySet, name: str) -> Field:

@@ -1,4 +1,4 @@
-"""Errors of the REST API as problem details (RFC 9457), with every wrong field named."""
+"""Errors of the REST API as problem details (RFC 9457) that name every invalid field."""
 
 import logging
 from collections.abc import Iterator
@@ -27,18 +27,18 @@ RETRY_SECONDS = 5
 
 class PayloadTooLarge(exceptions.APIException):
     status_code = 413
-    default_detail = "The body is too large."
+    default_detail = "The request body is too large."
     default_code = "too_large"
 
 
 class DatabaseUnreachable(exceptions.APIException):
     status_code = 503
-    default_detail = "The database can't be reached."
+    default_detail = "The database is not reachable."
     default_code = "database_unreachable"
 
 
 def handle_api_error(exc: Exception, context: dict[str, Any]) -> Response:
-    """The exception handler of REST framework: whatever went wrong, the answer has the same shape."""
+    """Turn any exception into a response of the same shape; REST framework's exception handler."""
     error = to_api_error(exc)
     if error is None:
         if settings.DEBUG:
@@ -54,7 +54,7 @@ def handle_api_error(exc: Exception, context: dict[str, Any]) -> Response:
 
 
 def to_api_error(exc: Exception) -> exceptions.APIException | None:
-    """The REST framework's name for an error; None when it is nobody's fault but ours."""
+    """Return the API error for an exception; None for an internal error."""
     match exc:
         case exceptions.APIException():
             return exc
@@ -66,14 +66,14 @@ def to_api_error(exc: Exception) -> exceptions.APIException | None:
             return exceptions.ValidationError(as_serializer_error(exc))
         case RequestDataTooBig():
             most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            return PayloadTooLarge(_("The body is larger than %(most)d bytes.") % {"most": most})
+            return PayloadTooLarge(_("The request body is too large; the maximum is %(most)d bytes.") % {"most": most})
         case OperationalError() | InterfaceError():
             logger.error("Answered 503: %s", exc)
-            return DatabaseUnreachable(_("The database can't be reached; try again in a moment."))
+            return DatabaseUnreachable(_("The database is not reachable; try again in a few seconds."))
         case DataError() | UnicodeEncodeError():
             logger.warning("Answered 400: %s", exc, exc_info=True)
             return exceptions.ValidationError(
-                _("A value can't be stored: it holds characters that are no text, or is out of range.")
+                _("A value cannot be stored: it contains invalid characters or is out of range.")
             )
         case RecursionError():
             return exceptions.ParseError(_("The JSON is nested too deeply."))
@@ -104,7 +104,7 @@ def get_error_code(error: exceptions.APIException) -> str:
 
 
 def iterate_field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str | None]]:
-    """One entry for each message; the field is a path such as ``lines[3].quantity``, or null for the whole body."""
+    """Yield one entry per message; the field is a path such as ``lines[3].quantity``, or None for the whole body."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             yield from iterate_field_errors(inner, join_field_path(path, name))
@@ -141,25 +141,25 @@ def get_retry_seconds(error: exceptions.APIException) -> int | None:
 
 
 def report_unexpected_error(context: dict[str, Any]) -> Response:
-    """Logged and signalled just as Django does it for a view that fails."""
+    """Log and signal an internal error as Django does for a failing view."""
     request = context["request"]._request
     logger.error("Internal error at %s", request.path, exc_info=True, extra={"status_code": 500, "request": request})
     got_request_exception.send(sender=handle_api_error, request=request)
     set_rollback()
-    error = exceptions.APIException(_("Something went wrong here; it has been logged."))
+    error = exceptions.APIException(_("An internal error occurred and was logged."))
     return Response(build_problem(error), status=500, content_type=CONTENT_TYPE)
 
 
 def build_problem_response(error: exceptions.APIException) -> JsonResponse:
-    """The same outside a REST view: for middleware, and for addresses that lead nowhere."""
+    """Return the response for an error outside REST views: in middleware and for unknown URLs."""
     response = JsonResponse(build_problem(error), status=error.status_code, content_type=CONTENT_TYPE)
     if (wait := get_retry_seconds(error)) is not None:
         response["Retry-After"] = str(wait)
     return response
 
 
-@csrf_exempt  # a write to nowhere changes nothing, and is answered as the rest of the API answers
+@csrf_exempt  # changes nothing, and must respond like the rest of the API to a POST without a token
 def respond_api_not_found(request: HttpRequest) -> JsonResponse:
-    """A view for every address under ``/api/`` that nothing else answers."""
-    message = _("There is nothing at %(path)s; addresses of this API end with a slash.") % {"path": request.path}
+    """Respond to unknown URLs below ``/api/``."""
+    message = _("Unknown URL %(path)s; all URLs of this API end with a slash.") % {"path": request.path}
     return build_problem_response(exceptions.NotFound(message))

@@ -1,7 +1,7 @@
-"""A mixin of serializers: what a body says must be of JSON's own type.
+"""A serializer mixin that rejects values of another JSON type.
 
-REST framework makes the text "5" of a 5 and a false of a 0; with the mixin in front, such a value is refused and its field named. A
-whole number may be written 5.0, and an exact amount as a number too.
+REST framework accepts 5 as a text and 0 as false; with this mixin such a value is an error of its field. A whole number may
+be written as 5.0, and a decimal amount as a number.
 """
 
 import math
@@ -13,32 +13,36 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 
 class StrictTypesMixin(serializers.Serializer):
-    # no docstring: it would be that of each serializer in the OpenAPI document
+    # no docstring: the OpenAPI document would show it as the description of each serializer
 
     def to_internal_value(self, data: Any) -> Any:
-        wrong = {name: [detail] for name, detail in self.wrong_types(data).items()} if isinstance(data, Mapping) else {}
+        type_errors = (
+            {name: [detail] for name, detail in self.find_type_errors(data).items()}
+            if isinstance(data, Mapping)
+            else {}
+        )
         try:
             value = super().to_internal_value(data)
         except ValidationError as error:
             if isinstance(error.detail, dict):
-                raise ValidationError({**error.detail, **wrong}) from error
+                raise ValidationError({**error.detail, **type_errors}) from error
             raise
-        if wrong:
-            raise ValidationError(wrong)
+        if type_errors:
+            raise ValidationError(type_errors)
         return value
 
-    def wrong_types(self, data: Mapping[str, Any]) -> dict[str, ErrorDetail]:
-        given = ((name, field, data[name]) for name, field in self.fields.items() if name in data)
-        return {name: build_type_error(field, value) for name, field, value in given if has_wrong_type(field, value)}
+    def find_type_errors(self, data: Mapping[str, Any]) -> dict[str, ErrorDetail]:
+        values = ((name, field, data[name]) for name, field in self.fields.items() if name in data)
+        return {name: build_type_error(field, value) for name, field, value in values if has_wrong_type(field, value)}
 
 
 def has_wrong_type(field: serializers.Field, value: Any) -> bool:
-    """Whether the value is of another type than JSON has for the field; what is no list or object at all the field says itself."""
+    """Return whether the value's JSON type differs from the field's; the field itself rejects what is no list or object."""
     if field.read_only or value is None:
         return False
     match field:
         case serializers.ListField():
-            return isinstance(value, list) and any(has_wrong_type(field.child, one) for one in value)
+            return isinstance(value, list) and any(has_wrong_type(field.child, item) for item in value)
         case serializers.BooleanField():
             return not isinstance(value, bool)
         case serializers.IntegerField():
@@ -57,8 +61,8 @@ def has_wrong_type(field: serializers.Field, value: Any) -> bool:
 
 
 def build_type_error(field: serializers.Field, value: Any) -> ErrorDetail:
-    """In the field's own words; of a list, those of the first item that is of another type."""
+    """Return the field's own message for an invalid value; for a list, the message for its first wrong item."""
     if isinstance(field, serializers.ListField):
-        return build_type_error(field.child, next(one for one in value if has_wrong_type(field.child, one)))
+        return build_type_error(field.child, next(item for item in value if has_wrong_type(field.child, item)))
     code = "invalid" if "invalid" in field.error_messages else "invalid_choice"
     return ErrorDetail(str(field.error_messages[code]).format(input=value), code=code)

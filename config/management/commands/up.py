@@ -1,4 +1,4 @@
-"""Runs the whole of Perennial in one terminal: web, worker, beat, and the embedded servers it started."""
+"""``manage.py up``: runs Perennial in one terminal: web, worker, beat, and the embedded servers it started."""
 
 import errno
 import http.client
@@ -15,44 +15,46 @@ from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from config.celery import return_interrupted_tasks
-from config.embedded.server_process import port_problem
-from config.embedded.servers import ended_servers, server_logs
+from config.embedded.server_process import find_port_error
+from config.embedded.servers import list_ended_servers, list_server_logs
 from config.supervisor.processes import Program, Supervisor
 
 DEFAULT_PORT = 8000
-PORTS_TRIED = 100
-WEB_THREADS = 16  # events of many calls that wait at the same moment are stored together
-BACKGROUND = 10  # niceness: a page is waited for, a nightly training is not
+MAX_PORTS_TRIED = 100
+WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
+BACKGROUND_NICENESS = 10  # somebody waits for a page, but not for a nightly training
 
 
 class Command(BaseCommand):
-    help = "Runs web, Celery worker and Celery beat in this terminal until Ctrl-C, or until one of them ends."
+    help = "Run web server, Celery worker and Celery beat in this terminal until Ctrl-C, or until one of them ends."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all addresses")
         parser.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or the next free one")
-        parser.add_argument("--web-workers", type=int, default=2, help="processes that answer requests")
-        parser.add_argument("--worker-concurrency", type=int, default=2, help="tasks done at the same time")
+        parser.add_argument("--web-workers", type=int, default=2, help="number of web processes")
+        parser.add_argument("--worker-concurrency", type=int, default=2, help="number of concurrent tasks")
         parser.add_argument("--no-web", action="store_true", help="run without the web server")
         parser.add_argument("--no-worker", action="store_true", help="run without the Celery worker")
         parser.add_argument("--no-beat", action="store_true", help="run without the Celery beat")
         parser.add_argument("--migrate", action="store_true", help="apply pending migrations first")
-        parser.add_argument("--grace", type=float, default=10.0, help="seconds everything has to end in after Ctrl-C")
+        parser.add_argument(
+            "--grace", type=float, default=10.0, help="seconds to wait for programs to stop after Ctrl-C"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        bring_schema_up_to_date(migrate=options["migrate"])
-        port = choose_port(options["host"], options["port"], say=self.stderr.write) if not options["no_web"] else 0
-        programs = chosen_programs(options, port)
+        check_migrations(migrate=options["migrate"])
+        port = choose_port(options["host"], options["port"], report=self.stderr.write) if not options["no_web"] else 0
+        programs = build_programs(options, port)
         if not programs:
-            raise CommandError("Nothing is left to run: drop one of --no-web, --no-worker, --no-beat.")
-        if "valkey" in server_logs() and not options["no_worker"] and (tasks := return_interrupted_tasks()):
-            self.stderr.write(f"Tasks that were interrupted and will run again: {tasks}")
+            raise CommandError("Nothing to run. Remove one of --no-web, --no-worker, --no-beat.")
+        if "valkey" in list_server_logs() and not options["no_worker"] and (tasks := return_interrupted_tasks()):
+            self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
         supervisor = Supervisor(
             programs,
             grace=options["grace"],
-            logs=server_logs(),
-            ended_elsewhere=ended_servers,
-            each_tick=Welcome(options["host"], port) if port else lambda supervisor: None,
+            logs=list_server_logs(),
+            list_ended_servers=list_ended_servers,
+            each_tick=WelcomeMessage(options["host"], port) if port else lambda supervisor: None,
             cwd=settings.BASE_DIR,
         )
         status = supervisor.run()
@@ -60,31 +62,31 @@ class Command(BaseCommand):
             sys.exit(status)
 
 
-class Welcome:
-    """Prints the addresses once, when the web server answers."""
+class WelcomeMessage:
+    """Prints the URLs once, when the web server answers."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
         self.port = port
-        self.done = False
+        self.is_done = False
         self.next_warning = time.monotonic() + 60
 
     def __call__(self, supervisor: Supervisor) -> None:
-        if self.done:
+        if self.is_done:
             return
         place = f"[{self.host}]" if ":" in self.host else self.host
-        if self._answers():
-            self.done = True
-            supervisor.say(f"Perennial runs at http://{place}:{self.port}/")
-            supervisor.say(f"The back office is at http://{place}:{self.port}{reverse('admin:index')}")
+        if self._is_answering():
+            self.is_done = True
+            supervisor.report(f"Perennial is running at http://{place}:{self.port}/")
+            supervisor.report(f"The back office is at http://{place}:{self.port}{reverse('admin:index')}")
             if settings.DEMO:
-                supervisor.say(f"The demo shop is at http://{place}:{self.port}{reverse('shop:home')}")
-            supervisor.say("Ctrl-C ends everything.")
+                supervisor.report(f"The demo shop is at http://{place}:{self.port}{reverse('shop:home')}")
+            supervisor.report("Press Ctrl-C to stop.")
         elif time.monotonic() > self.next_warning:
             self.next_warning += 60
-            supervisor.say(f"http://{place}:{self.port}/health/live does not answer yet; still waiting.")
+            supervisor.report(f"http://{place}:{self.port}/health/live does not answer yet. Waiting.")
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         client = http.client.HTTPConnection(self.host, self.port, timeout=1)
         try:
             client.request("GET", "/health/live")
@@ -95,8 +97,8 @@ class Welcome:
             client.close()
 
 
-def bring_schema_up_to_date(*, migrate: bool) -> None:
-    """Leaves no connection behind: the programs to come are forked from here."""
+def check_migrations(*, migrate: bool) -> None:
+    """Apply or check migrations; close all connections, because the programs are forked from this process."""
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending and migrate:
@@ -109,21 +111,21 @@ def bring_schema_up_to_date(*, migrate: bool) -> None:
         )
 
 
-def choose_port(host: str, wanted: int | None, *, say: Any) -> int:
-    """The wanted port, or the first free one from the default on when none was wanted."""
-    problem = port_problem(host, wanted or DEFAULT_PORT)
+def choose_port(host: str, wanted: int | None, *, report: Any) -> int:
+    """Return the requested port, or the first free one from the default on. Errors: CommandError if it is not available."""
+    problem = find_port_error(host, wanted or DEFAULT_PORT)
     if problem is None:
         return wanted or DEFAULT_PORT
     if wanted is None and problem.errno == errno.EADDRINUSE:
-        for port in range(DEFAULT_PORT + 1, DEFAULT_PORT + PORTS_TRIED):
-            if port_problem(host, port) is None:
-                say(f"Port {DEFAULT_PORT} is taken: the web server uses {port}. Choose one yourself with --port.")
+        for port in range(DEFAULT_PORT + 1, DEFAULT_PORT + MAX_PORTS_TRIED):
+            if find_port_error(host, port) is None:
+                report(f"Port {DEFAULT_PORT} is in use: the web server uses {port}. To choose a port, use --port.")
                 return port
     advice = "Choose another with --port." if problem.errno != errno.EADDRNOTAVAIL else "Choose another with --host."
     raise CommandError(f"Cannot listen on {host}, port {wanted or DEFAULT_PORT}: {problem.strerror}. {advice}")
 
 
-def chosen_programs(options: dict[str, Any], port: int) -> list[Program]:
+def build_programs(options: dict[str, Any], port: int) -> list[Program]:
     python = sys.executable
     celery = [python, "-m", "celery", "--quiet", "--app", "config"]
     programs = []
@@ -134,7 +136,7 @@ def chosen_programs(options: dict[str, Any], port: int) -> list[Program]:
         programs.append(Program("web", web))
     if not options["no_worker"]:
         worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]
-        programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"], BACKGROUND))
+        programs.append(Program("worker", [*worker, "--without-gossip", "--without-mingle"], BACKGROUND_NICENESS))
     if not options["no_beat"]:
-        programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND))
+        programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND_NICENESS))
     return programs

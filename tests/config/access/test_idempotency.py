@@ -12,8 +12,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from config.access import idempotency
-from config.access.idempotency import purge_idempotent_answers
-from config.access.models import IdempotentAnswer
+from config.access.idempotency import purge_idempotent_responses
+from config.access.models import IdempotentResponse
 from customers.identity.models import Consent
 from tests.config.access.callers import bearer, caller, make_key
 from tests.makers import make_customer
@@ -69,7 +69,7 @@ def test_wrong_request_is_answered_alike_and_a_forbidden_one_is_not_kept() -> No
     assert [post(client, wrong).status_code for _time in range(2)] == [400, 400]
     assert post(client, wrong)["Content-Type"] == "application/problem+json"
     assert post(caller("customers:read"), key="k2").status_code == 403
-    assert IdempotentAnswer.objects.count() == 1
+    assert IdempotentResponse.objects.count() == 1
 
 
 @pytest.mark.django_db
@@ -87,7 +87,7 @@ def test_read_ignores_the_key() -> None:
     make_customer("u1")
     answer = caller("customers:read").get(ADDRESS, headers={"Idempotency-Key": "k1"})
     assert answer.status_code == 200
-    assert not IdempotentAnswer.objects.exists()
+    assert not IdempotentResponse.objects.exists()
 
 
 @pytest.mark.django_db
@@ -95,8 +95,8 @@ def test_old_answers_are_purged() -> None:
     make_customer("u1")
     client = caller("customers:write")
     post(client)
-    assert purge_idempotent_answers(before=datetime.now(UTC) - timedelta(hours=24)) == 0
-    assert purge_idempotent_answers(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert purge_idempotent_responses(before=datetime.now(UTC) - timedelta(hours=24)) == 0
+    assert purge_idempotent_responses(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
     assert "Idempotency-Replayed" not in post(client)
 
 
@@ -109,7 +109,7 @@ def test_failure_after_the_write_takes_the_write_back(monkeypatch: pytest.Monkey
         raise OperationalError("the server is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(idempotency, "keep", fail)
+        patched.setattr(idempotency, "store_response", fail)
         assert post(client).status_code == 503
     assert not Consent.objects.exists()
     assert post(client).status_code == 201
@@ -126,7 +126,7 @@ def test_request_in_progress_is_409() -> None:
         from django.db import connections, transaction
 
         with transaction.atomic():
-            assert idempotency.lock(f"key:{api_key.pk}", "k1")
+            assert idempotency.acquire_lock(f"key:{api_key.pk}", "k1")
             locked.set()
             done.wait(30)
         connections.close_all()

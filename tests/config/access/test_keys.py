@@ -13,11 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from config.access import grants
-from config.access.grants import forget_keys, grant_of_key
-from config.access.keys import UnknownScopeError, create_key, rotate_key
+from config.access.grants import clear_key_cache, find_key_grant
+from config.access.keys import UnknownScopeError, create_api_key, rotate_api_key
 from config.access.models import ApiKey
-from config.foundation.ttl_cache import Memory
-from customers.events.sources.write_keys import forget_sources
+from config.foundation.ttl_cache import TtlCache
+from customers.events.sources.write_keys import clear_source_cache
 from tests.config.access.callers import bearer, caller, make_key
 from tests.customers.events.senders import make_keyed_source
 
@@ -27,8 +27,8 @@ ADDRESS = "/api/v1/customers/"
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    forget_keys()
-    forget_sources()
+    clear_key_cache()
+    clear_source_cache()
 
 
 def test_key_itself_is_stored_nowhere() -> None:
@@ -72,25 +72,25 @@ def test_disabled_or_expired_key_is_refused(fields: dict[str, Any]) -> None:
 def test_rotated_key_works_beside_the_new_one_until_the_overlap_ends() -> None:
     api_key, old = make_key("customers:read")
     now = datetime.now(UTC)
-    new = rotate_key(key_id=api_key.pk, now=now, overlap=timedelta(hours=1))
+    new = rotate_api_key(key_id=api_key.pk, now=now, overlap=timedelta(hours=1))
     for plain in (old, new):
-        assert grant_of_key(plain, now=now + timedelta(minutes=59)) is not None
-    assert grant_of_key(old, now=now + timedelta(minutes=60)) is None
-    assert grant_of_key(new, now=now + timedelta(minutes=60)) is not None
+        assert find_key_grant(plain, now=now + timedelta(minutes=59)) is not None
+    assert find_key_grant(old, now=now + timedelta(minutes=60)) is None
+    assert find_key_grant(new, now=now + timedelta(minutes=60)) is not None
 
 
 def test_rotation_without_overlap_ends_the_old_key() -> None:
     api_key, old = make_key("customers:read")
-    rotate_key(key_id=api_key.pk, now=datetime.now(UTC), overlap=timedelta(0))
+    rotate_api_key(key_id=api_key.pk, now=datetime.now(UTC), overlap=timedelta(0))
     assert bearer(old).get(ADDRESS).status_code == 401
 
 
 def test_warm_call_asks_the_database_nothing_about_the_key() -> None:
     _api_key, plain = make_key("customers:read")
     now = datetime.now(UTC)
-    grant_of_key(plain, now=now)
+    find_key_grant(plain, now=now)
     with CaptureQueriesContext(connection) as queries:
-        assert grant_of_key(plain, now=now + timedelta(seconds=30)) is not None
+        assert find_key_grant(plain, now=now + timedelta(seconds=30)) is not None
     assert len(queries) == 0
 
 
@@ -99,12 +99,12 @@ def test_revoked_key_is_refused_once_the_memory_is_five_seconds_old(monkeypatch:
     seconds = 0.0
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
     now = datetime.now(UTC)
-    assert grant_of_key(plain, now=now) is not None
+    assert find_key_grant(plain, now=now) is not None
     ApiKey.objects.filter(pk=api_key.pk).update(enabled=False)
     seconds = 4.9
-    assert grant_of_key(plain, now=now) is not None
+    assert find_key_grant(plain, now=now) is not None
     seconds = 5.0
-    assert grant_of_key(plain, now=now) is None
+    assert find_key_grant(plain, now=now) is None
 
 
 def test_known_answer_outlives_a_database_that_is_away_and_an_unknown_one_does_not(
@@ -118,7 +118,7 @@ def test_known_answer_outlives_a_database_that_is_away_and_an_unknown_one_does_n
             raise OperationalError("no connection")
         return "known" if key == "a" else None
 
-    memory = Memory(load)
+    memory = TtlCache(load)
     assert (memory.get("a"), memory.get("b")) == ("known", None)
     seconds, away = 60.0, True
     assert memory.get("a") == "known"
@@ -131,21 +131,21 @@ def test_last_use_is_written_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
     api_key, plain = make_key("customers:read")
     start = datetime.now(UTC)
     for seconds in (0, 30, 59, 60):
-        grant_of_key(plain, now=start + timedelta(seconds=seconds))
+        find_key_grant(plain, now=start + timedelta(seconds=seconds))
         api_key.refresh_from_db()
         assert api_key.last_used_at == start + timedelta(seconds=60 if seconds == 60 else 0)
 
 
 def test_write_key_of_a_source_counts_as_publishable() -> None:
     _source, plain = make_keyed_source()
-    grant = grant_of_key(plain, now=datetime.now(UTC))
+    grant = find_key_grant(plain, now=datetime.now(UTC))
     assert grant is not None
     assert grant.publishable
     assert bearer(plain).get(ADDRESS).status_code == 403
 
 
 def test_publishable_key_opens_only_publishable_views() -> None:
-    grant = grant_of_key(make_key(kind="publishable")[1], now=datetime.now(UTC))
+    grant = find_key_grant(make_key(kind="publishable")[1], now=datetime.now(UTC))
     assert grant is not None
 
     class Open:
@@ -157,9 +157,9 @@ def test_publishable_key_opens_only_publishable_views() -> None:
 
 def test_unknown_scope_and_scopes_of_a_publishable_key_are_refused() -> None:
     with pytest.raises(UnknownScopeError, match="everything"):
-        create_key(name="x", kind="secret", scopes=["everything"], now=datetime.now(UTC))
+        create_api_key(name="x", kind="secret", scopes=["everything"], now=datetime.now(UTC))
     with pytest.raises(ValueError, match="publishable"):
-        create_key(name="x", kind="publishable", scopes=["catalog:read"], now=datetime.now(UTC))
+        create_api_key(name="x", kind="publishable", scopes=["catalog:read"], now=datetime.now(UTC))
 
 
 def test_command_prints_a_key_that_works() -> None:

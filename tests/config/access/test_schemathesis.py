@@ -70,7 +70,7 @@ def address(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path
 def furnish() -> None:
     from customers.feedback.models import Review
     from recommendations.campaigns.models import Campaign
-    from recommendations.merchandising.choices import Action
+    from recommendations.merchandising.choices import RuleAction
     from recommendations.merchandising.models import Rule
     from tests.makers import NOON, make_consent, make_segment
     from tests.recommendations.shop import customer_of, make_tea_and_coffee_shop
@@ -79,7 +79,7 @@ def furnish() -> None:
     make_consent(customer_of("user-0"))
     segment = make_segment("everybody")
     Campaign.objects.create(key="spring", name="Spring", segment=segment)
-    Rule.objects.create(name="Sell the tea", action=Action.BOOST, factor=2, category="Drinks > tea")
+    Rule.objects.create(name="Sell the tea", action=RuleAction.BOOST, factor=2, category="Drinks > tea")
     Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.access.throttling import KeyRateThrottle
-from config.foundation.valkey import pipelines_of
+from config.foundation.valkey import get_client
 from tests.config.access.callers import bearer, caller, make_key
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_callers_are_counted_apart_and_the_setting_counts_for_the_rest(settings:
 
 def test_without_valkey_everybody_passes_and_it_is_logged_once(settings: Any, caplog: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
-    pipelines_of.cache_clear()
+    get_client.cache_clear()
     client = caller("customers:read", requests_per_minute=1)
     assert [client.get(ADDRESS).status_code for _time in range(3)] == [200, 200, 200]
     assert len([record for record in caplog.records if record.name == "config.foundation.valkey"]) == 1

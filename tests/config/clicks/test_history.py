@@ -10,11 +10,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from config.clickstream.items import make_items
+from config.clickstream.items import build_items
 from config.clickstream.sessions import plan_history
-from config.clickstream.shop import NoBasketsError, read_shop
-from customers.events.collector.ingest import read_items
-from customers.events.collector.parsing import Frame
+from config.clickstream.shop import NoOrdersError, read_shop
+from customers.events.collector.ingest import parse_items
+from customers.events.collector.parsing import RequestContext
 from customers.orders.models import Order
 from tests.config.clicks.making import DAYS, HOUSEHOLDS, make_shop
 from tests.makers import NOON, make_customer, make_order, make_product, make_source
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def simulate(*, days: int = DAYS, households: int = HOUSEHOLDS, seed: int = 1) -> list[dict[str, Any]]:
     shop = read_shop(days=days, households=households, seed=seed)
-    return [json.loads(item) for found in make_items(shop, plan_history(shop, seed=seed)) for item in found]
+    return [json.loads(item) for found in build_items(shop, plan_history(shop, seed=seed)) for item in found]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def names(items: list[dict[str, Any]]) -> list[str]:
 
 def test_every_item_is_taken_by_the_collector(orders: list[Order]) -> None:
     items = [json.dumps(item).encode() for item in simulate()]
-    rows, refusals = read_items(enumerate(items), Frame(1, datetime.now(UTC)))
+    rows, refusals = parse_items(enumerate(items), RequestContext(1, datetime.now(UTC)))
     assert refusals == []
     assert len(rows) == len(items) > 500
     assert len({row.stored.message_id for row in rows}) == len(rows)
@@ -209,10 +209,10 @@ def test_returns_and_simulated_sources_are_no_baskets() -> None:
     product = make_product()
     make_order(make_customer("u1"), products=[product], kind=Order.Kind.RETURN)
     make_order(make_customer("u2"), products=[product], source=make_source("pretend", is_simulated=True))
-    with pytest.raises(NoBasketsError, match="There are no orders"):
+    with pytest.raises(NoOrdersError, match="There are no orders"):
         simulate()
     make_order(None, products=[product])
-    with pytest.raises(NoBasketsError, match="No customer with a user id bought anything"):
+    with pytest.raises(NoOrdersError, match="No customer with a user id bought anything"):
         simulate()
 
 

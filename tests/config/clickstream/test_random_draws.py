@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from config.clickstream.random_draws import exponential, joined, keys_of, mixed, uniform
+from config.clickstream.random_draws import combine_keys, draw_exponential, draw_uniform, hash_to_keys, mix_keys
 
 TEXTS = [f"basket {number}" for number in range(20_000)]
 
@@ -10,27 +10,27 @@ TEXTS = [f"basket {number}" for number in range(20_000)]
 def test_known_numbers_of_splitmix64() -> None:
     # the first three of its stream for seed 0, as in Vigna's splitmix64.c: the state grows by the golden gamma
     states = np.array([0, 0x9E3779B97F4A7C15, 0x3C6EF372FE94F82A], dtype=np.uint64)
-    assert [int(one) for one in mixed(states)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert [int(one) for one in mix_keys(states)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
 def test_a_thing_draws_the_same_in_any_company() -> None:
-    keys = keys_of(TEXTS, seed=1)
-    some = keys_of(TEXTS[7:9], seed=1)
+    keys = hash_to_keys(TEXTS, seed=1)
+    some = hash_to_keys(TEXTS[7:9], seed=1)
     assert (some == keys[7:9]).all()
-    assert (uniform(some, 3) == uniform(keys, 3)[7:9]).all()
-    assert (joined(some, [4, 5]) == joined(keys[7:9], [4, 5])).all()
+    assert (draw_uniform(some, 3) == draw_uniform(keys, 3)[7:9]).all()
+    assert (combine_keys(some, [4, 5]) == combine_keys(keys[7:9], [4, 5])).all()
 
 
 def test_another_seed_or_question_draws_anew() -> None:
-    keys = keys_of(TEXTS, seed=1)
-    assert not (keys == keys_of(TEXTS, seed=2)).any()
-    assert abs(np.corrcoef(uniform(keys, 1), uniform(keys, 2))[0, 1]) < 0.03
-    assert abs(np.corrcoef(uniform(joined(keys, 1), 1), uniform(joined(keys, 2), 1))[0, 1]) < 0.03
+    keys = hash_to_keys(TEXTS, seed=1)
+    assert not (keys == hash_to_keys(TEXTS, seed=2)).any()
+    assert abs(np.corrcoef(draw_uniform(keys, 1), draw_uniform(keys, 2))[0, 1]) < 0.03
+    assert abs(np.corrcoef(draw_uniform(combine_keys(keys, 1), 1), draw_uniform(combine_keys(keys, 2), 1))[0, 1]) < 0.03
 
 
 def test_draws_are_even() -> None:
-    draws = uniform(keys_of(TEXTS, seed=-5), 1)
+    draws = draw_uniform(hash_to_keys(TEXTS, seed=-5), 1)
     assert 0 <= draws.min() < draws.max() < 1
     counts = np.histogram(draws, bins=20, range=(0, 1))[0]
     assert ((counts - 1000) ** 2 / 1000).sum() < 43.8  # chi-square of 19 degrees of freedom, one in a thousand
-    assert abs(exponential(keys_of(TEXTS, seed=1), 1).mean() - 1) < 0.03
+    assert abs(draw_exponential(hash_to_keys(TEXTS, seed=1), 1).mean() - 1) < 0.03

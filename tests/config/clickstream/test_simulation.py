@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.clickstream import delivery
-from config.clickstream.delivery import SendingError, send_by_sdk, send_plainly
-from config.clickstream.simulation import RECEIPT_DAYS, ReceiptsGoneError, Simulation
-from config.demo.complete_journey import has_clicks, load_clicks
+from config.clickstream.delivery import DeliveryError, send_over_http, send_with_sdk
+from config.clickstream.simulation import RECEIPT_DAYS, ClickstreamSimulation, ReceiptsExpiredError
+from config.demo.complete_journey import has_clickstream, load_clickstream
 from customers.events import tasks
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, Source
@@ -27,17 +27,17 @@ from tests.customers.events.senders import make_keyed_source
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SENDERS = {"the SDK": send_by_sdk, "plain HTTP": send_plainly}
+SENDERS = {"the SDK": send_with_sdk, "plain HTTP": send_over_http}
 
 
 def run(*arguments: Any) -> str:
     out = io.StringIO()
-    call_command("simulate_clicks", *map(str, arguments), stdout=out, verbosity=0)
+    call_command("simulate_clickstream", *map(str, arguments), stdout=out, verbosity=0)
     return out.getvalue()
 
 
-def simulation(**options: int) -> Simulation:
-    return Simulation(**{"days": DAYS, "households": HOUSEHOLDS, "seed": 1, **options})
+def simulation(**options: int) -> ClickstreamSimulation:
+    return ClickstreamSimulation(**{"days": DAYS, "households": HOUSEHOLDS, "seed": 1, **options})
 
 
 def stored(key: str) -> list[tuple[Any, ...]]:
@@ -51,14 +51,14 @@ def test_clicks_are_stored_once_under_a_source_that_is_marked() -> None:
     source = Source.objects.get(key="simulated-storefront")
     assert source.is_simulated
     count = Event.objects.count()
-    assert f"{count:,} taken, 0 known already, 0 refused, source simulated-storefront" in first
+    assert f"{count:,} accepted, 0 duplicates, 0 rejected, source simulated-storefront" in first
     assert f"{count:,} simulated events around 60 baskets of {HOUSEHOLDS} households" in first
-    assert f"0 taken, {count:,} known already" in run("--days", DAYS, "--households", HOUSEHOLDS)
+    assert f"0 accepted, {count:,} duplicates" in run("--days", DAYS, "--households", HOUSEHOLDS)
     assert Event.objects.count() == count == Event.objects.filter(context__simulated=True).count()
 
 
 def test_processed_they_bring_visitors_and_merges_and_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "BATCH", 50)  # within one batch nobody is made only to be merged
+    monkeypatch.setattr(pipeline, "BATCH_SIZE", 50)  # within one batch nobody is made only to be merged
     make_shop()
     before = list(Order.objects.order_by("id").values())
     simulation().store(at=NOON)
@@ -113,7 +113,7 @@ def test_through_the_public_collector_every_event_arrives_once(sender: str) -> N
 @pytest.mark.parametrize("sender", SENDERS)
 def test_a_collector_that_refuses_is_no_success(sender: str) -> None:
     make_shop()
-    with web_server() as address, pytest.raises(SendingError, match=r"did not take a batch: .*401"):
+    with web_server() as address, pytest.raises(DeliveryError, match=r"did not take a batch: .*401"):
         SENDERS[sender](simulation().items(), host=address, write_key="wk_wrong", done=lambda done: None)
     assert not Event.objects.exists()
 
@@ -150,26 +150,26 @@ def test_a_place_that_cannot_be_written_and_an_address_that_is_none(tmp_path: Pa
     make_shop()
     with pytest.raises(CommandError, match="No such file or directory"):
         run("--to", tmp_path / "none" / "clicks.jsonl")
-    with pytest.raises(SendingError, match=r"'shop\.example' is no address"):
-        send_plainly(simulation().items(), host="shop.example", write_key="wk", done=lambda done: None)
+    with pytest.raises(DeliveryError, match=r"'shop\.example' is no address"):
+        send_over_http(simulation().items(), host="shop.example", write_key="wk", done=lambda done: None)
 
 
 def test_visits_are_not_simulated_again_when_their_receipts_are_gone() -> None:
     make_shop()
     simulation().store(at=NOON)
     simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS - 2))
-    with pytest.raises(ReceiptsGoneError, match="would count twice"):
+    with pytest.raises(ReceiptsExpiredError, match="would count twice"):
         simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
     assert RECEIPT_DAYS == tasks.RECEIPT_DAYS
 
 
 def test_the_demo_takes_its_clicks_once() -> None:
     make_shop()
-    assert not has_clicks()
-    taken = load_clicks(loaded_at=NOON)
+    assert not has_clickstream()
+    taken = load_clickstream(loaded_at=NOON)
     assert taken == Event.objects.count() > 0
-    assert has_clicks()
-    assert load_clicks(loaded_at=NOON + timedelta(hours=1)) == 0
+    assert has_clickstream()
+    assert load_clickstream(loaded_at=NOON + timedelta(hours=1)) == 0
 
 
 def test_items_are_what_an_sdk_would_send() -> None:

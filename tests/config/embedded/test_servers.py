@@ -17,12 +17,12 @@ import redis
 
 from config.embedded import postgres
 from config.embedded.postgres import PostgresServer
-from config.embedded.server_process import free_port, is_alive
+from config.embedded.server_process import find_free_port, is_alive
 from config.embedded.servers import EmbeddedServers, ServerError, check_address
 from config.embedded.valkey import ValkeyServer
 from tests.waiting import wait_until
 
-PROJECT = Path(postgres.__file__).parents[1]
+PROJECT = Path(postgres.__file__).parents[2]
 NOBODY = 65534
 USER_PROGRAM = """
 import json, sys
@@ -43,7 +43,7 @@ import os, sys
 sys.path.insert(0, "")
 import manage
 from config.embedded.servers import own_environment
-manage.provide_servers()
+manage.set_server_urls()
 if sys.argv[1] == "again":
     os.execve(sys.executable, [sys.executable, "-c", sys.argv[2], "once", ""], own_environment())
 print(os.environ["DATABASE_URL"], flush=True)
@@ -81,13 +81,13 @@ def fresh_var(folder: Path) -> Path:
 @pytest.fixture(autouse=True)
 def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Away from the ports of a Perennial that runs on this machine."""
-    monkeypatch.setattr(PostgresServer, "preferred_port", free_port())
-    monkeypatch.setattr(ValkeyServer, "preferred_port", free_port())
+    monkeypatch.setattr(PostgresServer, "preferred_port", find_free_port())
+    monkeypatch.setattr(ValkeyServer, "preferred_port", find_free_port())
 
 
 @contextmanager
 def using(var: Path, said: list[str] | None = None) -> Iterator[EmbeddedServers]:
-    servers = EmbeddedServers(var, say=(said if said is not None else []).append)
+    servers = EmbeddedServers(var, report=(said if said is not None else []).append)
     try:
         yield servers
     finally:
@@ -188,7 +188,7 @@ def test_taken_port_is_replaced_by_another_and_said(fresh_var: Path, monkeypatch
         url = servers.ensure(postgres=False, valkey=True).valkey
         check_address("VALKEY_URL", str(url))
         assert f":{taken}/" not in str(url)
-        assert any(f"Port {taken} is taken" in message for message in said)
+        assert any(f"Port {taken} is in use" in message for message in said)
 
 
 def test_servers_left_by_a_killed_process_serve_the_next_one(var: Path) -> None:
@@ -208,10 +208,10 @@ def test_killed_servers_are_noticed_and_come_back_with_everything_they_had_confi
         query(before.postgres, "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 7 AS number")
         with redis.Redis.from_url(str(before.valkey)) as client:
             client.set("kept", 7)
-        assert servers.ended() == []
+        assert servers.list_ended() == []
         for pid in pids(servers):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: servers.ended() == ["PostgreSQL", "Valkey"], what="both servers' end")
+        wait_until(lambda: servers.list_ended() == ["PostgreSQL", "Valkey"], what="both servers' end")
     with using(var) as servers:
         after = servers.ensure(postgres=True, valkey=True)
         assert query(after.postgres, "SELECT number FROM kept") == [(7,)]
@@ -245,7 +245,7 @@ def test_cluster_of_another_version_is_refused_by_name(fresh_var: Path) -> None:
     (fresh_var / "postgres" / "PG_VERSION").write_text("17\n")
     with (
         using(fresh_var) as servers,
-        pytest.raises(ServerError, match="was made by PostgreSQL 17, the installed wheel"),
+        pytest.raises(ServerError, match="was created by PostgreSQL 17, but the installed wheel"),
     ):
         servers.ensure(postgres=True, valkey=False)
 
@@ -275,8 +275,8 @@ def as_ordinary_user(folder: Path) -> dict[str, Any]:
     """What makes Popen run as an ordinary user who owns the folder."""
     if os.geteuid() != 0:
         return {}
-    postgres.open_parents(folder)
-    postgres.open_parents(PROJECT / "config")
+    postgres.make_parents_traversable(folder)
+    postgres.make_parents_traversable(PROJECT / "config")
     os.chown(folder, NOBODY, NOBODY)
     who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     try:

@@ -6,18 +6,18 @@ import pytest
 import redis
 from django.conf import settings
 
-from config.foundation.valkey import Pipelines, Script
+from config.foundation.valkey import LuaScript, ValkeyClient
 from tests.waiting import wait_until
 
-ONE = Script("return 1")
+ONE = LuaScript("return 1")
 
 
 @pytest.fixture
-def pipelines(valkey: redis.Redis) -> Pipelines:
-    return Pipelines(settings.VALKEY_URL)
+def pipelines(valkey: redis.Redis) -> ValkeyClient:
+    return ValkeyClient(settings.VALKEY_URL)
 
 
-def test_threads_that_come_and_go_never_use_up_the_connections(pipelines: Pipelines, valkey: redis.Redis) -> None:
+def test_threads_that_come_and_go_never_use_up_the_connections(pipelines: ValkeyClient, valkey: redis.Redis) -> None:
     before = valkey.info("clients")["connected_clients"]
     answers: list[int] = []
     for _number in range(250):  # a pool makes a hundred

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from config.access.grants import forget_keys, grant_of_key
+from config.access.grants import clear_key_cache, find_key_grant
 from config.access.models import ApiKey
-from config.storefront.keys import StorefrontKeys, ensure_storefront_keys, keys_file, read_storefront_keys
+from config.storefront.keys import StorefrontKeys, ensure_storefront_keys, get_keys_file, read_storefront_keys
 from customers.events.models import Source
-from customers.events.sources.write_keys import forget_sources, source_with_key
+from customers.events.sources.write_keys import clear_source_cache, find_source_by_key
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def test_keys_are_made_once_and_open_what_a_browser_may_do() -> None:
     keys = made()
     assert not ensure_storefront_keys(now=NOON)
     assert made() == keys
-    grant, source = grant_of_key(keys.publishable_key, now=NOON), source_with_key(keys.write_key, now=NOON)
+    grant, source = find_key_grant(keys.publishable_key, now=NOON), find_source_by_key(keys.write_key, now=NOON)
     assert grant is not None
     assert (grant.publishable, grant.scopes) == (True, frozenset())
     assert source is not None
@@ -43,17 +43,17 @@ def test_keys_are_made_once_and_open_what_a_browser_may_do() -> None:
 
 def test_file_is_readable_by_this_user_alone() -> None:
     ensure_storefront_keys(now=NOON)
-    assert stat.S_IMODE(keys_file().stat().st_mode) == 0o600
-    assert [path.name for path in keys_file().parent.iterdir()] == ["storefront.json"]
+    assert stat.S_IMODE(get_keys_file().stat().st_mode) == 0o600
+    assert [path.name for path in get_keys_file().parent.iterdir()] == ["storefront.json"]
 
 
 @pytest.mark.parametrize("content", ["", "no json", "[]", '{"publishable_key": "pk"}'])
 def test_file_that_holds_something_else_is_written_again(content: str) -> None:
     ensure_storefront_keys(now=NOON)
-    keys_file().write_text(content)
+    get_keys_file().write_text(content)
     assert read_storefront_keys() is None
     assert ensure_storefront_keys(now=NOON)
-    assert grant_of_key(made().publishable_key, now=NOON) is not None
+    assert find_key_grant(made().publishable_key, now=NOON) is not None
 
 
 def test_keys_that_another_database_knew_are_made_again_for_the_same_key_and_source() -> None:
@@ -61,17 +61,17 @@ def test_keys_that_another_database_knew_are_made_again_for_the_same_key_and_sou
     old = made()
     ApiKey.objects.update(key_hash="0" * 64)
     Source.objects.update(write_key_hash="0" * 64, enabled=False)
-    forget_keys()
-    forget_sources()
+    clear_key_cache()
+    clear_source_cache()
     assert ensure_storefront_keys(now=NOON)
     assert made() != old
-    assert grant_of_key(made().publishable_key, now=NOON) is not None
+    assert find_key_grant(made().publishable_key, now=NOON) is not None
     assert (ApiKey.objects.count(), Source.objects.get().enabled) == (1, True)
 
 
 def test_secret_key_of_that_name_is_never_shown_to_browsers() -> None:
     ApiKey.objects.create(name="storefront", kind=ApiKey.Kind.SECRET, key_hash="1" * 64, scopes=["catalog:write"])
     ensure_storefront_keys(now=NOON)
-    grant = grant_of_key(made().publishable_key, now=NOON)
+    grant = find_key_grant(made().publishable_key, now=NOON)
     assert grant is not None
     assert grant.publishable

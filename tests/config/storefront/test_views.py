@@ -47,7 +47,7 @@ def test_page_holds_the_two_keys_its_texts_and_one_script(address: str, client: 
     page = client.get(address).content.decode()
     given = given_to(page)
     assert (given["publishable_key"], given["write_key"]) == (KEYS.publishable_key, KEYS.write_key)
-    assert given["texts"] == texts.texts()
+    assert given["texts"] == texts.build_texts()
     [script] = re.findall(r'<script type="module" src="/static/(.*?)"></script>', page)
     assert finders.find(script), script
 
@@ -67,7 +67,7 @@ def test_page_speaks_the_readers_language(address: str, client: Client) -> None:
     page = client.get(address, headers={"Accept-Language": "zh-hans"}).content.decode()
     assert '<html lang="zh-Hans">' in page
     with override("zh-hans"):
-        assert given_to(page)["texts"] == texts.texts()
+        assert given_to(page)["texts"] == texts.build_texts()
     assert given_to(page)["language"] == "zh-hans"
 
 
@@ -87,7 +87,7 @@ def test_scripts_say_nothing_that_has_no_text_and_no_text_is_unused() -> None:
     said = set(re.findall(r'\bt\("(\w+)"', code))
     counted = set(re.findall(r'\bplural\("(\w+)"', code))
     spoken = said | {f"{name}_{form}" for name in counted for form in ("one", "other")}
-    assert spoken == texts.texts().keys()
+    assert spoken == texts.build_texts().keys()
 
 
 def test_scripts_use_the_public_addresses_alone() -> None:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.access.scopes import KNOWN_SCOPES
-from config.foundation.rest.problems import field_errors
+from config.foundation.rest.problems import iterate_field_errors
 from tests.config.access.callers import caller
 
 pytestmark = pytest.mark.django_db
@@ -157,4 +157,4 @@ def test_options_are_told_of_every_address(address: str) -> None:
 
 def test_message_and_code_of_a_plain_error_are_kept() -> None:
     error = ValidationError({"a": ErrorDetail("Wrong.", code="odd")})
-    assert list(field_errors(error.detail)) == [{"field": "a", "code": "odd", "message": "Wrong."}]
+    assert list(iterate_field_errors(error.detail)) == [{"field": "a", "code": "odd", "message": "Wrong."}]

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
-from config.foundation.rest.strict_types import StrictTypes
+from config.foundation.rest.strict_types import StrictTypesMixin
 
 
-class Body(StrictTypes, serializers.Serializer):
+class Body(StrictTypesMixin, serializers.Serializer):
     name = serializers.CharField(required=False, allow_null=True)
     flag = serializers.BooleanField(required=False)
     count = serializers.IntegerField(required=False)
