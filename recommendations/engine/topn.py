@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Algorithm, Scores
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.top_n_kernels import select_top_dense, select_top_sparse
 
 BLOCK_BYTES = 32_000_000
 
@@ -69,9 +69,9 @@ def top_n(
             best_values[start:stop],
         )
         if isinstance(scores, csr_array):
-            kernels.best_of_sparse(scores.indptr[start : stop + 1], scores.indices, scores.data, *rest)
+            select_top_sparse(scores.indptr[start : stop + 1], scores.indices, scores.data, *rest)
         else:
-            kernels.best_of_dense(np.ascontiguousarray(scores[start:stop], np.float32), *rest)
+            select_top_dense(np.ascontiguousarray(scores[start:stop], np.float32), *rest)
 
     map_blocks(select, n_rows, smallest=16)
     items[:, :width], values[:, :width] = best, best_values

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine import kernels
+from recommendations.engine.data.text_kernels import compare_texts, find_text_row, hash_texts
 
 type Ids = Sequence[str] | npt.NDArray[np.generic]
 
@@ -57,7 +57,7 @@ class IdMap:
     @classmethod
     def _of_distinct(cls, encoded: list[bytes]) -> "IdMap":
         text, offsets = _joined(encoded)
-        hashes = kernels.hash_texts(text, offsets)
+        hashes = hash_texts(text, offsets)
         order = np.argsort(hashes, kind="stable")
         return cls(text, offsets, hashes[order], order.astype(np.int32))
 
@@ -87,12 +87,12 @@ class IdMap:
         if not len(self):
             return -1
         wanted = np.frombuffer(_encoded([outside])[0], np.uint8)
-        return int(kernels.row_of_text(wanted, self.hashes, self.hash_rows, self.text, self.offsets))
+        return int(find_text_row(wanted, self.hashes, self.hash_rows, self.text, self.offsets))
 
     def rows(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Row of each id, int32, -1 for unknown ones."""
         text, offsets = _joined(_encoded(ids))
-        hashes = kernels.hash_texts(text, offsets)
+        hashes = hash_texts(text, offsets)
         rows = np.full(len(hashes), -1, np.int32)
         if not len(self):
             return rows
@@ -103,7 +103,7 @@ class IdMap:
             inside[inside] = self.hashes[place[unresolved[inside]]] == hashes[unresolved[inside]]
             unresolved = unresolved[inside]
             candidates = self.hash_rows[place[unresolved]]
-            equal = kernels.texts_equal(text, offsets, unresolved, self.text, self.offsets, candidates)
+            equal = compare_texts(text, offsets, unresolved, self.text, self.offsets, candidates)
             rows[unresolved[equal]] = candidates[equal]
             unresolved = unresolved[~equal]
             place[unresolved] += 1
@@ -152,9 +152,9 @@ def _distinct(ids: Ids) -> tuple[list[bytes], npt.NDArray[np.intp]]:
     """Different ids and, for each given id, which of them it is. Told apart by hash, then checked byte by byte."""
     encoded = _encoded(ids)
     text, offsets = _joined(encoded)
-    hashes = kernels.hash_texts(text, offsets)
+    hashes = hash_texts(text, offsets)
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    if kernels.texts_equal(text, offsets, np.arange(len(hashes)), text, offsets, first[inverse]).all():
+    if compare_texts(text, offsets, np.arange(len(hashes)), text, offsets, first[inverse]).all():
         return [encoded[place] for place in first.tolist()], inverse
     places: dict[bytes, int] = {}
     inverse = np.array([places.setdefault(value, len(places)) for value in encoded], np.intp)

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.linear_algebra.parallel import map_blocks
+from recommendations.engine.linear_algebra.product_kernels import multiply_dense, multiply_rows, multiply_top_k
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -87,7 +87,7 @@ def dense_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
 def product(a: csr_array, b: csr_array) -> csr_array:
     """A·B as CSR (columns of a row in no order); memory is that of the result plus 9 bytes a column and thread."""
     parts = map_blocks(
-        lambda start, stop: kernels.product_rows(
+        lambda start, stop: multiply_rows(
             a.indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1], start, stop
         ),
         a.shape[0],
@@ -109,9 +109,7 @@ def dense_product(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
     """A·B of dense matrices as float32; each row is the same whatever other rows A has."""
     left, right = np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32)
-    map_blocks(
-        lambda start, stop: kernels.dense_product(left[start:stop], right, out[start:stop]), len(out), smallest=8
-    )
+    map_blocks(lambda start, stop: multiply_dense(left[start:stop], right, out[start:stop]), len(out), smallest=8)
     return out
 
 
@@ -148,7 +146,7 @@ def _top_k_rows(
     counts = np.zeros(n_rows, np.int32)
     rows = _dealt(n_rows)
     map_blocks(
-        lambda start, stop: kernels.product_top_k(
+        lambda start, stop: multiply_top_k(
             indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1],
             rows[start:stop], skipped[chunk], np.float32(shrinkage), least, columns, values, counts,
         ),

@@ -13,10 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Contribution
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, Blend
 from recommendations.engine.data.histories import Histories
+from recommendations.engine.online.kernels import (
+    add_scaled,
+    assign_slots,
+    find_largest_contributions,
+    scale_contributions,
+    select_top_online,
+)
 from recommendations.engine.online.online_scorers import Asked, Part, Told, Values, Workspace, part_of, sparse_row
 
 NO_FACTORS = np.empty(0, np.float32)
@@ -63,7 +69,7 @@ class Scored:
     ) -> tuple[Rows, Values]:
         """The n best rows and their scores, best first; only what something speaks for."""
         work = self.work
-        return kernels.best_of_one(
+        return select_top_online(
             work.total, work.met, work.order, work.count, self.blend.static, self.blend.static_order,
             allowed, barred, work.part_met, NO_FACTORS if factors is None else factors,
             1.0 if factors is None else self.blend.largest(factors), n,
@@ -76,7 +82,7 @@ class Scored:
     def causes(self, rows: Rows) -> list[Cause]:
         """For each row what the largest share of its score comes from, by item of the history."""
         parts, names, base = self._parts(rows)
-        slots, sources, shares = kernels.largest_parts(parts)
+        slots, sources, shares = find_largest_contributions(parts)
         told = zip(base[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
         return [Cause(item, names[source], share) for item, source, share in told]
 
@@ -95,14 +101,14 @@ class Scored:
     def _parts(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
         """(parts, history items + 1, rows): of each score what comes from each item, last what comes from none; names; the items, -1 last."""
         work = self.work
-        base = kernels.slots_of(self.history.item, work.slots)
+        base = assign_slots(self.history.item, work.slots)
         work.places[rows] = np.arange(len(rows), dtype=np.int32)
         names = [*(one.name for one in self.said), *self.blend.static_names]
         parts = np.zeros((max(len(names), 1), len(base), len(rows)), np.float32)
         try:
             for one, out in zip(self.said, parts, strict=False):
                 self.blend.parts[one.name].share_out(self.asked, one.told, rows, out)
-                kernels.scale_parts(one.rows, one.values, one.factor, work.places, out)
+                scale_contributions(one.rows, one.values, one.factor, work.places, out)
         finally:
             work.places[rows] = -1
         for place, name in enumerate(self.blend.static_names, start=len(self.said)):
@@ -163,9 +169,7 @@ class SingleBlend:
             said = self._counted(name, told, highest)
             scored.known = True
             scored.said.append(said)
-            work.count = kernels.fold_in(
-                said.rows, said.values, said.factor, work.total, work.met, work.order, work.count
-            )
+            work.count = add_scaled(said.rows, said.values, said.factor, work.total, work.met, work.order, work.count)
         return scored
 
     def _counted(self, name: str, told: Told, highest: float) -> _Said:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from config.foundation.array_types import Rows
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.linear.graph_filter import GraphFilter
@@ -23,6 +22,16 @@ from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
 from recommendations.engine.algorithms.sequences.transitions import Transitions
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.weighting import DAY, ENTRYWISE
+from recommendations.engine.linear_algebra.product_kernels import multiply_top_k
+from recommendations.engine.online.kernels import (
+    add_content_contributions,
+    add_linear_contributions,
+    add_neighbor_contributions,
+    clear_sums,
+    expand_documents,
+    multiply_row,
+    sum_history,
+)
 
 type Values = npt.NDArray[np.float32]
 type Pair = tuple[Rows, Values]
@@ -57,12 +66,12 @@ class Workspace:
         return self._table[1]
 
     def clear(self) -> None:
-        kernels.forget(self.total, self.met, self.order, self.count)
+        clear_sums(self.total, self.met, self.order, self.count)
         self.count = 0
 
     def times(self, rows: Rows, weights: Values, matrix: csr_array) -> Pair:
         """A sparse row times a matrix."""
-        return kernels.row_product(
+        return multiply_row(
             rows, weights, matrix.indptr, matrix.indices, matrix.data, self.part, self.part_met, self.part_order
         )
 
@@ -80,7 +89,7 @@ class Asked:
         key = (half_life_days, weighting, recency)
         if key not in self._sums:
             history, work = self.history, self.work
-            self._sums[key] = kernels.history_sums(
+            self._sums[key] = sum_history(
                 history.item, history.weight, history.order, history.as_of,
                 (half_life_days or 0.0) * DAY, -1.0 if recency is None else recency, ENTRYWISE.index(weighting),
                 work.part, work.part_met, work.part_order,
@@ -129,7 +138,7 @@ class LinearPart:
     def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
         items, matrix_rows, weights = told.memo
         matrix, work = self.matrix, asked.work
-        kernels.add_linear_parts(
+        add_linear_contributions(
             items, matrix_rows, weights, 1.0, work.slots, matrix.indptr, matrix.indices, matrix.data, work.places, out
         )
 
@@ -170,7 +179,7 @@ class ContentPart:
         if profile is None:
             return Told(NO_ROWS, NO_VALUES)
         found, values = work.times(profile.terms, profile.values, component.term_documents_)
-        rows, values = kernels.spread(found, values, self.starts, self.items_of)
+        rows, values = expand_documents(found, values, self.starts, self.items_of)
         return Told(rows, values, profile)
 
     def share_out(self, asked: Asked, told: Told, rows: Rows, out: Values) -> None:
@@ -204,7 +213,7 @@ def add_likeness(component: Content, profile: Profile, rows: Rows, slots: Rows, 
     known = rows < len(component.document_)
     targets = np.where(known, component.document_[np.where(known, rows, 0)], -1)
     vectors = component.vectors_
-    kernels.content_parts(
+    add_content_contributions(
         profile.documents, profile.weights, slots, targets, vectors.indptr, vectors.indices, vectors.data, buffer, out
     )
 
@@ -239,7 +248,7 @@ class PeoplePart:
         unit = (unit / np.float32(length)).astype(np.float32)
         people = component.item_users_
         near, values, count = np.empty((1, self.k), np.int32), np.empty((1, self.k), np.float32), np.zeros(1, np.int32)
-        kernels.product_top_k(
+        multiply_top_k(
             np.array([0, len(items)], np.int32), items, unit, people.indptr, people.indices, people.data, people.shape[1],
             np.zeros(1, np.int32), history.user, np.float32(component.shrinkage), 1, near, values, count,
         )  # fmt: skip
@@ -258,7 +267,7 @@ class PeoplePart:
         component, work = self.component, asked.work
         own = work.part
         own[items] = unit
-        kernels.neighbour_parts(
+        add_neighbor_contributions(
             nearest, shares, component.rows_.indptr, component.rows_.indices, component.rows_.data,
             component.unit_rows_.indptr, component.unit_rows_.indices, component.unit_rows_.data,
             own, work.slots, work.places, out,

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -15,6 +14,12 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import dense_product, transposed
 from recommendations.engine.ratings.base import Doubles, RatingAlgorithm, newest_ratings, require_at_least
+from recommendations.engine.ratings.kernels import (
+    add_implicit_links,
+    draw_implicit_links,
+    draw_vectors,
+    sum_squared_errors,
+)
 
 MEAN_STRENGTH = 2.0  # β_0: how many vectors of 0 the mean of a side is shrunk by
 LINK_SHAPE, LINK_RATE = 1.0, 1.0  # of the gamma prior of λ
@@ -121,7 +126,7 @@ class RatingBPMF(RatingAlgorithm):
         targets = ratings.data - float(self.overall_mean_[0]) - item_vectors[ratings.indices, -1]
         lengths = np.diff(ratings.indptr)
         offsets = np.zeros((len(lengths), item_vectors.shape[1]))
-        kernels.add_links(ratings.indptr, ratings.indices, _scales(lengths), links, offsets)
+        add_implicit_links(ratings.indptr, ratings.indices, _scales(lengths), links, offsets)
         precision = self.user_precisions_[number]
         return _posterior(
             _Ratings(ratings.indptr, ratings.indices, targets),
@@ -194,7 +199,7 @@ class _Side:
         """y, one after the other, then λ."""
         left = self.vectors - self.mean - self.offsets
         noises = draws.normal(size=self.links.shape) @ _half_inverse(self.precision).T
-        kernels.draw_links(
+        draw_implicit_links(
             self.other.indptr, self.other.indices, self.scales, self.link_ridge, noises, left, self.links
         )
         self.offsets = self.vectors - self.mean - left
@@ -208,7 +213,7 @@ def _posterior(
     """Each row's vector given its ratings less the other side's biases: the mean where `noises` are 0, a draw where standard normal."""
     found = np.empty_like(pulls)
     map_blocks(
-        lambda start, stop: kernels.draw_rows(
+        lambda start, stop: draw_vectors(
             own.indptr[start : stop + 1], own.indices, own.values, features, pulls[start:stop], precision, noise,
             noises[start:stop], found[start:stop],
         ),
@@ -232,7 +237,7 @@ def _scales(lengths: npt.NDArray[np.integer]) -> Doubles:
 
 def _noise_precision(ratings: _Ratings, people: Doubles, items: Doubles, draws: np.random.Generator) -> float:
     """α given everything else: a gamma draw."""
-    wrong = kernels.squared_error(ratings.indptr, ratings.indices, ratings.values, people, items)
+    wrong = sum_squared_errors(ratings.indptr, ratings.indices, ratings.values, people, items)
     return draws.gamma(NOISE_SHAPE + len(ratings.values) / 2) / (NOISE_RATE + wrong / 2)
 
 

@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -25,6 +24,7 @@ from recommendations.engine.ratings.base import (
     user_biases,
     with_data,
 )
+from recommendations.engine.ratings.kernels import add_nearest_rated
 from recommendations.engine.topn import top_n
 
 SIMILARITIES = ("pearson-baseline", "pearson", "cosine")
@@ -84,7 +84,7 @@ class RatingItemKNN(RatingAlgorithm):
         own = user_biases(ratings, float(self.overall_mean_[0]), self.item_biases_, self.user_shrinkage)
         scores = (float(self.overall_mean_[0]) + own[:, None] + self.item_biases_).astype(np.float32)
         map_blocks(
-            lambda start, stop: kernels.nearest_rated(
+            lambda start, stop: add_nearest_rated(
                 self.neighbours_.indptr, self.neighbours_.indices, self.neighbours_.data,
                 ratings.indptr[start : stop + 1], ratings.indices, deviations, self.k, float(self.damping),
                 scores[start:stop],

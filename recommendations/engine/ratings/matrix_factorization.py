@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -15,6 +14,7 @@ from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import dense_product
 from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, require_at_least
+from recommendations.engine.ratings.kernels import fold_in_users, run_descent_epoch
 
 
 @register
@@ -71,7 +71,7 @@ class RatingFactors(RatingAlgorithm):
         user_biases, item_biases = np.zeros(n_users, np.float32), np.zeros(n_items, np.float32)
         user_pulls, item_pulls = self._pulls(np.diff(ratings.indptr)), self._pulls(counts)
         for _ in range(self.epochs):
-            kernels.descend_ratings(
+            run_descent_epoch(
                 draws.permutation(n_users), ratings.indptr, ratings.indices, ratings.data - mean,
                 np.float32(self.learning_rate), np.float32(self.regularisation), np.float32(self.bias_regularisation),
                 user_pulls, item_pulls, self.implicit, people, items, implicit, user_biases, item_biases,
@@ -89,7 +89,7 @@ class RatingFactors(RatingAlgorithm):
         found, biases = np.zeros((len(histories), self.item_vectors_.shape[1]), np.float32), np.zeros(len(histories))
         residuals = self._residuals(ratings)
         map_blocks(
-            lambda start, stop: kernels.fold_in_ratings(
+            lambda start, stop: fold_in_users(
                 ratings.indptr[start : stop + 1], ratings.indices, residuals, self.item_vectors_, self.implicit_vectors_,
                 self.regularisation * ridges[start:stop], self.bias_regularisation * ridges[start:stop],
                 found[start:stop], biases[start:stop],

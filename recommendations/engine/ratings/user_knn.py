@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -25,6 +24,7 @@ from recommendations.engine.ratings.base import (
     user_biases,
     with_data,
 )
+from recommendations.engine.ratings.kernels import sum_nearest_raters
 
 SIMILARITIES = ("cosine", "pearson", "pearson-baseline")
 CENTRES = ("none", "mean", "baseline")
@@ -114,7 +114,7 @@ class RatingUserKNN(RatingAlgorithm):
         sums = np.zeros((len(histories), histories.n_items), np.float32)
         norms = np.zeros_like(sums)
         map_blocks(
-            lambda start, stop: kernels.nearest_raters(
+            lambda start, stop: sum_nearest_raters(
                 similar[start:stop],
                 self.ratings_.indptr,
                 self.ratings_.indices,

@@ -12,23 +12,23 @@ from django.db.models import Count, Max, QuerySet
 
 from catalog.models import Product
 from config.foundation.array_types import Flags
-from recommendations.engine import kernels
+from recommendations.engine.data.text_kernels import hash_texts
 from recommendations.engine.text_search import Documents
-from recommendations.training.data.product_texts import attribute_values
+from recommendations.training.data.product_texts import iterate_attribute_values
 
-AT_ONCE = 20_000
+BATCH_SIZE = 20_000
 CHUNK = 2_000
-MOST_VALUES = 50  # attributes of one product
+MAX_ATTRIBUTES = 50  # attributes of one product
 COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
 )  # fmt: skip
-LOOK_BACK = timedelta(minutes=1)  # a transaction may commit after another that began later
+COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after another that began later
 
 
 type Moments = npt.NDArray[np.float64]
 
 
-class Row(NamedTuple):
+class ProductRow(NamedTuple):
     """A product as the database gives it, in the order of COLUMNS."""
 
     product_id: str
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Read:
+class ProductBatch:
     """Products as columns of one length: documents, attributes as name=value, a number that differs where words do, and when
     each last changed, in seconds.
     """
@@ -52,70 +52,70 @@ class Read:
     documents: Documents
     values: list[list[str]]
     hashes: npt.NDArray[np.uint64]
-    moments: Moments
+    changed_at: Moments
     newest: datetime
 
-    def subset(self, wanted: npt.NDArray[np.bool_]) -> "Read":
+    def subset(self, wanted: npt.NDArray[np.bool_]) -> "ProductBatch":
         def kept[T](column: Sequence[T]) -> list[T]:
             return [value for value, keep in zip(column, wanted.tolist(), strict=True) if keep]
 
         texts = {name: kept(column) for name, column in self.documents.texts.items()}
         documents = Documents(kept(self.documents.keys), texts)
-        return Read(
-            kept(self.product_ids), documents, kept(self.values), self.hashes[wanted], self.moments[wanted], self.newest
+        return ProductBatch(
+            kept(self.product_ids), documents, kept(self.values), self.hashes[wanted], self.changed_at[wanted], self.newest
         )
 
 
-def read_products() -> Iterator[Read]:
+def read_products() -> Iterator[ProductBatch]:
     """All products, up to AT_ONCE at a time; in the order of their ids in the database."""
-    yield from in_parts(Product.objects.order_by("id"))
+    yield from read_batches(Product.objects.order_by("id"))
 
 
-def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[Read]:
+def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[ProductBatch]:
     """The products that changed since a minute before then and are not known as they are.
 
     known: which of some products, by their ids and when they last changed, are. They are asked for first, as an import may have
     changed a hundred thousand within that minute.
     """
-    found = Product.objects.filter(updated_at__gt=begin_of(since)).order_by("id")
-    told = found.values_list("id", "product_id", "updated_at").iterator(chunk_size=AT_ONCE)
-    for rows in batched(told, AT_ONCE):
+    found = Product.objects.filter(updated_at__gt=get_reading_start(since)).order_by("id")
+    told = found.values_list("id", "product_id", "updated_at").iterator(chunk_size=BATCH_SIZE)
+    for rows in batched(told, BATCH_SIZE):
         new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
         if new.any():
             wanted = [row[0] for row, is_new in zip(rows, new.tolist(), strict=True) if is_new]
-            yield from in_parts(Product.objects.filter(id__in=wanted).order_by("id"))
+            yield from read_batches(Product.objects.filter(id__in=wanted).order_by("id"))
 
 
-def in_parts(products: QuerySet[Product]) -> Iterator[Read]:
-    rows = map(Row._make, products.values_list(*COLUMNS).iterator(chunk_size=CHUNK))
-    for part in batched(rows, AT_ONCE):
-        yield as_columns(part)
+def read_batches(products: QuerySet[Product]) -> Iterator[ProductBatch]:
+    rows = map(ProductRow._make, products.values_list(*COLUMNS).iterator(chunk_size=CHUNK))
+    for part in batched(rows, BATCH_SIZE):
+        yield build_batch(part)
 
 
-def as_columns(rows: Sequence[Row]) -> Read:
-    values = [list(dict.fromkeys(attribute_values(row.attributes)))[:MOST_VALUES] for row in rows]
+def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
+    values = [list(dict.fromkeys(iterate_attribute_values(row.attributes)))[:MAX_ATTRIBUTES] for row in rows]
     texts = {
         "title": [row.title for row in rows],
         "brand": [row.brand for row in rows],
         "category": [row.category or "" for row in rows],
         "tags": [" , ".join(row.tags) for row in rows],
-        "attributes": [" , ".join(map(words_of_value, own)) for own in values],
+        "attributes": [" , ".join(map(get_searchable_words, own)) for own in values],
         "description": [row.description for row in rows],
     }
     keys = [[row.product_id, row.sku] if row.sku else [row.product_id] for row in rows]
     told = ["\x1f".join(("\x1e".join(own), *words)) for own, *words in zip(values, *texts.values(), strict=True)]
     told = [f"{text}\x1f{row.sku}" for text, row in zip(told, rows, strict=True)]
-    return Read(
+    return ProductBatch(
         [row.product_id for row in rows],
         Documents(keys, texts),
         values,
-        hashes_of(told),
+        compute_text_hashes(told),
         np.array([row.updated_at.timestamp() for row in rows]),
         max(row.updated_at for row in rows),
     )
 
 
-def words_of_value(pair: str) -> str:
+def get_searchable_words(pair: str) -> str:
     """Of color=blue the value is what people type; of waterproof=true the name is."""
     name, _, value = pair.partition("=")
     if value == "true":
@@ -123,20 +123,20 @@ def words_of_value(pair: str) -> str:
     return "" if value == "false" else value
 
 
-def hashes_of(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     encoded = [text.encode() for text in texts]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
-    return kernels.hash_texts(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+    return hash_texts(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
 
-def lately(since: datetime | None) -> tuple[int, datetime | None]:
+def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
     """How many products changed since a minute before then, and when the newest did; one query."""
-    found = Product.objects.filter(updated_at__gt=begin_of(since)).aggregate(
+    found = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
         count=Count("id"), newest=Max("updated_at")
     )
     return found["count"], found["newest"]
 
 
-def begin_of(since: datetime | None) -> datetime:
-    return (since or datetime(1970, 1, 2, tzinfo=UTC)) - LOOK_BACK
+def get_reading_start(since: datetime | None) -> datetime:
+    return (since or datetime(1970, 1, 2, tzinfo=UTC)) - COMMIT_MARGIN

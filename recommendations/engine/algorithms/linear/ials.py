@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.algorithms.linear.kernels import descend_rows, solve_rows
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -98,7 +98,7 @@ class IALS(Algorithm):
         ridges = self._ridges(rows, len(self.item_vectors_))
         found = np.empty((rows.shape[0], self.item_vectors_.shape[1]), np.float32)
         map_blocks(
-            lambda start, stop: kernels.fold_in_rows(
+            lambda start, stop: solve_rows(
                 rows.indptr[start : stop + 1], rows.indices, rows.data, self.gram_, ridges[start:stop],
                 self.item_vectors_, found[start:stop],
             ),
@@ -127,7 +127,7 @@ class IALS(Algorithm):
         gram = self._gram(others).astype(np.float32)
         ridges = self._ridges(matrix, len(others))
         map_blocks(
-            lambda start, stop: kernels.descend_rows(
+            lambda start, stop: descend_rows(
                 matrix.indptr[start : stop + 1], matrix.indices, matrix.data, gram, ridges[start:stop],
                 others, self.steps, rows[start:stop],
             ),

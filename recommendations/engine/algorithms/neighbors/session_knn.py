@@ -7,8 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.algorithms.neighbors.session_kernels import (
+    attribute_to_sessions,
+    compute_session_strengths,
+    score_one_history,
+    score_sessions,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -93,7 +98,7 @@ class SessionNeighbours(Algorithm):
     def score(self, histories: Histories) -> csr_array:
         indptr, items, strengths = self._strengths(histories)
         parts = map_blocks(
-            lambda start, stop: kernels.session_scores(
+            lambda start, stop: score_sessions(
                 indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.sessions()
             ),
             len(histories),
@@ -126,8 +131,8 @@ class SessionNeighbours(Algorithm):
         table: tuple[npt.NDArray[Any], ...],
         sums: tuple[npt.NDArray[Any], ...],
     ) -> tuple[npt.NDArray[Any], ...]:
-        """`kernels.sessions_of_one` of one history. sessions: of that method; table: of `make_table`; sums: clean arrays by item."""
-        return kernels.sessions_of_one(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
+        """`score_one_history` of one history. sessions: of that method; table: of `make_table`; sums: clean arrays by item."""
+        return score_one_history(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
 
     def share_out(
         self,
@@ -142,7 +147,7 @@ class SessionNeighbours(Algorithm):
         """Adds to out[slot of a history item, place of an item] its part in the score of that; found: of `nearest`."""
         _columns, _scores, near, anchors, starts, items, weights = found
         powers, reach, back, own = self._distances()
-        kernels.session_shares(
+        attribute_to_sessions(
             near, anchors, starts, items, weights, shared, strengths, self.item_factors_, self.session_factors_,
             self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, places, strength_of, out,
         )  # fmt: skip
@@ -183,7 +188,7 @@ class SessionNeighbours(Algorithm):
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
         weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
-        return kernels.session_strengths(
+        return compute_session_strengths(
             histories.indptr, histories.item, weight, self.match_factors_, self.decay, self.longest
         )
 

@@ -8,11 +8,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from customers.lifecycle.scoring.next_order.repurchase import (
-    Repurchase,
-    Rhythms,
-    learn_repurchase,
+    ProductRhythms,
+    PurchaseRhythms,
+    fit_product_rhythms,
     measure_rhythms,
-    repurchase_probability,
+    predict_repurchase_probability,
 )
 from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
 from recommendations.engine.data.histories import Histories
@@ -58,7 +58,7 @@ class RepeatRhythm(Algorithm):
             raise NothingToLearnError(
                 f"nothing to learn from: no interaction of a kind among {self.kinds} has a weight"
             )
-        usual = learn_repurchase(
+        usual = fit_product_rhythms(
             rhythms=rhythms,
             product=rhythms.pair % interactions.n_items,
             n_products=interactions.n_items,
@@ -72,10 +72,10 @@ class RepeatRhythm(Algorithm):
         self.require_histories(histories, len(self.mean_))
         rhythms = self._rhythms(histories)
         product = rhythms.pair % histories.n_items
-        chance = repurchase_probability(
+        chance = predict_repurchase_probability(
             rhythms=rhythms,
             product=product,
-            usual=Repurchase(self.mean_, self.variance_, self.again_),
+            population=ProductRhythms(self.mean_, self.variance_, self.again_),
             horizon_days=self.horizon_days,
             shrinkage=self.shrinkage,
         ).astype(np.float32)
@@ -94,7 +94,7 @@ class RepeatRhythm(Algorithm):
         own = scores.indices[:, None] == np.asarray(items)[None, :]
         return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
 
-    def _rhythms(self, histories: Histories) -> Rhythms:
+    def _rhythms(self, histories: Histories) -> PurchaseRhythms:
         """Numbers of pairs: row of the history · n_items + item."""
         counts = histories.weight > 0
         if self.kinds is not None:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine import kernels
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.algorithms.sequences.kernels import compute_top_transitions
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -199,7 +199,7 @@ class Transitions(Algorithm):
 def _fill(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
     """Rows start, start + blocks, …; dealt by popularity, so that every block holds dear and cheap rows alike."""
     for block in range(start, stop):
-        kernels.transition_top_k(rows[block::blocks].copy(), *arguments)
+        compute_top_transitions(rows[block::blocks].copy(), *arguments)
 
 
 def _likeness(products: Products, max_share: float) -> tuple[csr_array, csr_array]:

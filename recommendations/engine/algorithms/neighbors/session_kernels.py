@@ -1,0 +1,487 @@
+"""Compiled search for the nearest sessions and the scores of their items."""
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
+from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil, inlined
+
+ROUNDING_MARGIN = 1.0001  # float32 sums may exceed their exact value by this factor
+SHORT_HISTORY = 128  # up to this length, a linear search for repeated items is faster than an array over all items
+
+
+@compiled
+def compute_session_strengths(
+    indptr: AnyInts, items: AnyInts, weights: AnyFloats, factors: AnyFloats, decay: float, longest: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Different items of each history, newest first, with weight · decay^(places back of the newest) · factors[item]."""
+    out_indptr = np.zeros(indptr.shape[0], np.int64)
+    out_items = np.empty(items.shape[0], np.int32)
+    out_strengths = np.empty(items.shape[0], np.float32)
+    is_short = (
+        longest <= SHORT_HISTORY and indptr.shape[0] == 2
+    )  # of one short history looking back is less work than an array of all items
+    touched = np.full(0 if is_short else factors.shape[0], -1, np.int32)
+    filled = 0
+    for row in range(indptr.shape[0] - 1):
+        factor = 1.0
+        first = max(indptr[row], indptr[row + 1] - longest)
+        for p in range(indptr[row + 1] - 1, first - 1, -1):
+            item = items[p]
+            is_repeated = False
+            if is_short:
+                for earlier in range(filled):
+                    is_repeated = is_repeated or out_items[earlier] == item
+            else:
+                is_repeated = touched[item] == row
+            if not is_repeated and weights[p] > 0:
+                if not is_short:
+                    touched[item] = row
+                out_items[filled] = item
+                out_strengths[filled] = factor * weights[p] * factors[item]
+                filled += 1
+            factor *= decay
+        out_indptr[row + 1] = filled
+    return out_indptr, out_items[:filled].copy(), out_strengths[:filled].copy()
+
+
+@inlined
+def _find_slot(table: AnyInts, bits: int, session: int) -> int:
+    """Where a session stands among the first 2^bits rows of the table, or the free row that it would get; by Fibonacci hashing."""
+    slot = np.int64((np.uint64(session) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
+    while table[slot, 0] != 0 and table[slot, 3] != session:
+        slot = (slot + 1) & ((1 << bits) - 1)
+    return int(slot)
+
+
+@inlined
+def _count_entries(shared: AnyInts, item_starts: AnyInts) -> int:
+    entries = 0
+    for position in range(shared.shape[0]):
+        entries += item_starts[shared[position] + 1] - item_starts[shared[position]]
+    return entries
+
+
+@inlined
+def _count_table_bits(entries: int) -> int:
+    """So that a table of 2^bits rows is at most half full."""
+    bits = 4
+    while (1 << bits) < 2 * entries:
+        bits += 1
+    return bits
+
+
+@compiled
+def _select_kth_largest(values: AnyFloats, k: int) -> np.floating:
+    """The k-th largest of float32 values that are not negative, whose bits are ordered as they are: by eleven, eleven and ten of them.
+
+    However many are equal, which selection by pivots does not take well.
+    """
+    bits = values.view(np.uint32)
+    counts = np.zeros(2048, np.int32)
+    prefix = np.uint32(0)
+    for shift, width in ((21, 11), (10, 11), (0, 10)):
+        counts[:] = 0
+        for index in range(bits.shape[0]):
+            if bits[index] >> np.uint32(shift + width - 1) >> np.uint32(1) == prefix:
+                counts[(bits[index] >> np.uint32(shift)) & np.uint32((1 << width) - 1)] += 1
+        digit = (1 << width) - 1
+        while counts[digit] < k:
+            k -= counts[digit]
+            digit -= 1
+        prefix = (prefix << np.uint32(width)) | np.uint32(digit)
+    answer = np.full(1, prefix, np.uint32)
+    return answer.view(np.float32)[0]
+
+
+@inlined
+def _find_kth_bucket(counts: AnyInts, k: int) -> int:
+    """Of how many values have which eleven highest bits, the bits of the k-th largest; -1 where there are fewer."""
+    digit = counts.shape[0] - 1
+    while digit >= 0 and counts[digit] < k:
+        k -= counts[digit]
+        digit -= 1
+    return digit
+
+
+@compiled
+def _bound_kth_nearest(
+    k: int,
+    user: int,
+    table: AnyInts,
+    used: AnyInts,
+    session_factors: AnyFloats,
+    session_users: AnyInts,
+) -> np.floating:
+    """What the k-th nearest session has at least, to an eighth of it: the k-th value of those that share most; 0 where that is unknown."""
+    sums = table.view(np.float32)
+    counts = np.zeros(1024, np.int32)
+    for index in range(used.shape[0]):
+        counts[table[used[index], 1] >> 21] += 1
+    lowest = _find_kth_bucket(counts, min(2 * k, used.shape[0]))
+    counts[:] = 0
+    value = np.empty(1, np.float32)
+    bits = value.view(np.int32)
+    for index in range(used.shape[0]):
+        slot = used[index]
+        if table[slot, 1] >> 21 >= lowest:
+            session = table[slot, 3]
+            if not (user >= 0 and session_users[session] == user):
+                value[0] = sums[slot, 1] * session_factors[session]
+                counts[bits[0] >> 21] += 1
+    bits[0] = max(_find_kth_bucket(counts, k), 0) << 21
+    return value[0]
+
+
+@compiled
+def _find_nearest_sessions(
+    shared: AnyInts,
+    strengths: AnyFloats,
+    user: int,
+    k: int,
+    session_factors: AnyFloats,
+    largest: float,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    table: AnyInts,
+    used: AnyInts,
+    matches: AnyFloats,
+) -> tuple[AnyInts, AnyFloats, AnyInts]:
+    """The k sessions nearest to one history (ties: the newer ones), without those of `user`: (sessions, their v_s, newest_shared).
+
+    newest_shared is the place in `shared` of the newest item both have. They come in the order in which they were met.
+
+    largest: of the session factors. table: rows of int32, all 0 and left so, at least 2^`_bits_for` of the entries that the index has
+    for the items; used and found: at least one place an entry. Sessions are summed in a table that fits into the processor's cache, not
+    by their number; and once the k-th best has more than all weaker items together could give, these only add to what is there.
+    """
+    sums = table.view(np.float32)
+    bits = _count_table_bits(_count_entries(shared, item_starts))
+    remaining_strength = 0.0
+    for position in range(shared.shape[0]):
+        remaining_strength += strengths[position]
+    added_strength = 0.0
+    count, next_bound_at = 0, k
+    lower_bound = np.float32(0)
+    for position in np.argsort(-strengths):
+        strength = strengths[position]
+        if 2 * remaining_strength < added_strength and count >= next_bound_at:
+            lower_bound = _bound_kth_nearest(k, user, table, used[:count], session_factors, session_users)
+            next_bound_at = 2 * count
+        accepts_new = count < k or remaining_strength * largest * ROUNDING_MARGIN >= lower_bound
+        remaining_strength -= strength
+        added_strength += strength
+        for p in range(item_starts[shared[position]], item_starts[shared[position] + 1]):
+            session = item_sessions[p]
+            slot = _find_slot(table, bits, session)
+            if table[slot, 0] != 0:
+                sums[slot, 1] += strength
+                table[slot, 2] = min(table[slot, 2], position)
+            elif accepts_new:
+                table[slot, 0] = 1
+                sums[slot, 1] = strength
+                table[slot, 2] = position
+                table[slot, 3] = session
+                used[count] = slot
+                count += 1
+    if count > 4 * k:
+        lower_bound = _bound_kth_nearest(k, user, table, used[:count], session_factors, session_users)
+    candidates = 0
+    for index in range(count):
+        slot = used[index]
+        table[slot, 0] = 0
+        if sums[slot, 1] * np.float32(largest) >= lower_bound:
+            session = table[slot, 3]
+            value = np.float32(sums[slot, 1] * session_factors[session])
+            if value >= lower_bound and value > 0 and not (user >= 0 and session_users[session] == user):
+                matches[candidates] = value
+                used[candidates] = slot
+                candidates += 1
+    size = min(k, candidates)
+    sessions, values, newest_shared = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(size, np.int32)
+    lowest, oldest = np.float32(0), 0
+    if candidates > k:
+        lowest = _select_kth_largest(matches[:candidates], k)
+        better = 0
+        tied = np.empty(candidates, np.int32)
+        ties = 0
+        for index in range(candidates):
+            if matches[index] > lowest:
+                better += 1
+            elif matches[index] == lowest:
+                tied[ties] = table[used[index], 3]
+                ties += 1
+        oldest = np.partition(tied[:ties], ties - (k - better))[ties - (k - better)]
+    filled = 0
+    for index in range(candidates):
+        slot = used[index]
+        if matches[index] > lowest or (matches[index] == lowest and table[slot, 3] >= oldest):
+            sessions[filled] = table[slot, 3]
+            values[filled] = matches[index]
+            newest_shared[filled] = table[slot, 2]
+            filled += 1
+    return sessions, values, newest_shared
+
+
+@compiled
+def copy_sessions(
+    nearest: AnyInts, session_starts: AnyInts, session_items: AnyInts, session_weights: AnyFloats
+) -> tuple[AnyInts, AnyInts, AnyFloats]:
+    """The places of some sessions, one after the other: (starts, items, weights).
+
+    A loop that does nothing else has many of them on their way from memory at once.
+    """
+    starts = np.empty(nearest.shape[0] + 1, np.int64)
+    ends = np.empty(nearest.shape[0], np.int64)
+    length = 0
+    for index in range(nearest.shape[0]):
+        starts[index] = session_starts[nearest[index]]
+        ends[index] = session_starts[nearest[index] + 1]
+    for index in range(nearest.shape[0]):
+        length += ends[index] - starts[index]
+    items, weights = np.empty(length, np.int32), np.empty(length, np.float32)
+    filled = 0
+    for index in range(nearest.shape[0]):
+        first = starts[index]
+        starts[index] = filled
+        for position in range(first, ends[index]):
+            items[filled] = session_items[position]
+            weights[filled] = session_weights[position]
+            filled += 1
+    starts[nearest.shape[0]] = filled
+    return starts, items, weights
+
+
+@inlined
+def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int:
+    """The last place of `item` in items[first:last]."""
+    position = last - 1
+    while items[position] != item:
+        position -= 1
+    return position
+
+
+@inlined
+def _distance_weight(distance: int, powers: AnyFloats, reach: float, back: float, own: float) -> float:
+    """ρ of session neighbours, with reach^d from a table where it is long enough."""
+    if distance == 0:
+        return own
+    steps = distance - 1 if distance > 0 else -distance - 1
+    power = powers[steps] if steps < powers.shape[0] else reach**steps
+    return power if distance > 0 else back * power
+
+
+@compiled
+def _add_sessions(
+    values: AnyFloats,
+    newest_shared: AnyInts,
+    shared: AnyInts,
+    starts: AnyInts,
+    items: AnyInts,
+    weights: AnyFloats,
+    powers: AnyFloats,
+    reach: float,
+    back: float,
+    own: float,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+    anchors: AnyInts,
+) -> int:
+    """total[i] += Σ v_s w_sp ρ(p − a_s) over the places p of i in the sessions; anchors become the a_s. `order` names the items met."""
+    count = 0
+    for index in range(values.shape[0]):
+        first, last = starts[index], starts[index + 1]
+        anchor = _find_last_position(items, first, last, shared[newest_shared[index]])
+        anchors[index] = anchor
+        for position in range(first, last):
+            column = items[position]
+            if not touched[column]:
+                touched[column] = True
+                order[count] = column
+                count += 1
+            total[column] += (
+                values[index] * weights[position] * _distance_weight(position - anchor, powers, reach, back, own)
+            )
+    return count
+
+
+@compiled
+def score_sessions(
+    indptr: AnyInts,
+    items: AnyInts,
+    strengths: AnyFloats,
+    users: AnyInts,
+    start: int,
+    stop: int,
+    item_factors: AnyFloats,
+    session_starts: AnyInts,
+    session_items: AnyInts,
+    session_weights: AnyFloats,
+    session_factors: AnyFloats,
+    largest: float,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    k: int,
+    powers: AnyFloats,
+    reach: float,
+    back: float,
+    own: float,
+) -> tuple[AnyInts, AnyInts, AnyFloats]:
+    """Rows start…stop of the scores: (entries per row, columns, values), columns in the order they were met."""
+    n_items = item_factors.shape[0]
+    entries = 0
+    for row in range(start, stop):
+        entries = max(entries, _count_entries(items[indptr[row] : indptr[row + 1]], item_starts))
+    table = np.zeros((1 << _count_table_bits(entries), 4), np.int32)
+    used, matches = np.empty(entries, np.int32), np.empty(entries, np.float32)
+    total = np.zeros(n_items, np.float64)
+    touched = np.zeros(n_items, np.bool_)
+    order = np.empty(n_items, np.int32)
+    counts = np.zeros(stop - start, np.int32)
+    out_columns = np.empty(1024, np.int32)
+    out_values = np.empty(1024, np.float32)
+    filled = 0
+    for row in range(start, stop):
+        shared = items[indptr[row] : indptr[row + 1]]
+        nearest, values, newest_shared = _find_nearest_sessions(
+            shared, strengths[indptr[row] : indptr[row + 1]], users[row], k, session_factors, largest, session_users,
+            item_starts, item_sessions, table, used, matches,
+        )  # fmt: skip
+        starts, near_items, weights = copy_sessions(nearest, session_starts, session_items, session_weights)
+        count = _add_sessions(
+            values, newest_shared, shared, starts, near_items, weights, powers, reach, back, own, total, touched, order,
+            np.empty(nearest.shape[0], np.int32),
+        )  # fmt: skip
+        if filled + count > out_columns.shape[0]:
+            capacity = 2 * (filled + count)
+            grown_columns = np.empty(capacity, np.int32)
+            grown_columns[:filled] = out_columns[:filled]
+            out_columns = grown_columns
+            grown_values = np.empty(capacity, np.float32)
+            grown_values[:filled] = out_values[:filled]
+            out_values = grown_values
+        for index in range(count):
+            column = order[index]
+            value = np.float32(total[column] * item_factors[column])
+            total[column] = 0
+            touched[column] = False
+            if value > 0:
+                out_columns[filled] = column
+                out_values[filled] = value
+                filled += 1
+                counts[row - start] += 1
+    return counts, out_columns[:filled].copy(), out_values[:filled].copy()
+
+
+@compiled_with_gil
+def score_one_history(
+    shared: AnyInts,
+    strengths: AnyFloats,
+    user: int,
+    item_factors: AnyFloats,
+    session_starts: AnyInts,
+    session_items: AnyInts,
+    session_weights: AnyFloats,
+    session_factors: AnyFloats,
+    largest: float,
+    session_users: AnyInts,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    k: int,
+    powers: AnyFloats,
+    reach: float,
+    back: float,
+    own: float,
+    table: AnyInts,
+    used: AnyInts,
+    matches: AnyFloats,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+) -> tuple[AnyInts, AnyFloats, AnyInts, AnyInts, AnyInts, AnyInts, AnyFloats]:
+    """`session_scores` of one history in arrays that the caller keeps: (columns, values, nearest sessions, places of their anchors, and
+
+    the sessions themselves as of `copied_sessions`). total and met must be 0 and False, and are left so.
+    """
+    nearest, values, newest_shared = _find_nearest_sessions(
+        shared, strengths, user, k, session_factors, largest, session_users, item_starts, item_sessions, table, used, matches,
+    )  # fmt: skip
+    starts, items, weights = copy_sessions(nearest, session_starts, session_items, session_weights)
+    anchors = np.empty(nearest.shape[0], np.int32)
+    count = _add_sessions(
+        values, newest_shared, shared, starts, items, weights, powers, reach, back, own, total, touched, order, anchors
+    )
+    columns = np.empty(count, np.int32)
+    scores = np.empty(count, np.float32)
+    filled = 0
+    for index in range(count):
+        column = order[index]
+        value = np.float32(total[column] * item_factors[column])
+        total[column] = 0
+        touched[column] = False
+        if value > 0:
+            columns[filled] = column
+            scores[filled] = value
+            filled += 1
+    return columns[:filled], scores[:filled], nearest, anchors, starts, items, weights
+
+
+@compiled_with_gil
+def attribute_to_sessions(
+    nearest: AnyInts,
+    anchors: AnyInts,
+    starts: AnyInts,
+    items: AnyInts,
+    weights: AnyFloats,
+    shared: AnyInts,
+    strengths: AnyFloats,
+    item_factors: AnyFloats,
+    session_factors: AnyFloats,
+    item_starts: AnyInts,
+    item_sessions: AnyInts,
+    powers: AnyFloats,
+    reach: float,
+    back: float,
+    own: float,
+    slots: AnyInts,
+    positions: AnyInts,
+    strength_by_item: AnyFloats,
+    out: AnyFloats,
+) -> None:
+    """Of the sessions that `sessions_of_one` found, out[slots[shared item], places[column]] += the item's part of v_s times the rest.
+
+    strength_of: one entry an item, 0, and is left so. That an item's index names a session, of which it holds the newest alone, follows
+    from the oldest one in it.
+    """
+    target_values = np.zeros(out.shape[1], out.dtype)
+    for position in range(shared.shape[0]):
+        strength_by_item[shared[position]] = strengths[position]
+    for index in range(nearest.shape[0]):
+        session = nearest[index]
+        first, last = starts[index], starts[index + 1]
+        has_target = False
+        for position in range(first, last):
+            item = items[position]
+            column = positions[item]
+            if column >= 0:
+                distance_weight = _distance_weight(position - anchors[index], powers, reach, back, own)
+                target_values[column] += weights[position] * distance_weight * item_factors[item]
+                has_target = True
+        if not has_target:
+            continue
+        for position in range(first, last):
+            item = items[position]
+            strength = strength_by_item[item]
+            if strength > 0 and session >= item_sessions[item_starts[item + 1] - 1]:
+                is_repeated = False
+                for earlier in range(first, position):
+                    is_repeated = is_repeated or items[earlier] == item
+                if not is_repeated:
+                    for column in range(target_values.shape[0]):
+                        out[slots[item], column] += strength * session_factors[session] * target_values[column]
+        target_values[:] = 0
+    for position in range(shared.shape[0]):
+        strength_by_item[shared[position]] = 0

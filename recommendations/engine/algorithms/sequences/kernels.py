@@ -1,0 +1,117 @@
+"""Compiled counting of item transitions."""
+
+import numpy as np
+
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
+from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry
+from recommendations.engine.linear_algebra.jit import compiled, inlined
+
+
+@inlined
+def _accumulate(total: AnyFloats, touched: Flags, order: AnyInts, count: int, column: int, value: float) -> int:
+    """total[column] += value, remembering the columns in the order they were met; their number so far."""
+    if not touched[column]:
+        touched[column] = True
+        order[count] = column
+        count += 1
+    total[column] += value
+    return count
+
+
+@compiled
+def compute_top_transitions(
+    rows: AnyInts,
+    occurrences: AnyInts,
+    positions: AnyInts,
+    indptr: AnyInts,
+    owners: AnyInts,
+    items: AnyInts,
+    moments: AnyInts,
+    roots: AnyFloats,
+    dampings: AnyFloats,
+    forward: AnyFloats,
+    backward: AnyFloats,
+    window: int,
+    similarity_weight: float,
+    v_indptr: AnyInts,
+    v_indices: AnyInts,
+    v_data: AnyFloats,
+    n_terms: int,
+    a_indptr: AnyInts,
+    a_indices: AnyInts,
+    a_data: AnyFloats,
+    row_factors: AnyFloats,
+    column_factors: AnyFloats,
+    out_columns: AnyInts,
+    out_values: AnyFloats,
+    out_counts: AnyInts,
+) -> None:
+    """The k largest entries of the named rows of the transition matrix of `algorithms/transitions.py`, best first.
+
+    Item r stands at places[occurrences[r]…occurrences[r + 1]] of the histories; person p has places indptr[p]…indptr[p + 1].
+    forward[d] and backward[d] weigh a pair d moments apart; no pair is more than `window` places apart. V are the items' vectors
+    over n_terms terms, A what is added to the counted pairs. k is the width of `out_columns`.
+    """
+    n_columns = column_factors.shape[0]
+    reach = forward.shape[0] - 1
+    total = np.zeros(n_columns, np.float64)
+    touched = np.zeros(n_columns, np.bool_)
+    order = np.empty(n_columns, np.int32)
+    vector = np.zeros(n_terms, np.float32)
+    k = out_columns.shape[1]
+    heap_values = np.empty(k, np.float32)
+    heap_ties = np.empty(k, np.int64)
+    heap_columns = np.empty(k, np.int32)
+    for row in rows:
+        count = 0
+        for q in range(occurrences[row], occurrences[row + 1]):
+            item_position = positions[q]
+            owner = owners[item_position]
+            root = roots[item_position] * dampings[owner]
+            for other_position in range(item_position + 1, min(item_position + window, indptr[owner + 1] - 1) + 1):
+                distance = moments[other_position] - moments[item_position]
+                if distance > reach:
+                    break
+                count = _accumulate(
+                    total,
+                    touched,
+                    order,
+                    count,
+                    items[other_position],
+                    root * roots[other_position] * forward[distance],
+                )
+            for other_position in range(item_position - 1, max(item_position - window, indptr[owner]) - 1, -1):
+                distance = moments[item_position] - moments[other_position]
+                if distance > reach:
+                    break
+                count = _accumulate(
+                    total,
+                    touched,
+                    order,
+                    count,
+                    items[other_position],
+                    root * roots[other_position] * backward[distance],
+                )
+        if similarity_weight > 0:
+            for p in range(v_indptr[row], v_indptr[row + 1]):
+                vector[v_indices[p]] = v_data[p]
+            for index in range(count):
+                column = order[index]
+                cosine = 0.0
+                for p in range(v_indptr[column], v_indptr[column + 1]):
+                    cosine += vector[v_indices[p]] * v_data[p]
+                total[column] *= 1.0 + similarity_weight * cosine
+            for p in range(v_indptr[row], v_indptr[row + 1]):
+                vector[v_indices[p]] = 0
+        for p in range(a_indptr[row], a_indptr[row + 1]):
+            count = _accumulate(total, touched, order, count, a_indices[p], a_data[p])
+        size = 0
+        for index in range(count):
+            column = order[index]
+            value = np.float32(total[column] * row_factors[row] * column_factors[column])
+            total[column] = 0
+            touched[column] = False
+            if value > 0 and (size < k or value >= heap_values[0]):
+                size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+        out_counts[row] = size
+        drain_heap(heap_values, heap_ties, heap_columns, size, out_columns[row], out_values[row])

@@ -1,0 +1,60 @@
+"""The Numba decorators of the engine's kernels.
+
+Every kernel is single-threaded; `parallel.py` runs kernels on blocks of rows in ordinary threads. That is safe after Celery's fork and
+with several web threads at once; Numba's own thread pool is not.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numba
+
+# Kernels that the kernels of other files call, and this file.
+SHARED_FILES = ("jit.py", "heap_kernels.py", "cholesky_kernels.py", "product_kernels.py")
+
+
+def stamp_shared_files() -> tuple[tuple[float, int], ...]:
+    stats = [(Path(__file__).parent / name).stat() for name in SHARED_FILES]
+    return tuple((stat.st_mtime, stat.st_size) for stat in stats)
+
+
+_SHARED_STAMP = stamp_shared_files()
+
+
+def _compile_with(**options: Any) -> Callable[[Any], Any]:
+    """Return `numba.njit` with a disk cache that is valid only while the shared kernel files are unchanged.
+
+    Numba compares the modification time of the file that defines a kernel, but not of the files whose kernels it calls: after an upgrade
+    of a shared file alone, its callers would keep running the old machine code.
+    """
+    jit = numba.njit(cache=True, **options)
+
+    def decorate(function: Any) -> Any:
+        dispatcher = jit(function)
+        if not numba.config.DISABLE_JIT:
+            index = dispatcher._cache._cache_file
+            index._source_stamp = (index._source_stamp, _SHARED_STAMP)
+        return dispatcher
+
+    return decorate
+
+
+class _Decorator:
+    """A decorator that keeps the type of what it decorates."""
+
+    def __init__(self, **options: Any) -> None:
+        self._decorate = _compile_with(**options)
+
+    def __call__[F: Callable[..., Any]](self, function: F) -> F:
+        return cast("F", self._decorate(function))
+
+
+compiled = _Decorator(nogil=True)
+# For one history at a time: the kernel takes microseconds, less than handing the GIL to another thread of the web worker and back.
+compiled_with_gil = _Decorator()
+inlined = _Decorator(nogil=True, inline="always")
+# Allows fused multiply-add only, so a sum keeps its order.
+compiled_contracted = _Decorator(nogil=True, fastmath={"contract"})
+# Allows sums in any order, which lets LLVM use vector registers for sums of products.
+compiled_reassociated = _Decorator(nogil=True, fastmath={"reassoc", "contract"})

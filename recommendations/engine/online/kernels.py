@@ -1,0 +1,345 @@
+"""Compiled loops of the online scorers, each for one history at a time."""
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
+from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
+from recommendations.engine.linear_algebra.jit import compiled_with_gil
+
+
+@compiled_with_gil
+def sum_history(
+    items: AnyInts,
+    weights: AnyFloats,
+    orders: AnyFloats,
+    as_of: float,
+    half_life: float,
+    recency: float,
+    weighting: int,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Different items of one history and their summed weights, those that sum to 0 left out.
+
+    half_life: in the unit of `orders`, 0 for none. recency: factor for each moment back from the newest, below 0 for none.
+    weighting: 0 raw, 1 binary, 2 ln(1 + x) of the sums. total and met must be 0 and False, and are left so.
+    """
+    count = 0
+    factor, newest = 1.0, np.inf
+    for p in range(items.shape[0] - 1, -1, -1):
+        weight = weights[p]
+        if half_life > 0:
+            weight = np.float32(weight * 2.0 ** (-max(as_of - orders[p], 0.0) / half_life))
+        if recency >= 0:
+            if orders[p] != newest and newest != np.inf:
+                factor *= recency
+            newest = orders[p]
+            weight = np.float32(weight * factor)
+        item = items[p]
+        if not touched[item]:
+            touched[item] = True
+            order[count] = item
+            count += 1
+        total[item] += weight
+    out_items = np.empty(count, np.int32)
+    values = np.empty(count, np.float32)
+    filled = 0
+    for index in range(count):
+        item = order[index]
+        value = total[item]
+        total[item] = 0
+        touched[item] = False
+        if value != 0:
+            out_items[filled] = item
+            values[filled] = np.float32(1) if weighting == 1 else (np.log1p(value) if weighting == 2 else value)
+            filled += 1
+    return out_items[:filled], values[:filled]
+
+
+@compiled_with_gil
+def multiply_row(
+    items: AnyInts,
+    weights: AnyFloats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """One sparse row times a CSR matrix: (columns, values). total and met must be 0 and False, and are left so."""
+    count = 0
+    for p in range(items.shape[0]):
+        weight = weights[p]
+        for q in range(indptr[items[p]], indptr[items[p] + 1]):
+            column = indices[q]
+            if not touched[column]:
+                touched[column] = True
+                order[count] = column
+                count += 1
+            total[column] += weight * data[q]
+    columns = np.empty(count, np.int32)
+    values = np.empty(count, np.float32)
+    for index in range(count):
+        column = order[index]
+        columns[index] = column
+        values[index] = total[column]
+        total[column] = 0
+        touched[column] = False
+    return columns, values
+
+
+@compiled_with_gil
+def add_scaled(
+    columns: AnyInts, values: AnyFloats, factor: float, total: AnyFloats, touched: Flags, order: AnyInts, count: int
+) -> int:
+    """Adds factor · value where the value is positive; `order` names the columns met so far, `count` of them."""
+    for index in range(columns.shape[0]):
+        if values[index] > 0:
+            column = columns[index]
+            if not touched[column]:
+                touched[column] = True
+                order[count] = column
+                count += 1
+            total[column] += np.float32(factor) * values[index]
+    return count
+
+
+@compiled_with_gil
+def clear_sums(total: AnyFloats, touched: Flags, order: AnyInts, count: int) -> None:
+    for index in range(count):
+        total[order[index]] = 0
+        touched[order[index]] = False
+
+
+@compiled_with_gil
+def assign_slots(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
+    """The different items in order, each of whose slots becomes its place among them, and -1 behind them."""
+    different = np.unique(items)
+    base = np.empty(different.shape[0] + 1, np.int32)
+    for position in range(different.shape[0]):
+        base[position] = different[position]
+        slots[different[position]] = position
+    base[-1] = -1
+    return base
+
+
+@compiled_with_gil
+def scale_contributions(rows: AnyInts, values: AnyFloats, factor: float, positions: AnyInts, out: AnyFloats) -> None:
+    """Makes each column of out sum to factor · value of its row where that is positive, and 0 where nothing speaks for it."""
+    targets = np.zeros(out.shape[1], np.float32)
+    for index in range(rows.shape[0]):
+        position = positions[rows[index]]
+        if position >= 0:
+            targets[position] = np.float32(factor) * max(values[index], np.float32(0))
+    for column in range(out.shape[1]):
+        total = np.float32(0)
+        for slot in range(out.shape[0]):
+            total += out[slot, column]
+        share = targets[column] / total if total > 0 else np.float32(0)
+        for slot in range(out.shape[0]):
+            out[slot, column] *= share
+
+
+@compiled_with_gil
+def find_largest_contributions(
+    parts: AnyFloats,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Of (sources, slots, columns): for each column the slot with the largest sum over sources, its largest source, and its share of all.
+
+    The slot is -1 where nothing is positive.
+    """
+    n_sources, n_slots, n_columns = parts.shape
+    slots, sources = np.empty(n_columns, np.int32), np.empty(n_columns, np.int32)
+    shares = np.zeros(n_columns, np.float32)
+    for column in range(n_columns):
+        best, largest, column_total = -1, np.float32(0), np.float32(0)
+        for slot in range(n_slots):
+            slot_total = np.float32(0)
+            for source in range(n_sources):
+                slot_total += parts[source, slot, column]
+            column_total += slot_total
+            if slot_total > largest:
+                best, largest = slot, slot_total
+        source = 0
+        for other in range(1, n_sources):
+            if parts[other, best, column] > parts[source, best, column]:
+                source = other
+        slots[column], sources[column] = best, source
+        if column_total > 0:
+            shares[column] = largest / column_total
+    return slots, sources, shares
+
+
+@compiled_with_gil
+def select_top_online(
+    total: AnyFloats,
+    touched: Flags,
+    order: AnyInts,
+    count: int,
+    static_scores: AnyFloats,
+    static_order: AnyInts,
+    allowed: Flags,
+    excluded: AnyInts,
+    excluded_flags: Flags,
+    factors: AnyFloats,
+    largest: float,
+    n: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not barred.
+
+    order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; no more of
+    it is looked at than can be among the best, so the size of the catalogue does not matter. Without factors their length is 0; largest:
+    of the factors, 1 without. out must be False, and is left so.
+    """
+    heap_values = np.empty(n, np.float32)
+    heap_ties = np.empty(n, np.int64)
+    heap_columns = np.empty(n, np.int32)
+    size = 0
+    has_factors = factors.shape[0] > 0
+    for p in range(excluded.shape[0]):
+        if excluded[p] >= 0:
+            excluded_flags[excluded[p]] = True
+    for index in range(count):
+        column = order[index]
+        value = total[column] + static_scores[column]
+        if has_factors:
+            value *= factors[column]
+        if value > 0 and allowed[column] and not excluded_flags[column]:
+            if size == n and not ranks_before(value, np.int64(column), heap_values[0], heap_ties[0]):
+                continue
+            size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+    for index in range(static_order.shape[0]):
+        column = static_order[index]
+        value = static_scores[column]
+        if size == n and value * np.float32(largest) < heap_values[0]:
+            break
+        if has_factors:
+            value *= factors[column]
+        if value > 0 and allowed[column] and not touched[column] and not excluded_flags[column]:
+            if size == n and not ranks_before(value, np.int64(column), heap_values[0], heap_ties[0]):
+                continue
+            size = push_entry(heap_values, heap_ties, heap_columns, size, value, np.int64(column), column)
+    for p in range(excluded.shape[0]):
+        if excluded[p] >= 0:
+            excluded_flags[excluded[p]] = False
+    columns = np.empty(size, np.int32)
+    values = np.empty(size, np.float32)
+    drain_heap(heap_values, heap_ties, heap_columns, size, columns, values)
+    return columns, values
+
+
+@compiled_with_gil
+def add_linear_contributions(
+    items: AnyInts,
+    rows: AnyInts,
+    weights: AnyFloats,
+    factor: float,
+    slots: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    positions: AnyInts,
+    out: AnyFloats,
+) -> None:
+    """out[slots[item], places[column]] += factor · weight · entry of the item's row, for the columns whose place is not negative."""
+    for p in range(items.shape[0]):
+        weight = factor * weights[p]
+        slot = slots[items[p]]
+        for q in range(indptr[rows[p]], indptr[rows[p] + 1]):
+            position = positions[indices[q]]
+            if position >= 0:
+                out[slot, position] += weight * data[q]
+
+
+@compiled_with_gil
+def expand_documents(
+    documents: AnyInts, values: AnyFloats, indptr: AnyInts, items: AnyInts
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """The items of each document, items[indptr[d]:indptr[d + 1]], with its value; without those that are not positive."""
+    count = 0
+    for p in range(documents.shape[0]):
+        if values[p] > 0:
+            count += indptr[documents[p] + 1] - indptr[documents[p]]
+    out_items = np.empty(count, np.int32)
+    out_values = np.empty(count, np.float32)
+    filled = 0
+    for p in range(documents.shape[0]):
+        if values[p] > 0:
+            for q in range(indptr[documents[p]], indptr[documents[p] + 1]):
+                out_items[filled] = items[q]
+                out_values[filled] = values[p]
+                filled += 1
+    return out_items, out_values
+
+
+@compiled_with_gil
+def add_content_contributions(
+    rows: AnyInts,
+    weights: AnyFloats,
+    slots: AnyInts,
+    targets: AnyInts,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    buffer: AnyFloats,
+    out: AnyFloats,
+) -> None:
+    """out[slots[h], m] += weights[h] · (vector of row h · vector of target m). buffer: one entry a term, 0, and is left so."""
+    for m in range(targets.shape[0]):
+        if targets[m] < 0:
+            continue
+        for q in range(indptr[targets[m]], indptr[targets[m] + 1]):
+            buffer[indices[q]] = data[q]
+        for h in range(rows.shape[0]):
+            cosine = np.float32(0)
+            for q in range(indptr[rows[h]], indptr[rows[h] + 1]):
+                cosine += data[q] * buffer[indices[q]]
+            out[slots[h], m] += weights[h] * cosine
+        for q in range(indptr[targets[m]], indptr[targets[m] + 1]):
+            buffer[indices[q]] = 0
+
+
+@compiled_with_gil
+def add_neighbor_contributions(
+    nearest: AnyInts,
+    shares: AnyFloats,
+    indptr: AnyInts,
+    indices: AnyInts,
+    data: AnyFloats,
+    unit_indptr: AnyInts,
+    unit_indices: AnyInts,
+    unit_data: AnyFloats,
+    history_values: AnyFloats,
+    slots: AnyInts,
+    positions: AnyInts,
+    out: AnyFloats,
+) -> None:
+    """Of each neighbour's part in a score, to every item both have its part of their similarity.
+
+    out[slots[j], places[i]] += shares[v] · x_vi · u_vj own_j / Σ_j u_vj own_j; own is 0 for what the history does not hold.
+    """
+    for v in range(nearest.shape[0]):
+        neighbor = nearest[v]
+        is_wanted = False
+        for q in range(indptr[neighbor], indptr[neighbor + 1]):
+            if positions[indices[q]] >= 0:
+                is_wanted = True
+                break
+        if not is_wanted:
+            continue
+        total_similarity = 0.0
+        for q in range(unit_indptr[neighbor], unit_indptr[neighbor + 1]):
+            total_similarity += unit_data[q] * history_values[unit_indices[q]]
+        if not total_similarity > 0:
+            continue
+        for q in range(indptr[neighbor], indptr[neighbor + 1]):
+            position = positions[indices[q]]
+            if position >= 0:
+                share = shares[v] * data[q] / total_similarity
+                for p in range(unit_indptr[neighbor], unit_indptr[neighbor + 1]):
+                    common = unit_data[p] * history_values[unit_indices[p]]
+                    if common != 0:
+                        out[slots[unit_indices[p]], position] += share * common
