@@ -1,4 +1,4 @@
-"""What a bulk write answers: how many items were created, updated, unchanged or rejected, and each one's fate."""
+"""The result of a bulk write: the status of each item and the counts per status."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing wrong with one field of one item."""
+    """A problem with one field of one item."""
 
     field: str
     code: str
@@ -25,7 +25,7 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """What became of one item; ``key`` is its outside id, empty when it had none."""
+    """The status of one item; ``key`` is its external id, empty when the item had none."""
 
     index: int
     key: str
@@ -35,7 +35,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of a list of items, in their order."""
+    """The results of a list of items, in their order."""
 
     results: tuple[ItemResult, ...]
 
@@ -59,11 +59,11 @@ class BulkResult:
         return self.count(ItemStatus.REJECTED)
 
     def count_problems(self) -> Counter[str]:
-        """How often each kind of problem occurs, as ``field: code``."""
+        """Return the number of problems per ``field: code``."""
         return Counter(f"{problem.field}: {problem.code}" for result in self.results for problem in result.problems)
 
-    def as_answer(self, key_name: str) -> dict[str, object]:
-        """The answer of a bulk endpoint, with the items' ids under ``key_name``."""
+    def as_response(self, key_name: str) -> dict[str, object]:
+        """Return the body of a bulk endpoint's response; ``key_name`` is the field of the items' ids."""
         return {
             "created": self.created,
             "updated": self.updated,
@@ -78,19 +78,21 @@ def serialize_item_result(result: ItemResult, key_name: str) -> dict[str, object
         "index": result.index,
         key_name: result.key,
         "status": result.status.value,
-        "errors": [{"field": one.field, "code": one.code, "message": one.message} for one in result.problems],
+        "errors": [
+            {"field": problem.field, "code": problem.code, "message": problem.message} for problem in result.problems
+        ],
     }
 
 
 def combine_results(
     *, keys: Sequence[str], problems: Sequence[Sequence[FieldProblem]], written: dict[str, ItemStatus]
 ) -> BulkResult:
-    """Puts the refusals of the cleaning and the outcomes of the writing together, in the items' order.
+    """Combine the problems found before writing with the outcomes of the write, in the items' order.
 
     Args:
-        keys: the outside id of each item.
-        problems: what is wrong with each item; empty for those that were written.
-        written: outcome of the ids that the database created or changed; the others were unchanged.
+        keys: the external id of each item.
+        problems: the problems of each item; empty for the items that were written.
+        written: the status of the ids that the database created or changed; all others are unchanged.
     """
     results = []
     for index, (key, wrong) in enumerate(zip(keys, problems, strict=True)):

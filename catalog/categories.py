@@ -19,7 +19,7 @@ MAX_PATH_LENGTH = 1000
 
 
 def clean_path(value: Any) -> str:
-    """``a>b > c`` as ``a > b > c``; a list of names is taken as well."""
+    """Return a normalized path: ``a>b > c`` becomes ``a > b > c``; a list of names is accepted, too."""
     text = ">".join(clean_text(part, MAX_NAME_LENGTH) for part in value) if isinstance(value, list | tuple) else value
     names = [
         name for part in clean_text(text, MAX_PATH_LENGTH).split(">") if (name := clean_text(part, MAX_NAME_LENGTH))
@@ -28,23 +28,24 @@ def clean_path(value: Any) -> str:
     if len(path) > MAX_PATH_LENGTH:
         raise InvalidValueError(
             "too_long",
-            _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(path), "most": MAX_PATH_LENGTH},
+            _("The value has %(length)d characters; the maximum is %(most)d.")
+            % {"length": len(path), "most": MAX_PATH_LENGTH},
         )
     return path
 
 
 def ensure_categories(paths: Collection[str]) -> dict[str, int]:
-    """The ids of the categories with these clean paths; missing ones are made, with their parents."""
+    """Return the ids of the categories with these clean paths; create missing ones with their parents."""
     known = find_categories(paths)
     if all(path in known for path in paths):
         return known
     with transaction.atomic(), connection.cursor() as cursor:
-        # two imports must not make the same branch, nor choose the same slug
+        # one import at a time, so that two do not create the same branch or choose the same slug
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('catalog.categories'))")
-        wanted = {prefix for path in paths for prefix in list_ancestor_paths(path)}
-        known = find_categories(wanted)
+        all_paths = {prefix for path in paths for prefix in list_ancestor_paths(path)}
+        known = find_categories(all_paths)
         by_depth: dict[int, list[str]] = {}
-        for path in wanted - known.keys():
+        for path in all_paths - known.keys():
             by_depth.setdefault(path.count(SEPARATOR), []).append(path)
         for depth in sorted(by_depth):
             known.update(create_categories(sorted(by_depth[depth]), known))
@@ -61,7 +62,7 @@ def list_ancestor_paths(path: str) -> list[str]:
 
 
 def create_categories(paths: list[str], known: dict[str, int]) -> dict[str, int]:
-    """Makes categories whose parents exist, two statements however many they are."""
+    """Create categories whose parents exist, in two statements whatever their number."""
     parents = {path: known[path.rpartition(SEPARATOR)[0]] if SEPARATOR in path else None for path in paths}
     siblings = Category.objects.filter(parent__in=[parent for parent in parents.values() if parent is not None])
     if None in parents.values():
@@ -79,7 +80,7 @@ def create_categories(paths: list[str], known: dict[str, int]) -> dict[str, int]
 
 
 def choose_slug(name: str, taken: Collection[str]) -> str:
-    """A slug no sibling has; of names that look alike in a slug (“A & B”, “A B”) the later gets a fingerprint."""
+    """Return a slug that no sibling has; a hash is appended where names collide, such as “A & B” and “A B”."""
     fingerprint = blake2b(name.encode(), digest_size=4).hexdigest()
     slug = slugify(name, allow_unicode=True)[:180]
     if slug and slug not in taken:
@@ -88,7 +89,7 @@ def choose_slug(name: str, taken: Collection[str]) -> str:
 
 
 def annotate_product_counts(categories: QuerySet[Category]) -> QuerySet[Category]:
-    """Adds ``product_count``, the active products of each; counted for the rows of a page only, not for all."""
+    """Annotate ``product_count``, the number of active products; a subquery counts only the rows of the page."""
     counts = (
         Product.objects.active()
         .filter(category=OuterRef("pk"))
@@ -105,7 +106,7 @@ def build_category_path(*, name: str, parent: Category | None) -> str:
 
 
 def save_category(*, category: Category) -> None:
-    """Saves a category under its name and parent, and takes everything below it along."""
+    """Save a category under its name and parent; update the paths of everything below it."""
     with transaction.atomic():
         before = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
         category.path = build_category_path(name=category.name, parent=category.parent)

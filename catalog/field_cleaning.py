@@ -1,4 +1,4 @@
-"""Turns values from outside into clean ones, or says which field is wrong, how, and what would be right."""
+"""Cleans and validates field values from feeds and requests; every error names the problem and the fix."""
 
 import json
 import re
@@ -19,12 +19,12 @@ MAX_PRICE = Decimal("1e12")
 MAX_INTEGER = 2**31 - 1
 TRUE_WORDS = frozenset({"true", "1", "yes", "y", "on"})
 FALSE_WORDS = frozenset({"false", "0", "no", "n", "off"})
-# what PostgreSQL cannot store in a text: NUL and halves of surrogate pairs
+# characters that PostgreSQL cannot store in a text: NUL and unpaired surrogates
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class InvalidValueError(Exception):
-    """A value that cannot be taken."""
+    """A value that is not valid; ``code`` is stable, ``message`` is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,13 +38,13 @@ Cleaner = Callable[[Any], Any]
 def clean_fields(
     item: Mapping[str, Any], cleaners: Mapping[str, Cleaner], required: frozenset[str]
 ) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """The clean values of the known fields that ``item`` has, and everything that is wrong with it."""
+    """Return the clean values of the item's known fields and all its problems."""
     cleaned: dict[str, Any] = {}
     problems: list[FieldProblem] = []
     for field, value in item.items():
         cleaner = cleaners.get(field)
         if cleaner is None:
-            message = _("Unknown field. Known are: %(names)s.") % {"names": ", ".join(cleaners)}
+            message = _("Unknown field; valid: %(names)s.") % {"names": ", ".join(cleaners)}
             problems.append(FieldProblem(shorten_value(field), "unknown_field", message, shorten_value(value)))
             continue
         try:
@@ -58,7 +58,7 @@ def clean_fields(
 
 
 def shorten_value(value: object) -> str:
-    """A value as it may stand in a message or an error file: short, and storable."""
+    """Return a value as a short text that can be stored, for messages and error files."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
     return UNSTORABLE.sub("\ufffd", text[:SHOWN_VALUE_LENGTH])
 
@@ -68,27 +68,32 @@ def is_empty(value: object) -> bool:
 
 
 def clean_text(value: Any, max_length: int) -> str:
-    """Text without blanks around it; numbers are taken as their digits, nothing as empty."""
+    """Return the text without surrounding spaces; a number becomes its digits, None an empty text."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise InvalidValueError("not_text", _("%(value)s is not a text.") % {"value": repr(shorten_value(value))})
+        raise InvalidValueError(
+            "not_text", _("%(value)s is not a text; use a JSON string.") % {"value": repr(shorten_value(value))}
+        )
     text = str(value).strip()
     if len(text) > max_length:
         raise InvalidValueError(
             "too_long",
-            _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(text), "most": max_length},
+            _("The value has %(length)d characters; the maximum is %(most)d.")
+            % {"length": len(text), "most": max_length},
         )
     if UNSTORABLE.search(text):
-        raise InvalidValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
+        raise InvalidValueError(
+            "bad_characters", _("The value contains a NUL character or an unpaired surrogate; remove it.")
+        )
     return text
 
 
 def clean_id(value: Any, max_length: int) -> str:
-    """An outside id: a text of one line."""
+    """Return an external id: a text of one line."""
     text = clean_text(value, max_length)
     if not text.isprintable():
-        raise InvalidValueError("bad_characters", _("An id has no line breaks or control characters."))
+        raise InvalidValueError("bad_characters", _("The id contains a line break or a control character; remove it."))
     return text
 
 
@@ -105,14 +110,14 @@ def clean_url(value: Any, max_length: int = 2000) -> str:
     if not good:
         raise InvalidValueError(
             "bad_url",
-            _("%(value)s is not a web address; give one like https://shop.example/item.")
+            _("%(value)s is not a valid URL; use one like https://shop.example/item.")
             % {"value": repr(shorten_value(text))},
         )
     return text
 
 
 def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
-    """A finite decimal number with at most ``places`` decimals; nothing is None."""
+    """Return a finite decimal number with at most ``places`` decimals; an empty value is None."""
     if is_empty(value):
         return None
     text = shorten_value(value).strip()
@@ -122,20 +127,22 @@ def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation as error:
         raise InvalidValueError(
-            "not_a_number", _("%(value)s is not a number; give one like 19.90.") % {"value": repr(text)}
+            "not_a_number", _("%(value)s is not a number; use one like 19.90.") % {"value": repr(text)}
         ) from error
     if not number.is_finite():
         raise InvalidValueError(
-            "not_a_number", _("%(value)s is not a number; give one like 19.90.") % {"value": repr(text)}
+            "not_a_number", _("%(value)s is not a number; use one like 19.90.") % {"value": repr(text)}
         )
     if abs(number) >= MAX_PRICE:
         raise InvalidValueError(
-            "too_large", _("%(value)s is too large; at most 12 digits before the point.") % {"value": text}
+            "too_large",
+            _("%(value)s is too large; the maximum is 12 digits before the decimal point.") % {"value": text},
         )
     rounded = number.quantize(Decimal(1).scaleb(-places))
     if rounded != number:
         raise InvalidValueError(
-            "too_many_decimals", _("%(value)s has more than %(places)d decimals.") % {"value": text, "places": places}
+            "too_many_decimals",
+            _("%(value)s has too many decimals; the maximum is %(places)d.") % {"value": text, "places": places},
         )
     return rounded
 
@@ -143,7 +150,7 @@ def clean_decimal(value: Any, *, places: int = 2) -> Decimal | None:
 def clean_price(value: Any) -> Decimal | None:
     price = clean_decimal(value)
     if price is not None and price < 0:
-        raise InvalidValueError("negative", _("%(value)s is negative; give 0 or more.") % {"value": str(price)})
+        raise InvalidValueError("negative", _("%(value)s is negative; use 0 or more.") % {"value": str(price)})
     return price
 
 
@@ -157,7 +164,7 @@ def clean_currency(value: Any) -> str:
     if code and code not in get_known_currencies():
         raise InvalidValueError(
             "unknown_currency",
-            _("%(value)s is not a currency; give an ISO 4217 code such as EUR.") % {"value": repr(code)},
+            _("Unknown currency %(value)s; use an ISO 4217 code such as EUR.") % {"value": repr(code)},
         )
     return code
 
@@ -168,7 +175,7 @@ def clean_integer(value: Any) -> int | None:
     number = clean_decimal(value, places=0)
     if number is None or abs(number) > MAX_INTEGER:
         raise InvalidValueError(
-            "too_large", _("%(value)s is too large; at most 2147483647.") % {"value": shorten_value(value)}
+            "too_large", _("%(value)s is too large; the maximum is 2147483647.") % {"value": shorten_value(value)}
         )
     return int(number)
 
@@ -182,12 +189,12 @@ def clean_bool(value: Any) -> bool:
     if word in FALSE_WORDS:
         return False
     raise InvalidValueError(
-        "not_a_truth_value", _("%(value)s is neither true nor false.") % {"value": repr(shorten_value(value))}
+        "not_a_truth_value", _("%(value)s is not a boolean; use true or false.") % {"value": repr(shorten_value(value))}
     )
 
 
 def clean_moment(value: Any) -> datetime | None:
-    """An ISO 8601 date or time; without an offset it is UTC."""
+    """Return a moment in UTC from an ISO 8601 date or time; without an offset it is UTC."""
     if is_empty(value):
         return None
     if isinstance(value, datetime):
@@ -198,7 +205,7 @@ def clean_moment(value: Any) -> datetime | None:
         except ValueError as error:
             raise InvalidValueError(
                 "bad_time",
-                _("%(value)s is not a time; give ISO 8601 such as 2026-05-17T09:30:00Z.")
+                _("%(value)s is not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z.")
                 % {"value": repr(shorten_value(value))},
             ) from error
     if moment.tzinfo is None:
@@ -207,41 +214,52 @@ def clean_moment(value: Any) -> datetime | None:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise InvalidValueError(
-            "bad_time", _("%(value)s is outside the calendar.") % {"value": repr(shorten_value(value))}
+            "bad_time",
+            _("%(value)s is not a valid time; the year must be between 1 and 9999.")
+            % {"value": repr(shorten_value(value))},
         ) from error
 
 
 def clean_tags(value: Any) -> list[str]:
-    """A list of texts, or one text with the tags joined by ``|``; each once, in their order."""
+    """Return the distinct tags of a list, or of one text with tags separated by ``|``, in their order."""
     if is_empty(value):
         return []
     parts = value.split("|") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
-        raise InvalidValueError("not_a_list", _("Give a list of texts, or one text with the tags joined by |."))
+        raise InvalidValueError(
+            "not_a_list", _("Tags must be a list of texts, or one text with the tags separated by |.")
+        )
     return list(dict.fromkeys(tag for part in parts if (tag := clean_text(part, 100))))
 
 
 def clean_attributes(value: Any) -> dict[str, Any]:
-    """A JSON object, given as such or as its text."""
+    """Return the attributes, given as an object or as JSON text."""
     if is_empty(value):
         return {}
     if isinstance(value, str):
         try:
             value = json.loads(value, parse_constant=reject_json_constant)
         except ValueError as error:
-            raise InvalidValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
+            raise InvalidValueError(
+                "bad_json", _("The value is not valid JSON: %(reason)s") % {"reason": str(error)}
+            ) from error
     if not isinstance(value, dict):
-        raise InvalidValueError("not_an_object", _('Give a JSON object such as {"color": "blue"}.'))
+        raise InvalidValueError("not_an_object", _('The value must be a JSON object, such as {"color": "blue"}.'))
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError as error:
-        raise InvalidValueError("bad_json", _("Is not JSON: %(reason)s") % {"reason": str(error)}) from error
+        raise InvalidValueError(
+            "bad_json", _("The value is not valid JSON: %(reason)s") % {"reason": str(error)}
+        ) from error
     if len(text) > 100_000:
         raise InvalidValueError(
-            "too_long", _("Has %(length)d characters; at most %(most)d fit.") % {"length": len(text), "most": 100_000}
+            "too_long",
+            _("The value has %(length)d characters; the maximum is %(most)d.") % {"length": len(text), "most": 100_000},
         )
     if UNSTORABLE.search(text) or "\\u0000" in text:
-        raise InvalidValueError("bad_characters", _("Contains a NUL or half of a surrogate pair; remove it."))
+        raise InvalidValueError(
+            "bad_characters", _("The value contains a NUL character or an unpaired surrogate; remove it.")
+        )
     return value
 
 

@@ -1,4 +1,4 @@
-"""What the shop sells."""
+"""Products and categories of the shop, product vectors, and the records of feed imports."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -13,11 +13,11 @@ from django.utils.translation import pgettext_lazy
 from catalog.querysets import ProductQuerySet
 from config.foundation.job_runs import FileImport
 
-currency_validator = RegexValidator(r"^[A-Z]{3}$", _("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+currency_validator = RegexValidator(r"^[A-Z]{3}$", _("Use a three-letter ISO 4217 code in capitals, such as EUR."))
 
 
 class Category(models.Model):
-    """A node of the shop's category tree; ``path`` spells it from the root and is unique."""
+    """A node of the category tree; its ``path`` from the root is unique."""
 
     name = models.CharField(_("name"), max_length=200)
     slug = models.SlugField(_("slug"), max_length=200, allow_unicode=True)
@@ -25,7 +25,7 @@ class Category(models.Model):
         "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("parent")
     )
     path = models.CharField(
-        _("path"), max_length=1000, unique=True, help_text=_("Names from the root, joined by “ > ”.")
+        _("path"), max_length=1000, unique=True, help_text=_("The names from the root, separated by “ > ”.")
     )
 
     class Meta:
@@ -51,7 +51,7 @@ class Availability(models.TextChoices):
 
 
 class Product(models.Model):
-    """One thing that can be bought, known outside by ``product_id``."""
+    """A product; other systems know it by ``product_id``."""
 
     product_id = models.CharField(_("product id"), max_length=200, unique=True)
     sku = models.CharField(_("SKU"), max_length=200, blank=True)
@@ -69,12 +69,12 @@ class Product(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        help_text=_("What the product costs the shop, in the currency of its price; never shown to visitors."),
+        help_text=_("What the shop pays for the product, in the currency of the price. Never shown to visitors."),
     )
     availability = models.CharField(
         _("availability"), max_length=20, choices=Availability, default=Availability.IN_STOCK
     )
-    stock = models.IntegerField(_("stock"), null=True, blank=True, help_text=_("Empty when stock is not counted."))
+    stock = models.IntegerField(_("stock"), null=True, blank=True, help_text=_("Empty when stock is not tracked."))
     image_url = models.URLField(_("image URL"), max_length=2000, blank=True)
     url = models.URLField(_("URL"), max_length=2000, blank=True)
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
@@ -83,7 +83,7 @@ class Product(models.Model):
     is_active = models.BooleanField(
         pgettext_lazy("product", "active"),
         default=True,
-        help_text=_("Inactive products are kept for history and never shown."),
+        help_text=_("Inactive products are kept for the order history and are never shown."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_index=True)
@@ -95,7 +95,7 @@ class Product(models.Model):
         verbose_name_plural = _("products")
         ordering = ["id"]
         indexes = [
-            # all four columns that the back office searches: with one of them unindexed, all rows are read
+            # all four columns that the back office searches: one column without an index would cause a full scan
             GinIndex(
                 *(OpClass(Upper(name), name="gin_trgm_ops") for name in ("product_id", "sku", "title", "brand")),
                 name="catalog_product_search",
@@ -122,7 +122,7 @@ class Product(models.Model):
 
 
 class ProductVector(models.Model):
-    """Numbers that some model gives a product, such as those of its image; products with near vectors are alike."""
+    """A vector that a model computed for a product, such as an image embedding; near vectors mean similar products."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="vectors", verbose_name=_("product"))
     name = models.CharField(_("name"), max_length=50, help_text=_("What the numbers describe, such as image."))
@@ -148,7 +148,7 @@ class ProductVector(models.Model):
 
 
 class FeedImport(FileImport):
-    """One reading of a product feed: what was in it, what it changed, what it refused."""
+    """One import of a product feed: its rows, changes and rejected rows."""
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -162,7 +162,7 @@ class FeedImport(FileImport):
     unchanged = models.PositiveBigIntegerField(_("unchanged"), default=0)
     rejected = models.PositiveBigIntegerField(_("rejected"), default=0)
     deactivated = models.PositiveBigIntegerField(
-        _("deactivated"), default=0, help_text=_("Products that the feed does not name, when those are to go.")
+        _("deactivated"), default=0, help_text=_("Products missing from the feed, if the import deactivates them.")
     )
 
     class Meta(FileImport.Meta):

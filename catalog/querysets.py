@@ -1,4 +1,4 @@
-"""Filters over products that read as a chain."""
+"""Chainable filters of products."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -10,13 +10,15 @@ if TYPE_CHECKING:
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
+    """Filters of products."""
+
     def active(self) -> Self:
         return self.filter(is_active=True)
 
     def buyable(self) -> Self:
-        """Active, not sold out, and with stock where stock is counted."""
+        """Return active products that are not sold out; where stock is tracked it must be positive."""
         return self.active().exclude(availability="out_of_stock").filter(Q(stock__isnull=True) | Q(stock__gt=0))
 
     def in_category(self, path: str) -> Self:
-        """In the category with this path, or anywhere below it."""
+        """Return the products in the category with this path and below it."""
         return self.filter(Q(category__path=path) | Q(category__path__startswith=f"{path} > "))

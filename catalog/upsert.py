@@ -1,4 +1,4 @@
-"""Writes products in one statement, however many they are."""
+"""Creates and updates products in one statement, whatever their number."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ AVAILABILITY_WORDS = {
 
 
 def clean_availability(value: Any) -> str:
-    """Our values, Google's (``in stock``) and schema.org's (``https://schema.org/InStock``)."""
+    """Return our value for ours, Google's (``in stock``) or schema.org's (``https://schema.org/InStock``)."""
     text = clean_text(value, 100)
     word = text.rpartition("/")[2].lower().replace(" ", "").replace("_", "").replace("-", "")
     if not word:
@@ -55,7 +55,7 @@ def clean_availability(value: Any) -> str:
     if word not in AVAILABILITY_WORDS:
         raise InvalidValueError(
             "unknown_availability",
-            _("%(value)s is not an availability; give one of %(known)s.")
+            _("Unknown availability %(value)s; valid: %(known)s.")
             % {"value": repr(text), "known": ", ".join(Availability.values)},
         )
     return AVAILABILITY_WORDS[word].value
@@ -85,7 +85,7 @@ REQUIRED = frozenset({"product_id", "title"})
 
 
 def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """The clean fields that ``item`` has; a price without a currency is in ``currency``."""
+    """Return the item's clean fields and its problems; ``currency`` applies to a price without one."""
     cleaned, problems = clean_fields(item, CLEANERS, REQUIRED)
     if cleaned.get("price") is not None and not cleaned.get("currency"):
         cleaned["currency"] = currency
@@ -97,15 +97,15 @@ def clean_product(item: Mapping[str, Any], *, currency: str) -> tuple[dict[str, 
 def upsert_products(
     *, items: Sequence[Mapping[str, Any]], at: datetime, currency: str, dry_run: bool = False
 ) -> BulkResult:
-    """Creates the products that are new, updates those that differ, leaves the others untouched.
+    """Create new products and update changed ones; unchanged products are not touched.
 
-    A field that an item lacks keeps its value; one given as null or empty is emptied. Of two items with one
-    ``product_id`` the first wins. Wrong items are rejected with their reasons and keep nobody else out.
+    A missing field keeps its value; null or an empty value clears it. Of two items with the same ``product_id`` the
+    first wins. Invalid items are rejected with their problems; the other items are written.
 
     Args:
-        items: fields as in ``FIELDS``; ``category`` is a path such as ``Kitchen > Kettles`` and is made when missing.
-        at: the moment of the change.
-        currency: of prices that name none.
+        items: fields as in ``FIELDS``; ``category`` is a path such as ``Kitchen > Kettles``, created when missing.
+        at: the time of the change.
+        currency: for prices without a currency.
         dry_run: count, and write nothing.
     """
     keys, problems, rows = clean_items(items, currency=currency)
@@ -121,7 +121,7 @@ def upsert_products(
 def clean_items(
     items: Sequence[Mapping[str, Any]], *, currency: str
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, dict[str, Any]]]:
-    """Each item's id and problems, and the rows to write by id."""
+    """Return each item's id and problems, and the valid rows by id."""
     keys: list[str] = []
     problems: list[list[FieldProblem]] = []
     rows: dict[str, dict[str, Any]] = {}
@@ -138,10 +138,10 @@ def clean_items(
 
 
 def build_duplicate_problem(product_id: str) -> FieldProblem:
-    return FieldProblem("product_id", "duplicate", _("This id came before; the first one is taken."), product_id)
+    return FieldProblem("product_id", "duplicate", _("Duplicate id; the first item with this id was used."), product_id)
 
 
-# column → its type, and what a new row gets when the item doesn't say
+# column → its type and its default in a new row
 COLUMNS = {
     "product_id": ("text", "NULL"),
     "sku": ("text", "''"),
@@ -164,18 +164,18 @@ COLUMNS = {
 
 
 def write_products(rows: Mapping[str, Mapping[str, Any]], *, at: datetime) -> dict[str, ItemStatus]:
-    """Writes clean rows inside the caller's transaction; tells which ids were created or updated."""
+    """Write clean rows in the caller's transaction; return the ids that were created or updated."""
     categories = ensure_categories({row["category"] for row in rows.values() if row.get("category")})
     payload = [build_row_columns(row, categories) for row in rows.values()]
-    given = [column for column in COLUMNS if any(column in row for row in payload)]
+    present = [column for column in COLUMNS if any(column in row for row in payload)]
     with connection.cursor() as cursor:
-        if any(len(row) < len(given) for row in payload):
-            # the values that a row lacks are read first and written back: nobody may change them in between
+        if any(len(row) < len(present) for row in payload):
+            # rows that lack a column get its current value written back: lock them, so that it does not change in between
             cursor.execute(
                 "SELECT 1 FROM catalog_product WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE",
                 [list(rows)],
             )
-        cursor.execute(build_upsert_statement(tuple(given)), {"rows": json.dumps(payload, default=str), "at": at})
+        cursor.execute(build_upsert_statement(tuple(present)), {"rows": json.dumps(payload, default=str), "at": at})
         return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
 
 
@@ -188,12 +188,12 @@ def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> 
     return columns
 
 
-def build_upsert_statement(given: tuple[str, ...]) -> str:
-    """The statement for rows that have at most the columns ``given``; all names in it are constants of this module."""
-    changing = [column for column in given if column != "product_id"]
+def build_upsert_statement(present: tuple[str, ...]) -> str:
+    """Return the statement for rows with at most the columns ``present``; all names in it are constants of this module."""
+    changing = [column for column in present if column != "product_id"]
     values = [
         f"CASE WHEN item ? '{column}' THEN s.{column} WHEN p.id IS NOT NULL THEN p.{column} ELSE {default} END"
-        if column in given
+        if column in present
         else default
         for column, (kind, default) in COLUMNS.items()
     ]
@@ -201,9 +201,9 @@ def build_upsert_statement(given: tuple[str, ...]) -> str:
         INSERT INTO catalog_product ({", ".join(COLUMNS)}, created_at, updated_at)
         SELECT {", ".join(values)}, %(at)s, %(at)s
         FROM jsonb_array_elements(%(rows)s::jsonb) AS item
-        CROSS JOIN LATERAL jsonb_to_record(item) AS s({", ".join(f"{name} {COLUMNS[name][0]}" for name in given)})
+        CROSS JOIN LATERAL jsonb_to_record(item) AS s({", ".join(f"{name} {COLUMNS[name][0]}" for name in present)})
         LEFT JOIN catalog_product p ON p.product_id = s.product_id
-        ORDER BY s.product_id  -- the same order of row locks in everyone
+        ORDER BY s.product_id  -- every writer locks rows in the same order, which prevents deadlocks
         ON CONFLICT (product_id) DO UPDATE
         SET {", ".join(f"{name} = EXCLUDED.{name}" for name in changing)}, updated_at = EXCLUDED.updated_at
         WHERE ({", ".join(f"catalog_product.{name}" for name in changing)})

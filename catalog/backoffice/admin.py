@@ -1,4 +1,4 @@
-"""The catalogue in the back office."""
+"""Categories, products and feed imports in the back office."""
 
 from collections.abc import Callable
 from functools import partial
@@ -58,7 +58,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     resource_classes = (ProductResource,)
     import_form_class = ImportForm
     export_form_class = ExportForm
-    list_display = ("product_id", "title", "category", "brand", "money", "availability", "stock", "is_active")
+    list_display = ("product_id", "title", "category", "brand", "formatted_price", "availability", "stock", "is_active")
     list_display_links = ("product_id", "title")
     list_select_related = ("category",)
     list_filter = (
@@ -70,16 +70,19 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     )
     list_filter_submit = True
     search_fields = ("product_id", "sku", "title", "brand")
-    search_help_text = _("Search by product id, SKU, title or brand.")
+    search_help_text = _("Search by product ID, SKU, title or brand.")
     autocomplete_fields = ("category",)
-    readonly_fields = ("created_at", "updated_at", "similar_products", "who_would_want", "vector_table")
+    readonly_fields = ("created_at", "updated_at", "similar_products", "interested_customers", "vector_table")
     show_full_result_count = False
     list_per_page = 50
     actions = ("activate", "deactivate")
     fieldsets = (
         (None, {"fields": ("product_id", "sku", "title", "description", "category", "brand", "tags", "attributes")}),
-        (_("Sale"), {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")}),
-        (_("Links"), {"fields": ("url", "image_url", "similar_products", "who_would_want")}),
+        (
+            _("Price and stock"),
+            {"fields": ("price", "currency", "cost", "availability", "stock", "is_active", "published_at")},
+        ),
+        (_("Links"), {"fields": ("url", "image_url", "similar_products", "interested_customers")}),
         (_("Vectors"), {"fields": ("vector_table",)}),
         (_("History"), {"fields": ("created_at", "updated_at")}),
     )
@@ -90,30 +93,30 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @display(description=_("price"), ordering="price")
-    def money(self, product: Product) -> str:
+    def formatted_price(self, product: Product) -> str:
         return "–" if product.price is None else f"{product.price} {product.currency}"
 
     @display(description=_("similar products"))
     def similar_products(self, product: Product) -> str | SafeString:
-        """Filled by whoever recommends: an address of this name, if there is one."""
+        """Link to the page that the serving app adds; the catalog works without it."""
         try:
             address = reverse("admin:serving_similar", args=[product.product_id])
         except NoReverseMatch:
             return "–"
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show similar products"))
 
-    @display(description=_("who would want this"))
-    def who_would_want(self, product: Product) -> str | SafeString:
-        """Filled likewise."""
+    @display(description=_("interested customers"))
+    def interested_customers(self, product: Product) -> str | SafeString:
+        """Link to another page of the serving app."""
         try:
             address = reverse("admin:serving_audience", args=[product.product_id])
         except NoReverseMatch:
             return "–"
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show who would want this"))
+        return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Show interested customers"))
 
     @display(description=_("vectors"))
     def vector_table(self, product: Product) -> str | SafeString:
-        """Name, dimension and moment of each; the numbers themselves say nothing to people."""
+        """List the product's vectors; their numbers would mean nothing to a reader."""
         rows = [
             (name, dimension, date_format(timezone.localtime(updated_at), "DATETIME_FORMAT"))
             for name, dimension, updated_at in product.vectors.values_list("name", "dimension", "updated_at")

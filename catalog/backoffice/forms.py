@@ -1,4 +1,4 @@
-"""Forms of the back office."""
+"""Forms of the catalog in the back office."""
 
 from typing import Any
 
@@ -19,6 +19,8 @@ from catalog.models import Category, FeedImport
 
 
 class FeedUploadForm(forms.Form):
+    """A feed to upload, with the options of its import."""
+
     file = forms.FileField(
         label=_("file"),
         widget=UnfoldAdminFileFieldWidget,
@@ -27,14 +29,14 @@ class FeedUploadForm(forms.Form):
     format = forms.ChoiceField(
         label=_("format"),
         required=False,
-        choices=[("", _("Find out")), *FeedImport.Format.choices],
+        choices=[("", _("Detect automatically")), *FeedImport.Format.choices],
         widget=UnfoldAdminSelectWidget,
     )
     encoding = forms.ChoiceField(
         label=_("encoding"),
         required=False,
         choices=[
-            ("", _("Find out")),
+            ("", _("Detect automatically")),
             ("utf-8", "UTF-8"),
             ("utf-16", "UTF-16"),
             ("gb18030", "GB18030 / GBK"),
@@ -47,18 +49,18 @@ class FeedUploadForm(forms.Form):
         max_length=3,
         initial=lambda: settings.SHOP_CURRENCY,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Of prices that name none."),
+        help_text=_("For prices without a currency."),
     )
     missing = forms.ChoiceField(
-        label=_("products that the file does not name"),
+        label=_("products missing from the file"),
         choices=[
-            (MissingProducts.KEEP.value, _("leave as they are")),
+            (MissingProducts.KEEP.value, _("keep unchanged")),
             (MissingProducts.DEACTIVATE.value, _("deactivate")),
         ],
         widget=UnfoldAdminSelectWidget,
     )
     force = forms.BooleanField(
-        label=_("even if more than half of the products would be deactivated"),
+        label=_("deactivate even if more than half of the products are missing"),
         required=False,
         widget=UnfoldBooleanWidget,
     )
@@ -66,7 +68,7 @@ class FeedUploadForm(forms.Form):
     def clean_currency(self) -> str:
         code = self.cleaned_data["currency"].upper()
         if code not in get_known_currencies():
-            raise forms.ValidationError(_("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+            raise forms.ValidationError(_("Use a three-letter ISO 4217 code in capitals, such as EUR."))
         return code
 
     def options(self) -> FeedOptions:
@@ -81,6 +83,8 @@ class FeedUploadForm(forms.Form):
 
 
 class CategoryForm(forms.ModelForm):
+    """A category, whose path must be unique and whose parent must not be below it."""
+
     class Meta:
         model = Category
         fields = ("name", "slug", "parent")
@@ -88,18 +92,18 @@ class CategoryForm(forms.ModelForm):
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()
         if ">" in name:
-            raise forms.ValidationError(_("The sign “>” separates the names of a path and cannot be in one."))
+            raise forms.ValidationError(_("A name cannot contain “>”, which separates the names of a path."))
         return name
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         parent, name = data.get("parent"), data.get("name")
         if self.instance.pk and parent and f"{parent.path} > ".startswith(f"{self.instance.path} > "):
-            self.add_error("parent", _("A category cannot be put below itself."))
+            self.add_error("parent", _("A category cannot be its own ancestor; choose another parent."))
         elif name:
             path = build_category_path(name=name, parent=parent)
             if len(path) > 1000:
-                self.add_error("name", _("The path would be longer than 1000 characters."))
+                self.add_error("name", _("The path would exceed 1000 characters; use a shorter name."))
             elif Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
-                self.add_error("name", _("There is a category with this path already."))
+                self.add_error("name", _("A category with this path already exists."))
         return data

@@ -48,7 +48,7 @@ def upload_feed(request: HttpRequest, model_admin: "ModelAdmin") -> HttpResponse
         "form": form,
         "opts": model_admin.opts,
     }
-    return TemplateResponse(request, "admin/catalog/upload_feed.html", context)
+    return TemplateResponse(request, "admin/upload_file.html", context)
 
 
 def confirm_feed(request: HttpRequest, record_id: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Import and export of products in the back office, through django-import-export."""
+"""Import and export of products in the back office with django-import-export."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from catalog.upsert import build_duplicate_problem, clean_product
 
 
 class CategoryWidget(widgets.Widget):
-    """A category as its path; all paths of a file are looked up at once, before its rows are read."""
+    """A category as its path; the paths of a file are looked up at once, before its rows are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def clean_cell(cleaner: Any, value: Any) -> Any:
 
 
 class ProductResource(resources.ModelResource):
-    """One row a product, known by ``product_id``; written in bulk."""
+    """One product per row, identified by ``product_id``; written in bulk."""
 
     category = fields.Field(attribute="category", column_name="category", widget=CategoryWidget())
     tags = fields.Field(attribute="tags", column_name="tags", widget=TagsWidget(), default=list)
@@ -76,7 +76,7 @@ class ProductResource(resources.ModelResource):
             try:
                 paths.add(clean_path(value))
             except InvalidValueError:
-                continue  # its row says so
+                continue  # reported with its row
         self.fields["category"].widget.ids = ensure_categories(paths - {""})
 
         self.seen: set[str] = set()
@@ -90,7 +90,7 @@ class ProductResource(resources.ModelResource):
     def validate_instance(
         self, instance: Product, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
     ) -> None:
-        """The rules of every other way into the catalogue; a model's own validation would ask the database for each row."""
+        """Validate with the rules of feeds and REST; the model's own validation would query the database for each row."""
         errors = dict(import_validation_errors or {})
         item = {name: getattr(instance, name) for name in PRODUCT_FIELDS if name not in errors and name != "category"}
         cleaned, problems = clean_product(item, currency=settings.SHOP_CURRENCY)
@@ -102,7 +102,7 @@ class ProductResource(resources.ModelResource):
             setattr(instance, name, value)
 
     def before_save_instance(self, instance: Product, row: Any, **kwargs: Any) -> None:
-        # a bulk update asks no field for its automatic value
+        # a bulk update does not set auto_now fields
         instance.updated_at = timezone.now()
 
     def get_bulk_update_fields(self) -> list[str]:

@@ -81,7 +81,9 @@ def build_row(columns: list[str], cells: list[str], line: int, last_line: int) -
 
 def build_unreadable_row(line: int, last_line: int, message: str) -> FeedRow:
     if last_line > line:
-        message += " " + _("Lines %(first)d to %(last)d were read as one row; check for an unclosed quotation mark.") % {
+        message += " " + _(
+            "Lines %(first)d to %(last)d were read as one row; check for an unclosed quotation mark."
+        ) % {
             "first": line,
             "last": last_line,
         }

@@ -1,6 +1,6 @@
 """Google Merchant feeds in XML: RSS 2.0 items and Atom entries with fields of the ``g:`` namespace.
 
-Nothing of the document is kept but the item being read. Document types, and with them entities, are refused.
+Only the current item is held in memory. Document types, and with them entities, are rejected.
 """
 
 from collections.abc import Iterator
@@ -16,92 +16,93 @@ from catalog.feeds.row_mapping import FeedRow
 
 GOOGLE_NAMESPACE = "{http://base.google.com/ns/1.0}"
 ITEM_TAGS = frozenset({"item", "entry"})
-# of RSS and Atom themselves only these say something about the product
+# elements of RSS and Atom themselves that do not describe the product
 IGNORED_TAGS = frozenset({"guid", "pubdate", "updated", "published", "author", "source", "rights", "comments"})
 CHUNK = 1 << 16
 MAX_ITEM_CHARACTERS = 1 << 20
 
 
 def read_google_xml(stream: TextIO) -> Iterator[FeedRow]:
-    """The items of a feed; ``line`` is where an item begins.
+    """Yield the items of a feed; ``line`` is where an item begins.
 
     Raises:
-        FeedError: the XML is not well-formed, has a document type, or holds no items.
+        FeedError: the XML is not well-formed, has a document type, or has no items.
     """
     target = ItemCollector()
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     target.expat = parser.parser
-    found = False
+    has_items = False
     try:
         while chunk := stream.read(CHUNK):
             parser.feed(chunk)
-            found = found or bool(target.rows)
-            yield from target.take()
+            has_items = has_items or bool(target.rows)
+            yield from target.pop_rows()
         parser.close()
     except ParseError as error:
         line, column = error.position
         raise FeedError(
-            _("The XML is broken at line %(line)d, column %(column)d: %(reason)s.")
+            _("Invalid XML at line %(line)d, column %(column)d: %(reason)s.")
             % {"line": line, "column": column + 1, "reason": str(error).partition(":")[0]}
         ) from error
     except DefusedXmlException as error:
         raise FeedError(_("The XML declares a document type or entities; remove the <!DOCTYPE …> part.")) from error
-    yield from target.take()
-    if not found:
-        raise FeedError(_("The XML holds no <item> and no <entry>: this is not a product feed."))
+    yield from target.pop_rows()
+    if not has_items:
+        raise FeedError(_("The XML has no <item> and no <entry>, so it is not a product feed."))
 
 
 class ItemCollector:
-    """Receives the parser's calls and gathers one item at a time into nested dictionaries."""
+    """The target of the XML parser: collects one item at a time into nested dictionaries."""
 
     def __init__(self) -> None:
         self.rows: list[FeedRow] = []
         self.expat: Any = None
-        # of the item being read: where it began, its elements still open as (name, is Google's, texts, children)
+        # the current item: its first line, its open elements from the outermost to the innermost, and its length
         self.line = 0
-        self.open: list[Element] = []
+        self.open_elements: list[XmlElement] = []
         self.size = 0
 
-    def take(self) -> list[FeedRow]:
+    def pop_rows(self) -> list[FeedRow]:
+        """Return the finished items and forget them."""
         rows, self.rows = self.rows, []
         return rows
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition("}")[2]
-        if not self.open:
+        if not self.open_elements:
             if name.lower() not in ITEM_TAGS:
                 return
             self.line, self.size = self.expat.CurrentLineNumber, 0
-        element = Element(name.lower(), tag.startswith(GOOGLE_NAMESPACE))
-        # Atom has its link in an attribute
+        element = XmlElement(name.lower(), tag.startswith(GOOGLE_NAMESPACE))
+        # Atom puts the address of a link into an attribute
         if name == "link" and attributes.get("href") and attributes.get("rel", "alternate") == "alternate":
             element.texts.append(attributes["href"])
-        self.open.append(element)
+        self.open_elements.append(element)
 
     def data(self, text: str) -> None:
-        if self.open:
+        if self.open_elements:
             self.size += len(text)
             if self.size <= MAX_ITEM_CHARACTERS:
-                self.open[-1].texts.append(text)
+                self.open_elements[-1].texts.append(text)
 
     def end(self, tag: str) -> None:
-        if not self.open:
+        if not self.open_elements:
             return
-        element = self.open.pop()
-        if self.open:
-            self.open[-1].add(element)
+        element = self.open_elements.pop()
+        if self.open_elements:
+            self.open_elements[-1].add(element)
         elif self.size > MAX_ITEM_CHARACTERS:
-            message = _("This item has more than %(most)d characters.") % {"most": MAX_ITEM_CHARACTERS}
+            message = _("The item has more than %(most)d characters.") % {"most": MAX_ITEM_CHARACTERS}
             self.rows.append(FeedRow(self.line, problem=FieldProblem("row", "too_long", message)))
         else:
             self.rows.append(FeedRow(self.line, element.children))
 
     def close(self) -> None:
-        """Called by the parser at the end of the document."""
+        """Do nothing; the parser calls this at the end of the document."""
 
 
-class Element:
-    """An open element: its own text, and its closed children by name; repeated ones become a list."""
+class XmlElement:
+    """An open element: its own text and its closed children by name; repeated children become a list."""
 
     def __init__(self, name: str, is_google: bool) -> None:
         self.name = name
@@ -114,8 +115,8 @@ class Element:
     def value(self) -> Any:
         return self.children or "".join(self.texts).strip()
 
-    def add(self, child: "Element") -> None:
-        """Google's own ``title`` wins over the one of RSS or Atom."""
+    def add(self, child: "XmlElement") -> None:
+        """Add a closed child; an element of Google's namespace replaces one of RSS or Atom with the same name."""
         if not child.is_google and (child.name in IGNORED_TAGS or child.name in self.google_names):
             return
         if child.is_google and child.name not in self.google_names:

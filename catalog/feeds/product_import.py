@@ -1,4 +1,4 @@
-"""Reads a product feed into the catalogue, batch by batch, and keeps a record of it."""
+"""Imports a product feed into the catalog, batch by batch, and records the result."""
 
 import time
 from collections import Counter
@@ -29,7 +29,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError, exclu
 from config.foundation.progress import Progress, ignore_progress
 
 BATCH = 2000
-# a feed that would take away more than this share of the shop is more likely a broken feed
+# a feed that lacks more than this share of the active products is more likely broken than complete
 MAX_DEACTIVATED_SHARE = 0.5
 
 READERS: dict[str, Callable[[TextIO], Iterator[FeedRow]]] = {
@@ -41,7 +41,7 @@ READERS: dict[str, Callable[[TextIO], Iterator[FeedRow]]] = {
 
 
 class MissingProducts(StrEnum):
-    """What happens to products that the feed does not name."""
+    """What happens to products that are missing from the feed."""
 
     KEEP = "keep"
     DEACTIVATE = "deactivate"
@@ -53,7 +53,7 @@ class TooManyMissingError(FeedError):
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """How a feed is to be read; None means found out."""
+    """How to read a feed; None means detect."""
 
     currency: str
     format: str | None = None
@@ -71,18 +71,18 @@ def import_feed(
     progress: Progress = ignore_progress,
     record: FeedImport | None = None,
 ) -> FeedImport:
-    """Brings the catalogue in line with a feed. A second import of the same file changes nothing.
+    """Import a feed into the catalog; a second import of the same file changes nothing.
 
-    The file is read twice: once to see that all of it can be read, then to take it in batches, each written whole.
-    So a broken file changes nothing, and an import that was killed is completed by starting it again.
+    The file is read twice: first to check that all of it is readable, then to write it in batches, each in one
+    transaction. So a broken file changes nothing, and repeating a killed import completes it.
 
     Args:
         started_at: the moment of the change; it also decides which sale prices are valid.
-        record: a record made before, when somebody already waits for it; otherwise one is made.
+        record: an existing record to fill, as for an upload; otherwise a new one is created.
 
     Raises:
-        FeedError: the file cannot be read, or too many products would go; the record says it as well.
-        AlreadyRunningError: another import is under way.
+        FeedError: the file cannot be read, or too many products would be deactivated; the record has the same error.
+        AlreadyRunningError: another import is running.
     """
     if record is None:
         record = FeedImport(file_name=path.name, format=options.format or "", started_at=started_at, dry_run=dry_run)
@@ -96,19 +96,21 @@ def import_feed(
 
 
 def reset_record(record: FeedImport) -> None:
-    """A record whose import was killed starts from nothing again."""
+    """Clear the counts of a record whose earlier import was killed."""
     record.rows = record.created = record.updated = record.unchanged = record.rejected = record.deactivated = 0
     record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
     record.save()
 
 
 def finish_record(record: FeedImport, clock: float) -> None:
+    """Save the end of an import; ``clock`` is ``time.monotonic()`` at its start."""
     record.finished_at = record.started_at + timedelta(seconds=time.monotonic() - clock)
     record.save()
 
 
 @contextmanager
 def record_errors(record: FeedImport, clock: float) -> Iterator[None]:
+    """Save the error that ends the block in the record, and raise it again."""
     try:
         yield
     except (FeedError, AlreadyRunningError) as error:
@@ -116,19 +118,21 @@ def record_errors(record: FeedImport, clock: float) -> Iterator[None]:
         finish_record(record, clock)
         raise
     except OSError as error:
-        # a full disk, or a file that vanished while it was read
-        record.error = _("Stopped: %(reason)s. Start the import again when that is mended.") % {"reason": error}
+        # a full disk, or a file that was deleted during the import
+        record.error = _("The import stopped: %(reason)s. Fix the cause and start it again.") % {"reason": error}
         finish_record(record, clock)
         raise FeedError(record.error) from error
     except KeyboardInterrupt:
-        record.error = _("Interrupted. What was read so far is in the catalogue; the same import again completes it.")
+        record.error = _(
+            "The import was interrupted. The rows read so far are in the catalog; start it again to complete it."
+        )
         finish_record(record, clock)
         raise
 
 
 @dataclass
 class FeedImporter:
-    """One import under way."""
+    """One running import."""
 
     path: Path
     options: FeedOptions
@@ -139,7 +143,7 @@ class FeedImporter:
     def run(self) -> None:
         if self.options.currency not in get_known_currencies():
             raise FeedError(
-                _("%(value)s is not a currency; give an ISO 4217 code such as EUR.")
+                _("Unknown currency %(value)s; use an ISO 4217 code such as EUR.")
                 % {"value": repr(self.options.currency)}
             )
         encoding = detect_encoding(self.path, self.options.encoding)
@@ -155,7 +159,7 @@ class FeedImporter:
             track_seen_ids() as seen,
         ):
             for batch in batched(READERS[record.format](stream), BATCH):
-                self.take(batch, seen, errors)
+                self.import_batch(batch, seen, errors)
                 self.progress(record.rows, total)
             if self.options.missing is MissingProducts.DEACTIVATE:
                 self.deactivate(seen)
@@ -164,11 +168,11 @@ class FeedImporter:
         name = f"products-{self.record.started_at:%Y%m%d-%H%M%S}-{self.record.pk}.csv"
         return Path(settings.EXPORTS_DIR) / "imports" / name
 
-    def take(self, batch: tuple[FeedRow, ...], seen: "SeenIds", errors: ErrorFile) -> None:
-        result = self.load(batch, seen)
-        for row, one in zip(batch, result.results, strict=True):
-            if one.problems:
-                errors.write(row.line, one.problems)
+    def import_batch(self, batch: tuple[FeedRow, ...], seen: "SeenIds", errors: ErrorFile) -> None:
+        result = self.write_batch(batch, seen)
+        for row, item in zip(batch, result.results, strict=True):
+            if item.problems:
+                errors.write(row.line, item.problems)
         self.problems.update(result.count_problems())
         record = self.record
         record.rows += len(batch)
@@ -180,7 +184,8 @@ class FeedImporter:
         record.error_file = str(errors.path) if errors.exists else ""
         record.save()
 
-    def load(self, batch: tuple[FeedRow, ...], seen: "SeenIds") -> BulkResult:
+    def write_batch(self, batch: tuple[FeedRow, ...], seen: "SeenIds") -> BulkResult:
+        """Clean and write a batch; an id counts once per file, and its first valid row wins."""
         keys: list[str] = []
         problems: list[list[FieldProblem]] = []
         rows: dict[str, dict[str, Any]] = {}
@@ -192,12 +197,12 @@ class FeedImporter:
                 rows[key] = cleaned
             keys.append(key)
             problems.append(wrong)
-        seen.note([key for key in keys if key])
-        taken = seen.claim(list(rows))
+        seen.add([key for key in keys if key])
+        claimed = seen.claim(list(rows))
         for index, key in enumerate(keys):
-            if key in rows and key not in taken and not problems[index]:
+            if key in rows and key not in claimed and not problems[index]:
                 problems[index] = [build_duplicate_problem(key)]
-        written = self.write({key: row for key, row in rows.items() if key in taken})
+        written = self.write({key: row for key, row in rows.items() if key in claimed})
         return combine_results(keys=keys, problems=problems, written=written)
 
     def clean(self, row: FeedRow) -> tuple[str, dict[str, Any], list[FieldProblem]]:
@@ -219,14 +224,14 @@ class FeedImporter:
         return written
 
     def deactivate(self, seen: "SeenIds") -> None:
-        """Takes products that the feed does not name out of the shop."""
+        """Deactivate the products that are missing from the feed. Errors: TooManyMissingError."""
         active = Product.objects.active().count()
         self.record.deactivated = seen.count_absent()
         if self.record.deactivated > active * MAX_DEACTIVATED_SHARE and not self.options.force:
             raise TooManyMissingError(
                 _(
-                    "%(absent)d of %(active)d active products are not in the feed. More than half would be deactivated, "
-                    "so none was; if that is meant, force it."
+                    "%(absent)d of %(active)d active products are missing from the feed. No product was deactivated, because "
+                    "that would be more than half of them; use the option to force it if this is intended."
                 )
                 % {"absent": self.record.deactivated, "active": active}
             )
@@ -236,7 +241,7 @@ class FeedImporter:
 
 @contextmanager
 def track_seen_ids() -> Iterator["SeenIds"]:
-    """A list of the ids of one file, kept by the database: a file may have more of them than memory."""
+    """Keep the ids of one file in a temporary table: a file may have more ids than fit in memory."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS catalog_feed_seen")
         cursor.execute("CREATE TEMPORARY TABLE catalog_feed_seen (product_id text PRIMARY KEY, taken boolean NOT NULL)")
@@ -249,9 +254,9 @@ def track_seen_ids() -> Iterator["SeenIds"]:
 
 
 class SeenIds:
-    """Which ids a file has named so far, and which of them were already taken."""
+    """The ids that a file has contained so far, and those of them that a valid row has claimed."""
 
-    def note(self, product_ids: list[str]) -> None:
+    def add(self, product_ids: list[str]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO catalog_feed_seen SELECT id, false FROM unnest(%s::text[]) AS id ON CONFLICT DO NOTHING",
@@ -259,7 +264,7 @@ class SeenIds:
             )
 
     def claim(self, product_ids: list[str]) -> set[str]:
-        """Those of the ids that nobody took before; they are taken now."""
+        """Claim ids for this batch; return those that no earlier row had claimed."""
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE catalog_feed_seen SET taken = true WHERE product_id = ANY(%s) AND NOT taken RETURNING product_id",

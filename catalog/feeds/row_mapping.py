@@ -1,4 +1,4 @@
-"""A row of a feed, whatever its format, and how its names become the names of product fields."""
+"""Rows of feeds of every format, and the mapping of their names to product fields."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from catalog.field_cleaning import (
     shorten_value,
 )
 
-# product field → the names it goes by, best first
+# product field → its names in feeds, in order of preference
 FIELD_NAMES = {
     "product_id": ("product_id", "id", "item_id"),
     "sku": ("sku",),
@@ -47,7 +47,7 @@ PRICE = re.compile(r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?[\d.,\s]*
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """What stands on one place of a feed: its fields under their normalised names, or why it cannot be read."""
+    """One row of a feed: its fields by normalized name, or the reason why it cannot be read."""
 
     line: int
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class FeedRow:
 
 
 def normalize_name(name: str) -> str:
-    """``Image Link`` and ``g:image_link`` are ``image_link``."""
+    """Return the name in lower case with underscores: ``Image Link`` and ``g:image_link`` become ``image_link``."""
     return re.sub(r"[\s-]+", "_", name.strip().lstrip("\ufeff").lower()).removeprefix("g:")
 
 
 def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[FieldProblem]]:
-    """The product fields of a row, not yet cleaned; names that mean nothing here become attributes."""
+    """Return the product fields of a row, not yet cleaned; unknown names become attributes."""
     if row.problem:
         return {}, [row.problem]
     item: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def build_item(row: FeedRow, *, at: datetime) -> tuple[dict[str, Any], list[Fiel
             item[product_field] = get_first_filled(row.fields, present)
     clean_google_category(item, row.fields)
     attributes = collect_attributes(row.fields)
-    read_cost_of_item = partial(read_cost, item)  # after the price, whose currency must be the cost's
+    read_cost_of_item = partial(read_cost, item)  # after the price: both must have the same currency
     for name, read in (("price", partial(read_prices, row.fields, attributes, at=at)), ("cost", read_cost_of_item)):
         try:
             item |= read()
@@ -90,7 +90,7 @@ def get_first_filled(fields: Mapping[str, Any], names: list[str]) -> Any:
 
 
 def clean_google_category(item: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    """Google's number of a category says nothing without its taxonomy; of several product types the first is meant."""
+    """Remove Google's numeric category, which means nothing without its taxonomy; keep the first of several product types."""
     category = item.get("category")
     from_google = "category" not in fields and "category_path" not in fields
     if from_google and isinstance(category, list):
@@ -112,7 +112,7 @@ def collect_attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class FieldValueError(Exception):
-    """A wrong value together with the field it stands in."""
+    """A wrong value and its field."""
 
     def __init__(self, name: str, code: str, message: str, value: object) -> None:
         super().__init__(message)
@@ -120,28 +120,28 @@ class FieldValueError(Exception):
 
 
 def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
-    """What is asked now: the sale price while the sale lasts; the regular one is kept as an attribute then."""
+    """Return the current price: the sale price during a sale, with the regular price as an attribute."""
     if "price" not in fields:
         return {}
     price, currency = read_money("price", fields["price"])
-    found: dict[str, Any] = {"price": price} | ({"currency": currency} if currency else {})
+    regular: dict[str, Any] = {"price": price} | ({"currency": currency} if currency else {})
     sale, sale_currency = read_money("sale_price", fields.get("sale_price"))
     if sale is None or not is_sale_active(fields.get("sale_price_effective_date"), at=at):
-        return found
+        return regular
     if sale_currency != currency:
         raise FieldValueError(
             "sale_price",
             "currency_mismatch",
-            _("The sale price is in another currency than the price, %(currency)s.") % {"currency": currency},
+            _("The sale price must have the currency of the price, %(currency)s.") % {"currency": currency},
             fields.get("sale_price"),
         )
     if price is not None:
         attributes["regular_price"] = str(price)
-    return found | {"price": sale}
+    return regular | {"price": sale}
 
 
 def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What the product costs the shop. It has no currency beside it: one that is named must be that of the price."""
+    """Return the cost of the product to the shop; a currency in the cost must be the currency of the price."""
     if "cost" not in item:
         return {}
     cost, currency = read_money("cost", item["cost"])
@@ -149,14 +149,14 @@ def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
         raise FieldValueError(
             "cost",
             "currency_mismatch",
-            _("The cost is in another currency than the price, %(currency)s.") % {"currency": item["currency"]},
+            _("The cost must have the currency of the price, %(currency)s.") % {"currency": item["currency"]},
             item["cost"],
         )
     return {"cost": cost}
 
 
 def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
-    """``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90`` as amount and currency; the currency may be missing."""
+    """Parse ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90`` into amount and currency, which may be empty."""
     try:
         if is_empty(value):
             return None, ""
@@ -166,12 +166,14 @@ def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
         if match is None:
             raise InvalidValueError(
                 "bad_price",
-                _("%(value)s is not a price; give one like 19.90 EUR.") % {"value": repr(shorten_value(value))},
+                _("%(value)s is not a valid price; use a format like 19.90 EUR.")
+                % {"value": repr(shorten_value(value))},
             )
         currency = (match["before"] or match["after"] or "").upper()
         if currency and currency not in get_known_currencies():
             raise InvalidValueError(
-                "unknown_currency", _("%(value)s is not an ISO 4217 currency code.") % {"value": repr(currency)}
+                "unknown_currency",
+                _("Unknown currency %(value)s; use an ISO 4217 code such as EUR.") % {"value": repr(currency)},
             )
         return clean_price(normalize_decimal(match["number"])), currency
     except InvalidValueError as error:
@@ -179,7 +181,7 @@ def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
 
 
 def normalize_decimal(number: str) -> str:
-    """A number with a decimal point and no groups; ``1,299`` can be read in two ways and is refused."""
+    """Return a number with a decimal point and without grouping; the ambiguous ``1,299`` is rejected."""
     if re.fullmatch(r"-?\d+(\.\d+)?", number):
         return number
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+\.\d+", number) or re.fullmatch(r"-?\d{1,3}(,\d{3}){2,}", number):
@@ -188,13 +190,11 @@ def normalize_decimal(number: str) -> str:
         return number.replace(",", ".")
     if re.fullmatch(r"-?\d{1,3}([.\s]\d{3})+,\d{1,2}", number):
         return re.sub(r"[.\s]", "", number).replace(",", ".")
-    raise InvalidValueError(
-        "bad_price", _("%(value)s can be read in more than one way; write it like 1299.00.") % {"value": repr(number)}
-    )
+    raise InvalidValueError("bad_price", _("%(value)s is ambiguous; write it as 1299.00.") % {"value": repr(number)})
 
 
 def is_sale_active(period: Any, *, at: datetime) -> bool:
-    """Whether ``at`` lies in ``start/end``; no period means always."""
+    """Return whether ``at`` is within the period ``start/end``; without a period the sale is always active."""
     if is_empty(period):
         return True
     start, slash, end = shorten_value(period).partition("/")
@@ -203,6 +203,6 @@ def is_sale_active(period: Any, *, at: datetime) -> bool:
     except InvalidValueError as error:
         raise FieldValueError("sale_price_effective_date", error.code, error.message, period) from error
     if not slash or starts_at is None or ends_at is None:
-        message = _("Give two times joined by a slash: 2026-05-01T00:00Z/2026-05-08T00:00Z.")
+        message = _("Use two times separated by a slash, such as 2026-05-01T00:00Z/2026-05-08T00:00Z.")
         raise FieldValueError("sale_price_effective_date", "bad_time", message, period)
     return starts_at <= at <= ends_at

@@ -1,4 +1,4 @@
-"""Files of product vectors: Parquet, JSON Lines and NumPy's .npz, read a batch at a time."""
+"""Files of product vectors in Parquet, JSON Lines or NumPy's .npz format, read in batches."""
 
 import json
 import zipfile
@@ -20,7 +20,7 @@ ARRAYS = ("ids", "matrix")
 
 
 class VectorRow(NamedTuple):
-    """One product of a file; line counts from 1."""
+    """One product of a file; ``line`` counts from 1."""
 
     line: int
     product_id: Any
@@ -28,13 +28,12 @@ class VectorRow(NamedTuple):
 
 
 def read_vectors(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
-    """How many rows a file has, and its rows in batches. Errors: FeedError, also while they are read."""
+    """Return the number of rows and the rows in batches. Errors: FeedError, also during iteration."""
     readers = {".parquet": read_parquet, ".jsonl": read_json_lines, ".ndjson": read_json_lines, ".npz": read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise FeedError(
-            _("%(file)s: vectors are read from .parquet, .jsonl and .npz files; name it by what it is.")
-            % {"file": path.name}
+            _("%(file)s has an unknown file extension; use .parquet, .jsonl or .npz.") % {"file": path.name}
         )
     try:
         return reader(path)
@@ -48,7 +47,9 @@ def read_parquet(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise FeedError(_("%(file)s is no Parquet file: %(reason)s") % {"file": path.name, "reason": error}) from error
+        raise FeedError(
+            _("%(file)s is not a valid Parquet file: %(reason)s") % {"file": path.name, "reason": error}
+        ) from error
     missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
     if missing:
         raise build_missing_columns_error(path, missing, COLUMNS)
@@ -80,14 +81,14 @@ def read_json_lines(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
 
 
 def parse_json_line(line: int, text: str) -> VectorRow:
-    """What is no object has neither id nor vector, which is what its problems then say."""
+    """Return the row of a line; a line that is not an object has no id, which later becomes its problem."""
     try:
-        found = json.loads(text)
+        item = json.loads(text)
     except (ValueError, RecursionError):
         return VectorRow(line, None, text)
     return (
-        VectorRow(line, found.get("product_id"), found.get("vector"))
-        if isinstance(found, dict)
+        VectorRow(line, item.get("product_id"), item.get("vector"))
+        if isinstance(item, dict)
         else VectorRow(line, None, text)
     )
 
@@ -101,19 +102,21 @@ def read_npz(path: Path) -> tuple[int, Iterator[Sequence[VectorRow]]]:
             ids, matrix = arrays["ids"], arrays["matrix"]
     except (ValueError, zipfile.BadZipFile) as error:
         raise FeedError(
-            _("%(file)s is no .npz file of plain arrays: %(reason)s") % {"file": path.name, "reason": error}
+            _("%(file)s is not a .npz file of plain arrays: %(reason)s") % {"file": path.name, "reason": error}
         ) from error
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or ids.shape != matrix.shape[:1]:
         raise FeedError(
-            _("%(file)s: ids has the shape %(ids)s and matrix %(matrix)s; give one row of numbers for each id.")
+            _(
+                "%(file)s: ids has shape %(ids)s and matrix has shape %(matrix)s; matrix needs one row of numbers per id."
+            )
             % {"file": path.name, "ids": ids.shape, "matrix": matrix.shape}
         )
-    rows = (VectorRow(line, str(one), matrix[line - 1]) for line, one in enumerate(ids.tolist(), start=1))
+    rows = (VectorRow(line, str(product_id), matrix[line - 1]) for line, product_id in enumerate(ids.tolist(), start=1))
     return len(ids), batched(rows, BATCH)
 
 
-def build_missing_columns_error(path: Path, missing: Sequence[str], wanted: Sequence[str]) -> FeedError:
+def build_missing_columns_error(path: Path, missing: Sequence[str], required: Sequence[str]) -> FeedError:
     return FeedError(
-        _("%(file)s has no %(missing)s; it must have %(wanted)s.")
-        % {"file": path.name, "missing": ", ".join(missing), "wanted": ", ".join(wanted)}
+        _("%(file)s lacks %(missing)s; required: %(wanted)s.")
+        % {"file": path.name, "missing": ", ".join(missing), "wanted": ", ".join(required)}
     )

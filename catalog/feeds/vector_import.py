@@ -1,4 +1,4 @@
-"""Reads a file of product vectors into the catalogue, batch by batch."""
+"""Imports a file of product vectors into the catalog, batch by batch."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from config.foundation.progress import Progress, ignore_progress
 
 @dataclass
 class VectorImportResult:
-    """What an import of vectors did."""
+    """The counts of one import of vectors."""
 
     rows: int = 0
     created: int = 0
@@ -49,21 +49,21 @@ def import_vectors(
     replace: bool = False,
     progress: Progress = ignore_progress,
 ) -> VectorImportResult:
-    """Gives products the vectors of a file, all or, when it breaks off, none. The same file again changes nothing.
+    """Import all vectors of a file in one transaction; a second import of the same file changes nothing.
 
     Args:
         name: what the vectors describe, such as ``image``.
-        replace: vectors of that name that are there go first; for those of another model.
+        replace: delete the existing vectors of that name first; needed when another model made them.
 
     Raises:
-        FeedError: the file cannot be read, or there is no such name.
-        AlreadyRunningError: another import is under way.
+        FeedError: the file cannot be read, or the name is not valid.
+        AlreadyRunningError: another import is running.
     """
     try:
         name = clean_vector_name(name)
     except InvalidVectorNameError as error:
         raise FeedError(str(error)) from error
-    done = VectorImportResult()
+    summary = VectorImportResult()
     errors_at = Path(settings.EXPORTS_DIR) / "imports" / f"vectors-{started_at:%Y%m%d-%H%M%S}.csv"
     with exclusive_lock("catalog.import_vectors"), ErrorFile(errors_at) as errors, transaction.atomic():
         total, batches = read_vectors(path)
@@ -74,14 +74,14 @@ def import_vectors(
         seen: set[str] = set()
         for batch in batches:
             result = upsert_vectors(
-                name=name, items=[(row.product_id, row.vector) for row in batch], at=started_at, taken=seen
+                name=name, items=[(row.product_id, row.vector) for row in batch], at=started_at, seen=seen
             )
-            for row, one in zip(batch, result.results, strict=True):
-                if one.problems:
-                    errors.write(row.line, one.problems)
-            done.add(result)
-            progress(done.rows, total)
-        done.error_file = str(errors.path) if errors.exists else ""
+            for row, item in zip(batch, result.results, strict=True):
+                if item.problems:
+                    errors.write(row.line, item.problems)
+            summary.add(result)
+            progress(summary.rows, total)
+        summary.error_file = str(errors.path) if errors.exists else ""
         if dry_run:
             transaction.set_rollback(True)
-    return done
+    return summary

@@ -1,4 +1,4 @@
-"""The REST views of the catalogue."""
+"""REST endpoints of products, product vectors and categories."""
 
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_ve
 
 
 class ProductList(generics.ListAPIView):
-    """Products, narrowed by the parameters; and the writing of many at once."""
+    """Lists products with filters; creates and updates many products at once."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read", "PUT": "catalog:write"}
     idempotent = True
@@ -45,24 +45,27 @@ class ProductList(generics.ListAPIView):
         parameters=[],
     )
     def put(self, request: Request) -> Response:
-        """Creates or updates up to 1000 products. A wrong one is rejected alone; what doesn't differ isn't touched."""
+        """Creates or updates up to 1000 products.
+
+        An invalid product is rejected without affecting the others; unchanged products are not touched.
+        """
         serializer = ProductsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = upsert_products(
             items=serializer.validated_data["products"], at=timezone.now(), currency=settings.SHOP_CURRENCY
         )
-        return Response(result.as_answer("product_id"))
+        return Response(result.as_response("product_id"))
 
 
 class ProductVectors(APIView):
-    """Vectors of products by any model, such as those of their images; the training makes products of near vectors alike."""
+    """Product vectors of any model, such as image embeddings. Training treats products with near vectors as similar."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read", "POST": "catalog:write"}
     idempotent = True
 
     @extend_schema(operation_id="product_vectors", responses=VectorNameSerializer(many=True), tags=["products"])
     def get(self, request: Request) -> Response:
-        """The names under which there are vectors, their dimension, and how many products have one."""
+        """Lists the vector names with their dimension and number of products."""
         return Response(VectorNameSerializer(list_vector_names(), many=True).data)
 
     @extend_schema(
@@ -72,20 +75,23 @@ class ProductVectors(APIView):
         tags=["products"],
     )
     def post(self, request: Request) -> Response:
-        """Gives up to 1000 products a vector of one name. A wrong one is rejected alone; what doesn't differ isn't touched."""
+        """Creates or updates the vectors of up to 1000 products.
+
+        An invalid vector is rejected without affecting the others; unchanged vectors are not touched.
+        """
         serializer = VectorsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        given = serializer.validated_data
-        items = [(one.get("product_id"), one.get("vector")) for one in given["vectors"]]
+        body = serializer.validated_data
+        items = [(item.get("product_id"), item.get("vector")) for item in body["vectors"]]
         try:
-            result = upsert_vectors(name=given["name"], items=items, at=timezone.now())
+            result = upsert_vectors(name=body["name"], items=items, at=timezone.now())
         except InvalidVectorNameError as error:
             raise ValidationError({"name": error.message}, code=error.code) from error
-        return Response(result.as_answer("product_id"))
+        return Response(result.as_response("product_id"))
 
 
 class ProductDetail(generics.RetrieveAPIView):
-    """One product by its outside id, which may contain slashes."""
+    """One product by its id, which may contain slashes."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
     queryset = Product.objects.select_related("category")
@@ -94,7 +100,7 @@ class ProductDetail(generics.RetrieveAPIView):
 
 
 class CategoryList(generics.ListAPIView):
-    """All categories, each behind its parent."""
+    """Lists all categories, parents before their children."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
     ordering = "path"

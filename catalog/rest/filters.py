@@ -1,4 +1,4 @@
-"""How the list of products may be narrowed by address parameters."""
+"""Query parameters that filter the list of products."""
 
 import django_filters
 from django.utils.translation import gettext_lazy as _
@@ -13,16 +13,16 @@ from config.foundation.rest.filters import FlagFilter, MomentFilter, PriceFilter
 
 class ProductFilter(django_filters.FilterSet):
     category = django_filters.CharFilter(
-        method="filter_category", help_text=_("A path such as “Kitchen > Kettles”, with everything below it.")
+        method="filter_category", help_text=_("A path such as “Kitchen > Kettles”; includes all categories below it.")
     )
-    brand = django_filters.CharFilter(field_name="brand", help_text=_("The whole brand."))
+    brand = django_filters.CharFilter(field_name="brand", help_text=_("The exact brand."))
     availability = django_filters.ChoiceFilter(choices=Availability.choices)
     is_active = FlagFilter()
     price_min = PriceFilter(field_name="price", lookup_expr="gte")
     price_max = PriceFilter(field_name="price", lookup_expr="lte")
     updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")
     q = django_filters.CharFilter(
-        field_name="title", lookup_expr="istartswith", help_text=_("How the title begins, in capitals or not.")
+        field_name="title", lookup_expr="istartswith", help_text=_("The start of the title; case-insensitive.")
     )
 
     class Meta:

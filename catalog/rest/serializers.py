@@ -1,4 +1,4 @@
-"""Products and categories as JSON."""
+"""JSON of products, product vectors and categories."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,9 +41,14 @@ class ObjectField(serializers.JSONField):
 
 class CategorySerializer(serializers.ModelSerializer):
     parent: Any = serializers.SlugRelatedField(
-        slug_field="path", read_only=True, allow_null=True, help_text=_("Path of the parent; null at the root.")
+        slug_field="path",
+        read_only=True,
+        allow_null=True,
+        help_text=_("Path of the parent category; null at the root."),
     )
-    product_count = serializers.IntegerField(help_text=_("Active products in this very category."))
+    product_count = serializers.IntegerField(
+        help_text=_("Active products in this category, without its subcategories.")
+    )
 
     class Meta:
         model = Category
@@ -62,9 +67,10 @@ class ProductSerializer(serializers.ModelSerializer):
 
 
 class ProductItemSerializer(serializers.Serializer):
-    """One product to write. A field left out keeps its value, null empties it.
+    """One product to create or update. A missing field keeps its value; null clears it.
 
-    It only describes: the values are checked where they are written, so that a wrong product keeps no other one out.
+    This serializer only documents the fields: `upsert_products` validates each product, so that an invalid one is
+    rejected without affecting the others.
     """
 
     product_id = serializers.CharField(max_length=200)
@@ -76,12 +82,12 @@ class ProductItemSerializer(serializers.Serializer):
         required=False,
         allow_blank=True,
         allow_null=True,
-        help_text=_("Path such as “Kitchen > Kettles”; made when missing."),
+        help_text=_("Path such as “Kitchen > Kettles”; missing categories are created."),
     )
     brand = serializers.CharField(max_length=200, required=False, allow_blank=True, allow_null=True)
     price = serializers.DecimalField(max_digits=14, decimal_places=2, min_value=0, required=False, allow_null=True)
     currency = serializers.CharField(
-        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217; the shop's own when left out.")
+        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; the shop's currency by default.")
     )
     cost = serializers.DecimalField(
         max_digits=14,
@@ -89,7 +95,7 @@ class ProductItemSerializer(serializers.Serializer):
         min_value=0,
         required=False,
         allow_null=True,
-        help_text=_("What the product costs the shop, in the currency of its price."),
+        help_text=_("What the shop pays for the product, in the currency of the price."),
     )
     availability = serializers.ChoiceField(choices=Availability.choices, required=False, allow_null=True)
     stock = serializers.IntegerField(required=False, allow_null=True)
@@ -102,7 +108,7 @@ class ProductItemSerializer(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(_("Give a JSON object for each product."))
+            raise serializers.ValidationError(_("Each product must be a JSON object."))
         return data
 
 
@@ -111,16 +117,16 @@ class ProductsWriteSerializer(StrictTypesMixin, serializers.Serializer):
 
 
 class VectorItemSerializer(serializers.Serializer):
-    """One product's vector. It only describes: the values are checked where they are written."""
+    """The vector of one product. This serializer only documents the fields: `upsert_vectors` validates them."""
 
     product_id = serializers.CharField(max_length=200)
     vector = serializers.ListField(
-        child=serializers.FloatField(), help_text=_("As many numbers as the others of that name.")
+        child=serializers.FloatField(), help_text=_("All vectors of a name have the same number of numbers.")
     )
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(_("Give a JSON object for each product."))
+            raise serializers.ValidationError(_("Each product must be a JSON object."))
         return data
 
 
@@ -132,7 +138,7 @@ class VectorsWriteSerializer(StrictTypesMixin, serializers.Serializer):
 class VectorNameSerializer(serializers.Serializer):
     name = serializers.CharField()
     dimension = serializers.IntegerField()
-    products = serializers.IntegerField(help_text=_("How many products have one."))
+    products = serializers.IntegerField(help_text=_("Number of products with this vector."))
     updated_at = serializers.DateTimeField()
 
 

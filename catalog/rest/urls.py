@@ -1,4 +1,4 @@
-"""Addresses of the catalogue under ``/api/v1/``."""
+"""URLs of the catalog below ``/api/v1/``."""
 
 from django.urls import path
 

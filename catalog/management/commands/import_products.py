@@ -1,4 +1,4 @@
-"""Reads a product feed into the catalogue."""
+"""Imports a product feed into the catalog."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -16,21 +16,25 @@ from config.foundation.progress import ProgressBar
 
 
 class Command(BaseCommand):
-    help = "Reads a product feed: CSV, TSV, JSON Lines, or Google Merchant XML. The same file again changes nothing."
+    help = (
+        "Imports a product feed (CSV, TSV, JSON Lines or Google Merchant XML). Importing a file twice changes nothing."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--format", choices=FeedImport.Format.values, help="otherwise guessed")
-        parser.add_argument("--encoding", help="such as gb18030; otherwise guessed")
-        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="of prices that name none")
-        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+        parser.add_argument("--format", choices=FeedImport.Format.values, help="default: detected")
+        parser.add_argument("--encoding", help="such as gb18030; default: detected")
+        parser.add_argument("--currency", default=settings.SHOP_CURRENCY, help="for prices without a currency")
+        parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
             "--missing",
             choices=[choice.value for choice in MissingProducts],
             default=MissingProducts.KEEP.value,
-            help="what happens to products that the file does not name",
+            help="what to do with products that are missing from the file",
         )
-        parser.add_argument("--force", action="store_true", help="also when more than half would be deactivated")
+        parser.add_argument(
+            "--force", action="store_true", help="deactivate even if more than half of the products are missing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         record = FeedImport(
@@ -64,10 +68,10 @@ class Command(BaseCommand):
             self.stdout.write("Dry run: nothing was changed.")
         self.stdout.write(
             f"{record.rows} rows: {record.created} created, {record.updated} updated, {record.unchanged} unchanged, "
-            f"{record.rejected} rejected; {record.deactivated} not in the file "
-            f"{'would be ' if record.dry_run else ''}deactivated."
+            f"{record.rejected} rejected. Missing from the file and "
+            f"{'to be ' if record.dry_run else ''}deactivated: {record.deactivated}."
         )
         for problem, count in record.problems.items():
             self.stdout.write(f"  {count} × {problem}")
         if record.error_file:
-            self.stdout.write(f"Rejected rows with their reasons: {record.error_file}")
+            self.stdout.write(f"Rejected rows with reasons: {record.error_file}")

@@ -1,4 +1,4 @@
-"""Reads vectors of products, such as those of their images, into the catalogue."""
+"""Imports product vectors, such as image embeddings, into the catalog."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -15,21 +15,23 @@ from config.foundation.progress import ProgressBar
 
 class Command(BaseCommand):
     help = (
-        "Reads vectors of products: Parquet or JSON Lines with product_id and vector, or .npz with ids and matrix. "
-        "The same file again changes nothing."
+        "Imports product vectors: Parquet or JSON Lines with product_id and vector, or .npz with ids and matrix. "
+        "Importing a file twice changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--name", required=True, help="what the numbers describe, such as image")
-        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+        parser.add_argument("--name", required=True, help="what the vectors describe, such as image")
+        parser.add_argument("--dry-run", action="store_true", help="count the changes without making them")
         parser.add_argument(
-            "--replace", action="store_true", help="all vectors of that name go first: those of another model"
+            "--replace",
+            action="store_true",
+            help="delete all vectors of that name first; needed when another model made them",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            done = import_vectors(
+            result = import_vectors(
                 path=options["file"],
                 name=options["name"],
                 started_at=timezone.now(),
@@ -42,9 +44,9 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write("Dry run: nothing was changed.")
         self.stdout.write(
-            f"{done.rows} rows: {done.created} created, {done.updated} updated, {done.unchanged} unchanged, {done.rejected} rejected."
+            f"{result.rows} rows: {result.created} created, {result.updated} updated, {result.unchanged} unchanged, {result.rejected} rejected."
         )
-        for problem, count in done.problems.items():
+        for problem, count in result.problems.items():
             self.stdout.write(f"  {count} × {problem}")
-        if done.error_file:
-            self.stdout.write(f"Rejected rows with their reasons: {done.error_file}")
+        if result.error_file:
+            self.stdout.write(f"Rejected rows with reasons: {result.error_file}")
