@@ -8,8 +8,8 @@ class FeedbackConfig(AppConfig):
     verbose_name = _("Feedback")
 
     def ready(self) -> None:
-        from customers.feedback.merge_receivers import follow_merge, follow_revert
+        from customers.feedback.merge_receivers import move_feedback, restore_feedback
         from customers.identity.signals import customers_merged, merge_reverted
 
-        customers_merged.connect(follow_merge, dispatch_uid="feedback.merge")
-        merge_reverted.connect(follow_revert, dispatch_uid="feedback.revert")
+        customers_merged.connect(move_feedback, dispatch_uid="feedback.merge")
+        merge_reverted.connect(restore_feedback, dispatch_uid="feedback.revert")

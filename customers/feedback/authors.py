@@ -1,13 +1,13 @@
-"""Who said it: the customers behind user ids, and when they were seen saying it."""
+"""Finds or creates the customers who wrote reviews or answered surveys."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection
 
-from customers.identity.resolution.user_ids import customers_of_user_ids, resolve_user_ids
+from customers.identity.resolution.user_ids import find_customers_by_user_id, resolve_user_ids
 
-WIDEN_SEEN = """
+WIDEN_SEEN_TIMES = """
 UPDATE identity_customer c
 SET first_seen_at = CASE WHEN s.is_new THEN s.first_at ELSE LEAST(c.first_seen_at, s.first_at) END,
     last_seen_at = CASE WHEN s.is_new THEN s.last_at ELSE GREATEST(c.last_seen_at, s.last_at) END
@@ -23,32 +23,33 @@ WHERE c.id = s.id
 
 
 def find_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]:
-    """The customer ids of user ids; unknown ones become customers, first and last seen when they spoke.
+    """Return the customer IDs of user IDs; unknown ones become customers, first and last seen at these times.
 
     Runs in the caller's transaction.
     """
-    spoke: dict[str, list[datetime]] = {}
+    times_by_user: dict[str, list[datetime]] = {}
     for user_id, at in sightings:
-        spoke.setdefault(user_id, []).append(at)
-    if not spoke:
+        times_by_user.setdefault(user_id, []).append(at)
+    if not times_by_user:
         return {}
-    known = customers_of_user_ids(user_ids=sorted(spoke))
+    known = find_customers_by_user_id(user_ids=sorted(times_by_user))
     resolved = resolve_user_ids(
-        user_ids=[user_id for user_id in spoke if user_id not in known], seen_at=max(map(max, spoke.values()))
+        user_ids=[user_id for user_id in times_by_user if user_id not in known],
+        seen_at=max(map(max, times_by_user.values())),
     )
     authors = known | resolved.customer_ids
-    moments: dict[int, list[datetime]] = {}
-    for user_id, times in spoke.items():
-        moments.setdefault(authors[user_id], []).extend(times)
+    times_by_customer: dict[int, list[datetime]] = {}
+    for user_id, times in times_by_user.items():
+        times_by_customer.setdefault(authors[user_id], []).extend(times)
     new = {authors[user_id] for user_id in resolved.created}
     with connection.cursor() as cursor:
         cursor.execute(
-            WIDEN_SEEN,
+            WIDEN_SEEN_TIMES,
             {
-                "ids": list(moments),
-                "first": [min(times) for times in moments.values()],
-                "last": [max(times) for times in moments.values()],
-                "new": [customer_id in new for customer_id in moments],
+                "ids": list(times_by_customer),
+                "first": [min(times) for times in times_by_customer.values()],
+                "last": [max(times) for times in times_by_customer.values()],
+                "new": [customer_id in new for customer_id in times_by_customer],
             },
         )
     return authors

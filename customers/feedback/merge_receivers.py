@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from customers.feedback.models import Review, SurveyAnswer
-from customers.identity.merging.row_moves import Moved, give_back_rows, move_rows
+from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
 
-MODELS = (Review, SurveyAnswer)
-
-
-def follow_merge(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Moved:
-    return move_rows(models=MODELS, pairs=pairs)
+MERGED_MODELS = (Review, SurveyAnswer)
 
 
-def follow_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
-    give_back_rows(models=MODELS, merges=merges)
+def move_feedback(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
+    return move_rows(models=MERGED_MODELS, pairs=pairs)
+
+
+def restore_feedback(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    restore_rows(models=MERGED_MODELS, merges=merges)

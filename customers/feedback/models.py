@@ -1,4 +1,4 @@
-"""What people said about what they bought and about the shop."""
+"""Reviews of products, and answers to surveys."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,13 +10,13 @@ from customers.identity.models import Customer
 
 
 class Review(models.Model):
-    """A customer's stars and words on a product."""
+    """A customer's rating and review of a product."""
 
     review_id = models.CharField(
-        _("review id"),
+        _("review ID"),
         max_length=200,
         unique=True,
-        help_text=_("The shop's own id; a second review with it replaces the first."),
+        help_text=_("The shop's own ID; a second review with the same ID replaces the first."),
     )
     product = models.ForeignKey(Product, models.CASCADE, related_name="reviews", verbose_name=_("product"))
     customer = models.ForeignKey(
@@ -27,10 +27,8 @@ class Review(models.Model):
     body = models.TextField(_("text"), blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     written_at = models.DateTimeField(_("written at"), db_index=True)
-    sentiment = models.FloatField(
-        _("sentiment"), null=True, blank=True, help_text=_("−1 to 1; empty until it is computed.")
-    )
-    contradicts = models.BooleanField(_("text contradicts stars"), default=False)
+    sentiment = models.FloatField(_("sentiment"), null=True, blank=True, help_text=_("−1 to 1; empty until computed."))
+    contradicts = models.BooleanField(_("text contradicts rating"), default=False)
 
     class Meta:
         verbose_name = _("review")
@@ -58,7 +56,7 @@ class SurveyAnswer(models.Model):
     customer = models.ForeignKey(
         Customer, models.SET_NULL, null=True, blank=True, related_name="survey_answers", verbose_name=_("customer")
     )
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind)
     score = models.PositiveSmallIntegerField(_("score"))
     comment = models.TextField(_("comment"), blank=True)
     answered_at = models.DateTimeField(_("answered at"), db_index=True)

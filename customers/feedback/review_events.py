@@ -1,4 +1,4 @@
-"""Reviews from events: checked and written as those that a shop's programs send, each wrong one refused alone."""
+"""Turns review events into reviews, checked like those sent over REST; each invalid one is rejected alone."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils.translation import override
 
 from catalog.field_cleaning import clean_fields
-from customers.feedback.reviews import REQUIRED, UPSERT, check_product, cleaners, find_products
+from customers.feedback.reviews import REQUIRED, UPSERT_REVIEWS, build_review_cleaners, check_product, find_products
 
-# what Segment and shops call a field → what we call it
+# our field → its spellings in Segment events and shop systems
 FIELDS = {
     "review_id": ("review_id", "reviewId"),
     "product_id": ("product_id", "productId", "item_id", "sku"),
@@ -21,7 +21,7 @@ FIELDS = {
     "body": ("review_body", "reviewBody", "body", "text"),
     "language": ("language", "locale"),
 }
-OLDER = """
+SELECT_NEWER_REVIEWS = """
 SELECT review_id FROM feedback_review r
 JOIN unnest(%s::text[], %s::timestamptz[]) AS s (review_id, written_at) USING (review_id)
 WHERE r.written_at > s.written_at
@@ -29,7 +29,7 @@ WHERE r.written_at > s.written_at
 
 
 class ReviewMessage(NamedTuple):
-    """An event that says what somebody thinks of a product. ``place`` is the caller's name for it."""
+    """A review event; ``place`` is the caller's number for it."""
 
     place: int
     source: str
@@ -41,29 +41,29 @@ class ReviewMessage(NamedTuple):
 
 
 @dataclass
-class ProjectedReviews:
-    """What became of events. ``refused``: place, code and reason."""
+class ReviewProjection:
+    """The result of a projection; ``rejected`` has place, code and reason of each rejected event."""
 
     written: int = 0
-    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    rejected: list[tuple[int, str, str]] = field(default_factory=list)
 
 
-def project_reviews(*, messages: Sequence[ReviewMessage]) -> ProjectedReviews:
-    """Writes reviews, in the caller's transaction; one with a known ``review_id`` replaces an older one.
+def project_reviews(*, messages: Sequence[ReviewMessage]) -> ReviewProjection:
+    """Write reviews, in the caller's transaction; a review replaces an older one with the same ``review_id``.
 
-    Without a ``review_id`` the event's own message id is one. An unknown product is refused: nothing is known to be reviewed.
+    The default ``review_id`` is the message ID of the event. A review of an unknown product is rejected.
     """
-    done = ProjectedReviews()
-    items = [item_of(message) for message in messages]
+    done = ReviewProjection()
+    items = [build_item(message) for message in messages]
     products = find_products(items)
     rows: dict[str, dict[str, Any]] = {}
-    with override("en"):  # reasons of dead letters are read by whoever opens them, in one language
+    with override("en"):  # reasons of rejected events are stored, so they are always in English
         for message, item in zip(messages, items, strict=True):
-            row, problems = clean_fields(item, cleaners(message.received_at), REQUIRED)
+            row, problems = clean_fields(item, build_review_cleaners(message.received_at), REQUIRED)
             problems += check_product(row, products)
             if problems:
                 first = problems[0]
-                done.refused.append((message.place, f"review_{first.code}", f"{first.field}: {first.message}"))
+                done.rejected.append((message.place, f"review_{first.code}", f"{first.field}: {first.message}"))
                 continue
             known = rows.get(row["review_id"])
             if known is None or known["written_at"] <= row["written_at"]:
@@ -71,11 +71,11 @@ def project_reviews(*, messages: Sequence[ReviewMessage]) -> ProjectedReviews:
                     "product": products[row["product_id"]],
                     "customer": message.customer_id,
                 }
-    done.written = write(rows)
+    done.written = write_latest_reviews(rows)
     return done
 
 
-def item_of(message: ReviewMessage) -> dict[str, Any]:
+def build_item(message: ReviewMessage) -> dict[str, Any]:
     item = {
         name: message.properties[spelling]
         for name, spellings in FIELDS.items()
@@ -86,18 +86,18 @@ def item_of(message: ReviewMessage) -> dict[str, Any]:
     return item | {"written_at": min(message.occurred_at, message.received_at)}
 
 
-def write(rows: Mapping[str, dict[str, Any]]) -> int:
+def write_latest_reviews(rows: Mapping[str, dict[str, Any]]) -> int:
     if not rows:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(OLDER, [list(rows), [row["written_at"] for row in rows.values()]])
-        later = {review_id for (review_id,) in cursor.fetchall()}
+        cursor.execute(SELECT_NEWER_REVIEWS, [list(rows), [row["written_at"] for row in rows.values()]])
+        newer = {review_id for (review_id,) in cursor.fetchall()}
         payload = [
             {name: row.get(name, "") for name in ("title", "body", "language")}
             | {name: row[name] for name in ("review_id", "product", "customer", "rating")}
             | {"written_at": row["written_at"].isoformat()}
             for review_id, row in rows.items()
-            if review_id not in later
+            if review_id not in newer
         ]
-        cursor.execute(UPSERT, {"rows": json.dumps(payload), "received_at": None})
+        cursor.execute(UPSERT_REVIEWS, {"rows": json.dumps(payload), "received_at": None})
         return len(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Reviews: written in bulk, and summed up by product."""
+"""Writes reviews in bulk, and summarizes the ratings of products."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,19 @@ from django.db import connection, transaction
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
-from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, show
+from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
+from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, shorten_value
 from catalog.models import Product
 from customers.feedback.authors import find_authors
-from customers.feedback.field_cleaning import MAX_WORDS, clean_score, past_moment
+from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import Review
 
 FIELDS = ("review_id", "product_id", "user_id", "rating", "title", "body", "language", "written_at")
 REQUIRED = frozenset({"review_id", "product_id", "rating"})
 STARS = (1, 2, 3, 4, 5)
 
-# a sentiment belongs to the words it was computed from
-UPSERT = """
+# a changed text invalidates the sentiment computed from it
+UPSERT_REVIEWS = """
 INSERT INTO feedback_review
     (review_id, product_id, customer_id, rating, title, body, language, written_at, contradicts)
 SELECT s.review_id, s.product, s.customer, s.rating, s.title, s.body, s.language,
@@ -47,65 +47,69 @@ RETURNING review_id, xmax = 0 AS created
 """
 
 
-def cleaners(received_at: datetime) -> dict[str, Cleaner]:
+def build_review_cleaners(received_at: datetime) -> dict[str, Cleaner]:
     return {
         "review_id": partial(clean_id, max_length=200),
         "product_id": partial(clean_id, max_length=200),
         "user_id": partial(clean_id, max_length=255),
         "rating": partial(clean_score, low=1, high=5),
         "title": partial(clean_text, max_length=300),
-        "body": partial(clean_text, max_length=MAX_WORDS),
+        "body": partial(clean_text, max_length=MAX_TEXT_LENGTH),
         "language": partial(clean_text, max_length=20),
-        "written_at": past_moment(received_at),
+        "written_at": make_past_time_cleaner(received_at),
     }
 
 
 def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime, dry_run: bool = False) -> BulkResult:
-    """Writes reviews; one with a known ``review_id`` replaces it. Wrong ones are rejected alone.
+    """Write reviews; a review replaces the one with the same ``review_id``, and each invalid one is rejected alone.
 
-    Unknown user ids become customers; an unknown product is an error, because nothing is known to be reviewed.
-    A review without ``written_at`` was written when it was received, and keeps that when it comes again.
+    Unknown user IDs become customers; an unknown product is an error. The default ``written_at`` is the time of receipt,
+    which a later version of the review keeps.
     """
     keys: list[str] = []
-    problems: list[list[Problem]] = []
+    problems: list[list[FieldProblem]] = []
     rows: dict[str, dict[str, Any]] = {}
-    clean = cleaners(received_at)
+    clean = build_review_cleaners(received_at)
     products = find_products(items)
     for item in items:
-        row, wrong = clean_fields(item, clean, REQUIRED)
+        row, item_problems = clean_fields(item, clean, REQUIRED)
         key = row.get("review_id", "")
-        wrong += check_product(row, products)
-        if not wrong and key in rows:
-            wrong = [Problem("review_id", "duplicate", _("This id came before; the first one is taken."), key)]
-        if not wrong:
+        item_problems += check_product(row, products)
+        if not item_problems and key in rows:
+            item_problems = [
+                FieldProblem(
+                    "review_id", "duplicate", _("An earlier item has the same ID; the first one is kept."), key
+                )
+            ]
+        if not item_problems:
             rows[key] = row
-        keys.append(key or show(item.get("review_id")))
-        problems.append(wrong)
-    written: dict[str, Status] = {}
+        keys.append(key or shorten_value(item.get("review_id")))
+        problems.append(item_problems)
+    written: dict[str, ItemStatus] = {}
     if rows:
         with transaction.atomic():
             written = write_reviews(rows, products, received_at=received_at)
             if dry_run:
                 transaction.set_rollback(True)
-    return merge_outcomes(keys=keys, problems=problems, written=written)
+    return combine_results(keys=keys, problems=problems, written=written)
 
 
 def find_products(items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    wanted = {show(item.get("product_id")).strip() for item in items}
-    return dict(Product.objects.filter(product_id__in=wanted).values_list("product_id", "id"))
+    product_ids = {shorten_value(item.get("product_id")).strip() for item in items}
+    return dict(Product.objects.filter(product_id__in=product_ids).values_list("product_id", "id"))
 
 
-def check_product(row: Mapping[str, Any], products: Mapping[str, int]) -> list[Problem]:
+def check_product(row: Mapping[str, Any], products: Mapping[str, int]) -> list[FieldProblem]:
     product_id = row.get("product_id")
     if not product_id or product_id in products:
         return []
-    message = _("There is no product with this id; import the product first.")
-    return [Problem("product_id", "unknown_product", message, product_id)]
+    message = _("Unknown product; import it first.")
+    return [FieldProblem("product_id", "unknown_product", message, product_id)]
 
 
 def write_reviews(
     rows: Mapping[str, Mapping[str, Any]], products: Mapping[str, int], *, received_at: datetime
-) -> dict[str, Status]:
+) -> dict[str, ItemStatus]:
     authors = find_authors(
         sightings=[
             (row["user_id"], row.get("written_at") or received_at) for row in rows.values() if row.get("user_id")
@@ -125,33 +129,33 @@ def write_reviews(
         for key, row in rows.items()
     ]
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT, {"rows": json.dumps(payload), "received_at": received_at})
-        return {key: Status.CREATED if created else Status.UPDATED for key, created in cursor.fetchall()}
+        cursor.execute(UPSERT_REVIEWS, {"rows": json.dumps(payload), "received_at": received_at})
+        return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
 
 
 @dataclass(frozen=True, slots=True)
 class RatingSummary:
-    """How many reviews a product has, their mean (None without any), and how many of each number of stars."""
+    """The number of reviews of a product, their mean rating (None without reviews), and the count per rating."""
 
     count: int
     average: float | None
     stars: dict[int, int]
 
 
-def rating_summary(*, product_ids: Sequence[str]) -> dict[str, RatingSummary]:
-    """The summary of each product asked for, by outside id; products without reviews, and unknown ones, have none."""
+def summarize_ratings(*, product_ids: Sequence[str]) -> dict[str, RatingSummary]:
+    """Return the summary of each product, by product ID; it is empty for products without reviews and unknown ones."""
     counts: dict[str, dict[int, int]] = {}
-    found = (
+    ratings = (
         Review.objects.filter(product__product_id__in=product_ids)
         .order_by()
         .values_list("product__product_id", "rating")
     )
-    for product_id, rating, count in found.annotate(count=Count("*")):
+    for product_id, rating, count in ratings.annotate(count=Count("*")):
         counts.setdefault(product_id, dict.fromkeys(STARS, 0))[rating] = count
-    return {product_id: summarise(counts.get(product_id, dict.fromkeys(STARS, 0))) for product_id in product_ids}
+    return {product_id: summarize_stars(counts.get(product_id, dict.fromkeys(STARS, 0))) for product_id in product_ids}
 
 
-def summarise(stars: dict[int, int]) -> RatingSummary:
+def summarize_stars(stars: dict[int, int]) -> RatingSummary:
     count = sum(stars.values())
     average = sum(star * number for star, number in stars.items()) / count if count else None
     return RatingSummary(count, average, stars)

@@ -1,4 +1,4 @@
-"""Answers to surveys: would you recommend us (NPS), how satisfied are you (CSAT)."""
+"""Records answers to NPS and CSAT surveys."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,10 +8,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import BulkResult, ItemResult, Problem, Status
-from catalog.field_cleaning import Cleaner, WrongValueError, clean_fields, clean_id, clean_text, show
+from catalog.bulk_results import BulkResult, FieldProblem, ItemResult, ItemStatus
+from catalog.field_cleaning import Cleaner, InvalidValueError, clean_fields, clean_id, clean_text, shorten_value
 from customers.feedback.authors import find_authors
-from customers.feedback.field_cleaning import MAX_WORDS, clean_score, past_moment
+from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import SurveyAnswer
 
 FIELDS = ("user_id", "kind", "score", "comment", "answered_at")
@@ -20,36 +20,36 @@ RANGES = {SurveyAnswer.Kind.NPS.value: (0, 10), SurveyAnswer.Kind.CSAT.value: (1
 
 
 def clean_kind(value: Any) -> str:
+    """Return the survey type."""
     kind = clean_text(value, 20).lower()
     if kind and kind not in RANGES:
-        raise WrongValueError(
+        raise InvalidValueError(
             "unknown_kind",
-            _("%(value)s is no kind of survey; give one of %(known)s.")
-            % {"value": repr(kind), "known": ", ".join(RANGES)},
+            _("Unknown survey type %(value)s; valid: %(known)s.") % {"value": repr(kind), "known": ", ".join(RANGES)},
         )
     return kind
 
 
-def cleaners(received_at: datetime, kind: object) -> dict[str, Cleaner]:
-    low, high = RANGES.get(show(kind).strip().lower(), (0, 10))
+def build_answer_cleaners(received_at: datetime, kind: object) -> dict[str, Cleaner]:
+    low, high = RANGES.get(shorten_value(kind).strip().lower(), (0, 10))
     return {
         "user_id": partial(clean_id, max_length=255),
         "kind": clean_kind,
         "score": partial(clean_score, low=low, high=high),
-        "comment": partial(clean_text, max_length=MAX_WORDS),
-        "answered_at": past_moment(received_at),
+        "comment": partial(clean_text, max_length=MAX_TEXT_LENGTH),
+        "answered_at": make_past_time_cleaner(received_at),
     }
 
 
 def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime) -> BulkResult:
-    """Adds answers. They have no id of their own: a repeated request is told by its Idempotency-Key."""
-    cleaned: list[tuple[dict[str, Any], list[Problem]]] = [
-        clean_fields(item, cleaners(received_at, item.get("kind")), REQUIRED) for item in items
+    """Add answers; they have no ID of their own, so a repeated request is detected by its Idempotency-Key."""
+    cleaned: list[tuple[dict[str, Any], list[FieldProblem]]] = [
+        clean_fields(item, build_answer_cleaners(received_at, item.get("kind")), REQUIRED) for item in items
     ]
-    right = [row for row, wrong in cleaned if not wrong]
+    valid = [row for row, problems in cleaned if not problems]
     with transaction.atomic():
         authors = find_authors(
-            sightings=[(row["user_id"], row.get("answered_at") or received_at) for row in right if row.get("user_id")]
+            sightings=[(row["user_id"], row.get("answered_at") or received_at) for row in valid if row.get("user_id")]
         )
         SurveyAnswer.objects.bulk_create(
             SurveyAnswer(
@@ -59,11 +59,13 @@ def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime)
                 comment=row.get("comment", ""),
                 answered_at=row.get("answered_at") or received_at,
             )
-            for row in right
+            for row in valid
         )
     return BulkResult(
         tuple(
-            ItemResult(index, row.get("user_id", ""), Status.REJECTED if wrong else Status.CREATED, tuple(wrong))
-            for index, (row, wrong) in enumerate(cleaned)
+            ItemResult(
+                index, row.get("user_id", ""), ItemStatus.REJECTED if problems else ItemStatus.CREATED, tuple(problems)
+            )
+            for index, (row, problems) in enumerate(cleaned)
         )
     )

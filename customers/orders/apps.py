@@ -9,7 +9,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.identity.signals import customers_merged, merge_reverted
-        from customers.orders.merge_receivers import follow_merge, follow_revert
+        from customers.orders.merge_receivers import move_orders, restore_orders
 
-        customers_merged.connect(follow_merge, dispatch_uid="orders.merge")
-        merge_reverted.connect(follow_revert, dispatch_uid="orders.revert")
+        customers_merged.connect(move_orders, dispatch_uid="orders.merge")
+        merge_reverted.connect(restore_orders, dispatch_uid="orders.revert")

@@ -1,17 +1,17 @@
-"""Orders follow their customer when people are merged, and go back when that is undone."""
+"""Moves orders when customers are merged, and back when the merge is reverted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from customers.identity.merging.row_moves import Moved, give_back_rows, move_rows
+from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
 from customers.orders.models import Order
 
-MODELS = (Order,)
+MERGED_MODELS = (Order,)
 
 
-def follow_merge(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Moved:
-    return move_rows(models=MODELS, pairs=pairs)
+def move_orders(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
+    return move_rows(models=MERGED_MODELS, pairs=pairs)
 
 
-def follow_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
-    give_back_rows(models=MODELS, merges=merges)
+def restore_orders(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    restore_rows(models=MERGED_MODELS, merges=merges)

@@ -1,17 +1,18 @@
-"""What people bought and gave back."""
+"""Orders, their lines, imports and events."""
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product, currency_validator
+from config.foundation.job_runs import FileImport
 from customers.events.models import Source
 from customers.identity.models import Customer
 from customers.orders.querysets import OrderQuerySet
 
 
 class Order(models.Model):
-    """A sale, or a return that came as a document of its own (a credit note, with negative quantities and totals)."""
+    """A sale, or a return with its own document (a credit note with negative quantities and totals)."""
 
     class Kind(models.TextChoices):
         SALE = "sale", _("sale")
@@ -24,7 +25,7 @@ class Order(models.Model):
         PARTLY_REFUNDED = "partly_refunded", _("partly refunded")
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="orders", verbose_name=_("source"), db_index=False)
-    order_id = models.CharField(_("order id"), max_length=100)
+    order_id = models.CharField(_("order ID"), max_length=100)
     customer = models.ForeignKey(
         Customer,
         models.SET_NULL,
@@ -36,15 +37,15 @@ class Order(models.Model):
         db_index=False,
     )
     guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SALE)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind, default=Kind.SALE)
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PLACED)
     placed_at = models.DateTimeField(_("placed at"))
     currency = models.CharField(_("currency"), max_length=3, validators=[currency_validator])
     subtotal = models.DecimalField(
-        _("subtotal"), max_digits=14, decimal_places=2, default=0, help_text=_("Sum of the lines' totals.")
+        _("subtotal"), max_digits=14, decimal_places=2, default=0, help_text=_("Sum of the line totals.")
     )
     discount = models.DecimalField(
-        _("discount"), max_digits=14, decimal_places=2, default=0, help_text=_("Already taken off the total.")
+        _("discount"), max_digits=14, decimal_places=2, default=0, help_text=_("Already subtracted from the total.")
     )
     shipping = models.DecimalField(_("shipping"), max_digits=14, decimal_places=2, default=0)
     tax = models.DecimalField(_("tax"), max_digits=14, decimal_places=2, default=0)
@@ -74,14 +75,14 @@ class Order(models.Model):
 
 
 class OrderLine(models.Model):
-    """One product of an order. ``total`` is what was charged for the line; unit price times quantity less discount rounds to it."""
+    """One product of an order; ``total`` = unit price × quantity − discount, rounded."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"), db_index=False)
     line_number = models.PositiveIntegerField(_("line number"))
     product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines", verbose_name=_("product"))
     quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3)
     unit_price = models.DecimalField(
-        _("unit price"), max_digits=14, decimal_places=4, help_text=_("Before the line's discount.")
+        _("unit price"), max_digits=14, decimal_places=4, help_text=_("Before the discount on the line.")
     )
     discount = models.DecimalField(_("discount"), max_digits=14, decimal_places=2, default=0)
     total = models.DecimalField(_("total"), max_digits=14, decimal_places=2)
@@ -96,60 +97,46 @@ class OrderLine(models.Model):
         return f"{self.order_id}/{self.line_number}"
 
 
-class OrderImport(models.Model):
-    """One reading of an order file: every line is counted as loaded, unchanged or rejected with its reason."""
+class OrderImport(FileImport):
+    """One import of an order file; every row is counted as loaded, unchanged or rejected."""
 
-    file_name = models.CharField(_("file name"), max_length=500)
     source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"))
-    mapping = models.JSONField(_("mapping"), default=dict, help_text=_("Field to column."))
-    dry_run = models.BooleanField(_("dry run"), default=False)
-    started_at = models.DateTimeField(_("started at"))
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    rows = models.PositiveBigIntegerField(_("rows"), default=0)
+    mapping = models.JSONField(_("mapping"), default=dict, help_text=_("Columns per field."))
     loaded = models.PositiveBigIntegerField(_("loaded lines"), default=0)
     unchanged = models.PositiveBigIntegerField(_("unchanged lines"), default=0)
     rejected = models.PositiveBigIntegerField(_("rejected lines"), default=0)
     counts = models.JSONField(
-        _("counts"), default=dict, blank=True, help_text=_("Orders, guests, returns, products and customers created.")
+        _("counts"), default=dict, blank=True, help_text=_("Orders, lines, products and customers by type of change.")
     )
-    problems = models.JSONField(_("problems"), default=dict, blank=True, help_text=_("Count per kind of problem."))
-    error_file = models.CharField(_("error file"), max_length=1000, blank=True)
-    error = models.TextField(_("error"), blank=True)
-    upload = models.CharField(_("uploaded file"), max_length=1000, blank=True, editable=False)
-    options = models.JSONField(_("options"), default=dict, blank=True, editable=False)
 
-    class Meta:
+    class Meta(FileImport.Meta):
         verbose_name = _("order import")
         verbose_name_plural = _("order imports")
-        ordering = ["-started_at"]
-
-    def __str__(self) -> str:
-        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"
 
 
 class OrderEvent(models.Model):
-    """What one event said about an order. The order is told from all of them, in whatever order they arrived.
+    """One event in the log of an order; the order is derived from all of them.
 
-    Who ordered is kept by the ids that the event named, as with events themselves: they lead to the customer of today.
+    The buyer is stored by the IDs of the event, not as a customer: after a merge they lead to the right customer.
     """
 
     class Kind(models.TextChoices):
-        IMPORTED = "imported", _("as it was imported")
+        IMPORTED = "imported", _("imported")
         COMPLETED = "completed", _("completed")
         UPDATED = "updated", _("updated")
         REFUNDED = "refunded", _("refunded")
         CANCELLED = "cancelled", _("cancelled")
 
     source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False)
-    message_id = models.CharField(_("message id"), max_length=120)
-    order_id = models.CharField(_("order id"), max_length=100)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    message_id = models.CharField(_("message ID"), max_length=120)
+    order_id = models.CharField(_("order ID"), max_length=100)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind)
     occurred_at = models.DateTimeField(_("occurred at"))
-    user_id = models.CharField(_("user id"), max_length=255, blank=True)
-    anonymous_id = models.CharField(_("anonymous id"), max_length=255, blank=True)
+    user_id = models.CharField(_("user ID"), max_length=255, blank=True)
+    anonymous_id = models.CharField(_("anonymous ID"), max_length=255, blank=True)
     guest_email_hash = models.CharField(_("guest e-mail hash"), max_length=64, blank=True, editable=False)
     content = models.JSONField(_("content"), default=dict, blank=True)
-    folded = models.BooleanField(_("counted into the order"), default=False)
+    folded = models.BooleanField(_("applied to the order"), default=False)
 
     class Meta:
         verbose_name = _("order event")

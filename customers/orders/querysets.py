@@ -1,4 +1,4 @@
-"""Filters over orders that read as a chain."""
+"""Chainable filters of orders."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def sales(self) -> Self:
-        """Orders that stand: neither returns nor cancelled."""
+        """Return the sales that were not cancelled."""
         return self.filter(kind="sale").exclude(status="cancelled")
 
     def returns(self) -> Self:
@@ -21,5 +21,5 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(placed_at__lt=moment)
 
     def known(self) -> Self:
-        """Orders of a customer, not of a guest."""
+        """Return the orders of customers, without those of guests."""
         return self.filter(customer__isnull=False)

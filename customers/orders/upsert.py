@@ -1,4 +1,4 @@
-"""Past orders given by the shop's own programs: checked and written as those of a file are, each order whole or not at all."""
+"""Creates and updates orders sent over REST: checked and written like those of a file, each order completely or not at all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,24 +9,23 @@ from typing import Any
 
 import pyarrow as pa
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from catalog.bulk_results import BulkResult, Problem, Status, merge_outcomes
-from catalog.field_cleaning import show
-from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
+from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
+from catalog.field_cleaning import shorten_value
 from customers.events.models import Source
-from customers.orders.imports.arrow_arrays import integers, texts
+from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
 from customers.orders.imports.column_mapping import ColumnMapping
-from customers.orders.imports.file_reader import RowBatch
-from customers.orders.imports.loading import load, outcomes
-from customers.orders.imports.parsing import Choices
-from customers.orders.imports.rejected_rows import REASONS
+from customers.orders.imports.files.row_batches import RowBatch
+from customers.orders.imports.loading.orders import read_order_statuses
+from customers.orders.imports.loading.staged_load import load_staged_orders
+from customers.orders.imports.parsing import ImportOptions
 from customers.orders.imports.staging import Staging
+from customers.orders.order_rules import MAX_LINES, REASONS
+from customers.orders.source_lock import lock_source
 
-MOST_LINES = 1000
-LOCK_TIMEOUT = "10s"
-# what a program calls a field → what a file calls it
+# field of the REST API → field of a file
 ORDER_FIELDS = {
     "order_id": "order_id",
     "user_id": "customer_id",
@@ -53,165 +52,159 @@ LINE_FIELDS = {
     "discount": "line_discount",
     "total": "line_total",
 }
-# of these it matters whether anybody says them at all: what is not said follows from the others
+# a column of these is passed on only if an item has a value: a missing column is computed from the others
 OPTIONAL = frozenset({"line_discount", "line_total", "unit_price", "total"})
 
 
 def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str) -> BulkResult:
-    """Creates the orders that are new, replaces those that differ, leaves the others untouched.
+    """Create new orders, replace those that differ, and leave the others untouched.
 
-    An order is given whole: what it lacks is empty or follows from the rest, and its lines are all its lines. One with
-    anything wrong is rejected and keeps no other out; of two with the same ``order_id`` the first wins. Unknown customers and
-    products are made.
+    An item is a complete order: missing fields are empty or computed from the others, and its lines are all its lines. An
+    order with an error is rejected alone; of two orders with the same ``order_id`` the first is kept. Unknown customers and
+    products are created.
 
     Args:
         items: fields as in ``ORDER_FIELDS``, and ``lines`` with fields as in ``LINE_FIELDS``.
-        at: now; no order may be placed more than a day later.
-        currency: of orders that name none.
+        at: now; an order date may be at most a day later.
+        currency: the currency of orders without one.
 
     Raises:
         AlreadyRunningError: a file of this source is being imported.
     """
-    keys = [read_key(item) for item in items]
+    keys = [read_order_key(item) for item in items]
     problems = [find_problems(item, key=keys[index], earlier=keys[:index]) for index, item in enumerate(items)]
-    good = [index for index, wrong in enumerate(problems) if not wrong]
-    written: dict[str, Status] = {}
-    if good:
-        rows, origin = flatten([items[index] for index in good])
-        found, written = write(rows, source=source, at=at, currency=currency)
-        for line, problem in found:
+    valid = [index for index, item_problems in enumerate(problems) if not item_problems]
+    written: dict[str, ItemStatus] = {}
+    if valid:
+        rows, origin = flatten_orders([items[index] for index in valid])
+        row_problems, written = write_rows(rows, source=source, at=at, currency=currency)
+        for line, code in row_problems:
             item, position = origin[line]
-            one = describe(problem, position, items[good[item]])
-            if all(
-                one.field != other.field for other in problems[good[item]]
-            ):  # the order's own fields stand in each row
-                problems[good[item]].append(one)
-    return merge_outcomes(keys=keys, problems=problems, written=written)
+            problem = build_problem(code, position, items[valid[item]])
+            # every row repeats the fields of the order itself, so a problem of these is found once per line
+            if all(problem.field != other.field for other in problems[valid[item]]):
+                problems[valid[item]].append(problem)
+    return combine_results(keys=keys, problems=problems, written=written)
 
 
-def read_key(item: Mapping[str, Any]) -> str:
+def read_order_key(item: Mapping[str, Any]) -> str:
     value = item.get("order_id")
-    return show(value).strip() if is_scalar(value) else ""
+    return shorten_value(value).strip() if is_scalar(value) else ""
 
 
 def is_scalar(value: Any) -> bool:
     return value is None or (isinstance(value, str | int | float | Decimal) and not isinstance(value, bool))
 
 
-def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) -> list[Problem]:
-    """What is wrong with an order's form; its values are checked with those of the others."""
+def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) -> list[FieldProblem]:
+    """Return the problems of an order's structure; its values are checked later, with those of the other orders."""
     problems = check_fields(item, ORDER_FIELDS, prefix="", more=("lines",))
     if not key:
-        problems.append(Problem("order_id", "required", str(REASONS["missing_order_id"])))
+        problems.append(FieldProblem("order_id", "required", str(REASONS["missing_order_id"])))
     elif key in earlier:
-        problems.append(Problem("order_id", "duplicate", _("This id came before; the first one is taken."), key))
+        problems.append(
+            FieldProblem("order_id", "duplicate", _("An earlier item has the same ID; the first one is kept."), key)
+        )
     lines = item.get("lines")
-    if not isinstance(lines, list) or not 1 <= len(lines) <= MOST_LINES:
-        message = _("Give a list of 1 to %(most)d lines.") % {"most": MOST_LINES}
-        return [*problems, Problem("lines", "invalid", message)]
+    if not isinstance(lines, list) or not 1 <= len(lines) <= MAX_LINES:
+        message = _("Must be a list of 1 to %(max)d lines.") % {"max": MAX_LINES}
+        return [*problems, FieldProblem("lines", "invalid", message)]
     for position, line in enumerate(lines):
         if isinstance(line, Mapping):
             problems += check_fields(line, LINE_FIELDS, prefix=f"lines.{position}.")
         else:
-            problems.append(Problem(f"lines.{position}", "invalid", _("Give a JSON object for each line.")))
+            problems.append(FieldProblem(f"lines.{position}", "invalid", _("Must be a JSON object.")))
     return problems
 
 
 def check_fields(
     values: Mapping[str, Any], known: Mapping[str, str], *, prefix: str, more: Sequence[str] = ()
-) -> list[Problem]:
+) -> list[FieldProblem]:
     problems = []
     for name, value in values.items():
         if name in more:
             continue
         if name not in known:
-            message = _("Unknown field. Known are: %(names)s.") % {"names": ", ".join([*known, *more])}
-            problems.append(Problem(f"{prefix}{show(name)}", "unknown_field", message, show(value)))
+            message = _("Unknown field; valid: %(names)s.") % {"names": ", ".join([*known, *more])}
+            problems.append(
+                FieldProblem(f"{prefix}{shorten_value(name)}", "unknown_field", message, shorten_value(value))
+            )
         elif not is_scalar(value):
-            problems.append(Problem(f"{prefix}{name}", "invalid", _("Give a text or a number."), show(value)))
+            problems.append(
+                FieldProblem(f"{prefix}{name}", "invalid", _("Must be a string or a number."), shorten_value(value))
+            )
         elif isinstance(value, str) and ("\0" in value or any("\ud800" <= char <= "\udfff" for char in value)):
-            message = _("Contains a NUL or half of a surrogate pair; remove it.")
-            problems.append(Problem(f"{prefix}{name}", "bad_characters", message, show(value)))
+            message = _("Contains a NUL character or an unpaired surrogate; remove it.")
+            problems.append(FieldProblem(f"{prefix}{name}", "bad_characters", message, shorten_value(value)))
     return problems
 
 
-def flatten(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
-    """The orders as rows of texts, one a line; and for each row, from 0, its item and the line's position in that."""
+def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
+    """Return the orders as rows of texts, one per line, and for each row the index of its item and of its line."""
     columns: dict[str, list[str]] = {name: [] for name in [*ORDER_FIELDS.values(), *LINE_FIELDS.values()]}
     origin: list[tuple[int, int]] = []
     for index, item in enumerate(items):
-        head = {column: as_text(item.get(name)) for name, column in ORDER_FIELDS.items()}
+        head = {column: format_scalar(item.get(name)) for name, column in ORDER_FIELDS.items()}
         for position, line in enumerate(item["lines"]):
-            row = head | {column: as_text(line.get(name)) for name, column in LINE_FIELDS.items()}
+            row = head | {column: format_scalar(line.get(name)) for name, column in LINE_FIELDS.items()}
             for column, value in row.items():
                 columns[column].append(value)
             origin.append((index, position))
-    wanted = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
-    return pa.RecordBatch.from_arrays([texts(values) for values in wanted.values()], names=list(wanted)), origin
+    used = {name: values for name, values in columns.items() if name not in OPTIONAL or any(values)}
+    return pa.RecordBatch.from_arrays([build_text_array(values) for values in used.values()], names=list(used)), origin
 
 
-def as_text(value: Any) -> str:
+def format_scalar(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def write(
+def write_rows(
     rows: pa.RecordBatch, *, source: Source, at: datetime, currency: str
-) -> tuple[list[tuple[int, str]], dict[str, Status]]:
-    """Writes rows; returns what is wrong with which (from 0), and what became of the orders."""
-    choices = Choices(
+) -> tuple[list[tuple[int, str]], dict[str, ItemStatus]]:
+    """Write rows; return the problems as (row, code), and the status of each order."""
+    options = ImportOptions(
         mapping=ColumnMapping(columns={name: (name,) for name in rows.schema.names}),
         currency=currency,
         timezone="UTC",
         as_of=at,
     )
-    with TemporaryDirectory(dir=scratch()) as folder, Staging(choices=choices, folder=Path(folder)) as staging:
-        numbers = integers(range(rows.num_rows))
-        staging.add(RowBatch(lines=numbers, rows=rows, done=rows.num_rows, total=rows.num_rows))
+    with (
+        TemporaryDirectory(dir=get_scratch_folder()) as folder,
+        Staging(options=options, folder=Path(folder)) as staging,
+    ):
+        numbers = build_integer_array(range(rows.num_rows))
+        staging.add(RowBatch(lines=numbers, rows=rows, rows_read=rows.num_rows, total_rows=rows.num_rows))
         staging.check_orders()
-        staging.refuse_incomplete_orders()
+        staging.reject_incomplete_orders()
         with transaction.atomic():
             lock_source(source)
-            load(
+            load_staged_orders(
                 staging=staging,
-                choices=choices,
+                options=options,
                 source_id=source.pk,
                 at=at,
                 create_products=True,
                 progress=lambda done: None,
             )
             with connection.cursor() as cursor:
-                written = outcomes(cursor, staging)
-        found = staging.run(
+                written = read_order_statuses(cursor, staging)
+        problems = staging.run(
             "SELECT line, problem FROM lines WHERE problem IS NOT NULL AND problem NOT LIKE 'incomplete_order:%' ORDER BY line"
         )
-    return [(line, problem) for line, problem in found], written
+    return [(line, problem) for line, problem in problems], written
 
 
-def scratch() -> Path:
+def get_scratch_folder() -> Path:
     folder = Path(settings.VAR_DIR) / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def lock_source(source: Source) -> None:
-    """Until the transaction ends, nobody else writes this source's orders."""
-    name = f"orders:{source.key}"
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(name)])
-            cursor.execute("SET LOCAL lock_timeout = DEFAULT")
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != "55P03":  # lock_not_available
-            raise
-        raise AlreadyRunningError(name) from error
-
-
-def describe(problem: str, position: int, item: Mapping[str, Any]) -> Problem:
+def build_problem(problem: str, position: int, item: Mapping[str, Any]) -> FieldProblem:
     code, _colon, field = problem.partition(":")
     for name, column in LINE_FIELDS.items():
         if column == field:
-            value = show(item["lines"][position].get(name))
-            return Problem(f"lines.{position}.{name}", code, str(REASONS[code]), value)
+            value = shorten_value(item["lines"][position].get(name))
+            return FieldProblem(f"lines.{position}.{name}", code, str(REASONS[code]), value)
     name = next(name for name, column in ORDER_FIELDS.items() if column == field)
-    return Problem(name, code, str(REASONS[code]), show(item.get(name)))
+    return FieldProblem(name, code, str(REASONS[code]), shorten_value(item.get(name)))

@@ -11,14 +11,21 @@ class SegmentsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.identity.signals import customers_merged, merge_reverted
-        from customers.lifecycle.backoffice.panels.registry import Section, add_section
-        from customers.segments.backoffice.customer_panel import told
-        from customers.segments.merge_receivers import follow_merge, follow_revert
+        from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from customers.segments.backoffice.customer_panel import list_customer_segments
+        from customers.segments.merge_receivers import move_memberships, restore_memberships
         from customers.segments.models import Segment
 
         auditlog.register(Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error"])
-        customers_merged.connect(follow_merge, dispatch_uid="segments.merge")
-        merge_reverted.connect(follow_revert, dispatch_uid="segments.revert")
-        add_section(
-            Section("segments", 10, _("Segments"), "admin/segments/of_customer.html", "segments.view_segment", told)
+        customers_merged.connect(move_memberships, dispatch_uid="segments.merge")
+        merge_reverted.connect(restore_memberships, dispatch_uid="segments.revert")
+        register_panel(
+            CustomerPanel(
+                "segments",
+                10,
+                _("Segments"),
+                "admin/segments/of_customer.html",
+                "segments.view_segment",
+                list_customer_segments,
+            )
         )

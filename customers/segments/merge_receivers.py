@@ -1,32 +1,32 @@
-"""A place on a fixed list follows its customer when people are merged; who stood there twice stands there once."""
+"""Moves static memberships when customers are merged, without duplicates, and back when the merge is reverted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 
-from customers.identity.merging.row_moves import Moved, give_back_rows, move_rows
+from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
 from customers.segments.models import SegmentMember
 
-DOUBLED = "segments.doubled"  # lists on which both stood: [segment, when the folded one was added]
+DUPLICATES = "segments.doubled"  # segments that both customers were in: [segment, when the merged customer was added]
 
-# of several folded into the same customer the one who has stood there longest brings the place along
-TAKE_DOUBLED = """
+# of several customers merged into the same one, the earliest membership is kept
+DELETE_DUPLICATES = """
 WITH pair AS (
-    SELECT * FROM unnest(%(kept)s::bigint[], %(folded)s::bigint[]) AS row (kept, folded)
+    SELECT * FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
 ), placed AS (
-    SELECT m.id, m.segment_id, m.added_at, pair.folded,
+    SELECT m.id, m.segment_id, m.added_at, pair.merged,
            row_number() OVER (PARTITION BY m.segment_id, pair.kept ORDER BY m.added_at, m.id) AS place,
            EXISTS (
                SELECT FROM segments_segmentmember k WHERE k.segment_id = m.segment_id AND k.customer_id = pair.kept
            ) AS is_there
-    FROM segments_segmentmember m JOIN pair ON pair.folded = m.customer_id
+    FROM segments_segmentmember m JOIN pair ON pair.merged = m.customer_id
 )
 DELETE FROM segments_segmentmember m USING placed
 WHERE m.id = placed.id AND (placed.is_there OR placed.place > 1)
-RETURNING placed.folded, m.segment_id, to_jsonb(m.added_at) #>> '{}'
+RETURNING placed.merged, m.segment_id, to_jsonb(m.added_at) #>> '{}'
 """
-GIVE_DOUBLED = """
+RESTORE_DUPLICATES = """
 INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
 SELECT row.segment_id, row.customer_id, row.added_at
 FROM unnest(%(segment)s::bigint[], %(customer)s::bigint[], %(added)s::timestamptz[])
@@ -36,25 +36,25 @@ ON CONFLICT DO NOTHING
 """
 
 
-def follow_merge(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Moved:
-    columns = {"kept": [kept for kept, _folded in pairs], "folded": [folded for _kept, folded in pairs]}
+def move_memberships(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
+    columns = {"kept": [kept for kept, _merged in pairs], "merged": [merged for _kept, merged in pairs]}
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_DOUBLED, columns)
+        cursor.execute(DELETE_DUPLICATES, columns)
         doubled = cursor.fetchall()
     moved: dict[int, dict[str, list[Any]]] = move_rows(models=(SegmentMember,), pairs=pairs)
-    for folded, segment_id, added_at in doubled:
-        moved.setdefault(folded, {}).setdefault(DOUBLED, []).append([segment_id, added_at])
+    for merged, segment_id, added_at in doubled:
+        moved.setdefault(merged, {}).setdefault(DUPLICATES, []).append([segment_id, added_at])
     return moved
 
 
-def follow_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
-    give_back_rows(models=(SegmentMember,), merges=merges)
+def restore_memberships(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    restore_rows(models=(SegmentMember,), merges=merges)
     places = [
-        (segment_id, folded, added_at)
-        for _kept, folded, rows in merges
-        for segment_id, added_at in rows.get(DOUBLED, ())
+        (segment_id, merged, added_at)
+        for _kept, merged, rows in merges
+        for segment_id, added_at in rows.get(DUPLICATES, ())
     ]
     if places:
         segments, customers, added = map(list, zip(*places, strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(GIVE_DOUBLED, {"segment": segments, "customer": customers, "added": added})
+            cursor.execute(RESTORE_DUPLICATES, {"segment": segments, "customer": customers, "added": added})

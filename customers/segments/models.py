@@ -1,4 +1,4 @@
-"""Which people: a live condition over what is known of them, or a fixed list."""
+"""Segments of customers: dynamic ones have a condition, static ones a list."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,16 +7,16 @@ from customers.identity.models import Customer
 
 
 class Segment(models.Model):
-    """A set of customers under a name. A live segment is a query: membership is true when asked."""
+    """A named set of customers; the members of a dynamic segment are queried whenever they are needed."""
 
     class Kind(models.TextChoices):
-        LIVE = "live", _("live")
-        FIXED = "fixed", _("fixed list")
+        DYNAMIC = "dynamic", _("dynamic")
+        STATIC = "static", _("static")
 
     key = models.SlugField(_("key"), max_length=100, unique=True)
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.LIVE)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind, default=Kind.DYNAMIC)
     condition = models.JSONField(
         _("condition"), default=dict, blank=True, help_text=_("A tree of all, any, not and comparisons.")
     )
@@ -36,12 +36,12 @@ class Segment(models.Model):
 
 
 class SegmentMember(models.Model):
-    """A customer on a fixed list."""
+    """A customer in a static segment."""
 
     segment = models.ForeignKey(
         Segment, models.CASCADE, related_name="members", verbose_name=_("segment"), db_index=False
     )
-    customer = models.ForeignKey(Customer, models.CASCADE, related_name="fixed_segments", verbose_name=_("customer"))
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="static_segments", verbose_name=_("customer"))
     added_at = models.DateTimeField(_("added at"), auto_now_add=True)
 
     class Meta:

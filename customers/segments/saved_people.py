@@ -1,4 +1,4 @@
-"""Makes a segment of people that another page has found: a living one where a condition says who they are, else a list of that moment."""
+"""Saves the customers of another page as a segment: a dynamic one if a condition describes them, else a static one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,17 +8,17 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from customers.lifecycle.models import CustomerProfile
-from customers.segments.editing import check_condition, new_segment
+from customers.segments.editing import check_condition, create_segment
 from customers.segments.membership import count_members
 from customers.segments.models import Segment
 
-PUT_ON_LIST = """
+INSERT_MEMBERS = """
     INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
     SELECT %s, people.customer_id, %s FROM ({people}) AS people
 """
 
 
-def save_people(
+def save_customers(
     *,
     name: str,
     description: str,
@@ -26,26 +26,29 @@ def save_people(
     condition: Mapping[str, Any] | None,
     as_of: datetime,
 ) -> Segment:
-    """A new segment, counted. condition: holds for exactly these people; without one they are put on a fixed list, in one statement.
+    """Create and count a segment.
+
+    Args:
+        condition: matches exactly these customers; None for a static segment, filled by one statement.
 
     Raises:
-        NameTakenError: there is a segment of that name's key.
-        ConditionError: the condition cannot work.
+        NameTakenError: a segment with the key of this name already exists.
+        ConditionError: the condition is not valid.
     """
     with transaction.atomic():
         if condition is not None:
             check_condition(condition=condition, key="", as_of=as_of)
-            segment = new_segment(name=name, description=description, condition=condition)
+            segment = create_segment(name=name, description=description, condition=condition)
         else:
-            segment = new_segment(name=name, description=description, kind=Segment.Kind.FIXED)
-            put_on_list(segment=segment, people=people, as_of=as_of)
+            segment = create_segment(name=name, description=description, kind=Segment.Kind.STATIC)
+            add_static_members(segment=segment, people=people, as_of=as_of)
     count_members(segment=segment, as_of=as_of)
     return segment
 
 
-def put_on_list(*, segment: Segment, people: QuerySet[CustomerProfile], as_of: datetime) -> None:
-    """All but the erased, by one statement however many they are."""
+def add_static_members(*, segment: Segment, people: QuerySet[CustomerProfile], as_of: datetime) -> None:
+    """Add all customers but the erased to a static segment, by one statement."""
     ids = people.filter(customer__erased_at__isnull=True).order_by().values("customer_id")
     query, parameters = ids.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(PUT_ON_LIST.format(people=query), [segment.pk, as_of, *parameters])
+        cursor.execute(INSERT_MEMBERS.format(people=query), [segment.pk, as_of, *parameters])

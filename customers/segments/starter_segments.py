@@ -1,4 +1,4 @@
-"""Segments that most shops want on the first day."""
+"""Segments that most shops start with."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from customers.segments.models import Segment
 Tree = dict[str, Any]
 
 
-def compare(field: str, op: str, value: Any = None, **more: Any) -> Tree:
+def build_comparison(field: str, op: str, value: Any = None, **more: Any) -> Tree:
     tree: Tree = {"field": field, "op": op, **more}
     return tree if value is None else {**tree, "value": value}
 
@@ -17,62 +17,62 @@ STARTERS: tuple[tuple[str, str, str, Tree], ...] = (
     (
         "champions",
         "Champions",
-        "Bought a short while ago, often and for much: thank them, show them what is new first.",
-        {"all": [compare("rfm_group", "in", ["champions"])]},
+        "Bought recently, often and for high amounts: thank them and show them new products first.",
+        {"all": [build_comparison("rfm_group", "in", ["champions"])]},
     ),
     (
         "at-risk",
         "At risk",
-        "Have been silent for longer than is usual here: remind them before they are gone.",
-        {"all": [compare("stage", "in", ["at_risk"])]},
+        "Inactive for longer than usual: send a reminder before they churn.",
+        {"all": [build_comparison("stage", "in", ["at_risk"])]},
     ),
     (
         "dormant-loyal",
-        "Dormant, once loyal",
-        "Five orders or more, then nothing for a long time: worth winning back.",
-        {"all": [compare("stage", "in", ["dormant", "churned"]), compare("orders", "gte", 5)]},
+        "Dormant, formerly loyal",
+        "Five or more orders, then nothing for a long time: worth winning back.",
+        {"all": [build_comparison("stage", "in", ["dormant", "churned"]), build_comparison("orders", "gte", 5)]},
     ),
     (
         "new-customers",
         "New customers",
-        "First order in the last 30 days: the second order decides.",
-        {"all": [compare("first_order_at", "within_days", 30), compare("orders", "gte", 1)]},
+        "First order in the last 30 days: encourage the second order.",
+        {"all": [build_comparison("first_order_at", "within_days", 30), build_comparison("orders", "gte", 1)]},
     ),
     (
         "one-order-only",
         "One order only",
-        "Bought once, more than 60 days ago, and never again.",
-        {"all": [compare("orders", "eq", 1), compare("last_order_at", "older_than_days", 60)]},
+        "One order, more than 60 days ago.",
+        {"all": [build_comparison("orders", "eq", 1), build_comparison("last_order_at", "older_than_days", 60)]},
     ),
     (
         "big-baskets",
         "Big baskets",
-        "Three orders or more and among the fifth that spends most.",
-        {"all": [compare("m", "eq", 5), compare("orders", "gte", 3)]},
+        "Three or more orders, and among the 20% of customers with the highest spend.",
+        {"all": [build_comparison("m", "eq", 5), build_comparison("orders", "gte", 3)]},
     ),
     (
         "often-returning-goods",
-        "Often sends things back",
-        "Three returns or more: look at what went wrong before writing to them.",
-        {"all": [compare("returns", "gte", 3)]},
+        "Frequent returns",
+        "Three or more returns: find out what went wrong before contacting them.",
+        {"all": [build_comparison("returns", "gte", 3)]},
     ),
     (
         "recent-buyers",
         "Bought in the last 30 days",
-        "Everybody with an order in the last 30 days.",
-        {"all": [compare("bought.any", "at_least", within_days=30)]},
+        "Customers with an order in the last 30 days.",
+        {"all": [build_comparison("bought.any", "at_least", within_days=30)]},
     ),
     (
         "prospects",
         "Known, no order yet",
-        "Gave a user id or an e-mail address and has not bought.",
-        {"all": [compare("identified", "eq", True), {"not": compare("bought.any", "at_least")}]},
+        "Known by user ID or e-mail address, no order yet.",
+        {"all": [build_comparison("identified", "eq", True), {"not": build_comparison("bought.any", "at_least")}]},
     ),
 )
 
 
 def ensure_starter_segments() -> list[str]:
-    """Makes the starter segments that are missing and returns their keys; one that exists is left as people made it."""
+    """Create the missing starter segments and return their keys; existing ones are not changed."""
     segments = [
         Segment(key=key, name=name, description=description, condition=condition)
         for key, name, description, condition in STARTERS

@@ -1,4 +1,4 @@
-"""Segment sizes for the lists of the back office."""
+"""Background tasks of segments."""
 
 from celery import shared_task
 from django.utils import timezone

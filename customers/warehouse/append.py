@@ -1,10 +1,11 @@
-"""Adds rows to the warehouse between two exports, as further files of their day.
+"""Appends events to the warehouse between two exports, as additional files of their day.
 
-The files are written beside (`.appending/<number>/`) inside the transaction of what they hold, and put in their place after it.
-The number is counted in that same transaction, so that a process that finds such a folder later knows whether it was committed: then
-the files are put in their place, else removed. Many small files of a day are joined; the export writes the day as one again.
+The files are first written to a draft folder (`.appending/<number>/`), inside the transaction of their events, and published
+after its commit. The same transaction increments the number, so a process that finds a draft later knows whether its
+transaction was committed: if so, it publishes the draft, else it deletes it. Many small files of a day are joined; the next
+export rewrites the day as one file.
 
-Only the last days are appended to: an import of years would make thousands of tiny files. The export brings older rows.
+Only the last days are appended to, because an import of years would create thousands of tiny files. Exports add older rows.
 """
 
 import shutil
@@ -20,25 +21,25 @@ import pyarrow.parquet as pq
 from django.db import connection
 from psycopg import sql
 
-from customers.warehouse.index_lookup import by_index
+from customers.warehouse.index_lookup import prefer_index_scans
 from customers.warehouse.models import AppendMark
 from customers.warehouse.parquet_files import (
-    PART,
+    PART_NAME,
     WarehouseWriteError,
-    appended_path,
-    appends_in,
-    live_files,
-    remove_shadowed,
-    warehouse_root,
-    writing,
+    build_append_path,
+    get_warehouse_root,
+    list_current_files,
+    parse_append_range,
+    remove_superseded_files,
+    translate_write_errors,
 )
 from customers.warehouse.postgres_reader import copy_rows, split_days
-from customers.warehouse.tables import EVENTS, Table
+from customers.warehouse.tables import EVENTS, WarehouseTable
 
-APPENDING = ".appending"
+APPEND_FOLDER = ".appending"
 RECENT_DAYS = 3
-JOINED_FROM = 24  # files of one day
-SMALL_BYTES = 8 << 20
+MIN_FILES_TO_JOIN = 24  # files of one day
+MAX_SMALL_FILE_BYTES = 8 << 20
 
 NEXT_NUMBER = """
 INSERT INTO warehouse_appendmark AS mark ("table", number) VALUES (%s, 1)
@@ -48,53 +49,53 @@ RETURNING number
 
 
 @dataclass(frozen=True)
-class Draft:
-    """Files that wait beside for the transaction to be committed."""
+class AppendDraft:
+    """Files that are published when their transaction has been committed."""
 
     root: Path
-    table: Table
+    table: WarehouseTable
     number: int
     rows: int
 
     @property
     def folder(self) -> Path:
-        return self.root / APPENDING / str(self.number)
+        return self.root / APPEND_FOLDER / str(self.number)
 
 
-def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at: datetime) -> Draft | None:
-    """Writes processed events beside the warehouse, inside their transaction; None when none of them is recent.
+def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at: datetime) -> AppendDraft | None:
+    """Write a draft of processed events, inside their transaction; return None if none of them is recent.
 
     Args:
-        received: when the first and the last of them came, which says in which partitions they are.
+        received: when the first and the last event were received; determines the partitions to read.
 
-    Errors: WarehouseWriteError; then nothing was written, and the next export brings the rows.
+    Errors: WarehouseWriteError: nothing was written; the next export adds the rows.
     """
     since = datetime.combine((at.astimezone(UTC) - timedelta(days=RECENT_DAYS)).date(), datetime.min.time(), UTC)
     condition = sql.SQL(
         " WHERE id = ANY({ids}::bigint[]) AND received_at BETWEEN {low} AND {high} AND occurred_at >= {since}"
         " ORDER BY (occurred_at AT TIME ZONE 'UTC')::date, id"
     ).format(
-        ids=sql.Literal("{" + ",".join(map(str, ids)) + "}"),  # one text: psycopg would quote each id
+        ids=sql.Literal("{" + ",".join(map(str, ids)) + "}"),  # one literal, because psycopg would quote each ID
         low=sql.Literal(received[0]),
         high=sql.Literal(received[1]),
         since=sql.Literal(since),
     )
-    with by_index():
+    with prefer_index_scans():
         rows = copy_rows(EVENTS, condition)
     if not rows.num_rows:
         return None
     moments = rows["occurred_at"]
     first, last = moments[0].as_py().date(), moments[-1].as_py().date()
     days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-    draft = Draft(warehouse_root(), EVENTS, next_number(EVENTS), rows.num_rows)
-    with writing(draft.root):
+    draft = AppendDraft(get_warehouse_root(), EVENTS, next_number(EVENTS), rows.num_rows)
+    with translate_write_errors(draft.root):
         with suppress(FileNotFoundError):
-            shutil.rmtree(draft.folder)  # of a transaction that was undone
+            shutil.rmtree(draft.folder)  # left by a transaction that was rolled back
         draft.folder.mkdir(parents=True)
     try:
         for day, part in zip(days, split_days(EVENTS, rows, days), strict=True):
             if part.num_rows:
-                with writing(draft.root):
+                with translate_write_errors(draft.root):
                     pq.write_table(part, draft.folder / f"{day}.parquet", compression="zstd")
     except WarehouseWriteError:
         shutil.rmtree(draft.folder, ignore_errors=True)
@@ -102,61 +103,61 @@ def draft_events(*, ids: Sequence[int], received: tuple[datetime, datetime], at:
     return draft
 
 
-def next_number(table: Table) -> int:
+def next_number(table: WarehouseTable) -> int:
     with connection.cursor() as cursor:
         cursor.execute(NEXT_NUMBER, [table.name])
         return int(cursor.fetchone()[0])
 
 
-def publish(draft: Draft) -> None:
-    """Puts the files in their place, once their transaction is committed. Errors: WarehouseWriteError."""
-    with writing(draft.root):
+def publish_draft(draft: AppendDraft) -> None:
+    """Move the files of a draft to their day, after its transaction was committed. Errors: WarehouseWriteError."""
+    with translate_write_errors(draft.root):
         for path in sorted(draft.folder.glob("*.parquet")):
-            target = appended_path(draft.root, draft.table, path.stem, draft.number, draft.number)
+            target = build_append_path(draft.root, draft.table, path.stem, draft.number, draft.number)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
         shutil.rmtree(draft.folder)
 
 
 def finish_appends() -> None:
-    """Puts in place what a process left that was killed after its commit, and removes what was never committed.
+    """Publish the committed drafts of killed processes, and delete the uncommitted ones.
 
-    For a moment in which nobody else appends. Errors: WarehouseWriteError.
+    Must not run while another process appends. Errors: WarehouseWriteError.
     """
-    root = warehouse_root()
-    left = list((root / APPENDING).iterdir()) if (root / APPENDING).is_dir() else []
-    if not left:
+    root = get_warehouse_root()
+    drafts = list((root / APPEND_FOLDER).iterdir()) if (root / APPEND_FOLDER).is_dir() else []
+    if not drafts:
         return
     mark = AppendMark.objects.filter(table=EVENTS.name).first()
-    for folder in left:
+    for folder in drafts:
         if folder.name.isdigit() and mark is not None and int(folder.name) <= mark.number:
-            publish(Draft(root, EVENTS, int(folder.name), rows=0))
+            publish_draft(AppendDraft(root, EVENTS, int(folder.name), rows=0))
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def join_appended() -> int:
-    """Joins the small files of each day that has many; how many files became fewer. Errors: WarehouseWriteError."""
-    root = warehouse_root()
+    """Join the small files of days that have many; return the reduction in files. Errors: WarehouseWriteError."""
+    root = get_warehouse_root()
     joined = 0
-    for day, files in live_files(root, EVENTS).items():
-        appended = [path for path in files if path.name != PART]
-        # neighbours only: a file that spans another's numbers stands for it
-        for small, group in groupby(appended, key=lambda path: path.stat().st_size < SMALL_BYTES):
-            some = list(group)
-            if small and len(some) >= JOINED_FROM:
-                join(root, EVENTS, day, some)
-                joined += len(some) - 1
+    for day, files in list_current_files(root, EVENTS).items():
+        appended = [path for path in files if path.name != PART_NAME]
+        # only adjacent files: a file whose range covers that of another one replaces it
+        for is_small, group in groupby(appended, key=lambda path: path.stat().st_size < MAX_SMALL_FILE_BYTES):
+            adjacent = list(group)
+            if is_small and len(adjacent) >= MIN_FILES_TO_JOIN:
+                join_files(root, EVENTS, day, adjacent)
+                joined += len(adjacent) - 1
     if joined:
-        remove_shadowed(root, EVENTS)
+        remove_superseded_files(root, EVENTS)
     return joined
 
 
-def join(root: Path, table: Table, day: str, files: Sequence[Path]) -> None:
-    """One file instead of several; readers see the one or the others."""
-    draft = root / APPENDING / f"join-{uuid4().hex}"
-    target = appended_path(root, table, day, appends_in(files[0])[0], appends_in(files[-1])[1])
-    with writing(root):
+def join_files(root: Path, table: WarehouseTable, day: str, files: Sequence[Path]) -> None:
+    """Replace several files with one; readers see either the one or the others."""
+    draft = root / APPEND_FOLDER / f"join-{uuid4().hex}"
+    target = build_append_path(root, table, day, parse_append_range(files[0])[0], parse_append_range(files[-1])[1])
+    with translate_write_errors(root):
         draft.mkdir(parents=True)
         with pq.ParquetWriter(draft / target.name, table.schema, compression="zstd") as writer:
             for path in files:

@@ -1,4 +1,4 @@
-"""The warehouse as Ibis tables. DuckDB runs in this process; analyses are Ibis expressions, so that another engine can take over."""
+"""Opens the warehouse as Ibis tables. DuckDB runs in this process; Ibis expressions allow another engine later."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ import pyarrow as pa
 from django.conf import settings
 from ibis.backends import BaseBackend
 
-from customers.warehouse.parquet_files import live_files, part_path, warehouse_root
-from customers.warehouse.tables import TABLES, Table
+from customers.warehouse.parquet_files import build_part_path, get_warehouse_root, list_current_files
+from customers.warehouse.tables import TABLES, WarehouseTable
 
 DEFAULT_MEMORY = "2GB"
 DEFAULT_THREADS = 2
 
 
 class Warehouse:
-    """Tables by name; facts have a ``date`` column besides those of their schema, the UTC day of their partition."""
+    """Tables by name; fact tables have an additional ``date`` column, the UTC day of their partition."""
 
     def __init__(self, backend: BaseBackend, root: Path) -> None:
         self.backend = backend
@@ -26,7 +26,7 @@ class Warehouse:
         self.tables: dict[str, ibis.Table] = {}
 
     def table(self, name: str) -> ibis.Table:
-        """Errors: KeyError for a table that ``customers.warehouse.tables`` does not define."""
+        """Return a table; raises KeyError if ``customers.warehouse.tables`` does not define it."""
         if name not in self.tables:
             self.tables[name] = _read(self.backend, self.root, TABLES[name])
         return self.tables[name]
@@ -35,8 +35,8 @@ class Warehouse:
 
 
 @contextmanager
-def warehouse() -> Iterator[Warehouse]:
-    """The warehouse for the length of the block; a table that was never exported is empty."""
+def open_warehouse() -> Iterator[Warehouse]:
+    """Open the warehouse for the block; a table that was never exported is empty."""
     with TemporaryDirectory(prefix="perennial-warehouse-") as spill:
         backend = ibis.duckdb.connect(
             memory_limit=getattr(settings, "WAREHOUSE_MEMORY", DEFAULT_MEMORY),
@@ -44,23 +44,23 @@ def warehouse() -> Iterator[Warehouse]:
             temp_directory=spill,
         )
         try:
-            backend.raw_sql("SET TimeZone = 'UTC'")  # days are UTC days whatever the machine's zone is
-            backend.raw_sql("SET enable_progress_bar = false")  # it writes to standard output
-            yield Warehouse(backend, warehouse_root())
+            backend.raw_sql("SET TimeZone = 'UTC'")  # days are UTC days, regardless of the machine's time zone
+            backend.raw_sql("SET enable_progress_bar = false")  # it would write to standard output
+            yield Warehouse(backend, get_warehouse_root())
         finally:
             backend.disconnect()
 
 
-def full_schema(table: Table) -> pa.Schema:
-    """The schema as a reader sees it."""
+def get_reader_schema(table: WarehouseTable) -> pa.Schema:
+    """Return the schema of a table as readers see it."""
     return table.schema.append(pa.field("date", pa.date32())) if table.moment else table.schema
 
 
-def _read(backend: BaseBackend, root: Path, table: Table) -> ibis.Table:
+def _read(backend: BaseBackend, root: Path, table: WarehouseTable) -> ibis.Table:
     if table.moment is None:
-        files = [part_path(root, table, None)] if part_path(root, table, None).exists() else []
+        files = [build_part_path(root, table, None)] if build_part_path(root, table, None).exists() else []
     else:
-        files = [path for day in live_files(root, table).values() for path in day]
+        files = [path for day in list_current_files(root, table).values() for path in day]
     if not files:
-        return ibis.memtable(full_schema(table).empty_table())
+        return ibis.memtable(get_reader_schema(table).empty_table())
     return backend.read_parquet(files, table_name=table.name, hive_partitioning=table.moment is not None)

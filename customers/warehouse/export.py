@@ -1,9 +1,9 @@
-"""Writes the warehouse from PostgreSQL: only the days and tables whose rows have changed.
+"""Exports PostgreSQL tables to the warehouse: only the days and tables whose rows have changed.
 
-What has changed is decided by the rows themselves: a fingerprint (count and combined hash of every row that the export would
-write) is computed by PostgreSQL for each day and compared with the one inside the file. So a late order, a cancellation, a merge of
-customers or an erasure rewrites exactly the files it touches, and neither a watermark nor a clock can miss it. A day to which
-events were appended (`customers.warehouse.append`) is written as one file again.
+PostgreSQL computes a fingerprint of each day (the count and a combined hash of all rows that the export would write), which is
+compared with the one in the file. So a late order, a cancellation, a merge of customers or an erasure rewrites exactly the
+affected files, and no change can be missed because of a watermark or a clock. A day to which events were appended
+(`customers.warehouse.append`) is rewritten as one file.
 """
 
 import time
@@ -17,35 +17,35 @@ import pyarrow as pa
 from django.db import connection
 from psycopg import sql
 
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import INTERRUPTED_ERROR
+from config.foundation.progress import Progress, ignore_progress
 from customers.warehouse.models import AppendMark, ExportRun
 from customers.warehouse.parquet_files import (
-    PART,
+    PART_NAME,
+    ExportStaging,
     Fingerprint,
-    Staging,
-    live_files,
-    part_path,
+    build_part_path,
+    get_warehouse_root,
+    list_current_files,
+    list_days,
+    read_fingerprint,
     remove_days,
-    remove_shadowed,
-    stored_days,
-    stored_fingerprint,
-    warehouse_root,
+    remove_superseded_files,
 )
 from customers.warehouse.postgres_reader import copy_rows, split_days
-from customers.warehouse.snapshot import snapshot
-from customers.warehouse.tables import TABLES, Table
+from customers.warehouse.snapshot import read_snapshot
+from customers.warehouse.tables import TABLES, WarehouseTable
 
-# rows that are in memory at a time; a day of a fact table is never split, so a single larger day is taken whole
+# rows in memory at a time; a day of a fact table is never split, so a larger day is read as a whole
 CHUNK_ROWS = 150_000
 
 LOCK = "export_warehouse"
-DIED = "The process ended before the export did."
 
 
 @dataclass(frozen=True)
 class TableExport:
-    """What one table's export did."""
+    """The result of exporting one table."""
 
     table: str
     rows_total: int
@@ -56,15 +56,15 @@ class TableExport:
 
 
 @dataclass
-class _Plan:
-    """What of one table has to be written."""
+class ExportPlan:
+    """The parts of one table that have to be written."""
 
-    table: Table
+    table: WarehouseTable
     run: ExportRun
     fingerprints: dict[str | None, Fingerprint]
     changed: list[str | None]
     gone: set[str]
-    through: int  # the last append whose rows the snapshot holds
+    through: int  # the last append whose rows are in the snapshot
 
     @property
     def rows(self) -> int:
@@ -72,35 +72,35 @@ class _Plan:
 
 
 class UnknownTableError(Exception):
-    """A table that the warehouse does not have."""
+    """The warehouse has no table of this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The warehouse has no table {name!r}; it has {', '.join(TABLES)}.")
+        super().__init__(f"Unknown warehouse table {name!r}; valid: {', '.join(TABLES)}.")
 
 
-def export_table(*, table: str, started_at: datetime, progress: Progress = no_progress) -> TableExport:
-    """Brings one table up to date. Errors: UnknownTableError, AlreadyRunningError, WarehouseWriteError."""
+def export_table(*, table: str, started_at: datetime, progress: Progress = ignore_progress) -> TableExport:
+    """Update one table. Errors: UnknownTableError, AlreadyRunningError, WarehouseWriteError."""
     if table not in TABLES:
         raise UnknownTableError(table)
     return _export([TABLES[table]], started_at, progress)[0]
 
 
-def export_warehouse(*, started_at: datetime, progress: Progress = no_progress) -> list[TableExport]:
-    """Brings every table up to date, all as of one moment. Errors: AlreadyRunningError, WarehouseWriteError.
+def export_warehouse(*, started_at: datetime, progress: Progress = ignore_progress) -> list[TableExport]:
+    """Update all tables from one snapshot. Errors: AlreadyRunningError, WarehouseWriteError.
 
-    Progress is counted in rows written.
+    Progress counts the rows written.
     """
     return _export(list(TABLES.values()), started_at, progress)
 
 
-def _export(tables: Sequence[Table], started_at: datetime, progress: Progress) -> list[TableExport]:
-    root = warehouse_root()
+def _export(tables: Sequence[WarehouseTable], started_at: datetime, progress: Progress) -> list[TableExport]:
+    root = get_warehouse_root()
     began = time.monotonic()
-    with exclusive(LOCK):
-        ExportRun.objects.filter(finished_at=None, error="").update(error=DIED)
+    with exclusive_lock(LOCK):
+        ExportRun.objects.filter(finished_at=None, error="").update(error=INTERRUPTED_ERROR)
         runs = [ExportRun.objects.create(table=table.name, started_at=started_at) for table in tables]
         try:
-            with snapshot(), Staging(root) as staging:
+            with read_snapshot(), ExportStaging(root) as staging:
                 plans = [_plan(root, table, run) for table, run in zip(tables, runs, strict=True)]
                 _write(plans, root, staging, progress)
                 finished_at = started_at + timedelta(seconds=time.monotonic() - began)
@@ -110,7 +110,7 @@ def _export(tables: Sequence[Table], started_at: datetime, progress: Progress) -
             raise
 
 
-def _write(plans: list[_Plan], root: Path, staging: Staging, progress: Progress) -> None:
+def _write(plans: list[ExportPlan], root: Path, staging: ExportStaging, progress: Progress) -> None:
     done, total = 0, sum(plan.rows for plan in plans)
     progress(0, total)
     for plan in plans:
@@ -120,28 +120,30 @@ def _write(plans: list[_Plan], root: Path, staging: Staging, progress: Progress)
     staging.publish()
     for plan in plans:
         remove_days(root, plan.table, plan.gone, through=plan.through)
-        remove_shadowed(root, plan.table)
+        remove_superseded_files(root, plan.table)
     progress(total, total)
 
 
-def _plan(root: Path, table: Table, run: ExportRun) -> _Plan:
+def _plan(root: Path, table: WarehouseTable, run: ExportRun) -> ExportPlan:
     fingerprints = _fingerprints(table)
-    appended = {day for day, files in live_files(root, table).items() if len(files) > 1 or files[0].name != PART}
+    appended = {
+        day for day, files in list_current_files(root, table).items() if len(files) > 1 or files[0].name != PART_NAME
+    }
     changed = [
         part
         for part, fingerprint in fingerprints.items()
-        if part in appended or stored_fingerprint(part_path(root, table, part)) != fingerprint
+        if part in appended or read_fingerprint(build_part_path(root, table, part)) != fingerprint
     ]
-    gone = stored_days(root, table) - {part for part in fingerprints if part}
+    gone = list_days(root, table) - {part for part in fingerprints if part}
     mark = AppendMark.objects.filter(table=table.name).first()
-    return _Plan(table, run, fingerprints, changed, gone, mark.number if mark else 0)
+    return ExportPlan(table, run, fingerprints, changed, gone, mark.number if mark else 0)
 
 
-def _fingerprints(table: Table) -> dict[str | None, Fingerprint]:
-    """By day, oldest first; a table without days has the one part None, which exists even when it is empty."""
+def _fingerprints(table: WarehouseTable) -> dict[str | None, Fingerprint]:
+    """Return the fingerprints by day, oldest first; a table without days has the single part None, even if it is empty."""
     day = f"(r.{table.moment} AT TIME ZONE 'UTC')::date" if table.moment else "NULL::date"
     query = (
-        f"SELECT {day} AS day, count(*), COALESCE(bit_xor(hash_record_extended(r, 0)), 0)"  # noqa: S608 — our own text
+        f"SELECT {day} AS day, count(*), COALESCE(bit_xor(hash_record_extended(r, 0)), 0)"  # noqa: S608 — the text is constant
         f" FROM ({table.query}) r GROUP BY {'1 ORDER BY 1' if table.moment else '()'}"
     )
     schema = sha256(f"{table.schema.to_string()}\n{table.query}".encode()).hexdigest()[:16]
@@ -153,26 +155,26 @@ def _fingerprints(table: Table) -> dict[str | None, Fingerprint]:
         }
 
 
-def _stage(plan: _Plan, root: Path, staging: Staging) -> Iterator[int]:
-    """Writes what has changed beside the files in use; yields the rows of each step."""
+def _stage(plan: ExportPlan, root: Path, staging: ExportStaging) -> Iterator[int]:
+    """Write the changed parts to the staging folder; yield the number of rows of each step."""
     table = plan.table
     if table.moment is None:
         if plan.changed:
             fingerprint = plan.fingerprints[None]
-            staging.write(part_path(root, table, None), table.schema, _pages(table), fingerprint)
+            staging.write(build_part_path(root, table, None), table.schema, _pages(table), fingerprint)
             yield fingerprint.rows
         return
     for days in _chunks(plan):
         rows = _read_days(table, days)
         for day, part in zip(days, split_days(table, rows, days), strict=True):
             staging.write(
-                part_path(root, table, day), table.schema, [part], plan.fingerprints[day], through=plan.through
+                build_part_path(root, table, day), table.schema, [part], plan.fingerprints[day], through=plan.through
             )
         yield rows.num_rows
 
 
-def _chunks(plan: _Plan) -> Iterator[list[str]]:
-    """Changed days in groups of at most CHUNK_ROWS rows."""
+def _chunks(plan: ExportPlan) -> Iterator[list[str]]:
+    """Yield the changed days in groups of at most CHUNK_ROWS rows."""
     group: list[str] = []
     rows = 0
     for day in plan.changed:
@@ -187,7 +189,7 @@ def _chunks(plan: _Plan) -> Iterator[list[str]]:
         yield group
 
 
-def _read_days(table: Table, days: list[str]) -> pa.Table:
+def _read_days(table: WarehouseTable, days: list[str]) -> pa.Table:
     assert table.moment is not None
     moment = sql.Identifier(table.moment)
     dates = [date.fromisoformat(day) for day in days]
@@ -206,8 +208,8 @@ def _read_days(table: Table, days: list[str]) -> pa.Table:
     )
 
 
-def _pages(table: Table) -> Iterator[pa.Table]:
-    """A whole table by its key, a page at a time."""
+def _pages(table: WarehouseTable) -> Iterator[pa.Table]:
+    """Yield a whole table in pages, sorted by its key."""
     after, rows = -1, min(table.page_rows, CHUNK_ROWS)
     while True:
         key = sql.Identifier(table.key)
@@ -224,7 +226,7 @@ def _pages(table: Table) -> Iterator[pa.Table]:
         after = page[table.key][-1].as_py()
 
 
-def _finish(plan: _Plan, finished_at: datetime) -> TableExport:
+def _finish(plan: ExportPlan, finished_at: datetime) -> TableExport:
     days = [part for part in plan.changed if part]
     parts = "".join(f"{part}:{value.rows}:{value.checksum}\n" for part, value in plan.fingerprints.items())
     plan.run.rows = plan.rows

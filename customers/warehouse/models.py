@@ -3,22 +3,19 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.job_runs import TimedRun
 
-class ExportRun(models.Model):
-    """One table's export: which rows, where, and how far it got."""
+
+class ExportRun(TimedRun):
+    """One export of a table."""
 
     table = models.CharField(_("table"), max_length=50)
-    part = models.CharField(
-        _("part"), max_length=200, blank=True, help_text=_("Empty when the whole table was written.")
-    )
+    part = models.CharField(_("part"), max_length=200, blank=True, help_text=_("Empty if the whole table was written."))
     rows = models.PositiveBigIntegerField(_("rows"), default=0)
     checksum = models.CharField(_("checksum"), max_length=64, blank=True)
     watermark = models.CharField(
-        _("watermark"), max_length=100, blank=True, help_text=_("What the next export starts from.")
+        _("watermark"), max_length=100, blank=True, help_text=_("The start of the next export.")
     )
-    started_at = models.DateTimeField(_("started at"))
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    error = models.TextField(_("error"), blank=True)
 
     class Meta:
         verbose_name = _("export run")
@@ -31,7 +28,7 @@ class ExportRun(models.Model):
 
 
 class AppendMark(models.Model):
-    """How many times something has been appended to a table; counted in the transaction of what was appended."""
+    """The number of appends to a table, incremented in the transaction of the appended rows."""
 
     table = models.CharField(_("table"), max_length=50, primary_key=True)
     number = models.PositiveBigIntegerField(_("appends"), default=0)

@@ -1,4 +1,4 @@
-"""Where the warehouse lies and how its files are written: beside first, then renamed, each with its fingerprint inside."""
+"""The files of the warehouse: written to a staging folder, then renamed; each contains its fingerprint."""
 
 import errno
 import json
@@ -16,50 +16,50 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from customers.warehouse.tables import Table
+from customers.warehouse.tables import WarehouseTable
 
 STAGING = ".staging"
-PART = "part.parquet"
+PART_NAME = "part.parquet"
 METADATA_KEY = b"perennial"
 THROUGH_KEY = b"perennial-through"
 # `append-<first>-<last>`: the rows of the appends with these numbers
 APPENDED = re.compile(r"append-(\d{12})-(\d{12})\.parquet")
-# a query that is under way may still open a file that has been replaced
+# a running query may still open a file that has been replaced
 GRACE_SECONDS = 15 * 60
 
 
 class WarehouseWriteError(Exception):
-    """The folder of the warehouse could not be written; the files that were there are untouched."""
+    """Writing to the warehouse folder failed; its existing files are untouched."""
 
     def __init__(self, folder: Path, error: OSError) -> None:
-        why = {
+        reason = {
             errno.ENOSPC: "the disk is full",
             errno.EDQUOT: "the disk quota is used up",
-            errno.EFBIG: "the file would be larger than is allowed here",
-            errno.EACCES: "it may not be written by this user",
+            errno.EFBIG: "the file would exceed the size limit",
+            errno.EACCES: "this user has no write permission",
             errno.EROFS: "the disk is read-only",
         }.get(error.errno or 0, str(error))
         super().__init__(
-            f"The warehouse in {folder} could not be written: {why}. The files of the last export are untouched. "
-            "Make room there or name another folder in WAREHOUSE_URL, then run `manage.py export_warehouse` again."
+            f"The warehouse in {folder} could not be written: {reason}. The files of the last export are untouched. "
+            "Free disk space or set WAREHOUSE_URL to another folder, then run `manage.py export_warehouse` again."
         )
         self.folder = folder
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a file was made from: equal fingerprints mean equal rows."""
+    """Identifies the rows of a file: equal fingerprints mean equal rows."""
 
     rows: int
     checksum: str
     schema: str
 
 
-def warehouse_root() -> Path:
-    """The folder that WAREHOUSE_URL names, a path or a file: address.
+def get_warehouse_root() -> Path:
+    """Return the folder of WAREHOUSE_URL, a path or a file: URL.
 
     Raises:
-        ImproperlyConfigured: the address is not on this machine.
+        ImproperlyConfigured: the URL is not on this machine.
     """
     url = str(settings.WAREHOUSE_URL)
     parts = urlsplit(url)
@@ -67,19 +67,19 @@ def warehouse_root() -> Path:
         return Path(parts.path)
     if "://" in url:
         raise ImproperlyConfigured(
-            f"WAREHOUSE_URL={url!r}: only a folder of this machine is supported so far. Give a path such as "
+            f"WAREHOUSE_URL={url!r}: only a local folder is supported. Use a path such as "
             "/srv/perennial/warehouse (object storage can be mounted there), or unset it for var/warehouse."
         )
     return Path(url).expanduser().resolve()
 
 
-def part_path(root: Path, table: Table, day: str | None) -> Path:
+def build_part_path(root: Path, table: WarehouseTable, day: str | None) -> Path:
     folder = root / table.name
-    return (folder / f"date={day}" if day else folder) / PART
+    return (folder / f"date={day}" if day else folder) / PART_NAME
 
 
-def stored_fingerprint(path: Path) -> Fingerprint | None:
-    """The fingerprint inside a file; None when there is no file or it can't be read, which a rewrite mends."""
+def read_fingerprint(path: Path) -> Fingerprint | None:
+    """Return the fingerprint of a file; None if the file is missing or unreadable, so that it is rewritten."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return Fingerprint(**json.loads(metadata[METADATA_KEY]))
@@ -87,58 +87,58 @@ def stored_fingerprint(path: Path) -> Fingerprint | None:
         return None
 
 
-def stored_days(root: Path, table: Table) -> set[str]:
+def list_days(root: Path, table: WarehouseTable) -> set[str]:
     folder = root / table.name
     return {entry.name.removeprefix("date=") for entry in folder.glob("date=*")} if folder.is_dir() else set()
 
 
-def appended_path(root: Path, table: Table, day: str, first: int, last: int) -> Path:
+def build_append_path(root: Path, table: WarehouseTable, day: str, first: int, last: int) -> Path:
     return root / table.name / f"date={day}" / f"append-{first:012d}-{last:012d}.parquet"
 
 
-def appends_in(path: Path) -> tuple[int, int]:
-    """The first and the last number of the appends in a file that ``appended_path`` named."""
+def parse_append_range(path: Path) -> tuple[int, int]:
+    """Return the first and the last append number in the name of a file."""
     found = APPENDED.fullmatch(path.name)
     assert found is not None
     return int(found[1]), int(found[2])
 
 
-def live_files(root: Path, table: Table) -> dict[str, list[Path]]:
-    """The files of each day that hold its rows, each row once: the day's own file, then what was appended since."""
+def list_current_files(root: Path, table: WarehouseTable) -> dict[str, list[Path]]:
+    """Return the files with the rows of each day, each row once: the exported file, then the appended ones."""
     found: dict[str, list[Path]] = {}
-    for day in sorted(stored_days(root, table)):
-        files = _live(_files_of_day(root, table, day))
+    for day in sorted(list_days(root, table)):
+        files = _select_current(_files_of_day(root, table, day))
         if files:
             found[day] = files
     return found
 
 
-def _files_of_day(root: Path, table: Table, day: str) -> list[Path]:
+def _files_of_day(root: Path, table: WarehouseTable, day: str) -> list[Path]:
     try:
         names = sorted(os.listdir(root / table.name / f"date={day}"))
-    except FileNotFoundError:  # removed by an export since
+    except FileNotFoundError:  # an export has removed it
         return []
-    known = [name for name in names if name == PART or APPENDED.fullmatch(name)]
+    known = [name for name in names if name == PART_NAME or APPENDED.fullmatch(name)]
     return [root / table.name / f"date={day}" / name for name in known]
 
 
-def _live(files: list[Path]) -> list[Path]:
-    part = [path for path in files if path.name == PART]
-    appended = [path for path in files if path.name != PART]
+def _select_current(files: list[Path]) -> list[Path]:
+    part = [path for path in files if path.name == PART_NAME]
+    appended = [path for path in files if path.name != PART_NAME]
     if not appended:
         return part
-    reached = stored_through(part[0]) if part else 0
+    covered_until = read_last_append(part[0]) if part else 0
     kept = []
-    # by their first number, of several the one that reaches farthest: what it holds, the others need not say again
-    for path in sorted(appended, key=lambda path: (appends_in(path)[0], -appends_in(path)[1])):
-        if appends_in(path)[1] > reached:
-            reached = appends_in(path)[1]
+    # sorted by first number, the longest range first: a file inside the range of another one is superseded
+    for path in sorted(appended, key=lambda path: (parse_append_range(path)[0], -parse_append_range(path)[1])):
+        if parse_append_range(path)[1] > covered_until:
+            covered_until = parse_append_range(path)[1]
             kept.append(path)
     return part + kept
 
 
-def stored_through(path: Path) -> int:
-    """The last append whose rows a day's own file holds."""
+def read_last_append(path: Path) -> int:
+    """Return the last append whose rows are in an exported file."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return int(metadata.get(THROUGH_KEY, b"0"))
@@ -146,34 +146,34 @@ def stored_through(path: Path) -> int:
         return 0
 
 
-def remove_shadowed(root: Path, table: Table, *, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Removes files whose rows stand in others, once no query can be reading them any more."""
+def remove_superseded_files(root: Path, table: WarehouseTable, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    """Delete files whose rows are in other files, once no query can still be reading them."""
     if table.moment is None:
         return
     oldest = time.time() - grace_seconds
-    with writing(root):
-        for day in stored_days(root, table):
+    with translate_write_errors(root):
+        for day in list_days(root, table):
             files = _files_of_day(root, table, day)
             if len(files) < 2:
                 continue
-            live = set(_live(files))
+            live = set(_select_current(files))
             newest = max(path.stat().st_mtime for path in live)
             for path in files:
                 if path not in live and newest <= oldest:
                     path.unlink(missing_ok=True)
 
 
-class Staging:
-    """The files of one export, written beside the old ones and put in their place together at the end."""
+class ExportStaging:
+    """The files of one export, written to a staging folder and published together at the end."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / STAGING
         self.written: list[Path] = []
 
-    def __enter__(self) -> "Staging":
-        with writing(self.root):
-            if self.folder.exists():  # left by an export that was killed; the lock says that nobody works here
+    def __enter__(self) -> "ExportStaging":
+        with translate_write_errors(self.root):
+            if self.folder.exists():  # left by a killed export; the lock guarantees that no other export is running
                 shutil.rmtree(self.folder)
             self.folder.mkdir(parents=True)
         return self
@@ -194,32 +194,32 @@ class Staging:
         schema = schema.with_metadata(
             {METADATA_KEY: json.dumps(asdict(fingerprint)).encode(), THROUGH_KEY: str(through).encode()}
         )
-        with writing(self.root):
+        with translate_write_errors(self.root):
             draft.parent.mkdir(parents=True, exist_ok=True)
         writer = None
         try:
-            with writing(self.root):
+            with translate_write_errors(self.root):
                 writer = pq.ParquetWriter(draft, schema, compression="zstd")
             for batch in batches:
-                with writing(self.root):
+                with translate_write_errors(self.root):
                     writer.write_table(batch)
         finally:
             if writer is not None:
-                with writing(self.root):
+                with translate_write_errors(self.root):
                     writer.close()
         self.written.append(target)
 
     def publish(self) -> None:
-        """Each rename is atomic, so a reader sees whole files only."""
-        with writing(self.root):
+        """Move all files to their targets; each rename is atomic, so readers see complete files only."""
+        with translate_write_errors(self.root):
             for target in self.written:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(self.folder / target.relative_to(self.root), target)
         self.written.clear()
 
 
-class writing:  # noqa: N801 — read as a phrase: with writing(folder)
-    """Turns an error of the file system into one that names the folder and the way out."""
+class translate_write_errors:  # noqa: N801 — used like a function
+    """Context manager that turns file system errors into WarehouseWriteError, which names the folder and the fix."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -232,12 +232,12 @@ class writing:  # noqa: N801 — read as a phrase: with writing(folder)
             raise WarehouseWriteError(self.folder, error) from error
 
 
-def remove_days(root: Path, table: Table, days: Iterable[str], *, through: int = 0) -> None:
-    """Removes days that have no rows any more; what was appended after ``through`` stays."""
-    with writing(root):
+def remove_days(root: Path, table: WarehouseTable, days: Iterable[str], *, through: int = 0) -> None:
+    """Delete days that no longer have rows; files appended after ``through`` are kept."""
+    with translate_write_errors(root):
         for day in days:
             for path in _files_of_day(root, table, day):
-                if path.name == PART or appends_in(path)[1] <= through:
+                if path.name == PART_NAME or parse_append_range(path)[1] <= through:
                     path.unlink(missing_ok=True)
             folder = root / table.name / f"date={day}"
             if not any(APPENDED.fullmatch(name) for name in os.listdir(folder)):

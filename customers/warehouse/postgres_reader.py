@@ -1,4 +1,4 @@
-"""Rows of the warehouse's tables from PostgreSQL as Arrow, and their cutting into days."""
+"""Reads the rows of warehouse tables from PostgreSQL as Arrow, and splits them by day."""
 
 import base64
 import io
@@ -12,11 +12,11 @@ import pyarrow.csv as pa_csv
 from django.db import connection
 from psycopg import sql
 
-from customers.warehouse.tables import SEPARATOR, Table
+from customers.warehouse.tables import SEPARATOR, WarehouseTable
 
 
-def copy_rows(table: Table, condition: sql.Composed) -> pa.Table:
-    """The rows of a table's query as Arrow, through COPY in CSV, which both sides do in C."""
+def copy_rows(table: WarehouseTable, condition: sql.Composed) -> pa.Table:
+    """Return the rows of a table's query as Arrow, through COPY as CSV, which both sides implement in C."""
     query = sql.SQL("COPY (SELECT * FROM ({query}) r{condition}) TO STDOUT (FORMAT csv)").format(
         query=sql.SQL(table.query), condition=condition
     )
@@ -45,20 +45,20 @@ def copy_rows(table: Table, condition: sql.Composed) -> pa.Table:
     return pa.table(columns, schema=table.schema)
 
 
-def _csv_type(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_list(kind) else kind
+def _csv_type(data_type: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_list(data_type) else data_type
 
 
-def _as_lists(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | pa.Array:
-    if not pa.types.is_list(kind):
+def _as_lists(column: pa.ChunkedArray, data_type: pa.DataType) -> pa.ChunkedArray | pa.Array:
+    if not pa.types.is_list(data_type):
         return column
-    return _split_texts(column) if kind.value_type == pa.string() else _decode_numbers(column, kind)
+    return _split_texts(column) if data_type.value_type == pa.string() else _decode_numbers(column, data_type)
 
 
-def _decode_numbers(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def _decode_numbers(column: pa.ChunkedArray, data_type: pa.DataType) -> pa.Array:
     packed = [base64.b64decode(text) for text in column.to_pylist()]
-    numbers = np.frombuffer(b"".join(packed), kind.value_type.to_pandas_dtype())
-    ends = np.cumsum([0, *(len(one) for one in packed)]) // numbers.itemsize
+    numbers = np.frombuffer(b"".join(packed), data_type.value_type.to_pandas_dtype())
+    ends = np.cumsum([0, *(len(item) for item in packed)]) // numbers.itemsize
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(numbers))
 
 
@@ -68,10 +68,10 @@ def _split_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     )
 
 
-def split_days(table: Table, rows: pa.Table, days: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows, which are sorted by day, cut at the days' borders."""
+def split_days(table: WarehouseTable, rows: pa.Table, days: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of each day; the rows must be sorted by day."""
     assert table.moment is not None
-    found = rows[table.moment].cast(pa.timestamp("us")).cast(pa.date32(), safe=False).to_numpy()
-    starts = np.searchsorted(found, np.array(days, dtype="datetime64[D]"))
+    row_days = rows[table.moment].cast(pa.timestamp("us")).cast(pa.date32(), safe=False).to_numpy()
+    starts = np.searchsorted(row_days, np.array(days, dtype="datetime64[D]"))
     for low, high in pairwise([*starts.tolist(), rows.num_rows]):
         yield rows.slice(low, high - low)

@@ -1,4 +1,4 @@
-"""Reading many tables as they were at one moment."""
+"""Reads many tables in one consistent snapshot."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
-    """One transaction in which every query sees the same state; a caller's own transaction is used as it is.
+def read_snapshot() -> Iterator[None]:
+    """Run the block in one transaction in which every query sees the same state; a caller's transaction is used as is.
 
-    The server looks every two seconds whether its client still lives: after a kill -9 the locks are free soon.
+    The server checks every two seconds whether its client is still alive, so a killed process releases its locks soon.
     """
     nested = connection.in_atomic_block
     with transaction.atomic():

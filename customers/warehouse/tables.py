@@ -1,4 +1,4 @@
-"""The tables of the warehouse: what each column is, and the query that fills it. Nothing personal leaves PostgreSQL by these."""
+"""The tables of the warehouse, with their schemas and queries. No personal data leaves PostgreSQL."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ MONEY = pa.decimal128(14, 2)
 TEXTS = pa.list_(pa.string())
 NUMBERS = pa.list_(pa.float32())
 
-# joins the elements of a list column on its way through CSV; a control character that no id or tag holds
+# separates the elements of a list column in CSV; a control character that no ID or tag contains
 SEPARATOR = "\x1f"
 
-# keys of free-form JSON that name or locate a person, or may hold such in an address line; "$personal" is what the collector sealed
+# keys of free-form JSON that can identify or locate a person; "$personal" is the part that the collector encrypted
 PERSONAL_KEYS = (
     "$personal", "address", "birthday", "city", "email", "e_mail", "first_name", "firstName", "fullName", "full_name", "ip",
     "lastName", "last_name", "mobile", "name", "phone", "postal_code", "postcode", "referrer", "search", "street",
@@ -22,12 +22,12 @@ _PERSONAL = "ARRAY[" + ", ".join(f"'{key}'" for key in PERSONAL_KEYS) + "]"
 
 
 @dataclass(frozen=True)
-class Table:
+class WarehouseTable:
     """One table of the warehouse.
 
     ``query`` yields the columns of ``schema`` in order; ``key`` is its column that is unique and never null. A fact table
-    names in ``moment`` the column whose UTC day is its partition; the others are written whole, ``page_rows`` at a time. Lists of
-    numbers come as the base64 of their bytes.
+    has in ``moment`` the column whose UTC day is its partition; other tables are written as a whole, ``page_rows`` at a time.
+    Lists of numbers are base64-encoded bytes.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Table:
     page_rows: int = 150_000
 
 
-EVENTS = Table(
+EVENTS = WarehouseTable(
     name="events",
     moment="occurred_at",
     schema=pa.schema(
@@ -63,7 +63,7 @@ EVENTS = Table(
             ("properties", pa.string()),
         ]
     ),
-    # what identify, group and alias carry describes a person; only what was done is analysed, and only once it is processed
+    # identify, group and alias calls describe a person, so their properties are left out; only processed events are exported
     query=f"""
         SELECT e.id, s.key AS source, e.type, e.name, COALESCE(u.customer_id, a.customer_id) AS customer_id,
                NULLIF(e.user_id, '') AS user_id, NULLIF(e.anonymous_id, '') AS anonymous_id,
@@ -80,10 +80,10 @@ EVENTS = Table(
         LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = e.user_id
         LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = e.anonymous_id
         WHERE NOT EXISTS (SELECT FROM events_outbox w WHERE w.event_id = e.id)
-    """,  # noqa: S608 — our own text
+    """,  # noqa: S608 — the text is constant
 )
 
-ORDERS = Table(
+ORDERS = WarehouseTable(
     name="orders",
     moment="placed_at",
     schema=pa.schema(
@@ -114,7 +114,7 @@ ORDERS = Table(
     """,
 )
 
-ORDER_LINES = Table(
+ORDER_LINES = WarehouseTable(
     name="order_lines",
     moment="placed_at",
     schema=pa.schema(
@@ -150,7 +150,7 @@ ORDER_LINES = Table(
     """,
 )
 
-PRODUCTS = Table(
+PRODUCTS = WarehouseTable(
     name="products",
     schema=pa.schema(
         [
@@ -182,7 +182,7 @@ PRODUCTS = Table(
 )
 
 # stars of whoever is known; what somebody wrote stays in PostgreSQL
-REVIEWS = Table(
+REVIEWS = WarehouseTable(
     name="reviews",
     moment="written_at",
     schema=pa.schema(
@@ -206,7 +206,7 @@ REVIEWS = Table(
     """,
 )
 
-PRODUCT_VECTORS = Table(
+PRODUCT_VECTORS = WarehouseTable(
     name="product_vectors",
     page_rows=5_000,  # one of 512 numbers takes 2 kB
     schema=pa.schema(
@@ -227,7 +227,7 @@ PRODUCT_VECTORS = Table(
     """,
 )
 
-IDENTIFIERS = Table(
+IDENTIFIERS = WarehouseTable(
     name="identifiers",
     schema=pa.schema(
         [
@@ -245,7 +245,7 @@ IDENTIFIERS = Table(
     """,
 )
 
-CUSTOMERS = Table(
+CUSTOMERS = WarehouseTable(
     name="customers",
     schema=pa.schema(
         [
@@ -264,11 +264,11 @@ CUSTOMERS = Table(
                CASE WHEN jsonb_typeof(traits) = 'object' THEN (traits - {_PERSONAL})::text ELSE '{{}}' END AS traits
         FROM identity_customer
         WHERE erased_at IS NULL
-    """,  # noqa: S608 — our own text
+    """,  # noqa: S608 — the text is constant
 )
 
-# what was recommended to whom; events say in recommendation_id what followed
-IMPRESSIONS = Table(
+# the products recommended to each visitor; later events refer to them by recommendation_id
+IMPRESSIONS = WarehouseTable(
     name="impressions",
     moment="served_at",
     schema=pa.schema(
@@ -297,7 +297,7 @@ IMPRESSIONS = Table(
     """,
 )
 
-TABLES: dict[str, Table] = {
+TABLES: dict[str, WarehouseTable] = {
     table.name: table
     for table in (
         EVENTS, ORDERS, ORDER_LINES, REVIEWS, PRODUCTS, PRODUCT_VECTORS, IDENTIFIERS, CUSTOMERS, IMPRESSIONS,

@@ -1,4 +1,4 @@
-"""What the schedule starts."""
+"""Scheduled tasks of the warehouse."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -8,11 +8,16 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from customers.lifecycle.backoffice.panels.registry import Section, add_section
-        from recommendations.campaigns.backoffice.customer_panel import told
+        from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
 
-        add_section(
-            Section(
-                "campaigns", 20, _("Campaigns"), "admin/campaigns/of_customer.html", "campaigns.view_campaign", told
+        register_panel(
+            CustomerPanel(
+                "campaigns",
+                20,
+                _("Campaigns"),
+                "admin/campaigns/of_customer.html",
+                "campaigns.view_campaign",
+                list_campaign_outcomes,
             )
         )

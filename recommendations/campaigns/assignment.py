@@ -1,4 +1,7 @@
-"""Who is held out: a hash of the campaign's salt and the customer, the same in Python and in PostgreSQL, for ever."""
+"""Assigns customers to the holdout group by a hash of the campaign's salt and the customer ID.
+
+Python and PostgreSQL compute the same hash, and it never changes.
+"""
 
 from decimal import Decimal
 from hashlib import sha256
@@ -12,26 +15,27 @@ BUCKET_SQL = (
 )
 
 
-def bucket_of(*, salt: str, customer_id: int) -> int:
-    """A number from 0 to 9,999, evenly spread.
+def compute_bucket(*, salt: str, customer_id: int) -> int:
+    """Return the customer's bucket, 0 to 9,999, uniformly distributed.
 
-    The first 15 hexadecimal digits (60 bits) of SHA-256 over ``salt:customer`` modulo 10,000; the remainder favours no
+    It is the first 15 hexadecimal digits (60 bits) of SHA-256 over ``salt:customer``, modulo 10,000; the modulo favors no
     bucket by more than one part in 10¹⁴.
     """
     return int(sha256(f"{salt}:{customer_id}".encode()).hexdigest()[:15], 16) % BUCKETS
 
 
-def held_out_buckets(share: Decimal) -> int:
-    """Customers in buckets below this number are held out. A larger share holds out the same customers and more."""
+def count_holdout_buckets(share: Decimal) -> int:
+    """Return the number of holdout buckets, counted from 0; a larger share keeps the same customers held out."""
     return int(share * BUCKETS)
 
 
 def is_held_out(*, salt: str, customer_id: int, share: Decimal) -> bool:
-    return bucket_of(salt=salt, customer_id=customer_id) < held_out_buckets(share)
+    """Return whether the customer belongs to the holdout group."""
+    return compute_bucket(salt=salt, customer_id=customer_id) < count_holdout_buckets(share)
 
 
-def bucket(*, salt: str) -> Func:
-    """``bucket_of`` as an expression over ``Customer``."""
+def build_bucket_expression(*, salt: str) -> Func:
+    """Return ``compute_bucket`` as a database expression on ``Customer``."""
     return Func(
         Value(f"{salt}:", output_field=TextField()),
         Cast(F("pk"), TextField()),

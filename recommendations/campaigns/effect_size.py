@@ -1,4 +1,4 @@
-"""The smallest effect that two groups of given size can show."""
+"""The minimum detectable effect of a test with a holdout group."""
 
 from math import sqrt
 from statistics import NormalDist
@@ -7,16 +7,16 @@ ALPHA = 0.05
 POWER = 0.8
 
 
-def minimal_detectable_effect(
+def compute_minimum_detectable_effect(
     *, rate: float, treated: int, held_out: int, alpha: float = ALPHA, power: float = POWER
 ) -> float | None:
-    """Difference of two shares that a two-sided test at ``alpha`` finds with probability ``power``.
+    """Return the difference of two shares that a two-sided test at ``alpha`` detects with probability ``power``.
 
-    MDE = (z₁₋α/₂ + z₁₋β)·√(p(1−p)(1/n_T + 1/n_C)), Bloom (1995), "Minimum detectable effects". None where it says
-    nothing: an empty group, or a rate of 0 or 1, whose estimated variance is 0.
+    MDE = (z₁₋α/₂ + z₁₋β)·√(p(1−p)(1/n_T + 1/n_C)), Bloom (1995), "Minimum detectable effects". None if it is
+    undefined: an empty group, or a rate of 0 or 1, whose estimated variance is 0.
 
     Args:
-        rate: p, the share that acts without the treatment, 0 … 1.
+        rate: p, the conversion rate without the treatment, 0 … 1.
         treated: n_T, customers.
         held_out: n_C, customers.
 
@@ -24,11 +24,11 @@ def minimal_detectable_effect(
         ValueError: rate outside 0 … 1, a negative size, alpha or power outside 0 … 1.
     """
     if not 0 <= rate <= 1:
-        raise ValueError(f"rate is {rate}; give a share from 0 to 1.")
+        raise ValueError(f"rate is {rate}; it must be between 0 and 1.")
     if treated < 0 or held_out < 0:
-        raise ValueError(f"the groups have {treated} and {held_out} customers; give no negative size.")
+        raise ValueError(f"The group sizes are {treated} and {held_out}; they must not be negative.")
     if not 0 < alpha < 1 or not 0 < power < 1:
-        raise ValueError(f"alpha is {alpha}, power is {power}; give both between 0 and 1.")
+        raise ValueError(f"alpha is {alpha}, power is {power}; both must be between 0 and 1.")
     if treated == 0 or held_out == 0 or rate in (0, 1):
         return None
     normal = NormalDist()

@@ -1,4 +1,4 @@
-"""Whom to write to, and whom to leave alone so that the effect can be known."""
+"""Campaigns and the exports of their audiences."""
 
 import secrets
 
@@ -15,7 +15,7 @@ def make_salt() -> str:
 
 
 class Campaign(models.Model):
-    """A message to a segment, with a share of it held out by a hash that never changes."""
+    """A message to a segment, without the customers of the holdout group."""
 
     class Channel(models.TextChoices):
         EXPORT = "export", _("CSV export")
@@ -39,7 +39,7 @@ class Campaign(models.Model):
         max_digits=5,
         decimal_places=4,
         default=0.1,
-        help_text=_("0.1 leaves one customer in ten alone."),
+        help_text=_("0.1 holds out one customer in ten."),
     )
     required_consent = models.CharField(
         _("required consent"),
@@ -47,8 +47,8 @@ class Campaign(models.Model):
         choices=Consent.Purpose,
         blank=True,
         help_text=_(
-            "Only customers who granted this purpose are in the audience. "
-            "The e-mail channel always needs the consent to e-mail; every other channel needs none unless it is chosen here."
+            "Only customers who granted this consent are in the audience. "
+            "The e-mail channel always requires consent to e-mail; other channels require none unless you select one here."
         ),
     )
     salt = models.CharField(
@@ -56,7 +56,7 @@ class Campaign(models.Model):
         max_length=32,
         default=make_salt,
         editable=False,
-        help_text=_("Decides who is held out; kept for ever."),
+        help_text=_("Determines the holdout group; never changes."),
     )
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.DRAFT)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -76,7 +76,7 @@ class Campaign(models.Model):
 
 
 class AudienceExport(models.Model):
-    """One CSV of a campaign's audience: how many were in it and how many were held out."""
+    """One CSV export of a campaign's audience, with its size and that of the holdout group."""
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="exports", verbose_name=_("campaign"))
     exported_at = models.DateTimeField(_("exported at"))

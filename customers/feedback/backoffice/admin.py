@@ -1,4 +1,4 @@
-"""Feedback in the back office."""
+"""Admin pages of reviews and survey answers."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from customers.feedback.models import Review, SurveyAnswer
 
-SHOWN_WORDS = 80
+MAX_SHOWN_LENGTH = 80
 
 
 @admin.register(Review)
@@ -23,7 +23,7 @@ class ReviewAdmin(ModelAdmin):
     list_select_related = ("product", "customer")
     list_filter = ("rating", "contradicts", "language", ("product", AutocompleteSelectFilter))
     search_fields = ("review_id", "title", "body", "product__product_id")
-    search_help_text = _("Search by words of the review, its id or the product's id.")
+    search_help_text = _("Search by text, review ID or product ID.")
     date_hierarchy = "written_at"
     autocomplete_fields = ("product",)
     raw_id_fields = ("customer",)
@@ -37,7 +37,9 @@ class ReviewAdmin(ModelAdmin):
 
     @display(description=_("review"))
     def summary(self, review: Review) -> str:
-        return Truncator(" – ".join(part for part in (review.title, review.body) if part) or "–").chars(SHOWN_WORDS)
+        return Truncator(" – ".join(part for part in (review.title, review.body) if part) or "–").chars(
+            MAX_SHOWN_LENGTH
+        )
 
 
 @admin.register(SurveyAnswer)
@@ -53,7 +55,7 @@ class SurveyAnswerAdmin(ModelAdmin):
 
     @display(description=_("comment"))
     def short_comment(self, answer: SurveyAnswer) -> str:
-        return Truncator(answer.comment or "–").chars(SHOWN_WORDS)
+        return Truncator(answer.comment or "–").chars(MAX_SHOWN_LENGTH)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("-answered_at", "-id")

@@ -1,4 +1,4 @@
-"""The REST views of feedback."""
+"""REST endpoints of reviews and survey answers."""
 
 from typing import ClassVar
 
@@ -35,7 +35,7 @@ class ReviewFilter(django_filters.FilterSet):
 
 
 class ReviewList(generics.ListAPIView):
-    """Reviews, and the writing of many at once."""
+    """Reviews."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "feedback:read", "PUT": "feedback:write"}
     idempotent = True
@@ -51,23 +51,23 @@ class ReviewList(generics.ListAPIView):
         filters=False,
     )
     def put(self, request: Request) -> Response:
-        """Creates or replaces up to 1000 reviews. A wrong one is rejected alone; what doesn't differ isn't touched."""
+        """Create or replace up to 1000 reviews. An invalid review is rejected alone; an unchanged one is left untouched."""
         serializer = ReviewsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = record_reviews(items=serializer.validated_data["reviews"], received_at=timezone.now())
-        return Response(result.as_answer("review_id"))
+        return Response(result.as_response("review_id"))
 
 
 class SurveyAnswers(APIView):
-    """Answers to surveys."""
+    """Answers to NPS and CSAT surveys."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "feedback:write"}
     idempotent = True
 
     @extend_schema(operation_id="surveys_record", request=AnswersWriteSerializer, responses=AnswersWrittenSerializer)
     def post(self, request: Request) -> Response:
-        """Adds up to 1000 answers. Give an Idempotency-Key, so that a repeated request adds them once."""
+        """Add up to 1000 answers. Send an Idempotency-Key so that a repeated request does not add them again."""
         serializer = AnswersWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = record_answers(items=serializer.validated_data["answers"], received_at=timezone.now())
-        return Response(result.as_answer("user_id"))
+        return Response(result.as_response("user_id"))

@@ -1,4 +1,4 @@
-"""Feedback as JSON."""
+"""Serializers of reviews and survey answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,26 +7,26 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from catalog.bulk_results import Status
+from catalog.bulk_results import ItemStatus
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.models import Identifier
 
-MOST_ITEMS = 1000
-STATUSES = [(status.value, status.value) for status in Status]
+MAX_ITEMS = 1000
+STATUSES = [(status.value, status.value) for status in ItemStatus]
 
 
-class DescribingSerializer(serializers.Serializer):
-    """Only describes: the values are checked where they are written, so that a wrong item keeps no other one out."""
+class FeedbackItemSerializer(serializers.Serializer):
+    """Documents the fields; the values are checked when they are written, so that an invalid item does not block others."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(_("Give a JSON object for each item."))
+            raise serializers.ValidationError(_("Each item must be a JSON object."))
         return data
 
 
 class ReviewSerializer(serializers.ModelSerializer):
     product_id: Any = serializers.SlugRelatedField(slug_field="product_id", source="product", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("The author's first user id; null for a guest."))
+    user_id = serializers.SerializerMethodField(help_text=_("The author's first user ID; null for a guest."))
 
     class Meta:
         model = Review
@@ -47,11 +47,13 @@ class ReviewSerializer(serializers.ModelSerializer):
     def get_user_id(self, review: Review) -> str | None:
         if review.customer is None:
             return None
-        user_ids = [one for one in review.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
-        return min(user_ids, key=lambda one: one.pk).value if user_ids else None
+        user_ids = [
+            identifier for identifier in review.customer.identifiers.all() if identifier.kind == Identifier.Kind.USER_ID
+        ]
+        return min(user_ids, key=lambda identifier: identifier.pk).value if user_ids else None
 
 
-class ReviewItemSerializer(DescribingSerializer):
+class ReviewItemSerializer(FeedbackItemSerializer):
     """One review to write; it replaces the one with the same id."""
 
     review_id = serializers.CharField(max_length=200)
@@ -61,13 +63,11 @@ class ReviewItemSerializer(DescribingSerializer):
     title = serializers.CharField(max_length=300, required=False, allow_blank=True, allow_null=True)
     body = serializers.CharField(required=False, allow_blank=True, allow_null=True)
     language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
-    written_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text=_("When it was received, if left out.")
-    )
+    written_at = serializers.DateTimeField(required=False, allow_null=True, help_text=_("Default: time of receipt."))
 
 
 class ReviewsWriteSerializer(serializers.Serializer):
-    reviews = ReviewItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+    reviews = ReviewItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
 class FeedbackItemErrorSerializer(serializers.Serializer):
@@ -91,20 +91,18 @@ class ReviewsWrittenSerializer(serializers.Serializer):
     results = ReviewResultSerializer(many=True)
 
 
-class AnswerItemSerializer(DescribingSerializer):
+class AnswerItemSerializer(FeedbackItemSerializer):
     """One answer to a survey."""
 
     user_id = serializers.CharField(max_length=255, required=False, allow_null=True)
     kind = serializers.ChoiceField(choices=SurveyAnswer.Kind.choices)
     score = serializers.IntegerField(min_value=0, max_value=10, help_text=_("NPS: 0 to 10. CSAT: 1 to 5."))
     comment = serializers.CharField(required=False, allow_blank=True, allow_null=True)
-    answered_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text=_("When it was received, if left out.")
-    )
+    answered_at = serializers.DateTimeField(required=False, allow_null=True, help_text=_("Default: time of receipt."))
 
 
 class AnswersWriteSerializer(serializers.Serializer):
-    answers = AnswerItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+    answers = AnswerItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
 class AnswerResultSerializer(serializers.Serializer):

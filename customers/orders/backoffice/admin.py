@@ -1,4 +1,4 @@
-"""Orders in the back office: read, never typed; they come from imports, the API and events."""
+"""Admin pages of orders and order imports; both are read-only."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,32 +12,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import action, display
 
+from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
 from customers.identity.models import Identifier
 from customers.orders.backoffice import pages
-from customers.orders.imports.count_labels import COUNTS
-from customers.orders.imports.rejected_rows import REASONS
-from customers.orders.imports.uploads import can_confirm, read_progress
+from customers.orders.imports.count_labels import COUNT_LABELS
+from customers.orders.imports.uploads import ORDER_UPLOADS, read_progress
 from customers.orders.models import Order, OrderImport, OrderLine
+from customers.orders.order_rules import REASONS
 
 
-class ReadOnly:
-    """What is shown and can't be changed here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class OrderLineInline(ReadOnly, TabularInline):
+class OrderLineInline(ReadOnlyInline):
     model = OrderLine
     fields = ("line_number", "product", "quantity", "unit_price", "discount", "total")
     readonly_fields = fields
@@ -48,7 +36,7 @@ class OrderLineInline(ReadOnly, TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, ModelAdmin):
+class OrderAdmin(ReadOnlyPermissions, ModelAdmin):
     list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "money", "channel")
     list_filter = (
         "kind",
@@ -59,7 +47,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     )
     list_filter_submit = True
     search_fields = ("order_id",)
-    search_help_text = _("Search by the beginning of the order id, or by the customer's whole user id.")
+    search_help_text = _("Search by order ID or by the customer's user ID.")
     ordering = ("-placed_at", "-id")
     show_full_result_count = False
     list_per_page = 50
@@ -93,7 +81,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        """By keys alone: a search inside of texts would read all of some million orders."""
+        """Search by exact keys: a search inside texts would read millions of orders."""
         if not search_term:
             return queryset, False
         owner = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=search_term).values("customer_id")
@@ -103,7 +91,11 @@ class OrderAdmin(ReadOnly, ModelAdmin):
     def user_id(self, order: Order) -> str:
         if order.customer is None:
             return str(_("guest"))
-        ids = [one.value for one in order.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+        ids = [
+            identifier.value
+            for identifier in order.customer.identifiers.all()
+            if identifier.kind == Identifier.Kind.USER_ID
+        ]
         return min(ids, default=str(order.customer))
 
     @display(description=_("total"), ordering="total")
@@ -112,7 +104,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(OrderImport)
-class OrderImportAdmin(ReadOnly, ModelAdmin):
+class OrderImportAdmin(ReadOnlyPermissions, ModelAdmin):
     list_display = (
         "file_name",
         "source",
@@ -149,7 +141,7 @@ class OrderImportAdmin(ReadOnly, ModelAdmin):
     readonly_fields = fields
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perms(pages.RIGHTS)
+        return request.user.has_perms(pages.IMPORT_PERMISSIONS)
 
     def get_urls(self) -> list[URLPattern]:
         wrap: Callable[..., Any] = self.admin_site.admin_view
@@ -169,7 +161,7 @@ class OrderImportAdmin(ReadOnly, ModelAdmin):
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
         more = {
-            "can_confirm": run is not None and can_confirm(run) and self.has_import_permission(request),
+            "can_confirm": run is not None and ORDER_UPLOADS.can_confirm(run) and self.has_import_permission(request),
             "percent": read_progress(run) if run is not None else None,
         }
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
@@ -182,15 +174,15 @@ class OrderImportAdmin(ReadOnly, ModelAdmin):
 
     @display(description=_("counts"))
     def count_table(self, run: OrderImport) -> str | SafeString:
-        return as_table([(text, run.counts[name]) for name, text in COUNTS.items() if run.counts.get(name)])
+        return render_table([(text, run.counts[name]) for name, text in COUNT_LABELS.items() if run.counts.get(name)])
 
     @display(description=_("problems"))
     def problem_table(self, run: OrderImport) -> str | SafeString:
-        return as_table([(REASONS.get(code, code), count) for code, count in run.problems.items()])
+        return render_table([(REASONS.get(code, code), count) for code, count in run.problems.items()])
 
     @display(description=_("columns"))
     def columns(self, run: OrderImport) -> str | SafeString:
-        return as_table([(name, ", ".join(columns)) for name, columns in run.mapping.items()])
+        return render_table([(name, ", ".join(columns)) for name, columns in run.mapping.items()])
 
     @display(description=_("rejected rows"))
     def error_download(self, run: OrderImport) -> str | SafeString:
@@ -200,7 +192,7 @@ class OrderImportAdmin(ReadOnly, ModelAdmin):
         return format_html('<a class="text-primary-600" href="{}">{}</a>', address, _("Download"))
 
 
-def as_table(rows: list[tuple[Any, Any]]) -> str | SafeString:
+def render_table(rows: list[tuple[Any, Any]]) -> str | SafeString:
     if not rows:
         return "–"
     body = format_html_join("", '<tr><td class="pr-6">{}</td><td class="text-right">{}</td></tr>', rows)

@@ -1,4 +1,4 @@
-"""Forms of the back office."""
+"""The form that uploads an order file."""
 
 from typing import Any
 from zoneinfo import available_timezones
@@ -15,15 +15,17 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from catalog.field_cleaning import known_currencies
-from customers.orders.imports.column_mapping import FIELDS, MappingError, parse_assignments
+from catalog.field_cleaning import get_known_currencies
+from customers.orders.imports.column_mapping import MappingError, parse_assignments
+from customers.orders.imports.order_fields import FIELDS
+from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 
 
 class OrderUploadForm(forms.Form):
     file = forms.FileField(
         label=_("file"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text=_("CSV (also gzipped) or Parquet, with one row for each order line."),
+        help_text=_("CSV (also gzipped) or Parquet, with one row per order line."),
     )
     source = forms.CharField(
         label=_("source"),
@@ -31,18 +33,20 @@ class OrderUploadForm(forms.Form):
         initial="orders",
         validators=[validate_slug],
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Short name of the shop system; order ids are unique within it."),
+        help_text=_("Short name of the shop system; order IDs are unique within it."),
     )
     preset = forms.ChoiceField(
-        label=_("columns"),
-        choices=[("own", _("our own names")), ("shopify", "Shopify"), ("woocommerce", "WooCommerce")],
+        label=_("column names"),
+        choices=[(preset.key, preset.label) for preset in PRESETS.values()],
+        initial=DEFAULT_PRESET,
+        help_text=_("The shop system that wrote the file."),
         widget=UnfoldAdminSelectWidget,
     )
     mapping = forms.CharField(
         label=_("other columns"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=_("One field=column a line, such as order_id=Invoice. Fields: %(fields)s.")
+        help_text=_("One field=column per line, such as order_id=Invoice. Fields: %(fields)s.")
         % {"fields": ", ".join(FIELDS)},
     )
     currency = forms.CharField(
@@ -50,20 +54,20 @@ class OrderUploadForm(forms.Form):
         max_length=3,
         initial=lambda: settings.SHOP_CURRENCY,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Of orders that name none."),
+        help_text=_("For orders without a currency."),
     )
     timezone = forms.CharField(
         label=_("time zone"),
         max_length=50,
         initial=lambda: settings.TIME_ZONE,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Of times without an offset, such as Europe/Berlin."),
+        help_text=_("For times without an offset, such as Europe/Berlin."),
     )
     encoding = forms.ChoiceField(
         label=_("encoding"),
         required=False,
         choices=[
-            ("", _("Find out")),
+            ("", _("Detect automatically")),
             ("utf-8", "UTF-8"),
             ("utf-16", "UTF-16"),
             ("gb18030", "GB18030 / GBK"),
@@ -73,11 +77,11 @@ class OrderUploadForm(forms.Form):
     )
     products = forms.ChoiceField(
         label=_("unknown products"),
-        choices=[("create", _("make them")), ("reject", _("reject their rows"))],
+        choices=[("create", _("create them")), ("reject", _("reject their rows"))],
         widget=UnfoldAdminSelectWidget,
     )
     keep_zero_quantity = forms.BooleanField(
-        label=_("take rows of quantity 0"), required=False, widget=UnfoldBooleanWidget
+        label=_("accept rows with quantity 0"), required=False, widget=UnfoldBooleanWidget
     )
 
     def clean_mapping(self) -> dict[str, str]:
@@ -89,17 +93,17 @@ class OrderUploadForm(forms.Form):
 
     def clean_currency(self) -> str:
         code = self.cleaned_data["currency"].upper()
-        if code not in known_currencies():
-            raise forms.ValidationError(_("Give a three-letter ISO 4217 code in capitals, such as EUR."))
+        if code not in get_known_currencies():
+            raise forms.ValidationError(_("Use a three-letter ISO 4217 code such as EUR."))
         return code
 
     def clean_timezone(self) -> str:
         name = self.cleaned_data["timezone"]
         if name not in available_timezones():
-            raise forms.ValidationError(_("Give a name such as Europe/Berlin."))
+            raise forms.ValidationError(_("Use a name such as Europe/Berlin."))
         return name
 
     def options(self) -> dict[str, Any]:
-        """What ``import_orders`` takes besides the file and its source."""
+        """Return the arguments of ``import_orders`` other than the file and its source."""
         names = ("preset", "mapping", "currency", "timezone", "products", "keep_zero_quantity")
         return {name: self.cleaned_data[name] for name in names} | {"encoding": self.cleaned_data["encoding"] or None}

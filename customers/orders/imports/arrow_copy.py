@@ -1,4 +1,4 @@
-"""Rows between Arrow and PostgreSQL, by COPY."""
+"""Copies rows between Arrow and PostgreSQL."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,43 +9,48 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from django.db.backends.utils import CursorWrapper
 
-from customers.orders.imports.arrow_arrays import integers
+from customers.orders.imports.arrow_arrays import build_integer_array
 
 WITHOUT_HEADER = pacsv.WriteOptions(include_header=False)
 
 
-def copy_in(
+def copy_batches(
     cursor: CursorWrapper,
     table: str,
     columns: Sequence[str],
     batches: Iterable[pa.RecordBatch],
     progress: Callable[[int], None] = lambda rows: None,
 ) -> int:
-    """Sends batches whose columns are in this order; the next one is prepared while one is on its way. Returns the rows."""
-    done = 0
+    """Write batches to a table by COPY and return the number of rows; the batches must have these columns in this order."""
+    written = 0
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)") as copy:
-        for rows, data in ahead(encode(batch) for batch in batches):
+        # the next batch is encoded while the current one is being sent
+        for rows, data in prefetch(encode_csv(batch) for batch in batches):
             copy.write(data)
-            done += rows
-            progress(done)
-    return done
+            written += rows
+            progress(written)
+    return written
 
 
-def fetch(cursor: CursorWrapper, query: str, schema: pa.Schema, parameters: Sequence[Any] = ()) -> pa.Table:
-    """The rows of a query of whole numbers, a column at a time: a hundred thousand rows one by one take ten times as long."""
+def fetch_integers(cursor: CursorWrapper, query: str, schema: pa.Schema, parameters: Sequence[Any] = ()) -> pa.Table:
+    """Return the rows of a query of whole numbers, fetched column by column.
+
+    Fetching a hundred thousand rows one by one takes ten times as long.
+    """
     columns = ", ".join(f"coalesce(array_agg({name}), '{{}}')" for name in schema.names)
     cursor.execute(f"SELECT {columns} FROM ({query}) AS found", parameters)  # noqa: S608 — names and queries are ours
-    return pa.table([integers(values) for values in cursor.fetchone()], schema=schema)
+    return pa.table([build_integer_array(values) for values in cursor.fetchone()], schema=schema)
 
 
-def encode(batch: pa.RecordBatch) -> tuple[int, bytes]:
+def encode_csv(batch: pa.RecordBatch) -> tuple[int, bytes]:
+    """Return the number of rows of a batch, and the batch as CSV."""
     buffer = io.BytesIO()
     pacsv.write_csv(batch, buffer, WITHOUT_HEADER)
     return batch.num_rows, buffer.getvalue()
 
 
-def ahead[T](items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in another thread while the one before is used."""
+def prefetch[T](items: Iterator[T]) -> Iterator[T]:
+    """Yield the same items; each is produced in another thread while the previous one is used."""
     end = object()
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = pool.submit(next, items, end)

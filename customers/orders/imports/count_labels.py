@@ -1,17 +1,17 @@
-"""The words for what an import counts."""
+"""Labels of the counts of an import."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-COUNTS: dict[str, Promise] = {
+COUNT_LABELS: dict[str, Promise] = {
     "orders_created": _("new orders"),
-    "orders_updated": _("orders changed"),
-    "orders_unchanged": _("orders unchanged"),
+    "orders_updated": _("changed orders"),
+    "orders_unchanged": _("unchanged orders"),
     "lines_created": _("new lines"),
-    "lines_updated": _("lines changed"),
-    "lines_removed": _("lines removed"),
+    "lines_updated": _("changed lines"),
+    "lines_removed": _("removed lines"),
     "guest_lines": _("lines of guests"),
-    "return_lines": _("lines returned"),
+    "return_lines": _("returned lines"),
     "free_lines": _("lines without charge"),
     "customers_created": _("new customers"),
     "products_created": _("new products"),

@@ -1,4 +1,4 @@
-"""Imports files of past orders: each row ends up loaded, unchanged or rejected with its reason, and nothing half-done."""
+"""Imports files of past orders in one transaction: each row is loaded, unchanged, or rejected with a reason."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,27 +14,31 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.field_cleaning import known_currencies
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
+from catalog.field_cleaning import get_known_currencies
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.progress import Progress, ignore_progress
 from customers.events.models import Source
-from customers.orders.imports.arrow_copy import ahead
+from customers.orders.imports.arrow_copy import prefetch
 from customers.orders.imports.column_mapping import ColumnMapping, MappingError, resolve_mapping
-from customers.orders.imports.file_reader import OrderRows, UnreadableFileError, open_rows
-from customers.orders.imports.loading import Written, load
-from customers.orders.imports.parsing import Choices
-from customers.orders.imports.rejected_rows import MALFORMED, write_rejects
+from customers.orders.imports.files.order_file import open_rows
+from customers.orders.imports.files.row_batches import OrderRows, UnreadableFileError
+from customers.orders.imports.loading.load_result import LoadResult
+from customers.orders.imports.loading.staged_load import load_staged_orders
+from customers.orders.imports.parsing import ImportOptions
+from customers.orders.imports.presets.registry import DEFAULT_PRESET
+from customers.orders.imports.rejected_rows import WRONG_COLUMN_COUNT, write_rejected_rows
 from customers.orders.imports.staging import Staging
 from customers.orders.models import OrderImport
+from customers.orders.source_lock import name_source_lock
 
-# how much of the work is done when all rows are read and checked
+# the share of the work that is done once all rows are read and checked
 READING_SHARE = 0.4
-UNFINISHED = "Ended before it finished; nothing of it was written."
-Products = Literal["create", "reject"]
+UNFINISHED = "The import stopped before it finished; nothing was result."
+UnknownProducts = Literal["create", "reject"]
 
 
 class ImportOptionError(Exception):
-    """A currency, time zone or the like that does not exist."""
+    """An option has an invalid value, such as an unknown currency or time zone."""
 
 
 def import_orders(
@@ -42,42 +46,42 @@ def import_orders(
     path: Path,
     source: Source,
     started_at: datetime,
-    preset: str = "own",
+    preset: str = DEFAULT_PRESET,
     mapping: Mapping[str, str] | None = None,
     currency: str = "",
     timezone: str = "UTC",
     encoding: str | None = None,
     date_formats: Sequence[str] = (),
-    products: Products = "create",
+    products: UnknownProducts = "create",
     keep_zero_quantity: bool = False,
     dry_run: bool = False,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
     run: OrderImport | None = None,
     file_name: str = "",
 ) -> OrderImport:
-    """Imports a CSV file (also gzipped) or a Parquet file, in one transaction.
+    """Import a CSV file (also gzipped) or a Parquet file, in one transaction.
 
-    Orders are known by (source, order id), lines by (order, line number), so a second import of a file changes nothing and a
-    changed file changes what differs. Without a column for line numbers, an order's lines are numbered as they come and the
-    file has all of them. Every good row counts as loaded or unchanged, every other as rejected with one reason.
+    Orders are identified by source and order ID, lines by order and line number: a second import of a file changes nothing,
+    and a changed file changes only what differs. Without a line number column, lines are numbered in file order and the file
+    must contain all lines of its orders. Every valid row counts as loaded or unchanged, every other one as rejected.
 
     Args:
-        mapping: field → column, before what ``preset`` says.
-        currency: of rows that name none; the shop's when empty.
-        timezone: of times without an offset.
-        products: whether unknown products are made, or their rows rejected.
-        keep_zero_quantity: take rows of quantity 0, as tills write them for coupons, instead of rejecting them.
-        dry_run: check and count, and write nothing but this record.
-        run: a record made before, to be filled; else a new one.
-        file_name: as the record is to call the file.
+        mapping: field → column; takes precedence over the preset.
+        currency: the currency of rows without one; empty for the shop's currency.
+        timezone: the time zone of times without an offset.
+        products: whether unknown products are created, or their rows rejected.
+        keep_zero_quantity: accept rows with quantity 0, which tills write for coupons.
+        dry_run: check and count the rows; write only the import record.
+        run: the record to fill in; a new one by default.
+        file_name: the file name for the record; that of the path by default.
 
     Raises:
-        UnreadableFileError, MappingError, ImportOptionError: nothing could be read; the record says so too.
-        AlreadyRunningError: another import of this source is under way.
+        UnreadableFileError, MappingError, ImportOptionError: nothing was imported; the record has the reason.
+        AlreadyRunningError: another import of this source is running.
     """
     run = run or OrderImport(source=source)
     run.file_name, run.dry_run, run.started_at = file_name or path.name, dry_run, started_at
-    with recorded(run, source):
+    with record_import(run, source):
         return import_rows(
             rows=open_rows(path, encoding=encoding),
             run=run,
@@ -93,10 +97,10 @@ def import_orders(
 
 
 @contextmanager
-def recorded(run: OrderImport, source: Source) -> Iterator[None]:
-    """Holds the source for one import at a time, and writes into the record how it ended."""
-    with exclusive(f"orders:{source.key}"):
-        # whoever was here before and did not finish is gone: the lock says so
+def record_import(run: OrderImport, source: Source) -> Iterator[None]:
+    """Lock the source for the import, and record how the import ends."""
+    with exclusive_lock(name_source_lock(source.key)):
+        # we hold the lock, so the process of any unfinished import of this source is gone
         OrderImport.objects.filter(source=source, finished_at=None, error="").exclude(pk=run.pk).update(
             error=UNFINISHED
         )
@@ -114,18 +118,18 @@ def import_rows(
     *,
     rows: OrderRows,
     run: OrderImport,
-    preset: str = "own",
+    preset: str = DEFAULT_PRESET,
     mapping: Mapping[str, str] | None = None,
     currency: str = "",
     timezone: str = "UTC",
     date_formats: Sequence[str] = (),
-    products: Products = "create",
+    products: UnknownProducts = "create",
     keep_zero_quantity: bool = False,
-    progress: Progress = no_progress,
+    progress: Progress = ignore_progress,
 ) -> OrderImport:
-    """What ``import_orders`` does, with the file opened and the record saved."""
+    """Import the rows of an open file into a saved record; see ``import_orders``."""
     columns = resolve_mapping(columns=rows.columns, preset=preset, mapping=mapping, date_formats=date_formats)
-    choices = Choices(
+    options = ImportOptions(
         mapping=columns,
         currency=check_currency(currency or settings.SHOP_CURRENCY),
         timezone=check_timezone(timezone),
@@ -133,37 +137,41 @@ def import_rows(
         decimal_comma=rows.decimal_comma,
         keep_zero_quantity=keep_zero_quantity,
     )
-    run.mapping = {name: list(found) for name, found in columns.columns.items()}
-    with scratch_folder(run.source) as folder, Staging(choices=choices, folder=folder) as staging:
+    run.mapping = {name: list(used) for name, used in columns.columns.items()}
+    with open_scratch_folder(run.source) as folder, Staging(options=options, folder=folder) as staging:
         try:
-            return check_and_load(rows, run, choices, staging, products=products, progress=progress)
+            return check_and_load(rows, run, options, staging, products=products, progress=progress)
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise UnreadableFileError(
-                _("%(folder)s, where the import keeps rows that memory has no room for, fails: %(reason)s")
-                % {"folder": folder, "reason": error}
+                _("Writing temporary data to %(folder)s failed: %(reason)s") % {"folder": folder, "reason": error}
             ) from error
 
 
 def check_and_load(
-    rows: OrderRows, run: OrderImport, choices: Choices, staging: Staging, *, products: Products, progress: Progress
+    rows: OrderRows,
+    run: OrderImport,
+    options: ImportOptions,
+    staging: Staging,
+    *,
+    products: UnknownProducts,
+    progress: Progress,
 ) -> OrderImport:
+    """Stage all rows, then write the orders and the record in one transaction."""
     began = monotonic()
-    total = stage(rows, staging, choices.mapping, progress)
+    total = stage_rows(rows, staging, options.mapping, progress)
     with transaction.atomic():
-        written = load(
+        result = load_staged_orders(
             staging=staging,
-            choices=choices,
+            options=options,
             source_id=run.source_id,
             at=run.started_at,
             create_products=products == "create",
             progress=lambda done: progress(int(total * READING_SHARE + done * (1 - READING_SHARE)), total),
         )
-        account(run, rows, staging, written)
+        fill_record(run, rows, staging, result)
         if run.rejected:
-            run.error_file = error_file_name(run)
-            write_rejects(
-                path=error_file(run), rows=rows, mapping=choices.mapping, staging=staging, malformed=rows.malformed
-            )
+            run.error_file = f"imports/orders-{run.pk}-rejected.csv"
+            write_rejected_rows(path=get_error_file(run), rows=rows, mapping=options.mapping, staging=staging)
         run.finished_at = run.started_at + timedelta(seconds=monotonic() - began)
         if run.dry_run:
             transaction.set_rollback(True)
@@ -175,34 +183,36 @@ def check_and_load(
     return run
 
 
-def stage(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progress: Progress) -> int:
-    """Reads and checks all rows; returns their number."""
-    for batch in ahead(rows.batches(mapping.used_columns())):
+def stage_rows(rows: OrderRows, staging: Staging, mapping: ColumnMapping, progress: Progress) -> int:
+    """Read and check all rows; return their number."""
+    for batch in prefetch(rows.batches(mapping.list_columns())):
         staging.add(batch)
-        progress(int(batch.done * READING_SHARE), batch.total)
+        progress(int(batch.rows_read * READING_SHARE), batch.total_rows)
     if not staging.staged:
-        raise UnreadableFileError(_("%(name)s has no row with as many values as its header.") % {"name": rows.name})
+        raise UnreadableFileError(
+            _("No row of %(name)s has the same number of values as the header.") % {"name": rows.name}
+        )
     staging.check_orders()
     return staging.staged + len(rows.malformed)
 
 
-def account(run: OrderImport, rows: OrderRows, staging: Staging, written: Written) -> None:
-    """Fills the record's figures; they add up to the rows of the file."""
-    problems = staging.problems()
+def fill_record(run: OrderImport, rows: OrderRows, staging: Staging, result: LoadResult) -> None:
+    """Set the counts of the record; loaded, unchanged and rejected rows add up to the rows of the file."""
+    problems = staging.count_problems()
     if rows.malformed:
-        problems[MALFORMED] = len(rows.malformed)
+        problems[WRONG_COLUMN_COUNT] = len(rows.malformed)
     run.rows = staging.staged + len(rows.malformed)
-    run.loaded = written.loaded
-    run.unchanged = written.unchanged
+    run.loaded = result.loaded
+    run.unchanged = result.unchanged
     run.rejected = sum(problems.values())
     run.problems = problems
-    run.counts = written.counts
+    run.counts = result.counts
     if run.loaded + run.unchanged + run.rejected != run.rows:
-        raise RowsUnaccountedError(run)
+        raise RowCountMismatchError(run)
 
 
-class RowsUnaccountedError(Exception):
-    """A fault of the import itself: the figures do not add up, so nothing is written."""
+class RowCountMismatchError(Exception):
+    """A fault of the import itself: the figures do not add up, so nothing is result."""
 
     def __init__(self, run: OrderImport) -> None:
         super().__init__(
@@ -210,18 +220,14 @@ class RowsUnaccountedError(Exception):
         )
 
 
-def error_file_name(run: OrderImport) -> str:
-    return f"imports/orders-{run.pk}-rejected.csv"
-
-
-def error_file(run: OrderImport) -> Path:
-    """Where the rejected rows of an import lie."""
+def get_error_file(run: OrderImport) -> Path:
+    """Return the path of the file with the rejected rows."""
     return Path(settings.EXPORTS_DIR) / run.error_file
 
 
 @contextmanager
-def scratch_folder(source: Source) -> Iterator[Path]:
-    """A folder of this source's import, which is alone with it; what a killed one left there goes first."""
+def open_scratch_folder(source: Source) -> Iterator[Path]:
+    """Yield an empty folder for temporary data, named after the source; a killed import may have left files in it."""
     folder = Path(settings.VAR_DIR) / "tmp" / f"orders-{source.key}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -232,19 +238,21 @@ def scratch_folder(source: Source) -> Iterator[Path]:
 
 
 def check_currency(code: str) -> str:
-    if code not in known_currencies():
+    """Return the code; raise ImportOptionError if no such currency exists."""
+    if code not in get_known_currencies():
         raise ImportOptionError(
-            _("%(code)s is not a currency; give an ISO 4217 code such as EUR.") % {"code": repr(code)}
+            _("Unknown currency %(code)s; use an ISO 4217 code such as EUR.") % {"code": repr(code)}
         )
     return code
 
 
 def check_timezone(name: str) -> str:
+    """Return the name; raise ImportOptionError if no such time zone exists."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ImportOptionError(
-            _("%(name)s is not a time zone; give a name such as Europe/Berlin.") % {"name": repr(name)}
+            _("Unknown time zone %(name)s; use a name such as Europe/Berlin.") % {"name": repr(name)}
         ) from error
     return name
 
@@ -253,8 +261,8 @@ __all__ = [
     "ImportOptionError",
     "MappingError",
     "UnreadableFileError",
-    "error_file",
+    "get_error_file",
     "import_orders",
     "import_rows",
-    "recorded",
+    "record_import",
 ]

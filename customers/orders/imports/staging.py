@@ -1,10 +1,10 @@
-"""Checks and arranges the rows of a file in DuckDB, beside the database: every row is either good or has one reason.
+"""Checks the rows of a file and groups them into orders, in DuckDB: every row is either valid or has one problem.
 
-DuckDB does this on all cores, in bounded memory (it spills to a folder), and leaves PostgreSQL only what it alone can do:
-keys, constraints, the comparison with what is there.
+DuckDB uses all cores and bounded memory (it spills to a folder). PostgreSQL is left with what only it can do: keys,
+constraints and the comparison with the stored orders.
 """
 
-# ruff: noqa: S608 — the names that stand in statements are constants of this package, values are parameters
+# ruff: noqa: S608 — the names in the statements are constants of this package, values are quoted
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,16 +15,17 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from customers.orders.imports.arrow_arrays import integers
-from customers.orders.imports.file_reader import RowBatch
-from customers.orders.imports.parsing import COLUMN_TYPES, MONEY, Choices, build_parse, quote, trimmed
+from customers.orders.imports.arrow_arrays import build_integer_array
+from customers.orders.imports.files.row_batches import RowBatch
+from customers.orders.imports.parsing import COLUMN_TYPES, ImportOptions, build_parse_query, quote_text, trim_column
+from customers.orders.order_rules import MONEY
 
 MEMORY_LIMIT = "1GB"
-# rows of one order may differ by this much and are still one order: tills write each line with its own time
+# rows of one order may have times this far apart: tills write each line with its own time
 SAME_ORDER_HOURS = 24
 PARSE_ROWS = 400_000
-TOGETHER = "h.last_row - h.first_row + 1 = h.row_count"
-# fields that belong to the order: the first row that has them says them
+CONTIGUOUS = "h.last_row - h.first_row + 1 = h.row_count"
+# fields of the order itself; each is taken from the first row that has a value
 HEAD_FIELDS = (
     "customer_id",
     "email",
@@ -43,10 +44,13 @@ HEAD_FIELDS = (
 
 
 class Staging:
-    """The rows of one import. Use it in a ``with`` block; its folder must exist and is only used when memory runs out."""
+    """The rows of one import, in a DuckDB database; a context manager.
 
-    def __init__(self, *, choices: Choices, folder: Path) -> None:
-        self.choices = choices
+    The folder must exist; DuckDB writes to it only when memory runs out.
+    """
+
+    def __init__(self, *, options: ImportOptions, folder: Path) -> None:
+        self.options = options
         self.connection = duckdb.connect(
             config={
                 "memory_limit": MEMORY_LIMIT,
@@ -55,78 +59,86 @@ class Staging:
                 "autoload_known_extensions": False,
             }
         )
-        self.run(f"SET TimeZone = {quote(choices.timezone)}")
+        self.run(f"SET TimeZone = {quote_text(options.timezone)}")
         self.run("SET preserve_insertion_order = false")
-        self.run("SET enable_progress_bar = false")  # it writes to standard output, also where that is no terminal
+        self.run("SET enable_progress_bar = false")  # it would write to standard output, even if that is not a terminal
         self.staged = 0
         self.parsed = False
         self.waiting: list[pa.Table] = []
+
+    @property
+    def identity_column(self) -> str:
+        """The column of ``orders`` that identifies the customer: the customer ID, or the hash of the e-mail address."""
+        return "customer_id" if self.options.mapping.has("customer_id") else "email_hash"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.connection.close()
 
     def run(self, statement: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
         try:
             return self.connection.execute(statement, parameters).fetchall()
         except (RuntimeError, duckdb.InterruptException) as error:
-            if "interrupted" in str(error).lower():  # Ctrl-C stops the query, under another name
+            if "interrupted" in str(error).lower():  # DuckDB turns Ctrl-C into its own error
                 raise KeyboardInterrupt from error
             raise
 
-    def one(self, statement: str) -> Any:
+    def fetch_value(self, statement: str) -> Any:
+        """Return the only value of a query."""
         return self.run(statement)[0][0]
 
-    def put(self, name: str, table: pa.Table) -> None:
-        """Makes a table of DuckDB from one of Arrow."""
+    def put_table(self, name: str, table: pa.Table) -> None:
+        """Copy an Arrow table to DuckDB."""
         self.connection.register("arrow_table", table)
         self.run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM arrow_table")
         self.connection.unregister("arrow_table")
 
     def stream(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the result of a query in batches of this many rows."""
         yield from self.connection.sql(statement).to_arrow_reader(rows)
 
     def add(self, batch: RowBatch) -> None:
-        """Takes some rows of the file; they are parsed when there are enough to share among the cores."""
+        """Add rows of the file; they are parsed once there are enough to keep all cores busy."""
         columns = {
-            name: trimmed(pa.chunked_array([column]))
+            name: trim_column(pa.chunked_array([column]))
             for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True)
         }
-        numbers = integers(np.arange(self.staged, self.staged + batch.rows.num_rows))
+        numbers = build_integer_array(np.arange(self.staged, self.staged + batch.rows.num_rows))
         self.waiting.append(pa.table({**columns, "file line": batch.lines, "file row": numbers}))
         self.staged += batch.rows.num_rows
         if sum(table.num_rows for table in self.waiting) >= PARSE_ROWS:
             self._parse()
 
     def _parse(self) -> None:
-        """Parses each value of the waiting rows and notes the first thing wrong with each row."""
+        """Parse the waiting rows and record the first problem of each."""
         table = pa.concat_tables(self.waiting, promote_options="default")
         self.connection.register("batch", table)
         verb = "INSERT INTO parsed BY NAME" if self.parsed else "CREATE TABLE parsed AS"
-        self.run(f"{verb} {build_parse(table.schema, self.choices)}")
+        self.run(f"{verb} {build_parse_query(table.schema, self.options)}")
         self.connection.unregister("batch")
         self.parsed = True
         self.waiting = []
 
     def check_orders(self) -> None:
-        """After the last row: what only shows when an order's rows are seen together.
+        """Check, after the last row, what only the rows of an order together show.
 
-        Leaves the table ``heads`` (one row an order, with ``seq`` in the order of the file) and ``lines`` (all rows,
-        with ``problem`` where there is one).
+        Leaves the tables ``heads`` (one row per order, numbered by ``seq`` in file order) and ``lines`` (all rows, with
+        their ``problem`` or NULL).
         """
         if self.waiting:
             self._parse()
         self._number_orders()
         lines = f"""
             SELECT p.line, h.seq, CAST({{number}} AS INTEGER) AS line_number, p.product_id, p.quantity, p.unit_price,
-                   p.discount, p.net AS total, {self._problem()} AS problem
+                   p.discount, p.net AS total, {self._build_problem()} AS problem
             FROM parsed p LEFT JOIN heads h ON h.order_id = p.order_id
         """
-        if self.choices.mapping.has("line_number"):
+        if self.options.mapping.has("line_number"):
             self.run(f"CREATE TABLE lines AS {lines.format(number='p.line_number')}")
             self.run(
                 """
@@ -137,17 +149,18 @@ class Staging:
                 """
             )
             return
-        # where an order's rows stand together, as they mostly do, counting needs no sorting
-        together = lines.format(number="p.row - h.first_row + 1") + f" WHERE h.seq IS NULL OR {TOGETHER}"
-        apart = (
-            lines.format(number="row_number() OVER (PARTITION BY h.seq ORDER BY p.row)") + f" WHERE NOT ({TOGETHER})"
+        # if the rows of an order are contiguous, as they mostly are, numbering them needs no sorting
+        contiguous = lines.format(number="p.row - h.first_row + 1") + f" WHERE h.seq IS NULL OR {CONTIGUOUS}"
+        scattered = (
+            lines.format(number="row_number() OVER (PARTITION BY h.seq ORDER BY p.row)") + f" WHERE NOT ({CONTIGUOUS})"
         )
-        self.run(f"CREATE TABLE lines AS {together} UNION ALL {apart}")
+        self.run(f"CREATE TABLE lines AS {contiguous} UNION ALL {scattered}")
 
     def _number_orders(self) -> None:
-        heads = [name for name in HEAD_FIELDS if self._filled(name)]
-        firsts = ", ".join(f"arg_min({name}, row) AS {name}" for name in heads)
-        nulls = ", ".join(f"NULL::{COLUMN_TYPES[name]} AS {name}" for name in HEAD_FIELDS if name not in heads)
+        """Create the table ``heads``."""
+        head_fields = [name for name in HEAD_FIELDS if self._has_field(name)]
+        firsts = ", ".join(f"arg_min({name}, row) AS {name}" for name in head_fields)
+        nulls = ", ".join(f"NULL::{COLUMN_TYPES[name]} AS {name}" for name in HEAD_FIELDS if name not in head_fields)
         columns = ", ".join(part for part in (firsts, nulls) if part)
         self.run(
             f"""
@@ -158,25 +171,25 @@ class Staging:
             """
         )
 
-    def _filled(self, name: str) -> bool:
+    def _has_field(self, name: str) -> bool:
         if name == "status":
-            return self.choices.mapping.has("status", "financial_status", "cancelled_at")
-        return self.choices.mapping.has(name)
+            return self.options.mapping.has("status", "financial_status", "cancelled_at")
+        return self.options.mapping.has(name)
 
-    def _problem(self) -> str:
-        """The first thing wrong with a row, now that its order is known."""
-        mapping = self.choices.mapping
+    def _build_problem(self) -> str:
+        """Return the expression of a row's first problem, now that its order is known."""
+        mapping = self.options.mapping
         tests = ["WHEN p.problem IS NOT NULL THEN p.problem", "WHEN h.placed_at IS NULL THEN 'missing_date:placed_at'"]
-        said = [name for name in ("customer_id", "currency") if mapping.has(name)]
+        unique_fields = [name for name in ("customer_id", "currency") if mapping.has(name)]
         if mapping.has("email") and not mapping.has("customer_id"):
-            said.append("email")
-        tests += [f"WHEN p.{name} <> h.{name} THEN 'order_conflict:{name}'" for name in said]
-        apart = f"abs(epoch(p.placed_at) - epoch(h.placed_at)) > {SAME_ORDER_HOURS * 3600}"
-        tests.append(f"WHEN {apart} THEN 'order_conflict:placed_at'")
+            unique_fields.append("email")
+        tests += [f"WHEN p.{name} <> h.{name} THEN 'order_conflict:{name}'" for name in unique_fields]
+        is_apart = f"abs(epoch(p.placed_at) - epoch(h.placed_at)) > {SAME_ORDER_HOURS * 3600}"
+        tests.append(f"WHEN {is_apart} THEN 'order_conflict:placed_at'")
         return f"CASE {' '.join(tests)} END"
 
-    def refuse_unknown_products(self) -> None:
-        """Marks rows whose product is not in ``products`` (a table of product_id and id)."""
+    def reject_unknown_products(self) -> None:
+        """Reject the rows whose product is not in the table ``products`` (product_id, id)."""
         self.run(
             """
             UPDATE lines SET problem = 'unknown_product:product_id'
@@ -184,8 +197,8 @@ class Staging:
             """
         )
 
-    def refuse_incomplete_orders(self) -> None:
-        """Rejects all rows of an order of which one is wrong."""
+    def reject_incomplete_orders(self) -> None:
+        """Reject all rows of an order if one of them is rejected."""
         self.run(
             """
             UPDATE lines SET problem = 'incomplete_order:order_id'
@@ -193,8 +206,8 @@ class Staging:
             """
         )
 
-    def total_orders(self) -> None:
-        """Sums the good lines; leaves the table ``orders``, without those whose total cannot be."""
+    def sum_orders(self) -> None:
+        """Sum the valid lines; leaves the table ``orders``, without the sales whose total is negative."""
         return_total = "-abs(h.total)"
         self.run(
             f"""
@@ -207,14 +220,14 @@ class Staging:
                 FROM heads h JOIN sums s ON s.seq = h.seq
             )
             SELECT h.* EXCLUDE (order_discount, shipping, tax, total, refunded, status, currency, subtotal),
-                   CAST(h.subtotal AS {MONEY}) AS subtotal,
+                   CAST(h.subtotal AS {MONEY.sql_type}) AS subtotal,
                    abs(coalesce(h.order_discount, 0)) AS discount,
                    coalesce(h.shipping, 0) AS shipping, coalesce(h.tax, 0) AS tax,
                    CAST(coalesce(CASE WHEN h.kind = 'return' THEN {return_total} ELSE h.total END,
                         h.subtotal - abs(coalesce(h.order_discount, 0)) + coalesce(h.shipping, 0) + coalesce(h.tax, 0)
-                       ) AS {MONEY}) AS total,
+                       ) AS {MONEY.sql_type}) AS total,
                    abs(coalesce(h.refunded, 0)) AS refunded,
-                   coalesce(h.status, 'placed') AS status, coalesce(h.currency, {quote(self.choices.currency)}) AS currency
+                   coalesce(h.status, 'placed') AS status, coalesce(h.currency, {quote_text(self.options.currency)}) AS currency
             FROM kinds h
             """
         )
@@ -227,8 +240,8 @@ class Staging:
         self.run("DELETE FROM orders WHERE kind = 'sale' AND total < 0")
         self.run("UPDATE orders SET refunded = abs(total) WHERE status = 'refunded' AND refunded = 0")
 
-    def problems(self) -> dict[str, int]:
-        """How many rows have which problem."""
+    def count_problems(self) -> dict[str, int]:
+        """Return the number of rows per problem, the most frequent first."""
         rows = self.run(
             "SELECT split_part(problem, ':', 1), count(*) FROM lines WHERE problem IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
         )

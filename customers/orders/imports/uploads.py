@@ -1,118 +1,66 @@
-"""Order files given through the back office: kept, tried without effect first, then imported."""
+"""Uploads of order files: tried as a dry run, then imported after confirmation."""
 
-import uuid
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.text import get_valid_filename
 
-from config.foundation.progress import Progress
+from config.foundation.progress import PublishedProgress, read_published_progress
+from config.foundation.uploads import UploadFolder
 from customers.events.models import Source
 from customers.orders.imports.file_import import import_orders
 from customers.orders.models import OrderImport
 
-# what a web request may read while somebody waits; more goes to a worker
-LARGE = 5 * 1024 * 1024
-KEPT = timedelta(days=7)
-PROGRESS_SECONDS = 24 * 3600
+ORDER_UPLOADS = UploadFolder("order-uploads", "orders")
 
 
-def uploads_dir() -> Path:
-    return Path(settings.EXPORTS_DIR) / "order-uploads"
-
-
-def keep_upload(*, file: UploadedFile, source: Source, options: dict[str, Any], at: datetime) -> OrderImport:
-    """Stores an uploaded file and makes the record of its dry run, which is still to be done."""
-    name = (file.name or "orders")[-200:]
-    path = uploads_dir() / f"{uuid.uuid4().hex}-{get_valid_filename(name)}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as kept:
-        for chunk in file.chunks():
-            kept.write(chunk)
+def create_dry_run(*, file: UploadedFile, source: Source, options: dict[str, Any], at: datetime) -> OrderImport:
+    """Store an uploaded file and return the record of its dry run, which the caller starts."""
+    stored = ORDER_UPLOADS.store_file(file)
     return OrderImport.objects.create(
-        file_name=name, source=source, dry_run=True, started_at=at, upload=path.name, options=options
+        file_name=stored.original_name,
+        source=source,
+        dry_run=True,
+        started_at=at,
+        upload=stored.stored_name,
+        options=options,
     )
 
 
-def upload_path(run: OrderImport) -> Path:
-    return uploads_dir() / run.upload
-
-
-def is_large(run: OrderImport) -> bool:
-    return upload_path(run).stat().st_size > LARGE
-
-
-def can_confirm(run: OrderImport) -> bool:
-    """Whether a dry run was read to its end and its file is still there."""
-    done = run.dry_run and run.finished_at is not None and not run.error
-    return done and bool(run.upload) and upload_path(run).is_file()
-
-
-def confirm_upload(*, tried: OrderImport, at: datetime) -> OrderImport:
-    """The record of the real import that follows a dry run."""
+def create_confirmed_import(*, dry_run: OrderImport, at: datetime) -> OrderImport:
+    """Return the record of the real import that follows a dry run."""
     return OrderImport.objects.create(
-        file_name=tried.file_name,
-        source=tried.source,
+        file_name=dry_run.file_name,
+        source=dry_run.source,
         dry_run=False,
         started_at=at,
-        upload=tried.upload,
-        options=tried.options,
+        upload=dry_run.upload,
+        options=dry_run.options,
     )
 
 
-def run_upload(*, run: OrderImport) -> OrderImport:
-    """Imports an uploaded file as its record says; called again after a crash it completes the import."""
+def import_upload(*, run: OrderImport) -> OrderImport:
+    """Import an uploaded file as its record says; a second call after a crash completes the import."""
     if run.finished_at is not None:
         return run
-    name = run.file_name
-    done = import_orders(
-        path=upload_path(run),
+    imported = import_orders(
+        path=ORDER_UPLOADS.get_path(run),
         source=run.source,
         started_at=run.started_at,
         dry_run=run.dry_run,
         run=run,
-        file_name=name,
-        progress=note_progress(run),
+        file_name=run.file_name,
+        progress=PublishedProgress(get_progress_key(run)),
         **run.options,
     )
-    if not run.dry_run:
-        upload_path(run).unlink(missing_ok=True)
-    return done
+    ORDER_UPLOADS.delete_imported(run)
+    return imported
 
 
-def note_progress(run: OrderImport) -> Progress:
-    """Tells the record's page how far the import is, every hundredth."""
-    shown = -1
-
-    def note(done: int, total: int) -> None:
-        nonlocal shown
-        share = done * 100 // max(1, total)
-        if share > shown:
-            shown = share
-            cache.set(progress_key(run), share, PROGRESS_SECONDS)
-
-    return note
-
-
-def progress_key(run: OrderImport) -> str:
+def get_progress_key(run: OrderImport) -> str:
     return f"order-import:{run.pk}"
 
 
 def read_progress(run: OrderImport) -> int | None:
-    """How many hundredths of a running import are done; None where nobody knows."""
-    return None if run.finished_at or run.error else cache.get(progress_key(run))
-
-
-def delete_old_uploads(*, at: datetime) -> int:
-    """Deletes uploads that nobody confirmed within a week."""
-    if not uploads_dir().is_dir():
-        return 0
-    oldest = (at - KEPT).timestamp()
-    old = [path for path in uploads_dir().iterdir() if path.is_file() and path.stat().st_mtime < oldest]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    """Return the percentage done of a running import; None when it ended or nothing is known."""
+    return None if run.finished_at or run.error else read_published_progress(get_progress_key(run))

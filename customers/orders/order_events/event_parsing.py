@@ -1,6 +1,6 @@
-"""What an event says about an order: read from whatever spelling the SDKs have, or refused with what would be right.
+"""Parses the properties of order events, in the spellings of all SDKs, into the content that the event log stores.
 
-A statement is kept as plain JSON, amounts as texts, and is read again whenever another event of the same order arrives.
+The content is plain JSON with amounts as texts. It is read again whenever another event of the same order arrives.
 """
 
 import re
@@ -9,21 +9,24 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from catalog.categories import clean_path
-from catalog.field_cleaning import UNSTORABLE, WrongValueError, known_currencies, show
+from catalog.field_cleaning import UNSTORABLE, InvalidValueError, get_known_currencies, shorten_value
 from customers.events.event_taxonomy import Meaning
 from customers.identity.resolution.blocklist import is_blocked_id
+from customers.orders.order_rules import (
+    EVENT_AMOUNT_LIMIT,
+    EVENT_QUANTITY_LIMIT,
+    ID_LENGTHS,
+    MAX_LINES,
+    MONEY,
+    QUANTITY,
+    TEXT_LENGTHS,
+    UNIT_PRICE,
+    NumberFormat,
+)
 
-MOST_LINES = 1000
-MOST_ORDER_ID = 100
-MOST_PRODUCT_ID = 200
-MONEY = Decimal("0.01")
-UNIT_PRICE = Decimal("0.0001")
-QUANTITY = Decimal("0.001")
-MOST_MONEY = Decimal("1e10")
-MOST_QUANTITY = Decimal("1e8")
 GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
-# the name under which GA4 sends an order: its price has the discount taken off, and its discount is that of one piece
+# GA4's name of an order: its price is net of the discount, and its discount is per item
 GA4_PURCHASE = "purchase"
 
 ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
@@ -36,7 +39,7 @@ CHANNEL = ("affiliation", "channel")
 
 
 class OrderEventError(Exception):
-    """Why an event cannot be taken as one of an order; the event itself stays stored."""
+    """Why an order event is rejected; the event itself stays stored."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -44,201 +47,212 @@ class OrderEventError(Exception):
         self.reason = reason
 
 
-def order_id_of(properties: Mapping[str, Any], *, name: str) -> str:
-    """Raises OrderEventError when there is none."""
-    order_id = text_of(first(properties, ORDER_ID))
+def read_order_id(properties: Mapping[str, Any], *, name: str) -> str:
+    """Return the order ID; raises OrderEventError if it is missing, a placeholder or too long."""
+    order_id = clean_scalar(get_first(properties, ORDER_ID))
     if not order_id:
-        raise OrderEventError("missing_order_id", f"{name} needs order_id: the shop's own number of the order.")
+        raise OrderEventError("missing_order_id", f"{name} has no order_id; set it to the shop's order number.")
     if is_blocked_id(order_id):
         raise OrderEventError(
             "placeholder_order_id",
-            f"order_id is {order_id!r}, which programs send where they have none; give the order's number.",
+            f"order_id is {order_id!r}, a placeholder of programs without a value; set it to the order number.",
         )
-    if len(order_id) > MOST_ORDER_ID:
+    if len(order_id) > ID_LENGTHS["order_id"]:
         raise OrderEventError(
-            "invalid_order_id", f"order_id has {len(order_id)} characters; at most {MOST_ORDER_ID} fit."
+            "too_long", f"order_id has {len(order_id)} characters; the maximum is {ID_LENGTHS['order_id']}."
         )
     return order_id
 
 
-def statement_of(properties: Mapping[str, Any], *, meaning: Meaning, name: str) -> dict[str, Any]:
-    """What the event says of the order, without what it does not say.
+def parse_order_event(properties: Mapping[str, Any], *, meaning: Meaning, name: str) -> dict[str, Any]:
+    """Return the content of an order event; fields that the event lacks are absent.
 
     Raises:
-        OrderEventError: names the field, its value and what would be right.
+        OrderEventError: names the field, its value and the fix.
     """
     if meaning == Meaning.CANCELLATION:
         return {}
     if meaning == Meaning.REFUND:
-        return refund_of(properties)
-    return sale_of(properties, ga4=name.strip().casefold() == GA4_PURCHASE)
+        return parse_refund(properties)
+    return parse_sale(properties, ga4=name.strip().casefold() == GA4_PURCHASE)
 
 
-def sale_of(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    listed = products_of(properties)
+def parse_sale(properties: Mapping[str, Any], *, ga4: bool) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    listed = list_products(properties)
     if listed is not None:
-        lines = [line_of(product, field, ga4=ga4) for field, product in listed]
-        said["lines"] = [line for line in lines if line is not None]
-        subtotal = sum(Decimal(line["total"]) for line in said["lines"])
-        if subtotal >= MOST_MONEY:
-            raise OrderEventError("amount_too_large", f"The lines come to {subtotal}; less than {MOST_MONEY:f} fits.")
+        lines = [parse_line(product, field, ga4=ga4) for field, product in listed]
+        content["lines"] = [line for line in lines if line is not None]
+        subtotal = sum(Decimal(line["total"]) for line in content["lines"])
+        if subtotal >= EVENT_AMOUNT_LIMIT:
+            raise OrderEventError(
+                "amount_too_large", f"The lines add up to {subtotal}; the total must be below {EVENT_AMOUNT_LIMIT:f}."
+            )
     for field in ("shipping", "tax", "total", "subtotal", "revenue", "value"):
-        amount = money(properties.get(field), field)
+        amount = read_amount(properties.get(field), field)
         if amount is not None:
             if amount < 0:
                 raise OrderEventError(
                     f"negative_{field}",
-                    f"{field} is {amount}; an order's {field} is not negative. Send Order Refunded for what is given back.",
+                    f"{field} is {amount}; it must not be negative. Send Order Refunded for returned items.",
                 )
-            said[field] = str(amount)
+            content[field] = str(amount)
     # discounts are sent with either sign
-    discount = money(properties.get("discount"), "discount")
+    discount = read_amount(properties.get("discount"), "discount")
     if discount is not None:
-        said["discount"] = str(abs(discount))
-    if currency := currency_of(properties):
-        said["currency"] = currency
-    if coupon := text_of(properties.get("coupon"))[:100]:
-        said["coupon"] = coupon
-    if channel := text_of(first(properties, CHANNEL))[:100]:
-        said["channel"] = channel
-    return said
+        content["discount"] = str(abs(discount))
+    if currency := read_currency(properties):
+        content["currency"] = currency
+    if coupon := clean_scalar(properties.get("coupon"))[: TEXT_LENGTHS["coupon"]]:
+        content["coupon"] = coupon
+    if channel := clean_scalar(get_first(properties, CHANNEL))[: TEXT_LENGTHS["channel"]]:
+        content["channel"] = channel
+    return content
 
 
-def refund_of(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Products, or an amount, or both; neither means everything. Refunds are sent with either sign."""
-    said: dict[str, Any] = {}
-    listed = products_of(properties)
+def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a refund: products, an amount or both; neither means a full refund. SDKs send either sign."""
+    content: dict[str, Any] = {}
+    listed = list_products(properties)
     if listed:
-        said["products"] = [returned_of(product, field) for field, product in listed]
+        content["products"] = [parse_returned_product(product, field) for field, product in listed]
     for field in ("amount", "total", "revenue", "value"):
-        amount = money(properties.get(field), field)
+        amount = read_amount(properties.get(field), field)
         if amount is not None:
-            said["amount"] = str(abs(amount))
+            content["amount"] = str(abs(amount))
             break
-    if currency := currency_of(properties):
-        said["currency"] = currency
-    if refund_id := text_of(first(properties, ("refund_id", "refundId")))[:100]:
-        said["refund_id"] = refund_id
-    return said
+    if currency := read_currency(properties):
+        content["currency"] = currency
+    if refund_id := clean_scalar(get_first(properties, ("refund_id", "refundId")))[:100]:
+        content["refund_id"] = refund_id
+    return content
 
 
-def products_of(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """The listed products with the name of their field; a bare id stands for one piece. None where none are listed."""
+def list_products(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """Return the products with the names of their fields, or None if the event has none; a bare ID is one item."""
     name = next((name for name in PRODUCTS if properties.get(name) is not None), None)
     if name is None:
         return None
     listed = properties[name]
     if isinstance(listed, Mapping):
         listed = [listed]
-    if not isinstance(listed, list) or len(listed) > MOST_LINES:
-        raise OrderEventError("invalid_products", f"{name} is {shown(listed)}; give a list of at most {MOST_LINES}.")
-    found = []
+    if not isinstance(listed, list) or len(listed) > MAX_LINES:
+        raise OrderEventError(
+            "invalid_products", f"{name} is {format_value(listed)}; it must be a list of at most {MAX_LINES} products."
+        )
+    products = []
     for number, product in enumerate(listed):
         field = f"{name}.{number}"
         if isinstance(product, str | int) and not isinstance(product, bool):
             product = {"product_id": product}
         if not isinstance(product, Mapping):
             raise OrderEventError(
-                "invalid_products", f"{field} is {shown(product)}; give an object with product_id, price and quantity."
+                "invalid_products",
+                f"{field} is {format_value(product)}; it must be an object with product_id, price and quantity.",
             )
-        found.append((field, product))
-    return found
+        products.append((field, product))
+    return products
 
 
-def line_of(product: Mapping[str, Any], field: str, *, ga4: bool) -> dict[str, Any] | None:
-    """One line; None for one of no pieces. Without a price it is free, without a quantity one piece."""
-    pieces = quantity_of(product, field)
-    if pieces is None:
-        pieces = Decimal(1)
-    if pieces < 0:
+def parse_line(product: Mapping[str, Any], field: str, *, ga4: bool) -> dict[str, Any] | None:
+    """Return an order line, or None if its quantity is 0. The default price is 0, the default quantity 1."""
+    quantity = read_quantity(product, field)
+    if quantity is None:
+        quantity = Decimal(1)
+    if quantity < 0:
         raise OrderEventError(
             "negative_quantity",
-            f"{field}.quantity is {pieces}; what is bought is counted from 1. Send Order Refunded for what is given back.",
+            f"{field}.quantity is {quantity}; it must be positive. Send Order Refunded for returned items.",
         )
-    price = money(product.get("price"), f"{field}.price", UNIT_PRICE) or Decimal(0)
+    price = read_amount(product.get("price"), f"{field}.price", UNIT_PRICE) or Decimal(0)
     if price < 0:
-        raise OrderEventError("negative_price", f"{field}.price is {price}; a price is not negative.")
-    discount = abs(money(product.get("discount"), f"{field}.discount", UNIT_PRICE) or Decimal(0))
+        raise OrderEventError("negative_price", f"{field}.price is {price}; it must not be negative.")
+    discount = abs(read_amount(product.get("discount"), f"{field}.discount", UNIT_PRICE) or Decimal(0))
     if ga4:
-        price, discount = price + discount, discount * pieces
-    discount = min(discount, price * pieces).quantize(MONEY, ROUND_HALF_UP)
-    stated = money(product.get("total"), f"{field}.total")
-    total = stated if stated is not None and stated >= 0 else (price * pieces - discount).quantize(MONEY, ROUND_HALF_UP)
-    if not pieces:
+        price, discount = price + discount, discount * quantity
+    discount = min(discount, price * quantity).quantize(MONEY.step, ROUND_HALF_UP)
+    given = read_amount(product.get("total"), f"{field}.total")
+    total = (
+        given if given is not None and given >= 0 else (price * quantity - discount).quantize(MONEY.step, ROUND_HALF_UP)
+    )
+    if not quantity:
         return None
-    if total >= MOST_MONEY:
-        raise OrderEventError("amount_too_large", f"{field} comes to {total}; less than {MOST_MONEY:f} fits.")
+    if total >= EVENT_AMOUNT_LIMIT:
+        raise OrderEventError(
+            "amount_too_large", f"The total of {field} is {total}; it must be below {EVENT_AMOUNT_LIMIT:f}."
+        )
     return {
-        "product_id": product_id_of(product, field),
-        "title": text_of(first(product, TITLE))[:500],
-        "brand": text_of(first(product, BRAND))[:200],
-        "category": category_of(product),
-        "quantity": str(pieces),
+        "product_id": read_product_id(product, field),
+        "title": clean_scalar(get_first(product, TITLE))[: TEXT_LENGTHS["product_title"]],
+        "brand": clean_scalar(get_first(product, BRAND))[: TEXT_LENGTHS["brand"]],
+        "category": read_category(product),
+        "quantity": str(quantity),
         "unit_price": str(price),
         "discount": str(discount),
         "total": str(total),
     }
 
 
-def returned_of(product: Mapping[str, Any], field: str) -> dict[str, Any]:
-    pieces = quantity_of(product, field)
-    price = money(product.get("price"), f"{field}.price", UNIT_PRICE)
+def parse_returned_product(product: Mapping[str, Any], field: str) -> dict[str, Any]:
+    quantity = read_quantity(product, field)
+    price = read_amount(product.get("price"), f"{field}.price", UNIT_PRICE)
     return {
-        "product_id": product_id_of(product, field),
-        "quantity": None if pieces is None else str(abs(pieces)),
+        "product_id": read_product_id(product, field),
+        "quantity": None if quantity is None else str(abs(quantity)),
         "price": None if price is None else str(abs(price)),
     }
 
 
-def product_id_of(product: Mapping[str, Any], field: str) -> str:
-    product_id = text_of(first(product, PRODUCT_ID))
+def read_product_id(product: Mapping[str, Any], field: str) -> str:
+    product_id = clean_scalar(get_first(product, PRODUCT_ID))
     if not product_id:
+        raise OrderEventError("missing_product", f"{field} has no product_id; set it to the shop's product ID.")
+    if len(product_id) > ID_LENGTHS["product_id"]:
         raise OrderEventError(
-            "missing_product_id", f"{field} has no product_id; give the shop's own id of the product."
-        )
-    if len(product_id) > MOST_PRODUCT_ID:
-        raise OrderEventError(
-            "invalid_product_id",
-            f"{field}.product_id has {len(product_id)} characters; at most {MOST_PRODUCT_ID} fit.",
+            "too_long",
+            f"{field}.product_id has {len(product_id)} characters; the maximum is {ID_LENGTHS['product_id']}.",
         )
     return product_id
 
 
-def category_of(product: Mapping[str, Any]) -> str:
-    """The path of the category; GA4 sends its levels one by one."""
-    stated = first(product, CATEGORY)
+def read_category(product: Mapping[str, Any]) -> str:
+    """Return the category path; GA4 sends its levels as separate fields."""
+    given = get_first(product, CATEGORY)
     if "item_category" in product:
-        levels = [stated, *(product.get(f"item_category{level}") for level in range(2, 6))]
-        stated = [level for level in levels if isinstance(level, str) and level.strip()]
-    if isinstance(stated, str):
-        stated = stated.replace("/", ">")
+        levels = [given, *(product.get(f"item_category{level}") for level in range(2, 6))]
+        given = [level for level in levels if isinstance(level, str) and level.strip()]
+    if isinstance(given, str):
+        given = given.replace("/", ">")
     try:
-        return clean_path(stated) if isinstance(stated, str | list) else ""
-    except WrongValueError:
+        return clean_path(given) if isinstance(given, str | list) else ""
+    except InvalidValueError:
         return ""
 
 
-def currency_of(properties: Mapping[str, Any]) -> str:
-    stated = properties.get("currency")
-    if stated is None or stated == "":
+def read_currency(properties: Mapping[str, Any]) -> str:
+    given = properties.get("currency")
+    if given is None or given == "":
         return ""
-    code = stated.strip().upper() if isinstance(stated, str) else ""
-    if code not in known_currencies():
-        raise OrderEventError("unknown_currency", f"currency is {shown(stated)}; give an ISO 4217 code such as EUR.")
+    code = given.strip().upper() if isinstance(given, str) else ""
+    if code not in get_known_currencies():
+        raise OrderEventError(
+            "unknown_currency", f"currency is {format_value(given)}; use an ISO 4217 code such as EUR."
+        )
     return code
 
 
-def quantity_of(product: Mapping[str, Any], field: str) -> Decimal | None:
-    return number_of(first(product, ("quantity", "qty")), f"{field}.quantity", QUANTITY, most=MOST_QUANTITY)
+def read_quantity(product: Mapping[str, Any], field: str) -> Decimal | None:
+    return parse_number(
+        get_first(product, ("quantity", "qty")), f"{field}.quantity", QUANTITY, limit=EVENT_QUANTITY_LIMIT
+    )
 
 
-def money(value: Any, field: str, places: Decimal = MONEY) -> Decimal | None:
-    return number_of(value, field, places, most=MOST_MONEY)
+def read_amount(value: Any, field: str, number_format: NumberFormat = MONEY) -> Decimal | None:
+    return parse_number(value, field, number_format, limit=EVENT_AMOUNT_LIMIT)
 
 
-def number_of(value: Any, field: str, places: Decimal, *, most: Decimal) -> Decimal | None:
-    """A number, also one that came as a text such as "19.90", "1,299.00" or "19,90"; None where there is none."""
+def parse_number(value: Any, field: str, number_format: NumberFormat, *, limit: Decimal) -> Decimal | None:
+    """Parse a number, or a text such as "19.90", "1,299.00" or "19,90"; None if there is no value."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     text = str(value).strip()
@@ -253,17 +267,19 @@ def number_of(value: Any, field: str, places: Decimal, *, most: Decimal) -> Deci
         if not number.is_finite():
             raise InvalidOperation
     except InvalidOperation as error:
-        raise OrderEventError("not_a_number", f"{field} is {shown(value)}; give a number such as 19.90.") from error
-    if abs(number) >= most:
-        raise OrderEventError("amount_too_large", f"{field} is {shown(value)}; less than {most:f} fits.")
-    return number.quantize(places, ROUND_HALF_UP)
+        raise OrderEventError(
+            "bad_number", f"{field} is {format_value(value)}; it must be a number such as 19.90."
+        ) from error
+    if abs(number) >= limit:
+        raise OrderEventError("amount_too_large", f"{field} is {format_value(value)}; it must be below {limit:f}.")
+    return number.quantize(number_format.step, ROUND_HALF_UP)
 
 
-def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+def get_first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((values[name] for name in names if values.get(name) not in (None, "")), None)
 
 
-def text_of(value: Any) -> str:
+def clean_scalar(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -271,5 +287,5 @@ def text_of(value: Any) -> str:
     return UNSTORABLE.sub("", str(value)).strip()
 
 
-def shown(value: Any) -> str:
-    return repr(value if isinstance(value, int | float | bool) else show(value)[:60])
+def format_value(value: Any) -> str:
+    return repr(value if isinstance(value, int | float | bool) else shorten_value(value)[:60])

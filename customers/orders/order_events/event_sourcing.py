@@ -1,8 +1,8 @@
-"""What an order is, told from everything that was said about it, in whatever order that arrived.
+"""Derives an order from all of its events, whatever the order of their arrival.
 
-The events are put in the order in which they happened. Order Completed and Order Updated state what was bought: the last one that
-lists products sets lines and amounts, later ones without products change only the fields they name. Refunds add up to the order's
-total at most; a cancellation is final. Before Order Completed there is no order.
+The events are sorted by the time they occurred. Order Completed and Order Updated state the purchase: the last one that lists
+products sets lines and amounts, later ones without products change only the fields they have. Refunds add up to at most the
+order's total; a cancellation is final. Without Order Completed there is no order.
 """
 
 import json
@@ -13,18 +13,18 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED = "imported", "completed", "updated", "refunded", "cancelled"
-KINDS = (IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED)
+EVENT_TYPES = (IMPORTED, COMPLETED, UPDATED, REFUNDED, CANCELLED)
 AMOUNTS = ("subtotal", "discount", "shipping", "tax", "total", "revenue", "value")
 DESCRIPTIONS = ("currency", "coupon", "channel")
-# two refunds of the same content within this time are one that was sent twice, unless refund_id tells them apart
+# two refunds with the same content within this time are one refund sent twice, unless their refund_id differs
 SAME_REFUND = timedelta(hours=1)
 CENT = Decimal("0.01")
-NOTHING = Decimal("0.00")
+ZERO = Decimal("0.00")
 
 
 @dataclass(frozen=True, slots=True)
-class OrderFact:
-    """One event of an order, or the order as it was imported before its first event."""
+class LoggedOrderEvent:
+    """One event of an order, or the state in which the order was imported before its first event."""
 
     kind: str
     occurred_at: datetime
@@ -36,8 +36,11 @@ class OrderFact:
 
 
 @dataclass(frozen=True, slots=True)
-class FoldedOrder:
-    """``lines`` is None where they are those of the import; who ordered is empty where no event said it."""
+class DerivedOrder:
+    """The order that its events describe.
+
+    ``lines`` is None if the imported lines are still valid. The buyer's IDs are empty if no event has them.
+    """
 
     placed_at: datetime
     status: str
@@ -56,32 +59,32 @@ class FoldedOrder:
     guest_email_hash: str
 
 
-def fold_order(facts: Iterable[OrderFact], *, currency: str) -> FoldedOrder | None:
-    """The order; None before it was completed. ``currency`` is that of events that name none."""
-    told = sorted(facts, key=lambda fact: (fact.occurred_at, KINDS.index(fact.kind), fact.message_id))
-    begun = [fact for fact in told if fact.kind in (IMPORTED, COMPLETED)]
-    if not begun:
+def derive_order(facts: Iterable[LoggedOrderEvent], *, currency: str) -> DerivedOrder | None:
+    """Return the order, or None before it was completed; ``currency`` is the currency of events without one."""
+    ordered = sorted(facts, key=lambda fact: (fact.occurred_at, EVENT_TYPES.index(fact.kind), fact.message_id))
+    initial = [fact for fact in ordered if fact.kind in (IMPORTED, COMPLETED)]
+    if not initial:
         return None
-    statements = [fact for fact in told if fact.kind in (IMPORTED, COMPLETED, UPDATED)]
-    said, lines, imported_lines = merge_statements(statements)
-    amounts = total_up(said, lines)
-    refunded, refund_status = fold_refunds(
-        [fact for fact in told if fact.kind == REFUNDED],
+    purchases = [fact for fact in ordered if fact.kind in (IMPORTED, COMPLETED, UPDATED)]
+    details, lines, has_imported_lines = merge_purchase_events(purchases)
+    amounts = sum_amounts(details, lines)
+    refunded, refund_status = sum_refunds(
+        [fact for fact in ordered if fact.kind == REFUNDED],
         lines=lines,
         total=amounts["total"],
-        currency=said.get("currency", currency),
-        before=next((fact.content for fact in begun if fact.kind == IMPORTED), {}),
+        currency=details.get("currency", currency),
+        before=next((fact.content for fact in initial if fact.kind == IMPORTED), {}),
     )
-    cancelled = any(fact.kind == CANCELLED or fact.content.get("status") == "cancelled" for fact in told)
-    user_id, anonymous_id, guest_email_hash = whose(statements)
-    return FoldedOrder(
-        placed_at=begun[0].occurred_at,
+    cancelled = any(fact.kind == CANCELLED or fact.content.get("status") == "cancelled" for fact in ordered)
+    user_id, anonymous_id, guest_email_hash = find_buyer(purchases)
+    return DerivedOrder(
+        placed_at=initial[0].occurred_at,
         status="cancelled" if cancelled else refund_status,
-        currency=said.get("currency", currency),
+        currency=details.get("currency", currency),
         refunded=refunded,
-        coupon=said.get("coupon", ""),
-        channel=said.get("channel", ""),
-        lines=None if imported_lines else lines,
+        coupon=details.get("coupon", ""),
+        channel=details.get("channel", ""),
+        lines=None if has_imported_lines else lines,
         user_id=user_id,
         anonymous_id=anonymous_id,
         guest_email_hash=guest_email_hash,
@@ -89,59 +92,64 @@ def fold_order(facts: Iterable[OrderFact], *, currency: str) -> FoldedOrder | No
     )
 
 
-def merge_statements(statements: Sequence[OrderFact]) -> tuple[dict[str, Any], Sequence[Mapping[str, Any]], bool]:
-    """What holds in the end, the lines, and whether these are the import's."""
-    said: dict[str, Any] = {}
+def merge_purchase_events(
+    purchases: Sequence[LoggedOrderEvent],
+) -> tuple[dict[str, Any], Sequence[Mapping[str, Any]], bool]:
+    """Return the final details, the lines, and whether the lines are the imported ones."""
+    details: dict[str, Any] = {}
     lines: Sequence[Mapping[str, Any]] = ()
-    imported_lines = False
-    for fact in statements:
+    has_imported_lines = False
+    for fact in purchases:
         if "lines" in fact.content:
-            lines, imported_lines = fact.content["lines"], fact.kind == IMPORTED
-            said = {name: value for name, value in said.items() if name not in AMOUNTS}
-        said |= {name: fact.content[name] for name in (*AMOUNTS, *DESCRIPTIONS) if name in fact.content}
-    return said, lines, imported_lines
+            lines, has_imported_lines = fact.content["lines"], fact.kind == IMPORTED
+            details = {name: value for name, value in details.items() if name not in AMOUNTS}
+        details |= {name: fact.content[name] for name in (*AMOUNTS, *DESCRIPTIONS) if name in fact.content}
+    return details, lines, has_imported_lines
 
 
-def total_up(said: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
-    """The amounts; a total that is not stated follows: revenue and GA4's value leave out shipping and tax."""
-    amounts = {name: Decimal(said.get(name, NOTHING)) for name in ("discount", "shipping", "tax")}
+def sum_amounts(details: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return the amounts.
+
+    A missing total is computed from revenue or GA4's value, which exclude shipping and tax, or else from the lines.
+    """
+    amounts = {name: Decimal(details.get(name, ZERO)) for name in ("discount", "shipping", "tax")}
     amounts["subtotal"] = (
-        sum((Decimal(line["total"]) for line in lines), NOTHING) if lines else Decimal(said.get("subtotal", NOTHING))
+        sum((Decimal(line["total"]) for line in lines), ZERO) if lines else Decimal(details.get("subtotal", ZERO))
     )
     extra = amounts["shipping"] + amounts["tax"]
-    if "total" in said:
-        total = Decimal(said["total"])
-    elif stated := said.get("revenue", said.get("value")):
-        total = Decimal(stated) + extra
+    if "total" in details:
+        total = Decimal(details["total"])
+    elif net := details.get("revenue", details.get("value")):
+        total = Decimal(net) + extra
     else:
-        total = max(amounts["subtotal"] - amounts["discount"], NOTHING) + extra
+        total = max(amounts["subtotal"] - amounts["discount"], ZERO) + extra
     return amounts | {"total": total}
 
 
-def fold_refunds(
-    refunds: Sequence[OrderFact],
+def sum_refunds(
+    refunds: Sequence[LoggedOrderEvent],
     *,
     lines: Sequence[Mapping[str, Any]],
     total: Decimal,
     currency: str,
     before: Mapping[str, Any],
 ) -> tuple[Decimal, str]:
-    """What was given back in all, and the status that this makes."""
-    refunded = Decimal(before.get("refunded", NOTHING))
-    everything = before.get("status") == "refunded"
-    for fact in distinct_refunds(refunds):
-        amount = value_of_refund(fact.content, lines=lines, currency=currency)
-        everything |= amount is None
-        refunded += amount or NOTHING
-    if everything or (refunded >= total and refunded > 0):
+    """Return the refunded total and the resulting order status."""
+    refunded = Decimal(before.get("refunded", ZERO))
+    is_full = before.get("status") == "refunded"
+    for fact in drop_repeated_refunds(refunds):
+        amount = compute_refund_amount(fact.content, lines=lines, currency=currency)
+        is_full |= amount is None
+        refunded += amount or ZERO
+    if is_full or (refunded >= total and refunded > 0):
         return total, "refunded"
-    some = bool(refunds) or refunded > 0 or before.get("status") == "partly_refunded"
-    return refunded, "partly_refunded" if some else "placed"
+    is_partial = bool(refunds) or refunded > 0 or before.get("status") == "partly_refunded"
+    return refunded, "partly_refunded" if is_partial else "placed"
 
 
-def distinct_refunds(refunds: Sequence[OrderFact]) -> list[OrderFact]:
-    """Each refund once, by its refund_id or else by its content and time; ``refunds`` are in the order of time."""
-    kept: list[OrderFact] = []
+def drop_repeated_refunds(refunds: Sequence[LoggedOrderEvent]) -> list[LoggedOrderEvent]:
+    """Return each refund once, identified by its refund_id or else by content and time; ``refunds`` are sorted by time."""
+    distinct: list[LoggedOrderEvent] = []
     latest: dict[str, datetime] = {}
     for fact in refunds:
         refund_id = fact.content.get("refund_id")
@@ -149,44 +157,53 @@ def distinct_refunds(refunds: Sequence[OrderFact]) -> list[OrderFact]:
         known = latest.get(key)
         if known is None or (not refund_id and fact.occurred_at - known >= SAME_REFUND):
             latest[key] = fact.occurred_at
-            kept.append(fact)
-    return kept
+            distinct.append(fact)
+    return distinct
 
 
-def value_of_refund(content: Mapping[str, Any], *, lines: Sequence[Mapping[str, Any]], currency: str) -> Decimal | None:
-    """The money of one refund; None for everything.
+def compute_refund_amount(
+    content: Mapping[str, Any], *, lines: Sequence[Mapping[str, Any]], currency: str
+) -> Decimal | None:
+    """Return the amount of one refund; None for a full refund.
 
-    Products are worth what the refund says, else what was paid for them. An amount in a currency other than the order's cannot
-    be compared and counts nothing.
+    Products are worth the price in the refund, or else the price paid. An amount in another currency than the order's cannot
+    be compared and counts as 0.
     """
     foreign = content.get("currency", currency) != currency
     if "amount" in content and not foreign:
         return Decimal(content["amount"])
     if "products" in content:
-        return sum((value_of_returned(one, lines, foreign=foreign) for one in content["products"]), NOTHING).quantize(
-            CENT, ROUND_HALF_UP
-        )
-    return NOTHING if foreign and "amount" in content else None
+        return sum(
+            (compute_returned_value(product, lines, foreign=foreign) for product in content["products"]), ZERO
+        ).quantize(CENT, ROUND_HALF_UP)
+    return ZERO if foreign and "amount" in content else None
 
 
-def value_of_returned(returned: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], *, foreign: bool) -> Decimal:
+def compute_returned_value(
+    returned: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], *, foreign: bool
+) -> Decimal:
     bought = [line for line in lines if line["product_id"] == returned["product_id"]]
-    pieces = sum((Decimal(line["quantity"]) for line in bought), NOTHING)
-    paid = sum((Decimal(line["total"]) for line in bought), NOTHING)
-    wanted = Decimal(returned["quantity"]) if returned["quantity"] is not None else pieces or Decimal(1)
+    bought_quantity = sum((Decimal(line["quantity"]) for line in bought), ZERO)
+    paid = sum((Decimal(line["total"]) for line in bought), ZERO)
+    returned_quantity = (
+        Decimal(returned["quantity"]) if returned["quantity"] is not None else bought_quantity or Decimal(1)
+    )
     if returned["price"] is not None and not foreign:
-        return Decimal(returned["price"]) * wanted
-    return paid * min(wanted, pieces) / pieces if pieces else NOTHING
+        return Decimal(returned["price"]) * returned_quantity
+    return paid * min(returned_quantity, bought_quantity) / bought_quantity if bought_quantity else ZERO
 
 
-def whose(statements: Sequence[OrderFact]) -> tuple[str, str, str]:
-    """User id, visitor's id and guest's e-mail hash: a named user before a visitor, the later statement before the earlier."""
+def find_buyer(purchases: Sequence[LoggedOrderEvent]) -> tuple[str, str, str]:
+    """Return user ID, visitor ID and guest e-mail hash.
+
+    A user ID takes precedence over a visitor ID, and a later event over an earlier one.
+    """
     for name in ("user_id", "anonymous_id"):
-        for fact in reversed(statements):
+        for fact in reversed(purchases):
             if value := getattr(fact, name):
-                return (value, "", "") if name == "user_id" else ("", value, guest_email(statements))
-    return "", "", guest_email(statements)
+                return (value, "", "") if name == "user_id" else ("", value, find_guest_email_hash(purchases))
+    return "", "", find_guest_email_hash(purchases)
 
 
-def guest_email(statements: Sequence[OrderFact]) -> str:
-    return next((fact.guest_email_hash for fact in reversed(statements) if fact.guest_email_hash), "")
+def find_guest_email_hash(purchases: Sequence[LoggedOrderEvent]) -> str:
+    return next((fact.guest_email_hash for fact in reversed(purchases) if fact.guest_email_hash), "")

@@ -1,6 +1,6 @@
-"""Orders from events: each event is kept in a log, and the order is told from its log anew whenever another one arrives.
+"""Turns order events into orders: each event is logged, and an order is derived from its log whenever an event arrives.
 
-So it does not matter in which order events arrive, nor whether one comes twice. Set-based, in the caller's transaction.
+The order of arrival does not matter, nor do repeated events. Set-based, in the caller's transaction.
 """
 
 import json
@@ -18,17 +18,18 @@ from catalog.categories import ensure_categories
 from config.foundation.database.advisory_locks import lock_key
 from customers.events.event_taxonomy import Meaning
 from customers.orders.models import Order
-from customers.orders.order_events.event_parsing import OrderEventError, order_id_of, statement_of
-from customers.orders.order_events.event_sourcing import KINDS, FoldedOrder, OrderFact, fold_order
+from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
+from customers.orders.order_events.event_sourcing import EVENT_TYPES, DerivedOrder, LoggedOrderEvent, derive_order
+from customers.orders.source_lock import name_source_lock
 
-KIND_OF_MEANING = {
+TYPE_OF_MEANING = {
     Meaning.PURCHASE: "completed",
     Meaning.ORDER_UPDATE: "updated",
     Meaning.REFUND: "refunded",
     Meaning.CANCELLATION: "cancelled",
 }
 
-LOG = """
+INSERT_EVENTS = """
 INSERT INTO orders_orderevent (
     source_id, message_id, order_id, kind, occurred_at, user_id, anonymous_id, guest_email_hash, content, folded
 )
@@ -40,15 +41,15 @@ FROM json_to_recordset(%s) AS row (
 ORDER BY source_id, message_id COLLATE "C"
 ON CONFLICT (source_id, message_id) DO NOTHING
 """
-WAITING = """
+SELECT_WAITING_ORDERS = """
 SELECT DISTINCT e.source_id, s.key, e.order_id
 FROM orders_orderevent e JOIN events_source s ON s.id = e.source_id
 WHERE NOT e.folded
 ORDER BY s.key, e.order_id
 LIMIT %s
 """
-# orders that came by an import before their first event: what they were then is the first thing said about them
-LOG_IMPORTED = """
+# An order that was imported before its first event gets its imported state as the first entry of its log.
+INSERT_IMPORTED_ORDERS = """
 WITH wanted AS (
     SELECT * FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS row (source_id, order_id)
 )
@@ -76,22 +77,22 @@ WHERE NOT EXISTS (
 ORDER BY o.source_id, o.order_id COLLATE "C"
 ON CONFLICT (source_id, message_id) DO NOTHING
 """
-READ_LOG = """
+SELECT_EVENTS = """
 SELECT e.source_id, e.order_id, e.kind, e.occurred_at, e.message_id, e.content, e.user_id, e.anonymous_id,
        e.guest_email_hash
 FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
 JOIN orders_orderevent e ON e.source_id = w.source_id AND e.order_id = w.order_id
 """
-READ_ORDERS = """
+SELECT_ORDERS = """
 SELECT o.source_id, o.order_id, o.id, o.customer_id, o.kind
 FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
 JOIN orders_order o ON o.source_id = w.source_id AND o.order_id = w.order_id
 """
-OWNERS = """
+SELECT_OWNERS = """
 SELECT kind, value, customer_id FROM identity_identifier
 WHERE (kind = 'user_id' AND value = ANY(%(user_ids)s)) OR (kind = 'anonymous_id' AND value = ANY(%(anonymous_ids)s))
 """
-MAKE_PRODUCTS = """
+INSERT_PRODUCTS = """
 INSERT INTO catalog_product (product_id, sku, title, description, category_id, brand, price, currency, availability,
                              image_url, url, attributes, tags, is_active, created_at, updated_at)
 SELECT product_id, '', title, '', category_id, brand, price, CASE WHEN price IS NULL THEN '' ELSE currency END, 'in_stock',
@@ -102,26 +103,26 @@ FROM json_to_recordset(%(rows)s) AS row (
 ORDER BY product_id COLLATE "C"
 ON CONFLICT (product_id) DO NOTHING
 """
-COLUMNS = (
+ORDER_COLUMNS = (
     "customer_id", "guest_email_hash", "status", "placed_at", "currency", "subtotal", "discount", "shipping", "tax", "total",
     "refunded", "coupon", "channel",
 )  # fmt: skip
-WRITE_ORDERS = f"""
-INSERT INTO orders_order (source_id, order_id, kind, created_at, {", ".join(COLUMNS)})
-SELECT source_id, order_id, 'sale', %(at)s, {", ".join(COLUMNS)}
+UPSERT_ORDERS = f"""
+INSERT INTO orders_order (source_id, order_id, kind, created_at, {", ".join(ORDER_COLUMNS)})
+SELECT source_id, order_id, 'sale', %(at)s, {", ".join(ORDER_COLUMNS)}
 FROM json_to_recordset(%(rows)s) AS row (
     source_id bigint, order_id text, customer_id bigint, guest_email_hash text, status text, placed_at timestamptz,
     currency text, subtotal numeric, discount numeric, shipping numeric, tax numeric, total numeric, refunded numeric,
     coupon text, channel text
 )
 ORDER BY source_id, order_id COLLATE "C"
-ON CONFLICT (source_id, order_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
-WHERE ({", ".join(f"orders_order.{name}" for name in COLUMNS)})
-      IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in COLUMNS)})
+ON CONFLICT (source_id, order_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in ORDER_COLUMNS)}
+WHERE ({", ".join(f"orders_order.{name}" for name in ORDER_COLUMNS)})
+      IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in ORDER_COLUMNS)})
 RETURNING xmax = 0
-"""  # noqa: S608 — our own names
+"""  # noqa: S608 — the names are constants
 LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "total")
-WRITE_LINES = f"""
+UPSERT_LINES = f"""
 INSERT INTO orders_orderline (order_id, line_number, {", ".join(LINE_COLUMNS)})
 SELECT order_id, line_number, {", ".join(LINE_COLUMNS)}
 FROM json_to_recordset(%s) AS row (
@@ -131,21 +132,21 @@ ORDER BY order_id, line_number
 ON CONFLICT (order_id, line_number) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in LINE_COLUMNS)}
 WHERE ({", ".join(f"orders_orderline.{name}" for name in LINE_COLUMNS)})
       IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in LINE_COLUMNS)})
-"""  # noqa: S608 — our own names
-REMOVE_LINES = """
+"""  # noqa: S608 — the names are constants
+DELETE_SURPLUS_LINES = """
 DELETE FROM orders_orderline l USING unnest(%s::bigint[], %s::integer[]) AS o (id, lines)
 WHERE l.order_id = o.id AND l.line_number > o.lines
 """
-MARK_FOLDED = """
+MARK_PROJECTED = """
 UPDATE orders_orderevent e SET folded = true
 FROM unnest(%(sources)s::bigint[], %(orders)s::text[]) AS w (source_id, order_id)
 WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND NOT e.folded
 """
-MOST_AT_ONCE = 5_000
+MAX_ORDERS = 5_000
 
 
 class OrderMessage(NamedTuple):
-    """An event about an order, as it is stored. ``place`` is the caller's name for it."""
+    """An event about an order, as stored; ``place`` is the caller's number for it."""
 
     place: int
     source_id: int
@@ -166,45 +167,50 @@ class OrderKey(NamedTuple):
 
 
 @dataclass
-class ProjectedOrders:
-    """What became of events. ``customer_ids``: whose orders have changed; ``refused``: place, code and reason."""
+class OrderProjection:
+    """The result of a projection.
+
+    Attributes:
+        customer_ids: the customers whose orders changed.
+        rejected: place, code and reason of each event that was rejected.
+    """
 
     created: int = 0
     updated: int = 0
     products_created: int = 0
     customer_ids: set[int] = field(default_factory=set)
-    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    rejected: list[tuple[int, str, str]] = field(default_factory=list)
 
 
-def project_orders(*, messages: Sequence[OrderMessage], at: datetime) -> ProjectedOrders:
-    """Takes events into the log and tells anew the orders that they, or others before them, are about.
+def project_orders(*, messages: Sequence[OrderMessage], at: datetime) -> OrderProjection:
+    """Log events, and derive the orders of all logged events that have not been projected yet.
 
-    Orders of a source whose file is being imported wait in the log until the import is over.
+    Events of a source whose file is being imported wait in the log until the import ends.
     """
-    done = ProjectedOrders()
-    log_messages(messages, done)
-    keys = keys_to_fold()
+    result = OrderProjection()
+    log_messages(messages, result)
+    keys = claim_waiting_orders()
     if keys:
-        fold_orders(keys, done, at=at)
-    return done
+        derive_orders(keys, result, at=at)
+    return result
 
 
-def log_messages(messages: Sequence[OrderMessage], done: ProjectedOrders) -> None:
+def log_messages(messages: Sequence[OrderMessage], result: OrderProjection) -> None:
     rows = []
     for message in messages:
         try:
-            order_id = order_id_of(message.properties, name=message.name)
-            content = statement_of(message.properties, meaning=message.meaning, name=message.name)
+            order_id = read_order_id(message.properties, name=message.name)
+            content = parse_order_event(message.properties, meaning=message.meaning, name=message.name)
         except OrderEventError as error:
-            done.refused.append((message.place, error.code, error.reason))
+            result.rejected.append((message.place, error.code, error.reason))
             continue
         rows.append(
             {
                 "source_id": message.source_id,
                 "message_id": message.message_id,
                 "order_id": order_id,
-                "kind": KIND_OF_MEANING[message.meaning],
-                # nobody orders tomorrow: a clock that is ahead does not hide the order until then
+                "kind": TYPE_OF_MEANING[message.meaning],
+                # an order cannot be in the future: a device clock that is ahead must not hide it
                 "occurred_at": min(message.occurred_at, message.received_at).isoformat(),
                 "user_id": message.user_id,
                 "anonymous_id": message.anonymous_id,
@@ -214,48 +220,48 @@ def log_messages(messages: Sequence[OrderMessage], done: ProjectedOrders) -> Non
         )
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(LOG, [json.dumps(rows)])
+            cursor.execute(INSERT_EVENTS, [json.dumps(rows)])
 
 
-def keys_to_fold() -> list[OrderKey]:
-    """The orders with events that have not been told, of the sources that nobody else writes now."""
+def claim_waiting_orders() -> list[OrderKey]:
+    """Return the orders with new events, of the sources whose lock is free; the locks are held until the transaction ends."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, [MOST_AT_ONCE])
+        cursor.execute(SELECT_WAITING_ORDERS, [MAX_ORDERS])
         waiting = cursor.fetchall()
         free = {}
         for source_id, source_key in sorted({(row[0], row[1]) for row in waiting}, key=lambda row: row[1]):
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(f"orders:{source_key}")])
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(name_source_lock(source_key))])
             free[source_id] = cursor.fetchone()[0]
     return [OrderKey(source_id, order_id) for source_id, _key, order_id in waiting if free[source_id]]
 
 
-def fold_orders(keys: Sequence[OrderKey], done: ProjectedOrders, *, at: datetime) -> None:
-    parameters = key_columns(keys)
+def derive_orders(keys: Sequence[OrderKey], result: OrderProjection, *, at: datetime) -> None:
+    parameters = build_key_parameters(keys)
     with connection.cursor() as cursor:
-        cursor.execute(LOG_IMPORTED, parameters)
+        cursor.execute(INSERT_IMPORTED_ORDERS, parameters)
         facts = read_log(cursor, parameters)
-        cursor.execute(READ_ORDERS, parameters)
+        cursor.execute(SELECT_ORDERS, parameters)
         present = {OrderKey(*row[:2]): row[2:] for row in cursor.fetchall()}
-        folded = {}
+        derived = {}
         for key in keys:
             if key in present and present[key][2] == Order.Kind.RETURN:
-                continue  # a credit note of an import: events don't speak of those
-            order = fold_order(facts[key], currency=settings.SHOP_CURRENCY)
+                continue  # an imported credit note: no event refers to one
+            order = derive_order(facts[key], currency=settings.SHOP_CURRENCY)
             if order is not None:
-                folded[key] = order
-        if folded:
-            write(cursor, folded, present, done, at=at)
-        cursor.execute(MARK_FOLDED, parameters)
+                derived[key] = order
+        if derived:
+            write_orders(cursor, derived, present, result, at=at)
+        cursor.execute(MARK_PROJECTED, parameters)
 
 
-def key_columns(keys: Iterable[OrderKey]) -> dict[str, Any]:
+def build_key_parameters(keys: Iterable[OrderKey]) -> dict[str, Any]:
     listed = list(keys)
     return {"sources": [key.source_id for key in listed], "orders": [key.order_id for key in listed]}
 
 
-def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[OrderFact]]:
-    cursor.execute(READ_LOG, parameters)
-    facts: dict[OrderKey, list[OrderFact]] = defaultdict(list)
+def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[LoggedOrderEvent]]:
+    cursor.execute(SELECT_EVENTS, parameters)
+    facts: dict[OrderKey, list[LoggedOrderEvent]] = defaultdict(list)
     for (
         source_id,
         order_id,
@@ -267,55 +273,55 @@ def read_log(cursor: Any, parameters: Mapping[str, Any]) -> dict[OrderKey, list[
         anonymous_id,
         email_hash,
     ) in cursor.fetchall():
-        assert kind in KINDS
+        assert kind in EVENT_TYPES
         facts[OrderKey(source_id, order_id)].append(
-            OrderFact(kind, occurred_at, message_id, json.loads(content), user_id, anonymous_id, email_hash)
+            LoggedOrderEvent(kind, occurred_at, message_id, json.loads(content), user_id, anonymous_id, email_hash)
         )
     return facts
 
 
-def write(
+def write_orders(
     cursor: Any,
-    folded: Mapping[OrderKey, FoldedOrder],
+    derived: Mapping[OrderKey, DerivedOrder],
     present: Mapping[OrderKey, tuple[int, int | None, str]],
-    done: ProjectedOrders,
+    result: OrderProjection,
     *,
     at: datetime,
 ) -> None:
-    owners = find_owners(cursor, folded.values())
+    owners = find_owners(cursor, derived.values())
     rows = []
-    for key, order in folded.items():
+    for key, order in derived.items():
         before = present[key][1] if key in present else None
-        customer_id = owner_of(order, owners, before)
-        done.customer_ids.update(one for one in (before, customer_id) if one is not None)
-        row = {name: getattr(order, name) for name in COLUMNS if name != "customer_id"}
+        customer_id = find_owner(order, owners, before)
+        result.customer_ids.update(customer for customer in (before, customer_id) if customer is not None)
+        row = {name: getattr(order, name) for name in ORDER_COLUMNS if name != "customer_id"}
         rows.append({"source_id": key.source_id, "order_id": key.order_id, "customer_id": customer_id, **row})
-    cursor.execute(WRITE_ORDERS, {"rows": json.dumps(rows, default=str), "at": at})
+    cursor.execute(UPSERT_ORDERS, {"rows": json.dumps(rows, default=str), "at": at})
     written = [created for (created,) in cursor.fetchall()]
-    done.created += sum(written)
-    done.updated += len(written) - sum(written)
-    write_lines(cursor, {key: order for key, order in folded.items() if order.lines is not None}, done, at=at)
+    result.created += sum(written)
+    result.updated += len(written) - sum(written)
+    write_lines(cursor, {key: order for key, order in derived.items() if order.lines is not None}, result, at=at)
 
 
-def find_owners(cursor: Any, orders: Iterable[FoldedOrder]) -> dict[tuple[str, str], int]:
+def find_owners(cursor: Any, orders: Iterable[DerivedOrder]) -> dict[tuple[str, str], int]:
     user_ids = {order.user_id for order in orders if order.user_id}
     anonymous_ids = {order.anonymous_id for order in orders if order.anonymous_id}
-    cursor.execute(OWNERS, {"user_ids": sorted(user_ids), "anonymous_ids": sorted(anonymous_ids)})
+    cursor.execute(SELECT_OWNERS, {"user_ids": sorted(user_ids), "anonymous_ids": sorted(anonymous_ids)})
     return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
-def owner_of(order: FoldedOrder, owners: Mapping[tuple[str, str], int], before: int | None) -> int | None:
-    """Who the events say it was; an import's customer stays where they don't say."""
+def find_owner(order: DerivedOrder, owners: Mapping[tuple[str, str], int], before: int | None) -> int | None:
+    """Return the customer that the events name; without one, an imported order keeps its customer."""
     if order.user_id:
         return owners.get(("user_id", order.user_id), before)
     return owners.get(("anonymous_id", order.anonymous_id), before)
 
 
-def write_lines(cursor: Any, orders: Mapping[OrderKey, FoldedOrder], done: ProjectedOrders, *, at: datetime) -> None:
+def write_lines(cursor: Any, orders: Mapping[OrderKey, DerivedOrder], result: OrderProjection, *, at: datetime) -> None:
     if not orders:
         return
-    products = find_or_make_products(cursor, orders.values(), done, at=at)
-    cursor.execute(READ_ORDERS, key_columns(orders))
+    products = find_or_create_products(cursor, orders.values(), result, at=at)
+    cursor.execute(SELECT_ORDERS, build_key_parameters(orders))
     ids = {OrderKey(*row[:2]): row[2] for row in cursor.fetchall()}
     lines = [
         {name: line[name] for name in LINE_COLUMNS}
@@ -323,21 +329,23 @@ def write_lines(cursor: Any, orders: Mapping[OrderKey, FoldedOrder], done: Proje
         for key, order in orders.items()
         for number, line in enumerate(order.lines or (), start=1)
     ]
-    cursor.execute(REMOVE_LINES, [[ids[key] for key in orders], [len(order.lines or ()) for order in orders.values()]])
+    cursor.execute(
+        DELETE_SURPLUS_LINES, [[ids[key] for key in orders], [len(order.lines or ()) for order in orders.values()]]
+    )
     if lines:
-        cursor.execute(WRITE_LINES, [json.dumps(lines)])
+        cursor.execute(UPSERT_LINES, [json.dumps(lines)])
 
 
-def find_or_make_products(
-    cursor: Any, orders: Iterable[FoldedOrder], done: ProjectedOrders, *, at: datetime
+def find_or_create_products(
+    cursor: Any, orders: Iterable[DerivedOrder], result: OrderProjection, *, at: datetime
 ) -> dict[str, int]:
-    """The keys of the products of all lines; unknown ones are made from the first line that names them."""
+    """Return the database IDs of all products; unknown ones are created from their first line."""
     lines: dict[str, tuple[Mapping[str, Any], str]] = {}
     for order in orders:
         for line in order.lines or ():
             lines.setdefault(line["product_id"], (line, order.currency))
     known = find_products(cursor, lines)
-    missing = {product_id: found for product_id, found in lines.items() if product_id not in known}
+    missing = {product_id: line for product_id, line in lines.items() if product_id not in known}
     if not missing:
         return known
     categories = ensure_categories({line["category"] for line, _currency in missing.values() if line["category"]})
@@ -352,8 +360,8 @@ def find_or_make_products(
         }
         for product_id, (line, currency) in missing.items()
     ]
-    cursor.execute(MAKE_PRODUCTS, {"rows": json.dumps(rows), "at": at})
-    done.products_created += cursor.rowcount
+    cursor.execute(INSERT_PRODUCTS, {"rows": json.dumps(rows), "at": at})
+    result.products_created += cursor.rowcount
     return known | find_products(cursor, missing)
 
 

@@ -1,4 +1,4 @@
-"""Past orders over REST."""
+"""REST endpoints of orders."""
 
 from typing import ClassVar
 
@@ -29,18 +29,18 @@ from customers.orders.rest.serializers import (
 from customers.orders.upsert import upsert_orders
 
 
-class ImportUnderWay(APIException):
+class ImportRunningError(APIException):
     status_code = status.HTTP_409_CONFLICT
-    default_detail = gettext_lazy("Orders of this source are being imported; try again when that has ended.")
+    default_detail = gettext_lazy("Orders of this source are being imported; try again after the import.")
     default_code = "import_under_way"
 
 
 class OrderFilter(django_filters.FilterSet):
     source = django_filters.CharFilter("source__key", help_text=gettext_lazy("Key of the shop system."))
-    user_id = django_filters.CharFilter(method="filter_user", help_text=gettext_lazy("The customer's user id."))
+    user_id = django_filters.CharFilter(method="filter_user", help_text=gettext_lazy("The customer's user ID."))
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)
     kind = django_filters.ChoiceFilter(choices=Order.Kind.choices)
-    placed_after = MomentFilter("placed_at", "gte", help_text=gettext_lazy("At this time or later."))
+    placed_after = MomentFilter("placed_at", "gte", help_text=gettext_lazy("At or after this time."))
     placed_before = MomentFilter("placed_at", "lt", help_text=gettext_lazy("Before this time."))
 
     class Meta:
@@ -53,7 +53,7 @@ class OrderFilter(django_filters.FilterSet):
 
 
 class OrderList(generics.ListAPIView):
-    """Orders, the latest first; and the writing of many at once."""
+    """Orders, latest first."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "orders:read", "POST": "orders:write"}
     idempotent = True
@@ -70,7 +70,7 @@ class OrderList(generics.ListAPIView):
         parameters=[],
     )
     def post(self, request: Request) -> Response:
-        """Creates or replaces up to 1000 orders. A wrong one is rejected alone; what doesn't differ isn't touched."""
+        """Create or replace up to 1000 orders. An invalid order is rejected alone; an unchanged one is left untouched."""
         serializer = OrdersWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         key = serializer.validated_data["source"]
@@ -83,12 +83,12 @@ class OrderList(generics.ListAPIView):
                 currency=settings.SHOP_CURRENCY,
             )
         except AlreadyRunningError as error:
-            raise ImportUnderWay from error
-        return Response(result.as_answer("order_id"))
+            raise ImportRunningError from error
+        return Response(result.as_response("order_id"))
 
 
 class OrderDetail(generics.RetrieveAPIView):
-    """One order with its lines, by its outside id, which may contain slashes."""
+    """One order with its lines, by the shop's order ID, which may contain slashes."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "orders:read"}
     queryset = Order.objects.select_related("source", "customer").prefetch_related(
@@ -104,7 +104,7 @@ class OrderDetail(generics.RetrieveAPIView):
             return queryset.filter(source__key=key)
         keys = list(queryset.filter(order_id=self.kwargs["order_id"]).values_list("source__key", flat=True)[:10])
         if len(keys) > 1:
-            message = _("Several shop systems have an order of this id: %(keys)s. Name one.") % {
+            message = _("Several sources have an order with this ID; set source to one of: %(keys)s.") % {
                 "keys": ", ".join(keys)
             }
             raise ValidationError({"source": [message]})
@@ -115,7 +115,7 @@ class OrderDetail(generics.RetrieveAPIView):
             OpenApiParameter(
                 "source",
                 OpenApiTypes.STR,
-                description="Key of the shop system, where several have an order of this id.",
+                description="Key of the shop system; required if several have an order with this ID.",
             )
         ]
     )

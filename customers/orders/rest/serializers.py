@@ -1,4 +1,4 @@
-"""Orders as JSON."""
+"""Serializers of orders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,27 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from catalog.bulk_results import Status
-from config.foundation.rest.strict_types import StrictTypes
+from catalog.bulk_results import ItemStatus
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Identifier
 from customers.orders.models import Order, OrderLine
-from customers.orders.upsert import MOST_LINES
+from customers.orders.order_rules import (
+    EMAIL_LENGTH,
+    ID_LENGTHS,
+    MAX_LINES,
+    QUANTITY,
+    TEXT_LENGTHS,
+    UNIT_PRICE,
+)
+from customers.orders.order_rules import MONEY as MONEY_FORMAT
 
-MOST_ITEMS = 1000
-MONEY: dict[str, Any] = {"max_digits": 14, "decimal_places": 2, "required": False, "allow_null": True}
+MAX_ORDERS = 1000
+MONEY: dict[str, Any] = {
+    "max_digits": MONEY_FORMAT.digits,
+    "decimal_places": MONEY_FORMAT.places,
+    "required": False,
+    "allow_null": True,
+}
 
 
 class OrderLineSerializer(serializers.ModelSerializer):
@@ -47,7 +60,7 @@ ORDER_FIELDS = (
 
 class OrderSerializer(serializers.ModelSerializer):
     source: Any = serializers.SlugRelatedField("key", read_only=True)
-    user_id = serializers.SerializerMethodField(help_text=_("Null for a guest, or who is only known by e-mail."))
+    user_id = serializers.SerializerMethodField(help_text=_("Null for guests and for customers known only by e-mail."))
 
     class Meta:
         model = Order
@@ -57,8 +70,12 @@ class OrderSerializer(serializers.ModelSerializer):
     def get_user_id(self, order: Order) -> str | None:
         if order.customer is None:
             return None
-        # read from what was prefetched: a filter would be one query an order
-        ids = [one.value for one in order.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+        # uses the prefetched identifiers: a filter would run one query per order
+        ids = [
+            identifier.value
+            for identifier in order.customer.identifiers.all()
+            if identifier.kind == Identifier.Kind.USER_ID
+        ]
         return min(ids, default=None)
 
 
@@ -70,57 +87,76 @@ class OrderDetailSerializer(OrderSerializer):
 
 
 class OrderLineItemSerializer(serializers.Serializer):
-    """One line to write. Of unit price, discount and total, what is left out follows from the rest."""
+    """An order line to write. Missing values among unit price, discount and total are computed from the others."""
 
-    product_id = serializers.CharField(max_length=200)
+    product_id = serializers.CharField(max_length=ID_LENGTHS["product_id"])
     title = serializers.CharField(
-        max_length=500, required=False, allow_null=True, allow_blank=True, help_text=_("For products that are new.")
+        max_length=TEXT_LENGTHS["product_title"],
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text=_("Used for new products."),
     )
-    category = serializers.CharField(max_length=1000, required=False, allow_null=True, allow_blank=True)
-    brand = serializers.CharField(max_length=200, required=False, allow_null=True, allow_blank=True)
-    quantity = serializers.DecimalField(max_digits=12, decimal_places=3, help_text=_("Negative for what came back."))
-    unit_price = serializers.DecimalField(max_digits=14, decimal_places=4, required=False, allow_null=True)
+    category = serializers.CharField(
+        max_length=TEXT_LENGTHS["category"], required=False, allow_null=True, allow_blank=True
+    )
+    brand = serializers.CharField(max_length=TEXT_LENGTHS["brand"], required=False, allow_null=True, allow_blank=True)
+    quantity = serializers.DecimalField(
+        max_digits=QUANTITY.digits, decimal_places=QUANTITY.places, help_text=_("Negative for returned items.")
+    )
+    unit_price = serializers.DecimalField(
+        max_digits=UNIT_PRICE.digits, decimal_places=UNIT_PRICE.places, required=False, allow_null=True
+    )
     discount = serializers.DecimalField(**MONEY)
     total = serializers.DecimalField(**MONEY)
 
 
 class OrderItemSerializer(serializers.Serializer):
-    """One order to write, whole: what is left out is empty, and its lines are all its lines.
+    """A complete order to write: missing fields are empty, and its lines are all its lines.
 
-    It only describes: the values are checked where they are written, so that a wrong order keeps no other one out.
+    This serializer only documents the fields. The values are checked when they are written, so that an invalid order does
+    not block the others.
     """
 
-    order_id = serializers.CharField(max_length=100)
+    order_id = serializers.CharField(max_length=ID_LENGTHS["order_id"])
     user_id = serializers.CharField(
-        max_length=255, required=False, allow_null=True, allow_blank=True, help_text=_("Left out for a guest.")
+        max_length=ID_LENGTHS["customer_id"],
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text=_("Omit for a guest."),
     )
-    email = serializers.CharField(max_length=254, required=False, allow_null=True, allow_blank=True)
-    placed_at = serializers.DateTimeField(help_text=_("Without an offset it is UTC."))
+    email = serializers.CharField(max_length=EMAIL_LENGTH, required=False, allow_null=True, allow_blank=True)
+    placed_at = serializers.DateTimeField(help_text=_("UTC if there is no offset."))
     currency = serializers.CharField(
-        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217; the shop's own when left out.")
+        max_length=3, required=False, allow_null=True, help_text=_("ISO 4217 code; default: the shop's currency.")
     )
     status = serializers.ChoiceField(choices=Order.Status.choices, required=False, allow_null=True)
     discount = serializers.DecimalField(**MONEY)
     shipping = serializers.DecimalField(**MONEY)
     tax = serializers.DecimalField(**MONEY)
-    total = serializers.DecimalField(**MONEY, help_text=_("Left out: lines less discount, with shipping and tax."))
+    total = serializers.DecimalField(**MONEY, help_text=_("Default: sum of the lines − discount + shipping + tax."))
     refunded = serializers.DecimalField(**MONEY)
-    coupon = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
-    channel = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
-    country = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
-    lines = OrderLineItemSerializer(many=True, max_length=MOST_LINES)  # type: ignore[call-arg]
+    coupon = serializers.CharField(max_length=TEXT_LENGTHS["coupon"], required=False, allow_null=True, allow_blank=True)
+    channel = serializers.CharField(
+        max_length=TEXT_LENGTHS["channel"], required=False, allow_null=True, allow_blank=True
+    )
+    country = serializers.CharField(
+        max_length=TEXT_LENGTHS["country"], required=False, allow_null=True, allow_blank=True
+    )
+    lines = OrderLineItemSerializer(many=True, max_length=MAX_LINES)  # type: ignore[call-arg]
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError(_("Give a JSON object for each order."))
+            raise serializers.ValidationError(_("Each order must be a JSON object."))
         return data
 
 
-class OrdersWriteSerializer(StrictTypes, serializers.Serializer):
+class OrdersWriteSerializer(StrictTypesMixin, serializers.Serializer):
     source: Any = serializers.SlugField(
-        max_length=100, default="api", help_text=_("Which shop system the orders are of; ids are unique within it.")
+        max_length=100, default="api", help_text=_("The shop system of the orders; order IDs are unique within it.")
     )
-    orders = OrderItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+    orders = OrderItemSerializer(many=True, max_length=MAX_ORDERS)  # type: ignore[call-arg]
 
 
 class OrderErrorSerializer(serializers.Serializer):
@@ -132,7 +168,7 @@ class OrderErrorSerializer(serializers.Serializer):
 class OrderResultSerializer(serializers.Serializer):
     index = serializers.IntegerField()
     order_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
+    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in ItemStatus])
     errors = OrderErrorSerializer(many=True)  # type: ignore[assignment]
 
 

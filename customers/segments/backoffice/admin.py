@@ -1,3 +1,5 @@
+"""Admin pages of segments."""
+
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,17 +17,17 @@ from unfold.decorators import action, display
 
 from customers.segments.backoffice import pages, save_people_page
 from customers.segments.backoffice.forms import SegmentForm
-from customers.segments.editing import ListResult, referring_keys, replace_list
+from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
 from customers.segments.models import Segment
 
-EVALUATION = ("size", "last_evaluated_at", "shown_duration", "error")
+EVALUATION = ("size", "last_evaluated_at", "duration", "error")
 
 
 @admin.register(Segment)
 class SegmentAdmin(ModelAdmin):
     form = SegmentForm
-    list_display = ("name", "key", "shown_kind", "shown_size", "last_evaluated_at", "shown_duration", "shown_error")
+    list_display = ("name", "key", "type_label", "size_link", "last_evaluated_at", "duration", "short_error")
     list_filter = ("kind",)
     search_fields = ("key", "name", "description")
     show_full_result_count = False
@@ -45,8 +47,8 @@ class SegmentAdmin(ModelAdmin):
         return {} if obj else {"key": ("name",)}
 
     def get_fieldsets(self, request: HttpRequest, obj: Segment | None = None) -> Any:
-        """A live segment shows its condition, a fixed list its file; a new one both, and who may only look no file."""
-        hidden = set() if obj is None else {"list_file" if obj.kind == Segment.Kind.LIVE else "condition"}
+        """A dynamic segment shows its condition, a static one its file; a new one both, and viewers no file."""
+        hidden = set() if obj is None else {"list_file" if obj.kind == Segment.Kind.DYNAMIC else "condition"}
         if obj is not None and not self.has_change_permission(request, obj):
             hidden.add("list_file")
         sections = self.fieldsets if obj else self.fieldsets[:1]
@@ -56,10 +58,10 @@ class SegmentAdmin(ModelAdmin):
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """``?condition=`` takes a tree as JSON, so that any page can offer its people as a new segment."""
+        """``?condition=`` takes a condition as JSON, so that other pages can link to a new segment of their customers."""
         initial: dict[str, Any] = {"condition": {"all": []}, **super().get_changeform_initial_data(request)}
         if isinstance(initial["condition"], str):
-            initial["condition"] = pages.tree_from_address(initial["condition"])
+            initial["condition"] = pages.parse_condition_parameter(initial["condition"])
         return initial
 
     def get_urls(self) -> list[URLPattern]:
@@ -74,70 +76,78 @@ class SegmentAdmin(ModelAdmin):
         ]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        return pages.preview_condition(request, model_admin=self)
+        return pages.show_preview(request, model_admin=self)
 
     def save_people(self, request: HttpRequest) -> HttpResponse:
-        return save_people_page.save_people_page(request, model_admin=self)
+        return save_people_page.show_save_page(request, model_admin=self)
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
-        return pages.suggest(request, model_admin=self)
+        return pages.show_suggestions(request, model_admin=self)
 
     def members(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        return pages.members_page(request, model_admin=self, segment_id=segment_id)
+        return pages.show_members(request, model_admin=self, segment_id=segment_id)
 
     def members_csv(self, request: HttpRequest, segment_id: int) -> HttpResponseBase:
-        return pages.members_csv(request, model_admin=self, segment_id=segment_id)
+        return pages.download_members(request, model_admin=self, segment_id=segment_id)
 
     def save_model(self, request: HttpRequest, obj: Segment, form: SegmentForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         user_ids = form.cleaned_data.get("list_file")
-        if obj.kind == Segment.Kind.FIXED and user_ids is not None:
-            self.tell_list(request, replace_list(segment=obj, user_ids=user_ids))
+        if obj.kind == Segment.Kind.STATIC and user_ids is not None:
+            self.report_list(request, replace_members(segment=obj, user_ids=user_ids))
         count_members(segment=obj, as_of=timezone.now())
 
-    def tell_list(self, request: HttpRequest, result: ListResult) -> None:
-        message = ngettext("%(count)d customer is on the list.", "%(count)d customers are on the list.", result.added)
+    def report_list(self, request: HttpRequest, result: MemberListResult) -> None:
+        message = ngettext(
+            "The segment now has %(count)d customer.", "The segment now has %(count)d customers.", result.added
+        )
         self.message_user(request, message % {"count": result.added})
         if result.unknown:
             message = ngettext(
-                "%(count)d user id belongs to nobody: %(names)s", "%(count)d user ids belong to nobody: %(names)s",
+                "%(count)d unknown user ID: %(names)s", "%(count)d unknown user IDs: %(names)s",
                 len(result.unknown),
             )  # fmt: skip
             names = ", ".join(result.unknown[:20]) + (" …" if len(result.unknown) > 20 else "")
             self.message_user(request, message % {"count": len(result.unknown), "names": names}, messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Segments that others refer to are protected."""
+        """Protect segments that other segments refer to."""
         to_delete, counts, needed, protected = super().get_deleted_objects(objs, request)
-        going = {segment.key for segment in objs}
+        deleted_keys = {segment.key for segment in objs}
         for segment in objs:
-            protected += [f"{segment} ← {key}" for key in referring_keys(key=segment.key) if key not in going]
+            protected += [
+                f"{segment} ← {key}" for key in find_referring_keys(key=segment.key) if key not in deleted_keys
+            ]
         return to_delete, counts, needed, protected
 
     @admin.action(description=gettext_lazy("Count now"), permissions=["view"])
-    def count_now(self, request: HttpRequest, chosen: QuerySet[Segment]) -> None:
-        failed = [segment.name for segment in chosen if count_members(segment=segment, as_of=timezone.now()).error]
+    def count_now(self, request: HttpRequest, selected: QuerySet[Segment]) -> None:
+        failed = [segment.name for segment in selected if count_members(segment=segment, as_of=timezone.now()).error]
         if failed:
-            self.message_user(request, _("Not counted: %(names)s") % {"names": ", ".join(failed)}, messages.ERROR)
+            self.message_user(
+                request,
+                _("These segments could not be counted: %(names)s") % {"names": ", ".join(failed)},
+                messages.ERROR,
+            )
 
     @action(description=gettext_lazy("Members"), url_path="show-members", permissions=["view"], icon="groups")
     def show_members(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[object_id]))
 
-    @display(description=gettext_lazy("kind"), label={"live": "success", "fixed": "info"}, ordering="kind")
-    def shown_kind(self, segment: Segment) -> tuple[str, str]:
+    @display(description=gettext_lazy("type"), label={"dynamic": "success", "static": "info"}, ordering="kind")
+    def type_label(self, segment: Segment) -> tuple[str, str]:
         return segment.kind, segment.get_kind_display()
 
     @display(description=gettext_lazy("size"), ordering="size")
-    def shown_size(self, segment: Segment) -> SafeString:
+    def size_link(self, segment: Segment) -> SafeString:
         address = reverse("admin:segments_segment_members", args=[segment.pk])
         size = "–" if segment.size is None else number_format(segment.size, force_grouping=True)
         return format_html('<a href="{}">{}</a>', address, size)
 
     @display(description=gettext_lazy("duration"), ordering="duration_ms")
-    def shown_duration(self, segment: Segment) -> str:
+    def duration(self, segment: Segment) -> str:
         return "–" if segment.duration_ms is None else f"{segment.duration_ms:.1f} ms"
 
     @display(description=gettext_lazy("error"))
-    def shown_error(self, segment: Segment) -> str:
+    def short_error(self, segment: Segment) -> str:
         return segment.error if len(segment.error) <= 80 else f"{segment.error[:79]}…"

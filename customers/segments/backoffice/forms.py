@@ -1,4 +1,4 @@
-"""The form of a segment, with a builder for its condition."""
+"""The form of a segment, with the condition builder."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.segments.conditions.catalog_names import known_traits
+from customers.segments.conditions.catalog_names import list_traits
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
-from customers.segments.conditions.parsing import ConditionError
-from customers.segments.editing import RESERVED_KEYS, ListFileError, check_condition, read_user_ids
+from customers.segments.editing import RESERVED_KEYS, MemberFileError, check_condition, read_user_ids
 from customers.segments.models import Segment
 
 MAX_LIST_BYTES = 50 * 1024 * 1024
 
 
 class ConditionWidget(forms.Textarea):
-    """The tree as JSON in a text area, which a script replaces by a builder."""
+    """A text area with the condition as JSON; a script replaces it with the condition builder."""
 
     template_name = "segments/condition_builder.html"
     segment_key = ""
@@ -31,24 +31,24 @@ class ConditionWidget(forms.Textarea):
         context = super().get_context(name, value, attrs)
         context["widget"]["segment_key"] = self.segment_key
         context["widget"]["builder"] = {
-            "fields": describe_fields(traits=known_traits()),
-            "words": builder_words(),
+            "fields": describe_fields(traits=list_traits()),
+            "texts": get_builder_texts(),
             "previewUrl": reverse("admin:segments_segment_preview"),
             "suggestUrl": reverse("admin:segments_segment_suggest"),
         }
         return context
 
 
-def builder_words() -> dict[str, str]:
-    """What the builder says, in the active language."""
+def get_builder_texts() -> dict[str, str]:
+    """Return the texts of the condition builder in the active language."""
     return {
-        "all": _("all of these hold"),
-        "any": _("at least one of these holds"),
+        "all": _("all of these apply"),
+        "any": _("at least one of these applies"),
         "not": _("not"),
         "group": _("Add a group"),
         "comparison": _("Add a condition"),
         "remove": _("Remove"),
-        "everybody": _("No condition: everybody."),
+        "allCustomers": _("No conditions: all customers."),
         "field": _("field"),
         "operator": _("comparison"),
         "value": _("value"),
@@ -64,16 +64,16 @@ def builder_words() -> dict[str, str]:
         "yes": _("yes"),
         "no": _("no"),
         "add": _("Add"),
-        "addHint": _("Type and press Enter; several at once with commas between."),
+        "addHint": _("Type a value and press Enter; separate several values with commas."),
         "otherTrait": _("another trait…"),
-        "trait": _("name of the trait"),
-        "people": _("%(count)s customers now (%(ms)s ms)"),
+        "trait": _("trait name"),
+        "customers": _("%(count)s customers (%(ms)s ms)"),
         "counting": _("Counting…"),
-        "unreachable": _("The count cannot be fetched: %(reason)s"),
+        "unreachable": _("The count could not be loaded: %(reason)s"),
         "json": _("Show as JSON"),
         "builder": _("Show as form"),
-        "badJson": _("This is no JSON: %(reason)s"),
-        "wrong": _("This condition cannot work yet:"),
+        "badJson": _("Not valid JSON: %(reason)s"),
+        "invalid": _("This condition is not valid yet:"),
     }
 
 
@@ -85,7 +85,7 @@ class SegmentForm(forms.ModelForm):
         label=gettext_lazy("List of customers"),
         required=False,
         help_text=gettext_lazy(
-            "For a fixed list: a CSV with a column user_id. It replaces the list. User ids that nobody has are reported."
+            "For a static segment: a CSV file with a user_id column. It replaces the current list. Unknown user IDs are reported."
         ),
     )
 
@@ -103,7 +103,7 @@ class SegmentForm(forms.ModelForm):
     def clean_key(self) -> str:
         key: str = self.cleaned_data["key"]
         if key in RESERVED_KEYS:
-            raise forms.ValidationError(_("This key is taken by an address of the API."))
+            raise forms.ValidationError(_("This key is reserved by the REST API."))
         return key
 
     def clean_list_file(self) -> list[str] | None:
@@ -114,21 +114,21 @@ class SegmentForm(forms.ModelForm):
             raise forms.ValidationError(_("The file is larger than %(size)d MB.") % {"size": MAX_LIST_BYTES // 2**20})
         try:
             return read_user_ids(file.read())
-        except ListFileError as error:
+        except MemberFileError as error:
             raise forms.ValidationError(str(error)) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("kind", self.instance.kind) == Segment.Kind.FIXED:
+        if cleaned.get("kind", self.instance.kind) == Segment.Kind.STATIC:
             cleaned["condition"] = {}
             return cleaned
         if cleaned.get("list_file") is not None:
-            self.add_error("list_file", _("Only a fixed list takes a file; this segment has a condition."))
+            self.add_error("list_file", _("Only a static segment accepts a file; this segment has a condition."))
         if "condition" in cleaned:
-            self.check(cleaned["condition"], cleaned.get("key", self.instance.key))
+            self.check_condition(cleaned["condition"], cleaned.get("key", self.instance.key))
         return cleaned
 
-    def check(self, condition: Any, key: str) -> None:
+    def check_condition(self, condition: Any, key: str) -> None:
         try:
             check_condition(condition={} if condition is None else condition, key=key, as_of=timezone.now())
         except ConditionError as error:

@@ -1,4 +1,4 @@
-"""The back office's pages and answers about segments: the count while one is built, and the list of members."""
+"""Admin pages of segments: the preview in the condition builder, and the list of members."""
 
 import json
 from collections.abc import Iterator
@@ -16,78 +16,78 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from config.foundation.csv_cells import csv_lines
+from config.foundation.csv_cells import format_csv
 from customers.identity.models import Customer
 from customers.segments.conditions.catalog_names import suggest_names
-from customers.segments.conditions.parsing import ConditionError
-from customers.segments.membership import listed, members, preview, with_user_id
+from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members
 from customers.segments.models import Segment
 
-PAGE = 100
-CHUNK = 5000
+PAGE_SIZE = 100
+CHUNK_ROWS = 5000
 COLUMNS = ("stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
-PERSONAL = ("name", "email", "phone")
-MAY_SEE_PERSONAL = "identity.view_personal"
+PERSONAL_COLUMNS = ("name", "email", "phone")
+PERSONAL_PERMISSION = "identity.view_personal"
 
 
-def preview_condition(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """The number of customers for the tree in the body, or why it cannot work and where."""
+def show_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Return the number of customers for the condition in the body, or its problems, as JSON."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    return answer_preview(request)
+    return build_preview_response(request)
 
 
 @require_POST
-def answer_preview(request: HttpRequest) -> JsonResponse:
+def build_preview_response(request: HttpRequest) -> JsonResponse:
     try:
         body = json.loads(request.body)
         condition, key = body["condition"], str(body.get("key", ""))
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        problem = {"path": "$", "code": "json", "message": _('Send {"condition": …, "key": …} as JSON.')}
+        problem = {"path": "$", "code": "json", "message": _('The body must be JSON: {"condition": …, "key": …}.')}
         return JsonResponse({"problems": [problem]}, status=400)
     try:
-        found = preview(condition=condition, key=key, sample=0, as_of=timezone.now())
+        preview = preview_condition(condition=condition, key=key, sample=0, as_of=timezone.now())
     except ConditionError as error:
         return JsonResponse({"problems": [vars(problem) for problem in error.problems]}, status=400)
-    return JsonResponse({"count": found.count, "duration_ms": round(found.duration_ms, 1), "as_of": found.as_of})
+    return JsonResponse({"count": preview.count, "duration_ms": round(preview.duration_ms, 1), "as_of": preview.as_of})
 
 
-def tree_from_address(text: str) -> Any:
-    """The tree of a link; what is no JSON is shown as it came, and refused by the form."""
+def parse_condition_parameter(text: str) -> Any:
+    """Return the condition of a link; text that is not JSON is shown as is, and rejected by the form."""
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def suggest(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Names that hold what was typed, for products, categories, brands, segments, countries and languages."""
+def show_suggestions(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Return the product, category, brand, segment, country or language names that contain the typed text."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    return answer_suggestions(request)
+    return build_suggestions_response(request)
 
 
 @require_GET
-def answer_suggestions(request: HttpRequest) -> JsonResponse:
+def build_suggestions_response(request: HttpRequest) -> JsonResponse:
     names = suggest_names(field=request.GET.get("field", ""), text=request.GET.get("q", "")[:100])
     return JsonResponse({"names": names})
 
 
-def members_page(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponse:
-    """Who is in the segment now, a hundred at a time behind ``?after=``."""
-    segment = visible_segment(request, model_admin, segment_id)
+def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponse:
+    """Show the current members, 100 per page; ``?after=`` is the last customer of the previous page."""
+    segment = get_visible_segment(request, model_admin, segment_id)
     as_of = timezone.now()
     after = request.GET.get("after", "")
     context: dict[str, Any] = {"rows": [], "count": None, "problem": "", "next": None, "after": after}
     try:
-        found = members(segment=segment, as_of=as_of)
-        rows = page_of(listed(found), int(after) if after.isdecimal() and len(after) < 19 else 0)
-        count = found.count()
+        matching = query_members(segment=segment, as_of=as_of)
+        rows = fetch_page(annotate_list_columns(matching), int(after) if after.isdecimal() and len(after) < 19 else 0)
+        count = matching.count()
         context |= {
-            "rows": rows[:PAGE],
+            "rows": rows[:PAGE_SIZE],
             "count": count,
             "shown_count": number_format(count, force_grouping=True),
-            "next": rows[PAGE - 1].pk if len(rows) > PAGE else None,
+            "next": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
         }
     except ConditionError as error:
         context["problem"] = str(error)
@@ -100,41 +100,41 @@ def members_page(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
             "opts": model_admin.opts,
             "segment": segment,
             "as_of": as_of,
-            "with_personal": request.user.has_perm(MAY_SEE_PERSONAL),
+            "with_personal": request.user.has_perm(PERSONAL_PERMISSION),
             **context,
         },
     )
 
 
-def visible_segment(request: HttpRequest, model_admin: ModelAdmin, segment_id: int) -> Segment:
+def get_visible_segment(request: HttpRequest, model_admin: ModelAdmin, segment_id: int) -> Segment:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Segment, pk=segment_id)
 
 
-def page_of(customers: QuerySet[Customer], after: int) -> list[Customer]:
-    return list(customers.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
+def fetch_page(customers: QuerySet[Customer], after: int) -> list[Customer]:
+    return list(customers.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
 
 
-def members_csv(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
-    """All members; names, e-mail addresses and phone numbers only on request of somebody who may see them."""
-    segment = visible_segment(request, model_admin, segment_id)
+def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
+    """Download all members; names, e-mail addresses and phone numbers only on request and with permission."""
+    segment = get_visible_segment(request, model_admin, segment_id)
     with_personal = "personal" in request.GET
-    if with_personal and not request.user.has_perm(MAY_SEE_PERSONAL):
+    if with_personal and not request.user.has_perm(PERSONAL_PERMISSION):
         raise PermissionDenied
     try:
-        customers = with_user_id(members(segment=segment, as_of=timezone.now())).order_by("pk")
+        customers = annotate_user_id(query_members(segment=segment, as_of=timezone.now())).order_by("pk")
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    response = StreamingHttpResponse(csv_blocks(customers, with_personal), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(stream_csv(customers, with_personal), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="segment-{segment.key}.csv"'
     return response
 
 
-def csv_blocks(customers: QuerySet[Customer], with_personal: bool) -> Iterator[str]:
-    """A block of lines at a time; personal fields are decrypted only where they are asked for."""
-    personal = PERSONAL if with_personal else ()
-    yield csv_lines([("user_id", *COLUMNS, *personal)])
+def stream_csv(customers: QuerySet[Customer], with_personal: bool) -> Iterator[str]:
+    """Yield blocks of CSV lines; personal fields are decrypted only on request."""
+    personal = PERSONAL_COLUMNS if with_personal else ()
+    yield format_csv([("user_id", *COLUMNS, *personal)])
     rows = customers.values_list("user_id", *(f"profile__{column}" for column in COLUMNS), *personal)
-    for block in batched(rows.iterator(chunk_size=CHUNK), CHUNK):
-        yield csv_lines(block)
+    for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
+        yield format_csv(block)

@@ -1,4 +1,4 @@
-"""The back office's page that saves the people of a figure as a segment, after a look at what it will be."""
+"""The admin page that saves the customers behind a figure as a segment."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,74 +16,76 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers.lifecycle.backoffice.drilldowns import Selection, SelectionError, people_link, read_selection
+from customers.lifecycle.backoffice.drilldowns import Drilldown, DrilldownError, make_drilldown_url, parse_drilldown
 from customers.segments.conditions.fields import FIELDS, OPERATORS
 from customers.segments.editing import NameTakenError
-from customers.segments.saved_people import save_people
+from customers.segments.saved_people import save_customers
 
-MAY_SEE_PEOPLE = "lifecycle.view_customerprofile"
+VIEW_PERMISSION = "lifecycle.view_customerprofile"
 
 
-class SaveForm(forms.Form):
+class SaveSegmentForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("name"), max_length=200, widget=UnfoldAdminTextInputWidget)
 
 
-def save_people_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """GET: name, number of people, and whether it will stay up to date. POST: saves it."""
-    if not (model_admin.has_add_permission(request) and request.user.has_perm(MAY_SEE_PEOPLE)):
+def show_save_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Show the number of customers and whether the segment will be dynamic; on POST, save it."""
+    if not (model_admin.has_add_permission(request) and request.user.has_perm(VIEW_PERMISSION)):
         raise PermissionDenied
     context: dict[str, Any] = {"problems": []}
     try:
-        selection = read_selection(request.GET.dict())
-    except SelectionError as error:
+        selection = parse_drilldown(request.GET.dict())
+    except DrilldownError as error:
         context["problems"] = error.problems
     else:
-        form = SaveForm(request.POST or None, initial={"name": name_of(selection)})
-        count = selection.people.filter(customer__erased_at__isnull=True).count()
-        if request.method == "POST" and form.is_valid() and (saved := save(request, form, selection, count)):
+        form = SaveSegmentForm(request.POST or None, initial={"name": build_name(selection)})
+        count = selection.customers.filter(customer__erased_at__isnull=True).count()
+        if request.method == "POST" and form.is_valid() and (saved := save_segment(request, form, selection, count)):
             return saved
         context |= {
             "selection": selection,
             "form": form,
             "total": count,
-            "is_live": selection.condition is not None,
-            "comparisons": list(in_words(selection.condition)) if selection.condition else [],
-            "back": people_link(**selection.asked),
+            "is_dynamic": selection.condition is not None,
+            "comparisons": list(describe_condition(selection.condition)) if selection.condition else [],
+            "back": make_drilldown_url(**selection.parameters),
         }
     common = {**model_admin.admin_site.each_context(request), "title": _("Save as a segment"), "opts": model_admin.opts}
     return TemplateResponse(request, "admin/segments/save_people.html", {**common, **context})
 
 
-def name_of(selection: Selection) -> str:
+def build_name(selection: Drilldown) -> str:
     return f"{selection.title} · {selection.note}"[:200] if selection.note else selection.title[:200]
 
 
-def in_words(condition: Mapping[str, Any]) -> Iterator[str]:
-    """What has to hold, one comparison after the other."""
-    for compared in condition["all"]:
-        known = FIELDS[compared["field"]]
-        names = {value: str(label) for value, label in known.choices}
-        value = compared["value"]
-        told = [names.get(one, str(one)) for one in value] if isinstance(value, list) else [str(number_format(value))]
-        yield f"{known.label} {OPERATORS[compared['op']].label} {', '.join(told)}"
+def describe_condition(condition: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a text for each comparison of the condition."""
+    for comparison in condition["all"]:
+        field = FIELDS[comparison["field"]]
+        names = {value: str(label) for value, label in field.choices}
+        value = comparison["value"]
+        texts = (
+            [names.get(item, str(item)) for item in value] if isinstance(value, list) else [str(number_format(value))]
+        )
+        yield f"{field.label} {OPERATORS[comparison['op']].label} {', '.join(texts)}"
 
 
-def save(request: HttpRequest, form: SaveForm, selection: Selection, count: int) -> HttpResponse | None:
-    """None where it cannot be, which the form then says."""
+def save_segment(request: HttpRequest, form: SaveSegmentForm, selection: Drilldown, count: int) -> HttpResponse | None:
+    """Save the segment and redirect to it; return None if the form has an error."""
     if not count and selection.condition is None:
-        form.add_error("name", _("Nobody is here, so a fixed list would stay empty."))
+        form.add_error("name", _("There are no customers to save; a static segment would be empty."))
         return None
     now = timezone.now()
-    description = _("Saved from the lifecycle page: %(title)s, %(note)s, as of %(moment)s") % {
+    description = _("Saved from the lifecycle page: %(title)s, %(note)s, as of %(time)s") % {
         "title": selection.title,
         "note": selection.note,
-        "moment": date_format(timezone.localtime(now), "DATETIME_FORMAT"),
+        "time": date_format(timezone.localtime(now), "DATETIME_FORMAT"),
     }
     try:
-        segment = save_people(
+        segment = save_customers(
             name=form.cleaned_data["name"],
             description=description,
-            people=selection.people,
+            people=selection.customers,
             condition=selection.condition,
             as_of=now,
         )
@@ -91,6 +93,6 @@ def save(request: HttpRequest, form: SaveForm, selection: Selection, count: int)
         form.add_error("name", str(error))
         return None
     size = segment.size or 0
-    message = ngettext("Saved with %(count)s customer.", "Saved with %(count)s customers.", size)
+    message = ngettext("Segment saved with %(count)s customer.", "Segment saved with %(count)s customers.", size)
     messages.success(request, message % {"count": number_format(size, force_grouping=True)})
     return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))

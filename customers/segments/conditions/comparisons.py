@@ -1,4 +1,4 @@
-"""One comparison as a query filter. Values travel as parameters, never as SQL; with something unknown it does not hold."""
+"""Compiles a comparison into a query filter. Values are passed as parameters; a comparison with an unknown value is false."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -37,12 +37,12 @@ from django.db.models.lookups import (
 from catalog.models import Category
 from customers.identity.models import Consent, Customer, Identifier
 from customers.orders.models import Order
-from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, Kind
-from customers.segments.conditions.parsing import Comparison
+from customers.segments.conditions.condition_tree import Comparison
+from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType
 from customers.segments.models import SegmentMember
 
-IDENTIFYING = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
-TURNED = ("ne", "not_in", "fewer_than", "is_not_set")
+IDENTIFYING_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
+NEGATED_OPERATORS = ("ne", "not_in", "fewer_than", "is_not_set")
 LOOKUPS = {
     "eq": "exact",
     "ne": "exact",
@@ -56,8 +56,8 @@ LOOKUPS = {
     "starts_with": "istartswith",
     "contains": "icontains",
 }
-SPELLS_A_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
-TRAIT_ORDER: dict[str, type[Lookup]] = {
+NUMBER_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
+TRAIT_LOOKUPS: dict[str, type[Lookup]] = {
     "lt": LessThan,
     "lte": LessThanOrEqual,
     "gt": GreaterThan,
@@ -66,40 +66,42 @@ TRAIT_ORDER: dict[str, type[Lookup]] = {
 
 
 class IsNotTrue(Func):
-    """False or unknown."""
+    """The expression is false or unknown."""
 
     template = "((%(expressions)s) IS NOT TRUE)"
     output_field = BooleanField()
 
 
 def compile_comparison(comparison: Comparison, *, as_of: datetime, negated: bool = False) -> Q:
-    """A filter over ``Customer``: that the comparison holds, or that it does not.
+    """Return a filter on ``Customer`` for the comparison or its negation.
 
-    ``~Q`` would not do: Django may then join inwards and lose customers without a profile, so each comparison is an
-    expression of its own, and its negation says "is not true".
+    ``~Q`` is not enough: Django may use an inner join and lose customers without a profile. So each comparison is an
+    expression of its own, and its negation is "is not true".
     """
     field = comparison.field
-    turned = comparison.op in TURNED or (field.kind == Kind.FLAG and comparison.value is False)
-    found = compile_asserted(comparison, as_of)
-    if turned == negated:
-        return Q(ExpressionWrapper(found, BooleanField()))
-    is_always_known = field.kind in (Kind.BOUGHT, Kind.FLAG) or field.name.startswith(CONSENT_PREFIX)
-    return ~found if is_always_known else Q(IsNotTrue(found))  # PostgreSQL joins NOT EXISTS, but not its IS NOT TRUE
+    is_negative = comparison.op in NEGATED_OPERATORS or (field.kind == FieldType.FLAG and comparison.value is False)
+    positive = compile_positive(comparison, as_of)
+    if is_negative == negated:
+        return Q(ExpressionWrapper(positive, BooleanField()))
+    is_always_known = field.kind in (FieldType.BOUGHT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)
+    return (
+        ~positive if is_always_known else Q(IsNotTrue(positive))
+    )  # PostgreSQL runs NOT EXISTS as an anti-join, but not IS NOT TRUE
 
 
-def compile_asserted(comparison: Comparison, as_of: datetime) -> Q:
-    """The comparison without the "not" that its operator may hold: ``ne`` as ``eq``, ``fewer_than`` as ``at_least``."""
+def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
+    """Compile the comparison without the negation of its operator: ``ne`` as ``eq``, ``fewer_than`` as ``at_least``."""
     if comparison.op in ("is_set", "is_not_set"):
-        return known(comparison)
+        return compile_is_set(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
         return compile_consent(comparison, as_of)
-    compiles: dict[Kind, Callable[[Comparison, datetime], Q]] = {
-        Kind.MOMENT: compile_moment,
-        Kind.COMING: compile_moment,
-        Kind.FLAG: compile_identified,
-        Kind.NAMES: compile_names,
-        Kind.TRAIT: compile_trait,
-        Kind.BOUGHT: compile_bought,
+    compiles: dict[FieldType, Callable[[Comparison, datetime], Q]] = {
+        FieldType.MOMENT: compile_moment,
+        FieldType.COMING: compile_moment,
+        FieldType.FLAG: compile_identified,
+        FieldType.NAMES: compile_names,
+        FieldType.TRAIT: compile_trait,
+        FieldType.BOUGHT: compile_bought,
     }
     return compiles.get(comparison.field.kind, compile_column)(comparison, as_of)
 
@@ -108,16 +110,16 @@ def compile_column(comparison: Comparison, as_of: datetime) -> Q:
     return Q(**{f"{comparison.field.lookup}__{LOOKUPS[comparison.op]}": comparison.value})
 
 
-def known(comparison: Comparison) -> Q:
-    """Neither empty nor null."""
+def compile_is_set(comparison: Comparison) -> Q:
+    """Compile "is known": neither empty nor null."""
     field = comparison.field
     match field.kind:
-        case Kind.TRAIT:
+        case FieldType.TRAIT:
             trait = field.name.removeprefix(TRAIT_PREFIX)
             return Q(traits__has_key=trait) & ~Q(traits__contains={trait: None}) & ~Q(traits__contains={trait: ""})
-        case Kind.TEXT | Kind.CHOICE:
+        case FieldType.TEXT | FieldType.CHOICE:
             return Q(**{f"{field.lookup}__gt": ""})
-        case Kind.NAMES:
+        case FieldType.NAMES:
             return Q(**{f"{field.lookup}__isnull": False}) & ~Q(**{field.lookup: []})
     return Q(**{f"{field.lookup}__isnull": False})
 
@@ -140,23 +142,23 @@ def compile_moment(comparison: Comparison, as_of: datetime) -> Q:
 
 
 def compile_identified(comparison: Comparison, as_of: datetime) -> Q:
-    return Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=IDENTIFYING)))
+    return Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=IDENTIFYING_KINDS)))
 
 
 def compile_names(comparison: Comparison, as_of: datetime) -> Q:
-    """Favourites are stored as pairs of name and share, so ``[["tea"]]`` is contained in ``[["tea", 0.7], …]``."""
+    """Compile a favorite: they are stored as pairs of name and share, so ``[["tea", 0.7], …]`` contains ``[["tea"]]``."""
     lookup = f"{comparison.field.lookup}__contains"
     return reduce(or_, (Q(**{lookup: [[name]]}) for name in comparison.value))
 
 
 def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
     purpose = comparison.field.name.removeprefix(CONSENT_PREFIX)
-    wanted = comparison.value if isinstance(comparison.value, list) else [comparison.value]
-    return reduce(or_, (latest_consent(purpose=purpose, status=status, as_of=as_of) for status in wanted))
+    statuses = comparison.value if isinstance(comparison.value, list) else [comparison.value]
+    return reduce(or_, (compile_latest_consent(purpose=purpose, status=status, as_of=as_of) for status in statuses))
 
 
-def latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
-    """That the last line of the customer's ledger for this purpose has this status; ``none``: that there is no line."""
+def compile_latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
+    """Compile "the latest consent record for this purpose has this status"; ``none`` means that there is no record."""
     lines = Consent.objects.filter(purpose=purpose, recorded_at__lte=as_of)
     if status == CONSENT_NONE:
         return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
@@ -169,12 +171,12 @@ def compile_bought(comparison: Comparison, as_of: datetime) -> Q:
     orders: QuerySet[Order] = Order.objects.sales().before(as_of)
     if comparison.days is not None:
         orders = orders.filter(placed_at__gte=as_of - timedelta(days=comparison.days))
-    orders = with_bought(orders, comparison)
-    return bought_once(orders) if comparison.times == 1 else bought_often(orders, comparison.times)
+    orders = filter_by_purchase(orders, comparison)
+    return compile_bought_once(orders) if comparison.times == 1 else compile_bought_repeatedly(orders, comparison.times)
 
 
-def with_bought(orders: QuerySet[Order], comparison: Comparison) -> QuerySet[Order]:
-    """Orders with a line of what was asked for that was not taken back."""
+def filter_by_purchase(orders: QuerySet[Order], comparison: Comparison) -> QuerySet[Order]:
+    """Return the orders with a matching line that is not a returned item."""
     match comparison.field.name:
         case "bought.product":
             return orders.filter(lines__quantity__gt=0, lines__product__product_id__in=comparison.value)
@@ -186,23 +188,23 @@ def with_bought(orders: QuerySet[Order], comparison: Comparison) -> QuerySet[Ord
     return orders
 
 
-def bought_once(orders: QuerySet[Order]) -> Q:
+def compile_bought_once(orders: QuerySet[Order]) -> Q:
     return Q(Exists(orders.filter(customer=OuterRef("pk"))))
 
 
-def bought_often(orders: QuerySet[Order], times: int) -> Q:
-    """The way over ``Customer`` lets PostgreSQL count once for everybody instead of once per customer."""
-    often = (
+def compile_bought_repeatedly(orders: QuerySet[Order], times: int) -> Q:
+    """Compile "bought at least ``times`` times"; the subquery on ``Customer`` makes PostgreSQL count once, not per customer."""
+    repeat_buyers = (
         orders.filter(customer__isnull=False)
         .order_by()
         .values("customer_id")
         .annotate(times=Count("pk", distinct=True))
         .filter(times__gte=times)
     )
-    return Q(Exists(Customer.objects.filter(pk=OuterRef("pk"), pk__in=often.values("customer_id"))))
+    return Q(Exists(Customer.objects.filter(pk=OuterRef("pk"), pk__in=repeat_buyers.values("customer_id"))))
 
 
-def members_of_list(segment_id: int) -> Q:
+def compile_static_members(segment_id: int) -> Q:
     return Q(Exists(SegmentMember.objects.filter(segment_id=segment_id, customer=OuterRef("pk"))))
 
 
@@ -210,36 +212,37 @@ def compile_trait(comparison: Comparison, as_of: datetime) -> Q:
     trait, value = comparison.field.name.removeprefix(TRAIT_PREFIX), comparison.value
     match comparison.op:
         case "eq" | "ne":
-            return trait_equals(trait, value)
+            return compile_trait_equals(trait, value)
         case "in" | "not_in":
-            return reduce(or_, (trait_equals(trait, each) for each in value))
+            return reduce(or_, (compile_trait_equals(trait, each) for each in value))
         case "includes":
-            return Q(traits__contains={trait: [as_json(value)]})
+            return Q(traits__contains={trait: [convert_to_json(value)]})
         case "contains":
-            return Q(IContains(trait_text(trait), value))
-    return Q(TRAIT_ORDER[comparison.op](trait_number(trait), value))
+            return Q(IContains(build_trait_text(trait), value))
+    return Q(TRAIT_LOOKUPS[comparison.op](build_trait_number(trait), value))
 
 
-def trait_equals(trait: str, value: str | bool | Decimal) -> Q:
-    """A number also equals the text that spells it, and the other way round: shops send both."""
+def compile_trait_equals(trait: str, value: str | bool | Decimal) -> Q:
+    """Compile equality; a number also equals its text, and vice versa, because shops send both."""
     if isinstance(value, bool):
         return Q(traits__contains={trait: value})
-    return Q(Exact(trait_number(trait) if isinstance(value, Decimal) else trait_text(trait), value))
+    return Q(Exact(build_trait_number(trait) if isinstance(value, Decimal) else build_trait_text(trait), value))
 
 
-def as_json(value: str | bool | Decimal) -> str | bool | int | float:
+def convert_to_json(value: str | bool | Decimal) -> str | bool | int | float:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
 
 
-def trait_text(trait: str) -> Func:
+def build_trait_text(trait: str) -> Func:
     return Func(F("traits"), Value(trait), function="jsonb_extract_path_text", output_field=TextField())
 
 
-def trait_number(trait: str) -> Case:
-    """The trait as a number where it is or spells one, else null."""
+def build_trait_number(trait: str) -> Case:
+    """Return the trait as a number if it is one or its text is one, else null."""
     number = DecimalField(max_digits=30, decimal_places=10)
     return Case(
-        When(Regex(trait_text(trait), SPELLS_A_NUMBER), then=Cast(trait_text(trait), number)), output_field=number
+        When(Regex(build_trait_text(trait), NUMBER_PATTERN), then=Cast(build_trait_text(trait), number)),
+        output_field=number,
     )

@@ -1,4 +1,4 @@
-"""What a condition can ask about: every field with its type, its operators and its choices, labelled for people."""
+"""The fields of conditions: types, operators, choices and labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,20 +11,21 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Consent, Customer
-from customers.lifecycle.models import CustomerProfile, RfmGroup, Stage
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.refresh.columns import PROFILE_COLUMNS, ProfileColumn, SegmentCondition
 
 Label = str | Promise
 
 
-class Kind(StrEnum):
-    """What the values of a field are."""
+class FieldType(StrEnum):
+    """The type of a field's values."""
 
     NUMBER = "number"
     WHOLE = "whole"
     CHOICE = "choice"
     TEXT = "text"
     MOMENT = "moment"
-    COMING = "coming"  # a moment that may lie ahead
+    COMING = "coming"  # a time that can be in the future
     FLAG = "flag"
     NAMES = "names"
     TRAIT = "trait"
@@ -32,8 +33,8 @@ class Kind(StrEnum):
     SEGMENT = "segment"
 
 
-class Takes(StrEnum):
-    """What an operator wants as its value."""
+class Operand(StrEnum):
+    """The type of an operator's value."""
 
     ONE = "one"
     MANY = "many"
@@ -46,71 +47,76 @@ class Takes(StrEnum):
 class Operator:
     name: str
     label: Label
-    takes: Takes
+    takes: Operand
 
 
 OPERATORS: Mapping[str, Operator] = {
     operator.name: operator
     for operator in (
-        Operator("eq", _("is"), Takes.ONE),
-        Operator("ne", _("is not"), Takes.ONE),
-        Operator("in", _("is one of"), Takes.MANY),
-        Operator("not_in", _("is none of"), Takes.MANY),
-        Operator("lt", _("less than"), Takes.ONE),
-        Operator("lte", _("at most"), Takes.ONE),
-        Operator("gt", _("more than"), Takes.ONE),
-        Operator("gte", _("at least"), Takes.ONE),
-        Operator("between", _("between"), Takes.RANGE),
-        Operator("starts_with", _("starts with"), Takes.ONE),
-        Operator("contains", _("contains"), Takes.ONE),
-        Operator("includes", _("has in its list"), Takes.ONE),
-        Operator("before", pgettext_lazy("condition on a day", "before"), Takes.ONE),
-        Operator("after", pgettext_lazy("condition on a day", "after"), Takes.ONE),
-        Operator("within_days", _("in the last days"), Takes.DAYS),
-        Operator("older_than_days", _("longer ago than days"), Takes.DAYS),
-        Operator("within_next_days", _("in the next days"), Takes.DAYS),
-        Operator("at_least", _("in at least"), Takes.MANY),
-        Operator("fewer_than", _("in fewer than"), Takes.MANY),
-        Operator("is_set", _("is known"), Takes.NOTHING),
-        Operator("is_not_set", _("is not known"), Takes.NOTHING),
+        Operator("eq", _("is"), Operand.ONE),
+        Operator("ne", _("is not"), Operand.ONE),
+        Operator("in", _("is one of"), Operand.MANY),
+        Operator("not_in", _("is none of"), Operand.MANY),
+        Operator("lt", _("less than"), Operand.ONE),
+        Operator("lte", _("at most"), Operand.ONE),
+        Operator("gt", _("more than"), Operand.ONE),
+        Operator("gte", _("at least"), Operand.ONE),
+        Operator("between", _("between"), Operand.RANGE),
+        Operator("starts_with", _("starts with"), Operand.ONE),
+        Operator("contains", _("contains"), Operand.ONE),
+        Operator("includes", _("list contains"), Operand.ONE),
+        Operator("before", pgettext_lazy("condition on a day", "before"), Operand.ONE),
+        Operator("after", pgettext_lazy("condition on a day", "after"), Operand.ONE),
+        Operator("within_days", _("in the last … days"), Operand.DAYS),
+        Operator("older_than_days", _("more than … days ago"), Operand.DAYS),
+        Operator("within_next_days", _("in the next … days"), Operand.DAYS),
+        Operator("at_least", _("in at least"), Operand.MANY),
+        Operator("fewer_than", _("in fewer than"), Operand.MANY),
+        Operator("is_set", _("is known"), Operand.NOTHING),
+        Operator("is_not_set", _("is not known"), Operand.NOTHING),
     )
 }
 
-KNOWN = ("is_set", "is_not_set")
-MOMENT = ("before", "after", "between", "within_days", "older_than_days", *KNOWN)
-NUMBER = ("eq", "ne", "lt", "lte", "gt", "gte", "between", *KNOWN)
-OPERATORS_OF_KIND: Mapping[Kind, tuple[str, ...]] = {
-    Kind.NUMBER: NUMBER,
-    Kind.WHOLE: NUMBER,
-    Kind.CHOICE: ("eq", "ne", "in", "not_in"),
-    Kind.TEXT: ("eq", "ne", "in", "not_in", "starts_with", "contains", *KNOWN),
-    Kind.MOMENT: MOMENT,
-    Kind.COMING: (*MOMENT, "within_next_days"),
-    Kind.FLAG: ("eq",),
-    Kind.NAMES: ("in", "not_in", *KNOWN),
-    Kind.TRAIT: ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "includes", *KNOWN),
-    Kind.BOUGHT: ("at_least", "fewer_than"),
-    Kind.SEGMENT: ("in", "not_in"),
+IS_SET_OPERATORS = ("is_set", "is_not_set")
+TIME_OPERATORS = ("before", "after", "between", "within_days", "older_than_days", *IS_SET_OPERATORS)
+NUMBER_OPERATORS = ("eq", "ne", "lt", "lte", "gt", "gte", "between", *IS_SET_OPERATORS)
+OPERATORS_OF_TYPE: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.NUMBER: NUMBER_OPERATORS,
+    FieldType.WHOLE: NUMBER_OPERATORS,
+    FieldType.CHOICE: ("eq", "ne", "in", "not_in"),
+    FieldType.TEXT: ("eq", "ne", "in", "not_in", "starts_with", "contains", *IS_SET_OPERATORS),
+    FieldType.MOMENT: TIME_OPERATORS,
+    FieldType.COMING: (*TIME_OPERATORS, "within_next_days"),
+    FieldType.FLAG: ("eq",),
+    FieldType.NAMES: ("in", "not_in", *IS_SET_OPERATORS),
+    FieldType.TRAIT: ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "contains", "includes", *IS_SET_OPERATORS),
+    FieldType.BOUGHT: ("at_least", "fewer_than"),
+    FieldType.SEGMENT: ("in", "not_in"),
 }
 
-LIFECYCLE, ORDERS, BOUGHT, PERSON, CONSENT, SEGMENTS = (
+LIFECYCLE, ORDERS, PURCHASES, CUSTOMER, CONSENT, SEGMENTS = (
     _("Lifecycle"),
     _("Orders"),
-    _("Bought"),
-    _("Person"),
+    _("Purchases"),
+    _("Customer"),
     _("Consent"),
     _("Segments"),
 )
 
 
 @dataclass(frozen=True)
-class Field:
-    """One thing to ask about. ``lookup`` is its way from the customer; ``low`` and ``high`` bound its numbers."""
+class ConditionField:
+    """A field of conditions.
+
+    Attributes:
+        lookup: the Django lookup from ``Customer``.
+        low, high: the smallest and the largest valid number.
+    """
 
     name: str
     label: Label
     group: Label
-    kind: Kind
+    kind: FieldType
     lookup: str = ""
     choices: tuple[tuple[str, Label], ...] = ()
     low: float | None = None
@@ -120,9 +126,9 @@ class Field:
     operators: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        operators = OPERATORS_OF_KIND[self.kind]
-        if self.kind == Kind.CHOICE and self.has_unknown:
-            operators = (*operators, *KNOWN)
+        operators = OPERATORS_OF_TYPE[self.kind]
+        if self.kind == FieldType.CHOICE and self.has_unknown:
+            operators = (*operators, *IS_SET_OPERATORS)
         object.__setattr__(self, "operators", operators)
 
 
@@ -132,79 +138,85 @@ CONSENT_NONE = "none"
 CONSENT_CHOICES: tuple[tuple[str, Label], ...] = (
     (Consent.Status.GRANTED.value, Consent.Status.GRANTED.label),
     (Consent.Status.WITHDRAWN.value, Consent.Status.WITHDRAWN.label),
-    (CONSENT_NONE, _("never asked")),
+    (CONSENT_NONE, _("no record")),
 )
 
 
-def label_of(model: type[models.Model], name: str) -> Label:
+def get_label(model: type[models.Model], name: str) -> Label:
     return model._meta.get_field(name).verbose_name  # type: ignore[union-attr]
 
 
-def profile_field(name: str, group: Label, kind: Kind, **options: object) -> Field:
-    label = label_of(CustomerProfile, name)
-    if name.endswith("_window"):
-        options = {"help": CustomerProfile._meta.get_field(name).help_text, **options}  # type: ignore[union-attr]
-    return Field(name, label, group, kind, lookup=f"profile__{name}", **options)  # type: ignore[arg-type]
+def build_profile_field(column: ProfileColumn, condition: SegmentCondition) -> ConditionField:
+    """Return the field of a profile column, as its declaration says."""
+    return ConditionField(
+        column.name,
+        get_label(CustomerProfile, column.name),
+        PROFILE_GROUPS[condition.group],
+        PROFILE_TYPES[condition.type],
+        lookup=f"profile__{column.name}",
+        choices=condition.choices,
+        low=condition.low,
+        high=condition.high,
+        has_unknown=condition.has_unknown,
+        help=column.field.help_text if column.name.endswith("_window") else "",
+    )
 
 
-FIXED_FIELDS: tuple[Field, ...] = (
-    profile_field("stage", LIFECYCLE, Kind.CHOICE, choices=tuple(Stage.choices)),
-    profile_field("rfm_group", LIFECYCLE, Kind.CHOICE, choices=tuple(RfmGroup.choices), has_unknown=True),
-    *(profile_field(name, LIFECYCLE, Kind.WHOLE, low=1, high=5) for name in ("r", "f", "m")),
-    profile_field("rfm_group_window", LIFECYCLE, Kind.CHOICE, choices=tuple(RfmGroup.choices), has_unknown=True),
-    *(profile_field(name, LIFECYCLE, Kind.WHOLE, low=1, high=5) for name in ("r_window", "f_window", "m_window")),
-    profile_field("value", LIFECYCLE, Kind.NUMBER),
-    profile_field("cluster", LIFECYCLE, Kind.WHOLE, low=0),
-    profile_field("stage_since", LIFECYCLE, Kind.MOMENT),
-    profile_field("next_flip_at", LIFECYCLE, Kind.COMING),
-    *(
-        profile_field(name, LIFECYCLE, Kind.NUMBER, low=0, high=1)
-        for name in ("churn", "purchase_7", "purchase_30", "purchase_90")
+PROFILE_GROUPS: Mapping[str, Label] = {"lifecycle": LIFECYCLE, "orders": ORDERS}
+PROFILE_TYPES: Mapping[str, FieldType] = {
+    "number": FieldType.NUMBER,
+    "integer": FieldType.WHOLE,
+    "choice": FieldType.CHOICE,
+    "text": FieldType.TEXT,
+    "datetime": FieldType.MOMENT,
+    "future_datetime": FieldType.COMING,
+}
+
+FIXED_FIELDS: tuple[ConditionField, ...] = (
+    *(build_profile_field(column, column.condition) for column in PROFILE_COLUMNS if column.condition),
+    ConditionField("bought.any", _("bought anything"), PURCHASES, FieldType.BOUGHT),
+    ConditionField("bought.product", _("bought product"), PURCHASES, FieldType.BOUGHT, help=_("Product IDs.")),
+    ConditionField(
+        "bought.category",
+        _("bought category"),
+        PURCHASES,
+        FieldType.BOUGHT,
+        help=_("Category paths; subcategories are included."),
     ),
-    profile_field("next_category", LIFECYCLE, Kind.TEXT),
-    profile_field("orders", ORDERS, Kind.WHOLE, low=0),
-    profile_field("returns", ORDERS, Kind.WHOLE, low=0),
-    profile_field("revenue", ORDERS, Kind.NUMBER),
-    profile_field("orders_window", ORDERS, Kind.WHOLE, low=0),
-    profile_field("revenue_window", ORDERS, Kind.NUMBER),
-    profile_field("units", ORDERS, Kind.NUMBER),
-    profile_field("average_order_value", ORDERS, Kind.NUMBER),
-    profile_field("average_gap_days", ORDERS, Kind.NUMBER, low=0),
-    profile_field("first_order_at", ORDERS, Kind.MOMENT),
-    profile_field("last_order_at", ORDERS, Kind.MOMENT),
-    Field("bought.any", _("bought anything"), BOUGHT, Kind.BOUGHT),
-    Field("bought.product", _("bought product"), BOUGHT, Kind.BOUGHT, help=_("Product ids.")),
-    Field("bought.category", _("bought category"), BOUGHT, Kind.BOUGHT, help=_("Paths; what lies below them counts.")),
-    Field("bought.brand", _("bought brand"), BOUGHT, Kind.BOUGHT),
-    Field("favourite_category", _("favourite category"), BOUGHT, Kind.NAMES, lookup="profile__favourite_categories"),
-    Field("favourite_brand", _("favourite brand"), BOUGHT, Kind.NAMES, lookup="profile__favourite_brands"),
-    Field(
+    ConditionField("bought.brand", _("bought brand"), PURCHASES, FieldType.BOUGHT),
+    ConditionField(
+        "favorite_category", _("favorite category"), PURCHASES, FieldType.NAMES, lookup="profile__favorite_categories"
+    ),
+    ConditionField(
+        "favorite_brand", _("favorite brand"), PURCHASES, FieldType.NAMES, lookup="profile__favorite_brands"
+    ),
+    ConditionField(
         "identified",
         _("identified"),
-        PERSON,
-        Kind.FLAG,
-        help=_("Known by a user id, an e-mail address or a phone number."),
+        CUSTOMER,
+        FieldType.FLAG,
+        help=_("Has a user ID, an e-mail address or a phone number."),
     ),
-    Field("language", label_of(Customer, "language"), PERSON, Kind.TEXT, lookup="language"),
-    Field("country", label_of(Customer, "country"), PERSON, Kind.TEXT, lookup="country"),
+    ConditionField("language", get_label(Customer, "language"), CUSTOMER, FieldType.TEXT, lookup="language"),
+    ConditionField("country", get_label(Customer, "country"), CUSTOMER, FieldType.TEXT, lookup="country"),
     *(
-        Field(f"{CONSENT_PREFIX}{purpose}", label, CONSENT, Kind.CHOICE, choices=CONSENT_CHOICES)
+        ConditionField(f"{CONSENT_PREFIX}{purpose}", label, CONSENT, FieldType.CHOICE, choices=CONSENT_CHOICES)
         for purpose, label in Consent.Purpose.choices
     ),
-    Field("segment", _("segment"), SEGMENTS, Kind.SEGMENT, help=_("Keys of other segments.")),
+    ConditionField("segment", _("segment"), SEGMENTS, FieldType.SEGMENT, help=_("Keys of other segments.")),
 )
-FIELDS: Mapping[str, Field] = {each.name: each for each in FIXED_FIELDS}
+FIELDS: Mapping[str, ConditionField] = {each.name: each for each in FIXED_FIELDS}
 
 
-def find_field(name: str) -> Field | None:
-    """The field of that name; any name behind ``traits.`` is one."""
+def find_field(name: str) -> ConditionField | None:
+    """Return the field with this name; any name after ``traits.`` is valid."""
     if name.startswith(TRAIT_PREFIX) and 0 < len(name) - len(TRAIT_PREFIX) <= 100:
-        return trait_field(name.removeprefix(TRAIT_PREFIX))
+        return build_trait_field(name.removeprefix(TRAIT_PREFIX))
     return FIELDS.get(name)
 
 
-def trait_field(trait: str) -> Field:
-    return Field(f"{TRAIT_PREFIX}{trait}", trait, label_of(Customer, "traits"), Kind.TRAIT)
+def build_trait_field(trait: str) -> ConditionField:
+    return ConditionField(f"{TRAIT_PREFIX}{trait}", trait, get_label(Customer, "traits"), FieldType.TRAIT)
 
 
 class OperatorEntry(TypedDict):
@@ -231,14 +243,14 @@ class FieldEntry(TypedDict):
 
 
 def describe_fields(*, traits: tuple[str, ...] = ()) -> list[FieldEntry]:
-    """The registry in the active language, for the builder and the API; ``traits`` adds those by name.
+    """Describe all fields in the active language, for the builder and the API; ``traits`` are added by name.
 
-    Traits are open: a field named ``traits.`` and anything is accepted, listed or not.
+    Any field that starts with ``traits.`` is valid, listed or not.
     """
-    return [describe_field(each) for each in (*FIXED_FIELDS, *map(trait_field, traits))]
+    return [describe_field(each) for each in (*FIXED_FIELDS, *map(build_trait_field, traits))]
 
 
-def describe_field(each: Field) -> FieldEntry:
+def describe_field(each: ConditionField) -> FieldEntry:
     return {
         "name": each.name,
         "label": str(each.label),

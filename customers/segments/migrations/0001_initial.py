@@ -22,8 +22,8 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("live", "live"), ("fixed", "fixed list")],
-                        default="live",
+                        choices=[("dynamic", "dynamic"), ("static", "static")],
+                        default="dynamic",
                         max_length=10,
                         verbose_name="kind",
                     ),
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                     "customer",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="fixed_segments",
+                        related_name="static_segments",
                         to="identity.customer",
                         verbose_name="customer",
                     ),

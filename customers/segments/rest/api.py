@@ -1,4 +1,4 @@
-"""Segments over REST: the definitions, who is in them now, and a look before saving."""
+"""REST endpoints of segments: definitions, members and previews."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -18,11 +18,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from customers.identity.models import Customer, Identifier
-from customers.segments.conditions.catalog_names import known_traits
+from customers.segments.conditions.catalog_names import list_traits
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
-from customers.segments.conditions.parsing import ConditionError
-from customers.segments.editing import SegmentInUseError, refuse_when_in_use, replace_list
-from customers.segments.membership import listed, members, preview, segments_of
+from customers.segments.editing import SegmentInUseError, check_not_in_use, replace_members
+from customers.segments.membership import annotate_list_columns, find_segments, preview_condition, query_members
 from customers.segments.models import Segment
 from customers.segments.rest.serializers import (
     ConditionFieldSerializer,
@@ -32,27 +32,27 @@ from customers.segments.rest.serializers import (
     PreviewSerializer,
     SavedSegmentSerializer,
     SegmentSerializer,
-    condition_errors,
+    build_condition_errors,
 )
 
 
-class Conflict(APIException):
+class SegmentConflictError(APIException):
     status_code = status.HTTP_409_CONFLICT
-    default_detail = gettext_lazy("This contradicts what is stored.")
+    default_detail = gettext_lazy("The request conflicts with stored data.")
     default_code = "conflict"
 
 
-class Writes:
-    """Saves a segment together with its fixed list and answers what became of the list."""
+class SavesMembersMixin:
+    """Saves a segment together with its static members, and returns the result for these."""
 
-    def save_with_list(self, serializer: serializers.BaseSerializer[Segment]) -> Segment:
+    def save_with_members(self, serializer: serializers.BaseSerializer[Segment]) -> Segment:
         user_ids = serializer.validated_data.pop("user_ids", None)
         try:
             with transaction.atomic():
                 segment = serializer.save()
-                result = None if user_ids is None else replace_list(segment=segment, user_ids=user_ids)
+                result = None if user_ids is None else replace_members(segment=segment, user_ids=user_ids)
         except IntegrityError as error:  # another request took the key after it was checked
-            raise Conflict(_("A segment with this key was made a moment ago.")) from error
+            raise SegmentConflictError(_("A segment with this key was just created.")) from error
         segment.list_result = result  # type: ignore[attr-defined]
         return segment
 
@@ -63,7 +63,7 @@ class Writes:
         operation_id="segments_create", request=SegmentSerializer, responses={201: SavedSegmentSerializer}
     ),
 )
-class SegmentList(Writes, generics.ListCreateAPIView[Segment]):
+class SegmentList(SavesMembersMixin, generics.ListCreateAPIView[Segment]):
     """All segments by key."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read", "POST": "segments:write"}
@@ -75,7 +75,7 @@ class SegmentList(Writes, generics.ListCreateAPIView[Segment]):
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        segment = self.save_with_list(serializer)
+        segment = self.save_with_members(serializer)
         return Response(SavedSegmentSerializer(segment).data, status=status.HTTP_201_CREATED)
 
 
@@ -85,7 +85,7 @@ class SegmentList(Writes, generics.ListCreateAPIView[Segment]):
     patch=extend_schema(operation_id="segments_change", request=SegmentSerializer, responses=SavedSegmentSerializer),
     delete=extend_schema(operation_id="segments_delete", responses={204: None}),
 )
-class SegmentDetail(Writes, generics.RetrieveUpdateDestroyAPIView[Segment]):
+class SegmentDetail(SavesMembersMixin, generics.RetrieveUpdateDestroyAPIView[Segment]):
     """One segment."""
 
     required_scopes: ClassVar[dict[str, str]] = {
@@ -102,22 +102,22 @@ class SegmentDetail(Writes, generics.RetrieveUpdateDestroyAPIView[Segment]):
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(self.get_object(), data=request.data, partial=kwargs.pop("partial", False))
         serializer.is_valid(raise_exception=True)
-        return Response(SavedSegmentSerializer(self.save_with_list(serializer)).data)
+        return Response(SavedSegmentSerializer(self.save_with_members(serializer)).data)
 
     def perform_destroy(self, instance: Segment) -> None:
         try:
-            refuse_when_in_use(segment=instance)
+            check_not_in_use(segment=instance)
             instance.delete()
         except SegmentInUseError as error:
-            raise Conflict(str(error)) from error
+            raise SegmentConflictError(str(error)) from error
         except ProtectedError as error:
             names = ", ".join(sorted(str(user) for user in error.protected_objects))
-            raise Conflict(_("The segment is used by %(names)s.") % {"names": names}) from error
+            raise SegmentConflictError(_("The segment is used by %(names)s.") % {"names": names}) from error
 
 
 @extend_schema_view(get=extend_schema(operation_id="segments_members"))
 class SegmentMembers(generics.ListAPIView[Customer]):
-    """Who is in the segment at this moment, by customer id."""
+    """The current members of a segment, sorted by customer ID."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
     conflicts = ("GET",)
@@ -134,40 +134,40 @@ class SegmentMembers(generics.ListAPIView[Customer]):
             return Customer.objects.none()
         segment = get_object_or_404(Segment, key=self.kwargs["key"])
         try:
-            found = members(segment=segment, as_of=self.as_of)
+            members = query_members(segment=segment, as_of=self.as_of)
         except ConditionError as error:
-            raise Conflict(_("The segment cannot work: %(reason)s") % {"reason": error}) from error
-        return listed(found)
+            raise SegmentConflictError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
+        return annotate_list_columns(members)
 
 
 class SegmentPreview(APIView):
-    """How many people a condition finds now, and some of them; nothing is saved."""
+    """The number of customers who match a condition, and a sample; nothing is saved."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "segments:read"}
 
     @extend_schema(operation_id="segments_preview", request=PreviewRequestSerializer, responses=PreviewSerializer)
     def post(self, request: Request) -> Response:
-        wanted = PreviewRequestSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        query = PreviewRequestSerializer(data=request.data)
+        query.is_valid(raise_exception=True)
         try:
-            found = preview(**wanted.validated_data, as_of=timezone.now())
+            preview = preview_condition(**query.validated_data, as_of=timezone.now())
         except ConditionError as error:
-            raise serializers.ValidationError(condition_errors(error)) from error
-        return Response(PreviewSerializer(found).data)
+            raise serializers.ValidationError(build_condition_errors(error)) from error
+        return Response(PreviewSerializer(preview).data)
 
 
 class SegmentFields(APIView):
-    """What a condition can ask about, in the language of Accept-Language."""
+    """The fields of conditions, in the language of Accept-Language."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
 
     @extend_schema(operation_id="segments_fields", responses=ConditionFieldSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return Response(ConditionFieldSerializer(describe_fields(traits=known_traits()), many=True).data)
+        return Response(ConditionFieldSerializer(describe_fields(traits=list_traits()), many=True).data)
 
 
 class CustomerSegments(APIView):
-    """The segments that a customer is in at this moment."""
+    """The segments that a customer is currently in."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
 
@@ -177,5 +177,5 @@ class CustomerSegments(APIView):
             Identifier.objects.select_related("customer"), kind=Identifier.Kind.USER_ID, value=user_id
         )
         as_of = timezone.now()
-        found = segments_of(customer=identifier.customer, as_of=as_of)
-        return Response(MembershipSerializer({"user_id": user_id, "as_of": as_of, "segments": found}).data)
+        segments = find_segments(customer=identifier.customer, as_of=as_of)
+        return Response(MembershipSerializer({"user_id": user_id, "as_of": as_of, "segments": segments}).data)

@@ -1,4 +1,4 @@
-"""The condition tree as JSON Schema for the OpenAPI document, made of the same registry that conditions are read by."""
+"""Builds the JSON Schema of conditions for the OpenAPI document, from the same registry as the parser."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,18 @@ from drf_spectacular.plumbing import ResolvedComponent
 from customers.segments.conditions.fields import (
     FIXED_FIELDS,
     OPERATORS,
-    OPERATORS_OF_KIND,
+    OPERATORS_OF_TYPE,
     TRAIT_PREFIX,
-    Field,
-    Kind,
-    Takes,
+    ConditionField,
+    FieldType,
+    Operand,
 )
-from customers.segments.conditions.parsing import MAX_DAYS, MAX_NODES, MAX_NUMBER, MAX_TEXT, MAX_TIMES, MAX_VALUES
+from customers.segments.conditions.parsing import MAX_NODES, MAX_TIMES
+from customers.segments.conditions.value_parsing import MAX_DAYS, MAX_NUMBER, MAX_TEXT, MAX_VALUES
 
 NAME = "Condition"
-# what stands below this key is put in its place when drf-spectacular has named all enumerations, which it takes for one where fields
-# of alternatives have one name
+# The schema under this key replaces its parent after drf-spectacular has named all enumerations: it would mistake fields of
+# the same name in several alternatives for one field.
 VERBATIM = "x-verbatim"
 TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"^[^\u0000]*$"}
 NUMBER = {"type": "number", "minimum": 1 - MAX_NUMBER, "maximum": MAX_NUMBER - 1}
@@ -32,30 +33,34 @@ type Schema = dict[str, Any]
 
 
 class ConditionFieldExtension(OpenApiSerializerFieldExtension):
-    target_class = "customers.segments.rest.serializers.ConditionField"
+    target_class = "customers.segments.rest.serializers.ConditionTreeField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
-        """A component for requests; an answer may also hold a condition that no longer works, or that of a list, which is empty."""
+        """Return a component for requests; in responses a condition may be outdated, or empty for a static segment."""
         if direction == "response":
             return {}
-        component = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, {VERBATIM: condition_schema()}, NAME)
+        component = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, {VERBATIM: build_condition_schema()}, NAME)
         auto_schema.registry.register_on_missing(component)
         return dict(component.ref)
 
 
-def condition_schema() -> Schema:
-    """All, any, not, or a comparison; that names exist and that no segments form a circle it cannot say."""
+def build_condition_schema() -> Schema:
+    """Return the schema; it cannot express that names must exist and that segments must not form a cycle."""
     inner = {"$ref": f"#/components/schemas/{NAME}"}
-    some = {"type": "array", "items": inner, "maxItems": MAX_NODES - 1}
-    groups = [only({"all": some}), only({"any": {**some, "minItems": 1}}), only({"not": inner})]
+    children = {"type": "array", "items": inner, "maxItems": MAX_NODES - 1}
+    groups = [
+        build_object({"all": children}),
+        build_object({"any": {**children, "minItems": 1}}),
+        build_object({"not": inner}),
+    ]
     return {
-        "description": "A tree of all, any, not and comparisons; an empty all is everybody.",
-        "oneOf": [*groups, *comparisons()],
+        "description": "A tree of all, any, not and comparisons; an empty all matches all customers.",
+        "oneOf": [*groups, *build_comparisons()],
     }
 
 
-def only(properties: Schema, *, optional: Schema | None = None) -> Schema:
-    """An object of these properties and no others."""
+def build_object(properties: Schema, *, optional: Schema | None = None) -> Schema:
+    """Return the schema of an object with these properties and no others."""
     return {
         "type": "object",
         "properties": {**properties, **(optional or {})},
@@ -64,63 +69,69 @@ def only(properties: Schema, *, optional: Schema | None = None) -> Schema:
     }
 
 
-def comparisons() -> Iterator[Schema]:
-    """One schema for the fields that share operators and values, and each way in which an operator takes its value."""
-    alike: dict[str, list[Field]] = {}
+def build_comparisons() -> Iterator[Schema]:
+    """Yield one schema per group of fields with the same operators and values, and per operand type."""
+    similar_fields: dict[str, list[ConditionField]] = {}
     for field in FIXED_FIELDS:
-        alike.setdefault(repr((field.name == "bought.any", field.operators, value_of(field))), []).append(field)
-    for fields in alike.values():
+        similar_fields.setdefault(repr((field.name == "bought.any", field.operators, build_value(field))), []).append(
+            field
+        )
+    for fields in similar_fields.values():
         names = {"type": "string", "enum": [field.name for field in fields]}
-        yield from comparisons_of(names, fields[0].operators, value_of(fields[0]), fields[0])
-    others = [name for name in OPERATORS_OF_KIND[Kind.TRAIT] if name not in (*ORDERS, "contains")]
-    yield from comparisons_of(TRAIT, tuple(others), {"anyOf": [TEXT, NUMBER, FLAG]})
-    yield from comparisons_of(TRAIT, ORDERS, NUMBER)
-    yield from comparisons_of(TRAIT, ("contains",), TEXT)
+        yield from build_comparisons_of(names, fields[0].operators, build_value(fields[0]), fields[0])
+    others = [name for name in OPERATORS_OF_TYPE[FieldType.TRAIT] if name not in (*ORDERS, "contains")]
+    yield from build_comparisons_of(TRAIT, tuple(others), {"anyOf": [TEXT, NUMBER, FLAG]})
+    yield from build_comparisons_of(TRAIT, ORDERS, NUMBER)
+    yield from build_comparisons_of(TRAIT, ("contains",), TEXT)
 
 
-def comparisons_of(
-    names: Schema, operators: tuple[str, ...], value: Schema, field: Field | None = None
+def build_comparisons_of(
+    names: Schema, operators: tuple[str, ...], value: Schema, field: ConditionField | None = None
 ) -> Iterator[Schema]:
-    bought = field is not None and field.kind == Kind.BOUGHT
-    optional = {"times": whole(1, MAX_TIMES), "within_days": {**whole(1, MAX_DAYS), "nullable": True}} if bought else {}
-    for takes in Takes:
+    bought = field is not None and field.kind == FieldType.BOUGHT
+    optional = (
+        {"times": build_integer(1, MAX_TIMES), "within_days": {**build_integer(1, MAX_DAYS), "nullable": True}}
+        if bought
+        else {}
+    )
+    for takes in Operand:
         if not (fitting := [name for name in operators if OPERATORS[name].takes == takes]):
             continue
         properties: Schema = {"field": names, "op": {"type": "string", "enum": fitting}}
-        values = values_of(takes, value)
+        values = build_operand(takes, value)
         if values is not None and not (field is not None and field.name == "bought.any"):
             properties["value"] = values
-        yield only(properties, optional=optional)
+        yield build_object(properties, optional=optional)
 
 
-def values_of(takes: Takes, value: Schema) -> Schema | None:
+def build_operand(takes: Operand, value: Schema) -> Schema | None:
     match takes:
-        case Takes.ONE:
+        case Operand.ONE:
             return value
-        case Takes.MANY:
+        case Operand.MANY:
             return {"type": "array", "items": value, "minItems": 1, "maxItems": MAX_VALUES}
-        case Takes.RANGE:
+        case Operand.RANGE:
             return {"type": "array", "items": value, "minItems": 2, "maxItems": 2}
-        case Takes.DAYS:
-            return whole(0, MAX_DAYS)
+        case Operand.DAYS:
+            return build_integer(0, MAX_DAYS)
     return None
 
 
-def value_of(field: Field) -> Schema:
+def build_value(field: ConditionField) -> Schema:
     match field.kind:
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             return NUMBER if field.low is None else {**NUMBER, "minimum": field.low}
-        case Kind.WHOLE:
+        case FieldType.WHOLE:
             high = MAX_NUMBER - 1 if field.high is None else int(field.high)
-            return whole(1 - MAX_NUMBER if field.low is None else int(field.low), high)
-        case Kind.CHOICE:
+            return build_integer(1 - MAX_NUMBER if field.low is None else int(field.low), high)
+        case FieldType.CHOICE:
             return {"type": "string", "enum": [value for value, _label in field.choices]}
-        case Kind.MOMENT | Kind.COMING:
+        case FieldType.MOMENT | FieldType.COMING:
             return MOMENT
-        case Kind.FLAG:
+        case FieldType.FLAG:
             return FLAG
     return TEXT
 
 
-def whole(low: int, high: int) -> Schema:
+def build_integer(low: int, high: int) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}

@@ -6,16 +6,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from config.foundation.rest.strict_types import StrictTypes
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.models import Customer
-from customers.segments.conditions.parsing import ConditionError
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.editing import RESERVED_KEYS, check_condition
 from customers.segments.models import Segment
 from customers.segments.rest.condition_schema import ConditionFieldExtension  # noqa: F401 — registers itself
 
 
-def condition_errors(error: ConditionError) -> dict[str, list[str]]:
-    """Problems by field, such as ``condition.all[1].value``."""
+def build_condition_errors(error: ConditionError) -> dict[str, list[str]]:
+    """Return the problems by field, such as ``condition.all[1].value``."""
     errors: dict[str, list[serializers.ErrorDetail]] = {}
     for problem in error.problems:
         field = f"condition{problem.path.removeprefix('$')}"
@@ -23,12 +23,12 @@ def condition_errors(error: ConditionError) -> dict[str, list[str]]:
     return errors  # type: ignore[return-value]
 
 
-class ConditionField(serializers.JSONField):
+class ConditionTreeField(serializers.JSONField):
     """A condition tree."""
 
 
-class SegmentSerializer(StrictTypes, serializers.ModelSerializer[Segment]):
-    condition = ConditionField(
+class SegmentSerializer(StrictTypesMixin, serializers.ModelSerializer[Segment]):
+    condition = ConditionTreeField(
         required=False, help_text=_("A tree of all, any, not and comparisons; see GET /segments/fields/.")
     )
     user_ids = serializers.ListField(
@@ -36,21 +36,21 @@ class SegmentSerializer(StrictTypes, serializers.ModelSerializer[Segment]):
         required=False,
         write_only=True,
         max_length=100_000,
-        help_text=_("For a fixed list: exactly who is on it."),
+        help_text=_("For a static segment: the complete list of its members."),
     )
 
     request_schema: ClassVar[dict[str, Any]] = {
         "oneOf": [
             {
-                "title": "A live segment",
+                "title": "A dynamic segment",
                 "required": ["condition"],
-                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.LIVE.value]}},
+                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.DYNAMIC.value]}},
                 "not": {"required": ["user_ids"]},
             },
             {
-                "title": "A fixed list",
+                "title": "A static segment",
                 "required": ["kind"],
-                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.FIXED.value]}},
+                "properties": {"kind": {"type": "string", "enum": [Segment.Kind.STATIC.value]}},
                 "not": {"required": ["condition"]},
             },
         ]
@@ -75,49 +75,51 @@ class SegmentSerializer(StrictTypes, serializers.ModelSerializer[Segment]):
 
     def validate_key(self, key: str) -> str:
         if key in RESERVED_KEYS:
-            raise serializers.ValidationError(_("This key is taken by an address of the API."))
+            raise serializers.ValidationError(_("This key is reserved by the REST API."))
         if self.instance and key != self.instance.key:
-            raise serializers.ValidationError(_("A key stays: other segments and campaigns refer to it."), code="stays")
+            raise serializers.ValidationError(
+                _("The key cannot be changed: other segments and campaigns refer to it."), code="immutable"
+            )
         return key
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        kind = attrs.get("kind", self.instance.kind if self.instance else Segment.Kind.LIVE)
+        kind = attrs.get("kind", self.instance.kind if self.instance else Segment.Kind.DYNAMIC)
         if self.instance and kind != self.instance.kind:
-            raise serializers.ValidationError(
-                {"kind": _("A live segment stays live, a fixed list stays fixed.")}, code="stays"
-            )
-        if kind == Segment.Kind.FIXED:
-            return self.validate_fixed(attrs)
+            raise serializers.ValidationError({"kind": _("The type of a segment cannot be changed.")}, code="immutable")
+        if kind == Segment.Kind.STATIC:
+            return self.validate_static(attrs)
         if "user_ids" in attrs:
-            raise serializers.ValidationError({"user_ids": _("Only a fixed list takes user ids.")}, code="other_kind")
+            raise serializers.ValidationError(
+                {"user_ids": _("Only a static segment accepts user_ids.")}, code="other_type"
+            )
         if "condition" not in attrs:
             if not self.partial:
-                raise serializers.ValidationError({"condition": _("A live segment needs a condition.")})
+                raise serializers.ValidationError({"condition": _("A dynamic segment requires a condition.")})
             return attrs
         key = attrs.get("key", self.instance.key if self.instance else "")
         try:
             check_condition(condition=attrs["condition"], key=key, as_of=timezone.now())
         except ConditionError as error:
-            raise serializers.ValidationError(condition_errors(error)) from error
+            raise serializers.ValidationError(build_condition_errors(error)) from error
         return attrs
 
-    def validate_fixed(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate_static(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("condition"):
             raise serializers.ValidationError(
-                {"condition": _("A fixed list has no condition; give user_ids.")}, code="other_kind"
+                {"condition": _("A static segment has no condition; use user_ids.")}, code="other_type"
             )
         return attrs
 
 
 class ListResultSerializer(serializers.Serializer[Any]):
     added = serializers.IntegerField()
-    already_on_it = serializers.IntegerField()
-    unknown = serializers.ListField(child=serializers.CharField(), help_text=_("User ids that nobody has."))
+    already_members = serializers.IntegerField()
+    unknown = serializers.ListField(child=serializers.CharField(), help_text=_("Unknown user IDs."))
 
 
 class SavedSegmentSerializer(SegmentSerializer):
     list_result = ListResultSerializer(
-        read_only=True, allow_null=True, default=None, help_text=_("What became of user_ids, when they were given.")
+        read_only=True, allow_null=True, default=None, help_text=_("The result for user_ids, if they were sent.")
     )
 
     class Meta(SegmentSerializer.Meta):
@@ -125,10 +127,10 @@ class SavedSegmentSerializer(SegmentSerializer):
 
 
 class MemberSerializer(serializers.Serializer[Customer]):
-    """A member with the summary of the profile; no personal data."""
+    """A member with a summary of the profile, without personal data."""
 
     customer_id = serializers.IntegerField(source="pk")
-    user_id = serializers.CharField(allow_null=True, help_text=_("Null for a visitor without one."))
+    user_id = serializers.CharField(allow_null=True, help_text=_("Null for a visitor without a user ID."))
     stage = serializers.CharField(source="profile.stage", default=None, allow_null=True)
     rfm_group = serializers.CharField(source="profile.rfm_group", default=None, allow_null=True)
     r = serializers.IntegerField(source="profile.r", default=None, allow_null=True)
@@ -141,10 +143,12 @@ class MemberSerializer(serializers.Serializer[Customer]):
     last_order_at = serializers.DateTimeField(source="profile.last_order_at", default=None, allow_null=True)
 
 
-class PreviewRequestSerializer(StrictTypes, serializers.Serializer[Any]):
-    condition = ConditionField()
+class PreviewRequestSerializer(StrictTypesMixin, serializers.Serializer[Any]):
+    condition = ConditionTreeField()
     key = serializers.SlugField(
-        required=False, default="", help_text=_("The segment it is meant for, so that a circle through it is found.")
+        required=False,
+        default="",
+        help_text=_("The segment that the condition is for; used to detect cyclic references."),
     )
     sample = serializers.IntegerField(default=10, min_value=0, max_value=100)
 
@@ -171,7 +175,7 @@ class MembershipSerializer(serializers.Serializer[Any]):
 class OperatorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
-    takes = serializers.CharField(help_text=_("What its value is: one, many, range, days or nothing."))
+    takes = serializers.CharField(help_text=_("Type of the value: one, many, range, days or nothing."))
 
 
 class FieldChoiceSerializer(serializers.Serializer[Any]):

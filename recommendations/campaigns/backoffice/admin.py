@@ -1,3 +1,5 @@
+"""Admin pages of campaigns and audience exports."""
+
 from typing import Any
 
 from django.contrib import admin
@@ -10,14 +12,15 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from config.foundation.admin.read_only import ReadOnlyPermissions
 from recommendations.campaigns.backoffice import pages
-from recommendations.campaigns.locked_fields import settled_fields
+from recommendations.campaigns.locked_fields import get_locked_fields
 from recommendations.campaigns.models import AudienceExport, Campaign
 
 
 @admin.register(Campaign)
 class CampaignAdmin(ModelAdmin):
-    list_display = ("name", "channel", "segment", "holdout_share", "status", "shown_preview", "created_at")
+    list_display = ("name", "channel", "segment", "holdout_share", "status", "preview_link", "created_at")
     list_filter = ("status", "channel")
     list_select_related = ("segment",)
     search_fields = ("key", "name", "description")
@@ -39,7 +42,7 @@ class CampaignAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("status", "created_at")
-        return ("status", "created_at", "key", *settled_fields(obj))
+        return ("status", "created_at", "key", *get_locked_fields(obj))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
         return {} if obj else {"key": ("name",)}
@@ -53,10 +56,10 @@ class CampaignAdmin(ModelAdmin):
         ]
 
     def preview(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
-        return pages.preview_page(request, model_admin=self, campaign_id=campaign_id)
+        return pages.show_preview(request, model_admin=self, campaign_id=campaign_id)
 
     def audience(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        return pages.audience_csv(request, model_admin=self, campaign_id=campaign_id)
+        return pages.download_audience(request, model_admin=self, campaign_id=campaign_id)
 
     @action(
         description=gettext_lazy("Audience preview"), url_path="show-preview", permissions=["view"], icon="filter_alt"
@@ -65,24 +68,15 @@ class CampaignAdmin(ModelAdmin):
         return HttpResponseRedirect(reverse("admin:campaigns_campaign_preview", args=[object_id]))
 
     @display(description=gettext_lazy("audience"))
-    def shown_preview(self, campaign: Campaign) -> SafeString:
+    def preview_link(self, campaign: Campaign) -> SafeString:
         address = reverse("admin:campaigns_campaign_preview", args=[campaign.pk])
         return format_html('<a href="{}">{}</a>', address, _("preview"))
 
 
 @admin.register(AudienceExport)
-class AudienceExportAdmin(ModelAdmin):
+class AudienceExportAdmin(ReadOnlyPermissions, ModelAdmin):
     list_display = ("campaign", "exported_at", "exported_by", "segment_size", "held_out", "rows")
     list_filter = ("exported_at",)
     list_select_related = ("campaign",)
     search_fields = ("campaign__key", "campaign__name", "exported_by")
     show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AudienceExport | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AudienceExport | None = None) -> bool:
-        return False

@@ -1,4 +1,4 @@
-"""The audience preview for people: the steps with their numbers, and what a test can show, in plain words."""
+"""Texts of the audience preview: the steps with their numbers, and the effect that a test can detect."""
 
 from typing import TypedDict
 
@@ -11,98 +11,98 @@ from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.models import Campaign
 
 
-class Step(TypedDict):
+class WaterfallStep(TypedDict):
     name: str
     customers: int
     lost: int
-    shown: str
-    shown_lost: str
-    why: str
+    count_text: str
+    lost_text: str
+    description: str
 
 
-def waterfall(preview: AudiencePreview) -> list[Step]:
-    """One entry a step: who is left, how many went, and why."""
+def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
+    """Return each step with its customers, the number lost, and the reason."""
     steps = (
-        (_("Segment"), preview.segment, _("Everybody in the segment.")),
-        (_("Reachable"), preview.reachable, reach_in_words(preview.channel)),
-        (_("Consent"), preview.consented, consent_in_words(preview.consent)),
-        (_("Audience"), preview.audience, holdout_in_words(preview)),
+        (_("Segment"), preview.segment, _("All customers in the segment.")),
+        (_("Reachable"), preview.reachable, describe_reach(preview.channel)),
+        (_("Consent"), preview.consented, describe_consent(preview.consent)),
+        (_("Audience"), preview.audience, describe_holdout(preview)),
     )
-    before = (steps[0][1], *(customers for _name, customers, _why in steps[:-1]))
+    earlier_counts = (steps[0][1], *(customers for _name, customers, _description in steps[:-1]))
     return [
         {
             "name": name,
             "customers": customers,
             "lost": earlier - customers,
-            "shown": grouped(customers),
-            "shown_lost": grouped(earlier - customers),
-            "why": why,
+            "count_text": format_count(customers),
+            "lost_text": format_count(earlier - customers),
+            "description": description,
         }
-        for (name, customers, why), earlier in zip(steps, before, strict=True)
+        for (name, customers, description), earlier in zip(steps, earlier_counts, strict=True)
     ]
 
 
-def reach_in_words(channel: str) -> str:
+def describe_reach(channel: str) -> str:
     if channel == Campaign.Channel.EMAIL:
         return _("With an e-mail address.")
     if channel == Campaign.Channel.ON_SITE:
-        return _("With a user id or a known browser.")
-    return _("With a user id.")
+        return _("With a user ID or a known browser.")
+    return _("With a user ID.")
 
 
-def consent_in_words(purposes: list[str]) -> str:
+def describe_consent(purposes: list[str]) -> str:
     if not purposes:
-        return _("No consent is asked for: the channel does not need one, and the campaign names none.")
+        return _("No consent required: neither the channel nor the campaign needs one.")
     labels = ", ".join(str(Consent.Purpose(purpose).label) for purpose in purposes)
-    return _("Granted and not withdrawn: %(purposes)s.") % {"purposes": labels}
+    return _("Consent granted: %(purposes)s.") % {"purposes": labels}
 
 
-def holdout_in_words(preview: AudiencePreview) -> str:
+def describe_holdout(preview: AudiencePreview) -> str:
     return ngettext(
-        "%(count)s customer is held out, to compare with (%(share)s %%).",
-        "%(count)s customers are held out, to compare with (%(share)s %%).",
+        "%(count)s customer is in the holdout group (%(share)s%%).",
+        "%(count)s customers are in the holdout group (%(share)s%%).",
         preview.held_out,
-    ) % {"count": grouped(preview.held_out), "share": number_format(preview.holdout_share * 100, 2)}
+    ) % {"count": format_count(preview.held_out), "share": number_format(preview.holdout_share * 100, 2)}
 
 
-def effect_in_words(preview: AudiencePreview) -> str:
-    """What the smallest detectable effect means, or why there is none."""
+def describe_effect(preview: AudiencePreview) -> str:
+    """Describe the minimum detectable effect, or why there is none."""
     if preview.mde is None or preview.rate is None:
-        return missing_in_words(preview)
+        return describe_missing_effect(preview)
     return _(
-        "%(rate)s %% of this segment bought in the last %(days)d days. With %(audience)s customers who get the message and "
-        "%(held_out)s held out, a difference of %(mde)s percentage points or more will be seen with %(power)d %% "
-        "probability; a smaller effect may well stay hidden."
+        "%(rate)s%% of this segment bought in the last %(days)d days. With %(audience)s recipients and %(held_out)s customers "
+        "in the holdout group, a difference of %(mde)s percentage points or more is detected with %(power)d%% probability; "
+        "a smaller effect may go unnoticed."
     ) % {
         "rate": number_format(preview.rate * 100, 2),
         "days": preview.rate_days,
-        "audience": grouped(preview.audience),
-        "held_out": grouped(preview.held_out),
+        "audience": format_count(preview.audience),
+        "held_out": format_count(preview.held_out),
         "mde": number_format(preview.mde * 100, 2),
         "power": round(preview.power * 100),
     }
 
 
-def missing_in_words(preview: AudiencePreview) -> str:
+def describe_missing_effect(preview: AudiencePreview) -> str:
     days = {"days": preview.rate_days}
     return {
-        "no_audience": _("Nobody is left to write to, so no effect can be measured."),
-        "no_holdout": _("Nobody is held out, so it cannot be known whether the campaign helped. Hold out a share."),
-        "nobody_bought": _(
-            "Nobody in this segment bought in the last %(days)d days, so the smallest effect cannot be computed from its own rate."
+        "no_audience": _("The audience is empty, so no effect can be measured."),
+        "no_holdout": _("There is no holdout group, so the effect cannot be measured. Set a holdout share."),
+        "no_buyers": _(
+            "No customer in this segment bought in the last %(days)d days, so the minimum detectable effect cannot be computed."
         )
         % days,
-        "everybody_bought": _(
-            "Everybody in this segment bought in the last %(days)d days: there is nothing left to gain in this share."
+        "all_bought": _(
+            "All customers in this segment bought in the last %(days)d days, so the conversion rate cannot increase."
         )
         % days,
     }[preview.mde_missing]
 
 
 def is_too_small(preview: AudiencePreview) -> bool:
-    """When the campaign would have to lift the rate by more than half to be seen."""
+    """Return whether only a lift of more than 50% of the rate would be detected."""
     return preview.mde is not None and preview.rate is not None and preview.mde > preview.rate / 2
 
 
-def grouped(number: int) -> str:
+def format_count(number: int) -> str:
     return number_format(number, force_grouping=True)

@@ -1,4 +1,4 @@
-"""Campaigns over REST: definition, preview, audience."""
+"""REST endpoints of campaigns: definition, preview and audience."""
 
 from typing import Any, ClassVar
 
@@ -17,20 +17,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.segments.conditions.parsing import ConditionError
+from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience import preview_audience, stream_audience
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.rest.serializers import AudiencePreviewSerializer, CampaignSerializer
 
 
-class SegmentCannotWork(APIException):
+class InvalidSegmentError(APIException):
     status_code = status.HTTP_409_CONFLICT
-    default_detail = gettext_lazy("The campaign's segment cannot work.")
-    default_code = "segment_cannot_work"
+    default_detail = gettext_lazy("The campaign's segment is not valid.")
+    default_code = "invalid_segment"
 
 
 class CsvRenderer(BaseRenderer):
-    """Only names the media type: the answer is streamed, not rendered."""
+    """Declares the media type; the response is streamed, not rendered."""
 
     media_type = "text/csv"
     format = "csv"
@@ -57,7 +57,7 @@ class CampaignList(generics.ListCreateAPIView[Campaign]):
     get=extend_schema(operation_id="campaigns_retrieve"), patch=extend_schema(operation_id="campaigns_change")
 )
 class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
-    """One campaign. After its launch channel, segment, holdout and consent stay."""
+    """One campaign. Channel, segment, holdout share and consent cannot be changed after its launch."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
     queryset = Campaign.objects.select_related("segment")
@@ -66,14 +66,16 @@ class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
     http_method_names = ("get", "patch", "head", "options")
 
 
-class OfCampaign(APIView):
+class CampaignView(APIView):
+    """Base of views below one campaign."""
+
     @cached_property
     def campaign(self) -> Campaign:
         return get_object_or_404(Campaign.objects.select_related("segment"), key=self.kwargs["key"])
 
 
-class CampaignPreview(OfCampaign):
-    """The audience of this moment in numbers, and the smallest effect it can show."""
+class CampaignPreview(CampaignView):
+    """The current size of the audience at each step, and the minimum detectable effect."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:read"}
     conflicts = ("POST",)
@@ -83,12 +85,12 @@ class CampaignPreview(OfCampaign):
         try:
             preview = preview_audience(campaign=self.campaign, as_of=timezone.now())
         except ConditionError as error:
-            raise SegmentCannotWork(_("The segment cannot work: %(reason)s") % {"reason": error}) from error
+            raise InvalidSegmentError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
         return Response(AudiencePreviewSerializer(preview).data)
 
 
-class CampaignAudience(OfCampaign):
-    """The audience of this moment as CSV, without those held out. Every call is recorded."""
+class CampaignAudience(CampaignView):
+    """The current audience as CSV, without the holdout group. Every call is recorded."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:write"}
     conflicts = ("GET",)
@@ -103,7 +105,7 @@ class CampaignAudience(OfCampaign):
         try:
             lines = stream_audience(campaign=self.campaign, as_of=timezone.now(), by=by)
         except ConditionError as error:
-            raise SegmentCannotWork(_("The segment cannot work: %(reason)s") % {"reason": error}) from error
+            raise InvalidSegmentError(_("The segment is not valid: %(reason)s") % {"reason": error}) from error
         response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{self.campaign.key}.csv"'
         return response

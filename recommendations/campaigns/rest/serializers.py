@@ -1,4 +1,4 @@
-"""Shapes of the campaign endpoints."""
+"""Serializers of campaigns."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,21 +6,23 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from config.foundation.rest.strict_types import StrictTypes
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.segments.models import Segment
-from recommendations.campaigns.locked_fields import settled_fields, settled_message
+from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
 from recommendations.campaigns.models import Campaign
 
 
-class CampaignSerializer(StrictTypes, serializers.ModelSerializer[Campaign]):
-    segment = serializers.SlugRelatedField(slug_field="key", queryset=Segment.objects.all(), help_text=_("Its key."))
+class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]):
+    segment = serializers.SlugRelatedField(
+        slug_field="key", queryset=Segment.objects.all(), help_text=_("The key of the segment.")
+    )
     holdout_share = serializers.DecimalField(
         max_digits=5,
         decimal_places=4,
         min_value=Decimal(0),
         max_value=Decimal("0.9999"),
         default=Decimal("0.1"),
-        help_text=_("0.1 leaves one customer in ten alone."),
+        help_text=_("0.1 holds out one customer in ten."),
     )
 
     class Meta:
@@ -40,41 +42,39 @@ class CampaignSerializer(StrictTypes, serializers.ModelSerializer[Campaign]):
 
     def validate_key(self, key: str) -> str:
         if self.instance and key != self.instance.key:
-            raise serializers.ValidationError(_("A key stays."), code="stays")
+            raise serializers.ValidationError(_("The key cannot be changed."), code="immutable")
         return key
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if self.instance:
             changed = [
                 name
-                for name in settled_fields(self.instance)
+                for name in get_locked_fields(self.instance)
                 if name in attrs and attrs[name] != getattr(self.instance, name)
             ]
             if changed:
-                raise serializers.ValidationError({name: settled_message() for name in changed}, code="stays")
+                raise serializers.ValidationError({name: get_locked_message() for name in changed}, code="immutable")
         return attrs
 
 
 class AudiencePreviewSerializer(serializers.Serializer[Any]):
-    """The waterfall: segment → reachable → consented → held out → audience."""
+    """The number of customers at each step: segment → reachable → consented → held out → audience."""
 
     as_of = serializers.DateTimeField()
     channel = serializers.CharField()
-    consent = serializers.ListField(child=serializers.CharField(), help_text=_("Purposes that must be granted."))
+    consent = serializers.ListField(child=serializers.CharField(), help_text=_("Consents that are required."))
     segment = serializers.IntegerField()
     reachable = serializers.IntegerField()
     consented = serializers.IntegerField()
     held_out = serializers.IntegerField()
     audience = serializers.IntegerField()
     holdout_share = serializers.FloatField()
-    buyers = serializers.IntegerField(help_text=_("Of the segment, in the last rate_days days."))
+    buyers = serializers.IntegerField(help_text=_("Customers of the segment who bought in the last rate_days days."))
     rate = serializers.FloatField(allow_null=True)
     rate_days = serializers.IntegerField()
     alpha = serializers.FloatField()
     power = serializers.FloatField()
-    mde = serializers.FloatField(
-        allow_null=True, help_text=_("Smallest difference in the share of buyers that can be shown.")
-    )
+    mde = serializers.FloatField(allow_null=True, help_text=_("Minimum detectable difference of the conversion rate."))
     mde_missing = serializers.CharField(
-        help_text=_("Why there is none: no_audience, no_holdout, nobody_bought, everybody_bought.")
+        help_text=_("Why mde is null: no_audience, no_holdout, no_buyers or all_bought.")
     )

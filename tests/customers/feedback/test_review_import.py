@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from catalog.feeds.feed_file import FeedError
 from customers.feedback.models import Review
-from customers.feedback.review_import import ReviewImport, import_reviews
+from customers.feedback.review_import import ReviewImportResult, import_reviews
 from tests.makers import make_product
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -32,11 +32,11 @@ def write(tmp_path: Path, settings: Any) -> Callable[..., Path]:
     return write_file
 
 
-def load(path: Path, mapping: dict[str, str] | None = None, **options: Any) -> ReviewImport:
+def load(path: Path, mapping: dict[str, str] | None = None, **options: Any) -> ReviewImportResult:
     return import_reviews(path=path, mapping=mapping or {}, received_at=NOW, **options)
 
 
-def counts(done: ReviewImport) -> tuple[int, int, int, int, int]:
+def counts(done: ReviewImportResult) -> tuple[int, int, int, int, int]:
     return done.rows, done.created, done.updated, done.unchanged, done.rejected
 
 

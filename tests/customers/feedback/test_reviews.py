@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.bulk_results import BulkResult
 from customers.feedback.models import Review, SurveyAnswer
-from customers.feedback.reviews import RatingSummary, rating_summary, record_reviews
+from customers.feedback.reviews import RatingSummary, record_reviews, summarize_ratings
 from customers.feedback.surveys import record_answers
 from customers.identity.models import Customer, Identifier
 from tests.makers import make_customer, make_product
@@ -133,7 +133,7 @@ def test_ratings_are_summed_up_by_product() -> None:
     make_product("p1")
     make_product("p2")
     record(review("a", rating=5), review("b", rating=4), review("c", rating=4))
-    assert rating_summary(product_ids=["p1", "p2", "p3"]) == {
+    assert summarize_ratings(product_ids=["p1", "p2", "p3"]) == {
         "p1": RatingSummary(3, pytest.approx(13 / 3), {1: 0, 2: 0, 3: 0, 4: 2, 5: 1}),
         "p2": RatingSummary(0, None, {1: 0, 2: 0, 3: 0, 4: 0, 5: 0}),
         "p3": RatingSummary(0, None, {1: 0, 2: 0, 3: 0, 4: 0, 5: 0}),

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Customer
 from customers.segments import tasks
-from customers.segments.editing import ListFileError, add_to_list, read_user_ids, referring_keys, replace_list
-from customers.segments.membership import count_members, evaluate_segments, members, segments_of
+from customers.segments.editing import MemberFileError, add_members, find_referring_keys, read_user_ids, replace_members
+from customers.segments.membership import count_members, evaluate_segments, find_segments, query_members
 from customers.segments.models import Segment
 from customers.segments.starter_segments import STARTERS, ensure_starter_segments
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
@@ -21,7 +21,7 @@ LOYAL = {"field": "stage", "op": "eq", "value": "loyal"}
 
 
 def keys_of(customer: Customer) -> list[str]:
-    return [segment.key for segment in segments_of(customer=customer, as_of=NOON)]
+    return [segment.key for segment in find_segments(customer=customer, as_of=NOON)]
 
 
 def test_counting_records_size_moment_and_duration() -> None:
@@ -62,7 +62,7 @@ def test_segments_of_a_customer_are_live_and_two_queries_however_many() -> None:
     make_segment("c-buyer", {"field": "bought.any", "op": "at_least"})
     make_segment("d-nobody", {"not": {"all": []}})
     make_segment("e-of-others", {"field": "segment", "op": "in", "value": ["a-loyal", "f-list"]})
-    listed = make_segment("f-list", {}, kind="fixed")
+    listed = make_segment("f-list", {}, kind="static")
     make_segment("g-broken", {"field": "x", "op": "eq"})
     customer = make_customer("anna")
     with CaptureQueriesContext(connection) as queries:
@@ -82,23 +82,23 @@ def test_without_segments_nobody_is_in_any() -> None:
 def test_an_erased_customer_is_in_no_segment() -> None:
     customer = make_customer("anna", erased_at=NOON)
     make_segment("everybody")
-    listed = make_segment("list", {}, kind="fixed")
+    listed = make_segment("list", {}, kind="static")
     listed.members.create(customer=customer)
     assert keys_of(customer) == []
-    assert not members(segment=listed, as_of=NOON)
+    assert not query_members(segment=listed, as_of=NOON)
 
 
 def test_a_fixed_list_takes_known_user_ids_once_and_names_the_unknown() -> None:
     for user_id in ("a", "b", "c"):
         make_customer(user_id)
     make_customer("gone", erased_at=NOON)
-    segment = make_segment("list", {}, kind="fixed")
-    result = add_to_list(segment=segment, user_ids=["a", "b", "a", "nobody", "gone"])
-    assert (result.added, result.already_on_it, result.unknown) == (2, 0, ["nobody", "gone"])
-    result = add_to_list(segment=segment, user_ids=["b", "c"])
-    assert (result.added, result.already_on_it) == (1, 1)
-    replace_list(segment=segment, user_ids=["c"])
-    assert members(segment=segment, as_of=NOON).count() == 1
+    segment = make_segment("list", {}, kind="static")
+    result = add_members(segment=segment, user_ids=["a", "b", "a", "nobody", "gone"])
+    assert (result.added, result.already_members, result.unknown) == (2, 0, ["nobody", "gone"])
+    result = add_members(segment=segment, user_ids=["b", "c"])
+    assert (result.added, result.already_members) == (1, 1)
+    replace_members(segment=segment, user_ids=["c"])
+    assert query_members(segment=segment, as_of=NOON).count() == 1
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_a_list_file_gives_its_user_ids(content: bytes, expected: list[str]) -> 
     [(b"", "empty"), (b"\n \n", "empty"), (b"a,b\n1,2", "user_id"), (b"user_id\n\xff\xfe", "byte 8")],
 )
 def test_a_list_file_that_cannot_be_read_is_refused(content: bytes, told: str) -> None:
-    with pytest.raises(ListFileError, match=told):
+    with pytest.raises(MemberFileError, match=told):
         read_user_ids(content)
 
 
 def test_who_refers_to_a_segment_is_known() -> None:
     make_segment("a", LOYAL)
     make_segment("b", {"any": [LOYAL, {"not": {"field": "segment", "op": "in", "value": ["a"]}}]})
-    assert referring_keys(key="a") == ["b"]
-    assert referring_keys(key="b") == []
+    assert find_referring_keys(key="a") == ["b"]
+    assert find_referring_keys(key="b") == []
 
 
 def test_starter_segments_all_work_and_are_made_once() -> None:
@@ -140,7 +140,7 @@ def test_starter_segments_all_work_and_are_made_once() -> None:
 
 def starter_members(key: str) -> list[Any]:
     segment = Segment.objects.get(key=key)
-    return sorted(members(segment=segment, as_of=NOON).values_list("identifiers__value", flat=True))
+    return sorted(query_members(segment=segment, as_of=NOON).values_list("identifiers__value", flat=True))
 
 
 def test_starter_segments_find_whom_they_say() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from customers.identity.models import Customer
 from customers.lifecycle.models import CustomerProfile
-from customers.segments.membership import matching
+from customers.segments.membership import query_matching
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
 
 STAGES = ["new", "loyal", "dormant"]
@@ -145,4 +145,4 @@ def operate(op: str, have: Any, value: Any) -> bool:
 @given(tree=trees)
 def test_the_database_agrees_with_a_plain_reading(crowd: list[Customer], tree: dict[str, Any]) -> None:
     expected = {customer.pk for customer in crowd if holds(tree, customer)}
-    assert set(matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected
+    assert set(query_matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected

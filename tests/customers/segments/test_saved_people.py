@@ -12,13 +12,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Customer
-from customers.lifecycle.backoffice.drilldowns import read_selection
+from customers.lifecycle.backoffice.drilldowns import parse_drilldown
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.segments.editing import NameTakenError
-from customers.segments.membership import members
+from customers.segments.membership import query_members
 from customers.segments.models import Segment, SegmentMember
-from customers.segments.saved_people import save_people
+from customers.segments.saved_people import save_customers
 from tests.makers import NOON, make_customer, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -56,12 +56,14 @@ def twelve() -> None:
 
 
 def ids_of(segment: Segment) -> set[int]:
-    return set(members(segment=segment, as_of=NOON).values_list("pk", flat=True))
+    return set(query_members(segment=segment, as_of=NOON).values_list("pk", flat=True))
 
 
 def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
-    selection = read_selection(asked)
-    return save_people(name=name, description="", people=selection.people, condition=selection.condition, as_of=NOON)
+    selection = parse_drilldown(asked)
+    return save_customers(
+        name=name, description="", people=selection.customers, condition=selection.condition, as_of=NOON
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,10 +81,10 @@ def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
     ],
 )
 def test_a_living_segment_holds_exactly_those_the_figure_counts(twelve: None, asked: dict[str, str]) -> None:
-    people = read_selection(asked).people.filter(customer__erased_at__isnull=True)
+    people = parse_drilldown(asked).customers.filter(customer__erased_at__isnull=True)
     expected = set(people.values_list("pk", flat=True))
     segment = saved(asked)
-    assert segment.kind == Segment.Kind.LIVE
+    assert segment.kind == Segment.Kind.DYNAMIC
     assert ids_of(segment) == expected
     assert segment.size == len(expected)
     assert not SegmentMember.objects.exists()
@@ -99,10 +101,10 @@ def test_a_living_segment_follows_what_changes(twelve: None) -> None:
 def test_who_moved_becomes_a_list_of_that_moment(twelve: None) -> None:
     days = {"since": "2026-11-01", "until": "2026-11-24"}
     asked = {"of": "moved", "from": "active", "to": "at_risk", **days}
-    expected = set(read_selection(asked).people.values_list("pk", flat=True))
+    expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
     assert expected
     segment = saved(asked)
-    assert (segment.kind, ids_of(segment), segment.size) == (Segment.Kind.FIXED, expected, len(expected))
+    assert (segment.kind, ids_of(segment), segment.size) == (Segment.Kind.STATIC, expected, len(expected))
     CustomerProfile.objects.update(stage="dormant")
     assert ids_of(segment) == expected
 
@@ -111,10 +113,10 @@ def test_who_moved_between_groups_becomes_a_list_too(twelve: None) -> None:
     asked = {
         "of": "rfm-moved", "basis": "all", "since": "2025-12", "until": "2026-10", "from": "none", "to": "hibernating",
     }  # fmt: skip
-    expected = set(read_selection(asked).people.values_list("pk", flat=True))
+    expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
     assert expected
     segment = saved(asked)
-    assert (segment.kind, ids_of(segment)) == (Segment.Kind.FIXED, expected)
+    assert (segment.kind, ids_of(segment)) == (Segment.Kind.STATIC, expected)
 
 
 def test_a_list_is_one_statement_however_many_they_are() -> None:
@@ -123,7 +125,7 @@ def test_a_list_is_one_statement_however_many_they_are() -> None:
         CustomerProfile(customer_id=pk, stage="active") for pk in Customer.objects.values_list("pk", flat=True)
     )
     with CaptureQueriesContext(connection) as queries:
-        segment = save_people(
+        segment = save_customers(
             name="All", description="", people=CustomerProfile.objects.all(), condition=None, as_of=NOON
         )
     assert segment.size == SegmentMember.objects.count() == 3000

@@ -12,11 +12,11 @@ import pytest
 from customers.events.models import Event
 from customers.processing.models import ProcessingRun
 from customers.warehouse import append
-from customers.warehouse.append import APPENDING, finish_appends, join_appended
-from customers.warehouse.connection import warehouse
+from customers.warehouse.append import APPEND_FOLDER, finish_appends, join_appended
+from customers.warehouse.connection import open_warehouse
 from customers.warehouse.export import export_table
 from customers.warehouse.models import AppendMark
-from customers.warehouse.parquet_files import PART, live_files, remove_shadowed
+from customers.warehouse.parquet_files import PART_NAME, list_current_files, remove_superseded_files
 from customers.warehouse.tables import EVENTS
 from tests.children import start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
@@ -35,7 +35,7 @@ def views(count: int, at: datetime = NOW, prefix: str = "m") -> None:
 
 
 def rows() -> list[dict[str, Any]]:
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         return tables["events"].order_by("id").to_pyarrow().to_pylist()
 
 
@@ -52,7 +52,7 @@ def export() -> None:
 
 
 def live(root: Path) -> dict[str, list[str]]:
-    return {day: [path.name for path in files] for day, files in live_files(root, EVENTS).items()}
+    return {day: [path.name for path in files] for day, files in list_current_files(root, EVENTS).items()}
 
 
 @pytest.mark.django_db
@@ -64,7 +64,7 @@ def test_processed_events_are_in_the_warehouse_as_an_export_writes_them(root: Pa
     assert live(root) == {day: ["append-000000000001-000000000001.parquet"] for day in (YESTERDAY, TODAY)}
     export()
     assert rows() == appended
-    assert live(root) == {YESTERDAY: [PART], TODAY: [PART]}
+    assert live(root) == {YESTERDAY: [PART_NAME], TODAY: [PART_NAME]}
     assert [row["id"] for row in appended] == stored()
 
 
@@ -77,7 +77,7 @@ def test_what_waits_is_exported_after_its_turn_only(root: Path) -> None:
     assert len(rows()) == 2
     process()
     assert ids() == stored()
-    assert live(root)[TODAY] == [PART, "append-000000000002-000000000002.parquet"]
+    assert live(root)[TODAY] == [PART_NAME, "append-000000000002-000000000002.parquet"]
     export()
     assert ids() == stored()
 
@@ -89,10 +89,10 @@ def test_an_export_replaces_what_it_holds_and_keeps_what_came_since(root: Path) 
     export()
     old = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
     assert old.exists(), "a query may still be reading it"
-    assert live(root)[TODAY] == [PART]
-    remove_shadowed(root, EVENTS, grace_seconds=3600)
+    assert live(root)[TODAY] == [PART_NAME]
+    remove_superseded_files(root, EVENTS, grace_seconds=3600)
     assert old.exists()
-    remove_shadowed(root, EVENTS, grace_seconds=-1)
+    remove_superseded_files(root, EVENTS, grace_seconds=-1)
     assert not old.exists()
     assert ids() == stored()
 
@@ -109,7 +109,7 @@ def test_old_days_are_left_to_the_export(root: Path) -> None:
 
 @pytest.mark.django_db
 def test_many_small_files_of_a_day_become_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(append, "JOINED_FROM", 5)
+    monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 5)
     for number in range(7):
         views(2, prefix=f"m{number}-")
         process()
@@ -122,19 +122,19 @@ def test_many_small_files_of_a_day_become_one(root: Path, monkeypatch: pytest.Mo
     assert len(live(root)[TODAY]) == 2
     assert ids() == stored()
     export()
-    assert live(root) == {TODAY: [PART]}
+    assert live(root) == {TODAY: [PART_NAME]}
     assert ids() == stored()
 
 
 @pytest.mark.django_db
 def test_only_neighbours_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A joined file stands for all numbers from its first to its last: a large one between must not vanish behind it."""
-    monkeypatch.setattr(append, "JOINED_FROM", 2)
+    monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
     for number in range(5):
         views(200 if number == 2 else 1, prefix=f"m{number}-")
         process()
     large = root / "events" / f"date={TODAY}" / "append-000000000003-000000000003.parquet"
-    monkeypatch.setattr(append, "SMALL_BYTES", large.stat().st_size)
+    monkeypatch.setattr(append, "MAX_SMALL_FILE_BYTES", large.stat().st_size)
     join_appended()
     assert live(root)[TODAY] == [f"append-{first:012d}-{last:012d}.parquet" for first, last in ((1, 2), (3, 3), (4, 5))]
     assert ids() == stored()
@@ -146,7 +146,7 @@ def test_what_a_killed_process_left_is_finished_or_removed(root: Path, committed
     views(2)
     process()
     target = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
-    left = root / APPENDING / ("1" if committed else "2")
+    left = root / APPEND_FOLDER / ("1" if committed else "2")
     left.mkdir(parents=True)
     target.rename(left / f"{TODAY}.parquet")
     assert rows() == []
@@ -172,7 +172,7 @@ def test_a_day_whose_events_are_gone_loses_its_files_but_not_what_came_since(roo
 def test_files_have_the_schema_of_the_table(root: Path) -> None:
     views(1)
     process()
-    (path,) = live_files(root, EVENTS)[TODAY]
+    (path,) = list_current_files(root, EVENTS)[TODAY]
     assert pq.read_schema(path).remove_metadata() == EVENTS.schema
 
 
@@ -185,7 +185,7 @@ def test_the_command_of_the_export_cleans_what_is_shadowed_for_long(root: Path) 
     for path in (root / "events" / f"date={TODAY}").iterdir():
         os.utime(path, (long_ago, long_ago))
     export()
-    assert [path.name for path in (root / "events" / f"date={TODAY}").iterdir()] == [PART]
+    assert [path.name for path in (root / "events" / f"date={TODAY}").iterdir()] == [PART_NAME]
 
 
 FULL = """
@@ -209,7 +209,7 @@ def test_a_full_disk_holds_nothing_up_and_the_export_brings_what_is_missing(root
     assert out.split() == ["300", "0"], problems
     assert "would be larger than is allowed" in problems
     assert len(rows()) == 2
-    assert not any((root / APPENDING).iterdir())
+    assert not any((root / APPEND_FOLDER).iterdir())
     run = ProcessingRun.objects.latest("id")
     assert (run.status, run.events) == ("done", 300)
     assert "would be larger than is allowed" in run.error

@@ -19,13 +19,14 @@ from django.db import connection
 from django.test import override_settings
 
 from catalog.models import Product
+from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
-from customers.warehouse.connection import full_schema, warehouse
-from customers.warehouse.export import DIED, TableExport, UnknownTableError, export_table, export_warehouse
+from customers.warehouse.connection import get_reader_schema, open_warehouse
+from customers.warehouse.export import TableExport, UnknownTableError, export_table, export_warehouse
 from customers.warehouse.models import ExportRun
-from customers.warehouse.parquet_files import STAGING, WarehouseWriteError, warehouse_root
+from customers.warehouse.parquet_files import STAGING, WarehouseWriteError, get_warehouse_root
 from customers.warehouse.tables import PERSONAL_KEYS, TABLES
 from tests.children import kill_when_it_says, start_child
 from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
@@ -99,7 +100,7 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def rows(name: str, order_by: str = "id") -> list[dict[str, Any]]:
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         return tables[name].order_by(order_by).to_pyarrow().to_pylist()
 
 
@@ -107,7 +108,7 @@ def rows(name: str, order_by: str = "id") -> list[dict[str, Any]]:
 def test_sums_of_the_files_are_those_of_the_database(root: Path) -> None:
     make_shop()
     export()
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         lines, orders = tables["order_lines"], tables["orders"]
         by_day = lines.group_by("date").aggregate(n=lines.count(), total=lines.total.sum(), units=lines.quantity.sum())
         found = by_day.order_by("date").to_pyarrow().to_pylist()
@@ -298,9 +299,9 @@ def test_a_broken_or_missing_file_is_written_again(root: Path) -> None:
 
 @pytest.mark.django_db
 def test_tables_that_were_never_exported_are_empty_and_have_their_columns(root: Path) -> None:
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         for name, table in TABLES.items():
-            assert tables[name].schema() == ibis.Schema.from_pyarrow(full_schema(table))
+            assert tables[name].schema() == ibis.Schema.from_pyarrow(get_reader_schema(table))
             assert tables[name].count().to_pyarrow().as_py() == 0
         with pytest.raises(KeyError, match="nothing"):
             tables["nothing"]
@@ -352,15 +353,15 @@ def test_an_export_that_died_is_marked_by_the_next(root: Path) -> None:
     died = ExportRun.objects.create(table="orders", started_at=NOW)
     export()
     died.refresh_from_db()
-    assert died.error == DIED
+    assert died.error == INTERRUPTED_ERROR
 
 
 def test_an_address_elsewhere_is_refused_with_the_way_out(settings: Any) -> None:
     settings.WAREHOUSE_URL = "s3://bucket/warehouse"
     with pytest.raises(ImproperlyConfigured, match=r"WAREHOUSE_URL='s3://bucket/warehouse'.*folder of this machine"):
-        warehouse_root()
+        get_warehouse_root()
     settings.WAREHOUSE_URL = "file:///srv/warehouse"
-    assert warehouse_root() == Path("/srv/warehouse")
+    assert get_warehouse_root() == Path("/srv/warehouse")
 
 
 @pytest.mark.django_db
@@ -439,7 +440,7 @@ def test_a_killed_export_leaves_the_old_files_and_the_next_one_cleans_up(root: P
     fresh = root.with_name("fresh")
     clean_export(fresh)
     assert contents(root) == contents(fresh)
-    assert ExportRun.objects.filter(error=DIED).count() == len(TABLES)
+    assert ExportRun.objects.filter(error=INTERRUPTED_ERROR).count() == len(TABLES)
 
 
 def test_a_full_disk_is_named() -> None:

@@ -7,22 +7,28 @@ import pytest
 from scipy.stats import chisquare
 
 from customers.identity.models import Customer
-from recommendations.campaigns.assignment import BUCKETS, bucket, bucket_of, held_out_buckets, is_held_out
+from recommendations.campaigns.assignment import (
+    BUCKETS,
+    build_bucket_expression,
+    compute_bucket,
+    count_holdout_buckets,
+    is_held_out,
+)
 
 
 def test_the_bucket_is_the_first_60_bits_of_sha256_modulo_ten_thousand() -> None:
     digest = sha256(b"pepper:42").digest()
-    assert bucket_of(salt="pepper", customer_id=42) == (int.from_bytes(digest[:8]) >> 4) % 10_000
+    assert compute_bucket(salt="pepper", customer_id=42) == (int.from_bytes(digest[:8]) >> 4) % 10_000
 
 
 def test_buckets_never_change() -> None:
-    assert [bucket_of(salt="salt", customer_id=number) for number in (1, 2, 3, 10**9)] == [2793, 3737, 3471, 1448]
+    assert [compute_bucket(salt="salt", customer_id=number) for number in (1, 2, 3, 10**9)] == [2793, 3737, 3471, 1448]
 
 
 def test_buckets_are_evenly_spread() -> None:
     counts = [0] * 100
     for number in range(200_000):
-        counts[bucket_of(salt="spread", customer_id=number) // 100] += 1
+        counts[compute_bucket(salt="spread", customer_id=number) // 100] += 1
     assert chisquare(counts).pvalue > 0.001
 
 
@@ -42,12 +48,12 @@ def test_a_larger_share_holds_out_the_same_customers_and_more() -> None:
 
     assert held("0") == set()
     assert held("0.1") < held("0.25")
-    assert held_out_buckets(Decimal("0.9999")) == BUCKETS - 1
+    assert count_holdout_buckets(Decimal("0.9999")) == BUCKETS - 1
 
 
 @pytest.mark.django_db
 def test_postgresql_assigns_ten_thousand_customers_as_python_does() -> None:
     Customer.objects.bulk_create(Customer(pk=number * 7919 + 1) for number in range(10_000))
-    found = dict(Customer.objects.annotate(bucket=bucket(salt="a'b%ü")).values_list("pk", "bucket"))
+    found = dict(Customer.objects.annotate(bucket=build_bucket_expression(salt="a'b%ü")).values_list("pk", "bucket"))
     assert len(found) == 10_000
-    assert found == {pk: bucket_of(salt="a'b%ü", customer_id=pk) for pk in found}
+    assert found == {pk: compute_bucket(salt="a'b%ü", customer_id=pk) for pk in found}

@@ -11,12 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Customer, Identifier
-from customers.segments.conditions.parsing import ConditionError
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns import audience
-from recommendations.campaigns.assignment import bucket_of
+from recommendations.campaigns.assignment import compute_bucket
 from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
-from recommendations.campaigns.backoffice.audience_waterfall import effect_in_words, is_too_small, waterfall
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
 from recommendations.campaigns.models import AudienceExport, Campaign
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
@@ -62,7 +62,7 @@ def loyal() -> Segment:
 
 def held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[str]:
     pks = dict(Identifier.objects.filter(value__in=user_ids).values_list("value", "customer_id"))
-    return {user_id for user_id, pk in pks.items() if bucket_of(salt=salt, customer_id=pk) < share}
+    return {user_id for user_id, pk in pks.items() if compute_bucket(salt=salt, customer_id=pk) < share}
 
 
 def test_the_waterfall_of_an_export_counts_everybody_with_a_user_id(loyal: Segment) -> None:
@@ -104,26 +104,26 @@ def test_the_effect_is_that_of_the_formula_or_there_is_a_reason(loyal: Segment) 
     p, treated, control = 4 / 11, preview.audience, preview.held_out
     assert preview.mde == pytest.approx(2.8015852 * (p * (1 - p) * (1 / treated + 1 / control)) ** 0.5)
     assert is_too_small(preview)
-    assert "36.36 %" in effect_in_words(preview)
+    assert "36.36 %" in describe_effect(preview)
     without = preview_audience(campaign=make_campaign(loyal, key="all", holdout_share=0), as_of=NOON)
     assert (without.held_out, without.mde, without.mde_missing) == (0, None, "no_holdout")
-    assert "Hold out" in effect_in_words(without)
+    assert "Hold out" in describe_effect(without)
     later = preview_audience(campaign=Campaign.objects.get(key="spring"), as_of=NOON + timedelta(days=60))
     assert (later.rate, later.mde_missing) == (0, "nobody_bought")
-    assert "30 days" in effect_in_words(later)
+    assert "30 days" in describe_effect(later)
 
 
 def test_an_empty_segment_has_an_empty_waterfall() -> None:
     nobody = make_segment("nobody", {"not": {"all": []}})
     preview = preview_audience(campaign=make_campaign(nobody), as_of=NOON)
     assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
-    assert [step["customers"] for step in waterfall(preview)] == [0, 0, 0, 0]
-    assert effect_in_words(preview)
+    assert [step["customers"] for step in build_waterfall(preview)] == [0, 0, 0, 0]
+    assert describe_effect(preview)
 
 
 def test_the_steps_lose_what_the_next_lacks(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
-    steps = waterfall(preview)
+    steps = build_waterfall(preview)
     assert [step["customers"] for step in steps] == [11, 8, 5, preview.audience]
     assert [step["lost"] for step in steps] == [0, 3, 3, preview.held_out]
 

@@ -1,4 +1,4 @@
-"""Reads reviews from a file."""
+"""``manage.py import_reviews FILE``: imports reviews."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
@@ -14,21 +14,21 @@ from customers.feedback.review_import import import_reviews
 from customers.feedback.reviews import FIELDS
 
 
-def read_pair(text: str) -> tuple[str, str]:
+def parse_assignment(text: str) -> tuple[str, str]:
     name, sign, column = text.partition("=")
     if not sign or not name.strip() or not column.strip():
-        raise ArgumentTypeError(f"{text!r} is not field=column")
+        raise ArgumentTypeError(f"Invalid mapping {text!r}; use field=column")
     return name.strip(), column.strip()
 
 
 class Command(BaseCommand):
-    help = f"Reads reviews from CSV or JSON Lines. Fields: {', '.join(FIELDS)}. The same file again changes nothing."
+    help = f"Import reviews from CSV or JSON Lines. Fields: {', '.join(FIELDS)}. A second import of the same file changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--map", action="append", type=read_pair, default=[], metavar="FIELD=COLUMN")
-        parser.add_argument("--encoding", help="such as gb18030; otherwise guessed")
-        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
+        parser.add_argument("--map", action="append", type=parse_assignment, default=[], metavar="FIELD=COLUMN")
+        parser.add_argument("--encoding", help="such as gb18030; default: detected")
+        parser.add_argument("--dry-run", action="store_true", help="count the rows, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -51,4 +51,4 @@ class Command(BaseCommand):
         for problem, count in done.problems.most_common():
             self.stdout.write(f"  {count} × {problem}")
         if done.error_file:
-            self.stdout.write(f"Rejected rows with their reasons: {done.error_file}")
+            self.stdout.write(f"Rejected rows and reasons: {done.error_file}")

@@ -1,4 +1,4 @@
-"""``manage.py import_orders FILE``: past orders from CSV or Parquet."""
+"""``manage.py import_orders FILE``: imports past orders from CSV or Parquet."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -11,24 +11,26 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from config.foundation.progress import ProgressBar, no_progress
+from config.foundation.progress import ProgressBar, ignore_progress
 from customers.events.models import Source
-from customers.orders.imports.column_mapping import FIELDS, PRESETS, parse_assignments
-from customers.orders.imports.count_labels import COUNTS
+from customers.orders.imports.column_mapping import parse_assignments
+from customers.orders.imports.count_labels import COUNT_LABELS
 from customers.orders.imports.file_import import (
     ImportOptionError,
     MappingError,
     UnreadableFileError,
-    error_file,
+    get_error_file,
     import_orders,
 )
-from customers.orders.imports.rejected_rows import REASONS
+from customers.orders.imports.order_fields import FIELDS
+from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 from customers.orders.models import OrderImport
+from customers.orders.order_rules import REASONS
 
 
 class Command(BaseCommand):
     help = (
-        "Imports past orders from a CSV file (any usual encoding and delimiter, also gzipped) or a Parquet file. "
+        "Imports past orders from a CSV file (any common encoding and delimiter, also gzipped) or a Parquet file. "
         "A second import of the same file changes nothing. Fields for --map: "
         + "; ".join(f"{name}: {text}" for name, text in FIELDS.items())
         + "."
@@ -36,25 +38,39 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--source", default="orders", help="key of the shop system; orders are unique within it")
-        parser.add_argument("--preset", choices=list(PRESETS), default="own", help="whose column names the file has")
+        parser.add_argument("--source", default="orders", help="key of the shop system; order IDs are unique within it")
         parser.add_argument(
-            "--map", action="append", default=[], metavar="FIELD=COLUMN", help="which column holds a field; repeatable"
+            "--preset",
+            choices=list(PRESETS),
+            default=DEFAULT_PRESET,
+            help="column names of the shop system that wrote the file",
         )
-        parser.add_argument("--currency", default="", help="of rows that name none; default SHOP_CURRENCY")
-        parser.add_argument("--timezone", default="UTC", help="of times without an offset, such as Europe/Berlin")
-        parser.add_argument("--encoding", default=None, help="of a CSV file; default: found out")
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="column of a field, if not that of the preset; repeatable",
+        )
+        parser.add_argument("--currency", default="", help="currency of rows without one; default: SHOP_CURRENCY")
+        parser.add_argument(
+            "--timezone", default="UTC", help="time zone of times without an offset, such as Europe/Berlin"
+        )
+        parser.add_argument("--encoding", default=None, help="encoding of a CSV file; default: detected")
         parser.add_argument(
             "--date-format",
             action="append",
             default=[],
-            help="such as %%d/%%m/%%Y %%H:%%M, beside ISO 8601; repeatable",
+            help="date format besides ISO 8601, such as %%d/%%m/%%Y %%H:%%M; repeatable",
         )
         parser.add_argument(
-            "--products", choices=["create", "reject"], default="create", help="what to do with unknown ones"
+            "--products",
+            choices=["create", "reject"],
+            default="create",
+            help="create unknown products, or reject their rows",
         )
-        parser.add_argument("--keep-zero-quantity", action="store_true", help="take rows of quantity 0")
-        parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
+        parser.add_argument("--keep-zero-quantity", action="store_true", help="accept rows with quantity 0")
+        parser.add_argument("--dry-run", action="store_true", help="check and count the rows, write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -71,32 +87,34 @@ class Command(BaseCommand):
                 products=options["products"],
                 keep_zero_quantity=options["keep_zero_quantity"],
                 dry_run=options["dry_run"],
-                progress=ProgressBar(_("Orders")) if options["verbosity"] else no_progress,
+                progress=ProgressBar(_("Orders")) if options["verbosity"] else ignore_progress,
             )
         except (UnreadableFileError, MappingError, ImportOptionError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(place)s: %(reason)s. Nothing was written; make room or mend it, and start again.")
-            raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
+            message = _("%(path)s: %(reason)s. Nothing was written; fix the problem and run the command again.")
+            raise CommandError(message % {"path": error.filename or "–", "reason": error.strerror or error}) from error
         except OperationalError as error:
-            message = _("The database gave up: %(reason)s. Nothing was written; mend it and start again.")
+            message = _("Database error: %(reason)s. Nothing was written; fix the problem and run the command again.")
             raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
         except KeyboardInterrupt as error:
             raise CommandError(
-                _("Interrupted: nothing was written. Start it again when you like."), returncode=130
+                _("Interrupted. Nothing was written; you can run the command again."), returncode=130
             ) from error
-        self.stdout.write(describe(run))
+        self.stdout.write(format_summary(run))
 
 
 def find_source(key: str) -> Source:
     if slugify(key) != key:
-        raise CommandError(_("--source %(key)s: use small letters, digits and hyphens.") % {"key": repr(key)})
+        raise CommandError(
+            _("Invalid --source %(key)s; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
+        )
     source, _created = Source.objects.get_or_create(key=key, defaults={"name": key, "kind": Source.Kind.IMPORT})
     return source
 
 
-def describe(run: OrderImport) -> str:
-    """A table of what became of the rows."""
+def format_summary(run: OrderImport) -> str:
+    """Return a table of the import's counts."""
     rows = [
         (_("rows"), run.rows),
         (_("loaded"), run.loaded),
@@ -104,11 +122,11 @@ def describe(run: OrderImport) -> str:
         (_("rejected"), run.rejected),
     ]
     rows += [(f"  {REASONS[code]}", count) for code, count in run.problems.items()]
-    rows += [(str(text), run.counts[name]) for name, text in COUNTS.items() if run.counts.get(name)]
+    rows += [(str(text), run.counts[name]) for name, text in COUNT_LABELS.items() if run.counts.get(name)]
     width = max(len(text) for text, _count in rows)
     lines = [f"{text:<{width}}  {count:>12,}" for text, count in rows]
     if run.error_file:
-        lines.append(_("Rejected rows: %(path)s") % {"path": error_file(run)})
+        lines.append(_("Rejected rows: %(path)s") % {"path": get_error_file(run)})
     if run.dry_run:
         lines.append(_("This was a dry run: nothing was written."))
     return "\n".join(lines)

@@ -1,5 +1,5 @@
-// Turns the text area of a segment's condition into a form: nested groups, fields from the registry, a live count.
-// The tree in the text area stays what is saved; without this script it can be edited there.
+// Turns the text area of a segment's condition into a form with nested groups, the registered fields and a live count.
+// The text area holds the saved condition; without this script it can be edited there.
 "use strict";
 
 (() => {
@@ -17,7 +17,7 @@
     return made;
   }
 
-  // ---- tree: what the builder edits. "not" is a mark on a group or a comparison, as people think of it.
+  // ---- tree: what the builder edits; "not" is a flag of a group or a comparison.
 
   function fromJson(raw) {
     if (raw === null || typeof raw !== "object" || Array.isArray(raw)) return group("all", []);
@@ -51,8 +51,8 @@
     constructor(root) {
       this.root = root;
       this.area = document.getElementById(root.dataset.conditionBuilder);
-      const { fields, words, previewUrl, suggestUrl } = JSON.parse(root.querySelector("#condition-builder-data").textContent);
-      Object.assign(this, { fields, words, previewUrl, suggestUrl });
+      const { fields, texts, previewUrl, suggestUrl } = JSON.parse(root.querySelector("#condition-builder-data").textContent);
+      Object.assign(this, { fields, texts, previewUrl, suggestUrl });
       this.byName = new Map(fields.map((field) => [field.name, field]));
       this.place = root.querySelector("[data-cb-tree]");
       this.count = root.querySelector("[data-cb-count]");
@@ -67,7 +67,7 @@
     start() {
       this.root.classList.add("cb-ready");
       this.toggle.hidden = false;
-      this.toggle.textContent = this.words.json;
+      this.toggle.textContent = this.texts.json;
       this.toggle.addEventListener("click", () => this.switchView());
       this.area.addEventListener("input", () => this.readArea());
       const kind = document.getElementById("id_kind");
@@ -77,27 +77,27 @@
     }
 
     showFor(kind) {
-      const isFixed = kind.value === "fixed";
-      this.root.hidden = isFixed;
+      const isStatic = kind.value === "static";
+      this.root.hidden = isStatic;
       const file = document.getElementById("id_list_file");
       const row = file && file.closest(".field-list_file");
-      if (row) row.hidden = !isFixed;
+      if (row) row.hidden = !isStatic;
     }
 
     switchView() {
       const asJson = this.root.classList.toggle("cb-json");
-      this.toggle.textContent = asJson ? this.words.builder : this.words.json;
+      this.toggle.textContent = asJson ? this.texts.builder : this.texts.json;
       if (!asJson) this.draw();
     }
 
-    // The text area → the tree; false when it holds no JSON.
+    // Read the tree from the text area; return false if it is not valid JSON.
     readArea() {
       let raw;
       try {
         raw = JSON.parse(this.area.value.trim() || '{"all": []}');
       } catch (error) {
-        this.say("");
-        this.showProblems([{ path: "$", message: this.words.badJson.replace("%(reason)s", error.message) }]);
+        this.showCount("");
+        this.showProblems([{ path: "$", message: this.texts.badJson.replace("%(reason)s", error.message) }]);
         return false;
       }
       const read = fromJson(raw);
@@ -108,7 +108,7 @@
       return true;
     }
 
-    // A change in the form → the text area.
+    // Write a change of the form to the text area.
     changed({ redraw = false } = {}) {
       this.raw = toJson(this.tree);
       this.area.value = JSON.stringify(this.raw, null, 2);
@@ -123,18 +123,18 @@
     }
 
     drawGroup(node, parent) {
-      const choice = this.select([["all", this.words.all], ["any", this.words.any]], node.every, this.words.operator, (value) => {
+      const choice = this.select([["all", this.texts.all], ["any", this.texts.any]], node.every, this.texts.operator, (value) => {
         node.every = value;
         this.changed();
       });
       const head = element("div", { className: "cb-head" }, this.notBox(node), choice, parent && this.removeButton(node, parent));
       const box = element("div", { className: "cb-group" }, head);
       node.element = box;
-      if (!node.children.length && !parent) box.append(element("p", { className: "cb-hint" }, this.words.everybody));
+      if (!node.children.length && !parent) box.append(element("p", { className: "cb-hint" }, this.texts.allCustomers));
       for (const child of node.children) box.append(child.type === "group" ? this.drawGroup(child, node) : this.drawComparison(child, node));
       box.append(element("div", { className: "cb-buttons" },
-        this.button(this.words.comparison, () => this.add(node, this.newComparison("stage"))),
-        this.button(this.words.group, () => this.add(node, group("any", [this.newComparison("stage")])))));
+        this.button(this.texts.comparison, () => this.add(node, this.newComparison("stage"))),
+        this.button(this.texts.group, () => this.add(node, group("any", [this.newComparison("stage")])))));
       return box;
     }
 
@@ -175,7 +175,7 @@
       const field = this.fieldOf(String(node.field));
       if (String(node.field).startsWith("traits.") && !this.byName.has(node.field)) row.append(this.traitName(node));
       const operators = field.operators.map((operator) => [operator.name, operator.label]);
-      row.append(this.select(operators, node.op, this.words.operator, (value) => {
+      row.append(this.select(operators, node.op, this.texts.operator, (value) => {
         this.chooseOperator(node, field, value);
         this.changed({ redraw: true });
       }));
@@ -185,14 +185,14 @@
     }
 
     fieldSelect(node) {
-      const select = element("select", { "aria-label": this.words.field });
+      const select = element("select", { "aria-label": this.texts.field });
       const groups = new Map();
       for (const field of this.fields) {
         if (field.name === "traits.") continue;
         if (!groups.has(field.group)) groups.set(field.group, element("optgroup", { label: field.group }));
         groups.get(field.group).append(element("option", { value: field.name, title: field.help }, field.label));
       }
-      const other = element("option", { value: "traits." }, this.words.otherTrait);
+      const other = element("option", { value: "traits." }, this.texts.otherTrait);
       select.append(...groups.values(), other);
       const isOtherTrait = !this.byName.has(node.field) || node.field === "traits.";
       select.value = isOtherTrait ? "traits." : node.field;
@@ -204,7 +204,7 @@
     }
 
     traitName(node) {
-      const input = element("input", { type: "text", value: node.field.replace(/^traits\./, ""), placeholder: this.words.trait, "aria-label": this.words.trait });
+      const input = element("input", { type: "text", value: node.field.replace(/^traits\./, ""), placeholder: this.texts.trait, "aria-label": this.texts.trait });
       input.addEventListener("input", () => {
         node.field = `traits.${input.value}`;
         this.changed();
@@ -216,38 +216,38 @@
       const operator = field.operators.find((each) => each.name === node.op);
       const editors = [];
       if (!operator || operator.takes === "nothing") return editors;
-      if (operator.takes === "days") editors.push(this.number(node.value, this.words.days, (value) => { node.value = value; }), this.words.days);
+      if (operator.takes === "days") editors.push(this.number(node.value, this.texts.days, (value) => { node.value = value; }), this.texts.days);
       if (operator.takes === "range") editors.push(...this.range(node, field));
-      if (operator.takes === "one") editors.push(this.one(node.value, field, node.op, (value) => { node.value = value; }));
+      if (operator.takes === "one") editors.push(this.singleInput(node.value, field, node.op, (value) => { node.value = value; }));
       if (field.kind === "bought") editors.push(...this.bought(node, field));
-      else if (operator.takes === "many") editors.push(this.many(node, field));
+      else if (operator.takes === "many") editors.push(this.listInput(node, field));
       return editors;
     }
 
     range(node, field) {
       if (!Array.isArray(node.value)) node.value = [null, null];
-      const at = (i, label) => this.one(node.value[i], field, "between", (value) => { node.value[i] = value; }, label);
-      return [at(0, this.words.from), this.words.and, at(1, this.words.to)];
+      const at = (i, label) => this.singleInput(node.value[i], field, "between", (value) => { node.value[i] = value; }, label);
+      return [at(0, this.texts.from), this.texts.and, at(1, this.texts.to)];
     }
 
     bought(node, field) {
-      const days = this.number(node.within_days, this.words.days, (value) => {
+      const days = this.number(node.within_days, this.texts.days, (value) => {
         if (value === null) delete node.within_days;
         else node.within_days = value;
       });
-      days.placeholder = this.words.ever;
-      const times = this.number(node.times === undefined ? 1 : node.times, this.words.times, (value) => { node.times = value; });
-      const what = field.name === "bought.any" ? [this.words.orders] : [this.words.ordersWith, this.many(node, field)];
-      return [times, ...what, this.words.within, days, this.words.days];
+      days.placeholder = this.texts.ever;
+      const times = this.number(node.times === undefined ? 1 : node.times, this.texts.times, (value) => { node.times = value; });
+      const what = field.name === "bought.any" ? [this.texts.orders] : [this.texts.ordersWith, this.listInput(node, field)];
+      return [times, ...what, this.texts.within, days, this.texts.days];
     }
 
-    one(value, field, op, set, label = this.words.value) {
+    singleInput(value, field, op, set, label = this.texts.value) {
       const change = (made) => {
         set(made);
         this.changed();
       };
       if (field.kind === "flag") {
-        return this.select([["true", this.words.yes], ["false", this.words.no]], String(value), label, (text) => change(text === "true"));
+        return this.select([["true", this.texts.yes], ["false", this.texts.no]], String(value), label, (text) => change(text === "true"));
       }
       if (field.choices.length) return this.select(field.choices.map((each) => [each.value, each.label]), value, label, change);
       const isNumber = ["number", "whole"].includes(field.kind) || (field.kind === "trait" && COMPARISONS_WITH_NUMBERS.includes(op));
@@ -268,13 +268,13 @@
       return input;
     }
 
-    many(node, field) {
+    listInput(node, field) {
       if (!Array.isArray(node.value)) node.value = [];
       return field.choices.length ? this.choices(node, field) : this.chips(node, field);
     }
 
     choices(node, field) {
-      const box = element("span", { className: "cb-choices", role: "group", "aria-label": this.words.value });
+      const box = element("span", { className: "cb-choices", role: "group", "aria-label": this.texts.value });
       for (const { value, label } of field.choices) {
         const tick = element("input", { type: "checkbox", checked: node.value.includes(value) });
         tick.addEventListener("change", () => {
@@ -289,14 +289,14 @@
     chips(node, field) {
       const box = element("span", { className: "cb-values" });
       node.value.forEach((value, i) => {
-        const remove = element("button", { type: "button", "aria-label": `${this.words.remove} ${value}` }, "×");
+        const remove = element("button", { type: "button", "aria-label": `${this.texts.remove} ${value}` }, "×");
         remove.addEventListener("click", () => {
           node.value.splice(i, 1);
           this.changed({ redraw: true });
         });
         box.append(element("span", { className: "cb-chip" }, String(value), remove));
       });
-      const input = element("input", { type: "text", placeholder: this.words.add, title: this.words.addHint, "aria-label": this.words.add });
+      const input = element("input", { type: "text", placeholder: this.texts.add, title: this.texts.addHint, "aria-label": this.texts.add });
       const take = () => {
         const added = (field.name.endsWith("category") ? [input.value] : input.value.split(/[,，]/)).map((text) => text.trim()).filter(Boolean);
         if (!added.length) return;
@@ -325,7 +325,7 @@
         timer = setTimeout(async () => {
           const address = `${this.suggestUrl}?field=${encodeURIComponent(field.name)}&q=${encodeURIComponent(input.value)}`;
           const response = await fetch(address, { headers: { Accept: "application/json" } }).catch(() => null);
-          if (!response || !response.ok) return; // suggestions are a comfort; typing works without
+          if (!response || !response.ok) return; // suggestions are optional; typing works without them
           const { names } = await response.json();
           list.replaceChildren(...names.map((name) => element("option", { value: name })));
         }, SUGGEST_AFTER_MS);
@@ -343,7 +343,7 @@
         node.negated = box.checked;
         this.changed();
       });
-      return element("label", { className: "cb-not" }, box, this.words.not);
+      return element("label", { className: "cb-not" }, box, this.texts.not);
     }
 
     select(options, value, label, change) {
@@ -362,7 +362,7 @@
     }
 
     removeButton(node, parent) {
-      const made = element("button", { type: "button", className: "cb-remove", title: this.words.remove, "aria-label": this.words.remove }, "×");
+      const made = element("button", { type: "button", className: "cb-remove", title: this.texts.remove, "aria-label": this.texts.remove }, "×");
       made.addEventListener("click", () => {
         parent.children.splice(parent.children.indexOf(node), 1);
         this.changed({ redraw: true });
@@ -370,7 +370,7 @@
       return made;
     }
 
-    // ---- the count and what is wrong
+    // ---- the count and the problems
 
     askSoon() {
       clearTimeout(this.timer);
@@ -380,7 +380,7 @@
     async ask() {
       if (this.asking) this.asking.abort();
       const asking = (this.asking = new AbortController());
-      this.say(this.words.counting);
+      this.showCount(this.texts.counting);
       const key = document.getElementById("id_key");
       const keyText = key ? key.value : this.root.dataset.segmentKey || "";
       try {
@@ -391,15 +391,15 @@
           body: JSON.stringify({ condition: this.raw, key: keyText }),
         });
         const answer = await response.json();
-        const text = this.words.people.replace("%(ms)s", this.numbers.format(answer.duration_ms || 0));
-        this.say(response.ok ? text.replace("%(count)s", this.numbers.format(answer.count)) : "");
+        const text = this.texts.customers.replace("%(ms)s", this.numbers.format(answer.duration_ms || 0));
+        this.showCount(response.ok ? text.replace("%(count)s", this.numbers.format(answer.count)) : "");
         this.showProblems(answer.problems || []);
       } catch (error) {
-        if (error.name !== "AbortError") this.say(this.words.unreachable.replace("%(reason)s", error.message));
+        if (error.name !== "AbortError") this.showCount(this.texts.unreachable.replace("%(reason)s", error.message));
       }
     }
 
-    say(text) {
+    showCount(text) {
       this.count.textContent = text;
     }
 
@@ -407,7 +407,7 @@
       this.found = problems;
       this.problems.hidden = !problems.length;
       this.problems.replaceChildren();
-      if (problems.length) this.problems.append(element("p", { className: "cb-problem" }, this.words.wrong));
+      if (problems.length) this.problems.append(element("p", { className: "cb-problem" }, this.texts.invalid));
       for (const problem of problems) this.problems.append(this.problemLine(problem));
       this.markProblems();
     }
@@ -416,16 +416,16 @@
       return element("p", { className: "cb-problem" }, element("code", {}, problem.path), problem.message);
     }
 
-    // Each problem stands beside the part of the form with the longest path that leads to it.
+    // Show each problem next to the part of the form whose path is its longest prefix.
     markProblems() {
       if (!this.tree) return;
       this.place.querySelectorAll(".cb-problem").forEach((line) => line.remove());
-      this.place.querySelectorAll(".cb-wrong").forEach((part) => part.classList.remove("cb-wrong"));
+      this.place.querySelectorAll(".cb-invalid").forEach((part) => part.classList.remove("cb-invalid"));
       const nodes = everyNode(this.tree).filter((node) => node.element);
       for (const problem of this.found) {
         const near = nodes.filter((node) => problem.path.startsWith(node.path)).sort((a, b) => b.path.length - a.path.length)[0];
         if (!near) continue;
-        near.element.classList.add("cb-wrong");
+        near.element.classList.add("cb-invalid");
         near.element.append(this.problemLine(problem));
       }
     }

@@ -1,4 +1,4 @@
-"""Writes what has changed to the warehouse."""
+"""``manage.py export_warehouse``: exports changed rows to the warehouse."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
 from customers.warehouse.export import export_table, export_warehouse
-from customers.warehouse.parquet_files import WarehouseWriteError, warehouse_root
+from customers.warehouse.parquet_files import WarehouseWriteError, get_warehouse_root
 from customers.warehouse.tables import TABLES
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
                 done = [export_table(table=table, started_at=timezone.now(), progress=progress)]
             else:
                 done = export_warehouse(started_at=timezone.now(), progress=progress)
-            root = warehouse_root()
+            root = get_warehouse_root()
         except (AlreadyRunningError, ImproperlyConfigured, WarehouseWriteError) as error:
             raise CommandError(str(error)) from error
         for export in done:

@@ -1,4 +1,4 @@
-"""Orders and their imports in the back office."""
+"""Admin pages of orders and their imports."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from customers.orders.imports.uploads import delete_old_uploads, uploads_dir
+from customers.orders.imports.uploads import ORDER_UPLOADS
 from customers.orders.models import Order, OrderImport
 from tests.makers import make_customer, make_order, make_product
 
@@ -41,7 +41,7 @@ def upload(client: Client, text: str = FILE, **fields: Any) -> OrderImport:
     fields = {
         "file": SimpleUploadedFile("march.csv", text.encode()),
         "source": "shop",
-        "preset": "own",
+        "preset": "native",
         "mapping": "order_id=Invoice",
         "currency": "eur",
         "timezone": "UTC",
@@ -76,7 +76,7 @@ def test_list_takes_no_query_per_order(boss: Client, django_assert_max_num_queri
         assert "c29" in get(boss, "order_changelist")
 
 
-def test_orders_are_found_by_id_and_by_customer(boss: Client) -> None:
+def test_orders_are_searched_by_id_and_by_customer(boss: Client) -> None:
     make_order(make_customer("ada"), order_id="first-one")
     make_order(make_customer("bob"), order_id="second-one")
     assert "second-one" not in get(boss, "order_changelist", q="first-one")
@@ -85,22 +85,22 @@ def test_orders_are_found_by_id_and_by_customer(boss: Client) -> None:
     assert "first-one" not in page
 
 
-def test_upload_is_tried_first_and_imported_when_confirmed(boss: Client) -> None:
+def test_upload_is_checked_first_and_imported_after_confirmation(boss: Client) -> None:
     tried = upload(boss)
     assert (tried.dry_run, tried.file_name, tried.rows, tried.loaded, tried.rejected) == (True, "march.csv", 2, 1, 1)
     assert not Order.objects.exists()
     page = get(boss, "orderimport_change", tried.pk)
-    assert "nothing has been changed yet" in page
-    assert "This is no number" in page
+    assert "Nothing has been changed yet" in page
+    assert "Not a valid number" in page
     answer = boss.post(reverse("admin:orders_orderimport_confirm", args=[tried.pk]))
     done = OrderImport.objects.latest("pk")
     assert answer.headers["Location"] == reverse("admin:orders_orderimport_change", args=[done.pk])
     assert (done.dry_run, done.file_name, done.loaded) == (False, "march.csv", 1)
     assert Order.objects.get().currency == "EUR"
-    assert not list(uploads_dir().iterdir())
+    assert not list(ORDER_UPLOADS.path.iterdir())
 
 
-def test_rejected_rows_are_downloaded_by_those_who_may(boss: Client, client: Client) -> None:
+def test_rejected_rows_are_downloaded_only_with_permission(boss: Client, client: Client) -> None:
     tried = upload(boss)
     address = reverse("admin:orders_orderimport_errors", args=[tried.pk])
     answer = boss.get(address)
@@ -114,9 +114,9 @@ def test_rejected_rows_are_downloaded_by_those_who_may(boss: Client, client: Cli
     assert b"many" in b"".join(answer.streaming_content)  # type: ignore[attr-defined]
 
 
-def test_file_that_cannot_be_read_says_why(boss: Client) -> None:
+def test_unreadable_file_shows_the_reason(boss: Client) -> None:
     tried = upload(boss, mapping="order_id=Invoyce")
-    assert "Do you mean" in get(boss, "orderimport_change", tried.pk)
+    assert "Did you mean" in get(boss, "orderimport_change", tried.pk)
     answer = boss.post(reverse("admin:orders_orderimport_confirm", args=[tried.pk]), follow=True)
     assert "Upload it again" in answer.content.decode()
     assert not Order.objects.exists()
@@ -125,8 +125,8 @@ def test_file_that_cannot_be_read_says_why(boss: Client) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("mapping", "nonsense"), ("currency", "abcd"), ("timezone", "Mars"), ("source", "a b")]
 )
-def test_wrong_choices_are_named(boss: Client, field: str, value: str) -> None:
-    fields = {"source": "shop", "preset": "own", "currency": "EUR", "timezone": "UTC", "products": "create"}
+def test_invalid_options_are_reported(boss: Client, field: str, value: str) -> None:
+    fields = {"source": "shop", "preset": "native", "currency": "EUR", "timezone": "UTC", "products": "create"}
     answer = boss.post(
         reverse("admin:orders_orderimport_upload"),
         {**fields, "file": SimpleUploadedFile("march.csv", FILE.encode()), field: value},
@@ -135,12 +135,12 @@ def test_wrong_choices_are_named(boss: Client, field: str, value: str) -> None:
     assert not OrderImport.objects.exists()
 
 
-def test_who_may_not_import_sees_no_upload(client: Client) -> None:
+def test_upload_page_requires_import_permission(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("clerk", password="x", is_staff=True))
     assert client.get(reverse("admin:orders_orderimport_upload")).status_code == 403
 
 
 def test_old_uploads_are_deleted(boss: Client) -> None:
     tried = upload(boss)
-    assert delete_old_uploads(at=tried.started_at + timedelta(days=6)) == 0
-    assert delete_old_uploads(at=tried.started_at + timedelta(days=8)) == 1
+    assert ORDER_UPLOADS.delete_expired(at=tried.started_at + timedelta(days=6)) == 0
+    assert ORDER_UPLOADS.delete_expired(at=tried.started_at + timedelta(days=8)) == 1

@@ -1,4 +1,4 @@
-"""An order is what was said about it, in whatever order that arrived. No database."""
+"""An order is derived from its events, whatever the order of their arrival; no database."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,54 +8,56 @@ from typing import Any
 import pytest
 
 from customers.events.event_taxonomy import Meaning
-from customers.orders.order_events.event_parsing import OrderEventError, order_id_of, statement_of
-from customers.orders.order_events.event_sourcing import OrderFact, fold_order
+from customers.orders.order_events.event_parsing import OrderEventError, parse_order_event, read_order_id
+from customers.orders.order_events.event_sourcing import LoggedOrderEvent, derive_order
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TEA = {"product_id": "tea", "price": 10, "quantity": 3}
 CUP = {"product_id": "cup", "price": "4.50", "quantity": "2"}
 
 
-def fact(kind: str, minute: int, message_id: str = "", *, name: str = "", **properties: Any) -> OrderFact:
+def make_event(kind: str, minute: int, message_id: str = "", *, name: str = "", **properties: Any) -> LoggedOrderEvent:
     meaning = {
         "completed": Meaning.PURCHASE,
         "updated": Meaning.ORDER_UPDATE,
         "refunded": Meaning.REFUND,
         "cancelled": Meaning.CANCELLATION,
     }[kind]
-    content = statement_of(properties, meaning=meaning, name=name or kind)
-    return OrderFact(kind, NOON + timedelta(minutes=minute), message_id or f"{kind}-{minute}", content, user_id="ada")
+    content = parse_order_event(properties, meaning=meaning, name=name or kind)
+    return LoggedOrderEvent(
+        kind, NOON + timedelta(minutes=minute), message_id or f"{kind}-{minute}", content, user_id="ada"
+    )
 
 
-def fold(*facts: OrderFact) -> Any:
-    return fold_order(facts, currency="EUR")
+def derive(*events: LoggedOrderEvent) -> Any:
+    return derive_order(events, currency="EUR")
 
 
 def state(order: Any) -> tuple[str, Decimal, Decimal]:
     return order.status, order.total, order.refunded
 
 
-def said(meaning: Meaning = Meaning.PURCHASE, name: str = "Order Completed", **properties: Any) -> dict[str, Any]:
-    return statement_of(properties, meaning=meaning, name=name)
+def parse(meaning: Meaning = Meaning.PURCHASE, name: str = "Order Completed", **properties: Any) -> dict[str, Any]:
+    return parse_order_event(properties, meaning=meaning, name=name)
 
 
-def test_every_order_of_arrival_gives_the_same_order() -> None:
-    facts = [
-        fact("completed", 0, products=[TEA, CUP], shipping=5, coupon="WELCOME"),
-        fact("updated", 1, products=[TEA], shipping=5),
-        fact("refunded", 2, products=[{"product_id": "tea", "quantity": 1}]),
-        fact("refunded", 3, amount="-2.50"),
-        fact("cancelled", 4),
+def test_any_order_of_arrival_gives_the_same_order() -> None:
+    events = [
+        make_event("completed", 0, products=[TEA, CUP], shipping=5, coupon="WELCOME"),
+        make_event("updated", 1, products=[TEA], shipping=5),
+        make_event("refunded", 2, products=[{"product_id": "tea", "quantity": 1}]),
+        make_event("refunded", 3, amount="-2.50"),
+        make_event("cancelled", 4),
     ]
-    for length in range(1, len(facts) + 1):
-        for some in permutations(facts, length):
-            expected = fold(*sorted(some, key=lambda one: one.occurred_at))
-            assert fold(*some) == expected
-            assert (expected is None) == (facts[0] not in some)
-    whole = fold(*facts)
+    for length in range(1, len(events) + 1):
+        for subset in permutations(events, length):
+            expected = derive(*sorted(subset, key=lambda event: event.occurred_at))
+            assert derive(*subset) == expected
+            assert (expected is None) == (events[0] not in subset)
+    whole = derive(*events)
     assert state(whole) == ("cancelled", Decimal("35.00"), Decimal("12.50"))
     assert (whole.coupon, [line["product_id"] for line in whole.lines], whole.placed_at) == ("WELCOME", ["tea"], NOON)
-    assert state(fold(*facts[:4])) == ("partly_refunded", Decimal("35.00"), Decimal("12.50"))
+    assert state(derive(*events[:4])) == ("partly_refunded", Decimal("35.00"), Decimal("12.50"))
 
 
 @pytest.mark.parametrize(
@@ -73,30 +75,32 @@ def test_every_order_of_arrival_gives_the_same_order() -> None:
         ({"products": TEA}, "30.00"),
     ],
 )
-def test_total_is_stated_or_follows(properties: dict[str, Any], total: str) -> None:
-    assert fold(fact("completed", 0, **properties)).total == Decimal(total)
+def test_total_is_given_or_computed(properties: dict[str, Any], total: str) -> None:
+    assert derive(make_event("completed", 0, **properties)).total == Decimal(total)
 
 
 def test_subtotal_is_the_sum_of_the_lines() -> None:
-    order = fold(fact("completed", 0, products=[TEA, {**CUP, "discount": 1}], subtotal=99))
+    order = derive(make_event("completed", 0, products=[TEA, {**CUP, "discount": 1}], subtotal=99))
     assert (order.subtotal, order.lines[1]["total"], order.lines[1]["discount"]) == (Decimal("38.00"), "8.00", "1.00")
 
 
-def test_ga4_prices_have_the_discount_taken_off() -> None:
+def test_ga4_prices_are_net_of_the_discount() -> None:
     item = {"item_id": "tea", "item_name": "Tea", "price": 8, "discount": 2, "quantity": 3, "item_category": "Drinks"}
-    line = said(name="purchase", items=[item])["lines"][0]
+    line = parse(name="purchase", items=[item])["lines"][0]
     assert (line["unit_price"], line["discount"], line["total"]) == ("10.0000", "6.00", "24.00")
     assert (line["title"], line["category"]) == ("Tea", "Drinks")
 
 
-def test_update_without_products_changes_only_what_it_names() -> None:
-    order = fold(fact("completed", 0, products=[TEA], tax=2), fact("updated", 1, coupon="LATE", shipping=4))
+def test_update_without_products_changes_only_its_fields() -> None:
+    order = derive(
+        make_event("completed", 0, products=[TEA], tax=2), make_event("updated", 1, coupon="LATE", shipping=4)
+    )
     assert (order.total, order.shipping, order.tax, order.coupon) == (Decimal(36), Decimal(4), Decimal(2), "LATE")
     assert [line["product_id"] for line in order.lines] == ["tea"]
 
 
-def test_lines_of_no_pieces_are_left_out() -> None:
-    assert [line["product_id"] for line in said(products=[TEA, {**CUP, "quantity": 0}])["lines"]] == ["tea"]
+def test_lines_with_zero_quantity_are_skipped() -> None:
+    assert [line["product_id"] for line in parse(products=[TEA, {**CUP, "quantity": 0}])["lines"]] == ["tea"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_lines_of_no_pieces_are_left_out() -> None:
         ({"products": ["tea"]}, "refunded", "30.00"),
         ({"products": [{"product_id": "tea", "quantity": "2", "price": "9.99"}]}, "partly_refunded", "19.98"),
         ({"products": [TEA], "total": 5}, "partly_refunded", "5.00"),
-        ({"products": ["what was never bought"]}, "partly_refunded", "0.00"),
+        ({"products": ["never-bought"]}, "partly_refunded", "0.00"),
         ({"total": 12, "currency": "usd"}, "partly_refunded", "0.00"),
         (
             {"products": [{"product_id": "tea", "quantity": 1, "price": 99}], "currency": "USD"},
@@ -120,72 +124,82 @@ def test_lines_of_no_pieces_are_left_out() -> None:
         ),
     ],
 )
-def test_refunds_are_worth_what_they_say_or_what_was_paid(refund: dict[str, Any], status: str, refunded: str) -> None:
-    order = fold(fact("completed", 0, products=[TEA], currency="EUR"), fact("refunded", 1, **refund))
+def test_refund_amount_is_the_given_one_or_the_price_paid(refund: dict[str, Any], status: str, refunded: str) -> None:
+    order = derive(make_event("completed", 0, products=[TEA], currency="EUR"), make_event("refunded", 1, **refund))
     assert (order.status, order.refunded) == (status, Decimal(refunded))
 
 
-def test_a_refund_sent_twice_counts_once_and_two_refunds_count_twice() -> None:
-    bought, part = fact("completed", 0, products=[TEA]), {"amount": 5}
-    assert fold(bought, fact("refunded", 1, "m1", **part), fact("refunded", 20, "m2", **part)).refunded == 5
-    assert fold(bought, fact("refunded", 1, "m1", **part), fact("refunded", 61, "m2", **part)).refunded == 10
-    first, second = fact("refunded", 1, "m1", refund_id="r1", **part), fact("refunded", 2, "m2", refund_id="r2", **part)
-    assert fold(bought, first, second).refunded == 10
-    assert fold(bought, first, fact("refunded", 600, "m3", refund_id="r1", **part)).refunded == 5
+def test_repeated_refund_counts_once_and_two_refunds_count_twice() -> None:
+    bought, part = make_event("completed", 0, products=[TEA]), {"amount": 5}
+    assert (
+        derive(bought, make_event("refunded", 1, "m1", **part), make_event("refunded", 20, "m2", **part)).refunded == 5
+    )
+    assert (
+        derive(bought, make_event("refunded", 1, "m1", **part), make_event("refunded", 61, "m2", **part)).refunded == 10
+    )
+    first, second = (
+        make_event("refunded", 1, "m1", refund_id="r1", **part),
+        make_event("refunded", 2, "m2", refund_id="r2", **part),
+    )
+    assert derive(bought, first, second).refunded == 10
+    assert derive(bought, first, make_event("refunded", 600, "m3", refund_id="r1", **part)).refunded == 5
 
 
-def test_the_same_completed_order_under_two_message_ids_is_one() -> None:
-    once = fold(fact("completed", 0, "m1", products=[TEA]))
-    assert fold(fact("completed", 0, "m1", products=[TEA]), fact("completed", 5, "m2", products=[TEA])) == once
+def test_completed_order_with_two_message_ids_is_one_order() -> None:
+    once = derive(make_event("completed", 0, "m1", products=[TEA]))
+    assert (
+        derive(make_event("completed", 0, "m1", products=[TEA]), make_event("completed", 5, "m2", products=[TEA]))
+        == once
+    )
 
 
-def test_a_named_user_owns_the_order_before_a_visitor() -> None:
-    content = said(products=[TEA])
-    visitor = OrderFact("completed", NOON, "m1", content, anonymous_id="v1", guest_email_hash="hash")
-    user = OrderFact("updated", NOON - timedelta(hours=1), "m2", {}, user_id="ada")
-    order = fold(visitor, user)
+def test_user_id_takes_precedence_over_visitor_id() -> None:
+    content = parse(products=[TEA])
+    visitor = LoggedOrderEvent("completed", NOON, "m1", content, anonymous_id="v1", guest_email_hash="hash")
+    user = LoggedOrderEvent("updated", NOON - timedelta(hours=1), "m2", {}, user_id="ada")
+    order = derive(visitor, user)
     assert (order.user_id, order.anonymous_id, order.guest_email_hash) == ("ada", "", "")
-    order = fold(visitor)
+    order = derive(visitor)
     assert (order.user_id, order.anonymous_id, order.guest_email_hash) == ("", "v1", "hash")
 
 
-def test_an_imported_order_is_the_first_thing_said() -> None:
-    imported = OrderFact(
+def test_an_imported_order_is_the_first_thing_parse() -> None:
+    imported = LoggedOrderEvent(
         "imported",
         NOON,
         "imported:1",
-        {**said(products=[TEA], total=30), "status": "partly_refunded", "refunded": "4.00"},
+        {**parse(products=[TEA], total=30), "status": "partly_refunded", "refunded": "4.00"},
     )
-    order = fold(imported, fact("refunded", 1, amount=6))
+    order = derive(imported, make_event("refunded", 1, amount=6))
     assert (state(order), order.lines) == (("partly_refunded", Decimal("30.00"), Decimal("10.00")), None)
-    changed = fold(imported, fact("updated", 2, products=[CUP]))
+    changed = derive(imported, make_event("updated", 2, products=[CUP]))
     assert (changed.total, changed.lines[0]["product_id"]) == (Decimal("9.00"), "cup")
 
 
 @pytest.mark.parametrize(
-    ("properties", "code", "words"),
+    ("properties", "code", "text"),
     [
         ({"products": [{**TEA, "quantity": -1}]}, "negative_quantity", "products.0.quantity is -1"),
         ({"products": [{**TEA, "price": "-3"}]}, "negative_price", "products.0.price is -3"),
-        ({"products": [TEA, {**TEA, "price": "ten"}]}, "not_a_number", "products.1.price is 'ten'"),
-        ({"products": [{**TEA, "quantity": True}]}, "not_a_number", "products.0.quantity is True"),
-        ({"products": [{"name": "Tea"}]}, "missing_product_id", "products.0 has no product_id"),
+        ({"products": [TEA, {**TEA, "price": "ten"}]}, "bad_number", "products.1.price is 'ten'"),
+        ({"products": [{**TEA, "quantity": True}]}, "bad_number", "products.0.quantity is True"),
+        ({"products": [{"name": "Tea"}]}, "missing_product", "products.0 has no product_id"),
         ({"products": "tea"}, "invalid_products", "products is 'tea'"),
         ({"products": [[1]]}, "invalid_products", "products.0 is '[1]'"),
         ({"total": -5}, "negative_total", "Send Order Refunded"),
         ({"total": "1e30"}, "amount_too_large", "total is '1e30'"),
-        ({"total": "NaN"}, "not_a_number", "total is 'NaN'"),
+        ({"total": "NaN"}, "bad_number", "total is 'NaN'"),
         ({"currency": "EURO"}, "unknown_currency", "currency is 'EURO'"),
         ({"products": [TEA] * 1001}, "invalid_products", "at most 1000"),
         ({"products": [{**TEA, "price": "9e9", "quantity": "9e7"}]}, "amount_too_large", "products.0"),
-        ({"products": [{**TEA, "price": "3e9"}] * 2}, "amount_too_large", "The lines come to"),
+        ({"products": [{**TEA, "price": "3e9"}] * 2}, "amount_too_large", "The lines add up to"),
     ],
 )
-def test_what_cannot_be_taken_says_why(properties: dict[str, Any], code: str, words: str) -> None:
+def test_invalid_events_are_rejected_with_a_reason(properties: dict[str, Any], code: str, text: str) -> None:
     with pytest.raises(OrderEventError) as error:
-        said(**properties)
+        parse(**properties)
     assert error.value.code == code
-    assert words in error.value.reason
+    assert text in error.value.reason
 
 
 @pytest.mark.parametrize(
@@ -194,15 +208,15 @@ def test_what_cannot_be_taken_says_why(properties: dict[str, Any], code: str, wo
         ({}, "missing_order_id"),
         ({"order_id": "  "}, "missing_order_id"),
         ({"order_id": "undefined"}, "placeholder_order_id"),
-        ({"order_id": "x" * 101}, "invalid_order_id"),
+        ({"order_id": "x" * 101}, "too_long"),
     ],
 )
-def test_an_order_has_a_number(properties: dict[str, Any], code: str) -> None:
+def test_order_id_is_required(properties: dict[str, Any], code: str) -> None:
     with pytest.raises(OrderEventError) as error:
-        order_id_of(properties, name="Order Completed")
+        read_order_id(properties, name="Order Completed")
     assert error.value.code == code
 
 
 @pytest.mark.parametrize("name", ["order_id", "orderId", "transaction_id", "id"])
-def test_the_number_has_many_names(name: str) -> None:
-    assert order_id_of({name: 1042.0}, name="purchase") == "1042"
+def test_order_id_has_several_spellings(name: str) -> None:
+    assert read_order_id({name: 1042.0}, name="purchase") == "1042"

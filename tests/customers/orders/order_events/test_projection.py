@@ -15,8 +15,8 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Product
-from config.foundation.database.advisory_locks import exclusive
-from customers.events.dead_letters.replay import replay_rejected
+from config.foundation.database.advisory_locks import exclusive_lock
+from customers.events.dead_rejecteds.replay import replay_rejected
 from customers.events.models import RejectedEvent
 from customers.identity.models import Customer
 from customers.identity.personal_data.hashing import hash_email
@@ -55,7 +55,7 @@ def a_history() -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db
-def test_events_in_every_order_and_rhythm_give_the_same_order() -> None:
+def test_any_order_and_batching_of_events_gives_the_same_order() -> None:
     history = a_history()
     expected: Any = None
     for number, arrival in enumerate(permutations(range(len(history)))):
@@ -75,7 +75,7 @@ def test_events_in_every_order_and_rhythm_give_the_same_order() -> None:
 
 
 @pytest.mark.django_db
-def test_the_same_event_under_two_message_ids_changes_nothing() -> None:
+def test_same_event_with_two_message_ids_changes_nothing() -> None:
     send(*[{**item, "messageId": f"a{number}"} for number, item in enumerate(a_history())])
     process()
     before = rows()
@@ -86,7 +86,7 @@ def test_the_same_event_under_two_message_ids_changes_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_before_it_is_completed_there_is_no_order() -> None:
+def test_no_order_exists_before_it_is_completed() -> None:
     send(order("Order Refunded"), order("Order Updated", products=[product()]), order("Order Cancelled"))
     assert process().counts["orders_created"] == 0
     assert not Order.objects.exists()
@@ -96,7 +96,7 @@ def test_before_it_is_completed_there_is_no_order() -> None:
 
 
 @pytest.mark.django_db
-def test_unknown_products_are_made_from_the_line_and_known_ones_stay() -> None:
+def test_unknown_products_are_created_from_the_line_and_known_ones_stay() -> None:
     make_product("tea", title="Tea", price=Decimal("3.00"))
     lines = [
         product("tea", 9, name="Other"),
@@ -114,63 +114,63 @@ def test_unknown_products_are_made_from_the_line_and_known_ones_stay() -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_number_it_becomes_a_dead_letter_and_the_event_stays_counted() -> None:
+def test_event_without_order_id_is_rejected_but_still_counted() -> None:
     send(order(order_id=None, products=[product()], email="ada@example.org"), order(products=[product()]))
     done = process()
     assert (done.events, done.counts["refused"], done.counts["orders_created"]) == (2, 1, 1)
-    letter = RejectedEvent.objects.get()
-    assert (letter.code, letter.status, letter.received_at) == ("missing_order_id", "open", NOW)
-    assert "Order Completed needs order_id" in letter.reason
+    rejected = RejectedEvent.objects.get()
+    assert (rejected.code, rejected.status, rejected.received_at) == ("missing_order_id", "open", NOW)
+    assert "Order Completed needs order_id" in rejected.reason
     assert CustomerProfile.objects.get().events == 2
 
 
 @pytest.mark.django_db
-def test_a_mended_dead_letter_becomes_the_order() -> None:
+def test_fixed_rejected_event_creates_the_order() -> None:
     send(order(order_id=None, products=[product()], total=10))
     process()
-    letter = RejectedEvent.objects.get()
-    mended = letter.payload.replace('"properties":{', '"properties":{"order_id":"A7",')
-    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOW + timedelta(hours=1)).accepted
+    rejected = RejectedEvent.objects.get()
+    fixed = rejected.payload.replace('"properties":{', '"properties":{"order_id":"A7",')
+    assert replay_rejected(rejected_id=rejected.pk, payload=fixed, at=NOW + timedelta(hours=1)).accepted
     process()
-    found = Order.objects.get()
-    assert (found.order_id, found.total, found.placed_at) == ("A7", Decimal("10.00"), NOW)
-    assert found.customer == Customer.objects.get()
+    stored = Order.objects.get()
+    assert (stored.order_id, stored.total, stored.placed_at) == ("A7", Decimal("10.00"), NOW)
+    assert stored.customer == Customer.objects.get()
 
 
 @pytest.mark.django_db
-def test_a_guest_is_a_visitor_whose_address_is_kept_as_a_hash() -> None:
+def test_guest_is_a_visitor_whose_email_is_stored_as_a_hash() -> None:
     send({**order(products=[product()], email="Ada@Example.org"), "userId": None, "anonymousId": "v1"})
     process()
-    found = Order.objects.get()
-    assert found.guest_email_hash == hash_email("ada@example.org")
-    assert found.customer.identifiers.get().value == "v1"
+    stored = Order.objects.get()
+    assert stored.guest_email_hash == hash_email("ada@example.org")
+    assert stored.customer.identifiers.get().value == "v1"
     assert CustomerProfile.objects.get().orders == 1
 
 
 @pytest.mark.django_db
-def test_without_consent_to_analytics_it_is_an_order_of_nobody() -> None:
+def test_order_without_analytics_consent_has_no_customer() -> None:
     refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
     send({**order(products=[product()], email="ada@example.org"), "context": refused})
     assert process().counts["without_person"] == 1
-    found = Order.objects.get()
-    assert (found.customer, found.guest_email_hash, found.total) == (None, "", Decimal("10.00"))
+    stored = Order.objects.get()
+    assert (stored.customer, stored.guest_email_hash, stored.total) == (None, "", Decimal("10.00"))
     assert not Customer.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_visitor_who_logs_in_takes_the_order_along() -> None:
+def test_order_of_a_visitor_follows_the_login() -> None:
     send({**order(products=[product()]), "userId": None, "anonymousId": "v1"})
     process()
     send({"type": "identify", "userId": "ada", "anonymousId": "v1"}, at=NOW + timedelta(minutes=1))
     send({**order("Order Refunded", total=1), "userId": None, "anonymousId": "v1"}, at=NOW + timedelta(minutes=2))
     process()
-    found = Order.objects.get()
-    assert set(found.customer.identifiers.values_list("value", flat=True)) == {"ada", "v1"}
+    stored = Order.objects.get()
+    assert set(stored.customer.identifiers.values_list("value", flat=True)) == {"ada", "v1"}
     assert CustomerProfile.objects.get().revenue == Decimal("9.00")
 
 
 @pytest.mark.django_db
-def test_currencies_stand_beside_their_amounts(settings: Any) -> None:
+def test_orders_keep_their_currency(settings: Any) -> None:
     settings.SHOP_CURRENCY = "CHF"
     send(order(order_id="1", total=5), order(order_id="2", total=5, currency="jpy"))
     process()
@@ -178,7 +178,7 @@ def test_currencies_stand_beside_their_amounts(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_a_clock_that_is_ahead_does_not_hide_the_order() -> None:
+def test_order_from_a_clock_that_is_ahead_is_visible() -> None:
     send({**order(total=5), "timestamp": (NOW + timedelta(hours=20)).isoformat()})
     process()
     assert Order.objects.get().placed_at == NOW
@@ -186,24 +186,24 @@ def test_a_clock_that_is_ahead_does_not_hide_the_order() -> None:
 
 
 @pytest.mark.django_db
-def test_an_imported_order_is_refunded_and_keeps_its_lines_and_customer() -> None:
+def test_imported_order_is_refunded_and_keeps_its_lines_and_customer() -> None:
     source = make_source("web", kind="browser")
     ada = make_customer("ada")
     make_order(ada, products=[make_product("tea"), make_product("cup")], order_id="A1", source=source)
     send(order("Order Refunded", products=["tea"]))
     process()
-    found = Order.objects.get()
-    assert (found.status, found.refunded, found.total, found.customer) == (
+    stored = Order.objects.get()
+    assert (stored.status, stored.refunded, stored.total, stored.customer) == (
         "partly_refunded", Decimal("10.00"), Decimal("20.00"), ada,
     )  # fmt: skip
-    assert found.lines.count() == 2
+    assert stored.lines.count() == 2
     send(order("Order Refunded", refund_id="r2", total="3"))
     process()
     assert Order.objects.get().refunded == Decimal("13.00")
 
 
 @pytest.mark.django_db
-def test_sources_have_numbers_of_their_own() -> None:
+def test_sources_have_their_own_order_ids() -> None:
     send(order(total=5))
     send(order(total=7), source=make_source("app", kind="app"))
     process()
@@ -211,7 +211,7 @@ def test_sources_have_numbers_of_their_own() -> None:
 
 
 @pytest.mark.django_db
-def test_the_number_of_queries_does_not_grow_with_the_orders() -> None:
+def test_number_of_queries_does_not_grow_with_orders() -> None:
     def queries_for(count: int, prefix: str) -> int:
         items = [
             order(order_id=f"{prefix}{number}", products=[product(f"{prefix}p{number}")], total=1)
@@ -228,12 +228,12 @@ def test_the_number_of_queries_does_not_grow_with_the_orders() -> None:
 
 @contextmanager
 def import_under_way(key: str) -> Iterator[None]:
-    """Somebody else holds the lock that an import of this source holds."""
+    """Hold the lock of an import of this source in another thread."""
     begun, over = Signal(), Signal()
 
     def hold() -> None:
         try:
-            with exclusive(f"orders:{key}"):
+            with exclusive_lock(f"orders:{key}"):
                 begun.set()
                 over.wait()
         finally:
@@ -251,12 +251,12 @@ def import_under_way(key: str) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_during_an_import_of_the_source_its_orders_wait_and_others_do_not() -> None:
+def test_orders_wait_during_an_import_of_their_source_only() -> None:
     send(order(total=5), track("Product Viewed", product()))
     send(order(total=7), source=make_source("app", kind="app"))
     with import_under_way("web"):
         assert process().events == 3
         assert list(Order.objects.values_list("source__key", flat=True)) == ["app"]
-    process()  # nothing waits on the outbox: the catching up alone
+    process()  # the outbox is empty: this only catches up
     assert Order.objects.count() == 2
     assert CustomerProfile.objects.get().orders == 2

@@ -57,14 +57,14 @@ def test_orders_are_created_with_customers_and_products(shop: Client) -> None:
 def test_second_call_changes_nothing(shop: Client) -> None:
     post(shop, order(), order("A2"))
     answer = post(shop, order(), order("A2"))
-    assert [one["status"] for one in answer["results"]] == ["unchanged", "unchanged"]
+    assert [result["status"] for result in answer["results"]] == ["unchanged", "unchanged"]
 
 
-def test_order_is_replaced_whole(shop: Client) -> None:
+def test_order_is_replaced_completely(shop: Client) -> None:
     lines = [{"product_id": name, "quantity": 1, "unit_price": "3.00"} for name in ("tea", "cup", "pot")]
     post(shop, order(coupon="SPRING", lines=lines), order("A2"))
     answer = post(shop, order(lines=[*lines[:1], {**lines[2], "quantity": 2}]), order("A2"))
-    assert [one["status"] for one in answer["results"]] == ["updated", "unchanged"]
+    assert [result["status"] for result in answer["results"]] == ["updated", "unchanged"]
     first = Order.objects.get(order_id="A1")
     assert (first.coupon, first.total) == ("", Decimal("9.00"))
     assert list(first.lines.values_list("line_number", "product__product_id")) == [(1, "tea"), (2, "pot")]
@@ -94,11 +94,11 @@ def test_order_with_other_lines_of_the_same_total_is_updated(shop: Client) -> No
         ({"coupon": "A\0"}, "coupon", "bad_characters"),
     ],
 )
-def test_wrong_order_is_rejected_alone(shop: Client, fields: dict[str, Any], field: str, code: str) -> None:
+def test_invalid_order_is_rejected_alone(shop: Client, fields: dict[str, Any], field: str, code: str) -> None:
     answer = post(shop, order(**fields), order("A2"))
     assert (answer["created"], answer["rejected"]) == (1, 1)
     first = answer["results"][0]
-    assert [(one["field"], one["code"]) for one in first["errors"]] == [(field, code)]
+    assert [(error["field"], error["code"]) for error in first["errors"]] == [(field, code)]
     assert first["errors"][0]["message"]
     assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
 
@@ -113,10 +113,10 @@ def test_wrong_order_is_rejected_alone(shop: Client, fields: dict[str, Any], fie
         ({"size": "L"}, "lines.1.size", "unknown_field"),
     ],
 )
-def test_wrong_line_rejects_its_whole_order(shop: Client, line: dict[str, Any], field: str, code: str) -> None:
+def test_invalid_line_rejects_its_whole_order(shop: Client, line: dict[str, Any], field: str, code: str) -> None:
     good = {"product_id": "tea", "quantity": 1, "unit_price": "3.00"}
     answer = post(shop, order(lines=[good, good | line]), order("A2"))
-    assert [(one["field"], one["code"]) for one in answer["results"][0]["errors"]] == [(field, code)]
+    assert [(error["field"], error["code"]) for error in answer["results"][0]["errors"]] == [(field, code)]
     assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
 
 
@@ -125,13 +125,13 @@ def test_future_orders_are_rejected(shop: Client) -> None:
     assert answer["results"][0]["errors"][0]["code"] == "future_date"
 
 
-def test_second_order_of_one_id_is_rejected(shop: Client) -> None:
+def test_second_order_with_the_same_id_is_rejected(shop: Client) -> None:
     answer = post(shop, order(), order(status="cancelled"))
-    assert [one["status"] for one in answer["results"]] == ["created", "rejected"]
+    assert [result["status"] for result in answer["results"]] == ["created", "rejected"]
     assert Order.objects.get().status == "placed"
 
 
-def test_more_than_a_thousand_orders_are_refused(shop: Client) -> None:
+def test_more_than_a_thousand_orders_are_rejected(shop: Client) -> None:
     answer = shop.post(
         "/api/v1/orders/", {"orders": [order(str(n)) for n in range(1001)]}, content_type="application/json"
     )
@@ -140,7 +140,7 @@ def test_more_than_a_thousand_orders_are_refused(shop: Client) -> None:
 
 
 @pytest.mark.parametrize("body", ['{"orders": 5}', "[]", '{"orders": [1]}', '{"orders": [], "source": "a b"}', "{"])
-def test_wrong_bodies_are_400(shop: Client, body: str) -> None:
+def test_invalid_bodies_are_400(shop: Client, body: str) -> None:
     assert shop.post("/api/v1/orders/", body, content_type="application/json").status_code == 400
 
 
@@ -170,7 +170,7 @@ def test_orders_are_listed_and_filtered(shop: Client, django_assert_max_num_quer
     assert page["results"][5]["user_id"] is None
 
 
-def test_one_order_comes_with_its_lines(shop: Client) -> None:
+def test_single_order_includes_its_lines(shop: Client) -> None:
     make_order(make_customer("ada"), order_id="#1/2", products=[make_product("tea"), make_product("cup")])
     answer = shop.get(f"/api/v1/orders/{quote('#1/2', safe='')}/")
     assert answer.status_code == 200
@@ -179,7 +179,7 @@ def test_one_order_comes_with_its_lines(shop: Client) -> None:
     assert shop.get("/api/v1/orders/none/").status_code == 404
 
 
-def test_id_of_two_sources_asks_for_the_source(shop: Client) -> None:
+def test_order_id_of_two_sources_requires_the_source(shop: Client) -> None:
     make_order(None, order_id="A1", source=make_source("one"))
     make_order(None, order_id="A1", source=make_source("two"))
     answer = shop.get("/api/v1/orders/A1/")
@@ -188,7 +188,7 @@ def test_id_of_two_sources_asks_for_the_source(shop: Client) -> None:
     assert shop.get("/api/v1/orders/A1/?source=two").json()["source"] == "two"
 
 
-def test_orders_need_their_scope(client: Client) -> None:
+def test_orders_require_their_scope(client: Client) -> None:
     assert client.get("/api/v1/orders/").status_code in (401, 403)
     assert client.post("/api/v1/orders/", {}, content_type="application/json").status_code in (401, 403)
 

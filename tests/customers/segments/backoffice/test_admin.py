@@ -46,7 +46,7 @@ def form(**changes: Any) -> dict[str, Any]:
         "name": "Loyal",
         "key": "loyal",
         "description": "",
-        "kind": "live",
+        "kind": "dynamic",
         "condition": json.dumps(LOYAL),
         **changes,
     }
@@ -114,7 +114,7 @@ def test_a_fixed_list_is_uploaded_and_unknown_ids_are_told(marketer: Client) -> 
     make_customer("anna")
     file = SimpleUploadedFile("list.csv", b"user_id\nanna\nnobody\n")
     address = reverse("admin:segments_segment_add")
-    page = body(marketer.post(address, form(kind="fixed", list_file=file), follow=True))
+    page = body(marketer.post(address, form(kind="static", list_file=file), follow=True))
     assert "nobody" in page
     segment = Segment.objects.get()
     assert (segment.size, segment.condition) == (1, {})

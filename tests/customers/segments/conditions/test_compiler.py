@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.models import Identifier
-from customers.segments.membership import matching
+from customers.segments.membership import query_matching
 from tests.makers import (
     NOON,
     make_consent,
@@ -44,8 +44,8 @@ def four() -> None:
         anna, **WINDOW, value=Decimal("12.50"), cluster=3,
         stage="loyal", rfm_group="champions", r=5, f=5, m=4, orders=9, returns=1, revenue=Decimal("900.50"),
         units=Decimal("20.500"), average_order_value=Decimal("100.06"), average_gap_days=12.5, first_order_at=LONG_AGO,
-        last_order_at=LAST_WEEK, stage_since=LAST_WEEK, next_flip_at=NOON + timedelta(days=3),
-        favourite_categories=[["Food > Tea", 0.7], ["Home", 0.3]], favourite_brands=[["Acme", 1.0]],
+        last_order_at=LAST_WEEK, stage_since=LAST_WEEK, next_stage_change_at=NOON + timedelta(days=3),
+        favorite_categories=[["Food > Tea", 0.7], ["Home", 0.3]], favorite_brands=[["Acme", 1.0]],
     )  # fmt: skip
     make_consent(anna, recorded_at=NOON - timedelta(days=3))
     ben = make_customer(
@@ -55,7 +55,7 @@ def four() -> None:
         ben, stage="dormant", rfm_group="cant_lose", r=1, f=4, m=5, orders=5, revenue=Decimal("500.00"),
         average_order_value=Decimal("100.00"), average_gap_days=30.0, first_order_at=LONG_AGO,
         last_order_at=NOON - timedelta(days=100), stage_since=NOON - timedelta(days=30),
-        next_flip_at=NOON + timedelta(days=40), favourite_categories=[["Home", 1.0]],
+        next_stage_change_at=NOON + timedelta(days=40), favorite_categories=[["Home", 1.0]],
     )  # fmt: skip
     make_consent(ben, recorded_at=NOON - timedelta(days=9))
     make_consent(ben, status="withdrawn", recorded_at=NOON - timedelta(days=2))
@@ -76,12 +76,12 @@ def four() -> None:
     gone = make_customer("gone", country="DE", erased_at=NOON)
     make_profile(gone, stage="loyal", orders=9)
     make_segment("germans", {"field": "country", "op": "eq", "value": "DE"})
-    listed = make_segment("listed", {}, kind="fixed")
+    listed = make_segment("listed", {}, kind="static")
     listed.members.create(customer=cem)
 
 
 def found(condition: Any, as_of: datetime = NOON) -> list[str]:
-    customers = matching(condition=condition, as_of=as_of)
+    customers = query_matching(condition=condition, as_of=as_of)
     return sorted(Identifier.objects.filter(customer__in=customers).values_list("value", flat=True))
 
 
@@ -133,8 +133,8 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
         (compare("last_order_at", "after", "2026-11-16"), [ANNA]),
         (compare("last_order_at", "between", ["2026-11-17", "2026-11-17"]), [ANNA]),
         (compare("stage_since", "is_set"), [ANNA, BEN]),
-        (compare("next_flip_at", "within_next_days", 3), [ANNA]),
-        (compare("next_flip_at", "within_next_days", 2), []),
+        (compare("next_stage_change_at", "within_next_days", 3), [ANNA]),
+        (compare("next_stage_change_at", "within_next_days", 2), []),
         (compare("traits.age", "eq", "45-54"), [ANNA]),
         (compare("traits.age", "ne", "45-54"), [BEN, CEM, DAO]),
         (compare("traits.age", "in", ["45-54", "25-34"]), [ANNA, BEN]),
@@ -160,11 +160,11 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
         (compare("language", "is_not_set"), [CEM, DAO]),
         (compare("country", "contains", "d"), [ANNA, DAO]),
         (compare("country", "in", ["DE", "CN"]), [ANNA, BEN, DAO]),
-        (compare("favourite_category", "in", ["Food > Tea"]), [ANNA]),
-        (compare("favourite_category", "in", ["Home", "Food > Tea"]), [ANNA, BEN]),
-        (compare("favourite_category", "not_in", ["Food > Tea"]), [BEN, CEM, DAO]),
-        (compare("favourite_brand", "is_set"), [ANNA]),
-        (compare("favourite_brand", "is_not_set"), [BEN, CEM, DAO]),
+        (compare("favorite_category", "in", ["Food > Tea"]), [ANNA]),
+        (compare("favorite_category", "in", ["Home", "Food > Tea"]), [ANNA, BEN]),
+        (compare("favorite_category", "not_in", ["Food > Tea"]), [BEN, CEM, DAO]),
+        (compare("favorite_brand", "is_set"), [ANNA]),
+        (compare("favorite_brand", "is_not_set"), [BEN, CEM, DAO]),
         (compare("identified", "eq", True), [ANNA, BEN, DAO]),
         (compare("identified", "eq", False), [CEM]),
         (compare("consent.email", "eq", "granted"), [ANNA]),
@@ -212,7 +212,7 @@ def test_what_is_foretold_can_be_asked_for() -> None:
 
     def found(field: str, op: str, value: Any) -> set[str | None]:
         comparison = {"field": field, "op": op} | ({} if value is None else {"value": value})
-        people = matching(condition=comparison, as_of=NOON)
+        people = query_matching(condition=comparison, as_of=NOON)
         return set(people.values_list("identifiers__value", flat=True))
 
     assert found("churn", "gte", 0.5) == {BEN}
@@ -267,7 +267,7 @@ def test_values_and_trait_names_never_become_sql(four: None, evil: str) -> None:
         compare(f"traits.{evil}", "eq", "x"),
         compare(f"traits.{evil}", "gt", 1),
         compare(f"traits.{evil}", "is_set"),
-        compare("favourite_brand", "in", [evil]),
+        compare("favorite_brand", "in", [evil]),
         compare("bought.brand", "at_least", [evil]),
         compare("bought.category", "at_least", [evil], times=2),
     ):
@@ -296,7 +296,7 @@ def test_a_tree_is_one_query(four: None) -> None:
             compare("segment", "in", ["germans", "listed"]),
         ]
     }
-    customers = matching(condition=tree, as_of=NOON)
+    customers = query_matching(condition=tree, as_of=NOON)
     with CaptureQueriesContext(
         connection,
     ) as queries:

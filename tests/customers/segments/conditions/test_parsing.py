@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from customers.segments.conditions.compiler import compile_condition
-from customers.segments.conditions.parsing import ConditionError, read_condition
+from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.conditions.parsing import parse_condition
 from customers.segments.editing import check_condition
 from tests.makers import NOON, make_product, make_segment
 
@@ -78,7 +79,7 @@ def deep(levels: int) -> dict[str, Any]:
 )  # fmt: skip
 def test_what_cannot_work_is_refused_at_its_place(condition: Any, path: str, code: str, told: str) -> None:
     with pytest.raises(ConditionError) as refused:
-        read_condition(condition)
+        parse_condition(condition)
     problem = refused.value.problems[0]
     assert (problem.path, problem.code) == (path, code)
     assert told in problem.message
@@ -87,7 +88,7 @@ def test_what_cannot_work_is_refused_at_its_place(condition: Any, path: str, cod
 def test_all_problems_are_told_at_once() -> None:
     wrong = {"all": [{"field": "x", "op": "eq"}, {"not": {"field": "r", "op": "eq", "value": 9}}]}
     with pytest.raises(ConditionError) as refused:
-        read_condition(wrong)
+        parse_condition(wrong)
     assert [problem.path for problem in refused.value.problems] == ["$.all[0].field", "$.all[1].not.value"]
 
 

@@ -56,7 +56,7 @@ def test_a_segment_is_made_read_changed_and_deleted(client: APIClient) -> None:
         ({"key": "a b", "name": "X", "condition": LOYAL}, "key"),
         ({"key": "taken", "name": "X", "condition": LOYAL}, "key"),
         ({"key": "x", "name": "X", "condition": LOYAL, "user_ids": ["a"]}, "user_ids"),
-        ({"key": "x", "name": "X", "kind": "fixed", "condition": LOYAL}, "condition"),
+        ({"key": "x", "name": "X", "kind": "static", "condition": LOYAL}, "condition"),
         ({"key": "x", "name": "X", "kind": "other", "condition": LOYAL}, "kind"),
     ],
 )
@@ -70,16 +70,16 @@ def test_wrong_input_is_refused_by_field(client: APIClient, body: dict[str, Any]
 
 def test_key_and_kind_stay(client: APIClient) -> None:
     make_segment("loyal", LOYAL)
-    for change in ({"key": "other"}, {"kind": "fixed"}):
+    for change in ({"key": "other"}, {"kind": "static"}):
         assert client.patch("/api/v1/segments/loyal/", change, format="json").status_code == 400
 
 
 def test_a_fixed_list_is_made_and_replaced_by_user_ids(client: APIClient) -> None:
     make_customer("a")
     make_customer("b")
-    body = {"key": "list", "name": "List", "kind": "fixed", "user_ids": ["a", "nobody"]}
+    body = {"key": "list", "name": "List", "kind": "static", "user_ids": ["a", "nobody"]}
     made = client.post("/api/v1/segments/", body, format="json").json()
-    assert made["list_result"] == {"added": 1, "already_on_it": 0, "unknown": ["nobody"]}
+    assert made["list_result"] == {"added": 1, "already_members": 0, "unknown": ["nobody"]}
     client.patch("/api/v1/segments/list/", {"user_ids": ["b"]}, format="json")
     found = client.get("/api/v1/segments/list/members/").json()["results"]
     assert [each["user_id"] for each in found] == ["b"]
@@ -143,7 +143,7 @@ def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
     assert client.get("/api/v1/customers/anna/segments/").json()["segments"] == []
     make_order(customer, placed_at=timezone.now() - timedelta(minutes=1))
     found = client.get("/api/v1/customers/anna/segments/").json()
-    assert found["segments"] == [{"key": "buyers", "name": "buyers", "kind": "live"}]
+    assert found["segments"] == [{"key": "buyers", "name": "buyers", "kind": "dynamic"}]
     assert client.get("/api/v1/customers/nobody/segments/").status_code == 404
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import FIELDS
-from customers.segments.conditions.parsing import ConditionError, read_condition
+from customers.segments.conditions.parsing import parse_condition
 from customers.segments.rest.condition_schema import NAME, condition_schema
 
 RIGHT: list[Any] = [
@@ -17,12 +18,12 @@ RIGHT: list[Any] = [
     {"field": "revenue", "op": "gte", "value": 19.9},
     {"field": "last_order_at", "op": "within_days", "value": 30},
     {"field": "last_order_at", "op": "before", "value": "2026-11-24"},
-    {"field": "next_flip_at", "op": "within_next_days", "value": 7},
+    {"field": "next_stage_change_at", "op": "within_next_days", "value": 7},
     {"field": "language", "op": "is_not_set"},
     {"field": "identified", "op": "eq", "value": True},
     {"field": "bought.any", "op": "at_least", "times": 3, "within_days": 90},
     {"field": "bought.product", "op": "fewer_than", "value": ["tea-1"], "times": 2},
-    {"field": "favourite_brand", "op": "not_in", "value": ["tea house"]},
+    {"field": "favorite_brand", "op": "not_in", "value": ["tea house"]},
     {"field": "consent.email", "op": "eq", "value": "none"},
     {"field": "segment", "op": "in", "value": ["everybody"]},
     {"field": "traits.income", "op": "lt", "value": 5},
@@ -63,14 +64,14 @@ def validator() -> Draft202012Validator:
 
 @pytest.mark.parametrize("condition", RIGHT)
 def test_what_can_be_read_fits(validator: Draft202012Validator, condition: Any) -> None:
-    read_condition(condition)
+    parse_condition(condition)
     assert validator.is_valid(condition)
 
 
 @pytest.mark.parametrize("condition", WRONG)
 def test_what_cannot_be_read_does_not_fit(validator: Draft202012Validator, condition: Any) -> None:
     with pytest.raises(ConditionError):
-        read_condition(condition)
+        parse_condition(condition)
     assert not validator.is_valid(condition)
 
 

@@ -1,4 +1,4 @@
-"""``manage.py import_orders``: what it prints and how it ends."""
+"""The output and the exit of ``manage.py import_orders``."""
 
 from io import StringIO
 from pathlib import Path
@@ -34,7 +34,7 @@ def run(*arguments: object) -> str:
     return out.getvalue()
 
 
-def test_table_names_counts_reasons_and_the_error_file(file: Path) -> None:
+def test_summary_shows_counts_reasons_and_the_error_file(file: Path) -> None:
     text = run(file, *OPTIONS, "--map", "unit_price=Price")
     rows = {" ".join(line.split()) for line in text.splitlines()}
     assert {"rows 2", "loaded 1", "rejected 1", "The quantity is zero. 1", "new orders 1"} <= rows
@@ -42,7 +42,7 @@ def test_table_names_counts_reasons_and_the_error_file(file: Path) -> None:
     assert Order.objects.get().source.key == "orders"
 
 
-def test_dry_run_says_so_and_writes_nothing(file: Path) -> None:
+def test_dry_run_is_announced_and_writes_nothing(file: Path) -> None:
     assert "nothing was written" in run(file, *OPTIONS, "--map", "unit_price=Price", "--dry-run")
     assert not Order.objects.exists()
 
@@ -52,28 +52,28 @@ def test_dry_run_says_so_and_writes_nothing(file: Path) -> None:
     [
         (["--map", "prise=Price"], "Unknown field 'prise'"),
         ([], "No column for unit_price"),
-        (["--map", "unit_price=Price", "--currency", "moon"], "'MOON' is not a currency"),
-        (["--map", "unit_price=Price", "--source", "My Shop"], "small letters"),
+        (["--map", "unit_price=Price", "--currency", "moon"], "Unknown currency 'MOON'"),
+        (["--map", "unit_price=Price", "--source", "My Shop"], "lowercase letters"),
         (["--map", "unit_price"], "field=column"),
     ],
 )
-def test_what_cannot_be_read_ends_with_a_message(file: Path, arguments: list[str], message: str) -> None:
+def test_invalid_arguments_end_with_a_message(file: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message) as caught:
         run(file, *OPTIONS, *arguments)
     assert caught.value.returncode == 1
 
 
-def test_interruption_writes_nothing_and_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interruption_is_reported_and_writes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("customers.orders.imports.loading.update_lines", interrupt)
-    with pytest.raises(CommandError, match="nothing was written"):
+    monkeypatch.setattr("customers.orders.imports.loading.orders.update_lines", interrupt)
+    with pytest.raises(CommandError, match="Nothing was written"):
         run(file, *OPTIONS, "--map", "unit_price=Price")
     assert not Order.objects.exists()
 
 
-def test_folder_that_cannot_be_written_ends_with_its_name(file: Path, settings: Any) -> None:
+def test_unwritable_folder_is_named_in_the_error(file: Path, settings: Any) -> None:
     settings.EXPORTS_DIR = file / "below-a-file"
     with pytest.raises(CommandError, match="below-a-file"):
         run(file, *OPTIONS, "--map", "unit_price=Price")

@@ -1,0 +1,161 @@
+"""Reads CSV files of order lines, of any common encoding and delimiter, also gzipped, in bounded memory."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+from django.utils.translation import gettext as _
+
+from customers.orders.imports.files.line_counter import LineCounter
+from customers.orders.imports.files.row_batches import MalformedRow, RowBatch, UnreadableFileError
+from customers.orders.imports.files.text_decoding import DecodedStream, UndecodableError, detect_encoding
+
+CHUNK_BYTES = 4 * 1024 * 1024
+DELIMITERS = ",;\t|"
+MAX_HEADER_BYTES = 1024 * 1024
+
+
+class CsvRows:
+    """The rows of a CSV file; the line number of a row is the line on which it begins, the header being line 1."""
+
+    def __init__(self, path: Path, *, encoding: str | None = None) -> None:
+        self.path = path
+        self.name = path.name
+        self.size = path.stat().st_size
+        self.encoding = encoding or detect_encoding(path)
+        header = self._read_header()
+        self.delimiter = detect_delimiter(header)
+        # with semicolons as delimiters a comma is the decimal mark, as spreadsheets write it in much of Europe
+        self.decimal_comma = self.delimiter == ";"
+        self.header_breaks = header.count("\n")
+        self.columns = make_unique_names(next(csv.reader(io.StringIO(header), delimiter=self.delimiter)))
+        self.malformed: list[MalformedRow] = []
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+        """Yield all rows with the given columns, or with all; fills ``malformed`` with the rows left out."""
+        self.malformed = []
+        counter = LineCounter(extra_lines=self.header_breaks)
+        stream = DecodedStream(self.path, self.encoding, chunk_bytes=CHUNK_BYTES)
+        rows_read = 0
+        try:
+            for rows in self._open_reader(stream, counter):
+                lines = counter.number_rows(rows)
+                filled = mark_filled_rows(rows)
+                if filled is not None:
+                    lines, rows = lines.filter(filled), rows.filter(filled)
+                if columns is not None:
+                    rows = rows.select(list(columns))
+                rows_read += rows.num_rows
+                # the number of rows is extrapolated from the share of the file's bytes that has been read
+                total = max(rows_read, int(rows_read * self.size / max(1, stream.bytes_read())))
+                yield RowBatch(lines, rows, rows_read, total)
+        except (UndecodableError, pa.ArrowInvalid, OSError, EOFError) as error:
+            raise self._explain(error, stream, counter) from error
+        finally:
+            stream.close()
+        self.malformed = counter.finish()
+        self._check_quotes()
+        if rows_read == 0 and not self.malformed:
+            raise UnreadableFileError(_("%(name)s has a header but no rows.") % {"name": self.name})
+
+    def _open_reader(self, stream: DecodedStream, counter: LineCounter) -> pacsv.CSVStreamingReader:
+        return pacsv.open_csv(
+            pa.PythonFile(stream, mode="r"),
+            read_options=pacsv.ReadOptions(
+                use_threads=False, block_size=CHUNK_BYTES, column_names=self.columns, skip_rows_after_names=1
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=counter.record_malformed,
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
+            ),
+        )
+
+    def _explain(self, error: Exception, stream: DecodedStream, counter: LineCounter) -> UnreadableFileError:
+        """Return the error that tells the user what is wrong with the file."""
+        if isinstance(error, UndecodableError):
+            return UnreadableFileError(error.explain(self.name))
+        if stream.failure is not None:  # Arrow wraps the errors of its input in its own
+            return UnreadableFileError(stream.failure.explain(self.name))
+        if isinstance(error, pa.ArrowInvalid):
+            return UnreadableFileError(
+                _(
+                    "%(name)s is not a valid CSV file after line %(line)d: %(reason)s. Check for an unclosed quotation mark."
+                )
+                % {"name": self.name, "line": counter.last_line, "reason": str(error).split("\n")[0]}
+            )
+        return UnreadableFileError(
+            _("%(name)s cannot be read after line %(line)d: %(reason)s")
+            % {"name": self.name, "line": counter.last_line, "reason": str(error)}
+        )
+
+    def _check_quotes(self) -> None:
+        """Raise UnreadableFileError if a malformed row swallowed the lines after it, by an unclosed quotation mark."""
+        for row in self.malformed:
+            if "\n" in row.text and row.text.count('"') % 2:
+                raise UnreadableFileError(
+                    _("%(name)s, line %(line)d: the quotation mark that opens on this line is never closed.")
+                    % {"name": self.name, "line": row.line}
+                )
+
+    def _read_header(self) -> str:
+        with DecodedStream(self.path, self.encoding, chunk_bytes=CHUNK_BYTES) as stream:
+            try:
+                text = stream.read(MAX_HEADER_BYTES).decode(errors="ignore")
+            except UndecodableError as error:
+                raise UnreadableFileError(error.explain(self.name)) from error
+            except (OSError, EOFError) as error:
+                raise UnreadableFileError(
+                    _("%(name)s cannot be read: %(reason)s") % {"name": self.name, "reason": str(error)}
+                ) from error
+        header = take_first_record(text)
+        if not header.strip():
+            raise UnreadableFileError(
+                _("%(name)s has no header; the first line must contain the column names.") % {"name": self.name}
+            )
+        return header
+
+
+def mark_filled_rows(rows: pa.RecordBatch) -> pa.Array | None:
+    """Return which rows have any value; None if all do. A blank line is read as a row of empty values."""
+    first = rows.column(0)
+    filled = pc.not_equal(first, "")
+    if pc.all(filled).as_py():
+        return None
+    for column in rows.columns[1:]:
+        filled = pc.or_(filled, pc.not_equal(column, ""))
+    return filled
+
+
+def take_first_record(text: str) -> str:
+    """Return the first record of a CSV text, with the line breaks inside its quotation marks."""
+    is_quoted = False
+    for position, character in enumerate(text):
+        if character == '"':
+            is_quoted = not is_quoted
+        elif character in "\r\n" and not is_quoted:
+            return text[:position]
+    return text
+
+
+def detect_delimiter(header: str) -> str:
+    """Return the delimiter that splits the header into the most columns."""
+    counts = {mark: len(next(csv.reader(io.StringIO(header), delimiter=mark))) for mark in DELIMITERS}
+    return max(DELIMITERS, key=lambda mark: counts[mark])
+
+
+def make_unique_names(names: Sequence[str]) -> list[str]:
+    """Return trimmed column names; the position is appended to a name that occurred before."""
+    unique: list[str] = []
+    for position, name in enumerate(names, start=1):
+        name = name.strip() or f"column {position}"
+        unique.append(f"{name} ({position})" if name in unique else name)
+    return unique

@@ -1,0 +1,51 @@
+"""What every reader of an order file returns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class UnreadableFileError(Exception):
+    """The file as a whole cannot be read: missing, empty, of an unknown encoding, or neither CSV nor Parquet."""
+
+
+@dataclass(frozen=True)
+class MalformedRow:
+    """A line of a CSV file with too few or too many values."""
+
+    line: int
+    text: str
+    expected_columns: int
+    actual_columns: int
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Some rows of a file.
+
+    Attributes:
+        lines: the number of the line on which each row begins.
+        rows: the values.
+        rows_read: the number of rows read so far, with this batch.
+        total_rows: the number of rows of the file, estimated for CSV.
+    """
+
+    lines: pa.Array
+    rows: pa.RecordBatch
+    rows_read: int
+    total_rows: int
+
+
+class OrderRows(Protocol):
+    """The rows of a file, which can be read more than once."""
+
+    name: str
+    columns: list[str]
+    decimal_comma: bool
+    malformed: list[MalformedRow]
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+        """Yield all rows with the given columns, or with all; fills ``malformed`` with the rows left out."""
+        ...

@@ -1,0 +1,161 @@
+"""Finds or creates the customers of an import."""
+
+# ruff: noqa: S608 — the names in the statements are constants of this package, values are parameters
+
+from datetime import datetime
+
+import pyarrow as pa
+from django.db.backends.utils import CursorWrapper
+
+from customers.identity.personal_data.encrypted_field import encrypt
+from customers.identity.personal_data.hashing import hash_email
+from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
+from customers.orders.imports.arrow_copy import copy_batches, fetch_integers
+from customers.orders.imports.loading.load_result import COPY_ROWS, KEY_IDS
+from customers.orders.imports.parsing import ImportOptions
+from customers.orders.imports.staging import Staging
+
+FIND_CUSTOMERS = """
+    UPDATE imported_person i SET customer_id = f.customer_id
+    FROM identity_identifier f WHERE f.kind = i.kind AND f.value = i.value AND i.customer_id IS DISTINCT FROM f.customer_id
+"""
+
+
+def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptions, *, at: datetime) -> int:
+    """Find or create the customers of the orders; return how many were created.
+
+    Leaves the tables ``people`` (key, identity) and ``person_ids`` (key, id) in DuckDB.
+    """
+    hash_emails(staging)
+    identity = staging.identity_column
+    kind = "user_id" if options.mapping.has("customer_id") else "email_hash"
+    staging.run(
+        f"""
+        CREATE TABLE people AS
+        SELECT row_number() OVER (ORDER BY min(seq)) AS key, {identity} AS identity, arg_min(email, seq) AS address,
+               arg_min(email_hash, seq) AS address_hash, arg_min(country, seq) AS home,
+               min(placed_at) AS first_at, max(placed_at) AS last_at
+        FROM orders LEFT JOIN email_hashes USING (email) WHERE {identity} IS NOT NULL GROUP BY {identity}
+        """
+    )
+    cursor.execute(
+        """
+        CREATE TEMPORARY TABLE imported_person (
+            key bigint, kind text, value text, email_hash text, email text, country text, first_at timestamp,
+            last_at timestamp, customer_id bigint, is_new boolean DEFAULT false
+        ) ON COMMIT DROP
+        """
+    )
+    columns = ["key", "kind", "value", "email_hash", "country", "first_at", "last_at"]
+    people = f"SELECT key, '{kind}' AS kind, identity, address_hash, home, first_at, last_at FROM people"
+    copy_batches(cursor, "imported_person", columns, staging.stream(people, COPY_ROWS))
+    cursor.execute("ANALYZE imported_person")
+    created = create_missing_customers(cursor, staging, at=at)
+    add_email_identifiers(cursor, at=at)
+    update_known_customers(cursor)
+    ids = fetch_integers(cursor, "SELECT key, customer_id AS id FROM imported_person", KEY_IDS)
+    staging.put_table("person_ids", ids)
+    return created
+
+
+def hash_emails(staging: Staging) -> None:
+    """Leave the table ``email_hashes`` (email, email_hash) in DuckDB."""
+    emails = [email for (email,) in staging.run("SELECT DISTINCT email FROM orders WHERE email IS NOT NULL")]
+    hashes = [hash_email(email) for email in emails]
+    staging.put_table(
+        "email_hashes", pa.table({"email": build_text_array(emails), "email_hash": build_text_array(hashes)})
+    )
+
+
+def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: datetime) -> int:
+    """Set the customer of each imported person, and create the customers that are missing; return how many."""
+    cursor.execute(FIND_CUSTOMERS)
+    cursor.execute(
+        """
+        UPDATE imported_person SET customer_id = nextval(name), is_new = true
+        FROM (SELECT pg_get_serial_sequence('identity_customer', 'id')::regclass AS name OFFSET 0) AS once
+        WHERE customer_id IS NULL
+        """
+    )
+    if not cursor.rowcount:
+        return 0
+    encrypt_emails(cursor, staging)
+    cursor.execute(
+        """
+        INSERT INTO identity_customer (id, created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language,
+                                       country, traits)
+        SELECT customer_id, %(at)s, first_at AT TIME ZONE 'UTC', last_at AT TIME ZONE 'UTC', '', coalesce(email, ''), '', '',
+               '', coalesce(country, ''), '{}'
+        FROM imported_person WHERE is_new ORDER BY customer_id
+        """,
+        {"at": at},
+    )
+    created = cursor.rowcount
+    cursor.execute(
+        """
+        INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+        SELECT kind, value, customer_id, %(at)s FROM imported_person WHERE is_new ORDER BY kind, value
+        ON CONFLICT (kind, value) DO NOTHING
+        """,
+        {"at": at},
+    )
+    if cursor.rowcount < created:
+        # an event created the same customer in the meantime: that one is kept, ours is deleted
+        cursor.execute(
+            "CREATE TEMPORARY TABLE created_customer ON COMMIT DROP AS SELECT customer_id FROM imported_person WHERE is_new"
+        )
+        cursor.execute(FIND_CUSTOMERS)
+        cursor.execute(
+            """
+            DELETE FROM identity_customer WHERE id IN (
+                SELECT customer_id FROM created_customer EXCEPT SELECT customer_id FROM imported_person)
+            """
+        )
+        created -= cursor.rowcount
+    return created
+
+
+def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
+    """Set the encrypted e-mail address of each new customer."""
+    cursor.execute("SELECT key FROM imported_person WHERE is_new AND email_hash IS NOT NULL")
+    keys = pa.table({"key": build_integer_array([key for (key,) in cursor.fetchall()])})
+    if not keys.num_rows:
+        return
+    staging.put_table("new_people", keys)
+    rows = staging.run("SELECT key, address FROM people JOIN new_people USING (key)")
+    cursor.execute(
+        "UPDATE imported_person i SET email = e.email FROM unnest(%s::bigint[], %s::text[]) AS e(key, email) WHERE e.key = i.key",
+        [[key for key, _ in rows], [encrypt(email) for _, email in rows]],
+    )
+
+
+def add_email_identifiers(cursor: CursorWrapper, *, at: datetime) -> None:
+    """Add the e-mail address as an identifier of customers with a user ID.
+
+    An address that already belongs to another customer stays with that customer: an import merges nobody.
+    """
+    cursor.execute(
+        """
+        INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+        SELECT DISTINCT ON (email_hash) 'email_hash', email_hash, customer_id, %(at)s
+        FROM imported_person WHERE kind = 'user_id' AND email_hash IS NOT NULL ORDER BY email_hash, key
+        ON CONFLICT (kind, value) DO NOTHING
+        """,
+        {"at": at},
+    )
+
+
+def update_known_customers(cursor: CursorWrapper) -> None:
+    """Widen the first and last seen times of known customers, and fill in an empty country."""
+    cursor.execute(
+        """
+        UPDATE identity_customer c
+        SET first_seen_at = least(c.first_seen_at, i.first_at), last_seen_at = greatest(c.last_seen_at, i.last_at),
+            country = CASE WHEN c.country = '' THEN coalesce(i.country, '') ELSE c.country END
+        FROM (SELECT customer_id, min(first_at) AT TIME ZONE 'UTC' AS first_at, max(last_at) AT TIME ZONE 'UTC' AS last_at,
+                     min(country) AS country FROM imported_person WHERE NOT is_new GROUP BY customer_id) AS i
+        WHERE i.customer_id = c.id
+          AND (c.first_seen_at IS NULL OR c.first_seen_at > i.first_at OR c.last_seen_at IS NULL
+               OR c.last_seen_at < i.last_at OR (c.country = '' AND coalesce(i.country, '') <> ''))
+        """
+    )

@@ -1,0 +1,126 @@
+"""Writes the orders of an import."""
+
+# ruff: noqa: S608 — the names in the statements are constants of this package, values are parameters
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db.backends.utils import CursorWrapper
+
+from catalog.bulk_results import Status
+from customers.orders.imports.arrow_copy import copy_batches
+from customers.orders.imports.loading.lines import create_lines, update_lines
+from customers.orders.imports.loading.load_result import COPY_ROWS, LoadResult
+from customers.orders.imports.parsing import ImportOptions, quote_text
+from customers.orders.imports.staging import Staging
+
+# column of orders_order → the fields of a file that set it; () if every file does
+ORDER_COLUMNS: dict[str, tuple[str, ...]] = {
+    "customer_id": ("customer_id", "email"),
+    "guest_email_hash": ("email",),
+    "kind": (),
+    "status": ("status", "financial_status", "cancelled_at"),
+    "placed_at": (),
+    "currency": (),
+    "subtotal": (),
+    "discount": ("order_discount",),
+    "shipping": ("shipping",),
+    "tax": ("tax",),
+    "total": (),
+    "refunded": ("refunded", "status", "financial_status"),
+    "coupon": ("coupon",),
+    "channel": ("channel",),
+}
+COLUMN_TYPES = {
+    "customer_id": "bigint",
+    "placed_at": "timestamptz",
+    **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
+}
+
+
+def load_orders(
+    cursor: CursorWrapper,
+    staging: Staging,
+    options: ImportOptions,
+    result: LoadResult,
+    *,
+    source_id: int,
+    at: datetime,
+    progress: Callable[[int], None],
+) -> None:
+    """Write new and changed orders with their lines, and add to the result's counts."""
+    result.counts["orders_created"] = create_orders(cursor, staging, source_id=source_id, at=at)
+    new_lines = create_lines(cursor, staging, progress)
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    result.counts |= dict.fromkeys(("lines_created", "lines_updated", "lines_unchanged", "lines_removed"), 0)
+    update_lines(cursor, staging, result, lambda rows: progress(new_lines + rows))
+    result.counts["lines_created"] += new_lines
+    known = copy_known_orders(cursor, staging)
+    result.counts["orders_updated"] = update_orders(cursor, options) if known else 0
+    result.counts["orders_unchanged"] = known - result.counts["orders_updated"]
+
+
+def create_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int, at: datetime) -> int:
+    """Write the new orders; return how many."""
+    columns = ["id", "source_id", "order_id", *ORDER_COLUMNS, "created_at"]
+    query = f"""
+        SELECT id, {int(source_id)} AS source_id, order_id, {", ".join(ORDER_COLUMNS)},
+               {quote_text(at.isoformat())} AS created_at
+        FROM order_rows WHERE is_new ORDER BY id
+    """
+    return copy_batches(cursor, "orders_order", columns, staging.stream(query, COPY_ROWS))
+
+
+def copy_known_orders(cursor: CursorWrapper, staging: Staging) -> int:
+    """Copy the file's version of known orders to ``imported_order``; return how many there are."""
+    columns = ", ".join(f"{name} {COLUMN_TYPES.get(name, 'text')}" for name in ORDER_COLUMNS)
+    cursor.execute(f"CREATE TEMPORARY TABLE imported_order (id bigint, {columns}) ON COMMIT DROP")
+    query = f"SELECT id, {', '.join(ORDER_COLUMNS)} FROM order_rows WHERE NOT is_new ORDER BY id"
+    known = copy_batches(cursor, "imported_order", ["id", *ORDER_COLUMNS], staging.stream(query, COPY_ROWS))
+    cursor.execute("ANALYZE imported_order")
+    return known
+
+
+def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
+    """Update known orders that differ, and return how many changed; columns that the file lacks keep their values."""
+    add_other_lines(cursor, options)
+    columns = [name for name, fields in ORDER_COLUMNS.items() if not fields or options.mapping.has(*fields)]
+    imported = [f"i.{name}" for name in columns]
+    cursor.execute(
+        f"""
+        WITH changed AS (
+            UPDATE orders_order o SET {", ".join(f"{name} = i.{name}" for name in columns)}
+            FROM imported_order i WHERE i.id = o.id
+              AND ({", ".join(f"o.{name}" for name in columns)}) IS DISTINCT FROM ({", ".join(imported)})
+            RETURNING o.id)
+        INSERT INTO touched_order SELECT id FROM changed
+        """
+    )
+    cursor.execute("SELECT count(DISTINCT id) FROM touched_order")
+    return cursor.fetchone()[0]
+
+
+def add_other_lines(cursor: CursorWrapper, options: ImportOptions) -> None:
+    """Add the stored lines that are missing from the file, or invalid in it, to the sums of their orders."""
+    total = "" if options.mapping.has("total") else ", total = i.total + other.total"
+    cursor.execute(
+        f"""
+        UPDATE imported_order i SET subtotal = i.subtotal + other.total{total}
+        FROM (SELECT l.order_id, sum(l.total) AS total
+              FROM orders_orderline l JOIN imported_order o ON o.id = l.order_id
+              LEFT JOIN imported_line n ON n.order_id = l.order_id AND n.line_number = l.line_number
+              WHERE n.order_id IS NULL GROUP BY l.order_id) AS other
+        WHERE other.order_id = i.id
+        """
+    )
+
+
+def read_order_statuses(cursor: CursorWrapper, staging: Staging) -> dict[str, Status]:
+    """Return what happened to each order in the preceding load of the same transaction."""
+    cursor.execute("SELECT DISTINCT id FROM touched_order")
+    touched = {key for (key,) in cursor.fetchall()}
+    rows = staging.run("SELECT order_id, id, is_new FROM orders JOIN order_ids USING (seq)")
+    return {
+        order_id: Status.CREATED if is_new else Status.UPDATED if key in touched else Status.UNCHANGED
+        for order_id, key, is_new in rows
+    }
