@@ -1,0 +1,163 @@
+"""Every type of chart gives a spec that the browser can draw."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from config.foundation.charts import (
+    CHART_TYPES,
+    ChartSpec,
+    build_bar_chart,
+    build_calibration_chart,
+    build_comparison_chart,
+    build_heatmap,
+    build_interval_chart,
+    build_period_chart,
+    build_point_chart,
+    build_probability_history,
+    build_radar_chart,
+    build_sankey_chart,
+)
+from config.foundation.charts.bars import Series
+from config.foundation.charts.spec import break_label
+
+TITLES = {"x_title": "Across", "y_title": "Up"}
+EXAMPLES: dict[str, ChartSpec] = {
+    "bar": build_bar_chart(labels=["new", "loyal"], values=[3, 1], texts=["3", "1"], links=["/new", "/loyal"]),
+    "comparison": build_comparison_chart(
+        labels=["1", "2"], actual=Series("actual", [1, 2]), predicted=Series("predicted", [2, 2]), **TITLES
+    ),
+    "period": build_period_chart(
+        labels=["May 1"], links=["/orders"], now=Series("now", [5], ["5"]), before=Series("before", [4], ["4"])
+    ),
+    "heatmap": build_heatmap(
+        columns=["1", "2"],
+        rows=["1"],
+        names=[["Champions", "At risk"]],
+        texts=[["12\n40%", "3\n5%"]],
+        links=[["/a", "/b"]],
+        colors=[["#117d5c", "#ea580c"]],
+        hover_prefix="R %{x}",
+        **TITLES,
+    ),
+    "radar": build_radar_chart(labels=["orders", "revenue"], series=[Series("1", [10, 90])]),
+    "sankey": build_sankey_chart(
+        labels=["new", "active"],
+        colors=["#38bdf8", "#22a06b"],
+        sources=[0],
+        targets=[1],
+        values=[7],
+        links=["/moved"],
+    ),
+    "interval": build_interval_chart(
+        labels=["Weighted ensemble of models", "popularity"],
+        values=[0.2, 0.1],
+        low=[0.1, None],
+        high=[0.3, None],
+        texts=["0.2", "0.1"],
+        highlighted=[True, False],
+        x_title="NDCG",
+    ),
+    "point": build_point_chart(
+        x=[1, 10], y=[0.1, 0.9], labels=["far away", "near"], highlighted=[True, False], **TITLES
+    ),
+    "calibration": build_calibration_chart(
+        predicted=[10, 20],
+        actual=[12, 18],
+        low=[8, 15],
+        high=[15, 22],
+        customers=[100, 80],
+        diagonal_name="exact",
+        **TITLES,
+    ),
+    "probability history": build_probability_history(
+        times=["2026-05-01 00:00:00"], percentages=[80.0], name="probability active", marks=[], marks_name="orders"
+    ),
+}
+
+
+def list_strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in items for text in list_strings(item)]
+
+
+def test_every_type_of_chart_has_an_example() -> None:
+    assert EXAMPLES.keys() == CHART_TYPES.keys()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_spec_is_json_and_its_narrow_variants_fit_its_traces(name: str) -> None:
+    spec = json.loads(json.dumps(EXAMPLES[name]))
+    assert spec["traces"]
+    widths = [variant["below"] for variant in spec.get("narrow", [])]
+    assert widths == sorted(widths)
+    assert all(len(variant["traces"]) == len(spec["traces"]) for variant in spec.get("narrow", []))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_browser_knows_every_color_of_the_theme(name: str) -> None:
+    script = (Path(settings.BASE_DIR) / "config/static/backoffice/charts.js").read_text()
+    texts = list_strings(EXAMPLES[name])
+    colors = {text.removeprefix("theme:") for text in texts if text.startswith("theme:")}
+    opacities = {match[1] for text in texts if (match := re.fullmatch(r"#[0-9a-f]{6}~(\w+)", text))}
+    assert all(script.count(f"{color}: ") >= 2 for color in colors | opacities)  # in the light and the dark theme
+
+
+def test_cells_with_colors_of_their_own_get_the_middle_of_their_color_step() -> None:
+    trace = EXAMPLES["heatmap"]["traces"][0]
+    assert trace["z"] == [[0.5, 1.5]]
+    assert trace["colorscale"] == [
+        [0, "#117d5c~cell"],
+        [0.5, "#117d5c~cell"],
+        [0.5, "#ea580c~cell"],
+        [1, "#ea580c~cell"],
+    ]
+    assert (trace["zmin"], trace["zmax"]) == (0, 2)
+
+
+def test_a_cell_on_a_phone_has_no_name_and_shows_it_under_the_pointer() -> None:
+    spec = EXAMPLES["heatmap"]
+    assert spec["traces"][0]["text"] == [["Champions<br>12<br>40%", "At risk<br>3<br>5%"]]
+    assert spec["traces"][0]["hovertext"] == [["Champions: 12 · 40%", "At risk: 3 · 5%"]]
+    assert [variant["traces"][0]["text"] for variant in spec["narrow"]] == [
+        [["12<br>40%", "3<br>5%"]],
+        [["Champions<br>12<br>40%", "At<br>risk<br>3<br>5%"]],
+    ]
+
+
+def test_an_interval_chart_draws_the_distance_to_each_end_and_none_without_an_interval() -> None:
+    spec = EXAMPLES["interval"]
+    error = spec["traces"][0]["error_x"]
+    assert error["array"] == pytest.approx([0.1, 0])
+    assert error["arrayminus"] == pytest.approx([0.1, 0])
+    assert spec["narrow"][0]["traces"][0]["y"][0] == "Weighted<br>ensemble of<br>models"
+
+
+def test_a_point_that_an_earlier_name_covers_keeps_its_name_under_the_pointer() -> None:
+    spec = build_point_chart(
+        x=[1, 1.1, 2], y=[1, 1, 0.1], labels=["a", "b", "c"], highlighted=[True, False, False], **TITLES
+    )
+    assert spec["traces"][0]["text"] == ["a", "", "c"]
+    assert spec["traces"][0]["hovertext"] == ["a", "b", "c"]
+
+
+def test_a_flow_has_the_color_of_its_target_and_leads_to_its_customers() -> None:
+    link = EXAMPLES["sankey"]["traces"][0]["link"]
+    assert (link["color"], link["customdata"], link["value"]) == (["#22a06b~flow"], ["/moved"], [7])
+
+
+def test_a_radar_line_is_closed() -> None:
+    trace = EXAMPLES["radar"]["traces"][0]
+    assert trace["r"] == [10, 90, 10]
+    assert trace["theta"] == ["orders", "revenue", "orders"]
+
+
+def test_a_long_label_breaks_at_its_spaces() -> None:
+    assert break_label("Customers without a history") == "Customers<br>without a<br>history"
+    assert break_label("popularity") == "popularity"

@@ -1,0 +1,35 @@
+"""Numbers are written as the reader's language writes them."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from django.utils.translation import override
+
+from config.foundation import number_formats
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def test_percentages_have_no_space_and_the_given_digits() -> None:
+    for language in ("en", "zh-hans"):
+        with override(language):
+            assert number_formats.format_percent(0.4234) == "42.3%"
+            assert number_formats.format_percent(Decimal("0.4234"), 0) == "42%"
+            assert number_formats.format_percent(None) == "–"
+
+
+def test_money_follows_the_locale_and_the_currency() -> None:
+    with override("zh-hans"):
+        assert number_formats.format_money(Decimal("1234.5"), "CNY") == "¥1,234.50"
+        assert number_formats.format_whole_money(Decimal("1234.5"), "USD") == "US$1,234"
+    with override("en"):
+        assert number_formats.format_money(None, "USD") == "–"
+
+
+def test_days_ages_and_durations_are_words() -> None:
+    with override("en"):
+        assert number_formats.format_day(date(2026, 11, 24)) == "Nov 24"
+        assert number_formats.format_age(NOON, as_of=NOON.replace(day=27)) == "3 days ago"
+        assert number_formats.format_duration(12) == "12 seconds"
+    with override("zh-hans"):
+        assert number_formats.format_day(date(2026, 11, 24)) == "11月24日"

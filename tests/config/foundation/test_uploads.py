@@ -1,0 +1,65 @@
+"""Uploaded files are stored, confirmed and deleted."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from config.foundation.uploads import MAX_INLINE_BYTES, UploadFolder
+
+NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
+
+
+@dataclass
+class ImportRecord:
+    dry_run: bool = True
+    finished_at: datetime | None = NOW
+    error: str = ""
+    upload: str = ""
+
+
+@pytest.fixture
+def folder(settings: Any, tmp_path: Path) -> UploadFolder:
+    settings.EXPORTS_DIR = tmp_path
+    return UploadFolder("test-uploads", "file")
+
+
+def test_a_stored_file_has_a_unique_safe_name(folder: UploadFolder) -> None:
+    first, second = (folder.store_file(SimpleUploadedFile("a b.csv", b"x")) for _ in range(2))
+    assert first.original_name == second.original_name == "a b.csv"
+    assert first.stored_name != second.stored_name
+    assert first.stored_name.endswith("-a_b.csv")
+    assert (folder.path / first.stored_name).read_bytes() == b"x"
+
+
+def test_only_a_complete_dry_run_whose_file_exists_can_be_confirmed(folder: UploadFolder) -> None:
+    upload = folder.store_file(SimpleUploadedFile("a.csv", b"x")).stored_name
+    assert folder.can_confirm(ImportRecord(upload=upload))
+    assert not folder.can_confirm(ImportRecord(upload=upload, dry_run=False))
+    assert not folder.can_confirm(ImportRecord(upload=upload, finished_at=None))
+    assert not folder.can_confirm(ImportRecord(upload=upload, error="broken"))
+    folder.delete_imported(ImportRecord(upload=upload))
+    assert folder.can_confirm(ImportRecord(upload=upload)), "a dry run must keep its file"
+    folder.delete_imported(ImportRecord(upload=upload, dry_run=False))
+    assert not folder.can_confirm(ImportRecord(upload=upload))
+    assert not folder.can_confirm(ImportRecord())
+
+
+def test_a_worker_imports_files_above_the_limit(folder: UploadFolder) -> None:
+    small = folder.store_file(SimpleUploadedFile("a.csv", b"x" * MAX_INLINE_BYTES))
+    large = folder.store_file(SimpleUploadedFile("b.csv", b"x" * (MAX_INLINE_BYTES + 1)))
+    assert not folder.is_large(ImportRecord(upload=small.stored_name))
+    assert folder.is_large(ImportRecord(upload=large.stored_name))
+
+
+def test_unconfirmed_files_are_deleted_after_a_week(folder: UploadFolder) -> None:
+    assert folder.delete_expired(at=NOW) == 0, "the folder does not exist yet"
+    path = folder.path / folder.store_file(SimpleUploadedFile("a.csv", b"x")).stored_name
+    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    assert folder.delete_expired(at=NOW + timedelta(days=7)) == 0
+    assert folder.delete_expired(at=NOW + timedelta(days=7, seconds=1)) == 1
+    assert not path.exists()
