@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.neighbours import peak_mb, say
-from customers.lifecycle.scoring.clusters import Clustered, assign_clusters, find_clusters
-from customers.lifecycle.scoring.clusters.kmeans import lloyd
+from customers.lifecycle.scoring.clusters.cluster_model import assign_clusters
+from customers.lifecycle.scoring.clusters.clustering import ClusteringResult, find_clusters
+from customers.lifecycle.scoring.clusters.kmeans import run_lloyd
 from customers.lifecycle.scoring.clusters.model_selection import SAMPLE_ROWS, STARTS, fit_kmeans, sample_rows
-from customers.lifecycle.scoring.clusters.scaling import scaled
+from customers.lifecycle.scoring.clusters.scaling import scale_features
 
 KINDS = 6
 NAMES = (
@@ -118,20 +119,20 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         found = find_clusters(features=features, names=NAMES, method=arguments.method, seed=arguments.seed)
         seconds.append(time.perf_counter() - start)
     peak = peak_mb()
-    if not isinstance(found, Clustered):
+    if not isinstance(found, ClusteringResult):
         return {"seconds": None, "assign_s": None, "peak_mb": peak, "k": None, "reason": found.reason}
     model = found.model
     start = time.perf_counter()
     assigned = assign_clusters(model=model, features=features, names=NAMES)
     assign_s = time.perf_counter() - start
-    points = scaled(features=features, names=NAMES, scaling=model.scaling)
+    points = scale_features(features=features, names=NAMES, scaling=model.scaling)
     np.save(folder / "points.npy", points)
     np.save(folder / "k.npy", len(model.clusters))
     kmeans_seconds = []
     for _ in range(arguments.repeats):
         start = time.perf_counter()
         sample = points[sample_rows(len(points), SAMPLE_ROWS, np.random.default_rng(arguments.seed))]
-        _, nearest = lloyd(points, fit_kmeans(sample, [len(model.clusters)], arguments.seed)[0])
+        _, nearest = run_lloyd(points, fit_kmeans(sample, [len(model.clusters)], arguments.seed)[0])
         kmeans_seconds.append(time.perf_counter() - start)
     again = find_clusters(
         features=changed(features, arguments.seed), names=NAMES, method=arguments.method, seed=arguments.seed + 1,
@@ -149,7 +150,7 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "silhouette": round(model.silhouette, 4),
         "stability": round(model.stability, 4),
         "agreement": round(agreement(assigned.cluster, kinds), 4),
-        "kept_names": round(kept_names(found, again), 4) if isinstance(again, Clustered) else None,
+        "kept_names": round(kept_names(found, again), 4) if isinstance(again, ClusteringResult) else None,
         "inertia": nearest.inertia,
     }
 
@@ -163,7 +164,7 @@ def changed(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.floa
     return later
 
 
-def kept_names(one: Clustered, other: Clustered) -> float:
+def kept_names(one: ClusteringResult, other: ClusteringResult) -> float:
     names = [{cluster.id: str(cluster.name) for cluster in run.model.clusters} for run in (one, other)]
     pairs, counts = np.unique(np.stack([one.cluster, other.cluster]), axis=1, return_counts=True)
     kept = [names[0][a] == names[1][b] for a, b in pairs.T.tolist()]

@@ -28,19 +28,23 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.neighbours import peak_mb, say
-from customers.lifecycle.scoring.clv import (
-    MODELS,
-    Choice,
-    choose_process,
-    fit_process,
-    fit_spend,
-    group_histories,
-    predict_intervals,
-    rank_spend,
-    usual_cut,
+from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, fit_purchase_model
+from customers.lifecycle.scoring.clv.model_selection import (
+    HeldOutResult,
+    ModelSelection,
+    compute_errors,
+    default_cutoff,
+    select_purchase_model,
 )
-from customers.lifecycle.scoring.clv.model_selection import HeldOut, errors_of
-from customers.lifecycle.scoring.clv.purchase_histories import DAY, Groups, Histories, purchase_days
+from customers.lifecycle.scoring.clv.models.gamma_gamma import fit_gamma_gamma
+from customers.lifecycle.scoring.clv.prediction.intervals import predict_intervals, transform_spend
+from customers.lifecycle.scoring.clv.purchase_histories import (
+    DAY,
+    HistoryGroups,
+    PurchaseHistories,
+    group_histories,
+    list_purchase_days,
+)
 
 type Orders = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -54,16 +58,18 @@ def main() -> None:
         sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
     say(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
     as_of = (int(at.max()) // DAY + 1) * DAY
-    cut = end_of(arguments.calibration_end) if arguments.calibration_end else usual_cut(at=at, as_of=as_of)
+    cut = end_of(arguments.calibration_end) if arguments.calibration_end else default_cutoff(at=at, as_of=as_of)
     warm_up()
-    choice = choose_process(customer=customer, at=at, value=value, as_of=as_of, cut=cut, unit_days=arguments.unit_days)
-    groups = group_histories(histories=choice.before, unit_days=arguments.unit_days)
+    choice = select_purchase_model(
+        customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days
+    )
+    groups = group_histories(histories=choice.calibration_histories, unit_days=arguments.unit_days)
     models = {name: figures_of(result, time_fit(name, groups)) for name, result in choice.results.items()}
     simple = {
-        name: asdict(errors_of(expected, choice.happened))
+        name: asdict(compute_errors(expected, choice.actual))
         for name, expected in simple_answers(customer, at, choice).items()
     }
-    peer, notes = run_lifetimes(choice, arguments) if len(choice.before) else (None, "no history")
+    peer, notes = run_lifetimes(choice, arguments) if len(choice.calibration_histories) else (None, "no history")
     line = {
         "best": choice.name,
         **(models[choice.name] if choice.name else {}),
@@ -72,10 +78,10 @@ def main() -> None:
         "simple": simple,
         "lifetimes": peer,
         "spend": spend_figures(customer, at, value, choice, groups, as_of),
-        "customers": len(choice.before),
+        "customers": len(choice.calibration_histories),
         "different_histories": len(groups.x),
-        "calibration_end": str(np.datetime64(choice.cut - 1, "us").astype("datetime64[D]")),
-        "held_out_days": choice.days,
+        "calibration_end": str(np.datetime64(choice.cutoff - 1, "us").astype("datetime64[D]")),
+        "held_out_days": choice.held_out_days,
         "unit_days": arguments.unit_days,
         "peak_mb": peak_mb(),
         "notes": "log_likelihood is that of the calibration; held_out_log_likelihood decides which is best;"
@@ -152,27 +158,27 @@ def kept(customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.
 def warm_up() -> None:
     """Compiles what fits, so that fit_s is about fitting."""
     x = np.arange(60) % 3
-    histories = Histories(x, x, 5 * x, np.full(60, 30), np.ones(60))
-    for name in MODELS:
-        fit_process(name=name, groups=group_histories(histories=histories))
+    histories = PurchaseHistories(x, x, 5 * x, np.full(60, 30), np.ones(60))
+    for name in PURCHASE_MODELS:
+        fit_purchase_model(name=name, groups=group_histories(histories=histories))
 
 
-def time_fit(name: str, groups: Groups) -> float:
+def time_fit(name: str, groups: HistoryGroups) -> float:
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        fit_process(name=name, groups=groups)
+        fit_purchase_model(name=name, groups=groups)
         times.append(time.perf_counter() - start)
     return min(times)
 
 
-def figures_of(result: HeldOut, fit_s: float) -> dict[str, Any]:
+def figures_of(result: HeldOutResult, fit_s: float) -> dict[str, Any]:
     return {
         "parameters": result.fit.model.to_dict() if result.fit.model else None,
         "log_likelihood": result.fit.log_likelihood,
         "held_out_log_likelihood": result.log_likelihood,
         **asdict(result.errors),
-        "held80": result.held,
+        "held80": result.coverage,
         "fit_s": fit_s,
         "converged": result.fit.converged,
         "iterations": result.fit.iterations,
@@ -180,17 +186,19 @@ def figures_of(result: HeldOut, fit_s: float) -> dict[str, Any]:
 
 
 def simple_answers(
-    customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], choice: Choice
+    customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], choice: ModelSelection
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Purchases of each customer in the held-out days, as in the same number of days before the cut, or at the rate x / T."""
-    if choice.days < 1:
+    if choice.held_out_days < 1:
         return {}
-    owner, day, _ = purchase_days(customer=customer, at=at, as_of=choice.cut)
-    late = owner[day >= choice.cut // DAY - choice.days]
-    row = np.searchsorted(choice.before.customer, late)
+    owner, day, _ = list_purchase_days(customer=customer, at=at, as_of=choice.cutoff)
+    late = owner[day >= choice.cutoff // DAY - choice.held_out_days]
+    row = np.searchsorted(choice.calibration_histories.customer, late)
     return {
-        "last_period": np.bincount(row, minlength=len(choice.before)).astype(np.float64),
-        "mean_rate": choice.before.x / np.maximum(choice.before.age_days, 1) * choice.days,
+        "last_period": np.bincount(row, minlength=len(choice.calibration_histories)).astype(np.float64),
+        "mean_rate": choice.calibration_histories.x
+        / np.maximum(choice.calibration_histories.age_days, 1)
+        * choice.held_out_days,
     }
 
 
@@ -198,13 +206,13 @@ def spend_figures(
     customer: npt.NDArray[np.int64],
     at: npt.NDArray[np.int64],
     value: npt.NDArray[np.float64],
-    choice: Choice,
-    groups: Groups,
+    choice: ModelSelection,
+    groups: HistoryGroups,
     as_of: int,
 ) -> dict[str, Any]:
     """The model of spend, and what was spent after the cut against the intervals of the best model."""
-    before = choice.before
-    fit = fit_spend(x=before.x, mean_value=before.mean_value)
+    before = choice.calibration_histories
+    fit = fit_gamma_gamma(x=before.x, mean_value=before.mean_value)
     figures: dict[str, Any] = {
         "parameters": fit.model.to_dict() if fit.model else None,
         "reason": fit.reason,
@@ -215,34 +223,34 @@ def spend_figures(
     model = choice.results[choice.name].fit.model if choice.name else None
     if fit.model is None or model is None:
         return figures
-    horizon = choice.days / groups.unit_days
-    later = (at >= choice.cut) & (at < as_of) & np.isin(customer, before.customer)
+    horizon = choice.held_out_days / groups.unit_days
+    later = (at >= choice.cutoff) & (at < as_of) & np.isin(customer, before.customer)
     spent = np.bincount(np.searchsorted(before.customer, customer[later]), value[later], minlength=len(before))
-    ranks = rank_spend(
-        model=model, spend=fit.model, groups=groups, horizon=horizon, mean_value=before.mean_value, happened=spent
+    ranks = transform_spend(
+        model=model, spend=fit.model, groups=groups, horizon=horizon, mean_value=before.mean_value, actual=spent
     )
     found = predict_intervals(model=model, spend=fit.model, groups=groups, horizon=horizon)
-    rate = fit.model.rate(x=before.x, mean_value=before.mean_value)
+    rate = fit.model.posterior_rate(x=before.x, mean_value=before.mean_value)
     low, high, stated = (
         part[groups.row] for part in (found.spend_low, found.spend_high, found.spend_probability) if part is not None
     )
     inside = (spent >= low * rate) & (spent <= high * rate)
     wide = high > 0
-    expected = model.expected(horizon=horizon, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    expected = model.expected_purchases(horizon=horizon, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
     expected = expected * fit.model.mean_spend(x=before.x, mean_value=before.mean_value)
     return {
         **figures,
-        **asdict(errors_of(expected, spent)),
-        "held80": ranks.held(),
+        **asdict(compute_errors(expected, spent)),
+        "held80": ranks.coverage(),
         "interval_stated": float(stated.mean()),
         "interval_hit": float(inside.mean()),
         "interval_hit_above_zero": float(inside[wide].mean()) if wide.any() else None,
     }
 
 
-def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
+def run_lifetimes(choice: ModelSelection, arguments: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
     """Its fits and forecasts of the same histories, or None and why."""
-    before = choice.before
+    before = choice.calibration_histories
     with tempfile.TemporaryDirectory() as folder:
         histories = np.column_stack(
             [before.x, before.last_days / arguments.unit_days, before.age_days / arguments.unit_days]
@@ -254,7 +262,7 @@ def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[s
             "ignore",
             str(PEER),
             folder,
-            str(choice.days / arguments.unit_days),
+            str(choice.held_out_days / arguments.unit_days),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -264,9 +272,9 @@ def run_lifetimes(choice: Choice, arguments: argparse.Namespace) -> tuple[dict[s
         groups = group_histories(histories=before, unit_days=arguments.unit_days)
         for name, figures in peer.items():
             if "error" not in figures:
-                model = MODELS[name].of(np.array(list(figures["parameters"].values())))
+                model = PURCHASE_MODELS[name].from_array(np.array(list(figures["parameters"].values())))
                 figures["log_likelihood"] = model.total_log_likelihood(groups)[0]  # it prints that of scaled times
-                figures.update(asdict(errors_of(np.load(Path(folder) / f"{name}.npy"), choice.happened)))
+                figures.update(asdict(compute_errors(np.load(Path(folder) / f"{name}.npy"), choice.actual)))
     return peer, "lifetimes fits the same histories, its own defaults"
 
 

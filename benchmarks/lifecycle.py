@@ -51,7 +51,7 @@ FIXED = ("compared_", "lifetimes_", "make_")  # not of so many customers, or not
 PEER = Path(__file__).with_name("clv_lifetimes.py")
 DERIVED = (
     "lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun, lifecycle_scoremodel,"
-    " lifecycle_seensession, lifecycle_recountdue"
+    " lifecycle_countedsession, lifecycle_pendingrecount"
 )
 MOVES = "SELECT customer_id, from_stage, to_stage, at, reason FROM lifecycle_stagetransition ORDER BY customer_id, at, to_stage"
 PROFILES = "SELECT * FROM lifecycle_customerprofile ORDER BY customer_id"
@@ -284,7 +284,7 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
     own_cpu, postgres_cpu = (sum(process.cpu_times()[:2]) for process in computing)
     assert run.status == LifecycleRun.Status.DONE, run.error
     models = {model.kind: model for model in run.score_models.all()}
-    buying, spend = models[ScoreModel.Kind.BUYING], models[ScoreModel.Kind.SPEND]
+    buying, spend = models[ScoreModel.Kind.PURCHASE_MODEL], models[ScoreModel.Kind.SPEND]
     found = {"model": buying.algorithm, **parameters(buying.parameters["model"] or {})}
     return {
         "refresh_s": seconds,
@@ -301,7 +301,9 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Our fit and that of `lifetimes` of the same process to the same customers."""
     from benchmarks.lifecycle_shop import AS_OF, made
-    from customers.lifecycle.scoring.clv import MbgNbd, fit_process, group_histories, summarise_purchases
+    from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
+    from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+    from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
 
     n = min(COMPARED, arguments.customers)
     orders = made(n)
@@ -309,9 +311,9 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = []
     for _round in range(3):
         began = time.perf_counter()
-        histories = summarise_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=moment)
+        histories = summarize_purchases(customer=orders.customer, at=orders.at, value=orders.value, as_of=moment)
         groups = group_histories(histories=histories)
-        fit = fit_process(name=MbgNbd.name, groups=groups)
+        fit = fit_purchase_model(name=MbgNbd.name, groups=groups)
         seconds.append(time.perf_counter() - began)
     assert fit.model is not None, fit.reason
     told = {"compared_customers": n, "compared_fit_s": min(seconds), "compared_log_likelihood": fit.log_likelihood}
@@ -326,7 +328,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     peer = json.loads(done.stdout.splitlines()[-1])[MbgNbd.name]
     if "error" in peer:
         return told | none | {"note": f"lifetimes_ is null: {peer['error']}"}
-    model = MbgNbd.of(np.array(list(peer["parameters"].values())))
+    model = MbgNbd.from_array(np.array(list(peer["parameters"].values())))
     return told | {
         "lifetimes_fit_s": peer["fit_s"],
         "lifetimes_log_likelihood": model.total_log_likelihood(groups)[0],

@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from benchmarks.serving_shop import Shelf, make_shelf, powerlaw, store_products, within_categories
-from customers.lifecycle.scoring.clv import GammaGamma, MbgNbd
-from customers.lifecycle.scoring.clv.simulation import MadeOrders, make_orders
+from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.simulation import SimulatedOrders, simulate_orders
 
 SEED = 17
 PRODUCTS = 5_000
@@ -38,7 +39,7 @@ SOURCE = "lifecycle"
 EMPTY = """
     TRUNCATE orders_order, orders_orderline, identity_customer, identity_identifier, catalog_product, catalog_category,
              lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun,
-             lifecycle_scoremodel, lifecycle_seensession, lifecycle_recountdue CASCADE
+             lifecycle_scoremodel, lifecycle_countedsession, lifecycle_pendingrecount CASCADE
 """
 
 type Ints = npt.NDArray[np.int64]
@@ -53,10 +54,10 @@ class Counts:
     returns: int = 0
 
 
-def made(customers: int, *, seed: int = SEED, days: float = DAYS) -> MadeOrders:
+def made(customers: int, *, seed: int = SEED, days: float = DAYS) -> SimulatedOrders:
     """Customers 0…n−1 with their orders in [START, START + days); whoever joins does so on any of the days."""
     start = int(START.timestamp()) * 1_000_000
-    return make_orders(
+    return simulate_orders(
         model=MODEL, spend=SPEND, customers=customers, start=start, joining_days=days, days=days, seed=seed
     )
 
@@ -85,7 +86,7 @@ def fill(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Count
         for low in range(0, customers, CUSTOMERS_A_BLOCK):
             high = min(low + CUSTOMERS_A_BLOCK, customers)
             first, last = np.searchsorted(orders.customer, [low, high])
-            block = MadeOrders(orders.customer[first:last], orders.at[first:last], orders.value[first:last])
+            block = SimulatedOrders(orders.customer[first:last], orders.at[first:last], orders.value[first:last])
             write_customers(connection, block, low, high)
             write_orders(connection, block, shelf, counts, draws, source=source[0], first_product=first_product[0])
             counts.customers += high - low
@@ -99,13 +100,13 @@ def fill(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Count
     return counts
 
 
-def write_customers(connection: psycopg.Connection, orders: MadeOrders, low: int, high: int) -> None:
+def write_customers(connection: psycopg.Connection, orders: SimulatedOrders, low: int, high: int) -> None:
     """Known since their first order; all by a user id, every second by an e-mail address, every third by a browser."""
     firsts = orders.at[np.searchsorted(orders.customer, np.arange(low, high))]
     ids = np.arange(low, high) + 1
     text = dict.fromkeys(("name", "email", "phone", "birthday", "language", "country"), "")
     moments = {name: moment(firsts) for name in ("created_at", "first_seen_at", "last_seen_at")}
-    copy_in(connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "told_at": "{}"})
+    copy_in(connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "field_updated_at": "{}"})
     for kind, each in (("user_id", 1), ("email_hash", 2), ("anonymous_id", 3)):
         some = ids[ids % each == 0]
         columns = {
@@ -120,7 +121,7 @@ def write_customers(connection: psycopg.Connection, orders: MadeOrders, low: int
 
 def write_orders(
     connection: psycopg.Connection,
-    orders: MadeOrders,
+    orders: SimulatedOrders,
     shelf: Shelf,
     counts: Counts,
     draws: np.random.Generator,

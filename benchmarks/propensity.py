@@ -19,28 +19,38 @@ import numpy.typing as npt
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.order_files import read_orders
 from config.foundation.array_types import Floats
-from customers.lifecycle.scoring.clv.fitting import fit_process
+from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
 from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 from customers.lifecycle.scoring.clv.purchase_histories import group_histories
-from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines
 from customers.lifecycle.scoring.propensity.features.features import measure_features
-from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS, Target, churn_target
-from customers.lifecycle.scoring.propensity.features.samples import Sample, collect_sample
-from customers.lifecycle.scoring.propensity.features.snapshots import GIVEN, NOT_ASKED, Snapshot, purchases_before
-from customers.lifecycle.scoring.propensity.metrics import (
-    at_level,
-    auc,
-    brier,
-    calibration_curve,
-    gap_by_chance,
-    largest_gap,
-    lift_at,
+from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS, PropensityTarget, derive_churn_target
+from customers.lifecycle.scoring.propensity.features.samples import TrainingSample, collect_sample
+from customers.lifecycle.scoring.propensity.features.snapshots import (
+    INELIGIBLE_PROBABILITY,
+    PURCHASE_MODEL_COLUMN,
+    CustomerSnapshot,
+    summarize_purchases_before,
 )
-from customers.lifecycle.scoring.propensity.model_selection import CANDIDATES, compete, finish, paired_gains
-from customers.lifecycle.scoring.propensity.models.array_models import probability
-from customers.lifecycle.scoring.propensity.next_category import judge_next_category, learn_next_category
-from customers.lifecycle.scoring.propensity.target_training import sample_of
-from customers.lifecycle.scoring.propensity.training import too_little
+from customers.lifecycle.scoring.propensity.metrics import (
+    auc,
+    brier_score,
+    calibration_curve,
+    lift_at_share,
+    max_calibration_gap,
+    shift_to_rate,
+    simulate_max_gap,
+)
+from customers.lifecycle.scoring.propensity.model_selection import (
+    CANDIDATES,
+    bootstrap_gains,
+    evaluate_candidates,
+    fit_candidate,
+)
+from customers.lifecycle.scoring.propensity.models.array_models import predict_probability
+from customers.lifecycle.scoring.propensity.next_category import evaluate_next_category, fit_next_category
+from customers.lifecycle.scoring.propensity.target_training import collect_target_samples
+from customers.lifecycle.scoring.propensity.training import find_shortage
 
 SPACING_DAYS = 28
 MOST_CATEGORIES = 1000
@@ -108,98 +118,102 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def placed(kind: str, orders: Orders, ended: int, cut: int) -> tuple[Target, int]:
+def placed(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[PropensityTarget, int]:
     """The target and the test cut: the last whole horizon of the data, and before it every four weeks. The horizon of churn is
     measured at the cut."""
     if kind != "churn":
         days = int(kind.split("_")[1])
-        return Target("purchase", days), ended - (days + cut * SPACING_DAYS) * DAY
-    reach = churn_target(orders=orders, as_of=ended - 120 * DAY).horizon_days
+        return PropensityTarget("purchase", days), ended - (days + cut * SPACING_DAYS) * DAY
+    reach = derive_churn_target(orders=orders, as_of=ended - 120 * DAY).horizon_days
     test_at = ended - (reach + cut * SPACING_DAYS) * DAY
-    days = min(churn_target(orders=orders, as_of=test_at).horizon_days, reach)
-    return Target("churn", days), test_at
+    days = min(derive_churn_target(orders=orders, as_of=test_at).horizon_days, reach)
+    return PropensityTarget("churn", days), test_at
 
 
-def run(orders: Orders, test_at: int, target: Target, seed: int) -> dict[str, Any] | str:
+def run(orders: OrderLines, test_at: int, target: PropensityTarget, seed: int) -> dict[str, Any] | str:
     """The figures of all candidates on the customers of the test cut, or why there are none."""
 
     def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
         return buying_columns(orders, as_of, target)
 
     start = time.perf_counter()
-    plan, samples = sample_of(orders=orders, target=target, as_of=test_at, seed=seed, columns=columns)
+    plan, samples = collect_target_samples(orders=orders, target=target, as_of=test_at, seed=seed, columns=columns)
     if not samples:
         return "history_too_short"
     every, train = samples[0], samples[1] if len(samples) > 1 else None
-    validation = every.at([plan.every[0]]) if train is not None else None
-    test = collect_sample(orders=orders, target=target, cuts=[test_at], seed=seed, columns=columns, most_rows=10**9)
-    reason = too_little(every) or too_little(test)
+    validation = every.select_cutoffs([plan.all_cutoffs[0]]) if train is not None else None
+    test = collect_sample(orders=orders, target=target, cutoffs=[test_at], seed=seed, columns=columns, max_rows=10**9)
+    reason = find_shortage(every) or find_shortage(test)
     if reason:
         return reason
-    if train is not None and validation is not None and (too_little(train) or too_little(validation)):
+    if train is not None and validation is not None and (find_shortage(train) or find_shortage(validation)):
         train = validation = None
-    outcome = compete(train=train, every=every, validation=validation, given=GIVEN, seed=seed)
+    outcome = evaluate_candidates(
+        train=train, every=every, validation=validation, given=PURCHASE_MODEL_COLUMN, seed=seed
+    )
     found: dict[str, Any] = {
         "horizon_days": target.horizon_days,
         "customers": len(test),
         "rate": round(float(test.label.mean()), 4),
         "train_rate": round(float(every.label.mean()), 4),
         "selected": outcome.winner,
-        "judged_by": "time" if outcome.by_time else "customers",
-        "share_of_bg_nbd_in_blend": outcome.share,
+        "evaluated_by": "time" if outcome.is_time_split else "customers",
+        "share_of_bg_nbd_in_ensemble": outcome.purchase_model_share,
     }
     scores = {}
-    for name in outcome.chances:
-        model, calibration = finish(name, outcome=outcome, every=every, given=GIVEN, seed=seed)
-        scores[name] = calibration.apply(probability(model, test.matrix))
+    for name in outcome.probabilities:
+        model, calibration = fit_candidate(name, outcome=outcome, every=every, given=PURCHASE_MODEL_COLUMN, seed=seed)
+        scores[name] = calibration.apply(predict_probability(model, test.matrix))
         if name == outcome.winner:
             found["calibration"] = calibration.kind
     found["learn_s"] = round(time.perf_counter() - start, 2)
     scores |= {"selected": scores[outcome.winner]}
     found |= doubts(scores["selected"], test, seed)
-    scores |= {"bg_nbd": test.matrix[:, test.names.index(GIVEN)].astype(np.float64)}
+    scores |= {"bg_nbd": test.matrix[:, test.names.index(PURCHASE_MODEL_COLUMN)].astype(np.float64)}
     for name, score in scores.items():
         found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
     return found | gains(scores, test, seed)
 
 
-def buying_columns(orders: Orders, as_of: int, target: Target) -> dict[str, npt.NDArray[np.float64]]:
+def buying_columns(orders: OrderLines, as_of: int, target: PropensityTarget) -> dict[str, npt.NDArray[np.float64]]:
     """The probability that the target comes true, of a BG/NBD fitted to everybody's orders before the moment."""
-    groups = group_histories(histories=purchases_before(orders, as_of))
-    found = Snapshot(orders=orders, as_of=as_of, fit=fit_process(name=BgNbd.name, groups=groups)).chance(target)
-    return {GIVEN: np.full(orders.n_customers, NOT_ASKED) if found is None else found}
+    groups = group_histories(histories=summarize_purchases_before(orders, as_of))
+    found = CustomerSnapshot(
+        orders=orders, as_of=as_of, fit=fit_purchase_model(name=BgNbd.name, groups=groups)
+    ).predict_with_purchase_model(target)
+    return {PURCHASE_MODEL_COLUMN: np.full(orders.n_customers, INELIGIBLE_PROBABILITY) if found is None else found}
 
 
-def figures(score: Floats, test: Sample) -> dict[str, float]:
+def figures(score: Floats, test: TrainingSample) -> dict[str, float]:
     curve = calibration_curve(score=score, label=test.label)
-    outside = np.maximum(np.maximum(curve.low - curve.said, curve.said - curve.high), 0.0)
+    outside = np.maximum(np.maximum(curve.low - curve.predicted, curve.predicted - curve.high), 0.0)
     return {
         "auc": round(auc(score=score, label=test.label), 4),
-        "brier": round(brier(score=score, label=test.label), 5),
-        "lift@10": round(lift_at(score=score, label=test.label), 3),
-        "calibration_gap": round(largest_gap(curve), 4),
+        "brier": round(brier_score(score=score, label=test.label), 5),
+        "lift@10": round(lift_at_share(score=score, label=test.label), 3),
+        "calibration_gap": round(max_calibration_gap(curve), 4),
         "gap_outside": round(float(outside.max()), 4),
-        "said": round(float(score.mean()), 4),
+        "mean_predicted": round(float(score.mean()), 4),
     }
 
 
-def doubts(score: Floats, test: Sample, seed: int) -> dict[str, float]:
+def doubts(score: Floats, test: TrainingSample, seed: int) -> dict[str, float]:
     """The largest gap with the level of the test put right, and what it would be of scores that are exactly right: the median and 95 %."""
-    right = calibration_curve(score=at_level(score=score, rate=float(test.label.mean())), label=test.label)
-    middle, high = gap_by_chance(right, seed=seed)
+    right = calibration_curve(score=shift_to_rate(score=score, rate=float(test.label.mean())), label=test.label)
+    middle, high = simulate_max_gap(right, seed=seed)
     return {
-        "selected_gap_at_level": round(largest_gap(right), 4),
+        "selected_gap_at_level": round(max_calibration_gap(right), 4),
         "selected_gap_by_chance": round(float(middle), 4),
         "selected_gap_by_chance_95": round(float(high), 4),
     }
 
 
-def gains(scores: Mapping[str, Floats], test: Sample, seed: int) -> dict[str, float]:
+def gains(scores: Mapping[str, Floats], test: TrainingSample, seed: int) -> dict[str, float]:
     found = {}
     for floor in ("recency", "bg_nbd"):
         if floor in scores:
             pair = [scores[floor], scores["selected"]]
-            for name, gain in zip(("brier", "auc"), paired_gains(pair, pair, test, seed)[0], strict=True):
+            for name, gain in zip(("brier", "auc"), bootstrap_gains(pair, pair, test, seed)[0], strict=True):
                 for key, value in zip(("gain", "gain_low", "gain_high"), gain, strict=True):
                     found[f"{name}_{key}_over_{floor}"] = round(value, 5)
     return found
@@ -214,12 +228,12 @@ def summed_up(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def next_categories(orders: Orders, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
+def next_categories(orders: OrderLines, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
     if orders.n_categories > MOST_CATEGORIES:
         return {"next_category_reason": "products_stand_for_categories"}
     test_at = ended - max((ended - began) // 5, DAY)
     cut = test_at - max((ended - began) // 5, DAY)
-    model = learn_next_category(orders=orders, cut=cut, as_of=test_at, seed=seed)
+    model = fit_next_category(orders=orders, cutoff=cut, as_of=test_at, seed=seed)
     if isinstance(model, str):
         return {"next_category_reason": model}
     found: dict[str, float | str | None] = {
@@ -227,7 +241,7 @@ def next_categories(orders: Orders, began: int, ended: int, seed: int) -> dict[s
         "next_category_prior": model.prior,
         "next_category_reason": model.reason,
     }
-    judged = judge_next_category(model=model, orders=orders, as_of=test_at, until=ended)
+    judged = evaluate_next_category(model=model, orders=orders, as_of=test_at, until=ended)
     for name, quality in judged.items():
         found |= {
             f"next_category_{name}_hit@1": round(quality.hit_1, 4),
@@ -238,7 +252,7 @@ def next_categories(orders: Orders, began: int, ended: int, seed: int) -> dict[s
     return found
 
 
-def speed(orders: Orders, ended: int, seed: int) -> dict[str, float]:
+def speed(orders: OrderLines, ended: int, seed: int) -> dict[str, float]:
     measure_features(orders=orders, as_of=ended)  # compiles
     start = time.perf_counter()
     measure_features(orders=orders, as_of=ended)
@@ -253,7 +267,7 @@ def told(found: Mapping[str, Any]) -> str:
     ]
     head = (
         f"H {found['horizon_days']} n {found['customers']} rate {found['rate']:.3f} (train {found['train_rate']:.3f}) "
-        f"{found['selected']} by {found['judged_by']}"
+        f"{found['selected']} by {found["evaluated_by"]}"
     )
     return "\n  ".join([head, *rows])
 

@@ -1,4 +1,4 @@
-"""Earlier counts, amounts and intervals against what then happened; `propensity.quality.judge` is that of probabilities."""
+"""Compares earlier predictions of counts, amounts and intervals with the actual values (probabilities: `propensity.metrics`)."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -10,11 +10,11 @@ from config.foundation.array_types import Floats
 from config.foundation.statistics import wilson_bounds
 
 REASONS: tuple[str, ...] = ("no_rows", "nothing_expected")
-TENTHS = 10
+DECILES = 10
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A number with its 95 % interval, or None with a reason from REASONS."""
 
     value: float | None
@@ -24,10 +24,10 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Tenth:
-    """The customers of one tenth by expected value, 1 the highest: how many, mean expected, mean observed."""
+class Decile:
+    """The customers of one decile by expected value, 1 the highest: their number, mean expected and mean observed value."""
 
-    tenth: int
+    decile: int
     customers: int
     expected: float
     observed: float
@@ -35,74 +35,85 @@ class Tenth:
 
 @dataclass(frozen=True)
 class CountBacktest:
-    """mae: mean absolute error of expected counts or amounts; bias: mean expected − observed; ratio: observed /
-    expected, 1 is right; tenths: highest first."""
+    """The accuracy of predicted counts or amounts.
+
+    mae: mean absolute error; bias: mean of expected − observed; ratio: observed / expected, 1 is unbiased; deciles: highest first.
+    """
 
     customers: int
-    mae: Figure
-    bias: Figure
-    ratio: Figure
-    tenths: tuple[Tenth, ...]
+    mae: Estimate
+    bias: Estimate
+    ratio: Estimate
+    deciles: tuple[Decile, ...]
 
 
 def backtest_counts(*, expected: Floats, observed: Floats) -> CountBacktest:
-    """expected, observed: shape (n,), orders or money within the horizon, 0 or more expected.
+    """Compare expected with observed counts. expected, observed: shape (n,), orders or money, expected 0 or more.
 
     The ratio's interval: ± 1.96 · √Σ (observed − ratio · expected)² / Σ expected, that of a ratio estimator (Cochran, Sampling
-    Techniques, 1977, 6.4), which holds however much more than Poisson the counts scatter.
+    Techniques, 1977, 6.4), which is valid for any overdispersion of the counts.
     """
-    _require(expected, observed, "expected", "observed")
+    _check_arrays(expected, observed, "expected", "observed")
     n = len(expected)
     if not n:
-        none = Figure(None, reason="no_rows")
-        return CountBacktest(0, none, none, none, ())
+        missing = Estimate(None, reason="no_rows")
+        return CountBacktest(0, missing, missing, missing, ())
     if expected.min() < 0:
         raise ValueError(f"expected must be 0 or more, got {float(expected.min())}")
     total = float(expected.sum())
-    ratio = Figure(None, reason="nothing_expected")
+    ratio = Estimate(None, reason="nothing_expected")
     if total > 0:
         value = float(observed.sum()) / total
-        reach = _z() * sqrt(float(((observed - value * expected) ** 2).sum())) / total
-        ratio = Figure(value, max(0.0, value - reach), value + reach)
+        half_width = _normal_quantile() * sqrt(float(((observed - value * expected) ** 2).sum())) / total
+        ratio = Estimate(value, max(0.0, value - half_width), value + half_width)
     return CountBacktest(
-        n, _mean(np.abs(expected - observed)), _mean(expected - observed), ratio, _tenths(expected, observed)
+        n,
+        _estimate_mean(np.abs(expected - observed)),
+        _estimate_mean(expected - observed),
+        ratio,
+        _summarize_deciles(expected, observed),
     )
 
 
-def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Figure:
-    """The share of values within low…high, both ends in, with Wilson's interval; shape (n,) each."""
-    _require(low, high, "low", "high")
-    _require(low, observed, "low", "observed")
+def backtest_intervals(*, low: Floats, high: Floats, observed: Floats) -> Estimate:
+    """Return the share of values within low…high, both ends included, with Wilson's interval; shape (n,) each."""
+    _check_arrays(low, high, "low", "high")
+    _check_arrays(low, observed, "low", "observed")
     if not len(low):
-        return Figure(None, reason="no_rows")
+        return Estimate(None, reason="no_rows")
     inside = int(((low <= observed) & (observed <= high)).sum())
-    least, most = wilson_bounds(inside, len(low))
-    return Figure(inside / len(low), float(least), float(most))
+    lower, upper = wilson_bounds(inside, len(low))
+    return Estimate(inside / len(low), float(lower), float(upper))
 
 
-def _mean(values: Floats) -> Figure:
+def _estimate_mean(values: Floats) -> Estimate:
+    """Return the mean with its 95 % interval."""
     mean = float(values.mean())
-    reach = _z() * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
-    return Figure(mean, mean - reach, mean + reach)
+    half_width = _normal_quantile() * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else 0.0
+    return Estimate(mean, mean - half_width, mean + half_width)
 
 
-def _tenths(expected: Floats, observed: Floats) -> tuple[Tenth, ...]:
-    """Ten groups by rank, as even as they can be; fewer with fewer than ten customers."""
-    parts = np.array_split(np.argsort(-expected, kind="stable"), TENTHS)
+def _summarize_deciles(expected: Floats, observed: Floats) -> tuple[Decile, ...]:
+    """Return ten groups by rank, as equal in size as possible; fewer with fewer than ten customers."""
+    parts = np.array_split(np.argsort(-expected, kind="stable"), DECILES)
     return tuple(
-        Tenth(place + 1, len(rows), float(expected[rows].mean()), float(observed[rows].mean()))
-        for place, rows in enumerate(parts)
+        Decile(index + 1, len(rows), float(expected[rows].mean()), float(observed[rows].mean()))
+        for index, rows in enumerate(parts)
         if len(rows)
     )
 
 
-def _require(one: Floats, other: Floats, name: str, other_name: str) -> None:
-    if one.shape != other.shape or one.ndim != 1:
-        raise ValueError(f"{name} has shape {one.shape} and {other_name} {other.shape}; give one entry a customer")
-    for label, values in ((name, one), (other_name, other)):
+def _check_arrays(first: Floats, second: Floats, first_name: str, second_name: str) -> None:
+    """Raise ValueError unless both arrays have one shape (n,) and are finite."""
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(
+            f"{first_name} has shape {first.shape} and {second_name} {second.shape}; pass one entry per customer"
+        )
+    for label, values in ((first_name, first), (second_name, second)):
         if not np.isfinite(values).all():
-            raise ValueError(f"{label} holds a value that is not finite")
+            raise ValueError(f"{label} contains a value that is not finite")
 
 
-def _z() -> float:
+def _normal_quantile() -> float:
+    """Return the 97.5 % quantile of the standard normal distribution."""
     return NormalDist().inv_cdf(0.975)

@@ -1,4 +1,4 @@
-"""The loops over customers and clusters, compiled by Numba; blocks of rows in threads, added in the order of the rows."""
+"""The loops over customers and clusters, compiled by Numba; threads process blocks of rows, added up in row order."""
 
 import os
 from collections.abc import Callable
@@ -15,16 +15,19 @@ type Points = npt.NDArray[np.float32]
 
 type Labels = npt.NDArray[np.int16]
 
-BLOCK = 65_536  # fixed, so that sums are the same whatever the number of threads
-TILE = 128  # rows
+BLOCK_ROWS = 65_536  # rows; fixed, so that sums do not depend on the number of threads
+TILE_ROWS = 128  # rows
 
 compiled = numba.njit(nogil=True, cache=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
-    """label: int16 (n,), the nearest of k centroids, the first of equals; distance: float32 (n,), squared, to it. sums, counts: of the
-    points at each centroid, shapes (k, d) and (k,)."""
+class NearestCentroids:
+    """The nearest centroid of n points.
+
+    label: int16 (n,), the nearest of k centroids, the first of equals; distance: float32 (n,), squared, to it. sums, counts: of the
+    points at each centroid, shapes (k, d) and (k,).
+    """
 
     label: Labels
     distance: Points
@@ -33,73 +36,80 @@ class Nearest:
 
     @property
     def inertia(self) -> float:
-        """Σ of squared distances."""
+        """Return Σ of squared distances."""
         return float(self.distance.sum(dtype=np.float64))
 
 
 @compiled
-def _nearest_block(
+def _find_nearest_block(
     points: Points, centroids: Points, label: Labels, distance: Points, sums: Floats, counts: Ints
 ) -> None:
-    """In tiles of rows, turned so that the innermost loop runs along rows, which the processor's vectors do many at a time."""
+    """Find the nearest centroids of a block in tiles of rows, transposed so that the inner loop vectorizes along rows."""
     n, d = points.shape
     k = centroids.shape[0]
-    turned = np.empty((d, TILE), np.float32)
-    apart, least, best = np.empty(TILE, np.float32), np.empty(TILE, np.float32), np.empty(TILE, np.int32)
-    for start in range(0, n, TILE):
-        size = min(TILE, n - start)
+    transposed = np.empty((d, TILE_ROWS), np.float32)
+    distances, min_distances, best = (
+        np.empty(TILE_ROWS, np.float32),
+        np.empty(TILE_ROWS, np.float32),
+        np.empty(TILE_ROWS, np.int32),
+    )
+    for start in range(0, n, TILE_ROWS):
+        size = min(TILE_ROWS, n - start)
         for r in range(size):
             for f in range(d):
-                turned[f, r] = points[start + r, f]
-        least[:] = np.float32(np.inf)
+                transposed[f, r] = points[start + r, f]
+        min_distances[:] = np.float32(np.inf)
         best[:] = 0
         for j in range(k):
-            apart[:] = np.float32(0.0)
+            distances[:] = np.float32(0.0)
             for f in range(d):
-                centre = centroids[j, f]
-                for r in range(TILE):
-                    step = turned[f, r] - centre
-                    apart[r] += step * step
-            for r in range(TILE):
-                nearer = apart[r] < least[r]
-                least[r] = apart[r] if nearer else least[r]
+                center = centroids[j, f]
+                for r in range(TILE_ROWS):
+                    step = transposed[f, r] - center
+                    distances[r] += step * step
+            # Branch-free selection, and over whole tiles: both keep the loop in vector registers.
+            for r in range(TILE_ROWS):
+                nearer = distances[r] < min_distances[r]
+                min_distances[r] = distances[r] if nearer else min_distances[r]
                 best[r] = j if nearer else best[r]
+        # The rows beyond `size` of the last tile are stale, so only real rows are written.
         for r in range(size):
             own = best[r]
             label[start + r] = own
-            distance[start + r] = least[r]
+            distance[start + r] = min_distances[r]
             counts[own] += 1
             for f in range(d):
                 sums[own, f] += points[start + r, f]
 
 
-def nearest(points: Points, centroids: npt.NDArray[np.floating]) -> Nearest:
-    """points: (n, d); centroids: (k, d), k ≥ 1."""
+def find_nearest(points: Points, centroids: npt.NDArray[np.floating]) -> NearestCentroids:
+    """Find the nearest centroid of each point. points: (n, d); centroids: (k, d), k ≥ 1."""
     k, d = centroids.shape
-    narrow = np.ascontiguousarray(centroids, np.float32)
+    centroids32 = np.ascontiguousarray(centroids, np.float32)
     n = len(points)
     label, distance = np.empty(n, np.int16), np.empty(n, np.float32)
-    blocks = -(-n // BLOCK)
+    blocks = -(-n // BLOCK_ROWS)
     sums, counts = np.zeros((blocks, k, d)), np.zeros((blocks, k), np.int64)
 
-    def work(place: int) -> None:
-        rows = slice(place * BLOCK, (place + 1) * BLOCK)
-        _nearest_block(points[rows], narrow, label[rows], distance[rows], sums[place], counts[place])
+    def work(block: int) -> None:
+        rows = slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
+        _find_nearest_block(points[rows], centroids32, label[rows], distance[rows], sums[block], counts[block])
 
-    in_threads(work, blocks)
-    return Nearest(label, distance, sums.sum(axis=0), counts.sum(axis=0))
+    run_in_threads(work, blocks)
+    return NearestCentroids(label, distance, sums.sum(axis=0), counts.sum(axis=0))
 
 
-def in_threads(work: Callable[[int], None], blocks: int) -> None:
-    """work(0) … work(blocks − 1), in threads where there are several of both."""
-    threads = min(_threads(), blocks)
+def run_in_threads(work: Callable[[int], None], blocks: int) -> None:
+    """Run work(0) … work(blocks − 1), in threads where there are several of both."""
+    threads = min(_count_threads(), blocks)
     if threads <= 1:
-        for place in range(blocks):
-            work(place)
+        for block in range(blocks):
+            work(block)
         return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(blocks)))
 
 
-def _threads() -> int:
+def _count_threads() -> int:
+    """Return the number of processors available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,61 +1,67 @@
-"""k-means: several starts on a sample, the best of them carried on with everybody."""
+"""k-means: several starts on a sample, the best of them continued on all customers."""
 
 import numpy as np
 
 from config.foundation.array_types import Floats
-from customers.lifecycle.scoring.clusters.kernels import Nearest, Points, nearest
+from customers.lifecycle.scoring.clusters.kernels import NearestCentroids, Points, find_nearest
 
 TOLERANCE = 1e-4  # of the mean variance of the features, for the squared shift of the centroids
-MOST_STEPS = 300
+MAX_STEPS = 300
 
 
-def kmeans_plus_plus(points: Points, k: int, draws: np.random.Generator) -> Floats:
-    """k of the points, (k, d), each drawn with a probability ∝ the squared distance to the nearest one before it.
+def initialize_kmeans(points: Points, k: int, draws: np.random.Generator) -> Floats:
+    """Draw k of the points, (k, d), each with a probability ∝ the squared distance to the nearest one drawn before (k-means++).
 
     Source: Arthur & Vassilvitskii, SODA 2007. Where fewer than k points differ, the last is drawn again.
     """
-    chosen = [int(draws.integers(len(points)))]
-    distance = _squares(points, points[chosen[0]])
+    rows = [int(draws.integers(len(points)))]
+    distance = _squared_distances(points, points[rows[0]])
     for _ in range(1, k):
-        reach = np.cumsum(distance, dtype=np.float64)
-        drawn = np.searchsorted(reach, draws.random() * reach[-1], side="right") if reach[-1] > 0 else chosen[-1]
-        chosen.append(min(int(drawn), len(points) - 1))
-        distance = np.minimum(distance, _squares(points, points[chosen[-1]]))
-    return points[chosen].astype(np.float64)
+        cumulative = np.cumsum(distance, dtype=np.float64)
+        drawn = (
+            np.searchsorted(cumulative, draws.random() * cumulative[-1], side="right")
+            if cumulative[-1] > 0
+            else rows[-1]
+        )
+        rows.append(min(int(drawn), len(points) - 1))
+        distance = np.minimum(distance, _squared_distances(points, points[rows[-1]]))
+    return points[rows].astype(np.float64)
 
 
-def lloyd(points: Points, centroids: Floats, *, most_steps: int = MOST_STEPS) -> tuple[Floats, Nearest]:
-    """Moves each centroid to the mean of its points until they rest. A centroid without points goes to the one farthest from its own.
+def run_lloyd(points: Points, centroids: Floats, *, max_steps: int = MAX_STEPS) -> tuple[Floats, NearestCentroids]:
+    """Move each centroid to the mean of its points until they rest.
 
-    Source: Lloyd, IEEE Trans. Inf. Theory 1982; it stops as scikit-learn does, when Σ shift² ≤ 10⁻⁴ · mean variance. The labels
-    are those of the centroids returned.
+    A centroid without points goes to the point farthest from its own centroid. Source: Lloyd, IEEE Trans. Inf. Theory 1982; it stops
+    as scikit-learn does, when Σ shift² ≤ 10⁻⁴ · mean variance. The labels belong to the returned centroids.
     """
     limit = TOLERANCE * float(points[:: max(1, len(points) // 100_000)].var(axis=0, dtype=np.float64).mean())
-    found = nearest(points, centroids)
-    for _ in range(most_steps):
-        moved = found.sums / np.maximum(found.counts, 1)[:, None]
-        empty = np.flatnonzero(found.counts == 0)
+    nearest = find_nearest(points, centroids)
+    for _ in range(max_steps):
+        moved = nearest.sums / np.maximum(nearest.counts, 1)[:, None]
+        empty = np.flatnonzero(nearest.counts == 0)
         if len(empty):
-            far = np.argsort(-found.distance, kind="stable")[: len(empty)]
+            far = np.argsort(-nearest.distance, kind="stable")[: len(empty)]
             moved[empty] = centroids[empty]
             moved[empty[: len(far)]] = points[far]
         shift = float(((moved - centroids) ** 2).sum())
         centroids = moved
-        found = nearest(points, centroids)
+        nearest = find_nearest(points, centroids)
         if shift <= limit:
             break
-    return centroids, found
+    return centroids, nearest
 
 
-def kmeans(points: Points, k: int, *, starts: int, seed: int) -> tuple[Floats, Nearest]:
-    """The least inertia among several starts of k-means++; centroids (k, d) and who is nearest to which."""
-    tried = [
-        lloyd(points, kmeans_plus_plus(points, k, np.random.default_rng((seed, k, start)))) for start in range(starts)
+def run_kmeans(points: Points, k: int, *, starts: int, seed: int) -> tuple[Floats, NearestCentroids]:
+    """Return centroids (k, d) and assignments with the lowest inertia among several starts of k-means++."""
+    results = [
+        run_lloyd(points, initialize_kmeans(points, k, np.random.default_rng((seed, k, start))))
+        for start in range(starts)
     ]
-    return min(tried, key=lambda result: result[1].inertia)
+    return min(results, key=lambda result: result[1].inertia)
 
 
-def _squares(points: Points, point: Points) -> Points:
-    apart = points - point
-    squares: Points = np.einsum("ij,ij->i", apart, apart)
+def _squared_distances(points: Points, point: Points) -> Points:
+    """Return the squared distance of each point to one."""
+    difference = points - point
+    squares: Points = np.einsum("ij,ij->i", difference, difference)
     return squares

@@ -1,41 +1,47 @@
-"""Which cluster of a former run each new one is."""
+"""Matches the clusters of a run to those of the previous run."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.scoring.clusters.scaling import FARTHEST, Scaling, raw_values, yeo_johnson
+from customers.lifecycle.scoring.clusters.scaling import MAX_DEVIATIONS, FeatureScaling, unscale_points, yeo_johnson
 
-LARGEST_DISTANCE = 0.5  # standard deviations a feature
+MAX_MATCH_DISTANCE = 0.5  # standard deviations per feature
 
 
-def distances_between(*, new: Floats, new_scaling: Scaling, former: Floats, former_scaling: Scaling) -> Floats:
-    """(k, j): how far each new centroid lies from each former one, √ of the mean square over the features that both have.
+def compute_centroid_distances(
+    *, new: Floats, new_scaling: FeatureScaling, previous: Floats, previous_scaling: FeatureScaling
+) -> Floats:
+    """Return (k, j): distances of new to previous centroids, √ of the mean square over the features that both have.
 
-    Both scales are learnt anew in each run, so the new centroids go back to the units of the features and from there to the former
-    scale: a shop where everybody orders more has other clusters, though the standardised centroids may be the same. Without common
-    features everything is infinitely far.
+    Both scalings are fitted anew in each run, so the new centroids are converted to the units of the features and from there to the
+    previous scale: a shop where all customers order more has different clusters, though the standardized centroids may be equal.
+    Without common features all distances are infinite.
     """
-    common = [feature for feature in new_scaling.features if feature in former_scaling.features]
+    common = [feature for feature in new_scaling.features if feature in previous_scaling.features]
     if not common:
-        return np.full((len(new), len(former)), np.inf)
-    here = [new_scaling.features.index(feature) for feature in common]
-    there = [former_scaling.features.index(feature) for feature in common]
-    raw = raw_values(points=new, scaling=new_scaling)[:, here]
-    bent = yeo_johnson(raw / former_scaling.unit[there], former_scaling.power[there])
-    moved = np.clip((bent - former_scaling.mean[there]) / former_scaling.deviation[there], -2 * FARTHEST, 2 * FARTHEST)
-    apart: Floats = np.sqrt(((moved[:, None, :] - former[None, :, there]) ** 2).mean(axis=2))
-    return apart
+        return np.full((len(new), len(previous)), np.inf)
+    new_columns = [new_scaling.features.index(feature) for feature in common]
+    previous_columns = [previous_scaling.features.index(feature) for feature in common]
+    raw = unscale_points(points=new, scaling=new_scaling)[:, new_columns]
+    transformed = yeo_johnson(raw / previous_scaling.unit[previous_columns], previous_scaling.power[previous_columns])
+    rescaled = np.clip(
+        (transformed - previous_scaling.mean[previous_columns]) / previous_scaling.deviation[previous_columns],
+        -2 * MAX_DEVIATIONS,
+        2 * MAX_DEVIATIONS,
+    )
+    distances: Floats = np.sqrt(((rescaled[:, None, :] - previous[None, :, previous_columns]) ** 2).mean(axis=2))
+    return distances
 
 
-def matched(apart: Floats, *, largest: float = LARGEST_DISTANCE) -> Ints:
-    """For each row its column, one for one, with the least sum of distances; −1 where none lies within `largest`.
+def match_clusters(distances: Floats, *, max_distance: float = MAX_MATCH_DISTANCE) -> Ints:
+    """Return the column of each row in the one-to-one matching with the lowest total distance; −1 beyond `max_distance`.
 
-    Pairs beyond it cost what leaving both alone costs, so they push no near pair aside. Source: Kuhn, Naval Res. Logist. Q. 1955.
+    Pairs beyond it cost as much as leaving both unmatched, so they displace no near pair. Source: Kuhn, Naval Res. Logist. Q. 1955.
     """
-    cost = np.where(apart <= largest, apart, largest)
+    cost = np.where(distances <= max_distance, distances, max_distance)
     rows, columns = linear_sum_assignment(cost)
-    found = np.full(len(apart), -1, np.int64)
-    within = apart[rows, columns] <= largest
-    found[rows[within]] = columns[within]
-    return found
+    matches = np.full(len(distances), -1, np.int64)
+    within = distances[rows, columns] <= max_distance
+    matches[rows[within]] = columns[within]
+    return matches

@@ -1,4 +1,4 @@
-"""What stands out about each cluster, and names made of it."""
+"""Ranks the distinctive features of each cluster and builds names from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,60 +7,65 @@ import numpy as np
 
 from config.foundation.array_types import Floats
 
-type Name = tuple[tuple[str, str], ...]
+type ClusterName = tuple[tuple[str, str], ...]
 
 HIGH, LOW, TYPICAL, NUMBER = "high", "low", "typical", "number"
-STANDS_OUT = 0.25  # standard deviations
-SHORTEST, LONGEST = 2, 3  # parts of a name; clusters that share three are numbered
+MIN_DEVIATION = 0.25  # standard deviations
+MIN_PARTS, MAX_PARTS = 2, 3  # parts of a name; clusters with the same three parts are numbered
 
 
 @dataclass(frozen=True)
-class Deviation:
-    """A feature of a cluster: its mean less that of all customers, in standard deviations of all. direction: "high" or "low"."""
+class FeatureDeviation:
+    """A feature of a cluster.
+
+    size: its mean less that of all customers, in standard deviations of all. direction: "high" or "low".
+    """
 
     feature: str
     direction: str
-    deviations: float
+    size: float
 
 
-def deviations_of(*, means: Floats, mean_of_all: Floats, features: Sequence[str]) -> list[tuple[Deviation, ...]]:
-    """For each of k clusters its d features, the farthest from the mean of all customers first.
+def rank_deviations(
+    *, means: Floats, overall_mean: Floats, features: Sequence[str]
+) -> list[tuple[FeatureDeviation, ...]]:
+    """Return for each of k clusters its d features, the farthest from the overall mean first.
 
-    means: (k, d) and mean_of_all: (d,), of scaled features, so already in standard deviations.
+    means: (k, d) and overall_mean: (d,), of scaled features, so already in standard deviations.
     """
     return [
         tuple(
-            Deviation(features[place], HIGH if row[place] > 0 else LOW, float(row[place]))
-            for place in np.argsort(-np.abs(row), kind="stable")
+            FeatureDeviation(features[index], HIGH if row[index] > 0 else LOW, float(row[index]))
+            for index in np.argsort(-np.abs(row), kind="stable")
         )
-        for row in means - mean_of_all
+        for row in means - overall_mean
     ]
 
 
-def unique_names(
-    *, standing_out: Sequence[Sequence[Deviation]], taken: Sequence[Name | None], numbers: Sequence[int]
-) -> list[Name]:
-    """A name for each cluster: the two features that stand out most, or three where two don't tell it from the others.
+def build_unique_names(
+    *, deviations: Sequence[Sequence[FeatureDeviation]], kept: Sequence[ClusterName | None], numbers: Sequence[int]
+) -> list[ClusterName]:
+    """Name each cluster by its two most distinctive features, or three where two are ambiguous.
 
-    taken: names that stay, None where one is wanted. numbers: the clusters' ids, which end the names of those that three parts don't
-    tell apart. A cluster where nothing is 0.25 deviations from the mean is (("typical", ""),).
+    kept: names that stay, None where one is needed. numbers: the clusters' ids, appended to names that three parts leave ambiguous.
+    A cluster without a feature 0.25 deviations from the mean is (("typical", ""),).
     """
     parts = [
-        tuple((d.direction, d.feature) for d in row if abs(d.deviations) >= STANDS_OUT)[:LONGEST] or ((TYPICAL, ""),)
-        for row in standing_out
+        tuple((d.direction, d.feature) for d in row if abs(d.size) >= MIN_DEVIATION)[:MAX_PARTS] or ((TYPICAL, ""),)
+        for row in deviations
     ]
-    names: list[Name | None] = list(taken)
-    for length in range(SHORTEST, LONGEST + 1):
-        wanted = {place: parts[place][:length] for place, name in enumerate(names) if name is None}
+    names: list[ClusterName | None] = list(kept)
+    for length in range(MIN_PARTS, MAX_PARTS + 1):
+        wanted = {index: parts[index][:length] for index, name in enumerate(names) if name is None}
         used = [frozenset(name) for name in names if name is not None]
-        for place, name in wanted.items():
-            alone = sum(frozenset(name) == frozenset(other) for other in wanted.values()) == 1
-            if alone and frozenset(name) not in used:
-                names[place] = name
-    return [name or (*parts[place], (NUMBER, str(numbers[place]))) for place, name in enumerate(names)]
+        for index, name in wanted.items():
+            is_unique = sum(frozenset(name) == frozenset(other) for other in wanted.values()) == 1
+            if is_unique and frozenset(name) not in used:
+                names[index] = name
+    return [name or (*parts[index], (NUMBER, str(numbers[index]))) for index, name in enumerate(names)]
 
 
-def still_true(*, name: Name, standing_out: Sequence[Deviation]) -> bool:
-    """Whether what a name says of features has still the same direction; what it says of features that are gone is not true."""
-    found = {d.feature: d.direction for d in standing_out}
-    return all(found.get(feature) == direction for direction, feature in name if direction in (HIGH, LOW))
+def is_name_accurate(*, name: ClusterName, deviations: Sequence[FeatureDeviation]) -> bool:
+    """Return whether each feature of a name still deviates in the named direction; missing features do not."""
+    direction_of = {d.feature: d.direction for d in deviations}
+    return all(direction_of.get(feature) == direction for direction, feature in name if direction in (HIGH, LOW))

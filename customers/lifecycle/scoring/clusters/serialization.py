@@ -1,4 +1,4 @@
-"""A model as arrays and JSON, and back."""
+"""Serializes a cluster model as arrays and JSON."""
 
 import json
 from dataclasses import asdict
@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from customers.lifecycle.scoring.clusters.cluster_model import Cluster, ClusterModel
-from customers.lifecycle.scoring.clusters.model_selection import Candidate
-from customers.lifecycle.scoring.clusters.naming import Deviation
-from customers.lifecycle.scoring.clusters.scaling import Dropped, Scaling
+from customers.lifecycle.scoring.clusters.model_selection import ClusterCandidate
+from customers.lifecycle.scoring.clusters.naming import FeatureDeviation
+from customers.lifecycle.scoring.clusters.scaling import DroppedFeature, FeatureScaling
 
-FORMAT = 1
-ARRAYS, WORDS = "clusters.npz", "clusters.json"
+FORMAT = 2
+ARRAYS_FILE, METADATA_FILE = "clusters.npz", "clusters.json"
 
 
-def packed(model: ClusterModel) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, Any]]:
-    """Arrays by name, and what JSON can hold."""
+def serialize_clusters(model: ClusterModel) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, Any]]:
+    """Return the arrays by name, and the metadata as plain values for JSON."""
     scaling = model.scaling
     arrays = {
         "centroids": model.centroids,
@@ -27,7 +27,7 @@ def packed(model: ClusterModel) -> tuple[dict[str, npt.NDArray[np.float64]], dic
         "mean": scaling.mean,
         "deviation": scaling.deviation,
     }
-    words = {
+    metadata = {
         "format": FORMAT,
         "method": model.method,
         "seed": model.seed,
@@ -39,57 +39,61 @@ def packed(model: ClusterModel) -> tuple[dict[str, npt.NDArray[np.float64]], dic
         "stability": model.stability,
         "stable": model.stable,
         "next_id": model.next_id,
-        "gone": list(model.gone),
+        "ended_ids": list(model.ended_ids),
     }
-    return arrays, words
+    return arrays, metadata
 
 
-def unpacked(arrays: dict[str, npt.NDArray[np.float64]], words: dict[str, Any]) -> ClusterModel:
-    """What `packed` took apart. Errors: ValueError for another format."""
-    if words.get("format") != FORMAT:
-        raise ValueError(f"clusters are of format {words.get('format')}, this version reads {FORMAT}; find them again")
-    scaling = Scaling(
-        features=tuple(words["features"]),
+def deserialize_clusters(arrays: dict[str, npt.NDArray[np.float64]], metadata: dict[str, Any]) -> ClusterModel:
+    """Rebuild the model of `serialize_clusters`. Errors: ValueError for another format."""
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"Stored clusters have format {metadata.get('format')}, this version reads {FORMAT}; cluster again"
+        )
+    scaling = FeatureScaling(
+        features=tuple(metadata["features"]),
         unit=arrays["unit"],
         power=arrays["power"],
         mean=arrays["mean"],
         deviation=arrays["deviation"],
-        dropped=tuple(Dropped(**dropped) for dropped in words["dropped"]),
+        dropped=tuple(DroppedFeature(**dropped) for dropped in metadata["dropped"]),
     )
     return ClusterModel(
-        method=words["method"],
-        seed=words["seed"],
+        method=metadata["method"],
+        seed=metadata["seed"],
         scaling=scaling,
         centroids=arrays["centroids"],
-        clusters=tuple(_cluster(cluster) for cluster in words["clusters"]),
-        candidates=tuple(Candidate(**candidate) for candidate in words["candidates"]),
-        silhouette=words["silhouette"],
-        stability=words["stability"],
-        stable=words["stable"],
-        next_id=words["next_id"],
-        gone=tuple(words["gone"]),
+        clusters=tuple(_deserialize_cluster(cluster) for cluster in metadata["clusters"]),
+        candidates=tuple(ClusterCandidate(**candidate) for candidate in metadata["candidates"]),
+        silhouette=metadata["silhouette"],
+        stability=metadata["stability"],
+        stable=metadata["stable"],
+        next_id=metadata["next_id"],
+        ended_ids=tuple(metadata["ended_ids"]),
     )
 
 
 def save_clusters(*, model: ClusterModel, folder: Path) -> None:
-    """Two files in the folder, which is made where it is missing."""
-    arrays, words = packed(model)
+    """Write the model as two files into a folder, which is created if missing."""
+    arrays, metadata = serialize_clusters(model)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
-    (folder / WORDS).write_text(json.dumps(words, sort_keys=True), encoding="utf-8")
+    np.savez(folder / ARRAYS_FILE, allow_pickle=False, **arrays)
+    (folder / METADATA_FILE).write_text(json.dumps(metadata, sort_keys=True), encoding="utf-8")
 
 
 def load_clusters(*, folder: Path) -> ClusterModel:
-    words = json.loads((folder / WORDS).read_text(encoding="utf-8"))
-    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
-        return unpacked(dict(arrays), words)
+    """Read the model that `save_clusters` wrote."""
+    metadata = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
+        return deserialize_clusters(dict(arrays), metadata)
 
 
-def _cluster(words: dict[str, Any]) -> Cluster:
+def _deserialize_cluster(values: dict[str, Any]) -> Cluster:
+    """Rebuild a cluster from plain values."""
     return Cluster(
-        **words
+        **values
         | {
-            "name": tuple((direction, feature) for direction, feature in words["name"]),
-            "standing_out": tuple(Deviation(**deviation) for deviation in words["standing_out"]),
+            "name": tuple((direction, feature) for direction, feature in values["name"]),
+            "deviations": tuple(FeatureDeviation(**deviation) for deviation in values["deviations"]),
         }
     )

@@ -1,4 +1,4 @@
-"""Hierarchical clusters: Ward's tree of a sample, cut into k, everybody else at the nearest centroid."""
+"""Hierarchical clusters: Ward's tree of a sample, split into k; the other customers go to the nearest centroid."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from config.foundation.array_types import Floats
 from customers.lifecycle.scoring.clusters.kernels import Points
 
 
-def ward(points: Points, ks: Sequence[int]) -> list[Floats]:
-    """Centroids (k, d) for each k, from one tree that merges what raises the inertia least. Memory grows with m² of the m points.
+def fit_ward_centroids(points: Points, ks: Sequence[int]) -> list[Floats]:
+    """Return the centroids (k, d) of each k, from one tree that merges what raises the inertia least.
 
-    Where fewer than k points differ there are fewer centroids. Source: Ward, JASA 1963.
+    Memory grows with m² of the m points. Where fewer than k points differ there are fewer centroids. Source: Ward, JASA 1963.
     """
     tree = linkage(points.astype(np.float64), method="ward")
-    found = []
+    centroids = []
     for k in ks:
         label = fcluster(tree, k, criterion="maxclust") - 1
         counts = np.bincount(label)
         sums = np.stack([np.bincount(label, column) for column in points.T.astype(np.float64)], axis=1)
-        found.append(sums / counts[:, None])
-    return found
+        centroids.append(sums / counts[:, None])
+    return centroids

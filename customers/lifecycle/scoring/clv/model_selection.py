@@ -1,4 +1,4 @@
-"""Which buying process describes a shop: fitted until a cut, judged by the likelihood of what came after it."""
+"""Selects the purchase model of a shop: fitted until a cutoff, evaluated by the likelihood of the purchases after it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,26 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.scoring.clv.fitting import MODELS, Fit, Model, fit_process
-from customers.lifecycle.scoring.clv.prediction.intervals import LEVEL, rank_purchases
+from customers.lifecycle.scoring.clv.fitting import PURCHASE_MODELS, PurchaseModel, PurchaseModelFit, fit_purchase_model
+from customers.lifecycle.scoring.clv.prediction.intervals import LEVEL, transform_purchases
 from customers.lifecycle.scoring.clv.purchase_histories import (
     DAY,
-    Groups,
-    Histories,
+    HistoryGroups,
+    PurchaseHistories,
     group_histories,
-    summarise_purchases,
+    summarize_purchases,
 )
 
-NOTHING_HELD_OUT = "nothing_held_out"  # no whole day after the cut
+NOTHING_HELD_OUT = "nothing_held_out"  # no whole day after the cutoff
 
 
 @dataclass(frozen=True)
-class Errors:
-    """bias: mean of expected − actual. total_ratio: their sums, expected / actual. correlation and total_ratio are None where
-    nothing varies or nothing was bought."""
+class PredictionErrors:
+    """Errors of predicted counts or amounts.
+
+    bias: mean of expected − actual. total_ratio: their sums, expected / actual. correlation and total_ratio are None where nothing
+    varies or nothing was bought.
+    """
 
     mae: float
     bias: float
@@ -32,98 +35,115 @@ class Errors:
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
-    """Purchases after the cut of the n customers known before it. expected: shape (n,). log_likelihood: ln of the density of when
-    they bought after the cut, given what they had bought before it. held: share of purchases within the middle 80 % of what was
-    thought possible; see `Ranks.held`."""
+class HeldOutResult:
+    """A model's predictions of the held-out purchases of the n customers known before the cutoff.
 
-    fit: Fit
+    expected: shape (n,). log_likelihood: ln of the density of the purchase times after the cutoff, given those before it. coverage:
+    share of purchases within the central 80 % of the predictive distribution; see `ProbabilityTransform.coverage`.
+    """
+
+    fit: PurchaseModelFit
     log_likelihood: float
     expected: Floats
-    errors: Errors
-    held: float
+    errors: PredictionErrors
+    coverage: float
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
-    """name: of the model whose held-out log-likelihood is largest; None where no model could be had, each for its reason in
-    `reasons`. before: histories at the cut; happened: shape (n,), purchases of each in the `days` days after it."""
+class ModelSelection:
+    """The selected model and the results of all.
+
+    name: the model with the largest held-out log-likelihood; None where no model could be fitted, each for its reason in `reasons`.
+    calibration_histories: as of the cutoff; actual: shape (n,), purchases in the `held_out_days` days after it.
+    """
 
     name: str | None
     reasons: dict[str, str]
-    results: dict[str, HeldOut]
-    cut: int
-    days: int
-    before: Histories
-    happened: Ints
+    results: dict[str, HeldOutResult]
+    cutoff: int
+    held_out_days: int
+    calibration_histories: PurchaseHistories
+    actual: Ints
 
 
-def usual_cut(*, at: Ints, as_of: int) -> int:
-    """Two thirds of the way from the first order to as_of."""
-    seen = at[at < as_of]
-    first = int(seen.min()) if len(seen) else as_of
+def default_cutoff(*, at: Ints, as_of: int) -> int:
+    """Return the moment two thirds of the way from the first order to as_of."""
+    known = at[at < as_of]
+    first = int(known.min()) if len(known) else as_of
     return first + (as_of - first) * 2 // 3
 
 
-def choose_process(
+def select_purchase_model(
     *,
     customer: Ints,
     at: Ints,
     value: Floats | Ints,
     as_of: int,
-    cut: int | None = None,
+    cutoff: int | None = None,
     offset: int = 0,
     unit_days: float = 1.0,
-    names: Sequence[str] = tuple(MODELS),
-) -> Choice:
-    """customer, at, value, offset: as for `summarise_purchases`. cut: moment, brought to the midnight before it; usually two thirds
-    of the way.
+    names: Sequence[str] = tuple(PURCHASE_MODELS),
+) -> ModelSelection:
+    """Fit the models before a cutoff and select the one with the largest held-out likelihood.
 
-    The held-out log-likelihood is Σ ln L(history at as_of) − ln L(history at cut) over those known at the cut, both with the
-    parameters fitted at the cut: (x, t_x, T) is all that L needs, so the ratio is exactly the density of the purchases between.
+    customer, at, value, offset: as for `summarize_purchases`. cutoff: moment, moved to the midnight before it; by default two
+    thirds of the way.
+
+    The held-out log-likelihood is Σ ln L(history at as_of) − ln L(history at cutoff) over the customers known at the cutoff, both
+    with the parameters fitted at the cutoff: L depends on (x, t_x, T) only, so the ratio is exactly the density of the purchases
+    in between.
     """
-    cut = usual_cut(at=at, as_of=as_of) if cut is None else cut
-    cut = (cut + offset) // DAY * DAY - offset
-    before = summarise_purchases(customer=customer, at=at, value=value, as_of=cut, offset=offset)
-    after = summarise_purchases(customer=customer, at=at, value=value, as_of=as_of, offset=offset)
-    after = after.take(np.isin(after.customer, before.customer, assume_unique=True))
-    happened = after.x - before.x
-    days = int((as_of - 1 + offset) // DAY - (cut - 1 + offset) // DAY)
+    cutoff = default_cutoff(at=at, as_of=as_of) if cutoff is None else cutoff
+    cutoff = (cutoff + offset) // DAY * DAY - offset
+    calibration = summarize_purchases(customer=customer, at=at, value=value, as_of=cutoff, offset=offset)
+    later_histories = summarize_purchases(customer=customer, at=at, value=value, as_of=as_of, offset=offset)
+    later_histories = later_histories.select(
+        np.isin(later_histories.customer, calibration.customer, assume_unique=True)
+    )
+    actual = later_histories.x - calibration.x
+    days = int((as_of - 1 + offset) // DAY - (cutoff - 1 + offset) // DAY)
     if days < 1:
-        return Choice(None, dict.fromkeys(names, NOTHING_HELD_OUT), {}, cut, 0, before, happened)
-    groups = group_histories(histories=before, unit_days=unit_days)
-    later = group_histories(histories=after, unit_days=unit_days)
+        return ModelSelection(None, dict.fromkeys(names, NOTHING_HELD_OUT), {}, cutoff, 0, calibration, actual)
+    groups = group_histories(histories=calibration, unit_days=unit_days)
+    later = group_histories(histories=later_histories, unit_days=unit_days)
     results, reasons = {}, {}
     for name in names:
-        fit = fit_process(name=name, groups=groups)
+        fit = fit_purchase_model(name=name, groups=groups)
         if fit.model is None:
             reasons[name] = str(fit.reason)
         else:
-            results[name] = judge(fit, fit.model, groups, later, happened, days / unit_days)
+            results[name] = evaluate_held_out(fit, fit.model, groups, later, actual, days / unit_days)
     best = max(results, key=lambda name: results[name].log_likelihood, default=None)
-    return Choice(best, reasons, results, cut, days, before, happened)
+    return ModelSelection(best, reasons, results, cutoff, days, calibration, actual)
 
 
-def judge(fit: Fit, model: Model, groups: Groups, later: Groups, happened: Ints, horizon: float) -> HeldOut:
-    """groups, later: the same customers at the cut and `horizon` after it."""
-    expected = model.expected(horizon=horizon, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
-    ranks = rank_purchases(model=model, groups=groups, horizon=horizon, happened=happened)
-    return HeldOut(
+def evaluate_held_out(
+    fit: PurchaseModelFit,
+    model: PurchaseModel,
+    groups: HistoryGroups,
+    later: HistoryGroups,
+    actual: Ints,
+    horizon: float,
+) -> HeldOutResult:
+    """Evaluate a fit. groups, later: the same customers at the cutoff and `horizon` after it."""
+    expected = model.expected_purchases(horizon=horizon, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    transform = transform_purchases(model=model, groups=groups, horizon=horizon, actual=actual)
+    return HeldOutResult(
         fit=fit,
         log_likelihood=model.total_log_likelihood(later)[0] - model.total_log_likelihood(groups)[0],
         expected=expected,
-        held=ranks.held(level=LEVEL),
-        errors=errors_of(expected, happened),
+        coverage=transform.coverage(level=LEVEL),
+        errors=compute_errors(expected, actual),
     )
 
 
-def errors_of(expected: Floats, happened: npt.NDArray[np.integer] | Floats) -> Errors:
-    """Of n ≥ 1 customers, shape (n,)."""
-    varies = np.ptp(expected) > 0 and np.ptp(happened) > 0
-    total = float(happened.sum())
-    return Errors(
-        mae=float(np.abs(expected - happened).mean()),
-        bias=float((expected - happened).mean()),
-        correlation=float(np.corrcoef(expected, happened)[0, 1]) if varies else None,
+def compute_errors(expected: Floats, actual: npt.NDArray[np.integer] | Floats) -> PredictionErrors:
+    """Compute the errors of n ≥ 1 customers, shape (n,)."""
+    varies = np.ptp(expected) > 0 and np.ptp(actual) > 0
+    total = float(actual.sum())
+    return PredictionErrors(
+        mae=float(np.abs(expected - actual).mean()),
+        bias=float((expected - actual).mean()),
+        correlation=float(np.corrcoef(expected, actual)[0, 1]) if varies else None,
         total_ratio=float(expected.sum()) / total if total > 0 else None,
     )

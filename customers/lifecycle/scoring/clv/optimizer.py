@@ -1,4 +1,4 @@
-"""Maximum likelihood on logarithms of parameters: several starts on a sample, then all of the data from the best of them."""
+"""Maximum likelihood on the logarithms of parameters: several starts on a sample, then all data from the best of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,20 @@ from scipy.optimize import minimize
 
 from config.foundation.array_types import Floats
 
-type Objective = Callable[[Floats], tuple[float, Floats]]  # log-likelihood and its gradient by the logarithms
+type Objective = Callable[
+    [Floats], tuple[float, Floats]
+]  # log-likelihood and its gradient by the logarithms of the parameters
 
-WALL = 7.0  # e^7 ≈ 1,100: where the likelihood has gone flat, as with customers who are all alike
-FARTHEST = 12.0
-STEP = 1e-4  # of the differences of gradients that make the Hessian
-LEAST_CURVATURE = 1e-9  # a customer
-ENOUGH = 1e-3  # of log-likelihood; the search ends where no direction could gain half of it
+PENALTY_START = 7.0  # e^7 ≈ 1,100: where the likelihood is flat, as with identical customers
+MAX_LOG = 12.0
+HESSIAN_STEP = 1e-4  # of the gradient differences that approximate the Hessian
+MIN_CURVATURE = 1e-9  # per customer
+GAIN_TOLERANCE = 1e-3  # of log-likelihood; the search ends where no direction could gain half of it
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """theta: shape (k,), logarithms. covariance: (k, k), theirs, the inverse of the observed information."""
+    """theta: shape (k,), logarithms of the parameters. covariance: (k, k), of theta, the inverse of the observed information."""
 
     theta: Floats
     log_likelihood: float
@@ -28,61 +30,65 @@ class Optimum:
     covariance: Floats
 
 
-def maximise(*, objective: Objective, sample: Objective, n: float, starts: Sequence[Floats]) -> Optimum:
-    """The largest log-likelihood within |θ| ≤ 12; beyond |θ| = 7 it costs (|θ| − 7)², all told, so nothing runs to infinity.
+def maximize_likelihood(*, objective: Objective, sample: Objective, n: float, starts: Sequence[Floats]) -> Optimum:
+    """Return the largest log-likelihood within |θ| ≤ 12.
 
-    objective: over all n customers; sample: over a part of them, weighted up to n (or the objective itself). The search on all
-    goes on from the sample's optimum in the coordinates that make its Hessian the identity, so that a few steps do.
-    converged: the step that is left, gᵀ H⁻¹ g / 2, would gain less than 0.002.
+    Beyond |θ| = 7 a penalty of (|θ| − 7)² in total keeps parameters from running to infinity.
+    objective: over all n customers; sample: over a part of them, weighted up to n (or the objective itself). The search on all data
+    continues from the sample's optimum in the coordinates in which its Hessian is the identity, so that a few steps suffice.
+    converged: the remaining step, gᵀ H⁻¹ g / 2, would gain less than 0.002.
     """
     iterations = 0
-    best, found = -np.inf, np.array(starts[0])
+    best, theta = -np.inf, np.array(starts[0])
     for start in starts:
         result = minimize(
-            _negative, start, (sample, n), "L-BFGS-B", jac=True, bounds=[(-FARTHEST, FARTHEST)] * len(start),
+            _penalized_loss, start, (sample, n), "L-BFGS-B", jac=True, bounds=[(-MAX_LOG, MAX_LOG)] * len(start),
             options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-8},
         )  # fmt: skip
         iterations += int(result.nit)
         if -result.fun > best:
-            best, found = -float(result.fun), result.x
-    curvature = _curvature(sample, n, found)
-    for _ in range(2):  # once more with the Hessian of all where the sample's was not good enough
+            best, theta = -float(result.fun), result.x
+    curvature = _compute_curvature(sample, n, theta)
+    for _ in range(2):  # a second time with the Hessian of all data if the sample's was not good enough
         values, vectors = np.linalg.eigh(curvature)
-        spread = vectors / np.sqrt(np.maximum(values, LEAST_CURVATURE))
+        spread = vectors / np.sqrt(np.maximum(values, MIN_CURVATURE))
         result = minimize(
-            _negative_spread, np.zeros(len(found)), (objective, n, found, spread), "BFGS", jac=True,
-            options={"maxiter": 50, "gtol": np.sqrt(ENOUGH / n)},
+            _whitened_loss, np.zeros(len(theta)), (objective, n, theta, spread), "BFGS", jac=True,
+            options={"maxiter": 50, "gtol": np.sqrt(GAIN_TOLERANCE / n)},
         )  # fmt: skip
         iterations += int(result.nit)
-        found = found + spread @ result.x
-        left = n * float(result.jac @ result.jac) / 2.0
-        if left < 2.0 * ENOUGH:
+        theta = theta + spread @ result.x
+        remaining_gain = n * float(result.jac @ result.jac) / 2.0
+        if remaining_gain < 2.0 * GAIN_TOLERANCE:
             break
-        curvature = _curvature(objective, n, found)
+        curvature = _compute_curvature(objective, n, theta)
     values, vectors = np.linalg.eigh(curvature)
-    covariance = vectors / np.maximum(values, LEAST_CURVATURE) @ vectors.T / n
-    found = np.clip(found, -FARTHEST, FARTHEST)
-    return Optimum(found, objective(found)[0], left < 2.0 * ENOUGH, iterations, covariance)
+    covariance = vectors / np.maximum(values, MIN_CURVATURE) @ vectors.T / n
+    theta = np.clip(theta, -MAX_LOG, MAX_LOG)
+    return Optimum(theta, objective(theta)[0], remaining_gain < 2.0 * GAIN_TOLERANCE, iterations, covariance)
 
 
-def _negative(theta: Floats, objective: Objective, n: float) -> tuple[float, Floats]:
-    inside = np.clip(theta, -FARTHEST, FARTHEST)
+def _penalized_loss(theta: Floats, objective: Objective, n: float) -> tuple[float, Floats]:
+    """Return the penalized negative log-likelihood per customer, and its gradient."""
+    inside = np.clip(theta, -MAX_LOG, MAX_LOG)
     value, gradient = objective(inside)
-    beyond = np.sign(theta) * np.maximum(np.abs(theta) - WALL, 0.0)
+    beyond = np.sign(theta) * np.maximum(np.abs(theta) - PENALTY_START, 0.0)
     return (float(beyond @ beyond) - value) / n, (2.0 * beyond - gradient * (theta == inside)) / n
 
 
-def _negative_spread(
+def _whitened_loss(
     step: Floats, objective: Objective, n: float, origin: Floats, spread: Floats
 ) -> tuple[float, Floats]:
-    value, gradient = _negative(origin + spread @ step, objective, n)
+    """Return the loss and its gradient at a step in the coordinates `spread`."""
+    value, gradient = _penalized_loss(origin + spread @ step, objective, n)
     return value, spread.T @ gradient
 
 
-def _curvature(objective: Objective, n: float, theta: Floats) -> Floats:
-    """(k, k): the Hessian of the negative log-likelihood a customer, by central differences of its gradient."""
+def _compute_curvature(objective: Objective, n: float, theta: Floats) -> Floats:
+    """Return (k, k): the Hessian of the loss per customer, by central differences of its gradient."""
     rows = [
-        (_negative(theta + step, objective, n)[1] - _negative(theta - step, objective, n)[1]) / (2.0 * STEP)
-        for step in STEP * np.eye(len(theta))
+        (_penalized_loss(theta + step, objective, n)[1] - _penalized_loss(theta - step, objective, n)[1])
+        / (2.0 * HESSIAN_STEP)
+        for step in HESSIAN_STEP * np.eye(len(theta))
     ]
     return (np.array(rows) + np.array(rows).T) / 2.0

@@ -1,1 +1,1 @@
-"""How likely it is that a customer leaves, buys, or answers: features, labels, models that compete, reasons, quality."""
+"""Propensities: the probability that a customer churns, buys or responds. Features, labels, models, explanations, metrics."""

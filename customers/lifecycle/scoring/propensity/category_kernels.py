@@ -1,4 +1,4 @@
-"""Loops over the lines of customers' orders by category, compiled by Numba."""
+"""Loops over customers' order lines by category, compiled by Numba."""
 
 import numba
 import numpy as np
@@ -10,22 +10,23 @@ compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def count_categories(
+def decay_category_counts(
     rows: Ints,
     start: Ints,
     at: Ints,
     category: Ints,
     is_return: Flags,
-    place: Ints,
+    column: Ints,
     as_of: int,
     half_life: float,
     out: Matrix,
 ) -> None:
-    """out (len(rows), m) += 2^(−age / half-life) for each line of an order, spread evenly over the order's lines."""
+    """Add 2^(−age / half-life) per order to out (len(rows), m), spread evenly over the order's lines."""
     for row in range(len(rows)):
         i = rows[row]
         line = start[i]
         while line < start[i + 1] and at[line] < as_of:
+            # Lines of one moment are one order; the first pass counts those with a category.
             end, lines = line, 0
             while end < start[i + 1] and at[end] == at[line]:
                 if not is_return[end] and category[end] != UNKNOWN:
@@ -33,17 +34,17 @@ def count_categories(
                 end += 1
             if lines > 0:
                 weight = 2.0 ** (-((as_of - at[line]) / DAY) / half_life) / lines
-                for one in range(line, end):
-                    if not is_return[one] and category[one] != UNKNOWN:
-                        out[row, place[category[one]]] += weight
+                for other in range(line, end):
+                    if not is_return[other] and category[other] != UNKNOWN:
+                        out[row, column[category[other]]] += weight
             line = end
 
 
 @compiled
-def next_order(
-    rows: Ints, start: Ints, at: Ints, category: Ints, is_return: Flags, place: Ints, begin: int, end: int, out: Matrix
+def write_next_order_shares(
+    rows: Ints, start: Ints, at: Ints, category: Ints, is_return: Flags, column: Ints, begin: int, end: int, out: Matrix
 ) -> None:
-    """Writes the shares of the categories among the lines of each customer's first order in [begin, end)."""
+    """Write the category shares among the lines of each customer's first order in [begin, end)."""
     for row in range(len(rows)):
         moment, lines = begin - 1, 0
         for line in range(start[rows[row]], start[rows[row] + 1]):
@@ -52,17 +53,17 @@ def next_order(
             if at[line] >= end or (lines > 0 and at[line] != moment):
                 break
             moment = at[line]
-            out[row, place[category[line]]] += 1
+            out[row, column[category[line]]] += 1
             lines += 1
         if lines > 0:
             out[row] /= lines
 
 
 @compiled
-def last_order(
-    rows: Ints, start: Ints, at: Ints, category: Ints, is_return: Flags, place: Ints, as_of: int, out: Matrix
+def write_last_order_shares(
+    rows: Ints, start: Ints, at: Ints, category: Ints, is_return: Flags, column: Ints, as_of: int, out: Matrix
 ) -> None:
-    """Writes the shares of the categories among the lines of each customer's last order before as_of."""
+    """Write the category shares among the lines of each customer's last order before as_of."""
     for row in range(len(rows)):
         moment, lines = as_of, 0
         for line in range(start[rows[row] + 1] - 1, start[rows[row]] - 1, -1):
@@ -71,21 +72,21 @@ def last_order(
             if lines > 0 and at[line] != moment:
                 break
             moment = at[line]
-            out[row, place[category[line]]] += 1
+            out[row, column[category[line]]] += 1
             lines += 1
         if lines > 0:
             out[row] /= lines
 
 
 @compiled
-def log_likelihood(counts: Matrix, happened: Matrix, popularity: Floats, prior: float) -> float:
-    """Mean over customers of Σ_c happened_c · ln((counts_c + prior · popularity_c) / (Σ counts + prior))."""
+def mean_log_likelihood(counts: Matrix, actual: Matrix, popularity: Floats, prior: float) -> float:
+    """Return the mean over customers of Σ_c actual_c · ln((counts_c + prior · popularity_c) / (Σ counts + prior))."""
     total = 0.0
     for i in range(len(counts)):
-        below = prior
+        denominator = prior
         for c in range(counts.shape[1]):
-            below += counts[i, c]
+            denominator += counts[i, c]
         for c in range(counts.shape[1]):
-            if happened[i, c] > 0:
-                total += happened[i, c] * np.log((counts[i, c] + prior * popularity[c]) / below)
+            if actual[i, c] > 0:
+                total += actual[i, c] * np.log((counts[i, c] + prior * popularity[c]) / denominator)
     return total / max(len(counts), 1)

@@ -1,4 +1,4 @@
-"""Why a customer's score is higher or lower than that of the average customer: the columns that move it most."""
+"""Explains why a customer's score is above or below the average: the features that contribute most."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
-from customers.lifecycle.scoring.propensity.features.features import families_of
-from customers.lifecycle.scoring.propensity.models.array_models import Model
+from customers.lifecycle.scoring.propensity.features.features import group_by_family
+from customers.lifecycle.scoring.propensity.models.array_models import ArrayModel
 
-MOST = 3
-BLOCK = 65_536
+MAX_REASONS = 3
+BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True, eq=False)
-class Reasons:
-    """Of n customers the m things that move the score most, strongest first; arrays of shape (n, m).
+class ScoreReasons:
+    """For n customers the m largest contributions to the score, strongest first; arrays of shape (n, m).
 
-    codes: names of what `code` counts: columns, or families of columns. code: place in codes, −1 where fewer move it at all.
-    effect: what it adds to the margin against the average customer, above 0 raises the score, below lowers it. column: place in the
-    names of the columns, of the one that adds most in the same direction within its family. value: the customer's value of it.
-    margin: (n,), the whole difference from the average, which all effects, shown or not, add up to exactly. scale of all of them:
-    log-odds or probability, before calibration, which changes sizes and never the order.
+    codes: names that `code` indexes: columns, or families of columns. code: index in codes, −1 where fewer contribute at all.
+    effect: contribution to the margin against the average customer; above 0 raises the score, below lowers it. column: index in the
+    column names of the largest contribution in the same direction within the family. value: the customer's value of it.
+    margin: (n,), the total difference from the average, exactly the sum of all effects, listed or not. scale of all of them: log-odds
+    or probability, before calibration, which changes sizes but never the order.
     """
 
     codes: tuple[str, ...]
@@ -34,39 +34,45 @@ class Reasons:
     scale: str
 
 
-def tell_reasons(
-    *, model: Model, names: tuple[str, ...], matrix: Matrix, by_family: bool = True, most: int = MOST
-) -> Reasons:
-    """For a linear model exact: β_j · (x_j − mean_j), for trees by the path each customer takes (see `models`).
+def explain_scores(
+    *, model: ArrayModel, names: tuple[str, ...], matrix: Matrix, by_family: bool = True, max_reasons: int = MAX_REASONS
+) -> ScoreReasons:
+    """Explain each score: exact for linear models, β_j · (x_j − mean_j); for trees by the path of each customer (see `models`).
 
-    by_family: columns that tell the same story are one reason (orders in 30 and in 90 days …), since effects of columns that go
-    together cancel each other and are only true in sum. Linear in customers; memory for a block of them beside the answer.
+    by_family: related columns form one reason (orders in 30 and in 90 days …), since effects of correlated columns cancel each other
+    and are only meaningful in sum. Linear in customers; memory for one block of them besides the result.
     """
-    codes, family = families_of(names) if by_family else (names, np.arange(len(names)))
-    m = min(most, len(codes))
-    parts = [_block(model, matrix[low : low + BLOCK], family, len(codes), m) for low in range(0, len(matrix), BLOCK)]
+    codes, family = group_by_family(names) if by_family else (names, np.arange(len(names)))
+    n_reasons = min(max_reasons, len(codes))
+    parts = [
+        _explain_block(model, matrix[low : low + BLOCK_ROWS], family, len(codes), n_reasons)
+        for low in range(0, len(matrix), BLOCK_ROWS)
+    ]
     if not parts:
-        parts = [_block(model, matrix, family, len(codes), m)]
+        parts = [_explain_block(model, matrix, family, len(codes), n_reasons)]
     code, effect, column, value, margin = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Reasons(codes, code, effect, column, value, margin, model.scale)
+    return ScoreReasons(codes, code, effect, column, value, margin, model.scale)
 
 
-def _block(
-    model: Model, matrix: Matrix, family: Ints, n_codes: int, most: int
+def _explain_block(
+    model: ArrayModel, matrix: Matrix, family: Ints, n_codes: int, max_reasons: int
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32], npt.NDArray[np.int16], npt.NDArray[np.float32], Floats]:
-    added = model.contributions(matrix)
+    """Explain the rows of one block."""
+    contributions = model.compute_contributions(matrix)
     effects = np.zeros((len(matrix), n_codes))
-    for place, code in enumerate(family):
-        effects[:, code] += added[:, place]
-    chosen = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most]
-    effect = np.take_along_axis(effects, chosen, axis=1)
-    leading = np.empty(chosen.shape, np.int64)
-    for place in range(chosen.shape[1]):
-        same = family[None, :] == chosen[:, place, None]
-        leading[:, place] = np.argmax(np.where(same, added * np.sign(effect[:, place, None]), -np.inf), axis=1)
-    value = np.take_along_axis(matrix, leading, axis=1)
-    code = np.where(effect == 0, -1, chosen)
-    column = np.where(effect == 0, -1, leading)
+    for index, code in enumerate(family):
+        effects[:, code] += contributions[:, index]
+    top = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :max_reasons]
+    effect = np.take_along_axis(effects, top, axis=1)
+    top_columns = np.empty(top.shape, np.int64)
+    for index in range(top.shape[1]):
+        in_family = family[None, :] == top[:, index, None]
+        top_columns[:, index] = np.argmax(
+            np.where(in_family, contributions * np.sign(effect[:, index, None]), -np.inf), axis=1
+        )
+    value = np.take_along_axis(matrix, top_columns, axis=1)
+    code = np.where(effect == 0, -1, top)
+    column = np.where(effect == 0, -1, top_columns)
     return (
         code.astype(np.int16), effect.astype(np.float32), column.astype(np.int16), value.astype(np.float32),
         effects.sum(axis=1),

@@ -1,4 +1,4 @@
-"""Which category a customer's next order will be of: their own history with decay, pulled to what the shop sells."""
+"""Predicts the category of a customer's next order: their own decayed history, shrunk towards the shop's sales."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,28 @@ import numpy as np
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.propensity.category_kernels import (
-    count_categories,
-    last_order,
-    log_likelihood,
-    next_order,
+    decay_category_counts,
+    mean_log_likelihood,
+    write_last_order_shares,
+    write_next_order_shares,
 )
-from customers.lifecycle.scoring.propensity.features.event_facts import UNKNOWN, Matrix, Orders
+from customers.lifecycle.scoring.propensity.features.event_facts import UNKNOWN, Matrix, OrderLines
 
-MOST_CATEGORIES = 30
+MAX_CATEGORIES = 30
 HALF_LIVES = (30.0, 90.0, 180.0, 365.0, 3650.0)
 PRIORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-FEWEST = 50  # customers with a next order to choose by
-CUSTOMERS_TO_CHOOSE_BY = 50_000
+MIN_CUSTOMERS = 50  # customers with a next order
+MAX_FIT_CUSTOMERS = 50_000
 
-REASONS = ("chosen", "no_categories", "few_next_orders")
+REASONS = ("selected", "no_categories", "few_next_orders")
 
 
 @dataclass(frozen=True, eq=False)
-class NextCategory:
+class NextCategoryModel:
     """P(c) = (counts_c + κ π_c) / (Σ counts + κ): a multinomial with a Dirichlet prior of weight κ `prior` around the shop's π.
 
-    categories: (m − 1,), the codes with a column of their own, most sold first; the last column is all others together.
-    popularity: π, (m,). half_life_days, prior: chosen on held-out orders, or the defaults where `reason` says they were too few.
+    categories: (m − 1,), the codes with their own column, best-selling first; the last column is all others combined.
+    popularity: π, (m,). half_life_days, prior: selected on held-out orders, or defaults where `reason` says there were too few.
     """
 
     categories: Ints
@@ -36,25 +36,29 @@ class NextCategory:
     prior: float
     reason: str
 
-    def score(self, *, orders: Orders, as_of: int, rows: Ints | None = None) -> Matrix:
-        """Probabilities that a line of the next order is of each category, (n, m) float32, each row adding up to 1.
+    def score(self, *, orders: OrderLines, as_of: int, rows: Ints | None = None) -> Matrix:
+        """Return the probability that a line of the next order is of each category, (n, m) float32, rows add up to 1.
 
-        Whoever has no history gets the shop's. Orders with many lines count once, spread over their categories.
+        Customers without a history get the shop's. An order counts once, spread over its lines' categories.
         """
         rows = np.arange(orders.n_customers) if rows is None else rows
-        counts = _counts(orders, rows, as_of, self.half_life_days, self._place(orders.n_categories))
+        counts = _count_categories(orders, rows, as_of, self.half_life_days, self._index_columns(orders.n_categories))
         counts += (self.prior * self.popularity).astype(np.float32)
         counts /= counts.sum(axis=1, keepdims=True)
         return counts
 
-    def _place(self, n_categories: int) -> Ints:
-        return _place(self.categories, n_categories)
+    def _index_columns(self, n_categories: int) -> Ints:
+        """Return the column of each category."""
+        return _index_columns(self.categories, n_categories)
 
 
 @dataclass(frozen=True)
-class CategoryQuality:
-    """Of the customers whose next order is known: the share of its lines in the category held most likely (hit@1), in the three
-    most likely (hit@3), and the mean log-likelihood; None for what gives no probabilities."""
+class NextCategoryMetrics:
+    """Metrics over customers whose next order is known.
+
+    hit_1, hit_3: share of its lines in the most likely category or the three most likely ones. log_likelihood: mean; None without
+    probabilities.
+    """
 
     customers: int
     hit_1: float
@@ -62,13 +66,13 @@ class CategoryQuality:
     log_likelihood: float | None
 
 
-def learn_next_category(
-    *, orders: Orders, cut: int, as_of: int, seed: int, most: int = MOST_CATEGORIES
-) -> NextCategory | str:
-    """Chooses half-life and prior weight by the likelihood of each customer's first order in [cut, as_of), from what was before.
+def fit_next_category(
+    *, orders: OrderLines, cutoff: int, as_of: int, seed: int, max_categories: int = MAX_CATEGORIES
+) -> NextCategoryModel | str:
+    """Select half-life and prior weight by the likelihood of each customer's first order in [cutoff, as_of), from earlier orders.
 
-    cut, as_of: microseconds. Up to 50,000 customers, drawn by the seed, choose. With fewer than 50 the prior is 5 orders and
-    the half-life 180 days. Without any category before the cut the answer is the reason "no_categories".
+    cutoff, as_of: microseconds. On up to 50,000 customers, drawn by the seed. With fewer than 50 the prior is 5 orders and the half-life
+    180 days. Without any category before as_of the result is the reason "no_categories".
     Source: Gelman et al., Bayesian Data Analysis, 2013, 3.4.
     """
     if orders.category is None or not orders.n_categories:
@@ -79,89 +83,107 @@ def learn_next_category(
     )
     if not sold.any():
         return "no_categories"
-    categories = np.argsort(-sold, kind="stable")[: min(most, int((sold > 0).sum()))]
-    place = _place(categories, orders.n_categories)
-    rows, happened = _with_next(orders, cut, as_of, place, seed)
-    popularity = _popularity(_counts(orders, np.arange(orders.n_customers), as_of, HALF_LIVES[1], place))
-    if len(rows) < FEWEST:
-        return NextCategory(categories, popularity, 180.0, 5.0, "few_next_orders")
+    categories = np.argsort(-sold, kind="stable")[: min(max_categories, int((sold > 0).sum()))]
+    column_of = _index_columns(categories, orders.n_categories)
+    rows, actual = _find_next_orders(orders, cutoff, as_of, column_of, seed)
+    popularity = _compute_popularity(
+        _count_categories(orders, np.arange(orders.n_customers), as_of, HALF_LIVES[1], column_of)
+    )
+    if len(rows) < MIN_CUSTOMERS:
+        return NextCategoryModel(categories, popularity, 180.0, 5.0, "few_next_orders")
     best = (-np.inf, HALF_LIVES[0], PRIORS[0])
     for half_life in HALF_LIVES:
-        counts = _counts(orders, rows, cut, half_life, place)
-        shop = _popularity(counts)
+        counts = _count_categories(orders, rows, cutoff, half_life, column_of)
+        popularity_before = _compute_popularity(counts)
         for prior in PRIORS:
-            best = max(best, (log_likelihood(counts, happened, shop, prior), half_life, prior))
-    return NextCategory(categories, popularity, best[1], best[2], "chosen")
+            best = max(best, (mean_log_likelihood(counts, actual, popularity_before, prior), half_life, prior))
+    return NextCategoryModel(categories, popularity, best[1], best[2], "selected")
 
 
-def judge_next_category(*, model: NextCategory, orders: Orders, as_of: int, until: int) -> dict[str, CategoryQuality]:
-    """The model, the category of the last order (`last`) and the shop's most sold (`popularity`) against the first order in
-    [as_of, until). Empty where nobody ordered."""
-    place = _place(model.categories, orders.n_categories)
-    rows, happened = _with_next(orders, as_of, until, place, seed=0, most=orders.n_customers)
+def evaluate_next_category(
+    *, model: NextCategoryModel, orders: OrderLines, as_of: int, until: int
+) -> dict[str, NextCategoryMetrics]:
+    """Evaluate the model, the last order's category (`last`) and the best-selling one (`popularity`) on [as_of, until).
+
+    The actual values are each customer's first order in it. Empty without orders.
+    """
+    column_of = _index_columns(model.categories, orders.n_categories)
+    rows, actual = _find_next_orders(orders, as_of, until, column_of, seed=0, max_customers=orders.n_customers)
     if not len(rows):
         return {}
-    latest = np.zeros_like(happened)
-    last_order(rows, orders.start, orders.at, _category(orders), orders.is_return, place, as_of, latest)
-    shop = np.broadcast_to(model.popularity.astype(np.float32), happened.shape)
+    last_shares = np.zeros_like(actual)
+    write_last_order_shares(
+        rows, orders.start, orders.at, _require_category(orders), orders.is_return, column_of, as_of, last_shares
+    )
+    shop = np.broadcast_to(model.popularity.astype(np.float32), actual.shape)
     own = model.score(orders=orders, as_of=as_of, rows=rows)
     return {
-        "history": _quality(own, happened, likely=True),
-        "last": _quality(latest + np.float32(1e-6) * shop, happened, likely=False),
-        "popularity": _quality(shop, happened, likely=True),
+        "history": _compute_metrics(own, actual, has_likelihood=True),
+        "last": _compute_metrics(last_shares + np.float32(1e-6) * shop, actual, has_likelihood=False),
+        "popularity": _compute_metrics(shop, actual, has_likelihood=True),
     }
 
 
-def _quality(score: Matrix, happened: Matrix, *, likely: bool) -> CategoryQuality:
+def _compute_metrics(score: Matrix, actual: Matrix, *, has_likelihood: bool) -> NextCategoryMetrics:
+    """Compute the metrics of scores; has_likelihood: whether they are probabilities."""
     order = np.argsort(-score, axis=1, kind="stable")
-    ranked = np.take_along_axis(happened, order, axis=1)
-    with_all = happened > 0
+    ranked = np.take_along_axis(actual, order, axis=1)
+    is_actual = actual > 0
     logs = np.log(np.maximum(score, 1e-12))
-    return CategoryQuality(
+    return NextCategoryMetrics(
         customers=len(score),
         hit_1=float(ranked[:, 0].mean()),
         hit_3=float(ranked[:, :3].sum(axis=1).mean()),
-        log_likelihood=float((happened * np.where(with_all, logs, 0.0)).sum(axis=1).mean()) if likely else None,
+        log_likelihood=float((actual * np.where(is_actual, logs, 0.0)).sum(axis=1).mean()) if has_likelihood else None,
     )
 
 
-def _with_next(
-    orders: Orders, begin: int, end: int, place: Ints, seed: int, most: int = CUSTOMERS_TO_CHOOSE_BY
+def _find_next_orders(
+    orders: OrderLines, begin: int, end: int, column_of: Ints, seed: int, max_customers: int = MAX_FIT_CUSTOMERS
 ) -> tuple[Ints, Matrix]:
-    """The customers with a history before `begin` and an order in [begin, end), and that order's shares of categories."""
-    customer = orders.customer()
-    usable = ~orders.is_return & (_category(orders) != UNKNOWN)
-    before = np.bincount(customer[usable & (orders.at < begin)], minlength=orders.n_customers) > 0
-    after = np.bincount(customer[usable & (orders.at >= begin) & (orders.at < end)], minlength=orders.n_customers) > 0
+    """Return the customers with a history before `begin` and an order in [begin, end), and that order's category shares."""
+    customer = orders.customer_of_lines()
+    is_known_line = ~orders.is_return & (_require_category(orders) != UNKNOWN)
+    before = np.bincount(customer[is_known_line & (orders.at < begin)], minlength=orders.n_customers) > 0
+    after = (
+        np.bincount(customer[is_known_line & (orders.at >= begin) & (orders.at < end)], minlength=orders.n_customers)
+        > 0
+    )
     rows = np.flatnonzero(before & after)
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    happened = np.zeros((len(rows), int(place.max()) + 1), np.float32)
-    next_order(rows, orders.start, orders.at, _category(orders), orders.is_return, place, begin, end, happened)
-    return rows, happened
+    if len(rows) > max_customers:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, max_customers, replace=False))
+    actual = np.zeros((len(rows), int(column_of.max()) + 1), np.float32)
+    write_next_order_shares(
+        rows, orders.start, orders.at, _require_category(orders), orders.is_return, column_of, begin, end, actual
+    )
+    return rows, actual
 
 
-def _counts(orders: Orders, rows: Ints, as_of: int, half_life: float, place: Ints) -> Matrix:
-    out = np.zeros((len(rows), int(place.max()) + 1), np.float32)
-    count_categories(rows, orders.start, orders.at, _category(orders), orders.is_return, place, as_of, half_life, out)
+def _count_categories(orders: OrderLines, rows: Ints, as_of: int, half_life: float, column_of: Ints) -> Matrix:
+    """Return decayed counts of orders by column."""
+    out = np.zeros((len(rows), int(column_of.max()) + 1), np.float32)
+    decay_category_counts(
+        rows, orders.start, orders.at, _require_category(orders), orders.is_return, column_of, as_of, half_life, out
+    )
     return out
 
 
-def _popularity(counts: Matrix) -> Floats:
-    """Share of each column, half an order added so that none is 0."""
+def _compute_popularity(counts: Matrix) -> Floats:
+    """Return the share of each column, half an order added so that none is 0."""
     total = counts.sum(axis=0, dtype=np.float64) + 0.5
-    found: Floats = total / total.sum()
-    return found
+    popularity: Floats = total / total.sum()
+    return popularity
 
 
-def _place(categories: Ints, n_categories: int) -> Ints:
-    """The column of each category; the last one for those without their own. Always m columns, so the last may stay empty."""
-    place = np.full(n_categories + 1, len(categories))
-    place[categories] = np.arange(len(categories))
-    return place
+def _index_columns(categories: Ints, n_categories: int) -> Ints:
+    """Return the column of each category; the last one, possibly empty, for those without their own."""
+    column_of = np.full(n_categories + 1, len(categories))
+    column_of[categories] = np.arange(len(categories))
+    return column_of
 
 
-def _category(orders: Orders) -> Ints:
+def _require_category(orders: OrderLines) -> Ints:
+    """Return the categories. Errors: ValueError where they are unknown."""
     if orders.category is None:
-        raise ValueError("orders.category is None; next categories need the category of each line")
+        raise ValueError("orders.category must not be None; next categories need the category of each line")
     return orders.category

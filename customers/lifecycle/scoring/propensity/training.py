@@ -1,4 +1,4 @@
-"""Learns the probability of something that did or didn't happen, and says why where it cannot be had."""
+"""Trains the probability of a binary outcome, with the reason where it is not possible."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,235 +9,258 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats
-from customers.lifecycle.scoring.propensity.drift import Reference, measure_reference, stability
-from customers.lifecycle.scoring.propensity.explanations import Reasons, tell_reasons
+from customers.lifecycle.scoring.propensity.drift import DriftReference, measure_reference, population_stability_index
+from customers.lifecycle.scoring.propensity.explanations import ScoreReasons, explain_scores
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
-from customers.lifecycle.scoring.propensity.features.samples import Sample
-from customers.lifecycle.scoring.propensity.metrics import judge
-from customers.lifecycle.scoring.propensity.model_selection import SIMPLE, Judged, compete, finish
-from customers.lifecycle.scoring.propensity.models.array_models import Arrays, Model, kind_of, model_from, probability
+from customers.lifecycle.scoring.propensity.features.samples import TrainingSample
+from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
+from customers.lifecycle.scoring.propensity.model_selection import (
+    BASELINES,
+    CandidateResult,
+    evaluate_candidates,
+    fit_candidate,
+)
+from customers.lifecycle.scoring.propensity.models.array_models import (
+    ArrayModel,
+    Arrays,
+    build_model,
+    find_model_type,
+    predict_probability,
+)
 from customers.lifecycle.scoring.propensity.models.calibration import UNCALIBRATED, Calibration
-from customers.lifecycle.scoring.propensity.models.candidates import fit_given, fit_tree
-from customers.lifecycle.scoring.propensity.models.tree_rules import rules_of
+from customers.lifecycle.scoring.propensity.models.candidates import fit_probability_column, fit_tree
+from customers.lifecycle.scoring.propensity.models.tree_rules import extract_rules
 
-FEWEST = 50  # customers of each outcome
+MIN_CUSTOMERS = 50  # customers of each outcome
 
-LEARNT = ("best_candidate", "simple_not_beaten")
-# why a propensity is what it is; others than the first two have no model of their own
+TRAINED_REASONS = ("best_candidate", "baseline_not_beaten")
+# Why a model is what it is; all but the first two mean that no model was trained.
 REASONS = (
-    *LEARNT,
+    *TRAINED_REASONS,
     "history_too_short",
     "few_customers",
     "few_positives",
     "few_negatives",
 )
-VERSION = 1
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Propensity:
-    """How likely something is. winner: one of `competition.CANDIDATES`, or None where nothing can be said; reason: one of REASONS.
+class PropensityModel:
+    """The probability of an outcome.
 
-    names: the k columns of the matrices that it scores. judged: figures of all candidates on the validation part. rate: share of
-    the rows learnt from that came true; customers, positives, negatives: how many different customers they were of (a customer
-    may be both at different cuts). features, scores: what the columns and the scores looked like, for `drift`.
-    facts: how it was judged, plain values: `quality` of the winner on the validation part (see `Quality`, calibrated as `Judged.brier`
-    is), `rules` of a decision tree of everything, most probable first (see `Rule`).
+    winner: one of `model_selection.CANDIDATES`, or None without a model; reason: one of REASONS.
+    names: the k columns of the matrices that it scores. results: metrics of all candidates on the evaluation sample. rate: share of
+    positives among the training rows; customers, positives, negatives: number of distinct customers (one may be both at different
+    cutoffs). features, scores: distributions of the columns and the scores, for `drift`.
+    details: plain values on the evaluation: `quality` of the winner (see `PropensityMetrics`, calibrated as `CandidateResult.brier`
+    is), `rules` of a decision tree of all rows, most probable first (see `TreeRule`).
     """
 
     names: tuple[str, ...]
     reason: str
     winner: str | None
-    model: Model | None
+    model: ArrayModel | None
     calibration: Calibration
-    judged: tuple[Judged, ...]
+    results: tuple[CandidateResult, ...]
     rate: float
     customers: int
     positives: int
     negatives: int
-    features: Reference | None
-    scores: Reference | None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    features: DriftReference | None
+    scores: DriftReference | None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def score(self, matrix: Matrix) -> Floats:
-        """Calibrated probabilities, (n,), for a matrix (n, k) of the columns `names`, finite.
+        """Return calibrated probabilities, (n,), for a matrix (n, k) of the columns `names`, finite.
 
-        Errors: ValueError where there is no model (see `reason`) or the matrix has other columns or a number that isn't finite.
+        Errors: ValueError without a model (see `reason`), or for other columns or a number that isn't finite.
         """
-        return self.calibration.apply(probability(self._checked(matrix), matrix))
+        return self.calibration.apply(predict_probability(self._require_model(matrix), matrix))
 
-    def reasons(self, matrix: Matrix, *, by_family: bool = True, most: int = 3) -> Reasons:
-        """What moves each score most (see `reasons`). Errors: ValueError as for `score`."""
-        return tell_reasons(
-            model=self._checked(matrix), names=self.names, matrix=matrix, by_family=by_family, most=most
+    def explain(self, matrix: Matrix, *, by_family: bool = True, max_reasons: int = 3) -> ScoreReasons:
+        """Return what contributes most to each score (see `explanations`). Errors: ValueError as for `score`."""
+        return explain_scores(
+            model=self._require_model(matrix),
+            names=self.names,
+            matrix=matrix,
+            by_family=by_family,
+            max_reasons=max_reasons,
         )
 
-    def drift(self, matrix: Matrix) -> tuple[Floats, float]:
-        """Population stability index of each column, (k,), and of the scores. Errors: ValueError as for `score`, or no rows."""
+    def measure_drift(self, matrix: Matrix) -> tuple[Floats, float]:
+        """Return the population stability index of each column, (k,), and of the scores. Errors: ValueError as for `score`."""
         score = self.score(matrix)
         if self.features is None or self.scores is None:
-            raise ValueError("this propensity keeps no reference; there is nothing to compare with")
-        index = stability(reference=self.features, matrix=matrix)
-        return index, float(stability(reference=self.scores, matrix=score[:, None])[0])
+            raise ValueError("this model has no reference distribution to compare with")
+        index = population_stability_index(reference=self.features, matrix=matrix)
+        return index, float(population_stability_index(reference=self.scores, matrix=score[:, None])[0])
 
-    def _checked(self, matrix: Matrix) -> Model:
+    def _require_model(self, matrix: Matrix) -> ArrayModel:
+        """Return the model. Errors: ValueError without a model or for an invalid matrix."""
         if self.model is None:
-            raise ValueError(f"there is no model to score with: {self.reason}")
+            raise ValueError(f"No propensity model to score with: {self.reason}")
         if matrix.ndim != 2 or matrix.shape[1] != len(self.names):
             raise ValueError(f"matrix must have shape (n, {len(self.names)}), got {matrix.shape}")
         if not np.isfinite(matrix).all():
-            raise ValueError("matrix holds a number that is not finite")
+            raise ValueError("matrix contains a number that is not finite")
         return self.model
 
-    def to_saved(self) -> tuple[Arrays, dict[str, Any]]:
-        """Arrays, for np.savez, and what goes into JSON beside them."""
-        arrays: Arrays = {f"calibration.{name}": array for name, array in self.calibration.arrays().items()}
+    def serialize(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return the arrays, for np.savez, and plain values for JSON."""
+        arrays: Arrays = {f"calibration.{name}": array for name, array in self.calibration.to_arrays().items()}
         if self.model is not None:
-            arrays |= {f"model.{name}": array for name, array in self.model.arrays().items()}
+            arrays |= {f"model.{name}": array for name, array in self.model.to_arrays().items()}
         for name, reference in (("features", self.features), ("scores", self.scores)):
             if reference is not None:
                 arrays |= {f"{name}.edges": reference.edges, f"{name}.share": reference.share}
-        plain = {
-            "version": VERSION,
+        metadata = {
+            "version": FORMAT_VERSION,
             "names": list(self.names),
             "reason": self.reason,
             "winner": self.winner,
-            "kind": None if self.model is None else kind_of(self.model),
+            "model_type": None if self.model is None else find_model_type(self.model),
             "calibration": self.calibration.kind,
-            "judged": [vars(one) for one in self.judged],
+            "results": [vars(result) for result in self.results],
             "rate": self.rate,
             "customers": self.customers,
             "positives": self.positives,
             "negatives": self.negatives,
-            "facts": dict(self.facts),
+            "details": dict(self.details),
         }
-        return arrays, plain
+        return arrays, metadata
 
     @classmethod
-    def from_saved(cls, arrays: Mapping[str, npt.NDArray[Any]], plain: Mapping[str, Any]) -> "Propensity":
-        """Errors: ValueError for another version of the form."""
-        if plain.get("version") != VERSION:
-            raise ValueError(f"version must be {VERSION}, got {plain.get('version')!r}")
+    def deserialize(cls, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, Any]) -> "PropensityModel":
+        """Rebuild a model. Errors: ValueError for another format version."""
+        if metadata.get("version") != FORMAT_VERSION:
+            raise ValueError(f"version must be {FORMAT_VERSION}, got {metadata.get('version')!r}")
 
-        def below(prefix: str) -> Arrays:
+        def select_arrays(prefix: str) -> Arrays:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
-        references = {name: below(f"{name}.") for name in ("features", "scores")}
+        references = {name: select_arrays(f"{name}.") for name in ("features", "scores")}
         return cls(
-            names=tuple(plain["names"]),
-            reason=plain["reason"],
-            winner=plain["winner"],
-            model=None if plain["kind"] is None else model_from(plain["kind"], below("model.")),
-            calibration=Calibration(plain["calibration"], **below("calibration.")),
-            judged=tuple(_judged_from(one) for one in plain["judged"]),
-            rate=plain["rate"],
-            customers=plain["customers"],
-            positives=plain["positives"],
-            negatives=plain["negatives"],
-            features=Reference(**references["features"]) if references["features"] else None,
-            scores=Reference(**references["scores"]) if references["scores"] else None,
-            facts=plain["facts"],
+            names=tuple(metadata["names"]),
+            reason=metadata["reason"],
+            winner=metadata["winner"],
+            model=None
+            if metadata["model_type"] is None
+            else build_model(metadata["model_type"], select_arrays("model.")),
+            calibration=Calibration(metadata["calibration"], **select_arrays("calibration.")),
+            results=tuple(_deserialize_result(result) for result in metadata["results"]),
+            rate=metadata["rate"],
+            customers=metadata["customers"],
+            positives=metadata["positives"],
+            negatives=metadata["negatives"],
+            features=DriftReference(**references["features"]) if references["features"] else None,
+            scores=DriftReference(**references["scores"]) if references["scores"] else None,
+            details=metadata["details"],
         )
 
 
-def learn_propensity(
+def train_propensity(
     *,
-    every: Sample | None,
-    train: Sample | None = None,
-    validation: Sample | None = None,
+    every: TrainingSample | None,
+    train: TrainingSample | None = None,
+    validation: TrainingSample | None = None,
     given: str | None = None,
     seed: int = 1,
-) -> Propensity:
-    """The best of the candidates that compete (see `competition`), fitted on `every` row and calibrated on ones it hadn't seen.
+) -> PropensityModel:
+    """Train the best of the candidates (see `model_selection`), fitted on `every` row and calibrated on rows it hadn't seen.
 
-    every: all rows whose labels are known by now. train, validation: the part to fit candidates on and a later one to judge them
-    on; without them, or where they are too little, folds of the customers of `every` take that place. given: name of the column
-    that holds the buying process' probability of this very label. The rows may be of anything that has a label: customers at cuts,
-    or people a message was sent to.
+    every: all rows whose labels are known by now. train, validation: the part to fit candidates on and a later one to evaluate them
+    on; without them, or where they are too small, folds of the customers of `every` are used instead. given: name of the column with
+    the purchase model's probability of this label. The rows may be anything with a label: customers at cutoffs, or message recipients.
 
-    With fewer than 50 customers that came true, or that didn't, the buying process' probability stands in
-    where it is given, and `reason` says which. Errors: ValueError for a column `given` that isn't there.
+    With fewer than 50 positive or negative customers the purchase model's probability is the fallback where it is given, and `reason`
+    says why. Errors: ValueError for an unknown column `given`.
     """
     if every is not None and given is not None and given not in every.names:
         raise ValueError(f"given must be one of the columns, got {given!r}")
     if every is None or not len(every):
-        return _without(every, "history_too_short" if every is None else "few_customers", given)
-    reason = too_little(every)
+        return _build_untrained(every, "history_too_short" if every is None else "few_customers", given)
+    reason = find_shortage(every)
     if reason:
-        return _without(every, reason, given)
-    if any(part is not None and too_little(part) for part in (train, validation)):
+        return _build_untrained(every, reason, given)
+    if any(part is not None and find_shortage(part) for part in (train, validation)):
         train = validation = None
-    with threadpool_limits(limits=1):  # threads that wait for each other on a busy machine take seventy times as long
-        outcome = compete(train=train, every=every, validation=validation, given=given, seed=seed)
-        model, calibration = finish(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
-    newest = every.taken(every.cut == every.cut.max())
-    return _described(
+    with threadpool_limits(limits=1):  # contending threads on a busy machine take seventy times as long
+        outcome = evaluate_candidates(train=train, every=every, validation=validation, given=given, seed=seed)
+        model, calibration = fit_candidate(outcome.winner, outcome=outcome, every=every, given=given, seed=seed)
+    newest = every.select(every.cutoff == every.cutoff.max())
+    return _build_model(
         every,
-        reason="simple_not_beaten" if outcome.winner in SIMPLE else "best_candidate",
+        reason="baseline_not_beaten" if outcome.winner in BASELINES else "best_candidate",
         winner=outcome.winner,
         model=model,
         calibration=calibration,
-        judged=outcome.judged,
+        results=outcome.results,
         newest=newest,
-        facts={
-            "settings": vars(outcome.settings),
-            "judged_by": "time" if outcome.by_time else "customers",
-            "buying_share": outcome.share,
-            "judged_rows": len(outcome.rows),
-            "judged_rate": float(outcome.rows.label.mean()),
-            "quality": judge(score=outcome.calibrated[outcome.winner], label=outcome.rows.label).to_plain(),
-            "rules": [asdict(rule) for rule in rules_of(tree=fit_tree(every, seed=seed), names=every.names)],
+        details={
+            "hyperparameters": vars(outcome.hyperparameters),
+            "evaluated_by": "time" if outcome.is_time_split else "customers",
+            "purchase_model_share": outcome.purchase_model_share,
+            "evaluation_rows": len(outcome.evaluation_sample),
+            "evaluation_rate": float(outcome.evaluation_sample.label.mean()),
+            "quality": evaluate_scores(
+                score=outcome.calibrated[outcome.winner], label=outcome.evaluation_sample.label
+            ).to_dict(),
+            "rules": [asdict(rule) for rule in extract_rules(tree=fit_tree(every, seed=seed), names=every.names)],
         },
     )
 
 
-def too_little(sample: Sample) -> str | None:
-    """Which outcome too few customers had, if one."""
+def find_shortage(sample: TrainingSample) -> str | None:
+    """Return the reason if too few customers are positive or negative."""
     for reason, chosen in (("few_positives", sample.label), ("few_negatives", ~sample.label)):
-        if len(np.unique(sample.customer[chosen])) < FEWEST:
+        if len(np.unique(sample.customer[chosen])) < MIN_CUSTOMERS:
             return reason
     return None
 
 
-def _without(sample: Sample | None, reason: str, given: str | None) -> Propensity:
+def _build_untrained(sample: TrainingSample | None, reason: str, given: str | None) -> PropensityModel:
+    """Build the result without training: the purchase model's probability where it is given, else none."""
     if sample is None or not len(sample):
-        return Propensity((), reason, None, None, UNCALIBRATED, (), 0.0, 0, 0, 0, None, None)
-    model = None if given is None else fit_given(sample, column=given)
-    return _described(
-        sample, reason=reason, winner=None if model is None else "buying", model=model, calibration=UNCALIBRATED,
-        judged=(), newest=sample.taken(sample.cut == sample.cut.max()), facts={},
+        return PropensityModel((), reason, None, None, UNCALIBRATED, (), 0.0, 0, 0, 0, None, None)
+    model = None if given is None else fit_probability_column(sample, column=given)
+    return _build_model(
+        sample, reason=reason, winner=None if model is None else "purchase_model", model=model, calibration=UNCALIBRATED,
+        results=(), newest=sample.select(sample.cutoff == sample.cutoff.max()), details={},
     )  # fmt: skip
 
 
-def _described(
-    sample: Sample,
+def _build_model(
+    sample: TrainingSample,
     *,
     reason: str,
     winner: str | None,
-    model: Model | None,
+    model: ArrayModel | None,
     calibration: Calibration,
-    judged: tuple[Judged, ...],
-    newest: Sample,
-    facts: Mapping[str, Any],
-) -> Propensity:
-    score = None if model is None else calibration.apply(probability(model, newest.matrix))
-    return Propensity(
+    results: tuple[CandidateResult, ...],
+    newest: TrainingSample,
+    details: Mapping[str, Any],
+) -> PropensityModel:
+    """Build the result with the distributions of the newest rows."""
+    score = None if model is None else calibration.apply(predict_probability(model, newest.matrix))
+    return PropensityModel(
         names=sample.names,
         reason=reason,
         winner=winner,
         model=model,
         calibration=calibration,
-        judged=judged,
+        results=results,
         rate=float(sample.label.mean()),
         customers=len(np.unique(sample.customer)),
         positives=len(np.unique(sample.customer[sample.label])),
         negatives=len(np.unique(sample.customer[~sample.label])),
         features=measure_reference(newest.matrix),
         scores=None if score is None else measure_reference(score[:, None]),
-        facts=facts,
+        details=details,
     )
 
 
-def _judged_from(kept: Mapping[str, Any]) -> Judged:
-    gains = {name: None if kept[name] is None else tuple(kept[name]) for name in ("brier_gain", "auc_gain")}
-    return Judged(kept["name"], kept["brier"], kept["auc"], kept["said"], **gains)
+def _deserialize_result(saved: Mapping[str, Any]) -> CandidateResult:
+    """Rebuild a candidate's metrics."""
+    gains = {name: None if saved[name] is None else tuple(saved[name]) for name in ("brier_gain", "auc_gain")}
+    return CandidateResult(saved["name"], saved["brier"], saved["auc"], saved["mean_predicted"], **gains)

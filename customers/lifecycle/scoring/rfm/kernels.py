@@ -10,43 +10,45 @@ from customers.lifecycle.scoring.stages.kernels import compiled
 
 
 @compiled
-def pass_facts(
+def advance_totals(
     at: Ints,
     amount: Ints,
     is_order: npt.NDArray[np.bool_],
     end: Ints,
     moment: int,
-    place: Ints,
+    position: Ints,
     last: Ints,
     orders: Ints,
     revenue: Ints,
 ) -> None:
-    """Takes in each customer's facts from ``place`` on that are before the moment; end: where those of each customer end, shape (n,).
+    """Add each customer's facts from ``position`` on that are before the moment to the running totals.
 
-    place, last (order), orders and revenue, shape (n,), are brought up to the moment.
+    position, last (moment of the last order), orders and revenue, shape (n,), are updated in place. end: shape (n,), where the
+    facts of each customer end.
     """
     for i in range(len(end)):
-        fact = place[i]
+        fact = position[i]
         while fact < end[i] and at[fact] < moment:
             revenue[i] += amount[fact]
             if is_order[fact]:
                 orders[i] += 1
                 last[i] = at[fact]
             fact += 1
-        place[i] = fact
+        position[i] = fact
 
 
 @compiled
-def below_borders(value: npt.NDArray[Any], borders: npt.NDArray[Any], below: Ints) -> Ints:
-    """How many of the ascending borders each value is above, shape (n,).
+def count_borders_below(value: npt.NDArray[Any], borders: npt.NDArray[Any], below: Ints) -> Ints:
+    """Return how many of the ascending borders each value is above, shape (n,).
 
-    Border k has below[k] values beneath it, the greatest of which is borders[k]; of values equal to that the earlier are beneath.
+    Border k has below[k] values beneath it, the greatest of which is borders[k]; among equal values the earlier ones are beneath.
     """
     above = np.zeros(len(value), np.int64)
     for k in range(len(borders)):
+        # Equal values straddle a border: `room` of them, in their order, are still beneath it.
         border, less = borders[k], 0
-        for one in value:
-            less += one < border
+        for other in value:
+            less += other < border
         room = below[k] - less
         for i in range(len(value)):
             if value[i] > border:

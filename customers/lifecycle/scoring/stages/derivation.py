@@ -1,15 +1,16 @@
-"""The stage of a customer and every change that led to it, told from their orders alone.
+"""Derives the stage of a customer, and every change that led to it, from their orders alone.
 
-A customer's story is a list of facts (orders, returns, the moment they became known) and the thresholds in force. Between two facts the
-stage changes only by the passing of time, at moments known in advance. Telling the story from its start gives the same
-changes whenever and however often it is told, so any past day can be replayed.
+The input is a list of facts (orders, returns, the moment at which each became known) and the thresholds in force. Between two
+facts the stage changes only with the passing of time, at moments known in advance. Deriving the history from its start
+always gives the same changes, so any past day can be replayed.
 
-The rules, in the order in which they are asked (an age is the time since the last order; a gap of zero is one visit):
-visitor: no order, known by a device only; prospect: no order, identified; new: one order, younger than the median gap to a second;
-reactivated: came back from dormant or churned less than a median gap ago; active: age < q75, and loyal when active with enough
-orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond, or beyond q90 with P(alive) of the
-buying process below a threshold. q75 and q90 are the customer's own from a number of orders on, else those of the category that most
-of their orders until then were of (of several the one that got there first), else the shop's.
+The rules in order of evaluation (an age is the time since the last order; orders of one moment are one visit):
+visitor: no order, known by a device only; prospect: no order, identified; new: one order, younger than the median gap to a
+second; reactivated: ordered again after dormant or churned, less than a median gap ago; active: age < q75, and loyal when
+active with enough orders or revenue; at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90; churned: beyond that, or
+beyond q90 with P(alive) of the purchase model below a threshold. q75 and q90 are the customer's own from a minimum number of
+orders on, else those of their main category (most of their orders so far; of several the one that got there first), else
+the shop's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,20 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import NEVER
-from customers.lifecycle.scoring.stages.kernels import ALIVE_FIELDS, FIELDS, tell_stories
+from customers.lifecycle.scoring.stages.kernels import ALIVE_FIELDS, THRESHOLD_FIELDS, derive_stage_histories
 from customers.lifecycle.scoring.stages.order_gaps import DAY
-
-STAGES: tuple[str, ...] = (
-    "visitor",
-    "prospect",
-    "new",
-    "active",
-    "loyal",
-    "at_risk",
-    "dormant",
-    "churned",
-    "reactivated",
-)
 
 REASONS: tuple[str, ...] = (
     "first_seen",
@@ -52,27 +41,30 @@ REASONS: tuple[str, ...] = (
 )
 
 NO_STAGE = -1
-CHUNK = 20_000  # customers told at a time
+CHUNK_SIZE = 20_000  # customers per kernel call, which bounds the memory of the results
 
 
 @dataclass(frozen=True)
 class AliveRule:
-    """Whose P(alive) is below ``least`` has churned. r, alpha (days), a, b: of a BG/NBD, or of an MBG/NBD where ``modified``."""
+    """A customer whose P(alive) is below ``min_alive`` has churned.
+
+    r, alpha (days), a, b: parameters of a BG/NBD model, or of an MBG/NBD model where ``modified``.
+    """
 
     r: float
     alpha: float
     a: float
     b: float
     modified: bool
-    least: float = 0.2
+    min_alive: float = 0.2
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """One version of the rules. Times in days, revenue in minor units (None: revenue makes nobody loyal).
+class StageThresholds:
+    """One version of the rules. Times in days, revenue in minor units (None: revenue makes no customer loyal).
 
-    ``in_force_from`` in microseconds; None means since ever. alive: None where only gaps count. category_gaps: days of the active
-    and of the dormant gap, by the name of a category.
+    ``effective_from``: microseconds, None for always. alive: None where only gaps count. category_gaps: the active and the
+    dormant gap in days, by category name.
     """
 
     version: int
@@ -84,19 +76,19 @@ class Thresholds:
     own_gaps_from_orders: int = 4
     loyal_orders: int = 5
     loyal_revenue: int | None = None
-    in_force_from: int | None = None
+    effective_from: int | None = None
     alive: AliveRule | None = None
     category_gaps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Histories:
+class OrderHistories:
     """The facts of n customers.
 
     customer, known_at, identified_at: shape (n,), ids and moments in microseconds (``NEVER`` for not identified).
-    start: shape (n + 1,), customer i has the facts start[i] to start[i + 1], sorted by moment.
+    start: shape (n + 1,); customer i has the facts start[i] to start[i + 1], sorted by moment.
     at, amount, is_order: shape (facts,), moment, net revenue in minor units, whether it is an order that counts.
-    category: shape (facts,), the place in ``categories`` of what an order was mainly of, -1 where that is not known; None: of none.
+    category: shape (facts,), the index in ``categories`` of the main category of an order, -1 where unknown; None: no categories.
     """
 
     customer: npt.NDArray[np.int64]
@@ -111,16 +103,17 @@ class Histories:
 
 
 @dataclass(frozen=True)
-class Stories:
-    """stage, since, next_flip: shape (n,), index of STAGES, since when, when time alone changes it (``NEVER``: not at all).
+class StageHistories:
+    """The current stages of n customers and the k changes that led to them.
 
+    stage, since, next_change_at: shape (n,), index of STAGES, its start, and when time alone changes it (``NEVER``: not at all).
     The changes, shape (k,), by customer and moment: customer id, from_stage (``NO_STAGE`` for the first), to_stage, at, reason
     (index of REASONS), version of the rules.
     """
 
     stage: npt.NDArray[np.int64]
     since: npt.NDArray[np.int64]
-    next_flip: npt.NDArray[np.int64]
+    next_change_at: npt.NDArray[np.int64]
     customer: npt.NDArray[np.int64]
     from_stage: npt.NDArray[np.int64]
     to_stage: npt.NDArray[np.int64]
@@ -129,22 +122,25 @@ class Stories:
     version: npt.NDArray[np.int64]
 
 
-def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of: int) -> Stories:
-    """Tells everyone's story up to ``as_of`` (microseconds): facts before it count, and time has passed until it.
+def derive_stages(*, histories: OrderHistories, versions: Sequence[StageThresholds], as_of: int) -> StageHistories:
+    """Derive the stage histories of all customers up to ``as_of`` (microseconds); only facts before it count.
 
-    versions: by ascending version; a later one replaces the earlier ones from its ``in_force_from`` on.
+    versions: by ascending version; a later one replaces the earlier ones from its ``effective_from`` on.
     Errors: ValueError without versions, or when a customer became known at or after ``as_of``.
     """
     if not versions:
-        raise ValueError("derive_stages needs at least one version of the thresholds.")
+        raise ValueError("derive_stages needs at least one version of the thresholds, got none.")
     if len(histories.known_at) and histories.known_at.max() >= as_of:
         raise ValueError("A customer of derive_stages became known at or after as_of; leave such customers out.")
-    known_versions = [v for v in versions if v.in_force_from is None or v.in_force_from <= as_of] or list(versions[:1])
-    epochs, rules, alive, category_gaps = _epochs(known_versions, histories.categories)
+    # Without a version in force, the earliest one applies: a past day can be older than all rules.
+    known_versions = [v for v in versions if v.effective_from is None or v.effective_from <= as_of] or list(
+        versions[:1]
+    )
+    epochs, rules, alive, category_gaps = _build_epochs(known_versions, histories.categories)
     category = np.full(len(histories.at), -1, np.int64) if histories.category is None else histories.category
     identified_at = np.where(histories.identified_at < as_of, histories.identified_at, NEVER)
     parts = [
-        tell_stories(
+        derive_stage_histories(
             histories.known_at[low:high],
             identified_at[low:high],
             histories.start[low : high + 1],
@@ -158,39 +154,44 @@ def derive_stages(*, histories: Histories, versions: Sequence[Thresholds], as_of
             category_gaps,
             as_of,
         )
-        for low in range(0, len(histories.customer), CHUNK)
-        for high in (min(low + CHUNK, len(histories.customer)),)
+        for low in range(0, len(histories.customer), CHUNK_SIZE)
+        for high in (min(low + CHUNK_SIZE, len(histories.customer)),)
     ]
-    return _joined(parts, histories.customer)
+    return _join_chunks(parts, histories.customer)
 
 
-def _epochs(
-    versions: Sequence[Thresholds], categories: Sequence[str]
+def _build_epochs(
+    versions: Sequence[StageThresholds], categories: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """When which thresholds begin to count, shape (e,), they in microseconds, shape (e, len(FIELDS)), what P(alive) needs, and the
-    gaps of categories in microseconds, shape (e, categories, 2), 0 where there are none."""
-    kept: list[tuple[int, Thresholds]] = []
+    """Return the rule epochs as arrays for the kernel.
+
+    Shapes: begin (e,) in microseconds, thresholds (e, len(THRESHOLD_FIELDS)), parameters of P(alive) (e, len(ALIVE_FIELDS)),
+    gaps of categories (e, categories, 2) in microseconds, 0 where a category has none.
+    """
+    epochs: list[tuple[int, StageThresholds]] = []
     for version in versions:
-        begins = -NEVER if version.in_force_from is None else version.in_force_from
-        kept = [(begin, earlier) for begin, earlier in kept if begin < begins]
-        kept.append((begins if kept else -NEVER, version))
-    rows = [[_field(version, name) for name in FIELDS] for _begin, version in kept]
-    begins_at = np.array([begin for begin, _version in kept], np.int64)
-    alive = np.array([_alive(version.alive) for _begin, version in kept], np.float64)
-    gaps = np.zeros((len(kept), len(categories), 2), np.int64)
-    for epoch, (_begin, version) in enumerate(kept):
-        for place, name in enumerate(categories):
-            gaps[epoch, place] = [round(days * DAY) for days in version.category_gaps.get(name, (0.0, 0.0))]
-    return begins_at, np.array(rows, np.int64), alive, gaps
+        begin = -NEVER if version.effective_from is None else version.effective_from
+        epochs = [(start, earlier) for start, earlier in epochs if start < begin]
+        epochs.append((begin if epochs else -NEVER, version))
+    rows = [[_to_threshold_value(version, name) for name in THRESHOLD_FIELDS] for _begin, version in epochs]
+    epoch_starts = np.array([begin for begin, _version in epochs], np.int64)
+    alive = np.array([_to_alive_row(version.alive) for _begin, version in epochs], np.float64)
+    gaps = np.zeros((len(epochs), len(categories), 2), np.int64)
+    for epoch, (_begin, version) in enumerate(epochs):
+        for index, name in enumerate(categories):
+            gaps[epoch, index] = [round(days * DAY) for days in version.category_gaps.get(name, (0.0, 0.0))]
+    return epoch_starts, np.array(rows, np.int64), alive, gaps
 
 
-def _alive(rule: AliveRule | None) -> tuple[float, ...]:
+def _to_alive_row(rule: AliveRule | None) -> tuple[float, ...]:
+    """Return a rule as a row of ALIVE_FIELDS; zeros switch it off."""
     if rule is None:
         return (0.0,) * len(ALIVE_FIELDS)
-    return rule.r, rule.alpha, rule.a, rule.b, 0.0 if rule.modified else 1.0, (1.0 - rule.least) / rule.least
+    return rule.r, rule.alpha, rule.a, rule.b, 0.0 if rule.modified else 1.0, (1.0 - rule.min_alive) / rule.min_alive
 
 
-def _field(thresholds: Thresholds, name: str) -> int:
+def _to_threshold_value(thresholds: StageThresholds, name: str) -> int:
+    """Return a threshold as an integer: days as microseconds, multiples as thousandths."""
     if name == "loyal_revenue":
         return NEVER if thresholds.loyal_revenue is None else thresholds.loyal_revenue
     if name == "churned_permille":
@@ -199,16 +200,17 @@ def _field(thresholds: Thresholds, name: str) -> int:
     return round(value * DAY) if name.endswith("_days") else int(value)
 
 
-def _joined(parts: Sequence[tuple[npt.NDArray[np.int64], ...]], customer: npt.NDArray[np.int64]) -> Stories:
-    nothing = np.empty(0, np.int64)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [nothing] * 9
+def _join_chunks(parts: Sequence[tuple[npt.NDArray[np.int64], ...]], customer: npt.NDArray[np.int64]) -> StageHistories:
+    """Concatenate the results of the chunks and replace rows within a chunk by customer ids."""
+    empty = np.empty(0, np.int64)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [empty] * 9
     stage, since, next_flip, row, from_stage, to_stage, at, reason, version = columns
     counts = [len(part[0]) for part in parts]
-    offsets = np.repeat(np.cumsum([0, *counts[:-1]]), [len(part[3]) for part in parts]) if parts else nothing
-    return Stories(
+    offsets = np.repeat(np.cumsum([0, *counts[:-1]]), [len(part[3]) for part in parts]) if parts else empty
+    return StageHistories(
         stage=stage,
         since=since,
-        next_flip=next_flip,
+        next_change_at=next_flip,
         customer=customer[row + offsets],
         from_stage=from_stage,
         to_stage=to_stage,

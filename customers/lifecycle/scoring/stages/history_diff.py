@@ -1,4 +1,4 @@
-"""What changed between the changes of stage that are stored and those that are told: one pass, compiled by Numba."""
+"""Compares the stored stage changes with the derived ones in one pass, compiled by Numba."""
 
 import numba
 import numpy as np
@@ -9,32 +9,41 @@ compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def differences(
-    told_start: Ints, told_at: Ints, told: Ints, stored_start: Ints, stored_order: Ints, stored_at: Ints, stored: Ints
+def diff_stage_changes(
+    derived_start: Ints,
+    derived_at: Ints,
+    derived: Ints,
+    stored_start: Ints,
+    stored_order: Ints,
+    stored_at: Ints,
+    stored: Ints,
 ) -> tuple[Flags, Flags]:
-    """Which of the told, shape (t,), are not stored, and which of the stored, shape (s,), are not told.
+    """Return which derived changes, shape (t,), are not stored, and which stored ones, shape (s,), are not derived.
 
-    Customer i has told_start[i] to told_start[i + 1], by moment, and the stored stored_order[stored_start[i]] and so on in any order,
-    which becomes that of their moments. A change is the same where moment and code are; what is stored of no customer is not told.
+    Customer i has the derived changes derived_start[i] to derived_start[i + 1], by moment, and the stored ones
+    stored_order[stored_start[i]] and following in any order, which this function sorts by moment in place. Two changes are equal
+    if moment and code are equal. Stored changes of no customer count as not derived.
     """
-    new, gone = np.ones(len(told_at), np.bool_), np.ones(len(stored_at), np.bool_)
-    for i in range(len(told_start) - 1):
+    missing, obsolete = np.ones(len(derived_at), np.bool_), np.ones(len(stored_at), np.bool_)
+    for i in range(len(derived_start) - 1):
         low, high = stored_start[i], stored_start[i + 1]
+        # Insertion sort: a customer has few changes, and they are nearly sorted already.
         for later in range(low + 1, high):
-            entry, place = stored_order[later], later
-            while place > low and stored_at[stored_order[place - 1]] > stored_at[entry]:
-                stored_order[place] = stored_order[place - 1]
-                place -= 1
-            stored_order[place] = entry
-        first, end = told_start[i], told_start[i + 1]
-        for place in range(low, high):
-            entry = stored_order[place]
-            while first < end and told_at[first] < stored_at[entry]:
+            entry, position = stored_order[later], later
+            while position > low and stored_at[stored_order[position - 1]] > stored_at[entry]:
+                stored_order[position] = stored_order[position - 1]
+                position -= 1
+            stored_order[position] = entry
+        first, end = derived_start[i], derived_start[i + 1]
+        for position in range(low, high):
+            entry = stored_order[position]
+            while first < end and derived_at[first] < stored_at[entry]:
                 first += 1
-            same = first
-            while same < end and told_at[same] == stored_at[entry]:
-                if new[same] and told[same] == stored[entry]:
-                    new[same] = gone[entry] = False
+            # Several changes can share a moment, so all of that moment are compared.
+            candidate = first
+            while candidate < end and derived_at[candidate] == stored_at[entry]:
+                if missing[candidate] and derived[candidate] == stored[entry]:
+                    missing[candidate] = obsolete[entry] = False
                     break
-                same += 1
-    return new, gone
+                candidate += 1
+    return missing, obsolete

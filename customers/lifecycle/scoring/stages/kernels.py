@@ -1,4 +1,4 @@
-"""The loop over customers' stories, compiled by Numba. The rules it follows are written in ``stages``."""
+"""The loop that derives stage histories, compiled by Numba. ``derivation`` documents the stage rules."""
 
 import numba
 import numpy as np
@@ -12,8 +12,8 @@ VISITOR, PROSPECT, NEW, ACTIVE, LOYAL, AT_RISK, DORMANT, CHURNED, REACTIVATED = 
     GAP_CHURNED, RULES, ORDERS_CHANGED, ALIVE_LOW,
 ) = range(14)  # fmt: skip
 
-# the columns of a row of thresholds, all whole numbers: microseconds, thousandths, counts, minor units
-FIELDS = (
+# Columns of a threshold row, all integers: microseconds, thousandths, counts, minor currency units.
+THRESHOLD_FIELDS = (
     "version",
     "second_gap_days",
     "median_gap_days",
@@ -28,57 +28,61 @@ VERSION, SECOND_GAP, MEDIAN_GAP, ACTIVE_GAP, DORMANT_GAP, CHURNED_PERMILLE, OWN_
     9
 )
 
-# the columns of a row about P(alive): the buying process (days), what its share of drop-outs counts from, (1 − p) / p of the least p
+# Columns of a P(alive) row: parameters of the purchase model in days, the shift of its dropout share, and the odds
+# (1 − p) / p of the smallest P(alive) that is not churned.
 ALIVE_FIELDS = ("r", "alpha", "a", "b", "shift", "odds")
 R, ALPHA, A, B, SHIFT, ODDS = range(6)
-LONGEST_DAYS = 1e6
+MAX_DAYS = 1e6
 
-# what makes the stage change: an order, something else that was recorded, new rules, or time
+# The causes of a stage change: an order, any other recorded fact, new rules, or the passing of time.
 BY_ORDER, BY_RECORD, BY_RULES, BY_TIME = range(4)
 
 DAY = 86_400_000_000
-CHANGES_A_FACT = 5  # e.g. reactivated → loyal → at risk → dormant → churned
+MAX_CHANGES_PER_FACT = 5  # e.g. reactivated → loyal → at risk → dormant → churned
 
 compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def _quantile(ordered: Ints, size: int, share: float) -> int:
-    """Of the first ``size`` ascending values, between neighbours linearly."""
-    place = share * (size - 1)
-    low = int(place)
+def _interpolate_quantile(ordered: Ints, size: int, share: float) -> int:
+    """Return a quantile of the first ``size`` ascending values, interpolated linearly."""
+    position = share * (size - 1)
+    low = int(position)
     if low + 1 >= size:
         return ordered[size - 1]
-    return ordered[low] + np.int64((place - low) * (ordered[low + 1] - ordered[low]))
+    return ordered[low] + np.int64((position - low) * (ordered[low + 1] - ordered[low]))
 
 
 @compiled
-def _insert(ordered: Ints, size: int, value: int) -> None:
-    place = size
-    while place > 0 and ordered[place - 1] > value:
-        ordered[place] = ordered[place - 1]
-        place -= 1
-    ordered[place] = value
+def _insert_sorted(ordered: Ints, size: int, value: int) -> None:
+    """Insert a value into the first ``size`` ascending values."""
+    position = size
+    while position > 0 and ordered[position - 1] > value:
+        ordered[position] = ordered[position - 1]
+        position -= 1
+    ordered[position] = value
 
 
 @compiled
-def _gone_at(first: int, last: int, repeats: int, alive: Floats) -> int:
-    """When P(alive) falls below the least without another order: the age T at which its formula gives just that.
+def _find_churn_time(first: int, last: int, repeats: int, alive: Floats) -> int:
+    """Return the moment at which P(alive) falls below its minimum without another order.
 
-    1 / (1 + a / (b + x − shift) · ((α + T) / (α + t_x))^(r + x)) = p, shift 1 for BG/NBD, 0 for MBG/NBD.
+    It is the age T that solves 1 / (1 + a / (b + x − shift) · ((α + T) / (α + t_x))^(r + x)) = p, with shift 1 for BG/NBD
+    and 0 for MBG/NBD.
     """
     if alive[ODDS] <= 0.0 or (repeats == 0 and alive[SHIFT] > 0.0):
         return NEVER
     recency = float(last // DAY - first // DAY)
     base = alive[ODDS] * (alive[B] + repeats - alive[SHIFT]) / alive[A]
-    grown = np.log(max(base, 1.0)) / (alive[R] + repeats) + np.log(alive[ALPHA] + recency)
-    age = np.exp(min(grown, np.log(LONGEST_DAYS))) - alive[ALPHA]
-    gone_at: int = first // DAY * DAY + int(age * DAY)
-    return max(gone_at, last)
+    # The logarithm of α + T, capped so that exp() does not overflow for customers with very long gaps.
+    log_age = np.log(max(base, 1.0)) / (alive[R] + repeats) + np.log(alive[ALPHA] + recency)
+    age = np.exp(min(log_age, np.log(MAX_DAYS))) - alive[ALPHA]
+    churn_time: int = first // DAY * DAY + int(age * DAY)
+    return max(churn_time, last)
 
 
 @compiled
-def _stage_of(
+def _find_stage(
     now: int,
     identified: bool,
     orders: int,
@@ -87,10 +91,10 @@ def _stage_of(
     revenue: int,
     q75: int,
     q90: int,
-    gone_at: int,
+    churn_time: int,
     rules: Ints,
 ) -> tuple[int, int]:
-    """The stage at a moment, and the moment at which time alone ends it."""
+    """Return the stage at a moment, and the moment at which the passing of time ends it."""
     if orders == 0:
         return (PROSPECT if identified else VISITOR), NEVER
     age = now - last
@@ -103,15 +107,16 @@ def _stage_of(
         return (LOYAL if loyal else ACTIVE), last + q75
     if age <= q90 and q75 < q90:
         return AT_RISK, last + q90 + 1
-    gone = min(last + q90 * rules[CHURNED_PERMILLE] // 1000, max(gone_at, last + q90))
-    if now <= gone:
-        return DORMANT, gone + 1
+    # A low P(alive) may end the dormant stage early, but never before the 90 % gap has passed.
+    dormant_until = min(last + q90 * rules[CHURNED_PERMILLE] // 1000, max(churn_time, last + q90))
+    if now <= dormant_until:
+        return DORMANT, dormant_until + 1
     return CHURNED, NEVER
 
 
 @compiled
-def _reason_of(stage: int, cause: int, orders: int, usual: bool, rules: Ints) -> int:
-    """usual: whether the age alone would not make it churned yet."""
+def _find_reason(stage: int, cause: int, orders: int, within_multiple: bool, rules: Ints) -> int:
+    """Return the reason of a change. within_multiple: whether the age alone would not make the customer churned yet."""
     if cause == BY_RULES:
         return RULES
     if stage == VISITOR:
@@ -127,12 +132,124 @@ def _reason_of(stage: int, cause: int, orders: int, usual: bool, rules: Ints) ->
     if stage == ACTIVE:
         return ORDERED if cause == BY_ORDER else (GAP_ACTIVE if cause == BY_TIME else ORDERS_CHANGED)
     if stage == CHURNED:
-        return ALIVE_LOW if usual else GAP_CHURNED
+        return ALIVE_LOW if within_multiple else GAP_CHURNED
     return GAP_LONG if stage == AT_RISK else GAP_DORMANT
 
 
 @compiled
-def tell_stories(
+def _find_gap_limits(
+    orders: int, gaps: Ints, gap_count: int, main: int, epoch: int, rule: Ints, category_gaps: Ints
+) -> tuple[int, int]:
+    """Return the 75 % and 90 % gap: the customer's own, else the main category's, else the shop's."""
+    if orders >= rule[OWN_FROM] and gap_count > 0:
+        q75 = max(_interpolate_quantile(gaps, gap_count, 0.75), DAY)
+        q90 = max(_interpolate_quantile(gaps, gap_count, 0.9), DAY)
+        return q75, q90
+    if main >= 0 and category_gaps[epoch, main, 0] > 0:
+        return category_gaps[epoch, main, 0], category_gaps[epoch, main, 1]
+    return rule[ACTIVE_GAP], rule[DORMANT_GAP]
+
+
+@compiled
+def _derive_customer(
+    row: int,
+    known_at: int,
+    identified_at: int,
+    fact: int,
+    stop: int,
+    at: Ints,
+    amount: Ints,
+    is_order: npt.NDArray[np.bool_],
+    epochs: Ints,
+    rules: Ints,
+    alive: Floats,
+    category: Ints,
+    category_gaps: Ints,
+    as_of: int,
+    gaps: Ints,
+    category_orders: Ints,
+    rows: Ints,
+    froms: Ints,
+    tos: Ints,
+    ats: Ints,
+    reasons: Ints,
+    versions: Ints,
+    k: int,
+) -> tuple[int, int, int, int]:
+    """Write one customer's changes from index k on; return stage, since, the next change by time, and the new k.
+
+    gaps, category_orders: scratch space, the customer's gaps in ascending order and orders by category.
+    """
+    now, epoch = known_at, 0
+    stage, since = -1, now
+    identified = False
+    orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
+    first, repeats = 0, 0  # repeats: later days with an order, x of the purchase model
+    category_orders[:] = 0
+    main = -1
+    rule, q75, q90, churn_time = rules[0], 0, 0, NEVER
+    cause = BY_RECORD
+    while True:
+        # Apply everything that happens at this moment before the stage is evaluated, so that one moment gives one change.
+        if epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
+            while epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
+                epoch += 1
+            cause = BY_RULES if stage >= 0 else BY_RECORD
+        if not identified and identified_at <= now:
+            identified = True
+            cause = BY_RECORD
+        while fact < stop and at[fact] <= now:
+            revenue += amount[fact]
+            if is_order[fact]:
+                # Two orders of one moment are one visit, so they leave no gap.
+                if orders > 0 and at[fact] > last:
+                    _insert_sorted(gaps, gap_count, at[fact] - last)
+                    gap_count += 1
+                if stage in (DORMANT, CHURNED):
+                    returned = at[fact]
+                if orders == 0:
+                    first = at[fact]
+                elif at[fact] // DAY != last // DAY:
+                    repeats += 1
+                orders += 1
+                last = at[fact]
+                cause = BY_ORDER
+                if len(category_orders) > 0 and category[fact] >= 0:
+                    category_orders[category[fact]] += 1
+                    # A strict comparison: of several leading categories the one that got there first stays.
+                    if main < 0 or category_orders[category[fact]] > category_orders[main]:
+                        main = category[fact]
+            elif cause != BY_ORDER:
+                cause = BY_RECORD
+            fact += 1
+        if cause != BY_TIME:
+            # The limits change with facts and rules only, so the passing of time reuses them.
+            rule = rules[epoch]
+            q75, q90 = _find_gap_limits(orders, gaps, gap_count, main, epoch, rule, category_gaps)
+            churn_time = _find_churn_time(first, last, repeats, alive[epoch]) if orders > 0 else NEVER
+        new_stage, until = _find_stage(now, identified, orders, last, returned, revenue, q75, q90, churn_time, rule)
+        if new_stage != stage:
+            rows[k], froms[k], tos[k], ats[k] = row, stage, new_stage, now
+            within_multiple = now - last <= q90 * rule[CHURNED_PERMILLE] // 1000
+            reasons[k], versions[k] = _find_reason(new_stage, cause, orders, within_multiple, rule), rule[VERSION]
+            k += 1
+            stage, since = new_stage, now
+        # Where several things happen at one moment, recorded facts overwrite this cause.
+        cause = BY_TIME
+        following = until
+        if not identified:
+            following = min(following, identified_at)
+        if epoch + 1 < len(epochs):
+            following = min(following, epochs[epoch + 1])
+        if fact < stop:
+            following = min(following, at[fact])
+        if following > as_of:
+            return stage, since, until, k
+        now = following
+
+
+@compiled
+def derive_stage_histories(
     known_at: Ints,
     identified_at: Ints,
     start: Ints,
@@ -146,93 +263,28 @@ def tell_stories(
     category_gaps: Ints,
     as_of: int,
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
-    """stage, since, next flip of each customer; then row, from, to, at, reason, version of each change."""
+    """Return stage, since and next change of each customer; then row, from, to, at, reason and version of each change."""
     n = len(known_at)
-    stages, sinces, flips = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    room = (start[n] - start[0] + n * (len(epochs) + 2)) * CHANGES_A_FACT
+    stages, sinces, next_changes = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    # An upper bound of the number of changes, so that the loop never has to grow an array.
+    room = (start[n] - start[0] + n * (len(epochs) + 2)) * MAX_CHANGES_PER_FACT
     rows, froms, tos = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     ats, reasons, versions = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     longest = 0
     for i in range(n):
         longest = max(longest, start[i + 1] - start[i])
     gaps = np.empty(longest + 1, np.int64)
-    taken = np.zeros(category_gaps.shape[1], np.int64)  # orders by category
+    category_orders = np.zeros(category_gaps.shape[1], np.int64)
     k = 0
     for i in range(n):
         fact, stop = start[i], start[i + 1]
         while stop > fact and at[stop - 1] >= as_of:
             stop -= 1
-        now = known_at[i]
-        epoch = 0
-        stage, since = -1, now
-        identified = False
-        orders, last, returned, revenue, gap_count = 0, 0, -NEVER, 0, 0
-        first, repeats = 0, 0  # repeats: further days with an order
-        taken[:] = 0
-        main = -1
-        q75, q90 = 0, 0
-        cause = BY_RECORD
-        while True:
-            # all that happens at this moment
-            if epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
-                while epoch + 1 < len(epochs) and epochs[epoch + 1] <= now:
-                    epoch += 1
-                cause = BY_RULES if stage >= 0 else BY_RECORD
-            if not identified and identified_at[i] <= now:
-                identified = True
-                cause = BY_RECORD
-            while fact < stop and at[fact] <= now:
-                revenue += amount[fact]
-                if is_order[fact]:
-                    if orders > 0 and at[fact] > last:
-                        _insert(gaps, gap_count, at[fact] - last)
-                        gap_count += 1
-                    if stage in (DORMANT, CHURNED):
-                        returned = at[fact]
-                    if orders == 0:
-                        first = at[fact]
-                    elif at[fact] // DAY != last // DAY:
-                        repeats += 1
-                    orders += 1
-                    last = at[fact]
-                    cause = BY_ORDER
-                    if len(taken) > 0 and category[fact] >= 0:
-                        taken[category[fact]] += 1
-                        if main < 0 or taken[category[fact]] > taken[main]:
-                            main = category[fact]
-                elif cause != BY_ORDER:
-                    cause = BY_RECORD
-                fact += 1
-            rule = rules[epoch]
-            if orders >= rule[OWN_FROM] and gap_count > 0:
-                q75 = max(_quantile(gaps, gap_count, 0.75), DAY)
-                q90 = max(_quantile(gaps, gap_count, 0.9), DAY)
-            elif main >= 0 and category_gaps[epoch, main, 0] > 0:
-                q75, q90 = category_gaps[epoch, main, 0], category_gaps[epoch, main, 1]
-            else:
-                q75, q90 = rule[ACTIVE_GAP], rule[DORMANT_GAP]
-            gone_at = _gone_at(first, last, repeats, alive[epoch]) if orders > 0 else NEVER
-            found, until = _stage_of(now, identified, orders, last, returned, revenue, q75, q90, gone_at, rule)
-            if found != stage:
-                rows[k], froms[k], tos[k], ats[k] = i, stage, found, now
-                usual = now - last <= q90 * rule[CHURNED_PERMILLE] // 1000
-                reasons[k], versions[k] = _reason_of(found, cause, orders, usual, rule), rule[VERSION]
-                k += 1
-                stage, since = found, now
-            # what happens next, at the earliest; of the things of one moment, records come before time
-            following = until
-            cause = BY_TIME
-            if not identified:
-                following = min(following, identified_at[i])
-            if epoch + 1 < len(epochs):
-                following = min(following, epochs[epoch + 1])
-            if fact < stop:
-                following = min(following, at[fact])
-            if following > as_of:
-                break
-            now = following
-        stages[i], sinces[i], flips[i] = stage, since, until
+        stages[i], sinces[i], next_changes[i], k = _derive_customer(
+            i, known_at[i], identified_at[i], fact, stop, at, amount, is_order, epochs, rules, alive, category,
+            category_gaps, as_of, gaps, category_orders, rows, froms, tos, ats, reasons, versions, k,
+        )  # fmt: skip
     return (
-        stages, sinces, flips, rows[:k].copy(), froms[:k].copy(), tos[:k].copy(), ats[:k].copy(), reasons[:k].copy(),
-        versions[:k].copy(),
+        stages, sinces, next_changes, rows[:k].copy(), froms[:k].copy(), tos[:k].copy(), ats[:k].copy(),
+        reasons[:k].copy(), versions[:k].copy(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The times between a shop's orders, from which the thresholds of the stages are measured."""
+"""Measures the gaps between a shop's orders, from which the thresholds of the stages are derived."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 DAY = 86_400_000_000  # microseconds
-SHORTEST_DAYS = 1.0
-FEWEST_GAPS = 30
+MIN_GAP_DAYS = 1.0
+MIN_GAPS = 30
 
 
 @dataclass(frozen=True)
 class GapQuantiles:
-    """In days. ``gaps`` and ``second_gaps`` count what was measured; with fewer than 30 the values are the defaults."""
+    """Quantiles of gaps in days.
+
+    ``gaps`` and ``second_gaps`` count the measured gaps; with fewer than 30 the values are defaults.
+    """
 
     second_gap_days: float
     median_gap_days: float
@@ -22,7 +25,7 @@ class GapQuantiles:
     second_gaps: int
 
 
-# for a shop without a history: a monthly rhythm
+# A monthly rhythm, for a shop without a history.
 DEFAULT_QUANTILES = GapQuantiles(
     second_gap_days=30.0,
     median_gap_days=30.0,
@@ -34,73 +37,81 @@ DEFAULT_QUANTILES = GapQuantiles(
 
 
 def measure_gaps(*, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> GapQuantiles:
-    """Quantiles of the gaps between consecutive orders, and the median gap from the first to the second.
+    """Return quantiles of the gaps between consecutive orders, and the median gap from the first to the second.
 
-    customer, at: shape (n,), one entry an order, sorted by customer and then by moment (microseconds). Orders of one moment are
+    customer, at: shape (n,), one entry per order, sorted by customer and then by moment (microseconds). Orders of one moment are
     one visit, so gaps of zero don't count. Quantiles interpolate linearly and are at least one day. Only completed gaps are
-    seen: somebody who never returned has none, which makes the measured rhythm that of returning customers.
+    observed: a customer who never returned has none, so the measured rhythm is that of returning customers.
     """
     same = customer[1:] == customer[:-1]
     gap = np.diff(at)
     counted = same & (gap > 0)
     visit_starts = np.flatnonzero(np.concatenate(([True], ~same | (gap > 0)))) if len(at) else np.empty(0, np.int64)
-    visitor = customer[visit_starts]
-    first = np.concatenate(([True], visitor[1:] != visitor[:-1])) if len(visitor) else np.empty(0, bool)
-    second = np.flatnonzero(first[:-1] & ~first[1:]) + 1
+    visit_customer = customer[visit_starts]
+    is_first = (
+        np.concatenate(([True], visit_customer[1:] != visit_customer[:-1]))
+        if len(visit_customer)
+        else np.empty(0, bool)
+    )
+    second = np.flatnonzero(is_first[:-1] & ~is_first[1:]) + 1
     second_gaps = at[visit_starts[second]] - at[visit_starts[second - 1]]
-    return _quantiles(gap[counted] / DAY, second_gaps / DAY)
+    return _summarize_gaps(gap[counted] / DAY, second_gaps / DAY)
 
 
 def measure_category_gaps(
     *, customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], category: npt.NDArray[np.int64], n_categories: int
 ) -> dict[int, GapQuantiles]:
-    """`measure_gaps` of the customers of each category: those most of whose orders were of it; of several the lowest.
+    """Return the gap quantiles of the customers of each main category (ties: the lowest code).
 
-    category: shape (n,), -1 for an order of none. Categories with fewer than 30 gaps are left out.
+    category: shape (n,), -1 for an order without one. Categories with fewer than 30 gaps are left out.
     """
     if not len(at) or not n_categories:
         return {}
-    first = np.concatenate(([True], customer[1:] != customer[:-1]))
-    person = np.cumsum(first) - 1
-    main = main_categories(person=person, category=category, n_people=int(person[-1]) + 1, n_categories=n_categories)
-    found: dict[int, GapQuantiles] = {}
+    is_first = np.concatenate(([True], customer[1:] != customer[:-1]))
+    customer_row = np.cumsum(is_first) - 1
+    main = find_main_categories(
+        customer=customer_row, category=category, n_customers=int(customer_row[-1]) + 1, n_categories=n_categories
+    )
+    quantiles_by_category: dict[int, GapQuantiles] = {}
     for code in np.unique(main[main >= 0]).tolist():
-        own = main[person] == code
+        own = main[customer_row] == code
         quantiles = measure_gaps(customer=customer[own], at=at[own])
-        if quantiles.gaps >= FEWEST_GAPS:
-            found[code] = quantiles
-    return found
+        if quantiles.gaps >= MIN_GAPS:
+            quantiles_by_category[code] = quantiles
+    return quantiles_by_category
 
 
-def main_categories(
-    *, person: npt.NDArray[np.int64], category: npt.NDArray[np.int64], n_people: int, n_categories: int
+def find_main_categories(
+    *, customer: npt.NDArray[np.int64], category: npt.NDArray[np.int64], n_customers: int, n_categories: int
 ) -> npt.NDArray[np.int64]:
-    """The category of most of each person's orders, shape (n_people,); of several the lowest, -1 for somebody with none.
+    """Return the most frequent category of each customer's orders, shape (n_customers,).
 
-    person, category: shape (n,), one entry an order, category -1 for an order of none.
+    customer, category: shape (n,), one entry per order, customer as a row number, category -1 for an order without one. Ties: the
+    lowest category; customers without a category get -1.
     """
-    main = np.full(n_people, -1, np.int64)
-    of_some = category >= 0
-    if not n_categories or not of_some.any():
+    main = np.full(n_customers, -1, np.int64)
+    has_category = category >= 0
+    if not n_categories or not has_category.any():
         return main
-    pairs, counts = np.unique(person[of_some] * n_categories + category[of_some], return_counts=True)
+    pairs, counts = np.unique(customer[has_category] * n_categories + category[has_category], return_counts=True)
     pairs = pairs[np.lexsort((pairs, -counts, pairs // n_categories))]
-    people, starts = np.unique(pairs // n_categories, return_index=True)
-    main[people] = pairs[starts] % n_categories
+    customers, starts = np.unique(pairs // n_categories, return_index=True)
+    main[customers] = pairs[starts] % n_categories
     return main
 
 
-def _quantiles(gaps: npt.NDArray[np.float64], second_gaps: npt.NDArray[np.float64]) -> GapQuantiles:
-    if len(gaps) < FEWEST_GAPS:
+def _summarize_gaps(gaps: npt.NDArray[np.float64], second_gaps: npt.NDArray[np.float64]) -> GapQuantiles:
+    """Return the quantiles, or defaults where there are too few gaps."""
+    if len(gaps) < MIN_GAPS:
         median, active, dormant = (
             DEFAULT_QUANTILES.median_gap_days,
             DEFAULT_QUANTILES.active_gap_days,
             DEFAULT_QUANTILES.dormant_gap_days,
         )
     else:
-        median, active, dormant = (max(float(q), SHORTEST_DAYS) for q in np.quantile(gaps, [0.5, 0.75, 0.9]))
-    enough = len(gaps) >= FEWEST_GAPS and len(second_gaps) >= FEWEST_GAPS
-    second = max(float(np.median(second_gaps)), SHORTEST_DAYS) if enough else median
+        median, active, dormant = (max(float(q), MIN_GAP_DAYS) for q in np.quantile(gaps, [0.5, 0.75, 0.9]))
+    enough = len(gaps) >= MIN_GAPS and len(second_gaps) >= MIN_GAPS
+    second = max(float(np.median(second_gaps)), MIN_GAP_DAYS) if enough else median
     return GapQuantiles(
         second_gap_days=second,
         median_gap_days=median,

@@ -28,9 +28,9 @@ def test_intervals_hold_the_truth_nineteen_times_of_twenty() -> None:
 
 def test_tenths_are_from_the_highest_and_as_even_as_they_can_be() -> None:
     found = backtest_counts(expected=np.arange(25.0), observed=np.arange(25.0) * 2)
-    assert [tenth.customers for tenth in found.tenths] == [3] * 5 + [2] * 5
-    assert found.tenths[0].expected == 23.0
-    assert found.tenths[0].observed == 46.0
+    assert [tenth.customers for tenth in found.deciles] == [3] * 5 + [2] * 5
+    assert found.deciles[0].expected == 23.0
+    assert found.deciles[0].observed == 46.0
     assert found.ratio.value == 2.0
     assert (found.ratio.low, found.ratio.high) == (2.0, 2.0)
     assert found.bias.value == -12.0
@@ -60,5 +60,5 @@ def test_what_makes_no_sense_is_refused_by_name() -> None:
         backtest_counts(expected=floats(np.nan), observed=floats(1.0))
     with pytest.raises(ValueError, match="expected must be"):
         backtest_counts(expected=floats(-1.0), observed=floats(1.0))
-    with pytest.raises(ValueError, match="one entry a customer"):
+    with pytest.raises(ValueError, match="one entry per customer"):
         backtest_intervals(low=floats(1.0), high=floats(1.0, 2.0), observed=floats(1.0))

@@ -1,14 +1,16 @@
-"""BG/NBD: a customer may leave after each repeat purchase, so whoever has made none is alive by construction.
+"""BG/NBD: a customer may drop out after each repeat purchase, so customers without a repeat are alive by construction.
 
 Source: Fader, Hardie & Lee, "Counting your customers" the easy way, Marketing Science 2005.
 """
 
 from dataclasses import dataclass
 
-from customers.lifecycle.scoring.clv.models.dropout_model import UntilDropout
+from customers.lifecycle.scoring.clv.models.dropout_model import BetaGeometricModel
 
 
 @dataclass(frozen=True)
-class BgNbd(UntilDropout):
+class BgNbd(BetaGeometricModel):
+    """The BG/NBD model; α is a time."""
+
     name = "bg_nbd"
-    may_leave_at_once = 0
+    dropout_after_first = 0

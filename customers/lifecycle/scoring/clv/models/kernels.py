@@ -1,6 +1,6 @@
 """Loops over purchase histories, compiled by Numba: likelihoods with their gradients, and expected purchases.
 
-They stand in one file because Numba's cache on disk notices changes of the calling file only.
+They are in one file because Numba's disk cache detects changes of the calling file only.
 """
 
 import math
@@ -12,22 +12,22 @@ from config.foundation.array_types import Floats, Ints
 
 compiled = numba.njit(nogil=True, cache=True)
 
-# Gauss–Legendre on [0, 1] with 8, 12 and 24 nodes, one after the other. They integrate exp(−5 u), exp(−12 u) and exp(−34 u) to 1e-12,
+# Gauss–Legendre rules on [0, 1] with 8, 12 and 24 nodes, concatenated. They integrate exp(−5 u), exp(−12 u) and exp(−34 u) to 1e-12,
 # 1e-12 and 1e-9, and (1 + …)^power, whose nearest pole is π / length away, to 1e-12 up to lengths of 2, 4 and 10.
-RULES = [np.polynomial.legendre.leggauss(n) for n in (8, 12, 24)]
-NODES = np.concatenate([nodes for nodes, _ in RULES]) / 2.0 + 0.5
-WEIGHTS = np.concatenate([weights for _, weights in RULES]) / 2.0
-FINEST = 20  # where the rule with 24 nodes starts
+QUADRATURE_RULES = [np.polynomial.legendre.leggauss(n) for n in (8, 12, 24)]
+NODES = np.concatenate([nodes for nodes, _ in QUADRATURE_RULES]) / 2.0 + 0.5
+WEIGHTS = np.concatenate([weights for _, weights in QUADRATURE_RULES]) / 2.0
+FINEST_RULE = 20  # index of the first node of the 24-node rule
 NEGLIGIBLE = 34.0  # exp(−34) ≈ 2e-15
-LOWEST_LOG = -600.0  # exp of less leaves no room to multiply
-TINY = 1e-13
+MIN_LOG = -600.0  # exp of less would underflow when multiplied
+TOLERANCE = 1e-13
 
 
 @compiled
-def dropout_sums(
+def sum_dropout_terms(
     x: Ints, t_x: Floats, age: Floats, weight: Floats, r: float, alpha: float, a: float, b: float, shift: int
 ) -> tuple[float, float, float, float, float]:
-    """Σ weight · ln[(α+T)^−(r+x) + δ · (α+t_x)^−(r+x)] with δ = a / (b + x − 1 + shift), and its derivatives by r, α, a, b.
+    """Return Σ weight · ln[(α+T)^−(r+x) + δ · (α+t_x)^−(r+x)], δ = a / (b + x − 1 + shift), and its derivatives by r, α, a, b.
 
     shift 0 is BG/NBD, where δ = 0 for x = 0; shift 1 is MBG/NBD.
     """
@@ -42,7 +42,8 @@ def dropout_sums(
             continue
         rest = b + x[i] - 1 + shift
         gap = math.log1p((age[i] - t_x[i]) / (alpha + t_x[i]))
-        odds = math.log(a / rest) + s * gap  # log odds of having left
+        odds = math.log(a / rest) + s * gap  # log odds of having dropped out
+        # Both branches give ln(1 + exp(odds)); each uses the exponential that cannot overflow.
         if odds > 0:
             small = math.exp(-odds)
             left = 1.0 / (1.0 + small)
@@ -59,61 +60,62 @@ def dropout_sums(
 
 
 @compiled
-def _purchases_until_dropout(s: float, reach: float, stay: float, leave: float) -> float:
-    """Σ_j P(K > j) · E[q^j], K negative binomial of size s and mean s · reach, q ~ Beta(stay, leave)."""
+def _expect_purchases(s: float, reach: float, stay: float, leave: float) -> float:
+    """Return Σ_j P(K > j) · E[q^j], K negative binomial of size s and mean s · reach, q ~ Beta(stay, leave)."""
     z = reach / (1.0 + reach)
     log_none = -s * math.log1p(reach)
     more = -math.expm1(log_none)  # P(K > j)
     stayed = 1.0  # E[q^j]
     total = 0.0
     j = 0
-    while log_none < LOWEST_LOG and stayed > 0.0:  # until the chances of so few purchases can be written as a number
+    while log_none < MIN_LOG and stayed > 0.0:  # until P(K = j) is large enough for a float
         total += stayed
         stayed *= (stay + j) / (stay + leave + j)
         log_none += math.log(z * (s + j) / (j + 1.0))
         j += 1
-    chance = math.exp(log_none)  # P(K = j)
+    probability = math.exp(log_none)  # P(K = j)
     while True:
         total += more * stayed
         ratio = z * (s + j) / (j + 1.0)
-        if ratio < 1.0 and more * stayed < TINY * total * (1.0 - max(ratio, z)):
+        if ratio < 1.0 and more * stayed < TOLERANCE * total * (1.0 - max(ratio, z)):
             return total
         stayed *= (stay + j) / (stay + leave + j)
-        chance *= ratio
-        more -= chance
-        if more < TINY:
+        probability *= ratio
+        more -= probability
+        if more < TOLERANCE:
             return total
         j += 1
 
 
 @compiled
-def expected_until_dropout(s: Floats, reach: Floats, stay: Floats, leave: float) -> Floats:
-    """(n, h): expected purchases of those who are alive; s, stay: shape (n,); reach: t / (α + T), shape (n, h)."""
+def expect_purchases_until_dropout(s: Floats, reach: Floats, stay: Floats, leave: float) -> Floats:
+    """Return (n, h): expected purchases if alive; s, stay: shape (n,); reach: t / (α + T), shape (n, h)."""
     n, h = reach.shape
     expected = np.zeros((n, h))
     for i in range(n):
         for k in range(h):
             if reach[i, k] > 0:
-                expected[i, k] = _purchases_until_dropout(s[i], reach[i, k], stay[i], leave)
+                expected[i, k] = _expect_purchases(s[i], reach[i, k], stay[i], leave)
     return expected
 
 
 @compiled
-def _lifetime_integral(
+def _integrate_lifetime(
     s_x: float, t_x: float, age: float, alpha: float, s: float, beta: float, nodes: Floats, weights: Floats
 ) -> tuple[float, float, float, float, float]:
-    """ln of s ∫ (α+τ)^−s_x (β+τ)^−(s+1) dτ from t_x to T, and the means under it of ln((α+τ) / (α+t_x)), ln((β+τ) / (β+t_x)),
-    1 / (α+τ), 1 / (β+τ).
+    """Return ln of s ∫ (α+τ)^−s_x (β+τ)^−(s+1) dτ from t_x to T, and four means under the integrand.
 
-    In u = ln(1 + (τ − t_x) / c) the integrand is smooth on every scale between α and β; c is the scale on which it starts to fall.
+    The means are of ln((α+τ) / (α+t_x)), ln((β+τ) / (β+t_x)), 1 / (α+τ), 1 / (β+τ). In u = ln(1 + (τ − t_x) / c) the integrand is smooth
+    on every scale between α and β; c is the scale on which it starts to fall.
     """
     from_alpha, from_beta, power = alpha + t_x, beta + t_x, s + 1.0
     c = (s_x / from_alpha + power / from_beta) / (s_x / from_alpha**2 + power / from_beta**2)
     far = math.log1p((age - t_x) / c)
-    steepness = s_x * min(1.0, c / from_alpha) + power * min(1.0, c / from_beta) - 1.0  # at least, in u
+    steepness = s_x * min(1.0, c / from_alpha) + power * min(1.0, c / from_beta) - 1.0  # lower bound, in u
     if steepness * far > NEGLIGIBLE:
         far = NEGLIGIBLE / steepness
-    fall = far * (s_x * max(1.0, c / from_alpha) + power * max(1.0, c / from_beta))  # at most
+    fall = far * (s_x * max(1.0, c / from_alpha) + power * max(1.0, c / from_beta))  # upper bound
+    # A slowly falling integrand needs fewer nodes; the limits are those that the rules reach 1e-12 for.
     first, stop = 20, 44
     if fall < 5.0 and far < 2.0:
         first, stop = 0, 8
@@ -135,24 +137,24 @@ def _lifetime_integral(
 
 
 @compiled
-def lifetime_terms(
+def compute_lifetime_terms(
     x: Ints, t_x: Floats, age: Floats, r: float, alpha: float, s: float, beta: float, nodes: Floats, weights: Floats
 ) -> tuple[Floats, Floats]:
-    """ln of the two terms of the Pareto/NBD likelihood, alive and left, each of shape (n,), without what depends on x alone."""
+    """Return ln of the Pareto/NBD likelihood's terms alive and dropped out, shape (n,), without factors of x alone."""
     alive, left = np.empty(len(x)), np.full(len(x), -np.inf)
     for i in range(len(x)):
         alive[i] = -(r + x[i]) * math.log(alpha + age[i]) - s * math.log(beta + age[i])
         if age[i] > t_x[i]:
-            left[i] = _lifetime_integral(r + x[i], t_x[i], age[i], alpha, s, beta, nodes, weights)[0]
+            left[i] = _integrate_lifetime(r + x[i], t_x[i], age[i], alpha, s, beta, nodes, weights)[0]
     return alive, left
 
 
 @compiled
-def lifetime_sums(
+def sum_lifetime_terms(
     x: Ints, t_x: Floats, age: Floats, weight: Floats, r: float, alpha: float, s: float, beta: float, nodes: Floats,
     weights: Floats,
 ) -> tuple[float, float, float, float, float]:  # fmt: skip
-    """Σ weight · ln(alive + left) of `lifetime_terms`, and its derivatives by r, α, s, β."""
+    """Return Σ weight · ln(alive + dropped out) of `compute_lifetime_terms`, and its derivatives by r, α, s, β."""
     total, by_r, by_alpha, by_s, by_beta = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(x)):
         s_x = r + x[i]
@@ -160,7 +162,7 @@ def lifetime_sums(
         alive = -s_x * end_a - s * end_b
         share, log_a, log_b, one_a, one_b, log_sum = 0.0, 0.0, 0.0, 0.0, 0.0, alive
         if age[i] > t_x[i]:
-            left, log_a, log_b, one_a, one_b = _lifetime_integral(s_x, t_x[i], age[i], alpha, s, beta, nodes, weights)
+            left, log_a, log_b, one_a, one_b = _integrate_lifetime(s_x, t_x[i], age[i], alpha, s, beta, nodes, weights)
             log_a += math.log(alpha + t_x[i])
             log_b += math.log(beta + t_x[i])
             if left > alive:

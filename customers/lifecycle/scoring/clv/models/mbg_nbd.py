@@ -1,14 +1,16 @@
-"""MBG/NBD: BG/NBD in which a customer may also leave after the first purchase, so P(alive) falls for those without a repeat too.
+"""MBG/NBD: BG/NBD with possible dropout after the first purchase too, so P(alive) falls for customers without a repeat.
 
 Sources: Batislam, Denizel & Filiztekin, Int. J. Research in Marketing 2007; Hoppe & Wagner, Marketing JRM 2007 (CBG/NBD).
 """
 
 from dataclasses import dataclass
 
-from customers.lifecycle.scoring.clv.models.dropout_model import UntilDropout
+from customers.lifecycle.scoring.clv.models.dropout_model import BetaGeometricModel
 
 
 @dataclass(frozen=True)
-class MbgNbd(UntilDropout):
+class MbgNbd(BetaGeometricModel):
+    """The MBG/NBD model; α is a time."""
+
     name = "mbg_nbd"
-    may_leave_at_once = 1
+    dropout_after_first = 1

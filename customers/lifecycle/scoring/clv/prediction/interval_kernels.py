@@ -1,4 +1,4 @@
-"""Picks intervals from predictive distributions; loops compiled by Numba."""
+"""Computes intervals from predictive distributions; loops compiled by Numba."""
 
 import math
 
@@ -11,33 +11,34 @@ compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def _where_exceeded(curve: Floats, log_u: Floats, chance: float) -> float:
-    """u with P(U > u) = chance, between two points linear in ln u."""
+def _invert_tail(curve: Floats, log_u: Floats, tail: float) -> float:
+    """Return u with P(U > u) = tail, interpolated linearly in ln u."""
     low, high = 0, len(curve) - 1
-    if chance >= curve[low]:
+    if tail >= curve[low]:
         return math.exp(log_u[low])
-    if chance <= curve[high]:
+    if tail <= curve[high]:
         return math.exp(log_u[high])
     while high - low > 1:
         middle = (low + high) // 2
-        if curve[middle] > chance:
+        if curve[middle] > tail:
             low = middle
         else:
             high = middle
-    share = (curve[low] - chance) / (curve[low] - curve[high])
+    share = (curve[low] - tail) / (curve[low] - curve[high])
     return math.exp(log_u[low] + share * (log_u[high] - log_u[low]))
 
 
 @compiled
-def spend_intervals(
+def compute_spend_intervals(
     alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, level: float
 ) -> tuple[Floats, Floats, Floats]:
-    """low, high, probability of U; see `intervals`."""
+    """Return low, high and probability of U; see `intervals`."""
     n = len(alive)
     low, high, probability = np.zeros(n), np.zeros(n), np.full(n, level)
     side = (1.0 - level) / 2.0
     for i in range(n):
         none = 1.0 - alive[i] * tails[state[i], 1]
+        # No interval is shorter than [0, 0], so it is published with the probability that it really has.
         if none >= level:
             probability[i] = none
             continue
@@ -45,15 +46,15 @@ def spend_intervals(
         above = 1.0 - level
         if none < side:
             above = side
-            low[i] = _where_exceeded(curve, log_u, (1.0 - side) / alive[i])
-        high[i] = _where_exceeded(curve, log_u, above / alive[i])
+            low[i] = _invert_tail(curve, log_u, (1.0 - side) / alive[i])
+        high[i] = _invert_tail(curve, log_u, above / alive[i])
     return low, high, probability
 
 
 @compiled
-def count_intervals(alive: Floats, state: Ints, tails: Floats, level: float) -> tuple[Ints, Ints, Floats]:
-    """low, high, probability of Y; see `intervals`."""
-    n, most = len(alive), tails.shape[1] - 1
+def compute_count_intervals(alive: Floats, state: Ints, tails: Floats, level: float) -> tuple[Ints, Ints, Floats]:
+    """Return low, high and probability of Y; see `intervals`."""
+    n, max_purchases = len(alive), tails.shape[1] - 1
     low, high, probability = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n)
     side = (1.0 - level) / 2.0
     for i in range(n):
@@ -61,58 +62,58 @@ def count_intervals(alive: Floats, state: Ints, tails: Floats, level: float) -> 
         below = 0.0  # P(Y < low)
         y = 0
         if 1.0 - alive[i] * tail[1] < side:
-            while y < most:  # to the low whose P(Y < low) is nearest to side
+            while y < max_purchases:  # move to the low whose P(Y < low) is nearest to side
                 following = 1.0 - alive[i] * tail[y + 1]
                 if following + below > 2.0 * side:
                     break
                 below = following
                 y += 1
         low[i] = y
-        until = 1.0 - alive[i] * tail[y + 1] if y < most else 1.0  # P(Y ≤ y)
-        while y < most:  # to the high whose P(low ≤ Y ≤ high) is nearest to level
-            following = 1.0 - alive[i] * tail[y + 2] if y + 2 <= most else 1.0
-            if until + following - 2.0 * below > 2.0 * level:
+        up_to = 1.0 - alive[i] * tail[y + 1] if y < max_purchases else 1.0  # P(Y ≤ y)
+        while y < max_purchases:  # move to the high whose P(low ≤ Y ≤ high) is nearest to level
+            following = 1.0 - alive[i] * tail[y + 2] if y + 2 <= max_purchases else 1.0
+            if up_to + following - 2.0 * below > 2.0 * level:
                 break
-            until = following
+            up_to = following
             y += 1
         high[i] = y
-        probability[i] = until - below
+        probability[i] = up_to - below
     return low, high, probability
 
 
 @compiled
-def count_ranks(alive: Floats, state: Ints, tails: Floats, happened: Ints) -> tuple[Floats, Floats]:
-    """P(Y < happened), P(Y ≤ happened)."""
+def compute_count_pit(alive: Floats, state: Ints, tails: Floats, actual: Ints) -> tuple[Floats, Floats]:
+    """Return P(Y < actual) and P(Y ≤ actual)."""
     n, most = len(alive), tails.shape[1] - 1
-    under, up_to = np.zeros(n), np.ones(n)
+    lower, upper = np.zeros(n), np.ones(n)
     for i in range(n):
-        if happened[i] > 0:
-            under[i] = 1.0 - (alive[i] * tails[state[i], happened[i]] if happened[i] <= most else 0.0)
-        if happened[i] < most:
-            up_to[i] = 1.0 - alive[i] * tails[state[i], happened[i] + 1]
-    return under, up_to
+        if actual[i] > 0:
+            lower[i] = 1.0 - (alive[i] * tails[state[i], actual[i]] if actual[i] <= most else 0.0)
+        if actual[i] < most:
+            upper[i] = 1.0 - alive[i] * tails[state[i], actual[i] + 1]
+    return lower, upper
 
 
 @compiled
-def spend_ranks(
-    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, happened: Floats
+def compute_spend_pit(
+    alive: Floats, state: Ints, tails: Floats, curves: Floats, log_u: Floats, actual: Floats
 ) -> tuple[Floats, Floats]:
-    """P(U < happened), P(U ≤ happened)."""
+    """Return P(U < actual) and P(U ≤ actual)."""
     n = len(alive)
-    under, up_to = np.zeros(n), np.ones(n)
+    lower, upper = np.zeros(n), np.ones(n)
     step = log_u[1] - log_u[0]
     for i in range(n):
-        if happened[i] <= 0:
-            up_to[i] = 1.0 - alive[i] * tails[state[i], 1]
+        if actual[i] <= 0:
+            upper[i] = 1.0 - alive[i] * tails[state[i], 1]
             continue
-        place = (math.log(happened[i]) - log_u[0]) / step
+        position = (math.log(actual[i]) - log_u[0]) / step
         curve = curves[state[i]]
-        if place <= 0:
+        if position <= 0:
             exceeded = curve[0]
-        elif place >= len(curve) - 1:
+        elif position >= len(curve) - 1:
             exceeded = curve[-1]
         else:
-            k = int(place)
-            exceeded = curve[k] + (place - k) * (curve[k + 1] - curve[k])
-        under[i] = up_to[i] = 1.0 - alive[i] * exceeded
-    return under, up_to
+            k = int(position)
+            exceeded = curve[k] + (position - k) * (curve[k + 1] - curve[k])
+        lower[i] = upper[i] = 1.0 - alive[i] * exceeded
+    return lower, upper

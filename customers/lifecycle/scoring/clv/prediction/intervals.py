@@ -1,10 +1,10 @@
-"""80 % intervals of what each customer will buy and spend, and how often they would have held.
+"""80 % prediction intervals of each customer's purchases and spend, and their coverage.
 
-A sentence such as "with 80 % probability between 0 and 120" has its own probability in `*_probability`, because two things keep it from
-being 80 % for everybody: purchases are whole numbers, and for whoever buys nothing with 80 % probability or more, [0, 0] is the
-shortest interval there is and holds with that probability. Else:
-- spend: where buying nothing has a probability below 10 %, the middle 80 %; else from 0 to where 80 % lie below;
-- purchases: likewise, rounded to the numbers whose probability is nearest.
+A statement such as "with 80 % probability between 0 and 120" carries its own probability in `*_probability`, for two reasons:
+purchases are integers, and for a customer who buys nothing with 80 % probability or more, [0, 0] is the shortest interval and
+holds with that probability. Otherwise:
+- spend: where buying nothing has a probability below 10 %, the central 80 %; else from 0 to the 80 % quantile;
+- purchases: likewise, rounded to the integers whose probability is nearest.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.scoring.clv.fitting import Model
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
 from customers.lifecycle.scoring.clv.prediction.interval_kernels import (
-    count_intervals,
-    count_ranks,
-    spend_intervals,
-    spend_ranks,
+    compute_count_intervals,
+    compute_count_pit,
+    compute_spend_intervals,
+    compute_spend_pit,
 )
-from customers.lifecycle.scoring.clv.prediction.predictive_distribution import Outlook, States, outlooks, states_of
-from customers.lifecycle.scoring.clv.purchase_histories import Groups
+from customers.lifecycle.scoring.clv.prediction.predictive_distribution import (
+    PredictiveDistribution,
+    PurchaseStates,
+    find_states,
+    iterate_distributions,
+)
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 type Rows = npt.NDArray[np.intp]
 
@@ -31,9 +36,11 @@ LEVEL = 0.8
 
 
 @dataclass(frozen=True, eq=False)
-class Intervals:
-    """Of g groups, shape (g,): purchases are whole numbers; spend is in units of each customer's γ + x m̄, None without a model
-    of it. Both ends belong to the interval."""
+class PredictionIntervals:
+    """Intervals of g groups, shape (g,), both ends included.
+
+    purchases: integers; spend: in units of each customer's γ + x m̄, None without a spend model.
+    """
 
     purchases_low: Ints
     purchases_high: Ints
@@ -45,97 +52,117 @@ class Intervals:
 
 def predict_intervals(
     *,
-    model: Model,
+    model: PurchaseModel,
     spend: GammaGamma | None,
-    groups: Groups,
+    groups: HistoryGroups,
     horizon: float,
     level: float = LEVEL,
     alive: Floats | None = None,
-) -> Intervals:
-    """horizon: from T, in the unit of the groups and the model; alive: shape (g,), the model's, where it is known already.
+) -> PredictionIntervals:
+    """Predict the intervals of each group.
 
+    horizon: from T, in the unit of the groups and the model; alive: shape (g,), P(alive) of the model if already computed.
     Errors: ValueError for a level outside (0, 1) or no horizon.
     """
-    _check(horizon, level)
+    _check_arguments(horizon, level)
     if alive is None:
-        alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+        alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     g = len(alive)
     counts = np.zeros((2, g), np.int64)
-    probability = np.ones(g)
+    probabilities = np.ones(g)
     spends = np.zeros((3, g))
-    for outlook, rows, state in _by_outlook(model, spend, groups, states_of(groups), horizon):
-        *both, chance = count_intervals(alive[rows], state, outlook.tails, level)
-        counts[:, rows], probability[rows] = both, chance
+    for distribution, rows, state in _iterate_rows(model, spend, groups, find_states(groups), horizon):
+        *bounds, probability = compute_count_intervals(alive[rows], state, distribution.tails, level)
+        counts[:, rows], probabilities[rows] = bounds, probability
         if spend:
-            spends[:, rows] = spend_intervals(alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, level)
+            spends[:, rows] = compute_spend_intervals(
+                alive[rows], state, distribution.tails, distribution.curves, distribution.log_u, level
+            )
     of_spend = tuple(spends) if spend else (None, None, None)
-    return Intervals(counts[0], counts[1], probability, *of_spend)
+    return PredictionIntervals(counts[0], counts[1], probabilities, *of_spend)
 
 
 @dataclass(frozen=True, eq=False)
-class Ranks:
-    """Of what n customers did among what was thought possible, shape (n,): P(less) and P(as much or less)."""
+class ProbabilityTransform:
+    """Probability integral transform of n customers' actual values, shape (n,): P(less) and P(less or equal)."""
 
-    under: Floats
-    up_to: Floats
+    lower: Floats
+    upper: Floats
 
-    def held(self, *, level: float = LEVEL) -> float:
-        """The share of customers between the (1 − level)/2 and (1 + level)/2 quantiles, those on a border counted by the share
-        of their probability that lies within: `level`, if the model is right, however discrete the answer.
+    def coverage(self, *, level: float = LEVEL) -> float:
+        """Return the share of customers between the (1 − level)/2 and (1 + level)/2 quantiles.
 
-        Source: randomised probability integral transform, Czado, Gneiting & Held, Biometrics 2009, 2.
+        Customers on a border count by the share of their probability that lies within: the result is `level` if the model is right,
+        however discrete the distribution. Source: randomized probability integral transform, Czado, Gneiting & Held, Biometrics 2009, 2.
         """
-        width = np.maximum(self.up_to - self.under, 1e-300)
+        width = np.maximum(self.upper - self.lower, 1e-300)
         side = (1.0 - level) / 2.0
-        inside = np.minimum(self.up_to, 1.0 - side) - np.maximum(self.under, side)
-        exact = (self.under >= side) & (self.under <= 1.0 - side)
-        share = np.where(self.up_to > self.under, np.clip(inside / width, 0.0, 1.0), exact)
+        inside = np.minimum(self.upper, 1.0 - side) - np.maximum(self.lower, side)
+        exact = (self.lower >= side) & (self.lower <= 1.0 - side)
+        share = np.where(self.upper > self.lower, np.clip(inside / width, 0.0, 1.0), exact)
         return float(share.mean()) if len(share) else level
 
 
-def rank_purchases(*, model: Model, groups: Groups, horizon: float, happened: Ints) -> Ranks:
-    """happened: shape (n,), purchases in the horizon of each customer of groups.row."""
-    _check(horizon, LEVEL)
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
-    ranks = np.zeros((2, len(groups.row)))
-    for outlook, rows, state in _customers_by_outlook(model, None, groups, horizon):
-        ranks[:, rows] = count_ranks(alive[rows], state, outlook.tails, happened[rows])
-    return Ranks(*ranks)
+def transform_purchases(
+    *, model: PurchaseModel, groups: HistoryGroups, horizon: float, actual: Ints
+) -> ProbabilityTransform:
+    """Transform actual purchases. actual: shape (n,), purchases in the horizon of each customer of groups.row."""
+    _check_arguments(horizon, LEVEL)
+    alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    transforms = np.zeros((2, len(groups.row)))
+    for distribution, rows, state in _iterate_customers(model, None, groups, horizon):
+        transforms[:, rows] = compute_count_pit(alive[rows], state, distribution.tails, actual[rows])
+    return ProbabilityTransform(*transforms)
 
 
-def rank_spend(
-    *, model: Model, spend: GammaGamma, groups: Groups, horizon: float, mean_value: Floats, happened: Floats
-) -> Ranks:
-    """happened: shape (n,), spend in the horizon of each customer of groups.row; mean_value: m̄ of each before."""
-    _check(horizon, LEVEL)
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
-    happened = happened / spend.rate(x=groups.x[groups.row], mean_value=mean_value)
-    ranks = np.zeros((2, len(groups.row)))
-    for outlook, rows, state in _customers_by_outlook(model, spend, groups, horizon):
-        ranks[:, rows] = spend_ranks(alive[rows], state, outlook.tails, outlook.curves, outlook.log_u, happened[rows])
-    return Ranks(*ranks)
+def transform_spend(
+    *,
+    model: PurchaseModel,
+    spend: GammaGamma,
+    groups: HistoryGroups,
+    horizon: float,
+    mean_value: Floats,
+    actual: Floats,
+) -> ProbabilityTransform:
+    """Transform actual spend.
+
+    actual: shape (n,), spend in the horizon of each customer of groups.row; mean_value: m̄ of each before.
+    """
+    _check_arguments(horizon, LEVEL)
+    alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+    actual = actual / spend.posterior_rate(x=groups.x[groups.row], mean_value=mean_value)
+    transforms = np.zeros((2, len(groups.row)))
+    for distribution, rows, state in _iterate_customers(model, spend, groups, horizon):
+        transforms[:, rows] = compute_spend_pit(
+            alive[rows], state, distribution.tails, distribution.curves, distribution.log_u, actual[rows]
+        )
+    return ProbabilityTransform(*transforms)
 
 
-def _check(horizon: float, level: float) -> None:
+def _check_arguments(horizon: float, level: float) -> None:
+    """Raise ValueError for an invalid horizon or level."""
     if not 0 < horizon < np.inf:
         raise ValueError(f"horizon must be finite and greater than 0, got {horizon}")
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+        raise ValueError(f"level must be between 0 and 1, got {level}")
 
 
-def _customers_by_outlook(
-    model: Model, spend: GammaGamma | None, groups: Groups, horizon: float
-) -> Iterator[tuple[Outlook, Rows, Ints]]:
-    states = states_of(groups)
-    return _by_outlook(model, spend, groups, States(states.x, states.age, states.of[groups.row]), horizon)
+def _iterate_customers(
+    model: PurchaseModel, spend: GammaGamma | None, groups: HistoryGroups, horizon: float
+) -> Iterator[tuple[PredictiveDistribution, Rows, Ints]]:
+    """Yield each distribution with the customers that it applies to."""
+    states = find_states(groups)
+    return _iterate_rows(
+        model, spend, groups, PurchaseStates(states.x, states.age, states.state_of[groups.row]), horizon
+    )
 
 
-def _by_outlook(
-    model: Model, spend: GammaGamma | None, groups: Groups, states: States, horizon: float
-) -> Iterator[tuple[Outlook, Rows, Ints]]:
-    """Each outlook with the rows of `states.of` that it is for, and the place of each in it."""
-    by_state = np.argsort(states.of, kind="stable")
-    borders = np.searchsorted(states.of[by_state], np.arange(len(states.x) + 1))
-    for outlook in outlooks(model=model, spend=spend, states=states, horizon=horizon):
-        rows = by_state[borders[outlook.first] : borders[outlook.first + len(outlook.tails)]]
-        yield outlook, rows, states.of[rows] - outlook.first
+def _iterate_rows(
+    model: PurchaseModel, spend: GammaGamma | None, groups: HistoryGroups, states: PurchaseStates, horizon: float
+) -> Iterator[tuple[PredictiveDistribution, Rows, Ints]]:
+    """Yield each distribution with the rows of `states.state_of` that it applies to, and the index of each in it."""
+    by_state = np.argsort(states.state_of, kind="stable")
+    borders = np.searchsorted(states.state_of[by_state], np.arange(len(states.x) + 1))
+    for distribution in iterate_distributions(model=model, spend=spend, states=states, horizon=horizon):
+        rows = by_state[borders[distribution.first] : borders[distribution.first + len(distribution.tails)]]
+        yield distribution, rows, states.state_of[rows] - distribution.first

@@ -1,8 +1,8 @@
-"""The exact distribution of what a customer will buy and spend within a horizon, without drawing at random.
+"""The exact distribution of a customer's purchases and spend within a horizon, without random draws.
 
-Given alive, the number of purchases Y depends on (x, T) only, and a customer's spend is (γ + x m̄) · U, where U given Y = y is a beta
-prime variable, Beta′(p y, q + p x): the purchases are Gamma(p, ν) each, and ν ~ Gamma(q + p x, γ + x m̄) given what was seen. So a
-million customers need the distribution of U for some thousand pairs (x, T), and P(alive) does the rest.
+Given alive, the number of purchases Y depends on (x, T) only, and a customer's spend is (γ + x m̄) · U, where U given Y = y is a
+beta prime variable, Beta′(p y, q + p x): the purchases are Gamma(p, ν) each, and the posterior of ν is Gamma(q + p x, γ + x m̄). So
+a million customers need the distribution of U for some thousand pairs (x, T) only, and P(alive) does the rest.
 """
 
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ from scipy.stats import nbinom
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
-from customers.lifecycle.scoring.clv.purchase_histories import Groups
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 type Rows = npt.NDArray[np.intp]
 
-NEGLIGIBLE = 1e-4  # the chance of more purchases than are looked at
-POINTS = 128  # of the distribution of spend, evenly in ln u; linear between them
-ONE_BY_ONE = 24  # numbers of purchases; larger ones are taken together
-COARSENESS = 1.08
-STATES_AT_ONCE = 64
+NEGLIGIBLE_TAIL = 1e-4  # probability of more purchases than are considered
+GRID_POINTS = 128  # grid points of the spend distribution, even in ln u, linear in between
+EXACT_COUNTS = 24  # purchase counts up to here are separate; larger ones share a bin
+BIN_GROWTH = 1.08  # ratio of consecutive bin borders
+STATES_PER_BATCH = 64  # bounds the memory of a matrix product
 
 
-class Tails(Protocol):
-    """The part of a buying process that is needed here."""
+class TailModel(Protocol):
+    """The part of a purchase model that is needed here."""
 
     @property
     def r(self) -> float: ...
@@ -37,24 +37,24 @@ class Tails(Protocol):
     @property
     def alpha(self) -> float: ...
 
-    def tails_if_alive(self, *, horizon: float, x: int, age: Floats, most: int) -> Floats: ...
+    def purchase_tails_if_alive(self, *, horizon: float, x: int, age: Floats, max_purchases: int) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
-class States:
-    """The s different pairs (x, T) of groups, sorted: x, age of shape (s,); `of`: shape (g,), the pair of each group."""
+class PurchaseStates:
+    """The s distinct pairs (x, T) of groups, sorted: x, age of shape (s,); `state_of`: shape (g,), the pair of each group."""
 
     x: Ints
     age: Floats
-    of: Rows
+    state_of: Rows
 
 
 @dataclass(frozen=True, eq=False)
-class Outlook:
-    """States `first` … `first + k − 1`, all of one x, given alive.
+class PredictiveDistribution:
+    """Distributions of the states `first` … `first + k − 1`, all of one x, given alive.
 
-    tails: (k, most + 1), P(Y ≥ y). curves: (k, 128), P(U > u) at the ascending u whose logarithms are log_u, shape (128,);
-    without a model of spend, both are empty.
+    tails: (k, max_purchases + 1), P(Y ≥ y). curves: (k, 128), P(U > u) at the ascending u whose logarithms are log_u, shape (128,);
+    without a spend model, both are empty.
     """
 
     first: int
@@ -63,50 +63,53 @@ class Outlook:
     log_u: Floats
 
 
-def states_of(groups: Groups) -> States:
+def find_states(groups: HistoryGroups) -> PurchaseStates:
+    """Return the distinct states of the groups."""
     ages, age_of = np.unique(groups.age, return_inverse=True)
-    different, of = np.unique(groups.x * max(len(ages), 1) + age_of, return_inverse=True)
-    return States(different // max(len(ages), 1), ages[different % max(len(ages), 1)], of)
+    keys, state_of = np.unique(groups.x * max(len(ages), 1) + age_of, return_inverse=True)
+    return PurchaseStates(keys // max(len(ages), 1), ages[keys % max(len(ages), 1)], state_of)
 
 
-def outlooks(*, model: Tails, spend: GammaGamma | None, states: States, horizon: float) -> Iterator[Outlook]:
-    """In the order of the states."""
+def iterate_distributions(
+    *, model: TailModel, spend: GammaGamma | None, states: PurchaseStates, horizon: float
+) -> Iterator[PredictiveDistribution]:
+    """Yield the distributions in the order of the states."""
     borders = np.r_[np.flatnonzero(np.diff(states.x, prepend=-1)), len(states.x)]
     for start, stop in pairwise(borders.tolist()):
         x = int(states.x[start])
-        bins = _bins(_most(model, x, float(states.age[start]), horizon))
-        log_u, given_bin = _spend_given_purchases(spend, x, bins)
-        for first in range(start, stop, STATES_AT_ONCE):
-            age = states.age[first : min(first + STATES_AT_ONCE, stop)]
-            most = _most(model, x, float(age[0]), horizon)
-            tails = model.tails_if_alive(horizon=horizon, x=x, age=age, most=most)
-            used = bins[bins <= most]
-            reached = tails[:, used]
-            reached[:, :-1] -= reached[:, 1:]
-            yield Outlook(first, tails, reached @ given_bin[: len(used)], log_u)
+        bins = _build_bins(_bound_purchases(model, x, float(states.age[start]), horizon))
+        log_u, given_bin = _compute_spend_tails(spend, x, bins)
+        for first in range(start, stop, STATES_PER_BATCH):
+            age = states.age[first : min(first + STATES_PER_BATCH, stop)]
+            max_purchases = _bound_purchases(model, x, float(age[0]), horizon)
+            tails = model.purchase_tails_if_alive(horizon=horizon, x=x, age=age, max_purchases=max_purchases)
+            used_bins = bins[bins <= max_purchases]
+            bin_probabilities = tails[:, used_bins]
+            bin_probabilities[:, :-1] -= bin_probabilities[:, 1:]
+            yield PredictiveDistribution(first, tails, bin_probabilities @ given_bin[: len(used_bins)], log_u)
 
 
-def _most(model: Tails, x: int, age: float, horizon: float) -> int:
-    """More purchases than those who never leave make, but for a chance of 1e-4."""
-    none = (model.alpha + age) / (model.alpha + age + horizon)
-    return 1 + max(int(nbinom.isf(NEGLIGIBLE, model.r + x, none)), 1)
+def _bound_purchases(model: TailModel, x: int, age: float, horizon: float) -> int:
+    """Return a bound that the purchases of customers who never leave exceed with a probability below 1e-4."""
+    no_purchase = (model.alpha + age) / (model.alpha + age + horizon)
+    return 1 + max(int(nbinom.isf(NEGLIGIBLE_TAIL, model.r + x, no_purchase)), 1)
 
 
-def _bins(most: int) -> Rows:
-    """The least number of purchases of each bin, from 1."""
-    if most <= ONE_BY_ONE:
-        return np.arange(1, most + 1)
-    steps = int(np.ceil(np.log(most / ONE_BY_ONE) / np.log(COARSENESS)))
-    return np.r_[1:ONE_BY_ONE, np.unique(np.geomspace(ONE_BY_ONE, most, steps + 1).astype(np.intp))]
+def _build_bins(max_purchases: int) -> Rows:
+    """Return the smallest number of purchases of each bin, from 1."""
+    if max_purchases <= EXACT_COUNTS:
+        return np.arange(1, max_purchases + 1)
+    steps = int(np.ceil(np.log(max_purchases / EXACT_COUNTS) / np.log(BIN_GROWTH)))
+    return np.r_[1:EXACT_COUNTS, np.unique(np.geomspace(EXACT_COUNTS, max_purchases, steps + 1).astype(np.intp))]
 
 
-def _spend_given_purchases(spend: GammaGamma | None, x: int, bins: Rows) -> tuple[Floats, Floats]:
-    """ln u, shape (128,), and P(U > u | Y in bin), (bins, 128)."""
+def _compute_spend_tails(spend: GammaGamma | None, x: int, bins: Rows) -> tuple[Floats, Floats]:
+    """Return ln u, shape (128,), and P(U > u | Y in bin), (bins, 128)."""
     if spend is None:
         return np.empty(0), np.empty((len(bins), 0))
     shape = spend.p * (bins + np.r_[(np.diff(bins) - 1) / 2.0, 0.0])
     q = spend.q + spend.p * x
     least = betaincinv(shape[0], q, 1e-3)
-    rest = betaincinv(q, shape[-1], 1e-3)  # 1 − the largest
-    log_u = np.linspace(np.log(least) - np.log1p(-least), np.log1p(-rest) - np.log(rest), POINTS)
+    complement = betaincinv(q, shape[-1], 1e-3)  # 1 − the largest u / (1 + u)
+    log_u = np.linspace(np.log(least) - np.log1p(-least), np.log1p(-complement) - np.log(complement), GRID_POINTS)
     return log_u, betaincc(shape[:, None], q, 1.0 / (1.0 + np.exp(-log_u))[None, :])

@@ -1,4 +1,4 @@
-"""The loops over customers' orders and visits, compiled by Numba. The columns are described in ``features``."""
+"""The loops over customers' orders and visits, compiled by Numba. ``features`` documents the columns."""
 
 import numba
 import numpy as np
@@ -31,8 +31,8 @@ compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def mean_gap(start: Ints, at: Ints, is_return: Flags, as_of: int) -> tuple[float, int]:
-    """The mean gap between consecutive orders of a customer in days, and how many gaps there are."""
+def compute_mean_gap(start: Ints, at: Ints, is_return: Flags, as_of: int) -> tuple[float, int]:
+    """Return the mean gap between consecutive orders of a customer in days, and the number of gaps."""
     total, gaps = 0.0, 0
     for i in range(len(start) - 1):
         first, last, orders = 0, 0, 0
@@ -51,7 +51,8 @@ def mean_gap(start: Ints, at: Ints, is_return: Flags, as_of: int) -> tuple[float
 
 
 @compiled
-def _ones(bits: int) -> int:
+def _count_bits(bits: int) -> int:
+    """Return the number of bits that are set."""
     count = 0
     while bits:
         bits &= bits - 1
@@ -63,13 +64,13 @@ def _ones(bits: int) -> int:
 def measure_orders(
     rows: Ints, start: Ints, at: Ints, value: Floats, is_return: Flags, as_of: int, shop_gap: float, out: Matrix
 ) -> None:
-    """Writes the columns ORDER_COLUMNS of the customers `rows` into out, shape (len(rows), ≥ 29), which is 0 before."""
+    """Write ORDER_COLUMNS of the customers `rows` into out, shape (len(rows), ≥ 29), which must be 0 before."""
     for place in range(len(rows)):
         i = rows[place]
         row = out[place]
         first, last, orders, gaps = 0, 0, 0, 0
         squares, last_gap = 0.0, 0.0
-        weeks, months = 0, 0
+        weeks, months = 0, 0  # bit sets of the weeks and 30-day periods with an order
         bought, returned, last_value, previous_spend, previous_orders = 0.0, 0.0, 0.0, 0.0, 0
         cos_day, sin_day, cos_hour, sin_hour = 0.0, 0.0, 0.0, 0.0
         for line in range(start[i], start[i + 1]):
@@ -125,7 +126,7 @@ def measure_orders(
         gap = max((total + GAP_PRIOR * shop_gap) / (gaps + GAP_PRIOR), 1.0)
         around = max(squares - 2 * gap * total + gaps * gap * gap, 0.0)
         row[RECENCY], row[TENURE], row[ORDERS] = recency, (as_of - first) / DAY, orders
-        row[WEEKS_12], row[MONTHS_12] = _ones(weeks), _ones(months)
+        row[WEEKS_12], row[MONTHS_12] = _count_bits(weeks), _count_bits(months)
         row[GAP] = gap
         row[GAP_SPREAD] = np.sqrt((around + GAP_PRIOR * gap * gap) / (gaps + GAP_PRIOR)) / gap
         row[OVERDUE] = recency / gap
@@ -155,14 +156,15 @@ def measure_details(
     as_of: int,
     out: Matrix,
 ) -> None:
-    """Units an order, discount share, categories bought, share of lines in the most frequent one: four columns, 0 before.
+    """Write units per order, discount share, categories bought and share of lines in the most frequent one; 0 before.
 
-    An array of length 0 stands for what is not known."""
+    An array of length 0 stands for unknown values.
+    """
     counts = np.zeros(max(n_categories, 1), np.int64)
-    for place in range(len(rows)):
-        i = rows[place]
-        orders, last, lines, best, different = 0, 0, 0, 0, 0
-        amount, reduced, paid = 0.0, 0.0, 0.0
+    for index in range(len(rows)):
+        i = rows[index]
+        orders, last, lines, max_count, n_different = 0, 0, 0, 0, 0
+        total_units, total_discount, paid = 0.0, 0.0, 0.0
         stop = start[i]
         for line in range(start[i], start[i + 1]):
             if at[line] >= as_of:
@@ -175,34 +177,34 @@ def measure_details(
                 last = at[line]
             paid += value[line]
             if len(units):
-                amount += units[line]
+                total_units += units[line]
             if len(discount):
-                reduced += discount[line]
+                total_discount += discount[line]
             if len(category) and category[line] >= 0:
                 lines += 1
                 counts[category[line]] += 1
                 if counts[category[line]] == 1:
-                    different += 1
-                best = max(best, counts[category[line]])
+                    n_different += 1
+                max_count = max(max_count, counts[category[line]])
         if len(category):
             for line in range(start[i], stop):
                 if category[line] >= 0:
                     counts[category[line]] = 0
-        out[place, 0] = amount / orders if orders > 0 else 0.0
-        out[place, 1] = reduced / (paid + reduced) if paid + reduced > 0 else 0.0
-        out[place, 2] = different
-        out[place, 3] = best / lines if lines > 0 else 0.0
+        out[index, 0] = total_units / orders if orders > 0 else 0.0
+        out[index, 1] = total_discount / (paid + total_discount) if paid + total_discount > 0 else 0.0
+        out[index, 2] = n_different
+        out[index, 3] = max_count / lines if lines > 0 else 0.0
 
 
 @compiled
 def measure_visits(rows: Ints, start: Ints, at: Ints, kind: Ints, session: Ints, as_of: int, out: Matrix) -> None:
-    """Events and sessions in VISIT_WINDOWS, days since the last event, then events of each kind in the last 30 days."""
+    """Write events and sessions in VISIT_WINDOWS, days since the last event, then events of each type in the last 30 days."""
     windows = len(VISIT_WINDOWS)
-    before = np.empty(windows, np.int64)
-    for place in range(len(rows)):
-        i = rows[place]
+    last_session = np.empty(windows, np.int64)
+    for index in range(len(rows)):
+        i = rows[index]
         last = NO_VISIT_DAYS
-        before[:] = -1
+        last_session[:] = -1
         for event in range(start[i], start[i + 1]):
             if at[event] >= as_of:
                 break
@@ -210,14 +212,15 @@ def measure_visits(rows: Ints, start: Ints, at: Ints, kind: Ints, session: Ints,
             last = min(age, NO_VISIT_DAYS)
             for window in range(windows):
                 if age <= VISIT_WINDOWS[window]:
-                    out[place, window] += 1
-                    if session[event] >= 0 and session[event] != before[window]:
-                        out[place, windows + window] += 1
-                        before[window] = session[event]
+                    out[index, window] += 1
+                    if session[event] >= 0 and session[event] != last_session[window]:
+                        out[index, windows + window] += 1
+                        last_session[window] = session[event]
             if age <= VISIT_WINDOWS[1]:
-                out[place, 2 * windows + 1 + kind[event]] += 1
-        out[place, 2 * windows] = last
+                out[index, 2 * windows + 1 + kind[event]] += 1
+        out[index, 2 * windows] = last
 
 
-def known(column: npt.NDArray[np.float64] | None) -> Floats:
+def fill_missing(column: npt.NDArray[np.float64] | None) -> Floats:
+    """Return an empty array for None, since a kernel needs an array."""
     return np.empty(0) if column is None else column

@@ -1,4 +1,4 @@
-"""Rows to learn from: customers as they were at some cuts in the past, with what came true afterwards."""
+"""Collects training samples: customers as they were at past cutoffs, with their actual outcomes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,66 +7,79 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Ints
-from customers.lifecycle.scoring.propensity.features.event_facts import Matrix, Orders, Visits
+from customers.lifecycle.scoring.propensity.features.event_facts import Matrix, OrderLines, VisitEvents
 from customers.lifecycle.scoring.propensity.features.features import measure_features
-from customers.lifecycle.scoring.propensity.features.labels import Target, eligible, label
+from customers.lifecycle.scoring.propensity.features.labels import (
+    PropensityTarget,
+    find_eligible_customers,
+    label_customers,
+)
 
-MOST_ROWS = 200_000
+MAX_ROWS = 200_000
 
-# further columns of all customers as of a moment: name → shape (n_customers,)
-type Columns = Callable[[int], Mapping[str, npt.NDArray[np.floating]]]
+# Additional columns of all customers as of a moment: name → shape (n_customers,)
+type ColumnProvider = Callable[[int], Mapping[str, npt.NDArray[np.floating]]]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
-    """matrix: (n, k) float32 of the columns `names`. label: (n,), what came true. customer: (n,). cut: (n,), microseconds."""
+class TrainingSample:
+    """n rows of customers at cutoffs.
+
+    matrix: (n, k) float32 of the columns `names`. label: (n,), the actual outcome. customer: (n,). cutoff: (n,), microseconds.
+    """
 
     names: tuple[str, ...]
     matrix: Matrix
     label: Flags
     customer: Ints
-    cut: Ints
+    cutoff: Ints
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def taken(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Sample":
-        return Sample(self.names, self.matrix[chosen], self.label[chosen], self.customer[chosen], self.cut[chosen])
+    def select(self, rows: npt.NDArray[np.bool_] | Ints) -> "TrainingSample":
+        """Return some of the rows."""
+        return TrainingSample(self.names, self.matrix[rows], self.label[rows], self.customer[rows], self.cutoff[rows])
 
-    def at(self, cuts: Sequence[int]) -> "Sample":
-        return self.taken(np.isin(self.cut, np.array(cuts, np.int64)))
+    def select_cutoffs(self, cutoffs: Sequence[int]) -> "TrainingSample":
+        """Return the rows of some cutoffs."""
+        return self.select(np.isin(self.cutoff, np.array(cutoffs, np.int64)))
 
 
 def collect_sample(
     *,
-    orders: Orders,
-    target: Target,
-    cuts: Sequence[int],
+    orders: OrderLines,
+    target: PropensityTarget,
+    cutoffs: Sequence[int],
     seed: int,
-    visits: Visits | None = None,
-    columns: Columns | None = None,
-    most_rows: int = MOST_ROWS,
-) -> Sample:
-    """The eligible customers at each of the cuts (microseconds); where they are more than `most_rows`, as many drawn by the seed,
-    equally many a cut. Errors: ValueError without cuts."""
-    if not cuts:
-        raise ValueError("cuts is empty; give at least one moment to learn from")
+    visits: VisitEvents | None = None,
+    columns: ColumnProvider | None = None,
+    max_rows: int = MAX_ROWS,
+) -> TrainingSample:
+    """Collect the eligible customers at each of the cutoffs (microseconds).
+
+    Above `max_rows` the same number per cutoff is drawn by the seed. Errors: ValueError without cutoffs.
+    """
+    if not cutoffs:
+        raise ValueError("cutoffs is empty; pass at least one moment")
     draws = np.random.default_rng(seed)
-    most = max(most_rows // len(cuts), 1)
+    max_rows_per_cutoff = max(max_rows // len(cutoffs), 1)
     parts = []
-    for cut in cuts:
-        rows = eligible(orders=orders, target=target, as_of=cut)
-        if len(rows) > most:
-            rows = np.sort(draws.choice(rows, most, replace=False))
-        found = measure_features(
-            orders=orders, as_of=cut, visits=visits, rows=rows, columns=None if columns is None else columns(cut)
+    for cutoff in cutoffs:
+        rows = find_eligible_customers(orders=orders, target=target, as_of=cutoff)
+        if len(rows) > max_rows_per_cutoff:
+            rows = np.sort(draws.choice(rows, max_rows_per_cutoff, replace=False))
+        features = measure_features(
+            orders=orders, as_of=cutoff, visits=visits, rows=rows, columns=None if columns is None else columns(cutoff)
         )
-        came_true = label(orders=orders, target=target, as_of=cut)[rows]
-        parts.append(Sample(found.names, found.matrix, came_true, rows, np.full(len(rows), cut, np.int64)))
-    return Sample(
+        labels = label_customers(orders=orders, target=target, as_of=cutoff)[rows]
+        parts.append(
+            TrainingSample(features.names, features.matrix, labels, rows, np.full(len(rows), cutoff, np.int64))
+        )
+    return TrainingSample(
         parts[0].names,
         np.concatenate([part.matrix for part in parts]),
         np.concatenate([part.label for part in parts]),
         np.concatenate([part.customer for part in parts]),
-        np.concatenate([part.cut for part in parts]),
+        np.concatenate([part.cutoff for part in parts]),
     )

@@ -1,108 +1,113 @@
-"""What the buying process says of a target, as a column beside the features: by a process that knew no more than they do."""
+"""Provides the purchase model's probability of a target as a column, from a model fitted to the same facts as the features."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
-from customers.lifecycle.scoring.clv import (
-    Fit,
-    Histories,
-    Model,
-    fit_process,
-    group_histories,
-    purchase_chance,
-    summarise_purchases,
-)
-from customers.lifecycle.scoring.propensity.features.event_facts import Orders
-from customers.lifecycle.scoring.propensity.features.features import Features, measure_features, measure_shop_gap
-from customers.lifecycle.scoring.propensity.features.labels import Target, eligible
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel, PurchaseModelFit, fit_purchase_model
+from customers.lifecycle.scoring.clv.prediction.purchase_probability import predict_purchase_probability
+from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories, group_histories, summarize_purchases
+from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
+from customers.lifecycle.scoring.propensity.features.features import FeatureMatrix, measure_features, measure_shop_gap
+from customers.lifecycle.scoring.propensity.features.labels import PropensityTarget, find_eligible_customers
 
-GIVEN = "buying_probability"
-FITTED_CUSTOMERS = 10_000
-NOT_ASKED = 0.5  # of whoever hasn't ordered by the moment, whom no target speaks about
+PURCHASE_MODEL_COLUMN = "purchase_probability"
+MAX_FIT_CUSTOMERS = 10_000
+INELIGIBLE_PROBABILITY = 0.5  # of customers without an order by the moment, to whom no target applies
 
 
-class Snapshot:
-    """Customers as they were at a moment (microseconds), seen by a buying process that was fitted to what was before it.
+class CustomerSnapshot:
+    """Customers as they were at a moment (microseconds), with a purchase model fitted to the facts before it.
 
-    fit: of the process, in days. shop_gap_days: as for `measure_features`.
+    fit: of the purchase model, in days. shop_gap_days: as for `measure_features`.
     """
 
-    def __init__(self, *, orders: Orders, as_of: int, fit: Fit, shop_gap_days: float | None = None) -> None:
+    def __init__(
+        self, *, orders: OrderLines, as_of: int, fit: PurchaseModelFit, shop_gap_days: float | None = None
+    ) -> None:
         self.orders, self.as_of, self.fit = orders, as_of, fit
-        self._purchases = purchases_before(orders, as_of)
+        self._purchases = summarize_purchases_before(orders, as_of)
         self._groups = group_histories(histories=self._purchases)
         self.shop_gap_days = (
             measure_shop_gap(orders=orders, as_of=as_of) if shop_gap_days is None else float(shop_gap_days)
         )
-        self._chances: dict[Target, Floats] = {}
-        self._spoken_of: dict[Target, Flags] = {}
+        self._predictions: dict[PropensityTarget, Floats] = {}
+        self._eligible: dict[PropensityTarget, Flags] = {}
 
     @property
     def buyers(self) -> Ints:
-        """The rows of those who have ordered, ascending."""
+        """Return the rows of the customers who have ordered, ascending."""
         return self._purchases.customer
 
-    def chance(self, target: Target) -> Floats | None:
-        """The process' probability that the target comes true (for churn: of no order), shape (n_customers,); None without one."""
+    def predict_with_purchase_model(self, target: PropensityTarget) -> Floats | None:
+        """Return the purchase model's probability of the target (for churn: of no order), shape (n_customers,).
+
+        None without a model.
+        """
         if self.fit.model is None:
             return None
-        if target not in self._chances:
-            self._chances[target] = self._chance(self.fit.model_for(self._groups), target)
-        return self._chances[target]
+        if target not in self._predictions:
+            self._predictions[target] = self._predict(self.fit.require_model(self._groups), target)
+        return self._predictions[target]
 
-    def _chance(self, model: Model, target: Target) -> Floats:
+    def _predict(self, model: PurchaseModel, target: PropensityTarget) -> Floats:
+        """Compute the probability of the target."""
         horizon = target.horizon_days / self._groups.unit_days
-        buys = purchase_chance(model=model, groups=self._groups, horizon=horizon)[self._groups.row]
-        column = np.full(self.orders.n_customers, NOT_ASKED)
-        column[self.buyers] = 1.0 - buys if target.kind == "churn" else buys
-        return column
+        purchase_probability = predict_purchase_probability(model=model, groups=self._groups, horizon=horizon)[
+            self._groups.row
+        ]
+        probabilities = np.full(self.orders.n_customers, INELIGIBLE_PROBABILITY)
+        probabilities[self.buyers] = 1.0 - purchase_probability if target.kind == "churn" else purchase_probability
+        return probabilities
 
-    def is_about(self, target: Target) -> Flags:
-        """Whether the target speaks about each customer, shape (n_customers,)."""
-        if target not in self._spoken_of:
-            found = np.zeros(self.orders.n_customers, np.bool_)
-            found[eligible(orders=self.orders, target=target, as_of=self.as_of)] = True
-            self._spoken_of[target] = found
-        return self._spoken_of[target]
+    def is_eligible(self, target: PropensityTarget) -> Flags:
+        """Return whether the target applies to each customer, shape (n_customers,)."""
+        if target not in self._eligible:
+            eligible = np.zeros(self.orders.n_customers, np.bool_)
+            eligible[find_eligible_customers(orders=self.orders, target=target, as_of=self.as_of)] = True
+            self._eligible[target] = eligible
+        return self._eligible[target]
 
-    def features(self, rows: Ints) -> Features:
-        """Of these customers, without what the process says."""
+    def measure_features(self, rows: Ints) -> FeatureMatrix:
+        """Measure the features of these customers, without the purchase model's column."""
         return measure_features(orders=self.orders, as_of=self.as_of, rows=rows, shop_gap_days=self.shop_gap_days)
 
 
-class BuyingColumns:
-    """What a process says of any target at past moments, fitted to what was before each of them by up to 10,000 of the customers.
+class PurchaseModelColumns:
+    """A purchase model's probabilities at past moments, fitted before each of them to up to 10,000 of the customers.
 
-    cuts: all moments that will be asked for; the search for the parameters goes from one to the next.
+    cutoffs: all moments that will be requested; the search for the parameters continues from one to the next.
     """
 
-    def __init__(self, *, orders: Orders, name: str, cuts: Sequence[int]) -> None:
+    def __init__(self, *, orders: OrderLines, name: str, cutoffs: Sequence[int]) -> None:
         n = orders.n_customers
-        fitted_to = orders.taken(np.unique(np.linspace(0, max(n - 1, 0), min(n, FITTED_CUSTOMERS)).astype(np.int64)))
-        self._snapshots: dict[int, Snapshot] = {}
-        fit: Fit | None = None
-        for cut in sorted(set(cuts)):
-            groups = group_histories(histories=purchases_before(fitted_to, cut))
-            fit = fit_process(name=name, groups=groups, start=fit.model if fit else None)
-            self._snapshots[cut] = Snapshot(orders=orders, as_of=cut, fit=fit)
+        fit_orders = orders.select_customers(
+            np.unique(np.linspace(0, max(n - 1, 0), min(n, MAX_FIT_CUSTOMERS)).astype(np.int64))
+        )
+        self._snapshots: dict[int, CustomerSnapshot] = {}
+        fit: PurchaseModelFit | None = None
+        for cutoff in sorted(set(cutoffs)):
+            groups = group_histories(histories=summarize_purchases_before(fit_orders, cutoff))
+            fit = fit_purchase_model(name=name, groups=groups, start=fit.model if fit else None)
+            self._snapshots[cutoff] = CustomerSnapshot(orders=orders, as_of=cutoff, fit=fit)
 
-    def known(self, cuts: Sequence[int]) -> bool:
-        """Whether the process can be had at all of them."""
-        return all(self._snapshots[cut].fit.model is not None for cut in cuts)
+    def is_available(self, cutoffs: Sequence[int]) -> bool:
+        """Return whether a model was fitted at all of the cutoffs."""
+        return all(self._snapshots[cutoff].fit.model is not None for cutoff in cutoffs)
 
-    def column(self, *, as_of: int, target: Target) -> Floats:
-        """Shape (n_customers,). Errors: ValueError where the process can't be had."""
+    def predict(self, *, as_of: int, target: PropensityTarget) -> Floats:
+        """Return the probabilities, shape (n_customers,). Errors: ValueError without a model."""
         snapshot = self._snapshots[as_of]
-        found = snapshot.chance(target)
-        if found is None:
-            raise ValueError(f"there is no buying process as of {as_of}: {snapshot.fit.reason}")
-        return found
+        probabilities = snapshot.predict_with_purchase_model(target)
+        if probabilities is None:
+            raise ValueError(f"No purchase model as of {as_of}: {snapshot.fit.reason}")
+        return probabilities
 
 
-def purchases_before(orders: Orders, as_of: int) -> Histories:
-    bought = ~orders.is_return
-    return summarise_purchases(
-        customer=orders.customer()[bought], at=orders.at[bought], value=orders.value[bought], as_of=as_of
+def summarize_purchases_before(orders: OrderLines, as_of: int) -> PurchaseHistories:
+    """Summarize the purchase histories before a moment, returns excluded."""
+    is_order = ~orders.is_return
+    return summarize_purchases(
+        customer=orders.customer_of_lines()[is_order], at=orders.at[is_order], value=orders.value[is_order], as_of=as_of
     )

@@ -1,8 +1,8 @@
-"""Models as arrays: each gives a margin for a matrix of features and tells exactly what every column adds to it.
+"""Models stored as arrays: each predicts a margin for a feature matrix and the exact contribution of every column.
 
 The margin is a log-odds or a probability (`scale`). For all: margin = average + Σ of contributions, `average` being the mean
-margin over the rows it was learnt from, or for trees the mean of their leaves over those rows. No scikit-learn is needed to
-score, so a model can be kept as arrays and JSON and be loaded without running anything.
+margin over the training rows, or for trees the mean of their leaves over those rows. Scoring needs no scikit-learn, so a model is
+stored as arrays and JSON and is loaded without running code.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from customers.lifecycle.scoring.propensity.models.kernels import (
     LOGIT,
     PLAIN,
     SIGNED_LOG,
-    linear_contributions,
-    linear_margin,
-    tree_contributions,
-    tree_margin,
+    compute_linear_contributions,
+    compute_linear_margin,
+    compute_tree_contributions,
+    compute_tree_margin,
 )
 
 type Scale = Literal["log_odds", "probability"]
 type Arrays = dict[str, npt.NDArray[Any]]
 
-LEAST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 TRANSFORMS = (PLAIN, SIGNED_LOG, LOGIT)
 
 
-class Model(Protocol):
-    """average: margin of the average customer. scale: what a margin is."""
+class ArrayModel(Protocol):
+    """average: margin of the average customer. scale: the unit of the margin."""
 
     @property
     def scale(self) -> Scale: ...
@@ -40,31 +40,32 @@ class Model(Protocol):
     @property
     def average(self) -> float: ...
 
-    def margin(self, matrix: Matrix) -> Floats:
-        """(n,) for a matrix (n, k)."""
+    def predict_margin(self, matrix: Matrix) -> Floats:
+        """Return the margin, (n,), of a matrix (n, k)."""
 
-    def contributions(self, matrix: Matrix) -> Floats:
-        """(n, k): what each column adds to `average`."""
+    def compute_contributions(self, matrix: Matrix) -> Floats:
+        """Return (n, k): what each column adds to `average`."""
 
-    def arrays(self) -> Arrays:
-        """Everything there is to keep."""
-
-
-def probability(model: Model, matrix: Matrix) -> Floats:
-    """The uncalibrated probability, (n,), at least 1e-6 away from 0 and 1."""
-    margin = model.margin(matrix)
-    found = expit(margin) if model.scale == "log_odds" else margin
-    return np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    def to_arrays(self) -> Arrays:
+        """Return everything that has to be stored."""
 
 
-def to_log_odds(chance: Floats) -> Floats:
-    found: Floats = logit(np.clip(chance, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-    return found
+def predict_probability(model: ArrayModel, matrix: Matrix) -> Floats:
+    """Return the uncalibrated probability, (n,), at least 1e-6 away from 0 and 1."""
+    margin = model.predict_margin(matrix)
+    probability = expit(margin) if model.scale == "log_odds" else margin
+    return np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+
+
+def to_log_odds(probability: Floats) -> Floats:
+    """Return the log-odds, clipped to finite values."""
+    log_odds: Floats = logit(np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY))
+    return log_odds
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """One column's value → probability, straight between the points (x, y) and level beyond them. Shape of x, y: (p,)."""
+class CurveModel:
+    """One column's value → probability, linear between the points (x, y) and constant beyond them. Shape of x, y: (p,)."""
 
     column: int
     x: Floats
@@ -76,23 +77,23 @@ class Curve:
     def average(self) -> float:
         return self.mean
 
-    def margin(self, matrix: Matrix) -> Floats:
+    def predict_margin(self, matrix: Matrix) -> Floats:
         return np.interp(matrix[:, self.column].astype(np.float64), self.x, self.y)
 
-    def contributions(self, matrix: Matrix) -> Floats:
-        return _only(self.column, self.margin(matrix) - self.mean, matrix)
+    def compute_contributions(self, matrix: Matrix) -> Floats:
+        return _fill_column(self.column, self.predict_margin(matrix) - self.mean, matrix)
 
-    def arrays(self) -> Arrays:
+    def to_arrays(self) -> Arrays:
         return {"column": np.array(self.column), "x": self.x, "y": self.y, "mean": np.array(self.mean)}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Curve":
+    def from_arrays(cls, arrays: Arrays) -> "CurveModel":
         return cls(int(arrays["column"]), arrays["x"], arrays["y"], float(arrays["mean"]))
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
-    """A column that is a probability already, of the buying process for one; its log-odds."""
+class ProbabilityColumnModel:
+    """A column that is already a probability, such as the purchase model's; its log-odds."""
 
     column: int
     mean: float
@@ -102,30 +103,30 @@ class Given:
     def average(self) -> float:
         return self.mean
 
-    def margin(self, matrix: Matrix) -> Floats:
+    def predict_margin(self, matrix: Matrix) -> Floats:
         return to_log_odds(matrix[:, self.column].astype(np.float64))
 
-    def contributions(self, matrix: Matrix) -> Floats:
-        return _only(self.column, self.margin(matrix) - self.mean, matrix)
+    def compute_contributions(self, matrix: Matrix) -> Floats:
+        return _fill_column(self.column, self.predict_margin(matrix) - self.mean, matrix)
 
-    def arrays(self) -> Arrays:
+    def to_arrays(self) -> Arrays:
         return {"column": np.array(self.column), "mean": np.array(self.mean)}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Given":
+    def from_arrays(cls, arrays: Arrays) -> "ProbabilityColumnModel":
         return cls(int(arrays["column"]), float(arrays["mean"]))
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
-    """b + Σ_j [c_j0 z_j + Σ_m c_jm max(0, z_j − knot_jm)], z_j = (t_j(x_j) − centre_j) / spread_j, at most 5 away from 0.
+class LinearModel:
+    """b + Σ_j [c_j0 z_j + Σ_m c_jm max(0, z_j − knot_jm)], z_j = (t_j(x_j) − center_j) / spread_j, clipped to ±5.
 
-    transform: (k,), codes of t: itself, sign(x) · ln(1 + |x|), log-odds. centre, spread: (k,). coefficients: (k, 1 + m).
+    transform: (k,), codes of t: identity, sign(x) · ln(1 + |x|), log-odds. center, spread: (k,). coefficients: (k, 1 + m).
     knots: (k, m); m = 0 is plain logistic regression. means: (k,), mean of each column's term; average = b + Σ means.
     """
 
     transform: Ints
-    centre: Floats
+    center: Floats
     spread: Floats
     knots: Floats
     coefficients: Floats
@@ -137,31 +138,33 @@ class Linear:
     def average(self) -> float:
         return self.intercept + float(self.means.sum())
 
-    def margin(self, matrix: Matrix) -> Floats:
-        return self.intercept + linear_margin(matrix, *self._parts())
+    def predict_margin(self, matrix: Matrix) -> Floats:
+        return self.intercept + compute_linear_margin(matrix, *self._parts())
 
-    def contributions(self, matrix: Matrix) -> Floats:
-        found: Floats = linear_contributions(matrix, *self._parts()) - self.means
-        return found
+    def compute_contributions(self, matrix: Matrix) -> Floats:
+        contributions: Floats = compute_linear_contributions(matrix, *self._parts()) - self.means
+        return contributions
 
     def _parts(self) -> tuple[Ints, Floats, Floats, Floats, Floats]:
-        return self.transform, self.centre, self.spread, self.knots, self.coefficients
+        return self.transform, self.center, self.spread, self.knots, self.coefficients
 
-    def arrays(self) -> Arrays:
-        names = ("transform", "centre", "spread", "knots", "coefficients", "means")
+    def to_arrays(self) -> Arrays:
+        names = ("transform", "center", "spread", "knots", "coefficients", "means")
         return {"intercept": np.array(self.intercept)} | {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Linear":
+    def from_arrays(cls, arrays: Arrays) -> "LinearModel":
         rest: dict[str, Any] = {**arrays, "intercept": float(arrays["intercept"])}
         return cls(**rest)
 
 
 @dataclass(frozen=True, eq=False)
-class Trees:
-    """b + Σ of one leaf a tree. All trees' nodes in a row: node i asks whether x[feature_i] ≤ threshold_i, goes on at left_i or
-    right_i; a leaf has feature −1. value: at a leaf what it adds, elsewhere the mean of its leaves over the rows it was learnt
-    from. share: of these rows, those that come by. root: (t,), first node of each tree."""
+class TreeModel:
+    """b + Σ of one leaf per tree, the nodes of all trees concatenated.
+
+    Node i tests x[feature_i] ≤ threshold_i and continues at left_i or right_i; a leaf has feature −1. value: a leaf's addend, else the
+    mean of its leaves over the training rows. share: of these rows, those that reach the node. root: (t,), first node of each tree.
+    """
 
     feature: npt.NDArray[np.int32]
     threshold: Floats
@@ -177,18 +180,21 @@ class Trees:
     def average(self) -> float:
         return self.base + float(self.value[self.root].sum())
 
-    def margin(self, matrix: Matrix) -> Floats:
-        return self.base + tree_margin(matrix, *self._parts())
+    def predict_margin(self, matrix: Matrix) -> Floats:
+        return self.base + compute_tree_margin(matrix, *self._parts())
 
-    def contributions(self, matrix: Matrix) -> Floats:
-        """By path: each split's change of the mean goes to its column. Source: Saabas, Interpreting random forests, 2014."""
-        found: Floats = tree_contributions(matrix, *self._parts())
-        return found
+    def compute_contributions(self, matrix: Matrix) -> Floats:
+        """Return the contributions along each path: a split's change of the mean goes to its column.
+
+        Source: Saabas, Interpreting random forests, 2014.
+        """
+        contributions: Floats = compute_tree_contributions(matrix, *self._parts())
+        return contributions
 
     def _parts(self) -> tuple[Any, ...]:
         return self.feature, self.threshold, self.left, self.right, self.value, self.root
 
-    def arrays(self) -> Arrays:
+    def to_arrays(self) -> Arrays:
         names = ("feature", "threshold", "left", "right", "value", "share", "root")
         return {
             "base": np.array(self.base),
@@ -197,16 +203,16 @@ class Trees:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Trees":
+    def from_arrays(cls, arrays: Arrays) -> "TreeModel":
         rest = {name: array for name, array in arrays.items() if name not in {"base", "log_odds"}}
         return cls(**rest, base=float(arrays["base"]), scale="log_odds" if arrays["log_odds"] else "probability")
 
 
 @dataclass(frozen=True, eq=False)
-class Blend:
+class LogOddsEnsemble:
     """b + Σ w_i · margin_i of models whose margins are log-odds. weights: (m,)."""
 
-    members: tuple[Model, ...]
+    members: tuple[ArrayModel, ...]
     weights: Floats
     base: float
     scale: Scale = "log_odds"
@@ -217,50 +223,60 @@ class Blend:
             float(weight) * member.average for weight, member in zip(self.weights, self.members, strict=True)
         )
 
-    def margin(self, matrix: Matrix) -> Floats:
+    def predict_margin(self, matrix: Matrix) -> Floats:
         total = np.full(len(matrix), self.base)
         for weight, member in zip(self.weights, self.members, strict=True):
-            total += weight * member.margin(matrix)
+            total += weight * member.predict_margin(matrix)
         return total
 
-    def contributions(self, matrix: Matrix) -> Floats:
+    def compute_contributions(self, matrix: Matrix) -> Floats:
         total = np.zeros(matrix.shape)
         for weight, member in zip(self.weights, self.members, strict=True):
-            total += weight * member.contributions(matrix)
+            total += weight * member.compute_contributions(matrix)
         return total
 
-    def arrays(self) -> Arrays:
-        found: Arrays = {"weights": self.weights, "base": np.array(self.base)}
-        for place, member in enumerate(self.members):
-            found["kind." + str(place)] = np.array(kind_of(member))
-            found |= {f"{place}.{name}": array for name, array in member.arrays().items()}
-        return found
+    def to_arrays(self) -> Arrays:
+        arrays: Arrays = {"weights": self.weights, "base": np.array(self.base)}
+        for index, member in enumerate(self.members):
+            arrays["kind." + str(index)] = np.array(find_model_type(member))
+            arrays |= {f"{index}.{name}": array for name, array in member.to_arrays().items()}
+        return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Blend":
+    def from_arrays(cls, arrays: Arrays) -> "LogOddsEnsemble":
         members = []
-        for place in range(len(arrays["weights"])):
-            kept = {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{place}.")}
-            members.append(model_from(str(arrays[f"kind.{place}"]), kept))
+        for index in range(len(arrays["weights"])):
+            member_arrays = {
+                name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{index}.")
+            }
+            members.append(build_model(str(arrays[f"kind.{index}"]), member_arrays))
         return cls(tuple(members), arrays["weights"], float(arrays["base"]))
 
 
-KINDS: dict[str, Any] = {"curve": Curve, "given": Given, "linear": Linear, "trees": Trees, "blend": Blend}
+MODEL_TYPES: dict[str, Any] = {
+    "curve": CurveModel,
+    "probability_column": ProbabilityColumnModel,
+    "linear": LinearModel,
+    "trees": TreeModel,
+    "ensemble": LogOddsEnsemble,
+}
 
 
-def kind_of(model: Model) -> str:
-    return next(name for name, kind in KINDS.items() if isinstance(model, kind))
+def find_model_type(model: ArrayModel) -> str:
+    """Return the name of a model's type in MODEL_TYPES."""
+    return next(name for name, model_type in MODEL_TYPES.items() if isinstance(model, model_type))
 
 
-def model_from(kind: str, arrays: Arrays) -> Model:
-    """Errors: ValueError for a kind that is none of KINDS."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    found: Model = KINDS[kind].from_arrays(arrays)
-    return found
+def build_model(kind: str, arrays: Arrays) -> ArrayModel:
+    """Rebuild a model from its arrays. Errors: ValueError for an unknown type."""
+    if kind not in MODEL_TYPES:
+        raise ValueError(f"kind must be one of {', '.join(MODEL_TYPES)}, got {kind!r}")
+    model: ArrayModel = MODEL_TYPES[kind].from_arrays(arrays)
+    return model
 
 
-def _only(column: int, amount: Floats, matrix: Matrix) -> Floats:
-    found = np.zeros(matrix.shape)
-    found[:, column] = amount
-    return found
+def _fill_column(column: int, amount: Floats, matrix: Matrix) -> Floats:
+    """Return zeros with one column filled."""
+    filled = np.zeros(matrix.shape)
+    filled[:, column] = amount
+    return filled

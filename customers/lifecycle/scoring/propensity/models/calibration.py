@@ -1,4 +1,4 @@
-"""Makes a model's probabilities mean what they say, on customers that it has not seen."""
+"""Calibrates a model's probabilities on customers that it has not seen."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,63 +9,64 @@ from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
 from config.foundation.array_types import Flags, Floats, Ints
-from customers.lifecycle.scoring.propensity.models.array_models import LEAST_PROBABILITY, Arrays, to_log_odds
+from customers.lifecycle.scoring.propensity.models.array_models import MIN_PROBABILITY, Arrays, to_log_odds
 
-type CalibrationKind = Literal["none", "platt", "isotonic"]
+type CalibrationType = Literal["none", "platt", "isotonic"]
 
-KINDS: tuple[CalibrationKind, ...] = ("none", "platt", "isotonic")
+CALIBRATION_TYPES: tuple[CalibrationType, ...] = ("none", "platt", "isotonic")
 FOLDS = 5
-LEAST_ISOTONIC_ROWS = 1000  # Niculescu-Mizil & Caruana, ICML 2005: below it isotonic regression overfits
+MIN_ISOTONIC_ROWS = 1000  # Niculescu-Mizil & Caruana, ICML 2005: below it isotonic regression overfits
 NEWTON_STEPS = 50
-SMALL_RIDGE = 1e-6
-SMALLEST_STEP = 1e-9
+RIDGE = 1e-6
+MIN_STEP = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """none: p. platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: straight between the points (x, y), x in log-odds."""
+    """none: p. platt: 1 / (1 + exp(−(a + b · logit p))), x = (a, b). isotonic: linear between the points (x, y), x in log-odds."""
 
-    kind: CalibrationKind
+    kind: CalibrationType
     x: Floats
     y: Floats
 
-    def apply(self, chance: Floats) -> Floats:
-        """Calibrated probabilities, (n,), of uncalibrated ones; never 0 or 1."""
+    def apply(self, probability: Floats) -> Floats:
+        """Return calibrated probabilities, (n,); never 0 or 1."""
         if self.kind == "none":
-            found = chance
+            calibrated = probability
         elif self.kind == "platt":
-            found = expit(self.x[0] + self.x[1] * to_log_odds(chance))
+            calibrated = expit(self.x[0] + self.x[1] * to_log_odds(probability))
         else:
-            found = np.interp(to_log_odds(chance), self.x, self.y)
-        return np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+            calibrated = np.interp(to_log_odds(probability), self.x, self.y)
+        return np.clip(calibrated, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
 
-    def arrays(self) -> Arrays:
+    def to_arrays(self) -> Arrays:
         return {"x": self.x, "y": self.y}
 
 
 UNCALIBRATED = Calibration("none", np.empty(0), np.empty(0))
 
 
-def fit_calibration(*, kind: CalibrationKind, chance: Floats, label: Flags) -> Calibration:
-    """chance, label: (n,), of customers the model has not seen.
+def fit_calibration(*, kind: CalibrationType, probability: Floats, label: Flags) -> Calibration:
+    """Fit a calibration. probability, label: (n,), of customers the model has not seen.
 
     platt: logistic regression on the log-odds with Platt's targets (P + 1) / (P + 2) and 1 / (N + 2); where the scores don't rise
-    with the labels (b ≤ 0) only the level is set. isotonic: see `centred_isotonic`.
+    with the labels (b ≤ 0) only the level is fitted. isotonic: see `fit_centered_isotonic`.
     Sources: Platt, Advances in Large Margin Classifiers 1999; Zadrozny & Elkan, KDD 2002.
     """
     if kind == "none" or not 0 < label.sum() < len(label):
         return UNCALIBRATED
-    odds = to_log_odds(chance)
+    odds = to_log_odds(probability)
     if kind == "platt":
-        return Calibration("platt", np.array(_platt(odds, label)), np.empty(0))
-    x, y = centred_isotonic(x=odds, label=label, increasing=True)
+        return Calibration("platt", np.array(_fit_platt(odds, label)), np.empty(0))
+    x, y = fit_centered_isotonic(x=odds, label=label, increasing=True)
     return Calibration("isotonic", x, y)
 
 
-def centred_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple[Floats, Floats]:
-    """The isotonic regression of label on x as points: each block's mean x and its share (P + ½) / (n + 1), straight in between.
+def fit_centered_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple[Floats, Floats]:
+    """Return the isotonic regression of label on x as points: each block's mean x and its share (P + ½) / (n + 1).
 
-    Unlike steps this keeps the order of x wherever it tells something. Source: Oron & Flournoy, Stat. Biopharm. Res. 2017.
+    Linear in between, unlike steps, so it keeps the order of x wherever that is informative. Source: Oron & Flournoy, Stat. Biopharm.
+    Res. 2017.
     """
     order = np.argsort(x, kind="stable")
     level = IsotonicRegression(increasing=increasing).fit_transform(x, label.astype(np.float64))[order]
@@ -77,77 +78,81 @@ def centred_isotonic(*, x: Floats, label: Flags, increasing: bool) -> tuple[Floa
     return middle, running
 
 
-def choose_calibration(*, chance: Floats, label: Flags, group: Ints, cut: Ints, seed: int) -> Calibration:
-    """The calibration whose probabilities come closest (Brier) on rows it has not seen, fitted on all of them.
+def select_calibration(*, probability: Floats, label: Flags, group: Ints, cutoff: Ints, seed: int) -> Calibration:
+    """Select the calibration with the lowest Brier score on unseen rows, and fit it on all of them.
 
-    With two cuts or more each is judged on the cut after the one it was fitted on, which is how it will be used; else on folds of
-    customers `group`. A more flexible one has to be better by more than one standard error of its paired difference.
+    With two cutoffs or more each is evaluated on the cutoff after the one it was fitted on, as it will be used; else on folds of
+    customers `group`. A more flexible one must be better by more than one standard error of its paired difference.
     """
     if not 0 < label.sum() < len(label):
         return UNCALIBRATED
-    kinds = KINDS if len(label) >= LEAST_ISOTONIC_ROWS else KINDS[:2]
-    splits = calibration_splits(group, cut, seed)
-    best, best_errors = kinds[0], _errors(kinds[0], chance, label, splits)
+    kinds = CALIBRATION_TYPES if len(label) >= MIN_ISOTONIC_ROWS else CALIBRATION_TYPES[:2]
+    splits = split_for_calibration(group, cutoff, seed)
+    best, best_errors = kinds[0], _squared_errors(kinds[0], probability, label, splits)
     for kind in kinds[1:]:
-        errors = _errors(kind, chance, label, splits)
+        errors = _squared_errors(kind, probability, label, splits)
         gain = best_errors - errors
         if gain.mean() > gain.std() / np.sqrt(max(len(gain), 1)):
             best, best_errors = kind, errors
-    return fit_calibration(kind=best, chance=chance, label=label)
+    return fit_calibration(kind=best, probability=probability, label=label)
 
 
-def calibration_splits(group: Ints, cut: Ints, seed: int) -> list[tuple[Ints, Ints]]:
-    """Pairs of rows to fit on and rows to judge on."""
-    cuts = np.unique(cut)
-    if len(cuts) > 1:
-        return [(np.flatnonzero(cut <= a), np.flatnonzero(cut == b)) for a, b in pairwise(cuts)]
-    fold = folds_of(group, FOLDS, seed)
-    return [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(FOLDS)]
+def split_for_calibration(group: Ints, cutoff: Ints, seed: int) -> list[tuple[Ints, Ints]]:
+    """Return pairs of rows to fit on and rows to evaluate on."""
+    cutoffs = np.unique(cutoff)
+    if len(cutoffs) > 1:
+        return [(np.flatnonzero(cutoff <= a), np.flatnonzero(cutoff == b)) for a, b in pairwise(cutoffs)]
+    fold = assign_folds(group, FOLDS, seed)
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)]
 
 
-def folds_of(group: Ints, folds: int, seed: int) -> Ints:
-    """A fold for each row, the same for all rows of a customer."""
-    _ids, place = np.unique(group, return_inverse=True)
-    dealt = np.random.default_rng(seed).permutation(len(_ids)) % folds
-    return dealt[place]
+def assign_folds(group: Ints, folds: int, seed: int) -> Ints:
+    """Return a fold for each row, the same for all rows of a customer."""
+    _ids, index = np.unique(group, return_inverse=True)
+    fold_of_group = np.random.default_rng(seed).permutation(len(_ids)) % folds
+    return fold_of_group[index]
 
 
-def _errors(kind: CalibrationKind, chance: Floats, label: Flags, splits: list[tuple[Ints, Ints]]) -> Floats:
+def _squared_errors(
+    kind: CalibrationType, probability: Floats, label: Flags, splits: list[tuple[Ints, Ints]]
+) -> Floats:
+    """Return the squared errors of a calibration type on the evaluation rows of all splits."""
     parts = []
-    for fitted, judged in splits:
-        found = fit_calibration(kind=kind, chance=chance[fitted], label=label[fitted])
-        parts.append((found.apply(chance[judged]) - label[judged]) ** 2)
+    for fit_rows, evaluation_rows in splits:
+        calibration = fit_calibration(kind=kind, probability=probability[fit_rows], label=label[fit_rows])
+        parts.append((calibration.apply(probability[evaluation_rows]) - label[evaluation_rows]) ** 2)
     return np.concatenate(parts)
 
 
-def _platt(odds: Floats, label: Flags) -> tuple[float, float]:
+def _fit_platt(odds: Floats, label: Flags) -> tuple[float, float]:
+    """Return (a, b) of Platt's scaling."""
     positives = float(label.sum())
     target = np.where(label, (positives + 1) / (positives + 2), 1 / (len(label) - positives + 2))
-    a, b = _newton(np.column_stack((np.ones(len(odds)), odds)), np.zeros(len(odds)), target)
+    a, b = _fit_logistic(np.column_stack((np.ones(len(odds)), odds)), np.zeros(len(odds)), target)
     if b > 0:
         return a, b
-    level = _newton(np.ones((len(odds), 1)), odds, target)
+    level = _fit_logistic(np.ones((len(odds), 1)), odds, target)
     return level[0], 1.0
 
 
-def _newton(design: Floats, offset: Floats, target: Floats) -> list[float]:
-    """Logistic regression by Newton's method with halved steps, and a ridge that is too small to be seen."""
+def _fit_logistic(design: Floats, offset: Floats, target: Floats) -> list[float]:
+    """Fit a logistic regression by Newton's method with halved steps and a negligible ridge."""
 
     def loss(beta: Floats) -> float:
         margin = offset + design @ beta
-        return float((np.logaddexp(0.0, margin) - target * margin).sum() + SMALL_RIDGE / 2 * beta @ beta)
+        return float((np.logaddexp(0.0, margin) - target * margin).sum() + RIDGE / 2 * beta @ beta)
 
     beta = np.zeros(design.shape[1])
     now = loss(beta)
     for _ in range(NEWTON_STEPS):
-        chance = expit(offset + design @ beta)
-        weight = chance * (1 - chance)
-        curvature = (design * weight[:, None]).T @ design + SMALL_RIDGE * np.eye(len(beta))
-        step = np.linalg.solve(curvature, design.T @ (target - chance) - SMALL_RIDGE * beta)
-        while np.abs(step).max() > SMALLEST_STEP and loss(beta + step) > now:
+        probability = expit(offset + design @ beta)
+        weight = probability * (1 - probability)
+        curvature = (design * weight[:, None]).T @ design + RIDGE * np.eye(len(beta))
+        step = np.linalg.solve(curvature, design.T @ (target - probability) - RIDGE * beta)
+        while np.abs(step).max() > MIN_STEP and loss(beta + step) > now:
             step = step / 2
         beta = beta + step
         now = loss(beta)
-        if np.abs(step).max() <= SMALLEST_STEP:
+        if np.abs(step).max() <= MIN_STEP:
             break
     return [float(value) for value in beta]

@@ -1,4 +1,4 @@
-"""The models that compete: fitted by scikit-learn, kept as our own arrays."""
+"""The candidate models: fitted by scikit-learn, converted to our own arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,34 +12,34 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from config.foundation.array_types import Flags, Floats, Ints
-from customers.lifecycle.scoring.propensity.features.samples import Sample
+from customers.lifecycle.scoring.propensity.features.samples import TrainingSample
 from customers.lifecycle.scoring.propensity.models.array_models import (
-    Curve,
-    Given,
-    Linear,
-    Trees,
-    probability,
+    CurveModel,
+    LinearModel,
+    ProbabilityColumnModel,
+    TreeModel,
+    predict_probability,
     to_log_odds,
 )
-from customers.lifecycle.scoring.propensity.models.calibration import centred_isotonic, folds_of
-from customers.lifecycle.scoring.propensity.models.kernels import LOGIT, PLAIN, SIGNED_LOG, standardised_matrix
+from customers.lifecycle.scoring.propensity.models.calibration import assign_folds, fit_centered_isotonic
+from customers.lifecycle.scoring.propensity.models.kernels import LOGIT, PLAIN, SIGNED_LOG, standardize_matrix
 
 RECENCY = "recency_days"
-SKEWED = 1.5  # skewness from which a column is taken by its logarithm
-LEAST_SPREAD = 1e-9
+MIN_SKEWNESS = 1.5  # skewness from which a column is log-transformed
+MIN_SPREAD = 1e-9
 KNOTS = (0.2, 0.5, 0.8)
 PENALTIES = (0.003, 0.03, 0.3)  # C of scikit-learn
 LEAVES = (4, 8)
-MOST_TREES, LEARNING_RATE = 300, 0.05
+MAX_TREES, LEARNING_RATE = 300, 0.05
 FOREST_TREES, FOREST_DEPTH, FOREST_ROWS = 100, 8, 30_000
-RULE_DEPTH, LEAST_LEAF = 4, 0.01
-INNER_SHARE = 4  # one of four customers chooses parameters
+RULE_DEPTH, MIN_LEAF_SHARE = 4, 0.01
+TUNING_FOLDS = 4  # one in four customers tunes the hyperparameters
 TUNING_ROWS = 60_000
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What was chosen on customers of the training part that were kept aside for it."""
+class Hyperparameters:
+    """Values tuned on customers of the training part that were held out for it."""
 
     penalty: float = PENALTIES[1]
     hinges: bool = False
@@ -47,76 +47,82 @@ class Settings:
     trees: int = 100
 
 
-def fit_rate(sample: Sample) -> Curve:
-    """The floor where no recency is known: (P + ½) / (n + 1) for everybody."""
+def fit_rate(sample: TrainingSample) -> CurveModel:
+    """Fit the baseline without recency: (P + ½) / (n + 1) for all customers."""
     rate = (float(sample.label.sum()) + 0.5) / (len(sample) + 1.0)
-    return Curve(0, np.zeros(1), np.array([rate]), mean=rate)
+    return CurveModel(0, np.zeros(1), np.array([rate]), mean=rate)
 
 
-def fit_recency(sample: Sample) -> Curve:
-    """The floor: isotonic regression on days since the last order, falling or rising as the labels do."""
-    place = sample.names.index(RECENCY)
-    x = sample.matrix[:, place].astype(np.float64)
+def fit_recency(sample: TrainingSample) -> CurveModel:
+    """Fit the baseline: isotonic regression on days since the last order, falling or rising as the labels do."""
+    column = sample.names.index(RECENCY)
+    x = sample.matrix[:, column].astype(np.float64)
     rising = bool(x[sample.label].mean() >= x[~sample.label].mean())
-    points = centred_isotonic(x=x, label=sample.label, increasing=rising)
-    curve = Curve(place, *points, mean=0.0)
-    return Curve(place, *points, mean=float(curve.margin(sample.matrix).mean()))
+    points = fit_centered_isotonic(x=x, label=sample.label, increasing=rising)
+    curve = CurveModel(column, *points, mean=0.0)
+    return CurveModel(column, *points, mean=float(curve.predict_margin(sample.matrix).mean()))
 
 
-def fit_given(sample: Sample, *, column: str) -> Given:
-    place = sample.names.index(column)
-    return Given(place, mean=float(to_log_odds(sample.matrix[:, place].astype(np.float64)).mean()))
+def fit_probability_column(sample: TrainingSample, *, column: str) -> ProbabilityColumnModel:
+    """Fit nothing but the mean of a column that is a probability."""
+    index = sample.names.index(column)
+    return ProbabilityColumnModel(index, mean=float(to_log_odds(sample.matrix[:, index].astype(np.float64)).mean()))
 
 
-def fit_logistic(sample: Sample, *, settings: Settings, given: str | None = None) -> Linear:
-    """Logistic regression with an L2 penalty on standardised columns, skewed ones by their logarithm, `given` by its log-odds.
+def fit_logistic(sample: TrainingSample, *, hyperparameters: Hyperparameters, given: str | None = None) -> LinearModel:
+    """Fit logistic regression with an L2 penalty on standardized columns, skewed ones log-transformed, `given` as log-odds.
 
-    With settings.hinges each column gets a piecewise straight line with knots at its 20, 50 and 80 % quantiles (an additive
+    With hyperparameters.hinges each column gets a piecewise linear function with knots at its 20, 50 and 80 % quantiles (an additive
     model), so a column's contribution is still a function of that column alone.
     """
-    transform = np.array([_transform(sample, j, given) for j in range(len(sample.names))], np.int64)
+    transform = np.array([_select_transform(sample, j, given) for j in range(len(sample.names))], np.int64)
     k = len(transform)
-    raw = _transformed(sample.matrix, transform)
-    centre, spread = raw.mean(axis=0), raw.std(axis=0)
-    constant = spread < LEAST_SPREAD
+    raw = _transform_matrix(sample.matrix, transform)
+    center, spread = raw.mean(axis=0), raw.std(axis=0)
+    constant = spread < MIN_SPREAD
     spread = np.where(constant, 1.0, spread)
-    z = standardised_matrix(sample.matrix, transform, centre, spread)
-    knots = np.quantile(z, KNOTS, axis=0).T.copy() if settings.hinges else np.empty((k, 0))
+    z = standardize_matrix(sample.matrix, transform, center, spread)
+    knots = np.quantile(z, KNOTS, axis=0).T.copy() if hyperparameters.hinges else np.empty((k, 0))
     terms = np.concatenate([z, *(np.maximum(0.0, z - knots[:, m]) for m in range(knots.shape[1]))], axis=1)
-    model = LogisticRegression(C=settings.penalty, solver="newton-cholesky", max_iter=200, tol=1e-6)
+    model = LogisticRegression(C=hyperparameters.penalty, solver="newton-cholesky", max_iter=200, tol=1e-6)
     model.fit(terms - terms.mean(axis=0), sample.label)
     coefficients = model.coef_[0].reshape(-1, k).T.copy()
     coefficients[constant] = 0.0
     intercept = float(model.intercept_[0] - (model.coef_[0] * terms.mean(axis=0)).sum())
     means = (coefficients.T.reshape(-1) * terms.mean(axis=0)).reshape(-1, k).sum(axis=0)
-    return Linear(transform, centre, spread, knots, coefficients, intercept, means)
+    return LinearModel(transform, center, spread, knots, coefficients, intercept, means)
 
 
-def fit_tree(sample: Sample, *, seed: int) -> Trees:
-    """A decision tree of four questions at most, each answer of one hundredth of the customers at least: rules to read."""
-    model = DecisionTreeClassifier(max_depth=RULE_DEPTH, min_samples_leaf=LEAST_LEAF, random_state=seed)
+def fit_tree(sample: TrainingSample, *, seed: int) -> TreeModel:
+    """Fit a decision tree of depth four at most, each leaf with one hundredth of the customers at least: readable rules."""
+    model = DecisionTreeClassifier(max_depth=RULE_DEPTH, min_samples_leaf=MIN_LEAF_SHARE, random_state=seed)
     model.fit(sample.matrix, sample.label)
-    return trees_of_sklearn([model.tree_], base=0.0)
+    return convert_sklearn_trees([model.tree_], base=0.0)
 
 
-def fit_forest(sample: Sample, *, seed: int) -> Trees:
-    """Breiman's random forest, 100 trees eight deep, a third of the columns at each split; of 30,000 rows at most, drawn by the
-    seed, since it takes thirty times as long as boosting. Source: Machine Learning 2001."""
-    sample = _some(sample, FOREST_ROWS, seed)
+def fit_forest(sample: TrainingSample, *, seed: int) -> TreeModel:
+    """Fit Breiman's random forest: 100 trees of depth 8, a third of the columns at each split.
+
+    On 30,000 rows at most, drawn by the seed, since it takes thirty times as long as boosting. Source: Machine Learning 2001.
+    """
+    sample = _draw_rows(sample, FOREST_ROWS, seed)
     least = max(10, len(sample) // 1000)
     model = RandomForestClassifier(
         FOREST_TREES, max_depth=FOREST_DEPTH, min_samples_leaf=least, max_features=1 / 3, random_state=seed
     )
     model.fit(sample.matrix, sample.label)
-    return trees_of_sklearn([tree.tree_ for tree in model.estimators_], base=0.0, divided_by=FOREST_TREES)
+    return convert_sklearn_trees([tree.tree_ for tree in model.estimators_], base=0.0, divided_by=FOREST_TREES)
 
 
-def fit_boosting(sample: Sample, *, settings: Settings, seed: int) -> Trees:
-    """Gradient boosting on histograms: settings.trees trees of settings.leaves leaves. Source: Ke et al., NeurIPS 2017."""
-    return trees_of_boosting(boosting(sample, leaves=settings.leaves, trees=settings.trees, seed=seed))
+def fit_boosting(sample: TrainingSample, *, hyperparameters: Hyperparameters, seed: int) -> TreeModel:
+    """Fit gradient boosting on histograms with the tuned trees and leaves. Source: Ke et al., NeurIPS 2017."""
+    return convert_boosting_trees(
+        train_boosting(sample, leaves=hyperparameters.leaves, trees=hyperparameters.trees, seed=seed)
+    )
 
 
-def boosting(sample: Sample, *, leaves: int, trees: int, seed: int) -> HistGradientBoostingClassifier:
+def train_boosting(sample: TrainingSample, *, leaves: int, trees: int, seed: int) -> HistGradientBoostingClassifier:
+    """Train scikit-learn's gradient boosting."""
     model = HistGradientBoostingClassifier(
         learning_rate=LEARNING_RATE,
         max_iter=trees,
@@ -130,35 +136,41 @@ def boosting(sample: Sample, *, leaves: int, trees: int, seed: int) -> HistGradi
     return model.fit(sample.matrix, sample.label)
 
 
-def choose_settings(sample: Sample, *, given: str | None, seed: int) -> Settings:
-    """Penalty, leaves and number of trees with the least log loss on a quarter of the customers, kept aside by the seed."""
-    fold = folds_of(sample.customer, INNER_SHARE, seed)
-    fitted, judged = sample.taken(np.flatnonzero(fold > 0)), sample.taken(np.flatnonzero(fold == 0))
-    fitted = _some(fitted, TUNING_ROWS, seed)
-    if not (_both(fitted.label) and _both(judged.label)):
-        return Settings()
-    lines = [Settings(penalty=penalty, hinges=hinges) for hinges in (False, True) for penalty in PENALTIES]
+def tune_hyperparameters(sample: TrainingSample, *, given: str | None, seed: int) -> Hyperparameters:
+    """Return penalty, leaves and trees with the lowest log loss on a held-out quarter of the customers."""
+    fold = assign_folds(sample.customer, TUNING_FOLDS, seed)
+    fit_sample, evaluation_sample = sample.select(np.flatnonzero(fold > 0)), sample.select(np.flatnonzero(fold == 0))
+    fit_sample = _draw_rows(fit_sample, TUNING_ROWS, seed)
+    if not (_has_both_labels(fit_sample.label) and _has_both_labels(evaluation_sample.label)):
+        return Hyperparameters()
+    grid = [Hyperparameters(penalty=penalty, hinges=hinges) for hinges in (False, True) for penalty in PENALTIES]
     losses = [
-        log_loss(probability(fit_logistic(fitted, settings=one, given=given), judged.matrix), judged.label)
-        for one in lines
+        log_loss(
+            predict_probability(
+                fit_logistic(fit_sample, hyperparameters=settings, given=given), evaluation_sample.matrix
+            ),
+            evaluation_sample.label,
+        )
+        for settings in grid
     ]
-    line = lines[int(np.argmin(losses))]
+    best_linear = grid[int(np.argmin(losses))]
     best = (np.inf, LEAVES[0], 1)
     for leaves in LEAVES:
-        model = boosting(fitted, leaves=leaves, trees=MOST_TREES, seed=seed)
-        staged = model._staged_raw_predict(judged.matrix)
+        model = train_boosting(fit_sample, leaves=leaves, trees=MAX_TREES, seed=seed)
+        staged = model._staged_raw_predict(evaluation_sample.matrix)
         for trees, raw in enumerate(staged, 1):
-            best = min(best, (log_loss(expit(raw[:, 0]), judged.label), leaves, trees))
-    return Settings(penalty=line.penalty, hinges=line.hinges, leaves=best[1], trees=best[2])
+            best = min(best, (log_loss(expit(raw[:, 0]), evaluation_sample.label), leaves, trees))
+    return Hyperparameters(penalty=best_linear.penalty, hinges=best_linear.hinges, leaves=best[1], trees=best[2])
 
 
-def log_loss(chance: Floats, label: Flags) -> float:
-    clipped = np.clip(chance, 1e-9, 1 - 1e-9)
+def log_loss(probability: Floats, label: Flags) -> float:
+    """Return the mean negative log-likelihood."""
+    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
     return float(-np.mean(np.log(np.where(label, clipped, 1 - clipped))))
 
 
-def trees_of_sklearn(trees: Sequence[Any], *, base: float, divided_by: int = 1) -> Trees:
-    """The arrays of scikit-learn's classification trees of two classes: leaves hold the share of the second, over `divided_by`."""
+def convert_sklearn_trees(trees: Sequence[Any], *, base: float, divided_by: int = 1) -> TreeModel:
+    """Return the arrays of scikit-learn's binary classification trees: leaves hold the positive share over `divided_by`."""
     features, thresholds, lefts, rights, values, shares, roots = [], [], [], [], [], [], []
     offset = 0
     for tree in trees:
@@ -171,7 +183,7 @@ def trees_of_sklearn(trees: Sequence[Any], *, base: float, divided_by: int = 1) 
         shares.append(tree.weighted_n_node_samples / tree.weighted_n_node_samples[0])
         roots.append(offset)
         offset += tree.node_count
-    return Trees(
+    return TreeModel(
         feature=np.concatenate(features).astype(np.int32),
         threshold=np.concatenate(thresholds).astype(np.float64),
         left=np.concatenate(lefts).astype(np.int32),
@@ -184,8 +196,8 @@ def trees_of_sklearn(trees: Sequence[Any], *, base: float, divided_by: int = 1) 
     )
 
 
-def trees_of_boosting(model: HistGradientBoostingClassifier) -> Trees:
-    """The arrays of a fitted HistGradientBoostingClassifier of two classes, without categorical columns or missing values.
+def convert_boosting_trees(model: HistGradientBoostingClassifier) -> TreeModel:
+    """Return the arrays of a fitted binary HistGradientBoostingClassifier without categorical columns or missing values.
 
     Its inner nodes hold no mean, so they get that of their leaves, weighted by the rows that fell into them.
     """
@@ -202,7 +214,7 @@ def trees_of_boosting(model: HistGradientBoostingClassifier) -> Trees:
         a, b = left[node], right[node]
         value[node] = (count[a] * value[a] + count[b] * value[b]) / (count[a] + count[b])
     root = roots[:-1].astype(np.int32)
-    return Trees(
+    return TreeModel(
         np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
         np.where(leaf, 0.0, nodes["num_threshold"]),
         left,
@@ -215,17 +227,19 @@ def trees_of_boosting(model: HistGradientBoostingClassifier) -> Trees:
     )
 
 
-def _transform(sample: Sample, column: int, given: str | None) -> int:
+def _select_transform(sample: TrainingSample, column: int, given: str | None) -> int:
+    """Return the transform of a column: log-odds if given, signed log if skewed."""
     if sample.names[column] == given:
         return LOGIT
     x = sample.matrix[:, column].astype(np.float64)
     spread = x.std()
-    if spread < LEAST_SPREAD:
+    if spread < MIN_SPREAD:
         return PLAIN
-    return SIGNED_LOG if abs(float(np.mean(((x - x.mean()) / spread) ** 3))) > SKEWED else PLAIN
+    return SIGNED_LOG if abs(float(np.mean(((x - x.mean()) / spread) ** 3))) > MIN_SKEWNESS else PLAIN
 
 
-def _transformed(matrix: npt.NDArray[np.float32], transform: Ints) -> Floats:
+def _transform_matrix(matrix: npt.NDArray[np.float32], transform: Ints) -> Floats:
+    """Return the transformed matrix."""
     x = matrix.astype(np.float64)
     logs, odds = transform == SIGNED_LOG, transform == LOGIT
     x[:, logs] = np.sign(x[:, logs]) * np.log1p(np.abs(x[:, logs]))
@@ -233,11 +247,13 @@ def _transformed(matrix: npt.NDArray[np.float32], transform: Ints) -> Floats:
     return x
 
 
-def _both(label: Flags) -> bool:
+def _has_both_labels(label: Flags) -> bool:
+    """Return whether there are positives and negatives."""
     return 0 < int(label.sum()) < len(label)
 
 
-def _some(sample: Sample, most: int, seed: int) -> Sample:
-    if len(sample) <= most:
+def _draw_rows(sample: TrainingSample, limit: int, seed: int) -> TrainingSample:
+    """Return at most `limit` rows, drawn by the seed."""
+    if len(sample) <= limit:
         return sample
-    return sample.taken(np.sort(np.random.default_rng(seed).choice(len(sample), most, replace=False)))
+    return sample.select(np.sort(np.random.default_rng(seed).choice(len(sample), limit, replace=False)))

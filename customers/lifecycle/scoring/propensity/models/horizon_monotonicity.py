@@ -1,49 +1,50 @@
-"""Models of several horizons, made to agree: whoever buys within a week buys within a month."""
+"""Makes models of several horizons consistent: a purchase within a week is also one within a month."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats
-from customers.lifecycle.scoring.propensity.features.labels import Target
+from customers.lifecycle.scoring.propensity.features.labels import PropensityTarget
 
 
-def rising(chances: Floats) -> Floats:
-    """The nearest rows that never fall, (n, k): least squares, by max over a ≤ j of min over b ≥ j of the mean of columns a to b.
+def fit_non_decreasing(probabilities: Floats) -> Floats:
+    """Return the nearest rows that never fall, (n, k).
 
-    What is true never falls either, so this is nearer to it than what came in, by the sum of squares of each row.
+    Least squares, by max over a ≤ j of min over b ≥ j of the mean of columns a to b. The true probabilities never fall either, so the
+    result is nearer to them than the input, by the sum of squares of each row.
     Source: Robertson, Wright & Dykstra, Order Restricted Statistical Inference, 1988, 1.4.
     """
-    k = chances.shape[1]
-    sums = np.concatenate((np.zeros((len(chances), 1)), np.cumsum(chances, axis=1)), axis=1)
-    found = np.empty_like(chances)
+    k = probabilities.shape[1]
+    sums = np.concatenate((np.zeros((len(probabilities), 1)), np.cumsum(probabilities, axis=1)), axis=1)
+    fitted = np.empty_like(probabilities)
     for j in range(k):
-        of_start = [
+        block_minima = [
             np.min([(sums[:, b + 1] - sums[:, a]) / (b + 1 - a) for b in range(j, k)], axis=0) for a in range(j + 1)
         ]
-        found[:, j] = np.max(of_start, axis=0)
-    return found
+        fitted[:, j] = np.max(block_minima, axis=0)
+    return fitted
 
 
-def agreed(*, targets: Sequence[Target], said: Floats, lapsed: Flags) -> Floats:
-    """What models say of each target, (n, k), so that a longer horizon is never less likely to see a purchase; churn is none.
+def reconcile_horizons(*, targets: Sequence[PropensityTarget], probabilities: Floats, lapsed: Flags) -> Floats:
+    """Return the models' probabilities, (n, k), such that a longer horizon never has a lower purchase probability.
 
-    lapsed: (n,), those whom churn doesn't speak about; their churn is brought between its neighbours, which speak about everybody,
-    and moves none of them.
+    lapsed: (n,), customers whom churn doesn't apply to; their churn is clipped between its neighbors, which apply to all customers,
+    and changes none of them.
     """
-    churn = np.array([target.kind == "churn" for target in targets])
+    is_churn = np.array([target.kind == "churn" for target in targets])
     order = np.argsort([target.horizon_days for target in targets], kind="stable")
-    buys = np.where(churn, 1.0 - said, said)[:, order]
-    found = rising(buys)
-    if lapsed.any() and churn.any():
-        others = np.flatnonzero(~churn[order])
-        rest = buys[lapsed]
-        rest[:, others] = rising(rest[:, others])
-        for place in np.flatnonzero(churn[order]):
-            low = rest[:, others[others < place]].max(axis=1, initial=0.0)
-            high = rest[:, others[others > place]].min(axis=1, initial=1.0)
-            rest[:, place] = np.clip(rest[:, place], low, high)
-        found[lapsed] = rest
-    back = np.empty_like(found)
-    back[:, order] = found
-    return np.where(churn, 1.0 - back, back)
+    purchase = np.where(is_churn, 1.0 - probabilities, probabilities)[:, order]
+    fitted = fit_non_decreasing(purchase)
+    if lapsed.any() and is_churn.any():
+        others = np.flatnonzero(~is_churn[order])
+        lapsed_rows = purchase[lapsed]
+        lapsed_rows[:, others] = fit_non_decreasing(lapsed_rows[:, others])
+        for index in np.flatnonzero(is_churn[order]):
+            low = lapsed_rows[:, others[others < index]].max(axis=1, initial=0.0)
+            high = lapsed_rows[:, others[others > index]].min(axis=1, initial=1.0)
+            lapsed_rows[:, index] = np.clip(lapsed_rows[:, index], low, high)
+        fitted[lapsed] = lapsed_rows
+    restored = np.empty_like(fitted)
+    restored[:, order] = fitted
+    return np.where(is_churn, 1.0 - restored, restored)

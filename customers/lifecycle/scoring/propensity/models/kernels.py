@@ -1,4 +1,4 @@
-"""Scoring, compiled by Numba: rows in blocks that stay in the cache, trees one after the other."""
+"""Scoring, compiled by Numba: rows in blocks that stay in the cache, one tree after the other."""
 
 import numba
 import numpy as np
@@ -7,80 +7,96 @@ import numpy.typing as npt
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
 
-type Places = npt.NDArray[np.int32]
+type NodeIndices = npt.NDArray[np.int32]
 
 PLAIN, SIGNED_LOG, LOGIT = range(3)
-BLOCK = 1024
-FURTHEST = 5.0  # standard deviations a linear model follows a column
+BLOCK_ROWS = 1024
+MAX_DEVIATIONS = 5.0  # standard deviations up to which a linear model extrapolates
 
 compiled = numba.njit(nogil=True, cache=True)
 
 
 @compiled
-def standardised(x: float, transform: int, centre: float, spread: float) -> float:
+def standardize(x: float, transform: int, center: float, spread: float) -> float:
+    """Return a transformed value in standard deviations, clipped."""
     if transform == SIGNED_LOG:
         x = np.log1p(x) if x >= 0 else -np.log1p(-x)
     elif transform == LOGIT:
         x = min(max(x, 1e-6), 1 - 1e-6)
         x = np.log(x / (1 - x))
-    return min(max((x - centre) / spread, -FURTHEST), FURTHEST)
+    return min(max((x - center) / spread, -MAX_DEVIATIONS), MAX_DEVIATIONS)
 
 
 @compiled
-def standardised_matrix(matrix: Matrix, transform: Ints, centre: Floats, spread: Floats) -> Floats:
-    found = np.empty(matrix.shape)
+def standardize_matrix(matrix: Matrix, transform: Ints, center: Floats, spread: Floats) -> Floats:
+    """Return the standardized matrix."""
+    result = np.empty(matrix.shape)
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
-            found[i, j] = standardised(np.float64(matrix[i, j]), transform[j], centre[j], spread[j])
-    return found
+            result[i, j] = standardize(np.float64(matrix[i, j]), transform[j], center[j], spread[j])
+    return result
 
 
 @compiled
-def _term(
-    x: float, j: int, transform: Ints, centre: Floats, spread: Floats, knots: Floats, coefficients: Floats
+def _compute_term(
+    x: float, j: int, transform: Ints, center: Floats, spread: Floats, knots: Floats, coefficients: Floats
 ) -> float:
-    z = standardised(x, transform[j], centre[j], spread[j])
-    found = coefficients[j, 0] * z
+    """Return a column's term of the linear model."""
+    z = standardize(x, transform[j], center[j], spread[j])
+    term = coefficients[j, 0] * z
     for m in range(knots.shape[1]):
         if z > knots[j, m]:
-            found += coefficients[j, m + 1] * (z - knots[j, m])
-    return found
+            term += coefficients[j, m + 1] * (z - knots[j, m])
+    return term
 
 
 @compiled
-def linear_margin(
-    matrix: Matrix, transform: Ints, centre: Floats, spread: Floats, knots: Floats, coefficients: Floats
+def compute_linear_margin(
+    matrix: Matrix, transform: Ints, center: Floats, spread: Floats, knots: Floats, coefficients: Floats
 ) -> Floats:
-    used = np.zeros(len(centre), np.bool_)
-    for j in range(len(centre)):
+    """Return the sum of the terms of each row, (n,)."""
+    # Columns with zero coefficients are skipped: computing their logarithms would dominate the cost.
+    used = np.zeros(len(center), np.bool_)
+    for j in range(len(center)):
         used[j] = np.any(coefficients[j] != 0)
-    found = np.zeros(len(matrix))
+    margin = np.zeros(len(matrix))
     for i in range(len(matrix)):
-        for j in range(len(centre)):
+        for j in range(len(center)):
             if used[j]:
-                found[i] += _term(np.float64(matrix[i, j]), j, transform, centre, spread, knots, coefficients)
-    return found
+                margin[i] += _compute_term(np.float64(matrix[i, j]), j, transform, center, spread, knots, coefficients)
+    return margin
 
 
 @compiled
-def linear_contributions(
-    matrix: Matrix, transform: Ints, centre: Floats, spread: Floats, knots: Floats, coefficients: Floats
+def compute_linear_contributions(
+    matrix: Matrix, transform: Ints, center: Floats, spread: Floats, knots: Floats, coefficients: Floats
 ) -> Floats:
-    found = np.empty(matrix.shape)
+    """Return each column's term, (n, k)."""
+    contributions = np.empty(matrix.shape)
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
-            found[i, j] = _term(np.float64(matrix[i, j]), j, transform, centre, spread, knots, coefficients)
-    return found
+            contributions[i, j] = _compute_term(
+                np.float64(matrix[i, j]), j, transform, center, spread, knots, coefficients
+            )
+    return contributions
 
 
 @compiled
-def tree_margin(
-    matrix: Matrix, feature: Places, threshold: Floats, left: Places, right: Places, value: Floats, root: Places
+def compute_tree_margin(
+    matrix: Matrix,
+    feature: NodeIndices,
+    threshold: Floats,
+    left: NodeIndices,
+    right: NodeIndices,
+    value: Floats,
+    root: NodeIndices,
 ) -> Floats:
+    """Return the sum of the leaves that each row reaches, (n,)."""
     n = len(matrix)
-    found = np.zeros(n)
-    for begin in range(0, n, BLOCK):
-        end = min(begin + BLOCK, n)
+    margin = np.zeros(n)
+    # Trees inside, rows outside: the block's rows stay in the cache while all trees pass over them.
+    for begin in range(0, n, BLOCK_ROWS):
+        end = min(begin + BLOCK_ROWS, n)
         for tree in range(len(root)):
             for i in range(begin, end):
                 node = root[tree]
@@ -88,25 +104,33 @@ def tree_margin(
                 while column >= 0:
                     node = left[node] if np.float64(matrix[i, column]) <= threshold[node] else right[node]
                     column = feature[node]
-                found[i] += value[node]
-    return found
+                margin[i] += value[node]
+    return margin
 
 
 @compiled
-def tree_contributions(
-    matrix: Matrix, feature: Places, threshold: Floats, left: Places, right: Places, value: Floats, root: Places
+def compute_tree_contributions(
+    matrix: Matrix,
+    feature: NodeIndices,
+    threshold: Floats,
+    left: NodeIndices,
+    right: NodeIndices,
+    value: Floats,
+    root: NodeIndices,
 ) -> Floats:
+    """Return the changes along each row's paths, by column, (n, k)."""
     n = len(matrix)
-    found = np.zeros(matrix.shape)
-    for begin in range(0, n, BLOCK):
-        end = min(begin + BLOCK, n)
+    contributions = np.zeros(matrix.shape)
+    # Trees inside, rows outside: the block's rows stay in the cache while all trees pass over them.
+    for begin in range(0, n, BLOCK_ROWS):
+        end = min(begin + BLOCK_ROWS, n)
         for tree in range(len(root)):
             for i in range(begin, end):
                 node = root[tree]
                 column = feature[node]
                 while column >= 0:
                     next_node = left[node] if np.float64(matrix[i, column]) <= threshold[node] else right[node]
-                    found[i, column] += value[next_node] - value[node]
+                    contributions[i, column] += value[next_node] - value[node]
                     node = next_node
                     column = feature[node]
-    return found
+    return contributions

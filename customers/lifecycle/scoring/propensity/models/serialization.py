@@ -1,4 +1,4 @@
-"""Arrays as bytes, and back without running anything."""
+"""Serializes arrays as bytes, without pickles, so that loading runs no code."""
 
 import io
 
@@ -7,14 +7,14 @@ import numpy as np
 from customers.lifecycle.scoring.propensity.models.array_models import Arrays
 
 
-def to_bytes(arrays: Arrays) -> bytes:
-    """A compressed npz."""
+def serialize_arrays(arrays: Arrays) -> bytes:
+    """Return a compressed npz."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
-def from_bytes(kept: bytes) -> Arrays:
-    """What `to_bytes` gave. Errors: ValueError for an array of objects, zipfile.BadZipFile for other bytes."""
-    with np.load(io.BytesIO(kept), allow_pickle=False) as arrays:
+def deserialize_arrays(data: bytes) -> Arrays:
+    """Rebuild the arrays. Errors: ValueError for an array of objects, zipfile.BadZipFile for other bytes."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)

@@ -1,13 +1,13 @@
-"""A decision tree's leaves as conditions that a person can read."""
+"""Converts a decision tree's leaves to readable conditions."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from customers.lifecycle.scoring.propensity.models.array_models import Trees
+from customers.lifecycle.scoring.propensity.models.array_models import TreeModel
 
 
 @dataclass(frozen=True)
-class Condition:
+class TreeCondition:
     """The column `feature` is at most (`<=`) or above (`>`) the value."""
 
     feature: str
@@ -16,31 +16,31 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """All conditions hold for `share` of the customers, and it came true for `probability` of these."""
+class TreeRule:
+    """All conditions hold for `share` of the customers, of whom `probability` are positive."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[TreeCondition, ...]
     share: float
     probability: float
 
 
-def rules_of(*, tree: Trees, names: tuple[str, ...]) -> tuple[Rule, ...]:
-    """One rule a leaf, most probable first; of several bounds of one column on one side only the narrowest stays.
+def extract_rules(*, tree: TreeModel, names: tuple[str, ...]) -> tuple[TreeRule, ...]:
+    """Return one rule per leaf, most probable first; of several bounds of one column on one side only the narrowest.
 
     The shares add up to 1. Errors: ValueError for a model of more than one tree, or whose leaves are no probabilities.
     """
     if len(tree.root) != 1 or tree.scale != "probability":
-        raise ValueError(f"rules need one tree of probabilities, got {len(tree.root)} of {tree.scale}")
-    found: list[Rule] = []
+        raise ValueError(f"extract_rules needs one tree of probabilities, got {len(tree.root)} of {tree.scale}")
+    rules: list[TreeRule] = []
 
-    def follow(node: int, bounds: dict[tuple[str, Literal["<=", ">"]], float]) -> None:
+    def visit_node(node: int, bounds: dict[tuple[str, Literal["<=", ">"]], float]) -> None:
         if tree.feature[node] < 0:
-            conditions = tuple(Condition(*key, value) for key, value in bounds.items())
-            found.append(Rule(conditions, float(tree.share[node]), float(tree.base + tree.value[node])))
+            conditions = tuple(TreeCondition(*key, value) for key, value in bounds.items())
+            rules.append(TreeRule(conditions, float(tree.share[node]), float(tree.base + tree.value[node])))
             return
         name, value = names[tree.feature[node]], float(tree.threshold[node])
-        follow(int(tree.left[node]), bounds | {(name, "<="): min(value, bounds.get((name, "<="), value))})
-        follow(int(tree.right[node]), bounds | {(name, ">"): max(value, bounds.get((name, ">"), value))})
+        visit_node(int(tree.left[node]), bounds | {(name, "<="): min(value, bounds.get((name, "<="), value))})
+        visit_node(int(tree.right[node]), bounds | {(name, ">"): max(value, bounds.get((name, ">"), value))})
 
-    follow(int(tree.root[0]), {})
-    return tuple(sorted(found, key=lambda rule: -rule.probability))
+    visit_node(int(tree.root[0]), {})
+    return tuple(sorted(rules, key=lambda rule: -rule.probability))

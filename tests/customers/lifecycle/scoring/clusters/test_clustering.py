@@ -5,17 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.clusters import (
+from customers.lifecycle.scoring.clusters.cluster_model import ClusterModel, assign_clusters
+from customers.lifecycle.scoring.clusters.clustering import (
     REASONS,
-    Clustered,
-    ClusterModel,
-    NoClusters,
-    assign_clusters,
+    ClusteringResult,
+    ClusteringUnavailable,
     find_clusters,
-    load_clusters,
-    packed,
-    save_clusters,
 )
+from customers.lifecycle.scoring.clusters.serialization import load_clusters, save_clusters, serialize_clusters
 
 NAMES = ("recency_days", "orders", "monetary", "discount_share")
 KINDS = np.array(
@@ -31,13 +28,13 @@ def make_customers(n: int = 3_000, seed: int = 1) -> tuple[np.ndarray, np.ndarra
     return KINDS[kind] * draws.lognormal(0.0, 0.3, (n, 4)), kind
 
 
-def find(features: np.ndarray, **options: object) -> Clustered:
+def find(features: np.ndarray, **options: object) -> ClusteringResult:
     found = find_clusters(features=features, names=NAMES, **options)
-    assert isinstance(found, Clustered)
+    assert isinstance(found, ClusteringResult)
     return found
 
 
-def names_of(found: Clustered) -> np.ndarray:
+def names_of(found: ClusteringResult) -> np.ndarray:
     names = {cluster.id: str(cluster.name) for cluster in found.model.clusters}
     return np.array([names[own] for own in found.cluster.tolist()])
 
@@ -76,7 +73,7 @@ def test_the_stored_model_says_the_same_of_everyone(tmp_path) -> None:
     loaded = load_clusters(folder=tmp_path / "model")
     assert loaded.clusters == found.model.clusters
     assert loaded.candidates == found.model.candidates
-    words = [json.dumps(packed(model)[1], sort_keys=True) for model in (loaded, found.model)]
+    words = [json.dumps(serialize_clusters(model)[1], sort_keys=True) for model in (loaded, found.model)]
     assert words[0] == words[1]
     for model in (found.model, loaded):
         assigned = assign_clusters(model=model, features=features, names=NAMES)
@@ -89,7 +86,7 @@ def test_the_stored_model_says_the_same_of_everyone(tmp_path) -> None:
 def test_a_model_of_another_format_is_refused(tmp_path) -> None:
     save_clusters(model=find(make_customers(200)[0]).model, folder=tmp_path)
     file = tmp_path / "clusters.json"
-    file.write_text(file.read_text().replace('"format": 1', '"format": 99'))
+    file.write_text(file.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(ValueError, match="format 99"):
         load_clusters(folder=tmp_path)
 
@@ -114,7 +111,7 @@ def test_slightly_changed_customers_keep_the_names_of_their_clusters(method: str
     second = find(later, method=method, seed=1, previous=first.model)
     assert (names_of(first) == names_of(second)).mean() >= 0.95
     assert (first.cluster == second.cluster).mean() >= 0.95
-    assert all(cluster.moved is not None and cluster.moved < 0.5 for cluster in second.model.clusters)
+    assert all(cluster.shift is not None and cluster.shift < 0.5 for cluster in second.model.clusters)
 
 
 @pytest.mark.parametrize("seed", [3, 4])
@@ -132,14 +129,14 @@ def test_a_kind_of_customers_that_appears_is_new_and_one_that_goes_leaves_its_id
     first = find(features[kind != 3], k=3)
     assert sorted(cluster.id for cluster in first.model.clusters) == [1, 2, 3]
     second = find(features, k=4, previous=first.model)
-    born = [cluster for cluster in second.model.clusters if cluster.moved is None]
+    born = [cluster for cluster in second.model.clusters if cluster.shift is None]
     assert [cluster.id for cluster in born] == [4]
     assert (second.cluster[kind == 3] == 4).mean() > 0.95
     third = find(features[kind != 0], k=3, previous=second.model)
-    assert len(third.model.gone) == 1
+    assert len(third.model.ended_ids) == 1
     fourth = find(features, k=4, previous=third.model)
     assert max(cluster.id for cluster in fourth.model.clusters) == 5
-    assert third.model.gone[0] not in {cluster.id for cluster in fourth.model.clusters}
+    assert third.model.ended_ids[0] not in {cluster.id for cluster in fourth.model.clusters}
 
 
 def test_a_name_that_is_no_longer_true_is_given_up() -> None:
@@ -164,14 +161,14 @@ def test_a_name_that_is_no_longer_true_is_given_up() -> None:
 )
 def test_where_there_are_no_clusters_the_reason_is_named(features: np.ndarray, reason: str) -> None:
     found = find_clusters(features=features, names=NAMES)
-    assert isinstance(found, NoClusters)
+    assert isinstance(found, ClusteringUnavailable)
     assert found.reason == reason
     assert found.reason in REASONS
 
 
 def test_fewer_customers_than_the_clusters_asked_for_is_a_reason_not_an_error() -> None:
     found = find_clusters(features=np.arange(16.0).reshape(4, 4), names=NAMES, k=5)
-    assert isinstance(found, NoClusters)
+    assert isinstance(found, ClusteringUnavailable)
     assert found.reason == "too_few_customers"
 
 
@@ -184,7 +181,7 @@ def test_odd_columns_never_make_a_figure_that_is_none(method: str) -> None:
          np.where(draws.random(n) < 0.9, np.nan, draws.lognormal(0, 3, n))], axis=1
     )  # fmt: skip
     found = find(features, method=method)
-    words = packed(found.model)[1]
+    words = serialize_clusters(found.model)[1]
     assert "NaN" not in json.dumps(words)
     assert "Infinity" not in json.dumps(words)
     assert np.isfinite(found.model.centroids).all()

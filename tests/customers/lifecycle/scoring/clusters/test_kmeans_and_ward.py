@@ -4,14 +4,22 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import silhouette_score as sklearn_silhouette_score
 
 from customers.lifecycle.scoring.clusters import kernels
-from customers.lifecycle.scoring.clusters.kernels import nearest
-from customers.lifecycle.scoring.clusters.kmeans import kmeans, kmeans_plus_plus, lloyd
-from customers.lifecycle.scoring.clusters.model_selection import Candidate, chosen, fit_kmeans, fit_ward, judge, ks_for
-from customers.lifecycle.scoring.clusters.silhouette import distances, silhouette
-from customers.lifecycle.scoring.clusters.ward import ward
+from customers.lifecycle.scoring.clusters.kernels import find_nearest
+from customers.lifecycle.scoring.clusters.kmeans import initialize_kmeans, run_kmeans, run_lloyd
+from customers.lifecycle.scoring.clusters.model_selection import (
+    ClusterCandidate,
+    evaluate_candidates,
+    fit_kmeans,
+    fit_ward,
+    list_candidate_ks,
+    select_candidate,
+)
+from customers.lifecycle.scoring.clusters.silhouette import compute_distances, silhouette_score
+from customers.lifecycle.scoring.clusters.ward import fit_ward_centroids
 
 
 def blobs(n: int = 1_200, centers: int = 4, seed: int = 1, spread: float = 0.7) -> tuple[np.ndarray, np.ndarray]:
@@ -24,21 +32,21 @@ SIX = np.array([[0, 0], [0, 2], [10, 0], [10, 2], [20, 0], [20, 2]], np.float32)
 
 def test_six_points_make_three_pairs_by_either_method() -> None:
     expected = [[0, 1], [10, 1], [20, 1]]
-    found, labels = kmeans(SIX, 3, starts=5, seed=0)
+    found, labels = run_kmeans(SIX, 3, starts=5, seed=0)
     assert sorted(found.tolist()) == expected
     assert labels.inertia == 6.0
     assert labels.counts.tolist() == [2, 2, 2]
-    assert sorted(ward(SIX, [3])[0].tolist()) == expected
+    assert sorted(fit_ward_centroids(SIX, [3])[0].tolist()) == expected
 
 
 def test_one_tree_is_cut_into_every_number_of_clusters() -> None:
-    two, six = ward(SIX, [2, 6])
+    two, six = fit_ward_centroids(SIX, [2, 6])
     assert len(two) == 2
     assert sorted(six.tolist()) == sorted(SIX.tolist())
 
 
 def test_equally_near_centroids_leave_the_point_to_the_first() -> None:
-    found = nearest(np.array([[0.0]], np.float32), np.array([[1.0], [-1.0]]))
+    found = find_nearest(np.array([[0.0]], np.float32), np.array([[1.0], [-1.0]]))
     assert found.label.tolist() == [0]
     assert found.distance.tolist() == [1.0]
 
@@ -46,9 +54,9 @@ def test_equally_near_centroids_leave_the_point_to_the_first() -> None:
 def test_many_blocks_of_rows_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     points, _ = blobs(1_000)
     centroids = points[:11].astype(np.float64)
-    whole = nearest(points, centroids)
-    monkeypatch.setattr(kernels, "BLOCK", 64)
-    parts = nearest(points, centroids)
+    whole = find_nearest(points, centroids)
+    monkeypatch.setattr(kernels, "BLOCK_ROWS", 64)
+    parts = find_nearest(points, centroids)
     assert (parts.label == whole.label).all()
     assert parts.counts.tolist() == whole.counts.tolist() == np.bincount(whole.label, minlength=11).tolist()
     assert parts.sums == pytest.approx(whole.sums)
@@ -60,7 +68,7 @@ def test_many_blocks_of_rows_give_what_one_gives(monkeypatch: pytest.MonkeyPatch
 def test_clusters_are_as_tight_as_scikit_learn_makes_them() -> None:
     points, truth = blobs(centers=6, seed=5)
     theirs = KMeans(6, n_init=10, random_state=0).fit(points)
-    _, ours = kmeans(points, 6, starts=10, seed=0)
+    _, ours = run_kmeans(points, 6, starts=10, seed=0)
     assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-3)
     assert adjusted_rand_score(theirs.labels_, ours.label) > 0.99
     assert adjusted_rand_score(truth, ours.label) > 0.95
@@ -68,14 +76,14 @@ def test_clusters_are_as_tight_as_scikit_learn_makes_them() -> None:
 
 def test_a_centroid_without_points_goes_to_the_point_farthest_from_its_own() -> None:
     points = np.array([[0], [1], [2], [50]], np.float32)
-    centroids, found = lloyd(points, np.array([[1.0], [1000.0]]))
+    centroids, found = run_lloyd(points, np.array([[1.0], [1000.0]]))
     assert sorted(centroids[:, 0].tolist()) == [1.0, 50.0]
     assert found.inertia == 2.0
 
 
 def test_more_clusters_than_different_points_do_no_harm() -> None:
     points = np.array([[0.0], [0.0], [5.0]], np.float32)
-    centroids, found = kmeans(points, 3, starts=2, seed=1)
+    centroids, found = run_kmeans(points, 3, starts=2, seed=1)
     assert np.isfinite(centroids).all()
     assert found.inertia == 0.0
 
@@ -83,70 +91,79 @@ def test_more_clusters_than_different_points_do_no_harm() -> None:
 def test_first_centroids_are_far_from_each_other() -> None:
     points = np.concatenate([np.zeros(500), np.full(500, 9.0)]).astype(np.float32)[:, None]
     for seed in range(20):
-        chosen_points = kmeans_plus_plus(points, 2, np.random.default_rng(seed))
+        chosen_points = initialize_kmeans(points, 2, np.random.default_rng(seed))
         assert sorted(chosen_points[:, 0].tolist()) == [0.0, 9.0]
 
 
 def test_silhouettes_are_those_of_rousseeuw() -> None:
     """Pair 0: a = 2, b = (10 + √104)/2 for both points, and so on round the six points."""
     b = (10 + np.sqrt(104)) / 2
-    assert silhouette(distances(SIX), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx((b - 2) / b, abs=1e-5)
+    assert silhouette_score(compute_distances(SIX), np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(
+        (b - 2) / b, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("k", [2, 5, 9])
 def test_silhouettes_equal_those_of_scikit_learn(k: int) -> None:
     points, _ = blobs(400, spread=3.0)
-    label = nearest(points, points[:k].astype(np.float64)).label
-    assert silhouette(distances(points), label) == pytest.approx(silhouette_score(points, label), abs=1e-4)
+    label = find_nearest(points, points[:k].astype(np.float64)).label
+    assert silhouette_score(compute_distances(points), label) == pytest.approx(
+        sklearn_silhouette_score(points, label), abs=1e-4
+    )
 
 
 def test_alone_in_a_cluster_counts_0_and_one_cluster_is_the_worst() -> None:
     points = np.array([[0], [1], [9]], np.float32)
     expected = (8 / 9 + 7 / 8 + 0) / 3
-    assert silhouette(distances(points), np.array([0, 0, 1])) == pytest.approx(expected)
-    assert silhouette(distances(points), np.zeros(3, int)) == -1.0
+    assert silhouette_score(compute_distances(points), np.array([0, 0, 1])) == pytest.approx(expected)
+    assert silhouette_score(compute_distances(points), np.zeros(3, int)) == -1.0
 
 
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
 @pytest.mark.parametrize("centers", [3, 5])
 def test_the_number_of_blobs_is_found(method: str, centers: int) -> None:
     points, truth = blobs(1_500, centers=centers, seed=11, spread=0.5)
-    candidates, centroids = judge(points, ks=range(3, 9), method=method, seed=4)
-    best = chosen(candidates)
+    candidates, centroids = evaluate_candidates(points, ks=range(3, 9), method=method, seed=4)
+    best = select_candidate(candidates)
     assert best.k == centers
     assert best.stability > 0.95
-    assert adjusted_rand_score(truth, nearest(points, centroids[best.k - 3]).label) > 0.95
+    assert adjusted_rand_score(truth, find_nearest(points, centroids[best.k - 3]).label) > 0.95
 
 
 def test_noise_is_not_stable() -> None:
     noise = np.random.default_rng(2).normal(size=(1_500, 6)).astype(np.float32)
-    candidates, _ = judge(noise, ks=range(5, 8), method="kmeans", seed=0)
+    candidates, _ = evaluate_candidates(noise, ks=range(5, 8), method="kmeans", seed=0)
     assert all(candidate.stability < 0.75 for candidate in candidates)
-    assert chosen(candidates) in candidates
+    assert select_candidate(candidates) in candidates
 
 
 def test_the_steadiest_of_good_numbers_is_chosen_and_the_former_one_stays_when_it_is_close() -> None:
-    candidates = [Candidate(3, 0.40, 0.9), Candidate(4, 0.41, 0.8), Candidate(5, 0.60, 0.5), Candidate(6, 0.30, 0.99)]
-    assert chosen(candidates).k == 4
-    assert chosen(candidates, former_k=3).k == 3
-    assert chosen(candidates, former_k=6).k == 4
-    assert chosen(candidates, former_k=5).k == 4
-    assert chosen(candidates, former_k=9).k == 4
-    shaky = [Candidate(3, 0.2, 0.7), Candidate(4, 0.5, 0.5), Candidate(5, -0.1, 0.6)]
-    assert chosen(shaky).k == 4
-    assert chosen(shaky, former_k=3).k == 4
-    near = [Candidate(3, 0.40, 0.70), Candidate(4, 0.39, 0.80), Candidate(5, 0.395, 0.60)]
-    assert chosen(near).k == 4
-    assert chosen(near, former_k=3).k == 3
-    assert chosen(near, former_k=5).k == 4
-    assert chosen([near[0], near[2]], former_k=5).k == 5
+    candidates = [
+        ClusterCandidate(3, 0.40, 0.9),
+        ClusterCandidate(4, 0.41, 0.8),
+        ClusterCandidate(5, 0.60, 0.5),
+        ClusterCandidate(6, 0.30, 0.99),
+    ]
+    assert select_candidate(candidates).k == 4
+    assert select_candidate(candidates, previous_k=3).k == 3
+    assert select_candidate(candidates, previous_k=6).k == 4
+    assert select_candidate(candidates, previous_k=5).k == 4
+    assert select_candidate(candidates, previous_k=9).k == 4
+    shaky = [ClusterCandidate(3, 0.2, 0.7), ClusterCandidate(4, 0.5, 0.5), ClusterCandidate(5, -0.1, 0.6)]
+    assert select_candidate(shaky).k == 4
+    assert select_candidate(shaky, previous_k=3).k == 4
+    near = [ClusterCandidate(3, 0.40, 0.70), ClusterCandidate(4, 0.39, 0.80), ClusterCandidate(5, 0.395, 0.60)]
+    assert select_candidate(near).k == 4
+    assert select_candidate(near, previous_k=3).k == 3
+    assert select_candidate(near, previous_k=5).k == 4
+    assert select_candidate([near[0], near[2]], previous_k=5).k == 5
 
 
 def test_fewer_customers_allow_fewer_clusters() -> None:
-    assert list(ks_for(1_000, 1_000)) == list(range(3, 11))
-    assert list(ks_for(55, 55)) == [3, 4, 5]
-    assert list(ks_for(1_000, 4)) == [3, 4]
-    assert not ks_for(29, 29)
+    assert list(list_candidate_ks(1_000, 1_000)) == list(range(3, 11))
+    assert list(list_candidate_ks(55, 55)) == [3, 4, 5]
+    assert list(list_candidate_ks(1_000, 4)) == [3, 4]
+    assert not list_candidate_ks(29, 29)
 
 
 def test_same_seed_same_centroids() -> None:

@@ -5,17 +5,17 @@ import pytest
 from scipy.stats import skew, yeojohnson
 
 from customers.lifecycle.scoring.clusters.scaling import (
-    FARTHEST,
-    Scaling,
+    MAX_DEVIATIONS,
+    FeatureScaling,
     fit_scaling,
-    raw_values,
-    scaled,
-    unbent,
+    invert_yeo_johnson,
+    scale_features,
+    unscale_points,
     yeo_johnson,
 )
 
 
-def fit(features: np.ndarray, names: tuple[str, ...]) -> Scaling:
+def fit(features: np.ndarray, names: tuple[str, ...]) -> FeatureScaling:
     return fit_scaling(features=features, names=names, rows=np.arange(len(features)))
 
 
@@ -28,36 +28,38 @@ def test_values_bend_as_yeo_and_johnson_say_and_back(power: float) -> None:
     value = np.array([-7.0, -0.5, 0.0, 0.5, 3.0, 40.0])
     bent = yeo_johnson(value, power)
     assert bent == pytest.approx(yeojohnson(value, power))
-    assert unbent(bent, power) == pytest.approx(value)
+    assert invert_yeo_johnson(bent, power) == pytest.approx(value)
 
 
 def test_what_no_value_bends_to_goes_back_to_the_farthest_one_that_does() -> None:
-    assert np.isfinite(unbent(np.array([5.0, -5.0]), np.array([-1.0, 3.0]))).all()
+    assert np.isfinite(invert_yeo_johnson(np.array([5.0, -5.0]), np.array([-1.0, 3.0]))).all()
 
 
 def test_a_log_normal_feature_comes_out_straight_with_mean_0_and_deviation_1() -> None:
     money = draws().lognormal(3.0, 1.5, 5_000)[:, None]
     scaling = fit(money, ("monetary",))
-    z = scaled(features=money, names=("monetary",), scaling=scaling)[:, 0].astype(np.float64)
+    z = scale_features(features=money, names=("monetary",), scaling=scaling)[:, 0].astype(np.float64)
     assert abs(skew(money[:, 0])) > 5
     assert abs(skew(z)) < 0.3
     assert z.mean() == pytest.approx(0.0, abs=0.02)
     assert z.std() == pytest.approx(1.0, abs=0.03)
-    assert np.abs(z).max() <= FARTHEST
+    assert np.abs(z).max() <= MAX_DEVIATIONS
 
 
 def test_cents_and_whole_units_give_the_same_scale() -> None:
     money = draws().lognormal(3.0, 1.0, 2_000)[:, None]
-    z, z_cents = (scaled(features=m, names=("monetary",), scaling=fit(m, ("monetary",))) for m in (money, money * 100))
+    z, z_cents = (
+        scale_features(features=m, names=("monetary",), scaling=fit(m, ("monetary",))) for m in (money, money * 100)
+    )
     assert z_cents == pytest.approx(z, abs=1e-5)
 
 
 def test_scaled_values_go_back_to_their_units() -> None:
     features = np.stack([draws().lognormal(3.0, 0.5, 500), draws(4).normal(0.0, 2.0, 500)], axis=1)
     scaling = fit(features, ("monetary", "margin"))
-    z = scaled(features=features, names=("monetary", "margin"), scaling=scaling)
-    within = (np.abs(z) < FARTHEST).all(axis=1)
-    assert raw_values(points=z, scaling=scaling)[within] == pytest.approx(features[within], rel=1e-3, abs=1e-3)
+    z = scale_features(features=features, names=("monetary", "margin"), scaling=scaling)
+    within = (np.abs(z) < MAX_DEVIATIONS).all(axis=1)
+    assert unscale_points(points=z, scaling=scaling)[within] == pytest.approx(features[within], rel=1e-3, abs=1e-3)
 
 
 def test_missing_values_stand_in_the_middle_and_don_t_change_the_scale() -> None:
@@ -65,7 +67,7 @@ def test_missing_values_stand_in_the_middle_and_don_t_change_the_scale() -> None
     holes = np.concatenate([known, np.full(100, np.nan)])[:, None]
     scaling = fit(holes, ("gap",))
     assert scaling.power == pytest.approx(fit(known[:, None], ("gap",)).power)
-    assert (scaled(features=holes, names=("gap",), scaling=scaling)[400:] == 0).all()
+    assert (scale_features(features=holes, names=("gap",), scaling=scaling)[400:] == 0).all()
 
 
 def test_features_that_say_nothing_are_dropped_each_with_its_reason() -> None:
@@ -84,19 +86,21 @@ def test_features_that_say_nothing_are_dropped_each_with_its_reason() -> None:
 def test_columns_are_found_by_name_in_any_order() -> None:
     features = draws().normal(size=(50, 2))
     scaling = fit(features, ("a", "b"))
-    straight = scaled(features=features, names=("a", "b"), scaling=scaling)
-    turned = scaled(features=np.column_stack([np.ones(50), features[:, ::-1]]), names=("c", "b", "a"), scaling=scaling)
+    straight = scale_features(features=features, names=("a", "b"), scaling=scaling)
+    turned = scale_features(
+        features=np.column_stack([np.ones(50), features[:, ::-1]]), names=("c", "b", "a"), scaling=scaling
+    )
     assert (straight == turned).all()
 
 
 def test_what_makes_no_sense_is_refused_by_name() -> None:
     features = draws().normal(size=(50, 2))
     scaling = fit(features, ("a", "b"))
-    with pytest.raises(ValueError, match="lacks 'b'"):
-        scaled(features=features[:, :1], names=("a",), scaling=scaling)
+    with pytest.raises(ValueError, match="features has no column 'b'"):
+        scale_features(features=features[:, :1], names=("a",), scaling=scaling)
     with pytest.raises(ValueError, match="one column for each"):
         fit(features, ("a",))
-    with pytest.raises(ValueError, match="repeats"):
+    with pytest.raises(ValueError, match="names must be unique"):
         fit(features, ("a", "a"))
     features[7, 1] = np.inf
     with pytest.raises(ValueError, match=r"features\[7\] has an infinite 'b'"):

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 
 from customers.lifecycle.scoring.clv.purchase_histories import (
     DAY,
-    Histories,
+    PurchaseHistories,
     group_histories,
-    purchase_days,
-    summarise_purchases,
+    list_purchase_days,
+    summarize_purchases,
 )
 
 HOUR = DAY // 24
 
 
-def summarised(orders: list[tuple[int, float, float]], as_of: float, offset: int = 0) -> Histories:
+def summarised(orders: list[tuple[int, float, float]], as_of: float, offset: int = 0) -> PurchaseHistories:
     """orders: customer, day, value."""
     customer, day, value = (np.array(column) for column in zip(*orders, strict=True)) if orders else [np.empty(0)] * 3
-    return summarise_purchases(
+    return summarize_purchases(
         customer=customer.astype(np.int64),
         at=(day * DAY).astype(np.int64),
         value=value.astype(np.float64),
@@ -28,7 +28,7 @@ def summarised(orders: list[tuple[int, float, float]], as_of: float, offset: int
     )
 
 
-def as_lists(histories: Histories) -> list[list[float]]:
+def as_lists(histories: PurchaseHistories) -> list[list[float]]:
     return [
         column.tolist()
         for column in (
@@ -74,10 +74,10 @@ def test_a_mean_is_exact_beside_a_huge_first_purchase() -> None:
 
 def test_wrong_arrays_are_refused() -> None:
     one = np.array([1])
-    with pytest.raises(ValueError, match="one entry an order"):
-        summarise_purchases(customer=one, at=np.array([1, 2]), value=one, as_of=5)
+    with pytest.raises(ValueError, match="one entry per order"):
+        summarize_purchases(customer=one, at=np.array([1, 2]), value=one, as_of=5)
     with pytest.raises(ValueError, match="finite"):
-        summarise_purchases(customer=one, at=one, value=np.array([np.nan]), as_of=5)
+        summarize_purchases(customer=one, at=one, value=np.array([np.nan]), as_of=5)
     with pytest.raises(ValueError, match="unit_days"):
         group_histories(histories=summarised([], as_of=3), unit_days=0.0)
 
@@ -91,7 +91,7 @@ def test_equal_histories_are_one_row_that_everybody_finds_again() -> None:
     assert groups.age.tolist() == [2.0, 4.0, 2.0, 4.0]
     assert groups.weight.tolist() == [1.0, 2.0, 1.0, 1.0]
     assert groups.row.tolist() == [1, 1, 3, 2, 0]
-    assert [column.tolist() for column in groups.by_x] == [[0.0, 1.0], [3.0, 2.0]]
+    assert [column.tolist() for column in groups.customers_by_x] == [[0.0, 1.0], [3.0, 2.0]]
 
 
 @given(
@@ -121,7 +121,7 @@ def test_histories_are_those_counted_one_by_one(orders: list[tuple[int, int]], a
         assert groups.x[row] == x
         assert groups.t_x[row] * unit == pytest.approx(last)
         assert groups.age[row] * unit == pytest.approx(age)
-    owner, _, first_of = purchase_days(
+    owner, _, first_of = list_purchase_days(
         customer=np.array([c for c, _ in orders], np.int64), at=np.array([d for _, d in orders], np.int64) * DAY // 2,
         as_of=as_of * DAY // 2,
     )  # fmt: skip

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.clv import BgNbd, GammaGamma, MbgNbd, Model, ParetoNbd
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
 from customers.lifecycle.scoring.clv.purchase_histories import DAY
-from customers.lifecycle.scoring.clv.simulation import make_orders
+from customers.lifecycle.scoring.clv.simulation import simulate_orders
 
 SPEND = GammaGamma(p=2.0, q=3.7, gamma=15.0)
 
@@ -15,11 +19,11 @@ SPEND = GammaGamma(p=2.0, q=3.7, gamma=15.0)
     [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)],
     ids=lambda m: m.name,
 )
-def test_numbers_and_values_are_those_expected(model: Model) -> None:
-    made = make_orders(
+def test_numbers_and_values_are_those_expected(model: PurchaseModel) -> None:
+    made = simulate_orders(
         model=model, spend=SPEND, customers=40_000, start=-7 * DAY, joining_days=1e-9, days=280, seed=1, unit_days=7.0
     )
-    expected = model.expected(horizon=40.0, x=np.zeros(1, np.int64), t_x=np.zeros(1), age=np.zeros(1))[0]
+    expected = model.expected_purchases(horizon=40.0, x=np.zeros(1, np.int64), t_x=np.zeros(1), age=np.zeros(1))[0]
     assert len(made.at) / 40_000 - 1 == pytest.approx(expected, rel=0.03)
     assert made.value.mean() == pytest.approx(2.0 * 15.0 / 2.7, rel=0.03)
     assert made.at.min() >= -7 * DAY
@@ -30,11 +34,11 @@ def test_numbers_and_values_are_those_expected(model: Model) -> None:
 
 def test_the_same_seed_makes_the_same_customers() -> None:
     made = [
-        make_orders(
+        simulate_orders(
             model=BgNbd(0.8, 9.0, 0.8, 2.4), spend=SPEND, customers=50, start=0, joining_days=9, days=90, seed=seed
         )
         for seed in (1, 1, 2)
     ]
     assert made[0].value.tolist() == made[1].value.tolist() != made[2].value.tolist()
     with pytest.raises(ValueError, match="joining_days must be above 0 and at most days = 90"):
-        make_orders(model=BgNbd(1, 1, 1, 1), spend=SPEND, customers=1, start=0, joining_days=91, days=90, seed=1)
+        simulate_orders(model=BgNbd(1, 1, 1, 1), spend=SPEND, customers=1, start=0, joining_days=91, days=90, seed=1)

@@ -3,19 +3,25 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.interests.interests import Facts, Interests, find_hours, find_interests, price_band
+from customers.lifecycle.scoring.interests.interests import (
+    InterestFacts,
+    Interests,
+    assign_price_bands,
+    compute_hour_interests,
+    compute_interests,
+)
 
 
-def make_facts(rows: list[tuple[int, float, float]]) -> Facts:
+def make_facts(rows: list[tuple[int, float, float]]) -> InterestFacts:
     """code, day, weight"""
     code, at, weight = zip(*rows, strict=True) if rows else ((), (), ())
-    return Facts(np.array(code, np.int64), np.array(at, np.float64), np.array(weight, np.float64))
+    return InterestFacts(np.array(code, np.int64), np.array(at, np.float64), np.array(weight, np.float64))
 
 
 def find(
     rows: list[tuple[int, float, float]], *, as_of: float = 100.0, codes: int = 5, half_life_days: float = 10.0
 ) -> Interests:
-    return find_interests(facts=make_facts(rows), as_of=as_of, half_life_days=half_life_days, n_codes=codes)
+    return compute_interests(facts=make_facts(rows), as_of=as_of, half_life_days=half_life_days, n_codes=codes)
 
 
 def test_a_fact_a_half_life_older_counts_half() -> None:
@@ -54,7 +60,7 @@ def test_interests_of_long_ago_and_of_before_1970_still_have_shares() -> None:
 def test_nothing_was_done() -> None:
     found = find([])
     assert (found.code.tolist(), found.share.tolist(), found.total_facts) == ([], [], 0)
-    assert find_hours(facts=make_facts([]), as_of=1.0, half_life_days=1.0).code.tolist() == []
+    assert compute_hour_interests(facts=make_facts([]), as_of=1.0, half_life_days=1.0).code.tolist() == []
 
 
 def test_random_facts_agree_with_counting_one_by_one() -> None:
@@ -70,13 +76,13 @@ def test_random_facts_agree_with_counting_one_by_one() -> None:
 
 
 def test_hours_lend_to_their_neighbours_round_the_clock() -> None:
-    midnight = find_hours(facts=make_facts([(0, 10.0, 4.0)]), as_of=11.0, half_life_days=1e9)
+    midnight = compute_hour_interests(facts=make_facts([(0, 10.0, 4.0)]), as_of=11.0, half_life_days=1e9)
     assert midnight.code[0] == 0
     assert sorted(midnight.code.tolist()) == [0, 1, 23]
     assert midnight.share.tolist() == pytest.approx([0.5, 0.25, 0.25])
     assert midnight.facts.tolist() == [1, 0, 0]
     assert midnight.newest.tolist() == [10.0, 10.0, 10.0]
-    morning = find_hours(
+    morning = compute_hour_interests(
         facts=make_facts([(8, 3.0, 1.0), (9, 5.0, 1.0), (10, 4.0, 1.0)]), as_of=11.0, half_life_days=1e9
     )
     assert (morning.code[0], morning.newest[0], morning.total_facts) == (9, 5.0, 3)
@@ -86,10 +92,10 @@ def test_hours_lend_to_their_neighbours_round_the_clock() -> None:
 def test_prices_fall_into_fifths_of_what_they_are_compared_with() -> None:
     edges = np.array([[20.0, 40.0, 60.0, 80.0]] * 4 + [[np.nan] * 4])
     prices = np.array([20.0, 20.01, 1e9, np.nan, 30.0])
-    assert price_band(price=prices, edges=edges).tolist() == [0, 1, 4, -1, -1]
+    assert assign_price_bands(price=prices, edges=edges).tolist() == [0, 1, 4, -1, -1]
     same = np.full((3, 4), 5.0)
-    assert len(set(price_band(price=np.full(3, 5.0), edges=same).tolist())) == 1
-    assert price_band(price=np.zeros(0), edges=np.zeros((0, 4))).tolist() == []
+    assert len(set(assign_price_bands(price=np.full(3, 5.0), edges=same).tolist())) == 1
+    assert assign_price_bands(price=np.zeros(0), edges=np.zeros((0, 4))).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,6 @@ def test_what_makes_no_sense_is_refused_by_name(
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
-    facts = Facts(np.zeros(2, np.int64), np.zeros(1), np.zeros(2))
+    facts = InterestFacts(np.zeros(2, np.int64), np.zeros(1), np.zeros(2))
     with pytest.raises(ValueError, match="differ in shape"):
-        find_interests(facts=facts, as_of=1.0, half_life_days=1.0, n_codes=1)
+        compute_interests(facts=facts, as_of=1.0, half_life_days=1.0, n_codes=1)

@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from customers.lifecycle.scoring.next_order.forecast import (
+    FORECAST,
     LEFT,
     LONG_OVERDUE,
     NEVER_ORDERED,
     TOO_UNCERTAIN,
-    WINDOW,
-    NextOrders,
-    next_orders,
-    windows,
+    NextOrderForecasts,
+    forecast_next_orders,
+    forecast_windows,
 )
-from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, learn_order_rhythm, order_gaps
+from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, fit_order_rhythm, predict_order_gaps
 from customers.lifecycle.scoring.next_order.repurchase import measure_rhythms
 
 NO_CATEGORY = -1
 
 
-def predict(customer: list[int], at: list[float], as_of: float, n: int) -> NextOrders:
-    return next_orders(
+def predict(customer: list[int], at: list[float], as_of: float, n: int) -> NextOrderForecasts:
+    return forecast_next_orders(
         customer=np.array(customer, np.int64), at=np.array(at, np.float64), n_customers=n, as_of=as_of,
         category=np.full(n, NO_CATEGORY, np.int64), n_categories=0,
     )  # fmt: skip
@@ -32,17 +32,17 @@ def make_rhythm(
     return OrderRhythm(np.log(medians or (10.0,)), variance, between, follow)
 
 
-def window_of(since: float, rhythm: OrderRhythm, gap: float = 10.0) -> NextOrders:
+def window_of(since: float, rhythm: OrderRhythm, gap: float = 10.0) -> NextOrderForecasts:
     """One customer with orders on days 1000 − gap and 1000, `since` days ago."""
     rhythms = measure_rhythms(pair=np.zeros(2, np.int64), at=np.array([1000.0 - gap, 1000.0]), as_of=1000.0 + since)
-    return windows(rhythms=rhythms, category=np.array([-1]), rhythm=rhythm, as_of=1000.0 + since)
+    return forecast_windows(rhythms=rhythms, category=np.array([-1]), rhythm=rhythm, as_of=1000.0 + since)
 
 
 def test_just_after_an_order_the_window_is_the_middle_half_of_the_gaps() -> None:
     """exp(ln 10 ∓ 0.6745 · ½ · √2) = 6.2 and 16.1 days, from within 7 and 16; the customer's own gap counts, and what is not known of its mean."""
     found = window_of(0.0, make_rhythm())
     assert (found.earliest[0], found.likeliest[0], found.latest[0]) == (1007, 1010, 1016)
-    assert found.reason[0] == WINDOW
+    assert found.reason[0] == FORECAST
     assert found.alive[0] == pytest.approx(10 / 11)  # nine of ten orders of the shop, and one of one's own
 
 
@@ -55,7 +55,7 @@ def test_after_the_median_gap_the_window_is_the_middle_half_of_what_is_left() ->
 def test_a_customer_of_one_order_has_the_rhythm_of_their_category() -> None:
     rhythms = measure_rhythms(pair=np.arange(2), at=np.array([100.0, 100.0]), as_of=100.5)
     rhythm = make_rhythm(7.0, 70.0, 30.0, variance=0.05, between=0.05)
-    found = windows(rhythms=rhythms, category=np.array([1, 0]), rhythm=rhythm, as_of=100.5)
+    found = forecast_windows(rhythms=rhythms, category=np.array([1, 0]), rhythm=rhythm, as_of=100.5)
     assert found.likeliest.tolist() == [170, 107]
 
 
@@ -74,7 +74,7 @@ def test_the_long_overdue_and_those_who_left_have_a_reason_and_no_date() -> None
 def test_whoever_never_ordered_has_a_reason_and_later_orders_change_nothing() -> None:
     customer, at = [0, 0, 0, 2], [10.0, 20.0, 30.0, 28.0]
     found = predict(customer, at, 31.0, 4)
-    assert found.reason.tolist() == [WINDOW, NEVER_ORDERED, WINDOW, NEVER_ORDERED]
+    assert found.reason.tolist() == [FORECAST, NEVER_ORDERED, FORECAST, NEVER_ORDERED]
     assert found.earliest[[1, 3]].tolist() == [-1, -1]
     again = predict([*customer, 1, 0], [*at, 31.0, 40.0], 31.0, 4)
     for name in ("earliest", "likeliest", "latest", "alive", "reason"):
@@ -88,7 +88,7 @@ def test_no_orders_at_all_and_no_customers_give_empty_answers() -> None:
 
 def test_all_orders_on_one_day_give_the_monthly_rhythm() -> None:
     found = predict([0, 1, 1, 2], [4.1, 4.2, 4.3, 4.4], 5.0, 3)
-    assert (found.reason == WINDOW).all()
+    assert (found.reason == FORECAST).all()
     assert found.likeliest.tolist() == [34, 34, 34]
 
 
@@ -98,11 +98,11 @@ def test_windows_are_in_order_and_never_in_the_past(since: float) -> None:
     customer = np.repeat(np.arange(200), 3)
     at = 1000.0 - draws.lognormal(2.0, 2.0, 600)
     at[::3] = 1000.0
-    found = next_orders(
+    found = forecast_next_orders(
         customer=customer, at=at, n_customers=200, as_of=1000.0 + since,
         category=draws.integers(-1, 3, 200), n_categories=3,
     )  # fmt: skip
-    given = found.reason == WINDOW
+    given = found.reason == FORECAST
     assert ((found.alive >= 0) & (found.alive <= 1)).all()
     assert (found.earliest[given] >= np.floor(1000.0 + since)).all()
     assert (found.earliest[given] <= found.likeliest[given]).all()
@@ -133,7 +133,7 @@ def simulate(
 def test_the_variance_between_customers_and_that_within_are_told_apart() -> None:
     customer, at, category = simulate(leave=0.02)
     rhythms = measure_rhythms(pair=customer, at=at, as_of=900.0)
-    rhythm = learn_order_rhythm(rhythms=rhythms, category=category, n_categories=2)
+    rhythm = fit_order_rhythm(rhythms=rhythms, category=category, n_categories=2)
     assert rhythm.within == pytest.approx(0.4**2, rel=0.05)
     assert rhythm.between == pytest.approx(0.5**2, rel=0.1)
     assert rhythm.shrinkage == pytest.approx(0.4**2 / 0.5**2, rel=0.15)
@@ -145,11 +145,13 @@ def test_the_variance_between_customers_and_that_within_are_told_apart() -> None
 @pytest.mark.parametrize("within", [0.3, 0.8])
 def test_half_of_the_next_orders_fall_into_the_window(within: float) -> None:
     customer, at, category = simulate(within=within, seed=8)
-    found = next_orders(customer=customer, at=at, n_customers=4_000, as_of=400.0, category=category, n_categories=2)
+    found = forecast_next_orders(
+        customer=customer, at=at, n_customers=4_000, as_of=400.0, category=category, n_categories=2
+    )
     following = np.full(4_000, np.inf)
     later = at >= 400.0
     np.minimum.at(following, customer[later], at[later])
-    came = np.isfinite(following) & (found.reason == WINDOW)
+    came = np.isfinite(following) & (found.reason == FORECAST)
     day = np.floor(following[came])
     assert came.sum() > 1_500
     inside = (found.earliest[came] <= day) & (day <= found.latest[came])
@@ -171,26 +173,26 @@ def test_a_regular_customer_has_a_narrower_window_than_an_irregular_one() -> Non
     width = found.latest - found.earliest
     assert width[0] < width[1] / 2
     rhythms = measure_rhythms(pair=np.array(customer), at=np.array(at), as_of=last + 11.0)
-    rhythm = learn_order_rhythm(rhythms=rhythms, category=np.full(2, -1), n_categories=0)
-    spread = order_gaps(rhythms=rhythms, category=np.full(2, -1), rhythm=rhythm).spread
+    rhythm = fit_order_rhythm(rhythms=rhythms, category=np.full(2, -1), n_categories=0)
+    spread = predict_order_gaps(rhythms=rhythms, category=np.full(2, -1), rhythm=rhythm).spread
     assert spread[0] < spread[1]
 
 
 def test_what_makes_no_sense_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="customer must be 0…0"):
+    with pytest.raises(ValueError, match="customer must be in 0…0"):
         predict([1], [0.0], 1.0, 1)
     with pytest.raises(ValueError, match="category has shape"):
-        next_orders(
+        forecast_next_orders(
             customer=np.zeros(1, np.int64), at=np.zeros(1), n_customers=1, as_of=1.0,
             category=np.zeros(2, np.int64), n_categories=1,
         )  # fmt: skip
-    with pytest.raises(ValueError, match="category must be −1…0"):
-        next_orders(
+    with pytest.raises(ValueError, match="category must be in −1…0"):
+        forecast_next_orders(
             customer=np.zeros(1, np.int64), at=np.zeros(1), n_customers=1, as_of=1.0,
             category=np.array([4]), n_categories=1,
         )  # fmt: skip
     with pytest.raises(ValueError, match="level"):
-        windows(
+        forecast_windows(
             rhythms=measure_rhythms(pair=np.zeros(1, np.int64), at=np.zeros(1), as_of=1.0),
             category=np.array([-1]), rhythm=make_rhythm(), as_of=1.0, level=1.0,
         )  # fmt: skip

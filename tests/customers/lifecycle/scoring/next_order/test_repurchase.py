@@ -4,35 +4,35 @@ import numpy as np
 import pytest
 
 from customers.lifecycle.scoring.next_order.repurchase import (
-    LEAST_VARIANCE,
-    Repurchase,
-    Rhythms,
-    learn_repurchase,
+    MIN_VARIANCE,
+    ProductRhythms,
+    PurchaseRhythms,
+    fit_product_rhythms,
     measure_rhythms,
-    repurchase_probability,
+    predict_repurchase_probability,
 )
 
 LN10 = float(np.log(10.0))
 
 
-def measured(pair: list[int], at: list[float], as_of: float, half_life_days: float | None = None) -> Rhythms:
+def measured(pair: list[int], at: list[float], as_of: float, half_life_days: float | None = None) -> PurchaseRhythms:
     return measure_rhythms(
         pair=np.array(pair, np.int64), at=np.array(at, np.float64), as_of=as_of, half_life_days=half_life_days
     )
 
 
-def make_rhythms(as_of: float = 30.0) -> Rhythms:
+def make_rhythms(as_of: float = 30.0) -> PurchaseRhythms:
     """Pair 0 buys product 0 every ten days, pair 1 product 1 once, on day 0."""
     return measured([0, 0, 1, 0], [20.0, 0.0, 0.0, 10.0], as_of)
 
 
-def make_usual(rhythms: Rhythms, n_products: int = 2) -> Repurchase:
-    return learn_repurchase(rhythms=rhythms, product=rhythms.pair, n_products=n_products, shrinkage=4.0)
+def make_usual(rhythms: PurchaseRhythms, n_products: int = 2) -> ProductRhythms:
+    return fit_product_rhythms(rhythms=rhythms, product=rhythms.pair, n_products=n_products, shrinkage=4.0)
 
 
-def chance(rhythms: Rhythms, usual: Repurchase, horizon_days: float = 30.0) -> np.ndarray:
-    return repurchase_probability(
-        rhythms=rhythms, product=rhythms.pair, usual=usual, horizon_days=horizon_days, shrinkage=1.0
+def chance(rhythms: PurchaseRhythms, usual: ProductRhythms, horizon_days: float = 30.0) -> np.ndarray:
+    return predict_repurchase_probability(
+        rhythms=rhythms, product=rhythms.pair, population=usual, horizon_days=horizon_days, shrinkage=1.0
     )
 
 
@@ -57,7 +57,7 @@ def test_older_days_and_gaps_count_less_by_the_half_life() -> None:
 def test_a_product_is_pulled_towards_all_products() -> None:
     usual = make_usual(make_rhythms())
     assert usual.mean.tolist() == pytest.approx([LN10, LN10])
-    assert usual.variance.tolist() == pytest.approx([LEAST_VARIANCE] * 2)
+    assert usual.variance.tolist() == pytest.approx([MIN_VARIANCE] * 2)
     # of all: (2 + 1) / (4 + 2) = 1/2; product 0: (2 + 4/2) / (3 + 4), product 1: (0 + 4/2) / (1 + 4)
     assert usual.again.tolist() == pytest.approx([4 / 7, 2 / 5])
 
@@ -83,9 +83,9 @@ def test_more_purchases_make_another_one_more_likely() -> None:
     pairs = [pair for pair, number in enumerate((1, 2, 4, 8)) for _day in range(number)]
     at = [30.0 - 7.0 * back for number in (1, 2, 4, 8) for back in range(number)]
     rhythms = measured(pairs, at, as_of=31.0)
-    usual = learn_repurchase(rhythms=rhythms, product=np.zeros(4, np.int64), n_products=1, shrinkage=4.0)
-    found = repurchase_probability(
-        rhythms=rhythms, product=np.zeros(4, np.int64), usual=usual, horizon_days=28.0, shrinkage=1.0
+    usual = fit_product_rhythms(rhythms=rhythms, product=np.zeros(4, np.int64), n_products=1, shrinkage=4.0)
+    found = predict_repurchase_probability(
+        rhythms=rhythms, product=np.zeros(4, np.int64), population=usual, horizon_days=28.0, shrinkage=1.0
     )
     assert (np.diff(found) > 0).all()
 
@@ -111,9 +111,9 @@ def test_what_makes_no_sense_is_refused_by_name() -> None:
     rhythms = make_rhythms()
     with pytest.raises(ValueError, match="half_life_days"):
         measured([0], [0.0], as_of=1.0, half_life_days=0.0)
-    with pytest.raises(ValueError, match="one entry a purchase"):
+    with pytest.raises(ValueError, match="one entry per purchase"):
         measured([0, 1], [0.0], as_of=1.0)
     with pytest.raises(ValueError, match="horizon_days"):
         chance(rhythms, make_usual(rhythms), horizon_days=0.0)
     with pytest.raises(ValueError, match="shrinkage"):
-        learn_repurchase(rhythms=rhythms, product=rhythms.pair, n_products=2, shrinkage=0.0)
+        fit_product_rhythms(rhythms=rhythms, product=rhythms.pair, n_products=2, shrinkage=0.0)

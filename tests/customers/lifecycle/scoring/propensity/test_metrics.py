@@ -7,23 +7,23 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from config.foundation.statistics import wilson_bounds
-from customers.lifecycle.scoring.propensity.drift import drift_level, measure_reference, stability
+from customers.lifecycle.scoring.propensity.drift import classify_drift, measure_reference, population_stability_index
 from customers.lifecycle.scoring.propensity.metrics import (
-    at_level,
     auc,
-    brier,
+    brier_score,
     calibration_curve,
-    gap_by_chance,
-    judge,
-    lift,
-    lift_at,
+    evaluate_scores,
+    lift_at_share,
+    lift_by_bin,
+    shift_to_rate,
+    simulate_max_gap,
 )
 
 
 def test_equal_scores_count_half():
     score, label = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, True, False, True])
     assert auc(score=score, label=label) == pytest.approx(3.5 / 4)
-    assert brier(score=score, label=label) == pytest.approx((0.01 + 0.36 + 0.16 + 0.04) / 4)
+    assert brier_score(score=score, label=label) == pytest.approx((0.01 + 0.36 + 0.16 + 0.04) / 4)
     with pytest.raises(ValueError, match="positives"):
         auc(score=score, label=np.ones(4, bool))
 
@@ -38,11 +38,13 @@ def test_auc_is_that_of_scikit_learn(pairs):
 def test_lift_takes_the_highest_first_and_parts_ties_evenly():
     score = np.array([0.9, 0.8, 0.3, 0.3, 0.3, 0.3, 0.1, 0.1, 0.1, 0.1])
     label = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 0], bool)
-    assert lift(score=score, label=label, bins=5) == pytest.approx([2.5, 1.25, 1.25, 0, 0])
-    assert lift_at(score=score, label=label, share=0.2) == pytest.approx(2.5)
-    assert lift_at(score=score, label=label, share=0.25) == pytest.approx(2.25 / 2.5 / 0.4)
+    assert lift_by_bin(score=score, label=label, bins=5) == pytest.approx([2.5, 1.25, 1.25, 0, 0])
+    assert lift_at_share(score=score, label=label, share=0.2) == pytest.approx(2.5)
+    assert lift_at_share(score=score, label=label, share=0.25) == pytest.approx(2.25 / 2.5 / 0.4)
     shuffled = np.random.default_rng(1).permutation(10)
-    assert lift(score=score[shuffled], label=label[shuffled]) == pytest.approx(lift(score=score, label=label))
+    assert lift_by_bin(score=score[shuffled], label=label[shuffled]) == pytest.approx(
+        lift_by_bin(score=score, label=label)
+    )
 
 
 def test_wilson_is_that_of_its_paper():
@@ -58,11 +60,11 @@ def test_curve_keeps_equal_scores_together():
     label = np.concatenate((np.arange(500) < 100, np.arange(500) < 300))
     curve = calibration_curve(score=score, label=label)
     assert curve.customers.tolist() == [500, 500]
-    assert curve.said == pytest.approx([0.2, 0.7])
-    assert curve.happened == pytest.approx([0.2, 0.6])
-    assert (curve.low < curve.happened).all()
-    assert (curve.happened < curve.high).all()
-    found = judge(score=score, label=label)
+    assert curve.predicted == pytest.approx([0.2, 0.7])
+    assert curve.actual == pytest.approx([0.2, 0.6])
+    assert (curve.low < curve.actual).all()
+    assert (curve.actual < curve.high).all()
+    found = evaluate_scores(score=score, label=label)
     assert found.calibration_error == pytest.approx(0.05)
     assert found.skill == pytest.approx(1 - found.brier / (0.4 * 0.6))
 
@@ -74,17 +76,17 @@ def test_distinct_scores_make_ten_equal_parts():
 
 @pytest.mark.parametrize("label", [[], [True, True], [False]])
 def test_figures_that_cannot_be_had_are_none(label):
-    found = judge(score=np.full(len(label), 0.5), label=np.array(label, bool))
+    found = evaluate_scores(score=np.full(len(label), 0.5), label=np.array(label, bool))
     assert found.auc is None
     assert (found.brier is None) == (not label)
     assert (found.lift is None) == (not any(label))
 
 
 def test_wrong_scores_are_refused():
-    with pytest.raises(ValueError, match="0 to 1"):
-        judge(score=np.array([1.2]), label=np.array([True]))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        evaluate_scores(score=np.array([1.2]), label=np.array([True]))
     with pytest.raises(ValueError, match="shape"):
-        judge(score=np.array([0.2]), label=np.array([True, False]))
+        evaluate_scores(score=np.array([0.2]), label=np.array([True, False]))
 
 
 def test_the_same_customers_have_not_drifted_and_others_have():
@@ -92,26 +94,28 @@ def test_the_same_customers_have_not_drifted_and_others_have():
     then = draws.normal(size=(5000, 3))
     then[:, 2] = draws.random(5000) < 0.03
     reference = measure_reference(then)
-    assert stability(reference=reference, matrix=then) == pytest.approx([0, 0, 0], abs=1e-9)
+    assert population_stability_index(reference=reference, matrix=then) == pytest.approx([0, 0, 0], abs=1e-9)
     now = draws.normal([0, 1, 0], 1, (5000, 3))
     now[:, 2] = draws.random(5000) < 0.3
-    index = stability(reference=reference, matrix=now)
-    assert drift_level(index).tolist() == [0, 2, 2]
+    index = population_stability_index(reference=reference, matrix=now)
+    assert classify_drift(index).tolist() == [0, 2, 2]
     assert np.isfinite(index).all()
     with pytest.raises(ValueError, match="shape"):
-        stability(reference=reference, matrix=now[:, :2])
+        population_stability_index(reference=reference, matrix=now[:, :2])
 
 
 def test_stability_index_of_two_bins_is_the_formula():
     then = np.repeat([0.0, 1.0], [1000, 1000])[:, None]
     now = np.repeat([0.0, 1.0], [1500, 500])[:, None]
-    index = stability(reference=measure_reference(then), matrix=now)[0]
+    index = population_stability_index(reference=measure_reference(then), matrix=now)[0]
     assert index == pytest.approx(0.25 * np.log(0.75 / 0.5) - 0.25 * np.log(0.25 / 0.5), abs=0.01)
 
 
 def test_a_gap_that_right_scores_show_by_chance_shrinks_with_the_number_of_customers():
     def by_chance(customers):
-        return gap_by_chance(calibration_curve(score=np.full(customers, 0.5), label=np.zeros(customers, bool)), seed=1)
+        return simulate_max_gap(
+            calibration_curve(score=np.full(customers, 0.5), label=np.zeros(customers, bool)), seed=1
+        )
 
     few, many = by_chance(1000), by_chance(100_000)
     assert few / many == pytest.approx([10, 10], rel=0.2)
@@ -123,17 +127,19 @@ def test_of_ten_bins_the_largest_gap_by_chance_is_larger_than_of_one():
     draws = np.random.default_rng(1)
     score = draws.random(2700)
     gaps = [
-        np.abs((curve := calibration_curve(score=score, label=draws.random(2700) < score)).said - curve.happened).max()
+        np.abs(
+            (curve := calibration_curve(score=score, label=draws.random(2700) < score)).predicted - curve.actual
+        ).max()
         for _ in range(300)
     ]
-    middle, high = gap_by_chance(curve, seed=1)
+    middle, high = simulate_max_gap(curve, seed=1)
     assert [middle, high] == pytest.approx(np.quantile(gaps, [0.5, 0.95]), rel=0.15)
 
 
 def test_scores_at_the_right_level_keep_their_order_and_have_the_mean():
     score = np.random.default_rng(1).beta(2, 5, 1000)
-    moved = at_level(score=score, rate=0.6)
+    moved = shift_to_rate(score=score, rate=0.6)
     assert moved.mean() == pytest.approx(0.6)
     assert np.ptp(np.log(moved / (1 - moved)) - np.log(score / (1 - score))) < 1e-9
     with pytest.raises(ValueError, match="between 0 and 1"):
-        at_level(score=score, rate=1.0)
+        shift_to_rate(score=score, rate=1.0)

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 from customers.lifecycle.scoring.propensity.next_category import (
-    NextCategory,
-    judge_next_category,
-    learn_next_category,
+    NextCategoryModel,
+    evaluate_next_category,
+    fit_next_category,
 )
-from customers.lifecycle.scoring.propensity.spend import fit_spend, judge_spend
+from customers.lifecycle.scoring.propensity.spend import evaluate_spend, fit_spend_regression
 
 
-def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories: int) -> Orders:
+def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories: int) -> OrderLines:
     customer, day, category = (np.array(column) for column in zip(*rows, strict=True))
-    return collect_orders(
+    return collect_order_lines(
         n_customers=n_customers, customer=customer, at=(day * DAY).astype(np.int64), value=np.ones(len(rows)),
         category=category, n_categories=n_categories,
     )  # fmt: skip
@@ -22,7 +22,9 @@ def orders_of(rows: list[tuple[int, float, int]], n_customers: int, n_categories
 
 def test_history_is_pulled_to_the_shop_by_the_prior():
     orders = orders_of([(0, 0, 0), (0, 10, 1), (0, 10, 0), (1, 10, -1)], 2, 3)
-    model = NextCategory(np.array([0, 1]), np.array([0.5, 0.3, 0.2]), half_life_days=10.0, prior=2.0, reason="chosen")
+    model = NextCategoryModel(
+        np.array([0, 1]), np.array([0.5, 0.3, 0.2]), half_life_days=10.0, prior=2.0, reason="selected"
+    )
     found = model.score(orders=orders, as_of=10 * DAY + 1)
     # the order of day 0 counts ½, that of day 10 once, half of it for each of its categories
     assert found[0] == pytest.approx([(0.5 + 0.5 + 1) / 3.5, (0.5 + 0.6) / 3.5, 0.4 / 3.5], rel=1e-5)
@@ -30,7 +32,7 @@ def test_history_is_pulled_to_the_shop_by_the_prior():
     assert model.score(orders=orders, as_of=0)[0] == pytest.approx([0.5, 0.3, 0.2])
 
 
-def make_tastes(loyalty: float, seed: int = 1) -> Orders:
+def make_tastes(loyalty: float, seed: int = 1) -> OrderLines:
     draws = np.random.default_rng(seed)
     n, visits = 300, 12
     taste = draws.integers(0, 6, n)
@@ -42,10 +44,10 @@ def make_tastes(loyalty: float, seed: int = 1) -> Orders:
 
 def test_tastes_are_foretold_better_than_by_the_last_category_or_the_shops_favourite():
     orders = make_tastes(0.7)
-    model = learn_next_category(orders=orders, cut=80 * DAY, as_of=100 * DAY, seed=1)
-    assert isinstance(model, NextCategory)
-    assert model.reason == "chosen"
-    found = judge_next_category(model=model, orders=orders, as_of=100 * DAY, until=130 * DAY)
+    model = fit_next_category(orders=orders, cutoff=80 * DAY, as_of=100 * DAY, seed=1)
+    assert isinstance(model, NextCategoryModel)
+    assert model.reason == "selected"
+    found = evaluate_next_category(model=model, orders=orders, as_of=100 * DAY, until=130 * DAY)
     assert found["history"].customers == 300
     assert found["history"].hit_1 > found["last"].hit_1 + 0.1
     assert found["history"].hit_1 > found["popularity"].hit_1 + 0.1
@@ -57,43 +59,45 @@ def test_tastes_are_foretold_better_than_by_the_last_category_or_the_shops_favou
 
 def test_without_tastes_the_prior_is_heavy():
     orders = make_tastes(0.0)
-    model = learn_next_category(orders=orders, cut=80 * DAY, as_of=100 * DAY, seed=1)
-    assert isinstance(model, NextCategory)
+    model = fit_next_category(orders=orders, cutoff=80 * DAY, as_of=100 * DAY, seed=1)
+    assert isinstance(model, NextCategoryModel)
     assert model.prior >= 20
 
 
 def test_orders_after_the_moment_change_nothing():
     orders = make_tastes(0.7)
     keep = orders.at < 100 * DAY
-    cut = collect_orders(
-        n_customers=300, customer=orders.customer()[keep], at=orders.at[keep], value=orders.value[keep],
+    cut = collect_order_lines(
+        n_customers=300, customer=orders.customer_of_lines()[keep], at=orders.at[keep], value=orders.value[keep],
         category=orders.category[keep], n_categories=6,
     )  # fmt: skip
-    first, second = (learn_next_category(orders=one, cut=80 * DAY, as_of=100 * DAY, seed=1) for one in (orders, cut))
+    first, second = (fit_next_category(orders=one, cutoff=80 * DAY, as_of=100 * DAY, seed=1) for one in (orders, cut))
     assert np.array_equal(first.score(orders=orders, as_of=100 * DAY), second.score(orders=cut, as_of=100 * DAY))
     assert (first.prior, first.half_life_days) == (second.prior, second.half_life_days)
 
 
 def test_shop_without_categories_or_with_few_orders_says_so():
     nothing = orders_of([(0, 1, -1)], 1, 3)
-    assert learn_next_category(orders=nothing, cut=DAY, as_of=2 * DAY, seed=1) == "no_categories"
-    few = learn_next_category(orders=orders_of([(0, 1, 2), (0, 3, 2)], 1, 3), cut=2 * DAY, as_of=4 * DAY, seed=1)
-    assert isinstance(few, NextCategory)
+    assert fit_next_category(orders=nothing, cutoff=DAY, as_of=2 * DAY, seed=1) == "no_categories"
+    few = fit_next_category(orders=orders_of([(0, 1, 2), (0, 3, 2)], 1, 3), cutoff=2 * DAY, as_of=4 * DAY, seed=1)
+    assert isinstance(few, NextCategoryModel)
     assert few.reason == "few_next_orders"
-    assert judge_next_category(model=few, orders=nothing, as_of=DAY, until=2 * DAY) == {}
+    assert evaluate_next_category(model=few, orders=nothing, as_of=DAY, until=2 * DAY) == {}
 
 
 def test_line_of_spend_is_found_again():
     draws = np.random.default_rng(1)
     matrix = draws.random((5000, 3)).astype(np.float32)
     spend = 20 + 30 * matrix[:, 0] + draws.normal(0, 0.1, 5000)
-    model = fit_spend(matrix=matrix, spend=spend)
+    model = fit_spend_regression(matrix=matrix, spend=spend)
     assert model is not None
-    found = judge_spend(said=model.score(matrix), happened=spend)
+    found = evaluate_spend(predicted=model.score(matrix), actual=spend)
     assert found.r2 > 0.999
     assert found.bias == pytest.approx(1)
     assert model.score(np.zeros((1, 3), np.float32)) == pytest.approx([20], abs=0.1)
-    assert model.contributions(matrix)[:, 0] == pytest.approx(30 * (matrix[:, 0] - matrix[:, 0].mean()), abs=0.1)
-    assert fit_spend(matrix=matrix[:49], spend=spend[:49]) is None
-    nothing = judge_spend(said=np.zeros(3), happened=np.zeros(3))
+    assert model.compute_contributions(matrix)[:, 0] == pytest.approx(
+        30 * (matrix[:, 0] - matrix[:, 0].mean()), abs=0.1
+    )
+    assert fit_spend_regression(matrix=matrix[:49], spend=spend[:49]) is None
+    nothing = evaluate_spend(predicted=np.zeros(3), actual=np.zeros(3))
     assert (nothing.r2, nothing.bias, nothing.mae) == (None, None, 0.0)

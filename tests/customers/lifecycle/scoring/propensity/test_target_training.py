@@ -5,14 +5,18 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders
+from customers.lifecycle.scoring.propensity.features.event_facts import DAY, OrderLines, collect_order_lines
 from customers.lifecycle.scoring.propensity.features.features import measure_features
-from customers.lifecycle.scoring.propensity.features.labels import Target, eligible, label
-from customers.lifecycle.scoring.propensity.metrics import judge
-from customers.lifecycle.scoring.propensity.target_training import learn_response, learn_target
+from customers.lifecycle.scoring.propensity.features.labels import (
+    PropensityTarget,
+    find_eligible_customers,
+    label_customers,
+)
+from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
+from customers.lifecycle.scoring.propensity.target_training import train_response, train_target
 
 
-def make_orders(n: int = 600, days: int = 300, seed: int = 1) -> Orders:
+def make_orders(n: int = 600, days: int = 300, seed: int = 1) -> OrderLines:
     """Half come every week to the hour until they leave, half by chance every two weeks."""
     draws = np.random.default_rng(seed)
     regular = np.arange(n) % 2 == 0
@@ -20,7 +24,7 @@ def make_orders(n: int = 600, days: int = 300, seed: int = 1) -> Orders:
     gaps = np.where(regular[:, None], 7.0, draws.exponential(14, (n, 60)))
     at = draws.uniform(0, 30, n)[:, None] + np.cumsum(gaps, axis=1)
     row, _ = np.nonzero(there := at < np.minimum(leaves, days)[:, None])
-    return collect_orders(
+    return collect_order_lines(
         n_customers=n, customer=row, at=(at[there] * DAY).astype(np.int64), value=draws.gamma(2, 10, len(row))
     )
 
@@ -29,36 +33,38 @@ def halves(as_of: int) -> Mapping[str, np.ndarray]:
     return {"guess": np.where(np.arange(600) % 2 == 0, 0.6, 0.4)}
 
 
-TARGET = Target("purchase", 7)
+TARGET = PropensityTarget("purchase", 7)
 
 
 def test_orders_become_probabilities_of_what_then_happens():
     orders, as_of = make_orders(), 250 * DAY
-    found = learn_target(orders=orders, target=TARGET, as_of=as_of, seed=1, columns=halves, given="guess")
-    rows = eligible(orders=orders, target=TARGET, as_of=as_of)
+    found = train_target(orders=orders, target=TARGET, as_of=as_of, seed=1, columns=halves, given="guess")
+    rows = find_eligible_customers(orders=orders, target=TARGET, as_of=as_of)
     seen = measure_features(orders=orders, as_of=as_of, rows=rows, columns=halves(as_of))
     assert seen.names == found.names
-    quality = judge(score=found.score(seen.matrix), label=label(orders=orders, target=TARGET, as_of=as_of)[rows])
+    quality = evaluate_scores(
+        score=found.score(seen.matrix), label=label_customers(orders=orders, target=TARGET, as_of=as_of)[rows]
+    )
     assert found.reason == "best_candidate"
     assert quality.auc > 0.9
-    assert abs(quality.said - quality.rate) < 0.05
+    assert abs(quality.mean_predicted - quality.rate) < 0.05
 
 
 def test_what_comes_after_the_moment_teaches_nothing():
     orders, as_of = make_orders(n=250), 120 * DAY
     keep = orders.at < as_of
-    earlier = collect_orders(
-        n_customers=250, customer=orders.customer()[keep], at=orders.at[keep], value=orders.value[keep]
+    earlier = collect_order_lines(
+        n_customers=250, customer=orders.customer_of_lines()[keep], at=orders.at[keep], value=orders.value[keep]
     )
-    first, second = (learn_target(orders=one, target=TARGET, as_of=as_of, seed=1) for one in (orders, earlier))
+    first, second = (train_target(orders=one, target=TARGET, as_of=as_of, seed=1) for one in (orders, earlier))
     matrix = measure_features(orders=earlier, as_of=as_of).matrix
     assert np.array_equal(first.score(matrix), second.score(matrix))
-    assert first.judged == second.judged
+    assert first.results == second.results
 
 
 @pytest.mark.parametrize("as_of", [0, 50 * DAY])
 def test_young_shop_has_too_short_a_history(as_of):
-    found = learn_target(orders=make_orders(), target=TARGET, as_of=as_of, seed=1)
+    found = train_target(orders=make_orders(), target=TARGET, as_of=as_of, seed=1)
     assert (found.winner, found.reason) == (None, "history_too_short")
 
 
@@ -67,14 +73,14 @@ def test_answers_to_messages_are_learnt_without_any_recency():
     matrix = draws.normal(size=(2000, 2)).astype(np.float32)
     rows = {"customer": np.arange(2000) % 700, "sent_at": draws.permutation(2000) * DAY, "seed": 1}
     answered = draws.random(2000) < 1 / (1 + np.exp(1 - 2 * matrix[:, 0]))
-    found = learn_response(names=("opens", "noise"), matrix=matrix, answered=answered, **rows)
+    found = train_response(names=("opens", "noise"), matrix=matrix, answered=answered, **rows)
     assert found.reason == "best_candidate"
-    assert found.judged[0].name == "rate"
+    assert found.results[0].name == "rate"
     assert found.score(np.array([[2, 0]], np.float32))[0] > 0.8 > 0.3 > found.score(np.array([[-2, 0]], np.float32))[0]
-    by_chance = learn_response(names=("opens", "noise"), matrix=matrix, answered=draws.random(2000) < 0.3, **rows)
-    assert (by_chance.reason, by_chance.winner) == ("simple_not_beaten", "rate")
+    by_chance = train_response(names=("opens", "noise"), matrix=matrix, answered=draws.random(2000) < 0.3, **rows)
+    assert (by_chance.reason, by_chance.winner) == ("baseline_not_beaten", "rate")
     assert by_chance.score(matrix) == pytest.approx(0.3, abs=0.03)
-    few = learn_response(names=("opens", "noise"), matrix=matrix, answered=np.arange(2000) < 40, **rows)
+    few = train_response(names=("opens", "noise"), matrix=matrix, answered=np.arange(2000) < 40, **rows)
     assert (few.reason, few.model) == ("few_positives", None)
-    with pytest.raises(ValueError, match="one row a message"):
-        learn_response(names=("opens",), matrix=matrix, answered=answered, **rows)
+    with pytest.raises(ValueError, match="one row per message"):
+        train_response(names=("opens",), matrix=matrix, answered=answered, **rows)

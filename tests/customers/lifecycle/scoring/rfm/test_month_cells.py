@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.rfm.month_cells import BITS, MOST, pack_cells
+from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH, MAX_MONTHS, pack_cells
 from customers.lifecycle.scoring.rfm.rfm_scores import measure_rfm
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
@@ -15,7 +15,7 @@ FACTS = {"start": START, "at": AT, "amount": np.ones(11, np.int64), "is_order": 
 
 def unpack_cell(packed: np.ndarray, back: int) -> np.ndarray:
     """The cells ``back`` moments before the last one."""
-    return (packed >> (BITS * back)) & (2**BITS - 1)
+    return (packed >> (BITS_PER_MONTH * back)) & (2**BITS_PER_MONTH - 1)
 
 
 def test_what_was_packed_comes_back_and_the_last_moment_is_nearest() -> None:
@@ -23,7 +23,7 @@ def test_what_was_packed_comes_back_and_the_last_moment_is_nearest() -> None:
     packed = pack_cells(customers=10, figures=measure_rfm(**FACTS, moments=moments))
     for back, found in enumerate(reversed(list(measure_rfm(**FACTS, moments=moments)))):
         expected = np.zeros(10, np.int64)
-        expected[found.row] = found.cells()
+        expected[found.row] = found.compute_cells()
         assert unpack_cell(packed, back).tolist() == expected.tolist()
     assert unpack_cell(packed, 2)[4:].tolist() == [0] * 6  # had not ordered by day 5
     assert unpack_cell(packed, 0)[0] == 25  # R 5 and F 5 after the second order
@@ -31,9 +31,9 @@ def test_what_was_packed_comes_back_and_the_last_moment_is_nearest() -> None:
 
 
 def test_twelve_moments_fit_and_no_more() -> None:
-    moments = [12 * DAY] * MOST
+    moments = [12 * DAY] * MAX_MONTHS
     packed = pack_cells(customers=10, figures=measure_rfm(**FACTS, moments=moments))
     assert (packed >= 0).all()
-    assert all(unpack_cell(packed, back)[0] == 25 for back in range(MOST))
-    with pytest.raises(ValueError, match="12 moments at most"):
+    assert all(unpack_cell(packed, back)[0] == 25 for back in range(MAX_MONTHS))
+    with pytest.raises(ValueError, match="at most 12 moments"):
         pack_cells(customers=10, figures=measure_rfm(**FACTS, moments=[*moments, 12 * DAY]))

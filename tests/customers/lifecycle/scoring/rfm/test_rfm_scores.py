@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from customers.lifecycle.models import RfmGroup
-from customers.lifecycle.scoring.rfm.rfm_scores import CELLS, GROUPS, Rfm, RfmFigures, group_of, measure_rfm, quintiles
+from customers.lifecycle.scoring.rfm.rfm_scores import (
+    RFM_CELLS,
+    RFM_GROUPS,
+    RfmScores,
+    RfmValues,
+    compute_quintiles,
+    find_rfm_group,
+    measure_rfm,
+)
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 # customer, first order, last order, orders, revenue, and what a person works out: R, F, M, group
@@ -53,34 +61,36 @@ def columns(rows: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
 
 def score_rfm(
     *, customer: np.ndarray, first_order: np.ndarray, last_order: np.ndarray, orders: np.ndarray, revenue: np.ndarray
-) -> Rfm:
+) -> RfmScores:
     """Of customers in any order."""
     order = np.lexsort((customer, first_order))
-    rfm = RfmFigures(customer[order], first_order[order], last_order[order], orders[order], revenue[order]).scores()
+    rfm = RfmValues(
+        customer[order], first_order[order], last_order[order], orders[order], revenue[order]
+    ).compute_scores()
     back = np.argsort(order)
-    return Rfm(rfm.r[back], rfm.f[back], rfm.m[back], rfm.group[back])
+    return RfmScores(rfm.r[back], rfm.f[back], rfm.m[back], rfm.group[back])
 
 
 def fifths(value: np.ndarray, first_order: np.ndarray, customer: np.ndarray) -> np.ndarray:
     """Of customers in any order."""
     order = np.lexsort((customer, first_order))
-    return quintiles(value[order])[np.argsort(order)]
+    return compute_quintiles(value[order])[np.argsort(order)]
 
 
 def test_a_dozen_customers_score_as_by_hand() -> None:
     rfm = score_rfm(**columns([row[:5] for row in DOZEN]))
-    found = [(int(r), int(f), int(m), GROUPS[g]) for r, f, m, g in zip(rfm.r, rfm.f, rfm.m, rfm.group, strict=True)]
+    found = [(int(r), int(f), int(m), RFM_GROUPS[g]) for r, f, m, g in zip(rfm.r, rfm.f, rfm.m, rfm.group, strict=True)]
     assert found == [row[5:] for row in DOZEN]
 
 
 @pytest.mark.parametrize(("r", "f"), list(product(range(1, 6), repeat=2)))
 def test_each_cell_has_exactly_one_group_and_it_is_the_right_one(r: int, f: int) -> None:
     fitting = [group for group, (recencies, frequencies) in RULES.items() if r in recencies and f in frequencies]
-    assert fitting == [CELLS[r - 1][f - 1]]
+    assert fitting == [RFM_CELLS[r - 1][f - 1]]
 
 
 def test_the_groups_are_those_of_the_profile() -> None:
-    assert set(GROUPS) == set(RfmGroup.values)
+    assert set(RFM_GROUPS) == set(RfmGroup.values)
 
 
 def test_five_bins_exist_when_everybody_is_equal_and_the_first_order_decides() -> None:
@@ -110,7 +120,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 12, 13])
 def test_bins_are_as_even_as_they_can_be(n: int) -> None:
-    scores = quintiles(np.arange(n))
+    scores = compute_quintiles(np.arange(n))
     sizes = np.bincount(scores, minlength=6)[1:]
     assert sizes.tolist() == [n // 5 + (place < n % 5) for place in range(5)]
     assert (np.diff(scores) >= 0).all()
@@ -142,12 +152,12 @@ def facts() -> dict[str, np.ndarray]:
     return {"start": start, "at": day * DAY, "amount": amount, "is_order": is_order}
 
 
-def measure(window_days: int | None = None, as_of_day: int = 60) -> RfmFigures:
+def measure(window_days: int | None = None, as_of_day: int = 60) -> RfmValues:
     (found,) = measure_rfm(**facts(), moments=[as_of_day * DAY], window_days=window_days)
     return found
 
 
-def rows_of(found: RfmFigures) -> list[tuple[int, ...]]:
+def rows_of(found: RfmValues) -> list[tuple[int, ...]]:
     customer = np.array([3, 5, 7, 9])[found.row]
     arrays = (customer, found.first_order // DAY, found.last_order // DAY, found.orders, found.revenue)
     return sorted(tuple(row) for row in np.stack(arrays, axis=1).tolist())
@@ -185,22 +195,24 @@ def test_later_facts_change_nothing_of_an_earlier_moment() -> None:
         (with_later, _after) = measure_rfm(**told, moments=[30 * DAY, 60 * DAY], window_days=window_days)
         (alone,) = measure_rfm(**early, moments=[30 * DAY], window_days=window_days)
         assert rows_of(with_later) == rows_of(alone)
-        assert with_later.scores().group.tolist() == alone.scores().group.tolist()
+        assert with_later.compute_scores().group.tolist() == alone.compute_scores().group.tolist()
 
 
 def test_figures_are_scored_as_they_stand() -> None:
     found = measure()  # by first order: 7, 5, 3
-    scores = found.scores()
+    scores = found.compute_scores()
     assert found.row.tolist() == [2, 1, 0]
     assert scores.r.tolist() == [3, 1, 2]
     assert scores.m.tolist() == [3, 1, 2]
-    assert found.cells().tolist() == [5 * (r - 1) + f for r, f in zip(scores.r, scores.f, strict=True)]
-    assert [group_of(cell) for cell in found.cells()] == [GROUPS[group] for group in scores.group]
+    assert found.compute_cells().tolist() == [5 * (r - 1) + f for r, f in zip(scores.r, scores.f, strict=True)]
+    assert [find_rfm_group(cell) for cell in found.compute_cells()] == [RFM_GROUPS[group] for group in scores.group]
 
 
 def test_every_cell_number_has_its_group() -> None:
-    assert group_of(0) == ""
-    assert [group_of(5 * (r - 1) + f) for r, f in product(range(1, 6), repeat=2)] == [g for row in CELLS for g in row]
+    assert find_rfm_group(0) == ""
+    assert [find_rfm_group(5 * (r - 1) + f) for r, f in product(range(1, 6), repeat=2)] == [
+        g for row in RFM_CELLS for g in row
+    ]
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 5, 7, 13, 200])
@@ -211,7 +223,7 @@ def test_fifths_are_those_of_a_whole_sort(n: int, different: int) -> None:
     order = np.lexsort((np.arange(n), value))
     expected = np.empty(n, np.int64)
     expected[order] = np.concatenate([np.full(len(part), k + 1) for k, part in enumerate(np.array_split(order, 5))])
-    assert quintiles(value).tolist() == expected.tolist()
+    assert compute_quintiles(value).tolist() == expected.tolist()
 
 
 def test_windows_and_columns_that_cannot_be_are_refused() -> None:
@@ -228,4 +240,4 @@ def test_nobody_is_measured_where_nobody_ordered() -> None:
     none = {"at": nothing, "amount": nothing, "is_order": np.empty(0, bool)}
     for start in (np.zeros(1, np.int64), np.zeros(4, np.int64)):  # no customers; three without an order
         (found,) = measure_rfm(start=start, **none, moments=[5])
-        assert (found.row.shape, found.scores().r.shape, found.cells().shape) == ((0,), (0,), (0,))
+        assert (found.row.shape, found.compute_scores().r.shape, found.compute_cells().shape) == ((0,), (0,), (0,))

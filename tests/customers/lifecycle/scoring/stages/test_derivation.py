@@ -11,17 +11,17 @@ from config.foundation.array_types import NEVER
 from customers.lifecycle.models import Stage, StageTransition
 from customers.lifecycle.scoring.stages.derivation import (
     REASONS,
-    STAGES,
     AliveRule,
-    Histories,
-    Stories,
-    Thresholds,
+    OrderHistories,
+    StageHistories,
+    StageThresholds,
     derive_stages,
 )
 from customers.lifecycle.scoring.stages.order_gaps import DAY
+from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 # no own gaps, no loyalty by revenue unless a test says so
-RULES = Thresholds(
+RULES = StageThresholds(
     version=1,
     second_gap_days=20,
     median_gap_days=10,
@@ -46,9 +46,9 @@ def tell(
     amount: int = 100,
     known_at: float | None = None,
     identified_at: float | None = None,
-    versions: list[Thresholds] | None = None,
+    versions: list[StageThresholds] | None = None,
     categories: dict[float, int] | None = None,
-) -> Stories:
+) -> StageHistories:
     """The story of customer 7, who ordered on these days; the first day is 0, known from the first order unless said."""
     facts = sorted(
         [(days(day), amount, True) for day in orders]
@@ -56,7 +56,7 @@ def tell(
     )
     first = facts[0][0] if facts else 0
     return derive_stages(
-        histories=Histories(
+        histories=OrderHistories(
             customer=np.array([7]),
             known_at=np.array([first if known_at is None else days(known_at)]),
             identified_at=np.array([NEVER if identified_at is None else days(identified_at)]),
@@ -76,7 +76,7 @@ def stage(orders: list[float], as_of: float, **more: object) -> str:
     return STAGES[tell(orders, as_of, **more).stage[0]]
 
 
-def moves(story: Stories) -> list[tuple[str, str, float, str]]:
+def moves(story: StageHistories) -> list[tuple[str, str, float, str]]:
     """from, to, day, reason"""
     return [
         (STAGES[before] if before >= 0 else "", STAGES[after], at / DAY, REASONS[reason])
@@ -95,7 +95,7 @@ def test_a_device_alone_is_a_visitor_until_identified() -> None:
     assert stage([], 5, known_at=0, identified_at=5) == "visitor"  # what happens at as_of is not known yet
     story = tell([], 9, known_at=1, identified_at=4)
     assert moves(story) == [("", "visitor", 1, "first_seen"), ("visitor", "prospect", 4, "identified")]
-    assert story.next_flip[0] == NEVER
+    assert story.next_change_at[0] == NEVER
 
 
 def test_a_prospect_becomes_new_with_the_first_order() -> None:
@@ -219,20 +219,20 @@ def test_orders_of_one_moment_count_as_orders_but_not_as_gaps() -> None:
     own = [replace(RULES, own_gaps_from_orders=4)]
     story = tell([0, 0, 0, 0, 0], 1, versions=own)
     assert moves(story) == [("", "loyal", 0, "loyal_orders")]
-    assert story.next_flip[0] == days(15)
+    assert story.next_change_at[0] == days(15)
 
 
 def test_the_next_change_is_announced_and_comes() -> None:
     story = tell([0, 5], 6)
-    assert story.next_flip[0] == days(20)
+    assert story.next_change_at[0] == days(20)
     assert story.since[0] == days(5)
     later = tell([0, 5], 20)
     assert STAGES[later.stage[0]] == "at_risk"
-    assert later.next_flip[0] == days(35) + 1
+    assert later.next_change_at[0] == days(35) + 1
 
 
 def test_new_rules_count_from_their_moment_and_leave_the_past_alone() -> None:
-    strict = replace(RULES, version=2, active_gap_days=3, in_force_from=days(10))
+    strict = replace(RULES, version=2, active_gap_days=3, effective_from=days(10))
     story = tell([0, 5], 40, versions=[RULES, strict])
     assert moves(story) == [
         ("", "new", 0, "first_order"),
@@ -251,18 +251,18 @@ def test_rules_without_a_moment_tell_the_whole_history_again() -> None:
 
 
 def test_rules_that_begin_after_as_of_change_nothing() -> None:
-    strict = replace(RULES, version=2, active_gap_days=3, in_force_from=days(10))
+    strict = replace(RULES, version=2, active_gap_days=3, effective_from=days(10))
     assert moves(tell([0, 5], 9, versions=[RULES, strict])) == moves(tell([0, 5], 9))
 
 
 def test_customers_do_not_touch_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many at once, in several chunks, as each alone."""
-    monkeypatch.setattr("customers.lifecycle.scoring.stages.derivation.CHUNK", 2)
+    monkeypatch.setattr("customers.lifecycle.scoring.stages.derivation.CHUNK_SIZE", 2)
     everyone = [[0.0, 5, 36], [3.0], [1.0, 2, 3, 4, 5, 90], [40.0], [0.0, 70]]
     alone = [tell(orders, 100) for orders in everyone]
     at = np.concatenate([[days(day) for day in orders] for orders in everyone])
     together = derive_stages(
-        histories=Histories(
+        histories=OrderHistories(
             customer=np.arange(11, 16),
             known_at=np.array([days(orders[0]) for orders in everyone]),
             identified_at=np.full(5, NEVER),
@@ -303,7 +303,7 @@ def test_every_move_begins_where_the_last_one_ended(orders: list[float], as_of: 
     assert (np.diff(story.at) > 0).all()
     assert (story.from_stage != story.to_stage).all()
     assert (story.stage[0], story.since[0]) == (story.to_stage[-1], story.at[-1])
-    assert story.next_flip[0] > days(as_of)
+    assert story.next_change_at[0] > days(as_of)
 
 
 def test_wrong_arguments_are_named() -> None:
@@ -317,9 +317,9 @@ def test_nobody_has_no_story() -> None:
     assert derive_stages(histories=_nobody(), versions=[RULES], as_of=1).at.shape == (0,)
 
 
-def _nobody() -> Histories:
+def _nobody() -> OrderHistories:
     nothing = np.empty(0, np.int64)
-    return Histories(nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool))
+    return OrderHistories(nothing, nothing, nothing, np.zeros(1, np.int64), nothing, nothing, nothing.astype(bool))
 
 
 # CDNOW's BG/NBD (Fader, Hardie & Lee 2005), weeks to days

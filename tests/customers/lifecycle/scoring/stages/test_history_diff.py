@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.interests.favourite_kernels import by_customer
-from customers.lifecycle.scoring.stages.history_diff import differences
+from customers.lifecycle.scoring.interests.favorite_kernels import group_by_customer
+from customers.lifecycle.scoring.stages.history_diff import diff_stage_changes
 
 
 def compared(told: list[tuple[int, int, int]], stored: list[tuple[int, int, int]], n: int):
@@ -13,7 +13,7 @@ def compared(told: list[tuple[int, int, int]], stored: list[tuple[int, int, int]
     who, at, code = np.array(told, np.int64).reshape(-1, 3).T
     whose, stored_at, stored_code = np.array(stored, np.int64).reshape(-1, 3).T
     start = np.searchsorted(who, np.arange(n + 1))
-    new, gone = differences(start, at, code, *by_customer(whose, n), stored_at, stored_code)
+    new, gone = diff_stage_changes(start, at, code, *group_by_customer(whose, n), stored_at, stored_code)
     return [told[row] for row in np.flatnonzero(new)], [stored[row] for row in np.flatnonzero(gone)]
 
 

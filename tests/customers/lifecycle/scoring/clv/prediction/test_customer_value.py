@@ -3,21 +3,17 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.clv import (
-    BgNbd,
-    GammaGamma,
-    Histories,
-    MbgNbd,
-    Model,
-    ParetoNbd,
-    group_histories,
-    value_customers,
-)
-from customers.lifecycle.scoring.clv.prediction.customer_value import MONTH_DAYS
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
+from customers.lifecycle.scoring.clv.prediction.customer_value import MONTH_DAYS, predict_customer_values
+from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories, group_histories
 
 BG = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
-HISTORIES = Histories(
+HISTORIES = PurchaseHistories(
     customer=np.array([4, 5, 6, 7]),
     x=np.array([2, 0, 0, 2]),
     last_days=np.array([213, 0, 0, 213]),
@@ -28,11 +24,11 @@ HISTORIES = Histories(
 
 def test_value_is_the_discounted_sum_of_twelve_months() -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = value_customers(
+    found = predict_customer_values(
         model=BG, spend=SPEND, histories=HISTORIES, groups=groups, margin=0.3, monthly_discount=0.02
     )
     one = {"x": np.array([2]), "t_x": np.array([213 / 7]), "age": np.array([272 / 7])}
-    until = [0.0, *(float(BG.expected(horizon=month * MONTH_DAYS / 7, **one)[0]) for month in range(1, 13))]
+    until = [0.0, *(float(BG.expected_purchases(horizon=month * MONTH_DAYS / 7, **one)[0]) for month in range(1, 13))]
     mean = 6.25 * (15.44 + 2 * 20.0) / (6.25 * 2 + 2.74)
     by_hand = sum((until[t] - until[t - 1]) * mean * 0.3 / 1.02**t for t in range(1, 13))
     assert found.value is not None
@@ -40,15 +36,15 @@ def test_value_is_the_discounted_sum_of_twelve_months() -> None:
     assert found.value[0] == pytest.approx(by_hand)
     assert found.mean_spend[0] == pytest.approx(mean)
     assert found.purchases[0] == pytest.approx(until[-1])
-    assert found.alive[0] == pytest.approx(BG.alive(**one)[0])
+    assert found.alive[0] == pytest.approx(BG.probability_alive(**one)[0])
 
 
 @pytest.mark.parametrize(
     "model", [BG, MbgNbd(0.5, 6.0, 0.9, 1.6), ParetoNbd(0.55, 10.6, 0.6, 11.7)], ids=lambda m: m.name
 )
-def test_customers_of_one_history_differ_by_what_they_spend_only(model: Model) -> None:
+def test_customers_of_one_history_differ_by_what_they_spend_only(model: PurchaseModel) -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = value_customers(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
+    found = predict_customer_values(model=model, spend=SPEND, histories=HISTORIES, groups=groups)
     assert found.value is not None
     assert found.spend_high is not None
     assert found.alive[0] == found.alive[3]
@@ -63,14 +59,14 @@ def test_customers_of_one_history_differ_by_what_they_spend_only(model: Model) -
 
 
 def test_nothing_is_asked_of_nobody() -> None:
-    nobody = Histories(*(np.empty(0, np.int64),) * 4, np.empty(0))
-    found = value_customers(model=BG, spend=SPEND, histories=nobody, groups=group_histories(histories=nobody))
+    nobody = PurchaseHistories(*(np.empty(0, np.int64),) * 4, np.empty(0))
+    found = predict_customer_values(model=BG, spend=SPEND, histories=nobody, groups=group_histories(histories=nobody))
     assert [len(column) for column in vars(found).values()] == [0] * 10
 
 
 def test_purchases_are_foretold_without_a_model_of_spend() -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
-    found = value_customers(model=BG, spend=None, histories=HISTORIES, groups=groups)
+    found = predict_customer_values(model=BG, spend=None, histories=HISTORIES, groups=groups)
     assert found.value is found.mean_spend is found.spend_low is None
     assert found.purchases.min() > 0
 
@@ -79,4 +75,4 @@ def test_impossible_questions_are_refused() -> None:
     groups = group_histories(histories=HISTORIES)
     for wrong in ({"months": 0}, {"monthly_discount": -1.0}, {"margin": np.nan}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            value_customers(model=BG, spend=SPEND, histories=HISTORIES, groups=groups, **wrong)
+            predict_customer_values(model=BG, spend=SPEND, histories=HISTORIES, groups=groups, **wrong)

@@ -5,29 +5,29 @@ from functools import cache
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.clv import (
-    BgNbd,
-    GammaGamma,
-    Groups,
-    Histories,
-    MbgNbd,
-    Model,
-    ParetoNbd,
-    Ranks,
-    fit_process,
-    fit_spend,
-    group_histories,
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel, fit_purchase_model
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
+from customers.lifecycle.scoring.clv.prediction.intervals import (
+    ProbabilityTransform,
     predict_intervals,
-    rank_purchases,
-    rank_spend,
-    summarise_purchases,
+    transform_purchases,
+    transform_spend,
 )
-from customers.lifecycle.scoring.clv.prediction.predictive_distribution import outlooks, states_of
-from customers.lifecycle.scoring.clv.purchase_histories import DAY
-from customers.lifecycle.scoring.clv.simulation import make_orders
+from customers.lifecycle.scoring.clv.prediction.predictive_distribution import find_states, iterate_distributions
+from customers.lifecycle.scoring.clv.purchase_histories import (
+    DAY,
+    HistoryGroups,
+    PurchaseHistories,
+    group_histories,
+    summarize_purchases,
+)
+from customers.lifecycle.scoring.clv.simulation import simulate_orders
 
 SPEND = GammaGamma(p=2.0, q=3.7, gamma=15.0)
-TRUTHS: dict[str, Model] = {  # days
+TRUTHS: dict[str, PurchaseModel] = {  # days
     "bg_nbd": BgNbd(0.8, 60.0, 0.8, 2.4),
     "mbg_nbd": MbgNbd(0.8, 40.0, 0.5, 2.4),
     "pareto_nbd": ParetoNbd(0.8, 60.0, 0.6, 200.0),
@@ -36,14 +36,14 @@ CUT, YEAR = 400, 365
 
 
 @cache
-def known_futures(name: str) -> tuple[Histories, Groups, np.ndarray, np.ndarray]:
+def known_futures(name: str) -> tuple[PurchaseHistories, HistoryGroups, np.ndarray, np.ndarray]:
     """Histories of 20,000 customers, and the days with an order and the spend of the year after."""
-    made = make_orders(
+    made = simulate_orders(
         model=TRUTHS[name], spend=SPEND, customers=20_000, start=-200 * DAY, joining_days=350, days=CUT + YEAR, seed=11
     )
     cut = (CUT - 200) * DAY
-    histories = summarise_purchases(customer=made.customer, at=made.at, value=made.value, as_of=cut)
-    all_of = summarise_purchases(customer=made.customer, at=made.at, value=made.value, as_of=cut + YEAR * DAY)
+    histories = summarize_purchases(customer=made.customer, at=made.at, value=made.value, as_of=cut)
+    all_of = summarize_purchases(customer=made.customer, at=made.at, value=made.value, as_of=cut + YEAR * DAY)
     later = made.at >= cut
     spent = np.bincount(made.customer[later], made.value[later], minlength=20_000)
     return histories, group_histories(histories=histories), all_of.x - histories.x, spent
@@ -52,8 +52,8 @@ def known_futures(name: str) -> tuple[Histories, Groups, np.ndarray, np.ndarray]
 @pytest.mark.parametrize("name", list(TRUTHS))
 def test_fitted_intervals_cover_the_known_future_as_often_as_they_say(name: str) -> None:
     histories, groups, bought, spent = known_futures(name)
-    model = fit_process(name=name, groups=groups).model
-    spend = fit_spend(x=histories.x, mean_value=histories.mean_value).model
+    model = fit_purchase_model(name=name, groups=groups).model
+    spend = fit_gamma_gamma(x=histories.x, mean_value=histories.mean_value).model
     assert model is not None
     assert spend is not None
     row = groups.row
@@ -61,7 +61,7 @@ def test_fitted_intervals_cover_the_known_future_as_often_as_they_say(name: str)
     assert found.spend_low is not None
     assert found.spend_high is not None
     assert found.spend_probability is not None
-    rate = spend.rate(x=histories.x, mean_value=histories.mean_value)
+    rate = spend.posterior_rate(x=histories.x, mean_value=histories.mean_value)
     for low, high, stated, happened in (
         (found.purchases_low[row], found.purchases_high[row], found.purchases_probability[row], bought),
         (found.spend_low[row] * rate, found.spend_high[row] * rate, found.spend_probability[row], spent),
@@ -74,18 +74,18 @@ def test_fitted_intervals_cover_the_known_future_as_often_as_they_say(name: str)
         assert 0.77 < held[high > 0].mean() < 0.83
         assert held.mean() > 0.77
     for ranks in (
-        rank_purchases(model=model, groups=groups, horizon=float(YEAR), happened=bought),
-        rank_spend(
+        transform_purchases(model=model, groups=groups, horizon=float(YEAR), actual=bought),
+        transform_spend(
             model=model,
             spend=spend,
             groups=groups,
             horizon=float(YEAR),
             mean_value=histories.mean_value,
-            happened=spent,
+            actual=spent,
         ),
     ):
-        assert 0.78 < ranks.held() < 0.82
-        assert 0.47 < ranks.held(level=0.5) < 0.53
+        assert 0.78 < ranks.coverage() < 0.82
+        assert 0.47 < ranks.coverage(level=0.5) < 0.53
 
 
 @pytest.mark.parametrize("name", list(TRUTHS))
@@ -99,12 +99,12 @@ def test_the_distribution_is_that_of_many_simulated_futures(name: str) -> None:
         mu = draws.gamma(model.s, 1 / (model.beta + age), n)
         bought = draws.poisson(rate * np.minimum(draws.exponential(1, n) / mu, horizon))
     else:
-        p = draws.beta(model.a, model.b + x + model.may_leave_at_once, n)
+        p = draws.beta(model.a, model.b + x + model.dropout_after_first, n)
         bought = np.minimum(draws.poisson(rate * horizon), draws.geometric(p))
     nu = draws.gamma(SPEND.q + SPEND.p * x, 1.0, n)
     u = np.where(bought > 0, draws.gamma(SPEND.p * np.maximum(bought, 1)), 0.0) / nu
-    one = Groups(np.array([x]), np.array([age]), np.array([age]), np.ones(1), np.zeros(1, np.intp), 1.0)
-    (outlook,) = outlooks(model=model, spend=SPEND, states=states_of(one), horizon=horizon)
+    one = HistoryGroups(np.array([x]), np.array([age]), np.array([age]), np.ones(1), np.zeros(1, np.intp), 1.0)
+    (outlook,) = iterate_distributions(model=model, spend=SPEND, states=find_states(one), horizon=horizon)
     for k in range(6):
         assert outlook.tails[0, k] == pytest.approx((bought >= k).mean(), abs=0.005)
     for place in range(5, 125, 15):
@@ -112,7 +112,9 @@ def test_the_distribution_is_that_of_many_simulated_futures(name: str) -> None:
 
 
 def test_who_will_hardly_buy_gets_nothing_to_nothing_with_its_own_probability() -> None:
-    groups = Groups(np.array([1, 40]), np.array([5.0, 398.0]), np.full(2, 400.0), np.ones(2), np.array([0, 1]), 1.0)
+    groups = HistoryGroups(
+        np.array([1, 40]), np.array([5.0, 398.0]), np.full(2, 400.0), np.ones(2), np.array([0, 1]), 1.0
+    )
     model = TRUTHS["bg_nbd"]
     found = predict_intervals(model=model, spend=SPEND, groups=groups, horizon=365.0)
     assert found.spend_low is not None
@@ -120,8 +122,8 @@ def test_who_will_hardly_buy_gets_nothing_to_nothing_with_its_own_probability() 
     assert found.spend_probability is not None
     none = (
         1.0
-        - model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)[0]
-        * model.tails_if_alive(horizon=365.0, x=1, age=np.array([400.0]), most=1)[0, 1]
+        - model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)[0]
+        * model.purchase_tails_if_alive(horizon=365.0, x=1, age=np.array([400.0]), max_purchases=1)[0, 1]
     )
     assert none > 0.8
     assert (found.purchases_low[0], found.purchases_high[0]) == (0, 0)
@@ -148,19 +150,21 @@ def test_wider_levels_hold_narrower_ones() -> None:
 
 @pytest.mark.parametrize("name", list(TRUTHS))
 def test_a_customer_of_100_000_orders_gets_an_interval_around_what_is_expected(name: str) -> None:
-    groups = Groups(np.array([100_000]), np.array([700.0]), np.array([700.0]), np.ones(1), np.zeros(1, np.intp), 1.0)
+    groups = HistoryGroups(
+        np.array([100_000]), np.array([700.0]), np.array([700.0]), np.ones(1), np.zeros(1, np.intp), 1.0
+    )
     found = predict_intervals(model=TRUTHS[name], spend=SPEND, groups=groups, horizon=365.0)
     assert 10_000 < found.purchases_low[0] < found.purchases_high[0] < 50_000
     assert found.spend_low is not None
     assert found.spend_high is not None
-    rate = SPEND.rate(x=groups.x, mean_value=np.array([30.0]))[0]
+    rate = SPEND.posterior_rate(x=groups.x, mean_value=np.array([30.0]))[0]
     assert 0.3e6 < found.spend_low[0] * rate < found.spend_high[0] * rate < 1.6e6
 
 
 def test_ranks_on_a_border_count_by_their_share() -> None:
-    assert Ranks(np.array([0.0]), np.array([1.0])).held() == pytest.approx(0.8)
-    assert Ranks(np.array([0.0]), np.array([0.2])).held() == pytest.approx(0.5)
-    assert Ranks(np.array([0.4, 0.95]), np.array([0.4, 0.95])).held() == pytest.approx(0.5)
+    assert ProbabilityTransform(np.array([0.0]), np.array([1.0])).coverage() == pytest.approx(0.8)
+    assert ProbabilityTransform(np.array([0.0]), np.array([0.2])).coverage() == pytest.approx(0.5)
+    assert ProbabilityTransform(np.array([0.4, 0.95]), np.array([0.4, 0.95])).coverage() == pytest.approx(0.5)
 
 
 def test_impossible_questions_are_refused() -> None:
@@ -168,5 +172,5 @@ def test_impossible_questions_are_refused() -> None:
     for horizon in (0.0, np.inf, np.nan):
         with pytest.raises(ValueError, match="horizon must be finite and greater than 0"):
             predict_intervals(model=TRUTHS["bg_nbd"], spend=None, groups=groups, horizon=horizon)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
         predict_intervals(model=TRUTHS["bg_nbd"], spend=None, groups=groups, horizon=1.0, level=1.0)

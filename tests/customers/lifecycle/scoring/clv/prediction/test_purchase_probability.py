@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.clv import BgNbd, Groups, MbgNbd, ParetoNbd, purchase_chance
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
+from customers.lifecycle.scoring.clv.prediction.purchase_probability import predict_purchase_probability
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 MODELS = (
     BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426),
@@ -12,20 +16,22 @@ MODELS = (
 )
 
 
-def make_groups() -> Groups:
+def make_groups() -> HistoryGroups:
     x = np.array([0, 0, 1, 2, 2, 9, 100_000])
     t_x = np.array([0.0, 0.0, 10.0, 30.43, 5.0, 38.0, 38.0])
     age = np.array([10.0, 38.86, 38.86, 38.86, 38.86, 38.86, 39.0])
-    return Groups(x, t_x, age, np.ones(7), np.arange(7), 7.0)
+    return HistoryGroups(x, t_x, age, np.ones(7), np.arange(7), 7.0)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_it_is_a_probability_that_grows_with_the_horizon_and_never_exceeds_being_a_customer(model):
     groups = make_groups()
-    chances = np.array([purchase_chance(model=model, groups=groups, horizon=t) for t in (0.0, 0.5, 1.0, 4.0, 100.0)])
+    chances = np.array(
+        [predict_purchase_probability(model=model, groups=groups, horizon=t) for t in (0.0, 0.5, 1.0, 4.0, 100.0)]
+    )
     assert chances[0] == pytest.approx(np.zeros(7))
     assert (np.diff(chances, axis=0) >= 0).all()
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
     assert (chances <= alive + 1e-12).all()
 
 
@@ -33,10 +39,10 @@ def test_it_is_a_probability_that_grows_with_the_horizon_and_never_exceeds_being
 def test_until_dropout_it_has_a_closed_form(model):
     groups = make_groups()
     begun = model.alpha + groups.age
-    expected = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age) * (
+    expected = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age) * (
         1.0 - (begun / (begun + 4.0)) ** (model.r + groups.x)
     )
-    assert purchase_chance(model=model, groups=groups, horizon=4.0) == pytest.approx(expected)
+    assert predict_purchase_probability(model=model, groups=groups, horizon=4.0) == pytest.approx(expected)
 
 
 def test_in_a_lifetime_it_is_the_mean_over_rates_and_ends():
@@ -48,13 +54,13 @@ def test_in_a_lifetime_it_is_the_mean_over_rates_and_ends():
     end = draws.exponential(1, n) / draws.gamma(model.s, 1 / (model.beta + age), n)
     first = draws.exponential(1, n) / rate
     given_alive = (first < np.minimum(end, 4.0)).mean()
-    alive = model.alive(x=groups.x, t_x=groups.t_x, age=groups.age)
-    assert purchase_chance(model=model, groups=groups, horizon=4.0)[3] == pytest.approx(
+    alive = model.probability_alive(x=groups.x, t_x=groups.t_x, age=groups.age)
+    assert predict_purchase_probability(model=model, groups=groups, horizon=4.0)[3] == pytest.approx(
         alive[3] * given_alive, abs=0.003
     )
 
 
 def test_of_nobody_there_is_none():
     none = np.empty(0)
-    groups = Groups(none.astype(np.int64), none, none, none, none.astype(np.intp), 1.0)
-    assert len(purchase_chance(model=MODELS[0], groups=groups, horizon=7.0)) == 0
+    groups = HistoryGroups(none.astype(np.int64), none, none, none, none.astype(np.intp), 1.0)
+    assert len(predict_purchase_probability(model=MODELS[0], groups=groups, horizon=7.0)) == 0

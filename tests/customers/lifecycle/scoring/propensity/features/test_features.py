@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.propensity.features.event_facts import DAY, Orders, collect_orders, collect_visits
-from customers.lifecycle.scoring.propensity.features.features import FAMILIES, families_of, measure_features
+from customers.lifecycle.scoring.propensity.features.event_facts import (
+    DAY,
+    OrderLines,
+    collect_order_lines,
+    collect_visit_events,
+)
+from customers.lifecycle.scoring.propensity.features.features import FAMILIES, group_by_family, measure_features
 
 MONDAY = 4 * DAY  # 5 January 1970
 
 
-def made(rows: list[tuple], n_customers: int = 2, **more: object) -> Orders:
+def made(rows: list[tuple], n_customers: int = 2, **more: object) -> OrderLines:
     customer, day, value, returned = zip(*rows, strict=True)
-    return collect_orders(
+    return collect_order_lines(
         n_customers=n_customers,
         customer=np.array(customer),
         at=(np.array(day) * DAY).astype(np.int64),
@@ -34,7 +39,7 @@ def test_columns_of_orders_are_what_they_say():
     found = measure_features(orders=made(ROWS), as_of=140 * DAY)
     first = by_name(found, 0)
     assert found.matrix.dtype == np.float32
-    assert found.ordered.tolist() == [True, False]
+    assert found.has_ordered.tolist() == [True, False]
     expected = {
         "recency_days": 10.0,
         "tenure_days": 140.0,
@@ -89,14 +94,14 @@ def test_details_count_only_where_the_shop_knows_them():
     assert first["order_units"] == pytest.approx(10 / 3)
     assert first["discount_share"] == pytest.approx(25 / 125)
     assert first["categories"] == 2
-    assert first["favourite_share"] == pytest.approx(2 / 3)
+    assert first["favorite_share"] == pytest.approx(2 / 3)
     assert "discount_share" not in measure_features(orders=made(ROWS), as_of=140 * DAY).names
     only = made(ROWS, discount=np.array([0.0, 10.0, 0.0, 15.0, 5.0]))
     assert by_name(measure_features(orders=only, as_of=140 * DAY), 0)["discount_share"] == pytest.approx(0.2)
 
 
 def test_visits_count_events_and_sessions_in_windows():
-    visits = collect_visits(
+    visits = collect_visit_events(
         n_customers=2,
         customer=np.zeros(5, int),
         at=(np.array([139.5, 60, 139, 120, 139.8]) * DAY).astype(np.int64),
@@ -132,32 +137,32 @@ def test_facts_at_or_after_the_moment_change_nothing(seed):
     facts = make_shop(seed)
     as_of = 200 * DAY
     facts["at"][:3] = as_of
-    visits = collect_visits(
+    visits = collect_visit_events(
         n_customers=30, customer=facts["customer"], at=facts["at"], kind=facts["category"] % 2, kinds=("a", "b"),
         session=facts["units"],
     )  # fmt: skip
     before = facts["at"] < as_of
     earlier = {name: column[before] for name, column in facts.items()}
-    seen = collect_visits(
+    seen = collect_visit_events(
         n_customers=30, customer=earlier["customer"], at=earlier["at"], kind=earlier["category"] % 2, kinds=("a", "b"),
         session=earlier["units"],
     )  # fmt: skip
     of_all = measure_features(
-        orders=collect_orders(n_customers=30, n_categories=5, **facts), as_of=as_of, visits=visits
+        orders=collect_order_lines(n_customers=30, n_categories=5, **facts), as_of=as_of, visits=visits
     )
     of_earlier = measure_features(
-        orders=collect_orders(n_customers=30, n_categories=5, **earlier), as_of=as_of, visits=seen
+        orders=collect_order_lines(n_customers=30, n_categories=5, **earlier), as_of=as_of, visits=seen
     )
     assert np.array_equal(of_all.matrix, of_earlier.matrix)
     assert np.isfinite(of_all.matrix).all()
     shuffled = np.random.default_rng(seed).permutation(len(facts["at"]))
     mixed = {name: column[shuffled] for name, column in facts.items()}
-    again = measure_features(orders=collect_orders(n_customers=30, n_categories=5, **mixed), as_of=as_of)
+    again = measure_features(orders=collect_order_lines(n_customers=30, n_categories=5, **mixed), as_of=as_of)
     assert np.allclose(again.matrix, of_all.matrix[:, : again.matrix.shape[1]], rtol=1e-5)
 
 
 def test_some_rows_are_those_of_all():
-    orders = collect_orders(n_customers=30, n_categories=5, **make_shop(1))
+    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1))
     rows = np.array([7, 3, 29])
     extra = {"p_alive": np.linspace(0, 1, 30)}
     found = measure_features(orders=orders, as_of=300 * DAY, rows=rows, columns=extra)
@@ -170,16 +175,16 @@ def test_nobody_and_one_day_and_nothing_paid_give_finite_numbers():
     assert not none.matrix.any()
     day = measure_features(orders=made([(0, 1.0, 0.0, False), (1, 1.0, 5.0, True)]), as_of=2 * DAY)
     assert np.isfinite(day.matrix).all()
-    assert day.ordered.tolist() == [True, False]
+    assert day.has_ordered.tolist() == [True, False]
 
 
 def test_every_column_has_a_family():
-    orders = collect_orders(n_customers=30, n_categories=5, **make_shop(1))
+    orders = collect_order_lines(n_customers=30, n_categories=5, **make_shop(1))
     names = measure_features(orders=orders, as_of=DAY).names
     assert {name for members in FAMILIES.values() for name in members} == set(names)
-    families, place = families_of((*names, "events_7", "buying_probability"))
+    families, place = group_by_family((*names, "events_7", "buying_probability"))
     assert families[place[-2]] == "visits"
-    assert families[place[-1]] == "buying"
+    assert families[place[-1]] == "purchase_model"
     assert families[place[names.index("spend_30")]] == "spend"
 
 

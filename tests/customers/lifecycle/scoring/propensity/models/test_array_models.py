@@ -6,26 +6,31 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from customers.lifecycle.scoring.propensity.explanations import tell_reasons
-from customers.lifecycle.scoring.propensity.features.samples import Sample
-from customers.lifecycle.scoring.propensity.models.array_models import Blend, kind_of, model_from, probability
+from customers.lifecycle.scoring.propensity.explanations import explain_scores
+from customers.lifecycle.scoring.propensity.features.samples import TrainingSample
+from customers.lifecycle.scoring.propensity.models.array_models import (
+    LogOddsEnsemble,
+    build_model,
+    find_model_type,
+    predict_probability,
+)
 from customers.lifecycle.scoring.propensity.models.candidates import (
-    Settings,
+    Hyperparameters,
+    convert_boosting_trees,
+    convert_sklearn_trees,
     fit_boosting,
     fit_forest,
-    fit_given,
     fit_logistic,
+    fit_probability_column,
     fit_recency,
     fit_tree,
-    trees_of_boosting,
-    trees_of_sklearn,
 )
-from customers.lifecycle.scoring.propensity.models.tree_rules import rules_of
+from customers.lifecycle.scoring.propensity.models.tree_rules import extract_rules
 
 NAMES = ("recency_days", "orders_30", "orders_90", "spend", "buying_probability", "constant")
 
 
-def make_sample(n: int = 3000, seed: int = 1) -> Sample:
+def make_sample(n: int = 3000, seed: int = 1) -> TrainingSample:
     draws = np.random.default_rng(seed)
     matrix = np.column_stack(
         [
@@ -39,7 +44,7 @@ def make_sample(n: int = 3000, seed: int = 1) -> Sample:
     ).astype(np.float32)
     odds = 1 - matrix[:, 0] / 30 + 0.5 * matrix[:, 2] + (matrix[:, 3] > 20) * (matrix[:, 1] > 0) * 1.5 - 1
     label = draws.random(n) < 1 / (1 + np.exp(-odds))
-    return Sample(NAMES, matrix, label, np.arange(n), np.zeros(n, np.int64))
+    return TrainingSample(NAMES, matrix, label, np.arange(n), np.zeros(n, np.int64))
 
 
 SAMPLE = make_sample()
@@ -47,19 +52,19 @@ OTHERS = make_sample(700, seed=2)
 
 
 def fitted() -> dict:
-    settings = Settings(leaves=8, trees=40)
-    line = fit_logistic(SAMPLE, settings=settings, given="buying_probability")
-    bent = fit_logistic(SAMPLE, settings=Settings(hinges=True), given="buying_probability")
-    boosted = fit_boosting(SAMPLE, settings=settings, seed=1)
+    settings = Hyperparameters(leaves=8, trees=40)
+    line = fit_logistic(SAMPLE, hyperparameters=settings, given="buying_probability")
+    bent = fit_logistic(SAMPLE, hyperparameters=Hyperparameters(hinges=True), given="buying_probability")
+    boosted = fit_boosting(SAMPLE, hyperparameters=settings, seed=1)
     return {
         "recency": fit_recency(SAMPLE),
-        "given": fit_given(SAMPLE, column="buying_probability"),
+        "given": fit_probability_column(SAMPLE, column="buying_probability"),
         "logistic": line,
         "hinges": bent,
         "boosting": boosted,
         "forest": fit_forest(SAMPLE, seed=1),
         "tree": fit_tree(SAMPLE, seed=1),
-        "blend": Blend((bent, boosted), np.array([0.4, 0.6]), base=0.1),
+        "ensemble": LogOddsEnsemble((bent, boosted), np.array([0.4, 0.6]), base=0.1),
     }
 
 
@@ -69,7 +74,7 @@ MODELS = fitted()
 def test_boosting_scores_as_scikit_learn():
     model = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, max_features=0.5, random_state=3)
     model.fit(SAMPLE.matrix, SAMPLE.label)
-    ours = probability(trees_of_boosting(model), OTHERS.matrix)
+    ours = predict_probability(convert_boosting_trees(model), OTHERS.matrix)
     assert np.abs(ours - model.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
 
 
@@ -79,10 +84,10 @@ def test_forest_and_tree_score_as_scikit_learn(balanced):
     tree = DecisionTreeClassifier(max_depth=4, min_samples_leaf=0.01, class_weight=balanced, random_state=3)
     forest.fit(SAMPLE.matrix, SAMPLE.label)
     tree.fit(SAMPLE.matrix, SAMPLE.label)
-    ours = trees_of_sklearn([one.tree_ for one in forest.estimators_], base=0.0, divided_by=20)
-    assert np.abs(ours.margin(OTHERS.matrix) - forest.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
-    single = trees_of_sklearn([tree.tree_], base=0.0)
-    assert np.abs(single.margin(OTHERS.matrix) - tree.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
+    ours = convert_sklearn_trees([one.tree_ for one in forest.estimators_], base=0.0, divided_by=20)
+    assert np.abs(ours.predict_margin(OTHERS.matrix) - forest.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
+    single = convert_sklearn_trees([tree.tree_], base=0.0)
+    assert np.abs(single.predict_margin(OTHERS.matrix) - tree.predict_proba(OTHERS.matrix)[:, 1]).max() < 1e-9
 
 
 def test_logistic_regression_scores_as_scikit_learn():
@@ -95,28 +100,28 @@ def test_logistic_regression_scores_as_scikit_learn():
                 x[:, j] = np.sign(x[:, j]) * np.log1p(np.abs(x[:, j]))
             elif code == 2:
                 x[:, j] = np.log(x[:, j] / (1 - x[:, j]))
-        return np.clip((x - ours.centre) / ours.spread, -5, 5)
+        return np.clip((x - ours.center) / ours.spread, -5, 5)
 
     assert ours.transform.tolist() == [1, 0, 0, 1, 2, 0]
-    model = LogisticRegression(C=Settings().penalty, solver="newton-cholesky", tol=1e-6, max_iter=200)
+    model = LogisticRegression(C=Hyperparameters().penalty, solver="newton-cholesky", tol=1e-6, max_iter=200)
     model.fit(terms(SAMPLE.matrix), SAMPLE.label)
     theirs = model.predict_proba(terms(OTHERS.matrix))[:, 1]
-    assert np.abs(probability(ours, OTHERS.matrix) - theirs).max() < 1e-6
+    assert np.abs(predict_probability(ours, OTHERS.matrix) - theirs).max() < 1e-6
     exact = model.coef_[0], model.intercept_[0]
     copied = type(ours).from_arrays(
-        ours.arrays() | {"coefficients": exact[0][:, None] * 1.0, "intercept": np.array(exact[1])}
+        ours.to_arrays() | {"coefficients": exact[0][:, None] * 1.0, "intercept": np.array(exact[1])}
     )
-    assert np.abs(probability(copied, OTHERS.matrix) - theirs).max() < 1e-9
+    assert np.abs(predict_probability(copied, OTHERS.matrix) - theirs).max() < 1e-9
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_contributions_add_up_to_the_difference_from_the_average(name):
     model = MODELS[name]
-    added = model.contributions(OTHERS.matrix)
+    added = model.compute_contributions(OTHERS.matrix)
     assert added.shape == OTHERS.matrix.shape
-    assert np.abs(model.average + added.sum(axis=1) - model.margin(OTHERS.matrix)).max() < 1e-9
+    assert np.abs(model.average + added.sum(axis=1) - model.predict_margin(OTHERS.matrix)).max() < 1e-9
     assert not added[:, NAMES.index("constant")].any()
-    own = model.margin(SAMPLE.matrix)
+    own = model.predict_margin(SAMPLE.matrix)
     # a forest's trees are fitted on resamples, and boosting's means ignore that leaves' rows are weighted by curvature in none
     assert model.average == pytest.approx(own.mean(), abs=0.02 if name == "forest" else 1e-6)
 
@@ -124,27 +129,27 @@ def test_contributions_add_up_to_the_difference_from_the_average(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_kept_arrays_score_the_same(name, tmp_path):
     model = MODELS[name]
-    np.savez(tmp_path / "model.npz", **model.arrays())
+    np.savez(tmp_path / "model.npz", **model.to_arrays())
     with np.load(tmp_path / "model.npz", allow_pickle=False) as kept:
-        again = model_from(kind_of(model), dict(kept))
-    assert np.array_equal(again.margin(OTHERS.matrix), model.margin(OTHERS.matrix))
-    assert np.array_equal(again.contributions(OTHERS.matrix), model.contributions(OTHERS.matrix))
+        again = build_model(find_model_type(model), dict(kept))
+    assert np.array_equal(again.predict_margin(OTHERS.matrix), model.predict_margin(OTHERS.matrix))
+    assert np.array_equal(again.compute_contributions(OTHERS.matrix), model.compute_contributions(OTHERS.matrix))
     assert again.average == model.average
 
 
 def test_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="kind must be one of"):
-        model_from("network", {})
+        build_model("network", {})
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("by_family", [False, True])
 def test_reasons_are_the_largest_effects(name, by_family):
-    found = tell_reasons(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family, most=6)
-    assert found.margin == pytest.approx(MODELS[name].margin(OTHERS.matrix) - MODELS[name].average, abs=1e-9)
+    found = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family, max_reasons=6)
+    assert found.margin == pytest.approx(MODELS[name].predict_margin(OTHERS.matrix) - MODELS[name].average, abs=1e-9)
     assert found.effect.sum(axis=1) == pytest.approx(found.margin, abs=1e-4)
     assert (np.diff(np.abs(found.effect), axis=1) <= 1e-6).all()
-    first = tell_reasons(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family)
+    first = explain_scores(model=MODELS[name], names=NAMES, matrix=OTHERS.matrix, by_family=by_family)
     assert first.effect.shape == (len(OTHERS), 3)
     assert np.array_equal(first.effect, found.effect[:, :3])
     there = first.code >= 0
@@ -155,36 +160,36 @@ def test_reasons_are_the_largest_effects(name, by_family):
 
 def test_reasons_of_a_line_are_coefficient_times_distance_from_the_mean():
     model = MODELS["logistic"]
-    found = tell_reasons(model=model, names=NAMES, matrix=OTHERS.matrix[:1], by_family=False)
+    found = explain_scores(model=model, names=NAMES, matrix=OTHERS.matrix[:1], by_family=False)
     j = int(found.column[0, 0])
     x = float(OTHERS.matrix[0, j])
     moved = np.sign(x) * np.log1p(abs(x)) if model.transform[j] == 1 else x
-    z = (moved - model.centre[j]) / model.spread[j]
+    z = (moved - model.center[j]) / model.spread[j]
     assert found.effect[0, 0] == pytest.approx(model.coefficients[j, 0] * z - model.means[j], rel=1e-5)
     assert found.codes == NAMES
 
 
 def test_one_family_hides_columns_that_cancel_each_other():
     model = type(MODELS["logistic"])(
-        transform=np.zeros(6, np.int64), centre=np.zeros(6), spread=np.ones(6), knots=np.empty((6, 0)),
+        transform=np.zeros(6, np.int64), center=np.zeros(6), spread=np.ones(6), knots=np.empty((6, 0)),
         coefficients=np.array([[0.1], [2.0], [-2.0], [0.5], [0.0], [0.0]]), intercept=0.0, means=np.zeros(6),
     )  # fmt: skip
     row = np.array([[1, 3, 3, 1, 0.5, 0]], np.float32)
-    alone = tell_reasons(model=model, names=NAMES, matrix=row, by_family=False)
+    alone = explain_scores(model=model, names=NAMES, matrix=row, by_family=False)
     assert [alone.codes[code] for code in alone.code[0]] == ["orders_30", "orders_90", "spend"]
-    together = tell_reasons(model=model, names=NAMES, matrix=row)
+    together = explain_scores(model=model, names=NAMES, matrix=row)
     assert [together.codes[code] for code in together.code[0][:2]] == ["spend", "recency"]
     assert together.code[0, 2] == -1
 
 
 def test_nobody_has_no_reasons():
-    found = tell_reasons(model=MODELS["tree"], names=NAMES, matrix=np.empty((0, 6), np.float32))
+    found = explain_scores(model=MODELS["tree"], names=NAMES, matrix=np.empty((0, 6), np.float32))
     assert found.effect.shape == (0, 3)
 
 
 def test_rules_part_the_customers_and_give_the_trees_probabilities():
     tree = MODELS["tree"]
-    rules = rules_of(tree=tree, names=NAMES)
+    rules = extract_rules(tree=tree, names=NAMES)
     assert sum(rule.share for rule in rules) == pytest.approx(1)
     assert all(rule.share >= 0.01 and 1 <= len(rule.conditions) <= 4 for rule in rules)
     assert [rule.probability for rule in rules] == sorted((rule.probability for rule in rules), reverse=True)
@@ -197,7 +202,7 @@ def test_rules_part_the_customers_and_give_the_trees_probabilities():
         matched += meets
         assert meets.mean() == pytest.approx(rule.share)
         assert SAMPLE.label[meets].mean() == pytest.approx(rule.probability)
-        assert tree.margin(SAMPLE.matrix[meets]) == pytest.approx(rule.probability)
+        assert tree.predict_margin(SAMPLE.matrix[meets]) == pytest.approx(rule.probability)
     assert (matched == 1).all()
     with pytest.raises(ValueError, match="one tree"):
-        rules_of(tree=MODELS["forest"], names=NAMES)
+        extract_rules(tree=MODELS["forest"], names=NAMES)

@@ -6,20 +6,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from customers.lifecycle.scoring.interests.favourite_kernels import by_customer, dearest
-from customers.lifecycle.scoring.interests.favourites import Favourites, copy_rows, favourites, merge_favourites
+from customers.lifecycle.scoring.interests.favorite_kernels import find_top_codes, group_by_customer
+from customers.lifecycle.scoring.interests.favorites import Favorites, encode_copy_rows, merge_favorites, rank_favorites
 
 
-def listed(found: Favourites) -> list[list[tuple[int, int]]]:
+def listed(found: Favorites) -> list[list[tuple[int, int]]]:
     pairs = list(zip(found.code.tolist(), found.count.tolist(), strict=True))
     return [pairs[low:high] for low, high in zip(found.start[:-1], found.start[1:], strict=True)]
 
 
-def found(customers: list[list[int]], n_codes: int, most: int = 3) -> Favourites:
+def found(customers: list[list[int]], n_codes: int, most: int = 3) -> Favorites:
     start = np.cumsum([0, *map(len, customers)])
     code = np.array([code for codes in customers for code in codes], np.int64)
     total = np.array([len(codes) for codes in customers])
-    return favourites(start=start, code=code, total=total, names=[f"n{c}" for c in range(n_codes)], most=most)
+    return rank_favorites(start=start, code=code, total=total, names=[f"n{c}" for c in range(n_codes)], limit=most)
 
 
 def test_the_most_frequent_come_first_and_of_equals_the_lower_code():
@@ -44,16 +44,16 @@ def test_the_same_as_counting_each_customer(seed: int):
 
 def test_two_lists_become_one_in_the_same_order():
     one, other = found([[0, 0, 2], [1]], 5), found([[1, 1, 1, 3, 4, 4], []], 5)
-    assert listed(merge_favourites(one, other)) == [[(1, 3), (0, 2), (4, 2), (2, 1), (3, 1)], [(1, 1)]]
+    assert listed(merge_favorites(one, other)) == [[(1, 3), (0, 2), (4, 2), (2, 1), (3, 1)], [(1, 1)]]
 
 
 def test_rows_of_a_copy_hold_names_as_json_and_shares_rounded_half_up():
-    spelt = Favourites(
+    spelt = Favorites(
         start=np.array([0, 0, 2]), code=np.array([1, 0]), count=np.array([3, 1]), total=np.array([0, 16]),
         names=['Tea "green"', "茶 > 绿茶"],
     )  # fmt: skip
-    hours = Favourites(np.array([0, 0, 1]), np.array([20]), np.array([1]), np.array([0, 1]), range(24))
-    data = b"".join(copy_rows(customer=np.array([7, 2**40]), columns=(spelt, spelt, hours)))
+    hours = Favorites(np.array([0, 0, 1]), np.array([20]), np.array([1]), np.array([0, 1]), range(24))
+    data = b"".join(encode_copy_rows(customer=np.array([7, 2**40]), columns=(spelt, spelt, hours)))
     at, rows = 0, []
     while at < len(data):
         assert data[at : at + 6] == b"\0\4\0\0\0\10"
@@ -73,12 +73,12 @@ def test_rows_of_a_copy_hold_names_as_json_and_shares_rounded_half_up():
 
 
 def test_a_share_between_two_is_rounded_up():
-    half = Favourites(np.array([0, 1]), np.array([0]), np.array([1]), np.array([20_000]), ["a"])
-    assert b'["a", 0.0001]' in b"".join(copy_rows(customer=np.array([1]), columns=(half, half, half)))
+    half = Favorites(np.array([0, 1]), np.array([0]), np.array([1]), np.array([20_000]), ["a"])
+    assert b'["a", 0.0001]' in b"".join(encode_copy_rows(customer=np.array([1]), columns=(half, half, half)))
 
 
 def test_entries_are_brought_together_in_their_order():
-    start, order = by_customer(np.array([2, 0, -1, 2, 0]), 3)
+    start, order = group_by_customer(np.array([2, 0, -1, 2, 0]), 3)
     assert start.tolist() == [0, 2, 2, 4]
     assert order.tolist() == [1, 4, 0, 3]
 
@@ -87,4 +87,4 @@ def test_the_dearest_entry_gives_the_code_and_of_equals_the_lowest():
     fact = np.array([0, 0, 0, 1, 1, 2, -1])
     code = np.array([4, 3, 5, -1, 2, -1, 1])
     total = np.array([9, 9, 1, 99, -5, 7, 50])
-    assert dearest(fact, code, total, 3).tolist() == [3, 2, -1]
+    assert find_top_codes(fact, code, total, 3).tolist() == [3, 2, -1]

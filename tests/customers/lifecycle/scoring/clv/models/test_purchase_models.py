@@ -10,7 +10,11 @@ from scipy.special import gamma as gamma_function
 from scipy.special import hyp2f1
 from scipy.stats import beta as beta_distribution
 
-from customers.lifecycle.scoring.clv import BgNbd, Groups, MbgNbd, Model, ParetoNbd
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.models.pareto_nbd import ParetoNbd
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups
 
 BG = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
 MBG = MbgNbd(r=0.525, alpha=6.183, a=0.891, b=1.614)
@@ -24,7 +28,7 @@ def arrays(*histories: tuple[int, float, float]) -> dict[str, np.ndarray]:
     return {"x": np.array(x), "t_x": np.array(t_x, float), "age": np.array(age, float)}
 
 
-def likelihood(model: Model, x: int, t_x: float, age: float) -> float:
+def likelihood(model: PurchaseModel, x: int, t_x: float, age: float) -> float:
     """By integration over p, or over the end of the lifetime."""
     if isinstance(model, ParetoNbd):
         r, alpha, s, beta = model.r, model.alpha, model.s, model.beta
@@ -34,7 +38,7 @@ def likelihood(model: Model, x: int, t_x: float, age: float) -> float:
         stays = (beta / (beta + age)) ** s * alpha**r / (alpha + age) ** (r + x)
         return float(gamma_function(r + x) / gamma_function(r) * (stays + gone))
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
-    chances = x + model.may_leave_at_once
+    chances = x + model.dropout_after_first
 
     def given(p: float) -> float:
         stays = (1 - p) ** chances * alpha**r / (alpha + age) ** (r + x)
@@ -47,7 +51,7 @@ def likelihood(model: Model, x: int, t_x: float, age: float) -> float:
 
 def expected_until_dropout(model: BgNbd | MbgNbd, x: int, age: float, t: float) -> float:
     """∫ (1 − (1 + p t / (α+T))^−(r+x)) / p over the quantiles of p ~ Beta(a, b')."""
-    stay = model.b + x + model.may_leave_at_once
+    stay = model.b + x + model.dropout_after_first
     reach = t / (model.alpha + age)
 
     def given(quantile: float) -> float:
@@ -61,25 +65,25 @@ def expected_until_dropout(model: BgNbd | MbgNbd, x: int, age: float, t: float) 
 
 def test_the_papers_customer_makes_1_226_purchases_in_39_weeks_and_is_alive_with_0_727() -> None:
     one = arrays((2, 30.43, 38.86))
-    assert BG.expected(horizon=39.0, **one)[0] == pytest.approx(1.226, abs=5e-4)
-    assert BG.alive(**one)[0] == pytest.approx(0.727, abs=1.1e-3)
+    assert BG.expected_purchases(horizon=39.0, **one)[0] == pytest.approx(1.226, abs=5e-4)
+    assert BG.probability_alive(**one)[0] == pytest.approx(0.727, abs=1.1e-3)
 
 
 def test_who_never_repeated_is_alive_by_construction_in_bg_nbd_only() -> None:
     one = arrays((0, 0.0, 38.86))
-    assert BG.alive(**one).tolist() == [1.0]
-    assert MBG.alive(**one)[0] < 0.9
-    assert PARETO.alive(**one)[0] < 0.9
+    assert BG.probability_alive(**one).tolist() == [1.0]
+    assert MBG.probability_alive(**one)[0] < 0.9
+    assert PARETO.probability_alive(**one)[0] < 0.9
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_likelihoods_are_those_integrated_numerically(model: Model) -> None:
+def test_likelihoods_are_those_integrated_numerically(model: PurchaseModel) -> None:
     found = model.log_likelihood(**arrays(*HISTORIES))
     assert found == pytest.approx([np.log(likelihood(model, *history)) for history in HISTORIES], rel=1e-8)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_likelihoods_of_all_possible_histories_add_up_to_one(model: Model) -> None:
+def test_likelihoods_of_all_possible_histories_add_up_to_one(model: PurchaseModel) -> None:
     """P(X(T) = 0) + ∫ f(x = 1, t_1) dt_1 + … = 1; with T short, more than two repeats hardly ever happen."""
     age = 0.4
     none = np.exp(model.log_likelihood(**arrays((0, 0.0, age))))[0]
@@ -94,7 +98,7 @@ def test_likelihoods_of_all_possible_histories_add_up_to_one(model: Model) -> No
 @pytest.mark.parametrize("history", [(0, 38.86), (2, 38.86), (40, 39.0), (100_000, 60.0)], ids=repr)
 def test_expected_purchases_are_those_integrated_numerically(model: BgNbd | MbgNbd, history: tuple[int, float]) -> None:
     x, age = history
-    found = model.expected_if_alive(horizon=np.array([1.0, 39.0]), x=np.array([x]), age=np.array([age]))[0]
+    found = model.expected_purchases_if_alive(horizon=np.array([1.0, 39.0]), x=np.array([x]), age=np.array([age]))[0]
     assert found == pytest.approx([expected_until_dropout(model, x, age, t) for t in (1.0, 39.0)], rel=1e-5)
 
 
@@ -103,9 +107,9 @@ def test_expected_purchases_are_the_papers_closed_form() -> None:
     x, age, t = 2, 38.86, 39.0
     z = t / (alpha + age + t)
     closed = (a + b + x - 1) / (a - 1) * (1 - (1 - z) ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z))
-    assert BG.expected_if_alive(horizon=np.array([t]), x=np.array([x]), age=np.array([age]))[0, 0] == pytest.approx(
-        closed, rel=1e-9
-    )
+    assert BG.expected_purchases_if_alive(horizon=np.array([t]), x=np.array([x]), age=np.array([age]))[
+        0, 0
+    ] == pytest.approx(closed, rel=1e-9)
 
 
 def test_the_pareto_likelihood_is_the_closed_form_with_two_hypergeometric_functions() -> None:
@@ -120,7 +124,7 @@ def test_the_pareto_likelihood_is_the_closed_form_with_two_hypergeometric_functi
         total = stays + s / power * (part(t_x) - part(age))
         common = gamma_function(r + x) / gamma_function(r) * alpha**r * beta**s
         assert PARETO.log_likelihood(**arrays((x, t_x, age)))[0] == pytest.approx(np.log(common * total), rel=1e-10)
-        assert PARETO.alive(**arrays((x, t_x, age)))[0] == pytest.approx(stays / total, rel=1e-9)
+        assert PARETO.probability_alive(**arrays((x, t_x, age)))[0] == pytest.approx(stays / total, rel=1e-9)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1e-3, 50.0), (50.0, 1e-3), (5.0, 5.0), (1e3, 1e-2)])
@@ -133,69 +137,72 @@ def test_the_pareto_integral_holds_on_scales_that_are_far_apart(alpha: float, be
             for low, high in pairwise(cuts)
         )
         stays = (alpha + age) ** -(0.5 + x) * (beta + age) ** -0.7
-        found = model.alive(**arrays((x, t_x, age)))[0]
+        found = model.probability_alive(**arrays((x, t_x, age)))[0]
         assert found == pytest.approx(stays / (stays + 0.7 * gone), rel=1e-8)
 
 
 def test_expected_purchases_of_pareto_are_continuous_where_s_is_one() -> None:
     at_one, beside = (
-        ParetoNbd(0.5, 10.0, s, 12.0).expected(horizon=[4.0, 39.0], **arrays(*HISTORIES)) for s in (1.0, 1.0 + 1e-9)
+        ParetoNbd(0.5, 10.0, s, 12.0).expected_purchases(horizon=[4.0, 39.0], **arrays(*HISTORIES))
+        for s in (1.0, 1.0 + 1e-9)
     )
     assert at_one == pytest.approx(beside, rel=1e-7)
     r_x, a_t, b_t = 2.5, 10.0 + 38.86, 12.0 + 38.86
-    alive = ParetoNbd(0.5, 10.0, 1.0, 12.0).alive(**arrays((2, 30.43, 38.86)))[0]
+    alive = ParetoNbd(0.5, 10.0, 1.0, 12.0).probability_alive(**arrays((2, 30.43, 38.86)))[0]
     assert at_one[3, 1] == pytest.approx(alive * r_x / a_t * b_t * np.log1p(39.0 / b_t))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_gradients_are_those_of_finite_differences(model: Model) -> None:
+def test_gradients_are_those_of_finite_differences(model: PurchaseModel) -> None:
     x, t_x, age = (column for column in arrays(*sorted(HISTORIES)).values())
     weight = np.arange(1.0, len(x) + 1)
-    groups = Groups(x, t_x, age, weight, np.arange(len(x)), 1.0)
+    groups = HistoryGroups(x, t_x, age, weight, np.arange(len(x)), 1.0)
     total, gradient = model.total_log_likelihood(groups)
     assert total == pytest.approx(weight @ model.log_likelihood(x=x, t_x=t_x, age=age), rel=1e-12)
-    parameters = model.parameters()
+    parameters = model.to_array()
     for k, step in enumerate(1e-5 * parameters * np.eye(4)):
-        above, below = (type(model).of(parameters + sign * step).total_log_likelihood(groups)[0] for sign in (1, -1))
+        above, below = (
+            type(model).from_array(parameters + sign * step).total_log_likelihood(groups)[0] for sign in (1, -1)
+        )
         assert gradient[k] == pytest.approx((above - below) / (2 * step[k]), rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_tails_add_up_to_the_expected_purchases(model: Model) -> None:
+def test_tails_add_up_to_the_expected_purchases(model: PurchaseModel) -> None:
     ages = np.array([0.0, 5.0, 38.86])
     for x in (0, 3, 200):
-        tails = model.tails_if_alive(horizon=39.0, x=x, age=ages, most=6_000)
-        expected = model.expected_if_alive(horizon=np.array([39.0]), x=np.full(3, x), age=ages)[:, 0]
+        tails = model.purchase_tails_if_alive(horizon=39.0, x=x, age=ages, max_purchases=6_000)
+        expected = model.expected_purchases_if_alive(horizon=np.array([39.0]), x=np.full(3, x), age=ages)[:, 0]
         assert np.all(np.diff(tails) <= 1e-15)
         assert tails[:, 0].tolist() == pytest.approx([1.0] * 3)
         assert tails[:, 1:].sum(axis=1) == pytest.approx(expected, rel=1e-6 if model is not PARETO else 1e-4)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_customer_of_100_000_orders_has_finite_answers(model: Model) -> None:
+def test_a_customer_of_100_000_orders_has_finite_answers(model: PurchaseModel) -> None:
     many = arrays((100_000, 700.0, 700.0), (100_000, 350.0, 700.0), (100_000, 699.9, 700.0))
     assert np.isfinite(model.log_likelihood(**many)).all()
-    alive = model.alive(**many)
+    alive = model.probability_alive(**many)
     assert alive[0] > 0.99
     assert alive[1] < 1e-9
-    expected = model.expected(horizon=350.0, **many)
+    expected = model.expected_purchases(horizon=350.0, **many)
     assert 10_000 < expected[0] <= 50_100
-    tails = model.tails_if_alive(horizon=350.0, x=100_000, age=np.array([700.0]), most=52_000)[0]
+    tails = model.purchase_tails_if_alive(horizon=350.0, x=100_000, age=np.array([700.0]), max_purchases=52_000)[0]
     assert tails[10_000] > 0.9
     assert 0 <= tails[-1] < 1e-6
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_answers_stay_in_their_bounds_for_any_history_and_parameters(model: Model) -> None:
+def test_answers_stay_in_their_bounds_for_any_history_and_parameters(model: PurchaseModel) -> None:
     draws = np.random.default_rng(5)
     for _ in range(60):
-        other = type(model).of(np.exp(draws.uniform(-7, 7, 4)))
+        other = type(model).from_array(np.exp(draws.uniform(-7, 7, 4)))
         age = np.exp(draws.uniform(-3, 7, 40))
         t_x = age * draws.random(40)
         x = draws.integers(0, 60, 40) * draws.integers(0, 2, 40)
         t_x[x == 0] = 0.0
-        alive = other.alive(x=x, t_x=t_x, age=age)
-        expected = other.expected(horizon=[0.0, 1.0, 30.0], x=x, t_x=t_x, age=age)
+        alive = other.probability_alive(x=x, t_x=t_x, age=age)
+        expected = other.expected_purchases(horizon=[0.0, 1.0, 30.0], x=x, t_x=t_x, age=age)
         assert np.isfinite(other.log_likelihood(x=x, t_x=t_x, age=age)).all()
         assert np.all((alive >= 0) & (alive <= 1))
         assert np.isfinite(expected).all()
@@ -205,9 +212,9 @@ def test_answers_stay_in_their_bounds_for_any_history_and_parameters(model: Mode
 
 def test_one_horizon_gives_a_column_and_several_a_table() -> None:
     for model in MODELS:
-        table = model.expected(horizon=[4.0, 39.0], **arrays(*HISTORIES))
+        table = model.expected_purchases(horizon=[4.0, 39.0], **arrays(*HISTORIES))
         assert table.shape == (6, 2)
-        assert model.expected(horizon=39.0, **arrays(*HISTORIES)).tolist() == table[:, 1].tolist()
+        assert model.expected_purchases(horizon=39.0, **arrays(*HISTORIES)).tolist() == table[:, 1].tolist()
 
 
 def test_models_come_back_from_plain_values_and_wrong_ones_are_refused() -> None:
@@ -224,8 +231,8 @@ def test_models_come_back_from_plain_values_and_wrong_ones_are_refused() -> None
 
 
 def test_times_are_stretched_and_nothing_else() -> None:
-    assert BgNbd.stretched(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == BgNbd(1.0, 14.0, 3.0, 4.0)
-    assert ParetoNbd.stretched(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == ParetoNbd(1.0, 14.0, 3.0, 28.0)
+    assert BgNbd.from_rescaled(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == BgNbd(1.0, 14.0, 3.0, 4.0)
+    assert ParetoNbd.from_rescaled(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == ParetoNbd(1.0, 14.0, 3.0, 28.0)
 
 
 @pytest.mark.parametrize(
@@ -235,12 +242,12 @@ def test_times_are_stretched_and_nothing_else() -> None:
         (arrays((1, 2.0, 1.0)), "t_x ≤ age"),
         (arrays((1, 1.0, np.inf)), "finite"),
         (arrays((1, np.nan, 1.0)), "t_x"),
-        ({"x": np.array([1]), "t_x": np.array([1.0, 2.0]), "age": np.array([2.0])}, "one entry a customer"),
+        ({"x": np.array([1]), "t_x": np.array([1.0, 2.0]), "age": np.array([2.0])}, "one entry per customer"),
     ],
 )
 def test_histories_that_cannot_be_are_refused(histories: dict[str, np.ndarray], said: str) -> None:
     for model in MODELS:
         with pytest.raises(ValueError, match=said):
-            model.alive(**histories)
+            model.probability_alive(**histories)
     with pytest.raises(ValueError, match="horizon must be finite and at least 0"):
-        BG.expected(horizon=-1.0, **arrays((1, 1.0, 2.0)))
+        BG.expected_purchases(horizon=-1.0, **arrays((1, 1.0, 2.0)))

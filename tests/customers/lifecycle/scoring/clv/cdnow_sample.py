@@ -8,7 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from customers.lifecycle.scoring.clv import Groups, Histories, group_histories, summarise_purchases
+from customers.lifecycle.scoring.clv.purchase_histories import (
+    HistoryGroups,
+    PurchaseHistories,
+    group_histories,
+    summarize_purchases,
+)
 
 CUT = int(np.datetime64("1997-10-01", "us").astype(np.int64))
 END = int(np.datetime64("1998-07-01", "us").astype(np.int64))
@@ -27,10 +32,10 @@ def orders() -> Orders:
     return lines[:, 1].astype(np.int64), at, lines[:, 4]
 
 
-def histories(as_of: int = CUT) -> Histories:
+def histories(as_of: int = CUT) -> PurchaseHistories:
     customer, at, value = orders()
-    return summarise_purchases(customer=customer, at=at, value=value, as_of=as_of)
+    return summarize_purchases(customer=customer, at=at, value=value, as_of=as_of)
 
 
-def groups(as_of: int = CUT) -> Groups:
+def groups(as_of: int = CUT) -> HistoryGroups:
     return group_histories(histories=histories(as_of), unit_days=7.0)
