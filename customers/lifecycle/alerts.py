@@ -1,53 +1,65 @@
-"""What calls for someone to look: forecasts that did not come true, and customers who are no longer like those that were learnt from."""
+"""Alerts about models: forecasts that turned out wrong, and customers who differ from the training data."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from customers.lifecycle.clv.backtest import is_wrong
+from customers.lifecycle.clv.backtest import is_forecast_off
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.propensity.models import KINDS
-from customers.lifecycle.refresh.score_models import latest_cards
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
+from customers.lifecycle.refresh.score_models import load_latest_score_models
 
-OFF_FROM = 0.10  # difference between said and came
-BLIND_BELOW = 0.55  # AUC; half is guessing
-FEWEST = 200  # customers that an AUC is judged by
+MAX_CALIBRATION_ERROR = 0.10  # between the mean predicted probability and the actual rate
+MIN_AUC = 0.55  # 0.5 is random
+MIN_CUSTOMERS_FOR_AUC = 200  # an AUC of fewer customers is too noisy
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """code: what is wrong. card: of the scores it is about. told: its figures, as the card has them."""
+class ModelAlert:
+    """One alert. code: what is wrong; score_model: the model it is about; figures: the backtest or drift behind it."""
 
-    code: Literal["orders_wrong", "propensity_off", "propensity_blind", "drift"]
-    card: ScoreModel
-    told: dict[str, Any]
+    code: Literal["orders_off", "propensity_miscalibrated", "propensity_low_auc", "drift"]
+    score_model: ScoreModel
+    figures: dict[str, Any]
 
 
-def alarms() -> list[Alarm]:
-    """Of the newest refresh: the orders foretold, then each propensity; of each code the youngest only."""
-    cards = latest_cards()
-    found = []
-    if buying := cards.get(ScoreModel.Kind.BUYING):
-        found += [Alarm("orders_wrong", buying, told) for told in looking_back(buying) if is_wrong(told)][:1]
-    for card in (cards[kind] for kind in KINDS if kind in cards):
-        found += [Alarm("propensity_off", card, told) for told in looking_back(card) if is_off(told)][:1]
-        found += [Alarm("propensity_blind", card, told) for told in looking_back(card) if is_blind(told)][:1]
-        drift = card.figures.get("drift")
+def find_model_alerts() -> list[ModelAlert]:
+    """Return the alerts of the latest refresh, at most one per code and model."""
+    score_models = load_latest_score_models()
+    alerts = []
+    if buying := score_models.get(ScoreModel.Kind.PURCHASE_MODEL):
+        alerts += [
+            ModelAlert("orders_off", buying, backtest)
+            for backtest in get_backtests(buying)
+            if is_forecast_off(backtest)
+        ][:1]
+    for score_model in (score_models[kind] for kind in PROPENSITY_KINDS if kind in score_models):
+        alerts += [
+            ModelAlert("propensity_miscalibrated", score_model, backtest)
+            for backtest in get_backtests(score_model)
+            if is_miscalibrated(backtest)
+        ][:1]
+        alerts += [
+            ModelAlert("propensity_low_auc", score_model, backtest)
+            for backtest in get_backtests(score_model)
+            if has_low_auc(backtest)
+        ][:1]
+        drift = score_model.figures.get("drift")
         if drift and drift["score_level"] == "large":
-            found.append(Alarm("drift", card, drift))
-    return found
+            alerts.append(ModelAlert("drift", score_model, drift))
+    return alerts
 
 
-def looking_back(card: ScoreModel) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = card.figures.get("looking_back", [])
-    return told
+def get_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
+    backtests: list[dict[str, Any]] = score_model.figures.get("backtests", [])
+    return backtests
 
 
-def is_off(told: dict[str, Any]) -> bool:
-    """Whether what was said on average is wrong beyond chance and by more than ten points."""
-    said, rate = told["said"], told["rate"]
-    return abs(said - rate) > OFF_FROM and not told["low"] <= said <= told["high"]
+def is_miscalibrated(backtest: dict[str, Any]) -> bool:
+    """Return whether the mean probability is off by more than 10 points and outside the 95% interval."""
+    predicted, rate = backtest["mean_predicted"], backtest["rate"]
+    return abs(predicted - rate) > MAX_CALIBRATION_ERROR and not backtest["low"] <= predicted <= backtest["high"]
 
 
-def is_blind(told: dict[str, Any]) -> bool:
-    """Whether those held likely did it hardly more often than the others."""
-    return told["auc"] is not None and told["customers"] >= FEWEST and told["auc"] < BLIND_BELOW
+def has_low_auc(backtest: dict[str, Any]) -> bool:
+    """Return whether the model hardly ranks customers better than chance."""
+    return backtest["auc"] is not None and backtest["customers"] >= MIN_CUSTOMERS_FOR_AUC and backtest["auc"] < MIN_AUC

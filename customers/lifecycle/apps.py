@@ -9,7 +9,7 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.identity.signals import customers_merged, merge_reverted
-        from customers.lifecycle.merge_receivers import follow_merge, follow_revert
+        from customers.lifecycle.merge_receivers import recount_after_merge, recount_after_revert
 
-        customers_merged.connect(follow_merge, dispatch_uid="lifecycle.merge")
-        merge_reverted.connect(follow_revert, dispatch_uid="lifecycle.revert")
+        customers_merged.connect(recount_after_merge, dispatch_uid="lifecycle.merge")
+        merge_reverted.connect(recount_after_revert, dispatch_uid="lifecycle.revert")

@@ -6,4 +6,4 @@ more of than the events tell.
 
 from django.dispatch import Signal
 
-responses_asked = Signal()
+channel_responses_requested = Signal()

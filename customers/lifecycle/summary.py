@@ -1,4 +1,4 @@
-"""Where all customers stand, as plain values."""
+"""The summary of all customers' lifecycle, as plain values."""
 
 from datetime import datetime
 from typing import Any
@@ -6,43 +6,43 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, RfmGroup, ScoreModel, Stage
-from customers.lifecycle.refresh.score_models import latest_cards
-from customers.lifecycle.rfm.queries import BASES, profiles_run, rfm_groups, window_days
-from customers.lifecycle.stages.flows import movement, standing
+from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.rfm.queries import BASES, get_profiles_run, get_window_days, query_rfm_groups
+from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_stage
 
 
-def lifecycle_summary(*, since: datetime, until: datetime) -> dict[str, Any]:
-    """Stages before and after, the moves between, the RFM groups, and the value of all who have one. Errors: ValueError as `movement`."""
-    rows = movement(since=since, until=until)
-    newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").first()
-    told = CustomerProfile.objects.filter(value__isnull=False).aggregate(
+def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return stages before and after, changes, RFM groups and the total value. Errors: ValueError as `count_stage_flows`."""
+    rows = count_stage_flows(since=since, until=until)
+    latest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").first()
+    totals = CustomerProfile.objects.filter(value__isnull=False).aggregate(
         customers=Count("customer"), total=Sum("value")
     )
-    card = latest_cards().get(ScoreModel.Kind.BUYING)
+    score_model = load_latest_score_models().get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
-        "as_of": newest.as_of if newest else None,
+        "as_of": latest.as_of if latest else None,
         "since": since,
         "until": until,
         "stages": [
             {"key": stage, "name": str(Stage(stage).label), "before": before, "after": after}
-            for stage, (before, after) in standing(rows).items()
+            for stage, (before, after) in sum_flows_by_stage(rows).items()
         ],
-        "moves": [row for row in rows if row["from_stage"] != row["to_stage"]],
-        "rfm": rfm_summary(),
+        "transitions": [row for row in rows if row["from_stage"] != row["to_stage"]],
+        "rfm": summarize_rfm_groups(),
         "value": {
-            "customers": told["customers"],
-            "total": told["total"] or 0,
-            "algorithm": card.algorithm if card else "",
-            "reason": card.reason if card else "",
-            "reason_name": str(card.get_reason_display()) if card else "",
+            "customers": totals["customers"],
+            "total": totals["total"] or 0,
+            "algorithm": score_model.algorithm if score_model else "",
+            "reason": score_model.reason if score_model else "",
+            "reason_name": str(score_model.get_reason_display()) if score_model else "",
         },
     }
 
 
-def rfm_summary() -> dict[str, Any]:
-    """Customers and revenue of every RFM group, of all time and of the window."""
-    run = profiles_run()
-    groups = {key: rfm_groups(basis=basis, as_of=run.as_of) if run else {} for key, basis in BASES.items()}
+def summarize_rfm_groups() -> dict[str, Any]:
+    """Return customers and revenue per RFM group, of all time and of the window."""
+    run = get_profiles_run()
+    groups = {key: query_rfm_groups(basis=basis, as_of=run.as_of) if run else {} for key, basis in BASES.items()}
     return {
         **{
             key: [
@@ -56,5 +56,5 @@ def rfm_summary() -> dict[str, Any]:
             ]
             for key, found in groups.items()
         },
-        "window_days": window_days(run) if run else None,
+        "window_days": get_window_days(run) if run else None,
     }

@@ -14,8 +14,8 @@ def refresh_profiles() -> None:
 
 
 @shared_task(exclusive=True)
-def refresh_due() -> None:
+def refresh_due_stages() -> None:
     """Every ten minutes: those for whom time has changed the stage, and the values of those who ordered."""
     now = timezone.now()
-    nightly.refresh_due(as_of=now)
-    nightly.refresh_values(as_of=now)
+    nightly.refresh_due_stages(as_of=now)
+    nightly.refresh_outdated_scores(as_of=now)

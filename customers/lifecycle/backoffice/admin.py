@@ -1,4 +1,4 @@
-"""Back office: profiles, stages and the rules that make them, runs; and the page of one customer."""
+"""Admin of profiles, stage changes, stage rules and runs; URLs of the lifecycle pages."""
 
 from typing import Any
 
@@ -15,12 +15,13 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.read_only import ReadOnlyAdmin
 from customers.identity.models import Identifier
 from customers.lifecycle.backoffice import customer, drilldown_page, overview, stage_rules_page
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
-from customers.lifecycle.stages.rules import put_in_force, rules_in_force
+from customers.lifecycle.stages.rules import activate_rules, get_active_rules
 
-STAGE_LABELS = {
+STAGE_BADGES = {
     "new": "info",
     "active": "success",
     "loyal": "success",
@@ -31,27 +32,11 @@ STAGE_LABELS = {
 }
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """What the machine writes, people only read."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
     list_display = [
-        "shown_customer",
-        "shown_stage",
+        "customer_link",
+        "stage_badge",
         "stage_since",
         "rfm_group",
         "r",
@@ -61,12 +46,12 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         "revenue",
         "value",
         "last_order_at",
-        "next_flip_at",
+        "next_stage_change_at",
     ]
     list_filter = ["stage", "rfm_group", "r", "f", "m"]
     list_select_related = ["customer"]
     search_fields = ["=customer__id"]
-    search_help_text = gettext_lazy("A user id, whole, or a customer's number.")
+    search_help_text = gettext_lazy("Complete user ID or customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
         personal = [f"customer__{name}" for name in ("name", "email", "phone", "birthday")]
@@ -87,30 +72,30 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         return [
             path("customer/<int:customer_id>/", view(self.customer_page), name="lifecycle_customer"),
             path("lifecycle/", view(self.lifecycle_page), name="lifecycle_overview"),
-            path("people/", view(self.people_page), name="lifecycle_people"),
+            path("customers/", view(self.drilldown_page), name="lifecycle_drilldown"),
             *super().get_urls(),
         ]
 
     def lifecycle_page(self, request: HttpRequest) -> HttpResponse:
-        return overview.lifecycle_page(request, model_admin=self)
+        return overview.render_overview_page(request, model_admin=self)
 
-    def people_page(self, request: HttpRequest) -> HttpResponse:
-        return drilldown_page.people_page(request, model_admin=self)
+    def drilldown_page(self, request: HttpRequest) -> HttpResponse:
+        return drilldown_page.render_drilldown_page(request, model_admin=self)
 
     def customer_page(self, request: HttpRequest, customer_id: int) -> HttpResponse:
-        return customer.customer_page(request, model_admin=self, customer_id=customer_id)
+        return customer.render_customer_page(request, model_admin=self, customer_id=customer_id)
 
     @display(description=gettext_lazy("customer"), ordering="customer_id")
-    def shown_customer(self, profile: CustomerProfile) -> SafeString:
-        names = [one.value for one in profile.customer.identifiers.all() if one.kind == Identifier.Kind.USER_ID]
+    def customer_link(self, profile: CustomerProfile) -> SafeString:
+        names = [each.value for each in profile.customer.identifiers.all() if each.kind == Identifier.Kind.USER_ID]
         return format_html(
             '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>',
             reverse("admin:lifecycle_customer", args=[profile.pk]),
             names[0] if names else str(profile.customer),
         )
 
-    @display(description=gettext_lazy("stage"), label=STAGE_LABELS, ordering="stage")
-    def shown_stage(self, profile: CustomerProfile) -> tuple[str, str]:
+    @display(description=gettext_lazy("stage"), label=STAGE_BADGES, ordering="stage")
+    def stage_badge(self, profile: CustomerProfile) -> tuple[str, str]:
         return profile.stage, profile.get_stage_display()
 
 
@@ -120,7 +105,7 @@ class StageTransitionAdmin(ReadOnlyAdmin):
     list_filter = ["to_stage", "from_stage", "reason"]
     list_select_related = ["customer", "rules"]
     search_fields = ["=customer__id"]
-    search_help_text = gettext_lazy("A customer's number.")
+    search_help_text = gettext_lazy("Customer number.")
     date_hierarchy = None
 
     @display(description=gettext_lazy("customer"), ordering="customer_id")
@@ -133,33 +118,33 @@ class StageTransitionAdmin(ReadOnlyAdmin):
 
 
 class StageRulesForm(forms.ModelForm):
-    """Saving makes a new version, in force from now unless another moment or none is given."""
+    """Saving creates a new version, effective from now unless another time or none is given."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "in_force_from" in self.fields:
-            self.initial["in_force_from"] = timezone.now().replace(microsecond=0)
+        if "effective_from" in self.fields:
+            self.initial["effective_from"] = timezone.now().replace(microsecond=0)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
         active, dormant = cleaned.get("active_gap_days"), cleaned.get("dormant_gap_days")
         if active is not None and dormant is not None and dormant < active:
-            self.add_error("dormant_gap_days", _("Give at least the days of “active up to”."))
+            self.add_error("dormant_gap_days", _("Enter at least the active gap."))
         for name in ("second_gap_days", "median_gap_days", "active_gap_days"):
             if cleaned.get(name) is not None and cleaned[name] <= 0:
-                self.add_error(name, _("Give more than 0 days."))
+                self.add_error(name, _("Enter more than 0 days."))
         if cleaned.get("churned_multiple") is not None and cleaned["churned_multiple"] < 1:
-            self.add_error("churned_multiple", _("Give 1 or more."))
-        least = cleaned.get("alive_below")
+            self.add_error("churned_multiple", _("Enter 1 or more."))
+        least = cleaned.get("min_p_alive")
         if least is not None and not 0 <= least < 1:
-            self.add_error("alive_below", _("Give a probability from 0 to below 1, such as 0.2."))
+            self.add_error("min_p_alive", _("Enter a probability from 0 to less than 1, such as 0.2."))
         share = cleaned.get("loyal_revenue_quantile")
         if share is not None and not 0 < share < 1:
-            self.add_error("loyal_revenue_quantile", _("Give a value between 0 and 1, such as 0.8."))
+            self.add_error("loyal_revenue_quantile", _("Enter a value between 0 and 1, such as 0.8."))
         return cleaned
 
     def _get_validation_exclusions(self) -> set[str]:
-        """The version is given by the save, and its constraint is checked in ``clean`` with better words."""
+        """The save sets the version; `clean` checks the constraints with better messages."""
         return super()._get_validation_exclusions() | {"version", "is_active"}  # type: ignore[misc]
 
     def validate_constraints(self) -> None:
@@ -170,7 +155,7 @@ class StageRulesForm(forms.ModelForm):
 class StageRulesAdmin(ModelAdmin):
     form = StageRulesForm
     change_form_template = "admin/lifecycle/stagerules/change_form.html"
-    list_display = ["shown_version", "is_active", "in_force_from", "measured_at", *(
+    list_display = ["version_label", "is_active", "effective_from", "measured_at", *(
         "second_gap_days", "median_gap_days", "active_gap_days", "dormant_gap_days", "loyal_orders", "loyal_revenue"
     )]  # fmt: skip
     readonly_fields = ["version", "created_at", "measured_at", "is_active"]
@@ -179,13 +164,13 @@ class StageRulesAdmin(ModelAdmin):
         "is_active",
         "measured_at",
         "created_at",
-        "in_force_from",
+        "effective_from",
         "second_gap_days",
         "median_gap_days",
         "active_gap_days",
         "dormant_gap_days",
         "churned_multiple",
-        "alive_below",
+        "min_p_alive",
         "own_gaps_from_orders",
         "loyal_orders",
         "loyal_revenue",
@@ -197,38 +182,38 @@ class StageRulesAdmin(ModelAdmin):
         return [path("preview/", view, name="lifecycle_stagerules_preview"), *super().get_urls()]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        return stage_rules_page.rules_preview_page(request, model_admin=self)
+        return stage_rules_page.render_rules_preview(request, model_admin=self)
 
     def has_delete_permission(self, request: HttpRequest, obj: StageRules | None = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: StageRules | None = None) -> bool:
-        """An old version stays as it was."""
+        """Only the active version can be edited."""
         return super().has_change_permission(request, obj) and (obj is None or obj.is_active)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        current = rules_in_force()
+        current = get_active_rules()
         editable = [name for name in self.fields if name not in self.readonly_fields]
         known = {name: getattr(current, name) for name in editable} if current else {}
         return {**known, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: StageRules, form: forms.ModelForm, change: bool) -> None:
-        if change and not set(form.changed_data) - {"in_force_from"}:
-            self.message_user(request, _("Nothing was changed, so no version was made."), messages.INFO)
+        if change and not set(form.changed_data) - {"effective_from"}:
+            self.message_user(request, _("Nothing was changed, so no version was created."), messages.INFO)
             return
-        rules = put_in_force(**form.cleaned_data)
+        rules = activate_rules(**form.cleaned_data)
         obj.pk, obj.version, obj.is_active = rules.pk, rules.version, True
-        message = _("Version %(version)d is in force; the stages follow with the next refresh.")
+        message = _("Version %(version)d is active. The next refresh applies it.")
         self.message_user(request, message % {"version": rules.version}, messages.SUCCESS)
 
     @display(description=gettext_lazy("version"), ordering="version")
-    def shown_version(self, rules: StageRules) -> str:
+    def version_label(self, rules: StageRules) -> str:
         return str(rules)
 
 
 @admin.register(LifecycleRun)
 class LifecycleRunAdmin(ReadOnlyAdmin):
-    list_display = ["as_of", "shown_status", "started_at", "finished_at", "rules", "customers", "transitions", "error"]
+    list_display = ["as_of", "status_badge", "started_at", "finished_at", "rules", "customers", "transitions", "error"]
     list_filter = ["status"]
     list_select_related = ["rules"]
 
@@ -237,5 +222,5 @@ class LifecycleRunAdmin(ReadOnlyAdmin):
         label={"running": "info", "done": "success", "failed": "danger"},
         ordering="status",
     )
-    def shown_status(self, run: LifecycleRun) -> tuple[str, str]:
+    def status_badge(self, run: LifecycleRun) -> tuple[str, str]:
         return run.status, run.get_status_display()

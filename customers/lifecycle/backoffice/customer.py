@@ -1,5 +1,6 @@
 """The page of one customer."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,47 +9,60 @@ from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import floatformat
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from customers.identity.backoffice.identity_graph import identity_graph
-from customers.identity.consent.ledger import latest_consents
+from config.foundation.charts import ChartSpec, build_probability_history
+from customers.identity.backoffice.identity_graph import build_identity_graph
+from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
-from customers.lifecycle.backoffice.labels.clv_labels import value_words
-from customers.lifecycle.backoffice.panels.predictions_panel import coming_section
-from customers.lifecycle.backoffice.panels.registry import sections_of
-from customers.lifecycle.clv.active_history import AliveHistory, alive_history
+from customers.lifecycle.backoffice.labels.clv_labels import describe_value
+from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
+from customers.lifecycle.backoffice.panels.registry import build_customer_panels
+from customers.lifecycle.clv.active_history import ActiveHistory, compute_active_history
 from customers.lifecycle.models import Stage
-from customers.lifecycle.portrait import portrait_lines
-from customers.lifecycle.portrait.customer_profile import latest_orders, order_moments, portrait, stage_history
-from customers.lifecycle.portrait.preferences import HALF_LIFE_DAYS, WEIGHTS
-from customers.lifecycle.portrait.queries import MOST_EVENTS, MOST_ORDERS
-from customers.lifecycle.portrait.timeline import MOST_PAGES, timeline
-from customers.lifecycle.refresh.score_models import latest_cards
+from customers.lifecycle.portrait import build_portrait
+from customers.lifecycle.portrait.customer_profile import (
+    build_customer_profile,
+    list_latest_orders,
+    list_order_times,
+    list_stage_changes,
+)
+from customers.lifecycle.portrait.preferences import ACTION_WEIGHTS, HALF_LIFE_DAYS
+from customers.lifecycle.portrait.queries import MAX_EVENTS, MAX_ORDERS
+from customers.lifecycle.portrait.timeline import MAX_PAGES, build_timeline
+from customers.lifecycle.refresh.columns import PROFILE_COLUMNS, LineFormat
+from customers.lifecycle.refresh.score_models import load_latest_score_models
 
-MOVES = 200
-MAY_SEE_PERSONAL = "identity.view_personal"
+MAX_STAGE_CHANGES = 200
+VIEW_PERSONAL_PERMISSION = "identity.view_personal"
 
 
-def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
-    """Every opening is recorded in the audit log."""
+def render_customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id: int) -> HttpResponse:
+    """Render the page of one customer; every view is recorded in the audit log."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
+    with_personal = request.user.has_perm(VIEW_PERSONAL_PERMISSION)
     customer = get_object_or_404(Customer.objects.defer(*PERSONAL_FIELDS), pk=customer_id)
     accessed.send(Customer, instance=customer)
-    identity = identity_graph(customer_id=customer_id, with_personal=with_personal)
+    identity = build_identity_graph(customer_id=customer_id, with_personal=with_personal)
     names = [one.value for one in identity.identifiers if one.kind == Identifier.Kind.USER_ID]
     now = timezone.now()
-    moves = stage_history(customer_id=customer_id, most=MOVES)
-    cards = latest_cards()
-    lines = portrait_lines(customer_id=customer_id, as_of=now, with_personal=with_personal)
-    told = portrait(customer_id=customer_id, cards=cards)
-    found = told and told | lines.withheld()
-    alive = None if lines.left_out else alive_history(customer_id=customer_id, as_of=now, cards=cards)
+    changes = list_stage_changes(customer_id=customer_id, most=MAX_STAGE_CHANGES)
+    score_models = load_latest_score_models()
+    customer_portrait = build_portrait(customer_id=customer_id, as_of=now, with_personal=with_personal)
+    stored = build_customer_profile(customer_id=customer_id, score_models=score_models)
+    profile = stored and stored | customer_portrait.make_withheld_fields()
+    active_history = (
+        None
+        if customer_portrait.withheld
+        else compute_active_history(customer_id=customer_id, as_of=now, score_models=score_models)
+    )
     return TemplateResponse(
         request,
         "admin/lifecycle/customer.html",
@@ -59,65 +73,87 @@ def customer_page(request: HttpRequest, *, model_admin: ModelAdmin, customer_id:
             "customer": customer,
             "identity": identity,
             "identity_kinds": Identifier.Kind.choices,
-            "portrait": found,
-            "lines": lines,
+            "portrait": profile,
+            "customer_portrait": customer_portrait,
             "half_life_days": HALF_LIFE_DAYS,
-            "weights": WEIGHTS,
-            "most_orders": MOST_ORDERS,
-            "most_events": MOST_EVENTS,
-            "value_words": value_words(found["value"], cards) if found else {},
-            "coming": coming_section(found, cards) if found else [],
-            "moves": moves,
-            "moves_shown": MOVES,
-            "orders": latest_orders(customer_id=customer_id),
-            "chart": stage_chart(moves, order_moments(customer_id=customer_id)),
-            "alive_chart": alive_chart(alive),
-            "timeline": timeline(
+            "weights": ACTION_WEIGHTS,
+            "max_orders": MAX_ORDERS,
+            "max_events": MAX_EVENTS,
+            "profile_lines": make_profile_lines(profile["counters"]) if profile else [],
+            "value_labels": describe_value(profile["value"], score_models) if profile else {},
+            "predictions": build_predictions_panel(profile, score_models) if profile else [],
+            "stage_changes": changes,
+            "max_stage_changes": MAX_STAGE_CHANGES,
+            "orders": list_latest_orders(customer_id=customer_id),
+            "chart": make_stage_chart(changes, list_order_times(customer_id=customer_id)),
+            "active_chart": make_active_chart(active_history),
+            "timeline": build_timeline(
                 customer_id=customer_id,
                 as_of=now,
-                page=asked_page(request),
+                page=parse_page(request),
                 with_events=request.user.has_perm("events.view_event"),
             ),
-            "consents": latest_consents(customer=customer),
-            "sections": sections_of(customer=customer, user=request.user, as_of=now),
+            "consents": read_latest_consents(customer=customer),
+            "panels": build_customer_panels(customer=customer, user=request.user, as_of=now),
         },
     )
 
 
-def asked_page(request: HttpRequest) -> int:
-    """The first where the address names none, or nonsense."""
-    asked = request.GET.get("page", "")
-    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= len(str(MOST_PAGES)) else 1
+def make_profile_lines(counters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of the profile table that `PROFILE_COLUMNS` declares."""
+    return [
+        {
+            "name": column.field.verbose_name,
+            "value": LINE_FORMATS[column.line.format](counters[column.name]),
+            "source": column.line.source,
+            "newest": counters[column.line.newest] if column.line.newest else None,
+        }
+        for column in PROFILE_COLUMNS
+        if column.line
+    ]
 
 
-def alive_chart(told: AliveHistory | None) -> dict[str, Any] | None:
-    """In percent, with the orders below; None where there is nothing to draw."""
-    if told is None or len(told.at) < 2:
+LINE_FORMATS: Mapping[LineFormat, Callable[[Any], str]] = {
+    "integer": lambda value: number_format(value, force_grouping=True),
+    "quantity": lambda value: floatformat(value, "-3g"),
+    "money": lambda value: floatformat(value, "2g") or "–",
+    "date": lambda value: date_format(localtime(value), "DATE_FORMAT") if value else "–",
+}
+
+
+def parse_page(request: HttpRequest) -> int:
+    """Return the page number of the URL, or 1 if it is missing or invalid."""
+    page = request.GET.get("page", "")
+    return int(page) if page.isascii() and page.isdigit() and len(page) <= len(str(MAX_PAGES)) else 1
+
+
+def make_active_chart(history: ActiveHistory | None) -> ChartSpec | None:
+    """Return the chart of the probability active in percent, or None if there are fewer than two points."""
+    if history is None or len(history.at) < 2:
         return None
-    return {
-        "kind": "curve",
-        "at": [chart_moment(moment) for moment in told.at],
-        "values": [round(100 * alive, 1) for alive in told.alive],
-        "marks": [chart_moment(moment) for moment in told.ordered],
-        "name": _("still a customer"),
-        "marks_name": _("orders"),
-    }
+    return build_probability_history(
+        times=[to_chart_time(moment) for moment in history.at],
+        percentages=[round(100 * probability, 1) for probability in history.p_alive],
+        name=_("probability active"),
+        marks=[to_chart_time(moment) for moment in history.ordered],
+        marks_name=_("orders"),
+    )
 
 
-def stage_chart(moves: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:
-    """The stages over time, oldest first, and the orders since the first of them; labels in the reader's language."""
-    oldest_first = moves[::-1]
+def make_stage_chart(changes: list[dict[str, Any]], orders: list[datetime]) -> dict[str, Any]:
+    """Return the stages over time, oldest first, and the orders since the first stage change."""
+    oldest_first = changes[::-1]
     return {
         "stages": [str(stage.label) for stage in Stage],
-        "at": [chart_moment(move["at"]) for move in oldest_first],
-        "values": [move["to_name"] for move in oldest_first],
-        "reasons": [move["reason_name"] for move in oldest_first],
-        "orders": [chart_moment(moment) for moment in orders if moves and moment >= moves[-1]["at"]],
+        "at": [to_chart_time(change["at"]) for change in oldest_first],
+        "values": [change["to_name"] for change in oldest_first],
+        "reasons": [change["reason_name"] for change in oldest_first],
+        "orders": [to_chart_time(moment) for moment in orders if changes and moment >= changes[-1]["at"]],
         "orders_label": _("orders"),
         "stage_label": _("stage"),
     }
 
 
-def chart_moment(moment: datetime) -> str:
-    """Plotly knows no time zones: the wall clock of the reader's."""
+def to_chart_time(moment: datetime) -> str:
+    """Return the local time of the reader, because Plotly has no time zones."""
     return localtime(moment).strftime("%Y-%m-%d %H:%M:%S")

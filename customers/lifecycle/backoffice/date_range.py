@@ -1,4 +1,4 @@
-"""Two days that a page asks about, as a form and as moments."""
+"""A range of days, as a form and as times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,49 +10,51 @@ from django.utils.timezone import localdate, make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-DAYS = 28
-EARLIEST, LATEST = 1900, 2200  # years that every time zone and database has
+DEFAULT_DAYS = 28
+MIN_YEAR, MAX_YEAR = 1900, 2200  # years that every time zone and database has
 
 
-class RangeForm(forms.Form):
-    """Two days; the moves of the last four weeks where none are given."""
+class DateRangeForm(forms.Form):
+    """The first and last day of a period; by default the last four weeks."""
 
     since = forms.DateField(label=gettext_lazy("from"), widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=gettext_lazy("to"), widget=forms.DateInput(attrs={"type": "date"}))
 
     @classmethod
-    def asked(cls, given: Mapping[str, str]) -> "RangeForm":
+    def from_parameters(cls, parameters: Mapping[str, str]) -> "DateRangeForm":
         today = localdate()
-        days = {name: given[name] for name in ("since", "until") if given.get(name)}
-        return cls({"since": (today - timedelta(days=DAYS - 1)).isoformat(), "until": today.isoformat(), **days})
+        days = {name: parameters[name] for name in ("since", "until") if parameters.get(name)}
+        return cls(
+            {"since": (today - timedelta(days=DEFAULT_DAYS - 1)).isoformat(), "until": today.isoformat(), **days}
+        )
 
     def clean(self) -> dict[str, Any]:
-        told = super().clean() or {}
+        cleaned = super().clean() or {}
         for name in ("since", "until"):
-            if told.get(name) and not EARLIEST <= told[name].year <= LATEST:
+            if cleaned.get(name) and not MIN_YEAR <= cleaned[name].year <= MAX_YEAR:
                 self.add_error(
-                    name, _("Give a year between %(first)d and %(last)d.") % {"first": EARLIEST, "last": LATEST}
+                    name, _("Enter a year between %(first)d and %(last)d.") % {"first": MIN_YEAR, "last": MAX_YEAR}
                 )
-        if told.get("since") and told.get("until") and told["until"] < told["since"]:
-            self.add_error("until", _("The last day is before the first: give the earlier day first."))
-        return told
+        if cleaned.get("since") and cleaned.get("until") and cleaned["until"] < cleaned["since"]:
+            self.add_error("until", _("The end date is before the start date."))
+        return cleaned
 
     def days(self) -> dict[str, str]:
-        """Of a valid form, as an address names them."""
+        """Return the days of a valid form as URL parameters."""
         return {name: self.cleaned_data[name].isoformat() for name in ("since", "until")}
 
 
 @dataclass(frozen=True)
-class Range:
-    """From the beginning of the first day to the end of the last."""
+class DateRange:
+    """From the start of the first day to the end of the last day."""
 
     since: datetime
     until: datetime
 
     @classmethod
-    def of(cls, form: RangeForm) -> "Range":
-        told = form.cleaned_data
+    def from_form(cls, form: DateRangeForm) -> "DateRange":
+        cleaned = form.cleaned_data
         return cls(
-            make_aware(datetime.combine(told["since"], time.min)),
-            make_aware(datetime.combine(told["until"] + timedelta(days=1), time.min)),
+            make_aware(datetime.combine(cleaned["since"], time.min)),
+            make_aware(datetime.combine(cleaned["until"] + timedelta(days=1), time.min)),
         )

@@ -1,4 +1,4 @@
-"""The people behind a figure of the Lifecycle page, fifty at a time and without what is personal."""
+"""The list of customers behind a number of the Lifecycle page, fifty per page, without personal data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,38 +14,40 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from customers.identity.models import Identifier
-from customers.lifecycle.backoffice.drilldowns import SelectionError, read_selection
+from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
 from customers.lifecycle.models import CustomerProfile
 
 PER_PAGE = 50
-MAY_SAVE = "segments.add_segment"
+ADD_SEGMENT_PERMISSION = "segments.add_segment"
 
 
-def people_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Render the customers that the URL selects, or why it selects none."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     back = reverse("admin:lifecycle_overview")
     context: dict[str, Any] = {"problems": [], "back": back}
     try:
-        selection = read_selection(request.GET.dict())
-    except SelectionError as error:
+        drilldown = parse_drilldown(request.GET.dict())
+    except DrilldownError as error:
         context["problems"] = error.problems
     else:
-        ids = selection.people.order_by("pk").values_list("pk", flat=True)
+        ids = drilldown.customers.order_by("pk").values_list("pk", flat=True)
         pages = Paginator(ids, PER_PAGE).get_page(request.GET.get("page"))
         context |= {
-            "selection": selection,
-            "people": shown_people(list(pages)),
+            "drilldown": drilldown,
+            "customers": list_customers(list(pages)),
             "pages": pages,
-            "may_save": request.user.has_perm(MAY_SAVE) and (pages.paginator.count or selection.condition),
-            "back": f"{back}?{urlencode(selection.days)}" if selection.days else back,
+            "can_save": request.user.has_perm(ADD_SEGMENT_PERMISSION)
+            and (pages.paginator.count or drilldown.condition),
+            "back": f"{back}?{urlencode(drilldown.period)}" if drilldown.period else back,
         }
-    common = {**model_admin.admin_site.each_context(request), "title": _("Who they are"), "opts": model_admin.opts}
-    return TemplateResponse(request, "admin/lifecycle/people.html", {**common, **context})
+    common = {**model_admin.admin_site.each_context(request), "title": _("Customers"), "opts": model_admin.opts}
+    return TemplateResponse(request, "admin/lifecycle/drilldown.html", {**common, **context})
 
 
-def shown_people(ids: Sequence[int]) -> list[dict[str, Any]]:
-    """In the order of the ids; without what is personal."""
+def list_customers(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the rows of the table, in the order of the IDs, without personal data."""
     personal = [f"customer__{name}" for name in ("name", "email", "phone", "birthday")]
     profiles = (
         CustomerProfile.objects.filter(pk__in=ids)

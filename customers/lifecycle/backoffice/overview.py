@@ -1,4 +1,4 @@
-"""The Lifecycle page: who moved from which stage to which between two days, what customers are worth, and who is like whom."""
+"""The Lifecycle page: stage changes between two days, RFM, predicted value, predictions and clusters."""
 
 from typing import Any
 
@@ -9,45 +9,46 @@ from django.template.response import TemplateResponse
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.backoffice.date_range import Range, RangeForm
-from customers.lifecycle.backoffice.drilldowns import UNKNOWN, people_link, stage_name
-from customers.lifecycle.backoffice.panels.clusters_panel import cluster_section
-from customers.lifecycle.backoffice.panels.clv_panel import value_section
-from customers.lifecycle.backoffice.panels.propensity_panel import propensity_section
-from customers.lifecycle.backoffice.panels.rfm_panel import rfm_section
-from customers.lifecycle.backoffice.transition_matrix import sankey, shown_matrix
+from customers.lifecycle.backoffice.chart_colors import STAGE_COLORS
+from customers.lifecycle.backoffice.date_range import DateRange, DateRangeForm
+from customers.lifecycle.backoffice.drilldowns import UNKNOWN_STAGE, get_stage_label, make_drilldown_url
+from customers.lifecycle.backoffice.panels.clusters_panel import build_clusters_panel
+from customers.lifecycle.backoffice.panels.clv_panel import build_clv_panel
+from customers.lifecycle.backoffice.panels.propensity_panel import build_propensity_panel
+from customers.lifecycle.backoffice.panels.rfm_panel import build_rfm_panel
+from customers.lifecycle.backoffice.transition_matrix import make_sankey_chart, make_transition_matrix
 from customers.lifecycle.models import LifecycleRun, Stage
-from customers.lifecycle.stages.flows import movement, standing
+from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_stage
 
 FORMS = {"form": ("since", "until"), "rfm_form": ("rfm", "rfm_since", "rfm_until")}
 
 
-def lifecycle_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Movement between the two days that the address names."""
+def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Render the Lifecycle page; the URL can have the two days to compare."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    given = request.GET.dict()
-    form = RangeForm.asked(given)
+    parameters = request.GET.dict()
+    form = DateRangeForm.from_parameters(parameters)
     run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of").first()
     context: dict[str, Any] = {
         "form": form,
         "run": run,
         "empty": run is None,
-        "carried": carried(given, FORMS["rfm_form"]),
-        "rfm_carried": carried(given, FORMS["form"]),
+        "carried": select_parameters(parameters, FORMS["rfm_form"]),
+        "rfm_carried": select_parameters(parameters, FORMS["form"]),
     }
     if run is not None:
         context |= {
-            "rfm": rfm_section(given),
-            "value": value_section(),
-            "propensities": propensity_section(),
-            "clusters": cluster_section(),
+            "rfm": build_rfm_panel(parameters),
+            "value": build_clv_panel(),
+            "propensities": build_propensity_panel(),
+            "clusters": build_clusters_panel(),
         }
     if form.is_valid() and run is not None:
-        found = Range.of(form)
-        rows = movement(since=found.since, until=found.until)
-        context |= shown_movement(rows, form.days()) | {
-            "standing": shown_standing(rows, is_now=form.cleaned_data["until"] >= localdate())
+        period = DateRange.from_form(form)
+        rows = count_stage_flows(since=period.since, until=period.until)
+        context |= format_stage_flows(rows, form.days()) | {
+            "stage_counts": format_stage_counts(rows, is_now=form.cleaned_data["until"] >= localdate())
         }
     return TemplateResponse(
         request,
@@ -61,33 +62,35 @@ def lifecycle_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
     )
 
 
-def carried(given: dict[str, str], names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """What one form of the page keeps of the other's."""
-    return [(name, given[name]) for name in names if given.get(name)]
+def select_parameters(parameters: dict[str, str], names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the parameters of the other form, which this form submits along."""
+    return [(name, parameters[name]) for name in names if parameters.get(name)]
 
 
-def shown_movement(rows: list[dict[str, Any]], days: dict[str, str]) -> dict[str, Any]:
+def format_stage_flows(rows: list[dict[str, Any]], days: dict[str, str]) -> dict[str, Any]:
     counts = {(row["from_stage"], row["to_stage"]): row["customers"] for row in rows}
 
     def link(old: str, new: str) -> str:
-        return people_link("moved", **{"from": old or UNKNOWN, "to": new}, **days)
+        return make_drilldown_url("stage-flow", **{"from": old or UNKNOWN_STAGE, "to": new}, **days)
 
     return {
-        "matrix": shown_matrix(counts, olds=("", *Stage.values), news=Stage.values, name=stage_name, link=link),
-        "sankey": sankey(counts, news=Stage.values, name=stage_name, link=link, palette="stages"),
+        "matrix": make_transition_matrix(
+            counts, olds=("", *Stage.values), news=Stage.values, name=get_stage_label, link=link
+        ),
+        "sankey": make_sankey_chart(counts, news=Stage.values, name=get_stage_label, link=link, colors=STAGE_COLORS),
     }
 
 
-def shown_standing(rows: list[dict[str, Any]], *, is_now: bool) -> list[dict[str, Any]]:
-    """How many stood in each stage before and after. is_now: after is now, so there are people to show."""
+def format_stage_counts(rows: list[dict[str, Any]], *, is_now: bool) -> list[dict[str, Any]]:
+    """Return the customers per stage before and after. is_now: the period ends today, so the counts can link to customers."""
     return [
         {
-            "name": stage_name(stage),
+            "name": get_stage_label(stage),
             "before": before,
             "after": after,
             "change": after - before,
-            "url": people_link("stage", stage=stage) if after and is_now else "",
+            "url": make_drilldown_url("stage", stage=stage) if after and is_now else "",
         }
-        for stage, (before, after) in standing(rows).items()
+        for stage, (before, after) in sum_flows_by_stage(rows).items()
         if before or after
     ]

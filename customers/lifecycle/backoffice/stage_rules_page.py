@@ -1,4 +1,4 @@
-"""Shows who would stand in another stage by thresholds that are only written in the form."""
+"""Preview of the stage changes that the thresholds in a form would cause."""
 
 from typing import Any
 
@@ -10,40 +10,40 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.backoffice.drilldown_page import shown_people
-from customers.lifecycle.backoffice.drilldowns import stage_name
+from customers.lifecycle.backoffice.drilldown_page import list_customers
+from customers.lifecycle.backoffice.drilldowns import get_stage_label
 from customers.lifecycle.models import Stage
-from customers.lifecycle.scoring.stages.derivation import STAGES
-from customers.lifecycle.stages.preview import Moves, preview_rules
+from customers.lifecycle.scoring.stages.stage_table import STAGES
+from customers.lifecycle.stages.preview import RulesPreview, preview_rules
 
-FIRST_PEOPLE = 50
+MAX_CUSTOMERS = 50
 
 
-def rules_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """POST: the rules as their form stands. Nothing is written."""
+def render_rules_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Render the preview of the posted form. Nothing is saved."""
     if not model_admin.has_add_permission(request):
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     form: ModelForm = model_admin.get_form(request)(request.POST)
-    context: dict[str, Any] = {"problems": problems_of(form)}
+    context: dict[str, Any] = {"problems": list_form_errors(form)}
     if form.is_valid():
-        moves = preview_rules(values=form.cleaned_data, as_of=timezone.now())
-        context |= shown_moves(moves)
+        preview = preview_rules(values=form.cleaned_data, as_of=timezone.now())
+        context |= format_preview(preview)
     return TemplateResponse(
         request,
         "admin/lifecycle/rules_preview.html",
         {
             **model_admin.admin_site.each_context(request),
-            "title": _("Who would move by these rules"),
+            "title": _("Preview of the stage rules"),
             "opts": model_admin.opts,
             **context,
         },
     )
 
 
-def problems_of(form: ModelForm) -> list[tuple[str, str]]:
-    """Label of the field, and what is wrong with it."""
+def list_form_errors(form: ModelForm) -> list[tuple[str, str]]:
+    """Return the label of the field and the message of each form error."""
     return [
         (str(form.fields[name].label) if name in form.fields else "", str(text))
         for name, texts in form.errors.items()
@@ -51,22 +51,24 @@ def problems_of(form: ModelForm) -> list[tuple[str, str]]:
     ]
 
 
-def shown_moves(moves: Moves) -> dict[str, Any]:
+def format_preview(preview: RulesPreview) -> dict[str, Any]:
     return {
-        "moved": len(moves.customer),
-        "customers": moves.customers,
+        "moved": len(preview.customer),
+        "customers": preview.customers,
         "cells": [
             {
-                "from": stage_name(cell["from_stage"]),
-                "to": stage_name(cell["to_stage"]),
+                "from": get_stage_label(cell["from_stage"]),
+                "to": get_stage_label(cell["to_stage"]),
                 "customers": cell["customers"],
             }
-            for cell in moves.cells()
+            for cell in preview.count_changes()
         ],
-        "standing": [
+        "stage_counts": [
             {"name": str(Stage(stage).label), "before": now, "after": then, "change": then - now}
-            for stage, now, then in zip(STAGES, moves.counts_now.tolist(), moves.counts_then.tolist(), strict=True)
+            for stage, now, then in zip(
+                STAGES, preview.current_counts.tolist(), preview.proposed_counts.tolist(), strict=True
+            )
         ],
-        "people": shown_people(moves.customer[:FIRST_PEOPLE].tolist()),
-        "first": FIRST_PEOPLE,
+        "people": list_customers(preview.customer[:MAX_CUSTOMERS].tolist()),
+        "max_customers": MAX_CUSTOMERS,
     }

@@ -1,20 +1,24 @@
-"""A movement between states as a table and as flows, whatever the states are."""
+"""Flows of customers between states, as a matrix and as a Sankey chart."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-type Counts = Mapping[tuple[str, str], int]
+from config.foundation.charts import ChartSpec, build_sankey_chart
+
+OTHER_COLOR = "#9ca3af"
+
+type FlowCounts = Mapping[tuple[str, str], int]
 
 
-def shown_matrix(
-    counts: Counts,
+def make_transition_matrix(
+    counts: FlowCounts,
     *,
     olds: Sequence[str],
     news: Sequence[str],
     name: Callable[[str], str],
     link: Callable[[str, str], str],
 ) -> dict[str, Any]:
-    """Every state that somebody left or stands in: the table's heads, and in each row a cell for each head.
+    """Return the heads, rows and totals of the matrix; states without customers are left out.
 
     counts: customers by state before and after. olds, news: the states in the order of the rows and of the columns.
     """
@@ -43,23 +47,26 @@ def shown_matrix(
     }
 
 
-def sankey(
-    counts: Counts, *, news: Sequence[str], name: Callable[[str], str], link: Callable[[str, str], str], palette: str
-) -> dict[str, Any]:
-    """Those who stand elsewhere than before; who stayed would cover everything else and stands in the table.
+def make_sankey_chart(
+    counts: FlowCounts,
+    *,
+    news: Sequence[str],
+    name: Callable[[str], str],
+    link: Callable[[str, str], str],
+    colors: Mapping[str, str],
+) -> ChartSpec:
+    """Return the chart of the customers who changed state; the others would hide the flows and are in the table.
 
-    palette: what the chart takes the colours of the states from.
+    colors: of the states; others are gray.
     """
     moved = {pair: customers for pair, customers in counts.items() if pair[0] != pair[1]}
     left = list(dict.fromkeys(old for old, _new in moved))
     right = [state for state in news if any(new == state for _old, new in moved)]
-    return {
-        "kind": "sankey",
-        "palette": palette,
-        "labels": [name(state) for state in [*left, *right]],
-        "keys": [*left, *right],
-        "source": [left.index(old) for old, _new in moved],
-        "target": [len(left) + right.index(new) for _old, new in moved],
-        "values": list(moved.values()),
-        "links": [link(*pair) for pair in moved],
-    }
+    return build_sankey_chart(
+        labels=[name(state) for state in [*left, *right]],
+        colors=[colors.get(state, OTHER_COLOR) for state in [*left, *right]],
+        sources=[left.index(old) for old, _new in moved],
+        targets=[len(left) + right.index(new) for _old, new in moved],
+        values=list(moved.values()),
+        links=[link(*pair) for pair in moved],
+    )

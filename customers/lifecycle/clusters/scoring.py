@@ -9,11 +9,13 @@ from psycopg import sql
 
 from config.foundation.array_types import Floats
 from config.foundation.database.binary_copy import read_integers
-from customers.lifecycle.facts.histories import microseconds, orders_of
+from customers.lifecycle.facts.histories import select_orders, to_microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
-from customers.lifecycle.refresh.score_columns import Scores
-from customers.lifecycle.scoring.clusters import ClusterModel, NoClusters, find_clusters, packed, unpacked
-from customers.lifecycle.scoring.stages.derivation import Histories
+from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.scoring.clusters.cluster_model import ClusterModel
+from customers.lifecycle.scoring.clusters.clustering import ClusteringUnavailable, find_clusters
+from customers.lifecycle.scoring.clusters.serialization import deserialize_clusters, serialize_clusters
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 FEATURES = (
@@ -26,35 +28,37 @@ FEATURES = (
     "return_share",
     "sessions",
 )
-COUNTED = sql.SQL("""
+SELECT_COUNTERS = sql.SQL("""
     SELECT customer_id, orders::bigint AS orders, returns::bigint AS returns, (discounts * 100)::bigint AS discounts,
            (COALESCE(average_order_value, 0) * 100)::bigint AS order_value, sessions::bigint AS sessions
     FROM lifecycle_counters WHERE orders > 0 ORDER BY customer_id
 """)
 
 
-def cluster_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun) -> Scores:
+def score_clusters(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
     """The cluster of everybody who ordered, from the temporary table of counters."""
-    rows, at = orders_of(histories)
+    rows, at = select_orders(histories)
     buyers, first, orders = np.unique(rows, return_index=True, return_counts=True)
     customer = histories.customer[buyers]
-    features = features_of(customer=customer, first=at[first], last=at[first + orders - 1], as_of=microseconds(as_of))
-    found = find_clusters(features=features, names=FEATURES, previous=former_model())
-    card = ScoreModel(run=run, kind=ScoreModel.Kind.CLUSTERS)
-    if isinstance(found, NoClusters):
-        card.reason = found.reason
-        return Scores(customer, {"cluster": np.full(len(customer), -1, np.int64)}, cards=[card])
-    card.algorithm = found.model.method
-    card.parameters = saved(found.model)
-    return Scores(customer, {"cluster": found.cluster}, cards=[card])
+    features = build_features(
+        customer=customer, first=at[first], last=at[first + orders - 1], as_of=to_microseconds(as_of)
+    )
+    found = find_clusters(features=features, names=FEATURES, previous=load_previous_model())
+    score_model = ScoreModel(run=run, kind=ScoreModel.Kind.CLUSTERS)
+    if isinstance(found, ClusteringUnavailable):
+        score_model.reason = found.reason
+        return ProfileScores(customer, {"cluster": np.full(len(customer), -1, np.int64)}, score_models=[score_model])
+    score_model.algorithm = found.model.method
+    score_model.parameters = dump_model(found.model)
+    return ProfileScores(customer, {"cluster": found.cluster}, score_models=[score_model])
 
 
-def features_of(
+def build_features(
     *, customer: npt.NDArray[np.int64], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], as_of: int
 ) -> Floats:
     """Shape (n, len(FEATURES)); NaN where there is none, as a gap with one order."""
     names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]
-    counted = read_integers(COUNTED, names)
+    counted = read_integers(SELECT_COUNTERS, names)
     if not np.array_equal(counted["customer_id"], customer):
         raise ValueError("The counters are of other customers than the histories.")
     orders = counted["orders"]
@@ -73,21 +77,21 @@ def features_of(
     return np.stack([columns[name] for name in FEATURES], axis=1)
 
 
-def former_model() -> ClusterModel | None:
+def load_previous_model() -> ClusterModel | None:
     """That of the newest refresh that found clusters; None where there is none that this version reads."""
-    card = ScoreModel.objects.filter(kind=ScoreModel.Kind.CLUSTERS, reason="").order_by("-run_id").first()
-    return None if card is None else loaded(card.parameters)
+    score_model = ScoreModel.objects.filter(kind=ScoreModel.Kind.CLUSTERS, reason="").order_by("-run_id").first()
+    return None if score_model is None else parse_model(score_model.parameters)
 
 
-def saved(model: ClusterModel) -> dict[str, Any]:
-    arrays, words = packed(model)
+def dump_model(model: ClusterModel) -> dict[str, Any]:
+    arrays, words = serialize_clusters(model)
     return {"arrays": {name: values.tolist() for name, values in arrays.items()}, "words": words}
 
 
-def loaded(parameters: dict[str, Any]) -> ClusterModel | None:
+def parse_model(parameters: dict[str, Any]) -> ClusterModel | None:
     """What `saved` told. None where it is of another format: clusters then begin anew."""
     try:
         arrays = {name: np.array(values, np.float64) for name, values in parameters["arrays"].items()}
-        return unpacked(arrays, parameters["words"])
+        return deserialize_clusters(arrays, parameters["words"])
     except (KeyError, ValueError):
         return None

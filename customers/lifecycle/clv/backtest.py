@@ -10,61 +10,63 @@ from typing import Any
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.facts.histories import microseconds
+from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
 from customers.lifecycle.scoring.backtest import backtest_counts
-from customers.lifecycle.scoring.clv import group_histories, load_fit, rank_purchases, summarise_purchases
+from customers.lifecycle.scoring.clv.fitting import deserialize_fit
+from customers.lifecycle.scoring.clv.prediction.intervals import transform_purchases
+from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
-AGES = (timedelta(days=28), timedelta(days=91), timedelta(days=364))
-WRONG_FROM = 0.25  # an interval of observed / expected that lies outside 1 ± this is told on the home page
+BACKTEST_AGES = (timedelta(days=28), timedelta(days=91), timedelta(days=364))
+MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1 ± this is told on the home page
 
 
-def look_back(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
+def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
     """For the newest refresh that is at least four weeks, a quarter and a year old: expected and real orders since.
 
     customer, at, value: one entry an order, as for `summarise_purchases`. The ratio is observed / expected, with its 95 % interval;
     held is the share of customers within the middle 80 % of what was thought possible.
     """
     found = []
-    for card in cards_to_judge(as_of):
-        then = card.run.as_of
-        days = (microseconds(as_of) - microseconds(then)) / DAY
-        before = summarise_purchases(customer=customer, at=at, value=value, as_of=microseconds(then))
-        since = summarise_purchases(customer=customer, at=at, value=value, as_of=microseconds(as_of))
+    for score_model in select_models_to_backtest(as_of):
+        then = score_model.run.as_of
+        days = (to_microseconds(as_of) - to_microseconds(then)) / DAY
+        before = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(then))
+        since = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
         known = np.isin(since.customer, before.customer, assume_unique=True)
         happened = since.x[known] - before.x
         groups = group_histories(histories=before)
-        fit = load_fit(card.parameters)
+        fit = deserialize_fit(score_model.parameters)
         if fit.model is None or not len(before):
             continue
-        expected = fit.model.expected(horizon=days, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
+        expected = fit.model.expected_purchases(horizon=days, x=groups.x, t_x=groups.t_x, age=groups.age)[groups.row]
         judged = backtest_counts(expected=expected, observed=happened.astype(np.float64))
-        ranks = rank_purchases(model=fit.model, groups=groups, horizon=days, happened=happened)
+        ranks = transform_purchases(model=fit.model, groups=groups, horizon=days, actual=happened)
         found.append(
             {
                 "as_of": then.isoformat(),
                 "days": round(days, 1),
                 "customers": judged.customers,
-                "algorithm": card.algorithm,
+                "algorithm": score_model.algorithm,
                 "expected": float(expected.sum()),
                 "happened": int(happened.sum()),
                 "ratio": judged.ratio.value,
                 "low": judged.ratio.low,
                 "high": judged.ratio.high,
-                "held": ranks.held(),
+                "held": ranks.coverage(),
             }
         )
     return found
 
 
-def cards_to_judge(as_of: datetime) -> list[ScoreModel]:
-    """The newest card of each age that there is, each once, the youngest first."""
-    cards: dict[int, ScoreModel] = {}
-    for age in AGES:
-        card = (
+def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
+    """The newest score_model of each age that there is, each once, the youngest first."""
+    score_models: dict[int, ScoreModel] = {}
+    for age in BACKTEST_AGES:
+        score_model = (
             ScoreModel.objects.filter(
-                kind=ScoreModel.Kind.BUYING,
+                kind=ScoreModel.Kind.PURCHASE_MODEL,
                 reason="",
                 run__status=LifecycleRun.Status.DONE,
                 run__as_of__lte=as_of - age,
@@ -73,12 +75,12 @@ def cards_to_judge(as_of: datetime) -> list[ScoreModel]:
             .order_by("-run__as_of", "-run_id")
             .first()
         )
-        if card is not None:
-            cards.setdefault(card.pk, card)
-    return list(cards.values())
+        if score_model is not None:
+            score_models.setdefault(score_model.pk, score_model)
+    return list(score_models.values())
 
 
-def is_wrong(told: dict[str, Any]) -> bool:
+def is_forecast_off(told: dict[str, Any]) -> bool:
     """Whether more or fewer orders came than foretold, beyond chance and by more than a quarter."""
     low, high = told["low"], told["high"]
-    return low is not None and high is not None and (low > 1 + WRONG_FROM or high < 1 - WRONG_FROM)
+    return low is not None and high is not None and (low > 1 + MAX_RATIO_ERROR or high < 1 - MAX_RATIO_ERROR)

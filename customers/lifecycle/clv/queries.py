@@ -8,7 +8,7 @@ from django.db.models import Max
 
 from customers.lifecycle.models import CustomerProfile
 
-STEPS = (1, 2, 5)  # times a power of ten
+EDGE_FACTORS = (1, 2, 5)  # times a power of ten
 
 DECILES = """
     SELECT decile, count(*), min(value), max(value), sum(value), sum(revenue)
@@ -25,7 +25,7 @@ HISTOGRAM = """
 """
 
 
-def value_deciles() -> list[dict[str, Any]]:
+def query_value_deciles() -> list[dict[str, Any]]:
     """Tenths of the customers who have a value, the most valuable first; fewer rows with fewer than ten customers."""
     with connection.cursor() as cursor:
         cursor.execute(DECILES)
@@ -45,12 +45,12 @@ def value_deciles() -> list[dict[str, Any]]:
     ]
 
 
-def value_histogram() -> list[dict[str, Any]]:
+def query_value_histogram() -> list[dict[str, Any]]:
     """Bars between 0, 1, 2, 5, 10, 20, 50 and so on; low is in the bar, high is not, None for no end."""
     most = CustomerProfile.objects.aggregate(most=Max("value"))["most"]
     if most is None:
         return []
-    edges = edges_up_to(most)
+    edges = make_bin_edges(most)
     with connection.cursor() as cursor:
         cursor.execute(HISTOGRAM, [edges])
         found = {bar: (customers, value) for bar, customers, value in cursor.fetchall()}
@@ -66,13 +66,13 @@ def value_histogram() -> list[dict[str, Any]]:
     ]
 
 
-def edges_up_to(most: Decimal) -> list[Decimal]:
+def make_bin_edges(most: Decimal) -> list[Decimal]:
     """0, and from a hundredth of the power of ten below ``most`` on 1, 2 and 5 times the powers of ten, until one is above it."""
     if most <= 0:
         return [Decimal(0)]
     power = Decimal(10) ** (most.adjusted() - 2)
     edges = [Decimal(0)]
     while edges[-1] <= most:
-        edges += [step * power for step in STEPS]
+        edges += [step * power for step in EDGE_FACTORS]
         power *= 10
     return [edge for edge in edges if edge == 0 or edge <= most]

@@ -11,34 +11,26 @@ from django.db import connection
 from psycopg import sql
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.clv.backtest import look_back
-from customers.lifecycle.facts.histories import microseconds, purchases_of
+from customers.lifecycle.clv.backtest import backtest_purchase_models
+from customers.lifecycle.facts.histories import select_purchases, to_microseconds
 from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
-from customers.lifecycle.refresh.score_columns import Scores
-from customers.lifecycle.refresh.step_timer import Seconds
-from customers.lifecycle.scoring.clv import (
-    Choice,
-    Fit,
+from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.refresh.step_timer import StepTimer
+from customers.lifecycle.scoring.clv.fit_diagnostics import compare_by_frequency, compare_repeats, compare_weeks
+from customers.lifecycle.scoring.clv.fitting import PurchaseModel, PurchaseModelFit, fit_purchase_model, serialize_fit
+from customers.lifecycle.scoring.clv.model_selection import ModelSelection, select_purchase_model
+from customers.lifecycle.scoring.clv.models.gamma_gamma import (
     GammaGamma,
-    Groups,
-    Model,
     SpendFit,
-    choose_process,
-    compare_by_frequency,
-    compare_repeats,
-    compare_weeks,
-    fit_process,
-    fit_spend,
-    group_histories,
-    save_fit,
-    save_spend,
-    summarise_purchases,
-    value_customers,
+    fit_gamma_gamma,
+    serialize_spend_fit,
 )
-from customers.lifecycle.scoring.clv import Histories as Purchases
-from customers.lifecycle.scoring.stages.derivation import Histories
+from customers.lifecycle.scoring.clv.prediction.customer_value import predict_customer_values
+from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups, group_histories, summarize_purchases
+from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories as Purchases
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
-FALLBACK = "mbg_nbd"  # where nothing can be held out: it knows that somebody of one order may be gone
+FALLBACK_MODEL = "mbg_nbd"  # where nothing can be held out: it knows that somebody of one order may be gone
 
 # whose orders are not all in the shop's main currency: their amounts can't be added up
 OTHER_CURRENCIES = sql.SQL("""
@@ -51,59 +43,61 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-def value_everybody(*, histories: Histories, as_of: datetime, run: LifecycleRun, seconds: Seconds) -> Scores:
+def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, seconds: StepTimer) -> ProfileScores:
     """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment.
 
     seconds: is told how long choosing, fitting, valuing and the models' figures took.
     """
-    customer, at, value = purchases_of(histories)
-    moment = microseconds(as_of)
-    choice = choose_process(customer=customer, at=at, value=value, as_of=moment)
-    seconds.end("choose")
-    purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=moment)
+    customer, at, value = select_purchases(histories)
+    moment = to_microseconds(as_of)
+    choice = select_purchase_model(customer=customer, at=at, value=value, as_of=moment)
+    seconds.record("choose")
+    purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=moment)
     groups = group_histories(histories=purchases)
-    fit = fit_process(name=choice.name or FALLBACK, groups=groups)
-    one_currency = ~np.isin(purchases.customer, several_currencies(as_of))
-    spend = fit_spend(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
-    seconds.end("fit")
-    scores = valued(model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency)
-    seconds.end("value")
-    cards = [
+    fit = fit_purchase_model(name=choice.name or FALLBACK_MODEL, groups=groups)
+    one_currency = ~np.isin(purchases.customer, find_multi_currency_customers(as_of))
+    spend = fit_gamma_gamma(x=purchases.x[one_currency], mean_value=purchases.mean_value[one_currency])
+    seconds.record("fit")
+    scores = compute_value_columns(
+        model=fit.model, spend=spend.model, purchases=purchases, groups=groups, one_currency=one_currency
+    )
+    seconds.record("value")
+    score_models = [
         ScoreModel(
             run=run,
-            kind=ScoreModel.Kind.BUYING,
+            kind=ScoreModel.Kind.PURCHASE_MODEL,
             algorithm=fit.model.name if fit.model is not None else "",
-            parameters=save_fit(fit),
-            figures=buying_figures(choice, fit, groups, customer=customer, at=at, as_of=moment)
-            | {"looking_back": look_back(customer=customer, at=at, value=value, as_of=as_of)},
+            parameters=serialize_fit(fit),
+            figures=summarize_purchase_model(choice, fit, groups, customer=customer, at=at, as_of=moment)
+            | {"backtests": backtest_purchase_models(customer=customer, at=at, value=value, as_of=as_of)},
             reason=fit.reason or "",
         ),
         ScoreModel(
             run=run,
             kind=ScoreModel.Kind.SPEND,
             algorithm=spend.model.name if spend.model is not None else "",
-            parameters=save_spend(spend),
-            figures=spend_figures(spend, several=int((~one_currency).sum())),
+            parameters=serialize_spend_fit(spend),
+            figures=summarize_spend_model(spend, several=int((~one_currency).sum())),
             reason=spend.reason or "",
         ),
     ]
-    seconds.end("figures")
-    return Scores(purchases.customer, scores, cards=cards)
+    seconds.record("figures")
+    return ProfileScores(purchases.customer, scores, score_models=score_models)
 
 
-def valued(
+def compute_value_columns(
     *,
-    model: Model | None,
+    model: PurchaseModel | None,
     spend: GammaGamma | None,
     purchases: Purchases,
-    groups: Groups,
+    groups: HistoryGroups,
     one_currency: npt.NDArray[np.bool_],
 ) -> dict[str, Floats | Ints]:
     """Columns of the profiles by name, NaN where one cannot be had; money only of those with orders in one currency."""
     scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
-    found = value_customers(
+    found = predict_customer_values(
         model=model,
         spend=spend,
         histories=purchases,
@@ -128,7 +122,7 @@ def valued(
     }
 
 
-def several_currencies(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
+def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
     """Ids of customers, or of those of them named, with orders in another currency than the shop's most frequent one."""
     some: sql.Composable = sql.SQL("")
     if customer_ids is not None:
@@ -138,11 +132,13 @@ def several_currencies(as_of: datetime, customer_ids: Sequence[int] | None = Non
         return np.array([customer for (customer,) in cursor.fetchall()], np.int64)
 
 
-def buying_figures(choice: Choice, fit: Fit, groups: Groups, *, customer: Ints, at: Ints, as_of: int) -> dict[str, Any]:
+def summarize_purchase_model(
+    choice: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
+) -> dict[str, Any]:
     """How each process did on what was held out, and the figures of the one that serves, to draw."""
     figures: dict[str, Any] = {
-        "cut": choice.cut,
-        "days": choice.days,
+        "cut": choice.cutoff,
+        "days": choice.held_out_days,
         "held_out": {
             name: {
                 "log_likelihood": result.log_likelihood,
@@ -150,7 +146,7 @@ def buying_figures(choice: Choice, fit: Fit, groups: Groups, *, customer: Ints, 
                 "bias": result.errors.bias,
                 "correlation": result.errors.correlation,
                 "total_ratio": result.errors.total_ratio,
-                "held": result.held,
+                "held": result.coverage,
             }
             for name, result in choice.results.items()
         },
@@ -160,16 +156,23 @@ def buying_figures(choice: Choice, fit: Fit, groups: Groups, *, customer: Ints, 
         return figures
     best = choice.results[choice.name]
     drawn = {
-        "by_frequency": compare_by_frequency(x=choice.before.x, happened=choice.happened, expected=best.expected),
+        "by_frequency": compare_by_frequency(
+            x=choice.calibration_histories.x, actual=choice.actual, expected=best.expected
+        ),
         "repeats": compare_repeats(model=fit.model, groups=groups),
     }
     if best.fit.model is not None:
         drawn["weeks"] = compare_weeks(
-            model=best.fit.model, unit_days=best.fit.unit_days, customer=customer, at=at, cut=choice.cut, as_of=as_of
+            model=best.fit.model,
+            unit_days=best.fit.unit_days,
+            customer=customer,
+            at=at,
+            cutoff=choice.cutoff,
+            as_of=as_of,
         )
     return figures | {
         name: {
-            "at": one.at.tolist(),
+            "at": one.position.tolist(),
             "actual": one.actual.tolist(),
             "expected": one.expected.tolist(),
             "customers": one.customers.tolist(),
@@ -178,7 +181,7 @@ def buying_figures(choice: Choice, fit: Fit, groups: Groups, *, customer: Ints, 
     }
 
 
-def spend_figures(spend: SpendFit, *, several: int) -> dict[str, Any]:
+def summarize_spend_model(spend: SpendFit, *, several: int) -> dict[str, Any]:
     """several: customers who are left out because of their currencies."""
     return {
         "buyers": spend.buyers,

@@ -9,17 +9,22 @@ from django.conf import settings
 from psycopg import sql
 
 from config.foundation.array_types import NEVER, Ints
-from config.foundation.database.binary_copy import Columns
-from config.foundation.database.temporary_tables import fill_temporary, fill_temporary_blocks, make_temporary, moment
-from customers.lifecycle.facts.histories import NET, revenue_of
-from customers.lifecycle.facts.order_facts import Facts
-from customers.lifecycle.scoring.interests.favourites import Favourites, copy_rows, favourites, merge_favourites
+from config.foundation.database.binary_copy import IntegerColumns
+from config.foundation.database.temporary_tables import (
+    build_timestamp_expression,
+    create_temporary_table,
+    load_temporary_blocks,
+    load_temporary_table,
+)
+from customers.lifecycle.facts.histories import NET_AMOUNT, sum_revenue
+from customers.lifecycle.facts.order_facts import OrderFacts
+from customers.lifecycle.scoring.interests.favorites import Favorites, encode_copy_rows, merge_favorites, rank_favorites
 
-FAVOURITES = 5
-HOURS = 3
+MAX_FAVORITES = 5
+MAX_FAVORITE_HOURS = 3
 
 # a row for each customer, category and brand: the only pass over the order lines
-BOUGHT = sql.SQL("""
+PURCHASED_LINES = sql.SQL("""
     SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
            sum(l.quantity) AS units,
@@ -50,7 +55,7 @@ ORDER_COUNTERS = sql.SQL("""
         GROUP BY o.customer_id
     ), lines AS (
         SELECT customer_id, sum(units) AS units, sum(discounts) AS discounts
-        FROM lifecycle_bought
+        FROM lifecycle_purchased_lines
         GROUP BY customer_id
     )
     SELECT c.id AS customer_id, d.first_order_at, d.last_order_at, COALESCE(d.orders, 0) AS orders,
@@ -81,7 +86,7 @@ COUNTERS = sql.SQL("""
         SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,
                round(sales * 0.01 / NULLIF(orders, 0), 2) AS average_order_value,
                {first_order} AS first_order_at, {last_order} AS last_order_at
-        FROM lifecycle_trade
+        FROM lifecycle_order_counters
     ), activity AS (
         SELECT customer_id, sum(events) AS events, count(NULLIF(session_id, '')) AS sessions,
                max(last_event_at) AS last_event_at
@@ -92,17 +97,21 @@ COUNTERS = sql.SQL("""
            a.last_event_at
     FROM trade t
     LEFT JOIN activity a USING (customer_id)
-""").format(average_gap=AVERAGE_GAP, first_order=moment("first_order"), last_order=moment("last_order"))
+""").format(
+    average_gap=AVERAGE_GAP,
+    first_order=build_timestamp_expression("first_order"),
+    last_order=build_timestamp_expression("last_order"),
+)
 
 # shares are of all lines bought, so that a customer of uncategorised products has small ones
-FAVOURITES_OF_LINES = sql.SQL("""
+FAVORITES_BY_LINES = sql.SQL("""
     WITH named AS (
         SELECT customer_id, name, level, sum(lines) AS lines
         FROM ({lines}) AS b (customer_id, name, level, lines)
         WHERE lines > 0
         GROUP BY customer_id, name, level
     ), totals AS (
-        SELECT customer_id, sum(lines) AS lines FROM lifecycle_bought GROUP BY customer_id
+        SELECT customer_id, sum(lines) AS lines FROM lifecycle_purchased_lines GROUP BY customer_id
     ), placed AS (
         SELECT customer_id, name, lines,
                row_number() OVER (PARTITION BY customer_id, level ORDER BY lines DESC, name COLLATE "C") AS place
@@ -119,17 +128,17 @@ FAVOURITES_OF_LINES = sql.SQL("""
 """)
 
 # the top level and the category itself, unless it is the top level
-LINES_OF_CATEGORIES = sql.SQL("""
+LINES_BY_CATEGORY = sql.SQL("""
     SELECT b.customer_id, n.name, n.level, b.lines
-    FROM lifecycle_bought b
+    FROM lifecycle_purchased_lines b
     JOIN (
         SELECT id, split_part(path, ' > ', 1), 1 FROM catalog_category
         UNION ALL SELECT id, path, 2 FROM catalog_category WHERE path LIKE '% > %'
     ) AS n (id, name, level) ON n.id = b.category_id
 """)
-LINES_OF_BRANDS = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_bought WHERE brand <> ''")
+LINES_BY_BRAND = sql.SQL("SELECT customer_id, brand, 1, lines FROM lifecycle_purchased_lines WHERE brand <> ''")
 
-FAVOURITE_HOURS = sql.SQL("""
+FAVORITE_HOURS = sql.SQL("""
     WITH counted AS (
         SELECT o.customer_id, extract(hour FROM o.placed_at AT TIME ZONE {zone})::int AS hour, count(*) AS orders
         FROM orders_order o
@@ -149,37 +158,37 @@ FAVOURITE_HOURS = sql.SQL("""
 """)
 
 
-def trade_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
+def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
     """The queries for what orders say of those named, by the name under which others of them know each."""
     ids = sql.Literal(list(customer_ids))
     parts = {"as_of": sql.Literal(as_of), "ids": ids}
-    most = sql.Literal(FAVOURITES)
+    most = sql.Literal(MAX_FAVORITES)
     return {
-        "lifecycle_bought": BOUGHT.format(**parts),
-        "lifecycle_trade": ORDER_COUNTERS.format(net=NET, average_gap=AVERAGE_GAP, **parts),
-        "lifecycle_categories": FAVOURITES_OF_LINES.format(lines=LINES_OF_CATEGORIES, most=most),
-        "lifecycle_brands": FAVOURITES_OF_LINES.format(lines=LINES_OF_BRANDS, most=most),
-        "lifecycle_hours": FAVOURITE_HOURS.format(
-            most=sql.Literal(HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
+        "lifecycle_purchased_lines": PURCHASED_LINES.format(**parts),
+        "lifecycle_order_counters": ORDER_COUNTERS.format(net=NET_AMOUNT, average_gap=AVERAGE_GAP, **parts),
+        "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, most=most),
+        "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, most=most),
+        "lifecycle_hours": FAVORITE_HOURS.format(
+            most=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
         ),
     }
 
 
-def compute_counters(*, facts: Facts, as_of: datetime) -> None:
+def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
     """Fills the temporary tables lifecycle_activity, _counters and _favourites of everybody in ``facts``."""
-    fill_temporary("lifecycle_trade", trade_of(facts))
+    load_temporary_table("lifecycle_order_counters", sum_orders(facts))
     customer = facts.histories.customer
     columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}
-    rows = copy_rows(customer=customer, columns=favourites_of(facts))
-    fill_temporary_blocks("lifecycle_favourites", columns, rows)
-    make_temporary("lifecycle_activity", ACTIVITY.format(as_of=sql.Literal(as_of)))
-    make_temporary("lifecycle_counters", COUNTERS)
+    rows = encode_copy_rows(customer=customer, columns=find_favorites(facts))
+    load_temporary_blocks("lifecycle_favorites", columns, rows)
+    create_temporary_table("lifecycle_activity", ACTIVITY.format(as_of=sql.Literal(as_of)))
+    create_temporary_table("lifecycle_counters", COUNTERS)
 
 
-def trade_of(facts: Facts) -> Columns:
+def sum_orders(facts: OrderFacts) -> IntegerColumns:
     """What orders say of each customer; amounts in minor units, units in thousandths, moments in microseconds or ``NEVER``."""
     histories, lines = facts.histories, facts.lines
-    orders = sums(histories.is_order, histories.start)
+    orders = sum_by_customer(histories.is_order, histories.start)
     at = histories.at[histories.is_order]
     has = orders > 0
     ends = np.cumsum(orders)[has]
@@ -190,36 +199,36 @@ def trade_of(facts: Facts) -> Columns:
         "customer_id": histories.customer,
         "orders": orders,
         "returns": np.diff(histories.start) - orders,
-        "units": sums(lines.thousandths, lines.start),
-        "revenue": revenue_of(histories),
-        "sales": sums(np.where(histories.is_order, facts.total, 0), histories.start),
-        "discounts": sums(sold, histories.start) + sums(lines.discount, lines.start),
+        "units": sum_by_customer(lines.thousandths, lines.start),
+        "revenue": sum_revenue(histories),
+        "sales": sum_by_customer(np.where(histories.is_order, facts.total, 0), histories.start),
+        "discounts": sum_by_customer(sold, histories.start) + sum_by_customer(lines.discount, lines.start),
         "first_order": first,
         "last_order": last,
     }
 
 
-def favourites_of(facts: Facts) -> tuple[Favourites, Favourites, Favourites]:
+def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
     """Categories, brands and hours; shares are of lines, and of orders for hours."""
-    lines, names, histories = facts.lines, facts.names, facts.histories
-    bought = sums(lines.bought, lines.start)
+    lines, names, histories = facts.lines, facts.products, facts.histories
+    bought = sum_by_customer(lines.is_purchase, lines.start)
 
-    def of_lines(code: Ints, spelt: Sequence[str]) -> Favourites:
-        codes = np.where(lines.bought, code[lines.product], -1)
-        return favourites(start=lines.start, code=codes, total=bought, names=spelt, most=FAVOURITES)
+    def of_lines(code: Ints, spelt: Sequence[str]) -> Favorites:
+        codes = np.where(lines.is_purchase, code[lines.product], -1)
+        return rank_favorites(start=lines.start, code=codes, total=bought, names=spelt, limit=MAX_FAVORITES)
 
-    hours = favourites(
+    hours = rank_favorites(
         start=histories.start,
         code=np.where(histories.is_order, facts.hour, -1),
-        total=sums(histories.is_order, histories.start),
+        total=sum_by_customer(histories.is_order, histories.start),
         names=range(24),
-        most=HOURS,
+        limit=MAX_FAVORITE_HOURS,
     )
     tops, inner = of_lines(names.top, names.category_names), of_lines(names.inner, names.category_names)
-    return merge_favourites(tops, inner), of_lines(names.brand, names.brand_names), hours
+    return merge_favorites(tops, inner), of_lines(names.brand, names.brand_names), hours
 
 
-def sums(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], start: Ints) -> Ints:
+def sum_by_customer(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], start: Ints) -> Ints:
     """Of each customer, shape (n,)."""
     total = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     return total[start[1:]] - total[start[:-1]]

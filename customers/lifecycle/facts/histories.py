@@ -8,13 +8,13 @@ import numpy.typing as npt
 from psycopg import sql
 
 from catalog.models import Category
-from config.foundation.database.binary_copy import Columns, read_integers
-from customers.lifecycle.scoring.stages.derivation import Histories
+from config.foundation.database.binary_copy import IntegerColumns, read_integers
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # what an order or a return adds to a customer's revenue
-NET = sql.SQL(
+NET_AMOUNT = sql.SQL(
     "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
 )
 
@@ -60,16 +60,16 @@ MAIN_CATEGORIES = sql.SQL("""
 NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHERE false")
 
 
-def microseconds(moment: datetime) -> int:
+def to_microseconds(moment: datetime) -> int:
     """Since 1970; exact, which a float of seconds is not."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def moment_of(microseconds: int) -> datetime:
+def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> Columns:
+def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
     """id, known_at and identified_at of everyone known before ``as_of``, or of those among the named, by id."""
     chosen: sql.Composable = sql.SQL("")
     of_some: sql.Composable = sql.SQL("")
@@ -82,17 +82,17 @@ def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None
     return read_integers(query, ["id", *moments], moments=moments)
 
 
-def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> Histories:
+def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHistories:
     """The facts before ``as_of`` of those named; ``read_facts`` reads everyone's."""
-    names = top_categories()
-    parts = {"as_of": sql.Literal(as_of), "net": NET, "ids": sql.Literal(list(customer_ids))}
+    names = list_top_categories()
+    parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "ids": sql.Literal(list(customer_ids))}
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
     customers = read_customers(as_of=as_of, customer_ids=customer_ids)
     columns = ["customer_id", "at", "amount", "is_order", "category"]
     facts = read_integers(FACTS.format(main_categories=main, **parts), columns, moments=["at"])
     ids = customers["id"]
     starts = np.append(np.searchsorted(facts["customer_id"], ids), len(facts["at"]))
-    return Histories(
+    return OrderHistories(
         customer=ids,
         known_at=customers["known_at"],
         identified_at=customers["identified_at"],
@@ -105,27 +105,27 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> Histories
     )
 
 
-def top_categories() -> list[str]:
+def list_top_categories() -> list[str]:
     """The first levels of all categories' paths."""
     paths = Category.objects.values_list("path", flat=True)
     return sorted({path.split(" > ")[0] for path in paths.iterator()})
 
 
-def orders_of(histories: Histories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def select_orders(histories: OrderHistories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The row in ``histories`` and the moment of every order that counts, by customer and moment; shape (orders,) each."""
     rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))
     return rows[histories.is_order], histories.at[histories.is_order]
 
 
-def purchases_of(
-    histories: Histories,
+def select_purchases(
+    histories: OrderHistories,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Customer's id, moment and net value of every order that counts, shape (orders,) each, as the buying process takes them."""
-    rows, at = orders_of(histories)
+    rows, at = select_orders(histories)
     return histories.customer[rows], at, histories.amount[histories.is_order] / 100
 
 
-def revenue_of(histories: Histories) -> npt.NDArray[np.int64]:
+def sum_revenue(histories: OrderHistories) -> npt.NDArray[np.int64]:
     """Net revenue of each customer in minor units, shape (n,)."""
     sums = np.concatenate(([0], np.cumsum(histories.amount)))
     return sums[histories.start[1:]] - sums[histories.start[:-1]]

@@ -13,11 +13,11 @@ from psycopg import sql
 
 from catalog.models import Category, Product
 from config.foundation.array_types import Ints
-from config.foundation.database.binary_copy import Columns, read_integers
-from customers.lifecycle.facts.histories import NET, read_customers
-from customers.lifecycle.facts.id_positions import places_of
-from customers.lifecycle.scoring.interests.favourite_kernels import by_customer, dearest
-from customers.lifecycle.scoring.stages.derivation import Histories
+from config.foundation.database.binary_copy import IntegerColumns, read_integers
+from customers.lifecycle.facts.histories import NET_AMOUNT, read_customers
+from customers.lifecycle.facts.id_positions import find_positions
+from customers.lifecycle.scoring.interests.favorite_kernels import find_top_codes, group_by_customer
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 DOCUMENTS = sql.SQL("""
     SELECT o.id, o.customer_id, o.placed_at AS at, (({net}) * 100)::bigint AS amount,
@@ -34,7 +34,7 @@ LINES = sql.SQL("""
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class ProductAttributes:
     """What p products belong to, shape (p,), places among the names and -1 for none: top category, category where it is not a top
     one, brand. category_names: of both, and brand_names, in the order of their bytes."""
 
@@ -47,7 +47,7 @@ class Names:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class LineFacts:
     """Order lines by customer: customer i has start[i] to start[i + 1]. product: its row in ``names``; thousandths of a unit; discount
     in minor units, 0 for returns; bought: whether something was sold."""
 
@@ -55,38 +55,38 @@ class Lines:
     product: Ints
     thousandths: Ints
     discount: Ints
-    bought: npt.NDArray[np.bool_]
+    is_purchase: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class OrderFacts:
     """What happened before a moment. total, discount (minor units), hour (in the shop's time): of each fact in ``histories``."""
 
-    histories: Histories
+    histories: OrderHistories
     total: Ints
     discount: Ints
     hour: Ints
-    lines: Lines
-    names: Names
+    lines: LineFacts
+    products: ProductAttributes
 
 
-def read_facts(*, as_of: datetime) -> Facts:
+def read_order_facts(*, as_of: datetime) -> OrderFacts:
     """The facts before ``as_of`` of everyone known before it and not erased."""
     customers = read_customers(as_of=as_of)
     ids = customers["id"]
-    parts = {"as_of": sql.Literal(as_of), "net": NET, "zone": sql.Literal(settings.TIME_ZONE)}
+    parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "zone": sql.Literal(settings.TIME_ZONE)}
     columns = ["id", "customer_id", "at", "amount", "is_order", "total", "discount", "hour"]
     documents = read_integers(DOCUMENTS.format(**parts), columns, moments=["at"])
     order = np.lexsort((documents["id"], documents["at"], documents["customer_id"]))
     documents = {name: values[order] for name, values in documents.items()}
-    row = places_of(documents["customer_id"], ids)
+    row = find_positions(documents["customer_id"], ids)
     if (row < 0).any():  # erased
         documents = {name: values[row >= 0] for name, values in documents.items()}
         row = row[row >= 0]
-    names = read_names()
+    names = read_product_attributes()
     lines, category = read_lines(documents, row, len(ids), names)
     tops = sorted({name for name in names.category_names if " > " not in name})
-    histories = Histories(
+    histories = OrderHistories(
         customer=ids,
         known_at=customers["known_at"],
         identified_at=customers["identified_at"],
@@ -97,41 +97,41 @@ def read_facts(*, as_of: datetime) -> Facts:
         category=np.append(np.searchsorted(tops, names.category_names), -1)[category] if tops else category,
         categories=tops,
     )
-    return Facts(histories, documents["total"], documents["discount"], documents["hour"], lines, names)
+    return OrderFacts(histories, documents["total"], documents["discount"], documents["hour"], lines, names)
 
 
-def read_lines(documents: Columns, row: Ints, n: int, names: Names) -> tuple[Lines, Ints]:
+def read_lines(documents: IntegerColumns, row: Ints, n: int, names: ProductAttributes) -> tuple[LineFacts, Ints]:
     """The lines of these documents, which are of the customers ``row``, and what each document was mainly of: the top category of its
     dearest line."""
     found = read_integers(LINES, ["order_id", "product_id", "thousandths", "discount", "total"])
     by_id = np.argsort(documents["id"])
-    fact = np.append(by_id, -1)[places_of(found["order_id"], documents["id"][by_id])]
-    product = places_of(found["product_id"], names.product)
-    category = dearest(fact, names.top[product], found["total"], len(row))
-    start, order = by_customer(np.append(row, -1)[fact], n)
+    fact = np.append(by_id, -1)[find_positions(found["order_id"], documents["id"][by_id])]
+    product = find_positions(found["product_id"], names.product)
+    category = find_top_codes(fact, names.top[product], found["total"], len(row))
+    start, order = group_by_customer(np.append(row, -1)[fact], n)
     sold = documents["is_order"][fact[order]].astype(bool)
     thousandths = found["thousandths"][order]
-    lines = Lines(
+    lines = LineFacts(
         start=start,
         product=product[order],
         thousandths=thousandths,
         discount=np.where(sold, found["discount"][order], 0),
-        bought=sold & (thousandths > 0),
+        is_purchase=sold & (thousandths > 0),
     )
     return lines, category
 
 
-def read_names() -> Names:
+def read_product_attributes() -> ProductAttributes:
     paths = dict(Category.objects.values_list("id", "path"))
     tops = {key: path.split(" > ")[0] for key, path in paths.items()}
-    categories = in_order({*paths.values(), *tops.values()})
+    categories = sort_by_bytes({*paths.values(), *tops.values()})
     code = {name: place for place, name in enumerate(categories)}
     rows = list(Product.objects.order_by("id").values_list("id", "category_id", "brand"))
-    brands = in_order({brand for _id, _category, brand in rows if brand})
+    brands = sort_by_bytes({brand for _id, _category, brand in rows if brand})
     brand_code = {name: place for place, name in enumerate(brands)}
     top_of: dict[int | None, int] = {key: code[top] for key, top in tops.items()}
     inner_of: dict[int | None, int] = {key: code[path] for key, path in paths.items() if " > " in path}
-    return Names(
+    return ProductAttributes(
         product=np.array([product for product, _category, _brand in rows], np.int64),
         top=np.array([top_of.get(category, -1) for _product, category, _brand in rows], np.int64),
         inner=np.array([inner_of.get(category, -1) for _product, category, _brand in rows], np.int64),
@@ -141,6 +141,6 @@ def read_names() -> Names:
     )
 
 
-def in_order(names: set[str]) -> list[str]:
+def sort_by_bytes(names: set[str]) -> list[str]:
     """As COLLATE "C" orders them."""
     return sorted(names, key=str.encode)

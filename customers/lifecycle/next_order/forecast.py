@@ -8,35 +8,35 @@ import numpy as np
 from psycopg import sql
 
 from config.foundation.array_types import Ints
-from customers.lifecycle.facts.histories import microseconds, orders_of
+from customers.lifecycle.facts.histories import select_orders, to_microseconds
 from customers.lifecycle.models import LifecycleRun, NextOrderReason, ScoreModel
-from customers.lifecycle.refresh.score_columns import DAY as AS_DAY
-from customers.lifecycle.refresh.score_columns import Scores
-from customers.lifecycle.scoring.next_order.forecast import REASONS, windows
-from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, learn_order_rhythm
-from customers.lifecycle.scoring.next_order.repurchase import Rhythms, measure_rhythms
-from customers.lifecycle.scoring.stages.derivation import Histories
-from customers.lifecycle.scoring.stages.order_gaps import DAY, main_categories
+from customers.lifecycle.refresh.score_columns import AS_DATE as AS_DAY
+from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.scoring.next_order.forecast import REASONS, forecast_windows
+from customers.lifecycle.scoring.next_order.order_rhythm import OrderRhythm, fit_order_rhythm
+from customers.lifecycle.scoring.next_order.repurchase import PurchaseRhythms, measure_rhythms
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
+from customers.lifecycle.scoring.stages.order_gaps import DAY, find_main_categories
 
 AS_REASON = sql.SQL("COALESCE((ARRAY['never_ordered', 'long_overdue', 'left', 'too_uncertain'])[v.{column}], '')")
-DAYS = ("next_order_from", "next_order_likely", "next_order_to")
+DATE_COLUMNS = ("next_order_from", "next_order_likely", "next_order_to")
 assert list(REASONS) == ["", *NextOrderReason.values]
 
 
 @dataclass(frozen=True, eq=False)
-class Buyers:
+class BuyerRhythms:
     """Everybody who ordered: their ids, the rhythm of their orders, the place of their main category among those of the histories."""
 
     customer: Ints
-    rhythms: Rhythms
+    rhythms: PurchaseRhythms
     main: Ints
 
 
-def foresee_orders(*, histories: Histories, as_of: datetime, run: LifecycleRun) -> Scores:
+def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
     """The middle half of the days on which the next order may come, of everybody who ordered; days of UTC. Learns what is usual."""
-    buyers = buyers_of(histories, as_of)
+    buyers = measure_buyer_rhythms(histories, as_of)
     n_categories = len(histories.categories)
-    rhythm = learn_order_rhythm(rhythms=buyers.rhythms, category=buyers.main, n_categories=n_categories)
+    rhythm = fit_order_rhythm(rhythms=buyers.rhythms, category=buyers.main, n_categories=n_categories)
     parameters = {
         "categories": list(histories.categories),
         "mean": rhythm.mean.tolist(),
@@ -44,13 +44,13 @@ def foresee_orders(*, histories: Histories, as_of: datetime, run: LifecycleRun) 
         "between": rhythm.between,
         "follow": list(rhythm.follow),
     }
-    card = ScoreModel(run=run, kind=ScoreModel.Kind.NEXT_ORDER, algorithm="log-normal", parameters=parameters)
-    return foreseen(buyers, buyers.main, rhythm, as_of, cards=[card])
+    score_model = ScoreModel(run=run, kind=ScoreModel.Kind.NEXT_ORDER, algorithm="log-normal", parameters=parameters)
+    return to_forecast_scores(buyers, buyers.main, rhythm, as_of, score_models=[score_model])
 
 
-def foresee_some(*, histories: Histories, as_of: datetime, parameters: dict[str, Any]) -> Scores:
+def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
     """The same of some customers, by what a refresh has learnt; a category that it did not know counts as none."""
-    buyers = buyers_of(histories, as_of)
+    buyers = measure_buyer_rhythms(histories, as_of)
     known = {name: place for place, name in enumerate(parameters["categories"])}
     places = np.array([known.get(name, -1) for name in [*histories.categories, ""]], np.int64)
     rhythm = OrderRhythm(
@@ -59,27 +59,32 @@ def foresee_some(*, histories: Histories, as_of: datetime, parameters: dict[str,
         parameters["between"],
         (parameters["follow"][0], parameters["follow"][1]),
     )
-    return foreseen(buyers, places[buyers.main], rhythm, as_of)
+    return to_forecast_scores(buyers, places[buyers.main], rhythm, as_of)
 
 
-def buyers_of(histories: Histories, as_of: datetime) -> Buyers:
-    rows, at = orders_of(histories)
+def measure_buyer_rhythms(histories: OrderHistories, as_of: datetime) -> BuyerRhythms:
+    rows, at = select_orders(histories)
     buyers, place = np.unique(rows, return_inverse=True)
     category = np.full(len(at), -1, np.int64)
     if histories.category is not None:
         category = histories.category[histories.is_order]
-    main = main_categories(
-        person=place, category=category, n_people=len(buyers), n_categories=len(histories.categories)
+    main = find_main_categories(
+        customer=place, category=category, n_customers=len(buyers), n_categories=len(histories.categories)
     )
-    rhythms = measure_rhythms(pair=place, at=at / DAY, as_of=microseconds(as_of) / DAY)
-    return Buyers(histories.customer[buyers], rhythms, main)
+    rhythms = measure_rhythms(pair=place, at=at / DAY, as_of=to_microseconds(as_of) / DAY)
+    return BuyerRhythms(histories.customer[buyers], rhythms, main)
 
 
-def foreseen(
-    buyers: Buyers, main: Ints, rhythm: OrderRhythm, as_of: datetime, *, cards: list[ScoreModel] | None = None
-) -> Scores:
+def to_forecast_scores(
+    buyers: BuyerRhythms,
+    main: Ints,
+    rhythm: OrderRhythm,
+    as_of: datetime,
+    *,
+    score_models: list[ScoreModel] | None = None,
+) -> ProfileScores:
     """A rhythm for each buyer, in their order: every one of them ordered before as_of."""
-    found = windows(rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=microseconds(as_of) / DAY)
-    columns = dict(zip(DAYS, (found.earliest, found.likeliest, found.latest), strict=True))
-    forms = {**dict.fromkeys(DAYS, AS_DAY), "next_order_reason": AS_REASON}
-    return Scores(buyers.customer, {**columns, "next_order_reason": found.reason}, forms, cards or [])
+    found = forecast_windows(rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_microseconds(as_of) / DAY)
+    columns = dict(zip(DATE_COLUMNS, (found.earliest, found.likeliest, found.latest), strict=True))
+    forms = {**dict.fromkeys(DATE_COLUMNS, AS_DAY), "next_order_reason": AS_REASON}
+    return ProfileScores(buyers.customer, {**columns, "next_order_reason": found.reason}, forms, score_models or [])

@@ -1,4 +1,4 @@
-"""How a customer buys: with discounts or without, giving back or not, narrowly or broadly; beside everybody else's."""
+"""Buying habits of a customer compared with other customers: discounts, returns, breadth."""
 
 from datetime import datetime
 
@@ -8,61 +8,71 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.statistics import wilson_bounds
-from customers.lifecycle.backoffice.labels.clv_labels import percent
-from customers.lifecycle.facts.histories import moment_of
-from customers.lifecycle.portrait.line import LEAST_FACTS, Form, Group, Line, Origin, gap_of, make_line
-from customers.lifecycle.portrait.queries import Documents, OthersRates
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from customers.lifecycle.facts.histories import from_microseconds
+from customers.lifecycle.portrait.line import (
+    MIN_FACTS,
+    FactSource,
+    PortraitGroup,
+    PortraitLine,
+    ValueFormat,
+    find_missing_reason,
+    make_line,
+)
+from customers.lifecycle.portrait.queries import OrderDocuments, ShopRates
 from customers.lifecycle.scoring.interests.interests import Interests
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 LEVEL = 0.95
-MORE, LESS, ALIKE, UNKNOWN = "more", "less", "alike", "unknown"
-DISCOUNT_WORDS: dict[str, str | Promise] = {
-    MORE: gettext_lazy("buys rather when there is a discount"),
-    LESS: gettext_lazy("buys rather at full price"),
-    ALIKE: gettext_lazy("like others"),
+MORE, LESS, SIMILAR, UNKNOWN = "more", "less", "similar", "unknown"
+DISCOUNT_LABELS: dict[str, str | Promise] = {
+    MORE: gettext_lazy("uses discounts more than others"),
+    LESS: gettext_lazy("uses discounts less than others"),
+    SIMILAR: gettext_lazy("similar to others"),
 }
-RETURN_WORDS: dict[str, str | Promise] = {
-    MORE: gettext_lazy("gives back more than others"),
-    LESS: gettext_lazy("gives back less than others"),
-    ALIKE: gettext_lazy("like others"),
+RETURN_LABELS: dict[str, str | Promise] = {
+    MORE: gettext_lazy("returns more than others"),
+    LESS: gettext_lazy("returns less than others"),
+    SIMILAR: gettext_lazy("similar to others"),
 }
 
 
-def buy_lines(*, documents: Documents, others: OthersRates, interests: Interests, as_of: datetime) -> list[Line]:
-    """interests: among the categories. A return is a document of its own or a refund of an order; of one order at most one counts."""
+def make_buying_lines(
+    *, documents: OrderDocuments, others: ShopRates, interests: Interests, as_of: datetime
+) -> list[PortraitLine]:
+    """Return the lines. interests: by category. A return is a return document or a refund; it counts once per order."""
     orders = int(documents.is_sale.sum())
     returns = ~documents.is_sale
-    given_back = min(int(documents.is_refunded.sum() + returns.sum()), orders)
-    newest = moment_of(int(documents.at[documents.is_sale].max())) if orders else None
+    returned = min(int(documents.is_refunded.sum() + returns.sum()), orders)
+    newest = from_microseconds(int(documents.at[documents.is_sale].max())) if orders else None
     return [
-        _rate_line(
+        _make_rate_line(
             "discounts",
             gettext_lazy("orders with a discount"),
             int(documents.has_discount[documents.is_sale].sum()),
             orders,
             others.discounted,
             others.orders,
-            DISCOUNT_WORDS,
+            DISCOUNT_LABELS,
             newest,
             as_of,
         ),
-        _rate_line(
+        _make_rate_line(
             "returns",
-            gettext_lazy("orders given back"),
-            given_back,
+            gettext_lazy("returned orders"),
+            returned,
             orders,
-            min(others.given_back, others.orders),
+            min(others.returned, others.orders),
             others.orders,
-            RETURN_WORDS,
+            RETURN_LABELS,
             newest,
             as_of,
         ),
-        _breadth_line(interests, as_of),
+        _make_breadth_line(interests, as_of),
     ]
 
 
-def _rate_line(
+def _make_rate_line(
     key: str,
     name: str | Promise,
     hits: int,
@@ -72,41 +82,43 @@ def _rate_line(
     words: dict[str, str | Promise],
     newest: datetime | None,
     as_of: datetime,
-) -> Line:
-    gap = gap_of(cases)
+) -> PortraitLine:
+    gap = find_missing_reason(cases)
     if gap:
         value, said = None, ""
     else:
-        low, high = _interval(hits, cases)
-        others = other_hits / other_cases if other_cases >= LEAST_FACTS else None
-        leaning = UNKNOWN if others is None else _leaning((low, high), _interval(other_hits, other_cases))
+        low, high = _compute_interval(hits, cases)
+        others = other_hits / other_cases if other_cases >= MIN_FACTS else None
+        leaning = (
+            UNKNOWN if others is None else _compare_intervals((low, high), _compute_interval(other_hits, other_cases))
+        )
         value = {
             "share": round(hits / cases, 4),
             "low": round(low, 4),
             "high": round(high, 4),
             "others": None if others is None else round(others, 4),
-            "against_others": leaning,
+            "compared": leaning,
         }
         numbers = {
-            "share": percent(hits / cases),
-            "low": percent(low),
-            "high": percent(high),
-            "others": percent(others),
+            "share": format_percent(hits / cases),
+            "low": format_percent(low),
+            "high": format_percent(high),
+            "others": format_percent(others),
             "words": words.get(leaning, ""),
         }
         said = (
-            _("%(share)s (between %(low)s and %(high)s)") % numbers
+            _("%(share)s (%(low)s to %(high)s)") % numbers
             if others is None
-            else _("%(share)s (between %(low)s and %(high)s); others %(others)s: %(words)s") % numbers
+            else _("%(share)s (%(low)s to %(high)s); others %(others)s: %(words)s") % numbers
         )
     return make_line(
         key=key,
-        group=Group.BUYS,
+        group=PortraitGroup.BUYING,
         name=name,
-        form=Form.RATE,
+        form=ValueFormat.RATE,
         value=value,
         words=said,
-        origin=Origin.ORDERS,
+        origin=FactSource.ORDERS,
         facts=cases,
         newest=newest,
         gap=gap,
@@ -114,29 +126,29 @@ def _rate_line(
     )
 
 
-def _interval(hits: int, cases: int) -> tuple[float, float]:
+def _compute_interval(hits: int, cases: int) -> tuple[float, float]:
     low, high = wilson_bounds(hits, cases, level=LEVEL)
     return float(low), float(high)
 
 
-def _leaning(own: tuple[float, float], others: tuple[float, float]) -> str:
-    """Which way the intervals lie apart."""
-    return MORE if own[0] > others[1] else LESS if own[1] < others[0] else ALIKE
+def _compare_intervals(own: tuple[float, float], others: tuple[float, float]) -> str:
+    """Return whether the customer's interval is above, below or overlapping that of others."""
+    return MORE if own[0] > others[1] else LESS if own[1] < others[0] else SIMILAR
 
 
-def _breadth_line(interests: Interests, as_of: datetime) -> Line:
+def _make_breadth_line(interests: Interests, as_of: datetime) -> PortraitLine:
     facts, categories = interests.total_facts, len(interests.code)
     return make_line(
         key="breadth",
-        group=Group.BUYS,
-        name=gettext_lazy("breadth"),
-        form=Form.BREADTH,
+        group=PortraitGroup.BUYING,
+        name=gettext_lazy("category breadth"),
+        form=ValueFormat.BREADTH,
         value={"effective": round(interests.breadth, 2), "categories": categories},
-        words=_("as broad as %(effective)s equally liked categories; %(categories)s in all")
+        words=_("equivalent to %(effective)s equally preferred categories, of %(categories)s in total")
         % {"effective": number_format(interests.breadth, 1 if interests.breadth < 10 else 0), "categories": categories},
-        origin=Origin.ORDERS_AND_EVENTS,
+        origin=FactSource.ORDERS_AND_EVENTS,
         facts=facts,
-        newest=moment_of(round(interests.newest.max() * DAY)) if facts else None,
-        gap=gap_of(facts),
+        newest=from_microseconds(round(interests.newest.max() * DAY)) if facts else None,
+        gap=find_missing_reason(facts),
         as_of=as_of,
     )

@@ -1,80 +1,66 @@
-"""One customer as plain values, for the customer page and for REST alike."""
+"""One customer's profile as plain values, for the customer page and REST."""
 
 from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from customers.lifecycle.backoffice.labels.cluster_labels import cluster_names
-from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_NAMES, reason_text
+from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
+from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, format_reason
 from customers.lifecycle.models import CustomerProfile, ScoreModel, StageTransition
-from customers.lifecycle.propensity.explanations import Reason, propensity_reasons
-from customers.lifecycle.propensity.models import KINDS
-from customers.lifecycle.refresh.score_models import Cards, latest_cards
+from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
+from customers.lifecycle.refresh.columns import COUNTERS
+from customers.lifecycle.refresh.score_models import ScoreModelsByKind, load_latest_score_models
 from customers.orders.models import Order
 
 NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
 NOT_IN_WINDOW = "not_in_window"
 RFM_REASON_NAMES = {
     NO_ORDER: _("no order yet"),
-    NOT_YET: _("the next refresh computes it"),
+    NOT_YET: _("available after the next refresh"),
     NOT_IN_WINDOW: _("no order in the window"),
 }
 REASON_NAMES = {
     NO_ORDER: _("no order yet"),
-    NOT_YET: _("the next refresh computes it"),
-    SEVERAL_CURRENCIES: _("the orders are in several currencies, which cannot be added up"),
+    NOT_YET: _("available after the next refresh"),
+    SEVERAL_CURRENCIES: _("the orders are in several currencies"),
     **dict(ScoreModel.Reason.choices),
 }
 
-COUNTERS = (
-    "orders",
-    "returns",
-    "units",
-    "revenue",
-    "discounts",
-    "average_order_value",
-    "average_gap_days",
-    "first_order_at",
-    "last_order_at",
-    "events",
-    "sessions",
-    "last_event_at",
-)
 
+def build_customer_profile(*, customer_id: int, score_models: ScoreModelsByKind | None = None) -> dict[str, Any] | None:
+    """Return counters, interests, the stage and the scores with their reasons; None without a profile or if erased.
 
-def portrait(*, customer_id: int, cards: Cards | None = None) -> dict[str, Any] | None:
-    """Counters, interests, stage with its reason, scores with theirs; None for a customer without a profile, and for one who was erased.
-
-    cards: of the newest refresh, where the caller has them.
+    score_models: of the latest refresh, if the caller has them.
     """
     profile = CustomerProfile.objects.filter(customer_id=customer_id, customer__erased_at=None).first()
     if profile is None:
         return None
-    cards = latest_cards() if cards is None else cards
+    score_models = load_latest_score_models() if score_models is None else score_models
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
         "stage": _stage(profile),
         "rfm": _rfm(profile),
-        "rfm_window": _rfm_window(profile, cards),
-        "value": _value(profile, cards),
+        "rfm_window": _rfm_window(profile, score_models),
+        "value": _value(profile, score_models),
         "next_order": _next_order(profile),
-        "propensities": _propensities(profile, cards),
-        "next_category": _next_category(profile, cards),
-        "cluster": _cluster(profile, cards),
+        "propensities": _propensities(profile, score_models),
+        "next_category": _next_category(profile, score_models),
+        "cluster": _cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
         "discount_share": _discount_share(profile),
         "interests": {
-            "categories": _shares(profile.favourite_categories),
-            "brands": _shares(profile.favourite_brands),
-            "hours": _shares(profile.favourite_hours),
+            "categories": _shares(profile.favorite_categories),
+            "brands": _shares(profile.favorite_brands),
+            "hours": _shares(profile.favorite_hours),
         },
     }
 
 
-def stage_history(*, customer_id: int, most: int | None = None) -> list[dict[str, Any]]:
-    """The moves between stages, newest first."""
+def list_stage_changes(*, customer_id: int, most: int | None = None) -> list[dict[str, Any]]:
+    """Return the stage changes, latest first."""
     moves = StageTransition.objects.filter(customer_id=customer_id).select_related("rules")
     return [
         {
@@ -91,15 +77,15 @@ def stage_history(*, customer_id: int, most: int | None = None) -> list[dict[str
     ]
 
 
-def latest_orders(*, customer_id: int, most: int = 20) -> list[Order]:
-    """The newest orders and returns, with their source."""
+def list_latest_orders(*, customer_id: int, most: int = 20) -> list[Order]:
+    """Return the latest orders and returns with their source."""
     return list(
         Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:most]
     )
 
 
-def order_moments(*, customer_id: int, most: int = 2000) -> list[datetime]:
-    """When the customer ordered, newest first; without returns and cancelled orders."""
+def list_order_times(*, customer_id: int, most: int = 2000) -> list[datetime]:
+    """Return the times of orders, latest first, without returns and canceled orders."""
     orders = Order.objects.filter(customer_id=customer_id, kind=Order.Kind.SALE).exclude(status=Order.Status.CANCELLED)
     return list(orders.order_by("-placed_at").values_list("placed_at", flat=True)[:most])
 
@@ -112,8 +98,8 @@ def _stage(profile: CustomerProfile) -> dict[str, Any]:
         "since": profile.stage_since,
         "reason": latest.reason if latest else "",
         "reason_name": str(latest.get_reason_display()) if latest else "",
-        "came_from": latest.from_stage if latest else "",
-        "next_change_at": profile.next_flip_at,
+        "previous_stage": latest.from_stage if latest else "",
+        "next_change_at": profile.next_stage_change_at,
         "rules_version": latest.rules.version if latest else None,
     }
 
@@ -130,10 +116,10 @@ def _rfm(profile: CustomerProfile) -> dict[str, Any] | None:
     }
 
 
-def _rfm_window(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
-    """RFM of the last days before the refresh, and why there is none where there is none; reason is "" where there is."""
-    card = cards.get(ScoreModel.Kind.BUYING)
-    days = card.run.quality.get("rfm_window_days") if card else None
+def _rfm_window(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+    """Return the RFM scores of the window; reason says why there are none, else it is ""."""
+    score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
+    days = score_model.run.quality.get("rfm_window_days") if score_model else None
     reason = ""
     if profile.r_window is None:
         reason = NO_ORDER if not profile.orders else NOT_YET if profile.r is None or days is None else NOT_IN_WINDOW
@@ -151,14 +137,16 @@ def _rfm_window(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[
     }
 
 
-def _value(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
-    """What the coming twelve months may bring, and why it cannot be told where it cannot; reason is "" where all is there."""
+def _value(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+    """Return the predictions for the next 12 months; reason says why values are missing, else it is ""."""
     reason = ""
     if profile.p_alive is None:
-        reason = NO_ORDER if not profile.orders else _reason_of(cards.get(ScoreModel.Kind.BUYING)) or NOT_YET
+        reason = (
+            NO_ORDER if not profile.orders else _reason_of(score_models.get(ScoreModel.Kind.PURCHASE_MODEL)) or NOT_YET
+        )
     elif profile.value is None:
-        reason = _reason_of(cards.get(ScoreModel.Kind.SPEND)) or SEVERAL_CURRENCIES
-    buying = cards.get(ScoreModel.Kind.BUYING)
+        reason = _reason_of(score_models.get(ScoreModel.Kind.SPEND)) or SEVERAL_CURRENCIES
+    buying = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
         "p_alive": profile.p_alive,
         "expected_orders": profile.expected_orders,
@@ -185,14 +173,15 @@ def _next_order(profile: CustomerProfile) -> dict[str, Any]:
     }
 
 
-def _propensities(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> list[dict[str, Any]]:
-    """One a target. fallback: whether the buying process alone says it; reason: why that is so, or why nobody does."""
-    known = set(KINDS) <= set(cards) and bool(profile.orders) and profile.valued_at is not None
+def _propensities(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> list[dict[str, Any]]:
+    """Return one entry per target. fallback: whether the purchase model is used; reason: why, or why there is no prediction."""
+    known = set(PROPENSITY_KINDS) <= set(score_models) and bool(profile.orders) and profile.valued_at is not None
     reasons = {}
     if known and profile.valued_at:
-        reasons = propensity_reasons(customer_id=profile.pk, as_of=profile.valued_at, cards=cards)
+        reasons = explain_propensities(customer_id=profile.pk, as_of=profile.valued_at, score_models=score_models)
     return [
-        _propensity(kind, getattr(profile, kind), profile, cards.get(kind), reasons.get(kind, ())) for kind in KINDS
+        _propensity(kind, getattr(profile, kind), profile, score_models.get(kind), reasons.get(kind, ()))
+        for kind in PROPENSITY_KINDS
     ]
 
 
@@ -200,22 +189,22 @@ def _propensity(
     kind: ScoreModel.Kind,
     probability: float | None,
     profile: CustomerProfile,
-    card: ScoreModel | None,
-    reasons: tuple[Reason, ...],
+    score_model: ScoreModel | None,
+    reasons: tuple[PropensityReason, ...],
 ) -> dict[str, Any]:
-    reason = _reason_of(card)
+    reason = _reason_of(score_model)
     if probability is None:
         reason = NO_ORDER if not profile.orders else reason or NOT_YET
     return {
         "key": kind.value,
         "name": str(kind.label),
         "probability": probability,
-        "horizon_days": card.parameters["horizon_days"] if card else None,
+        "horizon_days": score_model.parameters["horizon_days"] if score_model else None,
         "reasons": [
             {
                 "feature": one.feature,
-                "family": str(FAMILY_NAMES.get(one.family, one.family)),
-                "text": reason_text(one),
+                "family": str(FAMILY_LABELS.get(one.family, one.family)),
+                "text": format_reason(one),
                 "direction": "raises" if one.raises else "lowers",
             }
             for one in reasons
@@ -223,16 +212,18 @@ def _propensity(
         "fallback": probability is not None and bool(reason),
         "reason": reason,
         "reason_name": str(REASON_NAMES[reason]) if reason else "",
-        "algorithm": card.algorithm if card else "",
-        "learnt_at": datetime.fromisoformat(card.parameters["learnt_at"]) if card else None,
+        "algorithm": score_model.algorithm if score_model else "",
+        "trained_at": datetime.fromisoformat(score_model.parameters["trained_at"]) if score_model else None,
     }
 
 
-def _next_category(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any]:
-    """The likeliest top category of the next order; reason says why there is none."""
+def _next_category(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any]:
+    """Return the most likely top-level category of the next order; reason says why there is none."""
     reason = ""
     if not profile.next_category:
-        reason = NO_ORDER if not profile.orders else _reason_of(cards.get(ScoreModel.Kind.NEXT_CATEGORY)) or NOT_YET
+        reason = (
+            NO_ORDER if not profile.orders else _reason_of(score_models.get(ScoreModel.Kind.NEXT_CATEGORY)) or NOT_YET
+        )
     return {
         "name": profile.next_category,
         "probability": profile.next_category_probability,
@@ -241,20 +232,23 @@ def _next_category(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> di
     }
 
 
-def _cluster(profile: CustomerProfile, cards: dict[str, ScoreModel]) -> dict[str, Any] | None:
-    """Number and name of the cluster; None without one."""
+def _cluster(profile: CustomerProfile, score_models: dict[str, ScoreModel]) -> dict[str, Any] | None:
+    """Return number and name of the cluster; None without one."""
     if profile.cluster is None:
         return None
-    card = cards.get(ScoreModel.Kind.CLUSTERS)
-    return {"number": profile.cluster, "name": cluster_names(card).get(profile.cluster, "") if card else ""}
+    score_model = score_models.get(ScoreModel.Kind.CLUSTERS)
+    return {
+        "number": profile.cluster,
+        "name": get_cluster_names(score_model).get(profile.cluster, "") if score_model else "",
+    }
 
 
-def _reason_of(card: ScoreModel | None) -> str:
-    return card.reason if card else ""
+def _reason_of(score_model: ScoreModel | None) -> str:
+    return score_model.reason if score_model else ""
 
 
 def _discount_share(profile: CustomerProfile) -> float | None:
-    """Of what the orders would have cost without discounts; None without orders."""
+    """Return discounts as a share of the undiscounted order total; None without orders."""
     if profile.average_order_value is None:
         return None
     full = profile.average_order_value * profile.orders + profile.discounts

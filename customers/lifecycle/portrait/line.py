@@ -1,4 +1,4 @@
-"""One line of a portrait."""
+"""The lines of a customer portrait."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,32 +9,32 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.labels import age
-from customers.lifecycle.backoffice.labels.clv_labels import percent
+from config.foundation.number_formats import format_age
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 
-LEAST_FACTS = 3
-
-
-class Group(TextChoices):
-    WHO = "who", gettext_lazy("Who they are")
-    LIKES = "likes", gettext_lazy("What they like")
-    BUYS = "buys", gettext_lazy("How they buy")
-    RESPONDS = "responds", gettext_lazy("How they respond")
+MIN_FACTS = 3
 
 
-class Origin(TextChoices):
-    """Where the facts of a line come from; the shop tells by import, by REST and in the back office."""
+class PortraitGroup(TextChoices):
+    IDENTITY = "identity", gettext_lazy("Profile")
+    PREFERENCES = "preferences", gettext_lazy("Preferences")
+    BUYING = "buying", gettext_lazy("Buying habits")
+    ENGAGEMENT = "engagement", gettext_lazy("Engagement")
+
+
+class FactSource(TextChoices):
+    """Where the facts of a line come from; `shop` is an import, a REST call or an edit in the back office."""
 
     IDENTIFY = "identify", gettext_lazy("identify event")
-    SHOP = "shop", gettext_lazy("told by the shop")
+    SHOP = "shop", gettext_lazy("set by the shop")
     ORDERS = "orders", gettext_lazy("orders")
     EVENTS = "events", gettext_lazy("events")
     ORDERS_AND_EVENTS = "orders_and_events", gettext_lazy("orders and events")
-    RECOMMENDATIONS = "recommendations", gettext_lazy("recommendations served and events")
+    RECOMMENDATIONS = "recommendations", gettext_lazy("served recommendations and events")
 
 
-class Form(TextChoices):
-    """How the value of a line is to be read."""
+class ValueFormat(TextChoices):
+    """The format of the value of a line."""
 
     TEXT = "text", "text"
     NUMBER = "number", "number"
@@ -43,102 +43,103 @@ class Form(TextChoices):
     YEARS_RANGE = "years_range", "{from, to}: whole years"
     DATE = "date", "ISO date"
     MOMENT = "moment", "ISO date and time"
-    SHARES = "shares", "list of {code, name, share, facts}, the greatest share first"
-    RATE = "rate", "{share, low, high, others, against_others: more, less, alike or unknown}"
+    SHARES = "shares", "list of {code, name, share, facts}, largest share first"
+    RATE = "rate", "{share, low, high, others, compared: more, less, similar or unknown}"
     BREADTH = "breadth", "{effective, categories}"
-    RESPONSES = "responses", "{sent, opened, clicked}, null where a channel does not tell it"
+    RESPONSES = "responses", "{sent, opened, clicked}, null if the channel does not report it"
 
 
-class Gap(TextChoices):
+class MissingReason(TextChoices):
     """Why a line has no value."""
 
-    NOTHING_KNOWN = "nothing_known", gettext_lazy("nothing known yet")
-    TOO_FEW_FACTS = "too_few_facts", gettext_lazy("too few facts to say")
-    IMPLAUSIBLE = "implausible", gettext_lazy("what was told cannot be right")
+    NOTHING_KNOWN = "nothing_known", gettext_lazy("no data yet")
+    TOO_FEW_FACTS = "too_few_facts", gettext_lazy("not enough data")
+    IMPLAUSIBLE = "implausible", gettext_lazy("implausible value")
     UNREADABLE = "unreadable", gettext_lazy("encrypted with a key that is missing")
 
 
 @dataclass(frozen=True)
-class Line:
-    """value: plain, as its form says, None where `gap` says why; words: the same for people, in the active language.
+class PortraitLine:
+    """One line. value: plain data in its format, None if `missing` says why; text: the same in the active language.
 
-    told_by: the event source that told it, by key; "" where there is none or it is not kept. as_of: when the newest fact happened, or the
-    trait was told; None where that is not kept. facts: how many it rests on.
+    reported_by: key of the event source that reported it; "" if unknown. as_of: time of the latest fact or trait update; None if
+    unknown. facts: how many facts it is based on.
     """
 
     key: str
-    group: Group
+    group: PortraitGroup
     name: str
-    form: Form
+    format: ValueFormat
     value: Any
-    words: str
-    origin: Origin
+    text: str
+    source: FactSource
     facts: int
     as_of: datetime | None
     age_days: int | None
-    age: str
-    told_by: str = ""
-    told_by_name: str = ""
-    gap: str = ""
+    format_age: str
+    reported_by: str = ""
+    reported_by_name: str = ""
+    missing: str = ""
 
     @property
-    def origin_name(self) -> str:
-        name = str(self.origin.label)
-        return f"{name} · {self.told_by_name}" if self.told_by_name else name
+    def source_name(self) -> str:
+        name = str(self.source.label)
+        return f"{name} · {self.reported_by_name}" if self.reported_by_name else name
 
 
 def make_line(
     *,
     key: str,
-    group: Group,
+    group: PortraitGroup,
     name: str | Promise,
-    form: Form,
-    origin: Origin,
+    form: ValueFormat,
+    origin: FactSource,
     as_of: datetime,
     value: Any = None,
     words: str = "",
     facts: int = 1,
     newest: datetime | None = None,
-    told_by: str = "",
-    told_by_name: str = "",
+    reported_by: str = "",
+    reported_by_name: str = "",
     gap: str = "",
-) -> Line:
-    """as_of: of the portrait; newest: of the line's facts. With a gap the words are those of the gap."""
+) -> PortraitLine:
+    """Return a line. as_of: of the portrait; newest: time of the latest fact. With `missing`, the text says why there is no value."""
     if gap:
-        value, words = None, _gap_words(gap, facts)
-    return Line(
+        value, words = None, _describe_missing(gap, facts)
+    return PortraitLine(
         key=key,
         group=group,
         name=str(name),
-        form=form,
+        format=form,
         value=value,
-        words=words,
-        origin=origin,
+        text=words,
+        source=origin,
         facts=facts,
         as_of=newest,
         age_days=None if newest is None else max((as_of - newest).days, 0),
-        age="" if newest is None else age(min(newest, as_of), as_of=as_of),
-        told_by=told_by,
-        told_by_name=told_by_name,
-        gap=gap,
+        age="" if newest is None else format_age(min(newest, as_of), as_of=as_of),
+        reported_by=reported_by,
+        reported_by_name=reported_by_name,
+        missing=gap,
     )
 
 
-def gap_of(facts: int) -> str:
-    """Why so few facts give no number; "" for enough."""
-    return "" if facts >= LEAST_FACTS else Gap.TOO_FEW_FACTS if facts else Gap.NOTHING_KNOWN
+def find_missing_reason(facts: int) -> str:
+    """Return why there are too few facts for a number; "" if there are enough."""
+    return "" if facts >= MIN_FACTS else MissingReason.TOO_FEW_FACTS if facts else MissingReason.NOTHING_KNOWN
 
 
-def _gap_words(gap: str, facts: int) -> str:
-    if gap != Gap.TOO_FEW_FACTS:
-        return str(Gap(gap).label)
-    return ngettext("only %(n)s fact: too few to say", "only %(n)s facts: too few to say", facts) % {"n": facts}
+def _describe_missing(gap: str, facts: int) -> str:
+    if gap != MissingReason.TOO_FEW_FACTS:
+        return str(MissingReason(gap).label)
+    return ngettext(
+        "only %(n)s data point, not enough for a result", "only %(n)s data points, not enough for a result", facts
+    ) % {"n": facts}
 
 
-def share_words(name: str, share: float) -> str:
-    """Its per cents do not leave it at the end of a line."""
-    return f"{name} {percent(share)}".replace(" %", "\N{NO-BREAK SPACE}%")
+def format_share(name: str, share: float) -> str:
+    return f"{name} {format_percent(share)}"
 
 
-def listed(parts: list[str]) -> str:
+def join_list(parts: list[str]) -> str:
     return _(", ").join(parts)

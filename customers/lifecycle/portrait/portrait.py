@@ -1,4 +1,4 @@
-"""The portrait of one customer, computed when it is asked for."""
+"""The portrait of one customer, computed on request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,60 +8,64 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy
 
-from customers.identity.consent.ledger import latest_consents
+from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.models import Consent, Customer
 from customers.lifecycle.models import VALUE_COLUMNS
-from customers.lifecycle.portrait.buying_habits import buy_lines
-from customers.lifecycle.portrait.line import Group, Line
-from customers.lifecycle.portrait.preferences import category_interests, like_lines, read_acts
-from customers.lifecycle.portrait.queries import read_events, read_orders, read_others
-from customers.lifecycle.portrait.responses import respond_lines
-from customers.lifecycle.portrait.traits import read_told, who_lines
+from customers.lifecycle.portrait.buying_habits import make_buying_lines
+from customers.lifecycle.portrait.line import PortraitGroup, PortraitLine
+from customers.lifecycle.portrait.preferences import (
+    make_preference_lines,
+    measure_category_interests,
+    read_product_actions,
+)
+from customers.lifecycle.portrait.queries import read_events, read_orders, read_shop_rates
+from customers.lifecycle.portrait.responses import make_response_lines
+from customers.lifecycle.portrait.traits import make_identity_lines, read_stored_customer
 
 
-class LeftOut(TextChoices):
-    """Why lines that follow from behaviour are missing."""
+class WithheldReason(TextChoices):
+    """Why lines derived from behavior are withheld."""
 
     ERASED = "erased", gettext_lazy("the customer was erased")
-    ANALYTICS = "analytics_withdrawn", gettext_lazy("the customer has withdrawn the consent to analytics")
+    ANALYTICS = "analytics_withdrawn", gettext_lazy("the customer has withdrawn consent to analytics")
     PERSONALISATION = (
         "personalisation_withdrawn",
-        gettext_lazy("the customer has withdrawn the consent to personalisation"),
+        gettext_lazy("the customer has withdrawn consent to personalization"),
     )
 
 
 @dataclass(frozen=True)
-class PortraitLines:
+class CustomerPortrait:
     """left_out: "" where nothing is. hidden_lines: personal ones that the reader may not see; more_traits: not listed any more.
     orders and events: how many documents and events were read."""
 
     as_of: datetime
-    lines: list[Line] = field(default_factory=list)
-    left_out: str = ""
+    lines: list[PortraitLine] = field(default_factory=list)
+    withheld: str = ""
     hidden_lines: int = 0
     more_traits: int = 0
     orders: int = 0
     events: int = 0
 
     @property
-    def left_out_name(self) -> str:
-        return str(LeftOut(self.left_out).label) if self.left_out else ""
+    def withheld_name(self) -> str:
+        return str(WithheldReason(self.withheld).label) if self.withheld else ""
 
-    def as_profile(self) -> dict[str, Any]:
-        """What a profile says of it; where behaviour is left out, so are favourites, discounts and what is foretold of the customer."""
-        told = {
+    def to_profile_fields(self) -> dict[str, Any]:
+        """Return the portrait's fields of the REST profile, with those that it withholds emptied."""
+        fields = {
             "portrait": self.lines,
             "portrait_as_of": self.as_of,
-            "portrait_left_out": self.left_out,
-            "portrait_left_out_name": self.left_out_name,
+            "portrait_withheld": self.withheld,
+            "portrait_withheld_name": self.withheld_name,
         }
-        return told | self.withheld()
+        return fields | self.make_withheld_fields()
 
-    def withheld(self) -> dict[str, Any]:
-        """In place of what a profile says: nothing that is foretold or follows from behaviour, and why; empty where all is told."""
-        if not self.left_out:
+    def make_withheld_fields(self) -> dict[str, Any]:
+        """Return empty values for predictions and fields derived from behavior, with the reason; {} if nothing is withheld."""
+        if not self.withheld:
             return {}
-        why = {"reason": self.left_out, "reason_name": self.left_out_name}
+        why = {"reason": self.withheld, "reason_name": self.withheld_name}
         return {
             "interests": {"categories": [], "brands": [], "hours": []},
             "discount_share": None,
@@ -72,46 +76,48 @@ class PortraitLines:
             "cluster": None,
         }
 
-    def groups(self) -> Iterator[tuple[Group, list[Line]]]:
-        for group in Group:
+    def groups(self) -> Iterator[tuple[PortraitGroup, list[PortraitLine]]]:
+        for group in PortraitGroup:
             yield group, [line for line in self.lines if line.group == group]
 
 
-def portrait_lines(*, customer_id: int, as_of: datetime, with_personal: bool) -> PortraitLines:
-    """What is known before as_of of one customer, in a constant number of queries.
+def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) -> CustomerPortrait:
+    """Return what is known of a customer before as_of, in a constant number of queries.
 
-    with_personal: whether the reader may see personal traits and an exact age. Whoever was erased has no lines; whoever withdrew the
-    consent to analytics or personalisation has those that were told, and none that follow from behaviour.
+    with_personal: whether the reader may view personal traits and the exact age. Erased customers have no lines; without consent to
+    analytics or personalization, lines derived from behavior are withheld.
     """
-    told = read_told(customer_id=customer_id)
-    if told is None or told.erased_at is not None:
-        return PortraitLines(as_of, left_out=LeftOut.ERASED if told else "")
-    left_out = _withdrawn(customer_id)
+    stored = read_stored_customer(customer_id=customer_id)
+    if stored is None or stored.erased_at is not None:
+        return CustomerPortrait(as_of, withheld=WithheldReason.ERASED if stored else "")
+    left_out = _find_withheld_reason(customer_id)
     events = [] if left_out else read_events(customer_id=customer_id, as_of=as_of)
-    who = who_lines(customer_id=customer_id, told=told, events=events, as_of=as_of, with_personal=with_personal)
+    who = make_identity_lines(
+        customer_id=customer_id, stored=stored, events=events, as_of=as_of, with_personal=with_personal
+    )
     if left_out:
-        return PortraitLines(as_of, who.lines, left_out, who.hidden, who.left)
+        return CustomerPortrait(as_of, who.lines, left_out, who.hidden, who.more)
     documents, bought = read_orders(customer_id=customer_id, as_of=as_of)
-    acts = read_acts(bought=bought, events=events)
-    interests = category_interests(acts=acts, as_of=as_of)
+    acts = read_product_actions(bought=bought, events=events)
+    interests = measure_category_interests(acts=acts, as_of=as_of)
     lines = [
         *who.lines,
-        *like_lines(acts=acts, documents=documents, events=events, as_of=as_of),
-        *buy_lines(
+        *make_preference_lines(acts=acts, documents=documents, events=events, as_of=as_of),
+        *make_buying_lines(
             documents=documents,
-            others=read_others(customer_id=customer_id, as_of=as_of),
+            others=read_shop_rates(customer_id=customer_id, as_of=as_of),
             interests=interests,
             as_of=as_of,
         ),
-        *respond_lines(customer_id=customer_id, events=events, as_of=as_of),
+        *make_response_lines(customer_id=customer_id, events=events, as_of=as_of),
     ]
-    return PortraitLines(as_of, lines, "", who.hidden, who.left, len(documents.at), len(events))
+    return CustomerPortrait(as_of, lines, "", who.hidden, who.more, len(documents.at), len(events))
 
 
-def _withdrawn(customer_id: int) -> str:
-    """What stands in the ledger now, whatever as_of is."""
-    latest = latest_consents(customer=Customer(pk=customer_id))
+def _find_withheld_reason(customer_id: int) -> str:
+    """Return why lines are withheld by the current consents, whatever as_of is."""
+    latest = read_latest_consents(customer=Customer(pk=customer_id))
     withdrawn = {one.purpose for one in latest if one.status == Consent.Status.WITHDRAWN}
     if Consent.Purpose.ANALYTICS in withdrawn:
-        return LeftOut.ANALYTICS
-    return LeftOut.PERSONALISATION if Consent.Purpose.PERSONALISATION in withdrawn else ""
+        return WithheldReason.ANALYTICS
+    return WithheldReason.PERSONALISATION if Consent.Purpose.PERSONALISATION in withdrawn else ""

@@ -1,4 +1,4 @@
-"""What a customer likes: shares of what they did, which fade with a half-life of `HALF_LIFE_DAYS`.
+"""Preferences of a customer: weighted shares of their actions, with a half-life of `HALF_LIFE_DAYS`.
 
 What was done with products counts by `WEIGHTS`, the same with the same product once a day. When and by which device somebody came counts
 once an hour and once a day, however much they did then: fifty pages of one evening are one fact.
@@ -15,67 +15,78 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.array_types import Floats, Ints
-from customers.events.collector.devices import DeviceKind, device_kind
-from customers.events.event_taxonomy import Meaning, meaning_of
-from customers.lifecycle.facts.histories import moment_of
-from customers.lifecycle.portrait.line import Form, Group, Line, Origin, gap_of, listed, make_line, share_words
+from customers.events.collector.devices import DeviceType, classify_device
+from customers.events.event_taxonomy import Meaning, lookup_meaning
+from customers.lifecycle.facts.histories import from_microseconds
+from customers.lifecycle.portrait.line import (
+    FactSource,
+    PortraitGroup,
+    PortraitLine,
+    ValueFormat,
+    find_missing_reason,
+    format_share,
+    join_list,
+    make_line,
+)
 from customers.lifecycle.portrait.queries import (
-    Bought,
-    Documents,
-    SeenEvent,
-    SeenProduct,
-    as_days,
-    days,
+    CustomerEvent,
+    OrderDocuments,
+    PortraitProduct,
+    PurchasedProducts,
+    datetime_to_days,
     read_products,
     read_quintiles,
+    to_days,
 )
-from customers.lifecycle.portrait.trait_labels import LANGUAGE, language_name
+from customers.lifecycle.portrait.trait_labels import LANGUAGE_TAG, get_language_name
 from customers.lifecycle.scoring.interests.interests import (
     HOURS,
-    Facts,
+    InterestFacts,
     Interests,
-    find_hours,
-    find_interests,
-    price_band,
+    assign_price_bands,
+    compute_hour_interests,
+    compute_interests,
 )
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
 HALF_LIFE_DAYS = 90.0
-WEIGHTS: dict[Meaning, float] = {Meaning.VIEW: 1, Meaning.WISHLIST: 2, Meaning.CART: 3, Meaning.PURCHASE: 5}
-KINDS = list(WEIGHTS)
-MOST_NAMED = 5
-BANDS: list[str | Promise] = [
-    gettext_lazy("cheapest fifth"),
-    gettext_lazy("cheaper fifth"),
-    gettext_lazy("middle fifth"),
-    gettext_lazy("dearer fifth"),
-    gettext_lazy("dearest fifth"),
+ACTION_WEIGHTS: dict[Meaning, float] = {Meaning.VIEW: 1, Meaning.WISHLIST: 2, Meaning.CART: 3, Meaning.PURCHASE: 5}
+ACTION_TYPES = list(ACTION_WEIGHTS)
+MAX_SHARES = 5
+PRICE_BANDS: list[str | Promise] = [
+    gettext_lazy("cheapest 20%"),
+    gettext_lazy("20–40%"),
+    gettext_lazy("40–60%"),
+    gettext_lazy("60–80%"),
+    gettext_lazy("most expensive 20%"),
 ]
-DEVICES: dict[DeviceKind, str | Promise] = {
-    DeviceKind.PHONE: pgettext_lazy("device", "phone"),
-    DeviceKind.TABLET: gettext_lazy("tablet"),
-    DeviceKind.DESKTOP: gettext_lazy("desktop"),
+DEVICE_LABELS: dict[DeviceType, str | Promise] = {
+    DeviceType.PHONE: pgettext_lazy("device", "phone"),
+    DeviceType.TABLET: gettext_lazy("tablet"),
+    DeviceType.DESKTOP: gettext_lazy("desktop"),
 }
-DEVICE_KINDS = list(DeviceKind)
+DEVICE_TYPES = list(DeviceType)
 
 
 @dataclass(frozen=True, eq=False)
-class Acts:
+class ProductActions:
     """What was done with products, each act with a product once a day; shape (m,): row among the products, when in microseconds since
     1970, weight."""
 
-    products: list[SeenProduct]
+    products: list[PortraitProduct]
     product: Ints
     at: Ints
     weight: Floats
 
 
-def read_acts(*, bought: Bought, events: Sequence[SeenEvent]) -> Acts:
+def read_product_actions(*, bought: PurchasedProducts, events: Sequence[CustomerEvent]) -> ProductActions:
     """Purchases are those of the orders; what events tell of them is there already."""
     looks = [
-        (KINDS.index(meaning), product_id, event.at)
+        (ACTION_TYPES.index(meaning), product_id, event.at)
         for event in events
-        if event.product_ids and (meaning := _meaning(event)) in WEIGHTS and meaning != Meaning.PURCHASE
+        if event.product_ids
+        and (meaning := _lookup_event_meaning(event)) in ACTION_WEIGHTS
+        and meaning != Meaning.PURCHASE
         for product_id in event.product_ids
     ]
     products = read_products(
@@ -84,7 +95,7 @@ def read_acts(*, bought: Bought, events: Sequence[SeenEvent]) -> Acts:
     by_key = {product.id: row for row, product in enumerate(products)}
     by_id = {product.product_id: row for row, product in enumerate(products)}
     kind = np.array(
-        [kind for kind, _product_id, _at in looks] + [KINDS.index(Meaning.PURCHASE)] * len(bought.at), np.int64
+        [kind for kind, _product_id, _at in looks] + [ACTION_TYPES.index(Meaning.PURCHASE)] * len(bought.at), np.int64
     )
     product = np.array(
         [by_id.get(product_id, -1) for _kind, product_id, _at in looks]
@@ -92,78 +103,110 @@ def read_acts(*, bought: Bought, events: Sequence[SeenEvent]) -> Acts:
         np.int64,
     )
     at = np.concatenate((np.array([at for _kind, _product_id, at in looks], np.int64), bought.at))
-    once = newest_of_days((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0])
+    once = find_newest_per_day((kind * (len(products) + 1) + product)[product >= 0], at[product >= 0])
     chosen = np.flatnonzero(product >= 0)[once]
-    weights = np.array([WEIGHTS[one] for one in KINDS], np.float64)
-    return Acts(products, product[chosen], at[chosen], weights[kind[chosen]])
+    weights = np.array([ACTION_WEIGHTS[one] for one in ACTION_TYPES], np.float64)
+    return ProductActions(products, product[chosen], at[chosen], weights[kind[chosen]])
 
 
-def newest_of_days(code: Ints, at: Ints) -> Ints:
+def find_newest_per_day(code: Ints, at: Ints) -> Ints:
     """The places of the newest fact of each code on each day."""
     order = np.argsort(-at, kind="stable")
     pairs = np.stack((code[order], at[order] // DAY))
     return np.sort(order[np.unique(pairs, axis=1, return_index=True)[1]])
 
 
-def like_lines(*, acts: Acts, documents: Documents, events: Sequence[SeenEvent], as_of: datetime) -> list[Line]:
+def make_preference_lines(
+    *, acts: ProductActions, documents: OrderDocuments, events: Sequence[CustomerEvent], as_of: datetime
+) -> list[PortraitLine]:
     """From what happened before as_of."""
-    tops, top_names = _codes([one.top for one in acts.products])
-    paths, path_names = _codes([one.path if " > " in one.path else "" for one in acts.products])
-    brands, brand_names = _codes([one.brand for one in acts.products])
+    tops, top_names = _encode_names([one.top for one in acts.products])
+    paths, path_names = _encode_names([one.path if " > " in one.path else "" for one in acts.products])
+    brands, brand_names = _encode_names([one.brand for one in acts.products])
     prices = np.array([np.nan if one.price is None else one.price for one in acts.products], np.float64)
-    bands = price_band(price=prices, edges=read_quintiles(products=acts.products))
-    hours, weekdays, devices, languages, language_codes = _visits(documents, events)
-    both = Origin.ORDERS_AND_EVENTS
+    bands = assign_price_bands(price=prices, edges=read_quintiles(products=acts.products))
+    hours, weekdays, devices, languages, language_codes = _read_visits(documents, events)
+    both = FactSource.ORDERS_AND_EVENTS
     lines = (
-        ("categories", gettext_lazy("categories"), _found(acts, tops, len(top_names), as_of), top_names, both),
-        ("subcategories", gettext_lazy("within them"), _found(acts, paths, len(path_names), as_of), path_names, both),
-        ("brands", gettext_lazy("brands"), _found(acts, brands, len(brand_names), as_of), brand_names, both),
-        ("price_bands", gettext_lazy("price within the category"), _found(acts, bands, len(BANDS), as_of), BANDS, both),
+        (
+            "categories",
+            gettext_lazy("categories"),
+            _measure_action_interests(acts, tops, len(top_names), as_of),
+            top_names,
+            both,
+        ),
+        (
+            "subcategories",
+            gettext_lazy("subcategories"),
+            _measure_action_interests(acts, paths, len(path_names), as_of),
+            path_names,
+            both,
+        ),
+        (
+            "brands",
+            gettext_lazy("brands"),
+            _measure_action_interests(acts, brands, len(brand_names), as_of),
+            brand_names,
+            both,
+        ),
+        (
+            "price_bands",
+            gettext_lazy("price level within the category"),
+            _measure_action_interests(acts, bands, len(PRICE_BANDS), as_of),
+            PRICE_BANDS,
+            both,
+        ),
         (
             "hours",
             gettext_lazy("time of day"),
-            find_hours(facts=hours, as_of=as_days(as_of), half_life_days=HALF_LIFE_DAYS),
+            compute_hour_interests(facts=hours, as_of=datetime_to_days(as_of), half_life_days=HALF_LIFE_DAYS),
             [f"{hour}:00–{(hour + 1) % HOURS}:00" for hour in range(HOURS)],
             both,
         ),
-        ("weekdays", gettext_lazy("day of the week"), _of(weekdays, 7, as_of), list(WEEKDAYS.values()), both),
+        (
+            "weekdays",
+            gettext_lazy("day of the week"),
+            _measure_interests(weekdays, 7, as_of),
+            list(WEEKDAYS.values()),
+            both,
+        ),
         (
             "devices",
             gettext_lazy("device"),
-            _of(devices, len(DEVICE_KINDS), as_of),
-            [DEVICES[kind] for kind in DEVICE_KINDS],
-            Origin.EVENTS,
+            _measure_interests(devices, len(DEVICE_TYPES), as_of),
+            [DEVICE_LABELS[kind] for kind in DEVICE_TYPES],
+            FactSource.EVENTS,
         ),
         (
             "languages",
-            gettext_lazy("language of the device"),
-            _of(languages, len(language_codes), as_of),
-            [language_name(code) for code in language_codes],
-            Origin.EVENTS,
+            gettext_lazy("device language"),
+            _measure_interests(languages, len(language_codes), as_of),
+            [get_language_name(code) for code in language_codes],
+            FactSource.EVENTS,
         ),
     )
     codes: Mapping[str, Sequence[str | int]] = {
-        "price_bands": range(len(BANDS)),
+        "price_bands": range(len(PRICE_BANDS)),
         "hours": range(HOURS),
         "weekdays": range(7),
-        "devices": DEVICE_KINDS,
+        "devices": DEVICE_TYPES,
         "languages": language_codes,
     }
     return [
-        _shares_line(key, name, found, names, codes.get(key, [str(name) for name in names]), origin, as_of)
+        _make_shares_line(key, name, found, names, codes.get(key, [str(name) for name in names]), origin, as_of)
         for key, name, found, names, origin in lines
     ]
 
 
-def _shares_line(
+def _make_shares_line(
     key: str,
     name: str | Promise,
     found: Interests,
     names: Sequence[str | Promise],
     codes: Sequence[str | int],
-    origin: Origin,
+    origin: FactSource,
     as_of: datetime,
-) -> Line:
+) -> PortraitLine:
     """codes: how programs call what `names` calls for people."""
     facts = found.total_facts
     shares = [
@@ -174,49 +217,51 @@ def _shares_line(
             "facts": facts_of,
         }
         for code, share, facts_of in zip(
-            found.code[:MOST_NAMED].tolist(),
-            found.share[:MOST_NAMED].tolist(),
-            found.facts[:MOST_NAMED].tolist(),
+            found.code[:MAX_SHARES].tolist(),
+            found.share[:MAX_SHARES].tolist(),
+            found.facts[:MAX_SHARES].tolist(),
             strict=True,
         )
     ]
     return make_line(
         key=key,
-        group=Group.LIKES,
+        group=PortraitGroup.PREFERENCES,
         name=name,
-        form=Form.SHARES,
+        form=ValueFormat.SHARES,
         value=shares,
-        words=listed([share_words(one["name"], one["share"]) for one in shares]),
+        words=join_list([format_share(one["name"], one["share"]) for one in shares]),
         origin=origin,
         facts=facts,
-        newest=moment_of(round(found.newest.max() * DAY)) if facts else None,
-        gap=gap_of(facts),
+        newest=from_microseconds(round(found.newest.max() * DAY)) if facts else None,
+        gap=find_missing_reason(facts),
         as_of=as_of,
     )
 
 
-def category_interests(*, acts: Acts, as_of: datetime) -> Interests:
+def measure_category_interests(*, acts: ProductActions, as_of: datetime) -> Interests:
     """Among the categories as deep as the products stand in them."""
-    codes, names = _codes([one.path for one in acts.products])
-    return _found(acts, codes, len(names), as_of)
+    codes, names = _encode_names([one.path for one in acts.products])
+    return _measure_action_interests(acts, codes, len(names), as_of)
 
 
-def _found(acts: Acts, codes: Ints, n_codes: int, as_of: datetime) -> Interests:
-    return _of(Facts(codes[acts.product], days(acts.at), acts.weight), n_codes, as_of)
+def _measure_action_interests(acts: ProductActions, codes: Ints, n_codes: int, as_of: datetime) -> Interests:
+    return _measure_interests(InterestFacts(codes[acts.product], to_days(acts.at), acts.weight), n_codes, as_of)
 
 
-def _of(facts: Facts, n_codes: int, as_of: datetime) -> Interests:
-    return find_interests(facts=facts, as_of=as_days(as_of), half_life_days=HALF_LIFE_DAYS, n_codes=n_codes)
+def _measure_interests(facts: InterestFacts, n_codes: int, as_of: datetime) -> Interests:
+    return compute_interests(facts=facts, as_of=datetime_to_days(as_of), half_life_days=HALF_LIFE_DAYS, n_codes=n_codes)
 
 
-def _codes(names: Sequence[str]) -> tuple[Ints, list[str]]:
+def _encode_names(names: Sequence[str]) -> tuple[Ints, list[str]]:
     """The place of each name among the different ones, −1 for the empty one."""
     different = sorted(set(names) - {""})
     places = {name: place for place, name in enumerate(different)}
     return np.array([places.get(name, -1) for name in names], np.int64), different
 
 
-def _visits(documents: Documents, events: Sequence[SeenEvent]) -> tuple[Facts, Facts, Facts, Facts, list[str]]:
+def _read_visits(
+    documents: OrderDocuments, events: Sequence[CustomerEvent]
+) -> tuple[InterestFacts, InterestFacts, InterestFacts, InterestFacts, list[str]]:
     """Hours, weekdays, devices and languages of what was done; the last are places in the list of codes."""
     done = [event for event in events if _is_visit(event)]
     at = np.array([event.at for event in done], np.int64)
@@ -225,37 +270,37 @@ def _visits(documents: Documents, events: Sequence[SeenEvent]) -> tuple[Facts, F
     weekday = np.concatenate(
         (documents.weekday[documents.is_sale], np.array([event.weekday for event in done], np.int64))
     )
-    devices = np.array([_device(event) for event in done], np.int64)
-    languages, codes = _codes([_language(event.locale) for event in done])
+    devices = np.array([_classify_event_device(event) for event in done], np.int64)
+    languages, codes = _encode_names([_parse_language(event.locale) for event in done])
     return (
-        _once_a_day(hour, all_at),
-        _once_a_day(weekday, all_at),
-        _once_a_day(devices, at),
-        _once_a_day(languages, at),
+        _count_once_per_day(hour, all_at),
+        _count_once_per_day(weekday, all_at),
+        _count_once_per_day(devices, at),
+        _count_once_per_day(languages, at),
         codes,
     )
 
 
-def _once_a_day(code: Ints, at: Ints) -> Facts:
-    chosen = newest_of_days(code, at)
-    return Facts(code[chosen], days(at[chosen]), np.ones(len(chosen)))
+def _count_once_per_day(code: Ints, at: Ints) -> InterestFacts:
+    chosen = find_newest_per_day(code, at)
+    return InterestFacts(code[chosen], to_days(at[chosen]), np.ones(len(chosen)))
 
 
-def _is_visit(event: SeenEvent) -> bool:
+def _is_visit(event: CustomerEvent) -> bool:
     """What servers and mail providers report says nothing of when and how somebody comes."""
     return bool(event.user_agent or event.device or event.locale)
 
 
-def _device(event: SeenEvent) -> int:
-    kind = device_kind(type=event.device, model=event.model, user_agent=event.user_agent)
-    return -1 if kind is None else DEVICE_KINDS.index(kind)
+def _classify_event_device(event: CustomerEvent) -> int:
+    kind = classify_device(type=event.device, model=event.model, user_agent=event.user_agent)
+    return -1 if kind is None else DEVICE_TYPES.index(kind)
 
 
 @lru_cache(maxsize=1024)
-def _language(locale: str) -> str:
-    match = LANGUAGE.fullmatch(locale.strip())
+def _parse_language(locale: str) -> str:
+    match = LANGUAGE_TAG.fullmatch(locale.strip())
     return match[1].lower() if match else ""
 
 
-def _meaning(event: SeenEvent) -> Meaning | None:
-    return meaning_of(event.name) if event.type == "track" else None
+def _lookup_event_meaning(event: CustomerEvent) -> Meaning | None:
+    return lookup_meaning(event.name) if event.type == "track" else None

@@ -1,4 +1,4 @@
-"""Reads what one customer did before a moment: their newest orders and events, the products these were about, the shop beside them.
+"""Queries of one customer's activity before a time: latest orders, events, their products, and the shop's average rates.
 
 Each is one statement by index, whatever there is; beyond `MOST_ORDERS` and `MOST_EVENTS` the oldest are left out.
 """
@@ -13,36 +13,36 @@ from django.conf import settings
 from django.db import connection
 
 from config.foundation.array_types import Flags, Floats, Ints
-from customers.lifecycle.facts.histories import microseconds
+from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
-MOST_ORDERS = 2_000
-MOST_LINES = 50_000
-MOST_EVENTS = 10_000
-OTHER_ORDERS = 5_000
-MOST_COMPARED = 1_000
-LEAST_COMPARED = 20
+MAX_ORDERS = 2_000
+MAX_LINES = 50_000
+MAX_EVENTS = 10_000
+MAX_OTHER_ORDERS = 5_000
+MAX_COMPARED_PRICES = 1_000
+MIN_COMPARED_PRICES = 20
 
-AT = "(extract(epoch FROM {0}) * 1000000)::bigint"
+EPOCH_MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint"
 
-# a date without a time of day tells no hour
+# orders at midnight have a date only, so their hour is unknown
 ORDERS = f"""
 WITH documents AS (
     SELECT id, kind, status, placed_at, discount, refunded, placed_at AT TIME ZONE %(zone)s AS shop_time
     FROM orders_order
     WHERE customer_id = %(customer)s AND status <> 'cancelled' AND placed_at < %(as_of)s
-    ORDER BY placed_at DESC, id DESC LIMIT {MOST_ORDERS}
+    ORDER BY placed_at DESC, id DESC LIMIT {MAX_ORDERS}
 )
-SELECT d.id, {AT.format("d.placed_at")}, d.kind = 'sale',
+SELECT d.id, {EPOCH_MICROSECONDS.format("d.placed_at")}, d.kind = 'sale',
        d.kind = 'sale' AND (d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded')),
        d.discount > 0, CASE WHEN d.shop_time::time = '00:00' THEN -1 ELSE extract(hour FROM d.shop_time)::int END,
        extract(isodow FROM d.shop_time)::int - 1, l.product_id, COALESCE(l.quantity > 0, false), COALESCE(l.discount > 0, false)
 FROM documents d
 LEFT JOIN orders_orderline l ON l.order_id = d.id
-ORDER BY d.placed_at DESC, d.id DESC LIMIT {MOST_LINES}
+ORDER BY d.placed_at DESC, d.id DESC LIMIT {MAX_LINES}
 """  # noqa: S608 — our own text
 EVENT = f"""
-    SELECT e.id, e.occurred_at, {AT.format("e.occurred_at")} AS at, e.type, e.name, e.product_ids, e.source_id,
+    SELECT e.id, e.occurred_at, {EPOCH_MICROSECONDS.format("e.occurred_at")} AS at, e.type, e.name, e.product_ids, e.source_id,
            extract(hour FROM e.occurred_at AT TIME ZONE %(zone)s)::int AS hour,
            extract(isodow FROM e.occurred_at AT TIME ZONE %(zone)s)::int - 1 AS weekday,
            COALESCE(left(e.context #>> '{{device,type}}', 100), '') AS device,
@@ -53,22 +53,22 @@ EVENT = f"""
            CASE WHEN e.type = 'identify' THEN e.properties END AS traits
     FROM events_event e
 """  # noqa: S608
-# an event that names a user is the user's, whatever browser it came from
+# an event with a user ID belongs to the user, whatever browser it came from
 EVENTS = f"""
 SELECT e.at, e.type, e.name, e.product_ids, e.hour, e.weekday, e.device, e.model, e.user_agent, e.locale, e.of_campaign,
        e.traits, s.key, s.name
 FROM identity_identifier i
 CROSS JOIN LATERAL (
     ({EVENT} WHERE i.kind = 'user_id' AND e.user_id = i.value AND e.user_id <> '' AND e.occurred_at < %(as_of)s
-     ORDER BY e.occurred_at DESC LIMIT {MOST_EVENTS})
+     ORDER BY e.occurred_at DESC LIMIT {MAX_EVENTS})
     UNION ALL
     ({EVENT} WHERE i.kind = 'anonymous_id' AND e.anonymous_id = i.value AND e.anonymous_id <> '' AND e.user_id = ''
        AND e.occurred_at < %(as_of)s
-     ORDER BY e.occurred_at DESC LIMIT {MOST_EVENTS})
+     ORDER BY e.occurred_at DESC LIMIT {MAX_EVENTS})
 ) AS e
 JOIN events_source s ON s.id = e.source_id
 WHERE i.customer_id = %(customer)s AND i.kind IN ('user_id', 'anonymous_id')
-ORDER BY e.occurred_at DESC, e.id DESC LIMIT {MOST_EVENTS}
+ORDER BY e.occurred_at DESC, e.id DESC LIMIT {MAX_EVENTS}
 """  # noqa: S608
 PRODUCTS = """
 SELECT p.id, p.product_id, p.category_id, COALESCE(c.path, ''), p.brand, p.price::float8, p.currency
@@ -81,13 +81,13 @@ WHERE p.id IN (
 ORDER BY p.id
 """
 PRICES = "count(*) AS n, percentile_cont(ARRAY[0.2, 0.4, 0.6, 0.8]) WITHIN GROUP (ORDER BY price::float8) AS edges"
-# of the category itself, and of all below its top category; what has none, of the others that have none
+# quintiles of the category itself and of its top-level category; products without one are compared with each other
 QUINTILES = f"""
 SELECT 'own', g.id, '', g.currency, q.n, q.edges
 FROM unnest(%(categories)s::bigint[], %(currencies)s::text[]) AS g (id, currency)
 CROSS JOIN LATERAL (SELECT {PRICES} FROM (
     SELECT price FROM catalog_product
-    WHERE category_id = g.id AND currency = g.currency AND price IS NOT NULL ORDER BY id LIMIT {MOST_COMPARED}
+    WHERE category_id = g.id AND currency = g.currency AND price IS NOT NULL ORDER BY id LIMIT {MAX_COMPARED_PRICES}
 ) AS chosen) AS q
 UNION ALL
 SELECT 'top', 0, g.top, g.currency, q.n, q.edges
@@ -95,20 +95,20 @@ FROM unnest(%(tops)s::text[], %(top_currencies)s::text[]) AS g (top, currency)
 CROSS JOIN LATERAL (SELECT {PRICES} FROM (
     (SELECT price FROM catalog_product
      WHERE category_id = ANY(ARRAY(SELECT id FROM catalog_category WHERE split_part(path, ' > ', 1) = g.top))
-       AND currency = g.currency AND price IS NOT NULL LIMIT {MOST_COMPARED})
+       AND currency = g.currency AND price IS NOT NULL LIMIT {MAX_COMPARED_PRICES})
     UNION ALL
     (SELECT price FROM catalog_product
-     WHERE g.top = '' AND category_id IS NULL AND currency = g.currency AND price IS NOT NULL LIMIT {MOST_COMPARED})
+     WHERE g.top = '' AND category_id IS NULL AND currency = g.currency AND price IS NOT NULL LIMIT {MAX_COMPARED_PRICES})
 ) AS chosen) AS q
 """  # noqa: S608
-OTHERS = f"""
+SHOP_RATES = f"""
 SELECT count(*) FILTER (WHERE d.kind = 'sale'),
        count(*) FILTER (WHERE d.kind = 'sale' AND (d.discount > 0 OR l.discounted)),
        count(*) FILTER (WHERE d.kind = 'return' OR d.refunded > 0 OR d.status IN ('refunded', 'partly_refunded'))
 FROM (
     SELECT id, kind, status, discount, refunded FROM orders_order
     WHERE status <> 'cancelled' AND placed_at < %(as_of)s AND customer_id IS DISTINCT FROM %(customer)s
-    ORDER BY placed_at DESC LIMIT {OTHER_ORDERS}
+    ORDER BY placed_at DESC LIMIT {MAX_OTHER_ORDERS}
 ) AS d
 LEFT JOIN LATERAL (
     SELECT true AS discounted FROM orders_orderline WHERE order_id = d.id AND discount > 0 LIMIT 1
@@ -117,9 +117,9 @@ LEFT JOIN LATERAL (
 
 
 @dataclass(frozen=True, eq=False)
-class Documents:
-    """Sales that stand and returns, the newest first, shape (k,). at: microseconds since 1970; hour: in the shop's time, −1 where only
-    the day is known; weekday: 0 is Monday."""
+class OrderDocuments:
+    """Sales that are not canceled and returns, latest first, shape (k,). at: microseconds since 1970; hour: in the shop's time, −1 if only
+    the date is known; weekday: 0 is Monday."""
 
     at: Ints
     is_sale: Flags
@@ -130,15 +130,15 @@ class Documents:
 
 
 @dataclass(frozen=True, eq=False)
-class Bought:
-    """Order lines with something bought, shape (m,): the product's key in the database, and when."""
+class PurchasedProducts:
+    """Purchased order lines, shape (m,): the primary key of the product, and the time."""
 
     product: Ints
     at: Ints
 
 
-class SeenEvent(NamedTuple):
-    """at: microseconds since 1970; hour and weekday: in the shop's time; traits: of an identify call."""
+class CustomerEvent(NamedTuple):
+    """at: microseconds since 1970; hour and weekday: in the shop's time; traits: of an identify event."""
 
     at: int
     type: str
@@ -156,7 +156,7 @@ class SeenEvent(NamedTuple):
     source_name: str
 
 
-class SeenProduct(NamedTuple):
+class PortraitProduct(NamedTuple):
     id: int
     product_id: str
     category_id: int | None
@@ -170,16 +170,16 @@ class SeenProduct(NamedTuple):
         return self.path.split(" > ")[0]
 
 
-class OthersRates(NamedTuple):
-    """Of the newest orders of everybody else, guests too: how many, how many of them with a discount, how many things given back."""
+class ShopRates(NamedTuple):
+    """The latest orders of all other customers and guests: orders, discounted orders, returns."""
 
     orders: int
     discounted: int
-    given_back: int
+    returned: int
 
 
-def read_orders(*, customer_id: int, as_of: datetime) -> tuple[Documents, Bought]:
-    rows = _rows(ORDERS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
+def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, PurchasedProducts]:
+    rows = _fetch_rows(ORDERS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
     columns = list(zip(*rows, strict=True)) if rows else [()] * 10
     order = np.array(columns[0], np.int64)
     at, is_sale, is_refunded, discounted, hour, weekday = (
@@ -193,37 +193,41 @@ def read_orders(*, customer_id: int, as_of: datetime) -> tuple[Documents, Bought
         if len(order)
         else on_lines
     )
-    documents = Documents(at[first], is_sale[first], is_refunded[first], discounted[first], hour[first], weekday[first])
+    documents = OrderDocuments(
+        at[first], is_sale[first], is_refunded[first], discounted[first], hour[first], weekday[first]
+    )
     bought = np.flatnonzero(np.array(columns[8], bool) & is_sale)
     product = np.array([columns[7][row] for row in bought.tolist()], np.int64)
-    return documents, Bought(product, at[bought])
+    return documents, PurchasedProducts(product, at[bought])
 
 
-def read_events(*, customer_id: int, as_of: datetime) -> list[SeenEvent]:
-    """The newest first."""
-    rows = _rows(EVENTS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
-    return [SeenEvent(*row) for row in rows]
+def read_events(*, customer_id: int, as_of: datetime) -> list[CustomerEvent]:
+    """Return the latest events, latest first."""
+    rows = _fetch_rows(EVENTS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
+    return [CustomerEvent(*row) for row in rows]
 
 
-def read_products(*, ids: Sequence[int], product_ids: Sequence[str]) -> list[SeenProduct]:
-    """By the database's keys or by the shop's ids, each once."""
-    return [SeenProduct(*row) for row in _rows(PRODUCTS, ids=list(ids), product_ids=list(product_ids))]
+def read_products(*, ids: Sequence[int], product_ids: Sequence[str]) -> list[PortraitProduct]:
+    """Return products by primary keys or product IDs, each once."""
+    return [PortraitProduct(*row) for row in _fetch_rows(PRODUCTS, ids=list(ids), product_ids=list(product_ids))]
 
 
-def read_quintiles(*, products: Sequence[SeenProduct]) -> Floats:
-    """Shape (k, 4): the quintiles of prices each product is compared with, those of its category or, where fewer than `LEAST_COMPARED`
+def read_quintiles(*, products: Sequence[PortraitProduct]) -> Floats:
+    """Return an array of shape (k, 4): the quintiles of prices each product is compared with, those of its category or, where fewer than `LEAST_COMPARED`
     are priced there, of its top category; in its own currency. NaN where there are too few."""
     priced = [one for one in products if one.price is not None]
     own = sorted({(one.category_id, one.currency) for one in priced if one.category_id is not None})
     wide = sorted({(one.top, one.currency) for one in priced})
-    rows = _rows(
+    rows = _fetch_rows(
         QUINTILES,
         categories=[category for category, _currency in own],
         currencies=[currency for _category, currency in own],
         tops=[top for top, _currency in wide],
         top_currencies=[currency for _top, currency in wide],
     )
-    known = {(kind, key or top, currency): edges for kind, key, top, currency, n, edges in rows if n >= LEAST_COMPARED}
+    known = {
+        (kind, key or top, currency): edges for kind, key, top, currency, n, edges in rows if n >= MIN_COMPARED_PRICES
+    }
     nothing = [np.nan] * 4
     found = [
         known.get(("own", one.category_id, one.currency)) or known.get(("top", one.top, one.currency)) or nothing
@@ -232,21 +236,21 @@ def read_quintiles(*, products: Sequence[SeenProduct]) -> Floats:
     return np.array(found, np.float64).reshape(len(products), 4)
 
 
-def read_others(*, customer_id: int, as_of: datetime) -> OthersRates:
+def read_shop_rates(*, customer_id: int, as_of: datetime) -> ShopRates:
     """Of the shop's newest `OTHER_ORDERS` documents before the moment that are not the customer's."""
-    return OthersRates(*_rows(OTHERS, customer=customer_id, as_of=as_of)[0])
+    return ShopRates(*_fetch_rows(SHOP_RATES, customer=customer_id, as_of=as_of)[0])
 
 
-def days(at: Ints) -> Floats:
-    """Of microseconds since 1970."""
+def to_days(at: Ints) -> Floats:
+    """Return days since 1970 from microseconds."""
     return at / DAY
 
 
-def as_days(moment: datetime) -> float:
-    return microseconds(moment) / DAY
+def datetime_to_days(moment: datetime) -> float:
+    return to_microseconds(moment) / DAY
 
 
-def _rows(statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+def _fetch_rows(statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall()

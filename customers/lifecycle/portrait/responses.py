@@ -1,6 +1,6 @@
-"""How a customer responds, by channel: what was sent or shown, opened or seen, clicked, and when last.
+"""Engagement of a customer by channel: messages sent, opened and clicked, and when last.
 
-From events, and from what rooms above know of their own channel (`customers.lifecycle.signals.responses_asked`).
+Counted from events, and from the apps that know a channel better (`customers.lifecycle.signals.channel_responses_requested`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,53 +14,61 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from customers.events.event_taxonomy import Meaning, meaning_of
+from customers.events.event_taxonomy import Meaning, lookup_meaning
 from customers.identity.models import Customer
-from customers.lifecycle.facts.histories import moment_of
-from customers.lifecycle.portrait.line import Form, Gap, Group, Line, Origin, listed, make_line
-from customers.lifecycle.portrait.queries import SeenEvent
+from customers.lifecycle.facts.histories import from_microseconds
+from customers.lifecycle.portrait.line import (
+    FactSource,
+    MissingReason,
+    PortraitGroup,
+    PortraitLine,
+    ValueFormat,
+    join_list,
+    make_line,
+)
+from customers.lifecycle.portrait.queries import CustomerEvent
 from customers.lifecycle.scoring.stages.order_gaps import DAY
-from customers.lifecycle.signals import responses_asked
+from customers.lifecycle.signals import channel_responses_requested
 
 
-class Channel(TextChoices):
-    RECOMMENDATIONS = "recommendations", gettext_lazy("recommendations on site")
-    PROMOTIONS = "promotions", gettext_lazy("promotions on site")
+class ResponseChannel(TextChoices):
+    RECOMMENDATIONS = "recommendations", gettext_lazy("on-site recommendations")
+    PROMOTIONS = "promotions", gettext_lazy("on-site promotions")
     EMAIL = "email", pgettext_lazy("channel", "e-mail")
     PUSH = "push", gettext_lazy("push messages")
     SMS = "sms", gettext_lazy("text messages")
-    CAMPAIGNS = "campaigns", gettext_lazy("visits by a campaign's link")
+    CAMPAIGNS = "campaigns", gettext_lazy("visits from campaign links")
 
 
 SENT, OPENED, CLICKED = "sent", "opened", "clicked"
 STEPS = (SENT, OPENED, CLICKED)
-STEP_OF: dict[Meaning, tuple[Channel, str]] = {
-    Meaning.RECOMMENDATION_VIEW: (Channel.RECOMMENDATIONS, OPENED),
-    Meaning.RECOMMENDATION_CLICK: (Channel.RECOMMENDATIONS, CLICKED),
-    Meaning.PROMOTION_VIEW: (Channel.PROMOTIONS, OPENED),
-    Meaning.PROMOTION_CLICK: (Channel.PROMOTIONS, CLICKED),
-    Meaning.EMAIL_DELIVERED: (Channel.EMAIL, SENT),
-    Meaning.EMAIL_OPENED: (Channel.EMAIL, OPENED),
-    Meaning.EMAIL_CLICKED: (Channel.EMAIL, CLICKED),
-    Meaning.PUSH_RECEIVED: (Channel.PUSH, SENT),
-    Meaning.PUSH_TAPPED: (Channel.PUSH, CLICKED),
-    Meaning.SMS_DELIVERED: (Channel.SMS, SENT),
-    Meaning.SMS_CLICKED: (Channel.SMS, CLICKED),
+STEP_BY_MEANING: dict[Meaning, tuple[ResponseChannel, str]] = {
+    Meaning.RECOMMENDATION_VIEW: (ResponseChannel.RECOMMENDATIONS, OPENED),
+    Meaning.RECOMMENDATION_CLICK: (ResponseChannel.RECOMMENDATIONS, CLICKED),
+    Meaning.PROMOTION_VIEW: (ResponseChannel.PROMOTIONS, OPENED),
+    Meaning.PROMOTION_CLICK: (ResponseChannel.PROMOTIONS, CLICKED),
+    Meaning.EMAIL_DELIVERED: (ResponseChannel.EMAIL, SENT),
+    Meaning.EMAIL_OPENED: (ResponseChannel.EMAIL, OPENED),
+    Meaning.EMAIL_CLICKED: (ResponseChannel.EMAIL, CLICKED),
+    Meaning.PUSH_RECEIVED: (ResponseChannel.PUSH, SENT),
+    Meaning.PUSH_TAPPED: (ResponseChannel.PUSH, CLICKED),
+    Meaning.SMS_DELIVERED: (ResponseChannel.SMS, SENT),
+    Meaning.SMS_CLICKED: (ResponseChannel.SMS, CLICKED),
 }
-# what a channel can tell at all; recommendations are counted as sent by the room that serves them
-TOLD: dict[Channel, tuple[str, ...]] = {
-    Channel.RECOMMENDATIONS: STEPS,
-    Channel.PROMOTIONS: (OPENED, CLICKED),
-    Channel.EMAIL: STEPS,
-    Channel.PUSH: (SENT, CLICKED),
-    Channel.SMS: (SENT, CLICKED),
-    Channel.CAMPAIGNS: (CLICKED,),
+# the steps that a channel reports; the serving app reports recommendations as sent
+MEASURED_STEPS: dict[ResponseChannel, tuple[str, ...]] = {
+    ResponseChannel.RECOMMENDATIONS: STEPS,
+    ResponseChannel.PROMOTIONS: (OPENED, CLICKED),
+    ResponseChannel.EMAIL: STEPS,
+    ResponseChannel.PUSH: (SENT, CLICKED),
+    ResponseChannel.SMS: (SENT, CLICKED),
+    ResponseChannel.CAMPAIGNS: (CLICKED,),
 }
 
 
 @dataclass(frozen=True)
-class Responses:
-    """How often a step of a channel happened, and when last."""
+class ChannelResponses:
+    """The number of times a step of a channel happened, and the last time."""
 
     channel: str
     step: str
@@ -68,57 +76,65 @@ class Responses:
     last_at: datetime
 
 
-def respond_lines(*, customer_id: int, events: Sequence[SeenEvent], as_of: datetime) -> list[Line]:
-    """Of the events before as_of; a line for each channel, also where nothing is known."""
-    found = [*_of_events(events), *_of_rooms(customer_id, as_of)]
-    return [_channel_line(channel, [one for one in found if one.channel == channel], as_of) for channel in Channel]
+def make_response_lines(*, customer_id: int, events: Sequence[CustomerEvent], as_of: datetime) -> list[PortraitLine]:
+    """Return a line per channel from the events before as_of, also for channels without data."""
+    found = [*_count_event_responses(events), *_collect_signal_responses(customer_id, as_of)]
+    return [
+        _make_channel_line(channel, [one for one in found if one.channel == channel], as_of)
+        for channel in ResponseChannel
+    ]
 
 
-def _of_events(events: Sequence[SeenEvent]) -> Iterator[Responses]:
+def _count_event_responses(events: Sequence[CustomerEvent]) -> Iterator[ChannelResponses]:
     moments: dict[tuple[str, str], list[int]] = {}
     campaign_days: set[int] = set()
     for event in events:
-        meaning = meaning_of(event.name) if event.type == "track" else None
-        if meaning in STEP_OF:
-            moments.setdefault(STEP_OF[meaning], []).append(event.at)
-        # every page of a visit names the campaign
+        meaning = lookup_meaning(event.name) if event.type == "track" else None
+        if meaning in STEP_BY_MEANING:
+            moments.setdefault(STEP_BY_MEANING[meaning], []).append(event.at)
+        # every page view of a visit has the campaign, so count each day once
         if event.of_campaign and event.at // DAY not in campaign_days:
             campaign_days.add(event.at // DAY)
-            moments.setdefault((Channel.CAMPAIGNS, CLICKED), []).append(event.at)
+            moments.setdefault((ResponseChannel.CAMPAIGNS, CLICKED), []).append(event.at)
     for (channel, step), at in moments.items():
-        yield Responses(channel, step, len(at), moment_of(max(at)))
+        yield ChannelResponses(channel, step, len(at), from_microseconds(max(at)))
 
 
-def _of_rooms(customer_id: int, as_of: datetime) -> list[Responses]:
-    answers: list[tuple[Any, Any]] = responses_asked.send(sender=Customer, customer_id=customer_id, as_of=as_of)
+def _collect_signal_responses(customer_id: int, as_of: datetime) -> list[ChannelResponses]:
+    answers: list[tuple[Any, Any]] = channel_responses_requested.send(
+        sender=Customer, customer_id=customer_id, as_of=as_of
+    )
     return [one for _receiver, answer in answers for one in answer or ()]
 
 
-def _channel_line(channel: Channel, found: Sequence[Responses], as_of: datetime) -> Line:
+def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponses], as_of: datetime) -> PortraitLine:
     told = {one.step: one for one in found}
     facts = sum(one.number for one in found)
     newest = max((one.last_at for one in found), default=None)
     return make_line(
         key=f"responses.{channel.value}",
-        group=Group.RESPONDS,
+        group=PortraitGroup.ENGAGEMENT,
         name=channel.label,
-        form=Form.RESPONSES,
-        value={step: (told[step].number if step in told else 0) if step in TOLD[channel] else None for step in STEPS},
-        words=listed([_step_words(channel, step, told[step]) for step in STEPS if step in told]),
-        origin=Origin.RECOMMENDATIONS if channel == Channel.RECOMMENDATIONS else Origin.EVENTS,
+        form=ValueFormat.RESPONSES,
+        value={
+            step: (told[step].number if step in told else 0) if step in MEASURED_STEPS[channel] else None
+            for step in STEPS
+        },
+        words=join_list([_format_step(channel, step, told[step]) for step in STEPS if step in told]),
+        origin=FactSource.RECOMMENDATIONS if channel == ResponseChannel.RECOMMENDATIONS else FactSource.EVENTS,
         facts=facts,
         newest=newest,
-        gap="" if facts else Gap.NOTHING_KNOWN,
+        gap="" if facts else MissingReason.NOTHING_KNOWN,
         as_of=as_of,
     )
 
 
-def _step_words(channel: Channel, step: str, found: Responses) -> str:
-    """Shown, seen and clicked on site; sent, opened and clicked elsewhere."""
-    on_site = channel in (Channel.RECOMMENDATIONS, Channel.PROMOTIONS)
+def _format_step(channel: ResponseChannel, step: str, found: ChannelResponses) -> str:
+    """Return the text of a step: served, viewed and clicked on site; sent, opened and clicked elsewhere."""
+    on_site = channel in (ResponseChannel.RECOMMENDATIONS, ResponseChannel.PROMOTIONS)
     parts = {"n": found.number, "day": date_format(localtime(found.last_at), "SHORT_DATE_FORMAT")}
     if step == CLICKED:
         return _("%(n)s clicked (last %(day)s)") % parts
     if step == OPENED:
-        return (_("%(n)s seen (last %(day)s)") if on_site else _("%(n)s opened (last %(day)s)")) % parts
+        return (_("%(n)s viewed (last %(day)s)") if on_site else _("%(n)s opened (last %(day)s)")) % parts
     return (_("%(n)s served (last %(day)s)") if on_site else _("%(n)s sent (last %(day)s)")) % parts

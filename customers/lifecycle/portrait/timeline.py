@@ -1,4 +1,4 @@
-"""What a customer did and what became of it, newest first: events, orders and returns, moves between stages."""
+"""The timeline of a customer, latest first: events, orders, returns and stage changes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from customers.lifecycle.models import StageTransition
 from customers.orders.models import Order
 
 PER_PAGE = 30
-MOST_PAGES = 100
-MOST_PRODUCTS = 3
+MAX_PAGES = 100
+MAX_PRODUCTS = 3
 
 
 @dataclass(frozen=True)
-class Entry:
-    """kind: what id is of. name: the event's as it was sent, empty for others. product_ids: the first few that an event names.
+class TimelineEntry:
+    """One entry. kind: the type of the record `id`. name: event name or order ID. titles: the first products of an event.
 
-    amount: of an order, a return or an event that names one, in currency.
+    amount: of an order, a return or an event with a value, in `currency`.
     """
 
     kind: Literal["event", "order", "return", "stage"]
@@ -33,41 +33,41 @@ class Entry:
     titles: tuple[str, ...] = ()
     amount: object = None
     currency: str = ""
-    move: StageTransition | None = None
+    stage_change: StageTransition | None = None
 
 
 @dataclass(frozen=True)
-class Timeline:
-    entries: list[Entry]
+class TimelinePage:
+    entries: list[TimelineEntry]
     page: int
     more: bool
 
 
-def timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_events: bool = True) -> Timeline:
-    """A page of all that happened before ``as_of``; five queries, whatever there is. Pages end at the hundredth.
+def build_timeline(*, customer_id: int, as_of: datetime, page: int = 1, with_events: bool = True) -> TimelinePage:
+    """Return a page of what happened before `as_of`, in five queries; there are at most 100 pages.
 
-    with_events: whether the reader may see events.
+    with_events: whether the reader may view events.
 
-    Of every source as much is read as all pages so far could show, so that nothing is lost between two entries of one moment.
+    Each source is read up to the last entry of this page, so that no entry with an equal time is lost between pages.
     """
-    page = min(max(page, 1), MOST_PAGES)
+    page = min(max(page, 1), MAX_PAGES)
     most = page * PER_PAGE + 1
     entries = [
-        *(_events(customer_id, as_of, most) if with_events else ()),
-        *_orders(customer_id, as_of, most),
-        *_moves(customer_id, as_of, most),
+        *(_list_events(customer_id, as_of, most) if with_events else ()),
+        *_list_orders(customer_id, as_of, most),
+        *_list_stage_changes(customer_id, as_of, most),
     ]
     entries.sort(key=attrgetter("at", "kind", "id"), reverse=True)
     first = (page - 1) * PER_PAGE
-    return Timeline(
-        list(with_titles(entries[first : first + PER_PAGE])),
+    return TimelinePage(
+        list(add_product_titles(entries[first : first + PER_PAGE])),
         page,
-        more=len(entries) > first + PER_PAGE and page < MOST_PAGES,
+        more=len(entries) > first + PER_PAGE and page < MAX_PAGES,
     )
 
 
-def _events(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
-    """An event is of the user that it names, or of the visitor where it names none."""
+def _list_events(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
+    """Return the events of the customer's user IDs, and those without a user ID of their anonymous IDs."""
     names: dict[str, list[str]] = {}
     for kind, value in Identifier.objects.filter(customer_id=customer_id).values_list("kind", "value"):
         names.setdefault(kind, []).append(value)
@@ -76,12 +76,12 @@ def _events(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
     )
     found = Event.objects.filter(whose, occurred_at__lt=as_of).defer("properties", "context")
     return [
-        Entry(
+        TimelineEntry(
             "event",
             one.pk,
             one.occurred_at,
             one.name or one.type,
-            tuple(one.product_ids[:MOST_PRODUCTS]),
+            tuple(one.product_ids[:MAX_PRODUCTS]),
             one.value,
             one.currency,
         )
@@ -89,10 +89,10 @@ def _events(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
     ]
 
 
-def _orders(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
+def _list_orders(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
     found = Order.objects.filter(customer_id=customer_id, placed_at__lt=as_of)
     return [
-        Entry(
+        TimelineEntry(
             "return" if one.kind == Order.Kind.RETURN else "order",
             one.pk,
             one.placed_at,
@@ -105,13 +105,13 @@ def _orders(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
     ]
 
 
-def _moves(customer_id: int, as_of: datetime, most: int) -> Iterable[Entry]:
+def _list_stage_changes(customer_id: int, as_of: datetime, most: int) -> Iterable[TimelineEntry]:
     found = StageTransition.objects.filter(customer_id=customer_id, at__lt=as_of).order_by("-at", "-id")[:most]
-    return [Entry("stage", one.pk, one.at, move=one) for one in found]
+    return [TimelineEntry("stage", one.pk, one.at, stage_change=one) for one in found]
 
 
-def with_titles(entries: list[Entry]) -> Iterable[Entry]:
-    """Product ids become titles, where the catalogue has them; one query."""
+def add_product_titles(entries: list[TimelineEntry]) -> Iterable[TimelineEntry]:
+    """Replace product IDs by titles from the catalog, in one query."""
     wanted = {product_id for entry in entries for product_id in entry.titles}
     titles = dict(Product.objects.filter(product_id__in=wanted).values_list("product_id", "title"))
     for entry in entries:

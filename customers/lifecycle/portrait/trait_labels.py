@@ -1,4 +1,4 @@
-"""Traits as people read them: the names of those that Segment's specification knows, their values typed, checked and cut."""
+"""Labels and formatted values of traits; the names are those of Segment's specification."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,17 +12,17 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.labels import reader_locale
-from customers.identity.traits import FIRST_BIRTHDAY
-from customers.lifecycle.portrait.line import Form, Gap, listed
+from config.foundation.number_formats import get_reader_locale
+from customers.identity.traits import MIN_BIRTHDAY
+from customers.lifecycle.portrait.line import MissingReason, ValueFormat, join_list
 
-MOST_NAME = 60
-MOST_TEXT = 160
-MOST_YEARS = 130
-LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
+MAX_NAME_LENGTH = 60
+MAX_TEXT_LENGTH = 160
+MAX_AGE = 130
+LANGUAGE_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].*)?")
 
-# by its name without capitals, spaces, hyphens and underscores
-NAMES: dict[str, str | Promise] = {
+# keys: lower case, without spaces, hyphens and underscores
+TRAIT_LABELS: dict[str, str | Promise] = {
     "age": pgettext_lazy("person", "age"),
     "gender": gettext_lazy("gender"),
     "sex": gettext_lazy("gender"),
@@ -53,113 +53,115 @@ NAMES: dict[str, str | Promise] = {
     "kidscount": gettext_lazy("number of children"),
     "householdcomp": gettext_lazy("household"),
 }
-GENDERS: dict[str, str | Promise] = {
+GENDER_LABELS: dict[str, str | Promise] = {
     **dict.fromkeys(("male", "m", "man", "男"), gettext_lazy("male")),
     **dict.fromkeys(("female", "f", "w", "woman", "女"), gettext_lazy("female")),
     **dict.fromkeys(("other", "diverse", "divers", "x", "non-binary", "nonbinary"), gettext_lazy("another gender")),
 }
 
 
-class Read(NamedTuple):
-    """A value in its form, and in words; a gap where it cannot be right."""
+class FormattedValue(NamedTuple):
+    """A value in its format and as text; `missing` if it is implausible."""
 
-    form: Form
+    format: ValueFormat
     value: Any
-    words: str
-    gap: str = ""
+    text: str
+    missing: str = ""
 
 
-IMPLAUSIBLE = Gap.IMPLAUSIBLE.value
+IMPLAUSIBLE = MissingReason.IMPLAUSIBLE.value
 
 
-def plain_name(name: str) -> str:
+def normalize_trait_name(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).casefold()
 
 
-def trait_name(name: str) -> str:
-    """Translated where the specification knows it, else as the shop spells it."""
-    return str(NAMES.get(plain_name(name), cut(name, MOST_NAME)))
+def get_trait_label(name: str) -> str:
+    """Return the translated name of a standard trait, or the name that the shop uses."""
+    return str(TRAIT_LABELS.get(normalize_trait_name(name), truncate_text(name, MAX_NAME_LENGTH)))
 
 
-def read_trait(name: str, value: Any, *, as_of: datetime, exact: bool) -> Read:
-    """exact: else an age is told by its ten years."""
-    reader = READERS.get(plain_name(name))
-    return reader(value, as_of, exact) if reader else read_plain(value)
+def format_trait(name: str, value: Any, *, as_of: datetime, exact: bool) -> FormattedValue:
+    """Format a trait. exact: show the exact age instead of a range of ten years."""
+    reader = FORMATTERS.get(normalize_trait_name(name))
+    return reader(value, as_of, exact) if reader else format_plain(value)
 
 
-def read_plain(value: Any) -> Read:
+def format_plain(value: Any) -> FormattedValue:
     if isinstance(value, bool):
-        return Read(Form.FLAG, value, _("yes") if value else _("no"))
+        return FormattedValue(ValueFormat.FLAG, value, _("yes") if value else _("no"))
     if isinstance(value, int | float):
-        return Read(Form.NUMBER, value, number_format(value))
-    text = cut(readable(value), MOST_TEXT)
-    return Read(Form.TEXT, text, text)
+        return FormattedValue(ValueFormat.NUMBER, value, number_format(value))
+    text = truncate_text(to_text(value), MAX_TEXT_LENGTH)
+    return FormattedValue(ValueFormat.TEXT, text, text)
 
 
-def readable(value: Any) -> str:
-    """Lists and objects in one line, as far down as they go."""
+def to_text(value: Any) -> str:
+    """Return lists and objects as one line, at any depth."""
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {readable(inner)}" for key, inner in value.items())
+        return "; ".join(f"{key}: {to_text(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return listed([readable(inner) for inner in value])
+        return join_list([to_text(inner) for inner in value])
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return "" if value is None else str(value)
 
 
-def cut(text: str, most: int) -> str:
-    """Without line breaks and control characters, at most so long."""
+def truncate_text(text: str, most: int) -> str:
+    """Return a text without line breaks and control characters, truncated to a maximum length."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def read_age(value: Any, as_of: datetime, exact: bool) -> Read:
+def format_age_trait(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
     if isinstance(value, str) and value.strip().isdecimal() and value.strip().isascii():
         value = int(value.strip()[:5])
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return read_plain(value)  # such as 45-54
+        return format_plain(value)  # such as 45-54
     return (
-        age_in_years(int(value), exact=exact) if 0 <= value <= MOST_YEARS else Read(Form.YEARS, None, "", IMPLAUSIBLE)
+        format_years(int(value), exact=exact)
+        if 0 <= value <= MAX_AGE
+        else FormattedValue(ValueFormat.YEARS, None, "", IMPLAUSIBLE)
     )
 
 
-def age_of(birthday: str, *, as_of: datetime, exact: bool) -> Read:
-    """From an ISO date."""
+def format_age_from_birthday(birthday: str, *, as_of: datetime, exact: bool) -> FormattedValue:
+    """Return the age from an ISO date of birth."""
     try:
         born = date.fromisoformat(birthday)
     except ValueError:
-        return Read(Form.YEARS, None, "", IMPLAUSIBLE)
+        return FormattedValue(ValueFormat.YEARS, None, "", IMPLAUSIBLE)
     today = localtime(as_of).date()
     years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
-    if not (born >= FIRST_BIRTHDAY and 0 <= years <= MOST_YEARS):
-        return Read(Form.YEARS, None, "", IMPLAUSIBLE)
-    return age_in_years(years, exact=exact)
+    if not (born >= MIN_BIRTHDAY and 0 <= years <= MAX_AGE):
+        return FormattedValue(ValueFormat.YEARS, None, "", IMPLAUSIBLE)
+    return format_years(years, exact=exact)
 
 
-def age_in_years(years: int, *, exact: bool) -> Read:
+def format_years(years: int, *, exact: bool) -> FormattedValue:
     if exact:
-        return Read(Form.YEARS, years, ngettext("%(n)s year", "%(n)s years", years) % {"n": years})
+        return FormattedValue(ValueFormat.YEARS, years, ngettext("%(n)s year", "%(n)s years", years) % {"n": years})
     low = years // 10 * 10
     words = _("%(low)s to %(high)s years") % {"low": low, "high": low + 9}
-    return Read(Form.YEARS_RANGE, {"from": low, "to": low + 9}, words)
+    return FormattedValue(ValueFormat.YEARS_RANGE, {"from": low, "to": low + 9}, words)
 
 
-def read_birthday(birthday: str) -> Read:
+def format_birthday(birthday: str) -> FormattedValue:
     try:
         born = date.fromisoformat(birthday)
     except ValueError:
-        return Read(Form.DATE, None, "", IMPLAUSIBLE)
-    return Read(Form.DATE, born.isoformat(), date_format(born))
+        return FormattedValue(ValueFormat.DATE, None, "", IMPLAUSIBLE)
+    return FormattedValue(ValueFormat.DATE, born.isoformat(), date_format(born))
 
 
-def read_gender(value: Any, as_of: datetime, exact: bool) -> Read:
-    told = read_plain(value)
-    known = GENDERS.get(str(value).strip().casefold())
-    return told if known is None else Read(Form.TEXT, told.value, str(known))
+def format_gender(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
+    plain = format_plain(value)
+    known = GENDER_LABELS.get(str(value).strip().casefold())
+    return plain if known is None else FormattedValue(ValueFormat.TEXT, plain.value, str(known))
 
 
-def read_moment(value: Any, as_of: datetime, exact: bool) -> Read:
-    """An ISO 8601 text, or seconds or milliseconds since 1970."""
+def format_moment(value: Any, as_of: datetime, exact: bool) -> FormattedValue:
+    """Format an ISO 8601 text, or seconds or milliseconds since 1970."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value.strip())
@@ -167,28 +169,34 @@ def read_moment(value: Any, as_of: datetime, exact: bool) -> Read:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             moment = datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
         else:
-            return read_plain(value)
+            return format_plain(value)
         words = date_format(localtime(moment), "DATE_FORMAT")
     except (ValueError, OverflowError, OSError):
-        return Read(Form.MOMENT, None, "", IMPLAUSIBLE)
-    return Read(Form.MOMENT, moment.isoformat(), words) if moment <= as_of else Read(Form.MOMENT, None, "", IMPLAUSIBLE)
+        return FormattedValue(ValueFormat.MOMENT, None, "", IMPLAUSIBLE)
+    return (
+        FormattedValue(ValueFormat.MOMENT, moment.isoformat(), words)
+        if moment <= as_of
+        else FormattedValue(ValueFormat.MOMENT, None, "", IMPLAUSIBLE)
+    )
 
 
-def language_name(code: str) -> str:
-    """In the reader's language; the code itself where it is none."""
-    match = LANGUAGE.fullmatch(code.strip())
-    found = Locale.parse(reader_locale()).languages.get(match[1].lower()) if match else None
-    return found or cut(code, MOST_NAME)
+def get_language_name(code: str) -> str:
+    """Return the language name in the reader's language, or the code if it is unknown."""
+    match = LANGUAGE_TAG.fullmatch(code.strip())
+    found = Locale.parse(get_reader_locale()).languages.get(match[1].lower()) if match else None
+    return found or truncate_text(code, MAX_NAME_LENGTH)
 
 
-def country_name(code: str) -> str:
-    """In the reader's language where it is an ISO 3166 code."""
-    return Locale.parse(reader_locale()).territories.get(code.strip().upper()) or cut(code, MOST_NAME)
+def get_country_name(code: str) -> str:
+    """Return the country name in the reader's language, or the code if it is not ISO 3166."""
+    return Locale.parse(get_reader_locale()).territories.get(code.strip().upper()) or truncate_text(
+        code, MAX_NAME_LENGTH
+    )
 
 
-READERS: dict[str, Callable[[Any, datetime, bool], Read]] = {
-    "age": read_age,
-    "gender": read_gender,
-    "sex": read_gender,
-    "createdat": read_moment,
+FORMATTERS: dict[str, Callable[[Any, datetime, bool], FormattedValue]] = {
+    "age": format_age_trait,
+    "gender": format_gender,
+    "sex": format_gender,
+    "createdat": format_moment,
 }

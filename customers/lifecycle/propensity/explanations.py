@@ -6,11 +6,17 @@ from datetime import datetime
 
 from customers.lifecycle.facts.histories import read_histories
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.propensity.models import KINDS, load, matrix_of, orders_from, snapshot_of
+from customers.lifecycle.propensity.models import (
+    PROPENSITY_KINDS,
+    build_matrix,
+    load_served_model,
+    make_snapshot,
+    to_orders,
+)
 
 
 @dataclass(frozen=True)
-class Reason:
+class PropensityReason:
     """feature: the column that says most for it, of a family of columns that tell the same story. raises: whether the probability."""
 
     feature: str
@@ -19,30 +25,30 @@ class Reason:
     raises: bool
 
 
-def propensity_reasons(
-    *, customer_id: int, as_of: datetime, cards: Mapping[str, ScoreModel]
-) -> dict[str, tuple[Reason, ...]]:
+def explain_propensities(
+    *, customer_id: int, as_of: datetime, score_models: Mapping[str, ScoreModel]
+) -> dict[str, tuple[PropensityReason, ...]]:
     """By kind what moves the score of one customer most, at most three, strongest first; empty where no model gave it.
 
-    as_of: when the scores were computed. cards: of the newest refresh, of all kinds.
+    as_of: when the scores were computed. score_models: of the newest refresh, of all kinds.
     """
-    served = {kind: load(cards[kind]) for kind in KINDS if not cards[kind].reason}
+    served = {kind: load_served_model(score_models[kind]) for kind in PROPENSITY_KINDS if not score_models[kind].reason}
     if not served:
         return {}
     histories = read_histories(as_of=as_of, customer_ids=[customer_id])
-    snapshot = snapshot_of(orders=orders_from(histories), as_of=as_of, cards=cards)
+    snapshot = make_snapshot(orders=to_orders(histories), as_of=as_of, score_models=score_models)
     rows = snapshot.buyers
     if not len(rows):
         return {}
-    features = snapshot.features(rows).matrix
-    found: dict[str, tuple[Reason, ...]] = {}
+    features = snapshot.measure_features(rows).matrix
+    found: dict[str, tuple[PropensityReason, ...]] = {}
     for kind, one in served.items():
-        matrix = matrix_of(snapshot, one, rows, features)
+        matrix = build_matrix(snapshot, one, rows, features)
         if one.propensity is None or matrix is None:
             continue
-        told = one.propensity.reasons(matrix)
+        told = one.propensity.explain(matrix)
         found[kind] = tuple(
-            Reason(one.propensity.names[column], told.codes[code], float(value), bool(effect > 0))
+            PropensityReason(one.propensity.names[column], told.codes[code], float(value), bool(effect > 0))
             for code, column, value, effect in zip(
                 told.code[0], told.column[0], told.value[0], told.effect[0], strict=True
             )

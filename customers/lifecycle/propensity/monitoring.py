@@ -12,103 +12,122 @@ import numpy as np
 
 from config.foundation.array_types import Floats
 from config.foundation.statistics import wilson_bounds
-from customers.lifecycle.clv.backtest import AGES
-from customers.lifecycle.facts.histories import microseconds
+from customers.lifecycle.clv.backtest import BACKTEST_AGES
+from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.models import LifecycleRun, ScoreModel
-from customers.lifecycle.propensity.models import KEPT_FOR, KINDS, load, load_all, matrix_of, snapshot_of, told
-from customers.lifecycle.scoring.propensity.drift import DRIFTS, drift_level
-from customers.lifecycle.scoring.propensity.features.event_facts import Orders
-from customers.lifecycle.scoring.propensity.features.labels import eligible, label
-from customers.lifecycle.scoring.propensity.features.snapshots import Snapshot
-from customers.lifecycle.scoring.propensity.metrics import judge
+from customers.lifecycle.propensity.models import (
+    MODEL_RETENTION,
+    PROPENSITY_KINDS,
+    build_matrix,
+    load_served_model,
+    load_served_models,
+    make_snapshot,
+    predict_probabilities,
+)
+from customers.lifecycle.scoring.propensity.drift import DRIFT_LEVELS, classify_drift
+from customers.lifecycle.scoring.propensity.features.event_facts import OrderLines
+from customers.lifecycle.scoring.propensity.features.labels import find_eligible_customers, label_customers
+from customers.lifecycle.scoring.propensity.features.snapshots import CustomerSnapshot
+from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 
 
-def drift_of(earlier: Sequence[ScoreModel], *, today: Snapshot, as_of: datetime) -> dict[str, Any] | None:
+def measure_drift(earlier: Sequence[ScoreModel], *, today: CustomerSnapshot, as_of: datetime) -> dict[str, Any] | None:
     """The customers of today whom the target speaks about, beside those of the newest model learnt before. earlier: newest first."""
-    card = next((card for card in earlier if card.run.as_of < as_of), None)
-    if card is None:
+    score_model = next((score_model for score_model in earlier if score_model.run.as_of < as_of), None)
+    if score_model is None:
         return None
-    served = load(card)
-    rows = eligible(orders=today.orders, target=served.target, as_of=today.as_of)
-    matrix = matrix_of(today, served, rows)
+    served = load_served_model(score_model)
+    rows = find_eligible_customers(orders=today.orders, target=served.target, as_of=today.as_of)
+    matrix = build_matrix(today, served, rows)
     if served.propensity is None or matrix is None or not len(rows):
         return None
-    index, score = served.propensity.drift(matrix)
-    level = drift_level(index)
+    index, score = served.propensity.measure_drift(matrix)
+    level = classify_drift(index)
     return {
-        "learnt_at": card.run.as_of.isoformat(),
+        "trained_at": score_model.run.as_of.isoformat(),
         "customers": len(rows),
         "score": score,
-        "score_level": DRIFTS[int(drift_level(np.array([score]))[0])],
+        "score_level": DRIFT_LEVELS[int(classify_drift(np.array([score]))[0])],
         "features": [
-            {"feature": served.propensity.names[place], "index": float(index[place]), "level": DRIFTS[level[place]]}
+            {
+                "feature": served.propensity.names[place],
+                "index": float(index[place]),
+                "level": DRIFT_LEVELS[level[place]],
+            }
             for place in np.argsort(-index, kind="stable")
         ],
     }
 
 
-def look_back_on_propensities(*, orders: Orders, as_of: datetime) -> dict[str, list[dict[str, Any]]]:
+def backtest_propensities(*, orders: OrderLines, as_of: datetime) -> dict[str, list[dict[str, Any]]]:
     """By kind, for the newest refresh whose horizon has passed, and those at least four weeks, a quarter and a year old: what was said,
     and what came.
 
     Each with its moment, days of its horizon, and the figures of `Quality`; low and high: 95 % interval of the share it came true for.
     """
-    chosen = runs_to_judge(as_of)
+    chosen = select_runs_to_backtest(as_of)
     runs = {run for own in chosen.values() for run in own}
-    cards = ScoreModel.objects.filter(run__in=runs, kind__in=(*KINDS, ScoreModel.Kind.BUYING))
+    score_models = ScoreModel.objects.filter(run__in=runs, kind__in=(*PROPENSITY_KINDS, ScoreModel.Kind.PURCHASE_MODEL))
     by_run: dict[int, dict[str, ScoreModel]] = {}
-    for card in cards.select_related("run").defer("arrays", "figures"):
-        by_run.setdefault(card.run_id, {})[card.kind] = card
-    said = {run: said_then(cards, orders) for run, cards in by_run.items()}
+    for score_model in score_models.select_related("run").defer("arrays", "figures"):
+        by_run.setdefault(score_model.run_id, {})[score_model.kind] = score_model
+    said = {run: predict_as_of_run(score_models, orders) for run, score_models in by_run.items()}
     return {
-        kind: [judged for run in own if (judged := judged_on(by_run[run][kind], said[run], orders)) is not None]
+        kind: [judged for run in own if (judged := evaluate_backtest(by_run[run][kind], said[run], orders)) is not None]
         for kind, own in chosen.items()
     }
 
 
-def said_then(cards: Mapping[str, ScoreModel], orders: Orders) -> dict[str, Floats]:
+def predict_as_of_run(score_models: Mapping[str, ScoreModel], orders: OrderLines) -> dict[str, Floats]:
     """What a refresh said of these customers, by kind, (n_customers,); NaN of whoever hadn't ordered, nothing of what it knows no more."""
-    if not {*KINDS, ScoreModel.Kind.BUYING} <= set(cards):
+    if not {*PROPENSITY_KINDS, ScoreModel.Kind.PURCHASE_MODEL} <= set(score_models):
         return {}
-    run = cards[ScoreModel.Kind.BUYING].run
-    served = load_all(cards)
-    if any(one.propensity is None and not cards[kind].reason for kind, one in served.items()):
+    run = score_models[ScoreModel.Kind.PURCHASE_MODEL].run
+    served = load_served_models(score_models)
+    if any(one.propensity is None and not score_models[kind].reason for kind, one in served.items()):
         return {}
-    snapshot = snapshot_of(orders=orders, as_of=run.as_of, cards=cards)
-    found: dict[str, Floats] = {kind: np.full(orders.n_customers, np.nan) for kind in KINDS}
-    for kind, values in told(snapshot, served, snapshot.buyers).items():
+    snapshot = make_snapshot(orders=orders, as_of=run.as_of, score_models=score_models)
+    found: dict[str, Floats] = {kind: np.full(orders.n_customers, np.nan) for kind in PROPENSITY_KINDS}
+    for kind, values in predict_probabilities(snapshot, served, snapshot.buyers).items():
         found[kind][snapshot.buyers] = values
     return found
 
 
-def judged_on(card: ScoreModel, said: Mapping[str, Floats], orders: Orders) -> dict[str, Any] | None:
+def evaluate_backtest(score_model: ScoreModel, said: Mapping[str, Floats], orders: OrderLines) -> dict[str, Any] | None:
     """None where nobody was there to judge, or nothing was said."""
-    target, then = load(card).target, microseconds(card.run.as_of)
-    rows = eligible(orders=orders, target=target, as_of=then)
-    if card.kind not in said or not len(rows) or np.isnan(said[card.kind][rows]).any():
+    target, then = load_served_model(score_model).target, to_microseconds(score_model.run.as_of)
+    rows = find_eligible_customers(orders=orders, target=target, as_of=then)
+    if score_model.kind not in said or not len(rows) or np.isnan(said[score_model.kind][rows]).any():
         return None
-    quality = judge(score=said[card.kind][rows], label=label(orders=orders, target=target, as_of=then)[rows])
+    quality = evaluate_scores(
+        score=said[score_model.kind][rows], label=label_customers(orders=orders, target=target, as_of=then)[rows]
+    )
     low, high = wilson_bounds(quality.positives, quality.customers)
     return {
-        "as_of": card.run.as_of.isoformat(),
+        "as_of": score_model.run.as_of.isoformat(),
         "days": target.horizon_days,
-        "algorithm": card.algorithm,
+        "algorithm": score_model.algorithm,
         "low": float(low),
         "high": float(high),
-        **quality.to_plain(),
+        **quality.to_dict(),
     }
 
 
-def runs_to_judge(as_of: datetime) -> dict[str, list[int]]:
+def select_runs_to_backtest(as_of: datetime) -> dict[str, list[int]]:
     """By kind the newest run of each age that there is, each once, the youngest first."""
-    cards = ScoreModel.objects.filter(kind__in=KINDS, run__status=LifecycleRun.Status.DONE).exclude(algorithm="")
-    known = cards.filter(run__as_of__gt=as_of - KEPT_FOR, run__as_of__lt=as_of).order_by("-run__as_of", "-run_id")
+    score_models = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, run__status=LifecycleRun.Status.DONE).exclude(
+        algorithm=""
+    )
+    known = score_models.filter(run__as_of__gt=as_of - MODEL_RETENTION, run__as_of__lt=as_of).order_by(
+        "-run__as_of", "-run_id"
+    )
     listed = list(known.values_list("kind", "run_id", "run__as_of", "parameters__horizon_days"))
     found: dict[str, list[int]] = {}
-    for kind in KINDS:
+    for kind in PROPENSITY_KINDS:
         own = [(run, as_of - at, timedelta(days=days)) for name, run, at, days in listed if name == kind]
         oldest = [
-            next((run for run, old, horizon in own if old >= max(age, horizon)), None) for age in (timedelta(0), *AGES)
+            next((run for run, old, horizon in own if old >= max(age, horizon)), None)
+            for age in (timedelta(0), *BACKTEST_AGES)
         ]
         found[kind] = list(dict.fromkeys(run for run in oldest if run is not None))
     return found

@@ -11,36 +11,36 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
-from customers.lifecycle.clusters.scoring import cluster_everybody
-from customers.lifecycle.clv.scoring import value_everybody
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import fail_interrupted_runs
+from config.foundation.progress import Progress, ignore_progress
+from customers.lifecycle.clusters.scoring import score_clusters
+from customers.lifecycle.clv.scoring import score_clv
 from customers.lifecycle.facts.counters import compute_counters
-from customers.lifecycle.facts.histories import microseconds, read_histories
-from customers.lifecycle.facts.order_facts import read_facts
+from customers.lifecycle.facts.histories import read_histories, to_microseconds
+from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
-from customers.lifecycle.next_order.forecast import foresee_orders
-from customers.lifecycle.propensity.models import forget_models
-from customers.lifecycle.propensity.scoring import foretell_everybody
-from customers.lifecycle.refresh.incremental import customers_to_rescore, rescore
-from customers.lifecycle.refresh.profile_lock import nobody_else_writes
-from customers.lifecycle.refresh.profile_updates import recount_due
-from customers.lifecycle.refresh.score_columns import joined
-from customers.lifecycle.refresh.step_timer import Seconds
+from customers.lifecycle.next_order.forecast import forecast_next_orders
+from customers.lifecycle.propensity.models import delete_old_arrays
+from customers.lifecycle.propensity.scoring import score_propensities
+from customers.lifecycle.refresh.incremental import find_customers_to_rescore, rescore_customers
+from customers.lifecycle.refresh.profile_lock import lock_all_profiles
+from customers.lifecycle.refresh.profile_updates import recount_pending
+from customers.lifecycle.refresh.score_columns import merge_scores
+from customers.lifecycle.refresh.step_timer import StepTimer
 from customers.lifecycle.refresh.writer import write_profiles, write_stages, write_transitions
-from customers.lifecycle.rfm.scoring import rank_everybody
-from customers.lifecycle.scoring.stages.derivation import Histories, derive_stages
-from customers.lifecycle.stages.rules import all_versions, measure_gaps_of, measure_rules, rules_in_force
-from customers.lifecycle.stages.sync import write_history
-from customers.warehouse.snapshot import snapshot
+from customers.lifecycle.rfm.scoring import score_rfm
+from customers.lifecycle.scoring.stages.derivation import OrderHistories, derive_stages
+from customers.lifecycle.stages.rules import get_active_rules, list_threshold_versions, measure_rules, measure_shop_gaps
+from customers.lifecycle.stages.sync import sync_stage_history
+from customers.warehouse.snapshot import read_snapshot
 
-LOCK = "refresh_profiles"
-DIED = "The process ended before the run did."
-STEPS = 7
+REFRESH_LOCK = "refresh_profiles"
+N_STEPS = 7
 
 
 def refresh_profiles(
-    *, as_of: datetime, started_at: datetime, measure: bool = False, progress: Progress = no_progress
+    *, as_of: datetime, started_at: datetime, measure: bool = False, progress: Progress = ignore_progress
 ) -> LifecycleRun:
     """Computes counters, RFM, stage and history of everyone from the facts before ``as_of``.
 
@@ -51,14 +51,12 @@ def refresh_profiles(
     if as_of.tzinfo is None:
         raise ValueError(f"as_of={as_of.isoformat()} has no time zone; give one, such as {as_of.isoformat()}+00:00.")
     began = time.monotonic()
-    with exclusive(LOCK):
-        LifecycleRun.objects.filter(status=LifecycleRun.Status.RUNNING).update(
-            status=LifecycleRun.Status.FAILED, error=DIED
-        )
+    with exclusive_lock(REFRESH_LOCK):
+        fail_interrupted_runs(LifecycleRun)
         run = LifecycleRun.objects.create(as_of=as_of, started_at=started_at)
         try:
-            with nobody_else_writes(), snapshot():
-                _refresh(run, measure=measure, progress=progress)
+            with lock_all_profiles(), read_snapshot():
+                _run_refresh(run, measure=measure, progress=progress)
                 run.status = LifecycleRun.Status.DONE
                 run.finished_at = started_at + timedelta(seconds=time.monotonic() - began)
                 run.save()
@@ -69,11 +67,11 @@ def refresh_profiles(
                 finished_at=started_at + timedelta(seconds=time.monotonic() - began),
             )
             raise
-    recount_due(as_of=as_of)
+    recount_pending(as_of=as_of)
     return run
 
 
-def refresh_due(*, as_of: datetime) -> int:
+def refresh_due_stages(*, as_of: datetime) -> int:
     """Changes the stage of those for whom its moment has come by ``as_of``; how many there were.
 
     Reads the orders of these customers only. Errors: AlreadyRunningError while a refresh runs.
@@ -82,16 +80,16 @@ def refresh_due(*, as_of: datetime) -> int:
     return refresh_stages(customer_ids=list(due), as_of=as_of) if due else 0
 
 
-def refresh_values(*, as_of: datetime) -> int:
+def refresh_outdated_scores(*, as_of: datetime) -> int:
     """Values and next orders of those who ordered since theirs were computed; how many there were.
 
     Errors: AlreadyRunningError while a refresh runs.
     """
-    waiting = customers_to_rescore()
+    waiting = find_customers_to_rescore()
     if not waiting:
         return 0
-    with exclusive(LOCK), nobody_else_writes(), snapshot():
-        return rescore(customer_ids=waiting, as_of=as_of)
+    with exclusive_lock(REFRESH_LOCK), lock_all_profiles(), read_snapshot():
+        return rescore_customers(customer_ids=waiting, as_of=as_of)
 
 
 def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
@@ -99,74 +97,78 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
     Customers without a profile get theirs with the next refresh. Errors: AlreadyRunningError.
     """
-    with exclusive(LOCK), nobody_else_writes(), snapshot():
-        versions = all_versions()
+    with exclusive_lock(REFRESH_LOCK), lock_all_profiles(), read_snapshot():
+        versions = list_threshold_versions()
         if not versions:
             return 0
         histories = read_histories(as_of=as_of, customer_ids=customer_ids)
-        stories = derive_stages(histories=histories, versions=versions, as_of=microseconds(as_of))
+        stories = derive_stages(histories=histories, versions=versions, as_of=to_microseconds(as_of))
         write_transitions(stories=stories, customer_ids=histories.customer.tolist())
         return write_stages(histories=histories, stories=stories)
 
 
-def _refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
-    as_of, seconds = run.as_of, Seconds()
-    progress(0, STEPS)
-    facts = read_facts(as_of=as_of)
+def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
+    as_of, seconds = run.as_of, StepTimer()
+    progress(0, N_STEPS)
+    facts = read_order_facts(as_of=as_of)
     histories = facts.histories
-    seconds.end("read")
-    progress(1, STEPS)
-    run.rules = _rules(histories, as_of, measure=measure)
-    seconds.end("rules")
-    stories = derive_stages(histories=histories, versions=all_versions(), as_of=microseconds(as_of))
-    seconds.end("stages")
-    progress(2, STEPS)
-    rfm = rank_everybody(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
-    seconds.end("rfm")
-    value = value_everybody(histories=histories, as_of=as_of, run=run, seconds=seconds)
-    parts = [rfm, value, foresee_orders(histories=histories, as_of=as_of, run=run)]
-    seconds.end("next_orders")
-    buying = next(card for card in value.cards if card.kind == ScoreModel.Kind.BUYING)
-    parts.append(foretell_everybody(histories=histories, as_of=as_of, run=run, buying=buying, seconds=seconds))
-    progress(3, STEPS)
+    seconds.record("read")
+    progress(1, N_STEPS)
+    run.rules = _select_rules(histories, as_of, measure=measure)
+    seconds.record("rules")
+    stories = derive_stages(histories=histories, versions=list_threshold_versions(), as_of=to_microseconds(as_of))
+    seconds.record("stages")
+    progress(2, N_STEPS)
+    rfm = score_rfm(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
+    seconds.record("rfm")
+    value = score_clv(histories=histories, as_of=as_of, run=run, seconds=seconds)
+    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
+    seconds.record("next_orders")
+    buying = next(
+        score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL
+    )
+    parts.append(score_propensities(histories=histories, as_of=as_of, run=run, buying=buying, seconds=seconds))
+    progress(3, N_STEPS)
     compute_counters(facts=facts, as_of=as_of)
-    seconds.end("counters")
-    parts.append(cluster_everybody(histories=histories, as_of=as_of, run=run))
-    seconds.end("clusters")
-    progress(4, STEPS)
-    scores = joined(parts)
+    seconds.record("counters")
+    parts.append(score_clusters(histories=histories, as_of=as_of, run=run))
+    seconds.record("clusters")
+    progress(4, N_STEPS)
+    scores = merge_scores(parts)
     write_profiles(histories=histories, stories=stories, scores=scores, as_of=as_of)
-    ScoreModel.objects.bulk_create(scores.cards)
-    forget_models(as_of=as_of, but=[card.learnt_by_id for card in scores.cards if card.learnt_by_id])
-    seconds.end("profiles")
-    progress(5, STEPS)
-    run.transitions, removed = write_history(histories=histories, stories=stories)
-    seconds.end("transitions")
-    progress(6, STEPS)
+    ScoreModel.objects.bulk_create(scores.score_models)
+    delete_old_arrays(
+        as_of=as_of, but=[score_model.trained_by_id for score_model in scores.score_models if score_model.trained_by_id]
+    )
+    seconds.record("profiles")
+    progress(5, N_STEPS)
+    run.transitions, removed = sync_stage_history(histories=histories, stories=stories)
+    seconds.record("transitions")
+    progress(6, N_STEPS)
     run.customers = len(histories.customer)
-    run.counts = _counts()
-    quality = _quality(histories) | {"customers_with_orders": len(scores.customer)}
-    seconds.end("counts")
+    run.counts = _count_stages()
+    quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
+    seconds.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
     run.quality = quality | {"seconds": seconds}
-    progress(STEPS, STEPS)
+    progress(N_STEPS, N_STEPS)
 
 
-def _rules(histories: Histories, as_of: datetime, *, measure: bool) -> StageRules:
-    current = rules_in_force()
+def _select_rules(histories: OrderHistories, as_of: datetime, *, measure: bool) -> StageRules:
+    current = get_active_rules()
     if current is None or measure:
         return measure_rules(histories=histories, as_of=as_of)[0]
     return current
 
 
-def _counts() -> dict[str, int]:
+def _count_stages() -> dict[str, int]:
     found = dict(CustomerProfile.objects.order_by().values_list("stage").annotate(Count("customer")))
     return {stage: found.get(stage, 0) for stage in Stage.values}
 
 
-def _quality(histories: Histories) -> dict[str, int | float]:
+def _measure_data_quality(histories: OrderHistories) -> dict[str, int | float]:
     """What the run rests on: how many gaps were measured, how many orders have no customer."""
-    quantiles = measure_gaps_of(histories)
+    quantiles = measure_shop_gaps(histories)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM orders_order WHERE customer_id IS NULL AND kind = 'sale'")
         guests = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""Profiles, stage histories and the state of all customers over REST."""
+"""REST endpoints of profiles, stage histories and the lifecycle summary."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from customers.identity.models import Customer, Identifier
-from customers.identity.resolution.user_ids import customer_of
+from customers.identity.resolution.user_ids import find_customer
 from customers.identity.rest.serializers import PERSONAL_SCOPE
-from customers.lifecycle.portrait import portrait_lines
-from customers.lifecycle.portrait.customer_profile import portrait, stage_history
+from customers.lifecycle.portrait import build_portrait
+from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_stage_changes
 from customers.lifecycle.rest.serializers import (
     ProfileSerializer,
     StageHistoryQuerySerializer,
@@ -23,45 +23,45 @@ from customers.lifecycle.rest.serializers import (
     SummaryQuerySerializer,
     SummarySerializer,
 )
-from customers.lifecycle.summary import lifecycle_summary
+from customers.lifecycle.summary import summarize_lifecycle
 
-MOVEMENT = timedelta(days=28)
+DEFAULT_PERIOD = timedelta(days=28)
 
 
-def known_customer(user_id: str) -> Customer:
+def get_customer(user_id: str) -> Customer:
     """Errors: NotFound."""
-    customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
+    customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
-        raise NotFound(_("There is no customer with this user id."))
+        raise NotFound(_("Unknown user ID."))
     return customer
 
 
 class CustomerProfileView(APIView):
-    """The portrait of a customer: counters, interests, stage, RFM, value and next order with what is not known of them.
+    """The profile of a customer: counters, interests, stage, RFM, predicted value, predictions and next order.
 
-    `portrait` tells who they are, what they like, how they buy and respond, a line each with its source and age. Names, addresses and other
-    personal traits are there only with the scope `customers:personal`, without it an age is told by its ten years. Of whoever withdrew the
-    consent to analytics or personalisation nothing is told that follows from behaviour; `portrait_left_out` says so.
+    `portrait` lists identity, preferences, buying habits and engagement, each line with its source and age. Names, addresses and other
+    personal traits need the scope `customers:personal`; without it, an age is given as a range of ten years. If the customer withdrew
+    consent to analytics or personalization, data derived from behavior is withheld and `portrait_withheld` says why.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
 
     @extend_schema(operation_id="customer_profile", responses=ProfileSerializer)
     def get(self, request: Request, user_id: str) -> Response:
-        customer_id = known_customer(user_id).pk
-        found = portrait(customer_id=customer_id)
+        customer_id = get_customer(user_id).pk
+        found = build_customer_profile(customer_id=customer_id)
         if found is None:
-            raise NotFound(_("This customer has no profile yet; the next refresh makes it."))
-        lines = portrait_lines(
+            raise NotFound(_("This customer has no profile yet. The next refresh creates it."))
+        lines = build_portrait(
             customer_id=customer_id,
             as_of=timezone.now(),
             with_personal=PERSONAL_SCOPE in getattr(request.auth, "scopes", ()),
         )
-        return Response(ProfileSerializer({"user_id": user_id, **found, **lines.as_profile()}).data)
+        return Response(ProfileSerializer({"user_id": user_id, **found, **lines.to_profile_fields()}).data)
 
 
 class StageHistoryView(APIView):
-    """The moves of a customer from stage to stage, newest first, each with its reason."""
+    """The stage changes of a customer, latest first, each with its reason."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
 
@@ -71,14 +71,14 @@ class StageHistoryView(APIView):
     def get(self, request: Request, user_id: str) -> Response:
         query = StageHistoryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        moves = stage_history(customer_id=known_customer(user_id).pk, most=query.validated_data["limit"])
-        return Response(StageHistorySerializer({"user_id": user_id, "stages": moves}).data)
+        changes = list_stage_changes(customer_id=get_customer(user_id).pk, most=query.validated_data["limit"])
+        return Response(StageHistorySerializer({"user_id": user_id, "stages": changes}).data)
 
 
 class LifecycleSummaryView(APIView):
-    """How many customers stand in which stage, who moved between two moments, the RFM groups, and what all are worth together.
+    """Customers per stage, stage changes in a period, RFM groups and the total predicted value.
 
-    Without `since` the last four weeks; without `until` until now.
+    The period defaults to the four weeks before `until`, which defaults to now.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
@@ -88,7 +88,7 @@ class LifecycleSummaryView(APIView):
         query = SummaryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         until = query.validated_data.get("until") or timezone.now()
-        since = query.validated_data.get("since") or until - MOVEMENT
+        since = query.validated_data.get("since") or until - DEFAULT_PERIOD
         if until < since:
-            raise ValidationError({"since": _("Give a moment before until, which is now where it is left out.")})
-        return Response(SummarySerializer(lifecycle_summary(since=since, until=until)).data)
+            raise ValidationError({"since": _("since must be before until, which defaults to now.")})
+        return Response(SummarySerializer(summarize_lifecycle(since=since, until=until)).data)

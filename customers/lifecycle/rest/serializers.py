@@ -1,15 +1,17 @@
-"""Profiles, stage histories and the state of all customers as JSON."""
+"""Serializers of profiles, stage histories and the lifecycle summary."""
 
 from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any
 
+from django.db import models
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from customers.lifecycle.models import NextOrderReason, RfmGroup, ScoreModel, Stage, StageTransition
 from customers.lifecycle.portrait.customer_profile import REASON_NAMES, RFM_REASON_NAMES
-from customers.lifecycle.portrait.line import Form, Gap, Group, Origin
-from customers.lifecycle.portrait.portrait import LeftOut
+from customers.lifecycle.portrait.line import FactSource, MissingReason, PortraitGroup, ValueFormat
+from customers.lifecycle.portrait.portrait import WithheldReason
+from customers.lifecycle.refresh.columns import PROFILE_COLUMNS
 
 
 class StageSerializer(serializers.Serializer):
@@ -18,9 +20,9 @@ class StageSerializer(serializers.Serializer):
     since = serializers.DateTimeField(allow_null=True)
     reason = serializers.ChoiceField(choices=StageTransition.Reason.choices, allow_blank=True)
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
-    came_from = serializers.ChoiceField(choices=Stage.choices, allow_blank=True)
+    previous_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True)
     next_change_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the passing of time alone changes the stage."
+        allow_null=True, help_text="When the stage changes if the customer does not order."
     )
     rules_version = serializers.IntegerField(allow_null=True)
 
@@ -34,9 +36,9 @@ class RfmSerializer(serializers.Serializer):
 
 
 class WindowRfmSerializer(serializers.Serializer):
-    """By the orders of the last days before the refresh; null where there was none, for the reason given."""
+    """RFM of the orders in the window before the refresh; null without orders, for the reason given."""
 
-    days = serializers.IntegerField(allow_null=True, help_text="How long the window is.")
+    days = serializers.IntegerField(allow_null=True, help_text="Length of the window in days.")
     r = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Recency; 5 is the best.")
     f = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Frequency; 5 is the best.")
     m = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Monetary value; 5 is the best.")
@@ -45,114 +47,131 @@ class WindowRfmSerializer(serializers.Serializer):
     orders = serializers.IntegerField(help_text="In the window.")
     revenue = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="In the window.")
     reason = serializers.CharField(
-        allow_blank=True, help_text=f"Why there is none: {', '.join(RFM_REASON_NAMES)}; empty where there is."
+        allow_blank=True, help_text=f"Why there are no scores: {', '.join(RFM_REASON_NAMES)}; empty if there are."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class ValueSerializer(serializers.Serializer):
-    """Of the coming twelve months; null where a number cannot be had, for the reason given."""
+    """Predictions for the next 12 months; null if a value is unknown, for the reason given."""
 
     p_alive = serializers.FloatField(
-        allow_null=True, min_value=0, max_value=1, help_text="Probability to be still a customer."
+        allow_null=True, min_value=0, max_value=1, help_text="Probability that the customer is still active."
     )
-    expected_orders = serializers.FloatField(allow_null=True, help_text="Days with an order.")
+    expected_orders = serializers.FloatField(allow_null=True, help_text="Expected number of days with an order.")
     expected_orders_low = serializers.IntegerField(allow_null=True)
     expected_orders_high = serializers.IntegerField(allow_null=True)
     expected_order_value = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
     value = serializers.DecimalField(
-        max_digits=14, decimal_places=2, allow_null=True, help_text="Times the margin, discounted."
+        max_digits=14, decimal_places=2, allow_null=True, help_text="Expected spend times the margin, discounted."
     )
     spend_low = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
     spend_high = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
     interval_probability = serializers.FloatField(
-        allow_null=True, help_text="That the spend is between low and high, both included."
+        allow_null=True, help_text="Probability that the spend is between spend_low and spend_high, inclusive."
     )
     reason = serializers.CharField(
-        allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty where none is."
+        allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty if none are."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
-    algorithm = serializers.CharField(allow_blank=True, help_text="The buying process: bg_nbd, mbg_nbd or pareto_nbd.")
+    algorithm = serializers.CharField(allow_blank=True, help_text="The purchase model: bg_nbd, mbg_nbd or pareto_nbd.")
 
 
 class NextOrderSerializer(serializers.Serializer):
     earliest = serializers.DateField(
-        allow_null=True, help_text="Half of all next orders come between earliest and latest, if another comes."
+        allow_null=True, help_text="Start of the 50% interval of the next order, if there is one."
     )
     likeliest = serializers.DateField(allow_null=True)
     latest = serializers.DateField(allow_null=True)
     reason = serializers.ChoiceField(
-        choices=[*NextOrderReason.choices, *LeftOut.choices], allow_blank=True, help_text="Why no day is given."
+        choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class PropensityReasonSerializer(serializers.Serializer):
-    feature = serializers.CharField(help_text="What it is told from, such as recency_days.")
-    family = serializers.CharField(help_text="What it speaks about, in the language of Accept-Language.")
-    text = serializers.CharField(help_text="With the customer's value, in the language of Accept-Language.")
-    direction = serializers.ChoiceField(choices=["raises", "lowers"], help_text="What it does to the probability.")
+    feature = serializers.CharField(help_text="Feature of the model, such as recency_days.")
+    family = serializers.CharField(help_text="Group of the feature, in the language of Accept-Language.")
+    text = serializers.CharField(help_text="The feature with the customer's value, in the language of Accept-Language.")
+    direction = serializers.ChoiceField(choices=["raises", "lowers"], help_text="Effect on the probability.")
 
 
 class PropensitySerializer(serializers.Serializer):
-    """How likely something is within the days of the horizon; for churn, that no order comes in them."""
+    """Probability of a purchase within the horizon; for churn, of no order within it."""
 
     key = serializers.CharField(help_text="churn, purchase_7, purchase_30 or purchase_90.")
     name = serializers.CharField(help_text="In the language of Accept-Language.")
     probability = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
     horizon_days = serializers.IntegerField(allow_null=True)
-    reasons = PropensityReasonSerializer(many=True, help_text="At most three, what moves this probability most first.")
-    fallback = serializers.BooleanField(help_text="Whether the buying process alone says it, for the reason given.")
+    reasons = PropensityReasonSerializer(many=True, help_text="At most three, strongest effect first.")
+    fallback = serializers.BooleanField(
+        help_text="Whether the purchase model is used as a fallback, for the reason given."
+    )
     reason = serializers.CharField(
-        allow_blank=True, help_text=f"Why nothing could be learnt: {', '.join(REASON_NAMES)}; empty where it could."
+        allow_blank=True, help_text=f"Why no model could be trained: {', '.join(REASON_NAMES)}; empty if one was."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
     algorithm = serializers.CharField(
         allow_blank=True,
-        help_text="The candidate that serves: rate, recency, buying, tree, logistic, boosting, forest or blend.",
+        help_text="The model in use: rate, recency, buying, tree, logistic, boosting, forest or blend.",
     )
-    learnt_at = serializers.DateTimeField(allow_null=True)
+    trained_at = serializers.DateTimeField(allow_null=True)
 
 
 class NextCategorySerializer(serializers.Serializer):
-    name = serializers.CharField(allow_blank=True, help_text="A top category.")
+    name = serializers.CharField(allow_blank=True, help_text="Top-level category.")
     probability = serializers.FloatField(
-        allow_null=True, min_value=0, max_value=1, help_text="That the next order is of it, if another comes."
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="Probability that the next order is from this category, if there is one.",
     )
-    reason = serializers.CharField(allow_blank=True, help_text="Why there is none.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why there is no prediction.")
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class ClusterSerializer(serializers.Serializer):
-    number = serializers.IntegerField(
-        help_text="Stays the same from refresh to refresh while the cluster is found again."
-    )
-    name = serializers.CharField(help_text="What stands out about it, in the language of Accept-Language.")
+    number = serializers.IntegerField(help_text="Stable across refreshes as long as the cluster is found again.")
+    name = serializers.CharField(help_text="Distinctive features, in the language of Accept-Language.")
+
+
+def make_counter_fields() -> dict[str, serializers.Field]:
+    """Return a field for each counter of the profile, of the type of its column."""
+    fields: dict[str, serializers.Field] = {}
+    for column in PROFILE_COLUMNS:
+        if not column.is_counter:
+            continue
+        options: dict[str, Any] = {"allow_null": True} if column.field.null else {}
+        if column.field.help_text:
+            options["help_text"] = str(column.field.help_text)
+        match column.field:
+            case models.DecimalField() as field:
+                options |= {"max_digits": field.max_digits, "decimal_places": field.decimal_places}
+                fields[column.name] = serializers.DecimalField(**options)
+            case models.FloatField():
+                fields[column.name] = serializers.FloatField(**options)
+            case models.DateTimeField():
+                fields[column.name] = serializers.DateTimeField(**options)
+            case _:
+                fields[column.name] = serializers.IntegerField(**options)
+    return fields
 
 
 class CountersSerializer(serializers.Serializer):
-    orders = serializers.IntegerField()
-    returns = serializers.IntegerField()
-    units = serializers.DecimalField(max_digits=14, decimal_places=3)
-    revenue = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="Sales less returns and refunds.")
-    discounts = serializers.DecimalField(max_digits=14, decimal_places=2)
-    average_order_value = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
-    average_gap_days = serializers.FloatField(allow_null=True)
-    first_order_at = serializers.DateTimeField(allow_null=True)
-    last_order_at = serializers.DateTimeField(allow_null=True)
-    events = serializers.IntegerField()
-    sessions = serializers.IntegerField()
-    last_event_at = serializers.DateTimeField(allow_null=True)
+    """The counters that `refresh.columns.PROFILE_COLUMNS` declares."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return make_counter_fields()
 
 
 class InterestSerializer(serializers.Serializer):
     name = serializers.CharField()
-    share = serializers.FloatField(help_text="Of the order lines.")
+    share = serializers.FloatField(help_text="Share of order lines.")
 
 
 class HourSerializer(serializers.Serializer):
     name = serializers.IntegerField(min_value=0, max_value=23, help_text="Hour of the day in the shop's time zone.")
-    share = serializers.FloatField(help_text="Of the orders.")
+    share = serializers.FloatField(help_text="Share of orders.")
 
 
 class InterestsSerializer(serializers.Serializer):
@@ -162,30 +181,34 @@ class InterestsSerializer(serializers.Serializer):
 
 
 class PortraitLineSerializer(serializers.Serializer):
-    """One thing known of a customer, where from, how old it is and on how many facts it rests."""
+    """One line of the portrait, with its source, age and number of facts."""
 
     key = serializers.CharField()
-    group = serializers.ChoiceField(choices=Group.choices)
+    group = serializers.ChoiceField(choices=PortraitGroup.choices)
     group_name = serializers.CharField(source="group.label", help_text="In the language of Accept-Language.")
     name = serializers.CharField(help_text="In the language of Accept-Language.")
-    form = serializers.ChoiceField(
-        choices=Form.choices,
-        help_text="How to read the value: " + "; ".join(f"{form.value}: {form.label}" for form in Form) + ".",
+    format = serializers.ChoiceField(
+        choices=ValueFormat.choices,
+        help_text="Format of the value: " + "; ".join(f"{fmt.value}: {fmt.label}" for fmt in ValueFormat) + ".",
     )
-    value = serializers.JSONField(allow_null=True, help_text="Plain, as the form says; null where gap says why.")
-    words = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
-    source = serializers.ChoiceField(choices=Origin.choices, source="origin")  # type: ignore[assignment]
-    source_name = serializers.CharField(source="origin_name", help_text="In the language of Accept-Language.")
-    told_by = serializers.CharField(
-        allow_blank=True, help_text="Key of the event source that told it; empty where that is not kept."
+    value = serializers.JSONField(
+        allow_null=True, help_text="Plain data in the given format; null if missing says why."
+    )
+    text = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
+    source = serializers.ChoiceField(choices=FactSource.choices)  # type: ignore[assignment]
+    source_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    reported_by = serializers.CharField(
+        allow_blank=True, help_text="Key of the event source that reported it; empty if unknown."
     )
     as_of = serializers.DateTimeField(
-        allow_null=True, help_text="When the newest fact happened or the trait was told; null where that is not kept."
+        allow_null=True, help_text="Time of the latest fact or trait update; null if unknown."
     )
     age_days = serializers.IntegerField(allow_null=True, min_value=0)
     age = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
     facts = serializers.IntegerField(min_value=0)
-    gap = serializers.ChoiceField(choices=Gap.choices, allow_blank=True, help_text="Why there is no value.")
+    missing = serializers.ChoiceField(
+        choices=MissingReason.choices, allow_blank=True, help_text="Why there is no value."
+    )
 
 
 class ProfileSerializer(serializers.Serializer):
@@ -200,23 +223,29 @@ class ProfileSerializer(serializers.Serializer):
     next_category = NextCategorySerializer()
     cluster = ClusterSerializer(allow_null=True)
     counters = CountersSerializer()
-    discount_share = serializers.FloatField(allow_null=True, help_text="Of what the orders would have cost without.")
+    discount_share = serializers.FloatField(
+        allow_null=True, help_text="Discounts as a share of the undiscounted order total."
+    )
     interests = InterestsSerializer()
     portrait = PortraitLineSerializer(many=True)
-    portrait_as_of = serializers.DateTimeField(help_text="Only what happened before it is told.")
-    portrait_left_out = serializers.ChoiceField(
-        choices=LeftOut.choices, allow_blank=True, help_text="Why nothing is told that follows from behaviour."
+    portrait_as_of = serializers.DateTimeField(help_text="The portrait uses only facts before this time.")
+    portrait_withheld = serializers.ChoiceField(
+        choices=WithheldReason.choices,
+        allow_blank=True,
+        help_text="Why data derived from behavior is withheld; empty if it is not.",
     )
-    portrait_left_out_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    portrait_withheld_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
 
 class StageHistoryQuerySerializer(serializers.Serializer):
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=1000)
 
 
-class MoveSerializer(serializers.Serializer):
+class StageChangeSerializer(serializers.Serializer):
     at = serializers.DateTimeField()
-    from_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True, help_text="Empty: not known before.")
+    from_stage = serializers.ChoiceField(
+        choices=Stage.choices, allow_blank=True, help_text="Empty if the customer was not known before."
+    )
     from_name = serializers.CharField(allow_blank=True)
     to_stage = serializers.ChoiceField(choices=Stage.choices)
     to_name = serializers.CharField(help_text="In the language of Accept-Language.")
@@ -227,45 +256,49 @@ class MoveSerializer(serializers.Serializer):
 
 class StageHistorySerializer(serializers.Serializer):
     user_id = serializers.CharField()
-    stages = MoveSerializer(many=True)
+    stages = StageChangeSerializer(many=True)
 
 
 class SummaryQuerySerializer(serializers.Serializer):
-    since = serializers.DateTimeField(required=False, help_text="The moves from here on; four weeks before until.")
-    until = serializers.DateTimeField(required=False, help_text="The moves before this; now.")
+    since = serializers.DateTimeField(
+        required=False, help_text="Start of the period; default: four weeks before until."
+    )
+    until = serializers.DateTimeField(required=False, help_text="End of the period; default: now.")
 
-    def validate(self, told: dict[str, Any]) -> dict[str, Any]:
-        for name, moment in told.items():
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        for name, moment in values.items():
             self._require_usual(name, moment)
-        return told
+        return values
 
     def _require_usual(self, name: str, moment: datetime) -> None:
-        """A month before or after must exist, and in every time zone."""
+        """Require a year whose neighboring months exist in every time zone."""
         if not MINYEAR + 1 < moment.year < MAXYEAR - 1:
-            raise serializers.ValidationError({name: _("Give a year between 3 and 9997.")})
+            raise serializers.ValidationError({name: _("Enter a year between 3 and 9997.")})
 
 
 class StageCountSerializer(serializers.Serializer):
     key = serializers.ChoiceField(choices=Stage.choices)
     name = serializers.CharField(help_text="In the language of Accept-Language.")
-    before = serializers.IntegerField(help_text="Customers at since.")
-    after = serializers.IntegerField(help_text="Customers at until.")
+    before = serializers.IntegerField(help_text="Customers at the start.")
+    after = serializers.IntegerField(help_text="Customers at the end.")
 
 
-class MovementSerializer(serializers.Serializer):
-    from_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True, help_text="Empty: not known before.")
+class StageFlowSerializer(serializers.Serializer):
+    from_stage = serializers.ChoiceField(
+        choices=Stage.choices, allow_blank=True, help_text="Empty if the customer was not known before."
+    )
     to_stage = serializers.ChoiceField(choices=Stage.choices)
     customers = serializers.IntegerField()
 
 
 class TotalValueSerializer(serializers.Serializer):
-    """Of the coming twelve months."""
+    """Total predicted value of the next 12 months."""
 
-    customers = serializers.IntegerField(help_text="Who have a value.")
+    customers = serializers.IntegerField(help_text="Customers with a predicted value.")
     total = serializers.DecimalField(max_digits=20, decimal_places=2)
     algorithm = serializers.CharField(allow_blank=True)
     reason = serializers.ChoiceField(
-        choices=ScoreModel.Reason.choices, allow_blank=True, help_text="Why there is none."
+        choices=ScoreModel.Reason.choices, allow_blank=True, help_text="Why there is no prediction."
     )
     reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
 
@@ -278,18 +311,18 @@ class RfmGroupCountSerializer(serializers.Serializer):
 
 
 class RfmGroupsSerializer(serializers.Serializer):
-    """As of the newest refresh."""
+    """RFM groups as of the latest refresh."""
 
     all = RfmGroupCountSerializer(many=True)
-    window = RfmGroupCountSerializer(many=True, help_text="Of those who ordered in the window.")
-    window_days = serializers.IntegerField(allow_null=True, help_text="How long the window is.")
+    window = RfmGroupCountSerializer(many=True, help_text="Groups by the orders in the window.")
+    window_days = serializers.IntegerField(allow_null=True, help_text="Length of the window in days.")
 
 
 class SummarySerializer(serializers.Serializer):
-    as_of = serializers.DateTimeField(allow_null=True, help_text="Of the newest refresh.")
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Time of the latest refresh.")
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     stages = StageCountSerializer(many=True)
-    moves = MovementSerializer(many=True, help_text="Only those who stand elsewhere than before.")
+    transitions = StageFlowSerializer(many=True, help_text="Only customers who changed stage.")
     rfm = RfmGroupsSerializer()
     value = TotalValueSerializer()

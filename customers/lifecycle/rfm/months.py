@@ -5,20 +5,22 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from customers.lifecycle.scoring.rfm.month_cells import MOST
+from customers.lifecycle.scoring.rfm.month_cells import MAX_MONTHS
 
 MONTH = timedelta(days=30.4375)
 
 
-def month_ends(*, as_of: datetime) -> list[datetime]:
+def list_month_ends(*, as_of: datetime) -> list[datetime]:
     """The last twelve moments until as_of at which a month of the shop's time zone ended and the next one began, ascending."""
     zone = ZoneInfo(settings.TIME_ZONE)
     local = as_of.astimezone(zone)
     newest = 12 * local.year + local.month - 1
-    return [datetime(number // 12, number % 12 + 1, 1, tzinfo=zone) for number in range(newest - MOST + 1, newest + 1)]
+    return [
+        datetime(number // 12, number % 12 + 1, 1, tzinfo=zone) for number in range(newest - MAX_MONTHS + 1, newest + 1)
+    ]
 
 
-def a_month_ago(*, as_of: datetime) -> int:
+def find_month_ago(*, as_of: datetime) -> int:
     """How many month ends before the last one the one lies that is nearest to a month before as_of."""
-    ends = month_ends(as_of=as_of)[::-1]
+    ends = list_month_ends(as_of=as_of)[::-1]
     return min(range(len(ends)), key=lambda back: abs(as_of - MONTH - ends[back]))

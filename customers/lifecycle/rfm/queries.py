@@ -10,16 +10,16 @@ from django.db.models import Avg, Count, F, Sum
 from django.db.models.expressions import CombinedExpression
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun
-from customers.lifecycle.scoring.rfm.month_cells import BITS
-from customers.lifecycle.scoring.rfm.rfm_scores import BINS, GROUPS, group_of
+from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH
+from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_GROUPS, find_rfm_group
 
-CELLS_OF: Mapping[str, list[int]] = {
-    group: [cell for cell in range(BINS * BINS + 1) if group_of(cell) == group] for group in ("", *GROUPS)
+CELLS_BY_GROUP: Mapping[str, list[int]] = {
+    group: [cell for cell in range(BINS * BINS + 1) if find_rfm_group(cell) == group] for group in ("", *RFM_GROUPS)
 }
 
 
 @dataclass(frozen=True)
-class Basis:
+class RfmBasis:
     """The columns of the profile that RFM of all time or of the window stands in."""
 
     key: str
@@ -31,22 +31,22 @@ class Basis:
     months: str
 
 
-ALL_TIME = Basis("all", "r", "f", "rfm_group", "orders", "revenue", "rfm_months")
-WINDOW = Basis("window", *(f"{name}_window" for name in ("r", "f", "rfm_group", "orders", "revenue", "rfm_months")))
-BASES: Mapping[str, Basis] = {basis.key: basis for basis in (ALL_TIME, WINDOW)}
+ALL_TIME = RfmBasis("all", "r", "f", "rfm_group", "orders", "revenue", "rfm_months")
+WINDOW = RfmBasis("window", *(f"{name}_window" for name in ("r", "f", "rfm_group", "orders", "revenue", "rfm_months")))
+BASES: Mapping[str, RfmBasis] = {basis.key: basis for basis in (ALL_TIME, WINDOW)}
 
 
-def profiles_run() -> LifecycleRun | None:
+def get_profiles_run() -> LifecycleRun | None:
     """The refresh that wrote the profiles as they are: of those that ended the last begun, whatever day it was of."""
     return LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-id").first()
 
 
-def window_days(run: LifecycleRun) -> int | None:
+def get_window_days(run: LifecycleRun) -> int | None:
     """How long the window was; None for a run before there was one."""
     return run.quality.get("rfm_window_days")
 
 
-def rfm_map(*, basis: Basis = ALL_TIME) -> list[dict[str, Any]]:
+def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
     """The cells of recency by frequency that have customers: how many, their revenue, the group they belong to."""
     cells = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
@@ -66,7 +66,7 @@ def rfm_map(*, basis: Basis = ALL_TIME) -> list[dict[str, Any]]:
     ]
 
 
-def rfm_groups(*, basis: Basis, as_of: datetime) -> dict[str, dict[str, Any]]:
+def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str, Any]]:
     """Every group in its order: customers, revenue, and averages of a customer: days since the last order, orders, revenue.
 
     The averages of a group without customers are None.
@@ -85,10 +85,10 @@ def rfm_groups(*, basis: Basis, as_of: datetime) -> dict[str, dict[str, Any]]:
     )
     found = {row["key"]: row for row in rows}
     nobody = {"customers": 0, "total": 0, "silent": None, "ordered": None, "spent": None}
-    return {group: shown_group(found.get(group, nobody)) for group in GROUPS}
+    return {group: to_group_figures(found.get(group, nobody)) for group in RFM_GROUPS}
 
 
-def shown_group(row: Mapping[str, Any]) -> dict[str, Any]:
+def to_group_figures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "customers": row["customers"],
         "revenue": row["total"],
@@ -98,26 +98,28 @@ def shown_group(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def cell_at(*, basis: Basis, back: int) -> CombinedExpression:
+def make_cell_expression(*, basis: RfmBasis, back: int) -> CombinedExpression:
     """The cell of a profile ``back`` month ends before the last one; 0 for none."""
-    return F(basis.months).bitrightshift(BITS * back).bitand(2**BITS - 1)
+    return F(basis.months).bitrightshift(BITS_PER_MONTH * back).bitand(2**BITS_PER_MONTH - 1)
 
 
-def rfm_movement(*, basis: Basis, since: int, until: int) -> list[dict[str, Any]]:
+def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]]:
     """How many customers were in which group at one month end and in which at another; one row for each pair that is.
 
     since, until: how many month ends before the last one. A group is "" for those who had none; who had none at both is left out.
     """
     rows = (
-        CustomerProfile.objects.annotate(was=cell_at(basis=basis, back=since), became=cell_at(basis=basis, back=until))
+        CustomerProfile.objects.annotate(
+            was=make_cell_expression(basis=basis, back=since), became=make_cell_expression(basis=basis, back=until)
+        )
         .values_list("was", "became")
         .annotate(customers=Count("customer"))
         .order_by()
     )
     counts: Counter[tuple[str, str]] = Counter()
     for was, became, customers in rows:
-        counts[group_of(was), group_of(became)] += customers
-    order = ("", *GROUPS)
+        counts[find_rfm_group(was), find_rfm_group(became)] += customers
+    order = ("", *RFM_GROUPS)
     return [
         {"from_group": old, "to_group": new, "customers": counts[old, new]}
         for old in order
@@ -126,8 +128,8 @@ def rfm_movement(*, basis: Basis, since: int, until: int) -> list[dict[str, Any]
     ]
 
 
-def rfm_counts_at(*, basis: Basis, back: int) -> dict[str, int]:
+def count_groups_at(*, basis: RfmBasis, back: int) -> dict[str, int]:
     """Customers per group at a month end."""
-    rows = rfm_movement(basis=basis, since=back, until=back)
+    rows = count_group_flows(basis=basis, since=back, until=back)
     found = {row["to_group"]: row["customers"] for row in rows}
-    return {group: found.get(group, 0) for group in GROUPS}
+    return {group: found.get(group, 0) for group in RFM_GROUPS}

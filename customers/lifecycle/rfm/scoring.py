@@ -7,36 +7,36 @@ import numpy as np
 from psycopg import sql
 
 from config.foundation.array_types import Floats, Ints
-from customers.lifecycle.facts.histories import microseconds
-from customers.lifecycle.refresh.score_columns import Scores
-from customers.lifecycle.rfm.months import month_ends
-from customers.lifecycle.scoring.rfm.month_cells import MOST, pack_cells
-from customers.lifecycle.scoring.rfm.rfm_scores import GROUPS, RfmFigures, measure_rfm
-from customers.lifecycle.scoring.stages.derivation import Histories
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.rfm.months import list_month_ends
+from customers.lifecycle.scoring.rfm.month_cells import MAX_MONTHS, pack_cells
+from customers.lifecycle.scoring.rfm.rfm_scores import RFM_GROUPS, RfmValues, measure_rfm
+from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 AS_GROUP = sql.SQL(
     "COALESCE((ARRAY['champions', 'loyal', 'potential_loyalists', 'new', 'promising', 'need_attention', 'about_to_sleep',"
     " 'cant_lose', 'at_risk', 'hibernating'])[v.{column} + 1], '')"
 )
-assert all(f"'{group}'" in AS_GROUP.as_string() for group in GROUPS)
+assert all(f"'{group}'" in AS_GROUP.as_string() for group in RFM_GROUPS)
 AS_COUNT = sql.SQL("COALESCE(v.{column}, 0)")
 AS_MONEY = sql.SQL("COALESCE(v.{column}, 0) * 0.01")
 
 
-def rank_everybody(*, histories: Histories, as_of: datetime, window_days: int) -> Scores:
+def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -> ProfileScores:
     """R, F, M and group of everybody who ordered, of all time and of the window before as_of, and their cells at the month ends.
 
     Told from the facts each time: what is corrected corrects the months too.
     """
     n = len(histories.customer)
-    months, now = ranked(histories, as_of, None)
-    months_window, window = ranked(histories, as_of, window_days)
+    months, now = measure_at_month_ends(histories, as_of, None)
+    months_window, window = measure_at_month_ends(histories, as_of, window_days)
     columns = {
-        **scored(now, n),
+        **to_score_columns(now, n),
         "rfm_months": months,
-        **{f"{name}_window": values for name, values in scored(window, n).items()},
-        "orders_window": spread(window, window.orders, n, missing=0),
-        "revenue_window": spread(window, window.revenue, n, missing=0),
+        **{f"{name}_window": values for name, values in to_score_columns(window, n).items()},
+        "orders_window": expand_rows(window, window.orders, n, missing=0),
+        "revenue_window": expand_rows(window, window.revenue, n, missing=0),
         "rfm_months_window": months_window,
     }
     forms = {
@@ -46,31 +46,33 @@ def rank_everybody(*, histories: Histories, as_of: datetime, window_days: int) -
         "revenue_window": AS_MONEY,
     }
     bought = np.sort(now.row)
-    return Scores(histories.customer[bought], {name: values[bought] for name, values in columns.items()}, forms)
+    return ProfileScores(histories.customer[bought], {name: values[bought] for name, values in columns.items()}, forms)
 
 
-def ranked(histories: Histories, as_of: datetime, window_days: int | None) -> tuple[Ints, RfmFigures]:
+def measure_at_month_ends(
+    histories: OrderHistories, as_of: datetime, window_days: int | None
+) -> tuple[Ints, RfmValues]:
     """The cells at the month ends, packed, of everybody, and the figures at as_of."""
     figures = measure_rfm(
         start=histories.start,
         at=histories.at,
         amount=histories.amount,
         is_order=histories.is_order,
-        moments=[*map(microseconds, month_ends(as_of=as_of)), microseconds(as_of)],
+        moments=[*map(to_microseconds, list_month_ends(as_of=as_of)), to_microseconds(as_of)],
         window_days=window_days,
     )
-    months = pack_cells(customers=len(histories.customer), figures=islice(figures, MOST))
+    months = pack_cells(customers=len(histories.customer), figures=islice(figures, MAX_MONTHS))
     return months, next(figures)
 
 
-def scored(figures: RfmFigures, n: int) -> dict[str, Floats | Ints]:
+def to_score_columns(figures: RfmValues, n: int) -> dict[str, Floats | Ints]:
     """By the name of the column, shape (n,), -1 for whoever has none."""
-    rfm = figures.scores()
+    rfm = figures.compute_scores()
     found = {"r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
-    return {name: spread(figures, values, n, missing=-1) for name, values in found.items()}
+    return {name: expand_rows(figures, values, n, missing=-1) for name, values in found.items()}
 
 
-def spread(figures: RfmFigures, values: Ints, n: int, *, missing: int) -> Ints:
+def expand_rows(figures: RfmValues, values: Ints, n: int, *, missing: int) -> Ints:
     """The values of those measured, in the order of all n."""
     found = np.full(n, missing, np.int64)
     found[figures.row] = values

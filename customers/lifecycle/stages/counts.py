@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 
-def stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
+def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """Every stage in its order: how many customers stand there now, how many came and how many left in ``[since, until)``."""
     standing = dict(
         CustomerProfile.objects.values("stage").annotate(n=Count("customer")).order_by().values_list("stage", "n")

@@ -12,7 +12,7 @@ from customers.lifecycle.models import CustomerProfile, Stage
 
 # A stage at a moment is the one that the first move after it left, or the present one where none came after.
 # '' is the stage of somebody who was not known yet.
-STATES = """
+STAGES_AT_BOTH_MOMENTS = """
     SELECT p.customer_id, COALESCE(l.was, p.stage) AS from_stage, COALESCE(l.became, p.stage) AS to_stage
     FROM lifecycle_customerprofile p
     LEFT JOIN (
@@ -23,16 +23,18 @@ STATES = """
         GROUP BY customer_id
     ) AS l USING (customer_id)
 """  # until, since
-MATRIX = f"""
-    SELECT from_stage, to_stage, count(*) FROM ({STATES}) AS state
+COUNT_FLOWS = f"""
+    SELECT from_stage, to_stage, count(*) FROM ({STAGES_AT_BOTH_MOMENTS}) AS state
     WHERE to_stage <> '' GROUP BY from_stage, to_stage
 """  # noqa: S608
-PEOPLE = f"SELECT customer_id FROM ({STATES}) AS state WHERE from_stage = %s AND to_stage = %s"  # noqa: S608
+SELECT_CUSTOMERS = (
+    f"SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state WHERE from_stage = %s AND to_stage = %s"  # noqa: S608
+)
 
-ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.values)}}
+STAGE_ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.values)}}
 
 
-def movement(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
+def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """How many customers stood in one stage just before ``since`` and in which just before ``until``; one row for each pair that is.
 
     from_stage is "" for those who were not known then. Those who are not known before ``until`` are left out, so the counts sum to
@@ -40,22 +42,24 @@ def movement(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
 
     Errors: ValueError when ``until`` is before ``since``.
     """
-    require_in_order(since, until)
+    validate_range(since, until)
     with connection.cursor() as cursor:
-        cursor.execute(MATRIX, [until, since])
+        cursor.execute(COUNT_FLOWS, [until, since])
         rows = cursor.fetchall()
-    rows.sort(key=lambda row: (ORDER[row[0]], ORDER[row[1]]))
+    rows.sort(key=lambda row: (STAGE_ORDER[row[0]], STAGE_ORDER[row[1]]))
     return [{"from_stage": old, "to_stage": new, "customers": customers} for old, new, customers in rows]
 
 
-def people_who_moved(*, since: datetime, until: datetime, from_stage: str, to_stage: str) -> QuerySet[CustomerProfile]:
+def find_customers_in_flow(
+    *, since: datetime, until: datetime, from_stage: str, to_stage: str
+) -> QuerySet[CustomerProfile]:
     """The profiles of one cell of `movement`. Errors: as there."""
-    require_in_order(since, until)
-    found = RawSQL(PEOPLE, [until, since, from_stage, to_stage])  # noqa: S611
+    validate_range(since, until)
+    found = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
     return CustomerProfile.objects.filter(pk__in=found)
 
 
-def standing(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     """Customers per stage at the two moments of a movement; who was not known at the first stood nowhere."""
     before, after = dict.fromkeys(["", *Stage.values], 0), dict.fromkeys(Stage.values, 0)
     for row in rows:
@@ -64,7 +68,7 @@ def standing(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
     return {stage: (before[stage], after[stage]) for stage in Stage.values}
 
 
-def require_in_order(since: datetime, until: datetime) -> None:
+def validate_range(since: datetime, until: datetime) -> None:
     if until < since:
         raise ValueError(
             f"until ({until.isoformat()}) is before since ({since.isoformat()}); give the earlier one as since."

@@ -8,30 +8,31 @@ from typing import Any
 import numpy as np
 
 from config.foundation.array_types import Ints
-from customers.lifecycle.facts.histories import microseconds
-from customers.lifecycle.facts.order_facts import read_facts
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.scoring.stages.derivation import STAGES, Stories, derive_stages
-from customers.lifecycle.stages.rules import MEASURED_ONLY, all_versions, rules_in_force, thresholds_of
+from customers.lifecycle.scoring.stages.derivation import StageHistories, derive_stages
+from customers.lifecycle.scoring.stages.stage_table import STAGES
+from customers.lifecycle.stages.rules import MEASURED_FIELDS, get_active_rules, list_threshold_versions, to_thresholds
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
+class RulesPreview:
     """Customers who would stand elsewhere, shape (k,): their ids, present stage and stage to be (indices of STAGES).
 
     customers: of how many; counts: per stage now and then, shape (stages,) each.
     """
 
     customer: Ints
-    now: Ints
-    then: Ints
+    current: Ints
+    proposed: Ints
     customers: int
-    counts_now: Ints
-    counts_then: Ints
+    current_counts: Ints
+    proposed_counts: Ints
 
-    def cells(self) -> list[dict[str, Any]]:
+    def count_changes(self) -> list[dict[str, Any]]:
         """How many would move from which stage to which, the most first."""
-        pairs, counts = np.unique(np.stack([self.now, self.then]), axis=1, return_counts=True)
+        pairs, counts = np.unique(np.stack([self.current, self.proposed]), axis=1, return_counts=True)
         rows = [
             {"from_stage": STAGES[now], "to_stage": STAGES[then], "customers": int(count)}
             for now, then, count in zip(*pairs, counts, strict=True)
@@ -39,34 +40,34 @@ class Moves:
         return sorted(rows, key=lambda row: -row["customers"])
 
 
-def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> Moves:
+def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview:
     """Everybody's stage as of a moment by the rules in force, and by them with ``values`` in force as `put_in_force` would store them.
 
-    values: fields of StageRules; ``in_force_from`` None tells the whole history anew.
+    values: fields of StageRules; ``effective_from`` None tells the whole history anew.
     """
-    histories = read_facts(as_of=as_of).histories
-    versions = list(all_versions())
+    histories = read_order_facts(as_of=as_of).histories
+    versions = list(list_threshold_versions())
     fields = {
         name: value for name, value in values.items() if name in {field.name for field in StageRules._meta.fields}
     }
     latest = max((version.version for version in versions), default=0)
-    current = rules_in_force()
-    measured = {name: getattr(current, name) for name in MEASURED_ONLY} if current else {}
-    proposed = thresholds_of(StageRules(**{**measured, **fields, "version": latest + 1}))
-    if proposed.in_force_from is not None and proposed.in_force_from > microseconds(as_of):
-        proposed = replace(proposed, in_force_from=microseconds(as_of))  # shown as if the moment had come
+    current = get_active_rules()
+    measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}
+    proposed = to_thresholds(StageRules(**{**measured, **fields, "version": latest + 1}))
+    if proposed.effective_from is not None and proposed.effective_from > to_microseconds(as_of):
+        proposed = replace(proposed, effective_from=to_microseconds(as_of))  # shown as if the moment had come
 
-    def told(rules: list[Any]) -> Stories:
-        return derive_stages(histories=histories, versions=rules, as_of=microseconds(as_of))
+    def told(rules: list[Any]) -> StageHistories:
+        return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of))
 
     then = told([*versions, proposed]).stage
     now = told(versions).stage if versions else then
     moved = np.flatnonzero(now != then)
-    return Moves(
+    return RulesPreview(
         customer=histories.customer[moved],
-        now=now[moved],
-        then=then[moved],
+        current=now[moved],
+        proposed=then[moved],
         customers=len(histories.customer),
-        counts_now=np.bincount(now, minlength=len(STAGES)),
-        counts_then=np.bincount(then, minlength=len(STAGES)),
+        current_counts=np.bincount(now, minlength=len(STAGES)),
+        proposed_counts=np.bincount(then, minlength=len(STAGES)),
     )

@@ -9,25 +9,33 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
-from customers.lifecycle.facts.histories import microseconds, orders_of, purchases_of, revenue_of
+from customers.lifecycle.facts.histories import select_orders, select_purchases, sum_revenue, to_microseconds
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.scoring.clv import MbgNbd, fit_process, group_histories, summarise_purchases
-from customers.lifecycle.scoring.stages.derivation import AliveRule, Histories, Thresholds
+from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
+from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
+from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
+from customers.lifecycle.scoring.stages.derivation import AliveRule, OrderHistories, StageThresholds
 from customers.lifecycle.scoring.stages.order_gaps import GapQuantiles, measure_category_gaps, measure_gaps
 
 # a top fifth needs five customers
-FEWEST_FOR_REVENUE = 5
+MIN_BUYERS_FOR_QUANTILE = 5
 
-MEASURED_ONLY = ("buying", "category_gaps")
-KEPT = ("churned_multiple", "own_gaps_from_orders", "loyal_orders", "loyal_revenue_quantile", "alive_below")
+MEASURED_FIELDS = ("purchase_model", "category_gaps")
+CARRIED_OVER_FIELDS = (
+    "churned_multiple",
+    "own_gaps_from_orders",
+    "loyal_orders",
+    "loyal_revenue_quantile",
+    "min_p_alive",
+)
 
 
-def rules_in_force() -> StageRules | None:
+def get_active_rules() -> StageRules | None:
     return StageRules.objects.filter(is_active=True).first()
 
 
-def thresholds_of(rules: StageRules) -> Thresholds:
-    return Thresholds(
+def to_thresholds(rules: StageRules) -> StageThresholds:
+    return StageThresholds(
         version=rules.version,
         second_gap_days=rules.second_gap_days,
         median_gap_days=rules.median_gap_days,
@@ -37,38 +45,38 @@ def thresholds_of(rules: StageRules) -> Thresholds:
         own_gaps_from_orders=rules.own_gaps_from_orders,
         loyal_orders=rules.loyal_orders,
         loyal_revenue=None if rules.loyal_revenue is None else int(rules.loyal_revenue * 100),
-        in_force_from=None if rules.in_force_from is None else microseconds(rules.in_force_from),
-        alive=alive_rule(rules),
+        effective_from=None if rules.effective_from is None else to_microseconds(rules.effective_from),
+        alive=to_active_rule(rules),
         category_gaps={name: (active, dormant) for name, (active, dormant) in rules.category_gaps.items()},
     )
 
 
-def alive_rule(rules: StageRules) -> AliveRule | None:
+def to_active_rule(rules: StageRules) -> AliveRule | None:
     """None where no buying process is known, or where a person has switched it off by 0."""
-    if not rules.buying or rules.alive_below <= 0:
+    if not rules.purchase_model or rules.min_p_alive <= 0:
         return None
-    told = rules.buying
+    told = rules.purchase_model
     return AliveRule(
         r=told["r"],
         alpha=told["alpha"],
         a=told["a"],
         b=told["b"],
         modified=told["model"] == "mbg_nbd",
-        least=rules.alive_below,
+        min_alive=rules.min_p_alive,
     )
 
 
-def all_versions() -> Sequence[Thresholds]:
-    return [thresholds_of(rules) for rules in StageRules.objects.order_by("version")]
+def list_threshold_versions() -> Sequence[StageThresholds]:
+    return [to_thresholds(rules) for rules in StageRules.objects.order_by("version")]
 
 
-def measure_rules(*, histories: Histories, as_of: datetime) -> tuple[StageRules, GapQuantiles]:
+def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageRules, GapQuantiles]:
     """The thresholds that the orders before ``as_of`` suggest, as a new version in force unless they are those already in force.
 
     The first version tells the whole history, a later one counts from ``as_of`` on. What is no measurement is kept.
     """
-    current = rules_in_force()
-    quantiles = measure_gaps_of(histories)
+    current = get_active_rules()
+    quantiles = measure_shop_gaps(histories)
     share = (
         current.loyal_revenue_quantile
         if current
@@ -79,27 +87,27 @@ def measure_rules(*, histories: Histories, as_of: datetime) -> tuple[StageRules,
         "median_gap_days": quantiles.median_gap_days,
         "active_gap_days": quantiles.active_gap_days,
         "dormant_gap_days": quantiles.dormant_gap_days,
-        "loyal_revenue": _loyal_revenue(histories, share),
-        "category_gaps": category_gaps_of(histories),
-        "buying": buying_of(histories, as_of),
+        "loyal_revenue": _measure_loyal_revenue(histories, share),
+        "category_gaps": measure_gaps_by_category(histories),
+        "purchase_model": fit_purchase_parameters(histories, as_of),
     }
     if current and all(getattr(current, name) == value for name, value in values.items()):
         return current, quantiles
     if current:
-        values |= {name: getattr(current, name) for name in KEPT}
-    return put_in_force(measured_at=as_of, in_force_from=as_of if current else None, **values), quantiles
+        values |= {name: getattr(current, name) for name in CARRIED_OVER_FIELDS}
+    return activate_rules(measured_at=as_of, effective_from=as_of if current else None, **values), quantiles
 
 
-def measure_gaps_of(histories: Histories) -> GapQuantiles:
-    rows, at = orders_of(histories)
+def measure_shop_gaps(histories: OrderHistories) -> GapQuantiles:
+    rows, at = select_orders(histories)
     return measure_gaps(customer=rows, at=at)
 
 
-def category_gaps_of(histories: Histories) -> dict[str, list[float]]:
+def measure_gaps_by_category(histories: OrderHistories) -> dict[str, list[float]]:
     """Active and dormant gap in days of those top categories that have enough gaps."""
     if histories.category is None:
         return {}
-    rows, at = orders_of(histories)
+    rows, at = select_orders(histories)
     category = histories.category[histories.is_order]
     found = measure_category_gaps(customer=rows, at=at, category=category, n_categories=len(histories.categories))
     return {
@@ -108,32 +116,32 @@ def category_gaps_of(histories: Histories) -> dict[str, list[float]]:
     }
 
 
-def buying_of(histories: Histories, as_of: datetime) -> dict[str, Any]:
+def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[str, Any]:
     """Parameters of an MBG/NBD in days, which knows that somebody of one order may be gone; empty where too little is known."""
-    customer, at, value = purchases_of(histories)
-    purchases = summarise_purchases(customer=customer, at=at, value=value, as_of=microseconds(as_of))
-    fit = fit_process(name=MbgNbd.name, groups=group_histories(histories=purchases))
+    customer, at, value = select_purchases(histories)
+    purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
+    fit = fit_purchase_model(name=MbgNbd.name, groups=group_histories(histories=purchases))
     if fit.model is None:
         return {}
     told = fit.model.to_dict()
     return {"model": told.pop("name"), **told}
 
 
-def put_in_force(**values: Any) -> StageRules:
+def activate_rules(**values: Any) -> StageRules:
     """A new version; the one before it is kept for the stages it decided. What is measured only and not given stays as it is."""
     with transaction.atomic():
-        current = rules_in_force()
-        measured = {name: getattr(current, name) for name in MEASURED_ONLY} if current else {}
+        current = get_active_rules()
+        measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}
         values = {**measured, **values}
         latest = StageRules.objects.aggregate(latest=Max("version"))["latest"] or 0
         StageRules.objects.filter(is_active=True).update(is_active=False)
         return StageRules.objects.create(version=latest + 1, is_active=True, **values)
 
 
-def _loyal_revenue(histories: Histories, share: float) -> Decimal | None:
-    rows, _at = orders_of(histories)
+def _measure_loyal_revenue(histories: OrderHistories, share: float) -> Decimal | None:
+    rows, _at = select_orders(histories)
     buyers = np.unique(rows)
-    if len(buyers) < FEWEST_FOR_REVENUE:
+    if len(buyers) < MIN_BUYERS_FOR_QUANTILE:
         return None
-    amount = round(float(np.quantile(revenue_of(histories)[buyers], share)))
+    amount = round(float(np.quantile(sum_revenue(histories)[buyers], share)))
     return Decimal(amount).scaleb(-2) if amount > 0 else None

@@ -9,20 +9,21 @@ from psycopg import sql
 
 from config.foundation.array_types import Ints
 from config.foundation.database.binary_copy import read_integers
-from config.foundation.database.bulk_insert import without_keys
-from config.foundation.database.temporary_tables import fill_temporary, moment
-from customers.lifecycle.facts.id_positions import places_of
+from config.foundation.database.bulk_insert import drop_keys_for_first_load
+from config.foundation.database.temporary_tables import build_timestamp_expression, load_temporary_table
+from customers.lifecycle.facts.id_positions import find_positions
 from customers.lifecycle.models import StageRules
-from customers.lifecycle.refresh.writer import texts
-from customers.lifecycle.scoring.interests.favourite_kernels import by_customer
-from customers.lifecycle.scoring.stages.derivation import REASONS, STAGES, Histories, Stories
-from customers.lifecycle.scoring.stages.history_diff import differences
+from customers.lifecycle.refresh.writer import make_text_array
+from customers.lifecycle.scoring.interests.favorite_kernels import group_by_customer
+from customers.lifecycle.scoring.stages.derivation import REASONS, OrderHistories, StageHistories
+from customers.lifecycle.scoring.stages.history_diff import diff_stage_changes
+from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 TABLE = "lifecycle_stagetransition"
 # a change as one number: to, from (0 for none) and reason, counted from 1, and the rules
 TO, FROM, REASON, RULES = 1, 16, 256, 4096
 
-STORED = sql.SQL("""
+SELECT_STORED = sql.SQL("""
     SELECT id, customer_id, at,
            (COALESCE(array_position({stages}, to_stage::text), 0) * {to_unit}
             + COALESCE(array_position({stages}, from_stage::text), 0) * {from_unit}
@@ -30,39 +31,39 @@ STORED = sql.SQL("""
             + rules_id * {rules_unit})::bigint AS code
     FROM lifecycle_stagetransition
 """)
-NO_LONGER_TOLD = "DELETE FROM lifecycle_stagetransition t USING lifecycle_untold u WHERE t.id = u.id"
-NEWLY_TOLD = sql.SQL("""
+DELETE_OUTDATED = "DELETE FROM lifecycle_stagetransition t USING lifecycle_outdated_transitions u WHERE t.id = u.id"
+INSERT_NEW = sql.SQL("""
     INSERT INTO lifecycle_stagetransition (customer_id, from_stage, to_stage, at, reason, rules_id)
     SELECT customer_id, COALESCE({stages}[from_stage + 1], ''), {stages}[to_stage + 1], {at}, {reasons}[reason + 1], rules_id
-    FROM lifecycle_told
+    FROM lifecycle_derived_transitions
 """)
 
 
-def write_history(*, histories: Histories, stories: Stories) -> tuple[int, int]:
+def sync_stage_history(*, histories: OrderHistories, stories: StageHistories) -> tuple[int, int]:
     """How many rows came and went. A history that is already stored is not touched."""
-    parts = {"stages": texts(STAGES), "reasons": texts(REASONS)}
+    parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
         name: sql.Literal(unit)
         for name, unit in {"to_unit": TO, "from_unit": FROM, "reason_unit": REASON, "rules_unit": RULES}.items()
     }
-    stored = read_integers(STORED.format(**parts, **units), ["id", "customer_id", "at", "code"], moments=["at"])
-    rules_id = rules_of(stories)
+    stored = read_integers(SELECT_STORED.format(**parts, **units), ["id", "customer_id", "at", "code"], moments=["at"])
+    rules_id = find_rules_ids(stories)
     code = (
         (stories.to_stage + 1) * TO + (stories.from_stage + 1) * FROM + (stories.reason + 1) * REASON + rules_id * RULES
     )
     n = len(histories.customer)
     start = np.searchsorted(stories.customer, np.append(histories.customer, np.iinfo(np.int64).max))
-    whose = places_of(stored["customer_id"], histories.customer)
-    new, gone = differences(start, stories.at, code, *by_customer(whose, n), stored["at"], stored["code"])
+    whose = find_positions(stored["customer_id"], histories.customer)
+    new, gone = diff_stage_changes(start, stories.at, code, *group_by_customer(whose, n), stored["at"], stored["code"])
     rows = np.flatnonzero(new)
     rows = rows[np.lexsort((stories.customer[rows], stories.at[rows]))]
     with connection.cursor() as cursor:
         if gone.any():
-            fill_temporary("lifecycle_untold", {"id": stored["id"][gone]})
-            cursor.execute(NO_LONGER_TOLD)
+            load_temporary_table("lifecycle_outdated_transitions", {"id": stored["id"][gone]})
+            cursor.execute(DELETE_OUTDATED)
         if len(rows):
-            fill_temporary(
-                "lifecycle_told",
+            load_temporary_table(
+                "lifecycle_derived_transitions",
                 {
                     "customer_id": stories.customer[rows],
                     "from_stage": stories.from_stage[rows],
@@ -72,12 +73,12 @@ def write_history(*, histories: Histories, stories: Stories) -> tuple[int, int]:
                     "rules_id": rules_id[rows],
                 },
             )
-            with without_keys(cursor, table=TABLE, rows=len(rows)):
-                cursor.execute(NEWLY_TOLD.format(at=moment("at"), **parts))
+            with drop_keys_for_first_load(cursor, table=TABLE, rows=len(rows)):
+                cursor.execute(INSERT_NEW.format(at=build_timestamp_expression("at"), **parts))
     return len(rows), int(gone.sum())
 
 
-def rules_of(stories: Stories) -> Ints:
+def find_rules_ids(stories: StageHistories) -> Ints:
     """The id of each change's rules, shape (k,)."""
     ids = dict(StageRules.objects.values_list("version", "id"))
     by_version = np.zeros(max(ids, default=0) + 1, np.int64)

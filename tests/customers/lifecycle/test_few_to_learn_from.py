@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils.translation import override
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
-from customers.lifecycle.portrait.customer_profile import portrait
-from customers.lifecycle.propensity.models import KINDS
+from customers.lifecycle.portrait.customer_profile import build_customer_profile
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.lifecycle.trade import make_trade
 from tests.makers import NOON, make_customer, make_order
@@ -22,8 +22,8 @@ def propensities_learn_from() -> None:
     """Of all customers."""
 
 
-def cards() -> dict[str, ScoreModel]:
-    return {card.kind: card for card in LifecycleRun.objects.latest("id").score_models.all()}
+def score_models() -> dict[str, ScoreModel]:
+    return {score_model.kind: score_model for score_model in LifecycleRun.objects.latest("id").score_models.all()}
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,22 @@ def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
         make_order(only, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
         make_order(None, placed_at=NOON - timedelta(days=ago), total=Decimal(10))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    told = portrait(customer_id=only.pk)
+    told = build_customer_profile(customer_id=only.pk)
     assert told is not None
-    for kind, one in zip(KINDS, told["propensities"], strict=True):
-        card = cards()[kind]
-        assert (card.reason in ("history_too_short", "few_positives", "few_negatives"), card.algorithm) == (True, "")
+    for kind, one in zip(PROPENSITY_KINDS, told["propensities"], strict=True):
+        score_model = score_models()[kind]
+        assert (
+            score_model.reason in ("history_too_short", "few_positives", "few_negatives"),
+            score_model.algorithm,
+        ) == (True, "")
         assert one["probability"] is None
-        assert one["reason"] == (card.reason if days else "no_order")
-    assert cards()["purchase_30"].reason == reason
+        assert one["reason"] == (score_model.reason if days else "no_order")
+    assert score_models()["purchase_30"].reason == reason
     for language in ("en", "zh-hans"):
         address = f"/admin/lifecycle/customerprofile/customer/{only.pk}/"
         text = admin_client.get(address, headers={"accept-language": language}).content.decode()
         with override(language):
-            again = portrait(customer_id=only.pk)
+            again = build_customer_profile(customer_id=only.pk)
         assert again is not None
         assert again["propensities"][0]["reason_name"] in text
         assert "nan" not in text.lower().replace("finance", "")
@@ -64,15 +67,15 @@ def test_where_too_little_is_known_there_is_none_and_the_reason_in_words(
 
 def test_with_too_few_to_learn_from_the_buying_process_says_it_alone(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     make_trade()
-    monkeypatch.setattr("customers.lifecycle.propensity.scoring.LEARNT_CUSTOMERS", 40)
+    monkeypatch.setattr("customers.lifecycle.propensity.scoring.MAX_TRAINING_CUSTOMERS", 40)
     refresh_profiles(as_of=NOON, started_at=NOON)
-    card = cards()["purchase_30"]
-    assert (card.algorithm, card.reason, card.arrays) == ("buying", "few_positives", None)
+    score_model = score_models()["purchase_30"]
+    assert (score_model.algorithm, score_model.reason, score_model.arrays) == ("purchase_model", "few_positives", None)
     stopped = CustomerProfile.objects.filter(p_alive__lt=0.3).first()
     assert stopped is not None
     assert stopped.purchase_30 < stopped.p_alive
-    told = portrait(customer_id=stopped.pk)
+    told = build_customer_profile(customer_id=stopped.pk)
     assert told is not None
     found = told["propensities"][2]
-    assert (found["fallback"], found["reasons"], found["algorithm"]) == (True, [], "buying")
+    assert (found["fallback"], found["reasons"], found["algorithm"]) == (True, [], "purchase_model")
     assert found["reason_name"]

@@ -1,4 +1,4 @@
-"""Alarms as sentences, each with the place of the Lifecycle page that shows it."""
+"""Alerts as sentences, each with a link to its panel on the Lifecycle page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,43 +8,43 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.alerts import Alarm
-from customers.lifecycle.backoffice.labels.clv_labels import percent
+from customers.lifecycle.alerts import ModelAlert
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 
 
 @dataclass(frozen=True)
-class ShownAlarm:
+class AlertMessage:
     text: str
     url: str
 
 
-def shown_alarm(alarm: Alarm) -> ShownAlarm:
-    told = alarm.told
-    name = capfirst(alarm.card.get_kind_display())
-    day = date_format(datetime.fromisoformat(told.get("as_of") or told["learnt_at"]), "DATE_FORMAT")
+def format_alert(alert: ModelAlert) -> AlertMessage:
+    figures = alert.figures
+    name = capfirst(alert.score_model.get_kind_display())
+    day = date_format(datetime.fromisoformat(figures.get("as_of") or figures["trained_at"]), "DATE_FORMAT")
     page = reverse("admin:lifecycle_overview")
-    match alarm.code:
-        case "orders_wrong":
-            text = _("Of the orders foretold on %(day)s %(share)s came: let the stages' gaps be measured anew.") % {
+    match alert.code:
+        case "orders_off":
+            text = _("Actual orders are %(share)s of those predicted on %(day)s. Measure the stage rules again.") % {
                 "day": day,
-                "share": percent(told["ratio"]),
+                "share": format_percent(figures["ratio"]),
             }
-            return ShownAlarm(text, f"{page}#value")
-        case "propensity_off":
-            text = _("%(name)s: %(said)s was said on average on %(day)s, %(came)s came.") % {
+            return AlertMessage(text, f"{page}#value")
+        case "propensity_miscalibrated":
+            text = _("%(name)s: the mean prediction of %(day)s was %(predicted)s, the actual rate is %(actual)s.") % {
                 "name": name,
-                "said": percent(told["said"]),
+                "predicted": format_percent(figures["mean_predicted"]),
                 "day": day,
-                "came": percent(told["rate"]),
+                "actual": format_percent(figures["rate"]),
             }
-        case "propensity_blind":
-            text = _("%(name)s: those held likely on %(day)s did it hardly more often than the others.") % {
+        case "propensity_low_auc":
+            text = _("%(name)s: the predictions of %(day)s were hardly better than random.") % {
                 "name": name,
                 "day": day,
             }
         case "drift":
-            text = _("%(name)s: customers are no longer like those of %(day)s that it was learnt from.") % {
+            text = _("%(name)s: customers have changed since the model was trained on %(day)s.") % {
                 "name": name,
                 "day": day,
             }
-    return ShownAlarm(text, f"{page}#{alarm.card.kind}")
+    return AlertMessage(text, f"{page}#{alert.score_model.kind}")

@@ -1,4 +1,4 @@
-"""What the value of a customer rests on, in words for people."""
+"""Labels of the predicted value and the accuracy of its model."""
 
 from typing import Any
 
@@ -6,40 +6,45 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.refresh.score_models import Cards
+from customers.lifecycle.refresh.score_models import ScoreModelsByKind
 
-ALGORITHM_NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
+PURCHASE_MODEL_LABELS = {
+    "bg_nbd": "BG/NBD",
+    "mbg_nbd": "MBG/NBD",
+    "pareto_nbd": "Pareto/NBD",
+    "gamma_gamma": "Gamma-Gamma",
+}
 
 
-def percent(share: float | None) -> str:
-    """Whole per cents, as the reader's language writes them; "" for None."""
-    return "" if share is None else f"{number_format(round(100 * share), force_grouping=True)} %"
+def format_percent(share: float | None) -> str:
+    """Return a share as a whole percentage; "" for None."""
+    return "" if share is None else f"{number_format(round(100 * share), force_grouping=True)}%"
 
 
-def value_words(told: dict[str, Any], cards: Cards) -> dict[str, str]:
-    """For the value of a portrait: its shares as per cents, and how well the same process foretold what was held out."""
-    card = cards.get(ScoreModel.Kind.BUYING)
+def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
+    """Return the labels of a profile's value: its probabilities as percentages and the model's accuracy."""
+    score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
-        "alive": percent(told["p_alive"]),
-        "probability": percent(told["interval_probability"]),
-        "trust": trust_in(card) if card and told["p_alive"] is not None else "",
+        "p_alive": format_percent(value["p_alive"]),
+        "probability": format_percent(value["interval_probability"]),
+        "accuracy": describe_accuracy(score_model) if score_model and value["p_alive"] is not None else "",
     }
 
 
-def trust_in(card: ScoreModel) -> str:
-    """How the serving process did on what was held out; says so where nothing could be."""
-    held_out = card.figures.get("held_out", {}).get(card.algorithm)
+def describe_accuracy(score_model: ScoreModel) -> str:
+    """Return the accuracy of the purchase model on held-out orders, or why it is unknown."""
+    held_out = score_model.figures.get("held_out", {}).get(score_model.algorithm)
     if held_out is None:
-        return _("The shop's history is too short to try the guess on something held out.")
+        return _("The accuracy is unknown because the order history is too short to hold out a test period.")
     ratio, held = held_out["total_ratio"], held_out["held"]
     if ratio is None:
-        return _("Nobody ordered in the days held out, so the guess could not be tried.")
+        return _("The accuracy is unknown because no customer ordered in the test period.")
     return _(
-        "Tried on the last %(days)s days, which it had not seen, %(name)s foretold %(ratio)s of the orders that came; %(held)s of the "
-        "customers ended within their 80 %% interval."
+        "In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders; %(coverage)s of customers were "
+        "within their 80%% interval."
     ) % {
-        "days": number_format(card.figures["days"], force_grouping=True),
-        "name": ALGORITHM_NAMES.get(card.algorithm, card.algorithm),
-        "ratio": percent(ratio),
-        "held": percent(held),
+        "days": number_format(score_model.figures["days"], force_grouping=True),
+        "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),
+        "ratio": format_percent(ratio),
+        "coverage": format_percent(held),
     }

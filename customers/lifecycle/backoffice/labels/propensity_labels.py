@@ -1,4 +1,4 @@
-"""Propensities for people: what a feature is, what moved a score, and how well it was foretold."""
+"""Labels of propensities: features, reasons and accuracy."""
 
 import math
 from collections.abc import Mapping
@@ -9,160 +9,168 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from customers.lifecycle.backoffice.labels.clv_labels import percent
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.propensity.explanations import Reason
+from customers.lifecycle.propensity.explanations import PropensityReason
 
-FEATURE_NAMES: dict[str, str | Promise] = {
+FEATURE_LABELS: dict[str, str | Promise] = {
     "recency_days": gettext_lazy("days since the last order"),
-    "overdue": gettext_lazy("time since the last order, in their usual gaps"),
+    "overdue": gettext_lazy("time since the last order ÷ usual gap"),
     "tenure_days": gettext_lazy("days since the first order"),
     "orders": gettext_lazy("orders"),
     "orders_30": gettext_lazy("orders in the last 30 days"),
     "orders_90": gettext_lazy("orders in the last 90 days"),
     "orders_180": gettext_lazy("orders in the last 180 days"),
     "orders_365": gettext_lazy("orders in the last 365 days"),
-    "orders_decayed_7": gettext_lazy("orders, each counting half after 7 days"),
-    "orders_decayed_30": gettext_lazy("orders, each counting half after 30 days"),
-    "orders_decayed_120": gettext_lazy("orders, each counting half after 120 days"),
-    "active_weeks_12": gettext_lazy("weeks with an order among the last 12"),
-    "active_months_12": gettext_lazy("months with an order among the last 12"),
-    "orders_year_ago": gettext_lazy("orders at this time of last year"),
+    "orders_decayed_7": gettext_lazy("orders, half-life 7 days"),
+    "orders_decayed_30": gettext_lazy("orders, half-life 30 days"),
+    "orders_decayed_120": gettext_lazy("orders, half-life 120 days"),
+    "active_weeks_12": gettext_lazy("weeks with an order, last 12 weeks"),
+    "active_months_12": gettext_lazy("months with an order, last 12 months"),
+    "orders_year_ago": gettext_lazy("orders at this time last year"),
     "gap_days": gettext_lazy("days between orders"),
-    "gap_spread": gettext_lazy("irregularity of the gaps, 1 being pure chance"),
-    "last_gap_ratio": gettext_lazy("last gap, in their usual gaps"),
-    "weekday_regularity": gettext_lazy("how much they keep to a weekday"),
-    "hour_regularity": gettext_lazy("how much they keep to an hour of the day"),
-    "orders_trend": gettext_lazy("orders of the last 90 days against the 90 before"),
-    "spend_trend": gettext_lazy("spend of the last 90 days against the 90 before"),
-    "spend": gettext_lazy("spend in all"),
+    "gap_spread": gettext_lazy("irregularity of gaps (1 = random)"),
+    "last_gap_ratio": gettext_lazy("last gap ÷ usual gap"),
+    "weekday_regularity": gettext_lazy("weekday regularity"),
+    "hour_regularity": gettext_lazy("time-of-day regularity"),
+    "orders_trend": gettext_lazy("orders, last 90 days vs. previous 90"),
+    "spend_trend": gettext_lazy("spend, last 90 days vs. previous 90"),
+    "spend": gettext_lazy("total spend"),
     "order_value": gettext_lazy("average order value"),
     "last_value": gettext_lazy("value of the last order"),
-    "spend_30": gettext_lazy("spend of the last 30 days"),
-    "spend_90": gettext_lazy("spend of the last 90 days"),
-    "spend_180": gettext_lazy("spend of the last 180 days"),
-    "spend_365": gettext_lazy("spend of the last 365 days"),
-    "return_share": gettext_lazy("share of returns"),
-    "categories": gettext_lazy("categories bought from"),
-    "favourite_share": gettext_lazy("share of the favourite category"),
-    "buying_probability": gettext_lazy("what the buying process alone says"),
+    "spend_30": gettext_lazy("spend in the last 30 days"),
+    "spend_90": gettext_lazy("spend in the last 90 days"),
+    "spend_180": gettext_lazy("spend in the last 180 days"),
+    "spend_365": gettext_lazy("spend in the last 365 days"),
+    "return_share": gettext_lazy("return rate"),
+    "categories": gettext_lazy("number of categories"),
+    "favorite_share": gettext_lazy("share of the favorite category"),
+    "purchase_probability": gettext_lazy("probability from the purchase model"),
 }
-FAMILY_NAMES: dict[str, str | Promise] = {
+FAMILY_LABELS: dict[str, str | Promise] = {
     "recency": pgettext_lazy("reason", "recency"),
     "frequency": pgettext_lazy("reason", "frequency"),
     "season": pgettext_lazy("reason", "season"),
     "tenure": pgettext_lazy("reason", "time as a customer"),
-    "rhythm": pgettext_lazy("reason", "rhythm"),
+    "rhythm": pgettext_lazy("reason", "regularity"),
     "trend": pgettext_lazy("reason", "trend"),
     "spend": pgettext_lazy("reason", "spend"),
     "returns": pgettext_lazy("reason", "returns"),
     "breadth": pgettext_lazy("reason", "breadth"),
-    "buying": pgettext_lazy("reason", "buying process"),
+    "purchase_model": pgettext_lazy("reason", "purchase model"),
 }
-CANDIDATE_NAMES: dict[str, str | Promise] = {
-    "rate": gettext_lazy("the share of all"),
-    "recency": gettext_lazy("recency alone"),
-    "buying": gettext_lazy("the buying process"),
-    "tree": gettext_lazy("a decision tree"),
+CANDIDATE_LABELS: dict[str, str | Promise] = {
+    "rate": gettext_lazy("average rate"),
+    "recency": gettext_lazy("recency only"),
+    "purchase_model": gettext_lazy("purchase model"),
+    "tree": gettext_lazy("decision tree"),
     "logistic": gettext_lazy("logistic regression"),
     "boosting": gettext_lazy("gradient boosting"),
-    "forest": gettext_lazy("a random forest"),
-    "blend": gettext_lazy("logistic regression and gradient boosting together"),
+    "forest": gettext_lazy("random forest"),
+    "ensemble": gettext_lazy("ensemble of logistic regression and gradient boosting"),
 }
-DRIFT_NAMES: dict[str, str | Promise] = {
-    "none": pgettext_lazy("drift", "hardly"),
-    "slight": pgettext_lazy("drift", "slightly"),
-    "large": pgettext_lazy("drift", "much"),
+DRIFT_LABELS: dict[str, str | Promise] = {
+    "none": pgettext_lazy("drift", "none"),
+    "slight": pgettext_lazy("drift", "slight"),
+    "large": pgettext_lazy("drift", "large"),
 }
-SHARES = ("weekday_regularity", "hour_regularity", "return_share", "favourite_share", "buying_probability")
-TRENDS = ("orders_trend", "spend_trend")  # logarithms of ratios
-FINE = ("overdue", "gap_spread", "last_gap_ratio", "orders_decayed_7", "orders_decayed_30", "orders_decayed_120")
+SHARE_FEATURES = ("weekday_regularity", "hour_regularity", "return_share", "favorite_share", "purchase_probability")
+TREND_FEATURES = ("orders_trend", "spend_trend")  # logarithms of ratios
+TWO_DECIMAL_FEATURES = (
+    "overdue",
+    "gap_spread",
+    "last_gap_ratio",
+    "orders_decayed_7",
+    "orders_decayed_30",
+    "orders_decayed_120",
+)
 
 
-def feature_name(feature: str) -> str:
-    return str(FEATURE_NAMES.get(feature, feature))
+def get_feature_label(feature: str) -> str:
+    return str(FEATURE_LABELS.get(feature, feature))
 
 
-def reason_text(reason: Reason) -> str:
-    """Such as "days since the last order: 14"."""
+def format_reason(reason: PropensityReason) -> str:
+    """Return a reason as text, such as "days since the last order: 14"."""
     return _("%(feature)s: %(value)s") % {
-        "feature": feature_name(reason.feature),
-        "value": feature_value(reason.feature, reason.value),
+        "feature": get_feature_label(reason.feature),
+        "value": format_feature_value(reason.feature, reason.value),
     }
 
 
-def condition_words(condition: Mapping[str, Any]) -> str:
-    """Of a rule's condition: such as "days since the last order ≤ 14"."""
+def format_condition(condition: Mapping[str, Any]) -> str:
+    """Return a rule's condition as text, such as "days since the last order ≤ 14"."""
     return _("%(feature)s %(operator)s %(value)s") % {
-        "feature": feature_name(condition["feature"]),
+        "feature": get_feature_label(condition["feature"]),
         "operator": {"<=": "≤", ">": ">"}[condition["operator"]],
-        "value": feature_value(condition["feature"], condition["value"]),
+        "value": format_feature_value(condition["feature"], condition["value"]),
     }
 
 
-def feature_value(feature: str, value: float) -> str:
-    if feature in SHARES:
-        return percent(value)
-    if feature in TRENDS:
-        return f"× {number(math.exp(value), 2)}"
-    return number(value, 2 if feature in FINE else 1)
+def format_feature_value(feature: str, value: float) -> str:
+    if feature in SHARE_FEATURES:
+        return format_percent(value)
+    if feature in TREND_FEATURES:
+        return f"× {format_number(math.exp(value), 2)}"
+    return format_number(value, 2 if feature in TWO_DECIMAL_FEATURES else 1)
 
 
-def number(value: float, digits: int) -> str:
-    """With at most so many digits behind the point, and none for whole ones."""
+def format_number(value: float, digits: int) -> str:
+    """Return a number with at most `digits` decimals, and none for whole numbers."""
     shown = round(value, digits)
     return number_format(int(shown) if shown == int(shown) else shown, force_grouping=True)
 
 
-def fallback_words(card: ScoreModel) -> str:
-    """Why something simpler says it, or nothing does; "" where a model has been learnt."""
-    if not card.reason:
+def describe_fallback(score_model: ScoreModel) -> str:
+    """Return why there is no trained model; "" if there is one."""
+    if not score_model.reason:
         return ""
-    reason = card.get_reason_display()
-    if card.algorithm:
-        return _("Too little to learn from: %(reason)s. The buying process alone says it.") % {"reason": reason}
-    return _("Too little to learn from: %(reason)s; nor does the buying process know enough.") % {"reason": reason}
+    reason = score_model.get_reason_display()
+    if score_model.algorithm:
+        return _("Not enough data to train a model: %(reason)s. The purchase model is used as a fallback.") % {
+            "reason": reason
+        }
+    return _("Not enough data to train a model: %(reason)s. The purchase model also lacks data.") % {"reason": reason}
 
 
-def trust_words(card: ScoreModel) -> str:
-    """How the serving candidate did on what it had not seen, beside the simple one; why there is none where nothing was learnt."""
-    figures: dict[str, Any] = card.figures
-    if card.reason or "candidates" not in figures:
-        return fallback_words(card)
+def describe_propensity_accuracy(score_model: ScoreModel) -> str:
+    """Return the accuracy of the model in use beside the baseline, or why there is none."""
+    figures: dict[str, Any] = score_model.figures
+    if score_model.reason or "candidates" not in figures:
+        return describe_fallback(score_model)
     judged = {one["name"]: one for one in figures["candidates"]}
     winner, baseline = judged[figures["winner"]], judged[figures["baseline"]]
-    told = {
-        "name": CANDIDATE_NAMES[winner["name"]],
+    texts = {
+        "name": CANDIDATE_LABELS[winner["name"]],
         "auc": number_format(round(winner["auc"], 3), 3),
         "brier": number_format(round(winner["brier"], 3), 3),
-        "baseline": CANDIDATE_NAMES[baseline["name"]],
+        "baseline": CANDIDATE_LABELS[baseline["name"]],
         "baseline_auc": number_format(round(baseline["auc"], 3), 3),
         "baseline_brier": number_format(round(baseline["brier"], 3), 3),
     }
     if winner["name"] == baseline["name"]:
-        return _("Told by %(name)s, which nothing beat: AUC %(auc)s, Brier %(brier)s.") % told
+        return _("Model: %(name)s (the baseline), AUC %(auc)s, Brier score %(brier)s.") % texts
     return (
-        _(
-            "Told by %(name)s: AUC %(auc)s against %(baseline_auc)s of %(baseline)s, Brier %(brier)s against %(baseline_brier)s."
-        )
-        % told
+        _("Model: %(name)s. AUC %(auc)s (%(baseline)s: %(baseline_auc)s), Brier score %(brier)s (%(baseline_brier)s).")
+        % texts
     )
 
 
-def category_words(card: ScoreModel) -> str:
-    """How often the likeliest category was right; why there is none or little to learn from."""
-    if card.reason:
+def describe_category_accuracy(score_model: ScoreModel) -> str:
+    """Return how often the most likely category was correct, or why this is unknown."""
+    if score_model.reason:
         return (
-            fallback_words(card)
-            if not card.algorithm
-            else _("Leans on what the shop sells most: %(reason)s.") % {"reason": card.get_reason_display()}
+            describe_fallback(score_model)
+            if not score_model.algorithm
+            else _("Based mainly on the best-selling categories: %(reason)s.")
+            % {"reason": score_model.get_reason_display()}
         )
-    judged = card.figures.get("judged", {})
+    judged = score_model.figures.get("judged", {})
     if not judged:
         return ""
     return _(
-        "Tried on the last fifth of the time: right for %(share)s of the next orders, the most sold category for %(popular)s."
+        "Correct for %(share)s of next orders in a test on the last fifth of the history; the best-selling category: %(popular)s."
     ) % {
-        "share": percent(judged["history"]["hit_1"]),
-        "popular": percent(judged["popularity"]["hit_1"]),
+        "share": format_percent(judged["history"]["hit_1"]),
+        "popular": format_percent(judged["popularity"]["hit_1"]),
     }

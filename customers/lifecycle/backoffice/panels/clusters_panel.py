@@ -1,4 +1,4 @@
-"""The part of the Lifecycle page about groups of customers who are alike."""
+"""The clusters panel of the Lifecycle page."""
 
 from typing import Any
 
@@ -6,65 +6,70 @@ from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.backoffice.drilldowns import people_link
-from customers.lifecycle.backoffice.labels.cluster_labels import FEATURE_NAMES, cluster_names, part_name
+from config.foundation.charts import build_radar_chart
+from config.foundation.charts.bars import Series
+from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
+from customers.lifecycle.backoffice.labels.cluster_labels import (
+    CLUSTER_FEATURE_LABELS,
+    get_cluster_names,
+    get_trait_phrase,
+)
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.refresh.score_models import latest_cards
+from customers.lifecycle.refresh.score_models import load_latest_score_models
 
-SHARES = ("discount_share", "return_share")
-TOLD = 3  # of what stands out
+SHARE_FEATURES = ("discount_share", "return_share")
+MAX_TRAITS = 3  # features named in the description
 
 
-def cluster_section() -> dict[str, Any]:
-    """A chart and a table of the clusters; reason says why there are none."""
-    card = latest_cards().get(ScoreModel.Kind.CLUSTERS)
-    if card is None or card.reason:
-        return {"empty": True, "reason": card.get_reason_display() if card else ""}
-    words = card.parameters["words"]
-    names = cluster_names(card)
+def build_clusters_panel() -> dict[str, Any]:
+    """Return the chart and table of the clusters; `reason` says why there are none."""
+    score_model = load_latest_score_models().get(ScoreModel.Kind.CLUSTERS)
+    if score_model is None or score_model.reason:
+        return {"empty": True, "reason": score_model.get_reason_display() if score_model else ""}
+    words = score_model.parameters["words"]
+    names = get_cluster_names(score_model)
     features = words["features"]
     return {
         "empty": False,
         "silhouette": number_format(round(words["silhouette"], 2)),
         "stability": number_format(round(words["stability"], 2)),
         "stable": words["stable"],
-        "heads": [str(FEATURE_NAMES[feature]) for feature in features],
+        "heads": [str(CLUSTER_FEATURE_LABELS[feature]) for feature in features],
         "rows": [
             {
                 "number": cluster["id"],
                 "name": capfirst(names[cluster["id"]]),
                 "customers": cluster["customers"],
-                "share": f"{number_format(round(100 * cluster['share'], 1))} %",
-                "medians": [median(feature, cluster["medians"].get(feature)) for feature in features],
-                "words": description(cluster),
-                "url": people_link("cluster", cluster=cluster["id"]),
-                "new": cluster["moved"] is None,
+                "share": f"{number_format(round(100 * cluster['share'], 1))}%",
+                "medians": [format_median(feature, cluster["medians"].get(feature)) for feature in features],
+                "words": describe_cluster(cluster),
+                "url": make_drilldown_url("cluster", cluster=cluster["id"]),
+                "new": cluster["shift"] is None,
             }
             for cluster in words["clusters"]
         ],
-        "chart": {
-            "kind": "radar",
-            "labels": [str(FEATURE_NAMES[feature]) for feature in features],
-            "series": [
-                {
-                    "name": f"{cluster['id']} · {names[cluster['id']]}",
-                    "values": [round(cluster["radar"].get(feature, 0.0)) for feature in features],
-                }
+        "chart": build_radar_chart(
+            labels=[str(CLUSTER_FEATURE_LABELS[feature]) for feature in features],
+            series=[
+                Series(
+                    f"{cluster['id']} · {names[cluster['id']]}",
+                    [round(cluster["radar"].get(feature, 0.0)) for feature in features],
+                )
                 for cluster in words["clusters"]
             ],
-        },
+        ),
     }
 
 
-def median(feature: str, value: float | None) -> str:
+def format_median(feature: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if feature in SHARES:
-        return f"{number_format(round(100 * value, 1))} %"
+    if feature in SHARE_FEATURES:
+        return f"{number_format(round(100 * value, 1))}%"
     return number_format(round(value, 1 if abs(value) < 100 else 0), force_grouping=True)
 
 
-def description(cluster: dict[str, Any]) -> str:
-    """What stands out most, in a sentence."""
-    parts = [part_name(one["direction"], one["feature"]) for one in cluster["standing_out"][:TOLD]]
-    return _("Above all: %(parts)s.") % {"parts": ", ".join(parts)}
+def describe_cluster(cluster: dict[str, Any]) -> str:
+    """Return the most distinctive features as a sentence."""
+    parts = [get_trait_phrase(one["direction"], one["feature"]) for one in cluster["deviations"][:MAX_TRAITS]]
+    return _("Main features: %(parts)s.") % {"parts": ", ".join(parts)}

@@ -1,4 +1,4 @@
-"""The part of the Lifecycle page about value: how it spreads, and how well it was foretold."""
+"""The predicted value panel of the Lifecycle page: distribution and model accuracy."""
 
 from datetime import datetime
 from typing import Any
@@ -6,152 +6,154 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.backoffice.drilldowns import people_link
-from customers.lifecycle.backoffice.labels.clv_labels import ALGORITHM_NAMES, percent, trust_in
-from customers.lifecycle.clv.backtest import is_wrong
-from customers.lifecycle.clv.queries import value_deciles, value_histogram
+from config.foundation.charts import ChartSpec, build_bar_chart, build_comparison_chart
+from config.foundation.charts.bars import Series
+from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
+from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy, format_percent
+from customers.lifecycle.clv.backtest import is_forecast_off
+from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.refresh.score_models import latest_cards
-from customers.lifecycle.scoring.clv.models.gamma_gamma import FREQUENCY_CORRELATES, NEARLY_NO_MEAN
+from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.scoring.clv.models.gamma_gamma import FREQUENCY_CORRELATES, HEAVY_TAILED
 
 
-def value_section() -> dict[str, Any]:
-    """Charts with their tables; reason says why there is nothing."""
-    cards = latest_cards()
-    buying, spend = cards.get(ScoreModel.Kind.BUYING), cards.get(ScoreModel.Kind.SPEND)
+def build_clv_panel() -> dict[str, Any]:
+    """Return the charts and tables; `reason` says why there is no model."""
+    score_models = load_latest_score_models()
+    buying, spend = score_models.get(ScoreModel.Kind.PURCHASE_MODEL), score_models.get(ScoreModel.Kind.SPEND)
     if buying is None or buying.reason:
         return {"empty": True, "reason": buying.get_reason_display() if buying else ""}
-    deciles = value_deciles()
+    deciles = query_value_deciles()
     return {
         "empty": False,
-        "trust": trust_in(buying),
-        "models": shown_models(buying),
-        "looking_back": shown_looking_back(buying),
+        "accuracy": describe_accuracy(buying),
+        "models": format_models(buying),
+        "backtests": format_backtests(buying),
         "spend_reason": spend.get_reason_display() if spend and spend.reason else "",
-        "warnings": spend_warnings(spend) if spend else [],
-        "deciles": [{**row, "url": values_link(row["low"], row["high"], closed=True)} for row in deciles],
-        "histogram": histogram_chart(),
-        "comparisons": [chart for chart in (frequency_chart(buying), weeks_chart(buying)) if chart],
+        "warnings": list_spend_warnings(spend) if spend else [],
+        "deciles": [
+            {
+                **row,
+                "share_text": format_percent(row["share"]),
+                "url": make_value_url(row["low"], row["high"], closed=True),
+            }
+            for row in deciles
+        ],
+        "histogram": make_histogram_chart(),
+        "comparisons": [chart for chart in (make_frequency_chart(buying), make_weekly_chart(buying)) if chart],
     }
 
 
-def shown_models(card: ScoreModel) -> list[dict[str, Any]]:
-    """Each process on what was held out; the largest log-likelihood serves."""
+def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
+    """Return the held-out accuracy of each purchase model; the one with the largest log-likelihood is used."""
     return [
         {
-            "name": ALGORITHM_NAMES.get(name, name),
-            "serves": name == card.algorithm,
+            "name": PURCHASE_MODEL_LABELS.get(name, name),
+            "is_used": name == score_model.algorithm,
             "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
             "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
-            "ratio": percent(row["total_ratio"]) or "–",
-            "held": percent(row["held"]),
+            "ratio": format_percent(row["total_ratio"]) or "–",
+            "held": format_percent(row["held"]),
         }
-        for name, row in card.figures.get("held_out", {}).items()
+        for name, row in score_model.figures.get("held_out", {}).items()
     ]
 
 
-def shown_looking_back(card: ScoreModel) -> list[dict[str, Any]]:
-    """What earlier refreshes foretold, beside what came."""
+def format_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
+    """Return predicted and actual orders of earlier refreshes."""
     return [
         {
-            "as_of": datetime.fromisoformat(told["as_of"]),
-            "days": number_format(round(told["days"]), force_grouping=True),
-            "expected": number_format(round(told["expected"]), force_grouping=True),
-            "happened": number_format(told["happened"], force_grouping=True),
-            "ratio": percent(told["ratio"]) or "–",
-            "interval": f"{percent(told['low'])} – {percent(told['high'])}" if told["low"] is not None else "–",
-            "held": percent(told["held"]),
-            "wrong": is_wrong(told),
+            "as_of": datetime.fromisoformat(figures["as_of"]),
+            "days": number_format(round(figures["days"]), force_grouping=True),
+            "expected": number_format(round(figures["expected"]), force_grouping=True),
+            "actual": number_format(figures["actual"], force_grouping=True),
+            "ratio": format_percent(figures["ratio"]) or "–",
+            "interval": f"{format_percent(figures['low'])} – {format_percent(figures['high'])}"
+            if figures["low"] is not None
+            else "–",
+            "held": format_percent(figures["held"]),
+            "is_off": is_forecast_off(figures),
         }
-        for told in card.figures.get("looking_back", [])
+        for figures in score_model.figures.get("backtests", [])
     ]
 
 
-def spend_warnings(card: ScoreModel) -> list[str]:
-    """What makes the money doubtful, in words."""
-    told = {
+def list_spend_warnings(score_model: ScoreModel) -> list[str]:
+    """Return warnings about the predicted spend."""
+    messages = {
         FREQUENCY_CORRELATES: _(
-            "Customers who order more often also spend more or less an order: the values of both are less sure."
+            "Order frequency and order value are correlated, which makes the predicted value less reliable."
         ),
-        NEARLY_NO_MEAN: _(
-            "A few very large orders carry the mean: what an order of a new customer is worth is hardly known."
+        HEAVY_TAILED: _(
+            "A few very large orders dominate the average, so the order value of new customers is uncertain."
         ),
     }
-    found = [told[code] for code in card.figures.get("warnings", []) if code in told]
-    several = card.figures.get("several_currencies", 0)
+    found = [messages[code] for code in score_model.figures.get("warnings", []) if code in messages]
+    several = score_model.figures.get("several_currencies", 0)
     if several:
         found.append(
-            _("Customers with orders in several currencies have no value: %(n)s.")
+            _("Customers without a predicted value, because they order in several currencies: %(n)s.")
             % {"n": number_format(several, force_grouping=True)}
         )
     return found
 
 
-def values_link(low: Any, high: Any, *, closed: bool = False) -> str:
-    """Those with a value between; closed: high belongs to it."""
+def make_value_url(low: Any, high: Any, *, closed: bool = False) -> str:
+    """Return the URL of the customers in a value range. closed: the upper bound is included."""
     ends = {"low": low, "high" if closed else "below": high}
-    return people_link("value", **{name: amount for name, amount in ends.items() if amount is not None})
+    return make_drilldown_url("value", **{name: amount for name, amount in ends.items() if amount is not None})
 
 
-def histogram_chart() -> dict[str, Any]:
-    bars = value_histogram()
-    return {
-        "kind": "columns",
-        "labels": [bar_name(bar) for bar in bars],
-        "values": [bar["customers"] for bar in bars],
-        "texts": [number_format(bar["customers"], force_grouping=True) for bar in bars],
-        "links": [values_link(bar["low"], bar["high"]) for bar in bars],
-        "across": _("Value of the coming twelve months"),
-        "up": _("Customers"),
-    }
+def make_histogram_chart() -> ChartSpec:
+    bars = query_value_histogram()
+    return build_bar_chart(
+        labels=[format_bin(bar) for bar in bars],
+        values=[bar["customers"] for bar in bars],
+        texts=[number_format(bar["customers"], force_grouping=True) for bar in bars],
+        links=[make_value_url(bar["low"], bar["high"]) for bar in bars],
+        x_title=_("Predicted value, next 12 months"),
+        y_title=_("Customers"),
+    )
 
 
-def bar_name(bar: dict[str, Any]) -> str:
+def format_bin(bar: dict[str, Any]) -> str:
     if bar["low"] is None:
-        return f"< {plain(bar['high'])}"
-    low = plain(bar["low"])
-    return f"≥ {low}" if bar["high"] is None else f"{low} – {plain(bar['high'])}"
+        return f"< {format_bin_edge(bar['high'])}"
+    low = format_bin_edge(bar["low"])
+    return f"≥ {low}" if bar["high"] is None else f"{low} – {format_bin_edge(bar['high'])}"
 
 
-def plain(value: Any) -> str:
+def format_bin_edge(value: Any) -> str:
     return number_format(float(value) if value % 1 else int(value), force_grouping=True)
 
 
-def frequency_chart(card: ScoreModel) -> dict[str, Any] | None:
-    told = card.figures.get("by_frequency")
-    if not told:
+def make_frequency_chart(score_model: ScoreModel) -> dict[str, Any] | None:
+    figures = score_model.figures.get("by_frequency")
+    if not figures:
         return None
-    last = max(told["at"])
-    return {
-        "id": "value-by-frequency",
-        "title": _("Orders in the days held out, by repeat orders before"),
-        "kind": "pairs",
-        "labels": [f"{n}+" if n == last and last >= 7 else str(n) for n in told["at"]],
-        "series": [
-            {"name": _("what came"), "values": [round(value, 3) for value in told["actual"]]},
-            {"name": _("foretold"), "values": [round(value, 3) for value in told["expected"]]},
-        ],
-        "across": _("Repeat orders before"),
-        "up": _("Orders a customer"),
-        "lines": False,
-    }
+    last = max(figures["at"])
+    chart = build_comparison_chart(
+        labels=[f"{n}+" if n == last and last >= 7 else str(n) for n in figures["at"]],
+        actual=Series(_("actual"), [round(value, 3) for value in figures["actual"]]),
+        predicted=Series(_("predicted"), [round(value, 3) for value in figures["expected"]]),
+        x_title=_("Previous repeat orders"),
+        y_title=_("Orders per customer"),
+        lines=False,
+    )
+    return {"id": "value-by-frequency", "title": _("Orders in the test period, by previous repeat orders"), **chart}
 
 
-def weeks_chart(card: ScoreModel) -> dict[str, Any] | None:
-    told = card.figures.get("weeks")
-    if not told:
+def make_weekly_chart(score_model: ScoreModel) -> dict[str, Any] | None:
+    figures = score_model.figures.get("weeks")
+    if not figures:
         return None
-    return {
-        "id": "value-weeks",
-        "title": _("Repeat orders of all, week by week"),
-        "kind": "pairs",
-        "labels": [str(week) for week in told["at"]],
-        "series": [
-            {"name": _("what came"), "values": [round(value, 1) for value in told["actual"]]},
-            {"name": _("foretold"), "values": [round(value, 1) for value in told["expected"]]},
-        ],
-        "across": _("Weeks since the first order"),
-        "up": _("Repeat orders"),
-        "lines": True,
-    }
+    chart = build_comparison_chart(
+        labels=[str(week) for week in figures["at"]],
+        actual=Series(_("actual"), [round(value, 1) for value in figures["actual"]]),
+        predicted=Series(_("predicted"), [round(value, 1) for value in figures["expected"]]),
+        x_title=_("Weeks since the first order"),
+        y_title=_("Repeat orders"),
+        lines=True,
+    )
+    return {"id": "value-weeks", "title": _("Repeat orders per week"), **chart}

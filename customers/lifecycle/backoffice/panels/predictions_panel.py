@@ -1,4 +1,4 @@
-"""The part of a customer's page about what comes next."""
+"""The predictions on the customer page."""
 
 from typing import Any
 
@@ -6,42 +6,44 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from customers.lifecycle.backoffice.labels.clv_labels import percent
-from customers.lifecycle.backoffice.labels.propensity_labels import category_words, trust_words
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
+from customers.lifecycle.backoffice.labels.propensity_labels import (
+    describe_category_accuracy,
+    describe_propensity_accuracy,
+)
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.refresh.score_models import Cards
+from customers.lifecycle.refresh.score_models import ScoreModelsByKind
 
 
-def coming_section(told: dict[str, Any], cards: Cards) -> list[dict[str, Any]]:
-    """Rows of what a portrait says of propensities and the next category: share, what it means, reasons, how good it is.
-
-    cards: of the newest refresh.
-    """
+def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsByKind) -> list[dict[str, Any]]:
+    """Return a row per propensity and one for the next category: probability, meaning, reasons, accuracy."""
     rows = [
         {
-            "name": one["name"],
-            "share": percent(one["probability"]) or "–",
-            "means": meaning(one["key"], one["horizon_days"]),
-            "reasons": one["reasons"],
-            "trust": trust_words(cards[one["key"]]) if one["probability"] is not None else one["reason_name"],
+            "name": propensity["name"],
+            "share": format_percent(propensity["probability"]) or "–",
+            "meaning": describe_target(propensity["key"], propensity["horizon_days"]),
+            "reasons": propensity["reasons"],
+            "accuracy": describe_propensity_accuracy(score_models[propensity["key"]])
+            if propensity["probability"] is not None
+            else propensity["reason_name"],
         }
-        for one in told["propensities"]
+        for propensity in profile["propensities"]
     ]
-    category, card = told["next_category"], cards.get(ScoreModel.Kind.NEXT_CATEGORY)
-    found = bool(category["name"]) and card is not None
+    category, score_model = profile["next_category"], score_models.get(ScoreModel.Kind.NEXT_CATEGORY)
+    found = bool(category["name"]) and score_model is not None
     rows.append(
         {
             "name": str(ScoreModel.Kind.NEXT_CATEGORY.label),
-            "share": percent(category["probability"]) or "–",
-            "means": category["name"],
+            "share": format_percent(category["probability"]) or "–",
+            "meaning": category["name"],
             "reasons": [],
-            "trust": category_words(card) if found and card else category["reason_name"],
+            "accuracy": describe_category_accuracy(score_model) if found and score_model else category["reason_name"],
         }
     )
     return rows
 
 
-def meaning(key: str, days: int | None) -> str:
+def describe_target(key: str, days: int | None) -> str:
     if days is None:
         return ""
     if key == ScoreModel.Kind.CHURN:

@@ -1,4 +1,4 @@
-"""The part of the Lifecycle page about what customers will do: who by how much, and how far it can be believed."""
+"""The predictions panel of the Lifecycle page: distribution and model accuracy of each propensity."""
 
 from datetime import datetime
 from typing import Any
@@ -8,255 +8,259 @@ from django.db import connection
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from customers.lifecycle.alerts import is_off
-from customers.lifecycle.backoffice.drilldowns import people_link
-from customers.lifecycle.backoffice.labels.clv_labels import percent
+from config.foundation.charts import build_bar_chart, build_calibration_chart
+from customers.lifecycle.alerts import is_miscalibrated
+from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
+from customers.lifecycle.backoffice.labels.clv_labels import format_percent
 from customers.lifecycle.backoffice.labels.propensity_labels import (
-    CANDIDATE_NAMES,
-    DRIFT_NAMES,
-    condition_words,
-    fallback_words,
-    feature_name,
+    CANDIDATE_LABELS,
+    DRIFT_LABELS,
+    describe_fallback,
+    format_condition,
+    get_feature_label,
 )
 from customers.lifecycle.models import ScoreModel
-from customers.lifecycle.propensity.models import KINDS
-from customers.lifecycle.refresh.score_models import latest_cards
-from customers.lifecycle.scoring.propensity.metrics import CalibrationCurve, gap_by_chance, largest_gap
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS
+from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.scoring.propensity.metrics import CalibrationCurve, max_calibration_gap, simulate_max_gap
 
-BARS = 10
+N_BINS = 10
 SEED = 1
-MOST_FEATURES = 5
+MAX_FEATURES = 5
 
-# of the profiles as they stand; a bar holds its lower end, the last one both
-COUNTS = """
-    SELECT told.kind, least(floor(told.chance * %(bars)s), %(bars)s - 1)::int AS bar, count(*)
+# a bin includes its lower bound; the last bin includes both
+COUNT_BY_PROBABILITY = """
+    SELECT score.kind, least(floor(score.probability * %(bars)s), %(bars)s - 1)::int AS bar, count(*)
     FROM lifecycle_customerprofile p
     CROSS JOIN LATERAL (VALUES ('churn', p.churn), ('purchase_7', p.purchase_7), ('purchase_30', p.purchase_30),
-                               ('purchase_90', p.purchase_90)) AS told (kind, chance)
-    WHERE told.chance IS NOT NULL
+                               ('purchase_90', p.purchase_90)) AS score (kind, probability)
+    WHERE score.probability IS NOT NULL
     GROUP BY 1, 2
 """
 
 
-def propensity_section() -> dict[str, Any]:
-    """Each target with its charts and tables; empty where no refresh has told any."""
-    cards = latest_cards()
-    counts = count_now()
+def build_propensity_panel() -> dict[str, Any]:
+    """Return the charts and tables of each propensity that the latest refresh predicted."""
+    score_models = load_latest_score_models()
+    counts = count_by_probability()
     return {
-        "targets": [shown_target(cards[kind], counts.get(kind, [0] * BARS)) for kind in KINDS if kind in cards],
-        "category": shown_category(cards.get(ScoreModel.Kind.NEXT_CATEGORY)),
+        "targets": [
+            format_target(score_models[kind], counts.get(kind, [0] * N_BINS))
+            for kind in PROPENSITY_KINDS
+            if kind in score_models
+        ],
+        "category": format_next_category(score_models.get(ScoreModel.Kind.NEXT_CATEGORY)),
     }
 
 
-def count_now() -> dict[str, list[int]]:
-    """How many customers stand in each tenth of the probabilities, by target."""
+def count_by_probability() -> dict[str, list[int]]:
+    """Return the number of customers per probability bin, by target."""
     counts: dict[str, list[int]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, {"bars": BARS})
+        cursor.execute(COUNT_BY_PROBABILITY, {"bars": N_BINS})
         for kind, bar, customers in cursor.fetchall():
-            counts.setdefault(kind, [0] * BARS)[bar] = customers
+            counts.setdefault(kind, [0] * N_BINS)[bar] = customers
     return counts
 
 
-def shown_target(card: ScoreModel, counts: list[int]) -> dict[str, Any]:
-    figures = card.figures
+def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
+    figures = score_model.figures
     quality = figures.get("quality")
     return {
-        "key": card.kind,
-        "name": card.get_kind_display(),
+        "key": score_model.kind,
+        "name": score_model.get_kind_display(),
         "horizon": figures["horizon_days"],
-        "fallback": fallback_words(card),
-        "learnt_at": datetime.fromisoformat(figures["learnt_at"]),
+        "fallback": describe_fallback(score_model),
+        "trained_at": datetime.fromisoformat(figures["trained_at"]),
         "customers": figures["customers"],
-        "rate": percent(figures["rate"]),
-        "by_time": figures.get("judged_by") == "time",
-        "judged_rows": figures.get("judged_rows"),
-        "simple": figures.get("why") == "simple_not_beaten",
-        "now": now_chart(card.kind, counts) if any(counts) else None,
-        "now_rows": now_rows(card.kind, counts),
-        "candidates": shown_candidates(figures),
-        "quality": shown_quality(quality) if quality else None,
-        "calibration": calibration_chart(card.kind, quality) if quality else None,
-        "lift": lift_chart(card.kind, quality) if quality and quality["lift"] else None,
+        "rate": format_percent(figures["rate"]),
+        "by_time": figures.get("evaluated_by") == "time",
+        "evaluation_rows": figures.get("evaluation_rows"),
+        "simple": figures.get("why") == "baseline_not_beaten",
+        "probability_chart": make_probability_chart(score_model.kind, counts) if any(counts) else None,
+        "probability_rows": make_probability_rows(score_model.kind, counts),
+        "candidates": format_candidates(figures),
+        "quality": format_quality(quality) if quality else None,
+        "calibration": make_calibration_chart(score_model.kind, quality) if quality else None,
+        "lift": make_lift_chart(score_model.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
-                "words": _(" and ").join(condition_words(one) for one in rule["conditions"]),
-                "share": percent(rule["share"]),
-                "probability": percent(rule["probability"]),
+                "text": _(" and ").join(format_condition(one) for one in rule["conditions"]),
+                "share": format_percent(rule["share"]),
+                "probability": format_percent(rule["probability"]),
             }
             for rule in figures.get("rules", [])
         ],
-        "looking_back": [shown_looking_back(told) for told in figures.get("looking_back", [])],
-        "drift": shown_drift(figures.get("drift")),
+        "backtests": [format_backtest(backtest) for backtest in figures.get("backtests", [])],
+        "drift": format_drift(figures.get("drift")),
     }
 
 
-def now_chart(kind: str, counts: list[int]) -> dict[str, Any]:
-    """Customers by probability, each bar with its people."""
-    rows = now_rows(kind, counts)
-    return {
-        "id": f"{kind}-now",
-        "kind": "columns",
-        "labels": [row["label"] for row in rows],
-        "values": counts,
-        "texts": [row["text"] for row in rows],
-        "links": [row["url"] for row in rows],
-        "across": _("Probability"),
-        "up": _("Customers"),
-    }
+def make_probability_chart(kind: str, counts: list[int]) -> dict[str, Any]:
+    """Return the chart of customers by probability; each bar links to its customers."""
+    rows = make_probability_rows(kind, counts)
+    chart = build_bar_chart(
+        labels=[row["label"] for row in rows],
+        values=counts,
+        texts=[row["text"] for row in rows],
+        links=[row["url"] for row in rows],
+        x_title=_("Probability"),
+        y_title=_("Customers"),
+    )
+    return {"id": f"{kind}-probability", **chart}
 
 
-def now_rows(kind: str, counts: list[int]) -> list[dict[str, Any]]:
+def make_probability_rows(kind: str, counts: list[int]) -> list[dict[str, Any]]:
     return [
         {
-            "label": f"{100 * bar // BARS}–{100 * (bar + 1) // BARS} %",
+            "label": f"{100 * bar // N_BINS}–{100 * (bar + 1) // N_BINS}%",
             "customers": customers,
             "text": number_format(customers, force_grouping=True),
-            "url": bar_link(kind, bar),
+            "url": make_bin_url(kind, bar),
         }
         for bar, customers in enumerate(counts)
     ]
 
 
-def bar_link(kind: str, bar: int) -> str:
-    upper = "high" if bar == BARS - 1 else "below"
-    return people_link("chance", kind=kind, low=bar / BARS, **{upper: (bar + 1) / BARS})
+def make_bin_url(kind: str, bar: int) -> str:
+    upper = "high" if bar == N_BINS - 1 else "below"
+    return make_drilldown_url("probability", kind=kind, low=bar / N_BINS, **{upper: (bar + 1) / N_BINS})
 
 
-def shown_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """What competed, on what was held out; the gain in Brier is over the better simple one."""
+def format_candidates(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the held-out accuracy of each candidate model; the gain is over the better baseline."""
     return [
         {
-            "name": CANDIDATE_NAMES[one["name"]],
-            "serves": one["name"] == figures["winner"],
-            "brier": decimals(one["brier"], 4),
-            "auc": decimals(one["auc"], 3),
-            "gain": interval_words(one["brier_gain"]) if one["brier_gain"] else "–",
+            "name": CANDIDATE_LABELS[one["name"]],
+            "is_used": one["name"] == figures["winner"],
+            "brier": format_decimals(one["brier"], 4),
+            "auc": format_decimals(one["auc"], 3),
+            "gain": format_interval(one["brier_gain"]) if one["brier_gain"] else "–",
         }
         for one in figures.get("candidates", [])
     ]
 
 
-def interval_words(gain: list[float]) -> str:
-    value, low, high = (decimals(one, 4) for one in gain)
+def format_interval(gain: list[float]) -> str:
+    value, low, high = (format_decimals(one, 4) for one in gain)
     return f"{value} ({low} – {high})"
 
 
-def shown_quality(quality: dict[str, Any]) -> dict[str, Any]:
-    """Figures on what was held out, and how large the largest gap between said and happened would be by chance alone."""
-    curve = curve_of(quality)
-    _middle, by_chance = gap_by_chance(curve, seed=SEED)
+def format_quality(quality: dict[str, Any]) -> dict[str, Any]:
+    """Return the held-out accuracy and the largest calibration gap that random variation explains."""
+    curve = to_calibration_curve(quality)
+    _median, random_gap = simulate_max_gap(curve, seed=SEED)
     return {
-        "auc": decimals(quality["auc"], 3),
-        "brier": decimals(quality["brier"], 4),
+        "auc": format_decimals(quality["auc"], 3),
+        "brier": format_decimals(quality["brier"], 4),
         "customers": number_format(quality["customers"], force_grouping=True),
-        "gap": decimals(100 * largest_gap(curve), 1),
-        "by_chance": decimals(100 * by_chance, 1),
+        "gap": format_decimals(100 * max_calibration_gap(curve), 1),
+        "random_gap": format_decimals(100 * random_gap, 1),
         "rows": [
             {
-                "said": percent(said),
-                "happened": percent(happened),
-                "interval": f"{percent(low)} – {percent(high)}",
+                "predicted": format_percent(predicted),
+                "actual": format_percent(actual),
+                "interval": f"{format_percent(low)} – {format_percent(high)}",
                 "customers": customers,
             }
-            for said, happened, low, high, customers in zip(*quality["curve"].values(), strict=True)
+            for predicted, actual, low, high, customers in zip(*quality["curve"].values(), strict=True)
         ],
     }
 
 
-def curve_of(quality: dict[str, Any]) -> CalibrationCurve:
-    told = quality["curve"]
-    return CalibrationCurve(**{name: np.array(values) for name, values in told.items()})
+def to_calibration_curve(quality: dict[str, Any]) -> CalibrationCurve:
+    figures = quality["curve"]
+    return CalibrationCurve(**{name: np.array(values) for name, values in figures.items()})
 
 
-def calibration_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
-    """In percent: what was said against what came, with the interval of chance."""
-    told = {name: [round(100 * value, 1) for value in values] for name, values in quality["curve"].items()}
-    return {
-        "id": f"{kind}-calibration",
-        "kind": "calibration",
-        **{name: told[name] for name in ("said", "happened", "low", "high")},
-        "customers": quality["curve"]["customers"],
-        "across": _("said, %"),
-        "up": _("came, %"),
-        "exact": _("exactly right"),
-    }
+def make_calibration_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
+    """Return predicted and actual rates in percent, with the 95% interval of the actual rate."""
+    figures = {name: [round(100 * value, 1) for value in values] for name, values in quality["curve"].items()}
+    chart = build_calibration_chart(
+        predicted=figures["predicted"],
+        actual=figures["actual"],
+        low=figures["low"],
+        high=figures["high"],
+        customers=quality["curve"]["customers"],
+        x_title=_("Predicted, %"),
+        y_title=_("Actual, %"),
+        diagonal_name=_("perfect calibration"),
+    )
+    return {"id": f"{kind}-calibration", **chart}
 
 
-def lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
+def make_lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
     lift = [round(value, 2) for value in quality["lift"]]
+    chart = build_bar_chart(
+        labels=[str(place) for place in range(1, len(lift) + 1)],
+        values=lift,
+        texts=[format_decimals(value, 2) for value in lift],
+        x_title=_("Decile, highest probabilities first"),
+        y_title=_("Lift"),
+        tick_format=".1f",
+    )
+    return {"id": f"{kind}-lift", **chart}
+
+
+def format_backtest(figures: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": f"{kind}-lift",
-        "kind": "columns",
-        "labels": [str(place) for place in range(1, len(lift) + 1)],
-        "values": lift,
-        "texts": [decimals(value, 2) for value in lift],
-        "links": [],
-        "across": _("Tenth of the customers, the highest probabilities first"),
-        "up": _("Times as often as on average"),
-        "ticks": ".1f",
+        "as_of": datetime.fromisoformat(figures["as_of"]),
+        "days": figures["days"],
+        "customers": figures["customers"],
+        "model": CANDIDATE_LABELS.get(figures["algorithm"], "–"),
+        "predicted": format_percent(figures["mean_predicted"]),
+        "actual": format_percent(figures["rate"]),
+        "interval": f"{format_percent(figures['low'])} – {format_percent(figures['high'])}",
+        "auc": format_decimals(figures["auc"], 3),
+        "brier": format_decimals(figures["brier"], 4),
+        "is_off": is_miscalibrated(figures),
     }
 
 
-def shown_looking_back(told: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "as_of": datetime.fromisoformat(told["as_of"]),
-        "days": told["days"],
-        "customers": told["customers"],
-        "model": CANDIDATE_NAMES.get(told["algorithm"], "–"),
-        "said": percent(told["said"]),
-        "happened": percent(told["rate"]),
-        "interval": f"{percent(told['low'])} – {percent(told['high'])}",
-        "auc": decimals(told["auc"], 3),
-        "brier": decimals(told["brier"], 4),
-        "wrong": is_off(told),
-    }
-
-
-def shown_drift(drift: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The scores, and what changed most of what they are told from."""
+def format_drift(drift: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the drift of the scores and of the features that changed most."""
     if drift is None:
         return None
     return {
-        "learnt_at": datetime.fromisoformat(drift["learnt_at"]),
-        "score": decimals(drift["score"], 3),
-        "level": DRIFT_NAMES[drift["score_level"]],
-        "warns": drift["score_level"] == "large",
+        "trained_at": datetime.fromisoformat(drift["trained_at"]),
+        "score": format_decimals(drift["score"], 3),
+        "level": DRIFT_LABELS[drift["score_level"]],
+        "is_large": drift["score_level"] == "large",
         "features": [
             {
-                "name": feature_name(one["feature"]),
-                "index": decimals(one["index"], 3),
-                "level": DRIFT_NAMES[one["level"]],
+                "name": get_feature_label(one["feature"]),
+                "index": format_decimals(one["index"], 3),
+                "level": DRIFT_LABELS[one["level"]],
             }
-            for one in drift["features"][:MOST_FEATURES]
+            for one in drift["features"][:MAX_FEATURES]
             if one["level"] != "none"
         ],
     }
 
 
-def shown_category(card: ScoreModel | None) -> dict[str, Any] | None:
-    """How often the next order was of the category held most likely; None without a card."""
-    if card is None:
+def format_next_category(score_model: ScoreModel | None) -> dict[str, Any] | None:
+    """Return how often the predicted category was correct; None without a model."""
+    if score_model is None:
         return None
     names = {
-        "history": _("own history"),
+        "history": _("customer's own history"),
         "last": _("category of the last order"),
-        "popularity": _("what sells most"),
+        "popularity": _("best-selling category"),
     }
     return {
-        "reason": card.get_reason_display() if card.reason else "",
+        "reason": score_model.get_reason_display() if score_model.reason else "",
         "rows": [
             {
                 "name": names[name],
-                "serves": name == "history",
-                "hit_1": percent(told["hit_1"]),
-                "hit_3": percent(told["hit_3"]),
-                "customers": told["customers"],
+                "is_used": name == "history",
+                "hit_1": format_percent(figures["hit_1"]),
+                "hit_3": format_percent(figures["hit_3"]),
+                "customers": figures["customers"],
             }
-            for name, told in card.figures.get("judged", {}).items()
+            for name, figures in score_model.figures.get("judged", {}).items()
         ],
     }
 
 
-def decimals(value: float | None, places: int) -> str:
+def format_decimals(value: float | None, places: int) -> str:
     return "–" if value is None else number_format(round(value, places), decimal_pos=places, use_l10n=True)

@@ -1,4 +1,4 @@
-"""Parts of a customer's page that rooms above add to it, each when its app is ready."""
+"""Panels of the customer page that other apps register when they are ready."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,41 +12,42 @@ from customers.identity.models import Customer
 
 
 @dataclass(frozen=True)
-class Section:
-    """key: also the anchor on the page. place: the smallest stands first. permission: who lacks it does not see the part.
+class CustomerPanel:
+    """A panel of the customer page. key: also its anchor. position: panels are sorted by it.
 
-    told: what the template finds in ``section``, of a customer at a moment.
+    permission: the panel is hidden from users without it. build: returns what the template gets as ``panel``, for a customer
+    as of a time.
     """
 
     key: str
-    place: int
+    position: int
     title: str | Promise
     template: str
     permission: str
-    told: Callable[[Customer, datetime], Any]
+    build: Callable[[Customer, datetime], Any]
 
 
 @dataclass(frozen=True)
-class ShownSection:
+class RenderedPanel:
     key: str
     title: str | Promise
     template: str
-    told: Any
+    content: Any
 
 
-_sections: dict[str, Section] = {}
+_panels: dict[str, CustomerPanel] = {}
 
 
-def add_section(section: Section) -> None:
-    _sections[section.key] = section
+def register_panel(panel: CustomerPanel) -> None:
+    _panels[panel.key] = panel
 
 
-def sections_of(
+def build_customer_panels(
     *, customer: Customer, user: AbstractBaseUser | AnonymousUser | PermissionsMixin, as_of: datetime
-) -> list[ShownSection]:
-    """Those that the user may see, in their places."""
+) -> list[RenderedPanel]:
+    """Return the panels that the user may view, in their order."""
     return [
-        ShownSection(one.key, one.title, one.template, one.told(customer, as_of))
-        for one in sorted(_sections.values(), key=lambda one: one.place)
-        if user.has_perm(one.permission)  # type: ignore[union-attr]
+        RenderedPanel(panel.key, panel.title, panel.template, panel.build(customer, as_of))
+        for panel in sorted(_panels.values(), key=lambda panel: panel.position)
+        if user.has_perm(panel.permission)  # type: ignore[union-attr]
     ]

@@ -1,4 +1,4 @@
-"""The part of the Lifecycle page about RFM: the map, the groups, and who moved between them from one month end to another."""
+"""The RFM panel of the Lifecycle page: the map, the groups, and changes between groups."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,40 +10,50 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.lifecycle.backoffice.drilldowns import NONE, Month, basis_name, group_name, known_months, people_link
-from customers.lifecycle.backoffice.transition_matrix import sankey, shown_matrix
+from config.foundation.charts import ChartSpec, build_heatmap
+from config.foundation.number_formats import format_percent
+from customers.lifecycle.backoffice.chart_colors import RFM_COLORS
+from customers.lifecycle.backoffice.drilldowns import (
+    NO_GROUP,
+    MonthEnd,
+    get_basis_label,
+    get_group_label,
+    list_known_months,
+    make_drilldown_url,
+)
+from customers.lifecycle.backoffice.transition_matrix import make_sankey_chart, make_transition_matrix
 from customers.lifecycle.models import LifecycleRun
-from customers.lifecycle.rfm.months import a_month_ago
+from customers.lifecycle.rfm.months import find_month_ago
 from customers.lifecycle.rfm.queries import (
     ALL_TIME,
     BASES,
     WINDOW,
-    Basis,
-    profiles_run,
-    rfm_counts_at,
-    rfm_groups,
-    rfm_map,
-    rfm_movement,
-    window_days,
+    RfmBasis,
+    count_group_flows,
+    count_groups_at,
+    get_profiles_run,
+    get_window_days,
+    query_rfm_cells,
+    query_rfm_groups,
 )
-from customers.lifecycle.scoring.rfm.rfm_scores import BINS, CELLS, GROUPS
+from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_CELLS, RFM_GROUPS
 
 SCORES = range(1, BINS + 1)
 
 
 class RfmForm(forms.Form):
-    """Of which time the scores are, and between which month ends movement is told."""
+    """The period of the scores, and the month ends between which changes are counted."""
 
-    rfm = forms.ChoiceField(label=gettext_lazy("scores of"))
-    rfm_since = forms.ChoiceField(label=gettext_lazy("groups from"))
+    rfm = forms.ChoiceField(label=gettext_lazy("period"))
+    rfm_since = forms.ChoiceField(label=gettext_lazy("changes from"))
     rfm_until = forms.ChoiceField(label=gettext_lazy("to"))
 
     @classmethod
-    def asked(cls, given: Mapping[str, str], months: list[Month]) -> "RfmForm":
-        """By default all time, and the last month whose end is known."""
-        usual = {"rfm": ALL_TIME.key, "rfm_since": months[1].key, "rfm_until": months[0].key}
-        form = cls({**usual, **{name: given[name] for name in usual if given.get(name)}})
-        form.set_choices("rfm", [(basis.key, basis_name(basis)) for basis in BASES.values()])
+    def from_parameters(cls, parameters: Mapping[str, str], months: list[MonthEnd]) -> "RfmForm":
+        """Return the form; by default all time and the last month."""
+        defaults = {"rfm": ALL_TIME.key, "rfm_since": months[1].key, "rfm_until": months[0].key}
+        form = cls({**defaults, **{name: parameters[name] for name in defaults if parameters.get(name)}})
+        form.set_choices("rfm", [(basis.key, get_basis_label(basis)) for basis in BASES.values()])
         for name in ("rfm_since", "rfm_until"):
             form.set_choices(name, [(month.key, month.name) for month in months])
         return form
@@ -54,132 +64,138 @@ class RfmForm(forms.Form):
         field.choices = choices
 
     def clean(self) -> dict[str, Any]:
-        told = super().clean() or {}
-        if told.get("rfm_since") and told.get("rfm_until") and told["rfm_until"] <= told["rfm_since"]:
-            self.add_error("rfm_until", _("Give a later month than the first."))
-        return told
+        cleaned = super().clean() or {}
+        if cleaned.get("rfm_since") and cleaned.get("rfm_until") and cleaned["rfm_until"] <= cleaned["rfm_since"]:
+            self.add_error("rfm_until", _("Choose a month after the first one."))
+        return cleaned
 
 
-def rfm_section(given: Mapping[str, str]) -> dict[str, Any]:
-    """given: the parameters of the page's address. empty: nobody has scores yet; untold: the refresh was of an older version."""
-    run, months = profiles_run(), known_months()
+def build_rfm_panel(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the panel. empty: there are no scores; is_outdated: the refresh was made by an older version."""
+    run, months = get_profiles_run(), list_known_months()
     if run is None:
         return {"empty": True}
     if not months:
-        return {"untold": True, **shown_basis(ALL_TIME, run, None)}
-    form = RfmForm.asked(given, months)
+        return {"is_outdated": True, **format_basis(ALL_TIME, run, None)}
+    form = RfmForm.from_parameters(parameters, months)
     basis = BASES.get(form["rfm"].value(), ALL_TIME)
-    section = {"form": form, **shown_basis(basis, run, months[a_month_ago(as_of=run.as_of)])}
+    panel = {"form": form, **format_basis(basis, run, months[find_month_ago(as_of=run.as_of)])}
     if form.is_valid():
         chosen = {month.key: month for month in months}
         since, until = (chosen[form.cleaned_data[name]] for name in ("rfm_since", "rfm_until"))
-        section["movement"] = shown_movement(basis, since, until)
-    return section
+        panel["flows"] = format_group_flows(basis, since, until)
+    return panel
 
 
-def shown_basis(basis: Basis, run: LifecycleRun, before: Month | None) -> dict[str, Any]:
-    """The map and the groups. before: the month end that the groups are compared with, if one is known."""
-    cells = rfm_map(basis=basis)
+def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) -> dict[str, Any]:
+    """Return the map and the groups. before: the month end to compare the groups with, if known."""
+    cells = query_rfm_cells(basis=basis)
     customers = sum(cell["customers"] for cell in cells)
     total = sum((cell["total_revenue"] for cell in cells), Decimal(0))
-    days = window_days(run)
+    days = get_window_days(run)
     found = {(cell["r"], cell["f"]): cell for cell in cells}
     return {
         "empty": not customers,
         "is_window": basis is WINDOW,
-        "basis": basis_name(basis),
+        "basis": get_basis_label(basis),
         "run": run,
         "days": None if days is None else number_format(days, force_grouping=True),
         "customers": customers,
-        "map": shown_map(basis, found, total),
-        "chart": map_chart(basis, found, total),
-        "groups": shown_groups(basis, run, before, customers, total),
+        "map": format_map(basis, found, total),
+        "chart": make_map_chart(basis, found, total),
+        "groups": format_groups(basis, run, before, customers, total),
         "before": before.name if before else "",
     }
 
 
-def shown_map(basis: Basis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> list[dict[str, Any]]:
-    """A row for each F from 5 down, in it a cell for each R from 1 to 5."""
+def format_map(basis: RfmBasis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> list[dict[str, Any]]:
+    """Return a row per F from 5 down, with a cell per R from 1 to 5."""
     return [
-        {"f": f, "cells": [shown_cell(basis, r, f, found.get((r, f)), total) for r in SCORES]} for f in reversed(SCORES)
+        {"f": f, "cells": [format_cell(basis, r, f, found.get((r, f)), total) for r in SCORES]}
+        for f in reversed(SCORES)
     ]
 
 
-def shown_cell(basis: Basis, r: int, f: int, cell: dict[str, Any] | None, total: Decimal) -> dict[str, Any]:
+def format_cell(basis: RfmBasis, r: int, f: int, cell: dict[str, Any] | None, total: Decimal) -> dict[str, Any]:
     revenue = cell["total_revenue"] if cell else Decimal(0)
     return {
-        "group": CELLS[r - 1][f - 1],
-        "name": group_name(CELLS[r - 1][f - 1], basis),
+        "group": RFM_CELLS[r - 1][f - 1],
+        "name": get_group_label(RFM_CELLS[r - 1][f - 1], basis),
         "customers": cell["customers"] if cell else 0,
-        "share": share_of(revenue, total),
-        "url": people_link("rfm-cell", basis=basis.key, r=r, f=f) if cell else "",
+        "share": format_share(revenue, total),
+        "url": make_drilldown_url("rfm-cell", basis=basis.key, r=r, f=f) if cell else "",
     }
 
 
-def map_chart(basis: Basis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> dict[str, Any]:
-    """All 25 cells in the colours of their groups."""
-    rows = [[shown_cell(basis, r, f, found.get((r, f)), total) for r in SCORES] for f in SCORES]
-    return {
-        "kind": "groups",
-        "labels": [str(r) for r in SCORES],
-        "rows": [str(f) for f in SCORES],
-        "across": _("Recency: 5 bought last"),
-        "up": _("Frequency: 5 buys most often"),
-        "keys": [[cell["group"] for cell in row] for row in rows],
-        "texts": [
-            [
-                f"{capfirst(cell['name'])}\n{number_format(cell['customers'], force_grouping=True)}\n{cell['share']}"
-                for cell in row
-            ]
+def make_map_chart(basis: RfmBasis, found: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> ChartSpec:
+    """All 25 cells in the colors of their groups."""
+    rows = [[format_cell(basis, r, f, found.get((r, f)), total) for r in SCORES] for f in SCORES]
+    return build_heatmap(
+        columns=[str(r) for r in SCORES],
+        rows=[str(f) for f in SCORES],
+        x_title=_("Recency (5 = most recent)"),
+        y_title=_("Frequency (5 = most frequent)"),
+        hover_prefix="R %{x} · F %{y}",
+        names=[[capfirst(cell["name"]) for cell in row] for row in rows],
+        texts=[
+            [f"{number_format(cell['customers'], force_grouping=True)}\n{cell['share']}" for cell in row]
             for row in rows
         ],
-        "links": [[cell["url"] for cell in row] for row in rows],
-    }
+        colors=[[RFM_COLORS[cell["group"]] for cell in row] for row in rows],
+        links=[[cell["url"] for cell in row] for row in rows],
+    )
 
 
-def shown_groups(
-    basis: Basis, run: LifecycleRun, before: Month | None, customers: int, total: Decimal
+def format_groups(
+    basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None, customers: int, total: Decimal
 ) -> list[dict[str, Any]]:
-    then = rfm_counts_at(basis=basis, back=before.back) if before else {}
+    then = count_groups_at(basis=basis, back=before.months_back) if before else {}
     return [
         {
             "key": group,
-            "name": capfirst(group_name(group, basis)),
-            "url": people_link("rfm-group", basis=basis.key, group=group) if row["customers"] else "",
+            "color": RFM_COLORS[group],
+            "name": capfirst(get_group_label(group, basis)),
+            "url": make_drilldown_url("rfm-group", basis=basis.key, group=group) if row["customers"] else "",
             "customers": row["customers"],
-            "share": share_of(row["customers"], customers),
+            "share": format_share(row["customers"], customers),
             "revenue": row["revenue"],
-            "revenue_share": share_of(row["revenue"], total),
+            "revenue_share": format_share(row["revenue"], total),
             "recency_days": row["recency_days"],
             "orders": row["orders"],
             "value": row["value"],
             "change": row["customers"] - then[group] if before else None,
         }
-        for group, row in rfm_groups(basis=basis, as_of=run.as_of).items()
+        for group, row in query_rfm_groups(basis=basis, as_of=run.as_of).items()
     ]
 
 
-def share_of(part: Decimal | int, whole: Decimal | int) -> str:
-    """Of a hundred with one decimal; a dash where the whole is nothing, or less than nothing after returns."""
-    return f"{number_format(round(100 * float(part) / float(whole), 1))}\u00a0%" if whole > 0 else "–"
+def format_share(part: Decimal | int, whole: Decimal | int) -> str:
+    """Return a percentage with one decimal, or a dash if the total is not positive, for example after returns."""
+    return format_percent(float(part) / float(whole) if whole > 0 else None)
 
 
-def shown_movement(basis: Basis, since: Month, until: Month) -> dict[str, Any]:
-    """The matrix from each group (rows) to each (columns), and those who stand elsewhere as flows."""
-    rows = rfm_movement(basis=basis, since=since.back, until=until.back)
+def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dict[str, Any]:
+    """Return the matrix of groups before (rows) and after (columns), and the chart of the changes."""
+    rows = count_group_flows(basis=basis, since=since.months_back, until=until.months_back)
     counts = {(row["from_group"], row["to_group"]): row["customers"] for row in rows}
 
     def link(old: str, new: str) -> str:
-        asked = {"basis": basis.key, "since": since.key, "until": until.key, "from": old or NONE, "to": new or NONE}
-        return people_link("rfm-moved", **asked)
+        parameters = {
+            "basis": basis.key,
+            "since": since.key,
+            "until": until.key,
+            "from": old or NO_GROUP,
+            "to": new or NO_GROUP,
+        }
+        return make_drilldown_url("rfm-flow", **parameters)
 
     def name(group: str) -> str:
-        return group_name(group, basis)
+        return get_group_label(group, basis)
 
-    news = (*GROUPS, "")
+    news = (*RFM_GROUPS, "")
     return {
         "since": since.name,
         "until": until.name,
-        "matrix": shown_matrix(counts, olds=("", *GROUPS), news=news, name=name, link=link),
-        "sankey": sankey(counts, news=news, name=name, link=link, palette="rfm"),
+        "matrix": make_transition_matrix(counts, olds=("", *RFM_GROUPS), news=news, name=name, link=link),
+        "sankey": make_sankey_chart(counts, news=news, name=name, link=link, colors=RFM_COLORS),
     }

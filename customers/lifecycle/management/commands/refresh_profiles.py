@@ -13,7 +13,7 @@ from config.foundation.progress import ProgressBar
 from customers.lifecycle.refresh.nightly import refresh_profiles
 
 
-def moment(text: str) -> datetime:
+def parse_as_of(text: str) -> datetime:
     """A date or a date and time in ISO 8601; without a zone it is in the shop's."""
     try:
         found = parse_datetime(text) or datetime.fromisoformat(text)
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--as-of", type=moment, metavar="ISO", help="only what happened before counts (default: now)"
+            "--as-of", type=parse_as_of, metavar="ISO", help="only what happened before counts (default: now)"
         )
         parser.add_argument(
             "--measure", action="store_true", help="measure the stages' thresholds anew, as a new version from then on"

@@ -162,7 +162,7 @@ def test_who_may_see_no_profiles_may_not_open_the_page(anna: Customer) -> None:
 def form_of(admin_client: Client, rules: StageRules) -> dict[str, Any]:
     form = admin_client.get(f"/admin/lifecycle/stagerules/{rules.pk}/change/").context["adminform"].form
     values = {name: form.initial.get(name) for name in form.fields}
-    moment = values.pop("in_force_from")
+    moment = values.pop("effective_from")
     values = {name: "" if value is None else value for name, value in values.items()}
     return {**values, "in_force_from_0": moment.strftime("%Y-%m-%d"), "in_force_from_1": moment.strftime("%H:%M:%S")}
 
@@ -177,7 +177,7 @@ def test_edited_rules_are_a_new_version_from_now_on(admin_client: Client, anna: 
     old, new = StageRules.objects.order_by("version")
     assert (old.active_gap_days, old.is_active) == (60, False)
     assert (new.active_gap_days, new.is_active, new.measured_at) == (40, True, None)
-    assert new.in_force_from is not None
+    assert new.effective_from is not None
     assert admin_client.get(f"/admin/lifecycle/stagerules/{old.pk}/change/").context["has_change_permission"] is False
 
 
@@ -194,8 +194,8 @@ def test_saving_rules_unchanged_makes_no_version(admin_client: Client, anna: Cus
         ("median_gap_days", 0),
         ("churned_multiple", 0.5),
         ("loyal_revenue_quantile", 1),
-        ("alive_below", 1),
-        ("alive_below", -0.1),
+        ("min_p_alive", 1),
+        ("min_p_alive", -0.1),
         ("loyal_revenue", "much"),
     ],
 )

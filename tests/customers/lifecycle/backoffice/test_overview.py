@@ -10,7 +10,7 @@ from django.utils.timezone import localdate, now
 
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.stages.rules import rules_in_force
+from customers.lifecycle.stages.rules import get_active_rules
 from tests.makers import make_customer, make_order
 
 pytestmark = pytest.mark.django_db
@@ -40,10 +40,10 @@ def test_every_flow_leads_to_its_people(admin_client: Client, three: dict[str, i
     page = admin_client.get(PAGE)
     assert page.status_code == 200
     assert (page.context["matrix"]["moved"], page.context["matrix"]["total"]) == (2, 3)
-    chart = page.context["sankey"]
-    assert chart["values"] == [1, 1]
+    flows = page.context["sankey"]["traces"][0]["link"]
+    assert flows["value"] == [1, 1]
     listed: list[str] = []
-    for link in chart["links"]:
+    for link in flows["customdata"]:
         people = admin_client.get(link)
         listed += [one["name"] for one in people.context["people"]]
     assert sorted(listed) == ["bob", "eve"]
@@ -67,7 +67,7 @@ def test_days_are_chosen_and_wrong_ones_are_named(admin_client: Client, three: d
         page = admin_client.get(PAGE, {"since": far, "until": far})
         assert page.status_code == 200
         assert "Give a year between 1900 and 2200." in page.content.decode()
-        assert admin_client.get(PEOPLE, {"of": "moved", "from": "new", "to": "active", "until": far}).status_code == 200
+        assert admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "new", "to": "active", "until": far}).status_code == 200
     assert "Enter a valid date" in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
 
 
@@ -77,7 +77,7 @@ def test_before_the_first_refresh_the_page_says_what_to_do(admin_client: Client)
 
 @pytest.mark.parametrize("asked", [{}, {"from": "new"}, {"from": "'; --", "to": "active"}, {"from": "new", "to": ""}])
 def test_an_address_without_two_stages_says_so(admin_client: Client, asked: dict[str, str]) -> None:
-    page = admin_client.get(PEOPLE, {"of": "moved", **asked})
+    page = admin_client.get(PEOPLE, {"figure": "stage-flow", **asked})
     assert page.status_code == 200
     assert "names no stage" in page.content.decode()
 
@@ -86,8 +86,8 @@ def test_people_come_by_fifty(admin_client: Client, today: datetime) -> None:
     for number in range(60):
         make_order(make_customer(f"customer-{number:02}"), placed_at=today - timedelta(days=3, minutes=number))
     refresh_profiles(as_of=today, started_at=today)
-    first = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new"})
-    second = admin_client.get(PEOPLE, {"of": "moved", "from": "unknown", "to": "new", "page": 2})
+    first = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new"})
+    second = admin_client.get(PEOPLE, {"figure": "stage-flow", "from": "unknown", "to": "new", "page": 2})
     assert (len(first.context["people"]), len(second.context["people"]), first.context["pages"].paginator.count) == (
         50,
         10,
@@ -111,7 +111,7 @@ def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
         "active_gap_days",
         "dormant_gap_days",
         "churned_multiple",
-        "alive_below",
+        "min_p_alive",
         "own_gaps_from_orders",
         "loyal_orders",
         "loyal_revenue_quantile",
@@ -120,7 +120,7 @@ def form_of(rules: StageRules, **changed: Any) -> dict[str, Any]:
 
 
 def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client, three: dict[str, int]) -> None:
-    rules = rules_in_force()
+    rules = get_active_rules()
     assert rules is not None
     before = list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since"))
     page = admin_client.post(PREVIEW, form_of(rules, active_gap_days=90, dormant_gap_days=150))
@@ -140,7 +140,7 @@ def test_the_preview_tells_who_would_move_and_saves_nothing(admin_client: Client
 
 
 def test_the_preview_names_what_is_wrong(admin_client: Client, three: dict[str, int]) -> None:
-    rules = rules_in_force()
+    rules = get_active_rules()
     assert rules is not None
     page = admin_client.post(PREVIEW, form_of(rules, dormant_gap_days=1, loyal_orders="many"))
     text = page.content.decode()
@@ -155,15 +155,15 @@ def test_p_alive_moves_those_who_hardly_come_back(admin_client: Client, today: d
     for ago in (160, 155, 150, 144, 139, 130):
         make_order(eager, placed_at=today - timedelta(days=ago))
     refresh_profiles(as_of=today, started_at=today)
-    rules = rules_in_force()
+    rules = get_active_rules()
     assert rules is not None
     rules.own_gaps_from_orders = 100
-    rules.buying = {"model": "bg_nbd", "r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426}
+    rules.purchase_model = {"model": "bg_nbd", "r": 0.243, "alpha": 30.9, "a": 0.793, "b": 2.426}
     rules.save()
     refresh_profiles(as_of=today, started_at=today)
     assert CustomerProfile.objects.get(pk=eager.pk).stage == "churned"
     newest = StageTransition.objects.filter(customer=eager).first()
     assert newest is not None
     assert newest.reason == "alive_low"
-    page = admin_client.post(PREVIEW, form_of(rules, alive_below=0))
+    page = admin_client.post(PREVIEW, form_of(rules, min_p_alive=0))
     assert page.context["cells"] == [{"from": "churned", "to": "dormant", "customers": 1}]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from customers.identity.models import Customer
-from customers.lifecycle.clv.active_history import MOST_POINTS, alive_history
+from customers.lifecycle.clv.active_history import MAX_POINTS, compute_active_history
 from customers.lifecycle.models import LifecycleRun, ScoreModel
-from customers.lifecycle.refresh.score_models import latest_cards
+from customers.lifecycle.refresh.score_models import load_latest_score_models
 from tests.makers import NOON, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
@@ -18,11 +18,14 @@ BG_NBD = {"name": "bg_nbd", "r": 0.9, "alpha": 30.0, "a": 0.8, "b": 2.5}
 
 @pytest.fixture
 def process() -> None:
-    from customers.lifecycle.scoring.clv import BgNbd, Fit, save_fit
+    from customers.lifecycle.scoring.clv.fitting import PurchaseModelFit, serialize_fit
+    from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
 
     run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
-    fit = Fit(BgNbd.from_dict(BG_NBD), None, 1.0, 100, 50)
-    ScoreModel.objects.create(run=run, kind=ScoreModel.Kind.BUYING, algorithm="bg_nbd", parameters=save_fit(fit))
+    fit = PurchaseModelFit(BgNbd.from_dict(BG_NBD), None, 1.0, 100, 50)
+    ScoreModel.objects.create(
+        run=run, kind=ScoreModel.Kind.PURCHASE_MODEL, algorithm="bg_nbd", parameters=serialize_fit(fit)
+    )
 
 
 @pytest.fixture
@@ -34,40 +37,45 @@ def anna() -> Customer:
 
 
 def test_the_last_point_is_the_formula_and_waiting_lowers_it(process: None, anna: Customer) -> None:
-    found = alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards())
+    found = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
     assert found is not None
     x, t_x, age = 3, 63.0, 90.0
     r, alpha, a, b = (BG_NBD[name] for name in ("r", "alpha", "a", "b"))
     expected = 1 / (1 + a / (b + x - 1) * ((alpha + age) / (alpha + t_x)) ** (r + x))
-    assert found.alive[-1] == pytest.approx(expected)
-    assert found.alive[-2] > found.alive[-1]
+    assert found.p_alive[-1] == pytest.approx(expected)
+    assert found.p_alive[-2] > found.p_alive[-1]
     assert found.at[-1] == NOON
     assert len(found.at) == 91
     assert len(found.ordered) == 4
 
 
 def test_each_moment_knows_only_the_orders_before_it(process: None, anna: Customer) -> None:
-    whole = alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards())
-    earlier = alive_history(customer_id=anna.pk, as_of=NOON - timedelta(days=40), cards=latest_cards())
+    whole = compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models())
+    earlier = compute_active_history(
+        customer_id=anna.pk, as_of=NOON - timedelta(days=40), score_models=load_latest_score_models()
+    )
     assert whole is not None
     assert earlier is not None
     assert whole.at[: len(earlier.at)] == earlier.at
-    assert whole.alive[: len(earlier.alive)] == pytest.approx(earlier.alive)
+    assert whole.p_alive[: len(earlier.p_alive)] == pytest.approx(earlier.p_alive)
 
 
 def test_a_long_history_has_as_many_points_as_a_chart_shows(process: None) -> None:
     old, tea = make_customer("old"), make_product("tea")
     make_order(old, placed_at=NOON - timedelta(days=365 * 70), products=[tea])
     make_order(old, placed_at=NOON - timedelta(days=3), products=[tea])
-    found = alive_history(customer_id=old.pk, as_of=NOON, cards=latest_cards())
+    found = compute_active_history(customer_id=old.pk, as_of=NOON, score_models=load_latest_score_models())
     assert found is not None
-    assert MOST_POINTS * 0.9 < len(found.at) <= MOST_POINTS
-    assert np.isfinite(found.alive).all()
+    assert MAX_POINTS * 0.9 < len(found.at) <= MAX_POINTS
+    assert np.isfinite(found.p_alive).all()
 
 
 def test_nothing_is_told_without_an_order_or_a_process(anna: Customer) -> None:
-    assert alive_history(customer_id=anna.pk, as_of=NOON, cards=latest_cards()) is None
+    assert compute_active_history(customer_id=anna.pk, as_of=NOON, score_models=load_latest_score_models()) is None
 
 
 def test_nothing_is_told_of_somebody_who_never_ordered(process: None) -> None:
-    assert alive_history(customer_id=make_customer("bob").pk, as_of=NOON, cards=latest_cards()) is None
+    assert (
+        compute_active_history(customer_id=make_customer("bob").pk, as_of=NOON, score_models=load_latest_score_models())
+        is None
+    )

@@ -11,13 +11,14 @@ from django.test import Client
 from django.utils.translation import override
 
 from customers.identity.models import Customer
-from customers.lifecycle.clv.backtest import is_wrong
-from customers.lifecycle.clv.queries import edges_up_to, value_deciles, value_histogram
+from customers.lifecycle.clv.backtest import is_forecast_off
+from customers.lifecycle.clv.queries import make_bin_edges, query_value_deciles, query_value_histogram
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, NextOrderReason, ScoreModel
-from customers.lifecycle.portrait.customer_profile import portrait
-from customers.lifecycle.refresh.nightly import refresh_profiles, refresh_values
-from customers.lifecycle.refresh.profile_updates import recount
-from customers.lifecycle.scoring.clv import load_fit, load_spend
+from customers.lifecycle.portrait.customer_profile import build_customer_profile
+from customers.lifecycle.refresh.nightly import refresh_outdated_scores, refresh_profiles
+from customers.lifecycle.refresh.profile_updates import recount_customers
+from customers.lifecycle.scoring.clv.fitting import deserialize_fit
+from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend_fit
 from customers.orders.models import Order
 from tests.customers.lifecycle.trade import PEOPLE, make_trade
 from tests.makers import NOON, make_customer, make_order
@@ -50,7 +51,7 @@ def test_every_buyer_has_a_value_with_its_interval_and_who_has_not_ordered_has_n
         assert (one.next_order_from is None) == bool(one.next_order_reason)
         if one.next_order_from:
             assert NOON.date() <= one.next_order_from <= one.next_order_likely <= one.next_order_to
-    told = portrait(customer_id=visitor.pk)
+    told = build_customer_profile(customer_id=visitor.pk)
     assert told is None or told["value"]["reason"] == "no_order"
 
 
@@ -65,19 +66,19 @@ def test_those_who_have_stopped_are_worth_less_than_those_who_order(trade: list[
 
 def test_the_cards_say_what_was_computed_with_and_how_well_it_foretold(trade: list[Customer]) -> None:
     run = LifecycleRun.objects.get()
-    cards = {card.kind: card for card in run.score_models.all()}
-    assert set(cards) == set(ScoreModel.Kind.values)
-    buying = cards["buying"]
+    score_models = {score_model.kind: score_model for score_model in run.score_models.all()}
+    assert set(score_models) == set(ScoreModel.Kind.values)
+    buying = score_models["purchase_model"]
     best = max(buying.figures["held_out"], key=lambda name: buying.figures["held_out"][name]["log_likelihood"])
     assert buying.algorithm == best
-    fit = load_fit(buying.parameters)
+    fit = deserialize_fit(buying.parameters)
     assert fit.model is not None
     assert fit.customers == PEOPLE
-    assert load_spend(cards["spend"].parameters).model is not None
+    assert deserialize_spend_fit(score_models["spend"].parameters).model is not None
     weeks = buying.figures["weeks"]
     assert len(weeks["actual"]) == len(weeks["expected"]) > 20
     assert sum(buying.figures["repeats"]["actual"]) == PEOPLE
-    clusters = cards["clusters"].parameters["words"]["clusters"]
+    clusters = score_models["clusters"].parameters["words"]["clusters"]
     assert sum(cluster["customers"] for cluster in clusters) == PEOPLE
     ids = {cluster["id"] for cluster in clusters}
     assert set(CustomerProfile.objects.values_list("cluster", flat=True)) == ids
@@ -102,14 +103,14 @@ def test_what_comes_later_changes_no_value(trade: list[Customer]) -> None:
 def test_somebody_with_orders_in_two_currencies_has_no_value_in_money_and_is_told_why(trade: list[Customer]) -> None:
     make_order(trade[0], placed_at=NOON - timedelta(days=2), currency="CNY", total=Decimal(70))
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    told = portrait(customer_id=trade[0].pk)
+    told = build_customer_profile(customer_id=trade[0].pk)
     assert told is not None
     assert (told["value"]["value"], told["value"]["spend_low"]) == (None, None)
     assert told["value"]["expected_orders"] > 0
     assert told["value"]["reason"] == "several_currencies"
-    card = ScoreModel.objects.filter(kind="spend").first()
-    assert card is not None
-    assert card.figures["several_currencies"] == 1
+    score_model = ScoreModel.objects.filter(kind="spend").first()
+    assert score_model is not None
+    assert score_model.figures["several_currencies"] == 1
     assert CustomerProfile.objects.filter(value__isnull=False).count() == PEOPLE - 1
 
 
@@ -131,7 +132,7 @@ def test_where_too_little_is_known_the_reason_is_told_in_words(
     if not days:
         Customer.objects.update(first_seen_at=NOON - timedelta(days=1))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    told = portrait(customer_id=only.pk)
+    told = build_customer_profile(customer_id=only.pk)
     assert told is not None
     assert told["value"]["reason"] == expected
     assert told["value"]["value"] is None
@@ -140,7 +141,7 @@ def test_where_too_little_is_known_the_reason_is_told_in_words(
             f"/admin/lifecycle/customerprofile/customer/{only.pk}/", headers={"accept-language": language}
         )
         with override(language):
-            assert str(portrait(customer_id=only.pk)["value"]["reason_name"]) in page.content.decode()  # type: ignore[index]
+            assert str(build_customer_profile(customer_id=only.pk)["value"]["reason_name"]) in page.content.decode()  # type: ignore[index]
         assert not re.search(r"\bnan\b", page.content.decode(), re.IGNORECASE)
     assert admin_client.get(PAGE).status_code == 200
 
@@ -164,8 +165,10 @@ def test_the_page_shows_value_and_groups_and_leads_to_their_people(admin_client:
     told = page.context["value"]
     assert [row["customers"] for row in told["deciles"]] == [PEOPLE // 10] * 10
     assert sum(row["share"] for row in told["deciles"]) == pytest.approx(1)
-    assert sum(told["histogram"]["values"]) == PEOPLE
-    for link, expected in zip(told["histogram"]["links"], told["histogram"]["values"], strict=True):
+    assert sum(told["histogram"]["traces"][0]["y"]) == PEOPLE
+    for link, expected in zip(
+        told["histogram"]["traces"][0]["customdata"], told["histogram"]["traces"][0]["y"], strict=True
+    ):
         assert admin_client.get(link).context["pages"].paginator.count == expected
     for row in told["deciles"]:
         assert admin_client.get(row["url"]).context["pages"].paginator.count >= row["customers"]
@@ -190,14 +193,14 @@ def test_the_customers_page_says_what_the_guess_rests_on(admin_client: Client, t
     ],
 )
 def test_bars_end_at_round_numbers(most: Decimal, edges: list[Any]) -> None:
-    found = edges_up_to(most)
+    found = make_bin_edges(most)
     assert found[: len(edges)] == edges
     assert found[-1] <= most
 
 
 def test_without_values_there_are_no_bars(db: None) -> None:
-    assert value_histogram() == []
-    assert value_deciles() == []
+    assert query_value_histogram() == []
+    assert query_value_deciles() == []
     assert NextOrderReason.NEVER_ORDERED.label
 
 
@@ -207,17 +210,17 @@ def test_an_order_brings_value_and_next_order_up_to_date_by_what_the_refresh_has
     others = CustomerProfile.objects.exclude(pk=sleeper.pk).order_by("pk")
     fields = ("pk", "value", "p_alive", "next_order_from", "valued_at")
     before = list(others.values_list(*fields))
-    assert refresh_values(as_of=NOON + timedelta(minutes=5)) == 0, "nobody has ordered since"
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=5)) == 0, "nobody has ordered since"
     make_order(sleeper.customer, placed_at=NOON + timedelta(minutes=10), total=Decimal(90))
-    recount(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
-    assert refresh_values(as_of=NOON + timedelta(minutes=12)) == 1
+    recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=12)) == 1
     found = CustomerProfile.objects.get(pk=sleeper.pk)
     assert found.p_alive > sleeper.p_alive + 0.3
     assert found.value > sleeper.value
     assert found.next_order_from is not None
     assert found.valued_at == NOON + timedelta(minutes=12)
     assert list(others.values_list(*fields)) == before
-    assert refresh_values(as_of=NOON + timedelta(minutes=20)) == 0
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=20)) == 0
     told = {name: getattr(found, name) for name in ("p_alive", "expected_orders", "next_order_likely")}
     refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
     again = CustomerProfile.objects.get(pk=sleeper.pk)
@@ -230,8 +233,8 @@ def test_an_order_brings_value_and_next_order_up_to_date_by_what_the_refresh_has
 def test_before_the_first_refresh_no_value_is_brought_up_to_date(db: None) -> None:
     anna = make_customer("anna")
     make_order(anna, placed_at=NOON - timedelta(days=1), total=Decimal(10))
-    recount(customer_ids=[anna.pk], as_of=NOON)
-    assert refresh_values(as_of=NOON) == 0
+    recount_customers(customer_ids=[anna.pk], as_of=NOON)
+    assert refresh_outdated_scores(as_of=NOON) == 0
     assert CustomerProfile.objects.get(customer=anna).valued_at is None
 
 
@@ -240,9 +243,9 @@ def test_earlier_refreshes_are_judged_by_what_then_came(admin_client: Client, db
     for ago in (120, 40, 20):
         refresh_profiles(as_of=NOON - timedelta(days=ago), started_at=NOON)
     refresh_profiles(as_of=NOON, started_at=NOON)
-    card = ScoreModel.objects.filter(kind="buying").first()
-    assert card is not None
-    told = card.figures["looking_back"]
+    score_model = ScoreModel.objects.filter(kind="purchase_model").first()
+    assert score_model is not None
+    told = score_model.figures["backtests"]
     assert [(row["as_of"][:10], row["days"]) for row in told] == [("2026-10-15", 40), ("2026-07-27", 120)]
     young = told[0]
     known = Order.objects.filter(placed_at__lt=NOON - timedelta(days=40)).values("customer")
@@ -253,8 +256,8 @@ def test_earlier_refreshes_are_judged_by_what_then_came(admin_client: Client, db
     assert young["ratio"] == pytest.approx(young["happened"] / young["expected"])
     assert 0.6 < young["held"] <= 1
     page = admin_client.get(PAGE)
-    assert len(page.context["value"]["looking_back"]) == 2
-    assert not page.context["value"]["looking_back"][0]["wrong"]
+    assert len(page.context["value"]["backtests"]) == 2
+    assert not page.context["value"]["backtests"][0]["wrong"]
 
 
 @pytest.mark.parametrize(
@@ -262,4 +265,4 @@ def test_earlier_refreshes_are_judged_by_what_then_came(admin_client: Client, db
     [(0.9, 1.1, False), (0.5, 0.74, True), (1.26, 2, True), (0.6, 0.9, False), (None, None, False)],
 )
 def test_a_forecast_is_wrong_beyond_chance_and_a_quarter(low: float | None, high: float | None, wrong: bool) -> None:
-    assert is_wrong({"low": low, "high": high}) is wrong
+    assert is_forecast_off({"low": low, "high": high}) is wrong

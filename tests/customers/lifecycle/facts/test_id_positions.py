@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from customers.lifecycle.facts.id_positions import places_of
+from customers.lifecycle.facts.id_positions import find_positions
 
 
 @pytest.mark.parametrize("known", [[3, 5, 9], [3, 5, 10**12], [-4, 0, 7]])
 def test_each_id_has_its_place_and_strangers_have_none(known: list[int]):
     wanted = [known[2], known[0], known[0] - 1, known[1] + 1, known[2] + 1, known[1]]
-    assert places_of(np.array(wanted), np.array(known)).tolist() == [2, 0, -1, -1, -1, 1]
+    assert find_positions(np.array(wanted), np.array(known)).tolist() == [2, 0, -1, -1, -1, 1]
 
 
 def test_nobody_stands_among_nobody():
     nobody = np.empty(0, np.int64)
-    assert places_of(np.array([1, 2]), nobody).tolist() == [-1, -1]
-    assert places_of(nobody, np.array([1])).tolist() == []
+    assert find_positions(np.array([1, 2]), nobody).tolist() == [-1, -1]
+    assert find_positions(nobody, np.array([1])).tolist() == []

@@ -16,10 +16,10 @@ from customers.events.models import Source
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer
 from customers.identity.personal_data.personal_traits import seal_personal
-from customers.identity.resolution.resolution import Trace, resolve_people
-from customers.lifecycle.facts.histories import microseconds
-from customers.lifecycle.portrait import PortraitLines, portrait_lines
-from customers.lifecycle.portrait.line import Line
+from customers.identity.resolution.resolution import IdentityEvent, resolve_people
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.portrait import CustomerPortrait, build_portrait
+from customers.lifecycle.portrait.line import PortraitLine
 from customers.orders.models import OrderLine
 from tests.customers.events.stored import make_event
 from tests.makers import (
@@ -38,15 +38,15 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36"
 
 
-def told(customer: Customer, *, as_of: datetime = NOON, with_personal: bool = True) -> PortraitLines:
-    return portrait_lines(customer_id=customer.pk, as_of=as_of, with_personal=with_personal)
+def told(customer: Customer, *, as_of: datetime = NOON, with_personal: bool = True) -> CustomerPortrait:
+    return build_portrait(customer_id=customer.pk, as_of=as_of, with_personal=with_personal)
 
 
-def lines_of(customer: Customer, **given: Any) -> dict[str, Line]:
+def lines_of(customer: Customer, **given: Any) -> dict[str, PortraitLine]:
     return {line.key: line for line in told(customer, **given).lines}
 
 
-def shares(line: Line) -> dict[str, float]:
+def shares(line: PortraitLine) -> dict[str, float]:
     return {one["name"]: one["share"] for one in line.value}
 
 
@@ -62,8 +62,8 @@ def identify(customer: Customer, traits: dict[str, Any], *, at: datetime, source
     if personal:
         said["$personal"] = seal_personal(personal)
     event = make_event(source, at=at, type="identify", name="", user_id="anna", properties=said)
-    trace = Trace(source.pk, event.message_id, "identify", at, user_id="anna", traits=traits)
-    assert resolve_people(traces=[trace], at=NOON).customer_ids == [customer.pk]
+    trace = IdentityEvent(source.pk, event.message_id, "identify", at, user_id="anna", traits=traits)
+    assert resolve_people(events=[trace], at=NOON).customer_ids == [customer.pk]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_views_carts_and_orders_weigh_what_they_say_and_fade_with_a_half_life_of
     assert shares(lines["categories"]) == pytest.approx({"Kitchen": 4 / 6.5, "Drinks": 2.5 / 6.5}, abs=1e-4)
     assert list(shares(lines["subcategories"])) == ["Kitchen > Cups", "Drinks > Tea"]
     assert list(shares(lines["brands"])) == ["Clay", "Leaf"]
-    assert (lines["brands"].facts, lines["brands"].origin) == (3, "orders_and_events")
+    assert (lines["brands"].facts, lines["brands"].source) == (3, "orders_and_events")
     assert (lines["brands"].as_of, lines["brands"].age_days, lines["brands"].age) == (NOON - DAY * 2, 2, "2 days ago")
     assert lines["breadth"].value == {"effective": pytest.approx(1.95, abs=0.01), "categories": 2}
 
@@ -115,17 +115,17 @@ def test_too_few_facts_say_so_and_give_no_number(anna: Customer, tea: Product) -
     make_order(anna, placed_at=NOON - DAY, products=[tea])
     lines = lines_of(anna)
     for key in ("categories", "discounts", "returns", "breadth", "hours"):
-        assert (lines[key].value, lines[key].gap, lines[key].facts) == (None, "too_few_facts", 1), key
-    assert lines["categories"].words == "only 1 fact: too few to say"
+        assert (lines[key].value, lines[key].missing, lines[key].facts) == (None, "too_few_facts", 1), key
+    assert lines["categories"].text == "only 1 fact: too few to say"
     with translation.override("zh-hans"):
-        assert lines_of(anna)["categories"].words == "只有 1 条事实，太少，无法判断"
+        assert lines_of(anna)["categories"].text == "只有 1 条事实，太少，无法判断"
 
 
 def test_nobody_known_by_deeds_has_lines_that_say_so(anna: Customer) -> None:
     found = told(anna)
-    assert {line.gap for line in found.lines} == {"nothing_known"}
+    assert {line.missing for line in found.lines} == {"nothing_known"}
     assert {line.group for line in found.lines} == {"likes", "buys", "responds"}
-    assert (found.orders, found.events, found.left_out) == (0, 0, "")
+    assert (found.orders, found.events, found.withheld) == (0, 0, "")
 
 
 def test_prices_are_compared_within_the_category_and_the_currency(anna: Customer) -> None:
@@ -142,7 +142,7 @@ def test_prices_are_compared_within_the_category_and_the_currency(anna: Customer
 
 def test_a_price_without_enough_to_compare_with_has_no_band(anna: Customer, tea: Product) -> None:
     view(tea, days=1)
-    assert lines_of(anna)["price_bands"].gap == "nothing_known"
+    assert lines_of(anna)["price_bands"].missing == "nothing_known"
 
 
 def test_a_visit_counts_once_an_hour_and_once_a_day_for_its_device(anna: Customer, tea: Product) -> None:
@@ -164,7 +164,7 @@ def test_an_order_of_a_day_without_a_time_tells_no_hour(anna: Customer, tea: Pro
     for days in range(1, 5):
         make_order(anna, placed_at=NOON - DAY * days - timedelta(hours=12), products=[tea])
     lines = lines_of(anna)
-    assert lines["hours"].gap == "nothing_known"
+    assert lines["hours"].missing == "nothing_known"
     assert lines["weekdays"].facts == 4
 
 
@@ -182,8 +182,8 @@ def test_discounts_stand_beside_those_of_others_with_an_interval(anna: Customer,
         make_order(None, placed_at=NOON - DAY * days, products=[tea])
     line = lines_of(anna)["discounts"]
     assert line.value == {"share": 1.0, "low": 0.7225, "high": 1.0, "others": 0.0, "against_others": "more"}
-    assert line.words.endswith("others 0 %: buys rather when there is a discount")
-    assert (line.facts, line.origin) == (10, "orders")
+    assert line.text.endswith("others 0 %: buys rather when there is a discount")
+    assert (line.facts, line.source) == (10, "orders")
 
 
 def test_returns_are_refunds_and_documents_and_never_more_than_the_orders(anna: Customer, tea: Product) -> None:
@@ -202,7 +202,7 @@ def test_alone_in_the_shop_nobody_is_compared(anna: Customer, tea: Product) -> N
         make_order(anna, placed_at=NOON - DAY * days, products=[tea])
     line = lines_of(anna)["discounts"]
     assert (line.value["others"], line.value["against_others"]) == (None, "unknown")
-    assert "others" not in line.words
+    assert "others" not in line.text
 
 
 def test_each_channel_tells_what_was_sent_opened_and_clicked(anna: Customer) -> None:
@@ -223,14 +223,14 @@ def test_each_channel_tells_what_was_sent_opened_and_clicked(anna: Customer) -> 
     lines = lines_of(anna)
     assert lines["responses.email"].value == {"sent": 2, "opened": 1, "clicked": 1}
     assert (
-        lines["responses.email"].words
+        lines["responses.email"].text
         == "2 sent (last 11/16/2026), 1 opened (last 11/16/2026), 1 clicked (last 11/17/2026)"
     )
     assert lines["responses.push"].value == {"sent": 1, "opened": None, "clicked": 0}
     assert lines["responses.sms"].value == {"sent": 0, "opened": None, "clicked": 1}
     assert lines["responses.recommendations"].value == {"sent": 0, "opened": 1, "clicked": 1}
     assert lines["responses.campaigns"].value == {"sent": None, "opened": None, "clicked": 1}
-    assert lines["responses.promotions"].gap == "nothing_known"
+    assert lines["responses.promotions"].missing == "nothing_known"
 
 
 def test_traits_tell_when_and_by_which_source_they_were_told(anna: Customer) -> None:
@@ -252,20 +252,24 @@ def test_traits_tell_when_and_by_which_source_they_were_told(anna: Customer) -> 
     identify(anna, {"gender": "other"}, at=NOON - DAY * 2, source=crm)
     upsert_customers(changes=[CustomerChange("anna", traits={"vip": True})], seen_at=NOON - DAY)
     lines = lines_of(anna)
-    assert (lines["age"].value, lines["age"].words, lines["age"].age) == (36, "36 years", "3 months ago")
-    assert (lines["age"].origin, lines["age"].told_by, lines["age"].origin_name) == (
+    assert (lines["age"].value, lines["age"].text, lines["age"].age) == (36, "36 years", "3 months ago")
+    assert (lines["age"].source, lines["age"].reported_by, lines["age"].source_name) == (
         "identify",
         "web",
         "identify event · Web shop",
     )
     gender = lines["traits.gender"]
-    assert (gender.words, gender.told_by, gender.as_of) == ("another gender", "crm", NOON - DAY * 2)
-    assert (lines["language"].value, lines["language"].words) == ("de-AT", "German")
-    assert (lines["traits.vip"].origin, lines["traits.vip"].told_by, lines["traits.vip"].age_days) == ("shop", "", 1)
-    assert lines["traits.company.name"].words == "Leaf"
-    assert lines["traits.address.city"].words == "Graz"
+    assert (gender.text, gender.reported_by, gender.as_of) == ("another gender", "crm", NOON - DAY * 2)
+    assert (lines["language"].value, lines["language"].text) == ("de-AT", "German")
+    assert (lines["traits.vip"].source, lines["traits.vip"].reported_by, lines["traits.vip"].age_days) == (
+        "shop",
+        "",
+        1,
+    )
+    assert lines["traits.company.name"].text == "Leaf"
+    assert lines["traits.address.city"].text == "Graz"
     assert lines["traits.createdAt"].value == "2024-01-02T00:00:00+00:00"
-    assert lines["name"].words == "Anna K."
+    assert lines["name"].text == "Anna K."
 
 
 def test_who_may_not_see_personal_data_sees_neither_names_nor_an_exact_age(anna: Customer) -> None:
@@ -289,8 +293,8 @@ def test_who_may_not_see_personal_data_sees_neither_names_nor_an_exact_age(anna:
 def test_a_birthday_whose_key_is_missing_says_so(anna: Customer, settings: Any) -> None:
     upsert_customers(changes=[CustomerChange("anna", {"birthday": "1990-05-17"})], seen_at=NOON - DAY)
     settings.FIELD_KEYS = [Fernet.generate_key().decode()]
-    assert lines_of(anna)["age"].gap == "unreadable"
-    assert lines_of(anna, with_personal=False)["age"].gap == "unreadable"
+    assert lines_of(anna)["age"].missing == "unreadable"
+    assert lines_of(anna, with_personal=False)["age"].missing == "unreadable"
 
 
 @pytest.mark.parametrize("purpose", ["analytics", "personalisation"])
@@ -299,21 +303,21 @@ def test_whoever_withdrew_a_consent_is_told_by_what_they_told_alone(anna: Custom
     for days in range(1, 5):
         make_order(anna, placed_at=NOON - DAY * days, products=[tea])
     make_consent(anna, purpose, recorded_at=NOON - DAY * 9)
-    assert told(anna).left_out == ""
+    assert told(anna).withheld == ""
     make_consent(anna, purpose, status="withdrawn", recorded_at=NOON - DAY)
     found = told(anna)
     assert [line.key for line in found.lines] == ["traits.plan"]
-    assert found.left_out == f"{purpose}_withdrawn"
+    assert found.withheld == f"{purpose}_withdrawn"
     make_consent(anna, purpose, recorded_at=NOON)
-    assert told(anna).left_out == ""
+    assert told(anna).withheld == ""
 
 
 def test_whoever_was_erased_has_no_portrait(tea: Product) -> None:
     gone = make_customer("gone", erased_at=NOON, traits={"plan": "gold"})
     make_order(gone, placed_at=NOON - DAY, products=[tea])
     found = told(gone)
-    assert (found.lines, found.left_out) == ([], "erased")
-    assert portrait_lines(customer_id=987654321, as_of=NOON, with_personal=True).lines == []
+    assert (found.lines, found.withheld) == ([], "erased")
+    assert build_portrait(customer_id=987654321, as_of=NOON, with_personal=True).lines == []
 
 
 def test_what_comes_later_changes_nothing(anna: Customer, tea: Product) -> None:
@@ -334,10 +338,10 @@ def test_what_comes_later_changes_nothing(anna: Customer, tea: Product) -> None:
         make_event(at=at, user_id="anna", type="identify", name="", properties={"company": {"name": "Leaf"}})
     Customer.objects.filter(pk=anna.pk).update(
         traits={"plan": "gold", "mood": "good"},
-        told_at={
-            "country": microseconds(NOON - DAY * 5),
-            "traits.plan": microseconds(NOON - DAY * 5),
-            "traits.mood": microseconds(NOON),
+        field_updated_at={
+            "country": to_microseconds(NOON - DAY * 5),
+            "traits.plan": to_microseconds(NOON - DAY * 5),
+            "traits.mood": to_microseconds(NOON),
         },
     )
     assert told(anna) == before
@@ -388,7 +392,9 @@ def test_strange_orders_and_events_never_break_it(anna: Customer, moments: Seque
         make_event(
             at=at, user_id="anna", type="identify", name="", properties={"$personal": "broken", "company": {"a": {}}}
         )
-    Customer.objects.filter(pk=anna.pk).update(traits=["no", "object"], told_at={"name": "soon", "traits.x": None})
+    Customer.objects.filter(pk=anna.pk).update(
+        traits=["no", "object"], field_updated_at={"name": "soon", "traits.x": None}
+    )
     for as_of in (NOON, datetime(1950, 1, 1, tzinfo=UTC)):
         found = told(anna, as_of=as_of)
         assert "nan" not in repr(found).casefold().replace("tenant", "")
@@ -409,9 +415,9 @@ def test_orders_of_before_1970_are_as_old_as_they_are(anna: Customer, tea: Produ
 
 def test_the_age_of_a_fact_is_told_in_both_languages(anna: Customer) -> None:
     upsert_customers(changes=[CustomerChange("anna", {"country": "AT"})], seen_at=NOON - DAY * 95)
-    assert (lines_of(anna)["country"].words, lines_of(anna)["country"].age) == ("Austria", "3 months ago")
+    assert (lines_of(anna)["country"].text, lines_of(anna)["country"].age) == ("Austria", "3 months ago")
     with translation.override("zh-hans"):
-        assert (lines_of(anna)["country"].words, lines_of(anna)["country"].age) == ("奥地利", "3个月前")
+        assert (lines_of(anna)["country"].text, lines_of(anna)["country"].age) == ("奥地利", "3个月前")
 
 
 def test_many_traits_are_listed_up_to_a_number(anna: Customer) -> None:

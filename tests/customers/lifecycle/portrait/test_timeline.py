@@ -7,7 +7,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.models import Stage, StageRules, StageTransition
-from customers.lifecycle.portrait.timeline import MOST_PAGES, PER_PAGE, timeline
+from customers.lifecycle.portrait.timeline import MAX_PAGES, PER_PAGE, build_timeline
 from customers.orders.models import Order
 from tests.customers.events.stored import make_event
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product
@@ -39,7 +39,7 @@ def rules() -> StageRules:
 def test_everything_before_the_moment_is_there_newest_first(anna: Customer) -> None:
     move = {"from_stage": Stage.PROSPECT, "to_stage": Stage.NEW, "reason": StageTransition.Reason.FIRST_ORDER}
     StageTransition.objects.create(customer=anna, at=NOON - 2 * MINUTE, rules=rules(), **move)
-    found = timeline(customer_id=anna.pk, as_of=NOON)
+    found = build_timeline(customer_id=anna.pk, as_of=NOON)
     assert [(entry.kind, entry.name) for entry in found.entries] == [
         ("return", "A-1-R"),
         ("stage", ""),
@@ -54,15 +54,15 @@ def test_everything_before_the_moment_is_there_newest_first(anna: Customer) -> N
 def test_pages_lose_and_double_nothing_of_one_moment(anna: Customer) -> None:
     for number in range(2 * PER_PAGE):
         make_order(anna, placed_at=NOON - timedelta(days=1), order_id=f"same-{number}")
-    pages = [timeline(customer_id=anna.pk, as_of=NOON, page=page) for page in (1, 2, 3)]
+    pages = [build_timeline(customer_id=anna.pk, as_of=NOON, page=page) for page in (1, 2, 3)]
     assert [page.more for page in pages] == [True, True, False]
     names = [entry.name for page in pages for entry in page.entries]
     assert len(names) == len(set(names)) == 2 * PER_PAGE + 4
 
 
-@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-3, 1), (10**9, MOST_PAGES)])
+@pytest.mark.parametrize(("asked", "given"), [(0, 1), (-3, 1), (10**9, MAX_PAGES)])
 def test_a_page_that_does_not_exist_is_the_nearest(anna: Customer, asked: int, given: int) -> None:
-    assert timeline(customer_id=anna.pk, as_of=NOON, page=asked).page == given
+    assert build_timeline(customer_id=anna.pk, as_of=NOON, page=asked).page == given
 
 
 def test_queries_are_five_however_much_happened(
@@ -71,8 +71,8 @@ def test_queries_are_five_however_much_happened(
     for number in range(PER_PAGE):
         make_event(at=NOON - timedelta(hours=number + 1), user_id="anna", product_ids=["kettle"])
     with django_assert_num_queries(5):
-        assert timeline(customer_id=anna.pk, as_of=NOON).more
+        assert build_timeline(customer_id=anna.pk, as_of=NOON).more
 
 
 def test_somebody_of_whom_nothing_is_known_has_an_empty_one() -> None:
-    assert timeline(customer_id=make_customer().pk, as_of=NOON).entries == []
+    assert build_timeline(customer_id=make_customer().pk, as_of=NOON).entries == []

@@ -7,18 +7,18 @@ import pytest
 from django.utils import translation
 
 from customers.lifecycle.portrait.trait_labels import (
-    MOST_TEXT,
-    age_of,
-    country_name,
-    language_name,
-    read_trait,
-    trait_name,
+    MAX_TEXT_LENGTH,
+    format_age_from_birthday,
+    format_trait,
+    get_country_name,
+    get_language_name,
+    get_trait_label,
 )
 from tests.makers import NOON
 
 
 def read(name: str, value: Any, *, exact: bool = True) -> tuple[str, Any, str, str]:
-    return tuple(read_trait(name, value, as_of=NOON, exact=exact))  # type: ignore[return-value]
+    return tuple(format_trait(name, value, as_of=NOON, exact=exact))  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def read(name: str, value: Any, *, exact: bool = True) -> tuple[str, Any, str, s
     ],
 )
 def test_an_age_follows_from_a_birthday_that_can_be_right(birthday: str, years: int | None, gap: str) -> None:
-    found = age_of(birthday, as_of=NOON, exact=True)
-    assert (found.value, found.gap) == (years, gap)
+    found = format_age_from_birthday(birthday, as_of=NOON, exact=True)
+    assert (found.value, found.missing) == (years, gap)
 
 
 @pytest.mark.parametrize("birthday", ["1987-01-01", "1996-11-24"])
 def test_without_the_permission_an_age_is_told_by_its_ten_years(birthday: str) -> None:
-    found = age_of(birthday, as_of=NOON, exact=False)
-    assert (found.form, found.value, found.words) == ("years_range", {"from": 30, "to": 39}, "30 to 39 years")
+    found = format_age_from_birthday(birthday, as_of=NOON, exact=False)
+    assert (found.format, found.value, found.text) == ("years_range", {"from": 30, "to": 39}, "30 to 39 years")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_moment_of_a_registration_is_read_from_texts_and_numbers() -> None:
 def test_a_long_text_is_cut() -> None:
     _form, value, words, _gap = read("note", "x" * 5000)
     assert value == words
-    assert (len(words), words[-1]) == (MOST_TEXT, "…")
+    assert (len(words), words[-1]) == (MAX_TEXT_LENGTH, "…")
 
 
 @pytest.mark.parametrize(
@@ -103,22 +103,27 @@ def test_a_long_text_is_cut() -> None:
     ],
 )
 def test_known_names_are_translated(name: str, english: str, chinese: str) -> None:
-    assert trait_name(name) == english
+    assert get_trait_label(name) == english
     with translation.override("zh-hans"):
-        assert trait_name(name) == chinese
+        assert get_trait_label(name) == chinese
 
 
 def test_other_names_stay_as_the_shop_spells_them_and_are_cut() -> None:
-    assert trait_name("favouriteTea") == "favouriteTea"
-    assert len(trait_name("x" * 100)) == 60
+    assert get_trait_label("favouriteTea") == "favouriteTea"
+    assert len(get_trait_label("x" * 100)) == 60
 
 
 def test_languages_and_countries_are_named_in_the_reader_s_language() -> None:
-    assert (language_name("de-AT"), country_name("at"), country_name("Narnia"), language_name("12")) == (
+    assert (
+        get_language_name("de-AT"),
+        get_country_name("at"),
+        get_country_name("Narnia"),
+        get_language_name("12"),
+    ) == (
         "German",
         "Austria",
         "Narnia",
         "12",
     )
     with translation.override("zh-hans"):
-        assert (language_name("de"), country_name("AT")) == ("德语", "奥地利")
+        assert (get_language_name("de"), get_country_name("AT")) == ("德语", "奥地利")

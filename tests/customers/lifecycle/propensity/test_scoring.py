@@ -17,24 +17,30 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from customers.identity.models import Customer
 from customers.lifecycle.backoffice.labels.propensity_labels import (
-    CANDIDATE_NAMES,
-    FAMILY_NAMES,
-    FEATURE_NAMES,
-    reason_text,
+    CANDIDATE_LABELS,
+    FAMILY_LABELS,
+    FEATURE_LABELS,
+    format_reason,
 )
-from customers.lifecycle.facts.histories import microseconds
-from customers.lifecycle.facts.order_facts import read_facts
+from customers.lifecycle.facts.histories import to_microseconds
+from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
-from customers.lifecycle.portrait.customer_profile import portrait
-from customers.lifecycle.propensity.explanations import Reason, propensity_reasons
-from customers.lifecycle.propensity.models import KEPT_FOR, KINDS, forget_models, load, orders_from
-from customers.lifecycle.refresh.nightly import refresh_profiles, refresh_values
-from customers.lifecycle.refresh.profile_updates import recount
-from customers.lifecycle.refresh.score_models import latest_cards
-from customers.lifecycle.scoring.propensity.features.features import families_of
-from customers.lifecycle.scoring.propensity.metrics import judge
+from customers.lifecycle.portrait.customer_profile import build_customer_profile
+from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
+from customers.lifecycle.propensity.models import (
+    MODEL_RETENTION,
+    PROPENSITY_KINDS,
+    delete_old_arrays,
+    load_served_model,
+    to_orders,
+)
+from customers.lifecycle.refresh.nightly import refresh_outdated_scores, refresh_profiles
+from customers.lifecycle.refresh.profile_updates import recount_customers
+from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.scoring.propensity.features.features import group_by_family
+from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 from customers.lifecycle.scoring.propensity.model_selection import CANDIDATES
-from customers.lifecycle.scoring.propensity.training import LEARNT
+from customers.lifecycle.scoring.propensity.training import TRAINED_REASONS
 from customers.orders.models import Order, OrderLine
 from tests.customers.lifecycle.trade import make_trade
 from tests.makers import NOON, make_customer, make_order, make_product
@@ -85,14 +91,14 @@ def scores_of() -> dict[int, dict[str, Any]]:
 
 def cards_of(as_of: datetime = NOON) -> dict[str, ScoreModel]:
     run = LifecycleRun.objects.filter(as_of=as_of).latest("id")
-    return {card.kind: card for card in run.score_models.all()}
+    return {score_model.kind: score_model for score_model in run.score_models.all()}
 
 
 def test_everybody_who_ordered_has_every_probability_and_who_has_not_has_none(learnt: Any) -> None:
     found = scores_of()
     assert len(found) == PEOPLE
     for one in found.values():
-        assert all(0 < one[kind] < 1 for kind in KINDS)
+        assert all(0 < one[kind] < 1 for kind in PROPENSITY_KINDS)
         assert 0 < one["next_category_probability"] <= 1
         assert one["purchase_7"] <= one["purchase_30"] + 1e-9
         assert one["purchase_30"] <= one["purchase_90"] + 1e-9
@@ -100,7 +106,7 @@ def test_everybody_who_ordered_has_every_probability_and_who_has_not_has_none(le
     refresh_profiles(as_of=NOON, started_at=NOON)
     told = CustomerProfile.objects.filter(customer=visitor).values(*SCORES).get()
     assert set(told.values()) == {None, ""}
-    found_reasons = {one["reason"] for one in portrait(customer_id=visitor.pk)["propensities"]}  # type: ignore[index]
+    found_reasons = {one["reason"] for one in build_customer_profile(customer_id=visitor.pk)["propensities"]}  # type: ignore[index]
     assert found_reasons == {"no_order"}
 
 
@@ -124,23 +130,23 @@ def test_the_next_category_is_that_of_their_own(learnt: Any) -> None:
 
 
 def test_the_cards_tell_how_it_was_learnt_in_plain_json(learnt: Any) -> None:
-    for kind in KINDS:
-        card = cards_of()[kind]
-        figures = card.figures
+    for kind in PROPENSITY_KINDS:
+        score_model = cards_of()[kind]
+        figures = score_model.figures
         assert json.loads(json.dumps(figures, allow_nan=False)) == figures
-        assert (card.reason, card.algorithm) == ("", figures["winner"])
-        assert figures["why"] in LEARNT
-        assert figures["horizon_days"] == load(card).target.horizon_days
+        assert (score_model.reason, score_model.algorithm) == ("", figures["winner"])
+        assert figures["why"] in TRAINED_REASONS
+        assert figures["horizon_days"] == load_served_model(score_model).target.horizon_days
         judged = {one["name"]: one for one in figures["candidates"]}
-        assert {"recency", "buying", figures["winner"], figures["baseline"]} <= set(judged)
+        assert {"recency", "purchase_model", figures["winner"], figures["baseline"]} <= set(judged)
         quality = figures["quality"]
         assert quality["brier"] == pytest.approx(judged[figures["winner"]]["brier"])
-        assert (len(quality["lift"]), quality["customers"]) == (10, figures["judged_rows"])
+        assert (len(quality["lift"]), quality["customers"]) == (10, figures["evaluation_rows"])
         assert sum(quality["curve"]["customers"]) == quality["customers"]
         assert 0 < sum(rule["share"] for rule in figures["rules"]) <= 1 + 1e-9
         assert {condition["operator"] for rule in figures["rules"] for condition in rule["conditions"]} <= {"<=", ">"}
         drift = figures["drift"]
-        assert drift["learnt_at"] == EARLIER.isoformat()
+        assert drift["trained_at"] == EARLIER.isoformat()
         assert drift["score"] >= 0
         assert [one["index"] for one in drift["features"]] == sorted(
             (one["index"] for one in drift["features"]), reverse=True
@@ -149,32 +155,32 @@ def test_the_cards_tell_how_it_was_learnt_in_plain_json(learnt: Any) -> None:
 
 def test_earlier_models_are_judged_by_what_then_came(learnt: dict[int, dict[str, Any]]) -> None:
     for kind, days in (("purchase_7", 7), ("purchase_30", 30)):
-        (told,) = cards_of()[kind].figures["looking_back"]
+        (told,) = cards_of()[kind].figures["backtests"]
         window = Order.objects.filter(placed_at__gte=EARLIER, placed_at__lt=EARLIER + timedelta(days=days))
         bought = set(window.values_list("customer_id", flat=True))
         said = np.array([one[kind] for one in learnt.values()])
-        quality = judge(score=said, label=np.array([customer_id in bought for customer_id in learnt]))
+        quality = evaluate_scores(score=said, label=np.array([customer_id in bought for customer_id in learnt]))
         assert (told["as_of"], told["days"]) == (EARLIER.isoformat(), days)
         assert (told["customers"], told["positives"]) == (quality.customers, quality.positives)
-        for name in ("auc", "brier", "said", "rate"):
+        for name in ("auc", "brier", "mean_predicted", "rate"):
             assert told[name] == pytest.approx(getattr(quality, name)), name
         assert told["low"] < told["rate"] < told["high"]
-    assert cards_of()["purchase_90"].figures["looking_back"] == []
+    assert cards_of()["purchase_90"].figures["backtests"] == []
 
 
 def test_what_is_kept_scores_as_what_was_learnt(learnt: Any) -> None:
-    facts = read_facts(as_of=NOON)
-    orders = orders_from(facts.histories)
-    counted = microseconds(NOON)
-    for kind in KINDS:
-        card = cards_of()[kind]
-        assert card.learnt_by is None
-        served = load(card)
+    facts = read_order_facts(as_of=NOON)
+    orders = to_orders(facts.histories)
+    counted = to_microseconds(NOON)
+    for kind in PROPENSITY_KINDS:
+        score_model = cards_of()[kind]
+        assert score_model.trained_by is None
+        served = load_served_model(score_model)
         assert served.propensity is not None
-        assert served.propensity.winner == card.algorithm
-        assert card.parameters["orders"] == int((~orders.is_return & (orders.at < counted)).sum())
+        assert served.propensity.winner == score_model.algorithm
+        assert score_model.parameters["orders"] == int((~orders.is_return & (orders.at < counted)).sum())
         assert len(bytes(cards_of()[kind].arrays or b"")) < 1_000_000
-    assert "arrays" in latest_cards()["churn"].get_deferred_fields()
+    assert "arrays" in load_latest_score_models()["churn"].get_deferred_fields()
 
 
 def test_the_same_refresh_again_says_the_same_and_learns_nothing(learnt: Any) -> None:
@@ -182,10 +188,10 @@ def test_the_same_refresh_again_says_the_same_and_learns_nothing(learnt: Any) ->
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
     assert scores_of() == before
     first = LifecycleRun.objects.filter(as_of=NOON).earliest("id")
-    for kind in KINDS:
-        card = cards_of()[kind]
-        assert card.learnt_by is not None
-        assert (card.learnt_by.run, card.arrays, card.figures["kept"]) == (first, None, True)
+    for kind in PROPENSITY_KINDS:
+        score_model = cards_of()[kind]
+        assert score_model.trained_by is not None
+        assert (score_model.trained_by.run, score_model.arrays, score_model.figures["kept"]) == (first, None, True)
 
 
 def test_what_comes_later_changes_nothing_even_when_learnt_anew(learnt: Any) -> None:
@@ -195,16 +201,20 @@ def test_what_comes_later_changes_nothing_even_when_learnt_anew(learnt: Any) -> 
     ScoreModel.objects.all().delete()
     refresh_profiles(as_of=NOON, started_at=NOON + timedelta(hours=1))
     assert scores_of() == before
-    assert {card.learnt_by for card in cards_of().values()} == {None}
+    assert {score_model.trained_by for score_model in cards_of().values()} == {None}
 
 
 def test_a_model_is_learnt_anew_after_a_week_one_in_a_night(learnt: Any) -> None:
     refresh_profiles(as_of=NOON + timedelta(days=6), started_at=NOON)
-    assert not [kind for kind in KINDS if cards_of(NOON + timedelta(days=6))[kind].learnt_by is None]
+    assert not [kind for kind in PROPENSITY_KINDS if cards_of(NOON + timedelta(days=6))[kind].trained_by is None]
     for _again in range(2):
         week = NOON + timedelta(days=7)
         refresh_profiles(as_of=week, started_at=NOON)
-        own = {kind for kind in KINDS if ScoreModel.objects.filter(kind=kind, run__as_of=week, learnt_by=None).exists()}
+        own = {
+            kind
+            for kind in PROPENSITY_KINDS
+            if ScoreModel.objects.filter(kind=kind, run__as_of=week, trained_by=None).exists()
+        }
         assert own == {"churn"}
 
 
@@ -218,14 +228,14 @@ def test_a_shop_that_got_other_orders_of_the_past_is_learnt_anew(learnt: Any) ->
         for order in late
     )  # fmt: skip
     refresh_profiles(as_of=NOON + timedelta(days=1), started_at=NOON)
-    assert {card.learnt_by for card in cards_of(NOON + timedelta(days=1)).values()} == {None}
+    assert {score_model.trained_by for score_model in cards_of(NOON + timedelta(days=1)).values()} == {None}
 
 
 def test_arrays_that_nobody_looks_back_on_are_forgotten(learnt: Any) -> None:
-    cards = cards_of()
-    much_later = NOON + KEPT_FOR
-    kept = cards["churn"].pk
-    assert forget_models(as_of=much_later, but=[kept]) == 2 * len(KINDS) - 1
+    score_models = cards_of()
+    much_later = NOON + MODEL_RETENTION
+    kept = score_models["churn"].pk
+    assert delete_old_arrays(as_of=much_later, but=[kept]) == 2 * len(PROPENSITY_KINDS) - 1
     assert ScoreModel.objects.filter(arrays__isnull=False).get().pk == kept
 
 
@@ -234,8 +244,8 @@ def test_an_order_brings_them_up_to_date_by_the_kept_models(learnt: Any) -> None
     assert sleeper is not None
     before = scores_of()
     make_order(sleeper.customer, placed_at=NOON + timedelta(minutes=10), total=Decimal(90))
-    recount(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
-    assert refresh_values(as_of=NOON + timedelta(minutes=12)) == 1
+    recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=12)) == 1
     after = scores_of()
     assert after[sleeper.pk]["churn"] < before[sleeper.pk]["churn"]
     assert after[sleeper.pk]["purchase_30"] > before[sleeper.pk]["purchase_30"]
@@ -244,7 +254,7 @@ def test_an_order_brings_them_up_to_date_by_the_kept_models(learnt: Any) -> None
     }
     refresh_profiles(as_of=NOON + timedelta(minutes=12), started_at=NOON)
     again = scores_of()[sleeper.pk]
-    for kind in KINDS:
+    for kind in PROPENSITY_KINDS:
         assert again[kind] == pytest.approx(after[sleeper.pk][kind], abs=0.05)
 
 
@@ -252,16 +262,16 @@ def test_each_probability_has_what_moves_it_most(learnt: Any) -> None:
     anna = CustomerProfile.objects.filter(orders__gte=5).first()
     assert anna is not None
     assert anna.valued_at is not None
-    cards = latest_cards()
+    score_models = load_latest_score_models()
     with CaptureQueriesContext(connection) as first:
-        found = propensity_reasons(customer_id=anna.pk, as_of=anna.valued_at, cards=cards)
+        found = explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models)
     with CaptureQueriesContext(connection) as queries:
-        assert propensity_reasons(customer_id=anna.pk, as_of=anna.valued_at, cards=cards) == found
+        assert explain_propensities(customer_id=anna.pk, as_of=anna.valued_at, score_models=score_models) == found
     assert len(queries) == 3, "categories, customer, orders: models are loaded once"
     assert len(first) >= len(queries)
-    assert set(found) == set(KINDS)
+    assert set(found) == set(PROPENSITY_KINDS)
     for kind, reasons in found.items():
-        served = load(cards[kind])
+        served = load_served_model(score_models[kind])
         assert served.propensity is not None
         assert 1 <= len(reasons) <= 3
         assert len({reason.family for reason in reasons}) == len(reasons)
@@ -269,7 +279,7 @@ def test_each_probability_has_what_moves_it_most(learnt: Any) -> None:
     days = (NOON - anna.last_order_at).total_seconds() / 86400
     seen = [one.value for reasons in found.values() for one in reasons if one.feature == "recency_days"]
     assert seen == pytest.approx([days] * len(seen))
-    assert propensity_reasons(customer_id=anna.pk, as_of=anna.first_order_at, cards=cards) == {}
+    assert explain_propensities(customer_id=anna.pk, as_of=anna.first_order_at, score_models=score_models) == {}
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -282,7 +292,7 @@ def test_the_customers_page_tells_what_comes_next(admin_client: Client, learnt: 
     assert [row["share"] for row in page.context["coming"][:4]] != ["–"] * 4
     assert page.context["coming"][4]["means"] == anna.next_category
     with override(language):
-        told = portrait(customer_id=anna.pk)
+        told = build_customer_profile(customer_id=anna.pk)
     assert told is not None
     for one in told["propensities"]:
         for reason in one["reasons"]:
@@ -295,11 +305,11 @@ def test_the_profile_tells_them_over_rest(learnt: Any) -> None:
     client = APIClient()
     client.force_authenticate(token=Grant(caller="test", name="test", scopes=frozenset({"customers:read"})))
     body = client.get("/api/v1/customers/buyer-3/profile/").json()
-    assert [one["key"] for one in body["propensities"]] == list(KINDS)
+    assert [one["key"] for one in body["propensities"]] == list(PROPENSITY_KINDS)
     for one in body["propensities"]:
         assert 0 < one["probability"] < 1
         assert (one["fallback"], one["reason"]) == (False, "")
-        assert one["learnt_at"] == NOON.isoformat().replace("+00:00", "Z")
+        assert one["trained_at"] == NOON.isoformat().replace("+00:00", "Z")
         assert {reason["direction"] for reason in one["reasons"]} <= {"raises", "lowers"}
         assert all(reason["text"] and reason["family"] for reason in one["reasons"])
     assert body["propensities"][2]["horizon_days"] == 30
@@ -310,7 +320,7 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
     customer = Customer.objects.get(pk=next(iter(scores_of())))
     make_order(customer, placed_at=NOON - timedelta(days=2), currency="CNY", total=Decimal("99999999.99"))
     refresh_profiles(as_of=NOON, started_at=NOON)
-    assert all(0 < scores_of()[customer.pk][kind] < 1 for kind in KINDS)
+    assert all(0 < scores_of()[customer.pk][kind] < 1 for kind in PROPENSITY_KINDS)
     assert CustomerProfile.objects.get(customer=customer).value is None
 
 
@@ -324,17 +334,17 @@ def test_orders_in_two_currencies_are_foretold_all_the_same(learnt: Any) -> None
         ("return_share", 0.125, "share of returns: 12 %"),
         ("orders_trend", 0.6931, "orders of the last 90 days against the 90 before: × 2"),
         ("spend", 1234.56, "spend in all: 1,234.6"),
-        ("buying_probability", 0.991, "what the buying process alone says: 99 %"),
+        ("purchase_probability", 0.991, "what the buying process alone says: 99 %"),
     ],
 )
 def test_a_reason_names_the_feature_with_its_value(feature: str, value: float, shown: str) -> None:
-    assert reason_text(Reason(feature, "recency", value, raises=True)) == shown
+    assert format_reason(PropensityReason(feature, "recency", value, raises=True)) == shown
 
 
 def test_every_column_of_the_models_has_a_name_and_every_family(learnt: Any) -> None:
-    for kind in KINDS:
-        served = load(cards_of()[kind])
+    for kind in PROPENSITY_KINDS:
+        served = load_served_model(cards_of()[kind])
         assert served.propensity is not None
-        assert set(served.propensity.names) <= set(FEATURE_NAMES)
-        assert set(families_of(served.propensity.names)[0]) <= set(FAMILY_NAMES)
-    assert set(CANDIDATES) == set(CANDIDATE_NAMES)
+        assert set(served.propensity.names) <= set(FEATURE_LABELS)
+        assert set(group_by_family(served.propensity.names)[0]) <= set(FAMILY_LABELS)
+    assert set(CANDIDATES) == set(CANDIDATE_LABELS)

@@ -15,17 +15,18 @@ from django.db import connection, transaction
 
 from config.foundation.database import bulk_insert
 from config.foundation.database.advisory_locks import AlreadyRunningError, lock_key
-from config.foundation.database.index_rebuild import keys_rebuilt
+from config.foundation.database.index_rebuild import rebuild_keys
+from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.identity.models import Customer, Identifier
-from customers.lifecycle.facts.histories import microseconds, read_histories
-from customers.lifecycle.facts.order_facts import read_facts
+from customers.lifecycle.facts.histories import read_histories, to_microseconds
+from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
-from customers.lifecycle.portrait.customer_profile import portrait, stage_history
-from customers.lifecycle.refresh.nightly import DIED, LOCK, refresh_due, refresh_profiles, refresh_stages
-from customers.lifecycle.refresh.profile_updates import write_trade
+from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_stage_changes
+from customers.lifecycle.refresh.nightly import REFRESH_LOCK, refresh_due_stages, refresh_profiles, refresh_stages
+from customers.lifecycle.refresh.profile_updates import recount_order_counters
 from customers.lifecycle.refresh.writer import write_stages
 from customers.lifecycle.scoring.stages.derivation import derive_stages
-from customers.lifecycle.stages.rules import all_versions, put_in_force
+from customers.lifecycle.stages.rules import activate_rules, list_threshold_versions
 from customers.orders.models import Order, OrderLine
 from tests.children import database_url, kill_when_it_says, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
@@ -82,7 +83,7 @@ def event(customer_of: str, at: datetime, *, session: str = "", anonymous: str =
 @pytest.fixture
 def shop(db: None) -> dict[str, Customer]:
     """A dozen customers in every stage."""
-    put_in_force(**RULES)
+    activate_rules(**RULES)
     tea, cup = make_product("tea", category="Drinks > Tea", brand="Leaf"), make_product("cup", category="Kitchen")
     stories: dict[str, list[float]] = {
         "new": [95],
@@ -139,7 +140,7 @@ def test_everybody_stands_where_the_rules_say(shop: dict[str, Customer]) -> None
 @pytest.mark.django_db
 def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
-    put_in_force(**RULES)
+    activate_rules(**RULES)
     anna = known("anna")
     tea = make_product("tea", category="Drinks > Tea", brand="Leaf", price=Decimal("10.00"))
     cup = make_product("cup", category="Kitchen", brand="Clay", price=Decimal("4.00"))
@@ -163,16 +164,16 @@ def test_counters_of_a_customer_are_those_counted_by_hand(settings: Any) -> None
     assert profile.average_gap_days == 20.0
     assert (profile.first_order_at, profile.last_order_at) == (day(0), day(40))
     assert (profile.events, profile.sessions, profile.last_event_at) == (3, 2, day(22))
-    assert profile.favourite_categories == [["Drinks", 0.6], ["Drinks > Tea", 0.6], ["Kitchen", 0.4]]
-    assert profile.favourite_brands == [["Leaf", 0.6], ["Clay", 0.4]]
-    assert profile.favourite_hours == [[20, 1.0]]
+    assert profile.favorite_categories == [["Drinks", 0.6], ["Drinks > Tea", 0.6], ["Kitchen", 0.4]]
+    assert profile.favorite_brands == [["Leaf", 0.6], ["Clay", 0.4]]
+    assert profile.favorite_hours == [[20, 1.0]]
     assert profile.computed_at == AS_OF
 
 
 @pytest.mark.django_db
 def test_scores_are_those_of_ntile_in_the_database() -> None:
     rng = np.random.default_rng(3)
-    put_in_force(**RULES)
+    activate_rules(**RULES)
     tea = make_product("tea")
     for number in range(37):
         customer = known(f"customer-{number}")
@@ -207,7 +208,7 @@ def test_nothing_dated_after_as_of_changes_anything_computed_at_as_of(shop: dict
     known("later-prospect", since=150)
     event("active", AS_OF)
     event("new", day(101))
-    put_in_force(**RULES | {"active_gap_days": 1.0, "in_force_from": day(101)})
+    activate_rules(**RULES | {"active_gap_days": 1.0, "effective_from": day(101)})
     StageRules.objects.filter(version=2).delete()
     StageRules.objects.filter(version=1).update(is_active=True)
     refresh()
@@ -286,7 +287,7 @@ def test_the_first_refresh_measures_the_rules_and_later_ones_keep_them() -> None
     run = refresh(day(200))
     rules = StageRules.objects.get()
     assert run.rules == rules
-    assert (rules.version, rules.measured_at, rules.in_force_from) == (1, day(200), None)
+    assert (rules.version, rules.measured_at, rules.effective_from) == (1, day(200), None)
     assert rules.second_gap_days == pytest.approx(20.5)
     assert rules.active_gap_days == pytest.approx(np.quantile([*range(1, 41)] * 2, 0.75))
     assert rules.loyal_revenue == Decimal("93.60")  # 0.8 of the way through 0, 3, … 117
@@ -300,7 +301,7 @@ def test_measuring_anew_makes_a_version_from_then_on_and_only_when_something_cha
     history = set(StageTransition.objects.values_list("customer_id", "at", "to_stage", "rules__version"))
     run = refresh(measure=True)
     assert run.rules is not None
-    assert (run.rules.version, run.rules.in_force_from, run.rules.is_active) == (2, AS_OF, True)
+    assert (run.rules.version, run.rules.effective_from, run.rules.is_active) == (2, AS_OF, True)
     assert StageRules.objects.filter(is_active=True).count() == 1
     assert history <= set(StageTransition.objects.values_list("customer_id", "at", "to_stage", "rules__version"))
     changed = StageTransition.objects.filter(rules__version=2)
@@ -319,12 +320,12 @@ def test_a_shop_without_orders_gets_the_default_rules() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [5 * 24, 20 * 24, 61 * 24, 400 * 24])
 def test_refreshing_those_due_gives_the_stages_of_a_full_refresh(shop: dict[str, Customer], hours: int) -> None:
-    columns = ("customer_id", "stage", "stage_since", "next_flip_at")
+    columns = ("customer_id", "stage", "stage_since", "next_stage_change_at")
     moves = ("customer_id", "from_stage", "to_stage", "at", "reason")
     refresh()
     then = AS_OF + timedelta(hours=hours)
-    assert refresh_due(as_of=then) > 0
-    assert refresh_due(as_of=then) == 0
+    assert refresh_due_stages(as_of=then) > 0
+    assert refresh_due_stages(as_of=then) == 0
     by_time = (set(CustomerProfile.objects.values_list(*columns)), set(StageTransition.objects.values_list(*moves)))
     refresh(then)
     assert by_time == (
@@ -336,11 +337,11 @@ def test_refreshing_those_due_gives_the_stages_of_a_full_refresh(shop: dict[str,
 @pytest.mark.django_db
 def test_refreshing_those_due_leaves_the_others_and_the_other_figures_alone(shop: dict[str, Customer]) -> None:
     refresh()
-    due = CustomerProfile.objects.exclude(next_flip_at=None).earliest("next_flip_at")
+    due = CustomerProfile.objects.exclude(next_stage_change_at=None).earliest("next_stage_change_at")
     others = list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values())
-    assert due.next_flip_at is not None
-    assert refresh_due(as_of=due.next_flip_at - timedelta(microseconds=1)) == 0
-    assert refresh_due(as_of=due.next_flip_at) == 1
+    assert due.next_stage_change_at is not None
+    assert refresh_due_stages(as_of=due.next_stage_change_at - timedelta(microseconds=1)) == 0
+    assert refresh_due_stages(as_of=due.next_stage_change_at) == 1
     assert list(CustomerProfile.objects.exclude(pk=due.pk).order_by("pk").values()) == others
     moved = CustomerProfile.objects.get(pk=due.pk)
     assert moved.stage != due.stage
@@ -357,15 +358,15 @@ def test_an_order_changes_the_stage_of_its_customer_alone(shop: dict[str, Custom
 
 @pytest.mark.django_db
 def test_nothing_is_due_before_the_first_refresh() -> None:
-    assert refresh_due(as_of=AS_OF) == 0
+    assert refresh_due_stages(as_of=AS_OF) == 0
 
 
 @pytest.mark.django_db
 def test_the_portrait_tells_stage_reason_and_interests(shop: dict[str, Customer]) -> None:
     refresh()
-    found = portrait(customer_id=shop["reactivated"].pk)
+    found = build_customer_profile(customer_id=shop["reactivated"].pk)
     assert found is not None
-    assert (found["stage"]["key"], found["stage"]["reason"], found["stage"]["came_from"]) == (
+    assert (found["stage"]["key"], found["stage"]["reason"], found["stage"]["previous_stage"]) == (
         "reactivated",
         "returned",
         "churned",
@@ -374,9 +375,9 @@ def test_the_portrait_tells_stage_reason_and_interests(shop: dict[str, Customer]
     assert found["stage"]["next_change_at"] == day(105)
     assert found["counters"]["orders"] == 3
     assert found["interests"]["categories"][0] == {"name": "Drinks", "share": 0.75}
-    assert portrait(customer_id=0) is None
-    assert stage_history(customer_id=shop["new"].pk)[0]["to_stage"] == "new"
-    assert portrait(customer_id=shop["prospect"].pk)["rfm"] is None  # type: ignore[index]
+    assert build_customer_profile(customer_id=0) is None
+    assert list_stage_changes(customer_id=shop["new"].pk)[0]["to_stage"] == "new"
+    assert build_customer_profile(customer_id=shop["prospect"].pk)["rfm"] is None  # type: ignore[index]
 
 
 @pytest.mark.django_db
@@ -416,7 +417,7 @@ def test_the_command_reads_the_moment_and_says_what_it_found(
 @pytest.mark.django_db(transaction=True)
 def test_two_refreshes_at_once_are_refused() -> None:
     with psycopg.connect(database_url()) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [lock_key(LOCK)])
+        other.execute("SELECT pg_advisory_lock(%s)", [lock_key(REFRESH_LOCK)])
         with pytest.raises(AlreadyRunningError, match="already running"):
             refresh()
         with pytest.raises(AlreadyRunningError):
@@ -442,7 +443,7 @@ refresh_profiles(as_of=moment, started_at=moment, progress=stop)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("step", [3, 5])
 def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_had_not_been(step: int) -> None:
-    put_in_force(**RULES)
+    activate_rules(**RULES)
     tea = make_product("tea", category="Drinks > Tea")
     for number in range(1, 9):
         customer = known(f"customer-{number}")
@@ -460,7 +461,7 @@ def test_a_killed_refresh_leaves_the_old_profiles_and_the_next_one_is_as_if_it_h
     assert died.status == LifecycleRun.Status.RUNNING
     refresh()
     died.refresh_from_db()
-    assert (died.status, died.error) == (LifecycleRun.Status.FAILED, DIED)
+    assert (died.status, died.error) == (LifecycleRun.Status.FAILED, INTERRUPTED_ERROR)
     after = [
         list(CustomerProfile.objects.order_by("customer_id").values_list()),
         set(StageTransition.objects.values_list("customer_id", "from_stage", "to_stage", "at", "reason")),
@@ -510,7 +511,7 @@ def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed
     """The refresh counts in memory, live changes in SQL; what a customer's history and profile say is the same."""
     settings.TIME_ZONE = "Asia/Shanghai"
     rng = np.random.default_rng(seed)
-    put_in_force(**RULES)
+    activate_rules(**RULES)
     places = ["Drinks > Tea", "Drinks > Coffee", "Drinks", "厨房 > 杯", 'Odd "one" > \\x', ""]
     products = [
         make_product(f"p{number}", category=places[number % len(places)], brand=["Leaf", "", "Été"][number % 3])
@@ -541,16 +542,17 @@ def test_everybody_at_once_is_read_and_counted_as_each_alone(settings: Any, seed
     as_one = everything()
     assert len(json.loads(as_one)[0]) > 20
     ids = [customer.pk for customer in customers]
-    together, alone = read_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)
+    together, alone = read_order_facts(as_of=AS_OF).histories, read_histories(as_of=AS_OF, customer_ids=ids)
     for name in ("customer", "known_at", "identified_at", "start", "at", "amount", "is_order", "category"):
         assert getattr(together, name).tolist() == getattr(alone, name).tolist(), name
     assert together.categories == alone.categories
     with transaction.atomic():
         counted = [customer.pk for customer in CustomerProfile.objects.only("pk")]
-        CustomerProfile.objects.update(units=-1, revenue=-1, favourite_categories=[], favourite_hours=[], orders=0)
-        write_trade(counted, as_of=AS_OF - timedelta(microseconds=1))
+        CustomerProfile.objects.update(units=-1, revenue=-1, favorite_categories=[], favorite_hours=[], orders=0)
+        recount_order_counters(counted, as_of=AS_OF - timedelta(microseconds=1))
         write_stages(
-            histories=alone, stories=derive_stages(histories=alone, versions=all_versions(), as_of=microseconds(AS_OF))
+            histories=alone,
+            stories=derive_stages(histories=alone, versions=list_threshold_versions(), as_of=to_microseconds(AS_OF)),
         )
     assert everything() == as_one
 
@@ -577,16 +579,16 @@ def test_the_first_rows_of_many_are_written_without_keys_and_these_are_there_aga
     moves = list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
     StageTransition.objects.all().delete()
     CustomerProfile.objects.all().delete()
-    monkeypatch.setattr(bulk_insert, "REBUILT_FROM", 1)
+    monkeypatch.setattr(bulk_insert, "MIN_ROWS", 1)
     rebuilt: list[str] = []
 
     @contextmanager
     def noted(cursor: Any, tables: list[str]) -> Iterator[bool]:
         rebuilt.extend(tables)
-        with keys_rebuilt(cursor, tables) as off:
+        with rebuild_keys(cursor, tables) as off:
             yield off
 
-    monkeypatch.setattr(bulk_insert, "keys_rebuilt", noted)
+    monkeypatch.setattr(bulk_insert, "rebuild_keys", noted)
     refresh()
     assert moves == list(StageTransition.objects.order_by("id").values_list("customer_id", "at", "to_stage", "reason"))
     assert keys_of_what_is_written_at_once() == keys

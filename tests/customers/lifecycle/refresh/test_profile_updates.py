@@ -11,10 +11,10 @@ from django.db import connection, connections, transaction
 
 from customers.events.models import Outbox
 from customers.identity.models import Customer
-from customers.lifecycle.models import CustomerProfile, RecountDue, SeenSession, StageTransition
+from customers.lifecycle.models import CountedSession, CustomerProfile, PendingRecount, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.refresh.profile_lock import may_write, nobody_else_writes
-from customers.lifecycle.refresh.profile_updates import recount, recount_due
+from customers.lifecycle.refresh.profile_lock import lock_all_profiles, try_share_profile_lock
+from customers.lifecycle.refresh.profile_updates import recount_customers, recount_pending
 from tests.customers.processing.support import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
@@ -32,7 +32,7 @@ SCORED = {
         "valued_at",
         "stage",
         "stage_since",
-        "next_flip_at",
+        "next_stage_change_at",
         "p_alive",
         "cluster",
         "churn",
@@ -68,7 +68,7 @@ def counters() -> dict[int, dict[str, Any]]:
 
 
 def stages() -> list[tuple[Any, ...]]:
-    fields = ("customer_id", "stage", "stage_since", "next_flip_at")
+    fields = ("customer_id", "stage", "stage_since", "next_stage_change_at")
     return list(CustomerProfile.objects.order_by("customer_id").values_list(*fields))
 
 
@@ -118,13 +118,13 @@ def test_live_counters_are_those_of_a_refresh(seed: int) -> None:
             process(LATER)
     process(LATER)
     live, live_stages, live_transitions = counters(), stages(), transitions()
-    sessions = set(SeenSession.objects.values_list("customer_id", "session_id"))
+    sessions = set(CountedSession.objects.values_list("customer_id", "session_id"))
     assert sum(profile["events"] for profile in live.values()) == 400
     refresh()
     assert live == counters()
     assert live_stages == stages()
     assert live_transitions == transitions()
-    assert sessions == set(SeenSession.objects.values_list("customer_id", "session_id"))
+    assert sessions == set(CountedSession.objects.values_list("customer_id", "session_id"))
 
 
 @pytest.mark.django_db
@@ -162,11 +162,11 @@ def test_recount_mends_what_is_wrong() -> None:
     process()
     before = counters()
     CustomerProfile.objects.update(events=99, sessions=9, orders=9, last_event_at=None)
-    SeenSession.objects.all().delete()
+    CountedSession.objects.all().delete()
     with transaction.atomic():
-        recount(customer_ids=[Customer.objects.get().pk], as_of=LATER)
+        recount_customers(customer_ids=[Customer.objects.get().pk], as_of=LATER)
     assert counters() == before
-    assert SeenSession.objects.count() == 1
+    assert CountedSession.objects.count() == 1
 
 
 @pytest.mark.django_db
@@ -193,17 +193,17 @@ def test_while_everybody_is_refreshed_changes_wait_and_are_counted_afterwards() 
         finally:
             connections.close_all()
 
-    with nobody_else_writes():
+    with lock_all_profiles():
         thread = Thread(target=process_meanwhile)
         thread.start()
         thread.join()
     assert found == {"events": 2}
     assert not Outbox.objects.exists()
     assert CustomerProfile.objects.get().events == 1
-    assert RecountDue.objects.count() == 1
+    assert PendingRecount.objects.count() == 1
     process(LATER)  # nothing waits: the catching up alone
     assert (CustomerProfile.objects.get().events, CustomerProfile.objects.get().orders) == (3, 1)
-    assert not RecountDue.objects.exists()
+    assert not PendingRecount.objects.exists()
     live = counters()
     refresh()
     assert counters() == live
@@ -213,7 +213,7 @@ def test_while_everybody_is_refreshed_changes_wait_and_are_counted_afterwards() 
 def test_a_refresh_is_not_kept_waiting_by_new_changes() -> None:
     """A live change under way is waited for; while one waits, no other begins."""
     with transaction.atomic():
-        assert may_write()
+        assert try_share_profile_lock()
         started = Thread(target=lambda: refresh_elsewhere())
         started.start()
         wait_for_the_lock()
@@ -224,7 +224,7 @@ def test_a_refresh_is_not_kept_waiting_by_new_changes() -> None:
         def ask() -> None:
             try:
                 with transaction.atomic():
-                    other["may"] = may_write()
+                    other["may"] = try_share_profile_lock()
             finally:
                 connections.close_all()
 
@@ -233,7 +233,7 @@ def test_a_refresh_is_not_kept_waiting_by_new_changes() -> None:
         asking.join()
         assert other == {"may": False}
     started.join()
-    assert recount_due(as_of=LATER) == 0
+    assert recount_pending(as_of=LATER) == 0
 
 
 def refresh_elsewhere() -> None:

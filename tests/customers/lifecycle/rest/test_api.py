@@ -50,7 +50,7 @@ def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient
         "since": "2026-11-22T12:00:00Z",
         "reason": "ordered",
         "reason_name": "ordered again",
-        "came_from": "new",
+        "previous_stage": "new",
         "next_change_at": "2027-01-21T12:00:00Z",
         "rules_version": 1,
     }
@@ -62,7 +62,7 @@ def test_the_profile_tells_counters_interests_stage_and_scores(client: APIClient
 
 def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient, anna: Customer) -> None:
     body = client.get("/api/v1/customers/anna/profile/").json()
-    assert (body["portrait_left_out"], body["portrait_left_out_name"]) == ("", "")
+    assert (body["portrait_withheld"], body["portrait_withheld_name"]) == ("", "")
     [line] = [one for one in body["portrait"] if one["key"] == "discounts"]
     del line["age_days"], line["age"]  # of now
     assert line == {
@@ -75,7 +75,7 @@ def test_the_portrait_tells_each_line_with_its_source_and_age(client: APIClient,
         "words": "only 2 facts: too few to say",
         "source": "orders",
         "source_name": "orders",
-        "told_by": "",
+        "reported_by": "",
         "as_of": "2026-11-22T12:00:00Z",
         "facts": 2,
         "gap": "too_few_facts",
@@ -112,7 +112,7 @@ def test_a_withdrawn_consent_leaves_out_interests_discounts_and_what_is_foretold
     assert before["next_order"]["likeliest"]
     make_consent(anna, "analytics", status="withdrawn")
     body = client.get("/api/v1/customers/anna/profile/").json()
-    assert (body["portrait"], body["portrait_left_out"]) == ([], "analytics_withdrawn")
+    assert (body["portrait"], body["portrait_withheld"]) == ([], "analytics_withdrawn")
     assert body["interests"] == {"categories": [], "brands": [], "hours": []}
     assert body["discount_share"] is None
     assert body["propensities"] == []

@@ -9,9 +9,9 @@ import pytest
 from customers.identity.models import Customer
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.rfm.months import a_month_ago, month_ends
-from customers.lifecycle.scoring.rfm.month_cells import BITS, MOST
-from customers.lifecycle.scoring.rfm.rfm_scores import group_of
+from customers.lifecycle.rfm.months import find_month_ago, list_month_ends
+from customers.lifecycle.scoring.rfm.month_cells import BITS_PER_MONTH, MAX_MONTHS
+from customers.lifecycle.scoring.rfm.rfm_scores import find_rfm_group
 from customers.orders.models import Order
 from tests.makers import NOON, make_customer, make_order, make_product
 
@@ -30,7 +30,7 @@ def months(customer: Customer, *, window: bool = False) -> list[str]:
     """The groups at the month ends, the newest first."""
     found = profile(customer)
     packed = found.rfm_months_window if window else found.rfm_months
-    return [group_of(packed >> BITS * back & 2**BITS - 1) for back in range(MOST)]
+    return [find_rfm_group(packed >> BITS_PER_MONTH * back & 2**BITS_PER_MONTH - 1) for back in range(MAX_MONTHS)]
 
 
 def everything() -> list[tuple[Any, ...]]:
@@ -146,16 +146,16 @@ def test_a_month_ends_in_the_time_zone_of_the_shop(settings: Any) -> None:
 
 def test_the_month_ends_are_the_last_twelve(settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
-    ends = month_ends(as_of=datetime(2026, 3, 15, tzinfo=UTC))
+    ends = list_month_ends(as_of=datetime(2026, 3, 15, tzinfo=UTC))
     assert (len(ends), ends[0].isoformat()) == (12, "2025-04-01T00:00:00+02:00")
     assert [end.isoformat() for end in ends[-2:]] == ["2026-02-01T00:00:00+01:00", "2026-03-01T00:00:00+01:00"]
-    assert month_ends(as_of=ends[-1]) == ends
-    assert month_ends(as_of=ends[-1] - timedelta(microseconds=1))[-1] == ends[-2]
+    assert list_month_ends(as_of=ends[-1]) == ends
+    assert list_month_ends(as_of=ends[-1] - timedelta(microseconds=1))[-1] == ends[-2]
 
 
 @pytest.mark.parametrize(("day", "back"), [(1, 1), (10, 1), (20, 0), (30, 0)])
 def test_a_month_ago_is_the_nearest_month_end(day: int, back: int) -> None:
-    assert a_month_ago(as_of=datetime(2026, 11, day, tzinfo=UTC)) == back
+    assert find_month_ago(as_of=datetime(2026, 11, day, tzinfo=UTC)) == back
 
 
 def test_nobody_is_ranked_before_the_first_order() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.stages.flows import movement, people_who_moved, standing
+from customers.lifecycle.stages.flows import count_stage_flows, find_customers_in_flow, sum_flows_by_stage
 from tests.makers import NOON, make_customer, make_order
 
 pytestmark = pytest.mark.django_db
@@ -35,35 +35,40 @@ def cells(rows: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
 
 
 def test_the_matrix_tells_where_everybody_stood_then_and_now(four: dict[str, int]) -> None:
-    found = cells(movement(since=days(28), until=NOON))
+    found = cells(count_stage_flows(since=days(28), until=NOON))
     # ann has been gone throughout... bob was active 42 days after his order; eve was not known; kim came back
     stages = dict(CustomerProfile.objects.values_list("customer_id", "stage"))
     assert found[("", stages[four["eve"]])] == 1
     assert found[("active", stages[four["bob"]])] == 1
     assert sum(found.values()) == 4
-    now = {stage: after for stage, (_before, after) in standing(movement(since=days(28), until=NOON)).items()}
-    assert now == {stage: list(stages.values()).count(stage) for stage in standing([])}
+    now = {
+        stage: after
+        for stage, (_before, after) in sum_flows_by_stage(count_stage_flows(since=days(28), until=NOON)).items()
+    }
+    assert now == {stage: list(stages.values()).count(stage) for stage in sum_flows_by_stage([])}
 
 
 def test_a_past_day_is_told_as_it_was(four: dict[str, int]) -> None:
-    then = standing(movement(since=days(180), until=days(69)))
+    then = sum_flows_by_stage(count_stage_flows(since=days(180), until=days(69)))
     assert {stage: after for stage, (_before, after) in then.items() if after} == {"new": 1, "dormant": 2}
-    earlier = standing(movement(since=days(198), until=days(190)))
+    earlier = sum_flows_by_stage(count_stage_flows(since=days(198), until=days(190)))
     assert {stage: after for stage, (_before, after) in earlier.items() if after} == {"new": 2}
 
 
 def test_the_people_of_a_cell_are_those_that_it_counts(four: dict[str, int]) -> None:
-    rows = movement(since=days(28), until=NOON)
+    rows = count_stage_flows(since=days(28), until=NOON)
     listed = []
     for row in rows:
-        people = people_who_moved(since=days(28), until=NOON, from_stage=row["from_stage"], to_stage=row["to_stage"])
+        people = find_customers_in_flow(
+            since=days(28), until=NOON, from_stage=row["from_stage"], to_stage=row["to_stage"]
+        )
         assert people.count() == row["customers"], row
         listed += people.values_list("pk", flat=True)
     assert sorted(listed) == sorted(four.values())
     cell = {"since": days(28), "until": NOON, "from_stage": "", "to_stage": "new"}
-    assert [one.pk for one in people_who_moved(**cell)] == [four["eve"]]
+    assert [one.pk for one in find_customers_in_flow(**cell)] == [four["eve"]]
 
 
 def test_a_movement_backwards_is_refused() -> None:
     with pytest.raises(ValueError, match="is before since"):
-        movement(since=NOON, until=days(1))
+        count_stage_flows(since=NOON, until=days(1))

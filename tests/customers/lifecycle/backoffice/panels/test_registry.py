@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from customers.identity.models import Consent, Customer, Identifier
 from recommendations.campaigns.assignment import is_held_out
-from recommendations.campaigns.backoffice.customer_panel import Outcome
-from recommendations.campaigns.backoffice.customer_panel import told as campaigns_of
+from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome
+from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes as campaigns_of
 from recommendations.campaigns.models import Campaign
 from tests.customers.events.stored import make_event
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
@@ -65,19 +65,19 @@ def test_a_campaign_says_at_which_step_the_customer_stays_behind(anna: Customer)
     visitor = make_customer()
     make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
 
-    def outcome(customer: Customer) -> Outcome:
+    def outcome(customer: Customer) -> CampaignOutcome:
         return campaigns_of(customer, NOON)[0].outcome
 
     campaign = Campaign.objects.create(key="mail", name="Mail", segment=segment, channel="email", holdout_share=0)
-    assert outcome(visitor) == Outcome.UNREACHABLE
-    assert outcome(anna) == Outcome.REFUSED
+    assert outcome(visitor) == CampaignOutcome.UNREACHABLE
+    assert outcome(anna) == CampaignOutcome.REFUSED
     make_consent(anna, Consent.Purpose.EMAIL)
-    assert outcome(anna) == Outcome.REACHED
+    assert outcome(anna) == CampaignOutcome.REACHED
     campaign.holdout_share = 0.5
     while not is_held_out(salt=campaign.salt, customer_id=anna.pk, share=campaign.holdout_share):
         campaign.salt += "x"
     campaign.save()
-    assert outcome(anna) == Outcome.HELD_OUT
+    assert outcome(anna) == CampaignOutcome.HELD_OUT
 
 
 def test_the_latest_line_of_each_consent_is_shown(admin_client: Client, anna: Customer) -> None:

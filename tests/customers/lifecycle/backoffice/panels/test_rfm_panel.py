@@ -10,7 +10,14 @@ from django.test import Client
 
 from customers.lifecycle.models import CustomerProfile, LifecycleRun
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.rfm.queries import ALL_TIME, WINDOW, rfm_counts_at, rfm_groups, rfm_map, rfm_movement
+from customers.lifecycle.rfm.queries import (
+    ALL_TIME,
+    WINDOW,
+    count_group_flows,
+    count_groups_at,
+    query_rfm_cells,
+    query_rfm_groups,
+)
 from tests.makers import NOON, make_customer, make_order, make_profile
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +59,8 @@ def figures(told: dict[str, Any]) -> Iterator[tuple[str, int]]:
     yield from ((row["url"], row["customers"]) for row in told["groups"])
     for row in told["movement"]["matrix"]["rows"]:
         yield from ((cell["url"], cell["customers"]) for cell in row["cells"])
-    chart = told["movement"]["sankey"]
-    yield from zip(chart["links"], chart["values"], strict=True)
+    flows = told["movement"]["sankey"]["traces"][0]["link"]
+    yield from zip(flows["customdata"], flows["value"], strict=True)
 
 
 @pytest.mark.parametrize("basis", ["all", "window"])
@@ -79,7 +86,7 @@ def test_the_map_and_the_groups_tell_the_same_customers(admin_client: Client, te
 
 
 def test_groups_are_told_by_their_averages(ten: None) -> None:
-    groups = rfm_groups(basis=ALL_TIME, as_of=NOON)
+    groups = query_rfm_groups(basis=ALL_TIME, as_of=NOON)
     # the two customers of R 1, ordered 401 and 451 days ago, nine and ten times
     assert groups["cant_lose"]["customers"] == 2
     assert groups["cant_lose"]["recency_days"] == pytest.approx(426)
@@ -91,7 +98,7 @@ def test_groups_are_told_by_their_averages(ten: None) -> None:
 def test_the_change_is_against_the_month_end_nearest_to_a_month_ago(admin_client: Client, ten: None) -> None:
     told = section(admin_client)
     assert told["before"] == "end of October 2026"
-    then = rfm_counts_at(basis=ALL_TIME, back=0)
+    then = count_groups_at(basis=ALL_TIME, back=0)
     assert sum(then.values()) == 9  # customer 0 came in November
     assert {row["key"]: row["customers"] - row["change"] for row in told["groups"]} == then
 
@@ -103,10 +110,10 @@ def test_movement_is_between_the_chosen_months(admin_client: Client, ten: None) 
     assert matrix["total"] == 9
     assert matrix["rows"][0]["name"] == "no order yet"
     assert sum(row["total"] for row in matrix["rows"]) == sum(matrix["totals"]) == 9
-    assert sum(told["movement"]["sankey"]["values"]) == matrix["moved"]
-    rows = rfm_movement(basis=ALL_TIME, since=10, until=0)
+    assert sum(told["movement"]["sankey"]["traces"][0]["link"]["value"]) == matrix["moved"]
+    rows = count_group_flows(basis=ALL_TIME, since=10, until=0)
     assert sum(row["customers"] for row in rows) == 9
-    window = rfm_movement(basis=WINDOW, since=10, until=0)
+    window = count_group_flows(basis=WINDOW, since=10, until=0)
     assert any(row["to_group"] == "" for row in window)  # who was in the window then and is no longer
 
 
@@ -169,8 +176,10 @@ def test_a_shop_that_gave_everything_back_has_no_shares(admin_client: Client) ->
 
 
 def test_the_map_tells_revenue_of_its_own_time(ten: None) -> None:
-    assert sum(cell["total_revenue"] for cell in rfm_map(basis=WINDOW)) == 330
-    assert {cell["group"] for cell in rfm_map()} == set(CustomerProfile.objects.values_list("rfm_group", flat=True))
+    assert sum(cell["total_revenue"] for cell in query_rfm_cells(basis=WINDOW)) == 330
+    assert {cell["group"] for cell in query_rfm_cells()} == set(
+        CustomerProfile.objects.values_list("rfm_group", flat=True)
+    )
 
 
 def test_numbers_in_sentences_are_grouped_and_chinese_is_whole(admin_client: Client, settings: Any) -> None:
@@ -182,7 +191,7 @@ def test_numbers_in_sentences_are_grouped_and_chinese_is_whole(admin_client: Cli
     text = admin_client.get(PAGE).content.decode()
     assert "of 1,101 customers" in text
     assert "the last 1,500 days" in text
-    people = admin_client.get(PEOPLE, {"of": "stage", "stage": "visitor"}).content.decode()
+    people = admin_client.get(PEOPLE, {"figure": "stage", "stage": "visitor"}).content.decode()
     assert "1,100 customers" in people
     chinese = admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
     assert "最近 1,500 天" in chinese
@@ -193,24 +202,24 @@ def test_numbers_in_sentences_are_grouped_and_chinese_is_whole(admin_client: Cli
     "asked",
     [
         {},
-        {"of": "everything"},
-        {"of": "rfm-cell", "r": "6", "f": "1"},
-        {"of": "rfm-cell", "r": "1"},
-        {"of": "rfm-cell", "basis": "ever", "r": "1", "f": "1"},
-        {"of": "rfm-cell", "r": "²", "f": "1"},
-        {"of": "rfm-group", "group": "none"},
-        {"of": "rfm-group", "group": "'; --"},
-        {"of": "rfm-moved", "from": "loyal", "to": "new"},
-        {"of": "rfm-moved", "from": "none", "to": "none", "since": "2026-09", "until": "2026-10"},
-        {"of": "stage", "stage": "king"},
-        {"of": "value"},
-        {"of": "value", "low": "NaN"},
-        {"of": "value", "low": "1e400"},
-        {"of": "value", "low": "much"},
-        {"of": "cluster", "cluster": "-1"},
-        {"of": "cluster", "cluster": "٣"},
-        {"of": "cluster", "cluster": "9" * 40},
-        {"of": "moved", "from": "new", "to": "active", "since": "9999-12-31"},
+        {"figure": "everything"},
+        {"figure": "rfm-cell", "r": "6", "f": "1"},
+        {"figure": "rfm-cell", "r": "1"},
+        {"figure": "rfm-cell", "basis": "ever", "r": "1", "f": "1"},
+        {"figure": "rfm-cell", "r": "²", "f": "1"},
+        {"figure": "rfm-group", "group": "none"},
+        {"figure": "rfm-group", "group": "'; --"},
+        {"figure": "rfm-flow", "from": "loyal", "to": "new"},
+        {"figure": "rfm-flow", "from": "none", "to": "none", "since": "2026-09", "until": "2026-10"},
+        {"figure": "stage", "stage": "king"},
+        {"figure": "value"},
+        {"figure": "value", "low": "NaN"},
+        {"figure": "value", "low": "1e400"},
+        {"figure": "value", "low": "much"},
+        {"figure": "cluster", "cluster": "-1"},
+        {"figure": "cluster", "cluster": "٣"},
+        {"figure": "cluster", "cluster": "9" * 40},
+        {"figure": "stage-flow", "from": "new", "to": "active", "since": "9999-12-31"},
     ],
 )
 def test_an_address_that_names_nobody_says_what_is_wrong(

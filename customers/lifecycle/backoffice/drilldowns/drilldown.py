@@ -1,0 +1,92 @@
+"""The customers behind a number of the Lifecycle page: the parts that all drill-downs share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.propensity.models import PROPENSITY_KINDS as PROPENSITIES
+
+MAX_AMOUNT = Decimal(10) ** 11  # the largest number a segment condition takes
+
+OPERATORS = {"low": "gte", "high": "lte", "below": "lt"}
+
+SIGNS = {"low": "≥", "high": "≤", "below": "<"}
+
+type ConditionTree = dict[str, Any]
+
+
+class DrilldownError(ValueError):
+    """A URL that selects no customers. problems: messages for the user."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Drilldown:
+    """Some customers. condition: the tree of a segment that holds for exactly them, now and later; None where there is none.
+
+    title and note say who they are; asked: the parameters of the address; days: of the movement, for the way back.
+    """
+
+    title: str
+    note: str
+    customers: QuerySet[CustomerProfile]
+    parameters: dict[str, str]
+    condition: ConditionTree | None = None
+    period: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def query(self) -> str:
+        return urlencode(self.parameters)
+
+
+def make_drilldown_url(figure: str, **parameters: Any) -> str:
+    """Return the URL of the list of customers behind a number. figure: a key of `DRILLDOWN_PARSERS`."""
+    return f"{reverse('admin:lifecycle_drilldown')}?{urlencode({'figure': figure, **parameters})}"
+
+
+def parse_amounts(parameters: Mapping[str, str]) -> dict[str, Decimal]:
+    """Return the bounds of a range; empty if one of them is not a number."""
+    try:
+        amounts = {name: Decimal(parameters[name]) for name in OPERATORS if parameters.get(name)}
+    except InvalidOperation:
+        return {}
+    return amounts if all(amount.is_finite() for amount in amounts.values()) else {}
+
+
+def make_range_drilldown(
+    column: str,
+    ends: Mapping[str, Decimal],
+    *,
+    parameters: dict[str, str],
+    title: str,
+    format_bound: Callable[[Decimal], str],
+) -> Drilldown:
+    return Drilldown(
+        title=title,
+        note=", ".join(f"{SIGNS[name]} {format_bound(end)}" for name, end in ends.items()),
+        customers=CustomerProfile.objects.filter(
+            **{
+                f"{column}__{OPERATORS[name]}": float(end) if column in PROPENSITIES else end
+                for name, end in ends.items()
+            }
+        ),
+        parameters={**parameters, **{name: str(end) for name, end in ends.items()}},
+        condition=make_condition(*(make_comparison(column, OPERATORS[name], float(end)) for name, end in ends.items())),
+    )
+
+
+def make_comparison(name: str, op: str, value: Any) -> ConditionTree:
+    return {"field": name, "op": op, "value": value}
+
+
+def make_condition(*comparisons: ConditionTree) -> ConditionTree:
+    return {"all": list(comparisons)}

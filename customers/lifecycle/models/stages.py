@@ -1,0 +1,173 @@
+"""Lifecycle stages, the versions of the rules that decide them, and the changes of stage of each customer."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import translation as lazy_translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from customers.identity.models import Customer
+from customers.lifecycle.scoring.stages.stage_table import STAGE_BY_KEY, STAGES
+
+
+def _label(key: str) -> Promise:
+    # the texts are marked where the table declares them
+    return lazy_translation.gettext_lazy(STAGE_BY_KEY[key].label)
+
+
+class Stage(models.TextChoices):
+    """The stages of `stage_table.STAGE_TABLE`, which has their labels, colors and descriptions."""
+
+    VISITOR = "visitor", _label("visitor")
+    PROSPECT = "prospect", _label("prospect")
+    NEW = "new", _label("new")
+    ACTIVE = "active", _label("active")
+    LOYAL = "loyal", _label("loyal")
+    AT_RISK = "at_risk", _label("at_risk")
+    DORMANT = "dormant", _label("dormant")
+    CHURNED = "churned", _label("churned")
+    REACTIVATED = "reactivated", _label("reactivated")
+
+
+assert tuple(Stage.values) == STAGES
+
+
+class StageRules(models.Model):
+    """One version of the thresholds between the stages, measured from the shop's order gaps or entered by a user."""
+
+    version = models.PositiveIntegerField(_("version"), unique=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    measured_at = models.DateTimeField(
+        _("measured as of"), null=True, blank=True, help_text=_("Empty when a user entered the values.")
+    )
+    second_gap_days = models.FloatField(
+        _("median days to second order"), help_text=_("Median gap between a customer's first and second order.")
+    )
+    median_gap_days = models.FloatField(
+        _("median gap in days"), help_text=_("Median gap between consecutive orders of a customer.")
+    )
+    active_gap_days = models.FloatField(
+        _("active gap in days"), help_text=_("75th percentile of gaps: a longer gap makes a customer at risk.")
+    )
+    dormant_gap_days = models.FloatField(
+        _("dormant gap in days"), help_text=_("90th percentile of gaps: a longer gap makes a customer dormant.")
+    )
+    churned_multiple = models.FloatField(
+        _("churned multiple"),
+        default=2.0,
+        help_text=_("A customer has churned after this multiple of the dormant gap."),
+    )
+    own_gaps_from_orders = models.PositiveIntegerField(
+        _("orders for personal gaps"),
+        default=4,
+        help_text=_("A customer with at least this many orders is compared with their own gaps."),
+    )
+    loyal_orders = models.PositiveIntegerField(_("orders to be loyal"), default=5)
+    loyal_revenue_quantile = models.FloatField(
+        _("loyal revenue quantile"),
+        default=0.8,
+        help_text=_(
+            "The revenue threshold is measured at this quantile. With 0.8, the top fifth of customers by revenue is loyal."
+        ),
+    )
+    loyal_revenue = models.DecimalField(
+        _("revenue to be loyal"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("An active customer with at least this revenue is loyal. Empty: only the number of orders counts."),
+    )
+    min_p_alive = models.FloatField(
+        _("churned below probability active"),
+        default=0.2,
+        help_text=_(
+            "A dormant customer has churned when their probability active falls below this value. 0: only gaps count."
+        ),
+    )
+    purchase_model = models.JSONField(
+        _("purchase model"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_("Parameters of the probability active, measured together with the gaps; times in days."),
+    )
+    category_gaps = models.JSONField(
+        _("gaps by category"),
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "Active and dormant gap in days of customers who mostly order from a category with enough measured gaps."
+        ),
+    )
+    effective_from = models.DateTimeField(
+        _("effective from"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Stage changes before this time keep the rules that were active then. "
+            "Empty: the whole history is recalculated with these rules."
+        ),
+    )
+    is_active = models.BooleanField(_("active"), default=False)
+
+    class Meta:
+        verbose_name = _("stage rules")
+        verbose_name_plural = _("stage rules")
+        ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="lifecycle_one_active_rules"
+            ),
+            models.CheckConstraint(
+                condition=Q(second_gap_days__gt=0, median_gap_days__gt=0, active_gap_days__gt=0)
+                & Q(dormant_gap_days__gte=models.F("active_gap_days"))
+                & Q(churned_multiple__gte=1)
+                & Q(loyal_revenue_quantile__gt=0, loyal_revenue_quantile__lt=1)
+                & Q(alive_below__gte=0, alive_below__lt=1),
+                name="lifecycle_rules_consistent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.version}"
+
+
+class StageTransition(models.Model):
+    """A customer's change from one stage to another, with the reason and the rules that decided it."""
+
+    class Reason(models.TextChoices):
+        FIRST_SEEN = "first_seen", _("first seen")
+        IDENTIFIED = "identified", _("identified without an order")
+        FIRST_ORDER = "first_order", _("placed the first order")
+        ORDERED = "ordered", _("ordered again")
+        LOYAL_ORDERS = "loyal_orders", _("reached the number of orders for loyal customers")
+        LOYAL_REVENUE = "loyal_revenue", _("reached the revenue for loyal customers")
+        RETURNED = "returned", _("ordered again after being dormant or churned")
+        GAP_ACTIVE = "gap_active", _("the last order is no longer ago than usual")
+        GAP_LONG = "gap_long", _("the last order is longer ago than usual")
+        GAP_DORMANT = "gap_dormant", _("the last order is longer ago than 90% of gaps")
+        GAP_CHURNED = "gap_churned", _("the last order is far longer ago than usual")
+        RULES = "rules", _("the stage rules changed")
+        ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
+        ALIVE_LOW = "alive_low", _("the probability that the customer is still active is low")
+
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False
+    )
+    from_stage = models.CharField(_("from"), max_length=20, choices=Stage, blank=True)
+    to_stage = models.CharField(_("to"), max_length=20, choices=Stage)
+    at = models.DateTimeField(_("at"))
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    rules = models.ForeignKey(StageRules, models.PROTECT, related_name="transitions", verbose_name=_("stage rules"))
+
+    class Meta:
+        verbose_name = _("stage change")
+        verbose_name_plural = _("stage changes")
+        ordering = ["-at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["customer", "at", "to_stage"], name="lifecycle_transition_once")]
+        indexes = [models.Index(fields=["at"], name="lifecycle_transition_at")]
+
+    def __str__(self) -> str:
+        return f"{self.from_stage or '–'} → {self.to_stage}"
