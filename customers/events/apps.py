@@ -11,15 +11,15 @@ class EventsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.events.models import Source
-        from customers.events.recent.interactions import allow_interactions, forget_interactions
-        from customers.identity.signals import consent_refused, consent_returned
+        from customers.events.recent.interactions import allow_interactions, clear_interactions
+        from customers.identity.signals import consent_denied, consent_restored
 
-        consent_refused.connect(
-            lambda sender, identifiers, **kwargs: forget_interactions(identifiers=identifiers),
+        consent_denied.connect(
+            lambda sender, identifiers, **kwargs: clear_interactions(identifiers=identifiers),
             weak=False,
             dispatch_uid="events.recent",
         )
-        consent_returned.connect(
+        consent_restored.connect(
             lambda sender, identifiers, **kwargs: allow_interactions(identifiers=identifiers),
             weak=False,
             dispatch_uid="events.recent",

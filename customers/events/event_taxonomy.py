@@ -1,5 +1,7 @@
-"""What event names mean: Segment's names (e-commerce versions 2 and 1, e-mail, mobile) and GA4's; those of SMS, which no specification
-has, are Customer.io's. Other names are kept and mean nothing."""
+"""Maps event names to their meanings: Segment's (e-commerce v2 and v1, e-mail, mobile) and GA4's names.
+
+SMS events, which neither specification defines, use Customer.io's names. Events with other names are stored without a meaning.
+"""
 
 from enum import StrEnum
 
@@ -36,12 +38,12 @@ class Meaning(StrEnum):
     SMS_CLICKED = "sms_clicked"
 
 
-# what somebody did with a product that says they want it
+# interactions that show interest in a product
 INTERACTIONS = frozenset({Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE})
-# what is remembered of a person at once: these, and what they do not want to be shown
-REMEMBERED = INTERACTIONS | {Meaning.DISMISSAL}
+# kept in the recent interactions immediately: these, and products that a customer dismissed
+RECENT_MEANINGS = INTERACTIONS | {Meaning.DISMISSAL}
 
-NAMES: dict[Meaning, tuple[str, ...]] = {
+EVENT_NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.SEARCH: ("Products Searched", "search", "view_search_results"),
     Meaning.LIST_VIEW: (
         "Product List Viewed",
@@ -96,9 +98,9 @@ NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.SMS_CLICKED: ("SMS Link Clicked",),
 }
 
-MEANINGS = {name.casefold(): meaning for meaning, names in NAMES.items() for name in names}
+MEANING_BY_NAME = {name.casefold(): meaning for meaning, names in EVENT_NAMES.items() for name in names}
 
 
-def meaning_of(name: str) -> Meaning | None:
-    """The meaning of an event name, in whatever case it was written; None for a name of the shop's own."""
-    return MEANINGS.get(name.strip().casefold())
+def lookup_meaning(name: str) -> Meaning | None:
+    """Return the meaning of an event name, ignoring case; None for a custom event."""
+    return MEANING_BY_NAME.get(name.strip().casefold())

@@ -1,4 +1,4 @@
-"""What people may read of an event who may not see personal data: what holds some is replaced by dots."""
+"""Masks personal data in events for users who may not see it: each personal value is replaced by dots."""
 
 import json
 import re
@@ -9,30 +9,30 @@ from typing import Any
 from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS
 
 MASK = "•••"
-PERSONAL_PART = "$personal"  # where the collector puts what it took out of an event, encrypted
+PERSONAL_PART = "$personal"  # the key under which the collector stores personal data, encrypted
 EMAIL = re.compile(r"[^\s\"'<>(),:;]+@[^\s\"'<>(),:;]+")
-# a product has a name and a title as well: these two are personal only among traits
+# products have a name and a title too: these two are personal only among traits
 PERSONAL_ANYWHERE = {name.casefold() for name in PERSONAL_TRAITS} - {"name", "title"} | {PERSONAL_PART, "ip"}
 PERSONAL_AMONG_TRAITS = {name.casefold() for name in PERSONAL_TRAITS} | PERSONAL_ANYWHERE
-Hide = Callable[[Any], str]
+HideValue = Callable[[Any], str]
 
 
 class UnreadablePayloadError(Exception):
-    """The text is no JSON, so that nobody can say which parts of it are personal."""
+    """The text is not valid JSON, so its personal parts cannot be identified."""
 
 
 def mask_text(text: str) -> str:
-    """The text with every e-mail address replaced; some shops use them as user ids."""
+    """Return the text with every e-mail address masked; some shops use addresses as user ids."""
     return EMAIL.sub(MASK, text)
 
 
 def mask_parts(value: Any, *, among_traits: bool = False) -> Any:
-    """A copy of properties, traits or a context without what is personal."""
+    """Return a copy of properties, traits or a context with personal values masked."""
     return replace_personal(value, lambda _personal: MASK, among_traits=among_traits)
 
 
-def replace_personal(value: Any, hide: Hide, *, among_traits: bool = False) -> Any:
-    """A copy of JSON in which each personal part that is not empty became what ``hide`` returns for it."""
+def replace_personal(value: Any, hide: HideValue, *, among_traits: bool = False) -> Any:
+    """Return a copy of JSON in which ``hide`` replaced each personal value that is not empty."""
     if isinstance(value, str):
         return hide(value) if EMAIL.search(value) else value
     if isinstance(value, list):
@@ -50,9 +50,9 @@ def replace_personal(value: Any, hide: Hide, *, among_traits: bool = False) -> A
 
 @dataclass(slots=True)
 class MaskedPayload:
-    """A payload to be corrected by somebody who may not see what is personal in it.
+    """A payload that a user without access to personal data can correct.
 
-    Each hidden part has a mark of its own, such as •••1, which ``unmask`` turns back.
+    Each hidden value has its own mark, such as •••1, which ``unmask_payload`` replaces by the value.
     """
 
     text: str
@@ -60,7 +60,7 @@ class MaskedPayload:
 
 
 def mask_payload(text: str) -> MaskedPayload:
-    """Raises UnreadablePayloadError."""
+    """Replace the personal values of a payload by numbered marks. Raises UnreadablePayloadError."""
     payload = read_payload(text)
     prefix = MASK
     while prefix in text:
@@ -73,47 +73,54 @@ def mask_payload(text: str) -> MaskedPayload:
         return mark
 
     try:
-        masked.text = pretty(replace_personal(payload, hide))
+        masked.text = format_indented(replace_personal(payload, hide))
     except RecursionError as error:
         raise UnreadablePayloadError("It is nested too deeply.") from error
     return masked
 
 
 def unmask_payload(text: str, hidden: dict[str, Any]) -> str:
-    """Puts what was hidden back where its marks stand now. A text that is no JSON stays as it is, to be refused as such."""
+    """Replace the marks in a corrected payload by the hidden values.
+
+    A text that is not valid JSON is returned unchanged; it is rejected later.
+    """
     try:
-        return compact(put_back(read_payload(text), hidden))
+        return format_compact(restore_hidden(read_payload(text), hidden))
     except (UnreadablePayloadError, RecursionError):
         return text
 
 
-def put_back(value: Any, hidden: dict[str, Any]) -> Any:
+def restore_hidden(value: Any, hidden: dict[str, Any]) -> Any:
+    """Return a copy of JSON in which marks are replaced by the hidden values."""
     if isinstance(value, str):
         return hidden.get(value, value)
     if isinstance(value, list):
-        return [put_back(inner, hidden) for inner in value]
+        return [restore_hidden(inner, hidden) for inner in value]
     if isinstance(value, dict):
-        return {key: put_back(inner, hidden) for key, inner in value.items()}
+        return {key: restore_hidden(inner, hidden) for key, inner in value.items()}
     return value
 
 
 def read_payload(text: str) -> Any:
+    """Parse a payload. Raises UnreadablePayloadError."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UnreadablePayloadError(str(error)) from error
 
 
-def pretty(value: Any) -> str:
-    return encodable(json.dumps(value, ensure_ascii=False, indent=2), value, indent=2)
+def format_indented(value: Any) -> str:
+    """Return JSON indented for reading."""
+    return ensure_encodable(json.dumps(value, ensure_ascii=False, indent=2), value, indent=2)
 
 
-def compact(value: Any) -> str:
-    return encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":")), value, separators=(",", ":"))
+def format_compact(value: Any) -> str:
+    """Return JSON on one line without spaces."""
+    return ensure_encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":")), value, separators=(",", ":"))
 
 
-def encodable(text: str, value: Any, **layout: Any) -> str:
-    """Half a surrogate pair has no UTF-8: such a text is written with escapes."""
+def ensure_encodable(text: str, value: Any, **layout: Any) -> str:
+    """Return the text, or the value with ASCII escapes if it contains lone surrogates, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What is thrown away when it is old: receipts, refused items, and events, each source's after its own time."""
+"""Deletes old data: receipts, rejected events, and events after the retention time of their source."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg import sql
 
-from config.foundation.database.partitions import existing_partitions, month_after
+from config.foundation.database.partitions import get_next_month, list_partitions
 from customers.events.models import RejectedEvent, Source
 
 CHUNK = 10_000
@@ -16,7 +16,7 @@ DELETE FROM events_eventreceipt WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM events_eventreceipt WHERE received_at < %s LIMIT %s
 ))
 """
-# what is still waiting has not been processed and stays, however old it is
+# an event that still waits to be processed is kept, however old it is
 DELETE_EVENTS = """
 DELETE FROM {partition} WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM {partition} event
@@ -25,41 +25,45 @@ DELETE FROM {partition} WHERE ctid = ANY(ARRAY(
     LIMIT %(chunk)s
 ))
 """
-WAITING = "SELECT EXISTS (SELECT FROM events_outbox JOIN {partition} event ON event.id = event_id)"
+HAS_WAITING_EVENTS = "SELECT EXISTS (SELECT FROM events_outbox JOIN {partition} event ON event.id = event_id)"
 
 
 def purge_receipts(*, before: datetime) -> int:
-    """Deletes receipts older than ``before``: from then on a retry of such an old message would be taken as new."""
+    """Delete receipts older than ``before``; a retry of such an old message would then be stored as a new event."""
     return delete_in_chunks(DELETE_RECEIPTS, [before, CHUNK])
 
 
 def purge_rejected_events(*, before: datetime) -> int:
-    """Deletes refused items older than ``before``."""
+    """Delete rejected events older than ``before``."""
     return RejectedEvent.objects.filter(received_at__lt=before).delete()[0]
 
 
 def purge_events(*, as_of: datetime) -> tuple[list[str], int]:
-    """Drops the months that are past every source's retention, and deletes from the others what is past its own source's.
+    """Drop the months that are older than every source's retention, and delete expired events from the other months.
 
-    Returns the dropped partitions and the number of deleted rows. An event that waits to be processed keeps its partition.
+    A partition with an event that waits to be processed is kept.
+
+    Returns:
+        The dropped partitions and the number of deleted rows.
     """
     limits = {pk: as_of - timedelta(days=days) for pk, days in Source.objects.values_list("pk", "retention_days")}
     if not limits:
         return [], 0
     dropped, deleted = [], 0
-    for name, month in existing_partitions():
-        if month is not None and end_of(month) <= min(limits.values()) and drop_partition(name):
+    for name, month in list_partitions():
+        if month is not None and end_of_month(month) <= min(limits.values()) and drop_partition(name):
             dropped.append(name)
             continue
-        begins = datetime.min.replace(tzinfo=UTC) if month is None else start_of(month)
-        for before, sources in sources_by_limit(limits).items():
+        begins = datetime.min.replace(tzinfo=UTC) if month is None else start_of_month(month)
+        for before, sources in group_sources_by_limit(limits).items():
             if begins < before:
                 statement = sql.SQL(DELETE_EVENTS).format(partition=sql.Identifier(name)).as_string(None)
                 deleted += delete_in_chunks(statement, {"sources": sources, "before": before, "chunk": CHUNK})
     return dropped, deleted
 
 
-def sources_by_limit(limits: dict[int, datetime]) -> dict[datetime, list[int]]:
+def group_sources_by_limit(limits: dict[int, datetime]) -> dict[datetime, list[int]]:
+    """Return the source ids that share each retention limit."""
     grouped: dict[datetime, list[int]] = {}
     for source_id, limit in limits.items():
         grouped.setdefault(limit, []).append(source_id)
@@ -67,30 +71,30 @@ def sources_by_limit(limits: dict[int, datetime]) -> dict[datetime, list[int]]:
 
 
 def drop_partition(name: str) -> bool:
-    """Drops a month unless something in it waits to be processed."""
+    """Drop a month unless one of its events waits to be processed; return whether it was dropped."""
     partition = sql.Identifier(name)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql.SQL(WAITING).format(partition=partition).as_string(None))
+        cursor.execute(sql.SQL(HAS_WAITING_EVENTS).format(partition=partition).as_string(None))
         if cursor.fetchone()[0]:
             return False
         cursor.execute(sql.SQL("DROP TABLE {partition}").format(partition=partition).as_string(None))
     return True
 
 
-def delete_in_chunks(statement: str, given: Any) -> int:
-    """Each chunk is a transaction of its own, so that the collector never waits for a long one."""
+def delete_in_chunks(statement: str, parameters: Any) -> int:
+    """Delete in chunks, each its own transaction, so that the collector never waits for a long one."""
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(statement, given)
+            cursor.execute(statement, parameters)
             deleted += cursor.rowcount
             if cursor.rowcount < CHUNK:
                 return deleted
 
 
-def start_of(month: date) -> datetime:
+def start_of_month(month: date) -> datetime:
     return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
-def end_of(month: date) -> datetime:
-    return start_of(month_after(month))
+def end_of_month(month: date) -> datetime:
+    return start_of_month(get_next_month(month))

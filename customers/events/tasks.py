@@ -1,4 +1,4 @@
-"""The periodic jobs of this room."""
+"""Scheduled tasks of events."""
 
 from datetime import UTC, datetime, timedelta
 

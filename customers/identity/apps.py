@@ -16,7 +16,7 @@ class IdentityConfig(AppConfig):
             Customer,
             exclude_fields=["first_seen_at", "last_seen_at"],
             mask_fields=["name", "email", "phone", "birthday"],
-            mask_callable="customers.identity.personal_data.audit_masking.hide",
+            mask_callable="customers.identity.personal_data.audit_masking.mask_value",
         )
         auditlog.register(Consent)
         auditlog.register(IdentityMerge, exclude_fields=["moved"])

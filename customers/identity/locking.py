@@ -1,4 +1,4 @@
-"""Whoever links, merges, undoes or erases holds one lock to the end of the transaction; so each sees what the others decided."""
+"""The lock that serializes linking, merging, undoing and erasing, so that each transaction sees the others' decisions."""
 
 from django.db import connection
 
@@ -8,6 +8,6 @@ LOCK = "identity"
 
 
 def lock_identities() -> None:
-    """Waits until nobody else changes who is who; call it inside a transaction."""
+    """Wait for the identity lock and hold it until the end of the current transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(LOCK)])

@@ -1,4 +1,4 @@
-"""Who someone is: one customer, the identifiers by which they are known, what they consented to."""
+"""Customers, their identifiers and consents, and the merges and conflicts of identity resolution."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -23,14 +23,14 @@ class Customer(models.Model):
     language = models.CharField(_("language"), max_length=20, blank=True)
     country = models.CharField(_("country"), max_length=100, blank=True)
     traits = models.JSONField(
-        _("traits"), default=dict, blank=True, help_text=_("Facts given by the shop, such as household size.")
+        _("traits"), default=dict, blank=True, help_text=_("Facts provided by the shop, such as household size.")
     )
-    told_at = models.JSONField(
+    field_updated_at = models.JSONField(
         default=dict,
         db_default=Value({}, models.JSONField()),
         blank=True,
         editable=False,
-        help_text="Field or trait to the microsecond since 1970 at which it was last told: what is older can't replace it.",
+        help_text="Field or trait to the microseconds since 1970 when it was last set; older values cannot overwrite it.",
     )
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
 
@@ -45,7 +45,7 @@ class Customer(models.Model):
 
 
 class Identifier(models.Model):
-    """One name by which a customer is known to some system; e-mail and phone as keyed hashes only."""
+    """One identifier of a customer in some system; e-mail and phone only as keyed hashes."""
 
     class Kind(models.TextChoices):
         USER_ID = "user_id", _("user id")
@@ -63,7 +63,7 @@ class Identifier(models.Model):
         max_length=100,
         blank=True,
         db_default="",
-        help_text=_("Message id of the event, or who did it."),
+        help_text=_("The message id of the event, or the user who did it."),
     )
 
     class Meta:
@@ -79,13 +79,15 @@ class Identifier(models.Model):
 
 
 class IdentityMerge(models.Model):
-    """One customer folded into another: enough to undo it."""
+    """One customer merged into another, with everything needed to undo it."""
 
     kept = models.ForeignKey(Customer, models.CASCADE, related_name="merges", verbose_name=_("kept customer"))
-    folded_id = models.BigIntegerField(_("folded customer"))
+    merged_id = models.BigIntegerField(_("merged customer"))
     at = models.DateTimeField(_("at"))
-    cause = models.CharField(_("cause"), max_length=100, help_text=_("Message id of the event, or who did it."))
-    moved = models.JSONField(_("what moved"), default=dict, blank=True)
+    cause = models.CharField(
+        _("cause"), max_length=100, help_text=_("The message id of the event, or the user who did it.")
+    )
+    moved = models.JSONField(_("moved data"), default=dict, blank=True)
     reverted_at = models.DateTimeField(_("reverted at"), null=True, blank=True)
     reverted_by = models.CharField(_("reverted by"), max_length=100, blank=True, default="")
 
@@ -93,18 +95,18 @@ class IdentityMerge(models.Model):
         verbose_name = _("identity merge")
         verbose_name_plural = _("identity merges")
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["folded_id"], name="identity_merge_folded")]
+        indexes = [models.Index(fields=["merged_id"], name="identity_merge_folded")]
 
     def __str__(self) -> str:
-        return f"#{self.folded_id} → #{self.kept_id}"
+        return f"#{self.merged_id} → #{self.kept_id}"
 
 
 class Consent(models.Model):
-    """One line of the consent ledger; lines are added and never changed."""
+    """One entry of the consent ledger; entries are added and never changed."""
 
     class Purpose(models.TextChoices):
         ANALYTICS = "analytics", _("analytics")
-        PERSONALISATION = "personalisation", _("personalisation")
+        PERSONALISATION = "personalisation", _("personalization")
         EMAIL = "email", _("e-mail")
         SMS = "sms", _("SMS")
         PUSH = "push", _("push")
@@ -131,16 +133,16 @@ class Consent(models.Model):
         return f"{self.get_purpose_display()}: {self.get_status_display()}"
 
 
-class ConsentRefusal(models.Model):
-    """That the person behind an identifier refuses a purpose: what the collector looks up. Follows from the ledger."""
+class ConsentDenial(models.Model):
+    """A purpose denied by the person behind an identifier: derived from the ledger for the collector's lookup."""
 
     kind = models.CharField(max_length=20, choices=Identifier.Kind)
     value = models.CharField(max_length=255)
     purpose = models.CharField(max_length=20, choices=Consent.Purpose)
 
     class Meta:
-        verbose_name = _("refused consent")
-        verbose_name_plural = _("refused consents")
+        verbose_name = _("consent denial")
+        verbose_name_plural = _("consent denials")
         constraints = [models.UniqueConstraint(fields=["kind", "value", "purpose"], name="identity_refusal_unique")]
 
     def __str__(self) -> str:
@@ -148,13 +150,13 @@ class ConsentRefusal(models.Model):
 
 
 class IdentityConflict(models.Model):
-    """Something an event said about who is who, and that was not believed; a person decides."""
+    """A link between identities that an event suggested and the rules refused; a user decides."""
 
     class Reason(models.TextChoices):
         TWO_USER_IDS = "two_user_ids", _("two user ids")
         LIMIT = "limit", _("too many identifiers")
         BLOCKED = "blocked", _("placeholder instead of an id")
-        UNDONE = "undone", _("merge that was undone before")
+        UNDONE = "undone", _("merge undone earlier")
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -162,14 +164,14 @@ class IdentityConflict(models.Model):
 
     class Resolution(models.TextChoices):
         MERGED = "merged", _("merged")
-        KEPT_APART = "kept_apart", _("kept apart")
-        SETTLED = "settled", _("settled")
+        KEPT_APART = "kept_apart", _("kept separate")
+        SETTLED = "settled", _("dismissed")
 
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
-    at = models.DateTimeField(_("first time"))
-    last_at = models.DateTimeField(_("last time"))
-    cause = models.CharField(_("cause"), max_length=100, help_text=_("Message id of the first event."))
+    at = models.DateTimeField(_("first occurred at"))
+    last_at = models.DateTimeField(_("last occurred at"))
+    cause = models.CharField(_("cause"), max_length=100, help_text=_("The message id of the first event."))
     identifiers = models.JSONField(_("identifiers"), default=list)
     customer_ids = ArrayField(models.BigIntegerField(), verbose_name=_("customers"), default=list)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)

@@ -1,4 +1,4 @@
-"""What identify calls tell of customers: for each field and trait the latest telling counts, whenever it arrives."""
+"""Applies the traits of identify calls to customers; for each field and trait the latest call wins, whenever it arrives."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,80 +9,80 @@ from django.db import connection
 
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS
 from customers.identity.personal_data.encrypted_field import decrypt, encrypt
-from customers.identity.traits import MOST_TRAITS, TRAIT, Facts, microseconds
+from customers.identity.traits import MAX_TRAITS, TRAIT_PREFIX, IdentifyTraits, to_microseconds
 
-READ = """
-SELECT id, name, email, phone, birthday, language, country, traits::text, told_at::text
+READ_CUSTOMERS = """
+SELECT id, name, email, phone, birthday, language, country, traits::text, field_updated_at::text
 FROM identity_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
-WRITE = """
+WRITE_CUSTOMERS = """
 UPDATE identity_customer AS customer
 SET name = row.name, email = row.email, phone = row.phone, birthday = row.birthday, language = row.language,
-    country = row.country, traits = row.traits::jsonb, told_at = row.told_at::jsonb
+    country = row.country, traits = row.traits::jsonb, field_updated_at = row.field_updated_at::jsonb
 FROM unnest(%(id)s::bigint[], %(name)s::text[], %(email)s::text[], %(phone)s::text[], %(birthday)s::text[],
-            %(language)s::text[], %(country)s::text[], %(traits)s::text[], %(told_at)s::text[])
-     AS row (id, name, email, phone, birthday, language, country, traits, told_at)
+            %(language)s::text[], %(country)s::text[], %(traits)s::text[], %(field_updated_at)s::text[])
+     AS row (id, name, email, phone, birthday, language, country, traits, field_updated_at)
 WHERE customer.id = row.id
 """
 
 
-class Telling(NamedTuple):
-    """What was told of one customer at a moment."""
+class TraitUpdate(NamedTuple):
+    """The traits that one identify call states about a customer."""
 
     customer_id: int
     at: datetime
-    facts: Facts
+    traits: IdentifyTraits
 
 
-def tell_customers(*, told: Sequence[Telling]) -> None:
-    """Writes what is news; inside the caller's transaction."""
-    of_customer: dict[int, list[Telling]] = {}
-    for telling in told:
-        of_customer.setdefault(telling.customer_id, []).append(telling)
-    if not of_customer:
+def apply_trait_updates(*, updates: Sequence[TraitUpdate]) -> None:
+    """Write what has changed, inside the caller's transaction."""
+    by_customer: dict[int, list[TraitUpdate]] = {}
+    for update in updates:
+        by_customer.setdefault(update.customer_id, []).append(update)
+    if not by_customer:
         return
     with connection.cursor() as cursor:
-        cursor.execute(READ, [list(of_customer)])
+        cursor.execute(READ_CUSTOMERS, [list(by_customer)])
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        changed = [row for row in rows if apply_tellings(row, of_customer[row["id"]])]
+        changed = [row for row in rows if update_row(row, by_customer[row["id"]])]
         if changed:
-            cursor.execute(WRITE, {name: [row[name] for row in changed] for name in names})
+            cursor.execute(WRITE_CUSTOMERS, {name: [row[name] for row in changed] for name in names})
 
 
-def apply_tellings(row: dict[str, Any], told: Iterable[Telling]) -> bool:
-    """Whether anything in the customer's row, as it stands in the database, is different now."""
+def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:
+    """Apply updates to a customer's row in database form; return whether anything changed."""
     before = dict(row)
-    traits, told_at = json.loads(row["traits"]), json.loads(row["told_at"])
+    traits, field_updated_at = json.loads(row["traits"]), json.loads(row["field_updated_at"])
     if not isinstance(traits, dict):
         traits = {}
-    for telling in told:
-        moment = microseconds(telling.at)
-        for name, text in telling.facts.fields.items():
-            if moment >= told_at.get(name, 0):
-                told_at[name] = moment
+    for update in updates:
+        moment = to_microseconds(update.at)
+        for name, text in update.traits.fields.items():
+            if moment >= field_updated_at.get(name, 0):
+                field_updated_at[name] = moment
                 write_text(row, name, text)
-        for name, value in telling.facts.traits.items():
-            if moment >= told_at.get(TRAIT + name, 0) and (name in traits or len(traits) < MOST_TRAITS):
-                told_at[TRAIT + name] = moment
+        for name, value in update.traits.traits.items():
+            if moment >= field_updated_at.get(TRAIT_PREFIX + name, 0) and (name in traits or len(traits) < MAX_TRAITS):
+                field_updated_at[TRAIT_PREFIX + name] = moment
                 traits[name] = value
     traits = {name: value for name, value in traits.items() if value is not None}
     if traits != json.loads(before["traits"]):
         row["traits"] = json.dumps(traits)
-    if told_at != json.loads(before["told_at"]):
-        row["told_at"] = json.dumps(forget_oldest(told_at))
+    if field_updated_at != json.loads(before["field_updated_at"]):
+        row["field_updated_at"] = json.dumps(drop_oldest_times(field_updated_at))
     return row != before
 
 
 def write_text(row: dict[str, Any], name: str, text: str) -> None:
-    """The same text encrypted anew would look like a change."""
+    """Set a field; an unchanged personal text is not encrypted again, because its ciphertext would look like a change."""
     if name not in PERSONAL_FIELDS:
         row[name] = text
     elif not row[name] or decrypt(row[name]) != text:
         row[name] = encrypt(text)
 
 
-def forget_oldest(told_at: Mapping[str, int]) -> dict[str, int]:
-    """Without the moments of traits that are long gone, so that made-up names don't fill the table."""
-    latest = sorted(told_at.items(), key=lambda item: item[1], reverse=True)
-    return dict(latest[: MOST_TRAITS + len(TEXT_FIELDS)])
+def drop_oldest_times(field_updated_at: Mapping[str, int]) -> dict[str, int]:
+    """Return the update times without those of old traits, so that generated names do not fill the table."""
+    latest = sorted(field_updated_at.items(), key=lambda item: item[1], reverse=True)
+    return dict(latest[: MAX_TRAITS + len(TEXT_FIELDS)])

@@ -1,4 +1,4 @@
-"""What shops tell of their customers: which traits can be kept, and which of them are fields of a customer."""
+"""Traits of customers: which can be stored, and which are fields of a customer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,94 +10,100 @@ from django.utils.translation import gettext_lazy as _
 from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS
 from customers.identity.resolution.blocklist import is_blocked_id
 
-MOST_TRAITS = 200
-MOST_TRAIT_NAME = 100
-MOST_TRAIT_TEXT = 2000
-MOST_NAME = 500
-MOST_LANGUAGE = 20
-MOST_COUNTRY = 100
-TRAIT = "traits."  # before a trait's name where fields and traits stand side by side
+MAX_TRAITS = 200
+MAX_TRAIT_NAME = 100
+MAX_TRAIT_TEXT = 2000
+MAX_NAME = 500
+MAX_LANGUAGE = 20
+MAX_COUNTRY = 100
+TRAIT_PREFIX = "traits."  # marks trait names in lists of fields and traits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_BIRTHDAY = date(1880, 1, 1)
-# said of the call itself, or said better by a field
-NO_TRAITS = frozenset({"id", "userId", "anonymousId", "createdAt", "language", "locale", "country"})
+MIN_BIRTHDAY = date(1880, 1, 1)
+# these describe the call itself, or are fields of a customer
+IGNORED_TRAITS = frozenset({"id", "userId", "anonymousId", "createdAt", "language", "locale", "country"})
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What an identify call tells: fields with a text each, and traits; the value None removes a trait."""
+class IdentifyTraits:
+    """The usable content of an identify call: fields as texts, and traits; the value None removes a trait."""
 
     fields: dict[str, str] = field(default_factory=dict)
     traits: dict[str, Any] = field(default_factory=dict)
 
 
-def problem_of_trait(name: Any, value: Any) -> Any:
-    """Why a trait can't be kept, for people to read; None when it can."""
-    if not is_plain_text(name, MOST_TRAIT_NAME) or not name:
-        return _("A trait's name has 1 to %(most)d characters.") % {"most": MOST_TRAIT_NAME}
+def find_trait_problem(name: Any, value: Any) -> Any:
+    """Return a message why a trait cannot be stored; None if it can."""
+    if not is_plain_text(name, MAX_TRAIT_NAME) or not name:
+        return _("A trait name must have 1 to %(max)d characters.") % {"max": MAX_TRAIT_NAME}
     for part in value if isinstance(value, list) else [value]:
-        if isinstance(part, str) and not is_plain_text(part, MOST_TRAIT_TEXT):
-            return _("A text has at most %(most)d characters, none of them NUL.") % {"most": MOST_TRAIT_TEXT}
-        if isinstance(part, int | float) and not abs(part) <= 2**63:  # neither an infinity
+        if isinstance(part, str) and not is_plain_text(part, MAX_TRAIT_TEXT):
+            return _("A text can have at most %(max)d characters and no NUL.") % {"max": MAX_TRAIT_TEXT}
+        if isinstance(part, int | float) and not abs(part) <= 2**63:  # rejects infinity too
             return _("The number is too large.")
         if not isinstance(part, str | int | float | bool | None):
-            return _("Give a text, a number, a truth value, a list of these, or null to remove the trait.")
+            return _("Send a text, a number, a boolean, a list of these, or null to remove the trait.")
     return None
 
 
-def is_plain_text(text: Any, most: int) -> bool:
-    return isinstance(text, str) and len(text) <= most and "\0" not in text and text.isascii() | is_encodable(text)
+def is_plain_text(text: Any, max_length: int) -> bool:
+    """Return whether a value is a text that can be stored."""
+    return (
+        isinstance(text, str) and len(text) <= max_length and "\0" not in text and text.isascii() | is_encodable(text)
+    )
 
 
 def is_encodable(text: str) -> bool:
+    """Return whether a text has no lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def read_facts(traits: Mapping[str, Any], *, at: datetime) -> Facts:
-    """The facts among the traits of an identify call; what can't be kept is left out, the event itself keeps it.
+def read_identify_traits(traits: Mapping[str, Any], *, at: datetime) -> IdentifyTraits:
+    """Return the usable traits of an identify call; unusable ones are ignored, the stored event keeps them.
 
-    E-mail and phone are read from the trace, which has them already.
+    E-mail and phone are not included: identity resolution reads them separately.
     """
-    told = {
-        "name": name_of(traits),
-        "birthday": birthday_of(traits.get("birthday"), at=at),
-        "language": text_of(traits.get("language") or traits.get("locale"), MOST_LANGUAGE),
-        "country": text_of(traits.get("country") or within(traits.get("address"), "country"), MOST_COUNTRY),
+    fields = {
+        "name": build_name(traits),
+        "birthday": parse_birthday(traits.get("birthday"), at=at),
+        "language": clean_text(traits.get("language") or traits.get("locale"), MAX_LANGUAGE),
+        "country": clean_text(traits.get("country") or get_nested(traits.get("address"), "country"), MAX_COUNTRY),
     }
     plain = {
         name: value
         for name, value in traits.items()
-        if name not in PERSONAL_TRAITS and name not in NO_TRAITS and problem_of_trait(name, value) is None
+        if name not in PERSONAL_TRAITS and name not in IGNORED_TRAITS and find_trait_problem(name, value) is None
     }
-    return Facts({name: text for name, text in told.items() if text}, dict(list(plain.items())[:MOST_TRAITS]))
+    return IdentifyTraits({name: text for name, text in fields.items() if text}, dict(list(plain.items())[:MAX_TRAITS]))
 
 
-def name_of(traits: Mapping[str, Any]) -> str:
-    whole = text_of(traits.get("name"), MOST_NAME)
+def build_name(traits: Mapping[str, Any]) -> str:
+    """Return the full name, or first and last name combined; empty for a placeholder."""
+    whole = clean_text(traits.get("name"), MAX_NAME)
     parts = [traits.get("firstName", traits.get("first_name")), traits.get("lastName", traits.get("last_name"))]
-    name = whole or text_of(" ".join(part.strip() for part in parts if isinstance(part, str)), MOST_NAME)
+    name = whole or clean_text(" ".join(part.strip() for part in parts if isinstance(part, str)), MAX_NAME)
     return "" if is_blocked_id(name) else name
 
 
-def birthday_of(value: Any, *, at: datetime) -> str:
-    """An ISO date; a time of day behind it is cut off."""
+def parse_birthday(value: Any, *, at: datetime) -> str:
+    """Return a birthday as ISO date without a time of day; empty if it is not plausible."""
     try:
         birthday = date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:
         return ""
-    return birthday.isoformat() if birthday and FIRST_BIRTHDAY <= birthday <= at.date() else ""
+    return birthday.isoformat() if birthday and MIN_BIRTHDAY <= birthday <= at.date() else ""
 
 
-def text_of(value: Any, most: int) -> str:
-    """The text without the spaces around it; empty where it is none or too long."""
+def clean_text(value: Any, max_length: int) -> str:
+    """Return a text without surrounding spaces; empty if it is not a text or too long."""
     text = value.strip() if isinstance(value, str) else ""
-    return text if is_plain_text(text, most) else ""
+    return text if is_plain_text(text, max_length) else ""
 
 
-def within(value: Any, name: str) -> Any:
+def get_nested(value: Any, name: str) -> Any:
+    """Return a key of a value that may not be an object."""
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def microseconds(at: datetime) -> int:
-    """Since 1970."""
+def to_microseconds(at: datetime) -> int:
+    """Return the microseconds since 1970."""
     return (at - EPOCH) // timedelta(microseconds=1)

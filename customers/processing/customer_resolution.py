@@ -1,4 +1,4 @@
-"""Who is behind the events of a batch, and which of their identifiers are one person's."""
+"""Finds the customers behind a batch of events, and which of their identifiers belong together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from customers.identity.models import Identifier
-from customers.identity.resolution.resolution import Resolution, Trace, resolve_people
-from customers.processing.outbox import TakenEvent
-from customers.processing.routing import plain
+from customers.identity.resolution.resolution import IdentityEvent, ResolutionResult, resolve_people
+from customers.processing.outbox import OutboxEvent
+from customers.processing.routing import unseal_properties
 
-LINKED_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
+LINKED_IDENTIFIER_TYPES = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """``customer_ids`` is aligned with the events; None where nothing says who it was."""
+class ResolvedPeople:
+    """``customer_ids`` is aligned with the events; None if no id identifies the person."""
 
     customer_ids: list[int | None]
-    resolution: Resolution
+    resolution: ResolutionResult
 
     @property
     def counts(self) -> dict[str, int]:
@@ -30,15 +30,16 @@ class People:
         }
 
 
-def resolve_events(events: Sequence[TakenEvent], *, at: datetime) -> People:
-    """Finds or makes the customers of the events, which are in the order in which they happened."""
-    resolution = resolve_people(traces=[trace_of(event) for event in events], at=at)
-    return People(resolution.customer_ids, resolution)
+def resolve_event_people(events: Sequence[OutboxEvent], *, at: datetime) -> ResolvedPeople:
+    """Find or create the customers of the events, which must be in order of occurrence."""
+    resolution = resolve_people(events=[build_identity_event(event) for event in events], at=at)
+    return ResolvedPeople(resolution.customer_ids, resolution)
 
 
-def trace_of(event: TakenEvent) -> Trace:
+def build_identity_event(event: OutboxEvent) -> IdentityEvent:
+    """Return what an event says about identity; only identify and alias calls say more than the ids."""
     if event.type not in ("identify", "alias"):
-        return Trace(
+        return IdentityEvent(
             event.source_id,
             event.message_id,
             event.type,
@@ -47,40 +48,42 @@ def trace_of(event: TakenEvent) -> Trace:
             event.anonymous_id,
             device_id=event.device_id or "",
         )
-    said = event.said
-    traits = plain(said) if event.type == "identify" else {}
-    return Trace(
+    properties = event.parsed_properties
+    traits = unseal_properties(properties) if event.type == "identify" else {}
+    return IdentityEvent(
         source_id=event.source_id,
         message_id=event.message_id,
         type=event.type,
         occurred_at=event.occurred_at,
         user_id=event.user_id,
         anonymous_id=event.anonymous_id,
-        previous_id=text_of(said.get("previousId")) if event.type == "alias" else "",
+        previous_id=to_text(properties.get("previousId")) if event.type == "alias" else "",
         device_id=event.device_id or "",
-        email=text_of(traits.get("email")),
-        phone=text_of(traits.get("phone")),
+        email=to_text(traits.get("email")),
+        phone=to_text(traits.get("phone")),
         traits=traits,
     )
 
 
-def text_of(value: Any) -> str:
+def to_text(value: Any) -> str:
+    """Return a text or number as text; empty for anything else."""
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def linked_identifiers(events: Sequence[TakenEvent], people: People) -> list[list[tuple[str, str]]]:
-    """The identifiers of each person about whom these events may have said that several are theirs."""
-    concerned = {kept for kept, _folded in people.resolution.merges}
+def find_linked_identifiers(events: Sequence[OutboxEvent], people: ResolvedPeople) -> list[list[tuple[str, str]]]:
+    """Return the identifiers of each person for whom these events may have linked several."""
+    affected = {kept for kept, _merged in people.resolution.merges}
     created = set(people.resolution.created)
     for event, customer_id in zip(events, people.customer_ids, strict=True):
         if customer_id is None:
             continue
         if event.type in ("identify", "alias") or (customer_id in created and event.user_id and event.anonymous_id):
-            concerned.add(customer_id)
-    if not concerned:
+            affected.add(customer_id)
+    if not affected:
         return []
     groups: dict[int, list[tuple[str, str]]] = {}
-    found = Identifier.objects.filter(customer__in=concerned, kind__in=LINKED_KINDS).order_by("customer", "id")
-    for customer_id, kind, value in found.values_list("customer_id", "kind", "value"):
+    identifiers = Identifier.objects.filter(customer__in=affected, kind__in=LINKED_IDENTIFIER_TYPES)
+    rows = identifiers.order_by("customer", "id").values_list("customer_id", "kind", "value")
+    for customer_id, kind, value in rows:
         groups.setdefault(customer_id, []).append((kind, value))
     return [group for group in groups.values() if len(group) > 1]

@@ -1,4 +1,4 @@
-"""What an operator's Prometheus asks at /metrics, read from the database when it asks."""
+"""Prometheus metrics of event processing, read from the database at each scrape of /metrics."""
 
 import logging
 from collections.abc import Iterator
@@ -9,31 +9,33 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from customers.processing.lag import measure_lag
-from customers.processing.totals import read_tallies
+from customers.processing.totals import read_totals
 
 logger = logging.getLogger(__name__)
 
 
 class ProcessingMetrics(Collector):
-    """How far behind the processing is, and what it has done since ever. A database that is gone leaves them out."""
+    """The processing lag and the totals of processed events; omitted while the database is unreachable."""
 
     def describe(self) -> list[Metric]:
-        """Nothing is read when this is registered: the database may not be there yet."""
+        """Return nothing, so that registering the collector reads no data: the database may not exist yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:
         try:
-            lag, tallies = measure_lag(at=timezone.now()), read_tallies()
+            lag, totals = measure_lag(at=timezone.now()), read_totals()
         except Error as error:
-            logger.warning("No figures of the processing: %s", error)
+            logger.warning("Metrics of event processing are unavailable: %s", error)
             return
-        yield GaugeMetricFamily("perennial_outbox_events", "Events that wait to be processed.", lag.waiting)
+        yield GaugeMetricFamily("perennial_outbox_events", "Events waiting to be processed.", lag.waiting)
         yield GaugeMetricFamily(
-            "perennial_outbox_oldest_seconds", "How long the oldest of them has waited.", lag.oldest_seconds
+            "perennial_outbox_oldest_seconds", "Seconds that the oldest event has waited.", lag.oldest_seconds
         )
         processed = CounterMetricFamily(
-            "perennial_processed", "What processed events became; kind events counts themselves.", labels=["kind"]
+            "perennial_processed",
+            "Results of event processing by kind; kind=events is the number of events.",
+            labels=["kind"],
         )
-        for name, value in sorted({"events": 0, **tallies}.items()):
+        for name, value in sorted({"events": 0, **totals}.items()):
             processed.add_metric([name], value)
         yield processed

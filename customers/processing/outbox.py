@@ -1,4 +1,4 @@
-"""Takes events off the outbox: which they are, and what of them the rooms need to know."""
+"""Claims events on the outbox and reads the columns that processing needs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
-from customers.events.event_taxonomy import NAMES, Meaning
-from customers.lifecycle.refresh.profile_updates import id_array
-from customers.warehouse.index_lookup import by_index
+from config.foundation.database.array_parameters import format_bigint_list
+from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+from customers.warehouse.index_lookup import prefer_index_scans
 
-# whose properties say more than which products were looked at
-TOLD_BY_PROPERTIES = (
+# events whose properties are needed for more than the products that were viewed
+MEANINGS_WITH_PROPERTIES = (
     Meaning.PURCHASE,
     Meaning.ORDER_UPDATE,
     Meaning.REFUND,
@@ -20,24 +20,25 @@ TOLD_BY_PROPERTIES = (
     Meaning.REVIEW,
     Meaning.EMAIL_UNSUBSCRIBED,
 )
-WORDY_NAMES = sorted(name.casefold() for meaning in TOLD_BY_PROPERTIES for name in NAMES[meaning])
+NAMES_WITH_PROPERTIES = sorted(name.casefold() for meaning in MEANINGS_WITH_PROPERTIES for name in EVENT_NAMES[meaning])
 
-CLAIM = """
+# SKIP LOCKED: an event that another transaction has claimed is left to it
+CLAIM_OLDEST = """
 SELECT event_id, received_at FROM events_outbox
 ORDER BY event_id LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 """
-CLAIM_THESE = """
+CLAIM_BY_ID = """
 SELECT event_id, received_at FROM events_outbox
 WHERE event_id = ANY(%(ids)s::bigint[])
 ORDER BY event_id
 FOR UPDATE SKIP LOCKED
 """
-# two statements: with the moments as constants only the partitions that hold the events are looked at
-READ = """
+# a second statement: with the times as constants, only the partitions that contain the events are read
+READ_EVENTS = """
 SELECT e.id, e.source_id, s.key, e.message_id, e.type, e.name, e.user_id, e.anonymous_id, e.occurred_at, e.received_at,
        e.session_id, e.context #>> '{device,id}',
-       CASE WHEN e.type IN ('identify', 'alias') OR (e.type = 'track' AND lower(trim(e.name)) = ANY(%(wordy)s))
+       CASE WHEN e.type IN ('identify', 'alias') OR (e.type = 'track' AND lower(trim(e.name)) = ANY(%(names)s))
             THEN e.properties END
 FROM events_event e
 JOIN events_source s ON s.id = e.source_id
@@ -46,8 +47,8 @@ ORDER BY e.occurred_at, e.id
 """
 
 
-class TakenEvent(NamedTuple):
-    """One event as the rooms are told of it; ``properties`` is a JSON text, None where nobody needs it."""
+class OutboxEvent(NamedTuple):
+    """One claimed event; ``properties`` is a JSON text, None if no step needs it."""
 
     id: int
     source_id: int
@@ -64,48 +65,48 @@ class TakenEvent(NamedTuple):
     properties: str | None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The properties; empty where they are no object."""
-        found = msgspec.json.decode(self.properties) if self.properties else {}
-        return found if isinstance(found, dict) else {}
+    def parsed_properties(self) -> dict[str, Any]:
+        """The properties as an object; empty if they are something else."""
+        parsed = msgspec.json.decode(self.properties) if self.properties else {}
+        return parsed if isinstance(parsed, dict) else {}
 
 
-class Claim(NamedTuple):
-    """Rows of the outbox that nobody else takes until the transaction ends."""
+class OutboxClaim(NamedTuple):
+    """Rows of the outbox that are locked until the transaction ends, with the range of their receipt times."""
 
     ids: list[int]
     low: datetime
     high: datetime
 
 
-def claim(*, limit: int = 0, ids: Sequence[int] | None = None) -> Claim | None:
-    """Locks the rows of the events that have waited longest, or of those named; None when there are none."""
+def claim_events(*, limit: int = 0, ids: Sequence[int] | None = None) -> OutboxClaim | None:
+    """Lock the rows of the oldest events, or of the given ones; return None if there are none."""
     with connection.cursor() as cursor:
         if ids is None:
-            cursor.execute(CLAIM, {"limit": limit})
+            cursor.execute(CLAIM_OLDEST, {"limit": limit})
         else:
-            cursor.execute(CLAIM_THESE, {"ids": id_array(ids)})
+            cursor.execute(CLAIM_BY_ID, {"ids": format_bigint_list(ids)})
         rows = cursor.fetchall()
     if not rows:
         return None
     moments = [received_at for _event_id, received_at in rows]
-    return Claim([event_id for event_id, _received_at in rows], min(moments), max(moments))
+    return OutboxClaim([event_id for event_id, _received_at in rows], min(moments), max(moments))
 
 
-def read_events(claimed: Claim) -> list[TakenEvent]:
-    """The events in the order in which they happened; fewer than claimed where retention has taken them away."""
+def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
+    """Return the claimed events in order of occurrence, without those that retention has deleted."""
     parameters: dict[str, Any] = {
-        "ids": id_array(claimed.ids),
-        "low": claimed.low,
-        "high": claimed.high,
-        "wordy": WORDY_NAMES,
+        "ids": format_bigint_list(claim.ids),
+        "low": claim.low,
+        "high": claim.high,
+        "names": NAMES_WITH_PROPERTIES,
     }
-    with by_index(), connection.cursor() as cursor:
-        cursor.execute(READ, parameters)
-        return [TakenEvent(*row) for row in cursor.fetchall()]
+    with prefer_index_scans(), connection.cursor() as cursor:
+        cursor.execute(READ_EVENTS, parameters)
+        return [OutboxEvent(*row) for row in cursor.fetchall()]
 
 
-def release(claimed: Claim) -> None:
-    """Takes the rows off the outbox, which says that they are processed."""
+def release_events(claim: OutboxClaim) -> None:
+    """Delete the rows from the outbox, which marks the events as processed."""
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM events_outbox WHERE event_id = ANY(%s::bigint[])", [id_array(claimed.ids)])
+        cursor.execute("DELETE FROM events_outbox WHERE event_id = ANY(%s::bigint[])", [format_bigint_list(claim.ids)])

@@ -1,351 +1,211 @@
-"""The conveyor: takes stored events off the outbox and tells each room what they mean to it, a transaction a batch.
+"""The event pipeline: processes stored events from the outbox in batches, one transaction per batch.
 
-Everything that follows from a batch is committed together with its leaving the outbox. Killed at any line and started again, it
-loses and doubles nothing: a batch that was not committed is still waiting, one that was is not.
+A batch's results and its removal from the outbox are committed together. If the process is killed at any point and started
+again, nothing is lost or processed twice: an uncommitted batch is still waiting, a committed one is not.
 """
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db import DataError, Error, IntegrityError, OperationalError, transaction
+from django.db import Error, OperationalError, transaction
 
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
-from customers.events.collector.event_store import value_is_wrong
-from customers.events.recent.interactions import link_identifiers
-from customers.feedback.review_events import project_reviews
-from customers.identity.resolution.resolution import LinkingRaceError
-from customers.lifecycle.refresh.profile_updates import follow, recount_due
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import JobStatus, describe_error, fail_interrupted_runs, finish_run
+from config.foundation.progress import Progress, ignore_progress
+from customers.identity.resolution.resolution import ResolutionRaceError
+from customers.lifecycle.refresh.profile_updates import recount_pending, update_profiles
 from customers.orders.order_events.projection import project_orders
-from customers.processing.customer_resolution import linked_identifiers, resolve_events
+from customers.processing.batch import ProcessingResult, finish_batch, process_batch
+from customers.processing.failures import EVENT_ERRORS, AllEventsFailError, is_event_error, is_transient
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
-from customers.processing.outbox import Claim, claim, read_events, release
-from customers.processing.rejections import PROCESSING_FAILED, RefusedEvent, refuse_events
-from customers.processing.routing import activity_of, order_messages, review_messages
-from customers.processing.totals import add_to_tallies
-from customers.processing.unsubscribes import record_unsubscribes
-from customers.warehouse.append import JOINED_FROM, Draft, draft_events, finish_appends, join_appended, publish
+from customers.processing.outbox import claim_events, release_events
+from customers.processing.rejections import PROCESSING_FAILED, ProcessingRejection, reject_events
+from customers.processing.totals import add_to_totals
+from customers.warehouse.append import finish_appends
 from customers.warehouse.parquet_files import WarehouseWriteError
 
 logger = logging.getLogger(__name__)
 
-LOCK = "process_events"
-BATCH = 5_000
-ATTEMPTS = 6
-DIED = "The process ended before the run did; what it had not finished was still waiting and has been taken since."
-# serialization_failure, deadlock_detected, lock_not_available: another transaction was first, the next try sees what it did
-TRY_AGAIN = frozenset({"40001", "40P01", "55P03"})
-# what a single event can cause by what it holds; a server that is gone or full is no event's fault
-SPOILT = (
-    DataError,
-    IntegrityError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    RecursionError,
-)
-FEWEST_TO_BLAME_US = 20
-
-
-@dataclass
-class Processed:
-    """What a run did. ``counts`` says what the events became, ``stage_seconds`` where the time went."""
-
-    events: int = 0
-    batches: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._spend(stage, time.perf_counter() - began)
-
-    def _spend(self, stage: str, seconds: float) -> None:
-        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
-
-    def add(self, other: "Processed") -> None:
-        self.events += other.events
-        self.batches += other.batches
-        self.counts.update(other.counts)
-        for stage, seconds in other.stage_seconds.items():
-            self._spend(stage, seconds)
-
-
-class NothingWorksError(Exception):
-    """Every event of a batch fails: that is no event's fault, and they stay on the outbox."""
-
-    def __init__(self, events: int, error: Exception) -> None:
-        super().__init__(f"All of {events} events that were tried fail, the last with {type(error).__name__}: {error}")
+LOCK_NAME = "process_events"
+BATCH_SIZE = 5_000
+MAX_ATTEMPTS = 6
+MIN_PROBED_EVENTS = 20
 
 
 def process_events(
-    *, at: datetime, limit: int | None = None, seconds: float | None = None, progress: Progress = no_progress
-) -> Processed:
-    """Processes what waits, oldest first, until nothing does; at most ``limit`` events, for about ``seconds``.
+    *, at: datetime, limit: int | None = None, seconds: float | None = None, progress: Progress = ignore_progress
+) -> ProcessingResult:
+    """Process waiting events, oldest first; at most ``limit`` events, for about ``seconds``.
 
-    Errors: AlreadyRunningError; NothingWorksError; errors of the database, after which everything unfinished still waits.
+    Raises:
+        AlreadyRunningError: another process is processing events.
+        AllEventsFailError: the failure is not caused by the events.
+        django.db.Error: the database failed; everything unfinished is still waiting.
     """
     began = time.monotonic()
-    with exclusive(LOCK):
-        run = Run(at, began)
-        run.catch_up()
+    with exclusive_lock(LOCK_NAME):
+        run = PipelineRun(at, began)
+        run.resume_unfinished_work()
         lag = measure_lag(at=at)
         if not lag.waiting:
-            return run.done
-        with run.recorded(waiting=lag.waiting, oldest_seconds=lag.oldest_seconds):
+            return run.result
+        with run.record_run(waiting=lag.waiting, oldest_seconds=lag.oldest_seconds):
             total = min(lag.waiting, limit or lag.waiting)
-            while limit is None or run.done.events < limit:
-                if not run.take(BATCH if limit is None else min(BATCH, limit - run.done.events)):
+            while limit is None or run.result.events < limit:
+                if not run.process_next(BATCH_SIZE if limit is None else min(BATCH_SIZE, limit - run.result.events)):
                     break
-                progress(min(run.done.events, total), total)
+                progress(min(run.result.events, total), total)
                 if seconds is not None and time.monotonic() - began >= seconds:
                     break
             progress(total, total)
-    return run.done
+    return run.result
 
 
-class Run:
-    """One emptying of the outbox."""
+class PipelineRun:
+    """One run over the outbox."""
 
     def __init__(self, at: datetime, began: float) -> None:
         self.at = at
         self.began = began
-        self.done = Processed()
+        self.result = ProcessingResult()
         self.record: ProcessingRun | None = None
-        self.trouble = ""
 
-    def catch_up(self) -> None:
-        """What earlier runs left: files of a killed one, orders and profiles that had to wait for an import or a refresh."""
-        Status = ProcessingRun.Status
-        ProcessingRun.objects.filter(status=Status.RUNNING).update(status=Status.FAILED, error=DIED)
+    def resume_unfinished_work(self) -> None:
+        """Finish what earlier runs left: files of a killed run, orders and profiles that waited for an import or a refresh."""
+        fail_interrupted_runs(ProcessingRun)
         try:
             finish_appends()
         except WarehouseWriteError as error:
-            self._note_trouble(error)
-        recount_due(as_of=self.at)
+            self.result.note_warehouse_error(error)
+        recount_pending(as_of=self.at)
         with transaction.atomic():
             orders = project_orders(messages=[], at=self.at)
-            follow(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
+            update_profiles(activity={}, created=(), ordered=orders.customer_ids, as_of=self.at)
 
     @contextmanager
-    def recorded(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:
-        Status = ProcessingRun.Status
+    def record_run(self, *, waiting: int, oldest_seconds: float) -> Iterator[None]:
+        """Record the start and the end of the run."""
         self.record = ProcessingRun.objects.create(started_at=self.at, waiting=waiting, oldest_seconds=oldest_seconds)
         try:
             yield
         except BaseException as error:
-            with suppress(Error):  # the server may be what failed; the next run marks this one then
-                self._finish(Status.FAILED, f"{type(error).__name__}: {error}")
+            with suppress(Error):  # the database may be what failed; then the next run marks this one as interrupted
+                self._finish(JobStatus.FAILED, describe_error(error))
             raise
-        self._finish(Status.DONE, self.trouble)
+        self._finish(JobStatus.DONE, self.result.warehouse_error)
 
-    def _finish(self, status: str, error: str) -> None:
+    def _finish(self, status: JobStatus, error: str) -> None:
         assert self.record is not None
-        self.record.status, self.record.error = status, error
-        self.record.finished_at = self.at + timedelta(seconds=time.monotonic() - self.began)
-        self.record.save(update_fields=["status", "error", "finished_at"])
+        # the transactions of the batches have written the counts already
+        finish_run(self.record, status, began=self.began, error=error, update_fields=["status", "error", "finished_at"])
 
-    def take(self, limit: int) -> int:
-        """Processes the next batch; how many events it had."""
-        before = self.done.events
+    def process_next(self, limit: int) -> int:
+        """Process the next batch; return how many events it had."""
+        before = self.result.events
         try:
             self._process(limit=limit)
-        except (*SPOILT, OperationalError) as error:
-            if not is_spoilt(error):
+        except (*EVENT_ERRORS, OperationalError) as error:
+            if not is_event_error(error):
                 raise
-            logger.warning("A batch of events fails (%s: %s): it is halved", type(error).__name__, error)
-            self._halve(limit)
-        return self.done.events - before
+            logger.warning("A batch of events failed and is split (%s: %s)", type(error).__name__, error)
+            self._isolate_failures(limit)
+        return self.result.events - before
 
-    def _halve(self, limit: int) -> None:
-        """Finds the events that make a batch fail; each stands alone in the end and is set aside with its reason."""
+    def _isolate_failures(self, limit: int) -> None:
+        """Halve a failing batch until each failing event is alone, and reject those events."""
         with transaction.atomic():
-            claimed = claim(limit=limit)
-        if claimed is None:
+            claim = claim_events(limit=limit)
+        if claim is None:
             return
-        bad = self._probe(claimed.ids)
-        waiting: list[list[int]] = [[event_id for event_id in claimed.ids if event_id not in bad]]
+        failed = self._probe(claim.ids)
+        waiting: list[list[int]] = [[event_id for event_id in claim.ids if event_id not in failed]]
         while waiting:
             ids = waiting.pop()
             cause = self._try(ids)
             if cause is None:
                 continue
             if len(ids) == 1:
-                bad[ids[0]] = cause
+                failed[ids[0]] = cause
             else:
                 middle = len(ids) // 2
                 waiting += [ids[middle:], ids[:middle]]
-        for event_id, cause in bad.items():
-            self._set_aside(event_id, cause)
+        for event_id, cause in failed.items():
+            self._reject(event_id, cause)
 
     def _probe(self, ids: Sequence[int]) -> dict[int, Exception]:
-        """Tries some events from all over the batch, each alone. Raises NothingWorksError when none of them can be processed."""
-        if len(ids) < FEWEST_TO_BLAME_US:
+        """Process a sample of the batch, each event alone; return the failures.
+
+        Without the sample, a bug of ours would reject every event of the batch.
+
+        Raises:
+            AllEventsFailError: every event of the sample fails.
+        """
+        if len(ids) < MIN_PROBED_EVENTS:
             return {}
-        some = ids[:: len(ids) // FEWEST_TO_BLAME_US]
-        bad = {event_id: cause for event_id in some if (cause := self._try([event_id])) is not None}
-        if len(bad) == len(some):
-            raise NothingWorksError(len(bad), bad[some[-1]]) from bad[some[-1]]
-        return bad
+        sample = ids[:: len(ids) // MIN_PROBED_EVENTS]
+        failed = {event_id: cause for event_id in sample if (cause := self._try([event_id])) is not None}
+        if len(failed) == len(sample):
+            raise AllEventsFailError(len(failed), failed[sample[-1]]) from failed[sample[-1]]
+        return failed
 
     def _try(self, ids: Sequence[int]) -> Exception | None:
-        """Processes events in a transaction of their own; what an event among them is to blame for."""
+        """Process events in a transaction of their own; return the error if one of them caused it."""
         try:
             self._process(ids=ids)
-        except (*SPOILT, OperationalError) as error:
-            if not is_spoilt(error):
+        except (*EVENT_ERRORS, OperationalError) as error:
+            if not is_event_error(error):
                 raise
             return error
         return None
 
-    def _set_aside(self, event_id: int, cause: Exception) -> None:
-        """The event stays stored; it leaves the outbox as a dead letter with its reason."""
+    def _reject(self, event_id: int, cause: Exception) -> None:
+        """Move an event from the outbox to the rejected events; the event itself stays stored."""
         logger.error("Event %s cannot be processed", event_id, exc_info=cause)
         reason = f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
-        done = Processed()
+        result = ProcessingResult()
         with transaction.atomic():
-            claimed = claim(ids=[event_id])
-            if claimed is None:
+            claim = claim_events(ids=[event_id])
+            if claim is None:
                 return
-            refuse_events([RefusedEvent(event_id, PROCESSING_FAILED, reason)])
-            release(claimed)
-            done.events, done.batches = 1, 1
-            done.counts.update(failed=1)
-            self._count(done)
-        self.done.add(done)
+            reject_events([ProcessingRejection(event_id, PROCESSING_FAILED, reason)])
+            release_events(claim)
+            result.events, result.batches = 1, 1
+            result.counts.update(failed=1)
+            self._save_counts(result)
+        self.result.add(result)
 
-    def _process(self, *, limit: int = 0, ids: Sequence[int] | None = None) -> int:
-        """One transaction; tried again when another one was in its way. How many events left the outbox."""
-        for attempt in range(1, ATTEMPTS + 1):
-            done = Processed()
+    def _process(self, *, limit: int = 0, ids: Sequence[int] | None = None) -> None:
+        """Process one batch in one transaction, and retry if another transaction was in the way."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            result = ProcessingResult()
             try:
                 with transaction.atomic():
-                    claimed = claim(limit=limit, ids=ids)
-                    if claimed is None:
-                        return 0
-                    follows = self._work(claimed, done)
-                    self._count(done)
-            except (OperationalError, LinkingRaceError) as error:
-                if not is_passing(error) or attempt == ATTEMPTS:
+                    claim = claim_events(limit=limit, ids=ids)
+                    if claim is None:
+                        return
+                    after_commit = process_batch(claim, result, at=self.at)
+                    self._save_counts(result)
+            except (OperationalError, ResolutionRaceError) as error:
+                if not is_transient(error) or attempt == MAX_ATTEMPTS:
                     raise
-                logger.info("A batch of events is tried again: %s", str(error).splitlines()[0])
+                logger.info("Retrying a batch of events: %s", str(error).splitlines()[0])
             else:
-                self.done.add(done)
-                self._follow_up(follows)
-                return done.events
-        raise AssertionError("unreachable")
+                self.result.add(result)
+                finish_batch(after_commit, self.result)
+                return
 
-    def _work(self, claimed: Claim, done: Processed) -> "Follows":
-        """Everything that a batch means, in its transaction, as of now or of the last event that came in since the run began."""
-        as_of = max(self.at, claimed.high)
-        with done.timed("read"):
-            events = read_events(claimed)
-        with done.timed("identity"):
-            people = resolve_events(events, at=as_of)
-        with done.timed("orders"):
-            orders = project_orders(messages=order_messages(events), at=as_of)
-        with done.timed("feedback"):
-            reviews = project_reviews(messages=review_messages(events, people.customer_ids))
-        with done.timed("consents"):
-            unsubscribed = record_unsubscribes(events, people.customer_ids)
-        with done.timed("profiles"):
-            follow(
-                activity=activity_of(events, people.customer_ids),
-                created=people.resolution.created,
-                ordered=orders.customer_ids,
-                as_of=as_of,
-            )
-        with done.timed("refused"):
-            refused = refuse_events(
-                RefusedEvent(events[place].id, code, reason)
-                for place, code, reason in (*orders.refused, *reviews.refused)
-            )
-        with done.timed("release"):
-            release(claimed)
-        with done.timed("warehouse"):
-            draft = self._append(claimed)
-        done.events, done.batches = len(claimed.ids), 1
-        done.counts.update(people.counts)
-        done.counts.update(
-            orders_created=orders.created,
-            orders_updated=orders.updated,
-            products_created=orders.products_created,
-            reviews=reviews.written,
-            unsubscribed=unsubscribed,
-            refused=refused,
-            appended=draft.rows if draft else 0,
-        )
-        return Follows(draft, linked_identifiers(events, people))
-
-    def _append(self, claimed: Claim) -> Draft | None:
-        """A warehouse that can't be written holds nobody up: the nightly export brings what is missing."""
-        try:
-            return draft_events(ids=claimed.ids, received=(claimed.low, claimed.high), at=self.at)
-        except WarehouseWriteError as error:
-            self._note_trouble(error)
-            return None
-
-    def _follow_up(self, follows: "Follows") -> None:
-        """What comes after the commit: a process that dies here leaves it to the next one, or to the next event."""
-        with self.done.timed("links"):
-            link_identifiers(groups=follows.groups)
-        if follows.draft is None:
-            return
-        with self.done.timed("files"):
-            try:
-                publish(follows.draft)
-                if follows.draft.number % JOINED_FROM == 0:
-                    join_appended()
-            except WarehouseWriteError as error:
-                self._note_trouble(error)
-
-    def _note_trouble(self, error: WarehouseWriteError) -> None:
-        if not self.trouble:
-            logger.warning("%s", error)
-        self.trouble = str(error)
-
-    def _count(self, done: Processed) -> None:
-        """In the batch's transaction, so that what is counted is what has happened."""
+    def _save_counts(self, result: ProcessingResult) -> None:
+        """Save the counts in the batch's transaction, so that they always match what was committed."""
         assert self.record is not None
-        together = Processed()
-        together.add(self.done)
-        together.add(done)
-        self.record.events, self.record.batches = together.events, together.batches
-        self.record.counts = dict(together.counts)
-        self.record.stage_seconds = {name: round(value, 3) for name, value in together.stage_seconds.items()}
+        total = ProcessingResult()
+        total.add(self.result)
+        total.add(result)
+        self.record.events, self.record.batches = total.events, total.batches
+        self.record.counts = dict(total.counts)
+        self.record.stage_seconds = {name: round(value, 3) for name, value in total.stage_seconds.items()}
         self.record.save(update_fields=["events", "batches", "counts", "stage_seconds"])
-        add_to_tallies({"events": done.events, **done.counts})
-
-
-@dataclass(frozen=True)
-class Follows:
-    """What a batch leaves to be done after its commit."""
-
-    draft: Draft | None
-    groups: list[list[tuple[str, str]]]
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether the next try may succeed."""
-    return isinstance(error, LinkingRaceError) or sqlstate(error) in TRY_AGAIN
-
-
-def is_spoilt(error: Exception) -> bool:
-    """Whether an event may have caused the error by what it holds."""
-    return isinstance(error, SPOILT) or value_is_wrong(error)
-
-
-def sqlstate(error: Exception) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""
+        add_to_totals({"events": result.events, **result.counts})

@@ -1,4 +1,4 @@
-"""Events that are stored and yet mean nothing to the room they speak to: kept as dead letters, to be mended and sent again."""
+"""Rejects stored events that cannot be processed; they can be corrected and replayed in the back office."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,45 +7,45 @@ import msgspec
 from django.db import connection
 
 from customers.events.models import RejectedEvent
-from customers.processing.routing import plain
+from customers.processing.routing import unseal_properties
 
-MOST_CODE = 50
-MOST_REASON = 500
-MOST_MESSAGE_ID = 99
+MAX_CODE = 50
+MAX_REASON = 500
+MAX_MESSAGE_ID = 99
 PROCESSING_FAILED = "processing_failed"
 
-READ = """
+READ_REJECTED = """
 SELECT id, source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at, properties, context
 FROM events_event WHERE id = ANY(%s)
 """
 
 
-class RefusedEvent(NamedTuple):
-    """A stored event, with why it could not be processed."""
+class ProcessingRejection(NamedTuple):
+    """A stored event that cannot be processed, with the reason."""
 
     event_id: int
     code: str
     reason: str
 
 
-def refuse_events(refused: Iterable[RefusedEvent]) -> int:
-    """Writes dead letters, in the caller's transaction; how many.
+def reject_events(rejections: Iterable[ProcessingRejection]) -> int:
+    """Write rejected events in the caller's transaction; return their number.
 
-    The letter bears a message id of its own: with the first one, which has been taken, a mended event would count as a repetition.
+    Each gets a new message id: with the original one, which has a receipt, a corrected event would count as a duplicate.
     """
-    why = {one.event_id: one for one in refused}
-    if not why:
+    by_event = {rejection.event_id: rejection for rejection in rejections}
+    if not by_event:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(READ, [list(why)])
+        cursor.execute(READ_REJECTED, [list(by_event)])
         names = [column.name for column in cursor.description]
         events = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     RejectedEvent.objects.bulk_create(
         RejectedEvent(
             source_id=event["source_id"],
-            payload=msgspec.json.encode(item_of(event)).decode(),
-            code=why[event["id"]].code[:MOST_CODE],
-            reason=why[event["id"]].reason[:MOST_REASON],
+            payload=msgspec.json.encode(rebuild_item(event)).decode(),
+            code=by_event[event["id"]].code[:MAX_CODE],
+            reason=by_event[event["id"]].reason[:MAX_REASON],
             received_at=event["received_at"],
         )
         for event in events
@@ -53,25 +53,26 @@ def refuse_events(refused: Iterable[RefusedEvent]) -> int:
     return len(events)
 
 
-def item_of(event: dict[str, Any]) -> dict[str, Any]:
-    """The event as its SDK would send it."""
-    said = plain(object_of(event["properties"]))
-    kind = event["type"]
+def rebuild_item(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event in the form an SDK would send it."""
+    properties = unseal_properties(parse_object(event["properties"]))
+    call_type = event["type"]
     item = {
-        "type": kind,
-        "messageId": f"again-{event['message_id']}"[:MOST_MESSAGE_ID],
+        "type": call_type,
+        "messageId": f"again-{event['message_id']}"[:MAX_MESSAGE_ID],
         "userId": event["user_id"] or None,
         "anonymousId": event["anonymous_id"] or None,
         "timestamp": event["occurred_at"],
-        "context": object_of(event["context"]),
+        "context": parse_object(event["context"]),
     }
-    named = {"track": "event", "group": "groupId"}.get(kind, "name")
-    item |= {named: event["name"]} if event["name"] else {}
-    if kind == "alias":
-        item["previousId"] = said.pop("previousId", None)
-    return item | {"traits" if kind in ("identify", "group") else "properties": said}
+    name_field = {"track": "event", "group": "groupId"}.get(call_type, "name")
+    item |= {name_field: event["name"]} if event["name"] else {}
+    if call_type == "alias":
+        item["previousId"] = properties.pop("previousId", None)
+    return item | {"traits" if call_type in ("identify", "group") else "properties": properties}
 
 
-def object_of(text: Any) -> dict[str, Any]:
-    found = msgspec.json.decode(text) if isinstance(text, str) else text
-    return found if isinstance(found, dict) else {}
+def parse_object(text: Any) -> dict[str, Any]:
+    """Return a JSON column as an object; empty if it is something else."""
+    parsed = msgspec.json.decode(text) if isinstance(text, str) else text
+    return parsed if isinstance(parsed, dict) else {}

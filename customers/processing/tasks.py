@@ -1,24 +1,35 @@
-"""What the schedule starts."""
+"""Scheduled tasks of event processing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
+from django.db.models import Q
 from django.utils import timezone
 
-from customers.processing import pipeline, retention
+from customers.processing import pipeline
+from customers.processing.models import ProcessingRun
 
-# a run gives the worker back after this long; the next tick goes on
-SECONDS = 20.0
+# a run frees the worker after this time; the next tick continues
+MAX_RUN_SECONDS = 20.0
+SMALL_RUN_EVENTS = 1_000
 
 
-# while a run goes on, ticks find it at work: that is how it is meant
+# quiet: while a long run is in progress, ticks regularly find the lock taken
 @shared_task(exclusive=True, quiet=True)
 def process_events() -> None:
-    """Every two seconds."""
-    pipeline.process_events(at=timezone.now(), seconds=SECONDS)
+    """Process waiting events; runs every two seconds."""
+    pipeline.process_events(at=timezone.now(), seconds=MAX_RUN_SECONDS)
 
 
 @shared_task(exclusive=True)
 def purge_runs() -> None:
+    """Delete old records of processing runs; there may be one every two seconds."""
     now = timezone.now()
-    retention.purge_runs(before=now - timedelta(days=30), small_before=now - timedelta(days=1))
+    delete_old_runs(before=now - timedelta(days=30), small_before=now - timedelta(days=1))
+
+
+def delete_old_runs(*, before: datetime, small_before: datetime) -> int:
+    """Delete runs older than ``before``, and small successful ones older than ``small_before``; return their number."""
+    small = Q(started_at__lt=small_before, events__lt=SMALL_RUN_EVENTS, status=ProcessingRun.Status.DONE, error="")
+    deleted, _of_each_model = ProcessingRun.objects.filter(Q(started_at__lt=before) | small).delete()
+    return deleted

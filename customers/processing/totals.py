@@ -1,25 +1,26 @@
-"""Counts since ever, for whoever watches how they grow."""
+"""Lifetime totals of processing, which monitoring turns into rates."""
 
 from collections.abc import Mapping
 
 from django.db import connection
 
-from customers.processing.models import Tally
+from customers.processing.models import ProcessingTotal
 
-ADD = """
-INSERT INTO processing_tally (name, value)
+ADD_TO_TOTALS = """
+INSERT INTO processing_processingtotal AS total (name, value)
 SELECT * FROM unnest(%s::text[], %s::bigint[]) AS row (name, value) ORDER BY name
-ON CONFLICT (name) DO UPDATE SET value = processing_tally.value + excluded.value
+ON CONFLICT (name) DO UPDATE SET value = total.value + excluded.value
 """
 
 
-def add_to_tallies(counts: Mapping[str, int]) -> None:
-    """Runs in the transaction of what is counted."""
-    some = {name: count for name, count in counts.items() if count}
-    if some:
+def add_to_totals(counts: Mapping[str, int]) -> None:
+    """Add counts in the transaction of the work that they count."""
+    changed = {name: count for name, count in counts.items() if count}
+    if changed:
         with connection.cursor() as cursor:
-            cursor.execute(ADD, [list(some), list(some.values())])
+            cursor.execute(ADD_TO_TOTALS, [list(changed), list(changed.values())])
 
 
-def read_tallies() -> dict[str, int]:
-    return dict(Tally.objects.values_list("name", "value"))
+def read_totals() -> dict[str, int]:
+    """Return the total of each name."""
+    return dict(ProcessingTotal.objects.values_list("name", "value"))

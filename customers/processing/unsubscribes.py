@@ -1,30 +1,39 @@
-"""Who unsubscribed: an event of the mail provider is a line in the consent ledger."""
+"""Records unsubscribe events of the e-mail provider in the consent ledger."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from customers.events.event_taxonomy import Meaning
 from customers.identity.models import Consent, Identifier
-from customers.processing.outbox import TakenEvent
-from customers.processing.routing import email_hash_of, meant
+from customers.processing.outbox import OutboxEvent
+from customers.processing.routing import hash_event_email, select_events_with_meaning
 
 
-def record_unsubscribes(events: Sequence[TakenEvent], customer_ids: Sequence[int | None]) -> int:
-    """Withdraws the consent to e-mail of whoever unsubscribed, known by the event's ids or else by its address.
+def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> int:
+    """Withdraw the e-mail consent of customers who unsubscribed, identified by the event's ids or else by its address.
 
-    Somebody who has withdrawn it already gets no second line. Runs in the caller's transaction; how many lines were added.
+    A consent that is already withdrawn gets no second entry. Runs in the caller's transaction.
+
+    Returns:
+        The number of entries added.
     """
-    unsubscribed = [(place, event) for place, event, meaning in meant(events) if meaning == Meaning.EMAIL_UNSUBSCRIBED]
+    unsubscribed = [
+        (place, event)
+        for place, event, meaning in select_events_with_meaning(events)
+        if meaning == Meaning.EMAIL_UNSUBSCRIBED
+    ]
     if not unsubscribed:
         return 0
-    owners = owners_of([email_hash_of(event.said) for place, event in unsubscribed if customer_ids[place] is None])
-    latest: dict[int, tuple[datetime, TakenEvent]] = {}
+    owners = find_email_owners(
+        [hash_event_email(event.parsed_properties) for place, event in unsubscribed if customer_ids[place] is None]
+    )
+    latest: dict[int, tuple[datetime, OutboxEvent]] = {}
     for place, event in unsubscribed:
-        customer_id = customer_ids[place] or owners.get(email_hash_of(event.said))
+        customer_id = customer_ids[place] or owners.get(hash_event_email(event.parsed_properties))
         if customer_id is not None:
             latest[customer_id] = (min(event.occurred_at, event.received_at), event)
-    standing = latest_lines(list(latest))
-    lines = [
+    statuses = read_latest_statuses(list(latest))
+    entries = [
         Consent(
             customer_id=customer_id,
             purpose=Consent.Purpose.EMAIL,
@@ -33,24 +42,26 @@ def record_unsubscribes(events: Sequence[TakenEvent], customer_ids: Sequence[int
             recorded_at=at,
         )
         for customer_id, (at, event) in sorted(latest.items())
-        if standing.get(customer_id) != Consent.Status.WITHDRAWN
+        if statuses.get(customer_id) != Consent.Status.WITHDRAWN
     ]
-    Consent.objects.bulk_create(lines)
-    return len(lines)
+    Consent.objects.bulk_create(entries)
+    return len(entries)
 
 
-def owners_of(email_hashes: Sequence[str]) -> dict[str, int]:
+def find_email_owners(email_hashes: Sequence[str]) -> dict[str, int]:
+    """Return the customer id of each known e-mail hash."""
     wanted = {email_hash for email_hash in email_hashes if email_hash}
     if not wanted:
         return {}
-    found = Identifier.objects.filter(kind=Identifier.Kind.EMAIL_HASH, value__in=wanted, customer__erased_at=None)
-    return dict(found.values_list("value", "customer_id"))
+    owners = Identifier.objects.filter(kind=Identifier.Kind.EMAIL_HASH, value__in=wanted, customer__erased_at=None)
+    return dict(owners.values_list("value", "customer_id"))
 
 
-def latest_lines(customer_ids: Sequence[int]) -> dict[int, str]:
-    lines = (
+def read_latest_statuses(customer_ids: Sequence[int]) -> dict[int, str]:
+    """Return the current status of each customer's e-mail consent."""
+    latest = (
         Consent.objects.filter(customer__in=customer_ids, purpose=Consent.Purpose.EMAIL)
         .order_by("customer_id", "-recorded_at", "-id")
         .distinct("customer_id")
     )
-    return dict(lines.values_list("customer_id", "status"))
+    return dict(latest.values_list("customer_id", "status"))

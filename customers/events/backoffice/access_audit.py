@@ -1,4 +1,4 @@
-"""Who opened personal data of events: lines of the audit log."""
+"""Records in the audit log who viewed personal data of events."""
 
 from collections.abc import Collection
 
@@ -9,13 +9,13 @@ from django.db import models
 CHUNK = 500
 
 
-def record_openings(*, model: type[models.Model], pks: Collection[int], actor_id: int | None) -> None:
-    """A line for each of them. They are named by number alone: a reason can quote what is personal."""
-    kind = ContentType.objects.get_for_model(model)
+def record_access(*, model: type[models.Model], pks: Collection[int], actor_id: int | None) -> None:
+    """Add an audit log entry for each object, named by number only, since a reason can quote personal data."""
+    content_type = ContentType.objects.get_for_model(model)
     LogEntry.objects.bulk_create(
         [
             LogEntry(
-                content_type=kind,
+                content_type=content_type,
                 object_pk=str(pk),
                 object_id=pk,
                 object_repr=f"#{pk}",

@@ -1,4 +1,4 @@
-"""Whose an event is, and what the same person did around it."""
+"""The customer behind an event, and the same person's other events around it."""
 
 from datetime import timedelta
 
@@ -7,25 +7,25 @@ from django.db.models import Q
 from customers.events.models import Event
 from customers.identity.models import Customer, Identifier
 
-MOST_ON_A_SIDE = 25
-# a session is looked for so far from its event; without a session's id, what is this near counts
-SESSION_REACH = timedelta(days=1)
-NEAR = timedelta(minutes=30)
+MAX_PER_SIDE = 25
+# how far from the event its session is searched; for an event without a session id, how near other events have to be
+SESSION_WINDOW = timedelta(days=1)
+NEARBY_WINDOW = timedelta(minutes=30)
 
 
-def owner_of(event: Event) -> Customer | None:
-    """The customer that the event's user id names, else the one of its anonymous id. None before it was processed."""
-    named = Q(kind=Identifier.Kind.USER_ID, value=event.user_id)
-    named |= Q(kind=Identifier.Kind.ANONYMOUS_ID, value=event.anonymous_id)
-    found = {one.kind: one for one in Identifier.objects.filter(named)}
-    identifier = found.get(Identifier.Kind.USER_ID) or found.get(Identifier.Kind.ANONYMOUS_ID)
+def find_owner(event: Event) -> Customer | None:
+    """Return the customer of the event's user id, or else of its anonymous id; None before the event is processed."""
+    condition = Q(kind=Identifier.Kind.USER_ID, value=event.user_id)
+    condition |= Q(kind=Identifier.Kind.ANONYMOUS_ID, value=event.anonymous_id)
+    by_type = {identifier.kind: identifier for identifier in Identifier.objects.filter(condition)}
+    identifier = by_type.get(Identifier.Kind.USER_ID) or by_type.get(Identifier.Kind.ANONYMOUS_ID)
     return Customer(pk=identifier.customer_id) if identifier else None
 
 
-def events_around(event: Event) -> list[Event]:
-    """The nearest other events of its session in their order, or of the half hours before and after where it names none.
+def find_surrounding_events(event: Event) -> list[Event]:
+    """Return the nearest other events in the same session, or within 30 minutes if the event has no session id.
 
-    Empty for an event without a person.
+    The events are in order of time. An event without a person has none.
     """
     person = Q()
     if event.user_id:
@@ -34,11 +34,11 @@ def events_around(event: Event) -> list[Event]:
         person |= Q(anonymous_id=event.anonymous_id)
     if not person:
         return []
-    reach = SESSION_REACH if event.session_id else NEAR
+    window = SESSION_WINDOW if event.session_id else NEARBY_WINDOW
     at = event.occurred_at
     events = Event.objects.filter(person).exclude(pk=event.pk).select_related("source").defer("properties", "context")
     if event.session_id:
         events = events.filter(session_id=event.session_id)
-    before = events.filter(occurred_at__gte=at - reach, occurred_at__lte=at).order_by("-occurred_at", "-pk")
-    after = events.filter(occurred_at__gt=at, occurred_at__lte=at + reach).order_by("occurred_at", "pk")
-    return [*reversed(before[:MOST_ON_A_SIDE]), *after[:MOST_ON_A_SIDE]]
+    before = events.filter(occurred_at__gte=at - window, occurred_at__lte=at).order_by("-occurred_at", "-pk")
+    after = events.filter(occurred_at__gt=at, occurred_at__lte=at + window).order_by("occurred_at", "pk")
+    return [*reversed(before[:MAX_PER_SIDE]), *after[:MAX_PER_SIDE]]

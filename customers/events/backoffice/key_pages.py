@@ -1,4 +1,4 @@
-"""Back-office pages of things that have a key: it is shown once after it was made, and can be changed with an overlap."""
+"""Back-office pages for objects with a key: the key is shown once, and can be rotated with an overlap."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,36 +13,36 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-MOST_HOURS = 24 * 90
+MAX_OVERLAP_HOURS = 24 * 90
 
 
 class RotateForm(forms.Form):
     hours = forms.IntegerField(
         label=_("Hours for which the old key keeps working"),
         min_value=0,
-        max_value=MOST_HOURS,
+        max_value=MAX_OVERLAP_HOURS,
         initial=24,
-        help_text=_("0 ends the old key at once (within five seconds)."),
+        help_text=_("With 0, the old key stops working immediately (within five seconds)."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
 
 
 class KeyPages:
-    """Mixed into a ModelAdmin: ``draw_key`` for a new object, ``rotate_key`` for a stored one."""
+    """ModelAdmin mixin; subclasses define ``generate_key`` for a new object and ``rotate_key`` for a stored one."""
 
     actions_detail = ["rotate"]
 
-    def draw_key(self, obj: Any, *, now: datetime) -> str:
-        """Puts a new key's hash into an object that is about to be saved."""
+    def generate_key(self, obj: Any, *, now: datetime) -> str:
+        """Set the hash of a new key on an object that is about to be saved, and return the key."""
         raise NotImplementedError
 
     def rotate_key(self, obj: Any, *, now: datetime, overlap: timedelta) -> str:
-        """Gives a stored object a new key."""
+        """Give a stored object a new key and return it."""
         raise NotImplementedError
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
-            request.plain_key = self.draw_key(obj, now=datetime.now(UTC))  # type: ignore[attr-defined]
+            request.plain_key = self.generate_key(obj, now=datetime.now(UTC))  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)  # type: ignore[misc]
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -62,23 +62,27 @@ class KeyPages:
             self.log_change(request, obj, str(_("Key changed.")))  # type: ignore[attr-defined]
             return self.show_key(request, obj, plain)
         return TemplateResponse(
-            request, "admin/events/rotate_key.html", self.page(request, obj, title=_("New key"), form=form)
+            request,
+            "admin/events/rotate_key.html",
+            self.build_page_context(request, obj, title=_("New key"), form=form),
         )
 
     def show_key(self, request: HttpRequest, obj: Any, plain: str) -> HttpResponse:
         response = TemplateResponse(
-            request, "admin/events/key_shown.html", self.page(request, obj, title=_("The new key"), plain_key=plain)
+            request,
+            "admin/events/key_shown.html",
+            self.build_page_context(request, obj, title=_("The new key"), plain_key=plain),
         )
         add_never_cache_headers(response)
         return response
 
-    def page(self, request: HttpRequest, obj: Any, **context: Any) -> dict[str, Any]:
+    def build_page_context(self, request: HttpRequest, obj: Any, **context: Any) -> dict[str, Any]:
         meta = obj._meta
-        address = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk])
+        url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk])
         return {
             **self.admin_site.each_context(request),  # type: ignore[attr-defined]
             "opts": meta,
             "object": obj,
-            "object_address": address,
+            "object_url": url,
             **context,
         }

@@ -1,4 +1,4 @@
-"""The last events, as the live page asks for them every two seconds."""
+"""The latest events, which the live page requests every two seconds."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,17 +9,17 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
 from customers.events.models import Event
 
-MOST_SHOWN = 50
-# so many of the newest are looked through: a filter that matches nothing must not read the whole table every two seconds
-LOOKED_THROUGH = 100_000
-# an id is drawn before its event is committed: what is committed late would otherwise never be seen
-LATE_IDS = 10_000
-LATE = timedelta(seconds=15)
+MAX_EVENTS = 50
+# only the newest events are searched: a filter that matches nothing must not read the whole table every two seconds
+SCAN_LIMIT = 100_000
+# an id is assigned before its event is committed: without this margin an event that is committed late would never be shown
+LATE_COMMIT_IDS = 10_000
+LATE_COMMIT_WINDOW = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events to show; an empty field does not restrict. ``who`` is a user id, an anonymous id or a message id."""
+class EventQuery:
+    """A filter for events; empty fields do not restrict. ``who`` is a user id, an anonymous id or a message id."""
 
     source_id: int | None = None
     type: str = ""
@@ -27,9 +27,9 @@ class Wanted:
     who: str = ""
 
     def __bool__(self) -> bool:
-        return self != Wanted()
+        return self != EventQuery()
 
-    def restrict(self, events: QuerySet[Event, Any]) -> QuerySet[Event, Any]:
+    def filter(self, events: QuerySet[Event, Any]) -> QuerySet[Event, Any]:
         if self.source_id is not None:
             events = events.filter(source=self.source_id)
         if self.type:
@@ -41,17 +41,18 @@ class Wanted:
         return events
 
 
-def latest_events(*, wanted: Wanted, after: int = 0, as_of: datetime) -> list[Event]:
-    """The last 50 events that are wanted, newest first, with the ``path`` of a page; without their properties.
+def find_latest_events(*, query: EventQuery, after: int = 0, as_of: datetime) -> list[Event]:
+    """Return the latest 50 matching events, newest first, with the ``path`` of a page but without properties.
 
-    With ``after``, the id of the last one seen, only what came since; some that were shown already may be among them.
+    Args:
+        after: the id of the last event the page has; only newer events are returned, and possibly a few it already has.
     """
     newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
     if newest is None:
         return []
-    events = Event.objects.filter(id__gt=max(newest - LOOKED_THROUGH, after - LATE_IDS))
+    events = Event.objects.filter(id__gt=max(newest - SCAN_LIMIT, after - LATE_COMMIT_IDS))
     if after:
-        events = events.filter(Q(id__gt=after) | Q(received_at__gt=as_of - LATE))
+        events = events.filter(Q(id__gt=after) | Q(received_at__gt=as_of - LATE_COMMIT_WINDOW))
     path = KeyTextTransform("path", KeyTransform("page", "context"))
-    shown = wanted.restrict(events).select_related("source").defer("properties", "context").annotate(path=path)
-    return list(shown.order_by("-id")[:MOST_SHOWN])
+    matching = query.filter(events).select_related("source").defer("properties", "context").annotate(path=path)
+    return list(matching.order_by("-id")[:MAX_EVENTS])

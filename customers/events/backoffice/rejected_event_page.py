@@ -1,7 +1,7 @@
-"""The back office's page of one dead letter: what came, why it was refused, an editor to correct it and send it again.
+"""The page of one rejected event: the payload, the reason, and an editor to correct and replay it.
 
-Who may correct dead letters and not see personal data gets the payload with marks in the place of what is personal; the
-marks are turned back when it is sent.
+A user who may correct rejected events but not see personal data gets the payload with marks in place of personal values; the
+marks are replaced by the values when the event is replayed.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.events.backoffice.access_audit import record_openings
+from customers.events.backoffice.access_audit import record_access
 from customers.events.dead_letters import rejected_events
-from customers.events.dead_letters.rejection_reasons import reason_in_words
-from customers.events.dead_letters.replay import NotOpenError, Replay, replay_rejected
+from customers.events.dead_letters.rejection_reasons import describe_reason
+from customers.events.dead_letters.replay import NotOpenError, ReplayResult, replay_rejected
 from customers.events.models import RejectedEvent
 from customers.events.payload_masking import (
     UnreadablePayloadError,
+    format_indented,
     mask_payload,
     mask_text,
-    pretty,
     read_payload,
     unmask_payload,
 )
@@ -39,12 +39,12 @@ from customers.identity.personal_data.encrypted_field import UnreadableFieldErro
 
 MAY_CORRECT = "events.change_rejectedevent"
 MAY_SEE_PERSONAL = "identity.view_personal"
-MOST_TEXT = 200_000  # what came can be larger than an event may be: that can be the reason
+MAX_TEXT = 200_000  # more than an event may have: its size can be the reason for the rejection
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPayload:
-    """A payload as its reader sees it. ``problem`` says why there is nothing to see."""
+class PayloadView:
+    """A payload as the user sees it; ``problem`` says why it cannot be shown."""
 
     stored: str
     text: str
@@ -53,146 +53,163 @@ class ShownPayload:
 
     @property
     def stamp(self) -> str:
-        """Changes when somebody else stores another correction: marks would then stand for something else."""
+        """A fingerprint that changes when another user saves a correction, which gives the marks other meanings."""
         return sha256(self.stored.encode(errors="surrogatepass")).hexdigest()[:16]
 
     def restore(self, text: str) -> str:
-        """What to send for the text of the editor."""
+        """Return the payload to replay for the text in the editor."""
         text = text.replace("\r\n", "\n").strip()
         return self.stored if text == self.text.strip() else unmask_payload(text, self.hidden)
 
 
-class LetterForm(forms.Form):
+class CorrectionForm(forms.Form):
+    """The editor of the payload."""
+
     text = forms.CharField(
         label=gettext_lazy("payload"),
-        max_length=MOST_TEXT,
-        widget=forms.Textarea(attrs={"class": "letter-text", "spellcheck": "false", "rows": 18}),
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"class": "payload-text", "spellcheck": "false", "rows": 18}),
     )
     stamp = forms.CharField(widget=forms.HiddenInput)
 
-    def __init__(self, data: Any, *, shown: ShownPayload) -> None:
-        super().__init__(data, initial={"text": shown.text, "stamp": shown.stamp})
-        self.shown = shown
+    def __init__(self, data: Any, *, view: PayloadView) -> None:
+        super().__init__(data, initial={"text": view.text, "stamp": view.stamp})
+        self.view = view
 
     def clean_stamp(self) -> str:
-        if self.cleaned_data["stamp"] != self.shown.stamp:
+        if self.cleaned_data["stamp"] != self.view.stamp:
             raise forms.ValidationError(
-                _("Somebody else stored another correction in the meantime. Reload this page, and correct that one.")
+                _(
+                    "Another user saved a different correction in the meantime. Reload this page and correct that version."
+                )
             )
         return self.cleaned_data["stamp"]
 
 
-def letter_page(request: HttpRequest, *, model_admin: ModelAdmin, letter_id: str) -> HttpResponse:
+def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, rejected_id: str) -> HttpResponse:
+    """Render the page, or carry out the action that was posted."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    letters = rejected_events.sealed(RejectedEvent.objects.select_related("source"))
-    letter = get_object_or_404(letters, pk=letter_id if letter_id.isdecimal() else None)
-    shown = show_payload(letter, with_personal=request.user.has_perm(MAY_SEE_PERSONAL))
-    form = LetterForm(request.POST if "text" in request.POST else None, shown=shown)
+    events = rejected_events.defer_payloads(RejectedEvent.objects.select_related("source"))
+    rejected = get_object_or_404(events, pk=rejected_id if rejected_id.isdecimal() else None)
+    view = build_payload_view(rejected, with_personal=request.user.has_perm(MAY_SEE_PERSONAL))
+    form = CorrectionForm(request.POST if "text" in request.POST else None, view=view)
     outcome = None
     if request.method == "POST":
         if not request.user.has_perm(MAY_CORRECT):
             raise PermissionDenied
         if request.POST.get("do") in ("discard", "reopen"):
-            return put_aside(request, model_admin, letter)
-        if form.is_valid() and letter.status == RejectedEvent.Status.OPEN:
-            payload = shown.restore(form.cleaned_data["text"])
-            if request.POST.get("do") == "send":
-                return send(request, model_admin, letter, payload)
-            outcome = rejected_events.check_payload(rejected=letter, payload=payload)
-    elif shown.text and request.user.has_perm(MAY_SEE_PERSONAL):
-        record_openings(model=RejectedEvent, pks=[letter.pk], actor_id=request.user.pk)
-    response = TemplateResponse(
-        request, "admin/events/letter.html", context(request, model_admin, letter, shown, form, outcome)
-    )
+            return discard_or_reopen(request, model_admin, rejected)
+        if form.is_valid() and rejected.status == RejectedEvent.Status.OPEN:
+            payload = view.restore(form.cleaned_data["text"])
+            if request.POST.get("do") == "replay":
+                return replay_correction(request, model_admin, rejected, payload)
+            outcome = rejected_events.preview_replay(rejected=rejected, payload=payload)
+    elif view.text and request.user.has_perm(MAY_SEE_PERSONAL):
+        record_access(model=RejectedEvent, pks=[rejected.pk], actor_id=request.user.pk)
+    context = build_context(request, model_admin, rejected, view, form, outcome)
+    response = TemplateResponse(request, "admin/events/rejected_event.html", context)
     add_never_cache_headers(response)
     return response
 
 
-def show_payload(letter: RejectedEvent, *, with_personal: bool) -> ShownPayload:
+def build_payload_view(rejected: RejectedEvent, *, with_personal: bool) -> PayloadView:
+    """Return the payload as this user may see it."""
     try:
-        stored = rejected_events.payload_of(letter)
+        stored = rejected_events.read_current_payload(rejected)
     except UnreadableFieldError as error:
-        return ShownPayload("", "", {}, str(error))
+        return PayloadView("", "", {}, str(error))
     try:
         if with_personal:
-            return ShownPayload(stored, pretty(read_payload(stored)), {})
+            return PayloadView(stored, format_indented(read_payload(stored)), {})
         masked = mask_payload(stored)
-        return ShownPayload(stored, masked.text, masked.hidden)
+        return PayloadView(stored, masked.text, masked.hidden)
     except (UnreadablePayloadError, RecursionError):
         if with_personal:
-            return ShownPayload(stored, stored, {})
+            return PayloadView(stored, stored, {})
     problem = _(
-        "It is no JSON, so that nobody can say which parts of it are personal: only who may see personal data sees it."
+        "The payload is not valid JSON, so its personal parts cannot be masked. "
+        "Only users with permission to view personal data can see it."
     )
-    return ShownPayload(stored, "", {}, problem)
+    return PayloadView(stored, "", {}, problem)
 
 
-def context(
+def build_context(
     request: HttpRequest,
     model_admin: ModelAdmin,
-    letter: RejectedEvent,
-    shown: ShownPayload,
-    form: LetterForm,
-    outcome: Replay | None,
+    rejected: RejectedEvent,
+    view: PayloadView,
+    form: CorrectionForm,
+    outcome: ReplayResult | None,
 ) -> dict[str, Any]:
-    is_open = letter.status == RejectedEvent.Status.OPEN
-    may = request.user.has_perm
-    event = rejected_events.event_of(letter)
+    """Return what the template shows."""
+    is_open = rejected.status == RejectedEvent.Status.OPEN
+    has_permission = request.user.has_perm
+    event = rejected_events.find_replayed_event(rejected)
+    source_url = event_url = outcome_reason = ""
+    if rejected.source_id and has_permission("events.view_source"):
+        source_url = reverse("admin:events_source_change", args=[rejected.source_id])
+    if event and has_permission("events.view_event"):
+        event_url = reverse("admin:events_event_change", args=[event.pk])
+    if outcome:
+        outcome_reason = outcome.reason if has_permission(MAY_SEE_PERSONAL) else mask_text(outcome.reason)
     return {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
-        "title": _("Rejected event %(number)s") % {"number": f"#{letter.pk}"},
-        "letter": letter,
-        "words": reason_in_words(letter.code),
-        "reason": letter.reason if may(MAY_SEE_PERSONAL) else mask_text(letter.reason),
-        "age": timesince(letter.received_at, timezone.now(), depth=1),
-        "source_page": reverse("admin:events_source_change", args=[letter.source_id])
-        if letter.source_id and may("events.view_source")
-        else "",
-        "event_page": reverse("admin:events_event_change", args=[event.pk])
-        if event and may("events.view_event")
-        else "",
-        "shown": shown,
+        "title": _("Rejected event %(number)s") % {"number": f"#{rejected.pk}"},
+        "rejected": rejected,
+        "reason_label": describe_reason(rejected.code),
+        "reason": rejected.reason if has_permission(MAY_SEE_PERSONAL) else mask_text(rejected.reason),
+        "age": timesince(rejected.received_at, timezone.now(), depth=1),
+        "source_url": source_url,
+        "event_url": event_url,
+        "view": view,
         "form": form,
         "outcome": outcome,
-        "outcome_words": reason_in_words(outcome.code) if outcome and outcome.code else "",
-        "outcome_reason": "" if not outcome else outcome.reason if may(MAY_SEE_PERSONAL) else mask_text(outcome.reason),
-        "may_correct": may(MAY_CORRECT) and is_open and not shown.problem,
-        "may_discard": may(MAY_CORRECT) and is_open,
-        "may_reopen": may(MAY_CORRECT) and letter.status == RejectedEvent.Status.DISCARDED,
-        "marks": len(shown.hidden),
+        "outcome_label": describe_reason(outcome.code) if outcome and outcome.code else "",
+        "outcome_reason": outcome_reason,
+        "may_correct": has_permission(MAY_CORRECT) and is_open and not view.problem,
+        "may_discard": has_permission(MAY_CORRECT) and is_open,
+        "may_reopen": has_permission(MAY_CORRECT) and rejected.status == RejectedEvent.Status.DISCARDED,
+        "marks": len(view.hidden),
     }
 
 
-def send(request: HttpRequest, model_admin: ModelAdmin, letter: RejectedEvent, payload: str) -> HttpResponse:
+def replay_correction(
+    request: HttpRequest, model_admin: ModelAdmin, rejected: RejectedEvent, payload: str
+) -> HttpResponse:
+    """Replay the event and report the result."""
     try:
-        outcome = replay_rejected(rejected_id=letter.pk, payload=payload, at=timezone.now())
+        outcome = replay_rejected(rejected_id=rejected.pk, payload=payload, at=timezone.now())
     except NotOpenError:
-        messages.error(request, _("Somebody else was faster: this rejected event is not open any more."))
-        return back_to(letter)
+        messages.error(request, _("Another user handled this event first: it is no longer open."))
+        return redirect_to_event(rejected)
     if not outcome.accepted:
-        messages.error(request, _("It was rejected again: %(reason)s") % {"reason": reason_in_words(outcome.code)})
-        model_admin.log_change(request, letter, _("Sent again and rejected (%(code)s).") % {"code": outcome.code})
+        messages.error(
+            request, _("The event was rejected again: %(reason)s") % {"reason": describe_reason(outcome.code)}
+        )
+        model_admin.log_change(request, rejected, _("Replayed and rejected again (%(code)s).") % {"code": outcome.code})
     elif outcome.duplicate:
-        messages.warning(request, _("An event with this message id had been taken before; nothing was added."))
-        model_admin.log_change(request, letter, _("Sent again; it had been taken before."))
+        messages.warning(request, _("An event with this message id already exists; nothing was added."))
+        model_admin.log_change(request, rejected, _("Replayed; it was a duplicate."))
     else:
-        messages.success(request, _("It was taken. It is processed like any other event."))
-        model_admin.log_change(request, letter, _("Sent again and taken."))
-    return back_to(letter)
+        messages.success(request, _("The event was accepted and will be processed."))
+        model_admin.log_change(request, rejected, _("Replayed and accepted."))
+    return redirect_to_event(rejected)
 
 
-def put_aside(request: HttpRequest, model_admin: ModelAdmin, letter: RejectedEvent) -> HttpResponse:
-    one = RejectedEvent.objects.filter(pk=letter.pk)
-    if request.POST["do"] == "discard" and rejected_events.discard(letters=one):
-        messages.success(request, _("It was discarded. It is kept until rejected events of its age are deleted."))
-        model_admin.log_change(request, letter, _("Discarded."))
-    elif request.POST["do"] == "reopen" and rejected_events.reopen(letters=one):
-        messages.success(request, _("It is open again."))
-        model_admin.log_change(request, letter, _("Opened again."))
-    return back_to(letter)
+def discard_or_reopen(request: HttpRequest, model_admin: ModelAdmin, rejected: RejectedEvent) -> HttpResponse:
+    """Discard an open event or open a discarded one."""
+    events = RejectedEvent.objects.filter(pk=rejected.pk)
+    if request.POST["do"] == "discard" and rejected_events.discard_rejected(events=events):
+        messages.success(request, _("The event was discarded. It is kept until old rejected events are deleted."))
+        model_admin.log_change(request, rejected, _("Discarded."))
+    elif request.POST["do"] == "reopen" and rejected_events.reopen_discarded(events=events):
+        messages.success(request, _("The event is open again."))
+        model_admin.log_change(request, rejected, _("Reopened."))
+    return redirect_to_event(rejected)
 
 
-def back_to(letter: RejectedEvent) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("admin:events_rejectedevent_change", args=[letter.pk]))
+def redirect_to_event(rejected: RejectedEvent) -> HttpResponseRedirect:
+    """Return a redirect to the event's page."""
+    return HttpResponseRedirect(reverse("admin:events_rejectedevent_change", args=[rejected.pk]))

@@ -1,14 +1,14 @@
-"""What an event itself says about consent, as Segment, RudderStack and GA4 write it, in our two purposes at collection."""
+"""Reads the consent that an event carries, in the formats of Segment, RudderStack and GA4."""
 
 from typing import Any
 
 from customers.identity.models import Consent
 
 ANALYTICS, PERSONALISATION = Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION
-NOTHING: frozenset[str] = frozenset()
+NO_PURPOSES: frozenset[str] = frozenset()
 
 # names of consent categories as shops and consent banners spell them (C0002 and C0003 are OneTrust's)
-PURPOSES: dict[str, str] = {
+CATEGORY_PURPOSES: dict[str, str] = {
     **dict.fromkeys(
         ("analytics", "analytics_storage", "statistics", "statistical", "measurement", "performance", "c0002"),
         ANALYTICS,
@@ -30,20 +30,22 @@ PURPOSES: dict[str, str] = {
 }
 
 
-def refused_purposes(context: dict[str, Any]) -> frozenset[str]:
-    """The purposes among analytics and personalisation that an event's context says are refused.
+def read_denied_purposes(context: dict[str, Any]) -> frozenset[str]:
+    """Return the purposes (analytics, personalization) that an event's context denies.
 
-    `consent.categoryPreferences` (Segment) is an object of true and false, `consentManagement.deniedConsentIds`
-    (RudderStack) a list. Where two categories of one purpose disagree, the refusal counts.
+    `consent.categoryPreferences` (Segment) is an object of booleans, `consentManagement.deniedConsentIds` (RudderStack) a list.
+    If two categories of one purpose disagree, the denial wins.
     """
     consent, management = context.get("consent"), context.get("consentManagement")
     if consent is None and management is None:
-        return NOTHING
-    refused = []
+        return NO_PURPOSES
+    denied = []
     preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
     if isinstance(preferences, dict):
-        refused += [category for category, given in preferences.items() if given is False]
-    denied = management.get("deniedConsentIds") if isinstance(management, dict) else None
-    if isinstance(denied, list):
-        refused += [category for category in denied if isinstance(category, str)]
-    return frozenset(PURPOSES[name] for category in refused if (name := category.strip().casefold()) in PURPOSES)
+        denied += [category for category, is_granted in preferences.items() if is_granted is False]
+    denied_ids = management.get("deniedConsentIds") if isinstance(management, dict) else None
+    if isinstance(denied_ids, list):
+        denied += [category for category in denied_ids if isinstance(category, str)]
+    return frozenset(
+        CATEGORY_PURPOSES[name] for category in denied if (name := category.strip().casefold()) in CATEGORY_PURPOSES
+    )

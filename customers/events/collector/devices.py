@@ -1,8 +1,8 @@
-"""Phone, tablet or desktop: what an event's context says, else what its user agent says.
+"""Classifies devices as phone, tablet or desktop, by the event's context or its user agent.
 
-A rule of four lines instead of a library: those name thousands of models and need a new list every few weeks, and of all they say only
-the kind is asked here. "Mobi" is what the browsers' makers agreed on for phones; Android without it is a tablet; an iPad of today calls
-itself a Macintosh in a browser and counts as a desktop.
+Four patterns are used instead of a library: libraries recognize thousands of models and need a new list every few weeks, while only
+the device type is needed here. Browser vendors agreed on "Mobi" for phones; Android without it is a tablet; a current iPad
+identifies itself as a Macintosh and counts as a desktop.
 """
 
 import re
@@ -10,35 +10,40 @@ from enum import StrEnum
 from functools import lru_cache
 
 
-class DeviceKind(StrEnum):
+class DeviceType(StrEnum):
     PHONE = "phone"
     TABLET = "tablet"
     DESKTOP = "desktop"
 
 
-# context.device.type of the SDKs: the system of apps, or the kind itself
-TYPES: dict[str, DeviceKind] = {
-    **dict.fromkeys(("ios", "android", "mobile", "phone", "smartphone", "harmonyos"), DeviceKind.PHONE),
-    "tablet": DeviceKind.TABLET,
-    **dict.fromkeys(("desktop", "macos", "windows", "linux", "browser", "computer"), DeviceKind.DESKTOP),
+# context.device.type of the SDKs: the operating system of apps, or the device type itself
+DEVICE_TYPES: dict[str, DeviceType] = {
+    **dict.fromkeys(("ios", "android", "mobile", "phone", "smartphone", "harmonyos"), DeviceType.PHONE),
+    "tablet": DeviceType.TABLET,
+    **dict.fromkeys(("desktop", "macos", "windows", "linux", "browser", "computer"), DeviceType.DESKTOP),
 }
-BOT = re.compile(r"bot\b|crawl|spider|slurp|headless|python|curl|wget", re.IGNORECASE)
-TABLET = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)|playbook|android(?!.*mobi)", re.IGNORECASE)
-PHONE = re.compile(r"mobi|iphone|ipod|windows phone|micromessenger", re.IGNORECASE)
-DESKTOP = re.compile(r"windows nt|macintosh|x11|cros|linux", re.IGNORECASE)
+BOT_PATTERN = re.compile(r"bot\b|crawl|spider|slurp|headless|python|curl|wget", re.IGNORECASE)
+TABLET_PATTERN = re.compile(r"ipad|tablet|kindle|silk(?!.*mobile)|playbook|android(?!.*mobi)", re.IGNORECASE)
+PHONE_PATTERN = re.compile(r"mobi|iphone|ipod|windows phone|micromessenger", re.IGNORECASE)
+DESKTOP_PATTERN = re.compile(r"windows nt|macintosh|x11|cros|linux", re.IGNORECASE)
+USER_AGENT_PATTERNS = (
+    (TABLET_PATTERN, DeviceType.TABLET),
+    (PHONE_PATTERN, DeviceType.PHONE),
+    (DESKTOP_PATTERN, DeviceType.DESKTOP),
+)
 
 
 @lru_cache(maxsize=4096)
-def device_kind(*, type: str, model: str, user_agent: str) -> DeviceKind | None:
-    """None where nothing says it, and for programs. Each text may be empty."""
-    if BOT.search(user_agent):
+def classify_device(*, type: str, model: str, user_agent: str) -> DeviceType | None:
+    """Return the device type; None for bots and if nothing indicates it. Each text may be empty."""
+    if BOT_PATTERN.search(user_agent):
         return None
-    if TABLET.search(model):
-        return DeviceKind.TABLET
-    told = TYPES.get(type.strip().casefold())
-    if told is not None:
-        return told
-    for pattern, kind in ((TABLET, DeviceKind.TABLET), (PHONE, DeviceKind.PHONE), (DESKTOP, DeviceKind.DESKTOP)):
+    if TABLET_PATTERN.search(model):
+        return DeviceType.TABLET
+    stated = DEVICE_TYPES.get(type.strip().casefold())
+    if stated is not None:
+        return stated
+    for pattern, device_type in USER_AGENT_PATTERNS:
         if pattern.search(user_agent):
-            return kind
+            return device_type
     return None

@@ -1,4 +1,4 @@
-"""Writes events exactly once: receipt, event and outbox in one statement, refused items beside them."""
+"""Stores events exactly once: receipt, event and outbox row in one statement, rejected items beside them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,25 +9,33 @@ from typing import Any
 import psycopg
 from django.db import DataError, connection, transaction
 
-from config.foundation.database.array_parameters import bigints, jsons, register_arrays, text_list, texts, times
-from customers.events.collector.parsing import IMPERSONAL_CONTEXT, PERSON_KEYS, EventRow, Frame, moment_of
+from config.foundation.database.array_parameters import (
+    encode_bigints,
+    encode_jsons,
+    encode_texts,
+    encode_times,
+    format_text_list,
+    register_array_dumpers,
+)
+from customers.events.collector.fields import parse_moment
+from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS, EventRow, RequestContext
 from customers.identity.personal_data.encrypted_field import encrypt
 
-# A foreign key would look the source up once a row; the lock taken here keeps it from vanishing just as well (decision 10).
-# Receipts are written in one order by everybody: two processes with the same batch then wait for each other instead of
-# ending in a deadlock.
-RECORD_EVENTS = """
+# A foreign key would look up the source for every row; the lock taken here keeps it from being deleted just as well (decision 10).
+# All processes insert receipts in the same order: two that store the same batch wait for each other instead of deadlocking.
+# The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts.
+INSERT_EVENTS = """
 WITH source AS MATERIALIZED (
     SELECT id FROM events_source WHERE id = ANY(%(sources)s) FOR KEY SHARE
-), refused AS MATERIALIZED (
+), denied AS MATERIALIZED (
     SELECT kind, value, bool_or(purpose = 'analytics') AS analytics
-    FROM identity_consentrefusal
+    FROM identity_consentdenial
     WHERE (kind = 'user_id' AND value = ANY(%(user_ids)s) OR kind = 'anonymous_id' AND value = ANY(%(anonymous_ids)s))
       AND purpose IN ('analytics', 'personalisation')
     GROUP BY kind, value
 ), input AS MATERIALIZED (
-    SELECT row.*, coalesce(u.analytics, false) OR coalesce(a.analytics, false) AS impersonal,
-           u.kind IS NOT NULL OR a.kind IS NOT NULL AS unpersonalised
+    SELECT row.*, coalesce(u.analytics, false) OR coalesce(a.analytics, false) AS is_anonymized,
+           u.kind IS NOT NULL OR a.kind IS NOT NULL AS is_unpersonalized
     FROM unnest(
         %(source_id)s, %(message_id)s, %(type)s, %(name)s, %(user_id)s, %(anonymous_id)s, %(occurred_at)s,
         %(received_at)s, %(session_id)s, %(product_ids)s, %(value)s, %(currency)s, %(properties)s, %(context)s,
@@ -36,8 +44,8 @@ WITH source AS MATERIALIZED (
         source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at, session_id, product_ids,
         value, currency, properties, context, recommendation_id, position
     )
-    LEFT JOIN refused u ON u.kind = 'user_id' AND u.value = row.user_id
-    LEFT JOIN refused a ON a.kind = 'anonymous_id' AND a.value = row.anonymous_id
+    LEFT JOIN denied u ON u.kind = 'user_id' AND u.value = row.user_id
+    LEFT JOIN denied a ON a.kind = 'anonymous_id' AND a.value = row.anonymous_id
 ), receipt AS (
     INSERT INTO events_eventreceipt (source_id, message_id, received_at)
     SELECT source_id, message_id, received_at FROM input
@@ -51,14 +59,14 @@ WITH source AS MATERIALIZED (
         product_ids, value, currency, properties, context, recommendation_id
     )
     SELECT source_id, message_id, type, name,
-           CASE WHEN impersonal THEN '' ELSE user_id END, CASE WHEN impersonal THEN '' ELSE anonymous_id END,
-           occurred_at, received_at, CASE WHEN impersonal THEN '' ELSE session_id END,
+           CASE WHEN is_anonymized THEN '' ELSE user_id END, CASE WHEN is_anonymized THEN '' ELSE anonymous_id END,
+           occurred_at, received_at, CASE WHEN is_anonymized THEN '' ELSE session_id END,
            product_ids::varchar[], value::numeric, currency,
-           CASE WHEN NOT impersonal THEN properties
+           CASE WHEN NOT is_anonymized THEN properties
                 WHEN type IN ('identify', 'group', 'alias') THEN '{}'
                 ELSE properties - %(person_keys)s END,
-           CASE WHEN impersonal THEN context - ARRAY(
-                    SELECT key FROM jsonb_object_keys(context) AS key WHERE key <> ALL(%(kept_context)s)
+           CASE WHEN is_anonymized THEN context - ARRAY(
+                    SELECT key FROM jsonb_object_keys(context) AS key WHERE key <> ALL(%(anonymized_context)s)
                 ) ELSE context END,
            recommendation_id
     FROM input JOIN receipt USING (source_id, message_id)
@@ -67,10 +75,10 @@ WITH source AS MATERIALIZED (
 ), waiting AS (
     INSERT INTO events_outbox (event_id, received_at) SELECT id, received_at FROM event
 )
-SELECT position, unpersonalised FROM input JOIN receipt USING (source_id, message_id)
+SELECT position, is_unpersonalized FROM input JOIN receipt USING (source_id, message_id)
 """
 
-RECORD_REJECTED = """
+INSERT_REJECTED = """
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
         %(source_id)s, %(fingerprint)s, %(payload)s, %(call_type)s, %(sent_at)s, %(opted_out)s, %(code)s, %(reason)s,
@@ -91,215 +99,229 @@ FROM input JOIN receipt USING (source_id)
 WHERE receipt.message_id = input.fingerprint
 """
 
-MOST_REASON = 500
-# classes of SQLSTATE that say a value is wrong, not the server: data exception, program limit exceeded
-VALUE_IS_WRONG = ("22", "54")
+MAX_REASON = 500
+# SQLSTATE classes that blame a value, not the server: data exception, program limit exceeded
+VALUE_ERROR_CLASSES = ("22", "54")
 
-type Key = tuple[int, str]
-type Reason = tuple[str, str]  # code and text
+type Key = tuple[int, str]  # source id, message id
+type Reason = tuple[str, str]  # code, text
 type Atomic = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An item that can't be taken: kept whole, with its reason. ``index`` is its place in the call."""
+class RejectedItem:
+    """An item that cannot be stored as an event, with its reason; ``index`` is its position in the call."""
 
     index: int
     payload: str
     code: str
     reason: str
-    frame: Frame
+    context: RequestContext
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a call: ``rows`` were new, ``duplicates`` had been taken before."""
+class StoreResult:
+    """The result of one call: ``rows`` are new, ``duplicates`` were stored before."""
 
     rows: list[EventRow]
     duplicates: int
-    refusals: list[Refusal]
+    rejected: list[RejectedItem]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What one call brought."""
+class CollectorCall:
+    """The parsed items of one call."""
 
     rows: Sequence[EventRow]
-    refusals: Sequence[Refusal] = ()
+    rejected: Sequence[RejectedItem] = ()
 
 
-def record_events(*, rows: Sequence[EventRow], refusals: Sequence[Refusal] = (), keep_refused: bool = True) -> Recorded:
-    """Writes all rows and refusals, or none; a message id that the source sent before changes nothing.
+def record_events(
+    *, rows: Sequence[EventRow], rejected: Sequence[RejectedItem] = (), keep_rejected: bool = True
+) -> StoreResult:
+    """Store all rows and rejected items, or none; a message id that the source has sent before changes nothing.
 
-    A row that PostgreSQL can't store becomes a refusal and does not spoil the others; ``keep_refused`` says whether
-    refusals go to the dead letters. Inside a transaction it takes part in it.
+    A row that PostgreSQL cannot store becomes a rejected item and does not affect the others. Inside a transaction this takes
+    part in it.
+
+    Args:
+        keep_rejected: whether rejected items are saved as rejected events.
     """
     connection.ensure_connection()
-    writer = Writer(connection.connection, transaction.atomic, connection.in_atomic_block, keep_refused)
+    writer = EventWriter(connection.connection, transaction.atomic, connection.in_atomic_block, keep_rejected)
     with connection.wrap_database_errors:
-        return writer.record([Call(rows, refusals)])[0]
+        return writer.store([CollectorCall(rows, rejected)])[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
-    """Writes calls by one psycopg connection; ``inside`` says that a transaction is open on it."""
+class EventWriter:
+    """Stores calls through one psycopg connection; ``in_transaction`` says whether a transaction is open on it."""
 
     connection: psycopg.Connection[Any]
     atomic: Atomic
-    inside: bool = False
-    keep_refused: bool = True
+    in_transaction: bool = False
+    keep_rejected: bool = True
 
-    def record(self, calls: Sequence[Call]) -> list[Recorded]:
-        """What became of each call; together they are written or, when the server fails, none of them."""
-        # of several with one message id the first counts
-        first = {key_of(row): row for call in reversed(calls) for row in reversed(call.rows)}
+    def store(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
+        """Store all calls, or none if the server fails; return the result of each."""
+        # of several rows with one message id the first wins
+        first = {receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
-        outside = self.inside or not any(call.refusals for call in calls)
-        with nullcontext() if outside else self.atomic():
-            writer = self if outside else replace(self, inside=True)
-            new, wrong = writer.write(rows)
+        # without rejected items there is one statement, which needs no transaction around it
+        is_single_statement = self.in_transaction or not any(call.rejected for call in calls)
+        with nullcontext() if is_single_statement else self.atomic():
+            writer = self if is_single_statement else replace(self, in_transaction=True)
+            new, invalid = writer.insert(rows)
             if len(new) < len(rows):
-                wrong |= writer.without_source([row for row in rows if key_of(row) not in new])
-            results = [result_of(call, new, wrong) for call in calls]
-            if self.keep_refused:
-                writer.refuse([refusal for result in results for refusal in result.refusals])
+                invalid |= writer.find_deleted_sources([row for row in rows if receipt_key(row) not in new])
+            results = [build_result(call, new, invalid) for call in calls]
+            if self.keep_rejected:
+                writer.insert_rejected([item for result in results for item in result.rejected])
         return results
 
-    def write(self, rows: list[EventRow]) -> tuple[dict[Key, EventRow], dict[Key, Reason]]:
-        """The rows that were new, and why PostgreSQL does not take a value of others.
+    def insert(self, rows: list[EventRow]) -> tuple[dict[Key, EventRow], dict[Key, Reason]]:
+        """Insert rows; return those that were new, and why PostgreSQL cannot store others.
 
-        One statement is a transaction by itself, which saves BEGIN and COMMIT. When it fails because of a value, the rows
-        are halved until the wrong ones stand alone.
+        One statement is a transaction by itself, which saves BEGIN and COMMIT. If it fails because of a value, the rows are
+        halved until each invalid one is alone.
         """
         if not rows:
             return {}, {}
         try:
-            with self.atomic() if self.inside else nullcontext():
-                return self.write_at_once(rows), {}
+            with self.atomic() if self.in_transaction else nullcontext():
+                return self.insert_at_once(rows), {}
         except psycopg.Error as error:
-            if not value_is_wrong(error):
+            if not is_value_error(error):
                 raise
             if len(rows) == 1:
-                reason = f"PostgreSQL can't store a value of this event: {str(error).splitlines()[0]}"
-                return {}, {key_of(rows[0]): ("cannot_store", reason)}
+                reason = f"PostgreSQL cannot store a value of this event: {str(error).splitlines()[0]}"
+                return {}, {receipt_key(rows[0]): ("cannot_store", reason)}
         middle = len(rows) // 2
         with self.atomic():
-            writer = replace(self, inside=True)
-            (left, left_wrong), (right, right_wrong) = writer.write(rows[:middle]), writer.write(rows[middle:])
-        return left | right, left_wrong | right_wrong
+            writer = replace(self, in_transaction=True)
+            left, left_invalid = writer.insert(rows[:middle])
+            right, right_invalid = writer.insert(rows[middle:])
+        return left | right, left_invalid | right_invalid
 
-    def write_at_once(self, rows: list[EventRow]) -> dict[Key, EventRow]:
+    def insert_at_once(self, rows: list[EventRow]) -> dict[Key, EventRow]:
+        """Insert rows by one statement; return those that were new."""
         new = {}
         with psycopg.Cursor(self.connection) as cursor:
-            register_arrays(cursor)
-            cursor.execute(RECORD_EVENTS, columns_of(rows), prepare=True, binary=True)
-            for position, unpersonalised in cursor.fetchall():
+            register_array_dumpers(cursor)
+            cursor.execute(INSERT_EVENTS, build_columns(rows), prepare=True, binary=True)
+            for position, is_unpersonalized in cursor.fetchall():
                 row = rows[position - 1]
-                if unpersonalised:
-                    row.personalised = False
-                new[key_of(row)] = row
+                if is_unpersonalized:
+                    row.is_personalized = False
+                new[receipt_key(row)] = row
         return new
 
-    def without_source(self, rows: Sequence[EventRow]) -> dict[Key, Reason]:
-        """Those of the rows whose source was deleted since the write key was looked up."""
-        wanted = {row.stored.source_id for row in rows}
+    def find_deleted_sources(self, rows: Sequence[EventRow]) -> dict[Key, Reason]:
+        """Return the rows whose source was deleted after the write key was looked up."""
+        missing = {row.stored.source_id for row in rows}
         with psycopg.Cursor(self.connection) as cursor:
-            register_arrays(cursor)
-            cursor.execute("SELECT id FROM events_source WHERE id = ANY(%s)", [bigints(sorted(wanted))], prepare=True)
-            wanted -= {source_id for (source_id,) in cursor.fetchall()}
-        return dict.fromkeys((key_of(row) for row in rows if row.stored.source_id in wanted), SOURCE_GONE)
+            register_array_dumpers(cursor)
+            cursor.execute(
+                "SELECT id FROM events_source WHERE id = ANY(%s)", [encode_bigints(sorted(missing))], prepare=True
+            )
+            missing -= {source_id for (source_id,) in cursor.fetchall()}
+        return dict.fromkeys((receipt_key(row) for row in rows if row.stored.source_id in missing), SOURCE_DELETED)
 
-    def refuse(self, refusals: Sequence[Refusal]) -> None:
-        """A receipt for the payload itself keeps a retried call from filling the dead letters with the same lines."""
+    def insert_rejected(self, rejected: Sequence[RejectedItem]) -> None:
+        """Save rejected items; a receipt of the payload keeps a retried call from saving the same item twice."""
         unique = {
-            (refusal.frame.source_id, fingerprint_of(refusal.payload)): refusal
-            for refusal in refusals
-            if (refusal.code, refusal.reason) != SOURCE_GONE  # nobody could read them any more
+            (item.context.source_id, fingerprint_payload(item.payload)): item
+            for item in rejected
+            if (item.code, item.reason) != SOURCE_DELETED  # nobody could open them anymore
         }
         if not unique:
             return
-        kept = list(unique.values())
+        items = list(unique.values())
         with psycopg.Cursor(self.connection) as cursor:
-            register_arrays(cursor)
+            register_array_dumpers(cursor)
             cursor.execute(
-                RECORD_REJECTED,
+                INSERT_REJECTED,
                 {
-                    "source_id": bigints([source_id for source_id, _fingerprint in unique]),
-                    "fingerprint": texts([fingerprint for _source_id, fingerprint in unique]),
-                    "payload": texts([encrypt(refusal.payload) for refusal in kept]),
-                    "call_type": texts([refusal.frame.call_type or "" for refusal in kept]),
-                    "sent_at": texts([time_text(refusal.frame.sent_at) for refusal in kept]),
-                    "opted_out": [refusal.frame.opted_out for refusal in kept],
-                    "code": texts([refusal.code for refusal in kept]),
-                    "reason": texts([refusal.reason[:MOST_REASON].replace("\0", "") for refusal in kept]),
-                    "received_at": times([refusal.frame.received_at for refusal in kept]),
+                    "source_id": encode_bigints([source_id for source_id, _fingerprint in unique]),
+                    "fingerprint": encode_texts([fingerprint for _source_id, fingerprint in unique]),
+                    "payload": encode_texts([encrypt(item.payload) for item in items]),
+                    "call_type": encode_texts([item.context.call_type or "" for item in items]),
+                    "sent_at": encode_texts([format_moment(item.context.sent_at) for item in items]),
+                    "opted_out": [item.context.opted_out for item in items],
+                    "code": encode_texts([item.code for item in items]),
+                    "reason": encode_texts([item.reason[:MAX_REASON].replace("\0", "") for item in items]),
+                    "received_at": encode_times([item.context.received_at for item in items]),
                 },
                 prepare=True,
             )
 
 
-def key_of(row: EventRow) -> Key:
+def receipt_key(row: EventRow) -> Key:
+    """Return what identifies a row's receipt."""
     return row.stored.source_id, row.stored.message_id
 
 
-def result_of(call: Call, new: dict[Key, EventRow], wrong: dict[Key, Reason]) -> Recorded:
-    fresh = [row for row in call.rows if new.get(key_of(row)) is row]
-    refused = [
-        Refusal(row.index, row.raw.decode(), *why, row.frame)
-        for row in (call.rows if wrong else ())
-        if (why := wrong.get(key_of(row)))
+def build_result(call: CollectorCall, new: dict[Key, EventRow], invalid: dict[Key, Reason]) -> StoreResult:
+    """Return the result of one call of a group."""
+    fresh = [row for row in call.rows if new.get(receipt_key(row)) is row]
+    rejected = [
+        RejectedItem(row.index, row.raw.decode(), *reason, row.context)
+        for row in (call.rows if invalid else ())
+        if (reason := invalid.get(receipt_key(row)))
     ]
-    return Recorded(fresh, len(call.rows) - len(fresh) - len(refused), [*call.refusals, *refused])
+    return StoreResult(fresh, len(call.rows) - len(fresh) - len(rejected), [*call.rejected, *rejected])
 
 
-def columns_of(rows: Sequence[EventRow]) -> dict[str, Any]:
+def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:
+    """Return the parameters of the insert: one array per column."""
     events = [row.stored for row in rows]
     user_ids, anonymous_ids = [event.user_id for event in events], [event.anonymous_id for event in events]
     sources = [event.source_id for event in events]
     return {
-        "sources": bigints(sorted(set(sources))),
-        "user_ids": texts(list(set(user_ids))),
-        "anonymous_ids": texts(list(set(anonymous_ids))),
-        "source_id": bigints(sources),
-        "message_id": texts([event.message_id for event in events]),
-        "type": texts([event.type for event in events]),
-        "name": texts([event.name for event in events]),
-        "user_id": texts(user_ids),
-        "anonymous_id": texts(anonymous_ids),
-        "occurred_at": times([event.occurred_at for event in events]),
-        "received_at": times([event.received_at for event in events]),
-        "session_id": texts([event.session_id for event in events]),
-        "product_ids": texts([text_list(event.product_ids) for event in events]),
-        "value": texts([None if event.value is None else str(event.value) for event in events]),
-        "currency": texts([event.currency for event in events]),
-        "properties": jsons([event.properties for event in events]),
-        "context": jsons([event.context for event in events]),
-        "recommendation_id": texts([event.recommendation_id for event in events]),
+        "sources": encode_bigints(sorted(set(sources))),
+        "user_ids": encode_texts(list(set(user_ids))),
+        "anonymous_ids": encode_texts(list(set(anonymous_ids))),
+        "source_id": encode_bigints(sources),
+        "message_id": encode_texts([event.message_id for event in events]),
+        "type": encode_texts([event.type for event in events]),
+        "name": encode_texts([event.name for event in events]),
+        "user_id": encode_texts(user_ids),
+        "anonymous_id": encode_texts(anonymous_ids),
+        "occurred_at": encode_times([event.occurred_at for event in events]),
+        "received_at": encode_times([event.received_at for event in events]),
+        "session_id": encode_texts([event.session_id for event in events]),
+        "product_ids": encode_texts([format_text_list(event.product_ids) for event in events]),
+        "value": encode_texts([None if event.value is None else str(event.value) for event in events]),
+        "currency": encode_texts([event.currency for event in events]),
+        "properties": encode_jsons([event.properties for event in events]),
+        "context": encode_jsons([event.context for event in events]),
+        "recommendation_id": encode_texts([event.recommendation_id for event in events]),
         "person_keys": PERSON_KEY_LIST,
-        "kept_context": KEPT_CONTEXT,
+        "anonymized_context": ANONYMIZED_CONTEXT_LIST,
     }
 
 
-def value_is_wrong(error: Exception) -> bool:
-    """A value that psycopg or PostgreSQL refuses, and not a server that is gone."""
+def is_value_error(error: Exception) -> bool:
+    """Return whether psycopg or PostgreSQL rejected a value, as opposed to a server that is down."""
     if isinstance(error, DataError | psycopg.DataError):
         return True
     state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
-    return state.startswith(VALUE_IS_WRONG)
+    return state.startswith(VALUE_ERROR_CLASSES)
 
 
-def fingerprint_of(payload: str) -> str:
+def fingerprint_payload(payload: str) -> str:
+    """Return the message id under which the receipt of a rejected payload is stored."""
     return f"rejected:{blake2b(payload.encode(errors='replace'), digest_size=20).hexdigest()}"
 
 
-def time_text(value: Any) -> str:
-    """A time that a client stated, in one form; empty where it can't be read."""
+def format_moment(value: Any) -> str:
+    """Return a client's time as ISO 8601; empty if it is unreadable."""
     try:
-        return moment_of(value).isoformat()
+        return parse_moment(value).isoformat()
     except (ValueError, TypeError, OverflowError):
         return ""
 
 
-SOURCE_GONE = ("unknown_write_key", "The source of this write key was deleted.")
-PERSON_KEY_LIST = texts(sorted(PERSON_KEYS))
-KEPT_CONTEXT = texts(IMPERSONAL_CONTEXT)
+SOURCE_DELETED = ("unknown_write_key", "The source of this write key was deleted.")
+PERSON_KEY_LIST = encode_texts(sorted(PERSON_KEYS))
+ANONYMIZED_CONTEXT_LIST = encode_texts(ANONYMIZED_CONTEXT)

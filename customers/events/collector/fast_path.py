@@ -1,4 +1,4 @@
-"""The collector's addresses in front of Django's middleware, which does nothing for them and takes longer than they do."""
+"""Serves the collector's URLs before Django's middleware, which does nothing for them and costs more than they do."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -17,30 +17,36 @@ logger = logging.getLogger(__name__)
 type Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def take_events_first(application: Application) -> Application:
-    """A WSGI application that calls the collector's views directly, storing by group commit; all else goes to Django."""
-    views = {f"/{address}": view for address, view in collector_views(record=GroupCommit().record).items()}
+def route_collector_calls(application: Application) -> Application:
+    """Return a WSGI application that calls the collector's views directly and passes everything else to Django.
+
+    The views store events by group commit.
+    """
+    views = {f"/{path}": view for path, view in collector_views(store=GroupCommit().store).items()}
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         view = views.get(path.removesuffix("/"))
         if view is None:
             return application(environ, start_response)
-        response = answer(view, WSGIRequest(environ))
+        response = call_view(view, WSGIRequest(environ))
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
         return [response.content]
 
     return serve
 
 
-def answer(view: Callable[..., Any], request: WSGIRequest) -> HttpResponse:
+def call_view(view: Callable[..., Any], request: WSGIRequest) -> HttpResponse:
+    """Return the response of a view; an unexpected error becomes a 500 that SDKs retry."""
     try:
         response: HttpResponse = view(request)
     except Exception:
         logger.exception("Collector: %s %s", request.method, request.path)
-        response = error_response(500, "internal_error", "Something is wrong here; send the events again later.")
+        response = error_response(
+            500, "internal_error", "The server had an internal error; send the events again later."
+        )
     finally:
         if connection.connection is not None:
-            connection.close()  # a key was looked up; back to the pool
+            connection.close()  # a write key was looked up: return the connection to the pool
     response["Content-Length"] = str(len(response.content))
     return response

@@ -1,4 +1,4 @@
-"""GA4's Measurement Protocol: the same events under Google's names, for shops that send to Google from their server.
+"""Collector for GA4's Measurement Protocol: shops that report to Google from their server can send the same calls here.
 
 https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference
 """
@@ -11,89 +11,99 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from customers.events.collector.envelope import MOST_BATCH_EVENTS, CollectorError, read_body, read_loosely
-from customers.events.collector.ingest import Record, read_items, record_and_remember
-from customers.events.collector.views import CollectorView, answer, call_key, frame_of, source_for
+from customers.events.collector.envelope import MAX_BATCH_EVENTS, CollectorError, parse_leniently, read_body
+from customers.events.collector.ingest import StoreFunction, parse_items, store_and_remember
+from customers.events.collector.views import (
+    CollectorView,
+    authenticate_source,
+    build_context,
+    build_response,
+    read_request_key,
+)
 
 PAGE_PARAMETERS = {"page_location": "url", "page_referrer": "referrer", "page_title": "title"}
 
 
-class GoogleCollector(CollectorView):
-    """``POST /mp/collect?measurement_id=…&api_secret=…``; the secret is the write key, the measurement id is not looked at."""
+class MeasurementProtocolCollector(CollectorView):
+    """``POST /mp/collect?measurement_id=…&api_secret=…``; the secret is the write key, the measurement id is ignored."""
 
-    record: Record = staticmethod(record_and_remember)
+    store: StoreFunction = staticmethod(store_and_remember)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         received_at = datetime.now(UTC)
-        key = request.GET.get("api_secret", "") or call_key(request)
-        source = source_for(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
-        hit = open_hit(read_body(request))
-        items = [(index, encode_item(item)) for index, item in enumerate(items_of(hit))]
-        rows, refusals = read_items(items, frame_of(source, request, None, None, received_at))
-        return answer(self.record(rows, refusals))
+        key = request.GET.get("api_secret", "") or read_request_key(request)
+        source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
+        hit = parse_hit(read_body(request))
+        items = [(index, encode_item(item)) for index, item in enumerate(iterate_items(hit))]
+        rows, rejected = parse_items(items, build_context(source, request, None, None, received_at))
+        return build_response(self.store(rows, rejected))
 
 
-def open_hit(body: bytes) -> dict[str, Any]:
+def parse_hit(body: bytes) -> dict[str, Any]:
+    """Parse a Measurement Protocol body."""
     try:
         hit = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        hit = read_loosely(body, str(error))
+        hit = parse_leniently(body, str(error))
     if not isinstance(hit, dict) or not isinstance(hit.get("events"), list):
-        raise CollectorError(400, "invalid_hit", 'Give an object {"client_id": …, "events": [ … ]}.')
-    if len(hit["events"]) > MOST_BATCH_EVENTS:
-        message = f"The call has {len(hit['events'])} events; at most {MOST_BATCH_EVENTS} are taken."
+        raise CollectorError(400, "invalid_hit", 'Send an object {"client_id": …, "events": [ … ]}.')
+    if len(hit["events"]) > MAX_BATCH_EVENTS:
+        message = f"The call has {len(hit['events'])} events; the maximum is {MAX_BATCH_EVENTS}."
         raise CollectorError(413, "too_many_events", message)
     return hit
 
 
-def items_of(hit: dict[str, Any]) -> Iterator[Any]:
-    """The events, and the user's properties where there are any, as the items that an SDK would send."""
-    around = {
+def iterate_items(hit: dict[str, Any]) -> Iterator[Any]:
+    """Yield the events, and the user properties as an identify call, in the form an SDK would send them."""
+    common = {
         "userId": hit.get("user_id"),
         "anonymousId": hit.get("client_id") or hit.get("app_instance_id"),
-        "timestamp": seconds_of(hit.get("timestamp_micros")),
+        "timestamp": to_seconds(hit.get("timestamp_micros")),
     }
     context: dict[str, Any] = {"library": {"name": "ga4-measurement-protocol"}}
     if isinstance(hit.get("consent"), dict):
-        context["consent"] = {"categoryPreferences": preferences_of(hit["consent"])}
+        context["consent"] = {"categoryPreferences": read_consent(hit["consent"])}
     for event in hit["events"]:
-        yield item_of(event, around, context) if isinstance(event, dict) else event
+        yield build_item(event, common, context) if isinstance(event, dict) else event
     if isinstance(hit.get("user_properties"), dict):
-        yield {**around, "type": "identify", "traits": plain_properties(hit["user_properties"]), "context": context}
+        traits = flatten_user_properties(hit["user_properties"])
+        yield {**common, "type": "identify", "traits": traits, "context": context}
 
 
-def item_of(event: dict[str, Any], around: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+def build_item(event: dict[str, Any], common: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """Return a GA4 event as a track, page or screen item."""
     parameters = event.get("params")
     properties = parameters if isinstance(parameters, dict) else {}
-    item = {**around, "context": context, "properties": parameters}
+    item = {**common, "context": context, "properties": parameters}
     if "timestamp_micros" in event:
-        item["timestamp"] = seconds_of(event["timestamp_micros"])
+        item["timestamp"] = to_seconds(event["timestamp_micros"])
     if event.get("name") == "page_view":
-        named = {to: properties[name] for name, to in PAGE_PARAMETERS.items() if name in properties}
-        return {**item, "type": "page", "name": properties.get("page_title"), "properties": {**properties, **named}}
+        renamed = {new: properties[old] for old, new in PAGE_PARAMETERS.items() if old in properties}
+        return {**item, "type": "page", "name": properties.get("page_title"), "properties": {**properties, **renamed}}
     if event.get("name") == "screen_view":
         return {**item, "type": "screen", "name": properties.get("screen_name")}
     return {**item, "type": "track", "event": event.get("name")}
 
 
-def preferences_of(consent: dict[str, Any]) -> dict[str, bool]:
-    """Google writes GRANTED or DENIED; ``ad_user_data`` is about advertising and none of our purposes."""
+def read_consent(consent: dict[str, Any]) -> dict[str, bool]:
+    """Return Google's GRANTED and DENIED as booleans; ``ad_user_data`` is about advertising and matches none of our purposes."""
     return {name: value.upper() != "DENIED" for name, value in consent.items() if isinstance(value, str)}
 
 
-def plain_properties(properties: dict[str, Any]) -> dict[str, Any]:
+def flatten_user_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return ``{name: {"value": x}}`` as ``{name: x}``."""
     return {name: value["value"] for name, value in properties.items() if isinstance(value, dict) and "value" in value}
 
 
-def seconds_of(micros: Any) -> Any:
-    """Google's microseconds as seconds; what is no number stays as it is and is refused with its name later."""
+def to_seconds(micros: Any) -> Any:
+    """Return Google's microseconds as seconds; anything but a number is returned as is and rejected later by field."""
     if isinstance(micros, str) and micros.isascii() and micros.isdigit() and len(micros) < 20:
         micros = int(micros)
     return micros / 1_000_000 if isinstance(micros, int | float) and not isinstance(micros, bool) else micros
 
 
 def encode_item(item: Any) -> bytes:
-    """NaN and half characters, which only Python's reader takes, are put back as text that the decoder refuses."""
+    """Encode an item; NaN and lone surrogates, which only Python's reader accepts, stay text that the decoder rejects."""
     try:
         return msgspec.json.encode(item)
     except (UnicodeEncodeError, msgspec.MsgspecError):

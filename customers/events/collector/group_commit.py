@@ -1,8 +1,8 @@
-"""Group commit: calls that wait at the same moment in this process are written by one statement.
+"""Group commit: calls that wait at the same time in this process are stored by one statement.
 
-A commit costs a flush of the write-ahead log and a statement its overhead, whether it brings one event or a thousand.
-The thread that comes first writes what has gathered, for itself and the others; those who come meanwhile wait for the next
-round. Each call gets its own outcome, after the commit.
+A commit costs a flush of the write-ahead log and a statement its overhead, whether it stores one event or a thousand.
+The first thread writes what has queued up, for itself and the others; threads that arrive meanwhile wait for the next
+group. Each call gets its own result, after the commit.
 """
 
 import logging
@@ -14,31 +14,32 @@ from dataclasses import dataclass, field
 import psycopg
 from django.db import DatabaseError, OperationalError, connections
 
-from config.foundation.database.array_parameters import register_arrays
-from customers.events.collector.event_store import Call, Recorded, Refusal, Writer
+from config.foundation.database.array_parameters import register_array_dumpers
+from customers.events.collector.event_store import CollectorCall, EventWriter, RejectedItem, StoreResult
 from customers.events.collector.parsing import EventRow
 from customers.events.recent.interactions import remember_interactions
 
 logger = logging.getLogger(__name__)
 
-MOST_ROWS = 5000  # in one statement
-ENOUGH_ROWS = 12
-GATHER_SECONDS = 0.001
-PAUSE_SECONDS = 0.5  # after the server failed, calls are refused at once for this long
-STATEMENT_SECONDS = 20
-CONNECT_SECONDS = 3
+MAX_ROWS = 5000  # in one statement
+MIN_GROUP_ROWS = 12
+GROUPING_SECONDS = 0.001
+OUTAGE_SECONDS = 0.5  # after the server failed, calls are refused at once for this long
+STATEMENT_TIMEOUT_SECONDS = 20
+CONNECT_TIMEOUT_SECONDS = 3
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A call in the queue. ``turn`` is locked until its outcome is there, or until it is its turn to write."""
+class QueuedCall:
+    """A call in the queue; ``turn`` stays locked until its result is there or it is its turn to write."""
 
-    call: Call
+    call: CollectorCall
     turn: threading.Lock = field(default_factory=threading.Lock)
-    result: Recorded | None = None
+    result: StoreResult | None = None
     error: Exception | None = None
 
-    def outcome(self) -> Recorded:
+    def get_result(self) -> StoreResult:
+        """Return the result or raise the error."""
         if self.error is not None:
             raise self.error
         assert self.result is not None
@@ -46,113 +47,115 @@ class Waiting:
 
 
 class GroupCommit:
-    """Records the calls of all threads of a process by one connection of its own."""
+    """Stores the calls of all threads of a process through one connection of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queue: list[Waiting] = []
-        self._writing = False
-        self._in_company = False
+        self._queue: list[QueuedCall] = []
+        self._is_writing = False
+        self._was_shared = False  # whether the last group had more than one call
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._down_until = 0.0
 
-    def record(self, rows: Sequence[EventRow], refusals: Sequence[Refusal]) -> Recorded:
-        """What became of the call, once it is committed; the recent list knows it by then.
+    def store(self, rows: Sequence[EventRow], rejected: Sequence[RejectedItem]) -> StoreResult:
+        """Store a call and return its result after the commit; the recent interactions include it by then.
 
         Raises:
-            OperationalError: the database can't be reached; nothing that is not known to be stored may count as stored.
+            OperationalError: the database is unreachable; a call may only count as stored when that is certain.
         """
-        waiting = Waiting(Call(rows, refusals))
-        waiting.turn.acquire()
+        queued = QueuedCall(CollectorCall(rows, rejected))
+        queued.turn.acquire()
         with self._lock:
-            self._queue.append(waiting)
-            first = not self._writing
-            self._writing = True
-        if not first:
-            waiting.turn.acquire()  # released by whoever wrote the call, or handed over
-            if waiting.result is not None or waiting.error is not None:
-                return waiting.outcome()
+            self._queue.append(queued)
+            is_first = not self._is_writing
+            self._is_writing = True
+        if not is_first:
+            # The thread that writes releases this lock: either it stored this call too, or this thread writes the next group.
+            queued.turn.acquire()
+            if queued.result is not None or queued.error is not None:
+                return queued.get_result()
         self._write_group()
-        return waiting.outcome()
+        return queued.get_result()
 
     def _write_group(self) -> None:
-        if self._in_company and sum(len(waiting.call.rows) for waiting in self._queue[:ENOUGH_ROWS]) < ENOUGH_ROWS:
-            time.sleep(GATHER_SECONDS)  # many small calls come at once: more of them fit into this statement
+        if self._was_shared and sum(len(queued.call.rows) for queued in self._queue[:MIN_GROUP_ROWS]) < MIN_GROUP_ROWS:
+            time.sleep(GROUPING_SECONDS)  # many small calls arrive at once: more of them fit into this statement
         with self._lock:
-            group = self._take()
-            self._in_company = len(group) > 1
+            group = self._take_group()
+            self._was_shared = len(group) > 1
         try:
-            self._settle(group)
+            self._store_group(group)
         finally:
             with self._lock:
-                following = self._queue[0] if self._queue else None
-                self._writing = following is not None
-            for waiting in group[1:]:
-                waiting.turn.release()
-            if following is not None:
-                following.turn.release()
+                successor = self._queue[0] if self._queue else None
+                self._is_writing = successor is not None
+            for queued in group[1:]:
+                queued.turn.release()
+            if successor is not None:
+                successor.turn.release()
 
-    def _take(self) -> list[Waiting]:
-        """The calls at the head of the queue, the caller's first."""
+    def _take_group(self) -> list[QueuedCall]:
+        """Remove and return the calls at the head of the queue, the caller's first."""
         count = rows = 0
-        for waiting in self._queue:
-            rows += len(waiting.call.rows) + len(waiting.call.refusals)
-            if count and rows > MOST_ROWS:
+        for queued in self._queue:
+            rows += len(queued.call.rows) + len(queued.call.rejected)
+            if count and rows > MAX_ROWS:
                 break
             count += 1
         group, self._queue = self._queue[:count], self._queue[count:]
         return group
 
-    def _settle(self, group: list[Waiting]) -> None:
-        """Gives every call of the group its result or its error."""
+    def _store_group(self, group: list[QueuedCall]) -> None:
+        """Set the result or the error of every call in the group."""
         try:
-            results = self._write([waiting.call for waiting in group])
+            results = self._write([queued.call for queued in group])
         except Exception as error:
             if len(group) == 1 or isinstance(error, OperationalError):
-                for waiting in group:
-                    waiting.error = error
+                for queued in group:
+                    queued.error = error
             else:
-                logger.exception("A group of %s calls failed: each is written by itself", len(group))
-                for waiting in group:
-                    self._settle([waiting])
+                logger.exception("A group of %s calls failed; each is stored separately", len(group))
+                for queued in group:
+                    self._store_group([queued])
             return
-        for waiting, result in zip(group, results, strict=True):
-            waiting.result = result
+        for queued, result in zip(group, results, strict=True):
+            queued.result = result
         remember_interactions(row for result in results for row in result.rows)
 
-    def _write(self, calls: Sequence[Call]) -> list[Recorded]:
+    def _write(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
         if time.monotonic() < self._down_until:
             raise OperationalError("The database failed a moment ago.")
         try:
             try:
                 return self._write_once(calls)
             except psycopg.OperationalError as error:
-                # a connection may be older than the server's last restart; what was stored before it broke is a duplicate now
-                logger.warning("Events could not be stored (%s): once more by a new connection", error)
+                # the connection may predate a restart of the server; what was stored before it broke is a duplicate now
+                logger.warning("Events could not be stored (%s); retrying with a new connection", error)
                 self.close()
                 return self._write_once(calls)
         except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as error:
             self.close()
-            self._down_until = time.monotonic() + PAUSE_SECONDS
+            self._down_until = time.monotonic() + OUTAGE_SECONDS
             raise OperationalError(str(error)) from error
         except psycopg.Error as error:
             raise DatabaseError(str(error)) from error
 
-    def _write_once(self, calls: Sequence[Call]) -> list[Recorded]:
+    def _write_once(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect()
-        return Writer(self._connection, self._connection.transaction).record(calls)
+            self._connection = open_connection()
+        return EventWriter(self._connection, self._connection.transaction).store(calls)
 
     def close(self) -> None:
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
-def connect() -> psycopg.Connection[tuple[object, ...]]:
-    """A connection for the recording statement alone, whose plan never depends on what a call brings."""
+def open_connection() -> psycopg.Connection[tuple[object, ...]]:
+    """Open a connection for the insert statement alone, whose plan never depends on a call's values."""
     settings = connections["default"].settings_dict
-    options = f"-c plan_cache_mode=force_generic_plan -c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
+    options = f"-c plan_cache_mode=force_generic_plan -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c timezone=UTC"
     connection = psycopg.connect(
         dbname=settings["NAME"],
         user=settings["USER"] or None,
@@ -160,9 +163,9 @@ def connect() -> psycopg.Connection[tuple[object, ...]]:
         host=settings["HOST"] or None,
         port=settings["PORT"] or None,
         autocommit=True,
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
         options=options,
         application_name="perennial collector",
     )
-    register_arrays(connection)
+    register_array_dumpers(connection)
     return connection

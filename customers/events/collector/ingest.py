@@ -1,19 +1,20 @@
-"""The one way in: items as text, however they came (HTTP, replay, a file, GA4), are decoded and recorded here."""
+"""The single entry point of events: items from HTTP, replays, files and GA4 are parsed and stored here."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from customers.events.collector.event_store import Recorded, Refusal, record_events
-from customers.events.collector.parsing import EventRow, Frame, ItemError, decode_item, row_of
+from customers.events.collector.event_store import RejectedItem, StoreResult, record_events
+from customers.events.collector.items import ItemError, decode_item
+from customers.events.collector.parsing import EventRow, RequestContext, build_row
 from customers.events.models import Source
 from customers.events.recent.interactions import remember_interactions
 from customers.events.sources.write_keys import KnownSource
 
-type Record = Callable[[Sequence[EventRow], Sequence[Refusal]], Recorded]
+type StoreFunction = Callable[[Sequence[EventRow], Sequence[RejectedItem]], StoreResult]
 
 
-def take_items(
+def ingest_items(
     *,
     source: Source | KnownSource,
     items: Sequence[bytes],
@@ -21,37 +22,46 @@ def take_items(
     sent_at: Any,
     received_at: datetime,
     opted_out: bool = False,
-) -> Recorded:
-    """Stores the items of one source, each a JSON text; a bad one is kept with its reason and spoils no other.
+) -> StoreResult:
+    """Store the items of one source; an unusable item is kept with its reason and does not affect the others.
 
-    ``call_type`` says what all of them are (None: each says it itself), ``sent_at`` is what the sender's clock showed,
-    ``opted_out`` that their sender asked not to be tracked. Inside a transaction this takes part in it; the recent list is
-    written at once all the same, where an event too many harms nobody.
+    Inside a transaction this takes part in it. The recent interactions are written immediately all the same: if the transaction
+    is rolled back, an extra interaction does no harm.
+
+    Args:
+        items: each a JSON text.
+        call_type: the type of all items; None if each item states its own.
+        sent_at: the sender's clock when it sent the call.
+        opted_out: whether the sender asked not to be tracked.
     """
-    frame = Frame(source.id, received_at, call_type, sent_at, opted_out)
-    rows, refusals = read_items(enumerate(items), frame)
-    return record_and_remember(rows, refusals)
+    context = RequestContext(source.id, received_at, call_type, sent_at, opted_out)
+    rows, rejected = parse_items(enumerate(items), context)
+    return store_and_remember(rows, rejected)
 
 
-def record_and_remember(rows: Sequence[EventRow], refusals: Sequence[Refusal]) -> Recorded:
-    recorded = record_events(rows=rows, refusals=refusals)
-    remember_interactions(recorded.rows)
-    return recorded
+def store_and_remember(rows: Sequence[EventRow], rejected: Sequence[RejectedItem]) -> StoreResult:
+    """Store events, then add the new ones to the recent interactions."""
+    result = record_events(rows=rows, rejected=rejected)
+    remember_interactions(result.rows)
+    return result
 
 
-def read_items(items: Iterable[tuple[int, bytes]], frame: Frame) -> tuple[list[EventRow], list[Refusal]]:
-    """Rows and refusals of numbered items."""
-    rows, refusals = [], []
+def parse_items(
+    items: Iterable[tuple[int, bytes]], context: RequestContext
+) -> tuple[list[EventRow], list[RejectedItem]]:
+    """Parse numbered items into rows and rejected items."""
+    rows, rejected = [], []
     for index, data in items:
         try:
-            rows.append(row_of(decode_item(data), index=index, raw=data, frame=frame))
+            rows.append(build_row(decode_item(data), index=index, raw=data, context=context))
         except ItemError as error:
-            refusals.append(refusal_of(index, data, error, frame))
+            rejected.append(reject_item(index, data, error, context))
         except RecursionError:
-            deep = ItemError("nested_too_deeply", "The event is nested too deeply.")
-            refusals.append(refusal_of(index, data, deep, frame))
-    return rows, refusals
+            error = ItemError("nested_too_deeply", "The event is nested too deeply.")
+            rejected.append(reject_item(index, data, error, context))
+    return rows, rejected
 
 
-def refusal_of(index: int, data: bytes, error: ItemError, frame: Frame) -> Refusal:
-    return Refusal(index, data.decode(errors="replace"), error.code, error.reason, frame)
+def reject_item(index: int, data: bytes, error: ItemError, context: RequestContext) -> RejectedItem:
+    """Return the rejected item for an error."""
+    return RejectedItem(index, data.decode(errors="replace"), error.code, error.reason, context)

@@ -1,4 +1,4 @@
-"""The event collector: what a Segment SDK posts is stored, exactly once, before it is answered with 200."""
+"""The event collector: what a Segment SDK posts is stored exactly once before it is answered with 200."""
 
 import base64
 import binascii
@@ -16,26 +16,34 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from customers.events.collector.envelope import CollectorError, Envelope, key_within, open_batch, open_single, read_body
-from customers.events.collector.event_store import Recorded, Refusal
-from customers.events.collector.ingest import Record, read_items, record_and_remember, refusal_of
-from customers.events.collector.parsing import EventRow, Frame, ItemError
-from customers.events.sources.write_keys import KnownSource, is_known_origin, source_with_key
+from customers.events.collector.envelope import (
+    CollectorError,
+    Envelope,
+    parse_batch,
+    parse_single,
+    read_body,
+    read_write_key,
+)
+from customers.events.collector.event_store import RejectedItem, StoreResult
+from customers.events.collector.ingest import StoreFunction, parse_items, reject_item, store_and_remember
+from customers.events.collector.items import ItemError
+from customers.events.collector.parsing import EventRow, RequestContext
+from customers.events.sources.write_keys import KnownSource, find_source_by_key, is_known_origin
 
 logger = logging.getLogger(__name__)
 
-MOST_ERRORS_SHOWN = 20
-MOST_KEYS = 20  # in one call
+MAX_ERRORS = 20  # listed in a response
+MAX_KEYS = 20  # in one call
 RETRY_SECONDS = 5
 CORS_HEADERS = "authorization, content-type, x-retry-count, anonymousid, sentat, x-write-key"
 
-type Numbered = Sequence[tuple[int, bytes]]  # items with their places in the call
-type Read = tuple[list[EventRow], list[Refusal]]
+type NumberedItems = Sequence[tuple[int, bytes]]  # items with their positions in the call
+type ParsedItems = tuple[list[EventRow], list[RejectedItem]]
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 class CollectorView(View):
-    """What all addresses of the collector have in common: errors as JSON, answers that a browser of the shop may read."""
+    """Base of all collector endpoints: errors as JSON, responses that the shop's pages may read (CORS)."""
 
     http_method_names = ["get", "post", "options"]
 
@@ -51,7 +59,7 @@ class CollectorView(View):
             response["Retry-After"] = str(RETRY_SECONDS)
         origin = request.META.get("HTTP_ORIGIN")
         if origin and request.method != "OPTIONS":
-            # an error must be readable as well: without this header a browser shows the shop nothing but "failed"
+            # errors need the header too: without it a browser reports nothing but "failed" to the shop
             allow_origin(response, origin)
         return response
 
@@ -67,7 +75,7 @@ class CollectorView(View):
         return response
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        message = f"{request.method} is not possible here; use {self.methods.split(',')[0]}."
+        message = f"Method {request.method} is not allowed; use {self.methods.split(',')[0]}."
         response = error_response(405, "method_not_allowed", message)
         response["Allow"] = self.methods
         return response
@@ -80,97 +88,106 @@ class CollectorView(View):
 class Collector(CollectorView):
     """``POST /v1/batch`` and the single calls; ``call_type`` is None for a batch.
 
-    ``record`` stores what was read; behind Granian it is the group commit.
+    ``store`` saves the parsed items; behind Granian it is the group commit.
     """
 
     call_type: str | None = None
-    record: Record = staticmethod(record_and_remember)
+    store: StoreFunction = staticmethod(store_and_remember)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         received_at = datetime.now(UTC)
         body = read_body(request)
-        envelope = open_batch(body) if self.call_type is None else open_single(body)
-        rows, refusals = self.read(request, envelope, received_at)
-        return answer(self.record(rows, refusals))
+        envelope = parse_batch(body) if self.call_type is None else parse_single(body)
+        rows, rejected = self.parse(request, envelope, received_at)
+        return build_response(self.store(rows, rejected))
 
-    def read(self, request: HttpRequest, envelope: Envelope, received_at: datetime) -> Read:
+    def parse(self, request: HttpRequest, envelope: Envelope, received_at: datetime) -> ParsedItems:
+        """Authenticate the call and parse its items."""
         origin = request.META.get("HTTP_ORIGIN", "")
-        key = call_key(request) or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
+        key = read_request_key(request) or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
         items = [(index, bytes(raw)) for index, raw in enumerate(envelope.batch)]
 
-        def read_for(key: str, items: Numbered) -> Read:
-            source = source_for(key, origin=origin, now=received_at)
-            return read_items(items, frame_of(source, request, self.call_type, envelope.sentAt, received_at))
+        def parse_with_key(key: str, items: NumberedItems) -> ParsedItems:
+            source = authenticate_source(key, origin=origin, now=received_at)
+            return parse_items(items, build_context(source, request, self.call_type, envelope.sentAt, received_at))
 
         if key:
-            return read_for(key, items)
-        return self.read_by_own_keys(items, read_for)
+            return parse_with_key(key, items)
+        return self.parse_by_item_keys(items, parse_with_key)
 
-    def read_by_own_keys(self, items: Numbered, read_for: Callable[[str, Numbered], Read]) -> Read:
-        """Each item goes to the source of its own key; one without a right key is refused alone, unless all are."""
+    def parse_by_item_keys(
+        self, items: NumberedItems, parse_with_key: Callable[[str, NumberedItems], ParsedItems]
+    ) -> ParsedItems:
+        """Parse items that carry their own write keys; one with an invalid key is rejected alone, unless all are."""
         by_key: dict[str, list[tuple[int, bytes]]] = {}
         for index, data in items:
-            by_key.setdefault(key_within(data), []).append((index, data))
-        if len(by_key) > MOST_KEYS:  # each may have to be looked up
+            by_key.setdefault(read_write_key(data), []).append((index, data))
+        if len(by_key) > MAX_KEYS:  # each may need a query
             raise CollectorError(
-                400, "too_many_keys", f"The items name {len(by_key)} write keys; at most {MOST_KEYS} are taken."
+                400, "too_many_keys", f"The items have {len(by_key)} write keys; the maximum is {MAX_KEYS}."
             )
         rows: list[EventRow] = []
-        refusals: list[Refusal] = []
-        problems: list[tuple[CollectorError, Numbered]] = []
-        frame: Frame | None = None
+        rejected: list[RejectedItem] = []
+        problems: list[tuple[CollectorError, NumberedItems]] = []
+        context: RequestContext | None = None
         for key, own in by_key.items():
             try:
-                more_rows, more_refusals = read_for(key, own)
+                more_rows, more_rejected = parse_with_key(key, own)
             except CollectorError as error:
                 problems.append((error, own))
                 continue
             rows += more_rows
-            refusals += more_refusals
-            frame = (more_rows or more_refusals)[0].frame
-        if frame is None:
-            raise problems[0][0] if problems else missing_write_key()
-        for problem, refused in problems:
+            rejected += more_rejected
+            context = (more_rows or more_rejected)[0].context
+        if context is None:
+            raise problems[0][0] if problems else missing_key_error()
+        for problem, failed in problems:
             reason = ItemError(problem.code, problem.message)
-            refusals += [refusal_of(index, data, reason, frame) for index, data in refused]
-        return sorted(rows, key=lambda row: row.index), refusals
+            rejected += [reject_item(index, data, reason, context) for index, data in failed]
+        return sorted(rows, key=lambda row: row.index), rejected
 
 
-def frame_of(
+def build_context(
     source: KnownSource, request: HttpRequest, call_type: str | None, sent_at: Any, received_at: datetime
-) -> Frame:
+) -> RequestContext:
+    """Return what the items of a call inherit from it."""
     opted_out = source.honours_opt_out and "1" in (request.META.get("HTTP_DNT"), request.META.get("HTTP_SEC_GPC"))
-    return Frame(source.id, received_at, call_type, sent_at, opted_out)
+    return RequestContext(source.id, received_at, call_type, sent_at, opted_out)
 
 
-def source_for(write_key: str, *, origin: str, now: datetime) -> KnownSource:
-    """Raises CollectorError when no source has the key, or it is disabled, or takes nothing from this origin."""
+def authenticate_source(write_key: str, *, origin: str, now: datetime) -> KnownSource:
+    """Return the source of a write key.
+
+    Raises:
+        CollectorError: the key is unknown, or the source is disabled or does not allow this origin.
+    """
     if not write_key:
-        raise missing_write_key()
-    source = source_with_key(write_key, now=now)
+        raise missing_key_error()
+    source = find_source_by_key(write_key, now=now)
     if source is None:
         raise CollectorError(401, "unknown_write_key", "No source has this write key.")
     if not source.enabled:
         raise CollectorError(404, "source_disabled", "This source is disabled.")
     if origin and not source.allows_origin(origin):
-        message = f"{origin} is none of the allowed origins of this source."
+        message = f"Origin {origin} is not among the allowed origins of this source."
         raise CollectorError(403, "origin_not_allowed", message)
     return source
 
 
-def missing_write_key() -> CollectorError:
-    return CollectorError(401, "missing_write_key", "Give the write key of a source, as the user name of Basic.")
+def missing_key_error() -> CollectorError:
+    """Return the error of a call without a write key."""
+    return CollectorError(401, "missing_write_key", "Send the write key of a source as the Basic user name.")
 
 
-def call_key(request: HttpRequest) -> str:
-    """The write key beside the body: Basic user name, Bearer token, X-Write-Key, writeKey of the query."""
+def read_request_key(request: HttpRequest) -> str:
+    """Return the write key outside the body: Basic user name, Bearer token, X-Write-Key header, or writeKey in the query."""
     scheme, _space, rest = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() == "basic":
         try:
             if key := base64.b64decode(rest.strip(), validate=True).decode().partition(":")[0]:
                 return key
         except (binascii.Error, UnicodeDecodeError, ValueError) as error:
-            raise CollectorError(401, "invalid_authorization", "The Basic user name can't be read.") from error
+            raise CollectorError(401, "invalid_authorization", "The Basic user name is unreadable.") from error
     if scheme.lower() == "bearer" and rest.strip():
         return rest.strip()
     if key := request.META.get("HTTP_X_WRITE_KEY", ""):
@@ -178,31 +195,36 @@ def call_key(request: HttpRequest) -> str:
     return request.GET.get("writeKey", "") if request.META.get("QUERY_STRING") else ""
 
 
-def answer(recorded: Recorded) -> HttpResponse:
-    result: dict[str, Any] = {
+def build_response(result: StoreResult) -> HttpResponse:
+    """Return the response to a stored call."""
+    content: dict[str, Any] = {
         "success": True,
-        "accepted": len(recorded.rows) + recorded.duplicates,
-        "duplicates": recorded.duplicates,
-        "rejected": len(recorded.refusals),
+        "accepted": len(result.rows) + result.duplicates,
+        "duplicates": result.duplicates,
+        "rejected": len(result.rejected),
     }
-    if recorded.refusals:
-        result["errors"] = shown_errors(recorded.refusals)
-    return json_response(result)
+    if result.rejected:
+        content["errors"] = list_errors(result.rejected)
+    return json_response(content)
 
 
-def shown_errors(refusals: Sequence[Refusal]) -> list[dict[str, Any]]:
-    ordered = sorted(refusals, key=lambda refusal: refusal.index)[:MOST_ERRORS_SHOWN]
-    return [{"index": refusal.index, "code": refusal.code, "message": refusal.reason} for refusal in ordered]
+def list_errors(rejected: Sequence[RejectedItem]) -> list[dict[str, Any]]:
+    """Return the first errors, by position in the call."""
+    ordered = sorted(rejected, key=lambda item: item.index)[:MAX_ERRORS]
+    return [{"index": item.index, "code": item.code, "message": item.reason} for item in ordered]
 
 
 def error_response(status: int, code: str, message: str) -> HttpResponse:
+    """Return the response to a rejected call."""
     return json_response({"success": False, "code": code, "message": message}, status=status)
 
 
 def json_response(content: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """Return a JSON response, encoded by msgspec."""
     return HttpResponse(msgspec.json.encode(content), status=status, content_type="application/json")
 
 
 def allow_origin(response: HttpResponseBase, origin: str) -> None:
+    """Let pages of this origin read the response."""
     response["Access-Control-Allow-Origin"] = origin
     response["Vary"] = "Origin"

@@ -1,4 +1,4 @@
-"""What people do with refused events: look what is open, try a correction, send again, put aside, take away as a file."""
+"""Operations on rejected events: count by reason, preview a correction, replay, discard, export."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -10,100 +10,110 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from customers.events.dead_letters.replay import NotOpenError, Replay, replay_rejected, take_again
+from customers.events.dead_letters.replay import NotOpenError, ReplayResult, ingest_again, replay_rejected
 from customers.events.models import Event, RejectedEvent
-from customers.events.payload_masking import UnreadablePayloadError, compact, mask_payload, mask_text, read_payload
+from customers.events.payload_masking import (
+    UnreadablePayloadError,
+    format_compact,
+    mask_payload,
+    mask_text,
+    read_payload,
+)
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 
-MOST_SENT_AGAIN = 1000
+MAX_REPLAYED = 1000  # in one call of replay_many
 CHUNK = 500
 Status = RejectedEvent.Status
-Letters = QuerySet[RejectedEvent, Any]
+RejectedEvents = QuerySet[RejectedEvent, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenReason:
-    """How many open dead letters have one code, and since when."""
+    """How many open rejected events have one code, and when the first and last arrived."""
 
     code: str
-    letters: int
+    events: int
     oldest: datetime
     newest: datetime
 
 
-def sealed(letters: Letters) -> Letters:
-    """With payloads still encrypted: one whose key is gone must not spoil a whole list. ``payload_of`` opens them."""
-    return letters.defer("payload", "corrected_payload").annotate(
+def defer_payloads(events: RejectedEvents) -> RejectedEvents:
+    """Annotate payloads as ciphertext, so that one with a lost key does not break a whole list.
+
+    ``read_current_payload`` decrypts them.
+    """
+    return events.defer("payload", "corrected_payload").annotate(
         sealed_payload=Cast("payload", TextField()), sealed_correction=Cast("corrected_payload", TextField())
     )
 
 
-def payload_of(rejected: RejectedEvent) -> str:
-    """What would be sent: the last correction, or what came. Raises UnreadableFieldError."""
+def read_current_payload(rejected: RejectedEvent) -> str:
+    """Return what a replay would send: the last correction, or the original. Raises UnreadableFieldError."""
     return decrypt(rejected.sealed_correction or rejected.sealed_payload)  # type: ignore[attr-defined]
 
 
-def open_reasons() -> list[OpenReason]:
-    """The most frequent reason first, in one query."""
+def count_open_reasons() -> list[OpenReason]:
+    """Return the open rejected events by reason, the most frequent first, in one query."""
     rows = (
         RejectedEvent.objects.filter(status=Status.OPEN)
         .values_list("code")
-        .annotate(letters=Count("pk"), oldest=Min("received_at"), newest=Max("received_at"))
-        .order_by("-letters", "code")
+        .annotate(events=Count("pk"), oldest=Min("received_at"), newest=Max("received_at"))
+        .order_by("-events", "code")
     )
     return [OpenReason(*row) for row in rows]
 
 
-def check_payload(*, rejected: RejectedEvent, payload: str) -> Replay:
-    """What sending it again would bring now. It is really done, and undone."""
+def preview_replay(*, rejected: RejectedEvent, payload: str) -> ReplayResult:
+    """Return what a replay would do now: it is executed and rolled back."""
     payload = payload.encode(errors="replace").decode()
     with transaction.atomic():
-        outcome, _recorded = take_again(rejected, payload)
+        outcome, _stored = ingest_again(rejected, payload)
         transaction.set_rollback(True)
     return outcome
 
 
 @dataclass(slots=True)
-class SentAgain:
-    """What became of many: ``reasons`` counts the codes of those that were refused again."""
+class BulkReplay:
+    """The result of replaying many events; ``reasons`` counts the codes of those rejected again."""
 
-    taken: int = 0
+    accepted: int = 0
     duplicates: int = 0
     skipped: int = 0
-    left: int = 0
+    remaining: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
 
-def send_again(*, letters: Letters, at: datetime) -> SentAgain:
-    """Sends the oldest thousand of them as they are, or as they were corrected; each is a transaction by itself."""
-    result = SentAgain()
-    waiting = letters.filter(status=Status.OPEN)
-    result.left = max(waiting.count() - MOST_SENT_AGAIN, 0)
-    for rejected in sealed(waiting).order_by("received_at", "pk")[:MOST_SENT_AGAIN]:
+def replay_many(*, events: RejectedEvents, at: datetime) -> BulkReplay:
+    """Replay the oldest thousand events with their current payloads, each in a transaction of its own."""
+    result = BulkReplay()
+    waiting = events.filter(status=Status.OPEN)
+    result.remaining = max(waiting.count() - MAX_REPLAYED, 0)
+    for rejected in defer_payloads(waiting).order_by("received_at", "pk")[:MAX_REPLAYED]:
         try:
-            outcome = replay_rejected(rejected_id=rejected.pk, payload=payload_of(rejected), at=at)
+            outcome = replay_rejected(rejected_id=rejected.pk, payload=read_current_payload(rejected), at=at)
         except (NotOpenError, UnreadableFieldError):
             result.skipped += 1
             continue
         if outcome.accepted:
-            result.taken += 1
+            result.accepted += 1
             result.duplicates += outcome.duplicate
         else:
             result.reasons[outcome.code] += 1
     return result
 
 
-def discard(*, letters: Letters) -> int:
-    """They are kept until their time is over, and counted no longer."""
-    return letters.filter(status=Status.OPEN).order_by().update(status=Status.DISCARDED)
+def discard_rejected(*, events: RejectedEvents) -> int:
+    """Discard the open events; they are kept until retention deletes them, but no longer counted as open."""
+    return events.filter(status=Status.OPEN).order_by().update(status=Status.DISCARDED)
 
 
-def reopen(*, letters: Letters) -> int:
-    return letters.filter(status=Status.DISCARDED).order_by().update(status=Status.OPEN)
+def reopen_discarded(*, events: RejectedEvents) -> int:
+    """Open discarded events again."""
+    return events.filter(status=Status.DISCARDED).order_by().update(status=Status.OPEN)
 
 
-def event_of(rejected: RejectedEvent) -> Event | None:
-    """The event that a replayed dead letter became; None where it had been taken before, or is gone by now."""
+def find_replayed_event(rejected: RejectedEvent) -> Event | None:
+    """Return the event that a replay created; None if it was a duplicate or has been deleted since."""
     if rejected.status != Status.REPLAYED:
         return None
     return Event.objects.filter(
@@ -112,10 +122,10 @@ def event_of(rejected: RejectedEvent) -> Event | None:
 
 
 def export_lines(*, pks: Collection[int], with_personal: bool) -> Iterator[str]:
-    """JSON Lines, the oldest first; without the permission each personal part is dots."""
-    letters = RejectedEvent.objects.filter(pk__in=pks).select_related("source").order_by("received_at", "pk")
-    for rejected in sealed(letters).iterator(chunk_size=CHUNK):
-        payload, problem = exported_payload(rejected, with_personal=with_personal)
+    """Yield JSON Lines, the oldest first; without the permission, personal values are masked."""
+    events = RejectedEvent.objects.filter(pk__in=pks).select_related("source").order_by("received_at", "pk")
+    for rejected in defer_payloads(events).iterator(chunk_size=CHUNK):
+        payload, problem = export_payload(rejected, with_personal=with_personal)
         line = {
             "id": rejected.pk,
             "received_at": rejected.received_at.isoformat(),
@@ -127,16 +137,16 @@ def export_lines(*, pks: Collection[int], with_personal: bool) -> Iterator[str]:
             "sent_at": rejected.sent_at,
             "payload": payload,
         }
-        yield compact({**line, "problem": problem} if problem else line) + "\n"
+        yield format_compact({**line, "problem": problem} if problem else line) + "\n"
 
 
-def exported_payload(rejected: RejectedEvent, *, with_personal: bool) -> tuple[Any, str]:
-    """The payload as JSON, or as text where it is none; and what stands in the way of showing it."""
+def export_payload(rejected: RejectedEvent, *, with_personal: bool) -> tuple[Any, str]:
+    """Return the payload as JSON (or text if it is not JSON), and why it cannot be shown."""
     try:
-        text = payload_of(rejected)
+        text = read_current_payload(rejected)
     except UnreadableFieldError as error:
         return None, str(error)
     try:
         return read_payload(text if with_personal else mask_payload(text).text), ""
     except UnreadablePayloadError as error:
-        return (text, "") if with_personal else (None, f"It is no JSON ({error}), and may hold personal data.")
+        return (text, "") if with_personal else (None, f"Not valid JSON ({error}); it may contain personal data.")

@@ -1,19 +1,20 @@
-"""A refused item, mended, goes in by the same door as any other."""
+"""Replays a rejected event: the corrected item goes through the same checks as any other event."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
-from customers.events.collector.event_store import Recorded, Refusal, record_events
-from customers.events.collector.parsing import Frame, ItemError, decode_item, row_of
+from customers.events.collector.event_store import StoreResult, record_events
+from customers.events.collector.items import ItemError, decode_item
+from customers.events.collector.parsing import RequestContext, build_row
 from customers.events.models import RejectedEvent
 from customers.events.recent.interactions import remember_interactions
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """What became of a replay. ``code`` and ``reason`` say why it was refused again, and are empty when it was taken."""
+class ReplayResult:
+    """The result of a replay; ``code`` and ``reason`` are set if the event was rejected again."""
 
     accepted: bool
     message_id: str = ""
@@ -23,23 +24,23 @@ class Replay:
 
 
 class NotOpenError(ValueError):
-    """The rejected event was replayed or discarded already, or is gone."""
+    """The rejected event was already replayed, discarded or deleted."""
 
 
-def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> Replay:
-    """Takes the text of a rejected event, corrected or not, as if it had come when the first one came.
+def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> ReplayResult:
+    """Ingest the text of a rejected event, corrected or not, as if it had arrived at the original time.
 
-    Taken, the row becomes ``replayed`` in the transaction of the event; refused, it stays open with the new reason.
+    If it is accepted, the row becomes ``replayed`` in the event's own transaction; otherwise it stays open with the new reason.
 
     Raises:
-        NotOpenError: somebody else was faster.
+        NotOpenError: another user has already handled it.
     """
-    payload = payload.encode(errors="replace").decode()  # a form may bring half characters, which nothing can store
+    payload = payload.encode(errors="replace").decode()  # a form may contain lone surrogates, which cannot be stored
     with transaction.atomic():
         rejected = RejectedEvent.objects.select_for_update().filter(pk=rejected_id).first()
         if rejected is None or rejected.status != RejectedEvent.Status.OPEN:
-            raise NotOpenError(f"The rejected event {rejected_id} is not open any more.")
-        replay, recorded = take_again(rejected, payload)
+            raise NotOpenError(f"Rejected event {rejected_id} is no longer open.")
+        replay, stored = ingest_again(rejected, payload)
         rejected.corrected_payload = payload if payload != rejected.payload else ""
         if replay.accepted:
             rejected.status = RejectedEvent.Status.REPLAYED
@@ -47,15 +48,16 @@ def replay_rejected(*, rejected_id: int, payload: str, at: datetime) -> Replay:
         else:
             rejected.code, rejected.reason = replay.code, replay.reason
         rejected.save()
-    if recorded is not None:
-        remember_interactions(recorded.rows)
+    if stored is not None:
+        remember_interactions(stored.rows)
     return replay
 
 
-def take_again(rejected: RejectedEvent, payload: str) -> tuple[Replay, Recorded | None]:
+def ingest_again(rejected: RejectedEvent, payload: str) -> tuple[ReplayResult, StoreResult | None]:
+    """Parse and store a payload in the caller's transaction."""
     if rejected.source_id is None:
-        return Replay(False, code="unknown_source", reason="The source of this event is not known."), None
-    frame = Frame(
+        return ReplayResult(False, code="unknown_source", reason="The source of this event is unknown."), None
+    context = RequestContext(
         rejected.source_id,
         rejected.received_at,
         rejected.call_type or None,
@@ -64,16 +66,13 @@ def take_again(rejected: RejectedEvent, payload: str) -> tuple[Replay, Recorded 
     )
     data = payload.encode()
     try:
-        row = row_of(decode_item(data), index=0, raw=data, frame=frame)
+        row = build_row(decode_item(data), index=0, raw=data, context=context)
     except ItemError as error:
-        return Replay(False, code=error.code, reason=error.reason), None
+        return ReplayResult(False, code=error.code, reason=error.reason), None
     except RecursionError:
-        return Replay(False, code="nested_too_deeply", reason="The event is nested too deeply."), None
-    recorded = record_events(rows=[row], keep_refused=False)
-    if recorded.refusals:
-        return refused_again(recorded.refusals[0]), None
-    return Replay(True, row.stored.message_id, duplicate=bool(recorded.duplicates)), recorded
-
-
-def refused_again(refusal: Refusal) -> Replay:
-    return Replay(False, code=refusal.code, reason=refusal.reason)
+        return ReplayResult(False, code="nested_too_deeply", reason="The event is nested too deeply."), None
+    stored = record_events(rows=[row], keep_rejected=False)
+    if stored.rejected:
+        [item] = stored.rejected
+        return ReplayResult(False, code=item.code, reason=item.reason), None
+    return ReplayResult(True, row.stored.message_id, duplicate=bool(stored.duplicates)), stored

@@ -1,1 +1,1 @@
-"""Events from files: JSON Lines, and access logs of web servers, taken by the rules of the HTTP collector."""
+"""Imports events from JSON Lines files and web server access logs, by the same rules as the HTTP collector."""

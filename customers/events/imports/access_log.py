@@ -1,7 +1,7 @@
-"""From lines of an access log to items as an SDK would have sent them.
+"""Turns lines of an access log into items in the form an SDK would send them.
 
-A log names nobody: who came is told apart by a keyed hash of address, browser and day, unless the log carries an id of its own.
-The address itself is not kept, neither in an event nor in the error file.
+Visitors are identified by a keyed hash of IP address, browser and day, unless the log contains an id. The IP address itself is
+not stored, neither in an event nor in the error file.
 """
 
 import re
@@ -18,11 +18,11 @@ import msgspec
 from django.conf import settings
 from django.utils.translation import gettext_lazy
 
-from customers.events.imports.url_mapping import Found, UrlMapping, read_query
+from customers.events.imports.url_mapping import MappedEvent, UrlMapping, parse_query
 
 LIBRARY = {"name": "perennial-access-log"}
-# `cubot` is a maker of telephones
-BOTS = re.compile(
+# `cubot` is a phone manufacturer
+BOT_PATTERN = re.compile(
     r"(?<!cu)bot(?![a-z])|crawl|spider|slurp|scrap|fetch|archiver|preview|headless|phantomjs|lighthouse|pagespeed|monitor|uptime|"
     r"pingdom|statuscake|facebookexternalhit|curl|wget|libwww|httpclient|http-client|python|aiohttp|httpx|java/|go-http|ruby|"
     r"axios|postman|feed|validator|checker|scanner|nmap|nikto|sqlmap|zgrab|masscan",
@@ -35,26 +35,26 @@ MONTHS = {
     )
 }
 LOCAL_TIME = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
-CAMPAIGN = {
+UTM_FIELDS = {
     "utm_source": "source",
     "utm_medium": "medium",
     "utm_campaign": "name",
     "utm_term": "term",
     "utm_content": "content",
 }
-# equal lines have the same second, and a log is out of order by a few seconds at most
-SECONDS_REMEMBERED = 64
+# identical lines have the same second, and a log is out of order by a few seconds at most
+MAX_SECONDS = 64
 
-SKIPPED = {
-    "other_method": gettext_lazy("calls by a method that no event has"),
-    "failed_call": gettext_lazy("calls that failed or were sent elsewhere for good"),
-    "bot": gettext_lazy("calls of bots, by their user agent"),
-    "no_event": gettext_lazy("calls of addresses that mean no event"),
+SKIP_REASONS = {
+    "other_method": gettext_lazy("requests with a method without events"),
+    "failed_call": gettext_lazy("failed or permanently redirected requests"),
+    "bot": gettext_lazy("requests by bots (user agent)"),
+    "no_event": gettext_lazy("requests to URLs without an event"),
 }
 
 
 class LogLineError(Exception):
-    """Why a line can't be read."""
+    """A line cannot be parsed; ``code`` and ``reason`` say why."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -63,52 +63,52 @@ class LogLineError(Exception):
 
 
 @dataclass(slots=True)
-class EqualLines:
-    """Tells equal lines apart by their number, in bounded memory, and the same in every reading of the file."""
+class EqualLineCounter:
+    """Numbers identical lines, in bounded memory, and the same way each time the file is read."""
 
     seconds: dict[str, Counter[bytes]] = field(default_factory=dict)
 
     def number(self, second: str, line: bytes) -> int:
         counts = self.seconds.get(second)
         if counts is None:
-            if len(self.seconds) >= SECONDS_REMEMBERED:
+            if len(self.seconds) >= MAX_SECONDS:
                 del self.seconds[next(iter(self.seconds))]
             counts = self.seconds[second] = Counter()
         counts[line] += 1
         return counts[line] - 1
 
 
-class LogReader:
-    """Turns lines into items one by one; ``skipped`` and ``sections`` count what was left out and under which addresses."""
+class AccessLogReader:
+    """Turns lines into items; ``skipped`` counts skipped lines by reason, ``sections`` URLs without an event."""
 
     def __init__(self, mapping: UrlMapping) -> None:
         self.mapping = mapping
         self.methods = mapping.methods
         self.skipped: Counter[str] = Counter()
         self.sections: Counter[str] = Counter()
-        self.equal = EqualLines()
+        self.equal = EqualLineCounter()
         self.key = sha256(settings.HASH_KEY).digest()
-        # few browsers and few addresses make up most of a log
+        # a few browsers and URLs make up most of a log
         self.is_bot = lru_cache(maxsize=10_000)(self._is_bot)
         self.find = lru_cache(maxsize=20_000)(self._find)
         self.visitor_hash = lru_cache(maxsize=20_000)(self._visitor_hash)
 
     def item(self, line: bytes) -> bytes | None:
-        """The line's event as JSON; None when it means none.
+        """Return the line's event as JSON; None if it has none.
 
         Raises:
-            LogLineError: the line is no line of this log.
+            LogLineError: the line does not match the log format.
         """
         fields = self.mapping.log_format.fields(line.decode(errors="replace"))
         if fields is None:
-            raise LogLineError("unreadable_line", "The line is not of the log's format; --mapping may name another.")
+            raise LogLineError("unreadable_line", "The line does not match the log format; set another one with --mapping.")
         try:
             status = int(fields["status"])
         except ValueError as error:
             raise LogLineError(
-                "unreadable_line", f"The status is {fields['status'][:20]!r}; it has to be a number."
+                "unreadable_line", f"The status is {fields['status'][:20]!r}; it must be a number."
             ) from error
-        request = request_of(fields)
+        request = parse_request(fields)
         if request is None or not 200 <= status < 400:
             self.skip("failed_call")
             return None
@@ -124,7 +124,7 @@ class LogReader:
         if found is None:
             self.leave_address(target)
             return None
-        moment = moment_of(fields)
+        moment = parse_log_time(fields)
         item: dict[str, Any] = {
             "type": found.type,
             "messageId": self.message_id(line, moment),
@@ -132,7 +132,7 @@ class LogReader:
             "anonymousId": self.visitor(fields, moment, agent or ""),
             "event" if found.type == "track" else "name": found.name,
             "properties": found.properties,
-            "context": context_of(fields, target, agent),
+            "context": build_context(fields, target, agent),
         }
         if self.mapping.user_id and (user_id := fields[self.mapping.user_id]):
             item["userId"] = user_id
@@ -143,11 +143,11 @@ class LogReader:
         return is_bot(agent) or (own is not None and own.search(agent) is not None)
 
     def _visitor_hash(self, day: str, address: str, agent: str) -> str:
-        """Who came, for one day (UTC): nobody can be followed into the next."""
+        """Return a visitor id for one day (UTC); nobody can be tracked into the next."""
         text = f"{day} {address} {agent}".encode(errors="replace")
         return f"log-{blake2b(text, digest_size=16, key=self.key).hexdigest()}"
 
-    def _find(self, method: str, target: str, status: int) -> Found | None:
+    def _find(self, method: str, target: str, status: int) -> MappedEvent | None:
         return self.mapping.find(method=method, target=target, status=status)
 
     def skip(self, reason: str) -> None:
@@ -160,7 +160,7 @@ class LogReader:
         self.skip("no_event")
 
     def message_id(self, line: bytes, moment: str) -> str:
-        """The same for the same line wherever it stands. Keyed: from a bare hash the address could be found by trying all."""
+        """Return the same id for the same line wherever it is; keyed, since an unkeyed hash would reveal the address by trial."""
         digest = blake2b(line, digest_size=16, key=self.key)
         if number := self.equal.number(moment, digest.digest()):
             digest.update(b"\n%d" % number)
@@ -174,11 +174,11 @@ class LogReader:
 
 
 def is_bot(agent: str) -> bool:
-    return not agent or BOTS.search(agent) is not None
+    return not agent or BOT_PATTERN.search(agent) is not None
 
 
-def request_of(fields: Mapping[str, str]) -> tuple[str, str] | None:
-    """Method and target; None for what is no HTTP call, such as a TLS greeting on the plain port."""
+def parse_request(fields: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return method and target; None if the line is not an HTTP request, such as a TLS handshake on the plain port."""
     if "request_method" in fields:
         method, target = fields["request_method"], fields.get("request_uri", "")
     else:
@@ -195,48 +195,48 @@ def request_of(fields: Mapping[str, str]) -> tuple[str, str] | None:
     return (method, target) if target.startswith("/") else None
 
 
-def moment_of(fields: Mapping[str, str]) -> str:
-    """The line's time as ISO 8601 in UTC; raises LogLineError."""
-    for name, read in READERS.items():
+def parse_log_time(fields: Mapping[str, str]) -> str:
+    """Return the line's time as ISO 8601 in UTC. Raises LogLineError."""
+    for name, read in TIME_PARSERS.items():
         if text := fields.get(name):
             try:
                 return read(text)
             except (ValueError, KeyError, OverflowError) as error:
-                raise LogLineError("invalid_time", f"${name} is {text[:40]!r}, which is no time.") from error
+                raise LogLineError("invalid_time", f"${name} is {text[:40]!r}, which is not a valid time.") from error
     raise LogLineError("invalid_time", "The line has no time.")
 
 
 @lru_cache(maxsize=1024)
-def read_local_time(text: str) -> str:
+def parse_local_time(text: str) -> str:
     found = LOCAL_TIME.fullmatch(text)
     if found is None:
         raise ValueError(text)
     day, month, year, hour, minute, second, sign, hours, minutes = found.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     zone = timezone(-offset if sign == "-" else offset)
-    # a leap second has no place in datetime
+    # datetime does not support leap seconds
     stated = datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
     return stated.astimezone(UTC).isoformat()
 
 
 @lru_cache(maxsize=1024)
-def read_iso_time(text: str) -> str:
+def parse_iso_time(text: str) -> str:
     return datetime.fromisoformat(text).astimezone(UTC).isoformat()
 
 
-def read_epoch(text: str) -> str:
+def parse_epoch(text: str) -> str:
     return datetime.fromtimestamp(float(text), UTC).isoformat()
 
 
-READERS: dict[str, Callable[[str], str]] = {
-    "msec": read_epoch,
-    "time_iso8601": read_iso_time,
-    "time_local": read_local_time,
+TIME_PARSERS: dict[str, Callable[[str], str]] = {
+    "msec": parse_epoch,
+    "time_iso8601": parse_iso_time,
+    "time_local": parse_local_time,
 }
 
 
-def context_of(fields: Mapping[str, str], target: str, agent: str | None) -> dict[str, Any]:
-    """Page, referrer and campaign. Parameters stay out: they may name people (links of e-mails do)."""
+def build_context(fields: Mapping[str, str], target: str, agent: str | None) -> dict[str, Any]:
+    """Return page, referrer and campaign; URL parameters are dropped because they may identify people (e-mail links do)."""
     path, _mark, query_text = target.partition("?")
     page = {"path": path}
     if referrer := fields.get("http_referer"):
@@ -245,11 +245,11 @@ def context_of(fields: Mapping[str, str], target: str, agent: str | None) -> dic
     if agent:
         context["userAgent"] = agent
     if "utm_" in query_text:
-        context["campaign"] = campaign_of(query_text)
+        context["campaign"] = parse_campaign(query_text)
     return context
 
 
 @lru_cache(maxsize=10_000)
-def campaign_of(query_text: str) -> dict[str, str]:
-    query = read_query(query_text)
-    return {name: query[key] for key, name in CAMPAIGN.items() if query.get(key)}
+def parse_campaign(query_text: str) -> dict[str, str]:
+    query = parse_query(query_text)
+    return {name: query[key] for key, name in UTM_FIELDS.items() if query.get(key)}

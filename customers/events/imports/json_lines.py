@@ -1,7 +1,7 @@
-"""JSON Lines of items as SDKs send them: one item a line, or one batch.
+"""Reads JSON Lines of items in the form SDKs send them: one item or one batch per line.
 
-An archived item may carry the moment it was sent. The collector takes that for a minute ago; here it is history, so the time is
-set right by `receivedAt` where the line has it, and else taken as it stands.
+An archived item may contain the time it was sent. The collector assumes that this was just now; for archived items the clock is
+corrected by `receivedAt` if the line has it, otherwise the time is used unchanged.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from customers.events.collector.parsing import moment_of
+from customers.events.collector.fields import parse_moment
 
-MOST_LINE = 500 * 1024
+MAX_LINE = 500 * 1024
 
 
 class LineError(Exception):
-    """Why a line can't be read at all."""
+    """A line cannot be parsed at all; ``code`` and ``reason`` say why."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -24,13 +24,13 @@ class LineError(Exception):
         self.reason = reason
 
 
-class Batch(msgspec.Struct):
+class BatchLine(msgspec.Struct):
     batch: list[msgspec.Raw]
     sentAt: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
 
 
-class Times(msgspec.Struct):
-    """What of an item says when it happened."""
+class ItemTimes(msgspec.Struct):
+    """The times in an item."""
 
     sentAt: Any = None  # noqa: N815
     receivedAt: Any = None  # noqa: N815
@@ -38,21 +38,21 @@ class Times(msgspec.Struct):
     originalTimestamp: Any = None  # noqa: N815
 
 
-_batch = msgspec.json.Decoder(Batch)
-_times = msgspec.json.Decoder(Times)
+_batch = msgspec.json.Decoder(BatchLine)
+_times = msgspec.json.Decoder(ItemTimes)
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
-def items_of(line: bytes) -> Iterator[bytes]:
-    """The items of a line, ready for `take_items`.
+def iterate_line_items(line: bytes) -> Iterator[bytes]:
+    """Yield the items of a line, ready for `ingest_items`.
 
     Raises:
-        LineError: the line is no JSON object in UTF-8.
+        LineError: the line is not a JSON object in UTF-8.
     """
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        raise LineError("invalid_encoding", f"The line is no UTF-8 ({error}).") from error
+        raise LineError("invalid_encoding", f"The line is not valid UTF-8 ({error}).") from error
     if not line.startswith(b"{"):
         raise LineError(
             "invalid_json", f"The line begins with {line[:20].decode(errors='replace')!r}; give a JSON object."
@@ -61,15 +61,15 @@ def items_of(line: bytes) -> Iterator[bytes]:
         try:
             inner = _batch.decode(line).batch
         except (msgspec.MsgspecError, RecursionError):
-            pass  # an item that speaks of a batch; what is wrong with it, decoding will say
+            pass  # an item that mentions a batch; decoding will report what is wrong with it
         else:
-            yield from (historical(bytes(raw)) for raw in inner)
+            yield from (normalize_time(bytes(raw)) for raw in inner)
             return
-    yield historical(line)
+    yield normalize_time(line)
 
 
-def historical(item: bytes) -> bytes:
-    """The item with its corrected time as `timestamp`, and without the moment of sending."""
+def normalize_time(item: bytes) -> bytes:
+    """Return the item with its corrected time as `timestamp`, and without `sentAt`."""
     if b'"sentAt"' not in item:
         return item
     try:
@@ -78,20 +78,20 @@ def historical(item: bytes) -> bytes:
             return item
         loose: dict[str, Any] = msgspec.json.decode(item)
     except (msgspec.MsgspecError, RecursionError):
-        return item  # decoding will say what is wrong with it
+        return item  # decoding will report what is wrong with it
     del loose["sentAt"]
     if times.originalTimestamp is not None:
         loose.pop("originalTimestamp")
-        loose["timestamp"] = corrected(times) or times.originalTimestamp
+        loose["timestamp"] = correct_clock(times) or times.originalTimestamp
     return msgspec.json.encode(loose)
 
 
-def corrected(times: Times) -> str:
-    """receivedAt − (sentAt − originalTimestamp); empty when one of them is lacking or no time."""
+def correct_clock(times: ItemTimes) -> str:
+    """Return receivedAt − (sentAt − originalTimestamp); empty if one of them is missing or not a time."""
     if times.receivedAt is None:
         return ""
     try:
-        received, sent, original = map(moment_of, (times.receivedAt, times.sentAt, times.originalTimestamp))
+        received, sent, original = map(parse_moment, (times.receivedAt, times.sentAt, times.originalTimestamp))
         moment: datetime = received - (sent - original)
     except (ValueError, TypeError, OverflowError):
         return ""

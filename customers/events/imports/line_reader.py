@@ -1,4 +1,4 @@
-"""Lines of a file that may be packed, in constant memory, with how much of it has been read."""
+"""Reads lines of a file that may be compressed, in constant memory, and reports the position."""
 
 import io
 import os
@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from django.utils.translation import gettext as _
 
-PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
-FOREIGN = {
+COMPRESSION_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
+UNSUPPORTED_FORMATS = {
     b"PK\x03\x04": "zip",
     b"\xfd7zXZ": "xz",
     b"PAR1": "Parquet",
@@ -22,19 +22,19 @@ FOREIGN = {
     b"%PDF": "PDF",
     b"7z\xbc\xaf": "7z",
 }
-WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+UTF16_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 BOM = b"\xef\xbb\xbf"
-MOST_HEAD = 1 << 16
+MAX_HEAD = 1 << 16
 STANDARD_INPUT = Path("-")
 
 
 class UnreadableFileError(Exception):
-    """The file is missing, empty, broken, or of another kind."""
+    """The file is missing, empty, damaged, or in an unsupported format."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line without its end, numbered from 1; ``oversize`` ones come without their text."""
+class FileLine:
+    """One line without its line break, numbered from 1; an ``oversize`` line has no text."""
 
     number: int
     text: bytes
@@ -42,12 +42,12 @@ class Line:
 
 
 class LineFile:
-    """A file opened for one pass; ``position`` of ``size`` bytes are read (size is 0 when nobody can know it)."""
+    """A file opened for one pass; ``position`` of ``size`` bytes are read (size is 0 if it is unknown)."""
 
     def __init__(self, raw: BinaryIO, *, name: str, size: int) -> None:
         self.name = name
         self.size = size
-        self._counted = CountedReader(raw)
+        self._counted = CountingReader(raw)
         self._stream = io.BufferedReader(self._unpacked(), 1 << 18)
         self.head = self._peek()
 
@@ -58,70 +58,70 @@ class LineFile:
     def _unpacked(self) -> Any:
         buffered = io.BufferedReader(self._counted, 1 << 18)
         start = buffered.peek(8)[:8]
-        for magic, kind in FOREIGN.items():
+        for magic, kind in UNSUPPORTED_FORMATS.items():
             if start.startswith(magic):
                 raise UnreadableFileError(
-                    _("%(file)s is a %(kind)s file; give lines of text, packed with gzip, zstd or bzip2 at most.")
+                    _("%(file)s is a %(kind)s file; use plain text, optionally compressed with gzip, zstd or bzip2.")
                     % {"file": self.name, "kind": kind}
                 )
-        for magic, codec in PACKED.items():
+        for magic, codec in COMPRESSION_CODECS.items():
             if start.startswith(magic):
                 return pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), codec)
         return buffered
 
     def _peek(self) -> bytes:
-        """The beginning as it is after unpacking, without the mark by which UTF-8 is known."""
-        with self._told():
-            start = self._stream.peek(MOST_HEAD)[:MOST_HEAD]
+        """Return the beginning after decompression, without a byte order mark."""
+        with self._convert_errors():
+            start = self._stream.peek(MAX_HEAD)[:MAX_HEAD]
             if start.startswith(BOM):
                 self._stream.read(len(BOM))
                 start = start[len(BOM) :]
         if not start.strip():
-            if len(start) < MOST_HEAD:
+            if len(start) < MAX_HEAD:
                 raise UnreadableFileError(_("%(file)s is empty.") % {"file": self.name})
-            raise UnreadableFileError(_("%(file)s begins with nothing but blanks.") % {"file": self.name})
-        if start[:2] in WIDE or b"\0" in start[:200]:
+            raise UnreadableFileError(_("%(file)s begins with only blank characters.") % {"file": self.name})
+        if start[:2] in UTF16_MARKS or b"\0" in start[:200]:
             raise UnreadableFileError(
-                _("%(file)s is no UTF-8 text. UTF-16 is turned into it by: iconv -f UTF-16 -t UTF-8 FILE")
+                _("%(file)s is not UTF-8 text. Convert UTF-16 with: iconv -f UTF-16 -t UTF-8 FILE")
                 % {"file": self.name}
             )
         return start
 
-    def lines(self, most: int) -> Iterator[Line]:
-        """All lines but blank ones. One of more than ``most`` bytes is read past, never held.
+    def lines(self, max_bytes: int) -> Iterator[FileLine]:
+        """Yield all lines except blank ones; a line of more than ``max_bytes`` bytes is skipped without buffering it.
 
         Raises:
-            UnreadableFileError: the packed data is broken, or the disk is.
+            UnreadableFileError: the compressed data or the disk is damaged.
         """
         number = 0
-        with self._told():
-            while text := self._stream.readline(most + 2):
+        with self._convert_errors():
+            while text := self._stream.readline(max_bytes + 2):
                 number += 1
                 whole = text.endswith(b"\n")
                 stripped = text.strip()
-                oversize = len(stripped) > most or not (whole or len(text) < most + 2)
+                oversize = len(stripped) > max_bytes or not (whole or len(text) < max_bytes + 2)
                 while not whole and (rest := self._stream.readline(1 << 18)):
                     whole = rest.endswith(b"\n")
                 if oversize:
-                    yield Line(number, b"", oversize=True)
+                    yield FileLine(number, b"", oversize=True)
                 elif stripped:
-                    yield Line(number, stripped)
+                    yield FileLine(number, stripped)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _convert_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise UnreadableFileError(
                 _(
-                    "%(file)s cannot be read to its end: %(reason)s. Get it again; what was taken so far stays, and counts once."
+                    "%(file)s cannot be read to the end: %(reason)s. Obtain the file again; events stored so far stay and are not duplicated."
                 )
                 % {"file": self.name, "reason": error}
             ) from error
 
 
-class CountedReader(io.RawIOBase):
-    """Passes bytes on and counts them: a pipe can't be asked where it is."""
+class CountingReader(io.RawIOBase):
+    """Passes bytes through and counts them, because a pipe has no position."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw = raw
@@ -139,10 +139,10 @@ class CountedReader(io.RawIOBase):
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[LineFile]:
-    """Opens a file, or standard input for ``-``.
+    """Open a file, or standard input for ``-``.
 
     Raises:
-        UnreadableFileError: names the file, and what would be right.
+        UnreadableFileError: names the file and the problem.
     """
     if path == STANDARD_INPUT:
         yield LineFile(sys.stdin.buffer, name=_("standard input"), size=0)

@@ -1,4 +1,4 @@
-"""Access logs: from nginx's own ``log_format`` to the fields of a line."""
+"""Compiles nginx's ``log_format`` into a parser for the lines of an access log."""
 
 import re
 from dataclasses import dataclass
@@ -6,67 +6,67 @@ from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
-# Apache's "combined" writes the same line
+# Apache's "combined" format is identical
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 ESCAPE = re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|(["\\])|([nrt]))')
 CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-# every other variable outside quotes is one word
+# these variables can contain spaces; any other outside quotes is one word
 WITH_BLANKS = ("remote_user", "time_local", "upstream_", "http_", "cookie_", "arg_", "request")
 TIMES = ("time_iso8601", "time_local", "msec")
 
 
 class LogFormatError(Exception):
-    """A log_format that can't serve, and why."""
+    """A log_format cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFormat:
-    """Finds the variables of a log_format in a line; a line may go on behind the last one."""
+    """Extracts the variables of a log_format from a line, which may continue after the last one."""
 
     pattern: re.Pattern[str]
     names: tuple[str, ...]
 
     def fields(self, line: str) -> dict[str, str] | None:
-        """The variables' texts, "" for nginx's ``-``; None when the line is of another format."""
+        """Return the values of the variables, "" for nginx's ``-``; None if the line does not match."""
         found = self.pattern.match(line)
         if found is None:
             return None
         values = found.groups()
         if "\\" in line:
-            values = tuple(unescaped(value) for value in values)
+            values = tuple(decode_escapes(value) for value in values)
         return {name: "" if value == "-" else value for name, value in zip(self.names, values, strict=True)}
 
 
-def unescaped(value: str) -> str:
-    """nginx writes a byte that is no printable ASCII as ``\\xHH``."""
-    return ESCAPE.sub(unescape, value.encode()).decode(errors="replace") if "\\" in value else value
+def decode_escapes(value: str) -> str:
+    """Decode nginx's escapes: it writes a byte that is not printable ASCII as ``\\xHH``."""
+    return ESCAPE.sub(decode_escape, value.encode()).decode(errors="replace") if "\\" in value else value
 
 
-def unescape(found: re.Match[bytes]) -> bytes:
+def decode_escape(found: re.Match[bytes]) -> bytes:
     code, itself, control = found.groups()
     return bytes([int(code, 16)]) if code else itself or CONTROL[control]
 
 
 @lru_cache(maxsize=16)
 def compile_format(text: str) -> LogFormat:
-    """A LogFormat of what stands in quotes behind ``log_format NAME`` in nginx's configuration.
+    """Compile the text in quotes after ``log_format NAME`` in nginx's configuration.
 
     Raises:
-        LogFormatError: a variable comes twice or right behind another, or a needed one is lacking.
+        LogFormatError: a variable is repeated or directly follows another, or a required one is missing.
     """
     pattern, names, position = [], [], 0
     for found in VARIABLE.finditer(text):
         between = text[position : found.start()]
         if position and not between:
             raise LogFormatError(
-                _("format: nothing stands between %(first)s and the variable before it.") % {"first": found[0]}
+                _("format: there must be a separator between %(first)s and the variable before it.") % {"first": found[0]}
             )
         pattern += [
             re.escape(between),
-            value_pattern(found[1] or found[2], between[-1:], text[found.end() : found.end() + 1]),
+            build_value_pattern(found[1] or found[2], between[-1:], text[found.end() : found.end() + 1]),
         ]
         names.append(found[1] or found[2])
         position = found.end()
@@ -75,7 +75,7 @@ def compile_format(text: str) -> LogFormat:
     return LogFormat(re.compile("".join(pattern) + r"(?:\s|$)"), tuple(names))
 
 
-def value_pattern(name: str, before: str, after: str) -> str:
+def build_value_pattern(name: str, before: str, after: str) -> str:
     if before == '"' and after == '"':
         return r'([^"\\]*(?:\\.[^"\\]*)*)'
     if before == "[" and after == "]":
@@ -88,10 +88,10 @@ def value_pattern(name: str, before: str, after: str) -> str:
 def check_names(names: list[str]) -> None:
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise LogFormatError(_("format: $%(name)s stands in it more than once.") % {"name": doubled[0]})
+        raise LogFormatError(_("format: $%(name)s appears more than once.") % {"name": doubled[0]})
     if "status" not in names:
-        raise LogFormatError(_("format: $status is needed, to leave failed calls out."))
+        raise LogFormatError(_("format: $status is required, to skip failed requests."))
     if "request" not in names and not {"request_method", "request_uri"} <= set(names):
-        raise LogFormatError(_("format: $request is needed, or $request_method and $request_uri."))
+        raise LogFormatError(_("format: $request is required, or $request_method and $request_uri."))
     if not set(TIMES) & set(names):
-        raise LogFormatError(_("format: a time is needed: $time_local, $time_iso8601 or $msec."))
+        raise LogFormatError(_("format: a time is required: $time_local, $time_iso8601 or $msec."))

@@ -1,4 +1,4 @@
-"""Which address of the shop means which event: read from a small TOML or JSON file, or the paths that most shops use."""
+"""Maps URLs of a shop to events, by a TOML or JSON file or by the paths that most shops use."""
 
 import re
 import tomllib
@@ -14,24 +14,24 @@ from django.utils.translation import gettext as _
 
 from customers.events.imports.log_format import COMBINED, LogFormat, LogFormatError, compile_format
 
-GROUP = re.compile(r"\{(\w+)(\*)?(?::(\w+))?(\?)?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(\*)?(?::(\w+))?(\?)?\}")
 QUERY_MARK = re.compile(r"\?(?![^{}]*\})")  # not the one in {name?}
 VARIABLE = re.compile(r"\$\w+")
 CONVERSIONS = {"int": int, "number": float}
-SHAPES = {"int": r"\d+", "number": r"\d+(?:\.\d+)?"}
-# a permanent redirect only mends the address: the same view comes again under the right one
-MOVED_FOR_GOOD = frozenset({301, 308})
-MOST_QUERY_FIELDS = 100
+CONVERSION_PATTERNS = {"int": r"\d+", "number": r"\d+(?:\.\d+)?"}
+# a permanent redirect only corrects the URL: the same view follows under the right one
+PERMANENT_REDIRECTS = frozenset({301, 308})
+MAX_QUERY_FIELDS = 100
 
-Value = str | int | float | bool
-Reading = tuple[str, str, bool]  # property, conversion, may be lacking
+PropertyValue = str | int | float | bool
+ParameterSpec = tuple[str, str, bool]  # property, conversion, may be lacking
 
 
 class MappingError(Exception):
-    """The mapping file is missing or wrong; names the entry and what would be right."""
+    """The mapping file is missing or invalid; names the entry and a valid alternative."""
 
 
-class Entry(msgspec.Struct, forbid_unknown_fields=True):
+class MappingEntry(msgspec.Struct, forbid_unknown_fields=True):
     """One ``[[events]]`` of the file."""
 
     path: str
@@ -39,11 +39,11 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
     page: str | None = None
     method: str = "GET"
     status: list[int] = []
-    properties: dict[str, Value] = {}
+    properties: dict[str, PropertyValue] = {}
 
 
 class MappingFile(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[Entry]
+    events: list[MappingEntry]
     format: str = COMBINED
     anonymous_id: str = ""
     user_id: str = ""
@@ -52,23 +52,23 @@ class MappingFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """An entry, ready to be tried on an address."""
+class MappingRule:
+    """A compiled entry, ready to be matched against a URL."""
 
     type: str
     name: str
     method: str
     status: frozenset[int]
     path: re.Pattern[str]
-    readings: Mapping[str, Reading]  # by name of the path's group
-    query: Mapping[str, Reading]  # by name of the URL's parameter
-    constants: Mapping[str, Value]
+    readings: Mapping[str, ParameterSpec]  # by name of the path's group
+    query: Mapping[str, ParameterSpec]  # by name of the URL's parameter
+    constants: Mapping[str, PropertyValue]
 
-    def takes_status(self, status: int) -> bool:
-        return status in self.status if self.status else 200 <= status < 400 and status not in MOVED_FOR_GOOD
+    def accepts_status(self, status: int) -> bool:
+        return status in self.status if self.status else 200 <= status < 400 and status not in PERMANENT_REDIRECTS
 
-    def properties(self, path: str, query: Mapping[str, str]) -> dict[str, Value] | None:
-        """What path and query say; None when the address is not this rule's."""
+    def properties(self, path: str, query: Mapping[str, str]) -> dict[str, PropertyValue] | None:
+        """Return the properties in path and query; None if the URL does not match."""
         found = self.path.fullmatch(path)
         if found is None:
             return None
@@ -76,11 +76,11 @@ class Rule:
             (reading, text) for group, text in found.groupdict("").items() if (reading := self.readings.get(group))
         ]
         texts += [(reading, query.get(name, "")) for name, reading in self.query.items()]
-        properties: dict[str, Value] = dict(self.constants)
+        properties: dict[str, PropertyValue] = dict(self.constants)
         for (name, conversion, optional), text in texts:
             if text == "" and optional:
                 continue
-            if text == "" or (conversion and not re.fullmatch(SHAPES[conversion], text, re.ASCII)):
+            if text == "" or (conversion and not re.fullmatch(CONVERSION_PATTERNS[conversion], text, re.ASCII)):
                 return None
             if not name.startswith("_"):
                 properties[name] = CONVERSIONS[conversion](text) if conversion else text
@@ -88,19 +88,19 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The event that an address means."""
+class MappedEvent:
+    """The event of a URL."""
 
     type: str
     name: str
-    properties: dict[str, Value]
+    properties: dict[str, PropertyValue]
 
 
 @dataclass(frozen=True, slots=True)
 class UrlMapping:
-    """The whole file, checked. ``anonymous_id``, ``user_id`` and ``address`` are names of variables, or empty."""
+    """The validated file; ``anonymous_id``, ``user_id`` and ``address`` are names of log variables, or empty."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[MappingRule, ...]
     log_format: LogFormat
     anonymous_id: str
     user_id: str
@@ -111,51 +111,51 @@ class UrlMapping:
     def methods(self) -> frozenset[str]:
         return frozenset(rule.method for rule in self.rules)
 
-    def find(self, *, method: str, target: str, status: int) -> Found | None:
-        """The first rule that takes this call decides."""
+    def find(self, *, method: str, target: str, status: int) -> MappedEvent | None:
+        """Return the event of the first matching rule."""
         path, _mark, query_text = target.partition("?")
-        path = clean_path(path)
-        query = read_query(query_text) if query_text else {}
+        path = normalize_path(path)
+        query = parse_query(query_text) if query_text else {}
         for rule in self.rules:
-            if rule.method != method or not rule.takes_status(status):
+            if rule.method != method or not rule.accepts_status(status):
                 continue
             properties = rule.properties(path, query)
             if properties is not None:
-                return Found(rule.type, rule.name, properties)
+                return MappedEvent(rule.type, rule.name, properties)
         return None
 
 
-def clean_path(path: str) -> str:
+def normalize_path(path: str) -> str:
     """Unquoted, and without the slash at its end: ``/cart/`` is ``/cart``."""
     if "%" in path:
         path = unquote(path, errors="replace")
     return path.rstrip("/") or "/"
 
 
-def read_query(text: str) -> dict[str, str]:
+def parse_query(text: str) -> dict[str, str]:
     """The parameters of a URL; of one that comes twice, the first."""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MOST_QUERY_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:  # more parameters than any page of a shop has
         return {}
     return dict(reversed(pairs))
 
 
 def read_mapping(path: Path) -> UrlMapping:
-    """Reads a mapping file; its ending says whether it is TOML or JSON.
+    """Read a mapping file, TOML or JSON by its extension.
 
     Raises:
-        MappingError: the file or one of its entries is wrong.
+        MappingError: the file or one of its entries is invalid.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise MappingError(
-            _("There is no mapping file %(file)s. --print-mapping shows the built-in one, to start from.")
+            _("The mapping file %(file)s does not exist. --print-mapping prints the built-in one as a starting point.")
             % {"file": path}
         ) from error
     except UnicodeDecodeError as error:
-        raise MappingError(_("%(file)s is no UTF-8 text.") % {"file": path}) from error
+        raise MappingError(_("%(file)s is not UTF-8 text.") % {"file": path}) from error
     except OSError as error:
         raise MappingError(
             _("%(file)s cannot be opened: %(reason)s.") % {"file": path, "reason": error.strerror}
@@ -166,13 +166,13 @@ def read_mapping(path: Path) -> UrlMapping:
         raise MappingError(f"{path}: {error}") from error
 
 
-def builtin_mapping_text() -> str:
+def read_builtin_mapping() -> str:
     return (files(__package__) / "shop_paths.toml").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
-def builtin_mapping() -> UrlMapping:
-    return parse_mapping(builtin_mapping_text(), is_json=False)
+def load_builtin_mapping() -> UrlMapping:
+    return parse_mapping(read_builtin_mapping(), is_json=False)
 
 
 def parse_mapping(text: str, *, is_json: bool) -> UrlMapping:
@@ -183,28 +183,28 @@ def parse_mapping(text: str, *, is_json: bool) -> UrlMapping:
     except (tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
         raise MappingError(str(error)) from error
     if not stated.events:
-        raise MappingError(_("events is empty: give at least one, with path and event."))
+        raise MappingError(_("events is empty; add at least one entry with path and event."))
     try:
         log_format = compile_format(stated.format)
     except LogFormatError as error:
         raise MappingError(str(error)) from error
     return UrlMapping(
-        rules=tuple(rule_of(entry, f"events[{index}]") for index, entry in enumerate(stated.events)),
+        rules=tuple(build_rule(entry, f"events[{index}]") for index, entry in enumerate(stated.events)),
         log_format=log_format,
-        anonymous_id=variable(stated.anonymous_id, "anonymous_id", log_format),
-        user_id=variable(stated.user_id, "user_id", log_format),
-        address=variable(stated.address, "address", log_format),
+        anonymous_id=resolve_variable(stated.anonymous_id, "anonymous_id", log_format),
+        user_id=resolve_variable(stated.user_id, "user_id", log_format),
+        address=resolve_variable(stated.address, "address", log_format),
         bots=re.compile("|".join(map(re.escape, stated.bots)), re.IGNORECASE) if stated.bots else None,
     )
 
 
-def variable(text: str, field: str, log_format: LogFormat) -> str:
-    """The name of a variable that the log has."""
+def resolve_variable(text: str, field: str, log_format: LogFormat) -> str:
+    """Return the name of a variable, which the log format must contain."""
     if not text:
         return ""
     if not VARIABLE.fullmatch(text):
         raise MappingError(
-            _("%(field)s is %(value)s; give a variable of the format, such as $cookie_visitor.")
+            _("%(field)s is %(value)s; use a variable of the format, such as $cookie_visitor.")
             % {"field": field, "value": repr(text)}
         )
     if text[1:] not in log_format.names:
@@ -214,45 +214,45 @@ def variable(text: str, field: str, log_format: LogFormat) -> str:
     return text[1:]
 
 
-def rule_of(entry: Entry, place: str) -> Rule:
+def build_rule(entry: MappingEntry, place: str) -> MappingRule:
     if bool(entry.event) == (entry.page is not None):
         raise MappingError(
-            _("%(place)s: give event (its name) or page (the page's name), one of them.") % {"place": place}
+            _("%(place)s: set either event (the event's name) or page (the page's name).") % {"place": place}
         )
     if not entry.path.startswith("/"):
         raise MappingError(
-            _("%(place)s.path is %(value)s; give a path such as /product/{product_id}.")
+            _("%(place)s.path is %(value)s; use a path such as /product/{product_id}.")
             % {"place": place, "value": repr(entry.path)}
         )
     path, query = [*QUERY_MARK.split(entry.path, maxsplit=1), ""][:2]
-    if path.count("{") != len(GROUP.findall(path)):
+    if path.count("{") != len(PLACEHOLDER.findall(path)):
         raise MappingError(
-            _("%(place)s.path: a name in braces has letters, digits and _, such as {product_id}, {rest*}, {page:int}.")
+            _("%(place)s.path: a name in braces may contain letters, digits and _, such as {product_id}, {rest*}, {page:int}.")
             % {"place": place}
         )
-    pattern, readings = path_pattern(path, place)
-    return Rule(
+    pattern, readings = compile_path(path, place)
+    return MappingRule(
         type="track" if entry.event else "page",
         name=entry.event or entry.page or "",
         method=entry.method.upper(),
         status=frozenset(entry.status),
         path=pattern,
         readings=readings,
-        query=query_readings(query, place),
+        query=compile_query(query, place),
         constants=entry.properties,
     )
 
 
-def path_pattern(path: str, place: str) -> tuple[re.Pattern[str], dict[str, Reading]]:
+def compile_path(path: str, place: str) -> tuple[re.Pattern[str], dict[str, ParameterSpec]]:
     pattern: list[str] = []
-    readings: dict[str, Reading] = {}
+    readings: dict[str, ParameterSpec] = {}
     position = 0
-    for found in GROUP.finditer(path):
+    for found in PLACEHOLDER.finditer(path):
         name, many, conversion, optional = found.groups()
         before = path[position : found.start()]
         group = f"g{len(readings)}"
-        shape = SHAPES[conversion_of(conversion, place)] if conversion else ".+?" if many else "[^/]+?"
-        if optional:  # its slash is lacking with it
+        shape = CONVERSION_PATTERNS[check_conversion(conversion, place)] if conversion else ".+?" if many else "[^/]+?"
+        if optional:  # without the part, its slash is missing too
             bare = before.removesuffix("/")
             pattern.append(f"{re.escape(bare)}(?:{before[len(bare) :]}(?P<{group}>{shape}))?")
         else:
@@ -263,26 +263,26 @@ def path_pattern(path: str, place: str) -> tuple[re.Pattern[str], dict[str, Read
     return re.compile("".join(pattern), re.ASCII), readings
 
 
-def query_readings(query: str, place: str) -> dict[str, Reading]:
-    readings: dict[str, Reading] = {}
+def compile_query(query: str, place: str) -> dict[str, ParameterSpec]:
+    readings: dict[str, ParameterSpec] = {}
     for part in filter(None, query.split("&")):
         parameter, _mark, group = part.partition("=")
-        found = GROUP.fullmatch(group)
+        found = PLACEHOLDER.fullmatch(group)
         if not parameter or found is None:
             raise MappingError(
                 _(
-                    "%(place)s.path: %(part)s; give parameters as q={query}, or page={page:int?} where it may be lacking."
+                    "%(place)s.path: %(part)s is not valid; write parameters as q={query}, or page={page:int?} if optional."
                 )
                 % {"place": place, "part": repr(part)}
             )
-        readings[parameter] = (found[1], conversion_of(found[3], place), bool(found[4]))
+        readings[parameter] = (found[1], check_conversion(found[3], place), bool(found[4]))
     return readings
 
 
-def conversion_of(name: str | None, place: str) -> str:
+def check_conversion(name: str | None, place: str) -> str:
     if name and name not in CONVERSIONS:
         raise MappingError(
-            _("%(place)s.path: %(name)s is none of %(known)s.")
+            _("%(place)s.path: unknown type %(name)s; valid: %(known)s.")
             % {"place": place, "name": repr(name), "known": ", ".join(CONVERSIONS)}
         )
     return name or ""

@@ -11,9 +11,9 @@ from customers.events.rest.serializers import EventSerializer
 
 
 class EventFilter(django_filters.FilterSet):
-    source = django_filters.CharFilter("source__key", help_text="Key of a source.")
-    since = MomentFilter("received_at", "gte", help_text="Received at this time or later.")
-    until = MomentFilter("received_at", "lt", help_text="Received before this time.")
+    source = django_filters.CharFilter("source__key", help_text="The key of a source.")
+    since = MomentFilter("received_at", "gte", help_text="Events received at this time or later.")
+    until = MomentFilter("received_at", "lt", help_text="Events received before this time.")
 
     class Meta:
         model = Event
@@ -21,7 +21,7 @@ class EventFilter(django_filters.FilterSet):
 
 
 class EventList(ListAPIView):
-    """Events that were taken, the one received last first."""
+    """List the stored events, the most recently received first."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "events:read"}
     queryset = Event.objects.select_related("source")

@@ -1,4 +1,4 @@
-"""Events as the REST API shows them."""
+"""JSON representation of events in the REST API."""
 
 from rest_framework import serializers
 

@@ -1,4 +1,4 @@
-"""Addresses of this room: the REST API (under ``/api/v1/``) and the collector's (at the root), with or without a last slash."""
+"""URLs of events: the REST API (under ``/api/v1/``) and the collector (at the root, with or without a trailing slash)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 
-from customers.events.collector.ga4 import GoogleCollector
-from customers.events.collector.ingest import Record
+from customers.events.collector.ga4 import MeasurementProtocolCollector
+from customers.events.collector.ingest import StoreFunction
 from customers.events.collector.views import Collector
 from customers.events.rest.api import EventList
 from customers.events.sources.sdk_settings import RudderSettings, SegmentSettings
@@ -19,20 +19,20 @@ urlpatterns = [
 ]
 
 
-def collector_views(**how: Record) -> dict[str, Callable[..., HttpResponseBase]]:
-    """The addresses to which events are posted, each with its view; ``record`` says how they store."""
-    batch = Collector.as_view(**how)
+def collector_views(**options: StoreFunction) -> dict[str, Callable[..., HttpResponseBase]]:
+    """Return the paths that accept events, each with its view; ``store`` replaces how the views store events."""
+    batch = Collector.as_view(**options)
     views = dict.fromkeys(("v1/batch", "v1/b", "v1/import", "beacon/v1/batch"), batch)
     for call_type in CALL_TYPES:
-        single = Collector.as_view(call_type=call_type, **how)
-        # the browser SDK's short forms are first letters; Jitsu's stand under /api/s/
+        single = Collector.as_view(call_type=call_type, **options)
+        # the browser SDK abbreviates call types to their first letter; Jitsu's SDK uses /api/s/
         views |= dict.fromkeys((f"v1/{call_type}", f"v1/{call_type[0]}", f"api/s/{call_type}"), single)
-    views["mp/collect"] = GoogleCollector.as_view(**how)
+    views["mp/collect"] = MeasurementProtocolCollector.as_view(**options)
     return views
 
 
 collector_urlpatterns: list[Any] = [
-    *(re_path(rf"^{address}/?$", view) for address, view in collector_views().items()),
+    *(re_path(rf"^{path}/?$", view) for path, view in collector_views().items()),
     re_path(r"^v1/projects/(?P<write_key>[^/]+)/settings/?$", SegmentSettings.as_view(), name="segment-settings"),
     re_path(r"^sourceConfig/?$", RudderSettings.as_view(), name="rudder-settings"),
 ]

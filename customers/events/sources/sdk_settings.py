@@ -1,4 +1,4 @@
-"""What browser SDKs ask for before they send anything: here it says that events go to this host, and to nobody else."""
+"""The settings that browser SDKs request before sending events: they direct all events to this host and to no third party."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,13 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from customers.events.collector.envelope import CollectorError
-from customers.events.collector.views import CollectorView, call_key, json_response, missing_write_key, source_for
+from customers.events.collector.views import (
+    CollectorView,
+    authenticate_source,
+    json_response,
+    missing_key_error,
+    read_request_key,
+)
 
 CACHED_SECONDS = 300
 
@@ -16,21 +22,21 @@ class SegmentSettings(CollectorView):
     """``GET /v1/projects/{writeKey}/settings`` for @segment/analytics-next."""
 
     def get(self, request: HttpRequest, *, write_key: str, **kwargs: Any) -> HttpResponse:
-        source_for(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
+        authenticate_source(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
         integration: dict[str, Any] = {
             "apiKey": write_key,
-            "apiHost": f"{own_host(request)}/v1",
+            "apiHost": f"{read_host(request)}/v1",
             "protocol": request.scheme,
             "addBundledMetadata": True,
             "unbundledIntegrations": [],
         }
-        return cached(
+        return cacheable_response(
             {
                 "integrations": {"Segment.io": integration},
                 "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
                 "edgeFunction": {},
                 "analyticsNextEnabled": True,
-                "metrics": {"sampleRate": 0},  # else the SDK reports its own figures to Segment
+                "metrics": {"sampleRate": 0},  # otherwise the SDK reports usage metrics to Segment
                 "remotePlugins": [],
             }
         )
@@ -40,12 +46,12 @@ class RudderSettings(CollectorView):
     """``GET /sourceConfig/`` for RudderStack's browser SDK, with the write key as the user name of Basic or in the query."""
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        write_key = call_key(request)
+        write_key = read_request_key(request)
         if not write_key:
-            raise missing_write_key()
-        source = source_for(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
+            raise missing_key_error()
+        source = authenticate_source(write_key, origin=request.META.get("HTTP_ORIGIN", ""), now=datetime.now(UTC))
         off = {"enabled": False}
-        return cached(
+        return cacheable_response(
             {
                 "source": {
                     "id": source.key,
@@ -62,15 +68,18 @@ class RudderSettings(CollectorView):
         )
 
 
-def own_host(request: HttpRequest) -> str:
+def read_host(request: HttpRequest) -> str:
+    """Return the host that the SDK reached. Raises CollectorError if it is not in ALLOWED_HOSTS."""
     try:
         return request.get_host()
     except DisallowedHost as error:
-        message = f"This host is not in ALLOWED_HOSTS ({request.META.get('HTTP_HOST', '')!r})."
+        host = request.META.get("HTTP_HOST", "")
+        message = f"Host {host!r} is not allowed; add it to ALLOWED_HOSTS."
         raise CollectorError(400, "host_not_allowed", message) from error
 
 
-def cached(content: dict[str, Any]) -> HttpResponse:
+def cacheable_response(content: dict[str, Any]) -> HttpResponse:
+    """Return a JSON response that the browser caches for a few minutes."""
     response = json_response(content)
     response["Cache-Control"] = f"private, max-age={CACHED_SECONDS}"
     return response

@@ -1,4 +1,4 @@
-"""What a shop puts into its code to send its first event here, in four languages."""
+"""Code snippets with which a shop sends its first event, for browser, Node, Python and curl."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.events.models import Source
 
-KEY_TO_FILL_IN = "YOUR_WRITE_KEY"
+KEY_PLACEHOLDER = "YOUR_WRITE_KEY"
 
 BROWSER = """// npm install @segment/analytics-next
 import { AnalyticsBrowser } from "@segment/analytics-next";
@@ -43,17 +43,21 @@ class Snippet:
     code: str
 
 
-def snippets(*, host: str, write_key: str = KEY_TO_FILL_IN, kind: str = Source.Kind.SERVER) -> list[Snippet]:
-    """``host`` as https://perennial.example; the languages in which such a source is mostly written come first."""
-    browser = Snippet("browser", _("Browser"), filled(BROWSER, host, write_key))
+def build_snippets(*, host: str, write_key: str = KEY_PLACEHOLDER, kind: str = Source.Kind.SERVER) -> list[Snippet]:
+    """Return the snippets with host and key filled in, the ones most likely for this type of source first.
+
+    Args:
+        host: with its scheme, such as https://perennial.example.
+    """
+    browser = Snippet("browser", _("Browser"), fill_template(BROWSER, host, write_key))
     servers = [
-        Snippet("node", "Node", filled(NODE, host, write_key)),
-        Snippet("python", "Python", filled(PYTHON, host, write_key)),
-        Snippet("curl", "curl", filled(CURL, host, write_key)),
+        Snippet("node", "Node", fill_template(NODE, host, write_key)),
+        Snippet("python", "Python", fill_template(PYTHON, host, write_key)),
+        Snippet("curl", "curl", fill_template(CURL, host, write_key)),
     ]
     return [browser, *servers] if kind == Source.Kind.BROWSER else [*servers, browser]
 
 
-def filled(template: str, host: str, write_key: str) -> str:
-    """The templates are code full of braces: no work for str.format."""
+def fill_template(template: str, host: str, write_key: str) -> str:
+    """Fill in host and key; the templates contain too many braces for str.format."""
     return template.replace("{host}", host).replace("{key}", write_key)

@@ -1,4 +1,4 @@
-"""Write keys of sources: made, hashed, rotated, and found again without a query on the hot path."""
+"""Write keys of sources: generated, hashed, rotated, and looked up without a query on the hot path."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hashlib import sha256
 from django.db import transaction
 from django.db.models import Q
 
-from config.foundation.ttl_cache import Memory
+from config.foundation.ttl_cache import TtlCache
 from customers.events.models import Source
 
 HINT_LENGTH = 8
@@ -16,7 +16,7 @@ HINT_LENGTH = 8
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:
-    """What the collector and the REST API have to know of a source."""
+    """The fields of a source that the collector and the REST API need."""
 
     id: int
     key: str
@@ -28,16 +28,17 @@ class KnownSource:
     previous_key_expires_at: datetime | None
 
     def allows_origin(self, origin: str) -> bool:
+        """Return whether a browser page of this origin may send events."""
         return not self.allowed_origins or origin in self.allowed_origins
 
 
 def hash_key(plain: str) -> str:
-    """SHA-256 in hexadecimal. A key of 32 random bytes needs no salt and no slow hash."""
+    """Return the SHA-256 of a key in hexadecimal; 32 random bytes need no salt and no slow hash."""
     return sha256(plain.encode(errors="surrogateescape")).hexdigest()
 
 
-def draw_write_key(source: Source, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
-    """Puts a new write key's hash into a source that the caller saves, and returns the key: only now can it be read."""
+def generate_write_key(source: Source, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Set a new write key on a source that the caller saves, and return the key, which is readable only now."""
     plain = f"wk_{secrets.token_urlsafe(32)}"
     keep = bool(source.write_key_hash) and overlap > timedelta(0)
     source.previous_key_hash = (source.write_key_hash or "") if keep else ""
@@ -47,21 +48,21 @@ def draw_write_key(source: Source, *, now: datetime, overlap: timedelta = timede
     return plain
 
 
-def issue_write_key(*, source_id: int, now: datetime, overlap: timedelta = timedelta(0)) -> str:
-    """Gives a stored source a new write key and returns it.
+def rotate_write_key(*, source_id: int, now: datetime, overlap: timedelta = timedelta(0)) -> str:
+    """Give a stored source a new write key and return it.
 
-    The key before it keeps working for ``overlap``, so that a shop can change it without losing an event.
+    The previous key keeps working for ``overlap``, so that a shop can replace it without losing an event.
     """
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source_id)
-        plain = draw_write_key(source, now=now, overlap=overlap)
+        plain = generate_write_key(source, now=now, overlap=overlap)
         source.save(update_fields=["write_key_hash", "write_key_hint", "previous_key_hash", "previous_key_expires_at"])
-    forget_sources()
+    clear_source_cache()
     return plain
 
 
-def source_with_key(plain: str, *, now: datetime) -> KnownSource | None:
-    """The source, enabled or not, that a write key belongs to; changes are noticed within five seconds."""
+def find_source_by_key(plain: str, *, now: datetime) -> KnownSource | None:
+    """Return the source of a write key, enabled or not; changes take effect within five seconds."""
     key_hash = hash_key(plain)
     source = _sources.get(key_hash)
     if source is None or source.previous_key_hash != key_hash:
@@ -71,12 +72,12 @@ def source_with_key(plain: str, *, now: datetime) -> KnownSource | None:
 
 
 def is_known_origin(origin: str) -> bool:
-    """Whether some enabled source takes events from this origin: a preflight request carries no key to ask for."""
+    """Return whether any enabled source allows this origin; a CORS preflight request carries no key to check."""
     return bool(_origins.get(origin))
 
 
-def forget_sources() -> None:
-    """Makes this process ask the database again."""
+def clear_source_cache() -> None:
+    """Make this process read sources from the database again."""
     _sources.forget()
     _origins.forget()
 
@@ -102,5 +103,5 @@ def _load_origin(origin: str) -> bool:
     return Source.objects.filter(anywhere_or_here, enabled=True).exists()
 
 
-_sources = Memory(_load_source)
-_origins = Memory(_load_origin)
+_sources = TtlCache(_load_source)
+_origins = TtlCache(_load_origin)

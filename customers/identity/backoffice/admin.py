@@ -1,4 +1,4 @@
-"""Back office: customers, how they are known, what they consented to."""
+"""Back office of customers, identifiers, merges, conflicts and consents."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,24 +11,25 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 
-from customers.identity.backoffice.conflict_page import conflict_page
-from customers.identity.backoffice.identifier_labels import MASK, kind_name, shown_value, user_ids
-from customers.identity.backoffice.merge_page import merge_page
-from customers.identity.consent.consent_denials import rewrite_refusals
+from config.foundation.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from customers.identity.backoffice.conflict_page import render_conflict
+from customers.identity.backoffice.identifier_labels import MASK, join_user_ids, label_identifier_type, mask_identifier
+from customers.identity.backoffice.merge_page import render_merge
+from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import (
-    HASHED,
+    HASHED_FIELDS,
     PERSONAL_FIELDS,
     add_identifiers,
-    hashes_of,
-    note_told,
-    owners_of,
+    find_identifier_owners,
+    hash_contact_fields,
+    record_update_times,
     remove_identifiers,
 )
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email, hash_phone
-from customers.identity.traits import TRAIT
+from customers.identity.traits import TRAIT_PREFIX
 
 LISTED = 4  # customers of a conflict that its line in the list names
 
@@ -36,33 +37,25 @@ LISTED = 4  # customers of a conflict that its line in the list names
 class CustomerForm(forms.ModelForm):
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        for name, key in hashes_of({name: self.cleaned_data.get(name, "") for name in HASHED}).items():
-            if owners_of({key}).get(key, self.instance.pk) != self.instance.pk:
-                self.add_error(name, _("It belongs to another customer; merge the two, or leave it out."))
+        for name, key in hash_contact_fields({name: self.cleaned_data.get(name, "") for name in HASHED_FIELDS}).items():
+            if find_identifier_owners({key}).get(key, self.instance.pk) != self.instance.pk:
+                self.add_error(name, _("This value belongs to another customer; merge the two customers or omit it."))
         return cleaned
 
 
-class ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
+class CustomerInline(ReadOnlyInline):
     tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class MaskedValues:
-    """Identifiers are shown in part to who may not see personal data."""
+    """Shows identifiers masked to users who may not see personal data."""
 
     @admin.display(description=_("value"))
     def masked_value(self, obj: Identifier) -> str:
-        return shown_value(obj.kind, obj.value, with_personal=False)
+        return mask_identifier(obj.kind, obj.value, with_personal=False)
 
 
-class IdentifierInline(MaskedValues, ReadOnlyInline):
+class IdentifierInline(MaskedValues, CustomerInline):
     model = Identifier
     readonly_fields = ["masked_value", "created_at", "linked_by"]
 
@@ -70,7 +63,7 @@ class IdentifierInline(MaskedValues, ReadOnlyInline):
         return ["kind", "value" if may_see_personal(request) else "masked_value", "created_at", "linked_by"]
 
 
-class ConsentInline(ReadOnlyInline):
+class ConsentInline(CustomerInline):
     model = Consent
     fields = ["purpose", "status", "policy_version", "source", "recorded_at"]
 
@@ -93,7 +86,7 @@ class CustomerAdmin(ModelAdmin):
     ]
     list_filter = ["language", "country"]
     search_fields = ["pk"]
-    search_help_text = _("A user id, an e-mail address or a phone number, whole.")
+    search_help_text = _("Enter a complete user id, e-mail address or phone number.")
     show_full_result_count = False
     list_per_page = 50
     readonly_fields = [
@@ -107,7 +100,7 @@ class CustomerAdmin(ModelAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
-        # decrypting what nobody may see would be work for nothing
+        # without the permission the fields are not shown, so they need not be decrypted
         customers = super().get_queryset(request).prefetch_related("identifiers")
         return customers if may_see_personal(request) else customers.defer(*PERSONAL_FIELDS)
 
@@ -138,15 +131,15 @@ class CustomerAdmin(ModelAdmin):
         return queryset.filter(pk__in=Identifier.objects.filter(named).values("customer_id")), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # customers come with an identifier, from events, orders or the REST API
+        return False  # customers are created with an identifier, by events, orders or the REST API
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
-        before = hashes_of({name: form.initial.get(name, "") for name in HASHED})
-        note_told(obj, names_told(form), datetime.now(UTC))
+        before = hash_contact_fields({name: form.initial.get(name, "") for name in HASHED_FIELDS})
+        record_update_times(obj, list_changed_names(form), datetime.now(UTC))
         super().save_model(request, obj, form, change)
         if not may_see_personal(request):
             return
-        after = hashes_of({name: getattr(obj, name) for name in HASHED})
+        after = hash_contact_fields({name: getattr(obj, name) for name in HASHED_FIELDS})
         add_identifiers(dict.fromkeys(set(after.values()) - set(before.values()), obj.pk))
         remove_identifiers(set(before.values()) - set(after.values()))
 
@@ -156,11 +149,11 @@ class CustomerAdmin(ModelAdmin):
 
     @admin.display(description=_("user id"))
     def user_id(self, obj: Customer) -> str:
-        return user_ids(obj, with_personal=True)
+        return join_user_ids(obj, with_personal=True)
 
     @admin.display(description=_("user id"))
     def masked_user_id(self, obj: Customer) -> str:
-        return user_ids(obj, with_personal=False)
+        return join_user_ids(obj, with_personal=False)
 
     @admin.display(description=pgettext_lazy("person", "name"))
     def masked_name(self, obj: Customer) -> str:
@@ -180,7 +173,7 @@ class CustomerAdmin(ModelAdmin):
 
     @admin.display(description=_("customer profile"))
     def portrait(self, obj: Customer) -> str:
-        """A link to the page of the lifecycle room, which this room does not know."""
+        """Return a link to the customer's page, which belongs to the lifecycle app that identity does not import."""
         try:
             address = reverse("admin:lifecycle_customer", args=[obj.pk])
         except NoReverseMatch:
@@ -188,32 +181,17 @@ class CustomerAdmin(ModelAdmin):
         return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
 
 
-def names_told(form: Any) -> list[str]:
-    """The fields and traits that somebody changed by hand."""
+def list_changed_names(form: Any) -> list[str]:
+    """Return the fields and traits that the user changed in the form."""
     before, after = form.initial.get("traits") or {}, form.cleaned_data.get("traits") or {}
     names = [name for name in form.changed_data if name != "traits"]
     if isinstance(before, dict) and isinstance(after, dict):
-        names += [TRAIT + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        names += [TRAIT_PREFIX + name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     return names
 
 
 def may_see_personal(request: HttpRequest) -> bool:
     return request.user.has_perm("identity.view_personal")
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-    raw_id_fields: list[str] = []
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Identifier)
@@ -238,10 +216,10 @@ class IdentifierAdmin(MaskedValues, ReadOnlyAdmin):
 
 @admin.register(IdentityMerge)
 class IdentityMergeAdmin(ReadOnlyAdmin):
-    list_display = ["shown_merge", "at", "cause", "kept_link", "reverted_at", "reverted_by"]
+    list_display = ["labeled_merge", "at", "cause", "kept_link", "reverted_at", "reverted_by"]
     list_filter = [("reverted_at", admin.EmptyFieldListFilter)]
-    search_fields = ["cause__exact", "=kept__id", "=folded_id"]
-    search_help_text = _("A message id, or a customer's number.")
+    search_fields = ["cause__exact", "=kept__id", "=merged_id"]
+    search_help_text = _("Enter a message id or a customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IdentityMerge]:
         return super().get_queryset(request).defer("moved")
@@ -249,10 +227,10 @@ class IdentityMergeAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return merge_page(request, model_admin=self, merge_id=object_id)
+        return render_merge(request, model_admin=self, merge_id=object_id)
 
     @admin.display(description=_("identity merge"), ordering="id")
-    def shown_merge(self, obj: IdentityMerge) -> str:
+    def labeled_merge(self, obj: IdentityMerge) -> str:
         return str(obj)
 
     @admin.display(description=_("kept customer"), ordering="kept_id")
@@ -262,10 +240,10 @@ class IdentityMergeAdmin(ReadOnlyAdmin):
 
 @admin.register(IdentityConflict)
 class IdentityConflictAdmin(ReadOnlyAdmin):
-    list_display = ["shown_reason", "disputed", "customers", "at", "last_at", "status", "resolution"]
+    list_display = ["labeled_reason", "disputed", "customers", "at", "last_at", "status", "resolution"]
     list_filter = ["status", "reason", "resolution"]
     search_fields = ["cause__exact"]
-    search_help_text = _("A message id, or a customer's number.")
+    search_help_text = _("Enter a message id or a customer number.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[IdentityConflict], search_term: str
@@ -278,7 +256,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return conflict_page(request, model_admin=self, conflict_id=object_id)
+        return render_conflict(request, model_admin=self, conflict_id=object_id)
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         shown = "disputed" if may_see_personal(request) else "masked_disputed"
@@ -293,7 +271,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         return first_identifier(obj, with_personal=False)
 
     @admin.display(description=_("reason"), ordering="reason")
-    def shown_reason(self, obj: IdentityConflict) -> str:
+    def labeled_reason(self, obj: IdentityConflict) -> str:
         return obj.get_reason_display()
 
     @admin.display(description=_("customers"))
@@ -308,7 +286,7 @@ def first_identifier(conflict: IdentityConflict, *, with_personal: bool) -> str:
     if not conflict.identifiers:
         return "–"
     kind, value = conflict.identifiers[0]["kind"], conflict.identifiers[0]["value"]
-    return f"{kind_name(kind)}: {shown_value(kind, value, with_personal=with_personal)}"
+    return f"{label_identifier_type(kind)}: {mask_identifier(kind, value, with_personal=with_personal)}"
 
 
 def customer_link(customer_id: int) -> str:
@@ -321,7 +299,7 @@ def customer_link(customer_id: int) -> str:
 
 @admin.register(Consent)
 class ConsentAdmin(ReadOnlyAdmin):
-    """The ledger; a line can be added and never changed."""
+    """The consent ledger: entries can be added but not changed."""
 
     list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]
     list_filter = ["purpose", "status"]
@@ -336,4 +314,4 @@ class ConsentAdmin(ReadOnlyAdmin):
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_at = datetime.now(UTC)
         super().save_model(request, obj, form, change)
-        rewrite_refusals(customer_ids=[obj.customer_id])
+        refresh_consent_denials(customer_ids=[obj.customer_id])

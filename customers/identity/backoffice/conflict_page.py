@@ -1,4 +1,4 @@
-"""The back office's page of one conflict: what was said, who is in it, and the decision."""
+"""The page of one identity conflict: the disputed identifiers, the customers side by side, and the decision."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.identity.backoffice.identifier_labels import (
-    kind_name,
-    model_counts,
-    personal_lines,
-    shown_value,
-    user_ids,
+    join_user_ids,
+    label_identifier_type,
+    label_moved_counts,
+    list_personal_fields,
+    mask_identifier,
 )
-from customers.identity.backoffice.identity_graph import customers_beside
+from customers.identity.backoffice.identity_graph import compare_customers
 from customers.identity.merging.decisions import (
     AlreadyResolvedError,
     decide_conflict,
@@ -35,53 +35,53 @@ from customers.identity.models import Customer, IdentityConflict
 MAY_DECIDE = "identity.change_identityconflict"
 MAY_MERGE = "identity.change_customer"
 MAY_SEE_PERSONAL = "identity.view_personal"
-DECISIONS = {
+RESOLUTIONS = {
     "apart": IdentityConflict.Resolution.KEPT_APART,
     "settle": IdentityConflict.Resolution.SETTLED,
 }
 
 
-class PairForm(forms.Form):
-    """Which two of a conflict are one person."""
+class MergePairForm(forms.Form):
+    """Selects the two customers of a conflict to merge."""
 
     keep = forms.TypedChoiceField(label=gettext_lazy("kept customer"), coerce=int)
-    fold = forms.TypedChoiceField(label=gettext_lazy("is merged into it"), coerce=int)
+    merge = forms.TypedChoiceField(label=gettext_lazy("customer to merge into it"), coerce=int)
 
     def __init__(self, data: Any, *, customer_ids: list[int]) -> None:
-        super().__init__(data, initial=dict(zip(("keep", "fold"), customer_ids, strict=False)))
-        for name in ("keep", "fold"):
-            self.fields[name].choices = [(one, f"#{one}") for one in customer_ids]  # type: ignore[attr-defined]
+        super().__init__(data, initial=dict(zip(("keep", "merge"), customer_ids, strict=False)))
+        for name in ("keep", "merge"):
+            self.fields[name].choices = [(pk, f"#{pk}") for pk in customer_ids]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("keep") is not None and cleaned.get("keep") == cleaned.get("fold"):
-            self.add_error("fold", _("Choose another customer than the kept one."))
+        if cleaned.get("keep") is not None and cleaned.get("keep") == cleaned.get("merge"):
+            self.add_error("merge", _("Choose a different customer than the kept one."))
         return cleaned
 
 
-def conflict_page(request: HttpRequest, *, model_admin: ModelAdmin, conflict_id: str) -> HttpResponse:
+def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_id: str) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     conflict = get_object_or_404(IdentityConflict, pk=conflict_id if conflict_id.isdecimal() else None)
     with_personal = request.user.has_perm(MAY_SEE_PERSONAL)
-    beside = customers_beside(customer_ids=conflict.customer_ids, with_personal=with_personal)
-    form = PairForm(
+    columns = compare_customers(customer_ids=conflict.customer_ids, with_personal=with_personal)
+    form = MergePairForm(
         request.POST if request.POST.get("do") in ("preview", "merge") else None,
-        customer_ids=[one["customer"].pk for one in beside],
+        customer_ids=[one["customer"].pk for one in columns],
     )
     preview = None
     if request.method == "POST":
         if not request.user.has_perm(MAY_DECIDE):
             raise PermissionDenied
         if not form.is_bound:
-            return decide(request, conflict)
+            return resolve_conflict(request, conflict)
         if not request.user.has_perm(MAY_MERGE):
             raise PermissionDenied
         if form.is_valid():
             try:
                 if request.POST["do"] == "merge":
-                    return merge(request, conflict, **form.cleaned_data)
-                preview = previewed(form.cleaned_data)
+                    return merge_pair(request, conflict, **form.cleaned_data)
+                preview = preview_pair(form.cleaned_data)
             except (MergeError, AlreadyResolvedError) as error:
                 messages.error(request, str(error))
                 return HttpResponseRedirect(request.path)
@@ -94,61 +94,66 @@ def conflict_page(request: HttpRequest, *, model_admin: ModelAdmin, conflict_id:
             "title": _("Identity conflict %(number)s") % {"number": f"#{conflict.pk}"},
             "conflict": conflict,
             "identifiers": [
-                (kind_name(one["kind"]), shown_value(one["kind"], one["value"], with_personal=with_personal))
+                (
+                    label_identifier_type(one["kind"]),
+                    mask_identifier(one["kind"], one["value"], with_personal=with_personal),
+                )
                 for one in conflict.identifiers
             ],
-            "beside": beside,
-            "rows": beside_rows(beside, with_personal=with_personal),
-            "gone": [one for one in conflict.customer_ids if one not in {row["customer"].pk for row in beside}],
+            "columns": columns,
+            "rows": build_comparison_rows(columns, with_personal=with_personal),
+            "missing": [one for one in conflict.customer_ids if one not in {row["customer"].pk for row in columns}],
             "form": form,
             "preview": preview,
             "is_open": conflict.status == IdentityConflict.Status.OPEN,
             "may_decide": request.user.has_perm(MAY_DECIDE),
-            "may_merge": request.user.has_perm(MAY_DECIDE) and request.user.has_perm(MAY_MERGE) and len(beside) > 1,
+            "may_merge": request.user.has_perm(MAY_DECIDE) and request.user.has_perm(MAY_MERGE) and len(columns) > 1,
         },
     )
     add_never_cache_headers(response)
     return response
 
 
-def beside_rows(beside: list[dict[str, Any]], *, with_personal: bool) -> list[tuple[str, list[Any]]]:
+def build_comparison_rows(columns: list[dict[str, Any]], *, with_personal: bool) -> list[tuple[str, list[Any]]]:
     """A line for each thing that can be compared, with a cell for each customer."""
     rows: list[tuple[str, list[Any]]] = [
-        (_("user ids"), [user_ids(one["customer"], with_personal=with_personal) or "–" for one in beside]),
+        (_("user ids"), [join_user_ids(one["customer"], with_personal=with_personal) or "–" for one in columns]),
     ]
     if with_personal:
-        people = [dict(personal_lines(one["customer"])) for one in beside]
+        people = [dict(list_personal_fields(one["customer"])) for one in columns]
         rows += [(str(name), [person[name] or "–" for person in people]) for name in (people[0] if people else ())]
     for name in ("first_seen_at", "last_seen_at", "language", "country"):
         label = str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-        rows.append((label, [getattr(one["customer"], name) or "–" for one in beside]))
-    names = dict.fromkeys(name for one in beside for name in one["counts"])
-    return rows + [(name, [one["counts"].get(name, 0) for one in beside]) for name in names]
+        rows.append((label, [getattr(one["customer"], name) or "–" for one in columns]))
+    names = dict.fromkeys(name for one in columns for name in one["counts"])
+    return rows + [(name, [one["counts"].get(name, 0) for one in columns]) for name in names]
 
 
-def previewed(pair: dict[str, int]) -> dict[str, Any]:
-    moved = preview_merge(kept_id=pair["keep"], folded_id=pair["fold"], at=timezone.now())
-    return {**pair, "counts": model_counts(moved), "filled": [*moved["filled"], *moved["filled_traits"]]}
+def preview_pair(pair: dict[str, int]) -> dict[str, Any]:
+    moved = preview_merge(kept_id=pair["keep"], merged_id=pair["merge"], at=timezone.now())
+    return {**pair, "counts": label_moved_counts(moved), "filled": [*moved["filled"], *moved["filled_traits"]]}
 
 
-def merge(request: HttpRequest, conflict: IdentityConflict, *, keep: int, fold: int) -> HttpResponse:
+def merge_pair(request: HttpRequest, conflict: IdentityConflict, *, keep: int, merge: int) -> HttpResponse:
     done = merge_conflicting(
-        conflict_id=conflict.pk, kept_id=keep, folded_id=fold, at=timezone.now(), by=request.user.get_username()
+        conflict_id=conflict.pk, kept_id=keep, merged_id=merge, at=timezone.now(), by=request.user.get_username()
     )
     messages.success(
-        request, _("Customer #%(fold)d is now part of #%(keep)d. It can be undone here.") % {"fold": fold, "keep": keep}
+        request,
+        _("Customer #%(merge)d was merged into #%(keep)d. You can undo the merge here.")
+        % {"merge": merge, "keep": keep},
     )
     return HttpResponseRedirect(reverse("admin:identity_identitymerge_change", args=[done.pk]))
 
 
-def decide(request: HttpRequest, conflict: IdentityConflict) -> HttpResponse:
+def resolve_conflict(request: HttpRequest, conflict: IdentityConflict) -> HttpResponse:
     do = request.POST.get("do", "")
     try:
         if do == "reopen":
             reopen_conflict(conflict_id=conflict.pk)
-        elif do in DECISIONS:
+        elif do in RESOLUTIONS:
             decide_conflict(
-                conflict_id=conflict.pk, resolution=DECISIONS[do], at=timezone.now(), by=request.user.get_username()
+                conflict_id=conflict.pk, resolution=RESOLUTIONS[do], at=timezone.now(), by=request.user.get_username()
             )
     except AlreadyResolvedError as error:
         messages.error(request, str(error))

@@ -1,10 +1,10 @@
-"""The consent ledger: lines are added; the latest line of a purpose is what counts."""
+"""The consent ledger: entries are only added, and the latest entry of each purpose applies."""
 
 from datetime import datetime
 
 from django.db import transaction
 
-from customers.identity.consent.consent_denials import rewrite_refusals
+from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.locking import lock_identities
 from customers.identity.models import Consent, Customer
 
@@ -18,7 +18,7 @@ def record_consent(
     policy_version: str = "",
     source: str = "",
 ) -> Consent:
-    """Adds a line to the ledger, and what follows from it for the collector."""
+    """Add an entry to the ledger and update the denials that the collector checks."""
     with transaction.atomic():
         lock_identities()
         consent = Consent.objects.create(
@@ -29,10 +29,10 @@ def record_consent(
             source=source,
             recorded_at=recorded_at,
         )
-        rewrite_refusals(customer_ids=[customer.pk])
+        refresh_consent_denials(customer_ids=[customer.pk])
     return consent
 
 
-def latest_consents(*, customer: Customer) -> list[Consent]:
-    """The line that counts for each purpose; a purpose nobody asked about has none."""
+def read_latest_consents(*, customer: Customer) -> list[Consent]:
+    """Return the current entry of each purpose; a purpose without entries is not included."""
     return list(customer.consents.order_by("purpose", "-recorded_at", "-id").distinct("purpose"))

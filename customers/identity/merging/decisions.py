@@ -1,4 +1,4 @@
-"""What people decide about who is who; each decision stands in the audit log."""
+"""Decisions of users about identities; each is recorded in the audit log."""
 
 from datetime import datetime
 
@@ -15,44 +15,46 @@ Status = IdentityConflict.Status
 
 
 class AlreadyResolvedError(Exception):
-    """Somebody was faster."""
+    """Another user has already resolved the conflict."""
 
     def __init__(self, conflict: IdentityConflict) -> None:
-        super().__init__(_("%(by)s has decided this conflict already.") % {"by": conflict.resolved_by or "–"})
+        super().__init__(_("%(by)s has already resolved this conflict.") % {"by": conflict.resolved_by or "–"})
 
 
-def merge_by_hand(*, kept_id: int, folded_id: int, at: datetime, by: str) -> IdentityMerge:
-    """Errors: MergeError."""
+def merge_by_hand(*, kept_id: int, merged_id: int, at: datetime, by: str) -> IdentityMerge:
+    """Merge two customers and record it in the audit log. Raises MergeError."""
     with transaction.atomic():
-        [merge_id] = merge_customers(pairs=[(kept_id, folded_id)], at=at, causes=[by])
+        [merge_id] = merge_customers(pairs=[(kept_id, merged_id)], at=at, causes=[by])
         merge = IdentityMerge.objects.get(pk=merge_id)
         LogEntry.objects.log_create(merge, force_log=True, action=LogEntry.Action.CREATE)
     return merge
 
 
-def merge_conflicting(*, conflict_id: int, kept_id: int, folded_id: int, at: datetime, by: str) -> IdentityMerge:
-    """Merges two customers of a conflict, which is resolved when nobody else is in it.
+def merge_conflicting(*, conflict_id: int, kept_id: int, merged_id: int, at: datetime, by: str) -> IdentityMerge:
+    """Merge two customers of a conflict, which is resolved if no other customer is involved.
 
-    Errors: MergeError, AlreadyResolvedError.
+    Raises:
+        MergeError, AlreadyResolvedError
     """
     with transaction.atomic():
         lock_identities()
-        still_open(conflict_id)
-        merge = merge_by_hand(kept_id=kept_id, folded_id=folded_id, at=at, by=by)
+        get_open_conflict(conflict_id)
+        merge = merge_by_hand(kept_id=kept_id, merged_id=merged_id, at=at, by=by)
         conflict = IdentityConflict.objects.get(pk=conflict_id)
         if conflict.status == Status.RESOLVED:
-            write_decision(conflict, Resolution.MERGED, at=at, by=by)
+            save_decision(conflict, Resolution.MERGED, at=at, by=by)
     return merge
 
 
 def decide_conflict(*, conflict_id: int, resolution: str, at: datetime, by: str) -> None:
-    """Keeps the customers apart, or says that there is nothing to do. Errors: AlreadyResolvedError."""
+    """Resolve a conflict without a merge. Raises AlreadyResolvedError."""
     with transaction.atomic():
         lock_identities()
-        write_decision(still_open(conflict_id), resolution, at=at, by=by)
+        save_decision(get_open_conflict(conflict_id), resolution, at=at, by=by)
 
 
 def reopen_conflict(*, conflict_id: int) -> None:
+    """Open a resolved conflict again."""
     with transaction.atomic():
         lock_identities()
         conflict = IdentityConflict.objects.get(pk=conflict_id)
@@ -60,14 +62,15 @@ def reopen_conflict(*, conflict_id: int) -> None:
         conflict.save()
 
 
-def still_open(conflict_id: int) -> IdentityConflict:
+def get_open_conflict(conflict_id: int) -> IdentityConflict:
+    """Return a conflict. Raises AlreadyResolvedError unless it is open."""
     conflict = IdentityConflict.objects.get(pk=conflict_id)
     if conflict.status != Status.OPEN:
         raise AlreadyResolvedError(conflict)
     return conflict
 
 
-def write_decision(conflict: IdentityConflict, resolution: str, *, at: datetime, by: str) -> None:
+def save_decision(conflict: IdentityConflict, resolution: str, *, at: datetime, by: str) -> None:
     conflict.status, conflict.resolution = Status.RESOLVED, resolution
     conflict.resolved_at, conflict.resolved_by = at, by[:100]
     conflict.save()

@@ -1,7 +1,7 @@
-"""Folds customers into one another, and undoes it.
+"""Merges customers: their rows move to the kept customer, then the merged customer is deleted.
 
-The folded customer's rows move, then the customer is deleted: every query goes on without knowing of merges. What moved, and
-the customer's own fields (personal ones as the ciphertext they are), stand in IdentityMerge.
+No other query has to know about merges. What moved, and the merged customer's own fields (personal ones as ciphertext), is saved
+in IdentityMerge, from which ``revert.py`` can undo the merge.
 """
 
 import json
@@ -12,47 +12,42 @@ from typing import Any
 
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count
 from django.utils.translation import gettext as _
-from psycopg import sql
 
-from customers.identity.consent.consent_denials import rewrite_refusals
+from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.locking import lock_identities
-from customers.identity.merging.row_moves import give_back_rows, move_rows
-from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
-from customers.identity.signals import customers_merged, merge_reverted
+from customers.identity.merging.row_moves import move_rows
+from customers.identity.models import Consent, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.signals import customers_merged
 
-TEXTS = ("name", "email", "phone", "birthday", "language", "country")
-OWN_MODELS = (Identifier, Consent)
-MOST_TRIES = 5
+TEXT_FIELDS = ("name", "email", "phone", "birthday", "language", "country")
+IDENTITY_MODELS = (Identifier, Consent)
+MAX_ATTEMPTS = 5
 FOREIGN_KEY_VIOLATION = "23503"
 
-ROWS = """
+LOCK_ROWS = """
 SELECT to_jsonb(customer)::text FROM identity_customer AS customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
 WRITE_KEPT = """
 UPDATE identity_customer AS customer
 SET name = row.name, email = row.email, phone = row.phone, birthday = row.birthday, language = row.language,
-    country = row.country, traits = row.traits, told_at = row.told_at, created_at = row.created_at,
+    country = row.country, traits = row.traits, field_updated_at = row.field_updated_at, created_at = row.created_at,
     first_seen_at = row.first_seen_at, last_seen_at = row.last_seen_at
 FROM jsonb_populate_recordset(NULL::identity_customer, %s::jsonb) AS row
 WHERE customer.id = row.id
 """
 MOVE_MERGES = """
 UPDATE identity_identitymerge AS row SET kept_id = pair.kept
-FROM unnest(%(kept)s::bigint[], %(folded)s::bigint[]) AS pair (kept, folded)
-WHERE row.kept_id = pair.folded
-RETURNING pair.folded, row.id
-"""
-GIVE_BACK_MERGES = """
-UPDATE identity_identitymerge SET kept_id = %(folded)s WHERE id = ANY(%(ids)s) AND kept_id = %(kept)s
+FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
+WHERE row.kept_id = pair.merged
+RETURNING pair.merged, row.id
 """
 MERGES_LABEL = IdentityMerge._meta.label_lower
 CONFLICTS_LABEL = IdentityConflict._meta.label_lower
 
 
 class MergeError(ValueError):
-    """Why customers can't be merged, or a merge not be undone."""
+    """Customers cannot be merged, or a merge cannot be undone."""
 
     def __init__(self, code: str, message: str, customer_id: int | None = None) -> None:
         super().__init__(message)
@@ -61,18 +56,21 @@ class MergeError(ValueError):
 
 
 @dataclass(slots=True)
-class Folding:
-    """What one merge does, for the row that can undo it."""
+class MergeRecord:
+    """Everything one merge changes, saved so that it can be undone."""
 
     kept: int
-    folded: int
-    customer: dict[str, Any]  # the folded customer's row
+    merged: int
+    customer: dict[str, Any]  # the merged customer's row
     before: dict[str, Any]  # moments of the kept customer
-    filled: dict[str, str] = field(default_factory=dict)  # empty fields of the kept customer, with what they hold now
+    filled: dict[str, str] = field(
+        default_factory=dict
+    )  # fields of the kept customer that were empty, with their new values
     filled_traits: dict[str, Any] = field(default_factory=dict)
     rows: dict[str, list[Any]] = field(default_factory=dict)
 
-    def as_moved(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``IdentityMerge.moved``."""
         return {
             "customer": self.customer,
             "before": self.before,
@@ -83,50 +81,51 @@ class Folding:
 
 
 def merge_customers(*, pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence[str]) -> list[int]:
-    """Folds the second customer of each pair into the first; the ids of the IdentityMerge rows, in the pairs' order.
+    """Merge the second customer of each pair into the first; return the ids of the IdentityMerge rows in order.
 
     Args:
-        pairs: nobody is folded twice, and nobody who is folded is kept in another pair.
-        causes: of each pair, a message id or who did it.
+        pairs: a customer can be merged only once, and cannot be kept in another pair.
+        causes: for each pair, a message id or the user who did it.
 
     Raises:
-        MergeError: names the customer who can't be merged; then nothing is.
+        MergeError: names the customer that cannot be merged; nothing is changed then.
     """
     if not pairs:
         return []
     with transaction.atomic():
         lock_identities()
-        for _attempt in range(MOST_TRIES - 1):
+        for _attempt in range(MAX_ATTEMPTS - 1):
             try:
                 with transaction.atomic():
-                    return fold(pairs, at, causes)
+                    return merge_pairs(pairs, at, causes)
             except IntegrityError as error:
-                # somebody wrote a fact about a folded customer since we moved theirs: it moves with the next attempt
+                # another transaction added a row for a merged customer after we moved its rows: the next attempt moves it too
                 if getattr(error.__cause__, "sqlstate", "") != FOREIGN_KEY_VIOLATION:
                     raise
-        return fold(pairs, at, causes)
+        return merge_pairs(pairs, at, causes)
 
 
-def preview_merge(*, kept_id: int, folded_id: int, at: datetime) -> dict[str, Any]:
-    """What a merge would do, as IdentityMerge.moved says it afterwards: it is made and taken back.
+def preview_merge(*, kept_id: int, merged_id: int, at: datetime) -> dict[str, Any]:
+    """Return what a merge would move, as in ``IdentityMerge.moved``: it is executed and rolled back.
 
-    Errors: as merge_customers.
+    Raises:
+        MergeError: as in merge_customers.
     """
     with transaction.atomic():
-        [merge_id] = merge_customers(pairs=[(kept_id, folded_id)], at=at, causes=["preview"])
+        [merge_id] = merge_customers(pairs=[(kept_id, merged_id)], at=at, causes=["preview"])
         moved = IdentityMerge.objects.get(pk=merge_id).moved
         transaction.set_rollback(True)
     return moved
 
 
 def count_moved(moved: Mapping[str, Any]) -> dict[str, int]:
-    """How many rows of each model (its label) a merge moves."""
+    """Return how many rows of each model (by label) a merge moves."""
     rows = sorted(moved.get("rows", {}).items())
-    return {label: len(ids) for label, ids in rows if is_model(label) and label != CONFLICTS_LABEL}
+    return {label: len(ids) for label, ids in rows if is_model_label(label) and label != CONFLICTS_LABEL}
 
 
-def is_model(label: str) -> bool:
-    """Rooms also write down what they did besides moving."""
+def is_model_label(label: str) -> bool:
+    """Return whether a label names a model; receivers also record other changes under labels of their own."""
     try:
         apps.get_model(label)
     except LookupError:
@@ -134,248 +133,134 @@ def is_model(label: str) -> bool:
     return True
 
 
-def fold(pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence[str]) -> list[int]:
-    foldings = fold_fields(pairs)
-    move_own(foldings)
-    tell_other_rooms(foldings, at)
+def merge_pairs(pairs: Sequence[tuple[int, int]], at: datetime, causes: Sequence[str]) -> list[int]:
+    """Make one attempt to merge all pairs."""
+    records = merge_fields(pairs)
+    move_identity_rows(records)
+    move_rows_of_other_apps(records, at)
     merges = IdentityMerge.objects.bulk_create(
-        IdentityMerge(kept_id=one.kept, folded_id=one.folded, at=at, cause=cause[:100], moved=one.as_moved())
-        for one, cause in zip(foldings, causes, strict=True)
+        IdentityMerge(kept_id=record.kept, merged_id=record.merged, at=at, cause=cause[:100], moved=record.to_json())
+        for record, cause in zip(records, causes, strict=True)
     )
     with connection.cursor() as cursor:
-        # what still refers to a folded customer stops the merge here, where a cascade would lose it
-        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [[one.folded for one in foldings]])
+        # a row that still refers to a merged customer stops the merge here; a cascade would delete it
+        cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [[record.merged for record in records]])
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-    rewrite_refusals(customer_ids=[one.kept for one in foldings])
+    refresh_consent_denials(customer_ids=[record.kept for record in records])
     return [merge.pk for merge in merges]
 
 
-def fold_fields(pairs: Sequence[tuple[int, int]]) -> list[Folding]:
-    """Locks the customers and fills the kept ones' gaps: what they have stays."""
+def merge_fields(pairs: Sequence[tuple[int, int]]) -> list[MergeRecord]:
+    """Lock the customers and fill the empty fields of the kept ones; existing values stay."""
     check_pairs(pairs)
     rows = lock_rows({customer_id for pair in pairs for customer_id in pair})
     for customer_id in (customer_id for pair in pairs for customer_id in pair):
         if customer_id not in rows:
-            message = _("There is no customer #%(id)d any more.") % {"id": customer_id}
+            message = _("Customer #%(id)d no longer exists.") % {"id": customer_id}
             raise MergeError("not_found", message, customer_id)
         if rows[customer_id]["erased_at"] is not None:
-            message = _("Customer #%(id)d was erased and can't be merged.") % {"id": customer_id}
+            message = _("Customer #%(id)d was erased and cannot be merged.") % {"id": customer_id}
             raise MergeError("erased", message, customer_id)
-    foldings = [fold_row(rows[kept], rows[folded]) for kept, folded in pairs]
+    records = [merge_row(rows[kept], rows[merged]) for kept, merged in pairs]
     with connection.cursor() as cursor:
         cursor.execute(
-            WRITE_KEPT, [json.dumps([rows[kept] for kept in dict.fromkeys(kept for kept, _folded in pairs)])]
+            WRITE_KEPT, [json.dumps([rows[kept] for kept in dict.fromkeys(kept for kept, _merged in pairs)])]
         )
-    return foldings
+    return records
 
 
 def check_pairs(pairs: Sequence[tuple[int, int]]) -> None:
-    kept, folded = {pair[0] for pair in pairs}, [pair[1] for pair in pairs]
-    for customer_id in folded:
+    """Raise MergeError if a customer is merged twice, or kept and merged at once."""
+    kept, merged = {pair[0] for pair in pairs}, [pair[1] for pair in pairs]
+    for customer_id in merged:
         if customer_id in kept:
-            message = _("Customer #%(id)d can't be kept and folded at once.") % {"id": customer_id}
-            raise MergeError("kept_and_folded", message, customer_id)
-        if folded.count(customer_id) > 1:
-            message = _("Customer #%(id)d can't be folded twice.") % {"id": customer_id}
-            raise MergeError("folded_twice", message, customer_id)
+            message = _("Customer #%(id)d cannot be kept and merged at the same time.") % {"id": customer_id}
+            raise MergeError("kept_and_merged", message, customer_id)
+        if merged.count(customer_id) > 1:
+            message = _("Customer #%(id)d cannot be merged twice.") % {"id": customer_id}
+            raise MergeError("merged_twice", message, customer_id)
 
 
 def lock_rows(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Whole rows as JSON, personal fields as ciphertext."""
+    """Lock customers and return their rows as JSON, personal fields as ciphertext."""
     with connection.cursor() as cursor:
-        cursor.execute(ROWS, [sorted(ids)])
+        cursor.execute(LOCK_ROWS, [sorted(ids)])
         rows = [json.loads(row) for (row,) in cursor.fetchall()]
     return {row["id"]: row for row in rows}
 
 
-def fold_row(kept: dict[str, Any], folded: dict[str, Any]) -> Folding:
-    """Changes ``kept`` in place."""
+def merge_row(kept: dict[str, Any], merged: dict[str, Any]) -> MergeRecord:
+    """Fill the empty fields of ``kept`` in place; return the record of it."""
     before = {name: kept[name] for name in ("created_at", "first_seen_at", "last_seen_at")}
-    folding = Folding(kept["id"], folded["id"], dict(folded), before)
-    for name in TEXTS:
-        if folded[name] and not kept[name]:
-            folding.filled[name] = kept[name] = folded[name]
-            take_moment(kept, folded, name)
-    for name, value in traits_of(folded).items():
-        if name not in traits_of(kept):
-            folding.filled_traits[name] = kept["traits"][name] = value
-            take_moment(kept, folded, f"traits.{name}")
-    kept["created_at"] = min(kept["created_at"], folded["created_at"], key=datetime.fromisoformat)
+    record = MergeRecord(kept["id"], merged["id"], dict(merged), before)
+    for name in TEXT_FIELDS:
+        if merged[name] and not kept[name]:
+            record.filled[name] = kept[name] = merged[name]
+            copy_update_time(kept, merged, name)
+    for name, value in ensure_traits(merged).items():
+        if name not in ensure_traits(kept):
+            record.filled_traits[name] = kept["traits"][name] = value
+            copy_update_time(kept, merged, f"traits.{name}")
+    kept["created_at"] = min(kept["created_at"], merged["created_at"], key=datetime.fromisoformat)
     for name, choose in (("first_seen_at", min), ("last_seen_at", max)):
-        moments = [row[name] for row in (kept, folded) if row[name] is not None]
+        moments = [row[name] for row in (kept, merged) if row[name] is not None]
         kept[name] = choose(moments, key=datetime.fromisoformat) if moments else None
-    return folding
+    return record
 
 
-def traits_of(row: dict[str, Any]) -> dict[str, Any]:
-    """What somebody has typed in the back office may be no object."""
+def ensure_traits(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the traits as an object; a user may have entered something else in the back office."""
     if not isinstance(row["traits"], dict):
         row["traits"] = {}
     return row["traits"]
 
 
-def take_moment(kept: dict[str, Any], folded: dict[str, Any], name: str) -> None:
-    if name in folded["told_at"]:
-        kept["told_at"][name] = folded["told_at"][name]
+def copy_update_time(kept: dict[str, Any], merged: dict[str, Any], name: str) -> None:
+    if name in merged["field_updated_at"]:
+        kept["field_updated_at"][name] = merged["field_updated_at"][name]
 
 
-def move_own(foldings: Sequence[Folding]) -> None:
-    """Identifiers, consents, earlier merges into the folded customers, conflicts that name them."""
-    of_folded = {one.folded: one for one in foldings}
-    pairs = [(one.kept, one.folded) for one in foldings]
-    for folded, rows in move_rows(models=OWN_MODELS, pairs=pairs).items():
-        of_folded[folded].rows |= rows
+def move_identity_rows(records: Sequence[MergeRecord]) -> None:
+    """Move identifiers, consents, earlier merges into the merged customers, and conflicts that name them."""
+    of_merged = {record.merged: record for record in records}
+    pairs = [(record.kept, record.merged) for record in records]
+    for merged, rows in move_rows(models=IDENTITY_MODELS, pairs=pairs).items():
+        of_merged[merged].rows |= rows
     with connection.cursor() as cursor:
-        cursor.execute(MOVE_MERGES, {"kept": [one.kept for one in foldings], "folded": list(of_folded)})
-        for folded, merge_id in cursor.fetchall():
-            of_folded[folded].rows.setdefault(MERGES_LABEL, []).append(merge_id)
-    move_conflicts(of_folded)
+        cursor.execute(MOVE_MERGES, {"kept": [record.kept for record in records], "merged": list(of_merged)})
+        for merged, merge_id in cursor.fetchall():
+            of_merged[merged].rows.setdefault(MERGES_LABEL, []).append(merge_id)
+    move_conflicts(of_merged)
 
 
-def move_conflicts(of_folded: Mapping[int, Folding]) -> None:
-    conflicts = list(IdentityConflict.objects.filter(customer_ids__overlap=list(of_folded)).select_for_update())
+def move_conflicts(of_merged: Mapping[int, MergeRecord]) -> None:
+    """Replace the merged customers in conflicts; a conflict that has one customer left is resolved."""
+    conflicts = list(IdentityConflict.objects.filter(customer_ids__overlap=list(of_merged)).select_for_update())
     for conflict in conflicts:
         before: dict[str, Any] = {
             "id": conflict.pk,
             "customer_ids": conflict.customer_ids,
             "status": conflict.status,
         }
-        named = [one for one in conflict.customer_ids if one in of_folded]
-        of_folded[named[0]].rows.setdefault(CONFLICTS_LABEL, []).append(before)
-        renamed = (of_folded[one].kept if one in of_folded else one for one in conflict.customer_ids)
-        conflict.customer_ids = list(dict.fromkeys(renamed))
+        merged_ids = [customer_id for customer_id in conflict.customer_ids if customer_id in of_merged]
+        of_merged[merged_ids[0]].rows.setdefault(CONFLICTS_LABEL, []).append(before)
+        replaced = (
+            of_merged[customer_id].kept if customer_id in of_merged else customer_id
+            for customer_id in conflict.customer_ids
+        )
+        conflict.customer_ids = list(dict.fromkeys(replaced))
         if len(conflict.customer_ids) == 1 and len(before["customer_ids"]) > 1 and not conflict.resolution:
             conflict.status = IdentityConflict.Status.RESOLVED
             conflict.resolution = IdentityConflict.Resolution.MERGED
     IdentityConflict.objects.bulk_update(conflicts, ["customer_ids", "status", "resolution"], batch_size=500)
 
 
-def tell_other_rooms(foldings: Sequence[Folding], at: datetime) -> None:
-    of_folded = {one.folded: one for one in foldings}
-    pairs = [(one.kept, one.folded) for one in foldings]
-    answers: list[tuple[Any, Any]] = customers_merged.send(sender=IdentityMerge, pairs=pairs, at=at)
-    for _receiver, moved in answers:
-        for folded, rows in (moved or {}).items():
-            of_folded[folded].rows |= rows
-
-
-def revert_merge(*, merge_id: int, at: datetime, by: str) -> None:
-    """Gives back everything that a merge moved; what came later stays with the kept customer.
-
-    No event merges the two again afterwards, a person can.
-
-    Raises:
-        MergeError: the merge is not there, was undone already, or lies inside a later one that must be undone first.
-    """
-    with transaction.atomic():
-        lock_identities()
-        merge = find_revertible(merge_id)
-        rows = lock_rows([merge.kept_id])
-        give_back_own(merge, rows[merge.kept_id])
-        moved = [(merge.kept_id, merge.folded_id, merge.moved["rows"])]
-        give_back_rows(models=OWN_MODELS, merges=moved)
-        give_back_merges(merge)
-        give_back_conflicts(merge)
-        merge_reverted.send(sender=IdentityMerge, merges=moved, at=at)
-        merge.reverted_at, merge.reverted_by = at, by[:100]
-        merge.save(update_fields=["reverted_at", "reverted_by"])
-        rewrite_refusals(customer_ids=[merge.kept_id, merge.folded_id])
-
-
-def preview_revert(*, merge_id: int, at: datetime) -> dict[str, int]:
-    """How many rows of each model (its label) the folded customer would have again: it is undone, and that taken back.
-
-    Errors: as revert_merge.
-    """
-    with transaction.atomic():
-        revert_merge(merge_id=merge_id, at=at, by="preview")
-        merge = IdentityMerge.objects.get(pk=merge_id)
-        counts = {
-            relation.related_model._meta.label_lower: count_rows(relation, [merge.folded_id]).get(merge.folded_id, 0)
-            for relation in Customer._meta.related_objects
-        }
-        transaction.set_rollback(True)
-    return {label: count for label, count in counts.items() if count}
-
-
-def count_rows(relation: Any, ids: Sequence[int]) -> dict[int, int]:
-    """Customer → how many rows of a model refer to them."""
-    name = relation.field.name
-    rows = relation.related_model._default_manager.filter(**{f"{name}__in": ids}).order_by()
-    return dict(rows.values_list(name).annotate(Count("pk")))
-
-
-def find_revertible(merge_id: int) -> IdentityMerge:
-    merge = IdentityMerge.objects.select_for_update().filter(pk=merge_id).first()
-    if merge is None:
-        raise MergeError("not_found", _("There is no merge %(id)d.") % {"id": merge_id})
-    if merge.reverted_at is not None:
-        raise MergeError("already_reverted", _("Merge %(id)d was undone before.") % {"id": merge_id})
-    later = merges_around(merge)
-    if later is not None:
-        raise MergeError(
-            "inside_later_merge",
-            _("Merge %(id)d lies inside the later merge %(later)d (#%(folded)d into #%(kept)d); undo that one first.")
-            % {"id": merge_id, "later": later.pk, "folded": later.folded_id, "kept": later.kept_id},
-            later.kept_id,
-        )
-    if not {"customer", "before", "filled", "filled_traits", "rows"} <= merge.moved.keys():
-        raise MergeError("incomplete", _("Merge %(id)d does not say what it moved.") % {"id": merge_id})
-    if Customer.objects.filter(pk=merge.folded_id).exists():
-        message = _("There is a customer #%(id)d already.") % {"id": merge.folded_id}
-        raise MergeError("exists", message, merge.folded_id)
-    return merge
-
-
-def merges_around(merge: IdentityMerge) -> IdentityMerge | None:
-    """The later merge, not undone, that moved this one along with the customer it was folded into."""
-    later = IdentityMerge.objects.filter(kept_id=merge.kept_id, pk__gt=merge.pk, reverted_at=None)
-    return later.filter(moved__contains={"rows": {MERGES_LABEL: [merge.pk]}}).order_by("-pk").first()
-
-
-def give_back_own(merge: IdentityMerge, kept: dict[str, Any]) -> None:
-    """Makes the folded customer again, and empties what the merge filled unless somebody has filled it anew."""
-    moved = merge.moved
-    for name, text in moved["filled"].items():
-        if kept[name] == text:
-            kept[name] = ""
-            kept["told_at"].pop(name, None)
-    for name, value in moved["filled_traits"].items():
-        if traits_of(kept).get(name) == value:
-            del kept["traits"][name]
-            kept["told_at"].pop(f"traits.{name}", None)
-    for name, moment in moved["before"].items():
-        if kept[name] == moved["customer"][name]:
-            kept[name] = moment
-    names = [sql.Identifier(name) for name in moved["customer"]]
-    remake = sql.SQL(
-        "INSERT INTO identity_customer ({names}) SELECT {names} FROM jsonb_populate_record(NULL::identity_customer, %s::jsonb)"
-    ).format(names=sql.SQL(", ").join(names))
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE_KEPT, [json.dumps([kept])])
-        cursor.execute(remake, [json.dumps(moved["customer"])])
-
-
-def give_back_merges(merge: IdentityMerge) -> None:
-    ids = merge.moved["rows"].get(MERGES_LABEL, [])
-    with connection.cursor() as cursor:
-        cursor.execute(GIVE_BACK_MERGES, {"ids": ids, "kept": merge.kept_id, "folded": merge.folded_id})
-
-
-def give_back_conflicts(merge: IdentityMerge) -> None:
-    """As they were, with those who came since; a decision that only the merge had brought is open again."""
-    before = {row["id"]: row for row in merge.moved["rows"].get(CONFLICTS_LABEL, [])}
-    conflicts = list(IdentityConflict.objects.filter(pk__in=before).select_for_update())
-    for conflict in conflicts:
-        known = before[conflict.pk]
-        conflict.customer_ids = list(dict.fromkeys([*known["customer_ids"], *conflict.customer_ids]))
-        if conflict.resolution == IdentityConflict.Resolution.MERGED:
-            conflict.status, conflict.resolution, conflict.resolved_at, conflict.resolved_by = (
-                known["status"],
-                "",
-                None,
-                "",
-            )
-    fields = ["customer_ids", "status", "resolution", "resolved_at", "resolved_by"]
-    IdentityConflict.objects.bulk_update(conflicts, fields, batch_size=500)
+def move_rows_of_other_apps(records: Sequence[MergeRecord], at: datetime) -> None:
+    """Send ``customers_merged`` and record what the receivers moved."""
+    of_merged = {record.merged: record for record in records}
+    pairs = [(record.kept, record.merged) for record in records]
+    responses: list[tuple[Any, Any]] = customers_merged.send(sender=IdentityMerge, pairs=pairs, at=at)
+    for _receiver, moved in responses:
+        for merged, rows in (moved or {}).items():
+            of_merged[merged].rows |= rows

@@ -1,5 +1,6 @@
-"""How personal values stand in the audit log: that they changed is recorded, what they were is not."""
+"""Masks personal values in the audit log, which records that they changed but not what they were."""
 
 
-def hide(value: str) -> str:
+def mask_value(value: str) -> str:
+    """Return dots for a value that is not empty."""
     return "•••" if value else ""

@@ -1,4 +1,4 @@
-"""Text that is encrypted in the database, with keys that can be rotated."""
+"""A text field that is encrypted in the database, with keys that can be rotated."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,8 +9,8 @@ from django.db import models
 
 
 @lru_cache(maxsize=4)
-def cipher(keys: tuple[str, ...]) -> MultiFernet:
-    """The first key encrypts, every key decrypts."""
+def get_cipher(keys: tuple[str, ...]) -> MultiFernet:
+    """Return the cipher for the keys: the first one encrypts, all decrypt."""
     return MultiFernet([Fernet(key.encode()) for key in keys])
 
 
@@ -19,7 +19,7 @@ class UnreadableFieldError(Exception):
 
 
 class EncryptedTextField(models.TextField):
-    """A text encrypted at rest; empty stays empty. It can't be searched: use a keyed hash for that."""
+    """A text encrypted at rest; an empty text stays empty. It cannot be searched: use a keyed hash for that."""
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
@@ -30,13 +30,13 @@ class EncryptedTextField(models.TextField):
 
 
 def encrypt(text: str) -> str:
-    return cipher(tuple(settings.FIELD_KEYS)).encrypt(text.encode()).decode()
+    return get_cipher(tuple(settings.FIELD_KEYS)).encrypt(text.encode()).decode()
 
 
 def decrypt(token: str) -> str:
     try:
-        return cipher(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
+        return get_cipher(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken as error:
         raise UnreadableFieldError(
-            "A personal field cannot be read: FIELD_KEYS lacks the key that wrote it. Add the old key behind the new one."
+            "A personal field cannot be decrypted: FIELD_KEYS lacks the key that encrypted it. Add the old key after the new one."
         ) from error

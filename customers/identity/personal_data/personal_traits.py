@@ -1,4 +1,4 @@
-"""Personal traits of an event travel and rest as one encrypted text; only identity reads them in clear."""
+"""Recognizes personal traits and encrypts them as one text; only identity decrypts them."""
 
 import re
 from typing import Any
@@ -34,17 +34,17 @@ _NAMES = (
 )
 
 
-def spellings(name: str) -> list[str]:
-    """``first name`` as firstName, FirstName, first_name, firstname, first-name and itself."""
+def list_spellings(name: str) -> list[str]:
+    """Return the spellings of ``first name``: itself, firstName, FirstName, first_name, firstname, first-name."""
     words = name.split()
     capitals = "".join(word.capitalize() for word in words)
     return [name, capitals[0].lower() + capitals[1:], capitals, "_".join(words), "".join(words), "-".join(words)]
 
 
-# the names of traits, as the SDKs' specification and shops spell them, that name or locate a person
-PERSONAL_TRAITS: frozenset[str] = frozenset(spelt for name in _NAMES for spelt in spellings(name))
+# trait names that identify or locate a person, as the SDK specification and shops spell them
+PERSONAL_TRAITS: frozenset[str] = frozenset(spelt for name in _NAMES for spelt in list_spellings(name))
 
-# words in the names of a shop's own traits that say the same
+# words in the names of custom traits that indicate the same
 _PERSONAL_WORDS = frozenset(
     {
         "email", "mail", "phone", "mobile", "tel", "telephone", "fax", "whatsapp", "wechat", "telegram", "skype", "name",
@@ -65,8 +65,11 @@ _PHONE = re.compile(r"\+?[\d\s()./-]{9,20}")
 
 
 def is_personal_trait(name: str, value: Any) -> bool:
-    """Whether a trait names, reaches or locates a person: by what it is called ("partnerName", "home_city", "address.street", 手机号),
-    or because its text is an e-mail address or a phone number."""
+    """Return whether a trait identifies, contacts or locates a person.
+
+    Its name decides ("partnerName", "home_city", "address.street", 手机号), or its text, if that is an e-mail address or a phone
+    number.
+    """
     if name in PERSONAL_TRAITS or any(sign in name for sign in _PERSONAL_SIGNS):
         return True
     words = {word.casefold() for word in _WORD.findall(name)}
@@ -83,10 +86,10 @@ def _looks_personal(text: str) -> bool:
 
 
 def seal_personal(traits: dict[str, Any]) -> str:
-    """The traits as one encrypted text."""
+    """Return the traits as one encrypted text."""
     return encrypt(msgspec.json.encode(traits).decode())
 
 
 def unseal_personal(sealed: str) -> dict[str, Any]:
-    """Raises UnreadableFieldError when FIELD_KEYS lacks the key that wrote it."""
+    """Decrypt traits. Raises UnreadableFieldError if FIELD_KEYS lacks the key."""
     return msgspec.json.decode(decrypt(sealed), type=dict[str, Any])

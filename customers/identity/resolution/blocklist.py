@@ -1,8 +1,8 @@
-"""Values that programs send where they have no id; taken for ids they would make one person of thousands."""
+"""Placeholders that programs send instead of an id; treated as ids, they would merge thousands of people into one."""
 
 import re
 
-MOST_BLOCKED = 36
+MAX_BLOCKED_LENGTH = 36
 BLOCKED_IDS: frozenset[str] = frozenset(
     {
         "",
@@ -52,31 +52,31 @@ BLOCKED_IDS: frozenset[str] = frozenset(
         "{}",
     }
 )
-# zeros and the separators of a UUID: what devices without an advertising id send
+# zeros and UUID separators, which devices without an advertising id send
 ONLY_ZEROS = re.compile(r"[0\-]+")
 PLACEHOLDER_MAILBOXES = frozenset({"noreply", "no-reply", "donotreply", "do-not-reply", *BLOCKED_IDS})
 PLACEHOLDER_HOSTS = frozenset({"example.com", "example.org", "example.net", "test.com", "localhost", "none.com"})
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-MOST_ADDRESS = 254
-FEWEST_DIGITS = 5
+MAX_ADDRESS = 254
+MIN_DIGITS = 5
 
 
 def is_blocked_id(value: str) -> bool:
-    """Whether a value stands for no id at all."""
-    if len(value) > MOST_BLOCKED:
+    """Return whether a value is a placeholder instead of an id."""
+    if len(value) > MAX_BLOCKED_LENGTH:
         return False
     return value.strip().lower() in BLOCKED_IDS or ONLY_ZEROS.fullmatch(value) is not None
 
 
 def is_blocked_email(email: str) -> bool:
-    """Whether an address can belong to no person: no address at all, or a placeholder; ``email`` is normalised."""
-    if len(email) > MOST_ADDRESS or not ADDRESS.fullmatch(email):
+    """Return whether a normalized address is invalid or a placeholder."""
+    if len(email) > MAX_ADDRESS or not ADDRESS.fullmatch(email):
         return True
     mailbox, _at, host = email.rpartition("@")
     return mailbox in PLACEHOLDER_MAILBOXES or (host in PLACEHOLDER_HOSTS and mailbox in {"test", "foo", "me", "a"})
 
 
 def is_blocked_phone(phone: str) -> bool:
-    """Whether a number is too short to be one, or one digit over and over; ``phone`` is normalised."""
+    """Return whether a normalized number is too short or repeats a single digit."""
     digits = phone.removeprefix("+")
-    return len(digits) < FEWEST_DIGITS or len(set(digits)) == 1
+    return len(digits) < MIN_DIGITS or len(set(digits)) == 1

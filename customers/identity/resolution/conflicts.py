@@ -1,4 +1,4 @@
-"""What events said about who is who and was not believed: kept once for each thing in dispute, until a person decides."""
+"""Stores identity conflicts: one row per disputed identifier or pair, until a user decides."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from hashlib import sha256
 from typing import Any
 
 from customers.identity.models import IdentityConflict
-from customers.identity.resolution.resolution_rules import MOST_NAMED, Doubt, person_of
+from customers.identity.resolution.resolution_rules import MAX_NAMED, DetectedConflict, follow_merges
 
 REASON = IdentityConflict.Reason
 STATUS = IdentityConflict.Status
-TAKEN_IN = ["at", "last_at", "identifiers", "customer_ids", "status", "resolution", "resolved_at", "resolved_by"]
+UPDATED_FIELDS = ["at", "last_at", "identifiers", "customer_ids", "status", "resolution", "resolved_at", "resolved_by"]
 
 
 @dataclass(slots=True)
-class Dispute:
-    """A doubt in stored terms."""
+class ConflictDraft:
+    """The values of one IdentityConflict row."""
 
     reason: str
     cause: str
@@ -26,78 +26,80 @@ class Dispute:
     customer_ids: list[int] = field(default_factory=list)
 
 
-def record_conflicts(*, doubts: Iterable[Doubt]) -> list[int]:
-    """The ids of their rows. One who is new in a conflict that was resolved opens it again.
+def record_conflicts(*, detected: Iterable[DetectedConflict]) -> list[int]:
+    """Write detected conflicts; return the ids of their rows. The caller holds the identity lock.
 
-    The caller holds the lock of identity.
+    A resolved conflict is reopened if another customer becomes involved.
     """
-    disputes: dict[str, Dispute] = {}
-    for doubt in doubts:
-        add_doubt(disputes, doubt)
-    if not disputes:
+    drafts: dict[str, ConflictDraft] = {}
+    for conflict in detected:
+        add_conflict(drafts, conflict)
+    if not drafts:
         return []
-    known = IdentityConflict.objects.in_bulk(list(disputes), field_name="fingerprint")
-    changed = [conflict for key, conflict in known.items() if takes_in(conflict, disputes[key])]
-    IdentityConflict.objects.bulk_update(changed, TAKEN_IN, batch_size=500)
+    known = IdentityConflict.objects.in_bulk(list(drafts), field_name="fingerprint")
+    changed = [row for key, row in known.items() if update_conflict(row, drafts[key])]
+    IdentityConflict.objects.bulk_update(changed, UPDATED_FIELDS, batch_size=500)
     new = [
         IdentityConflict(
             fingerprint=key,
-            reason=dispute.reason,
-            cause=dispute.cause,
-            at=dispute.first_at,
-            last_at=dispute.last_at,
-            identifiers=dispute.identifiers,
-            customer_ids=dispute.customer_ids,
+            reason=draft.reason,
+            cause=draft.cause,
+            at=draft.first_at,
+            last_at=draft.last_at,
+            identifiers=draft.identifiers,
+            customer_ids=draft.customer_ids,
         )
-        for key, dispute in disputes.items()
+        for key, draft in drafts.items()
         if key not in known
     ]
     IdentityConflict.objects.bulk_create(new)
-    return [conflict.pk for conflict in [*known.values(), *new]]
+    return [row.pk for row in [*known.values(), *new]]
 
 
-def add_doubt(disputes: dict[str, Dispute], doubt: Doubt) -> None:
-    customers = list(dict.fromkeys(id_of for person in doubt.people if (id_of := person_of(person).id) is not None))
-    if doubt.reason in (REASON.TWO_USER_IDS, REASON.UNDONE) and len(customers) < 2:
-        return  # a later event of the same batch settled it
-    key = fingerprint(doubt, customers)
-    dispute = disputes.setdefault(
-        key, Dispute(doubt.reason, doubt.trace.message_id[:100], doubt.first_at, doubt.last_at)
+def add_conflict(drafts: dict[str, ConflictDraft], conflict: DetectedConflict) -> None:
+    customers = list(
+        dict.fromkeys(id_of for person in conflict.people if (id_of := follow_merges(person).id) is not None)
     )
-    dispute.first_at = min(dispute.first_at, doubt.first_at)
-    dispute.last_at = max(dispute.last_at, doubt.last_at)
-    add_new(dispute.identifiers, [{"kind": kind, "value": value} for kind, value in doubt.keys])
-    add_new(dispute.customer_ids, customers)
+    if conflict.reason in (REASON.TWO_USER_IDS, REASON.UNDONE) and len(customers) < 2:
+        return  # a later event of the same batch settled it
+    key = fingerprint_conflict(conflict, customers)
+    draft = drafts.setdefault(
+        key, ConflictDraft(conflict.reason, conflict.event.message_id[:100], conflict.first_at, conflict.last_at)
+    )
+    draft.first_at = min(draft.first_at, conflict.first_at)
+    draft.last_at = max(draft.last_at, conflict.last_at)
+    append_missing(draft.identifiers, [{"kind": kind, "value": value} for kind, value in conflict.keys])
+    append_missing(draft.customer_ids, customers)
 
 
-def fingerprint(doubt: Doubt, customers: Sequence[int]) -> str:
-    """One for each identifier in dispute, for each customer who has too many of a kind, for each pair that was parted."""
-    kind, value = doubt.keys[0]
-    match doubt.reason:
+def fingerprint_conflict(conflict: DetectedConflict, customers: Sequence[int]) -> str:
+    """Return what identifies a conflict: the disputed identifier, the customer over a limit, or the separated pair."""
+    kind, value = conflict.keys[0]
+    match conflict.reason:
         case REASON.LIMIT:
-            parts = [doubt.reason, kind, *map(str, customers)]
+            parts = [conflict.reason, kind, *map(str, customers)]
         case REASON.UNDONE:
-            parts = [doubt.reason, *map(str, sorted(customers))]
+            parts = [conflict.reason, *map(str, sorted(customers))]
         case _:
-            parts = [doubt.reason, kind, value]
+            parts = [conflict.reason, kind, value]
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def takes_in(conflict: IdentityConflict, dispute: Dispute) -> bool:
-    """Adds what is new to a stored conflict; whether anything was."""
+def update_conflict(conflict: IdentityConflict, draft: ConflictDraft) -> bool:
+    """Add new facts to a stored conflict; return whether there were any."""
     before = (conflict.at, conflict.last_at, len(conflict.customer_ids), len(conflict.identifiers))
-    conflict.at = min(conflict.at, dispute.first_at)
-    conflict.last_at = max(conflict.last_at, dispute.last_at)
-    people = len(conflict.customer_ids)
-    add_new(conflict.customer_ids, dispute.customer_ids)
-    if len(conflict.customer_ids) > people:
-        add_new(conflict.identifiers, dispute.identifiers)
+    conflict.at = min(conflict.at, draft.first_at)
+    conflict.last_at = max(conflict.last_at, draft.last_at)
+    known_customers = len(conflict.customer_ids)
+    append_missing(conflict.customer_ids, draft.customer_ids)
+    if len(conflict.customer_ids) > known_customers:
+        append_missing(conflict.identifiers, draft.identifiers)
         conflict.status, conflict.resolution, conflict.resolved_at, conflict.resolved_by = STATUS.OPEN, "", None, ""
     return before != (conflict.at, conflict.last_at, len(conflict.customer_ids), len(conflict.identifiers))
 
 
-def add_new(known: list[Any], more: Sequence[Any]) -> None:
-    """Appends what is not yet there, up to a number that a person can look through."""
-    for one in more:
-        if one not in known and len(known) < MOST_NAMED:
-            known.append(one)
+def append_missing(known: list[Any], more: Sequence[Any]) -> None:
+    """Append missing values, up to a number that a user can review."""
+    for value in more:
+        if value not in known and len(known) < MAX_NAMED:
+            known.append(value)

@@ -1,4 +1,4 @@
-"""Who is behind each event: one person for all the identifiers that events say are one, and no more than they say."""
+"""Identity resolution: finds or creates the customer behind each event and links identifiers that belong together."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from django.db import connection, transaction
 
-from customers.identity.consent.consent_denials import rewrite_refusals
+from config.foundation.database.array_parameters import format_bigint_list
+from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.locking import lock_identities
 from customers.identity.merging.merge import merge_customers
 from customers.identity.resolution.conflicts import record_conflicts
@@ -18,45 +19,45 @@ from customers.identity.resolution.resolution_rules import (
     EMAIL,
     PHONE,
     USER,
-    Claim,
-    Gathering,
-    Hashes,
+    IdentifierClaim,
+    IdentifierHasher,
+    IdentityEvent,
+    IdentityResolver,
     Key,
-    Person,
-    Trace,
-    person_of,
+    ResolvedPerson,
+    follow_merges,
 )
-from customers.identity.trait_updates import Telling, tell_customers
-from customers.identity.traits import read_facts
+from customers.identity.trait_updates import TraitUpdate, apply_trait_updates
+from customers.identity.traits import read_identify_traits
 
-__all__ = ["LinkingRaceError", "Resolution", "Trace", "resolve_people"]
+__all__ = ["IdentityEvent", "ResolutionRaceError", "ResolutionResult", "resolve_people"]
 
-MOST_TRIES = 20  # another writer would have to make one of the same people at the very moment each time
+MAX_ATTEMPTS = 20  # each failed attempt needs another writer that creates one of the same people at the same moment
 
-# rows and ids go as one text each: psycopg would quote every element by itself
-OWNERS = """
+# rows and ids are passed as one text each: psycopg would quote every element separately
+FIND_OWNERS = """
 SELECT i.kind, i.value, i.customer_id
-FROM json_array_elements(%s::json) AS asked
-JOIN identity_identifier i ON i.kind = asked ->> 0 AND i.value = asked ->> 1
+FROM json_array_elements(%s::json) AS wanted
+JOIN identity_identifier i ON i.kind = wanted ->> 0 AND i.value = wanted ->> 1
 """
-COUNTS = """
+COUNT_IDENTIFIERS = """
 SELECT customer_id, kind, count(*) FROM identity_identifier WHERE customer_id = ANY(%s::bigint[])
 GROUP BY customer_id, kind
 """
-ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NOT NULL"
-UNDONE = """
-SELECT kept_id, folded_id FROM identity_identitymerge
-WHERE folded_id = ANY(%(ids)s::bigint[]) AND kept_id = ANY(%(ids)s::bigint[]) AND reverted_at IS NOT NULL
+FIND_ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NOT NULL"
+FIND_UNDONE_MERGES = """
+SELECT kept_id, merged_id FROM identity_identitymerge
+WHERE merged_id = ANY(%(ids)s::bigint[]) AND kept_id = ANY(%(ids)s::bigint[]) AND reverted_at IS NOT NULL
 """
-NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('identity_customer', 'id')) FROM generate_series(1, %s)"
-MAKE_CUSTOMERS = """
+RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence('identity_customer', 'id')) FROM generate_series(1, %s)"
+INSERT_CUSTOMERS = """
 INSERT INTO identity_customer
     (id, created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language, country, traits)
 SELECT id, %s, first_at, last_at, '', '', '', '', '', '', '{}'
 FROM json_to_recordset(%s) AS row (id bigint, first_at timestamptz, last_at timestamptz)
 """
-# in the order in which the other writers claim theirs: two that claim the same wait for each other once, not in a circle
-CLAIM = """
+# all writers claim identifiers in the same order: two that claim the same ones wait for each other instead of deadlocking
+CLAIM_IDENTIFIERS = """
 INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by)
 SELECT kind, value, customer_id, created_at, linked_by
 FROM json_to_recordset(%s) AS row (kind text, value text, customer_id bigint, created_at timestamptz, linked_by text)
@@ -64,12 +65,12 @@ ORDER BY kind, value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
 RETURNING kind, value
 """
-RELEASE = """
+RELEASE_IDENTIFIERS = """
 DELETE FROM identity_identifier i
 USING json_array_elements(%s::json) AS gone
 WHERE i.kind = gone ->> 0 AND i.value = gone ->> 1
 """
-WIDEN_SEEN = """
+WIDEN_SEEN_TIMES = """
 UPDATE identity_customer AS customer
 SET first_seen_at = LEAST(customer.first_seen_at, seen.first_at),
     last_seen_at = GREATEST(customer.last_seen_at, seen.last_at)
@@ -83,216 +84,230 @@ WHERE customer.id = seen.id
 """
 
 
-class LinkingRaceError(Exception):
-    """Other writers were first again and again; the transaction is to be begun anew."""
+class ResolutionRaceError(Exception):
+    """Other writers were first again and again; the transaction has to be retried."""
 
     def __init__(self) -> None:
-        super().__init__(f"Other writers claimed identifiers first {MOST_TRIES} times in a row; begin anew.")
+        super().__init__(
+            f"Other writers claimed identifiers first {MAX_ATTEMPTS} times in a row; retry the transaction."
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
-    """Who is behind each trace, and what became known by them."""
+class ResolutionResult:
+    """The customers behind a list of events, and what changed."""
 
-    customer_ids: list[int | None]  # aligned with the traces; None where no id says who it is, or the person was erased
+    customer_ids: list[int | None]  # aligned with the events; None if no id is usable or the customer was erased
     created: list[int]
-    merges: list[tuple[int, int]]  # (kept, folded)
-    conflicts: list[int]  # the IdentityConflict rows that these traces gave cause to
+    merges: list[tuple[int, int]]  # (kept, merged)
+    conflicts: list[int]  # ids of the IdentityConflict rows that the events caused
 
 
-def resolve_people(*, traces: Sequence[Trace], at: datetime) -> Resolution:
-    """Finds or makes the customer of each trace, links what belongs together, and lets identify calls tell who they are.
+def resolve_people(*, events: Sequence[IdentityEvent], at: datetime) -> ResolutionResult:
+    """Find or create the customer of each event, link identifiers, and apply the traits of identify calls.
 
-    Given again, the same traces change nothing, short of a limit that was reached. Customers that turn out to be one are
-    merged at once.
+    Customers that turn out to be one person are merged. Repeating the same events changes nothing, except after a limit on
+    identifiers was reached.
 
     Args:
-        traces: in the order in which they happened.
+        events: in order of occurrence.
         at: now.
 
     Raises:
-        LinkingRaceError: after too many others were first.
+        ResolutionRaceError: other writers were first too many times.
     """
     with transaction.atomic():
         lock_identities()
-        return follow_traces(traces, at)
+        return resolve_in_transaction(events, at)
 
 
-def follow_traces(traces: Sequence[Trace], at: datetime) -> Resolution:
-    hashes = Hashes()
+def resolve_in_transaction(events: Sequence[IdentityEvent], at: datetime) -> ResolutionResult:
+    """Resolve events while holding the identity lock."""
+    hasher = IdentifierHasher()
     created: set[int] = set()
     linked: set[int] = set()
-    for _attempt in range(MOST_TRIES):
-        gathering = gather(traces, hashes)
-        met = [gathering.follow(trace) for trace in traces]
-        new = make_customers([person for person in gathering.new if person.id is None and person.same_as is None], at)
+    for _attempt in range(MAX_ATTEMPTS):
+        resolver = load_resolver(events, hasher)
+        resolved = [resolver.resolve(event) for event in events]
+        unknown = [person for person in resolver.new if person.id is None and person.same_as is None]
+        new = create_customers(unknown, at)
         created |= new
-        lost = claim_identifiers(gathering.claims, at)
-        linked |= {id_of(claim.person) for claim in gathering.claims}
+        lost = claim_identifiers(resolver.claims, at)
+        linked |= {get_customer_id(claim.person) for claim in resolver.claims}
         if not lost:
             break
-        # who has won all theirs is known the next time; who has not is begun anew, with what the other writer made
-        created -= release(gathering.claims, lost, new)
+        # People whose claims all succeeded are known in the next attempt. The others start over, with what the other writer
+        # created.
+        created -= release_claims(resolver.claims, lost, new)
     else:
-        raise LinkingRaceError
-    people = [None if person is None else person_of(person) for person in met]
-    merges = fold(gathering, at)
-    tell_customers(told=tellings(traces, people, gathering, hashes, at))
-    widen_seen({id(person): person for person in people if person is not None and person.id not in new}.values())
-    rewrite_refusals(customer_ids=linked - created)
-    return Resolution(
+        raise ResolutionRaceError
+    people = [None if person is None else follow_merges(person) for person in resolved]
+    merges = merge_resolved(resolver, at)
+    apply_trait_updates(updates=build_trait_updates(events, people, resolver, hasher, at))
+    widen_seen_times({id(person): person for person in people if person is not None and person.id not in new}.values())
+    refresh_consent_denials(customer_ids=linked - created)
+    return ResolutionResult(
         customer_ids=[None if person is None else person.id for person in people],
-        created=sorted(created - {folded for _kept, folded in merges}),
+        created=sorted(created - {merged for _kept, merged in merges}),
         merges=merges,
-        conflicts=record_conflicts(doubts=gathering.doubts.values()),
+        conflicts=record_conflicts(detected=resolver.conflicts.values()),
     )
 
 
-def id_of(person: Person) -> int:
-    customer_id = person_of(person).id
-    assert customer_id is not None  # customers were made for all who had none
+def get_customer_id(person: ResolvedPerson) -> int:
+    """Return the customer id of a person after all merges."""
+    customer_id = follow_merges(person).id
+    assert customer_id is not None  # customers were created for all people without one
     return customer_id
 
 
-def gather(traces: Sequence[Trace], hashes: Hashes) -> Gathering:
-    """The rules, and what is known about the identifiers of the traces."""
-    identifiers = owners_of(values_of(traces, hashes))
-    strangers = {trace.user_id for trace in traces if trace.user_id} - {
+def load_resolver(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> IdentityResolver:
+    """Return a resolver that knows the stored identifiers of the events."""
+    identifiers = find_owners(collect_identifiers(events, hasher))
+    # a user id that is unknown may be known as an anonymous id, if an alias named it before
+    unknown = {event.user_id for event in events if event.user_id} - {
         value for kind, value in identifiers if kind == USER
     }
-    if strangers:
-        identifiers |= owners_of({ANONYMOUS: strangers})
-    people = read_people(set(identifiers.values()))
+    if unknown:
+        identifiers |= find_owners({ANONYMOUS: unknown})
+    people = load_people(set(identifiers.values()))
     with connection.cursor() as cursor:
-        cursor.execute(UNDONE, {"ids": id_array(people)})
-        undone = [(people[kept], people[folded]) for kept, folded in cursor.fetchall()]
+        cursor.execute(FIND_UNDONE_MERGES, {"ids": format_bigint_list(people)})
+        undone = [(people[kept], people[merged]) for kept, merged in cursor.fetchall()]
     owners = {key: people[customer_id] for key, customer_id in identifiers.items()}
-    return Gathering(owners=owners, undone=undone, hashes=hashes)
+    return IdentityResolver(owners=owners, undone=undone, hasher=hasher)
 
 
-def values_of(traces: Sequence[Trace], hashes: Hashes) -> dict[str, set[str]]:
-    previous = {trace.previous_id for trace in traces if trace.type == "alias"}
-    told = [trace for trace in traces if trace.type == "identify"]
+def collect_identifiers(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> dict[str, set[str]]:
+    """Return all identifiers of the events by type."""
+    previous = {event.previous_id for event in events if event.type == "alias"}
+    identifies = [event for event in events if event.type == "identify"]
     return {
-        USER: {trace.user_id for trace in traces} | previous,
-        ANONYMOUS: {trace.anonymous_id for trace in traces} | previous,
-        DEVICE: {trace.device_id for trace in traces},
-        EMAIL: {hashes.of_email(trace.email) for trace in told},
-        PHONE: {hashes.of_phone(trace.phone) for trace in told},
+        USER: {event.user_id for event in events} | previous,
+        ANONYMOUS: {event.anonymous_id for event in events} | previous,
+        DEVICE: {event.device_id for event in events},
+        EMAIL: {hasher.hash_email(event.email) for event in identifies},
+        PHONE: {hasher.hash_phone(event.phone) for event in identifies},
     }
 
 
-def owners_of(values: dict[str, set[str]]) -> dict[Key, int]:
-    asked = [(kind, value) for kind, some in values.items() for value in some if value]
-    if not asked:
+def find_owners(values: dict[str, set[str]]) -> dict[Key, int]:
+    """Return the customer id of each known identifier."""
+    wanted = [(kind, value) for kind, of_kind in values.items() for value in of_kind if value]
+    if not wanted:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(OWNERS, [as_json(asked)])
+        cursor.execute(FIND_OWNERS, [encode_json(wanted)])
         return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
-def read_people(ids: set[int]) -> dict[int, Person]:
-    people = {customer_id: Person(id=customer_id) for customer_id in ids}
+def load_people(ids: set[int]) -> dict[int, ResolvedPerson]:
+    """Return stored customers as people, with the number of their identifiers by type."""
+    people = {customer_id: ResolvedPerson(id=customer_id) for customer_id in ids}
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, [id_array(ids)])
+        cursor.execute(COUNT_IDENTIFIERS, [format_bigint_list(ids)])
         for customer_id, kind, count in cursor.fetchall():
             people[customer_id].counts[kind] = count
-        cursor.execute(ERASED, [id_array(ids)])
+        cursor.execute(FIND_ERASED, [format_bigint_list(ids)])
         for (customer_id,) in cursor.fetchall():
             people[customer_id].is_erased = True
     return people
 
 
-def make_customers(people: Sequence[Person], at: datetime) -> set[int]:
+def create_customers(people: Sequence[ResolvedPerson], at: datetime) -> set[int]:
+    """Insert a customer for each new person; return their ids."""
     if not people:
         return set()
     with connection.cursor() as cursor:
-        cursor.execute(NEXT_IDS, [len(people)])
+        cursor.execute(RESERVE_IDS, [len(people)])
         ids = [customer_id for (customer_id,) in cursor.fetchall()]
         for person, customer_id in zip(people, ids, strict=True):
             person.id = customer_id
-        cursor.execute(MAKE_CUSTOMERS, [at, seen_rows(people)])
+        cursor.execute(INSERT_CUSTOMERS, [at, encode_seen_times(people)])
     return set(ids)
 
 
-def seen_rows(people: Iterable[Person]) -> str:
-    return as_json([{"id": person.id, "first_at": person.first_at, "last_at": person.last_at} for person in people])
+def encode_seen_times(people: Iterable[ResolvedPerson]) -> str:
+    """Return the times at which people were seen, as JSON."""
+    return encode_json([{"id": person.id, "first_at": person.first_at, "last_at": person.last_at} for person in people])
 
 
-def as_json(rows: Any) -> str:
+def encode_json(rows: Any) -> str:
+    """Return rows as JSON text."""
     return msgspec.json.encode(rows).decode()
 
 
-def id_array(ids: Iterable[int]) -> str:
-    return f"{{{','.join(map(str, ids))}}}"
-
-
-def claim_identifiers(claims: Sequence[Claim], at: datetime) -> list[Claim]:
-    """Those that another writer claimed first."""
+def claim_identifiers(claims: Sequence[IdentifierClaim], at: datetime) -> list[IdentifierClaim]:
+    """Insert identifiers; return the claims that lost to another writer."""
     if not claims:
         return []
     rows = [
         {
             "kind": claim.kind,
             "value": claim.value,
-            "customer_id": id_of(claim.person),
-            "created_at": min(claim.trace.occurred_at, at),
-            "linked_by": claim.trace.message_id[:100],
+            "customer_id": get_customer_id(claim.person),
+            "created_at": min(claim.event.occurred_at, at),
+            "linked_by": claim.event.message_id[:100],
         }
         for claim in claims
     ]
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [as_json(rows)])
+        cursor.execute(CLAIM_IDENTIFIERS, [encode_json(rows)])
         won = set(cursor.fetchall())
     return [claim for claim in claims if (claim.kind, claim.value) not in won]
 
 
-def release(claims: Sequence[Claim], lost: Sequence[Claim], new: set[int]) -> set[int]:
-    """Takes back all claims of the people who lost one, and their customers if these are new; the customers' ids."""
-    losers = {id_of(claim.person) for claim in lost}
-    others = {(claim.kind, claim.value) for claim in lost}
-    theirs = [(one.kind, one.value) for one in claims if id_of(one.person) in losers]
+def release_claims(claims: Sequence[IdentifierClaim], lost: Sequence[IdentifierClaim], new: set[int]) -> set[int]:
+    """Delete all claims of people who lost one, and their customers if these are new; return the deleted customers' ids."""
+    losers = {get_customer_id(claim.person) for claim in lost}
+    lost_keys = {(claim.kind, claim.value) for claim in lost}
+    keys = [(claim.kind, claim.value) for claim in claims if get_customer_id(claim.person) in losers]
     with connection.cursor() as cursor:
-        cursor.execute(RELEASE, [as_json([key for key in theirs if key not in others])])
+        cursor.execute(RELEASE_IDENTIFIERS, [encode_json([key for key in keys if key not in lost_keys])])
         cursor.execute("DELETE FROM identity_customer WHERE id = ANY(%s)", [list(losers & new)])
     return losers & new
 
 
-def fold(gathering: Gathering, at: datetime) -> list[tuple[int, int]]:
-    """Merges the customers who turned out to be one."""
+def merge_resolved(resolver: IdentityResolver, at: datetime) -> list[tuple[int, int]]:
+    """Merge the stored customers that turned out to be one person; return (kept, merged) pairs."""
     pairs, causes = [], []
-    for folded, trace in gathering.folds:
-        assert folded.id is not None
-        pairs.append((id_of(folded), folded.id))
-        causes.append(trace.message_id[:100])
+    for merged, event in resolver.planned_merges:
+        assert merged.id is not None
+        pairs.append((get_customer_id(merged), merged.id))
+        causes.append(event.message_id[:100])
     if pairs:
         merge_customers(pairs=pairs, at=at, causes=causes)
     return pairs
 
 
-def tellings(
-    traces: Sequence[Trace], people: Sequence[Person | None], gathering: Gathering, hashes: Hashes, at: datetime
-) -> list[Telling]:
-    """What the identify calls tell of whom; an address or number only where it is that person's."""
-    found = []
-    for trace, person in zip(traces, people, strict=True):
-        if trace.type != "identify" or person is None:
+def build_trait_updates(
+    events: Sequence[IdentityEvent],
+    people: Sequence[ResolvedPerson | None],
+    resolver: IdentityResolver,
+    hasher: IdentifierHasher,
+    at: datetime,
+) -> list[TraitUpdate]:
+    """Return what identify calls say about customers; an address or number only if it belongs to that customer."""
+    updates = []
+    for event, person in zip(events, people, strict=True):
+        if event.type != "identify" or person is None:
             continue
-        facts = read_facts(trace.traits, at=at)
+        traits = read_identify_traits(event.traits, at=at)
         for name, kind, text, digest in (
-            ("email", EMAIL, trace.email, hashes.of_email(trace.email)),
-            ("phone", PHONE, trace.phone, hashes.of_phone(trace.phone)),
+            ("email", EMAIL, event.email, hasher.hash_email(event.email)),
+            ("phone", PHONE, event.phone, hasher.hash_phone(event.phone)),
         ):
-            owner = gathering.owners.get((kind, digest)) if digest else None
-            if owner is not None and person_of(owner) is person:
-                facts.fields[name] = text.strip()
-        if facts.fields or facts.traits:
-            found.append(Telling(id_of(person), trace.occurred_at, facts))
-    return found
+            owner = resolver.owners.get((kind, digest)) if digest else None
+            if owner is not None and follow_merges(owner) is person:
+                traits.fields[name] = text.strip()
+        if traits.fields or traits.traits:
+            updates.append(TraitUpdate(get_customer_id(person), event.occurred_at, traits))
+    return updates
 
 
-def widen_seen(people: Iterable[Person]) -> None:
+def widen_seen_times(people: Iterable[ResolvedPerson]) -> None:
+    """Extend the times at which known customers were first and last seen."""
     rows = list(people)
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(WIDEN_SEEN, [seen_rows(rows)])
+            cursor.execute(WIDEN_SEEN_TIMES, [encode_seen_times(rows)])

@@ -1,4 +1,4 @@
-"""Who is behind an identifier; unknown user ids become customers, however many processes ask at the same moment."""
+"""Looks up customers by identifier, and creates customers for unknown user ids safely under concurrency."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from django.db import connection, transaction
 
 from customers.identity.models import Customer, Identifier
 
-MOST_ID = 255
+MAX_ID = 255
 
-# the rows are made first, then offered as identifiers; whoever comes second finds the first one's and drops its own
-MAKE_CUSTOMERS = """
+# customers are inserted first, then their identifiers; a process that comes second uses the other's customers and deletes its own
+INSERT_CUSTOMERS = """
 INSERT INTO identity_customer
     (created_at, first_seen_at, last_seen_at, name, email, phone, birthday, language, country, traits)
 SELECT now(), %(seen_at)s, %(seen_at)s, '', '', '', '', '', '', '{}' FROM generate_series(1, %(count)s)
@@ -25,7 +25,7 @@ ORDER BY value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
 RETURNING value, customer_id
 """
-NOTE_SEEN = """
+WIDEN_SEEN_TIMES = """
 UPDATE identity_customer
 SET first_seen_at = LEAST(first_seen_at, %(seen_at)s), last_seen_at = GREATEST(last_seen_at, %(seen_at)s)
 WHERE id IN (
@@ -38,56 +38,56 @@ WHERE id IN (
 """
 
 
-class WrongUserIdError(ValueError):
-    """A user id that can't be stored."""
+class InvalidUserIdError(ValueError):
+    """A user id cannot be stored."""
 
     def __init__(self, user_id: str) -> None:
-        super().__init__(f"user_id {user_id[:60]!r} is wrong: give a text of 1 to {MOST_ID} characters without NUL.")
+        super().__init__(f"user_id {user_id[:60]!r} is not valid; use a text of 1 to {MAX_ID} characters without NUL.")
         self.user_id = user_id
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
-    """``customer_ids`` of all user ids asked for; ``created`` are those that were unknown."""
+class ResolvedUserIds:
+    """The customer ids of all given user ids; ``created`` are the user ids that were unknown."""
 
     customer_ids: dict[str, int]
     created: frozenset[str]
 
 
 def find_or_create_customers(*, user_ids: Iterable[str], seen_at: datetime) -> dict[str, int]:
-    """The customer ids of user ids; those unknown are made. ``seen_at`` widens the time in which each was seen.
+    """Return the customer ids of user ids, creating unknown ones; ``seen_at`` extends when each was seen.
 
     Raises:
-        WrongUserIdError: an id is empty, too long or holds NUL; then nothing is written.
+        InvalidUserIdError: an id is empty, too long or contains NUL; nothing is written then.
     """
     return resolve_user_ids(user_ids=user_ids, seen_at=seen_at).customer_ids
 
 
-def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> Resolved:
-    """Like `find_or_create_customers`, and says which were unknown."""
+def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime) -> ResolvedUserIds:
+    """Do the same as `find_or_create_customers`, and return which ids were unknown."""
     wanted = sorted(set(user_ids))
     for user_id in wanted:
-        if not 1 <= len(user_id) <= MOST_ID or "\0" in user_id:
-            raise WrongUserIdError(user_id)
+        if not 1 <= len(user_id) <= MAX_ID or "\0" in user_id:
+            raise InvalidUserIdError(user_id)
     if not wanted:
-        return Resolved({}, frozenset())
+        return ResolvedUserIds({}, frozenset())
     with transaction.atomic():
-        known = customers_of_user_ids(user_ids=wanted)
+        known = find_customers_by_user_id(user_ids=wanted)
         missing = [user_id for user_id in wanted if user_id not in known]
-        # identifiers first, customers afterwards: all writers in one order, so that none waits in a circle
-        created = make_customers(missing, seen_at) if missing else {}
+        # identifiers first, customers afterwards: all writers use this order, so that they cannot deadlock
+        created = create_missing_customers(missing, seen_at) if missing else {}
         if known:
             with connection.cursor() as cursor:
-                cursor.execute(NOTE_SEEN, {"ids": sorted(set(known.values())), "seen_at": seen_at})
-        # what another process made between our look and our insert is committed by now
-        others = customers_of_user_ids(user_ids=[user_id for user_id in missing if user_id not in created])
-    return Resolved(known | created | others, frozenset(created))
+                cursor.execute(WIDEN_SEEN_TIMES, {"ids": sorted(set(known.values())), "seen_at": seen_at})
+        # what another process created between our lookup and our insert is committed by now
+        others = find_customers_by_user_id(user_ids=[user_id for user_id in missing if user_id not in created])
+    return ResolvedUserIds(known | created | others, frozenset(created))
 
 
-def make_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:
-    """Those of the user ids that nobody else made in the meantime."""
+def create_missing_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:
+    """Create customers; return the user ids that no other process created in the meantime."""
     with connection.cursor() as cursor:
-        cursor.execute(MAKE_CUSTOMERS, {"seen_at": seen_at, "count": len(user_ids)})
+        cursor.execute(INSERT_CUSTOMERS, {"seen_at": seen_at, "count": len(user_ids)})
         ids = [customer_id for (customer_id,) in cursor.fetchall()]
         cursor.execute(CLAIM_IDENTIFIERS, {"values": user_ids, "ids": ids})
         created = dict(cursor.fetchall())
@@ -98,12 +98,12 @@ def make_customers(user_ids: list[str], seen_at: datetime) -> dict[str, int]:
     return created
 
 
-def customers_of_user_ids(*, user_ids: list[str]) -> dict[str, int]:
-    """The customer ids of those user ids that are known."""
-    found = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=user_ids)
-    return dict(found.values_list("value", "customer_id"))
+def find_customers_by_user_id(*, user_ids: list[str]) -> dict[str, int]:
+    """Return the customer ids of known user ids."""
+    identifiers = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=user_ids)
+    return dict(identifiers.values_list("value", "customer_id"))
 
 
-def customer_of(kind: str, value: str) -> Customer | None:
-    """The customer known by an identifier; e-mail addresses and phone numbers are asked for by their hash."""
+def find_customer(kind: str, value: str) -> Customer | None:
+    """Return the customer of an identifier; e-mail addresses and phone numbers are looked up by their hash."""
     return Customer.objects.filter(identifiers__kind=kind, identifiers__value=value).first()

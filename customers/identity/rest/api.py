@@ -1,4 +1,4 @@
-"""Customers and their consents over REST."""
+"""REST API of customers, consents and merges."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,51 +16,51 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.bulk_results import BulkResult, ItemResult, Problem, Status
+from catalog.bulk_results import BulkResult, FieldProblem, ItemResult, ItemStatus
 from config.foundation.rest.filters import MomentFilter
-from customers.identity.consent.ledger import latest_consents, record_consent
+from customers.identity.consent.ledger import read_latest_consents, record_consent
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.locking import lock_identities
 from customers.identity.merging.decisions import merge_by_hand
 from customers.identity.merging.merge import MergeError, count_moved, preview_merge
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email, hash_phone
-from customers.identity.resolution.user_ids import customer_of
+from customers.identity.resolution.user_ids import find_customer
 from customers.identity.rest.serializers import (
     ConsentSerializer,
     CustomerItemSerializer,
     CustomerSerializer,
     CustomersWriteSerializer,
     CustomersWrittenSerializer,
-    LooseItemsSerializer,
-    MergeAnswerSerializer,
+    MergeResultSerializer,
     MergeSerializer,
-    change_of,
+    UnvalidatedItemsSerializer,
+    build_change,
 )
 
 
 class CustomerFilter(django_filters.FilterSet):
-    email = django_filters.CharFilter(method="by_email", help_text="An e-mail address, whole.")
-    phone = django_filters.CharFilter(method="by_phone", help_text="A phone number, whole.")
-    seen_since = MomentFilter("last_seen_at", "gte", help_text="Seen at this time or later.")
+    email = django_filters.CharFilter(method="by_email", help_text="A complete e-mail address.")
+    phone = django_filters.CharFilter(method="by_phone", help_text="A complete phone number.")
+    seen_since = MomentFilter("last_seen_at", "gte", help_text="Last seen at this time or later.")
 
     class Meta:
         model = Customer
         fields = ["language", "country", "email", "phone", "seen_since"]
 
     def by_email(self, customers: QuerySet[Customer], name: str, email: str) -> QuerySet[Customer]:
-        return known_by(customers, Identifier.Kind.EMAIL_HASH, hash_email(email))
+        return filter_by_identifier(customers, Identifier.Kind.EMAIL_HASH, hash_email(email))
 
     def by_phone(self, customers: QuerySet[Customer], name: str, phone: str) -> QuerySet[Customer]:
-        return known_by(customers, Identifier.Kind.PHONE_HASH, hash_phone(phone))
+        return filter_by_identifier(customers, Identifier.Kind.PHONE_HASH, hash_phone(phone))
 
 
-def known_by(customers: QuerySet[Customer], kind: str, value: str) -> QuerySet[Customer]:
+def filter_by_identifier(customers: QuerySet[Customer], kind: str, value: str) -> QuerySet[Customer]:
     return customers.filter(pk__in=Identifier.objects.filter(kind=kind, value=value).values("customer_id"))
 
 
 class CustomerList(ListAPIView):
-    """The customers, in the order in which they came."""
+    """List customers, the oldest first."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "PUT": "customers:write"}
     idempotent = True
@@ -76,72 +76,76 @@ class CustomerList(ListAPIView):
         filters=False,
     )
     def put(self, request: Request) -> Response:
-        """Creates or changes up to 1000 customers by user id; each one's fate is in the answer."""
-        loose = LooseItemsSerializer(data=request.data)
+        """Create or update up to 1000 customers by user id; the response lists the outcome of each."""
+        loose = UnvalidatedItemsSerializer(data=request.data)
         loose.is_valid(raise_exception=True)
-        result = write_items(loose.validated_data["customers"], seen_at=datetime.now(UTC))
-        return Response(result.as_answer("user_id"))
+        result = validate_and_upsert(loose.validated_data["customers"], seen_at=datetime.now(UTC))
+        return Response(result.as_response("user_id"))
 
 
-def write_items(items: list[Any], *, seen_at: datetime) -> BulkResult:
-    """Checks each item for itself, writes the right ones and puts both outcomes together in the items' order."""
-    right: list[tuple[int, CustomerChange]] = []
+def validate_and_upsert(items: list[Any], *, seen_at: datetime) -> BulkResult:
+    """Validate each item separately, write the valid ones, and return all outcomes in the items' order."""
+    valid: list[tuple[int, CustomerChange]] = []
     results: dict[int, ItemResult] = {}
     serializer = CustomerItemSerializer()
     for index, item in enumerate(items):
         try:
-            right.append((index, change_of(serializer.run_validation(item))))
+            valid.append((index, build_change(serializer.run_validation(item))))
         except ValidationError as error:
             user_id = item.get("user_id") if isinstance(item, Mapping) else None
             key = user_id if isinstance(user_id, str) else ""
-            results[index] = ItemResult(index, key, Status.REJECTED, tuple(problems_of(error.detail)))
-    written = upsert_customers(changes=[change for _index, change in right], seen_at=seen_at)
-    for (index, _change), outcome in zip(right, written.results, strict=True):
+            results[index] = ItemResult(index, key, ItemStatus.REJECTED, tuple(collect_problems(error.detail)))
+    written = upsert_customers(changes=[change for _index, change in valid], seen_at=seen_at)
+    for (index, _change), outcome in zip(valid, written.results, strict=True):
         results[index] = ItemResult(index, outcome.key, outcome.status, outcome.problems)
     return BulkResult(tuple(results[index] for index in range(len(items))))
 
 
-def problems_of(detail: Any, field: str = "") -> list[Problem]:
+def collect_problems(detail: Any, field: str = "") -> list[FieldProblem]:
     if isinstance(detail, Mapping):
-        return [problem for name, inner in detail.items() for problem in problems_of(inner, below(field, str(name)))]
+        return [
+            problem
+            for name, inner in detail.items()
+            for problem in collect_problems(inner, join_field_path(field, str(name)))
+        ]
     if isinstance(detail, list):
-        return [problem for inner in detail for problem in problems_of(inner, field)]
+        return [problem for inner in detail for problem in collect_problems(inner, field)]
     code = detail.code if isinstance(detail, ErrorDetail) else None
-    return [Problem(field, code or "invalid", str(detail))]
+    return [FieldProblem(field, code or "invalid", str(detail))]
 
 
-def below(field: str, name: str) -> str:
+def join_field_path(field: str, name: str) -> str:
     if name == "non_field_errors":
         return field
     return f"{field}.{name}" if field else name
 
 
-def customer_or_404(user_id: str) -> Customer:
-    customer = None if "\0" in user_id else customer_of(Identifier.Kind.USER_ID, user_id)
+def get_customer_or_404(user_id: str) -> Customer:
+    customer = None if "\0" in user_id else find_customer(Identifier.Kind.USER_ID, user_id)
     if customer is None or customer.erased_at is not None:
-        raise Http404(_("There is no customer with this user id."))
+        raise Http404(_("No customer has this user id."))
     return customer
 
 
 class CustomerDetail(APIView):
-    """One customer, by the user id of the shop."""
+    """Retrieve one customer by the shop's user id."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
 
     @extend_schema(operation_id="customers_retrieve", responses=CustomerSerializer)
     def get(self, request: Request, user_id: str) -> Response:
-        return Response(CustomerSerializer(customer_or_404(user_id), context={"request": request}).data)
+        return Response(CustomerSerializer(get_customer_or_404(user_id), context={"request": request}).data)
 
 
 class ConsentList(APIView):
-    """What a customer consents to: the latest line of each purpose, and adding a line."""
+    """List the current consent for each purpose, or record a new one."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "POST": "customers:write"}
     idempotent = True
 
     @extend_schema(operation_id="customers_consents_list", responses=ConsentSerializer(many=True))
     def get(self, request: Request, user_id: str) -> Response:
-        return Response(ConsentSerializer(latest_consents(customer=customer_or_404(user_id)), many=True).data)
+        return Response(ConsentSerializer(read_latest_consents(customer=get_customer_or_404(user_id)), many=True).data)
 
     @extend_schema(
         operation_id="customers_consents_record", request=ConsentSerializer, responses={201: ConsentSerializer}
@@ -151,73 +155,73 @@ class ConsentList(APIView):
         serializer.is_valid(raise_exception=True)
         facts = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
         with transaction.atomic():
-            lock_identities()  # nobody is folded between the look-up and the line
-            consent = record_consent(customer=customer_or_404(user_id), **facts)
+            lock_identities()  # the customer cannot be merged between the lookup and the new entry
+            consent = record_consent(customer=get_customer_or_404(user_id), **facts)
         return Response(ConsentSerializer(consent).data, status=201)
 
 
 class MergeCustomers(APIView):
-    """Says that two customers are one person."""
+    """Merge two customers that are the same person."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "customers:write"}
     idempotent = True
 
-    @extend_schema(operation_id="customers_merge", request=MergeSerializer, responses={200: MergeAnswerSerializer})
+    @extend_schema(operation_id="customers_merge", request=MergeSerializer, responses={200: MergeResultSerializer})
     def post(self, request: Request) -> Response:
-        """Folds one customer into another, who gets all that is known of both; the back office can undo it.
+        """Merge one customer into another, who keeps the data of both; the merge can be undone in the back office.
 
-        With `dry_run` nothing is changed, and the answer says what would move.
+        With `dry_run` nothing is changed, and the response shows what would move.
         """
         serializer = MergeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        asked = serializer.validated_data
+        options = serializer.validated_data
         at = datetime.now(UTC)
         with transaction.atomic():
             lock_identities()
-            pair = tuple(customer_id_of(asked[name], name) for name in ("keep", "fold"))
+            pair = tuple(find_customer_id(options[name], name) for name in ("keep", "merge"))
             if pair[0] == pair[1]:
-                message = _("Both are customer #%(id)d already.") % {"id": pair[0]}
-                raise ValidationError({"fold": [ErrorDetail(message, code="same_customer")]})
+                message = _("Both are already customer #%(id)d.") % {"id": pair[0]}
+                raise ValidationError({"merge": [ErrorDetail(message, code="same_customer")]})
             try:
-                answer = merge_or_preview(
-                    *pair, at=at, by=f"REST: {request.user.get_username()}", dry_run=asked["dry_run"]
+                result = merge_or_preview(
+                    *pair, at=at, by=f"REST: {request.user.get_username()}", dry_run=options["dry_run"]
                 )
             except MergeError as error:
-                field = "keep" if error.customer_id == pair[0] else "fold"
+                field = "keep" if error.customer_id == pair[0] else "merge"
                 raise ValidationError({field: [ErrorDetail(str(error), code=error.code)]}) from error
-        return Response(answer)
+        return Response(result)
 
 
-def customer_id_of(person: Mapping[str, Any], field: str) -> int:
-    """Raises ValidationError naming the field when nobody is known by it."""
+def find_customer_id(person: Mapping[str, Any], field: str) -> int:
+    """Return the id of the customer with this identifier. Raises ValidationError with the field if there is none."""
     [(name, value)] = person.items()
     match name:
         case "id":
             known = Customer.objects.filter(pk=value)
         case "email":
-            known = known_by(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
+            known = filter_by_identifier(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
         case "phone":
-            known = known_by(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
+            known = filter_by_identifier(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
         case _:
-            known = known_by(Customer.objects.all(), name, value)
+            known = filter_by_identifier(Customer.objects.all(), name, value)
     customer_id = known.values_list("pk", flat=True).first()
     if customer_id is None:
-        raise ValidationError({field: {name: [ErrorDetail(_("Nobody is known by this."), code="not_found")]}})
+        raise ValidationError({field: {name: [ErrorDetail(_("No customer has this identifier."), code="not_found")]}})
     return customer_id
 
 
-def merge_or_preview(kept_id: int, folded_id: int, *, at: datetime, by: str, dry_run: bool) -> dict[str, Any]:
+def merge_or_preview(kept_id: int, merged_id: int, *, at: datetime, by: str, dry_run: bool) -> dict[str, Any]:
     merge_id = None
     if dry_run:
-        moved = preview_merge(kept_id=kept_id, folded_id=folded_id, at=at)
+        moved = preview_merge(kept_id=kept_id, merged_id=merged_id, at=at)
     else:
-        merge = merge_by_hand(kept_id=kept_id, folded_id=folded_id, at=at, by=by)
+        merge = merge_by_hand(kept_id=kept_id, merged_id=merged_id, at=at, by=by)
         merge_id, moved = merge.pk, merge.moved
     return {
         "dry_run": dry_run,
         "merge_id": merge_id,
         "kept": kept_id,
-        "folded": folded_id,
+        "merged": merged_id,
         "moved": count_moved(moved),
         "filled": [*moved["filled"], *(f"traits.{name}" for name in moved["filled_traits"])],
     }

@@ -1,4 +1,4 @@
-"""Customers and consents as JSON."""
+"""JSON representation of customers, consents and merges."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -9,30 +9,30 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from catalog.bulk_results import Status
-from config.foundation.rest.strict_types import StrictTypes
+from catalog.bulk_results import ItemStatus
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.models import Consent, Customer, Identifier
-from customers.identity.personal_data.hashing import normalise_phone
+from customers.identity.personal_data.hashing import normalize_phone
 from customers.identity.personal_data.personal_traits import is_personal_trait
-from customers.identity.traits import MOST_TRAIT_NAME, MOST_TRAITS, problem_of_trait
+from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
-MOST_ITEMS = 1000
+MAX_ITEMS = 1000
 PERSONAL_SCOPE = "customers:personal"
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
 class TraitsField(serializers.JSONField):
-    """A JSON object of texts, numbers, truth values, or lists of these."""
+    """A JSON object of texts, numbers, booleans, or lists of these."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, Mapping) or len(data) > MOST_TRAITS:
+        if not isinstance(data, Mapping) or len(data) > MAX_TRAITS:
             raise serializers.ValidationError(
-                _("Give an object with at most %(most)d keys.") % {"most": MOST_TRAITS}, code="invalid"
+                _("Send an object with at most %(max)d keys.") % {"max": MAX_TRAITS}, code="invalid"
             )
-        wrong = {name: problem for name, value in data.items() if (problem := problem_of_trait(name, value))}
+        wrong = {name: problem for name, value in data.items() if (problem := find_trait_problem(name, value))}
         if wrong:
-            raise serializers.ValidationError({str(name)[:MOST_TRAIT_NAME]: [text] for name, text in wrong.items()})
+            raise serializers.ValidationError({str(name)[:MAX_TRAIT_NAME]: [text] for name, text in wrong.items()})
         return dict(data)
 
 
@@ -43,10 +43,11 @@ class IdentifierSerializer(serializers.ModelSerializer):
 
 
 class CustomerSerializer(serializers.ModelSerializer):
-    """A customer. `name`, `email`, `phone` and `birthday` are there only with the scope `customers:personal`, as are the traits
-    that name, reach or locate a person."""
+    """A customer. `name`, `email`, `phone`, `birthday` and personal traits require the scope `customers:personal`."""
 
-    user_id = serializers.SerializerMethodField(help_text=_("The first user id; null for somebody never identified."))
+    user_id = serializers.SerializerMethodField(
+        help_text=_("The first user id; null if the customer was never identified.")
+    )
     identifiers = serializers.SerializerMethodField()
     traits = TraitsField()
 
@@ -81,7 +82,7 @@ class CustomerSerializer(serializers.ModelSerializer):
         return shown
 
     def _shows_personal(self) -> bool:
-        """The OpenAPI document is made without a caller, and describes all fields."""
+        """Return whether personal fields are included; the OpenAPI document, which has no caller, describes them."""
         request = self.context.get("request")
         return request is None or request.auth is None or PERSONAL_SCOPE in request.auth.scopes
 
@@ -97,7 +98,7 @@ class CustomerSerializer(serializers.ModelSerializer):
 
 
 class CustomerItemSerializer(serializers.Serializer):
-    """One customer to write. A field left out keeps its value, null or an empty text empties it."""
+    """One customer to write. An omitted field keeps its value; null or an empty text clears it."""
 
     user_id = serializers.CharField(max_length=255)
     name = serializers.CharField(max_length=500, required=False, allow_blank=True, allow_null=True)
@@ -106,30 +107,30 @@ class CustomerItemSerializer(serializers.Serializer):
     birthday = serializers.DateField(required=False, allow_null=True)
     language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
     country = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
-    traits = TraitsField(required=False, help_text=_("Merged with the traits there are; null removes a trait."))
+    traits = TraitsField(required=False, help_text=_("Merged with the existing traits; null removes a trait."))
 
     def validate_phone(self, phone: str | None) -> str | None:
-        if phone and len(normalise_phone(phone).removeprefix("+")) < 5:
-            raise serializers.ValidationError(_("A phone number has at least five digits."))
+        if phone and len(normalize_phone(phone).removeprefix("+")) < 5:
+            raise serializers.ValidationError(_("A phone number must have at least five digits."))
         return phone
 
     def validate_birthday(self, birthday: date | None) -> date | None:
         if birthday is not None and not date(1880, 1, 1) <= birthday <= datetime.now(UTC).date():
-            raise serializers.ValidationError(_("Give a day between 1880 and today."))
+            raise serializers.ValidationError(_("Send a date between 1880 and today."))
         return birthday
 
 
 class CustomersWriteSerializer(serializers.Serializer):
-    customers = CustomerItemSerializer(many=True, max_length=MOST_ITEMS)  # type: ignore[call-arg]
+    customers = CustomerItemSerializer(many=True, max_length=MAX_ITEMS)  # type: ignore[call-arg]
 
 
-class LooseItemsSerializer(serializers.Serializer):
-    """Takes the list apart without judging its items, so that a wrong one keeps no other one out."""
+class UnvalidatedItemsSerializer(serializers.Serializer):
+    """Accepts the list without validating its items, so that one invalid item does not reject the others."""
 
-    customers = serializers.ListField(child=serializers.JSONField(), max_length=MOST_ITEMS)
+    customers = serializers.ListField(child=serializers.JSONField(), max_length=MAX_ITEMS)
 
 
-def change_of(validated: Mapping[str, Any]) -> CustomerChange:
+def build_change(validated: Mapping[str, Any]) -> CustomerChange:
     texts = {}
     for name in TEXT_FIELDS:
         if name in validated:
@@ -147,7 +148,7 @@ class CustomerItemErrorSerializer(serializers.Serializer):
 class CustomerResultSerializer(serializers.Serializer):
     index = serializers.IntegerField()
     user_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in Status])
+    status = serializers.ChoiceField(choices=[(status.value, status.value) for status in ItemStatus])
     errors = CustomerItemErrorSerializer(many=True)  # type: ignore[assignment]
 
 
@@ -159,8 +160,10 @@ class CustomersWrittenSerializer(serializers.Serializer):
     results = CustomerResultSerializer(many=True)
 
 
-class ConsentSerializer(StrictTypes, serializers.ModelSerializer):
-    recorded_at = serializers.DateTimeField(required=False, help_text=_("When consent was given; now when left out."))
+class ConsentSerializer(StrictTypesMixin, serializers.ModelSerializer):
+    recorded_at = serializers.DateTimeField(
+        required=False, help_text=_("When the consent was given or withdrawn; defaults to now.")
+    )
 
     class Meta:
         model = Consent
@@ -168,12 +171,12 @@ class ConsentSerializer(StrictTypes, serializers.ModelSerializer):
 
     def validate_recorded_at(self, recorded_at: datetime) -> datetime:
         if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
-            raise serializers.ValidationError(_("Give a time that is not in the future."), code="in_future")
+            raise serializers.ValidationError(_("The time must not be in the future."), code="in_future")
         return recorded_at
 
 
-class PersonSerializer(StrictTypes, serializers.Serializer):
-    """One customer, by exactly one of these."""
+class PersonSerializer(StrictTypesMixin, serializers.Serializer):
+    """One customer, identified by exactly one of these fields."""
 
     exactly_one_of = ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
 
@@ -187,24 +190,24 @@ class PersonSerializer(StrictTypes, serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:
             names = ", ".join(self.exactly_one_of)
-            raise serializers.ValidationError(_("Give exactly one of %(names)s.") % {"names": names}, code="invalid")
+            raise serializers.ValidationError(_("Send exactly one of %(names)s.") % {"names": names}, code="invalid")
         return attrs
 
 
-class MergeSerializer(StrictTypes, serializers.Serializer):
-    keep = PersonSerializer(help_text=_("Whose fields win, and who stays."))
-    fold = PersonSerializer(help_text=_("Who becomes the other one."))
-    dry_run = serializers.BooleanField(default=False, help_text=_("Only say what would move."))
+class MergeSerializer(StrictTypesMixin, serializers.Serializer):
+    keep = PersonSerializer(help_text=_("The customer to keep; its field values take precedence."))
+    merge = PersonSerializer(help_text=_("The customer to merge into it."))
+    dry_run = serializers.BooleanField(default=False, help_text=_("Only show what would move."))
 
 
-class MergeAnswerSerializer(serializers.Serializer):
+class MergeResultSerializer(serializers.Serializer):
     dry_run = serializers.BooleanField()
-    merge_id = serializers.IntegerField(allow_null=True, help_text=_("By which the merge can be undone."))
-    kept = serializers.IntegerField(help_text=_("The kept customer's number."))
-    folded = serializers.IntegerField(help_text=_("The number that the folded customer had."))
+    merge_id = serializers.IntegerField(allow_null=True, help_text=_("The id of the merge, which can be undone."))
+    kept = serializers.IntegerField(help_text=_("The id of the kept customer."))
+    merged = serializers.IntegerField(help_text=_("The former id of the merged customer."))
     moved = serializers.DictField(
-        child=serializers.IntegerField(), help_text=_("How many rows of each kind move, such as orders.order.")
+        child=serializers.IntegerField(), help_text=_("The number of rows moved per model, such as orders.order.")
     )
     filled = serializers.ListField(
-        child=serializers.CharField(), help_text=_("Fields and traits that were empty and are taken over.")
+        child=serializers.CharField(), help_text=_("Empty fields and traits of the kept customer that were filled.")
     )

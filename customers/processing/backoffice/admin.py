@@ -1,4 +1,4 @@
-"""Back office: what was processed when, and how long each stage took."""
+"""Back-office list of processing runs, with results and the time of each stage."""
 
 from typing import Any
 
@@ -12,64 +12,65 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from config.foundation.admin.read_only import ReadOnlyPermissions
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 
-COUNTS: dict[str, Promise] = {
+COUNT_LABELS: dict[str, Promise] = {
     "customers_created": _("new customers"),
     "merges": _("merges"),
     "conflicts": _("conflicts"),
     "without_person": _("events without a person"),
     "orders_created": _("new orders"),
-    "orders_updated": _("orders changed"),
+    "orders_updated": _("updated orders"),
     "products_created": _("new products"),
     "reviews": _("reviews"),
     "unsubscribed": _("unsubscribed"),
-    "refused": _("dead letters"),
+    "rejected": _("rejected events"),
     "failed": _("failed"),
-    "appended": _("rows appended to the warehouse"),
+    "appended": _("rows added to the warehouse"),
 }
-STAGES: dict[str, Promise] = {
+STAGE_LABELS: dict[str, Promise] = {
     "read": _("reading"),
     "identity": _("identities"),
     "orders": _("orders"),
     "feedback": _("reviews"),
     "consents": _("consents"),
     "profiles": _("profiles"),
-    "refused": _("dead letters"),
-    "release": _("taking off the outbox"),
+    "rejected": _("rejected events"),
+    "release": _("removing from the outbox"),
     "warehouse": _("warehouse"),
-    "links": _("linking recent activity"),
-    "files": _("putting files in place"),
+    "links": _("linking recent interactions"),
+    "files": _("publishing files"),
 }
 
 
 @admin.register(ProcessingRun)
-class ProcessingRunAdmin(ModelAdmin):
-    list_display = ["started_at", "status", "events", "took", "speed", "waiting", "oldest_seconds", "error"]
+class ProcessingRunAdmin(ReadOnlyPermissions, ModelAdmin):
+    list_display = ["started_at", "status", "events", "duration", "speed", "waiting", "oldest_seconds", "error"]
     list_filter = ["status"]
     search_fields = ["error"]
     show_full_result_count = False
     list_before_template = "admin/processing/lag.html"
     fields = [
         "started_at", "finished_at", "status", "error", "waiting", "oldest_seconds", "events", "batches", "speed",
-        "became", "stages",
+        "results", "stages",
     ]  # fmt: skip
 
     @admin.display(description=_("seconds"))
-    def took(self, run: ProcessingRun) -> str:
-        return "–" if run.took_seconds is None else number_format(run.took_seconds, 1)
+    def duration(self, run: ProcessingRun) -> str:
+        return "–" if run.duration_seconds is None else number_format(run.duration_seconds, 1)
 
-    @admin.display(description=_("events a second"))
+    @admin.display(description=_("events per second"))
     def speed(self, run: ProcessingRun) -> str:
-        speed = run.events_a_second
+        speed = run.events_per_second
         return "–" if speed is None else number_format(speed, 0, force_grouping=True)
 
-    @admin.display(description=_("What the events became"))
-    def became(self, run: ProcessingRun) -> SafeString | str:
+    @admin.display(description=_("Results"))
+    def results(self, run: ProcessingRun) -> SafeString | str:
         rows = [
             (label, number_format(run.counts[name], 0, force_grouping=True))
-            for name, label in COUNTS.items()
+            for name, label in COUNT_LABELS.items()
             if run.counts.get(name)
         ]
         return format_html_join("", "<div>{}: {}</div>", rows) or "–"
@@ -78,7 +79,7 @@ class ProcessingRunAdmin(ModelAdmin):
     def stages(self, run: ProcessingRun) -> SafeString | str:
         rows = [
             (label, number_format(run.stage_seconds[name], 2))
-            for name, label in STAGES.items()
+            for name, label in STAGE_LABELS.items()
             if name in run.stage_seconds
         ]
         return format_html_join("", "<div>{}: {}</div>", rows) or "–"
@@ -86,12 +87,3 @@ class ProcessingRunAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         lag = measure_lag(at=timezone.now())
         return super().changelist_view(request, {**(extra_context or {}), "lag": lag})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ProcessingRun | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ProcessingRun | None = None) -> bool:
-        return False

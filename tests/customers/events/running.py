@@ -21,7 +21,7 @@ import psycopg
 import redis
 
 from config import settings as project_settings
-from config.embedded.server_process import EmbeddedServer, free_port
+from config.embedded.server_process import EmbeddedServer, find_free_port
 from config.embedded.servers import EmbeddedServers
 from tests.waiting import wait_until
 
@@ -58,7 +58,7 @@ class Collecting:
             "PERENNIAL_VAR": str(folder / "var"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
-        self.port = free_port()
+        self.port = find_free_port()
         self.web: subprocess.Popen[bytes] | None = None
         self.python("manage.py", "migrate", "-v", "0")
         self.start_web()

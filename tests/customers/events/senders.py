@@ -7,16 +7,17 @@ from typing import Any
 
 from django.test import Client
 
-from customers.events.collector.event_store import Refusal
-from customers.events.collector.parsing import EventRow, Frame, decode_item, row_of
+from customers.events.collector.event_store import RejectedItem
+from customers.events.collector.items import decode_item
+from customers.events.collector.parsing import EventRow, RequestContext, build_row
 from customers.events.models import Source
-from customers.events.sources.write_keys import draw_write_key
+from customers.events.sources.write_keys import generate_write_key
 from tests.makers import NOON
 
 
 def make_keyed_source(key: str = "web", **fields: Any) -> tuple[Source, str]:
     source = Source(key=key, name=key, **{"kind": Source.Kind.BROWSER, **fields})
-    plain = draw_write_key(source, now=datetime.now(UTC))
+    plain = generate_write_key(source, now=datetime.now(UTC))
     source.save()
     return source, plain
 
@@ -40,10 +41,10 @@ def send(
 def rows(*message_ids: str, source_id: int, at: datetime = NOON) -> list[EventRow]:
     """Events ready to be recorded."""
     raws = [json.dumps(track(messageId=message_id)).encode() for message_id in message_ids]
-    frame = Frame(source_id, at)
-    return [row_of(decode_item(raw), index=index, raw=raw, frame=frame) for index, raw in enumerate(raws)]
+    context = RequestContext(source_id, at)
+    return [build_row(decode_item(raw), index=index, raw=raw, context=context) for index, raw in enumerate(raws)]
 
 
-def refusal(payload: str = "{}", *, source_id: int, at: datetime = NOON) -> Refusal:
+def item(payload: str = "{}", *, source_id: int, at: datetime = NOON) -> RejectedItem:
     """Something that can't be taken."""
-    return Refusal(0, payload, "missing_identity", "no identity", Frame(source_id, at))
+    return RejectedItem(0, payload, "missing_identity", "no identity", RequestContext(source_id, at))

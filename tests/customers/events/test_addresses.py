@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from customers.events.models import Event, RejectedEvent
-from customers.events.sources.write_keys import forget_sources
+from customers.events.sources.write_keys import clear_source_cache
 from tests.customers.events.senders import basic, make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ SINGLES = [
 
 @pytest.fixture(autouse=True)
 def _no_source_is_remembered() -> None:
-    forget_sources()
+    clear_source_cache()
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from customers.events.event_taxonomy import MEANINGS, NAMES, Meaning, meaning_of
+from customers.events.event_taxonomy import EVENT_NAMES, MEANING_BY_NAME, Meaning, lookup_meaning
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from customers.events.event_taxonomy import MEANINGS, NAMES, Meaning, meaning_of
     ],
 )
 def test_name_means(name: str, meaning: Meaning | None) -> None:
-    assert meaning_of(name) is meaning
+    assert lookup_meaning(name) is meaning
 
 
 def test_no_name_means_two_things() -> None:
-    assert len(MEANINGS) == sum(len(names) for names in NAMES.values())
+    assert len(MEANING_BY_NAME) == sum(len(names) for names in EVENT_NAMES.values())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from customers.events.imports.file_import import Imported
-from customers.events.imports.import_summary import LineBar
-from customers.events.imports.url_mapping import builtin_mapping_text
+from customers.events.imports.file_import import EventImportResult
+from customers.events.imports.import_summary import ImportProgressLine
+from customers.events.imports.url_mapping import read_builtin_mapping
 from customers.events.models import Event, Source
 from tests.customers.events.senders import track
 from tests.makers import make_source
@@ -41,7 +41,7 @@ def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path
         ["events", "2"],
         ["taken", "1"],
         ["known", "already", "1"],
-        ["refused", "1"],
+        ["rejected", "1"],
         ["invalid_json", "1"],
     ]
     assert lines[6].startswith(f"Refused lines: {tmp_path / 'exports' / 'imports' / 'events-old-shop-'}")
@@ -84,7 +84,7 @@ def test_an_own_mapping_is_used(tmp_path: Path) -> None:
 
 
 def test_the_builtin_mapping_is_printed() -> None:
-    assert run("--print-mapping") == builtin_mapping_text()
+    assert run("--print-mapping") == read_builtin_mapping()
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ class Terminal(io.StringIO):
 
 def test_the_bar_shows_rate_and_time_left() -> None:
     stream = Terminal()
-    bar = LineBar("Events", stream)
-    bar.show(Imported(lines=5_000), 250, 1_000, 2.0)
+    bar = ImportProgressLine("Events", stream)
+    bar.show(EventImportResult(lines=5_000), 250, 1_000, 2.0)
     bar.end()
     assert stream.getvalue().strip() == "Events [#####               ]  25 % 5,000 lines, 2,500/s (2 s, 6 s left)"
     stream = Terminal()
-    LineBar("Events", stream).show(Imported(lines=5_000), 250, 0, 2.0)
+    ImportProgressLine("Events", stream).show(EventImportResult(lines=5_000), 250, 0, 2.0)
     assert stream.getvalue().strip() == "Events 5,000 lines, 2,500/s (2 s)"

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from config.foundation.database.partitions import ensure_partitions, existing_partitions
+from config.foundation.database.partitions import ensure_partitions, list_partitions
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, Source
 from customers.events.retention import purge_events, purge_receipts, purge_rejected_events
-from tests.customers.events.senders import refusal, rows
+from tests.customers.events.senders import item, rows
 from tests.makers import NOON, make_source
 
 pytestmark = pytest.mark.django_db
@@ -28,12 +28,12 @@ def stored() -> list[str]:
 
 
 def months() -> set[str]:
-    return {name for name, month in existing_partitions() if month is not None and month.year == 2031}
+    return {name for name, month in list_partitions() if month is not None and month.year == 2031}
 
 
 def test_old_receipts_and_refused_events_are_purged_and_young_ones_stay() -> None:
     source_id, old = make_source().pk, NOON - timedelta(days=31)
-    record_events(rows=rows("old", source_id=source_id, at=old), refusals=[refusal(source_id=source_id, at=old)])
+    record_events(rows=rows("old", source_id=source_id, at=old), rejected=[item(source_id=source_id, at=old)])
     record_events(rows=rows("young", source_id=source_id))
     limit = NOON - timedelta(days=30)
     assert (purge_receipts(before=limit), purge_rejected_events(before=limit)) == (2, 1)

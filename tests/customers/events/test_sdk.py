@@ -11,7 +11,7 @@ from segment.analytics.client import Client
 from segment.analytics.request import APIError, post
 
 from customers.events.models import Event, Outbox
-from customers.events.sources.write_keys import forget_sources
+from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.personal_data.personal_traits import unseal_personal
 from tests.customers.events.senders import make_keyed_source
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _no_source_is_remembered() -> None:
-    forget_sources()
+    clear_source_cache()
 
 
 def client_of(live_server: Any, key: str, failures: list[Any], *, gzip: bool = False) -> Client:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from customers.identity.models import Identifier, IdentityConflict
 from customers.identity.personal_data.hashing import hash_email
-from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from customers.identity.resolution.resolution_rules import LIMITS
 from tests.makers import NOON
 
@@ -38,7 +38,7 @@ class Model:
     def owner(self, key: Key | None) -> Person | None:
         return next((person for person in self.people if key in person), None)
 
-    def see(self, trace: Trace) -> Person | None:
+    def see(self, trace: IdentityEvent) -> Person | None:
         user = self.named("user_id", trace.user_id)
         visitor = self.named("anonymous_id", trace.anonymous_id)
         said = [visitor, self.earlier(trace, user)]
@@ -62,7 +62,7 @@ class Model:
             return None
         return kind, value
 
-    def earlier(self, trace: Trace, user: Key | None) -> Key | None:
+    def earlier(self, trace: IdentityEvent, user: Key | None) -> Key | None:
         """An alias of a user speaks of another user id if there is such a one, else of a visitor; never of itself."""
         if trace.type != "alias" or trace.previous_id in (trace.user_id, trace.anonymous_id):
             return None
@@ -133,7 +133,7 @@ def some(values: list[str]) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[list[Trace]]:
+def batches(draw: st.DrawFn) -> list[list[IdentityEvent]]:
     number = 0
     made = []
     for size in draw(st.lists(st.integers(1, 12), min_size=1, max_size=5)):
@@ -141,7 +141,7 @@ def batches(draw: st.DrawFn) -> list[list[Trace]]:
         for _place in range(size):
             number += 1
             batch.append(
-                Trace(
+                IdentityEvent(
                     source_id=1,
                     message_id=f"m{number}",
                     type=draw(st.sampled_from(["track", "page", "identify", "alias"])),
@@ -179,12 +179,12 @@ def known_disputes() -> set[tuple[str, Key]]:
 @pytest.mark.django_db
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=batches())
-def test_batches_say_what_one_event_after_the_other_says(made: list[list[Trace]]) -> None:
+def test_batches_say_what_one_event_after_the_other_says(made: list[list[IdentityEvent]]) -> None:
     with taken_back(SMALL):
         model = Model()
         for batch in made:
             expected = [model.see(trace) for trace in batch]
-            found = resolve_people(traces=batch, at=NOON).customer_ids
+            found = resolve_people(events=batch, at=NOON).customer_ids
             people = known_people()
             assert sorted(map(sorted, people.values())) == sorted(map(sorted, model.people))
             for person, customer_id in zip(expected, found, strict=True):
@@ -199,11 +199,11 @@ def test_batches_say_what_one_event_after_the_other_says(made: list[list[Trace]]
 @pytest.mark.django_db
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=batches())
-def test_batch_given_again_changes_nothing(made: list[list[Trace]]) -> None:
+def test_batch_given_again_changes_nothing(made: list[list[IdentityEvent]]) -> None:
     with taken_back({}):  # at a limit, what was refused first may be known by something else the second time
         for batch in made:
-            resolve_people(traces=batch, at=NOON)
+            resolve_people(events=batch, at=NOON)
         last, before = made[-1], (known_people(), known_disputes())
-        again = resolve_people(traces=last, at=NOON)
+        again = resolve_people(events=last, at=NOON)
         assert (known_people(), known_disputes()) == before
         assert (again.created, again.merges) == ([], [])

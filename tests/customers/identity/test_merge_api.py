@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from customers.identity.merging.merge import merge_customers
-from customers.identity.models import ConsentRefusal, Customer, IdentityMerge
+from customers.identity.models import ConsentDenial, Customer, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email
 from tests.customers.identity.rest.test_api import caller
 from tests.makers import NOON, make_customer, make_identifier, make_order
@@ -30,13 +30,13 @@ def post(body: Any, *scopes: str) -> Any:
 
 def test_dry_run_says_what_would_move_and_moves_nothing(pair: tuple[Customer, Customer]) -> None:
     anna, bo = pair
-    answer = post({"keep": {"user_id": "u1"}, "fold": {"email": "Bo@shop.org"}, "dry_run": True})
+    answer = post({"keep": {"user_id": "u1"}, "merge": {"email": "Bo@shop.org"}, "dry_run": True})
     assert answer.status_code == 200, answer.content
     assert answer.json() == {
         "dry_run": True,
         "merge_id": None,
         "kept": anna.pk,
-        "folded": bo.pk,
+        "merged": bo.pk,
         "moved": {"identity.identifier": 2, "orders.order": 1},
         "filled": ["language", "traits.seats"],
     }
@@ -44,8 +44,8 @@ def test_dry_run_says_what_would_move_and_moves_nothing(pair: tuple[Customer, Cu
 
 
 def test_merge_moves_what_the_dry_run_said_and_names_the_key(pair: tuple[Customer, Customer]) -> None:
-    dry = post({"keep": {"id": pair[0].pk}, "fold": {"user_id": "u2"}, "dry_run": True}).json()
-    done = post({"keep": {"id": pair[0].pk}, "fold": {"user_id": "u2"}}).json()
+    dry = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}, "dry_run": True}).json()
+    done = post({"keep": {"id": pair[0].pk}, "merge": {"user_id": "u2"}}).json()
     assert done == dry | {"dry_run": False, "merge_id": done["merge_id"]}
     merge = IdentityMerge.objects.get(pk=done["merge_id"])
     assert (merge.cause, Customer.objects.count()) == ("REST: program", 1)
@@ -57,13 +57,13 @@ def test_merge_moves_what_the_dry_run_said_and_names_the_key(pair: tuple[Custome
     ("body", "field", "code"),
     [
         ({}, "keep", "required"),
-        ({"keep": {}, "fold": {"user_id": "u2"}}, "keep", "invalid"),
-        ({"keep": {"user_id": "u1", "id": 1}, "fold": {"user_id": "u2"}}, "keep", "invalid"),
-        ({"keep": {"user_id": "u1"}, "fold": {"user_id": "nobody"}}, "fold.user_id", "not_found"),
-        ({"keep": {"user_id": "u1"}, "fold": {"user_id": "u1"}}, "fold", "same_customer"),
-        ({"keep": {"user_id": "gone"}, "fold": {"user_id": "u2"}}, "keep", "erased"),
-        ({"keep": {"user_id": "u\0"}, "fold": {"user_id": "u2"}}, "keep.user_id", "null_characters_not_allowed"),
-        ({"keep": {"id": 2**70}, "fold": {"user_id": "u2"}}, "keep.id", "max_value"),
+        ({"keep": {}, "merge": {"user_id": "u2"}}, "keep", "invalid"),
+        ({"keep": {"user_id": "u1", "id": 1}, "merge": {"user_id": "u2"}}, "keep", "invalid"),
+        ({"keep": {"user_id": "u1"}, "merge": {"user_id": "nobody"}}, "merge.user_id", "not_found"),
+        ({"keep": {"user_id": "u1"}, "merge": {"user_id": "u1"}}, "merge", "same_customer"),
+        ({"keep": {"user_id": "gone"}, "merge": {"user_id": "u2"}}, "keep", "erased"),
+        ({"keep": {"user_id": "u\0"}, "merge": {"user_id": "u2"}}, "keep.user_id", "null_characters_not_allowed"),
+        ({"keep": {"id": 2**70}, "merge": {"user_id": "u2"}}, "keep.id", "max_value"),
         ([], None, "invalid"),
     ],
 )
@@ -77,7 +77,7 @@ def test_wrong_merge_names_the_field(pair: tuple[Customer, Customer], body: Any,
 
 
 def test_merge_needs_the_scope(pair: tuple[Customer, Customer]) -> None:
-    assert post({"keep": {"user_id": "u1"}, "fold": {"user_id": "u2"}}, "customers:read").status_code == 403
+    assert post({"keep": {"user_id": "u1"}, "merge": {"user_id": "u2"}}, "customers:read").status_code == 403
     assert Client().post(ADDRESS, {}, "application/json").status_code == 401
 
 
@@ -86,7 +86,7 @@ def test_refusals_follow_consents_given_over_rest_and_merges(pair: tuple[Custome
     line = {"purpose": "analytics", "status": "withdrawn"}
     assert client.post("/api/v1/customers/u2/consents/", line, "application/json").status_code == 201
     merge_customers(pairs=[(pair[0].pk, pair[1].pk)], at=NOON, causes=["x"])
-    assert set(ConsentRefusal.objects.values_list("value", flat=True)) == {"u1", "u2"}
+    assert set(ConsentDenial.objects.values_list("value", flat=True)) == {"u1", "u2"}
     line["status"] = "granted"
     assert client.post("/api/v1/customers/u1/consents/", line, "application/json").status_code == 201
-    assert not ConsentRefusal.objects.exists()
+    assert not ConsentDenial.objects.exists()

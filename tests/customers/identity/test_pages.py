@@ -10,11 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from customers.identity.backoffice.identity_graph import identity_graph
+from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
-from customers.identity.merging.merge import merge_customers, revert_merge
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
-from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from tests.makers import NOON, make_customer, make_identifier, make_order
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +27,8 @@ def shared() -> SimpleNamespace:
     changes = [CustomerChange("u1", {"name": "Anna Karenina"}), CustomerChange("bo@shop.org", {"email": "bo@shop.org"})]
     upsert_customers(changes=changes, seen_at=NOON)
     said = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "laptop"}
-    traces = [Trace(message_id=f"m-{user}", user_id=user, **said) for user in ("u1", "bo@shop.org")]
-    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(traces=traces, at=NOON).customer_ids)
+    traces = [IdentityEvent(message_id=f"m-{user}", user_id=user, **said) for user in ("u1", "bo@shop.org")]
+    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(events=traces, at=NOON).customer_ids)
     make_order(bo)
     conflict = IdentityConflict.objects.get()
     return SimpleNamespace(
@@ -54,7 +55,7 @@ def test_conflict_shows_both_side_by_side(admin_client: Client, shared: SimpleNa
 
 
 def test_preview_says_what_moves_and_the_merge_moves_it(admin_client: Client, shared: SimpleNamespace) -> None:
-    pair = {"keep": shared.anna.pk, "fold": shared.bo.pk}
+    pair = {"keep": shared.anna.pk, "merge": shared.bo.pk}
     page = admin_client.post(shared.page, {"do": "preview", **pair})
     assert page.context["preview"]["counts"] == [("identifiers", 2), ("orders", 1)]
     assert page.context["preview"]["filled"] == ["email"]
@@ -68,14 +69,14 @@ def test_preview_says_what_moves_and_the_merge_moves_it(admin_client: Client, sh
         "merged",
         "admin",
     )
-    assert (merge.cause, merge.kept_id, merge.folded_id) == ("admin", shared.anna.pk, shared.bo.pk)
+    assert (merge.cause, merge.kept_id, merge.merged_id) == ("admin", shared.anna.pk, shared.bo.pk)
     assert LogEntry.objects.get_for_object(merge).get().actor.username == "admin"
 
 
 def test_same_customer_twice_is_refused(admin_client: Client, shared: SimpleNamespace) -> None:
-    page = admin_client.post(shared.page, {"do": "merge", "keep": shared.anna.pk, "fold": shared.anna.pk})
-    assert page.context["form"].errors.keys() == {"fold"}
-    assert admin_client.post(shared.page, {"do": "merge", "keep": 1, "fold": 10**6}).context["form"].errors
+    page = admin_client.post(shared.page, {"do": "merge", "keep": shared.anna.pk, "merge": shared.anna.pk})
+    assert page.context["form"].errors.keys() == {"merge"}
+    assert admin_client.post(shared.page, {"do": "merge", "keep": 1, "merge": 10**6}).context["form"].errors
     assert not IdentityMerge.objects.exists()
 
 
@@ -99,8 +100,8 @@ def test_merge_page_asks_before_it_is_undone(admin_client: Client, shared: Simpl
     address = f"/admin/identity/identitymerge/{merge_id}/change/"
     page = admin_client.get(address)
     assert page.context["counts"] == [("identifiers", 2), ("orders", 1)]
-    asked = admin_client.post(address, {"do": "ask"})
-    assert dict(asked.context["coming_back"]) == {"identifiers": 2, "orders": 1, "customer profiles": 1}
+    preview = admin_client.post(address, {"do": "preview"})
+    assert dict(preview.context["restored_counts"]) == {"identifiers": 2, "orders": 1, "customer profiles": 1}
     assert Customer.objects.count() == 1
     done = admin_client.post(address, {"do": "undo"}, follow=True)
     assert f"Customer #{shared.bo.pk} is separate again." in done.content.decode()
@@ -115,7 +116,7 @@ def test_merge_inside_a_later_one_says_which_to_undo_first(admin_client: Client,
     cy = make_customer("u3")
     [inner] = merge_customers(pairs=[(shared.bo.pk, cy.pk)], at=NOON, causes=["x"])
     [outer] = merge_customers(pairs=[(shared.anna.pk, shared.bo.pk)], at=NOON, causes=["x"])
-    page = admin_client.post(f"/admin/identity/identitymerge/{inner}/change/", {"do": "ask"})
+    page = admin_client.post(f"/admin/identity/identitymerge/{inner}/change/", {"do": "preview"})
     assert f"the later merge {outer}" in page.context["problem"]
 
 
@@ -145,7 +146,7 @@ def test_who_may_not_see_personal_data_sees_no_personal_identifier(shared: Simpl
         assert hash_value[:8] not in text, address
         assert ">bo@shop.org" not in text.replace("m-bo@shop.org", ""), address
     assert reader.post(shared.page, {"do": "apart"}).status_code == 403
-    assert reader.post(shared.page, {"do": "merge", "keep": 1, "fold": 2}).status_code == 403
+    assert reader.post(shared.page, {"do": "merge", "keep": 1, "merge": 2}).status_code == 403
 
 
 def test_pages_need_their_permission(shared: SimpleNamespace) -> None:
@@ -164,7 +165,7 @@ def test_graph_hangs_identifiers_below_whom_they_came_with() -> None:
     undone = make_customer("u4")
     [merge_id] = merge_customers(pairs=[(anna.pk, undone.pk)], at=NOON, causes=["m3"])
     revert_merge(merge_id=merge_id, at=NOON, by="x")
-    graph = identity_graph(customer_id=anna.pk, with_personal=True)
+    graph = build_identity_graph(customer_id=anna.pk, with_personal=True)
     assert [(node.title, node.depth) for node in graph.nodes] == [
         (f"#{anna.pk}", 0),
         ("u1", 1),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from customers.identity.traits import MOST_TRAITS, read_facts
+from customers.identity.traits import MAX_TRAITS, read_identify_traits
 from tests.makers import NOON
 
 
@@ -27,13 +27,13 @@ from tests.makers import NOON
     ],
 )
 def test_fields_are_read(traits: dict[str, Any], fields: dict[str, str]) -> None:
-    assert read_facts(traits, at=NOON).fields == fields
+    assert read_identify_traits(traits, at=NOON).fields == fields
 
 
 def test_personal_and_deep_traits_are_no_traits() -> None:
     traits = {"email": "a@b.c", "birthdate": "x", "company": {"name": "x"}, "plan": "gold", "tags": ["a"], "gone": None}
-    assert read_facts(traits, at=NOON).traits == {"plan": "gold", "tags": ["a"], "gone": None}
+    assert read_identify_traits(traits, at=NOON).traits == {"plan": "gold", "tags": ["a"], "gone": None}
 
 
 def test_no_more_traits_than_are_kept() -> None:
-    assert len(read_facts({f"t{number}": number for number in range(500)}, at=NOON).traits) == MOST_TRAITS
+    assert len(read_identify_traits({f"t{number}": number for number in range(500)}, at=NOON).traits) == MAX_TRAITS

@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from customers.events.collector.event_store import Recorded
-from customers.events.collector.ingest import take_items
+from customers.events.collector.event_store import StoreResult
+from customers.events.collector.ingest import ingest_items
 from customers.events.models import Source
-from customers.processing.pipeline import Processed, process_events
+from customers.processing.batch import ProcessingResult
+from customers.processing.pipeline import process_events
 from tests.makers import make_source
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def send(*items: dict[str, Any], source: Source | None = None, at: datetime = NOW) -> Recorded:
+def send(*items: dict[str, Any], source: Source | None = None, at: datetime = NOW) -> StoreResult:
     """The items as one call at that moment; what an item does not say about its time happened then."""
     texts = [json.dumps({"type": "track", **item}).encode() for item in items]
-    recorded = take_items(
+    recorded = ingest_items(
         source=source or make_source("web", kind="browser"), items=texts, call_type=None, sent_at=None, received_at=at
     )
-    assert not recorded.refusals, recorded.refusals
+    assert not recorded.rejected, recorded.rejected
     return recorded
 
 
@@ -42,7 +43,7 @@ def product(product_id: str = "tea", price: Any = "10.00", quantity: Any = 1, **
     return {"product_id": product_id, "price": price, "quantity": quantity, **more}
 
 
-def process(at: datetime = NOW + SECOND, **options: Any) -> Processed:
+def process(at: datetime = NOW + SECOND, **options: Any) -> ProcessingResult:
     return process_events(at=at, **options)
 
 

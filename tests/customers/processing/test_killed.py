@@ -17,9 +17,9 @@ from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import Order, OrderEvent, OrderLine
 from customers.processing.models import ProcessingRun
-from customers.processing.totals import read_tallies
-from customers.warehouse.append import APPENDING
-from customers.warehouse.connection import warehouse
+from customers.processing.totals import read_totals
+from customers.warehouse.append import APPEND_FOLDER
+from customers.warehouse.connection import open_warehouse
 from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
 from tests.makers import make_product
@@ -30,9 +30,9 @@ PEOPLE = 40
 CHILD = """
 import sys
 from datetime import UTC, datetime
-from customers.processing import conveyor
+from customers.processing import batch, pipeline
 from customers.warehouse import append
-conveyor.BATCH = 100
+pipeline.BATCH_SIZE = 100
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 def stop_at(module, name, *, after, calls):
@@ -53,20 +53,20 @@ def stop_at(module, name, *, after, calls):
 
 """
 BEGUN = 'print("begun", flush=True)\n'
-RUN = "conveyor.process_events(at=AT)\n"
+RUN = "pipeline.process_events(at=AT)\n"
 POINTS = {
-    "events read": 'stop_at(conveyor, "read_events", after=True, calls=2)',
-    "people known": 'stop_at(conveyor, "resolve_events", after=True, calls=2)',
-    "orders written": 'stop_at(conveyor, "project_orders", after=True, calls=3)',  # the first call is the catching up
-    "profiles written": 'stop_at(conveyor, "follow", after=True, calls=3)',
-    "off the outbox": 'stop_at(conveyor, "release", after=True, calls=2)',
-    "files written beside": 'stop_at(conveyor, "draft_events", after=True, calls=2)',
-    "counted, not committed": 'stop_at(conveyor, "add_to_tallies", after=True, calls=2)',
-    "committed": 'stop_at(conveyor, "link_identifiers", after=False, calls=2)',
-    "files not in place": 'stop_at(conveyor, "publish", after=False, calls=2)',
+    "events read": 'stop_at(batch, "read_events", after=True, calls=2)',
+    "people known": 'stop_at(batch, "resolve_event_people", after=True, calls=2)',
+    "orders written": 'stop_at(batch, "project_orders", after=True, calls=2)',
+    "profiles written": 'stop_at(batch, "update_profiles", after=True, calls=2)',
+    "off the outbox": 'stop_at(batch, "release_events", after=True, calls=2)',
+    "files written beside": 'stop_at(batch, "draft_events", after=True, calls=2)',
+    "counted, not committed": 'stop_at(pipeline, "add_to_totals", after=True, calls=2)',
+    "committed": 'stop_at(batch, "link_identifiers", after=False, calls=2)',
+    "files not in place": 'stop_at(batch, "publish", after=False, calls=2)',
     "some files in place": 'stop_at(append, "appended_path", after=True, calls=4)',
-    "files in place": 'stop_at(conveyor, "publish", after=True, calls=2)',
-    "at the end": 'stop_at(conveyor.Run, "_finish", after=False, calls=1)',
+    "files in place": 'stop_at(batch, "publish", after=True, calls=2)',
+    "at the end": 'stop_at(pipeline.PipelineRun, "_finish", after=False, calls=1)',
 }
 
 
@@ -103,7 +103,7 @@ def a_day() -> list[dict[str, Any]]:
 
 def facts() -> dict[str, Any]:
     """What has to be the same after any number of deaths; ids differ."""
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         events = tables["events"]
         found = events.select("id", "customer_id", "name", "occurred_at").to_pyarrow().to_pylist()
     in_warehouse = Counter(row["id"] for row in found)
@@ -120,9 +120,9 @@ def facts() -> dict[str, Any]:
         ),
         "orders": sorted(Order.objects.values_list("order_id", "status", "total", "refunded")),
         "lines": OrderLine.objects.count(),
-        "order events": OrderEvent.objects.filter(folded=True).count(),
+        "order events": OrderEvent.objects.filter(merged=True).count(),
         "reviews": Review.objects.count(),
-        "tallied": read_tallies()["events"],
+        "tallied": read_totals()["events"],
         "recorded": ProcessingRun.objects.aggregate(events=Sum("events"))["events"],
     }
 
@@ -156,7 +156,7 @@ def test_killed_at_a_point_it_loses_and_doubles_nothing(root: Path, point: str) 
     kill_when_it_says(child, "there")
     process(NOW + timedelta(hours=1))
     check(facts())
-    assert not any((root / APPENDING).iterdir())
+    assert not any((root / APPEND_FOLDER).iterdir())
     assert "failed" in set(ProcessingRun.objects.values_list("status", flat=True))
 
 

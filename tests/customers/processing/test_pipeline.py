@@ -11,18 +11,19 @@ import redis
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
+from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.events.models import Event, Outbox, RejectedEvent, Source
-from customers.events.recent.interactions import recent_interactions
+from customers.events.recent.interactions import read_recent_interactions
 from customers.identity.models import Consent, Customer, Identifier
 from customers.lifecycle.models import CustomerProfile
 from customers.orders.models import Order
-from customers.processing import pipeline
+from customers.processing import batch, pipeline
+from customers.processing.failures import AllEventsFailError
 from customers.processing.models import ProcessingRun
-from customers.processing.pipeline import DIED, NothingWorksError
-from customers.processing.retention import purge_runs
-from customers.processing.totals import read_tallies
-from customers.segments.membership import segments_of
-from customers.warehouse.connection import warehouse
+from customers.processing.tasks import delete_old_runs
+from customers.processing.totals import read_totals
+from customers.segments.membership import find_segments
+from customers.warehouse.connection import open_warehouse
 from tests.customers.processing.support import NOW, SECOND, order, process, product, send, track
 from tests.makers import make_consent, make_customer, make_identifier, make_segment
 
@@ -49,7 +50,7 @@ def test_order_profile_and_segment_are_there_after_one_run() -> None:
     profile = CustomerProfile.objects.get()
     assert (profile.orders, profile.revenue, profile.events, profile.sessions) == (1, Decimal("25.00"), 3, 1)
     assert (profile.last_order_at, profile.stage) == (NOW, "new")
-    assert segments_of(customer=found.customer, as_of=NOW + SECOND) == [buyers]
+    assert find_segments(customer=found.customer, as_of=NOW + SECOND) == [buyers]
     assert set(Identifier.objects.values_list("kind", flat=True)) == {"user_id", "anonymous_id", "email_hash"}
     run = ProcessingRun.objects.get()
     assert (run.status, run.events, run.waiting, run.error) == ("done", 3, 3, "")
@@ -98,12 +99,12 @@ def test_what_was_seen_on_one_device_counts_on_the_other(valkey: redis.Redis) ->
     process(NOW + 2 * SECOND)
     assert Customer.objects.count() == 1
     for kind, value in (("user_id", "ada"), ("anonymous_id", "phone"), ("anonymous_id", "laptop")):
-        assert {one.product_id for one in recent_interactions(identifiers=[(kind, value)])} == {"tea", "cup"}
+        assert {one.product_id for one in read_recent_interactions(identifiers=[(kind, value)])} == {"tea", "cup"}
 
 
 def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Callable[[], Exception]) -> list[int]:
     """Makes each batch with one of these messages fail; the sizes of the batches that were tried."""
-    real, sizes = pipeline.resolve_events, []
+    real, sizes = batch.resolve_event_people, []
 
     def resolve(events: Any, *, at: Any) -> Any:
         sizes.append(len(events))
@@ -111,7 +112,7 @@ def break_on(monkeypatch: pytest.MonkeyPatch, message_ids: set[str], error: Call
             raise error()
         return real(events, at=at)
 
-    monkeypatch.setattr(pipeline, "resolve_events", resolve)
+    monkeypatch.setattr(batch, "resolve_event_people", resolve)
     return sizes
 
 
@@ -130,14 +131,14 @@ def test_a_poisoned_event_stands_alone_as_a_dead_letter(monkeypatch: pytest.Monk
     assert ['"again-m7"' in letter.payload for letter in letters].count(True) == 1
     assert CustomerProfile.objects.get().events == 48
     run = ProcessingRun.objects.get()
-    assert (run.events, run.status, read_tallies()["events"]) == (50, "done", 50)
+    assert (run.events, run.status, read_totals()["events"]) == (50, "done", 50)
     assert Event.objects.count() == 50
 
 
 def test_when_everything_fails_nothing_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     send(*views(40))
     break_on(monkeypatch, {f"m{number}" for number in range(40)}, lambda: KeyError("a bug of ours"))
-    with pytest.raises(NothingWorksError):
+    with pytest.raises(AllEventsFailError):
         process()
     assert (Outbox.objects.count(), RejectedEvent.objects.count()) == (40, 0)
     run = ProcessingRun.objects.get()
@@ -177,14 +178,14 @@ def test_an_overtaken_transaction_is_tried_again(monkeypatch: pytest.MonkeyPatch
                 cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'overtaken' USING ERRCODE = '40001'; END $$")
         return real(events, at=at)
 
-    real = pipeline.resolve_events
-    monkeypatch.setattr(pipeline, "resolve_events", overtaken)
+    real = batch.resolve_event_people
+    monkeypatch.setattr(batch, "resolve_event_people", overtaken)
     done = process()
     assert (done.events, CustomerProfile.objects.get().events, left) == (3, 3, [])
 
 
 def test_batches_and_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "BATCH", 4)
+    monkeypatch.setattr(pipeline, "BATCH_SIZE", 4)
     send(*views(10))
     seen: list[tuple[int, int]] = []
     done = process(limit=6, progress=lambda step, total: seen.append((step, total)))
@@ -206,7 +207,10 @@ def test_a_run_that_died_is_marked_by_the_next() -> None:
     ProcessingRun.objects.create(started_at=NOW)
     send(*views(1))
     process()
-    assert list(ProcessingRun.objects.order_by("id").values_list("status", "error")) == [("failed", DIED), ("done", "")]
+    assert list(ProcessingRun.objects.order_by("id").values_list("status", "error")) == [
+        ("failed", INTERRUPTED_ERROR),
+        ("done", ""),
+    ]
 
 
 def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
@@ -216,7 +220,7 @@ def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
     )
     assert Event.objects.filter(properties__has_key="$personal").count() == 2
     process()
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         found = tables["events"].order_by("id").to_pyarrow().to_pylist()
     assert [row["properties"] for row in found] == ['{"list": "tea"}', "{}"]
 
@@ -224,7 +228,7 @@ def test_nothing_personal_comes_to_the_warehouse(root: Path) -> None:
 def test_records_are_purged() -> None:
     for days, events, error in ((31, 9_999, ""), (29, 9_999, ""), (2, 5, ""), (2, 5, "full"), (0, 5, "")):
         ProcessingRun.objects.create(started_at=NOW - timedelta(days=days), events=events, status="done", error=error)
-    assert purge_runs(before=NOW - timedelta(days=30), small_before=NOW - timedelta(days=1)) == 2
+    assert delete_old_runs(before=NOW - timedelta(days=30), small_before=NOW - timedelta(days=1)) == 2
     assert sorted(ProcessingRun.objects.values_list("events", "error")) == [(5, ""), (5, "full"), (9_999, "")]
 
 

@@ -1,4 +1,4 @@
-"""``manage.py import_events FILE``: events from JSON Lines or from the access log of a web server."""
+"""``manage.py import_events FILE``: import events from JSON Lines or a web server's access log."""
 
 import time
 from argparse import ArgumentParser
@@ -13,43 +13,43 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
-from customers.events.imports.file_import import MappingError, UnreadableFileError, import_events, watch_nothing
-from customers.events.imports.import_summary import LineBar, describe
-from customers.events.imports.url_mapping import builtin_mapping_text
+from customers.events.imports.file_import import MappingError, UnreadableFileError, import_events, no_import_progress
+from customers.events.imports.import_summary import ImportProgressLine, format_summary
+from customers.events.imports.url_mapping import read_builtin_mapping
 from customers.events.models import Source
 
 
 class Command(BaseCommand):
     help = (
-        "Imports events from JSON Lines (an item of a Segment SDK or a batch a line) or from an access log (nginx's and "
-        "Apache's combined format), packed with gzip, zstd or bzip2 or not; - is standard input. The rules are those of the "
-        "collector; a second import of the same file changes nothing."
+        "Import events from JSON Lines (an item of a Segment SDK or a batch per line) or from an access log (nginx's and "
+        "Apache's combined format), optionally compressed with gzip, zstd or bzip2; - is standard input. The collector's rules "
+        "apply; importing the same file again changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, nargs="?")
         parser.add_argument(
-            "--source", default="events-import", help="key of the source the events are of; made when new"
+            "--source", default="events-import", help="key of the events' source; created if it does not exist"
         )
         parser.add_argument("--format", choices=["auto", "jsonl", "nginx"], default="auto")
         parser.add_argument(
-            "--mapping", type=Path, help="TOML or JSON file that says which address of a log means which event"
+            "--mapping", type=Path, help="TOML or JSON file that maps URLs of a log to events"
         )
         parser.add_argument(
-            "--print-mapping", action="store_true", help="show the built-in mapping, to start from, and end"
+            "--print-mapping", action="store_true", help="print the built-in mapping as a starting point and exit"
         )
         parser.add_argument(
-            "--errors", type=Path, help="where refused lines are listed; default: a file in EXPORTS_DIR"
+            "--errors", type=Path, help="CSV file for rejected lines; default: a file in EXPORTS_DIR"
         )
-        parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="check and count without writing anything")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["print_mapping"]:
-            self.stdout.write(builtin_mapping_text(), ending="")
+            self.stdout.write(read_builtin_mapping(), ending="")
             return
         if options["file"] is None:
-            raise CommandError(_("Name a file, or - for standard input."))
-        bar = LineBar(_("Events"))
+            raise CommandError(_("Specify a file, or - for standard input."))
+        bar = ImportProgressLine(_("Events"))
         started = time.monotonic()
         try:
             imported = import_events(
@@ -60,23 +60,23 @@ class Command(BaseCommand):
                 mapping=options["mapping"],
                 dry_run=options["dry_run"],
                 errors=options["errors"] or default_error_file(options["source"]),
-                watch=bar if options["verbosity"] else watch_nothing,
+                watch=bar if options["verbosity"] else no_import_progress,
             )
         except (UnreadableFileError, MappingError, AlreadyRunningError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(place)s: %(reason)s. What was taken so far stays; mend it and start again.")
+            message = _("%(place)s: %(reason)s. Events stored so far stay; fix the problem and start again.")
             raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
         except OperationalError as error:
-            message = _("The database gave up: %(reason)s. What was taken so far stays; mend it and start again.")
+            message = _("The database failed: %(reason)s. Events stored so far stay; fix the problem and start again.")
             raise CommandError(message % {"reason": str(error).strip().split("\n")[0]}) from error
         except KeyboardInterrupt as error:
             raise CommandError(
-                _("Interrupted: what was taken so far stays. Start it again, it goes on with the rest."), returncode=130
+                _("Interrupted. Events stored so far stay; start again to import the rest."), returncode=130
             ) from error
         finally:
             bar.end()
-        self.stdout.write(describe(imported, time.monotonic() - started))
+        self.stdout.write(format_summary(imported, time.monotonic() - started))
 
 
 def default_error_file(source_key: str) -> Path:
@@ -85,11 +85,11 @@ def default_error_file(source_key: str) -> Path:
 
 def find_source(key: str, *, make: bool) -> Source:
     if slugify(key) != key:
-        raise CommandError(_("--source %(key)s: use small letters, digits and hyphens.") % {"key": repr(key)})
+        raise CommandError(_("--source %(key)s is not valid; use lowercase letters, digits and hyphens.") % {"key": repr(key)})
     fields = {"name": key, "kind": Source.Kind.IMPORT}
     source = Source.objects.filter(key=key).first()
     if source is None:
         source = Source.objects.get_or_create(key=key, defaults=fields)[0] if make else Source(key=key, **fields)
     if not source.enabled:
-        raise CommandError(_("Source %(key)s is disabled; enable it, or name another by --source.") % {"key": key})
+        raise CommandError(_("Source %(key)s is disabled; enable it or choose another with --source.") % {"key": key})
     return source

@@ -1,9 +1,9 @@
-// Lets a button copy the text beside it, where the browser allows that (https, or this machine).
+// Lets a button copy the text beside it, if the browser allows it (HTTPS or localhost).
 "use strict";
 
 (() => {
-  function textOf(place) {
-    return "value" in place ? place.value : place.textContent;
+  function readText(element) {
+    return "value" in element ? element.value : element.textContent;
   }
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -12,7 +12,7 @@
       const label = button.textContent;
       button.hidden = false;
       button.addEventListener("click", async () => {
-        await navigator.clipboard.writeText(textOf(document.getElementById(button.dataset.copy)));
+        await navigator.clipboard.writeText(readText(document.getElementById(button.dataset.copy)));
         button.textContent = button.dataset.copied;
         setTimeout(() => { button.textContent = label; }, 2000);
       });

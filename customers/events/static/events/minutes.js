@@ -1,8 +1,8 @@
-// Draws the events of each minute as bars stacked by source, what was rejected on top of them, in the colours of the theme.
+// Draws the events per minute as bars stacked by source, rejected events on top, in the colors of the theme.
 "use strict";
 
 (() => {
-  const COLOURS = ["#117d5c", "#38bdf8", "#f59e0b", "#8b5cf6", "#64748b", "#84cc16", "#0e7490", "#ec4899"];
+  const COLORS = ["#117d5c", "#38bdf8", "#f59e0b", "#8b5cf6", "#64748b", "#84cc16", "#0e7490", "#ec4899"];
 
   function draw() {
     const isDark = document.documentElement.classList.contains("dark");
@@ -12,7 +12,7 @@
       const chart = JSON.parse(document.getElementById(place.dataset.minutes).textContent);
       const bars = chart.sources.map((source, number) => ({
         type: "bar", name: source.name, x: chart.labels, y: source.counts, customdata: source.links,
-        hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: COLOURS[number % COLOURS.length] },
+        hovertemplate: "%{x}: %{y:,d}<extra>%{fullData.name}</extra>", marker: { color: COLORS[number % COLORS.length] },
       }));
       const rejected = {
         type: "bar", name: chart.rejectedName, x: chart.labels, y: chart.rejected,
@@ -24,7 +24,7 @@
         showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
         hoverlabel: { bgcolor: isDark ? "#111827" : "#ffffff", bordercolor: grid, font: { color: ink } },
         xaxis: { type: "category", gridcolor: grid, automargin: true, showgrid: false, fixedrange: true, nticks: place.clientWidth < 500 ? 5 : 12, tickangle: 0 },
-        yaxis: { gridcolor: grid, automargin: true, rangemode: "tozero", nticks: 5, tickformat: "~s", ...(chart.most < 5 ? { dtick: 1 } : {}), zeroline: false, fixedrange: true },
+        yaxis: { gridcolor: grid, automargin: true, rangemode: "tozero", nticks: 5, tickformat: "~s", ...(chart.peak < 5 ? { dtick: 1 } : {}), zeroline: false, fixedrange: true },
       };
       window.Plotly.react(place, chart.rejected.some(Boolean) ? [...bars, rejected] : bars, layout, { displayModeBar: false, responsive: true });
       if (place.dataset.ready) return;

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from customers.events.backoffice.activity import SourceActivity, events_by_minute, source_activity
+from customers.events.backoffice.activity import SourceActivity, count_events_by_minute, measure_source_activity
 from tests.customers.events.stored import make_event, make_letter
 from tests.makers import NOON, make_source
 
@@ -23,7 +23,7 @@ def test_activity_is_that_of_the_last_day_and_the_last_event_that_of_the_last_mo
     make_letter(source=busy, at=NOON - 2 * DAY)
     make_event(silent, at=NOON - 9 * DAY)
     make_event(old, at=NOON - 31 * DAY)
-    found = source_activity(source_ids=[source.pk for source in (busy, silent, old, new)], as_of=NOON)
+    found = measure_source_activity(source_ids=[source.pk for source in (busy, silent, old, new)], as_of=NOON)
     assert found == {
         busy.pk: SourceActivity(2, 1, NOON - HOUR),
         silent.pk: SourceActivity(0, 0, NOON - 9 * DAY),
@@ -40,7 +40,7 @@ def test_activity_takes_two_queries_for_any_number_of_sources(
     for source in made[::2]:
         make_event(source)
     with django_assert_num_queries(2):
-        source_activity(source_ids=[source.pk for source in made], as_of=NOON)
+        measure_source_activity(source_ids=[source.pk for source in made], as_of=NOON)
 
 
 def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> None:
@@ -52,7 +52,7 @@ def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> N
     make_event(web, at=NOON + timedelta(seconds=30))  # not yet
     make_event(app, at=NOON - 30 * MINUTE)
     make_letter(source=None, at=NOON - 30 * MINUTE)
-    figures = events_by_minute(as_of=now)
+    figures = count_events_by_minute(as_of=now)
     assert (len(figures.starts), figures.starts[0], figures.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
     assert [(one.source.key, one.total, one.most) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]
     counts = figures.sources[0].counts
@@ -64,4 +64,4 @@ def test_minutes_take_three_queries(django_assert_num_queries: DjangoAssertNumQu
     for number in range(12):
         make_event(make_source(f"source-{number}"))
     with django_assert_num_queries(3):
-        assert len(events_by_minute(as_of=NOON).sources) == 12
+        assert len(count_events_by_minute(as_of=NOON).sources) == 12

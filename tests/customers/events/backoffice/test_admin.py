@@ -7,7 +7,7 @@ from django.test import Client
 
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, RejectedEvent, Source
-from tests.customers.events.senders import make_keyed_source, refusal, rows, send, track
+from tests.customers.events.senders import item, make_keyed_source, rows, send, track
 from tests.makers import make_source
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_rotation_asks_for_the_overlap_and_shows_the_new_key(admin_client: Clien
 
 def test_lists_and_pages_open(admin_client: Client) -> None:
     source = make_source()
-    record_events(rows=rows("m1", source_id=source.pk), refusals=[refusal('{"event": "<b>"}', source_id=source.pk)])
+    record_events(rows=rows("m1", source_id=source.pk), rejected=[item('{"event": "<b>"}', source_id=source.pk)])
     event, rejected = Event.objects.get(), RejectedEvent.objects.get()
     for address in (
         "/admin/events/source/",

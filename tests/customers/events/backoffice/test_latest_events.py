@@ -6,7 +6,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from customers.events.backoffice import latest_events as latest_events_module
-from customers.events.backoffice.latest_events import Wanted, latest_events
+from customers.events.backoffice.latest_events import EventQuery, find_latest_events
 from customers.events.models import Event
 from tests.customers.events.stored import make_event
 from tests.makers import NOON, make_source
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
 
 
-def names(wanted: Wanted | None = None, *, after: int = 0) -> list[str]:
-    return [event.name for event in latest_events(wanted=wanted or Wanted(), after=after, as_of=NOON)]
+def names(wanted: EventQuery | None = None, *, after: int = 0) -> list[str]:
+    return [event.name for event in find_latest_events(wanted=wanted or EventQuery(), after=after, as_of=NOON)]
 
 
 def test_newest_fifty_come_first() -> None:
@@ -45,14 +45,14 @@ def test_filters_restrict_together(wanted: dict[str, str], found: list[str]) -> 
     make_event(name="Product Viewed", message_id="m-1")
     make_event(name="Product Added", user_id="anna")
     make_event(name="Home", type="page", user_id="", anonymous_id="a-7")
-    assert names(Wanted(**wanted)) == found
+    assert names(EventQuery(**wanted)) == found
 
 
 def test_one_source_can_be_watched() -> None:
     web = make_source("web")
     make_event(web, name="here")
     make_event(make_source("app"), name="there")
-    assert names(Wanted(source_id=web.pk)) == ["here"]
+    assert names(EventQuery(source_id=web.pk)) == ["here"]
 
 
 def test_only_what_came_since_is_sent() -> None:
@@ -71,20 +71,20 @@ def test_event_that_is_committed_late_is_seen_all_the_same() -> None:
 
 
 def test_filter_that_matches_nothing_looks_no_further_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latest_events_module, "LOOKED_THROUGH", 2)
+    monkeypatch.setattr(latest_events_module, "SCAN_LIMIT", 2)
     for number in range(3):
         make_event(name=f"number {number}")
-    assert names(Wanted(name="number")) == ["number 2", "number 1"]
+    assert names(EventQuery(name="number")) == ["number 2", "number 1"]
 
 
 def test_page_without_a_name_has_its_path() -> None:
     make_event(type="page", name="", context={"page": {"path": "/kettles"}})
     make_event(type="page", name="", context={"page": "odd"})
-    assert [event.path for event in latest_events(wanted=Wanted(), as_of=NOON)] == [None, "/kettles"]
+    assert [event.path for event in find_latest_events(wanted=EventQuery(), as_of=NOON)] == [None, "/kettles"]
 
 
 def test_it_takes_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(5):
         make_event(make_source(f"source-{number}"))
     with django_assert_num_queries(2):
-        assert [event.source.name for event in latest_events(wanted=Wanted(), as_of=NOON)]
+        assert [event.source.name for event in find_latest_events(wanted=EventQuery(), as_of=NOON)]

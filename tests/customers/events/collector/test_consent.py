@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from customers.events.collector.consent import refused_purposes
+from customers.events.collector.consent import read_denied_purposes
 from customers.events.models import Event
-from customers.events.recent.interactions import recent_interactions
-from customers.events.sources.write_keys import forget_sources
+from customers.events.recent.interactions import read_recent_interactions
+from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Identifier
 from customers.identity.personal_data.personal_traits import unseal_personal
@@ -23,11 +23,11 @@ VIEW = {
 
 @pytest.fixture(autouse=True)
 def _no_source_is_remembered() -> None:
-    forget_sources()
+    clear_source_cache()
 
 
 @pytest.mark.parametrize(
-    ("context", "refused"),
+    ("context", "rejected"),
     [
         ({}, set()),
         ({"consent": {"categoryPreferences": {"Analytics": True, "Advertising": False}}}, set()),
@@ -40,11 +40,11 @@ def _no_source_is_remembered() -> None:
     ],
 )
 def test_refused_categories_are_read(context: dict[str, Any], refused: set[str]) -> None:
-    assert refused_purposes(context) == refused
+    assert read_denied_purposes(context) == refused
 
 
 def seen(**identifier: str) -> list[str]:
-    return [found.product_id for found in recent_interactions(identifiers=list(identifier.items()))]
+    return [found.product_id for found in read_recent_interactions(identifiers=list(identifier.items()))]
 
 
 def sent(key: str, *, headers: dict[str, str] | None = None, **item: Any) -> Event:

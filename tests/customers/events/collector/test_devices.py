@@ -2,7 +2,7 @@
 
 import pytest
 
-from customers.events.collector.devices import device_kind
+from customers.events.collector.devices import classify_device
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile/15E148 Safari/604.1"
 ANDROID = (
@@ -42,7 +42,7 @@ GOOGLEBOT = (
     ],
 )
 def test_a_user_agent_says_the_kind(user_agent: str, kind: str | None) -> None:
-    assert device_kind(type="", model="", user_agent=user_agent) == kind
+    assert classify_device(type="", model="", user_agent=user_agent) == kind
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_user_agent_says_the_kind(user_agent: str, kind: str | None) -> None:
     [("ios", "iPhone14,5", "phone"), ("ios", "iPad13,1", "tablet"), ("Android", "", "phone"), ("tablet", "", "tablet"), ("Desktop", "", "desktop")],
 )  # fmt: skip
 def test_what_the_context_says_goes_before_the_user_agent(type: str, model: str, kind: str) -> None:
-    assert device_kind(type=type, model=model, user_agent=WINDOWS) == kind
+    assert classify_device(type=type, model=model, user_agent=WINDOWS) == kind

@@ -11,7 +11,7 @@ from config.foundation.database.partitions import ensure_partitions
 from customers.events.collector import event_store
 from customers.events.collector.event_store import record_events
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
-from tests.customers.events.senders import refusal, rows
+from tests.customers.events.senders import item, rows
 from tests.makers import make_source
 
 
@@ -40,19 +40,19 @@ def test_same_batch_from_many_threads_at_once_is_stored_once() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_failure_before_the_commit_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source_id = make_source().pk
-    refused = refusal(source_id=source_id)
+    refused = item(source_id=source_id)
 
     def fail(*_arguments: object) -> None:
         raise OperationalError("the server is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(event_store.Writer, "refuse", fail)
+        patched.setattr(event_store.EventWriter, "refuse", fail)
         with pytest.raises(OperationalError):
-            record_events(rows=rows("m1", source_id=source_id), refusals=[refused])
+            record_events(rows=rows("m1", source_id=source_id), rejected=[refused])
     assert not Event.objects.exists()
     assert not EventReceipt.objects.exists()
-    again = record_events(rows=rows("m1", source_id=source_id), refusals=[refused])
-    assert (len(again.rows), again.duplicates, len(again.refusals)) == (1, 0, 1)
+    again = record_events(rows=rows("m1", source_id=source_id), rejected=[refused])
+    assert (len(again.rows), again.duplicates, len(again.rejected)) == (1, 0, 1)
     assert (Event.objects.count(), RejectedEvent.objects.count()) == (1, 1)
 
 

@@ -10,10 +10,10 @@ import pytest
 from django.db import OperationalError
 
 from customers.events.collector import group_commit
-from customers.events.collector.event_store import Writer
+from customers.events.collector.event_store import EventWriter
 from customers.events.collector.group_commit import GroupCommit
 from customers.events.models import Event, Outbox, RejectedEvent
-from tests.customers.events.senders import refusal, rows
+from tests.customers.events.senders import item, rows
 from tests.makers import make_source
 from tests.waiting import wait_until
 
@@ -33,14 +33,14 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
         self.sizes: list[int] = []
-        record = Writer.record
+        record = EventWriter.record
 
-        def held(writer: Writer, calls: Any) -> Any:
+        def held(writer: EventWriter, calls: Any) -> Any:
             self.sizes.append(len(calls))
             self.open.wait(timeout=30)
             return record(writer, calls)
 
-        monkeypatch.setattr(Writer, "record", held)
+        monkeypatch.setattr(EventWriter, "record", held)
 
 
 def at_once(group: GroupCommit, gate: Gate, calls: list[tuple[Any, Any]]) -> list[Any]:
@@ -61,12 +61,12 @@ def test_calls_that_wait_are_written_together_and_each_gets_its_own_outcome(
     calls = [
         (rows("m1", source_id=source_id), []),
         (rows("m2", "m3", source_id=source_id), []),
-        (rows("m1", "m4", source_id=source_id), [refusal(source_id=source_id)]),
+        (rows("m1", "m4", source_id=source_id), [item(source_id=source_id)]),
         (rows("m3", "m3", "m5", source_id=source_id), []),
     ]
     outcomes = at_once(group, gate, calls)
     assert gate.sizes == [1, 3]
-    found = [(len(one.rows), one.duplicates, len(one.refusals)) for one in outcomes]
+    found = [(len(one.rows), one.duplicates, len(one.rejected)) for one in outcomes]
     first_of_m3 = found[1] == (2, 0, 0)
     assert found[0] == (1, 0, 0)
     assert found[2] == (1, 1, 1)
@@ -87,7 +87,7 @@ def test_call_that_breaks_the_statement_does_not_break_the_others(
     calls = [(rows(name, source_id=source_id), []) for name in ("m1", "m2")]
     outcomes = at_once(group, gate, [*calls, ([broken], []), ([impossible], [])])
     assert [len(one.rows) for one in outcomes[:2]] == [1, 1]
-    assert outcomes[2].refusals[0].code == "cannot_store"
+    assert outcomes[2].rejected[0].code == "cannot_store"
     assert isinstance(outcomes[3], UnicodeEncodeError)
     assert sorted(Event.objects.values_list("message_id", flat=True)) == ["m1", "m2"]
 
@@ -113,7 +113,7 @@ def test_database_that_is_gone_is_told_to_every_call_and_asked_again_later(
         raise psycopg.OperationalError("connection refused")
 
     with monkeypatch.context() as patched:
-        patched.setattr(group_commit, "connect", refuse)
+        patched.setattr(group_commit, "open_connection", refuse)
         for _call in range(3):
             with pytest.raises(OperationalError):
                 group.record(rows("m1", source_id=source_id), [])
@@ -128,7 +128,7 @@ def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> 
     source.delete()
     outcome = group.record(waiting, [])
     assert (outcome.rows, outcome.duplicates) == ([], 0)
-    assert [one.code for one in outcome.refusals] == ["unknown_write_key"]
+    assert [one.code for one in outcome.rejected] == ["unknown_write_key"]
     assert not Event.objects.exists()
 
 

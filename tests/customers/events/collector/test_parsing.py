@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from customers.events.collector.parsing import (
-    MOST_EVENT_BYTES,
+    MAX_EVENT_BYTES,
     EventRow,
-    Frame,
     ItemError,
+    RequestContext,
     StoredEvent,
+    build_row,
     decode_item,
-    row_of,
 )
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def read(raw: bytes, *, call_type: str | None = None, sent_at: Any = None) -> EventRow:
-    return row_of(decode_item(raw), index=0, raw=raw, frame=Frame(1, NOON, call_type, sent_at))
+    return build_row(decode_item(raw), index=0, raw=raw, context=RequestContext(1, NOON, call_type, sent_at))
 
 
 def row(*, sent_at: Any = None, **item: Any) -> StoredEvent:
@@ -106,7 +106,7 @@ def test_wrong_time_is_refused(timestamp: Any) -> None:
         ({"properties": {"title": "a\0b"}}, "nul_character"),
         ({"properties": {"a\0b": 1}}, "nul_character"),
         ({"userId": "a\0b"}, "nul_character"),
-        ({"properties": {"text": "x" * MOST_EVENT_BYTES}}, "event_too_large"),
+        ({"properties": {"text": "x" * MAX_EVENT_BYTES}}, "event_too_large"),
     ],
 )
 def test_wrong_item_is_refused_with_its_code(item: dict[str, Any], code: str) -> None:

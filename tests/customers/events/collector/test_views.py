@@ -10,12 +10,12 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from config.foundation.valkey import pipelines_of
+from config.foundation.valkey import get_client
 from customers.events.collector import ingest
-from customers.events.collector.envelope import MOST_BATCH_BYTES, MOST_BATCH_EVENTS
+from customers.events.collector.envelope import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
-from customers.events.recent.interactions import recent_interactions
-from customers.events.sources.write_keys import forget_sources, issue_write_key
+from customers.events.recent.interactions import read_recent_interactions
+from customers.events.sources.write_keys import clear_source_cache, rotate_write_key
 from tests.customers.events.senders import basic, make_keyed_source, send, track
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_half_characters_and_nan_cost_only_their_own_item() -> None:
 
 
 def test_value_that_only_postgresql_refuses_costs_only_its_own_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customers.events.collector.parsing.holds_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.parsing.contains_nul", lambda value: False)
     _source, key = make_keyed_source()
     batch = [track(messageId=f"m{number}") for number in range(7)]
     batch[3]["properties"] = {"t": "\0"}
@@ -144,9 +144,9 @@ def test_disabled_source_is_answered_with_404() -> None:
 def test_old_key_works_until_its_overlap_ends() -> None:
     source, old = make_keyed_source()
     now = datetime.now(UTC)
-    new = issue_write_key(source_id=source.pk, now=now, overlap=timedelta(hours=1))
+    new = rotate_write_key(source_id=source.pk, now=now, overlap=timedelta(hours=1))
     assert [send({"batch": [track()]}, key).status_code for key in (old, new)] == [200, 200]
-    newest = issue_write_key(source_id=source.pk, now=now)
+    newest = rotate_write_key(source_id=source.pk, now=now)
     assert [send({"batch": [track()]}, key).status_code for key in (old, new, newest)] == [401, 401, 200]
 
 
@@ -163,9 +163,9 @@ def test_old_key_works_until_its_overlap_ends() -> None:
         (b'{"batch": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", 400, "nested_too_deeply"),
         (b"\x1f\x8b broken", 400, "invalid_gzip"),
         (gzip.compress(b'{"batch": []}' * 100)[:-20], 400, "invalid_gzip"),
-        (b" " * (MOST_BATCH_BYTES + 1), 413, "too_large"),
+        (b" " * (MAX_BATCH_BYTES + 1), 413, "too_large"),
         (gzip.compress(b" " * 50_000_000), 413, "too_large"),
-        (b'{"batch": [' + b",".join([b"1"] * (MOST_BATCH_EVENTS + 1)) + b"]}", 413, "too_many_events"),
+        (b'{"batch": [' + b",".join([b"1"] * (MAX_BATCH_EVENTS + 1)) + b"]}", 413, "too_many_events"),
     ],
     ids=[
         "empty",
@@ -204,8 +204,8 @@ def test_packed_body_is_read_whatever_its_content_type(content_type: str) -> Non
 
 def test_full_batch_is_taken() -> None:
     _source, key = make_keyed_source()
-    batch = [{"type": "track", "event": "e", "userId": f"u{number}"} for number in range(MOST_BATCH_EVENTS)]
-    assert send({"batch": batch}, key).json()["accepted"] == MOST_BATCH_EVENTS
+    batch = [{"type": "track", "event": "e", "userId": f"u{number}"} for number in range(MAX_BATCH_EVENTS)]
+    assert send({"batch": batch}, key).json()["accepted"] == MAX_BATCH_EVENTS
 
 
 def test_get_is_answered_with_405_as_json() -> None:
@@ -243,19 +243,19 @@ def test_database_down_is_answered_with_503_and_when_to_come_back(monkeypatch: p
 
 def test_valkey_down_does_not_keep_an_event_out(settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
-    pipelines_of.cache_clear()
+    get_client.cache_clear()
     _source, key = make_keyed_source()
     answer = send(track("Product Viewed", properties={"product_id": "p1"}), key, "/v1/track")
     assert answer.status_code == 200
     assert Event.objects.count() == 1
-    assert recent_interactions(identifiers=[("user_id", "u1")]) == []
+    assert read_recent_interactions(identifiers=[("user_id", "u1")]) == []
 
 
 def test_product_events_are_on_the_recent_list_at_once(valkey: Any) -> None:
     _source, key = make_keyed_source()
     send(track("Product Viewed", properties={"product_id": "p1"}, anonymousId="a1"), key, "/v1/track")
     for identifier in (("user_id", "u1"), ("anonymous_id", "a1")):
-        [(product_id, kind, _at)] = recent_interactions(identifiers=[identifier])
+        [(product_id, kind, _at)] = read_recent_interactions(identifiers=[identifier])
         assert (product_id, kind) == ("p1", "view")
 
 
@@ -277,4 +277,4 @@ def test_warm_call_makes_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_source_is_remembered() -> None:
-    forget_sources()
+    clear_source_cache()

@@ -7,7 +7,7 @@ import pytest
 from django.utils import translation
 
 from customers.events.collector import event_store, parsing
-from customers.events.dead_letters.rejection_reasons import INVALID, REASONS, reason_in_words
+from customers.events.dead_letters.rejection_reasons import INVALID_PREFIX, REASONS, describe_reason
 from customers.orders.order_events import event_parsing
 
 GIVEN = re.compile(r"(?:ItemError|OrderEventError|Refusal)\(\s*(?:[a-z_.]+, [a-z_.()]+, )?\"(?P<code>[a-zA-Z_]+)\"")
@@ -21,7 +21,7 @@ def codes_in(module: object) -> set[str]:
 def test_codes_are_described(module: object) -> None:
     given = codes_in(module)
     assert len(given) > 5
-    assert {code for code in given if code not in REASONS and not code.startswith(INVALID)} == set()
+    assert {code for code in given if code not in REASONS and not code.startswith(INVALID_PREFIX)} == set()
 
 
 def test_code_for_what_cannot_be_stored_is_described() -> None:
@@ -38,6 +38,6 @@ def test_code_for_what_cannot_be_stored_is_described() -> None:
     ],
 )
 def test_families_of_codes_and_new_ones_are_shown(code: str, english: str, chinese: str) -> None:
-    assert reason_in_words(code) == english
+    assert describe_reason(code) == english
     with translation.override("zh-hans"):
-        assert reason_in_words(code) == chinese
+        assert describe_reason(code) == chinese

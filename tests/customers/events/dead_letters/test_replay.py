@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from customers.events.dead_letters.replay import NotOpenError, Replay, replay_rejected
+from customers.events.dead_letters.replay import NotOpenError, ReplayResult, replay_rejected
 from customers.events.models import Event, Outbox, RejectedEvent
-from customers.events.sources.write_keys import forget_sources
+from customers.events.sources.write_keys import clear_source_cache
 from tests.customers.events.senders import make_keyed_source, send, track
 from tests.makers import NOON
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_source_is_remembered() -> None:
-    forget_sources()
+    clear_source_cache()
 
 
 def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEvent:
@@ -32,7 +32,7 @@ def test_mended_event_is_stored_as_if_it_had_come_then() -> None:
     body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
     letter = refused(body, path="/v1/batch")
     mended = json.dumps({**json.loads(letter.payload), "userId": "u1", "messageId": "m1"})
-    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON) == Replay(True, "m1")
+    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON) == ReplayResult(True, "m1")
     event = Event.objects.get()
     assert (event.source, event.user_id, event.received_at) == (letter.source, "u1", letter.received_at)
     assert event.occurred_at == letter.received_at - timedelta(seconds=10)
@@ -58,7 +58,7 @@ def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
 
 def test_value_that_postgresql_refuses_again_makes_no_second_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     letter = refused({"event": "e"})
-    monkeypatch.setattr("customers.events.collector.parsing.holds_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.parsing.contains_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
     assert replay_rejected(rejected_id=letter.pk, payload=nul, at=NOON).code == "cannot_store"
     assert RejectedEvent.objects.get().code == "cannot_store"
@@ -69,7 +69,7 @@ def test_event_that_had_come_meanwhile_is_marked_and_not_stored_twice() -> None:
     item = json.dumps({"event": "e", "userId": "u1", "messageId": "m1"})
     assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON).accepted
     RejectedEvent.objects.update(status="open")
-    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON) == Replay(True, "m1", duplicate=True)
+    assert replay_rejected(rejected_id=letter.pk, payload=item, at=NOON) == ReplayResult(True, "m1", duplicate=True)
     assert Event.objects.count() == 1
 
 

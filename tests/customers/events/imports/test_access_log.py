@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.events.imports.access_log import LogLineError, LogReader, is_bot
-from customers.events.imports.url_mapping import builtin_mapping, parse_mapping
+from customers.events.imports.access_log import AccessLogReader, LogLineError, is_bot
+from customers.events.imports.url_mapping import load_builtin_mapping, parse_mapping
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -29,7 +29,7 @@ def line(
 
 
 def read(*lines: bytes, mapping: str | None = None) -> tuple[list[dict[str, Any]], Counter[str]]:
-    reader = LogReader(builtin_mapping() if mapping is None else parse_mapping(mapping, is_json=False))
+    reader = AccessLogReader(load_builtin_mapping() if mapping is None else parse_mapping(mapping, is_json=False))
     items = [json.loads(item) for one in lines if (item := reader.item(one)) is not None]
     return items, reader.skipped
 
@@ -119,7 +119,7 @@ def test_people_are_no_bots(agent: str) -> None:
 
 
 def test_addresses_without_an_event_are_counted_by_their_first_part() -> None:
-    reader = LogReader(builtin_mapping())
+    reader = AccessLogReader(load_builtin_mapping())
     for target in ("/static/a.js", "/static/b/c.css?v=1", "/favicon.ico"):
         assert reader.item(line(f"GET {target} HTTP/1.1")) is None
     assert reader.sections == {"/static": 2, "/favicon.ico": 1}
@@ -232,5 +232,5 @@ def test_times_of_every_kind(variable: str, text: str) -> None:
 )
 def test_no_line_at_all_is_a_surprise(data: bytes) -> None:
     with suppress(LogLineError):
-        item = LogReader(builtin_mapping()).item(data)
+        item = AccessLogReader(load_builtin_mapping()).item(data)
         assert item is None or json.loads(item)["type"] in ("track", "page")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.events.imports import file_import
-from customers.events.imports.file_import import Imported, import_events, import_items
+from customers.events.imports.file_import import EventImportResult, import_events, import_items
 from customers.events.imports.line_reader import UnreadableFileError
 from customers.events.models import Event, Outbox, RejectedEvent
 from tests.customers.events.senders import make_keyed_source, send, track
@@ -41,7 +41,7 @@ def written(folder: Path, *lines: Any) -> Path:
     return path
 
 
-def take(path: Path, key: str = "shop", **options: Any) -> Imported:
+def take(path: Path, key: str = "shop", **options: Any) -> EventImportResult:
     options = {"received_at": NOON, "errors": path.with_name("errors.csv"), **options}
     return import_events(path=path, source=make_source(key), **options)
 

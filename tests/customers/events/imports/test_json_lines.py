@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from customers.events.imports.json_lines import LineError, items_of
+from customers.events.imports.json_lines import LineError, iterate_line_items
 
 
 def items(line: Any) -> list[Any]:
     data = line if isinstance(line, bytes) else json.dumps(line).encode()
-    return [json.loads(item) for item in items_of(data)]
+    return [json.loads(item) for item in iterate_line_items(data)]
 
 
 def test_an_item_stays_as_it_is_to_the_byte() -> None:
     line = b'{ "type": "track", "event": "A",  "userId": "u1", "properties": {"sentAtt": 1.10} }'
-    assert list(items_of(line)) == [line]
+    assert list(iterate_line_items(line)) == [line]
 
 
 def test_a_batch_is_its_items() -> None:

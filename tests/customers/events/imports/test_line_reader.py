@@ -9,13 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from customers.events.imports.line_reader import Line, UnreadableFileError, open_lines
+from customers.events.imports.line_reader import FileLine, UnreadableFileError, open_lines
 
 TEXT = b'{"a":1}\n\n  {"b":2}\r\n{"c":3}'
-LINES = [Line(1, b'{"a":1}'), Line(3, b'{"b":2}'), Line(4, b'{"c":3}')]
+LINES = [FileLine(1, b'{"a":1}'), FileLine(3, b'{"b":2}'), FileLine(4, b'{"c":3}')]
 
 
-def read(path: Path, most: int = 1000) -> list[Line]:
+def read(path: Path, most: int = 1000) -> list[FileLine]:
     with open_lines(path) as file:
         return list(file.lines(most))
 
@@ -50,11 +50,11 @@ def test_a_line_that_is_too_long_is_read_past_without_being_held(tmp_path: Path)
     long, just = b"x" * 5_000_000, b"y" * 100
     path = written(tmp_path, b"a\n" + long + b"\n" + just + b"\r\n" + just + b"z\n" + long)
     assert read(path, most=100) == [
-        Line(1, b"a"),
-        Line(2, b"", oversize=True),
-        Line(3, just),
-        Line(4, b"", oversize=True),
-        Line(5, b"", oversize=True),
+        FileLine(1, b"a"),
+        FileLine(2, b"", oversize=True),
+        FileLine(3, just),
+        FileLine(4, b"", oversize=True),
+        FileLine(5, b"", oversize=True),
     ]
 
 

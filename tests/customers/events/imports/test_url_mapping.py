@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from customers.events.imports.url_mapping import (
-    Found,
+    MappedEvent,
     MappingError,
     UrlMapping,
-    builtin_mapping,
-    builtin_mapping_text,
+    load_builtin_mapping,
     parse_mapping,
+    read_builtin_mapping,
     read_mapping,
 )
 
@@ -31,29 +31,29 @@ def properties(mapping: UrlMapping, target: str) -> dict[str, Any] | None:
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("/", Found("page", "Home", {})),
-        ("/?utm_source=mail", Found("page", "Home", {})),
-        ("/?s=green+tea", Found("track", "Products Searched", {"query": "green tea"})),
-        ("/product/blue-kettle/", Found("track", "Product Viewed", {"product_id": "blue-kettle"})),
-        ("/products/%E8%8C%B6?variant=3", Found("track", "Product Viewed", {"product_id": "茶"})),
-        ("/collections/tea/products/12", Found("track", "Product Viewed", {"product_id": "12"})),
-        ("/collections/tea", Found("track", "Product List Viewed", {"category": "tea"})),
-        ("/c/tea/green", Found("track", "Product List Viewed", {"category": "tea/green"})),
-        ("/search?q=tea&page=2", Found("track", "Products Searched", {"query": "tea"})),
-        ("/cart", Found("track", "Cart Viewed", {})),
-        ("/checkout", Found("track", "Checkout Started", {})),
-        ("/checkout/payment", Found("track", "Checkout Step Viewed", {"step": "payment"})),
+        ("/", MappedEvent("page", "Home", {})),
+        ("/?utm_source=mail", MappedEvent("page", "Home", {})),
+        ("/?s=green+tea", MappedEvent("track", "Products Searched", {"query": "green tea"})),
+        ("/product/blue-kettle/", MappedEvent("track", "Product Viewed", {"product_id": "blue-kettle"})),
+        ("/products/%E8%8C%B6?variant=3", MappedEvent("track", "Product Viewed", {"product_id": "茶"})),
+        ("/collections/tea/products/12", MappedEvent("track", "Product Viewed", {"product_id": "12"})),
+        ("/collections/tea", MappedEvent("track", "Product List Viewed", {"category": "tea"})),
+        ("/c/tea/green", MappedEvent("track", "Product List Viewed", {"category": "tea/green"})),
+        ("/search?q=tea&page=2", MappedEvent("track", "Products Searched", {"query": "tea"})),
+        ("/cart", MappedEvent("track", "Cart Viewed", {})),
+        ("/checkout", MappedEvent("track", "Checkout Started", {})),
+        ("/checkout/payment", MappedEvent("track", "Checkout Step Viewed", {"step": "payment"})),
     ],
 )
-def test_builtin_paths_of_shops(target: str, expected: Found) -> None:
-    assert builtin_mapping().find(method="GET", target=target, status=200) == expected
+def test_builtin_paths_of_shops(target: str, expected: MappedEvent) -> None:
+    assert load_builtin_mapping().find(method="GET", target=target, status=200) == expected
 
 
 @pytest.mark.parametrize(
     "target", ["/search?q=", "/search", "/static/app.js", "/product", "/product/1/reviews", "/cart.js"]
 )
 def test_builtin_paths_leave_the_rest(target: str) -> None:
-    assert builtin_mapping().find(method="GET", target=target, status=200) is None
+    assert load_builtin_mapping().find(method="GET", target=target, status=200) is None
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_builtin_paths_leave_the_rest(target: str) -> None:
     [(200, True), (206, True), (302, True), (304, True), (301, False), (308, False), (404, False), (500, False)],
 )
 def test_only_calls_that_went_well_count(status: int, counts: bool) -> None:
-    assert (builtin_mapping().find(method="GET", target="/cart", status=status) is not None) is counts
-    assert builtin_mapping().find(method="POST", target="/cart", status=status) is None
+    assert (load_builtin_mapping().find(method="GET", target="/cart", status=status) is not None) is counts
+    assert load_builtin_mapping().find(method="POST", target="/cart", status=status) is None
 
 
 def test_patterns_with_numbers_parts_and_optional_names() -> None:
@@ -97,7 +97,9 @@ def test_the_first_entry_that_fits_decides_and_constants_are_added() -> None:
 def test_method_and_status_can_be_chosen() -> None:
     mapping = mapping_of("/cart/add/{product_id}", extra='method = "post"\nstatus = [303]')
     assert mapping.methods == {"POST"}
-    assert mapping.find(method="POST", target="/cart/add/7", status=303) == Found("track", "E0", {"product_id": "7"})
+    assert mapping.find(method="POST", target="/cart/add/7", status=303) == MappedEvent(
+        "track", "E0", {"product_id": "7"}
+    )
     assert mapping.find(method="POST", target="/cart/add/7", status=200) is None
 
 
@@ -116,8 +118,8 @@ def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
 
 def test_the_builtin_mapping_reads_back_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
-    path.write_text(builtin_mapping_text())
-    assert read_mapping(path) == builtin_mapping()
+    path.write_text(read_builtin_mapping())
+    assert read_mapping(path) == load_builtin_mapping()
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from customers.events.collector.parsing import EventRow, Frame, StoredEvent
+from customers.events.collector.parsing import EventRow, RequestContext, StoredEvent
 from customers.events.recent.interactions import (
-    DAYS_KEPT,
-    MOST_LINKED,
-    MOST_RECENT,
+    MAX_LINKED,
+    MAX_RECENT,
+    RETENTION_DAYS,
     link_identifiers,
-    recent_interactions,
+    read_recent_interactions,
     recent_key,
     remember_interactions,
 )
@@ -39,11 +39,11 @@ def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", *
         recommendation_id="",
         **known,
     )
-    return EventRow(0, stored, b"", Frame(1, NOON), meaning)
+    return EventRow(0, stored, b"", RequestContext(1, NOON), meaning)
 
 
 def products(**identifier: str) -> list[str]:
-    return [product_id for product_id, _kind, _at in recent_interactions(identifiers=list(identifier.items()))]
+    return [product_id for product_id, _kind, _at in read_recent_interactions(identifiers=list(identifier.items()))]
 
 
 @pytest.mark.usefixtures("valkey")
@@ -58,7 +58,7 @@ def test_kind_and_second_come_back_as_they_went_in() -> None:
     remember_interactions(
         [interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]
     )
-    found = recent_interactions(identifiers=[("user_id", "u1")])
+    found = read_recent_interactions(identifiers=[("user_id", "u1")])
     assert [(one.product_id, one.kind, one.at) for one in found] == [
         ("a:b c", "cart", NOON.timestamp() + 60),
         ("a:b c", "purchase", NOON.timestamp()),
@@ -73,11 +73,11 @@ def test_same_event_twice_counts_once() -> None:
 
 
 def test_only_the_last_hundred_are_kept_for_ninety_days(valkey: Any) -> None:
-    remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MOST_RECENT + 30)])
+    remember_interactions([interaction(f"p{number}", minutes=number) for number in range(MAX_RECENT + 30)])
     key = recent_key("user_id", "u1")
-    assert valkey.zcard(key) == MOST_RECENT
-    assert products(user_id="u1")[0] == f"p{MOST_RECENT + 29}"
-    assert DAYS_KEPT * 86400 - 60 < valkey.ttl(key) <= DAYS_KEPT * 86400
+    assert valkey.zcard(key) == MAX_RECENT
+    assert products(user_id="u1")[0] == f"p{MAX_RECENT + 29}"
+    assert RETENTION_DAYS * 86400 - 60 < valkey.ttl(key) <= RETENTION_DAYS * 86400
 
 
 def test_events_that_are_no_interaction_leave_nothing(valkey: Any) -> None:
@@ -86,7 +86,7 @@ def test_events_that_are_no_interaction_leave_nothing(valkey: Any) -> None:
 
 
 def test_nobody_has_no_interactions() -> None:
-    assert recent_interactions(identifiers=[]) == []
+    assert read_recent_interactions(identifiers=[]) == []
 
 
 def both(product_id: str, user_id: str, anonymous_id: str, *, minutes: float = 0) -> EventRow:
@@ -162,13 +162,13 @@ def test_links_come_back_when_valkey_was_emptied(valkey: Any) -> None:
 
 
 def test_more_identifiers_than_are_read_together_are_not_linked(valkey: Any) -> None:
-    for number in range(MOST_LINKED + 10):
+    for number in range(MAX_LINKED + 10):
         remember_interactions([both(f"p{number}", "u1", f"a{number}", minutes=number)])
-    [person] = list(valkey.keys("person:*"))
-    assert valkey.scard(person) == MOST_LINKED
+    [person] = list(valkey.keys("group:*"))
+    assert valkey.scard(person) == MAX_LINKED
     assert valkey.ttl(person) > 0
-    assert products(anonymous_id=f"a{MOST_LINKED + 5}") == []
-    assert len(products(user_id="u1")) == MOST_LINKED + 10
+    assert products(anonymous_id=f"a{MAX_LINKED + 5}") == []
+    assert len(products(user_id="u1")) == MAX_LINKED + 10
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from config.access.keys import create_key
+from config.access.keys import create_api_key
 from customers.events.collector.event_store import record_events
 from tests.customers.events.senders import rows
 from tests.makers import NOON, make_source
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def api() -> Client:
-    _key, plain = create_key(name="reader", kind="secret", scopes=["events:read"], now=NOON)
+    _key, plain = create_api_key(name="reader", kind="secret", scopes=["events:read"], now=NOON)
     return Client(headers={"Authorization": f"Bearer {plain}"})
 
 

@@ -13,12 +13,12 @@ from django.db import IntegrityError, connection, connections, models
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.consent.ledger import record_consent
 from customers.identity.merging.merge import MergeError, merge_customers, revert_merge
-from customers.identity.models import Consent, ConsentRefusal, Customer, Identifier, IdentityConflict, IdentityMerge
-from customers.identity.resolution.resolution import Trace, resolve_people
+from customers.identity.models import Consent, ConsentDenial, Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from customers.identity.signals import customers_merged
 from customers.lifecycle.models import CustomerProfile, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
-from customers.lifecycle.refresh.profile_updates import recount
+from customers.lifecycle.refresh.profile_updates import recount_customers
 from customers.orders.models import Order
 from customers.segments.models import SegmentMember
 from recommendations.serving.models import Impression
@@ -38,8 +38,8 @@ EARLIER = NOON - timedelta(days=30)
 DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition"}
 
 
-def fold(kept: Customer, folded: Customer, cause: str = "test") -> int:
-    return merge_customers(pairs=[(kept.pk, folded.pk)], at=NOON, causes=[cause])[0]
+def fold(kept: Customer, merged: Customer, cause: str = "test") -> int:
+    return merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=[cause])[0]
 
 
 def undo(merge_id: int) -> None:
@@ -74,11 +74,11 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     "segments.segmentmember": lambda customer: SegmentMember.objects.create(
         segment=make_segment(f"s{customer.pk}", kind="fixed"), customer=customer
     ),
-    # back goes what named one of the folded customer's ids: there may be thousands, and no list of them is kept
+    # back goes what named one of the merged customer's ids: there may be thousands, and no list of them is kept
     "serving.impression": lambda customer: Impression.objects.create(
         recommendation_id=f"r{customer.pk}", user_id=f"u{customer.pk}", customer=customer, served_at=NOON
     ),
-    "lifecycle.customerprofile": lambda customer: recount(customer_ids=[customer.pk], as_of=NOON),
+    "lifecycle.customerprofile": lambda customer: recount_customers(customer_ids=[customer.pk], as_of=NOON),
     "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),
 }
 
@@ -125,7 +125,7 @@ def test_reference_that_nobody_handles_stops_the_merge() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     review = make_review(bo)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("customers.feedback.merge_receivers.MODELS", (SurveyAnswer,))
+        patch.setattr("customers.feedback.merge_receivers.MERGED_MODELS", (SurveyAnswer,))
         with pytest.raises(IntegrityError):
             fold(anna, bo)
     review.refresh_from_db()
@@ -209,7 +209,7 @@ def test_pairs_that_make_no_sense_are_refused(pairs: list[tuple[int, int]], code
     people = [make_customer("u0"), make_customer("u1"), make_customer("u2"), make_customer("u3", erased_at=NOON)]
     ids = {number: customer.pk for number, customer in enumerate(people)} | {99: 10**9}
     with pytest.raises(MergeError) as caught:
-        merge_customers(pairs=[(ids[kept], ids[folded]) for kept, folded in pairs], at=NOON, causes=["x"] * len(pairs))
+        merge_customers(pairs=[(ids[kept], ids[merged]) for kept, merged in pairs], at=NOON, causes=["x"] * len(pairs))
     assert caught.value.code == code
     assert (Customer.objects.count(), IdentityMerge.objects.count()) == (4, 0)
 
@@ -221,7 +221,7 @@ def test_refusal_holds_for_all_identifiers_of_the_merged_and_goes_with_its_own()
     record_consent(customer=bo, purpose="email", status="withdrawn", recorded_at=NOON)
 
     def refused() -> set[tuple[str, str, str]]:
-        return set(ConsentRefusal.objects.values_list("kind", "value", "purpose"))
+        return set(ConsentDenial.objects.values_list("kind", "value", "purpose"))
 
     his = {("user_id", "u2", "analytics"), ("anonymous_id", "a", "analytics")}
     assert refused() == his
@@ -236,9 +236,9 @@ def test_refusal_holds_for_all_identifiers_of_the_merged_and_goes_with_its_own()
 def test_identifier_that_comes_later_is_refused_too() -> None:
     bo = make_customer("u2")
     record_consent(customer=bo, purpose="personalisation", status="withdrawn", recorded_at=NOON)
-    seen = Trace(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
-    resolve_people(traces=[seen], at=NOON)
-    assert set(ConsentRefusal.objects.values_list("value", "purpose")) == {
+    seen = IdentityEvent(source_id=1, message_id="m", type="track", occurred_at=NOON, user_id="u2", anonymous_id="a")
+    resolve_people(events=[seen], at=NOON)
+    assert set(ConsentDenial.objects.values_list("value", "purpose")) == {
         ("u2", "personalisation"),
         ("a", "personalisation"),
     }
@@ -263,8 +263,8 @@ def test_place_on_a_fixed_list_is_kept_once_and_given_back() -> None:
 
 def test_conflict_about_the_merged_is_resolved_and_open_again_when_undone() -> None:
     said = {"source_id": 1, "type": "track", "occurred_at": NOON, "anonymous_id": "a"}
-    traces = [Trace(message_id=f"m{user}", user_id=user, **said) for user in ("u1", "u2")]
-    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(traces=traces, at=NOON).customer_ids)
+    traces = [IdentityEvent(message_id=f"m{user}", user_id=user, **said) for user in ("u1", "u2")]
+    anna, bo = (Customer.objects.get(pk=one) for one in resolve_people(events=traces, at=NOON).customer_ids)
     merge = fold(anna, bo)
     conflict = IdentityConflict.objects.get()
     assert (conflict.status, conflict.resolution, conflict.customer_ids) == ("resolved", "merged", [anna.pk])
@@ -275,7 +275,7 @@ def test_conflict_about_the_merged_is_resolved_and_open_again_when_undone() -> N
 
 def test_thousand_merges_cost_as_many_queries_as_one(django_assert_max_num_queries: Any) -> None:
     people = [make_customer(f"u{number}") for number in range(200)]
-    pairs = [(kept.pk, folded.pk) for kept, folded in zip(people[::2], people[1::2], strict=True)]
+    pairs = [(kept.pk, merged.pk) for kept, merged in zip(people[::2], people[1::2], strict=True)]
     with django_assert_max_num_queries(45):
         merge_customers(pairs=pairs, at=NOON, causes=["x"] * len(pairs))
     assert Customer.objects.count() == 100

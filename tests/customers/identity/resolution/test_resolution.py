@@ -11,10 +11,11 @@ import pytest
 from django.db import connections
 
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
-from customers.identity.merging.merge import merge_customers, revert_merge
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email, hash_phone
-from customers.identity.resolution.resolution import Resolution, Trace, resolve_people
+from customers.identity.resolution.resolution import IdentityEvent, ResolutionResult, resolve_people
 from customers.identity.resolution.resolution_rules import LIMITS
 from tests.makers import NOON, make_customer, make_identifier
 
@@ -22,17 +23,17 @@ pytestmark = pytest.mark.django_db
 messages = count(1)
 
 
-def trace(*, minutes: int = 0, type: str = "track", **said: Any) -> Trace:
+def trace(*, minutes: int = 0, type: str = "track", **said: Any) -> IdentityEvent:
     at = NOON + timedelta(minutes=minutes)
-    return Trace(source_id=1, message_id=f"m{next(messages)}", type=type, occurred_at=at, **said)
+    return IdentityEvent(source_id=1, message_id=f"m{next(messages)}", type=type, occurred_at=at, **said)
 
 
-def identify(**said: Any) -> Trace:
+def identify(**said: Any) -> IdentityEvent:
     return trace(type="identify", **said)
 
 
-def resolve(*traces: Trace, at: datetime = NOON) -> Resolution:
-    return resolve_people(traces=traces, at=at)
+def resolve(*traces: IdentityEvent, at: datetime = NOON) -> ResolutionResult:
+    return resolve_people(events=traces, at=at)
 
 
 def owner(kind: str, value: str) -> int:
@@ -63,7 +64,7 @@ def test_visitor_is_folded_into_the_known_user_and_the_message_is_named() -> Non
     assert found.merges == [(anna.pk, visitor)]
     assert set(Customer.objects.values_list("pk", flat=True)) == {anna.pk}
     merge = IdentityMerge.objects.get()
-    assert (merge.kept_id, merge.folded_id, merge.cause, merge.at) == (anna.pk, visitor, cause.message_id, NOON)
+    assert (merge.kept_id, merge.merged_id, merge.cause, merge.at) == (anna.pk, visitor, cause.message_id, NOON)
     assert owner("anonymous_id", "a") == anna.pk
 
 
@@ -298,7 +299,7 @@ def test_chain_of_merges_in_one_batch_ends_with_one_customer() -> None:
         trace(user_id="u1", anonymous_id="c"), trace(anonymous_id="a"),
     )  # fmt: skip
     assert set(found.customer_ids) == {anna.pk}
-    assert {kept for kept, _folded in found.merges} == {anna.pk}
+    assert {kept for kept, _merged in found.merges} == {anna.pk}
     assert len(found.merges) == IdentityMerge.objects.count() == 3
 
 
@@ -349,7 +350,7 @@ def test_writers_at_the_same_moment_make_each_person_once() -> None:
         finally:
             connections.close_all()
 
-    def follow(step: int) -> list[Resolution]:
+    def follow(step: int) -> list[ResolutionResult]:
         turns = [ids[turn : turn + 50] for turn in range(0, 150, 50)][::step]
         return [
             resolve(*[trace(user_id=f"u{n}", anonymous_id=f"a{n}") for n in turn], *[trace(anonymous_id=f"a{n}") for n in turn])

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 
 from customers.identity.models import Customer, Identifier
-from customers.identity.resolution.user_ids import WrongUserIdError, customer_of, find_or_create_customers
+from customers.identity.resolution.user_ids import InvalidUserIdError, find_customer, find_or_create_customers
 from tests.makers import NOON, make_customer
 
 
@@ -53,7 +53,7 @@ def test_many_threads_asking_at_once_get_the_same_customers() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("user_id", ["", "u" * 256, "a\0b"])
 def test_wrong_user_id_is_named_and_nothing_written(user_id: str) -> None:
-    with pytest.raises(WrongUserIdError, match="1 to 255"):
+    with pytest.raises(InvalidUserIdError, match="1 to 255"):
         find_or_create_customers(user_ids=["u1", user_id], seen_at=NOON)
     assert not Customer.objects.exists()
 
@@ -68,5 +68,5 @@ def test_number_of_queries_does_not_grow_with_the_ids(django_assert_max_num_quer
 def test_customer_is_found_by_any_identifier() -> None:
     customer = make_customer("u1")
     Identifier.objects.create(kind="anonymous_id", value="a1", customer=customer)
-    assert customer_of("user_id", "u1") == customer_of("anonymous_id", "a1") == customer
-    assert customer_of("user_id", "a1") is None
+    assert find_customer("user_id", "u1") == find_customer("anonymous_id", "a1") == customer
+    assert find_customer("user_id", "a1") is None

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from config.access.keys import create_key
+from config.access.keys import create_api_key
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from tests.makers import NOON, make_customer
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def caller(*scopes: str) -> Client:
-    _key, plain = create_key(name="program", kind="secret", scopes=scopes, now=NOON)
+    _key, plain = create_api_key(name="program", kind="secret", scopes=scopes, now=NOON)
     return Client(headers={"Authorization": f"Bearer {plain}"})
 
 

@@ -1,0 +1,182 @@
+"""Reads single fields of an item: ids, names, times, products and amounts."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import uuid4
+
+from customers.events.collector.items import EventItem, ItemError, abbreviate
+from customers.identity.resolution.blocklist import is_blocked_id
+
+MAX_MESSAGE_ID = 99
+MAX_ID = 255
+MAX_NAME = 200
+MAX_PRODUCT_ID = 200
+MAX_FUTURE = timedelta(days=1)
+OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_VALUE = Decimal("999999999999.99")
+# tuples created once: a literal in the function would be built again for every value that is checked
+TEXT_OR_INTEGER, NUMBER, TEXT_OR_NUMBER = (int, str), (int, float), (int, float, str)
+PRODUCT_KEYS = ("product_id", "productId", "item_id", "sku")
+LISTED_PRODUCT_KEYS = ("product_id", "productId", "item_id", "id", "sku")
+
+
+def read_object(value: Any, field: str) -> dict[str, Any]:
+    """Return a field that has to be a JSON object; a missing one is empty."""
+    if value is None or value == []:  # PHP writes an empty object as []
+        return {}
+    if not isinstance(value, dict):
+        raise ItemError(f"invalid_{field}", f"{field} is {abbreviate(value)}; send an object.")
+    return value
+
+
+def read_name(item: EventItem, call_type: str) -> str:
+    """Return the event name, group id or page name of an item, by its call type."""
+    if call_type == "track":
+        field, value = "event", item.event
+        if value is None or value == "":
+            raise ItemError("missing_event", "A track call needs event: the name of what happened.")
+    elif call_type == "group":
+        field, value = "groupId", read_id(item.groupId, "groupId")
+        if not value:
+            raise ItemError("missing_group_id", "A group call needs groupId.")
+    elif call_type in ("page", "screen"):
+        field, value = "name", item.name
+    else:
+        return ""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise ItemError(
+            f"invalid_{field}", f"{field} is {abbreviate(value)}; send a text of at most {MAX_NAME} characters."
+        )
+    return value
+
+
+def read_person_id(value: Any, field: str) -> str:
+    """Return an id of a person; a placeholder such as "undefined", "guest" or "0" counts as missing."""
+    person_id = read_id(value, field)
+    return "" if person_id and is_blocked_id(person_id) else person_id
+
+
+def read_id(value: Any, field: str) -> str:
+    """Return an id as text; numbers are accepted, null and the empty text count as missing."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > MAX_ID:
+        raise ItemError(
+            f"invalid_{field}", f"{field} is {abbreviate(value)}; send a text of at most {MAX_ID} characters."
+        )
+    return value
+
+
+def read_message_id(value: Any) -> str:
+    """Return the message id, or a generated one if the item has none."""
+    message_id = read_id(value, "messageId")
+    if not message_id:
+        return f"made-{uuid4().hex}"
+    if len(message_id) > MAX_MESSAGE_ID:
+        reason = f"messageId has {len(message_id)} characters; the maximum is {MAX_MESSAGE_ID}."
+        raise ItemError("invalid_messageId", reason)
+    return message_id
+
+
+def compute_occurred_at(item: EventItem, *, sent_at: Any, received_at: datetime) -> datetime:
+    """Return when the event happened, corrected for a client clock that is wrong.
+
+    receivedAt − (sentAt − originalTimestamp): the client's offset is in both client times and cancels out.
+    """
+    field = "timestamp" if item.originalTimestamp is None else "originalTimestamp"
+    stated = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
+    if stated is None:
+        return received_at
+    try:
+        original = parse_moment(stated)
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = f"{field} is {abbreviate(stated)}; send an ISO 8601 time such as 2026-11-24T10:42:00Z."
+        raise ItemError("invalid_timestamp", reason) from error
+    sent = item.sentAt if item.sentAt is not None else sent_at
+    try:
+        occurred = original if sent is None else received_at - (parse_moment(sent) - original)
+    except (ValueError, TypeError, OverflowError):
+        occurred = original  # sentAt is unreadable, so the clock cannot be corrected
+    if occurred < OLDEST:
+        raise ItemError("invalid_timestamp", f"{field} is {abbreviate(stated)}; send a time after 1970.")
+    return received_at if occurred - received_at > MAX_FUTURE else occurred
+
+
+def parse_moment(value: Any) -> datetime:
+    """Parse an ISO 8601 text (UTC if it names no zone), or seconds or milliseconds since 1970."""
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if isinstance(value, bool) or not isinstance(value, NUMBER):
+        raise TypeError("not a time")
+    try:
+        return datetime.fromtimestamp(value / 1000 if abs(value) >= 1e11 else value, UTC)
+    except OSError as error:
+        raise ValueError(str(error)) from error
+
+
+def read_product_ids(properties: dict[str, Any]) -> list[str]:
+    """Return the ids of an event's products without duplicates: its own product first, then its product list."""
+    own = read_product_id(properties, PRODUCT_KEYS)
+    product_ids = [own] if own else []
+    for name in ("products", "items"):
+        listed = properties.get(name)
+        if isinstance(listed, list):
+            product_ids += [
+                read_product_id(product, LISTED_PRODUCT_KEYS) for product in listed if isinstance(product, dict)
+            ]
+    if len(product_ids) < 2 and own:
+        return product_ids
+    return [product_id for product_id in dict.fromkeys(product_ids) if product_id]
+
+
+def read_product_id(properties: dict[str, Any], keys: tuple[str, ...]) -> str:
+    """Return the first usable product id under the given keys; empty if there is none."""
+    for key in keys:
+        value = properties.get(key)
+        if (
+            value is not None
+            and isinstance(value, TEXT_OR_INTEGER)
+            and not isinstance(value, bool)
+            and 0 < len(text := str(value)) <= MAX_PRODUCT_ID
+        ):
+            return text
+    return ""
+
+
+def read_value(properties: dict[str, Any]) -> Decimal | None:
+    """Return the amount an event states; None if it has none or an unusable one (the properties keep it as sent)."""
+    for key in ("total", "revenue", "value"):
+        stated = properties.get(key)
+        if stated is None or stated == "" or isinstance(stated, bool) or not isinstance(stated, TEXT_OR_NUMBER):
+            continue
+        try:
+            amount = Decimal(str(stated))
+        except InvalidOperation:
+            continue
+        if amount.is_finite() and abs(amount) < MAX_VALUE and not math.isinf(float(amount)):
+            return amount.quantize(Decimal("0.01"))
+    return None
+
+
+def read_currency(properties: dict[str, Any]) -> str:
+    """Return the currency code in capitals; empty unless it is three ASCII letters."""
+    currency = properties.get("currency")
+    if isinstance(currency, str) and len(currency) == 3 and currency.isascii() and currency.isalpha():
+        return currency.upper()
+    return ""
+
+
+def read_short_text(value: Any, max_length: int) -> str:
+    """Return a text or integer as text; empty if it is something else or too long."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and len(value) <= max_length else ""

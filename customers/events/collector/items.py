@@ -1,0 +1,90 @@
+"""Items as the SDKs send them, decoded from JSON within limits."""
+
+from typing import Any
+
+import msgspec
+
+MAX_EVENT_BYTES = 32 * 1024
+MAX_DEPTH = 64  # some readers of stored JSON stop at a few hundred
+
+
+class ItemError(Exception):
+    """An item cannot be accepted; ``code`` and ``reason`` say why."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class EventItem(msgspec.Struct):
+    """An item as the SDKs send it; fields not listed here are ignored."""
+
+    type: Any = None
+    messageId: Any = None  # noqa: N815
+    event: Any = None
+    name: Any = None
+    category: Any = None
+    userId: Any = None  # noqa: N815
+    anonymousId: Any = None  # noqa: N815
+    previousId: Any = None  # noqa: N815
+    groupId: Any = None  # noqa: N815
+    properties: Any = None
+    traits: Any = None
+    context: Any = None
+    timestamp: Any = None
+    originalTimestamp: Any = None  # noqa: N815
+    sentAt: Any = None  # noqa: N815
+    writeKey: Any = None  # noqa: N815
+
+
+_decoder = msgspec.json.Decoder(EventItem)
+
+
+def decode_item(raw: bytes) -> EventItem:
+    """Decode one item from JSON.
+
+    Raises:
+        ItemError: the item is too large, is not an object, or holds something that no database can store.
+    """
+    if len(raw) > MAX_EVENT_BYTES:
+        raise ItemError("event_too_large", f"The event has {len(raw)} bytes; the maximum is {MAX_EVENT_BYTES}.")
+    try:
+        item = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise ItemError(
+            "invalid_event", f"{error}. Send an object as described in the tracking documentation."
+        ) from error
+    except msgspec.DecodeError as error:
+        raise ItemError(
+            "invalid_text", f"The event contains text or numbers that JSON does not allow: {error}."
+        ) from error
+    except RecursionError as error:
+        raise ItemError("nested_too_deeply", "The event is nested too deeply.") from error
+    # counting brackets is cheap; only an item with many of them is decoded a second time to measure its depth
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and is_deeper_than(msgspec.json.decode(raw), MAX_DEPTH):
+        raise ItemError("nested_too_deeply", f"The event is nested more than {MAX_DEPTH} levels deep.")
+    if b"\\u0000" in raw and contains_nul(msgspec.json.decode(raw)):
+        raise ItemError("nul_character", "The event contains a NUL character (\\u0000); remove it.")
+    return item
+
+
+def is_deeper_than(value: Any, levels: int) -> bool:
+    """Return whether lists and objects are nested more than ``levels`` deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(is_deeper_than(child, levels - 1) for child in inner if isinstance(child, dict | list))
+
+
+def contains_nul(value: Any) -> bool:
+    """Return whether any text in a JSON value contains the NUL character, which PostgreSQL cannot store."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(contains_nul(key) or contains_nul(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(contains_nul(inner) for inner in value)
+
+
+def abbreviate(value: Any) -> str:
+    """Return the repr of a value, shortened to 60 characters for error texts."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

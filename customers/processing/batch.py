@@ -1,0 +1,148 @@
+"""Processes one batch of events, top to bottom: identities, orders, reviews, consents, profiles, rejections, warehouse."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from customers.events.recent.interactions import link_identifiers
+from customers.feedback.review_events import project_reviews
+from customers.lifecycle.refresh.profile_updates import update_profiles
+from customers.orders.order_events.projection import project_orders
+from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_people
+from customers.processing.outbox import OutboxClaim, read_events, release_events
+from customers.processing.rejections import ProcessingRejection, reject_events
+from customers.processing.routing import build_order_messages, build_review_messages, summarize_activity
+from customers.processing.unsubscribes import record_unsubscribes
+from customers.warehouse.append import MIN_FILES_TO_JOIN, AppendDraft, draft_events, join_appended, publish_draft
+from customers.warehouse.parquet_files import WarehouseWriteError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ProcessingResult:
+    """The result of a run or a batch.
+
+    Attributes:
+        counts: what the events became.
+        stage_seconds: the time spent in each stage.
+        warehouse_error: the last failed write to the warehouse.
+    """
+
+    events: int = 0
+    batches: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    warehouse_error: str = ""
+
+    @contextmanager
+    def time_stage(self, stage: str) -> Iterator[None]:
+        """Add the duration of the block to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._add_seconds(stage, time.perf_counter() - began)
+
+    def _add_seconds(self, stage: str, seconds: float) -> None:
+        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + seconds
+
+    def add(self, other: "ProcessingResult") -> None:
+        """Add the counts and times of another result."""
+        self.events += other.events
+        self.batches += other.batches
+        self.counts.update(other.counts)
+        for stage, seconds in other.stage_seconds.items():
+            self._add_seconds(stage, seconds)
+        self.warehouse_error = other.warehouse_error or self.warehouse_error
+
+    def note_warehouse_error(self, error: WarehouseWriteError) -> None:
+        """Record a failed write; the nightly export writes the missing rows."""
+        if not self.warehouse_error:
+            logger.warning("%s", error)
+        self.warehouse_error = str(error)
+
+
+@dataclass(frozen=True)
+class AfterCommit:
+    """What remains to be done after a batch is committed."""
+
+    draft: AppendDraft | None
+    groups: list[list[tuple[str, str]]]
+
+
+def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AfterCommit:
+    """Process claimed events in the caller's transaction, and take them off the outbox.
+
+    The time is that of the run, or that of the last event if it was received since.
+    """
+    as_of = max(at, claim.high)
+    with result.time_stage("read"):
+        events = read_events(claim)
+    with result.time_stage("identity"):
+        people = resolve_event_people(events, at=as_of)
+    with result.time_stage("orders"):
+        orders = project_orders(messages=build_order_messages(events), at=as_of)
+    with result.time_stage("feedback"):
+        reviews = project_reviews(messages=build_review_messages(events, people.customer_ids))
+    with result.time_stage("consents"):
+        unsubscribed = record_unsubscribes(events, people.customer_ids)
+    with result.time_stage("profiles"):
+        update_profiles(
+            activity=summarize_activity(events, people.customer_ids),
+            created=people.resolution.created,
+            ordered=orders.customer_ids,
+            as_of=as_of,
+        )
+    with result.time_stage("rejected"):
+        rejected = reject_events(
+            ProcessingRejection(events[position].id, code, reason)
+            for position, code, reason in (*orders.rejected, *reviews.rejected)
+        )
+    with result.time_stage("release"):
+        release_events(claim)
+    with result.time_stage("warehouse"):
+        draft = draft_warehouse_rows(claim, result, at=at)
+    result.events, result.batches = len(claim.ids), 1
+    result.counts.update(people.counts)
+    result.counts.update(
+        orders_created=orders.created,
+        orders_updated=orders.updated,
+        products_created=orders.products_created,
+        reviews=reviews.written,
+        unsubscribed=unsubscribed,
+        rejected=rejected,
+        appended=draft.rows if draft else 0,
+    )
+    return AfterCommit(draft, find_linked_identifiers(events, people))
+
+
+def draft_warehouse_rows(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AppendDraft | None:
+    """Write the events to a draft file; a failure does not stop processing, since the nightly export fills the gap."""
+    try:
+        return draft_events(ids=claim.ids, received=(claim.low, claim.high), at=at)
+    except WarehouseWriteError as error:
+        result.note_warehouse_error(error)
+        return None
+
+
+def finish_batch(after_commit: AfterCommit, result: ProcessingResult) -> None:
+    """Link recent interactions and publish the warehouse file.
+
+    If the process is killed here, the next run publishes the file and the next event links the interactions.
+    """
+    with result.time_stage("links"):
+        link_identifiers(groups=after_commit.groups)
+    if after_commit.draft is None:
+        return
+    with result.time_stage("files"):
+        try:
+            publish_draft(after_commit.draft)
+            if after_commit.draft.number % MIN_FILES_TO_JOIN == 0:
+                join_appended()
+        except WarehouseWriteError as error:
+            result.note_warehouse_error(error)
