@@ -1,8 +1,8 @@
-"""Clusters of made-up customers: how long finding and assigning take, and scikit-learn's plain KMeans on the same scaled features.
+"""Clusters of simulated customers: time to find and assign them, against scikit-learn's KMeans on the same scaled features.
 
-seconds is from raw features to named clusters with k chosen (8 numbers tried, stability measured, profile made). kmeans_seconds is one
-k-means with the chosen k and several starts, which is what scikit-learn does in sklearn_seconds: ratio compares these two. Each is in a
-process of its own, the best of --repeats after a tiny run that compiles.
+seconds is from raw features to named clusters with k selected (8 values tried, stability measured, profiles built). kmeans_seconds is one
+k-means with the selected k and several starts, as scikit-learn does in sklearn_seconds: ratio compares these two. Each runs in its own
+process, the best of --repeats after a small warm-up run that compiles.
 """
 
 import argparse
@@ -25,20 +25,20 @@ from customers.lifecycle.scoring.clusters.kmeans import run_lloyd
 from customers.lifecycle.scoring.clusters.model_selection import SAMPLE_ROWS, STARTS, fit_kmeans, sample_rows
 from customers.lifecycle.scoring.clusters.scaling import scale_features
 
-KINDS = 6
+TYPES = 6
 NAMES = (
     "recency_days", "tenure_days", "orders", "monetary", "average_order", "units", "discount_share", "return_share",
     "categories", "sessions", "events", "gap_days",
 )  # fmt: skip
-SKEWED = 0.8
+LOG_SPREAD = 0.8
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.only:
         print(json.dumps(RUNS[arguments.only](arguments.folder, arguments)))
         return
-    # made in a process of its own too: what this one needs would count in the peaks of those it starts
+    # The data is made in its own process too: this one's memory would count in the peaks of its children.
     with tempfile.TemporaryDirectory() as folder:
         say(f"making {arguments.customers:,} customers")
         run("make", folder, arguments)
@@ -54,15 +54,15 @@ def main() -> None:
         "features": len(NAMES),
         "method": arguments.method,
         "processors": os.cpu_count(),
-        "notes": f"made-up customers of {KINDS} overlapping kinds, 5 % of values missing; best of {arguments.repeats} after a warm-up; "
+        "notes": f"simulated customers of {TYPES} overlapping types, 5 % of values missing; best of {arguments.repeats} after a warm-up; "
         f"peaks are of the whole process with its copy of the data (data_mb after loading); ours starts {STARTS} times on {SAMPLE_ROWS:,} "
-        f"customers and goes on with all, scikit-learn's n_init={STARTS} starts with all; agreement: adjusted Rand index with the kinds"
+        f"customers and goes on with all, scikit-learn's n_init={STARTS} starts with all; agreement: adjusted Rand index with the types"
         + ("" if ours["k"] else "; no clusters: " + ours["reason"]),
     }
     print(json.dumps(line))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--method", choices=("kmeans", "ward"), default="kmeans")
@@ -78,11 +78,11 @@ def parse() -> argparse.Namespace:
 
 
 def make_customers(n: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Log-normal around six kinds whose centres are drawn, some features 0 for half of the people; and the kinds."""
+    """Simulate log-normal features around six types, some features 0 for half of the customers; return them and the types."""
     draws = np.random.default_rng(seed)
-    centres = draws.normal(0.0, 1.0, (KINDS, len(NAMES)))
-    kinds = draws.choice(KINDS, n, p=np.arange(1, KINDS + 1) / np.arange(1, KINDS + 1).sum())
-    features = np.exp(centres[kinds] + draws.normal(0.0, SKEWED, (n, len(NAMES))))
+    centres = draws.normal(0.0, 1.0, (TYPES, len(NAMES)))
+    kinds = draws.choice(TYPES, n, p=np.arange(1, TYPES + 1) / np.arange(1, TYPES + 1).sum())
+    features = np.exp(centres[kinds] + draws.normal(0.0, LOG_SPREAD, (n, len(NAMES))))
     for column in (NAMES.index("discount_share"), NAMES.index("return_share")):
         features[draws.random(n) < 0.5, column] = 0.0
     features[draws.random((n, len(NAMES))) < 0.05] = np.nan
@@ -135,7 +135,7 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         _, nearest = run_lloyd(points, fit_kmeans(sample, [len(model.clusters)], arguments.seed)[0])
         kmeans_seconds.append(time.perf_counter() - start)
     again = find_clusters(
-        features=changed(features, arguments.seed), names=NAMES, method=arguments.method, seed=arguments.seed + 1,
+        features=change_features(features, arguments.seed), names=NAMES, method=arguments.method, seed=arguments.seed + 1,
         previous=model,
     )  # fmt: skip
     return {
@@ -149,14 +149,14 @@ def run_ours(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "k": len(model.clusters),
         "silhouette": round(model.silhouette, 4),
         "stability": round(model.stability, 4),
-        "agreement": round(agreement(assigned.cluster, kinds), 4),
-        "kept_names": round(kept_names(found, again), 4) if isinstance(again, ClusteringResult) else None,
+        "agreement": round(compute_agreement(assigned.cluster, kinds), 4),
+        "kept_names": round(compute_kept_names(found, again), 4) if isinstance(again, ClusteringResult) else None,
         "inertia": nearest.inertia,
     }
 
 
-def changed(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
-    """The next day: everything a twentieth up or down, and one in fifty is somebody else."""
+def change_features(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """Simulate the next day: every value a twentieth up or down, and one customer in fifty replaced."""
     draws = np.random.default_rng(seed + 9)
     later = features * draws.lognormal(0.0, 0.05, features.shape)
     others = draws.choice(len(later), len(later) // 50, replace=False)
@@ -164,14 +164,14 @@ def changed(features: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.floa
     return later
 
 
-def kept_names(one: ClusteringResult, other: ClusteringResult) -> float:
+def compute_kept_names(one: ClusteringResult, other: ClusteringResult) -> float:
     names = [{cluster.id: str(cluster.name) for cluster in run.model.clusters} for run in (one, other)]
     pairs, counts = np.unique(np.stack([one.cluster, other.cluster]), axis=1, return_counts=True)
     kept = [names[0][a] == names[1][b] for a, b in pairs.T.tolist()]
     return float(counts[kept].sum() / counts.sum())
 
 
-def agreement(cluster: npt.NDArray[np.int64], kinds: npt.NDArray[np.int64]) -> float:
+def compute_agreement(cluster: npt.NDArray[np.int64], kinds: npt.NDArray[np.int64]) -> float:
     from sklearn.metrics import adjusted_rand_score
 
     return float(adjusted_rand_score(kinds, cluster))

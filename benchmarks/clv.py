@@ -1,11 +1,11 @@
-"""Purchases to come: every buying process fitted on a shop's orders until a cut, judged by what was bought after it.
+"""Purchase models: each is fitted to a shop's orders until a cutoff and evaluated on the purchases after it.
 
     python -m benchmarks.clv FILE [--calibration-end DATE] [--customer … --date … --value …]
 
-FILE is CSV or Parquet with a line an order or order line; "cdnow" is the sample inside `lifetimes`. --value may be a product of two
-columns, "Quantity*Price". Lines without a customer or with a negative value are left out. Beside our three models stand two simple
-answers (as many purchases as in the last period of the same length; each customer's own mean rate) and `lifetimes` on the same
-histories in a process of its own, with --lifetimes-python where it lives in another environment. Times are in units of --unit-days.
+FILE is CSV or Parquet with one line per order or order line; "cdnow" is the sample inside `lifetimes`. --value may be a product of two
+columns, "Quantity*Price". Lines without a customer or with a negative value are dropped. Two baselines (as many purchases as in the last
+period of the same length; each customer's own mean rate) and `lifetimes` run on the same histories, the latter in its own process, with
+--lifetimes-python if it is in another environment. Times are in units of --unit-days.
 """
 
 import argparse
@@ -52,22 +52,22 @@ PEER = Path(__file__).with_name("clv_lifetimes.py")
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     customer, at, value = read_cdnow() if str(arguments.file) == "cdnow" else read_orders(arguments)
     if not len(at):
         sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
     say(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
     as_of = (int(at.max()) // DAY + 1) * DAY
-    cut = end_of(arguments.calibration_end) if arguments.calibration_end else default_cutoff(at=at, as_of=as_of)
+    cut = parse_day_end(arguments.calibration_end) if arguments.calibration_end else default_cutoff(at=at, as_of=as_of)
     warm_up()
     choice = select_purchase_model(
         customer=customer, at=at, value=value, as_of=as_of, cutoff=cut, unit_days=arguments.unit_days
     )
     groups = group_histories(histories=choice.calibration_histories, unit_days=arguments.unit_days)
-    models = {name: figures_of(result, time_fit(name, groups)) for name, result in choice.results.items()}
+    models = {name: describe_result(result, time_fit(name, groups)) for name, result in choice.results.items()}
     simple = {
         name: asdict(compute_errors(expected, choice.actual))
-        for name, expected in simple_answers(customer, at, choice).items()
+        for name, expected in predict_baselines(customer, at, choice).items()
     }
     peer, notes = run_lifetimes(choice, arguments) if len(choice.calibration_histories) else (None, "no history")
     line = {
@@ -77,7 +77,7 @@ def main() -> None:
         "reasons": choice.reasons,
         "simple": simple,
         "lifetimes": peer,
-        "spend": spend_figures(customer, at, value, choice, groups, as_of),
+        "spend": evaluate_spend_intervals(customer, at, value, choice, groups, as_of),
         "customers": len(choice.calibration_histories),
         "different_histories": len(groups.x),
         "calibration_end": str(np.datetime64(choice.cutoff - 1, "us").astype("datetime64[D]")),
@@ -85,12 +85,12 @@ def main() -> None:
         "unit_days": arguments.unit_days,
         "peak_mb": peak_mb(),
         "notes": "log_likelihood is that of the calibration; held_out_log_likelihood decides which is best;"
-        f" held80: share within the middle 80 % of what was thought possible, borders by share; {notes}",
+        f" held80: share within the central 80 % of the predictive distribution, ties by share; {notes}",
     }
-    print(json.dumps(rounded(line)))
+    print(json.dumps(round_values(line)))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--calibration-end", type=datetime.fromisoformat, help="the last day of calibration")
@@ -105,8 +105,8 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def end_of(day: datetime) -> int:
-    """The midnight after it, in microseconds."""
+def parse_day_end(day: datetime) -> int:
+    """Return the midnight after a day, in microseconds."""
     return (
         int((day.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)) // DAY * DAY
         + DAY
@@ -127,11 +127,11 @@ def read_orders(arguments: argparse.Namespace) -> Orders:
     customer = pc.dictionary_encode(table[arguments.customer]).combine_chunks()
     value = np.prod([table[name].to_numpy().astype(np.float64) for name in factors], axis=0)
     rows = np.asarray(customer.indices if isinstance(customer, pa.DictionaryArray) else customer.chunk(0).indices)
-    return kept(rows.astype(np.int64), moments(table[arguments.date]), value)
+    return drop_negative_values(rows.astype(np.int64), to_microseconds(table[arguments.date]), value)
 
 
-def moments(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Dates, times, their ISO texts or numbers like 19970131, as microseconds."""
+def to_microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Convert dates, times, their ISO strings or numbers like 19970131 to microseconds."""
     if pa.types.is_integer(column.type):
         column = pc.strptime(pc.cast(column, pa.string()), format="%Y%m%d", unit="us")
     if pa.types.is_timestamp(column.type):
@@ -147,16 +147,18 @@ def read_cdnow() -> Orders:
     lines = np.loadtxt(Path(package.origin).parent / "datasets" / "CDNOW_sample.txt")
     days = np.array([f"{int(day):08d}" for day in lines[:, 2]])
     at = np.array([f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in days], "datetime64[us]").astype(np.int64)
-    return kept(lines[:, 1].astype(np.int64), at, lines[:, 4])
+    return drop_negative_values(lines[:, 1].astype(np.int64), at, lines[:, 4])
 
 
-def kept(customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> Orders:
+def drop_negative_values(
+    customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]
+) -> Orders:
     stays = value >= 0
     return customer[stays], at[stays], value[stays]
 
 
 def warm_up() -> None:
-    """Compiles what fits, so that fit_s is about fitting."""
+    """Compile the kernels, so that fit_s measures fitting only."""
     x = np.arange(60) % 3
     histories = PurchaseHistories(x, x, 5 * x, np.full(60, 30), np.ones(60))
     for name in PURCHASE_MODELS:
@@ -172,7 +174,7 @@ def time_fit(name: str, groups: HistoryGroups) -> float:
     return min(times)
 
 
-def figures_of(result: HeldOutResult, fit_s: float) -> dict[str, Any]:
+def describe_result(result: HeldOutResult, fit_s: float) -> dict[str, Any]:
     return {
         "parameters": result.fit.model.to_dict() if result.fit.model else None,
         "log_likelihood": result.fit.log_likelihood,
@@ -185,10 +187,10 @@ def figures_of(result: HeldOutResult, fit_s: float) -> dict[str, Any]:
     }
 
 
-def simple_answers(
+def predict_baselines(
     customer: npt.NDArray[np.int64], at: npt.NDArray[np.int64], choice: ModelSelection
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Purchases of each customer in the held-out days, as in the same number of days before the cut, or at the rate x / T."""
+    """Predict held-out purchases of each customer: as in the last period of the same length, or at the rate x / T."""
     if choice.held_out_days < 1:
         return {}
     owner, day, _ = list_purchase_days(customer=customer, at=at, as_of=choice.cutoff)
@@ -202,7 +204,7 @@ def simple_answers(
     }
 
 
-def spend_figures(
+def evaluate_spend_intervals(
     customer: npt.NDArray[np.int64],
     at: npt.NDArray[np.int64],
     value: npt.NDArray[np.float64],
@@ -210,7 +212,7 @@ def spend_figures(
     groups: HistoryGroups,
     as_of: int,
 ) -> dict[str, Any]:
-    """The model of spend, and what was spent after the cut against the intervals of the best model."""
+    """Fit the spend model, and compare actual spend after the cutoff with the intervals of the best model."""
     before = choice.calibration_histories
     fit = fit_gamma_gamma(x=before.x, mean_value=before.mean_value)
     figures: dict[str, Any] = {
@@ -249,7 +251,7 @@ def spend_figures(
 
 
 def run_lifetimes(choice: ModelSelection, arguments: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
-    """Its fits and forecasts of the same histories, or None and why."""
+    """Return the fits and forecasts of `lifetimes` on the same histories, or None and the reason."""
     before = choice.calibration_histories
     with tempfile.TemporaryDirectory() as folder:
         histories = np.column_stack(
@@ -278,10 +280,10 @@ def run_lifetimes(choice: ModelSelection, arguments: argparse.Namespace) -> tupl
     return peer, "lifetimes fits the same histories, its own defaults"
 
 
-def rounded(value: Any) -> Any:
-    """Six digits that count."""
+def round_values(value: Any) -> Any:
+    """Round to seven significant digits."""
     if isinstance(value, dict):
-        return {key: rounded(entry) for key, entry in value.items()}
+        return {key: round_values(entry) for key, entry in value.items()}
     if isinstance(value, float):
         return float(f"{value:.7g}") if np.isfinite(value) else None
     return value

@@ -2,7 +2,7 @@
 
     python clv_lifetimes.py FOLDER HORIZON [MODEL …]
 
-Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of each model, or of those named.
+Writes NAME.npy, the expected purchases within the horizon, and prints parameters and seconds of all models, or of the named ones.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-KINDS = {"bg_nbd": "BetaGeoFitter", "mbg_nbd": "ModifiedBetaGeoFitter", "pareto_nbd": "ParetoNBDFitter"}
+FITTERS = {"bg_nbd": "BetaGeoFitter", "mbg_nbd": "ModifiedBetaGeoFitter", "pareto_nbd": "ParetoNBDFitter"}
 
 
 def main() -> None:
@@ -21,10 +21,10 @@ def main() -> None:
     folder, horizon = Path(sys.argv[1]), float(sys.argv[2])
     x, t_x, age = np.load(folder / "histories.npy").T
     found: dict[str, dict[str, object]] = {}
-    for name in sys.argv[3:] or KINDS:
+    for name in sys.argv[3:] or FITTERS:
         try:
             start = time.perf_counter()
-            fitter = getattr(lifetimes, KINDS[name])(penalizer_coef=0.0)
+            fitter = getattr(lifetimes, FITTERS[name])(penalizer_coef=0.0)
             fitter.fit(x, t_x, age)
             seconds = time.perf_counter() - start
             expected = fitter.conditional_expected_number_of_purchases_up_to_time(horizon, x, t_x, age)

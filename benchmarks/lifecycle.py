@@ -1,13 +1,13 @@
-"""A refresh of everybody's profile, on an embedded PostgreSQL of its own in a temporary folder; the customers buy by a known process.
+"""A full profile refresh on an embedded PostgreSQL in a temporary folder; the customers buy by a known purchase model.
 
-The whole refresh runs twice in a process each: the first of a shop, and the nightly one a day of orders later (nightly_…). features_s:
-reading the facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting and judging three processes on
-what is held out; fit_s: grouping, and fitting the chosen process and the spend to everybody; learn_s: propensities, all of them at the
-first refresh; score_s: stages, RFM, P(alive), expected orders, value and intervals, propensities; write_s: profiles and history of
-stages; commit_s: checks of foreign keys and the rest. cpu_s is what the process computes, its imports included, postgres_cpu_s its
-connection: on a busy machine they say more than seconds. peak_mb is of the refreshing process, postgres_peak_mb the private memory of all
-of PostgreSQL's processes. `lifetimes` fits 100,000 of the same customers in the same run. --folder keeps the made shop, and takes it from
-there when it is already made; --growth refreshes a shop of half the size too.
+The refresh runs twice, each in its own process: the first of a shop, and the nightly one a day of orders later (nightly_…). features_s:
+reading facts and counting; rules_s: measuring the thresholds, at the first refresh; choose_s: fitting three purchase models and evaluating
+them on held-out data; fit_s: grouping, and fitting the selected model and the spend model to all customers; learn_s: training all
+propensities at the first refresh; score_s: stages, RFM, P(alive), expected orders, value and intervals, propensities; write_s: profiles
+and stage history; commit_s: foreign key checks and the rest. cpu_s is the CPU time of the process, imports included, postgres_cpu_s that
+of its connection: on a busy machine they are more reliable than seconds. peak_mb is of the refreshing process, postgres_peak_mb the
+private memory of all PostgreSQL processes. `lifetimes` fits 100,000 of the same customers in the same run. --folder keeps the simulated
+shop and reuses it; --growth refreshes a shop of half the size too.
 """
 
 import argparse
@@ -30,12 +30,12 @@ import numpy as np
 import psutil
 import psycopg
 
-from benchmarks.clv import rounded
+from benchmarks.clv import round_values
 from config.embedded.servers import EmbeddedServers
 
 CUSTOMERS = 1_000_000
-COMPARED = 100_000
-WARM = 400
+COMPARED_CUSTOMERS = 100_000
+WARM_UP_CUSTOMERS = 400
 SAMPLE_SECONDS = 0.05
 MEGABYTE = 1_048_576
 PARTS = {
@@ -53,18 +53,18 @@ DERIVED = (
     "lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun, lifecycle_scoremodel,"
     " lifecycle_countedsession, lifecycle_pendingrecount"
 )
-MOVES = "SELECT customer_id, from_stage, to_stage, at, reason FROM lifecycle_stagetransition ORDER BY customer_id, at, to_stage"
+STAGE_CHANGES = "SELECT customer_id, from_stage, to_stage, at, reason FROM lifecycle_stagetransition ORDER BY customer_id, at, to_stage"
 PROFILES = "SELECT * FROM lifecycle_customerprofile ORDER BY customer_id"
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.only:
         print(json.dumps(CHILDREN[arguments.only](arguments)))
         return
-    line = measured(arguments, arguments.customers)
+    line = measure_shop(arguments, arguments.customers)
     if arguments.growth:
-        half = measured(arguments, arguments.customers // 2)
+        half = measure_shop(arguments, arguments.customers // 2)
         line["growth"] = {
             name: line[name] / half[name]
             for name in line
@@ -73,10 +73,10 @@ def main() -> None:
         line["half"] = {
             name: half[name] for name in ("customers", "refresh_s", "nightly_refresh_s", "fit_s", "peak_mb")
         }
-    print(json.dumps(rounded(line)))
+    print(json.dumps(round_values(line)))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--folder", type=Path, help="keep the made shop here")
@@ -84,13 +84,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--as-of", type=datetime.fromisoformat, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.customers < WARM:
-        parser.error(f"--customers must be at least {WARM}, got {arguments.customers}")
+    if arguments.customers < WARM_UP_CUSTOMERS:
+        parser.error(f"--customers must be at least {WARM_UP_CUSTOMERS}, got {arguments.customers}")
     return arguments
 
 
-def measured(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
-    with servers(arguments, customers) as folder:
+def measure_shop(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
+    with start_servers(arguments, customers) as folder:
         record = folder / "shop.json"
         if record.exists():  # it may have been made by an earlier version
             subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
@@ -100,14 +100,14 @@ def measured(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
 
 
 @contextmanager
-def servers(arguments: argparse.Namespace, customers: int) -> Iterator[Path]:
-    """A PostgreSQL of its own; the environment names it meanwhile."""
+def start_servers(arguments: argparse.Namespace, customers: int) -> Iterator[Path]:
+    """Start an own PostgreSQL and Valkey; the environment names them meanwhile."""
     with tempfile.TemporaryDirectory(prefix="perennial-lifecycle-") as name:
         folder = (arguments.folder or Path(name)) / str(customers)
         folder.mkdir(parents=True, exist_ok=True)
         for part in (folder, folder.parent):
             part.chmod(0o711)  # PostgreSQL runs as another user
-        embedded = EmbeddedServers(folder / "var", say=say)
+        embedded = EmbeddedServers(folder / "var", report=say)
         before = dict(os.environ)
         try:
             addresses = embedded.ensure(postgres=True, valkey=True)
@@ -136,7 +136,7 @@ def measure(customers: int, shop: dict[str, Any]) -> dict[str, Any]:
     return {
         **first,
         **{f"nightly_{name}": value for name, value in nightly.items()},
-        "true_parameters": parameters(MODEL.to_dict()) | {"spend": parameters(SPEND.to_dict())},
+        "true_parameters": drop_name(MODEL.to_dict()) | {"spend": drop_name(SPEND.to_dict())},
         "found_parameters": nightly["found_parameters"],
         **peer,
         **shop,
@@ -144,16 +144,16 @@ def measure(customers: int, shop: dict[str, Any]) -> dict[str, Any]:
         "notes": "; ".join(
             [
                 "first refresh of the shop, nightly_ the one a day later; times in days; no events: features are of orders",
-                "found_parameters are of the process that was chosen, on days with an order where the truth knows moments",
+                "found_parameters are of the selected model, fitted to days with an order, while the truth uses moments",
                 note,
-                *([] if first["postgres_peak_mb"] else ["postgres_peak_mb is null: the system does not tell shared memory"]),
+                *([] if first["postgres_peak_mb"] else ["postgres_peak_mb is null: the system does not report shared memory"]),
             ]
         ),
     }  # fmt: skip
 
 
-def parameters(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "name"}
+def drop_name(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "name"}
 
 
 def refresh(customers: int, as_of: datetime) -> dict[str, Any]:
@@ -163,18 +163,20 @@ def refresh(customers: int, as_of: datetime) -> dict[str, Any]:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         assert row is not None
         postmaster = psutil.Process(row[0]).parent()
-    samples: list[Sample] = []
-    told = run("refresh", customers, as_of=as_of, watch=lambda child: samples.append(sample(child, postmaster)))
-    seconds = told["seconds"]
-    say(f"{customers:,} customers as of {as_of:%Y-%m-%d}: {told['refresh_s']:.1f} s, {seconds}")
-    ends = dict(zip(seconds, told["began"] + np.cumsum(list(seconds.values())), strict=True))
-    private = [one.postgres_mb for one in samples if one.postgres_mb is not None]
+    samples: list[MemorySample] = []
+    result = run(
+        "refresh", customers, as_of=as_of, watch=lambda child: samples.append(sample_memory(child, postmaster))
+    )
+    seconds = result["seconds"]
+    say(f"{customers:,} customers as of {as_of:%Y-%m-%d}: {result['refresh_s']:.1f} s, {seconds}")
+    ends = dict(zip(seconds, result["began"] + np.cumsum(list(seconds.values())), strict=True))
+    private = [memory.postgres_mb for memory in samples if memory.postgres_mb is not None]
     peaks = {
         f"{name.removesuffix('_s')}_peak_mb": max(
             (
-                one.own_mb
-                for one in samples
-                if any(ends[step] - seconds[step] - SAMPLE_SECONDS <= one.at <= ends[step] for step in steps)
+                memory.own_mb
+                for memory in samples
+                if any(ends[step] - seconds[step] - SAMPLE_SECONDS <= memory.at <= ends[step] for step in steps)
             ),
             default=None,
         )
@@ -182,25 +184,25 @@ def refresh(customers: int, as_of: datetime) -> dict[str, Any]:
     }
     return {
         **{name: sum(seconds[step] for step in steps) for name, steps in PARTS.items()},
-        "commit_s": max(told["refresh_s"] - sum(seconds.values()), 0.0),
-        "refresh_s": told["refresh_s"],
-        "cpu_s": told["cpu_s"],
-        "postgres_cpu_s": told["postgres_cpu_s"],
-        "peak_mb": told["peak_mb"],
+        "commit_s": max(result["refresh_s"] - sum(seconds.values()), 0.0),
+        "refresh_s": result["refresh_s"],
+        "cpu_s": result["cpu_s"],
+        "postgres_cpu_s": result["postgres_cpu_s"],
+        "peak_mb": result["peak_mb"],
         **peaks,
         "postgres_peak_mb": max(private, default=None),
         "steps": seconds,
-        "found_parameters": told["found_parameters"],
-        "stages": told["stages"],
-        "checksum": checksum(),
+        "found_parameters": result["found_parameters"],
+        "stages": result["stages"],
+        "checksum": compute_checksum(),
     }
 
 
-def checksum() -> str:
-    """Of every profile and every change of a stage: the same as long as the same is computed."""
+def compute_checksum() -> str:
+    """Return a hash of all profiles and stage changes: equal as long as the results are."""
     digest = sha256()
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        for query in (PROFILES, MOVES):
+        for query in (PROFILES, STAGE_CHANGES):
             with connection.cursor().copy(f"COPY ({query}) TO STDOUT") as copy:
                 for block in copy:
                     digest.update(block)
@@ -208,28 +210,30 @@ def checksum() -> str:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """at: on the clock that all processes share. postgres_mb: what its processes have for themselves, None where that is not told."""
+class MemorySample:
+    """at: on the clock that all processes share. postgres_mb: private memory of its processes, None where unknown."""
 
     at: float
     own_mb: int
     postgres_mb: int | None
 
 
-def sample(child: psutil.Process, postmaster: psutil.Process) -> Sample:
+def sample_memory(child: psutil.Process, postmaster: psutil.Process) -> MemorySample:
     own = child.memory_info().rss
     private: float | None = 0.0
     for process in postmaster.children():
         with suppress(psutil.NoSuchProcess):
-            told = process.memory_info()
-            private = private + told.rss - told.shared if hasattr(told, "shared") and private is not None else None
-    return Sample(time.monotonic(), round(own / MEGABYTE), None if private is None else round(private / MEGABYTE))
+            memory = process.memory_info()
+            private = (
+                private + memory.rss - memory.shared if hasattr(memory, "shared") and private is not None else None
+            )
+    return MemorySample(time.monotonic(), round(own / MEGABYTE), None if private is None else round(private / MEGABYTE))
 
 
 def run(
     name: str, customers: int, *, as_of: datetime | None = None, watch: Callable[[psutil.Process], None] | None = None
 ) -> dict[str, Any]:
-    """One step in a process of its own, so that its peak of memory is its own; watched again and again."""
+    """Run one step in its own process, so that its memory peak is its own; call `watch` periodically."""
     command = [sys.executable, "-m", "benchmarks.lifecycle", "--only", name, "--customers", str(customers)]
     command += ["--as-of", as_of.isoformat()] if as_of else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -241,31 +245,31 @@ def run(
             with suppress(subprocess.TimeoutExpired):
                 process.wait(SAMPLE_SECONDS)
         assert process.stdout is not None
-        said = process.stdout.read()
+        output = process.stdout.read()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return dict(json.loads(said.splitlines()[-1]))
+    return dict(json.loads(output.splitlines()[-1]))
 
 
-def make(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The shop, after a small one whose refresh compiles what is compiled."""
-    setup()
+def make_shop(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Make the shop, after refreshing a small one to compile the kernels."""
+    set_up_django()
     from django.core.management import call_command
 
-    from benchmarks.lifecycle_shop import AS_OF, fill
+    from benchmarks.lifecycle_shop import AS_OF, fill_shop
     from customers.lifecycle.refresh.nightly import refresh_profiles
 
     call_command("migrate", verbosity=0)
-    fill(WARM, products=200)
+    fill_shop(WARM_UP_CUSTOMERS, products=200)
     refresh_profiles(as_of=AS_OF, started_at=AS_OF)
     say(f"{arguments.customers:,} customers: making orders")
     began = time.perf_counter()
-    counts = fill(arguments.customers)
+    counts = fill_shop(arguments.customers)
     return {**vars(counts), "make_s": round(time.perf_counter() - began, 1)}
 
 
 def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
-    setup()
+    set_up_django()
     from django.db import connection
 
     from customers.lifecycle.models import LifecycleRun, ScoreModel
@@ -285,7 +289,7 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
     assert run.status == LifecycleRun.Status.DONE, run.error
     models = {model.kind: model for model in run.score_models.all()}
     buying, spend = models[ScoreModel.Kind.PURCHASE_MODEL], models[ScoreModel.Kind.SPEND]
-    found = {"model": buying.algorithm, **parameters(buying.parameters["model"] or {})}
+    found = {"model": buying.algorithm, **drop_name(buying.parameters["model"] or {})}
     return {
         "refresh_s": seconds,
         "began": steps[0],
@@ -293,20 +297,20 @@ def refresh_all(arguments: argparse.Namespace) -> dict[str, Any]:
         "cpu_s": own_cpu,
         "postgres_cpu_s": postgres_cpu,
         "peak_mb": own_peak_mb(),
-        "found_parameters": found | {"spend": parameters(spend.parameters["model"] or {})},
+        "found_parameters": found | {"spend": drop_name(spend.parameters["model"] or {})},
         "stages": run.counts,
     }
 
 
-def compare(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Our fit and that of `lifetimes` of the same process to the same customers."""
-    from benchmarks.lifecycle_shop import AS_OF, made
+def compare_with_lifetimes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fit the same model to the same customers with our code and with `lifetimes`."""
+    from benchmarks.lifecycle_shop import AS_OF, simulate_shop_orders
     from customers.lifecycle.scoring.clv.fitting import fit_purchase_model
     from customers.lifecycle.scoring.clv.models.mbg_nbd import MbgNbd
     from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
 
-    n = min(COMPARED, arguments.customers)
-    orders = made(n)
+    n = min(COMPARED_CUSTOMERS, arguments.customers)
+    orders = simulate_shop_orders(n)
     moment = int(AS_OF.timestamp()) * 1_000_000
     seconds = []
     for _round in range(3):
@@ -316,7 +320,7 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
         fit = fit_purchase_model(name=MbgNbd.name, groups=groups)
         seconds.append(time.perf_counter() - began)
     assert fit.model is not None, fit.reason
-    told = {"compared_customers": n, "compared_fit_s": min(seconds), "compared_log_likelihood": fit.log_likelihood}
+    result = {"compared_customers": n, "compared_fit_s": min(seconds), "compared_log_likelihood": fit.log_likelihood}
     none = {"lifetimes_fit_s": None, "lifetimes_log_likelihood": None, "lifetimes_parameters": None}
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "histories.npy", np.column_stack([histories.x, histories.last_days, histories.age_days]))
@@ -324,12 +328,12 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return told | none | {"note": f"lifetimes_ is null: it did not run: {reason}"}
+        return result | none | {"note": f"lifetimes_ is null: it did not run: {reason}"}
     peer = json.loads(done.stdout.splitlines()[-1])[MbgNbd.name]
     if "error" in peer:
-        return told | none | {"note": f"lifetimes_ is null: {peer['error']}"}
+        return result | none | {"note": f"lifetimes_ is null: {peer['error']}"}
     model = MbgNbd.from_array(np.array(list(peer["parameters"].values())))
-    return told | {
+    return result | {
         "lifetimes_fit_s": peer["fit_s"],
         "lifetimes_log_likelihood": model.total_log_likelihood(groups)[0],
         "lifetimes_parameters": peer["parameters"],
@@ -338,13 +342,13 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 CHILDREN: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
-    "make": make,
+    "make": make_shop,
     "refresh": refresh_all,
-    "compare": compare,
+    "compare": compare_with_lifetimes,
 }
 
 
-def setup() -> None:
+def set_up_django() -> None:
     import django
 
     django.setup()

@@ -1,7 +1,7 @@
-"""The made shop of benchmarks.lifecycle: customers who buy by a known process, written to PostgreSQL by COPY.
+"""The simulated shop of benchmarks.lifecycle: customers of a known purchase model, written to PostgreSQL by COPY.
 
 Orders come from an MBG/NBD with Gamma-Gamma spend. An order has a few lines, mostly of the customer's own categories; some lines are
-discounted, and some orders are followed by a return, a document of its own. Everybody joined within the days seen.
+discounted, and some orders are followed by a return, a separate document. All customers joined within the observed days.
 """
 
 import io
@@ -30,7 +30,7 @@ DAYS = 730
 AS_OF = START + timedelta(days=DAYS)
 MODEL = MbgNbd(r=0.8, alpha=35.0, a=0.9, b=3.0)  # times in days
 SPEND = GammaGamma(p=6.25, q=3.74, gamma=15.44)
-LINES_MORE = 1.2  # lines of an order after its first, in the mean
+LINES_MORE = 1.2  # mean number of lines of an order after its first
 OWN_CATEGORIES, IN_OWN = 3, 0.7
 DISCOUNTED, DISCOUNT = 0.2, 0.1
 RETURNED, RETURN_DAYS = 0.03, 5
@@ -54,25 +54,27 @@ class Counts:
     returns: int = 0
 
 
-def made(customers: int, *, seed: int = SEED, days: float = DAYS) -> SimulatedOrders:
-    """Customers 0…n−1 with their orders in [START, START + days); whoever joins does so on any of the days."""
+def simulate_shop_orders(customers: int, *, seed: int = SEED, days: float = DAYS) -> SimulatedOrders:
+    """Simulate customers 0…n−1 with their orders in [START, START + days); first orders are uniform over the days."""
     start = int(START.timestamp()) * 1_000_000
     return simulate_orders(
         model=MODEL, spend=SPEND, customers=customers, start=start, joining_days=days, days=days, seed=seed
     )
 
 
-def fill(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Counts:
-    """An empty database becomes the shop, with a day of orders after AS_OF."""
+def fill_shop(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Counts:
+    """Replace the contents of the database by the shop, with a day of orders after AS_OF."""
     draws = np.random.default_rng(seed + 1)
     shelf = make_shelf(products, draws)
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         connection.execute(EMPTY)
     store_products(shelf, START)
-    orders = made(customers, seed=seed, days=DAYS + 1)
+    orders = simulate_shop_orders(customers, seed=seed, days=DAYS + 1)
     counts = Counts()
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        connection.execute("SET session_replication_role = replica")  # no look-up of keys that are right
+        connection.execute(
+            "SET session_replication_role = replica"
+        )  # skip foreign key checks, since all keys are valid
         source = connection.execute(
             "INSERT INTO events_source (key, name, kind, write_key_hint, previous_key_hash, allowed_origins, enabled,"
             " retention_days, honours_opt_out, is_simulated, created_at)"
@@ -101,22 +103,24 @@ def fill(customers: int, *, seed: int = SEED, products: int = PRODUCTS) -> Count
 
 
 def write_customers(connection: psycopg.Connection, orders: SimulatedOrders, low: int, high: int) -> None:
-    """Known since their first order; all by a user id, every second by an e-mail address, every third by a browser."""
+    """Write customers, known since their first order: all with a user id, every second with an e-mail, every third with a browser."""
     firsts = orders.at[np.searchsorted(orders.customer, np.arange(low, high))]
     ids = np.arange(low, high) + 1
     text = dict.fromkeys(("name", "email", "phone", "birthday", "language", "country"), "")
-    moments = {name: moment(firsts) for name in ("created_at", "first_seen_at", "last_seen_at")}
-    copy_in(connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "field_updated_at": "{}"})
+    moments = {name: to_timestamps(firsts) for name in ("created_at", "first_seen_at", "last_seen_at")}
+    copy_columns(
+        connection, "identity_customer", {"id": ids, **moments, **text, "traits": "{}", "field_updated_at": "{}"}
+    )
     for kind, each in (("user_id", 1), ("email_hash", 2), ("anonymous_id", 3)):
         some = ids[ids % each == 0]
         columns = {
             "kind": kind,
             "value": pc.binary_join_element_wise(kind, pa.array(some).cast(pa.string()), "-"),
             "customer_id": some,
-            "created_at": moment(firsts[ids % each == 0]),
+            "created_at": to_timestamps(firsts[ids % each == 0]),
             "linked_by": "",
         }
-        copy_in(connection, "identity_identifier", columns)
+        copy_columns(connection, "identity_identifier", columns)
 
 
 def write_orders(
@@ -135,7 +139,7 @@ def write_orders(
     of = np.repeat(np.arange(n), lines_each)
     share = draws.gamma(2.0, 1.0, len(of))
     cents = np.maximum(np.rint(share / np.add.reduceat(share, starts[:-1])[of] * orders.value[of] * 100), 1.0)
-    category = lines_categories(shelf, orders.customer[of], draws)
+    category = draw_categories(shelf, orders.customer[of], draws)
     product = within_categories(shelf, category, draws) + first_product
     quantity = draws.integers(1, 4, len(of))
     off = np.where(draws.random(len(of)) < DISCOUNTED, np.rint(cents * DISCOUNT), 0.0)
@@ -160,45 +164,45 @@ def write_orders(
     for kind, ids, customer, at, amount in documents:
         columns = {
             "id": ids, "source_id": source, "order_id": pa.array(ids).cast(pa.string()), "customer_id": customer + 1,
-            "guest_email_hash": "", "kind": kind, "status": "placed", "placed_at": moment(at), "currency": "EUR",
-            "subtotal": money(amount), "discount": "0", "shipping": "0", "tax": "0", "total": money(amount), "refunded": "0",
-            "coupon": "", "channel": "web", "created_at": moment(at),
+            "guest_email_hash": "", "kind": kind, "status": "placed", "placed_at": to_timestamps(at), "currency": "EUR",
+            "subtotal": to_amounts(amount), "discount": "0", "shipping": "0", "tax": "0", "total": to_amounts(amount), "refunded": "0",
+            "coupon": "", "channel": "web", "created_at": to_timestamps(at),
         }  # fmt: skip
-        copy_in(connection, "orders_order", columns)
+        copy_columns(connection, "orders_order", columns)
     sold = (order_ids[of], number, product, quantity, cents, off)
-    given_back = (
+    returned_lines = (
         return_ids, np.ones(len(back), np.int64), product[first_line], -quantity[first_line], -cents[first_line],
         np.zeros(len(back)),
     )  # fmt: skip
-    for order_id, line_number, product_id, pieces, charged, discount in (sold, given_back):
+    for order_id, line_number, product_id, pieces, charged, discount in (sold, returned_lines):
         columns = {
             "order_id": order_id, "line_number": line_number, "product_id": product_id, "quantity": pieces,
-            "unit_price": pa.array(np.round((charged + discount) / pieces / 100, 4)), "discount": money(discount),
-            "total": money(charged),
+            "unit_price": pa.array(np.round((charged + discount) / pieces / 100, 4)), "discount": to_amounts(discount),
+            "total": to_amounts(charged),
         }  # fmt: skip
-        copy_in(connection, "orders_orderline", columns)
+        copy_columns(connection, "orders_orderline", columns)
     counts.orders += n
     counts.returns += len(back)
     counts.lines += len(of) + len(back)
 
 
-def lines_categories(shelf: Shelf, customer: Ints, draws: np.random.Generator) -> Ints:
-    """Mostly one of the few that a customer's number stands for, else any."""
+def draw_categories(shelf: Shelf, customer: Ints, draws: np.random.Generator) -> Ints:
+    """Draw mostly from the few categories derived from a customer's number, else any."""
     n = len(shelf.starts) - 1
     own = (customer * 2_654_435_761 + draws.integers(OWN_CATEGORIES, size=len(customer)) * 40_503) % n
     return np.where(draws.random(len(customer)) < IN_OWN, own, powerlaw(len(customer), n, draws))
 
 
-def moment(at: Ints) -> pa.Array:
+def to_timestamps(at: Ints) -> pa.Array:
     return pa.array(at, pa.timestamp("us", tz="UTC"))
 
 
-def money(cents: npt.NDArray[np.float64]) -> pa.Array:
+def to_amounts(cents: npt.NDArray[np.float64]) -> pa.Array:
     return pa.array(np.round(cents / 100, 2))
 
 
-def copy_in(connection: psycopg.Connection, table: str, columns: Columns) -> None:
-    """Columns of one length; a text stands for a column of it."""
+def copy_columns(connection: psycopg.Connection, table: str, columns: Columns) -> None:
+    """Copy columns of one length; a single string or number fills its column."""
     rows = max(len(values) for values in columns.values() if not isinstance(values, str | int))
     arrays = [
         pa.repeat(pa.scalar(values), rows) if isinstance(values, str | int) else pa.array(values)

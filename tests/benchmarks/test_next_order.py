@@ -30,7 +30,7 @@ def write_shop(path: Path) -> None:
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), path)
 
 
-def test_half_of_a_regular_shop_s_orders_come_when_they_were_foreseen(
+def test_half_of_a_regular_shop_s_orders_fall_into_the_predicted_window(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "lines.parquet"
@@ -50,12 +50,12 @@ def test_half_of_a_regular_shop_s_orders_come_when_they_were_foreseen(
     assert {"online_retail_validation_coverage50", "online_retail_shop_coverage50", "peak_mb"} <= set(line)
 
 
-def test_a_customer_s_main_category_is_that_of_most_orders_before_the_cut() -> None:
+def test_a_customer_s_main_category_is_that_of_most_orders_before_the_cutoff() -> None:
     orders = next_order.Orders(
         customer=np.array([0, 0, 0, 1, 1, 2, 2]), at=np.arange(7.0), category=np.array([2, 1, 1, 2, 0, -1, 1]),
         n_customers=4, n_categories=3,
     )  # fmt: skip
-    assert next_order.main_categories(orders, orders.at < 6).tolist() == [1, 0, -1, -1]
+    assert next_order.find_known_main_categories(orders, orders.at < 6).tolist() == [1, 0, -1, -1]
 
 
 def test_data_must_be_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,7 +58,7 @@ def test_file_that_holds_no_orders_is_refused(tmp_path):
         read_orders(str(tmp_path / "nowhere.csv"), **COLUMNS)
 
 
-def test_shop_of_different_rhythms_is_foretold_better_than_by_recency(monkeypatch, capsys):
+def test_the_model_beats_recency_in_a_shop_of_different_rhythms(monkeypatch, capsys):
     arguments = ["made", "--customers", "600", "--cuts", "1", "--targets", "purchase_30"]
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     propensity.main()

@@ -44,7 +44,7 @@ def test_coverage_counts_both_ends_in() -> None:
     assert wilson_bounds(1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-4)  # Newcombe, Stat. Med. 1998, by hand
 
 
-def test_what_cannot_be_had_has_a_reason() -> None:
+def test_unavailable_results_have_a_reason() -> None:
     nothing = backtest_counts(expected=floats(), observed=floats())
     assert nothing.mae.reason == nothing.bias.reason == nothing.ratio.reason == "no_rows"
     assert backtest_intervals(low=floats(), high=floats(), observed=floats()).reason == "no_rows"
@@ -55,7 +55,7 @@ def test_what_cannot_be_had_has_a_reason() -> None:
         assert "Infinity" not in json.dumps(asdict(found))
 
 
-def test_what_makes_no_sense_is_refused_by_name() -> None:
+def test_invalid_arguments_are_rejected_by_name() -> None:
     with pytest.raises(ValueError, match="not finite"):
         backtest_counts(expected=floats(np.nan), observed=floats(1.0))
     with pytest.raises(ValueError, match="expected must be"):

@@ -44,7 +44,7 @@ def purity(cluster: np.ndarray, kind: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("method", ["kmeans", "ward"])
-def test_four_kinds_of_customers_are_found_and_named_by_what_stands_out(method: str) -> None:
+def test_four_types_of_customers_are_found_and_named_by_distinctive_features(method: str) -> None:
     features, kind = make_customers()
     found = find(features, method=method)
     assert len(found.model.clusters) == 4
@@ -124,7 +124,7 @@ def test_names_stay_where_there_are_no_true_clusters_either(seed: int) -> None:
     assert (names_of(first) == names_of(second)).mean() >= 0.95
 
 
-def test_a_kind_of_customers_that_appears_is_new_and_one_that_goes_leaves_its_id_unused() -> None:
+def test_an_added_type_of_customers_gets_a_new_id_and_a_removed_one_leaves_its_id_unused() -> None:
     features, kind = make_customers()
     first = find(features[kind != 3], k=3)
     assert sorted(cluster.id for cluster in first.model.clusters) == [1, 2, 3]
@@ -188,7 +188,7 @@ def test_odd_columns_never_make_a_figure_that_is_none(method: str) -> None:
     assert all(0 <= percentile <= 100 for cluster in found.model.clusters for percentile in cluster.radar.values())
 
 
-def test_what_makes_no_sense_is_refused_by_name() -> None:
+def test_invalid_arguments_are_rejected_by_name() -> None:
     features, _ = make_customers(100)
     with pytest.raises(ValueError, match="method"):
         find_clusters(features=features, names=NAMES, method="dbscan")

@@ -39,7 +39,7 @@ def test_six_points_make_three_pairs_by_either_method() -> None:
     assert sorted(fit_ward_centroids(SIX, [3])[0].tolist()) == expected
 
 
-def test_one_tree_is_cut_into_every_number_of_clusters() -> None:
+def test_one_tree_is_split_into_every_number_of_clusters() -> None:
     two, six = fit_ward_centroids(SIX, [2, 6])
     assert len(two) == 2
     assert sorted(six.tolist()) == sorted(SIX.tolist())
@@ -137,7 +137,7 @@ def test_noise_is_not_stable() -> None:
     assert select_candidate(candidates) in candidates
 
 
-def test_the_steadiest_of_good_numbers_is_chosen_and_the_former_one_stays_when_it_is_close() -> None:
+def test_the_most_stable_k_is_selected_and_the_previous_one_stays_when_it_is_close() -> None:
     candidates = [
         ClusterCandidate(3, 0.40, 0.9),
         ClusterCandidate(4, 0.41, 0.8),

@@ -23,7 +23,7 @@ def make_scaling(*features: str, mean: float = 0.0, deviation: float = 1.0, unit
     return FeatureScaling(tuple(features), np.full(d, unit), np.ones(d), np.full(d, mean), np.full(d, deviation))
 
 
-def test_what_lies_farthest_from_all_customers_comes_first() -> None:
+def test_the_largest_deviation_comes_first() -> None:
     found = rank_deviations(
         means=np.array([[0.1, -2.0], [1.0, 0.5]]),
         overall_mean=np.array([0.1, 0.5]),
@@ -52,7 +52,7 @@ def test_a_name_says_the_two_things_that_stand_out_most_or_three_where_two_are_s
     ]
 
 
-def test_clusters_that_three_parts_don_t_tell_apart_are_numbered() -> None:
+def test_clusters_with_the_same_three_parts_are_numbered() -> None:
     rows = [out(a=3.0, b=2.0, c=1.0, d=0.5), out(c=3.0, a=2.0, b=1.0, d=-0.5), out(a=0.1), out(a=-0.1)]
     names = build_unique_names(deviations=rows, kept=[None] * 4, numbers=[4, 7, 8, 9])
     assert names == [
@@ -129,6 +129,6 @@ def test_each_cluster_is_matched_once_and_the_far_ones_are_new() -> None:
     assert match_clusters(np.empty((2, 0))).tolist() == [-1, -1]
 
 
-def test_a_far_pair_never_pushes_a_near_one_aside() -> None:
+def test_a_far_pair_never_displaces_a_near_one() -> None:
     """Pairing 0–0 and leaving 1–1 alone costs less than two pairs of 0.5 each."""
     assert match_clusters(np.array([[0.1, 0.45], [0.45, 99.0]]), max_distance=0.5).tolist() == [0, -1]

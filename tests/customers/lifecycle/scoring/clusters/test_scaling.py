@@ -31,11 +31,11 @@ def test_values_bend_as_yeo_and_johnson_say_and_back(power: float) -> None:
     assert invert_yeo_johnson(bent, power) == pytest.approx(value)
 
 
-def test_what_no_value_bends_to_goes_back_to_the_farthest_one_that_does() -> None:
+def test_unreachable_values_are_inverted_to_the_farthest_reachable_one() -> None:
     assert np.isfinite(invert_yeo_johnson(np.array([5.0, -5.0]), np.array([-1.0, 3.0]))).all()
 
 
-def test_a_log_normal_feature_comes_out_straight_with_mean_0_and_deviation_1() -> None:
+def test_a_log_normal_feature_becomes_normal_with_mean_0_and_deviation_1() -> None:
     money = draws().lognormal(3.0, 1.5, 5_000)[:, None]
     scaling = fit(money, ("monetary",))
     z = scale_features(features=money, names=("monetary",), scaling=scaling)[:, 0].astype(np.float64)
@@ -93,7 +93,7 @@ def test_columns_are_found_by_name_in_any_order() -> None:
     assert (straight == turned).all()
 
 
-def test_what_makes_no_sense_is_refused_by_name() -> None:
+def test_invalid_arguments_are_rejected_by_name() -> None:
     features = draws().normal(size=(50, 2))
     scaling = fit(features, ("a", "b"))
     with pytest.raises(ValueError, match="features has no column 'b'"):

@@ -78,7 +78,7 @@ def test_the_unit_of_time_changes_nothing_but_the_numbers_of_times(name: str) ->
     [BgNbd(0.8, 9.0, 0.8, 2.4), MbgNbd(0.8, 9.0, 0.8, 2.4), ParetoNbd(0.8, 9.0, 0.6, 12.0)],
     ids=lambda t: t.name,
 )
-def test_a_known_process_is_found_again(truth: PurchaseModel) -> None:
+def test_known_parameters_are_recovered(truth: PurchaseModel) -> None:
     """Within four standard errors of the logarithms, and 3 % for orders of one day being one."""
     fit = fit_purchase_model(name=truth.name, groups=simulated(truth, 30_000))
     assert fit.converged
@@ -112,7 +112,7 @@ def test_a_search_that_starts_on_a_sample_ends_where_one_on_all_does(monkeypatch
         (alike(3, 80, 90, 29), "few_repeat_buyers"),
     ],
 )
-def test_what_cannot_be_fitted_says_why(name: str, groups: HistoryGroups, reason: str) -> None:
+def test_an_impossible_fit_has_a_reason(name: str, groups: HistoryGroups, reason: str) -> None:
     fit = fit_purchase_model(name=name, groups=groups)
     assert fit.reason == reason
     assert fit.reason in fitting.REASONS
@@ -140,7 +140,7 @@ def test_degenerate_shops_get_parameters_that_have_not_run_away(name: str, group
     assert np.isfinite(expected).all()
 
 
-def test_one_customer_of_100_000_orders_does_not_spoil_the_others() -> None:
+def test_one_customer_of_100_000_orders_does_not_distort_the_others() -> None:
     groups = simulated(BgNbd(0.8, 9.0, 0.8, 2.4), 3_000)
     alone = fit_purchase_model(name="bg_nbd", groups=groups)
     giant = HistoryGroups(
@@ -175,7 +175,7 @@ def test_any_small_shop_gets_finite_answers(name: str) -> None:
         assert np.isfinite(model.expected_purchases(horizon=365.0, x=groups.x, t_x=groups.t_x, age=groups.age)).all()
 
 
-def test_a_model_is_not_asked_in_another_unit_of_time() -> None:
+def test_a_model_rejects_another_unit_of_time() -> None:
     groups = alike(3, 80, 90, 400)
     fit = fit_purchase_model(name="bg_nbd", groups=groups)
     assert fit.require_model(groups) == fit.model
@@ -185,7 +185,7 @@ def test_a_model_is_not_asked_in_another_unit_of_time() -> None:
         fit_purchase_model(name="bg_nbd", groups=alike(0, 0, 0, 5)).require_model(groups)
 
 
-def test_fits_come_back_from_json() -> None:
+def test_fits_are_rebuilt_from_json() -> None:
     fit = fit_purchase_model(name="mbg_nbd", groups=simulated(MbgNbd(0.8, 9.0, 0.8, 2.4), 500))
     back = deserialize_fit(json.loads(json.dumps(serialize_fit(fit))))
     assert back.model == fit.model

@@ -24,7 +24,7 @@ def made(truth: PurchaseModel, customers: int = 8_000) -> SimulatedOrders:
     return simulate_orders(model=truth, spend=SPEND, customers=customers, start=0, joining_days=200, days=600, seed=4)
 
 
-def test_cdnow_is_foretold_within_5_percent_and_with_a_correlation_above_0_62() -> None:
+def test_cdnow_is_predicted_within_5_percent_and_with_a_correlation_above_0_62() -> None:
     customer, at, value = cdnow_sample.orders()
     choice = select_purchase_model(
         customer=customer, at=at, value=value, as_of=cdnow_sample.END, cutoff=cdnow_sample.CUT, unit_days=7.0
@@ -48,7 +48,7 @@ def test_cdnow_is_foretold_within_5_percent_and_with_a_correlation_above_0_62() 
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)
-def test_the_process_that_made_the_orders_is_chosen(truth: PurchaseModel) -> None:
+def test_the_model_that_generated_the_orders_is_selected(truth: PurchaseModel) -> None:
     orders = made(truth)
     choice = select_purchase_model(
         customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY, cutoff=300 * DAY
@@ -59,7 +59,7 @@ def test_the_process_that_made_the_orders_is_chosen(truth: PurchaseModel) -> Non
     assert result.coverage == pytest.approx(0.8, abs=0.03)
 
 
-def test_what_comes_at_or_after_as_of_changes_nothing() -> None:
+def test_orders_at_or_after_as_of_change_nothing() -> None:
     orders = made(TRUTHS[0], 600)
     both = [
         select_purchase_model(
@@ -77,7 +77,7 @@ def test_what_comes_at_or_after_as_of_changes_nothing() -> None:
         assert result.log_likelihood == both[1].results[name].log_likelihood
 
 
-def test_a_cut_is_brought_to_midnight_and_is_usually_at_two_thirds() -> None:
+def test_a_cutoff_is_moved_to_midnight_and_defaults_to_two_thirds() -> None:
     orders = made(TRUTHS[0], 600)
     choice = select_purchase_model(customer=orders.customer, at=orders.at, value=orders.value, as_of=600 * DAY)
     assert choice.cutoff % DAY == 0
@@ -94,7 +94,7 @@ def test_a_cut_is_brought_to_midnight_and_is_usually_at_two_thirds() -> None:
         (300, -5, "no_customers"),
     ],
 )
-def test_where_nothing_can_be_chosen_it_says_why(customers: int, cut: int, reason: str) -> None:
+def test_an_impossible_selection_has_a_reason(customers: int, cut: int, reason: str) -> None:
     orders = made(TRUTHS[0], max(customers, 1))
     rows = orders.customer < customers
     choice = select_purchase_model(

@@ -42,7 +42,7 @@ def test_orders_of_one_day_are_one_purchase_and_the_first_day_is_no_repeat() -> 
     assert as_lists(summarised(orders, as_of=31.0)) == [[3, 7], [0, 2], [0, 20], [26, 29], [0.0, 30.0]]
 
 
-def test_what_comes_at_or_after_as_of_changes_nothing() -> None:
+def test_orders_at_or_after_as_of_change_nothing() -> None:
     orders = [(1, 0.0, 5.0), (1, 3.0, 7.0), (2, 2.0, 1.0)]
     later = [(1, 10.0, 900.0), (2, 12.0, 3.0), (9, 10.0, 3.0)]
     assert as_lists(summarised(orders + later, as_of=10.0)) == as_lists(summarised(orders, as_of=10.0))
@@ -82,7 +82,7 @@ def test_wrong_arrays_are_refused() -> None:
         group_histories(histories=summarised([], as_of=3), unit_days=0.0)
 
 
-def test_equal_histories_are_one_row_that_everybody_finds_again() -> None:
+def test_equal_histories_are_one_row_that_all_customers_refer_to() -> None:
     orders = [(1, 0, 1.0), (2, 0, 1.0), (3, 0, 1.0), (3, 7, 1.0), (4, 14, 9.0), (4, 21, 9.0), (5, 14, 1.0)]
     histories = summarised(orders, as_of=29)
     groups = group_histories(histories=histories, unit_days=7.0)

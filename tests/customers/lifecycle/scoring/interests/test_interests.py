@@ -43,7 +43,7 @@ def test_breadth_is_the_number_of_codes_as_many_equal_ones_would_be() -> None:
     assert find([]).breadth == 0.0
 
 
-def test_what_comes_later_or_tells_nothing_changes_nothing() -> None:
+def test_later_facts_and_facts_without_weight_change_nothing() -> None:
     rows = [(1, 90.0, 1.0), (2, 50.0, 1.0)]
     found, same = find(rows), find([*rows, (3, 100.0, 9.0), (-1, 20.0, 5.0), (3, 20.0, 0.0)])
     for name in ("code", "share", "facts", "newest"):
@@ -75,7 +75,7 @@ def test_random_facts_agree_with_counting_one_by_one() -> None:
     assert found.share.tolist() == pytest.approx(sorted((one / total for one in weights.values()), reverse=True))
 
 
-def test_hours_lend_to_their_neighbours_round_the_clock() -> None:
+def test_hours_share_weight_with_their_neighbors_around_the_clock() -> None:
     midnight = compute_hour_interests(facts=make_facts([(0, 10.0, 4.0)]), as_of=11.0, half_life_days=1e9)
     assert midnight.code[0] == 0
     assert sorted(midnight.code.tolist()) == [0, 1, 23]
@@ -89,7 +89,7 @@ def test_hours_lend_to_their_neighbours_round_the_clock() -> None:
     assert morning.share[0] == pytest.approx(1 / 3)
 
 
-def test_prices_fall_into_fifths_of_what_they_are_compared_with() -> None:
+def test_prices_fall_into_the_quintiles_they_are_compared_with() -> None:
     edges = np.array([[20.0, 40.0, 60.0, 80.0]] * 4 + [[np.nan] * 4])
     prices = np.array([20.0, 20.01, 1e9, np.nan, 30.0])
     assert assign_price_bands(price=prices, edges=edges).tolist() == [0, 1, 4, -1, -1]
@@ -108,7 +108,7 @@ def test_prices_fall_into_fifths_of_what_they_are_compared_with() -> None:
         ([(0, 1.0, 1.0)], {"half_life_days": 0.0}, "half_life_days"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(
+def test_invalid_arguments_are_rejected_by_name(
     rows: list[tuple[int, float, float]], given: dict[str, float], named: str
 ) -> None:
     with pytest.raises(ValueError, match=named):

@@ -46,7 +46,7 @@ def test_just_after_an_order_the_window_is_the_middle_half_of_the_gaps() -> None
     assert found.alive[0] == pytest.approx(10 / 11)  # nine of ten orders of the shop, and one of one's own
 
 
-def test_after_the_median_gap_the_window_is_the_middle_half_of_what_is_left() -> None:
+def test_after_the_median_gap_the_window_is_the_central_half_of_the_remaining_distribution() -> None:
     """S(10) = ½, so the 25 % and 75 % quantile are where S is 3/8 and 1/8: exp(ln 10 + ½√2 · 0.3186), and · 1.1503."""
     found = window_of(10.0, make_rhythm())
     assert (found.earliest[0], found.latest[0]) == (1013, 1022)
@@ -71,7 +71,7 @@ def test_the_long_overdue_and_those_who_left_have_a_reason_and_no_date() -> None
         assert 0 <= found.alive[0] <= 1
 
 
-def test_whoever_never_ordered_has_a_reason_and_later_orders_change_nothing() -> None:
+def test_customers_without_orders_have_a_reason_and_later_orders_change_nothing() -> None:
     customer, at = [0, 0, 0, 2], [10.0, 20.0, 30.0, 28.0]
     found = predict(customer, at, 31.0, 4)
     assert found.reason.tolist() == [FORECAST, NEVER_ORDERED, FORECAST, NEVER_ORDERED]
@@ -130,7 +130,7 @@ def simulate(
     return np.concatenate(customers), np.concatenate(days), category
 
 
-def test_the_variance_between_customers_and_that_within_are_told_apart() -> None:
+def test_the_variances_between_and_within_customers_are_separated() -> None:
     customer, at, category = simulate(leave=0.02)
     rhythms = measure_rhythms(pair=customer, at=at, as_of=900.0)
     rhythm = fit_order_rhythm(rhythms=rhythms, category=category, n_categories=2)
@@ -178,7 +178,7 @@ def test_a_regular_customer_has_a_narrower_window_than_an_irregular_one() -> Non
     assert spread[0] < spread[1]
 
 
-def test_what_makes_no_sense_is_refused_by_name() -> None:
+def test_invalid_arguments_are_rejected_by_name() -> None:
     with pytest.raises(ValueError, match="customer must be in 0…0"):
         predict([1], [0.0], 1.0, 1)
     with pytest.raises(ValueError, match="category has shape"):

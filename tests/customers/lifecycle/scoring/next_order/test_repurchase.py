@@ -62,13 +62,13 @@ def test_a_product_is_pulled_towards_all_products() -> None:
     assert usual.again.tolist() == pytest.approx([4 / 7, 2 / 5])
 
 
-def test_half_a_gap_after_the_median_gap_the_chance_is_that_of_the_other_half() -> None:
+def test_after_the_median_gap_the_probability_is_that_of_the_other_half() -> None:
     """F(10) = 1/2 and F(40) ≈ 1; p = (2 + 4/7) / (3 + 1) = 9/14, so the chance is (9/28) / (1 − 9/28) = 9/19."""
     rhythms = make_rhythms()
     assert chance(rhythms, make_usual(rhythms))[0] == pytest.approx(9 / 19, abs=1e-6)
 
 
-def test_the_chance_is_small_just_after_a_purchase_largest_when_it_is_due_and_falls_when_it_is_overdue() -> None:
+def test_the_probability_is_small_after_a_purchase_largest_when_due_and_falls_when_overdue() -> None:
     usual = make_usual(make_rhythms())
     at_once, due, overdue, gone = (
         float(chance(make_rhythms(20.0 + since), usual, horizon_days=3.0)[0]) for since in (0.0, 8.0, 16.0, 400.0)
@@ -107,7 +107,7 @@ def test_nobody_bought_anything_twice_gives_the_monthly_rhythm_and_no_error() ->
     assert chance(nothing, make_usual(nothing)).shape == (0,)
 
 
-def test_what_makes_no_sense_is_refused_by_name() -> None:
+def test_invalid_arguments_are_rejected_by_name() -> None:
     rhythms = make_rhythms()
     with pytest.raises(ValueError, match="half_life_days"):
         measured([0], [0.0], as_of=1.0, half_life_days=0.0)

@@ -111,7 +111,7 @@ def test_stability_index_of_two_bins_is_the_formula():
     assert index == pytest.approx(0.25 * np.log(0.75 / 0.5) - 0.25 * np.log(0.25 / 0.5), abs=0.01)
 
 
-def test_a_gap_that_right_scores_show_by_chance_shrinks_with_the_number_of_customers():
+def test_the_random_gap_of_exact_scores_shrinks_with_the_number_of_customers():
     def by_chance(customers):
         return simulate_max_gap(
             calibration_curve(score=np.full(customers, 0.5), label=np.zeros(customers, bool)), seed=1
@@ -123,7 +123,7 @@ def test_a_gap_that_right_scores_show_by_chance_shrinks_with_the_number_of_custo
     assert few == pytest.approx(np.array([0.674, 1.96]) * 0.5 / np.sqrt(1000), rel=0.15)
 
 
-def test_of_ten_bins_the_largest_gap_by_chance_is_larger_than_of_one():
+def test_the_largest_random_gap_of_ten_bins_is_larger_than_of_one():
     draws = np.random.default_rng(1)
     score = draws.random(2700)
     gaps = [

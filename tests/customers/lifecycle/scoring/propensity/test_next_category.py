@@ -42,7 +42,7 @@ def make_tastes(loyalty: float, seed: int = 1) -> OrderLines:
     return orders_of(rows, n, 6)
 
 
-def test_tastes_are_foretold_better_than_by_the_last_category_or_the_shops_favourite():
+def test_the_model_beats_the_last_category_and_the_shops_best_seller():
     orders = make_tastes(0.7)
     model = fit_next_category(orders=orders, cutoff=80 * DAY, as_of=100 * DAY, seed=1)
     assert isinstance(model, NextCategoryModel)

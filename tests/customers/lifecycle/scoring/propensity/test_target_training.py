@@ -36,7 +36,7 @@ def halves(as_of: int) -> Mapping[str, np.ndarray]:
 TARGET = PropensityTarget("purchase", 7)
 
 
-def test_orders_become_probabilities_of_what_then_happens():
+def test_orders_become_probabilities_of_future_outcomes():
     orders, as_of = make_orders(), 250 * DAY
     found = train_target(orders=orders, target=TARGET, as_of=as_of, seed=1, columns=halves, given="guess")
     rows = find_eligible_customers(orders=orders, target=TARGET, as_of=as_of)
@@ -50,7 +50,7 @@ def test_orders_become_probabilities_of_what_then_happens():
     assert abs(quality.mean_predicted - quality.rate) < 0.05
 
 
-def test_what_comes_after_the_moment_teaches_nothing():
+def test_later_facts_are_not_used_for_training():
     orders, as_of = make_orders(n=250), 120 * DAY
     keep = orders.at < as_of
     earlier = collect_order_lines(
@@ -68,7 +68,7 @@ def test_young_shop_has_too_short_a_history(as_of):
     assert (found.winner, found.reason) == (None, "history_too_short")
 
 
-def test_answers_to_messages_are_learnt_without_any_recency():
+def test_responses_to_messages_are_trained_without_recency():
     draws = np.random.default_rng(1)
     matrix = draws.normal(size=(2000, 2)).astype(np.float32)
     rows = {"customer": np.arange(2000) % 700, "sent_at": draws.permutation(2000) * DAY, "seed": 1}

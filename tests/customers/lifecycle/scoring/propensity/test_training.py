@@ -59,7 +59,7 @@ def test_a_model_wins_where_there_is_more_to_know_than_recency(rich):
     assert rich.details["evaluated_by"] == "time"
 
 
-def test_the_simple_one_wins_where_nothing_beats_it():
+def test_the_baseline_wins_where_nothing_beats_it():
     sample = make_sample(1500, strength=0.0)
     found = train_propensity(every=sample, given="buying_probability")
     assert found.reason == "baseline_not_beaten"
@@ -68,7 +68,7 @@ def test_the_simple_one_wins_where_nothing_beats_it():
     assert {one.name for one in found.results} == set(CANDIDATES) - {"rate"}
 
 
-def test_without_a_later_moment_to_be_judged_by_the_buying_process_has_its_share():
+def test_without_a_later_evaluation_the_purchase_model_has_its_share():
     found = train_propensity(every=make_sample(1500), given="buying_probability")
     assert found.details["evaluated_by"] == "customers"
     assert (found.winner, found.details["purchase_model_share"]) == ("ensemble", 0.4)
@@ -76,7 +76,7 @@ def test_without_a_later_moment_to_be_judged_by_the_buying_process_has_its_share
     assert alone.details["purchase_model_share"] == 0.0
 
 
-def test_what_is_kept_scores_and_reasons_the_same(rich, tmp_path):
+def test_a_serialized_model_scores_and_explains_the_same(rich, tmp_path):
     arrays, plain = rich.serialize()
     np.savez(tmp_path / "kept.npz", **arrays)
     text = json.dumps(plain, allow_nan=False)
@@ -91,7 +91,7 @@ def test_what_is_kept_scores_and_reasons_the_same(rich, tmp_path):
         PropensityModel.deserialize(arrays, plain | {"version": 0})
 
 
-def test_the_same_seed_learns_the_same():
+def test_the_same_seed_trains_the_same_model():
     sample = make_sample(600)
     matrix = make_sample(100, seed=4).matrix
     first, second = (train_propensity(every=sample, seed=7) for _ in range(2))
@@ -100,7 +100,7 @@ def test_the_same_seed_learns_the_same():
 
 
 @pytest.mark.parametrize(("label", "reason"), [(False, "few_positives"), (True, "few_negatives")])
-def test_too_few_of_one_outcome_leave_it_to_the_buying_process(label, reason):
+def test_too_few_of_one_outcome_fall_back_to_the_purchase_model(label, reason):
     sample = make_sample(300)
     rare = TrainingSample(NAMES, sample.matrix, (np.arange(300) < 49) ^ label, sample.customer, sample.cutoff)
     found = train_propensity(every=rare, given="buying_probability")
@@ -114,7 +114,7 @@ def test_too_few_of_one_outcome_leave_it_to_the_buying_process(label, reason):
     assert PropensityModel.deserialize(arrays, plain).winner is None
 
 
-def test_many_cuts_of_few_customers_are_still_few():
+def test_many_cutoffs_of_few_customers_are_still_few():
     sample = make_sample(40)
     found = train_propensity(every=joined(*(make_sample(40, cut=cut) for cut in range(10))))
     assert found.customers == len(sample)
@@ -184,7 +184,7 @@ def test_isotonic_blocks_are_joined_at_their_middles():
     assert share == pytest.approx([2.5 / 3, 2.5 / 5, 0.5 / 3])
 
 
-def test_calibration_is_left_alone_where_it_is_right_and_bent_where_it_is_wrong():
+def test_calibration_is_kept_where_it_is_right_and_corrected_where_it_is_wrong():
     draws = np.random.default_rng(2)
     chance = draws.random(6000)
     rows = {"group": np.arange(6000), "cutoff": np.repeat([1, 2], 3000), "seed": 1}
@@ -196,7 +196,7 @@ def test_calibration_is_left_alone_where_it_is_right_and_bent_where_it_is_wrong(
     assert select_calibration(probability=chance, label=np.zeros(6000, bool), **rows).kind == "none"
 
 
-def test_gains_of_the_same_are_nothing_and_of_the_better_one_are_sure():
+def test_equal_candidates_gain_nothing_and_a_better_one_gains_significantly():
     sample = make_sample(1000)
     truth = np.where(sample.label, 0.8, 0.2)
     coin = np.random.default_rng(1).random(1000)

@@ -99,7 +99,7 @@ def test_five_bins_exist_when_everybody_is_equal_and_the_first_order_decides() -
     assert fifths(same, first, np.arange(10)).tolist() == [5, 5, 4, 4, 3, 3, 2, 2, 1, 1]
 
 
-def test_equal_values_and_first_orders_are_told_apart_by_id() -> None:
+def test_ties_in_value_and_first_order_are_broken_by_id() -> None:
     same = np.full(6, 3, np.int64)
     assert fifths(same, same, np.array([60, 50, 40, 30, 20, 10])).tolist() == [5, 4, 3, 2, 1, 1]
 
@@ -167,7 +167,7 @@ def test_figures_of_all_time_are_those_before_the_moment() -> None:
     assert rows_of(measure()) == [(3, 20, 30, 2, 100), (5, 2, 2, 1, 0), (7, 1, 50, 2, 280)]
 
 
-def test_figures_of_a_window_count_what_is_in_it_and_know_the_first_order_of_all() -> None:
+def test_window_values_count_its_facts_and_use_the_first_order_of_all_time() -> None:
     assert rows_of(measure(window_days=30)) == [(3, 20, 30, 1, 40), (7, 1, 50, 1, 180)]
     assert rows_of(measure(window_days=29)) == [(7, 1, 50, 1, 180)]
     assert rows_of(measure(window_days=5)) == []
@@ -178,7 +178,7 @@ def test_a_window_longer_than_the_shop_is_all_time() -> None:
     assert rows_of(measure(window_days=10_000)) == rows_of(measure())
 
 
-def test_moments_are_told_one_after_the_other_as_each_by_itself() -> None:
+def test_several_moments_give_the_same_as_each_alone() -> None:
     days = [-1, 1, 2, 30, 31, 60, 61, 200]
     for window_days in (None, 1, 29, 30):
         together = measure_rfm(**facts(), moments=[day * DAY for day in days], window_days=window_days)
@@ -187,12 +187,12 @@ def test_moments_are_told_one_after_the_other_as_each_by_itself() -> None:
 
 
 def test_later_facts_change_nothing_of_an_earlier_moment() -> None:
-    told = facts()
-    before = told["at"] < 30 * DAY
-    start = np.concatenate(([0], np.cumsum(before)))[told["start"]]
-    early = {"start": start, **{name: told[name][before] for name in ("at", "amount", "is_order")}}
+    all_facts = facts()
+    before = all_facts["at"] < 30 * DAY
+    start = np.concatenate(([0], np.cumsum(before)))[all_facts["start"]]
+    early = {"start": start, **{name: all_facts[name][before] for name in ("at", "amount", "is_order")}}
     for window_days in (None, 20):
-        (with_later, _after) = measure_rfm(**told, moments=[30 * DAY, 60 * DAY], window_days=window_days)
+        (with_later, _after) = measure_rfm(**all_facts, moments=[30 * DAY, 60 * DAY], window_days=window_days)
         (alone,) = measure_rfm(**early, moments=[30 * DAY], window_days=window_days)
         assert rows_of(with_later) == rows_of(alone)
         assert with_later.compute_scores().group.tolist() == alone.compute_scores().group.tolist()
@@ -217,7 +217,7 @@ def test_every_cell_number_has_its_group() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 3, 5, 7, 13, 200])
 @pytest.mark.parametrize("different", [1, 2, 1000])
-def test_fifths_are_those_of_a_whole_sort(n: int, different: int) -> None:
+def test_quintiles_equal_those_of_a_full_sort(n: int, different: int) -> None:
     rng = np.random.default_rng(n + different)
     value = rng.integers(-different, different, n)
     order = np.lexsort((np.arange(n), value))

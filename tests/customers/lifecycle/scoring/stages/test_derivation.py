@@ -166,7 +166,7 @@ def test_a_return_is_no_order() -> None:
     assert stage([], 25, known_at=0, identified_at=0, returns={24: 100}) == "prospect"
 
 
-def test_whoever_comes_back_from_dormant_is_reactivated_for_a_median_gap() -> None:
+def test_a_dormant_customer_who_orders_is_reactivated_for_a_median_gap() -> None:
     assert stage([0, 5, 36], 37) == "reactivated"
     assert stage([0, 5, 36], 46 - MOMENT) == "reactivated"
     story = tell([0, 5, 36], 200)
@@ -180,11 +180,11 @@ def test_whoever_comes_back_from_dormant_is_reactivated_for_a_median_gap() -> No
     ]
 
 
-def test_whoever_comes_back_from_churned_is_reactivated() -> None:
+def test_a_churned_customer_who_orders_is_reactivated() -> None:
     assert moves(tell([0, 5, 100], 101))[-1] == ("churned", "reactivated", 100, "returned")
 
 
-def test_whoever_comes_back_from_at_risk_is_active() -> None:
+def test_an_at_risk_customer_who_orders_is_active() -> None:
     assert moves(tell([0, 5, 30], 31))[-1] == ("at_risk", "active", 30, "ordered")
 
 
@@ -222,7 +222,7 @@ def test_orders_of_one_moment_count_as_orders_but_not_as_gaps() -> None:
     assert story.next_change_at[0] == days(15)
 
 
-def test_the_next_change_is_announced_and_comes() -> None:
+def test_the_next_change_happens_at_the_predicted_moment() -> None:
     story = tell([0, 5], 6)
     assert story.next_change_at[0] == days(20)
     assert story.since[0] == days(5)
@@ -243,7 +243,7 @@ def test_new_rules_count_from_their_moment_and_leave_the_past_alone() -> None:
     assert story.version.tolist() == [1, 1, 2, 2]
 
 
-def test_rules_without_a_moment_tell_the_whole_history_again() -> None:
+def test_rules_without_a_moment_apply_to_the_whole_history() -> None:
     strict = replace(RULES, version=2, active_gap_days=3)
     story = tell([0, 5], 9, versions=[RULES, strict])
     assert moves(story)[-1] == ("active", "at_risk", 8, "gap_long")
@@ -285,7 +285,7 @@ def test_customers_do_not_touch_each_other(monkeypatch: pytest.MonkeyPatch) -> N
     later=st.floats(300, 500),
     more=st.lists(st.floats(300.5, 499), max_size=3),
 )
-def test_what_comes_later_never_rewrites_the_story(
+def test_later_facts_never_change_the_history(
     orders: list[float], earlier: float, later: float, more: list[float]
 ) -> None:
     own = [replace(RULES, own_gaps_from_orders=4, loyal_revenue=700)]
@@ -296,7 +296,7 @@ def test_what_comes_later_never_rewrites_the_story(
 
 
 @given(orders=st.lists(st.floats(0, 200), min_size=1, max_size=12).map(sorted), as_of=st.floats(200.001, 400))
-def test_every_move_begins_where_the_last_one_ended(orders: list[float], as_of: float) -> None:
+def test_every_change_begins_where_the_last_one_ended(orders: list[float], as_of: float) -> None:
     story = tell(orders, as_of, versions=[replace(RULES, own_gaps_from_orders=4)])
     assert story.from_stage[0] == -1
     assert story.from_stage[1:].tolist() == story.to_stage[:-1].tolist()
@@ -359,7 +359,7 @@ def test_p_alive_never_counts_before_the_gap_is_dormant_nor_after_it_is_far_beyo
     assert slow[-1][1:] == ("churned", pytest.approx(200 + 60, abs=1e-6), "gap_churned")
 
 
-def test_with_one_order_bg_nbd_knows_nobody_gone_and_mbg_nbd_does() -> None:
+def test_after_one_order_only_mbg_nbd_can_make_a_customer_churned() -> None:
     rules = replace(RULES, churned_multiple=300.0, alive=CDNOW)
     assert moves(tell([0.0], 40_000, versions=[rules]))[-1][3] == "gap_churned"
     modified = replace(rules, alive=replace(CDNOW, modified=True, r=0.6))
@@ -381,7 +381,7 @@ def test_without_own_gaps_those_of_the_category_of_most_orders_count() -> None:
     assert stage(orders, 30, versions=[own], categories=shoes) == "churned"  # own gaps of five days
 
 
-def test_a_later_order_of_another_category_changes_nothing_that_was_told() -> None:
+def test_a_later_order_of_another_category_changes_no_earlier_stage() -> None:
     rules = replace(RULES, category_gaps={"shoes": (40.0, 50.0)})
     early = moves(tell([0.0, 3], 60, versions=[rules], categories={0.0: 1, 3.0: 1}))
     late = moves(

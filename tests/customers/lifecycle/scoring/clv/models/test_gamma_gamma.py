@@ -106,7 +106,7 @@ def test_one_wholesaler_does_not_hide_the_correlation_of_the_others() -> None:
         ([2] * 29 + [1], [5.0] * 29 + [-1.0], "few_paid_repeats"),
     ],
 )
-def test_what_cannot_be_fitted_says_why(x: list[int], mean_value: list[float], reason: str) -> None:
+def test_an_impossible_fit_has_a_reason(x: list[int], mean_value: list[float], reason: str) -> None:
     fit = fit_gamma_gamma(x=np.array(x, np.int64), mean_value=np.array(mean_value))
     assert (fit.model, fit.reason) == (None, reason)
     assert deserialize_spend_fit(json.loads(json.dumps(serialize_spend_fit(fit)))).reason == reason
@@ -120,7 +120,7 @@ def test_everybody_spending_the_same_gives_just_that(value: float) -> None:
     assert fit.model.mean_spend(x=np.array([0, 2]), mean_value=np.array([0.0, value])) == pytest.approx(value, rel=0.02)
 
 
-def test_a_tail_without_a_mean_is_told() -> None:
+def test_a_tail_without_a_mean_gives_a_warning() -> None:
     draws = np.random.default_rng(0)
     fit = fit_gamma_gamma(x=np.full(500, 1), mean_value=np.exp(np.abs(draws.standard_cauchy(500).clip(-40, 40))))
     assert fit.model is not None
@@ -138,7 +138,7 @@ def test_wrong_input_is_refused() -> None:
         GammaGamma(p=1.0, q=1.0, gamma=1.0)
 
 
-def test_fits_come_back_from_json() -> None:
+def test_fits_are_rebuilt_from_json() -> None:
     x, mean_value = made(CDNOW, 200)
     fit = fit_gamma_gamma(x=x, mean_value=mean_value)
     back = deserialize_spend_fit(json.loads(json.dumps(serialize_spend_fit(fit))))

@@ -69,7 +69,7 @@ def test_the_papers_customer_makes_1_226_purchases_in_39_weeks_and_is_alive_with
     assert BG.probability_alive(**one)[0] == pytest.approx(0.727, abs=1.1e-3)
 
 
-def test_who_never_repeated_is_alive_by_construction_in_bg_nbd_only() -> None:
+def test_a_customer_without_repeats_is_alive_by_construction_in_bg_nbd_only() -> None:
     one = arrays((0, 0.0, 38.86))
     assert BG.probability_alive(**one).tolist() == [1.0]
     assert MBG.probability_alive(**one)[0] < 0.9
@@ -217,7 +217,7 @@ def test_one_horizon_gives_a_column_and_several_a_table() -> None:
         assert model.expected_purchases(horizon=39.0, **arrays(*HISTORIES)).tolist() == table[:, 1].tolist()
 
 
-def test_models_come_back_from_plain_values_and_wrong_ones_are_refused() -> None:
+def test_models_are_rebuilt_from_plain_values_and_invalid_ones_are_rejected() -> None:
     for model in MODELS:
         assert type(model).from_dict(model.to_dict()) == model
     assert BG.to_dict() == {"name": "bg_nbd", "r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
@@ -230,7 +230,7 @@ def test_models_come_back_from_plain_values_and_wrong_ones_are_refused() -> None
             BgNbd(1.0, wrong, 1.0, 1.0)
 
 
-def test_times_are_stretched_and_nothing_else() -> None:
+def test_rescaling_changes_times_only() -> None:
     assert BgNbd.from_rescaled(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == BgNbd(1.0, 14.0, 3.0, 4.0)
     assert ParetoNbd.from_rescaled(np.array([1.0, 2.0, 3.0, 4.0]), 7.0) == ParetoNbd(1.0, 14.0, 3.0, 28.0)
 

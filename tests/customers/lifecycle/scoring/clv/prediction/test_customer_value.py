@@ -64,14 +64,14 @@ def test_nothing_is_asked_of_nobody() -> None:
     assert [len(column) for column in vars(found).values()] == [0] * 10
 
 
-def test_purchases_are_foretold_without_a_model_of_spend() -> None:
+def test_purchases_are_predicted_without_a_spend_model() -> None:
     groups = group_histories(histories=HISTORIES, unit_days=7.0)
     found = predict_customer_values(model=BG, spend=None, histories=HISTORIES, groups=groups)
     assert found.value is found.mean_spend is found.spend_low is None
     assert found.purchases.min() > 0
 
 
-def test_impossible_questions_are_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     groups = group_histories(histories=HISTORIES)
     for wrong in ({"months": 0}, {"monthly_discount": -1.0}, {"margin": np.nan}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -111,7 +111,7 @@ def test_the_distribution_is_that_of_many_simulated_futures(name: str) -> None:
         assert outlook.curves[0, place] == pytest.approx((u > np.exp(outlook.log_u[place])).mean(), abs=0.005)
 
 
-def test_who_will_hardly_buy_gets_nothing_to_nothing_with_its_own_probability() -> None:
+def test_an_inactive_customer_gets_the_interval_0_to_0_with_its_own_probability() -> None:
     groups = HistoryGroups(
         np.array([1, 40]), np.array([5.0, 398.0]), np.full(2, 400.0), np.ones(2), np.array([0, 1]), 1.0
     )
@@ -167,7 +167,7 @@ def test_ranks_on_a_border_count_by_their_share() -> None:
     assert ProbabilityTransform(np.array([0.4, 0.95]), np.array([0.4, 0.95])).coverage() == pytest.approx(0.5)
 
 
-def test_impossible_questions_are_refused() -> None:
+def test_invalid_arguments_are_rejected() -> None:
     _, groups, _, _ = known_futures("bg_nbd")
     for horizon in (0.0, np.inf, np.nan):
         with pytest.raises(ValueError, match="horizon must be finite and greater than 0"):

@@ -35,7 +35,7 @@ def by_name(found, row: int) -> dict[str, float]:
     return dict(zip(found.names, found.matrix[row].tolist(), strict=True))
 
 
-def test_columns_of_orders_are_what_they_say():
+def test_order_columns_match_their_definitions():
     found = measure_features(orders=made(ROWS), as_of=140 * DAY)
     first = by_name(found, 0)
     assert found.matrix.dtype == np.float32
@@ -170,7 +170,7 @@ def test_some_rows_are_those_of_all():
     assert found.names[-1] == "p_alive"
 
 
-def test_nobody_and_one_day_and_nothing_paid_give_finite_numbers():
+def test_empty_shops_single_days_and_unpaid_orders_give_finite_numbers():
     none = measure_features(orders=made([(0, 1.0, 0.0, False)], n_customers=1), as_of=0)
     assert not none.matrix.any()
     day = measure_features(orders=made([(0, 1.0, 0.0, False), (1, 1.0, 5.0, True)]), as_of=2 * DAY)

@@ -27,7 +27,7 @@ def orders_of(rows, n_customers=4):
 ORDERS = orders_of([(0, 1, 5), (0, 10, 5), (1, 2, 5), (1, 16.9999, 7), (2, 3, 4), (2, 12, -4), (3, 17, 9)])
 
 
-def test_window_begins_at_the_cut_and_ends_before_its_end():
+def test_a_window_includes_its_start_and_excludes_its_end():
     found = has_ordered_within(orders=ORDERS, as_of=10 * DAY, horizon_days=7)
     assert found.tolist() == [True, True, False, False]
     assert label_customers(orders=ORDERS, target=PropensityTarget("churn", 7), as_of=10 * DAY).tolist() == [
@@ -39,7 +39,7 @@ def test_window_begins_at_the_cut_and_ends_before_its_end():
     assert sum_spend_within(orders=ORDERS, as_of=10 * DAY, horizon_days=7).tolist() == [5, 7, -4, 0]
 
 
-def test_only_who_has_ordered_can_be_foretold_and_who_left_long_ago_has_churned():
+def test_only_customers_with_orders_are_eligible_and_long_lapsed_ones_have_churned():
     assert find_eligible_customers(orders=ORDERS, target=PropensityTarget("purchase", 7), as_of=10 * DAY).tolist() == [
         0,
         1,
@@ -59,7 +59,7 @@ def test_horizon_of_churn_is_the_long_gap():
 
 @pytest.mark.parametrize("horizon", [7, 30, 45, 90])
 @pytest.mark.parametrize("days", [60, 200, 373, 900])
-def test_windows_end_before_what_they_are_judged_on(horizon, days):
+def test_label_windows_end_before_the_evaluation_begins(horizon, days):
     plan = plan_cutoffs(began_at=0, test_at=days * DAY, horizon_days=horizon)
     assert all(cut + horizon * DAY <= plan.test_at for cut in plan.all_cutoffs)
     assert all(cut >= 56 * DAY for cut in (*plan.all_cutoffs, *plan.train_cutoffs))
@@ -75,7 +75,7 @@ def test_wrong_plan_is_refused():
         plan_cutoffs(began_at=0, test_at=DAY, horizon_days=0)
 
 
-def test_sample_holds_each_cut_as_it_was():
+def test_a_sample_contains_each_cutoff_as_it_was():
     target = PropensityTarget("purchase", 7)
     sample = collect_sample(orders=ORDERS, target=target, cutoffs=[10 * DAY, 3 * DAY], seed=1)
     assert sample.customer.tolist() == [0, 1, 2, 0, 1]

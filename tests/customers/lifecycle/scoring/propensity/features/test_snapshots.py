@@ -52,7 +52,7 @@ def before(orders: OrderLines, cut: int) -> OrderLines:
     )
 
 
-def test_what_comes_after_a_cut_changes_nothing_of_it():
+def test_facts_after_a_cutoff_do_not_change_it():
     orders, cuts = make_orders(), [100 * DAY, 200 * DAY]
     all_of_it = PurchaseModelColumns(orders=orders, name="mbg_nbd", cutoffs=cuts)
     for cut in cuts:
@@ -64,7 +64,7 @@ def test_what_comes_after_a_cut_changes_nothing_of_it():
     assert all_of_it.is_available(cuts)
 
 
-def test_no_order_and_an_order_are_contraries_of_everybody_who_ordered():
+def test_churn_and_purchase_probabilities_add_up_to_one_for_all_buyers():
     columns = PurchaseModelColumns(orders=make_orders(), name="bg_nbd", cutoffs=[200 * DAY])
     churn, month = (columns.predict(as_of=200 * DAY, target=target) for target in (CHURN, MONTH))
     assert churn + month == pytest.approx(np.ones(200))
@@ -109,7 +109,7 @@ def test_some_customers_look_as_they_do_among_all():
     ), "the shop's rhythm is not that of three of its customers"
 
 
-def test_a_customer_of_a_hundred_thousand_orders_before_1970_is_told_like_any_other():
+def test_a_customer_of_a_hundred_thousand_orders_before_1970_is_scored_like_any_other():
     many = 100_000
     at = np.concatenate([-np.arange(many)[::-1] * DAY // 100, make_orders(start=-300).at])
     customer = np.concatenate([np.full(many, 200), make_orders(start=-300).customer_of_lines()])
@@ -128,7 +128,7 @@ def test_a_customer_of_a_hundred_thousand_orders_before_1970_is_told_like_any_ot
     assert np.isfinite(chance).all()
 
 
-def test_arrays_come_back_from_bytes_as_they_were_and_nothing_else_does():
+def test_arrays_survive_serialization_and_other_bytes_are_rejected():
     model = LogOddsEnsemble(
         (ProbabilityColumnModel(0, mean=0.2), CurveModel(1, np.arange(3.0), np.arange(3.0) / 4, mean=0.1)),
         np.array([0.4, 0.6]),

@@ -127,7 +127,7 @@ def test_contributions_add_up_to_the_difference_from_the_average(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_kept_arrays_score_the_same(name, tmp_path):
+def test_serialized_models_score_the_same(name, tmp_path):
     model = MODELS[name]
     np.savez(tmp_path / "model.npz", **model.to_arrays())
     with np.load(tmp_path / "model.npz", allow_pickle=False) as kept:

@@ -15,18 +15,18 @@ TARGETS = (
 )
 
 
-def test_rows_that_rise_stay_and_others_become_the_nearest_that_do():
+def test_non_decreasing_rows_stay_and_others_become_the_nearest_such_row():
     draws = np.random.default_rng(1).random((200, 4))
     found = fit_non_decreasing(draws)
     assert (np.diff(found, axis=1) >= -1e-12).all()
-    for row, told in zip(draws, found, strict=True):
-        assert told == pytest.approx(IsotonicRegression().fit_transform(np.arange(4), row))
+    for row, reconciled in zip(draws, found, strict=True):
+        assert reconciled == pytest.approx(IsotonicRegression().fit_transform(np.arange(4), row))
     ordered = np.sort(draws, axis=1)
     assert fit_non_decreasing(ordered) == pytest.approx(ordered)
     assert fit_non_decreasing(np.empty((0, 4))).shape == (0, 4)
 
 
-def test_it_comes_nearer_to_every_truth_that_rises():
+def test_the_result_is_nearer_to_every_non_decreasing_truth():
     draws = np.random.default_rng(2)
     truth = np.sort(draws.random((500, 3)), axis=1)
     said = np.clip(truth + draws.normal(0, 0.2, truth.shape), 0, 1)
