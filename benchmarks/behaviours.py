@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
-from recommendations.engine.algorithms.ensembles.event_type_ensemble import ByKind
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, weights_of, weights_space
 from recommendations.engine.evaluation import Split, given_split, intervals, leave_last_item_out
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
@@ -101,7 +101,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "target_damping": (-0.2, 0.0, 0.2, 0.3, 0.5),
         "recency": (0.7, 0.8, 0.9, 0.95, 0.98, 1.0),
     },
-    "session-neighbours": {
+    "session-knn": {
         "gap_s": (0.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0),
         **NEIGHBOURS,
     },
@@ -122,13 +122,13 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
     },
 }
 STARTS: dict[str, dict[str, Any]] = {
-    "session-neighbours": {"gap_s": 1800.0, "decay": 0.95},
+    "session-knn": {"gap_s": 1800.0, "decay": 0.95},
     "person-neighbours": {"gap_s": None, "decay": 0.95},
     "transitions": {"recency": 0.9, "target_damping": 0.1},
     "transition-walk": {"recency": 0.9},
     "user-knn": {"weighting": "log", "idf": True},
 }
-VARIANTS = {"person-neighbours": "session-neighbours"}  # where a neighbour is all somebody did, or did within days
+VARIANTS = {"person-neighbours": "session-knn"}  # where a neighbour is all somebody did, or did within days
 PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-tf-idf": TFIDFRecommender,
@@ -170,7 +170,7 @@ class Task:
 class Ours:
     def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
         learnt, asked, rest = parts_of(parameters)
-        self.model: Algorithm = ByKind(
+        self.model: Algorithm = EventTypeEnsemble(
             {"algorithm": VARIANTS.get(name, name), "parameters": rest},
             dict(learnt.kinds), learnt.half_life_days, dict(asked.kinds), asked.half_life_days, learnt.quantity, asked.quantity,
         )  # fmt: skip
@@ -330,7 +330,7 @@ def measure(
 
 
 class Blended:
-    def __init__(self, blend: Blend) -> None:
+    def __init__(self, blend: WeightedEnsemble) -> None:
         self.model = blend
 
     def fit(self, train: Interactions) -> None:
@@ -360,8 +360,8 @@ def measure_blend(
         name: round(weighed([other for other in weights if other != name]).value, 4)
         for name in (weights if len(weights) > 1 else ())
     }
-    described = {name: {"algorithm": "by-kind", "parameters": chosen[name].parameters()} for name in weights}
-    blend = Blended(Blend(described, weights))
+    described = {name: {"algorithm": "event-types", "parameters": chosen[name].parameters()} for name in weights}
+    blend = Blended(WeightedEnsemble(described, weights))
     begin = time.perf_counter()
     blend.fit(final.train)
     line, figures = told("blend", blend, final, time.perf_counter() - begin, tune_s, found.value)

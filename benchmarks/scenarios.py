@@ -1,13 +1,17 @@
-"""Each place of a shop against what takes over without it: weights and parameters by a validation part, judged once by the last stretch of time.
+"""Each placement of a shop against its fallback: weights and parameters chosen on validation data, evaluated once on the last time window.
 
 retailrocket: --files is a folder with its train.parquet (user, item, behavior, ts); it has no texts and no categories. demo: the
 warehouse of a demo's var folder, the Complete Journey's baskets and the visits that this program simulates before the newest of them. Everything is
-chosen and judged as every training does it (recommendations/training/tuning/placement_tuning.py).
+chosen and evaluated as in every training (recommendations/training/tuning/placement_tuning.py).
+
+The settings read the folder from the environment, so the work is done by a child process with an environment of its own.
 """
 
 import argparse
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,37 +22,47 @@ from typing import Any
 from benchmarks.behaviours import read
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import Interactions, Products
-from recommendations.training.budget import Budget
-from recommendations.training.data.time_split import cut
-from recommendations.training.evaluation.evaluation import judge_choice
-from recommendations.training.evaluation.placement_evaluation import Shop
-from recommendations.training.tuning.placement_tuning import Place, choose_places, judge_places
-from recommendations.training.tuning.search_space import CANDIDATES, Candidate, candidates_for
-from recommendations.training.tuning.tuning import choose
+from recommendations.training.budget import TrainingBudget
+from recommendations.training.data.time_split import split_by_time
+from recommendations.training.evaluation.evaluation import evaluate_choice
+from recommendations.training.evaluation.placement_evaluation import ShopData
+from recommendations.training.tuning.placement_tuning import PlacementResult, evaluate_placements, tune_placements
+from recommendations.training.tuning.search_space import CANDIDATES, Candidate, list_candidates
+from recommendations.training.tuning.tuning import tune_model
 
 METRIC = "ndcg@10"
 
 
 def main() -> None:
     arguments = parse()
+    if arguments.measure:
+        measure(arguments)
+        return
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",  # the evaluation reads the share of new products from them
+        **os.environ,
+        "PERENNIAL_VAR": str(arguments.var.resolve()),
+    }
+    command = [sys.executable, "-m", "benchmarks.scenarios", *sys.argv[1:], "--measure"]
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Print the figures as one JSON line."""
     started = time.perf_counter()
-    os.environ["PERENNIAL_VAR"] = str(arguments.var.resolve())
-    os.environ.setdefault(
-        "DJANGO_SETTINGS_MODULE", "config.settings"
-    )  # judging asks them for the share of new products
     interactions, products, candidates = retailrocket(arguments.files) if arguments.files else demo()
-    cuts = cut(interactions)
-    shop = Shop(interactions, products, cuts)
-    budget = Budget(arguments.seconds, arguments.memory_mb)
+    cuts = split_by_time(interactions)
+    shop = ShopData(interactions, products, cuts)
+    budget = TrainingBudget(arguments.seconds, arguments.memory_mb)
     say(f"{len(interactions):,} interactions of {interactions.n_users:,} people with {interactions.n_items:,} products")
-    choice = choose(cuts=cuts, products=products, budget=budget, step=step, candidates=candidates)
-    spent = [budget.spent()]
-    chosen = choose_places(shop=shop, choice=choice, budget=budget, step=step)
-    spent.append(budget.spent())
-    judgement = judge_choice(cuts=cuts, choice=chosen.choice, products=products, active=None, step=step)
-    spent.append(budget.spent())
-    places, _choice = judge_places(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
-    spent.append(budget.spent())
+    choice = tune_model(cuts=cuts, products=products, budget=budget, step=step, candidates=candidates)
+    spent = [budget.get_elapsed()]
+    chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+    spent.append(budget.get_elapsed())
+    judgement = evaluate_choice(cuts=cuts, choice=chosen.choice, products=products, active=None, step=step)
+    spent.append(budget.get_elapsed())
+    places, _choice = evaluate_placements(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
+    spent.append(budget.get_elapsed())
     line = {
         "data": arguments.data,
         "scenarios": {name: row(place) for name, place in places.items()},
@@ -57,16 +71,16 @@ def main() -> None:
         "target": cuts.target,
         "seconds_allowed": arguments.seconds,
         "seconds_of_places": round(spent[1] - spent[0] + spent[3] - spent[2], 1),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(time.perf_counter() - describe_starts, 1),
         "peak_mb": peak_mb(),
         "processors": os.cpu_count(),
-        "notes": "difference: of the place and its fallback on the same questions, paired bootstrap over people, 95 %; on: better on the "
-        "validation part and beyond chance on the test part, or not to be judged",
+        "notes": "difference: placement minus fallback on the same queries, paired bootstrap over people, 95%; on: better on the validation "
+        "data and significantly better on the test data, or impossible to evaluate",
     }
     print(json.dumps(line))
 
 
-def row(place: Place) -> dict[str, Any]:
+def row(place: PlacementResult) -> dict[str, Any]:
     told = place.as_json()
     figures = told["figures"]
     found = {
@@ -112,19 +126,19 @@ def retailrocket(folder: Path) -> tuple[Interactions, Products, dict[str, Candid
 
 
 def demo() -> tuple[Interactions, Products, dict[str, Candidate]]:
-    """As of the newest event: what comes after it says nothing."""
+    """Return the demo's data as of its newest event."""
     import django
 
     django.setup()
-    from recommendations.training.data.extract import extract
+    from recommendations.training.data.extract import extract_training_data
 
-    data = extract(as_of=datetime.now(UTC))
+    data = extract_training_data(as_of=datetime.now(UTC))
     interactions = replace(data.interactions, as_of=float(data.interactions.order.max()) + 1.0)
-    return interactions, data.products, candidates_for(data.products)
+    return interactions, data.products, list_candidates(data.products)
 
 
 def step(name: str, _share: float) -> None:
-    """Where a training stands, on standard error, once each."""
+    """Print each step of the training once, to standard error."""
     if name not in SAID:
         SAID.add(name)
         say(name)
@@ -139,9 +153,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--files", type=Path, help="folder of retailrocket's train.parquet")
     parser.add_argument("--var", type=Path, default=Path("var"), help="the demo's folder, of the settings too")
     parser.add_argument(
-        "--seconds", type=float, default=300.0, help="about how long, as TRAINING_SECONDS says of a training"
+        "--seconds", type=float, default=300.0, help="time budget of the training, like TRAINING_SECONDS"
     )
     parser.add_argument("--memory-mb", type=float, default=2048.0)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the child process
     arguments = parser.parse_args()
     if (arguments.data == "retailrocket") != (arguments.files is not None):
         parser.error("--data retailrocket needs --files, and nothing else takes it")

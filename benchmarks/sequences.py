@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.evaluation import Split, intervals, leave_last_out
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
@@ -248,7 +248,7 @@ class Contest:
         weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
         parameters: dict[str, Any] = {"components": {name: described[name] for name in weights}, "weights": weights}
         seconds = time.perf_counter() - start
-        validation = self.on_validation(Ours(Blend(**parameters), self.products))
+        validation = self.on_validation(Ours(WeightedEnsemble(**parameters), self.products))
         say(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
         return {
             "parameters": parameters,
@@ -283,7 +283,7 @@ class Contest:
                 for part in ("components", "weights")
             }
             if rest["weights"]:
-                found[f"blend without {left_out}"] = self.on_validation(Ours(Blend(**rest), self.products))
+                found[f"blend without {left_out}"] = self.on_validation(Ours(WeightedEnsemble(**rest), self.products))
         for part, changed in PARTS.items():
             parameters = {**tuned["transitions"]["parameters"], **changed}
             found[part] = self.on_validation(self.make("transitions", parameters))

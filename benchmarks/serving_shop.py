@@ -47,7 +47,7 @@ CALLS = 10_000  # different requests of each kind
 RANKED = 200
 CHINESE_READERS = 0.2
 BANDS = ((1, 60), (5, 200), (10, 1000))  # of prices
-WEIGHTS = {"popularity": 0.1, "item-knn": 0.3, "transitions": 0.35, "session-neighbours": 0.15, "co-purchase": 0.1}
+WEIGHTS = {"popularity": 0.1, "item-knn": 0.3, "transitions": 0.35, "session-knn": 0.15, "co-purchase": 0.1}
 OTHERS = ("content", "repeat", "repeat-rhythm", "trending")  # parts that only other places of the shop use
 REQUESTS_PER_MINUTE = 100_000_000
 
@@ -281,8 +281,8 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
     import pyarrow as pa
 
     from recommendations.engine import KIND_CODES, IdMap, Interactions
-    from recommendations.training.data.dismissals import Dismissed
-    from recommendations.training.data.extract import TrainingData, fingerprint_of, products_of
+    from recommendations.training.data.dismissals import Dismissals
+    from recommendations.training.data.extract import TrainingData, compute_fingerprint, build_products
 
     users, rank = IdMap.numbered(np.arange(10_000_000, 10_000_000 + customers))
     order = as_of.timestamp() - deeds.ago
@@ -320,11 +320,11 @@ def training_data(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime
     )
     return TrainingData(
         interactions,
-        products_of(catalogue),
+        build_products(catalogue),
         identifiers,
         people,
-        fingerprint_of(interactions),
-        Dismissed(np.zeros(customers + 1, np.int64), np.empty(0, np.int32)),
+        compute_fingerprint(interactions),
+        Dismissals(np.zeros(customers + 1, np.int64), np.empty(0, np.int32)),
         now.timestamp() - shelf.published * 86_400.0,
     )
 
@@ -336,27 +336,27 @@ def fit_model(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, no
     from recommendations.engine.data.event_weights import USUAL
     from recommendations.training.evaluation.latency import measure_latency
     from recommendations.training.registry.artifacts import save_artifact
-    from recommendations.training.registry.promotion import artifact_folder, promote
-    from recommendations.training.train import Judged, artifact_of, build_version, fit_to_serve, trials_of
-    from recommendations.training.tuning.search_space import CANDIDATES, started
-    from recommendations.training.tuning.tuning import Choice
+    from recommendations.training.registry.promotion import get_artifact_folder, promote_version
+    from recommendations.training.train import TrainingOutcome, build_artifact, build_version, fit_for_serving, count_trials
+    from recommendations.training.tuning.search_space import CANDIDATES, describe_starts
+    from recommendations.training.tuning.tuning import ModelChoice
 
     data = training_data(shelf, deeds, customers, as_of=as_of, now=now)
-    known = started(CANDIDATES) | {"trending": {"algorithm": "trending", "parameters": {}}}
+    known = describe_starts(CANDIDATES) | {"trending": {"algorithm": "trending", "parameters": {}}}
     components = {name: known[name] for name in (*WEIGHTS, *OTHERS)}
     weights = {name: WEIGHTS.get(name, 0.0) for name in components}
-    judged = Judged(Choice(USUAL, components, weights, "max", float("nan"), {}, [], []))
-    weighed, blend = fit_to_serve(data=data, choice=judged.choice)
+    judged = TrainingOutcome(ModelChoice(USUAL, components, weights, "max", float("nan"), {}, [], []))
+    weighed, blend = fit_for_serving(data=data, choice=judged.choice)
     measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)  # compiles what serving needs
     version = build_version(data=data, judged=judged, as_of=as_of, created_at=now)
-    artifact = artifact_of(data=weighed, blend=blend, judged=judged, trials=trials_of(data, judged))
+    artifact = build_artifact(data=weighed, blend=blend, judged=judged, trials=count_trials(data, judged))
     settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
-    version.checksum = save_artifact(folder=artifact_folder(version), artifact=artifact)
+    version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
     version.save()
-    promote(version=version, at=now)
+    promote_version(version=version, at=now)
     for number in range(1, copies + 1):
         copy = replace_version(version, f"{version.version}-copy-{number}")
-        shutil.copytree(artifact_folder(version), artifact_folder(copy))
+        shutil.copytree(get_artifact_folder(version), get_artifact_folder(copy))
         copy.save()
 
 
@@ -372,17 +372,17 @@ def replace_version(version: Any, name: str) -> Any:
 def promote_version(name: str) -> dict[str, Any]:
     """Makes a version serve, as a training's last step does; tells when."""
     from recommendations.training.models import ModelVersion
-    from recommendations.training.registry.promotion import promote
+    from recommendations.training.registry.promotion import promote_version
 
     version = ModelVersion.objects.get(version=name)
     began = time.time()
-    promote(version=version, at=datetime.now(UTC))
+    promote_version(version=version, at=datetime.now(UTC))
     return {"version": name, "began": began, "promoted": time.time()}
 
 
 def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, draws: np.random.Generator) -> Deeds:
     """Writes everybody's recent list as the collector would; returns what is newer than the model."""
-    from customers.events.recent.interactions import LETTERS, base36, link_identifiers, read_person, tell_valkey
+    from customers.events.recent.interactions import MEANING_LETTERS, to_base36, link_identifiers, read_recent_activity, run_remember_script
 
     new = make_recent(shelf, deeds, customers, draws)
     ids = shelf.product_ids()
@@ -399,11 +399,11 @@ def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, dra
             rows += [(new, later, place) for place in range(since[person], since[person + 1])]
             told: list[int | str] = []
             for source, times, place in rows:
-                letter = LETTERS["purchase" if source.bought[place] else "view"]
+                letter = MEANING_LETTERS["purchase" if source.bought[place] else "view"]
                 second = int(times[place])
-                told += [second, f"{letter}{base36(second)}:{ids[source.item[place]]}"]
+                told += [second, f"{letter}{to_base36(second)}:{ids[source.item[place]]}"]
             lists.append((f"user_id:{user_id(person)}", told))
-        tell_valkey({"lists": lists, **nothing})
+        run_remember_script({"lists": lists, **nothing})
         link_identifiers(
             groups=[
                 [("user_id", user_id(person)), ("anonymous_id", visitor_id(person))]
@@ -411,7 +411,7 @@ def remember(shelf: Shelf, deeds: Deeds, customers: int, *, as_of: datetime, dra
                 if has_visitor(person)
             ]
         )
-        kept = read_person(identifiers=[("anonymous_id", visitor_id(start + -start % 3))])
+        kept = read_recent_activity(identifiers=[("anonymous_id", visitor_id(start + -start % 3))])
         assert len(kept.interactions) > RECENT_NEW - 2, "Valkey did not take the lists in time"
     return new
 
@@ -435,14 +435,14 @@ def make_rules(shelf: Shelf, customers: int) -> int:
     from recommendations.merchandising.segment_members.member_file import (
         encode_members,
         hash_identifier,
-        members_file,
+        get_members_path,
         replace_members_file,
     )
 
-    regulars = Segment.objects.create(key="regulars", name="regulars", kind=Segment.Kind.FIXED)
+    regulars = Segment.objects.create(key="regulars", name="regulars", kind=Segment.Kind.STATIC)
     people = [hash_identifier(f"user_id:{user_id(person)}") for person in range(0, customers, 10)]
     replace_members_file(
-        path=members_file(), content=encode_members({regulars.pk: np.array(sorted(people), np.uint64)})
+        path=get_members_path(), content=encode_members({regulars.pk: np.array(sorted(people), np.uint64)})
     )
     thing = shelf.paths[0]
     told: list[dict[str, Any]] = [
@@ -463,10 +463,10 @@ def make_rules(shelf: Shelf, customers: int) -> int:
 
 
 def make_key(now: datetime) -> str:
-    from config.access.keys import create_key
+    from config.access.keys import create_api_key
     from config.access.models import ApiKey
 
-    key, plain = create_key(name="bench", kind=ApiKey.Kind.PUBLISHABLE, now=now)
+    key, plain = create_api_key(name="bench", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     key.requests_per_minute = REQUESTS_PER_MINUTE
     key.save()
     return plain

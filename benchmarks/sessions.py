@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.neighbours import peak_mb, say
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, recommend
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation import (
     Prefixes,
@@ -64,7 +64,7 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "recency": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         "half_life_days": AGES,
     },
-    "session-neighbours": {
+    "session-knn": {
         "k": (50, 100, 200, 500, 1000, 2000),
         "newest": (250, 500, 1000, 2000, 5000),
         "decay": (0.5, 0.6, 0.7, 0.8, 0.9),
@@ -217,7 +217,7 @@ def measure_blend(
     say(f"weights {weights}; ndcg@{N} {chosen.value:.4f} against {chosen.single}")
     described = {name: {"algorithm": name, "parameters": lines[name]["parameters"]} for name in weights}
     begin = time.perf_counter()
-    blend = Blend(described, weights).fit(data.interactions)
+    blend = WeightedEnsemble(described, weights).fit(data.interactions)
     fit_s = time.perf_counter() - begin
     ablation = {
         name: round(

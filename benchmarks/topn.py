@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.neighbours import peak_mb, say
 from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.evaluation import Split, given_split, hold_out, intervals
 from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
 from recommendations.engine.evaluation.beyond_accuracy.gini import gini
@@ -287,7 +287,7 @@ def measure_blend(
 
     def best_of(fitted: Mapping[str, Algorithm], task: Task, *, without: str = "") -> npt.NDArray[np.int32]:
         rest = {name: weight for name, weight in weights.items() if name != without}
-        blend = Blend.of_fitted({name: fitted[name] for name in rest}, rest)
+        blend = WeightedEnsemble.of_fitted({name: fitted[name] for name in rest}, rest)
         return recommend(blend, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
 
     def value_of(*, without: str = "") -> float:

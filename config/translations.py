@@ -68,7 +68,10 @@ CALLS: dict[str, tuple[int | None, int, int | None]] = {
     "pgettext_lazy": (0, 1, None),
     "npgettext": (0, 1, 2),
     "npgettext_lazy": (0, 1, 2),
+    "translatable": (None, 0, None),
 }
+# The modules that these functions are imported from.
+CALL_MODULES = ("django.utils.translation", "config.foundation.translatable")
 TEMPLATE_KEYWORDS = {
     "_": None,
     "gettext": None,
@@ -114,7 +117,7 @@ def find_python_texts(source: str, place: str) -> Iterator[TranslatableText]:
 
 def _imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+        if isinstance(node, ast.ImportFrom) and node.module in CALL_MODULES:
             for alias in node.names:
                 if alias.name in CALLS:
                     yield alias.asname or alias.name, alias.name

@@ -17,11 +17,11 @@ Learning
                                 arrays() → (arrays by name, what JSON can hold), from_arrays(arrays, saved)
     restore(arrays, saved)      the fitted algorithm, whichever it was; memory-mapped arrays stay so
     Contribution                (source, item, value): part of a score; item -1: from no single one
-    Blend.of_fitted(components, weights, normalisation)     algorithms/blend.py
+    WeightedEnsemble.of_fitted(components, weights, normalisation)     algorithms/blend.py
     choose_weights(components=, train=, validation=, exclude_seen=, seed=, n=) → ChosenWeights     blend_search.py
     weights_for(components=, histories=, relevant=, exclude_seen=, n=)      the same for any histories, e.g. session prefixes
     EventWeights(kinds, half_life_days, quantity)   what a view, a cart and a purchase of several pieces are worth, and how fast that
-                                fades; of(interactions), of_histories(histories), as_json(): event_weights.py; ByKind is any algorithm so
+                                fades; of(interactions), of_histories(histories), as_json(): event_weights.py; EventTypeEnsemble is any algorithm so
     choose_event_weights(train=, evaluate=, budget_s=, seed=, start=, candidates=) → (EventWeights, Found)
     search(space=, evaluate=, budget_s=, seed=, start=) → Found(best, tried, seconds)      parameters: tuning.py
     RatingAlgorithm.predict(histories, rows, items)         stars by rating-baseline, rating-user-knn, rating-item-knn, rating-factors,

@@ -1,4 +1,4 @@
-"""What a training may take: seconds, and memory beside what the program itself needs."""
+"""The time and memory budget of a training, and the peak memory it used."""
 
 import time
 from collections.abc import Callable
@@ -8,58 +8,51 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-MEGABYTE = 1e6
+from recommendations.engine.algorithms.spec import MEGABYTE, DataSize
+
 STATM = Path("/proc/self/statm")
-PAGE = 4096
-LOOK_EVERY_S = 0.05
+PAGE_BYTES = 4096
+SAMPLE_INTERVAL_S = 0.05
 
 
 @dataclass
-class Budget:
-    """Seconds from now on, and a bound of memory in MB."""
+class TrainingBudget:
+    """Seconds from now, and a memory limit in MB."""
 
     seconds: float
     memory_mb: float
     clock: Callable[[], float] = time.monotonic
-    began: float = field(init=False)
+    started_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.began = self.clock()
+        self.started_at = self.clock()
 
-    def spent(self) -> float:
-        return self.clock() - self.began
+    def get_elapsed(self) -> float:
+        """Return the seconds since the start."""
+        return self.clock() - self.started_at
 
-    def left(self) -> float:
-        return max(self.seconds - self.spent(), 0.0)
-
-
-@dataclass(frozen=True)
-class Size:
-    """What an algorithm learns from: entries are different pairs of a person and a product."""
-
-    users: int
-    items: int
-    entries: int
-    lines: int
+    def get_remaining(self) -> float:
+        """Return the seconds left, at least 0."""
+        return max(self.seconds - self.get_elapsed(), 0.0)
 
 
-class TooLittleMemoryError(Exception):
-    """The data alone do not fit the bound."""
+class InsufficientMemoryError(Exception):
+    """The data alone exceed the memory limit."""
 
     def __init__(self, *, memory_mb: float, needed_mb: float, lines: int) -> None:
         super().__init__(
-            f"TRAINING_MEMORY_MB={memory_mb:.0f} is too little for {lines:,} interactions, which need about {needed_mb:.0f} MB: "
-            "raise it, or train with fewer days of history."
+            f"TRAINING_MEMORY_MB={memory_mb:.0f} is too low for {lines:,} interactions, which need about {needed_mb:.0f} MB; "
+            "raise it or train on fewer days of history."
         )
 
 
-def data_mb(size: Size) -> float:
-    """Interactions, their two cuts, and one matrix of people × products with its transpose."""
-    return (size.lines * 21 * 3 + size.entries * 8 * 3) / MEGABYTE
+def estimate_data_mb(size: DataSize) -> float:
+    """Estimate the memory of the interactions, both splits, and one customer × product matrix with its transpose."""
+    return (size.interactions * 21 * 3 + size.entries * 8 * 3) / MEGABYTE
 
 
 class PeakMemory:
-    """The most memory that the process held while the block ran, in MB; 0 where the system does not tell."""
+    """Measures the peak memory of the process in MB while the block runs; 0 without /proc."""
 
     def __init__(self) -> None:
         self.mb = 0.0
@@ -80,6 +73,6 @@ class PeakMemory:
 
     def _look(self) -> None:
         while True:
-            self.mb = max(self.mb, int(STATM.read_text().split()[1]) * PAGE / MEGABYTE)
-            if self._ended.wait(LOOK_EVERY_S):
+            self.mb = max(self.mb, int(STATM.read_text().split()[1]) * PAGE_BYTES / MEGABYTE)
+            if self._ended.wait(SAMPLE_INTERVAL_S):
                 return

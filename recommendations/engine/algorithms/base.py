@@ -1,7 +1,7 @@
-"""What every algorithm promises, and the list of all algorithms.
+"""The contract of every algorithm, and the registry of all algorithms.
 
-To add one: put a file into `algorithms/` with a class that derives from `Algorithm`, has a `name`, lists its fitted arrays in
-`fitted` and is decorated with `@register`. Nothing else has to know.
+To add one, put a file into `algorithms/` with a class that derives from `Algorithm`, has a `name` and a `spec`, lists its fitted arrays
+in `fitted` and is decorated with `@register`. Training, serving and the back office read the rest from its `spec`.
 """
 
 import inspect
@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, issparse
 
+from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.online.batch_scorer import BatchScorer
+from recommendations.engine.online.context import OnlineScorer
 
 COLUMN_BYTES = 32_000_000  # of dense scores at once
 
@@ -130,6 +133,8 @@ class Algorithm(Fitted, ABC):
     end in `_`. The same input gives the same answer, and a batch the answers of its single rows.
     """
 
+    spec: ClassVar[AlgorithmSpec]
+
     @abstractmethod
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         """Learn. `products` describes the items of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
@@ -165,6 +170,17 @@ class Algorithm(Fitted, ABC):
         """`explain` for each item; with `limit` only that many of the largest values of each source."""
         return contributions_of(self.attribute(history, items), len(items), limit=limit)
 
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        """Return what scores one history at a time for a storefront; by default as a batch of one.
+
+        for_similar: the history is the products that a page names, not what a customer did.
+        """
+        return BatchScorer(self)
+
+    def get_static_scores(self) -> npt.NDArray[np.float32] | None:
+        """Return the scores (n_items,) if they are the same for every history, else None."""
+        return None
+
     def require_histories(self, histories: Histories, n_items: int) -> None:
         """Errors: NotFittedError; ValueError when the histories number another catalogue."""
         self.require_fit()
@@ -193,9 +209,16 @@ ALGORITHMS: dict[str, type[Algorithm]] = {}
 
 
 def register[Class: type[Algorithm]](algorithm: Class) -> Class:
-    """Class decorator: make the algorithm known by its name. Errors: ValueError for a name that is taken."""
-    if ALGORITHMS.setdefault(algorithm.name, algorithm) is not algorithm:
+    """Class decorator: register the algorithm under its name.
+
+    Raises:
+        ValueError: the class has no spec of its own, or its name is taken.
+    """
+    if ALGORITHMS.get(algorithm.name, algorithm) is not algorithm:
         raise ValueError(f"algorithm name {algorithm.name!r} is taken by {ALGORITHMS[algorithm.name].__name__}")
+    if "spec" not in vars(algorithm):
+        raise ValueError(f"{algorithm.__name__} has no spec; give it an AlgorithmSpec of its own")
+    ALGORITHMS[algorithm.name] = algorithm
     return algorithm
 
 
@@ -215,3 +238,9 @@ def require_weight(interactions: Interactions) -> None:
             if len(interactions)
             else "nothing to learn from: there is no interaction at all"
         )
+
+
+def get_reason(source: str) -> ExplanationReason:
+    """Return the reason that a part of a score by the named algorithm stands for."""
+    algorithm = ALGORITHMS.get(source)
+    return algorithm.spec.reason if algorithm is not None else ExplanationReason.SAME_BUYERS

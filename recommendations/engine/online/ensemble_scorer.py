@@ -1,7 +1,7 @@
-"""One history at a time, as a storefront asks, thousands of times a second: the same scores and shares as `Blend`, without its matrices.
+"""A weighted ensemble that scores one history at a time, as a storefront asks for thousands of times per second.
 
-`Blend` scores many histories at once and pays for it with matrices of all items. Here the parts are added up in arrays that a thread
-keeps, and only items that something speaks for are looked at. That both agree is a test.
+`WeightedEnsemble` scores many histories at once with matrices of all items. Here the components' scores are added up in arrays that each
+thread keeps, and only items with a score are looked at. A test asserts that both agree.
 """
 
 import time
@@ -14,8 +14,17 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Rows
 from recommendations.engine.algorithms.base import Contribution
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
 from recommendations.engine.data.histories import Histories
+from recommendations.engine.online.context import (
+    ComponentScores,
+    HistoryContext,
+    OnlineScorer,
+    SparseRow,
+    Values,
+    Workspace,
+    get_positive_entries,
+)
 from recommendations.engine.online.kernels import (
     add_scaled,
     assign_slots,
@@ -23,185 +32,196 @@ from recommendations.engine.online.kernels import (
     scale_contributions,
     select_top_online,
 )
-from recommendations.engine.online.online_scorers import Asked, Part, Told, Values, Workspace, part_of, sparse_row
 
 NO_FACTORS = np.empty(0, np.float32)
 
 
-class OutOfTimeError(Exception):
+class DeadlineExceededError(Exception):
     """The moment by which an answer is due has passed."""
 
 
-class Cause(NamedTuple):
-    """What the largest share of a score comes from: a row of the history (-1: no single one) and the part that says so; share of the score."""
+class MainCause(NamedTuple):
+    """The largest share of a score: the history row it is due to (-1: no single one), the component, and the share, 0 to 1."""
 
     item: int
     source: str
     share: float
 
 
-class _Said(NamedTuple):
-    """What one part said: as told, and the rows and values that counted `factor` each."""
+class _NormalizedScores(NamedTuple):
+    """The scores of one component, and the rows and values that count `factor` each in the ensemble."""
 
     name: str
-    told: Told
+    scores: ComponentScores
     factor: float
     rows: Rows
     values: Values
 
 
 @dataclass
-class Scored:
-    """The scores of one history; valid until the workspace is cleared. known: something other than what is the same for all speaks."""
+class ScoredHistory:
+    """The scores of one history; valid until the workspace is cleared.
 
-    blend: "SingleBlend"
-    asked: Asked
+    is_personalized: some score depends on the history, not only on what is the same for everyone.
+    """
+
+    ensemble: "OnlineEnsemble"
+    context: HistoryContext
     work: Workspace
-    known: bool = False
-    said: list[_Said] = field(default_factory=list)
+    is_personalized: bool = False
+    components: list[_NormalizedScores] = field(default_factory=list)
 
     @property
     def history(self) -> Histories:
-        return self.asked.history
+        return self.context.history
 
-    def best(
-        self, n: int, *, allowed: npt.NDArray[np.bool_], barred: Rows, factors: Values | None = None
+    def select_top(
+        self, n: int, *, allowed: npt.NDArray[np.bool_], excluded: Rows, factors: Values | None = None
     ) -> tuple[Rows, Values]:
-        """The n best rows and their scores, best first; only what something speaks for."""
+        """Return the n best rows and their scores, best first; only rows with a score."""
         work = self.work
         return select_top_online(
-            work.total, work.met, work.order, work.count, self.blend.static, self.blend.static_order,
-            allowed, barred, work.part_met, NO_FACTORS if factors is None else factors,
-            1.0 if factors is None else self.blend.largest(factors), n,
+            work.total, work.touched, work.order, work.count, self.ensemble.static_scores, self.ensemble.static_order,
+            allowed, excluded, work.part_touched, NO_FACTORS if factors is None else factors,
+            1.0 if factors is None else self.ensemble.find_largest_factor(factors), n,
         )  # fmt: skip
 
-    def of(self, rows: Rows) -> Values:
-        """The scores of some rows, 0 where nothing speaks for one."""
-        return self.work.total[rows] + self.blend.static[rows]
+    def get_scores(self, rows: Rows) -> Values:
+        """Return the scores of some rows, 0 for rows without one."""
+        return self.work.total[rows] + self.ensemble.static_scores[rows]
 
-    def causes(self, rows: Rows) -> list[Cause]:
-        """For each row what the largest share of its score comes from, by item of the history."""
-        parts, names, base = self._parts(rows)
+    def find_main_causes(self, rows: Rows) -> list[MainCause]:
+        """Return for each row what the largest share of its score is due to, by item of the history."""
+        parts, names, items = self._attribute(rows)
         slots, sources, shares = find_largest_contributions(parts)
-        told = zip(base[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
-        return [Cause(item, names[source], share) for item, source, share in told]
+        causes = zip(items[slots].tolist(), sources.tolist(), shares.tolist(), strict=True)
+        return [MainCause(item, names[source], share) for item, source, share in causes]
 
-    def contributions(self, rows: Rows) -> list[list[Contribution]]:
-        """Where the score of each row comes from, largest first; the values sum to the score."""
-        parts, names, base = self._parts(rows)
-        found = []
+    def list_contributions(self, rows: Rows) -> list[list[Contribution]]:
+        """Return what the score of each row is due to, largest first; the values sum to the score."""
+        parts, names, items = self._attribute(rows)
+        contributions = []
         for column in range(len(rows)):
             sources, slots = np.nonzero(parts[:, :, column])
             values = parts[sources, slots, column]
-            told = zip(sources.tolist(), base[slots].tolist(), values.tolist(), strict=True)
-            listed = [Contribution(names[source], item, value) for source, item, value in told]
-            found.append(sorted(listed, key=lambda part: -part.value))
-        return found
+            entries = zip(sources.tolist(), items[slots].tolist(), values.tolist(), strict=True)
+            listed = [Contribution(names[source], item, value) for source, item, value in entries]
+            contributions.append(sorted(listed, key=lambda part: -part.value))
+        return contributions
 
-    def _parts(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
-        """(parts, history items + 1, rows): of each score what comes from each item, last what comes from none; names; the items, -1 last."""
+    def _attribute(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
+        """Return contributions (components, history items + 1, rows), the components' names, and the items, -1 last.
+
+        The last slot of the second axis holds what no single item causes.
+        """
         work = self.work
-        base = assign_slots(self.history.item, work.slots)
-        work.places[rows] = np.arange(len(rows), dtype=np.int32)
-        names = [*(one.name for one in self.said), *self.blend.static_names]
-        parts = np.zeros((max(len(names), 1), len(base), len(rows)), np.float32)
+        items = assign_slots(self.history.item, work.slots)
+        work.columns[rows] = np.arange(len(rows), dtype=np.int32)
+        names = [*(component.name for component in self.components), *self.ensemble.static_names]
+        parts = np.zeros((max(len(names), 1), len(items), len(rows)), np.float32)
         try:
-            for one, out in zip(self.said, parts, strict=False):
-                self.blend.parts[one.name].share_out(self.asked, one.told, rows, out)
-                scale_contributions(one.rows, one.values, one.factor, work.places, out)
+            for component, out in zip(self.components, parts, strict=False):
+                self.ensemble.scorers[component.name].attribute(self.context, component.scores, rows, out)
+                scale_contributions(component.rows, component.values, component.factor, work.columns, out)
         finally:
-            work.places[rows] = -1
-        for place, name in enumerate(self.blend.static_names, start=len(self.said)):
-            parts[place, -1] = self.blend.statics[name][rows]
-        return parts, names or [""], base
+            work.columns[rows] = -1
+        for index, name in enumerate(self.ensemble.static_names, start=len(self.components)):
+            parts[index, -1] = self.ensemble.static_by_name[name][rows]
+        return parts, names or [""], items
 
 
-class SingleBlend:
-    """A fitted blend, made ready to answer one history at a time over n ≥ items rows; what lies beyond the items scores 0.
+class OnlineEnsemble:
+    """A fitted ensemble, prepared to score one history at a time over n ≥ items rows; rows beyond the items score 0.
 
-    score(u, i) = Σ_c w_c · ŝ_c(u, i) as `Blend` defines it. With `alike`, of products that are named instead of a history, content
-    gives the k most alike of `Content.similar`, each text once, instead of all that share a word.
+    score(u, i) = Σ_c w_c · ŝ_c(u, i) as `WeightedEnsemble` defines it. With `for_similar`, for products that a page names instead of a
+    history, content gives the k most similar of `Content.similar`, each text once, instead of all that share a term.
     """
 
-    def __init__(self, blend: Blend, n: int, *, alike: bool = False) -> None:
+    def __init__(self, ensemble: WeightedEnsemble, n: int, *, for_similar: bool = False) -> None:
         self.n = n
-        self.normalisation = blend.normalisation
-        self.shares = {name: share for name, share in blend.shares().items() if share > 0}
-        self.parts: dict[str, Part] = {}
-        self.statics: dict[str, Values] = {}
+        self.normalisation = ensemble.normalisation
+        self.shares = {name: share for name, share in ensemble.shares().items() if share > 0}
+        self.scorers: dict[str, OnlineScorer] = {}
+        self.static_by_name: dict[str, Values] = {}
         for name, share in self.shares.items():
-            component = blend.components_[name]
-            counts = getattr(component, "counts_", None)
-            if counts is not None:
-                self.statics[name] = _normalised_static(counts, share, self.normalisation, n)
+            component = ensemble.components_[name]
+            static = component.get_static_scores()
+            if static is not None:
+                self.static_by_name[name] = _normalize_static(static, share, self.normalisation, n)
             else:
-                self.parts[name] = part_of(component, alike=alike)
-        self.width = max((part.width for part in self.parts.values()), default=0)
-        self.static_names = list(self.statics)
-        self.static = np.zeros(n, np.float32)
-        for values in self.statics.values():
-            self.static += values
-        order = np.argsort(-self.static, kind="stable").astype(np.int32)
-        self.static_order = order[: int((self.static > 0).sum())]
-        self._largest: tuple[Values, float] | None = None
+                self.scorers[name] = component.make_online_scorer(for_similar=for_similar)
+        self.width = max((scorer.width for scorer in self.scorers.values()), default=0)
+        self.static_names = list(self.static_by_name)
+        self.static_scores = np.zeros(n, np.float32)
+        for values in self.static_by_name.values():
+            self.static_scores += values
+        order = np.argsort(-self.static_scores, kind="stable").astype(np.int32)
+        self.static_order = order[: int((self.static_scores > 0).sum())]
+        self._largest_factor: tuple[Values, float] | None = None
 
-    def largest(self, factors: Values) -> float:
-        """Of the factors; of those that were asked about last it is known."""
-        kept = self._largest
-        if kept is None or kept[0] is not factors:
-            kept = self._largest = (factors, float(factors.max(initial=0.0)))
-        return kept[1]
+    def find_largest_factor(self, factors: Values) -> float:
+        """Return the largest factor; requests share one array of factors, so that of the last array is kept."""
+        cached = self._largest_factor
+        if cached is None or cached[0] is not factors:
+            cached = self._largest_factor = (factors, float(factors.max(initial=0.0)))
+        return cached[1]
 
-    def score(self, history: Histories, work: Workspace, *, due: float | None = None) -> Scored:
-        """Scores into a clean workspace. due: moment of `time.perf_counter` after which it gives up.
+    def score(self, history: Histories, work: Workspace, *, due: float | None = None) -> ScoredHistory:
+        """Score into a clean workspace.
 
-        Errors: OutOfTimeError, with the workspace clean again.
+        due: moment of `time.perf_counter` after which no further component is scored.
+
+        Raises:
+            DeadlineExceededError: `due` has passed; the workspace is clean again.
         """
-        scored = Scored(self, Asked(history, work), work)
-        for name, part in self.parts.items():
+        scored = ScoredHistory(self, HistoryContext(history, work), work)
+        for name, scorer in self.scorers.items():
             if due is not None and time.perf_counter() > due:
                 work.clear()
-                raise OutOfTimeError
-            told = part.tell(scored.asked)
-            highest = float(told.values.max()) if len(told.values) else 0.0
+                raise DeadlineExceededError
+            scores = scorer.score(scored.context)
+            highest = float(scores.values.max()) if len(scores.values) else 0.0
             if not highest > 0:
                 continue
-            said = self._counted(name, told, highest)
-            scored.known = True
-            scored.said.append(said)
-            work.count = add_scaled(said.rows, said.values, said.factor, work.total, work.met, work.order, work.count)
+            component = self._normalize(name, scores, highest)
+            scored.is_personalized = True
+            scored.components.append(component)
+            work.count = add_scaled(
+                component.rows, component.values, component.factor, work.total, work.touched, work.order, work.count
+            )
         return scored
 
-    def _counted(self, name: str, told: Told, highest: float) -> _Said:
+    def _normalize(self, name: str, scores: ComponentScores, highest: float) -> _NormalizedScores:
         share = self.shares[name]
         if self.normalisation == "rank":
-            return _Said(name, told, share, *_ranked(told.rows, told.values))
-        return _Said(name, told, share / max(highest, float(TINY)), told.rows, told.values)
+            return _NormalizedScores(name, scores, share, *_rank(scores.rows, scores.values))
+        return _NormalizedScores(name, scores, share / max(highest, float(TINY)), scores.rows, scores.values)
 
 
-def _ranked(rows: Rows, values: Values) -> tuple[Rows, Values]:
-    """1 / (1 + ln rank) of the best RANK_DEPTH positive ones; ties: lower row first."""
+def _rank(rows: Rows, values: Values) -> SparseRow:
+    """Return 1 / (1 + ln rank) of the best RANK_DEPTH positive values; ties: lower row first."""
     order = np.lexsort((rows, -values))[:RANK_DEPTH]
     order = order[values[order] > 0]
     return rows[order], (1.0 / (1.0 + np.log(np.arange(1.0, len(order) + 1.0)))).astype(np.float32)
 
 
-def _normalised_static(counts: npt.NDArray[np.floating], share: float, normalisation: str, n: int) -> Values:
-    values = np.zeros(n, np.float32)
-    rows, found = sparse_row(np.asarray(counts, np.float32)[None, :])
+def _normalize_static(scores: npt.NDArray[np.floating], share: float, normalisation: str, n: int) -> Values:
+    """Return share · normalized scores of n rows, for scores that are the same for every history."""
+    normalized = np.zeros(n, np.float32)
+    rows, values = get_positive_entries(np.asarray(scores, np.float32)[None, :])
     if not len(rows):
-        return values
+        return normalized
     if normalisation == "rank":
-        rows, found = _ranked(rows, found)
-        values[rows] = np.float32(share) * found
+        rows, values = _rank(rows, values)
+        normalized[rows] = np.float32(share) * values
     else:
-        values[rows] = found * (np.float32(share) / np.float32(max(float(found.max()), float(TINY))))
-    return values
+        normalized[rows] = values * (np.float32(share) / np.float32(max(float(values.max()), float(TINY))))
+    return normalized
 
 
-def widest(blends: Sequence[SingleBlend]) -> int:
-    """How wide a workspace must be for all of these."""
-    return max((blend.width for blend in blends), default=0)
+def find_max_width(ensembles: Sequence[OnlineEnsemble]) -> int:
+    """Return how wide a workspace must be for all of these ensembles."""
+    return max((ensemble.width for ensemble in ensembles), default=0)
 
 
-__all__ = ["Cause", "OutOfTimeError", "Scored", "SingleBlend", "Workspace", "widest"]
+__all__ = ["DeadlineExceededError", "MainCause", "OnlineEnsemble", "ScoredHistory", "Workspace", "find_max_width"]

@@ -7,12 +7,20 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.base import Algorithm
+from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.sparse import csr
 
 type Doubles = npt.NDArray[np.float64]
 
 CELLS = 16_000_000
+
+
+def rating_spec(label: str) -> AlgorithmSpec:
+    """Return the spec of a rating algorithm."""
+    return AlgorithmSpec(
+        label=label, not_tried="It predicts star ratings; training tunes the ranking of products that customers buy."
+    )
 
 
 class RatingAlgorithm(Algorithm):

@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -15,6 +16,7 @@ from recommendations.engine.ratings.base import (
     bias_parts,
     fit_item_biases,
     newest_ratings,
+    rating_spec,
     require_at_least,
     user_biases,
 )
@@ -31,6 +33,7 @@ class RatingBaseline(RatingAlgorithm):
 
     name = "rating-baseline"
     fitted = ("item_biases_", "overall_mean_")
+    spec = rating_spec(translatable("Rating baseline"))
 
     def __init__(self, user_shrinkage: float = 10.0, item_shrinkage: float = 5.0, sweeps: int = 15):
         self.user_shrinkage = user_shrinkage

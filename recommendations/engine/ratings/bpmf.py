@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import dense_product, transposed
-from recommendations.engine.ratings.base import Doubles, RatingAlgorithm, newest_ratings, require_at_least
+from recommendations.engine.ratings.base import Doubles, RatingAlgorithm, newest_ratings, rating_spec, require_at_least
 from recommendations.engine.ratings.kernels import (
     add_implicit_links,
     draw_implicit_links,
@@ -48,6 +49,7 @@ class RatingBPMF(RatingAlgorithm):
         "noise_precisions_",
         "overall_mean_",
     )
+    spec = rating_spec(translatable("Rating matrix factorization (Bayesian)"))
 
     def __init__(
         self,

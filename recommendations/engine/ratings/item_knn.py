@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -20,6 +21,7 @@ from recommendations.engine.ratings.base import (
     fit_item_biases,
     likeness,
     newest_ratings,
+    rating_spec,
     require_at_least,
     user_biases,
     with_data,
@@ -42,6 +44,7 @@ class RatingItemKNN(RatingAlgorithm):
 
     name = "rating-item-knn"
     fitted = ("neighbours_", "item_biases_", "overall_mean_")
+    spec = rating_spec(translatable("Rating item-kNN"))
 
     def __init__(
         self,

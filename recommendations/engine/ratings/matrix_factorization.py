@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import dense_product
-from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, require_at_least
+from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, rating_spec, require_at_least
 from recommendations.engine.ratings.kernels import fold_in_users, run_descent_epoch
 
 
@@ -30,6 +31,7 @@ class RatingFactors(RatingAlgorithm):
 
     name = "rating-factors"
     fitted = ("item_vectors_", "implicit_vectors_", "item_biases_", "overall_mean_")
+    spec = rating_spec(translatable("Rating matrix factorization (SVD++)"))
 
     def __init__(
         self,

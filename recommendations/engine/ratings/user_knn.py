@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, register, require_weight
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -20,6 +21,7 @@ from recommendations.engine.ratings.base import (
     fit_item_biases,
     likeness,
     newest_ratings,
+    rating_spec,
     require_at_least,
     user_biases,
     with_data,
@@ -45,6 +47,7 @@ class RatingUserKNN(RatingAlgorithm):
 
     name = "rating-user-knn"
     fitted = ("ratings_", "item_users_", "means_", "item_biases_", "overall_mean_")
+    spec = rating_spec(translatable("Rating user-kNN"))
 
     def __init__(
         self,

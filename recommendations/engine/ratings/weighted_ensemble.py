@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import (
     ALGORITHMS,
     Algorithm,
@@ -20,7 +21,7 @@ from recommendations.engine.algorithms.base import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings
+from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, rating_spec
 
 
 class LeastSquares(NamedTuple):
@@ -41,6 +42,7 @@ class RatingBlend(RatingAlgorithm):
 
     name = "rating-blend"
     fitted = ("components_", "overall_mean_")
+    spec = rating_spec(translatable("Rating ensemble"))
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ def choose_weights(
     steps: Sequence[float] = STEPS,
     rounds: int = 3,
 ) -> ChosenWeights:
-    """Weights for `Blend` with the largest mean NDCG@n over at most `people` of validation, drawn by the seed.
+    """Weights for `WeightedEnsemble` with the largest mean NDCG@n over at most `people` of validation, drawn by the seed.
 
     components are fitted on train. Each person's candidates are the best `depth` of every component. From the best single
     component on, and once more from equal weights, one weight after the other is set to the step that helps most, until a round

@@ -16,30 +16,32 @@ import numpy.typing as npt
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from customers.segments.editing import make_fixed_list
+from customers.segments.editing import create_static_segment
 from customers.segments.models import Segment
 from recommendations.engine import Histories
+from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.popularity.popularity import Popularity
+from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.data.interactions import KIND_CODES
 from recommendations.engine.placements import FOR_YOU
-from recommendations.serving.batch.batch_scoring import histories_of
-from recommendations.serving.state.loader import Loaded, Loader, loader
+from recommendations.serving.batch.batch_scoring import build_histories
+from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.model import PURCHASE, ServingModel
-from recommendations.serving.state.settings import Bought
+from recommendations.serving.state.settings import PurchasedProducts
 
-MOST = 10_000  # people of one product; those further down want it hardly more than anybody
-BLOCK = 2_000  # people whose histories are in memory at a time
-REMEMBERED = 16  # products whose people this process need not compute again
+MAX_AUDIENCE = 10_000  # people of one product; those further down want it hardly more than anybody
+BLOCK_SIZE = 2_000  # people whose histories are in memory at a time
+MAX_CACHED_PRODUCTS = 16  # products whose people this process need not compute again
 # what a reason is called that a part gives; of what somebody did with the product itself see `code_of`
-CODES = {
-    "content": "similar_to_bought",
-    "co-purchase": "bought_together",
-    "user-knn": "customers_like_you",
-    "repeat-rhythm": "due_again",
+REASON_CODES = {
+    ExplanationReason.SIMILAR_PRODUCT: "similar_to_bought",
+    ExplanationReason.BOUGHT_TOGETHER: "bought_together",
+    ExplanationReason.SIMILAR_CUSTOMERS: "customers_like_you",
+    ExplanationReason.DUE_AGAIN: "due_again",
 }
 
 # erased, refusing, and who has bought it meanwhile where it is not shown again
-WHO = """
+CUSTOMERS_SQL = """
 SELECT given.place, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
 FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS given (kind, value, place)
@@ -48,7 +50,7 @@ JOIN identity_customer c ON c.id = i.customer_id
 WHERE c.erased_at IS NULL
   AND NOT EXISTS (
       SELECT FROM identity_identifier own
-      JOIN identity_consentrefusal r ON r.kind = own.kind AND r.value = own.value
+      JOIN identity_consentdenial r ON r.kind = own.kind AND r.value = own.value
       WHERE own.customer_id = i.customer_id
   )
   AND NOT (%(once)s AND EXISTS (
@@ -60,12 +62,12 @@ WHERE c.erased_at IS NULL
 ORDER BY given.place
 """
 
-type Key = tuple[int, str, int]  # whose arrays, whether what was bought is shown again, the product's row
+type CacheKey = tuple[int, str, int]  # whose arrays, whether what was bought is shown again, the product's row
 type Numbers = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class AudienceMember:
     """A customer, how likely they want the product against others (0 … 1), and why in one word."""
 
     customer_id: int
@@ -75,7 +77,7 @@ class Candidate:
 
     @property
     def reason(self) -> str:
-        return reason_text(self.code)
+        return describe_reason_code(self.code)
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,11 @@ class Audience:
     product_id: str
     model_version: str
     known: bool
-    people: list[Candidate]
+    customers: list[AudienceMember]
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class RankedUsers:
     """rows of people in the model, best first, with their scores and reasons."""
 
     users: npt.NDArray[np.int64]
@@ -97,69 +99,71 @@ class Ranked:
     codes: list[str]
 
 
-def audience_of(*, product_id: str, now: datetime, source: Loader = loader) -> Audience:
+def find_audience(*, product_id: str, now: datetime, source: StateLoader = loader) -> Audience:
     """The customers who would want a product, at most MOST; two people of the model who are one customer by now count once.
 
     Left out are the erased, whoever refuses personalisation or analytics, and, where for-you does not show again what was bought,
     whoever has bought it. One query.
     """
     loaded = source.current(now=now)
-    model, row = loaded.model, loaded.catalogue.row_of(product_id)
+    model, row = loaded.model, loaded.products.find_row(product_id)
     if model is None or not 0 <= row < len(model.items):
-        return Audience(product_id, loaded.version, known=False, people=[])
-    ranked = remembered(loaded, model, row, now=now.timestamp())
-    return Audience(product_id, loaded.version, known=True, people=resolve(loaded, model, ranked, product_id))
+        return Audience(product_id, loaded.version, known=False, customers=[])
+    ranked = get_ranked_users(loaded, model, row, now=now.timestamp())
+    return Audience(
+        product_id, loaded.version, known=True, customers=resolve_customers(loaded, model, ranked, product_id)
+    )
 
 
-class Memory:
+class AudienceCache:
     """The people of the last products that were asked for, as long as the same model serves."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Ranked] = OrderedDict()
+        self._kept: OrderedDict[CacheKey, RankedUsers] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> Ranked | None:
+    def get(self, key: CacheKey) -> RankedUsers | None:
         with self._lock:
             return self._kept.get(key)
 
-    def keep(self, key: Key, ranked: Ranked) -> None:
+    def keep(self, key: CacheKey, ranked: RankedUsers) -> None:
         with self._lock:
             for other in [other for other in self._kept if other[0] != key[0]]:
                 del self._kept[other]
             self._kept[key] = ranked
-            while len(self._kept) > REMEMBERED:
+            while len(self._kept) > MAX_CACHED_PRODUCTS:
                 self._kept.popitem(last=False)
 
 
-_memory = Memory()
+_cache = AudienceCache()
 
 
-def remembered(loaded: Loaded, model: ServingModel, row: int, *, now: float) -> Ranked:
-    key = (loaded.number, loaded.places[FOR_YOU].bought, row)
-    found = _memory.get(key)
+def get_ranked_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
+    key = (loaded.number, loaded.placements[FOR_YOU].purchased_products, row)
+    found = _cache.get(key)
     if found is None:
-        found = rank_people(loaded, model, row, now=now)
-        _memory.keep(key, found)
+        found = rank_users(loaded, model, row, now=now)
+        _cache.keep(key, found)
     return found
 
 
-def rank_people(loaded: Loaded, model: ServingModel, row: int, *, now: float) -> Ranked:
+def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
     """All people of the model by their score for one product, in blocks."""
     shares = {
         name: share
         for name, share in model.blend.shares().items()
         if share and not isinstance(model.blend.components_[name], Popularity)
     }
-    n = max(model.n_trained, len(model.news.indptr) - 1 if model.news is not None else 0)
+    n = max(model.n_trained, len(model.refreshed.indptr) - 1 if model.refreshed is not None else 0)
     worth = np.zeros((len(shares), n), np.float32)
     barred, times = np.zeros(n, np.bool_), np.zeros(n, np.int64)
-    for start in range(0, n, BLOCK):
-        users = np.arange(start, min(start + BLOCK, n))
-        block = histories_of(model, np.stack([users - start, users], axis=1), len(users), now=now)
+    for start in range(0, n, BLOCK_SIZE):
+        users = np.arange(start, min(start + BLOCK_SIZE, n))
+        block = build_histories(model, np.stack([users - start, users], axis=1), len(users), now=now)
         own = np.repeat(users, np.diff(block.indptr))
         mine = block.item == row
         np.add.at(times, own[mine & (block.kind == PURCHASE)], 1)
-        barred[own[mine & shows_once(loaded, model, block)]] = True
+        barred[own[mine & find_hidden_lines(loaded, model, block)]] = True
         for place, name in enumerate(shares):
             worth[place, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
     parts = np.array([*shares.values()], np.float32)[:, None] * worth
@@ -167,41 +171,41 @@ def rank_people(loaded: Loaded, model: ServingModel, row: int, *, now: float) ->
     parts = np.divide(parts, most * sum(shares.values()), out=np.zeros_like(parts), where=most > 0)
     scores = parts.sum(axis=0)
     scores[barred] = 0
-    chosen = np.argsort(-scores, kind="stable")[:MOST]
+    chosen = np.argsort(-scores, kind="stable")[:MAX_AUDIENCE]
     chosen = chosen[scores[chosen] > 0]
     names = list(shares)
     sources = [names[place] for place in parts[:, chosen].argmax(axis=0).tolist()] if len(chosen) else []
-    codes = [code_of(name, bought) for name, bought in zip(sources, times[chosen].tolist(), strict=True)]
-    return Ranked(chosen, scores[chosen], codes)
+    codes = [choose_reason_code(name, bought) for name, bought in zip(sources, times[chosen].tolist(), strict=True)]
+    return RankedUsers(chosen, scores[chosen], codes)
 
 
-def shows_once(loaded: Loaded, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
+def find_hidden_lines(loaded: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
     """Of each line of the histories whether for-you does not show its product again."""
-    bought = loaded.places[FOR_YOU].bought
-    if bought == Bought.HIDE:
+    bought = loaded.placements[FOR_YOU].purchased_products
+    if bought == PurchasedProducts.HIDE:
         return block.kind == PURCHASE
-    if bought == Bought.AUTO and model.exclude_seen:
+    if bought == PurchasedProducts.AUTO and model.exclude_seen:
         if model.seen_kinds is None:
             return np.ones(len(block.item), np.bool_)
         return np.isin(block.kind, model.seen_kinds)
     return np.zeros(len(block.item), np.bool_)
 
 
-def is_sold_once(loaded: Loaded, model: ServingModel) -> bool:
+def hides_purchased_products(loaded: ServingState, model: ServingModel) -> bool:
     """Whether what was bought is not shown again."""
-    bought = loaded.places[FOR_YOU].bought
+    bought = loaded.placements[FOR_YOU].purchased_products
     kinds = model.seen_kinds
     hides = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
-    return bought == Bought.HIDE or (bought == Bought.AUTO and hides)
+    return bought == PurchasedProducts.HIDE or (bought == PurchasedProducts.AUTO and hides)
 
 
-def code_of(source: str, bought: int) -> str:
+def choose_reason_code(source: str, bought: int) -> str:
     if source == "repeat":
         return "bought_often" if bought > 1 else "bought_before" if bought else "you_viewed"
-    return CODES.get(source, "because_you_bought")
+    return REASON_CODES.get(get_reason(source), "because_you_bought")
 
 
-def reason_text(code: str) -> str:
+def describe_reason_code(code: str) -> str:
     """Said of a customer to those who work in the shop."""
     return {
         "bought_often": _("Bought it several times"),
@@ -214,33 +218,35 @@ def reason_text(code: str) -> str:
     }.get(code, _("Chose what others choose together with it"))
 
 
-def resolve(loaded: Loaded, model: ServingModel, ranked: Ranked, product_id: str) -> list[Candidate]:
+def resolve_customers(
+    loaded: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
+) -> list[AudienceMember]:
     """The customers of today behind people of the model; the better place of one who was two."""
-    names = names_of(model, ranked.users)
+    names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
     given: dict[str, Any] = {
         "kinds": [kind for kind, _colon, _value in pairs],
         "values": [value for _kind, _colon, value in pairs],
-        "once": is_sold_once(loaded, model),
+        "once": hides_purchased_products(loaded, model),
         "product": product_id,
     }
     with connection.cursor() as cursor:
-        cursor.execute(WHO, given)
+        cursor.execute(CUSTOMERS_SQL, given)
         rows = cursor.fetchall()
-    found: dict[int, Candidate] = {}
+    found: dict[int, AudienceMember] = {}
     for place, customer_id, user_id in rows:
         number = place - 1
-        one = Candidate(customer_id, user_id or "", float(ranked.scores[number]), ranked.codes[number])
+        one = AudienceMember(customer_id, user_id or "", float(ranked.scores[number]), ranked.codes[number])
         found.setdefault(customer_id, one)
     return list(found.values())
 
 
-def names_of(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
+def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
     """One "kind:value" for each of some people of the model; "" for one who has none."""
     found = [""] * len(users)
     maps = [(model.identifiers, model.identifier_user)]
-    if model.news is not None:
-        maps.append((model.news.identifiers, model.news.identifier_user))
+    if model.refreshed is not None:
+        maps.append((model.refreshed.identifiers, model.refreshed.identifier_user))
     place = np.full(int(users.max(initial=-1)) + 2, -1, np.int64)
     place[users] = np.arange(len(users))
     for identifiers, owner in maps:
@@ -255,9 +261,9 @@ def names_of(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]
 
 def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
     """The best ``most`` as a fixed segment of that name. Errors: NameTakenError."""
-    return make_fixed_list(
+    return create_static_segment(
         name=name,
         description=_("Who would want %(product)s, by %(model)s") % {
             "product": audience.product_id, "model": audience.model_version},
-        customer_ids=[one.customer_id for one in audience.people[:most]],
+        customer_ids=[one.customer_id for one in audience.customers[:most]],
     )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, Products
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 
 SEED_RATINGS = {"u1": (4, 5, 3), "u2": (3, 4, 5), "u3": (5, 2, 4), "u4": (3, 2, 4), "u5": (5, 3, 4)}
 
@@ -58,7 +58,7 @@ def make_products(n_items: int) -> Products:
 
 
 MADE_WITH: dict[str, dict[str, Any]] = {
-    "by-kind": {
+    "event-types": {
         "component": {"algorithm": "item-knn", "parameters": {"k": 20}},
         "weights": {"purchase": 2.0, "view": 0.1},
         "half_life_days": 100.0,
@@ -99,6 +99,6 @@ def make_algorithm(name: str) -> Algorithm:
     return ALGORITHMS[algorithm](**parameters)
 
 
-def make_blend() -> Blend:
+def make_blend() -> WeightedEnsemble:
     names = ("popularity", "repeat", "item-knn", "user-knn", "content")
-    return Blend({name: {"algorithm": name, "parameters": {}} for name in names})
+    return WeightedEnsemble({name: {"algorithm": name, "parameters": {}} for name in names})

@@ -1,13 +1,23 @@
 """Products that read alike: for new products, for new shops, and for reasons one can see."""
 
-from collections.abc import Iterable, Sequence
-from typing import Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, hstack
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, Scores, register
+from recommendations.engine.algorithms.spec import (
+    HALF_LIVES,
+    MEGABYTE,
+    WEIGHTINGS,
+    AlgorithmSpec,
+    DataSize,
+    ExplanationReason,
+    SearchSpace,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
@@ -24,10 +34,18 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.content_scorer import ContentScorer
+from recommendations.engine.online.context import BINARY, OnlineScorer
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 FREE_TEXT = ("title", "description")
 PRICE = "price band"
 MOST_DIMENSIONS = 64
+
+
+def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
+    """Return the MB of about twenty terms per product, and of its neighbors."""
+    return (size.items * 20 * 8 * 4 + 2 * 8 * size.items * 50) / MEGABYTE
 
 
 @register
@@ -47,6 +65,24 @@ class Content(Algorithm):
 
     name = "content"
     fitted = ("vectors_", "term_documents_", "document_", "neighbours_", "vocabulary_", "inverse_frequency_")
+    spec = AlgorithmSpec(
+        label=translatable("Content-based"),
+        reason=ExplanationReason.SIMILAR_PRODUCT,
+        search=SearchSpace(
+            order=70,
+            start={"half_life_days": 90.0, "history_weighting": "log", "price_weight": 0.3},
+            values={
+                "half_life_days": HALF_LIVES,
+                "history_weighting": WEIGHTINGS,
+                "price_weight": (0.0, 0.3, 1.0),
+            },
+            estimate_mb=_estimate_mb,
+            is_required=True,
+            scoring_only=frozenset({"half_life_days", "history_weighting"}),
+            vector_start={"vector_weight": 0.5},
+            vector_values={"vector_weight": (0.0, 0.25, 0.5, 1.0, 2.0)},
+        ),
+    )
 
     def __init__(
         self,
@@ -107,6 +143,12 @@ class Content(Algorithm):
         alike = (self.vectors_[self.document_[weights.indices], :] @ targets.T).toarray()
         parts = alike * weights.data[:, None] / length
         return [Attribution(self.name, weights.indices, parts * (parts.sum(axis=0) > 0))]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        """With `for_similar` the k products most similar to each, one per text; else all that share a term."""
+        if for_similar:
+            return LinearScorer(self.neighbours_, lambda context: context.sum_weights(None, BINARY), self.document_)
+        return ContentScorer(self)
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The k products most like one product and their cosines, most alike first."""

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import (
     ALGORITHMS,
     Algorithm,
@@ -17,6 +18,7 @@ from recommendations.engine.algorithms.base import (
     require_weight,
     restore,
 )
+from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
@@ -24,7 +26,7 @@ from recommendations.engine.data.products import Products
 
 
 @register
-class ByKind(Algorithm):
+class EventTypeEnsemble(Algorithm):
     """score(u, i) = that of `component` for the history u weighed by `EventWeights`(history_weights, history_half_life_days, history_quantity).
 
     The component has learnt from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
@@ -32,8 +34,12 @@ class ByKind(Algorithm):
     Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; weights of their own for the history are ours.
     """
 
-    name = "by-kind"
+    name = "event-types"
     fitted = ("component_",)
+    spec = AlgorithmSpec(
+        label=translatable("Event weights"),
+        not_tried="Training tunes the event weights once for all algorithms, before it tunes each of them.",
+    )
 
     def __init__(
         self,

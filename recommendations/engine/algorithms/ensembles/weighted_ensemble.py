@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import (
     ALGORITHMS,
     Algorithm,
@@ -17,6 +18,7 @@ from recommendations.engine.algorithms.base import (
     register,
     restore,
 )
+from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -28,7 +30,7 @@ TINY = np.float32(1e-30)
 
 
 @register
-class Blend(Algorithm):
+class WeightedEnsemble(Algorithm):
     """score(u, i) = Σ_c w_c · ŝ_c(u, i) with Σ w_c = 1.
 
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
@@ -39,6 +41,10 @@ class Blend(Algorithm):
 
     name = "blend"
     fitted = ("components_",)
+    spec = AlgorithmSpec(
+        label=translatable("Weighted ensemble"),
+        not_tried="Training builds it from the algorithms that it has tuned.",
+    )
 
     def __init__(
         self,

@@ -7,11 +7,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    LONG_HALF_LIVES,
+    NEIGHBOR_COUNTS,
+    AlgorithmSpec,
+    SearchSpace,
+    estimate_neighbors_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.data.weighting import ENTRYWISE, entrywise
 from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
 from recommendations.engine.linear_algebra.sparse import (
     chosen_columns,
@@ -24,6 +32,8 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 
 @register
@@ -39,6 +49,27 @@ class GraphFilter(Algorithm):
 
     name = "graph-filter"
     fitted = ("filter_", "item_factors_", "low_pass_")
+    spec = AlgorithmSpec(
+        label=translatable("Graph filter"),
+        search=SearchSpace(
+            order=100,
+            start={
+                "k": 100,
+                "user_exponent": 0.5,
+                "item_exponent": 0.5,
+                "power": 1.0,
+                "half_life_days": 180.0,
+            },
+            values={
+                "half_life_days": LONG_HALF_LIVES,
+                "power": (0.7, 1.0, 1.2, 1.5),
+                "item_exponent": (0.3, 0.4, 0.5),
+                "user_exponent": (0.3, 0.5, 0.7),
+                "k": NEIGHBOR_COUNTS[1:4],
+            },
+            estimate_mb=estimate_neighbors_mb,
+        ),
+    )
 
     def __init__(
         self,
@@ -103,6 +134,18 @@ class GraphFilter(Algorithm):
             inward, outward = np.split(self.low_pass_, 2)
             gains = gains + inward[:, row.indices].T @ outward[:, list(items)]
         return [Attribution(self.name, row.indices, gains * row.data[:, None])]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        if len(self.low_pass_) or self.weighting not in ENTRYWISE:
+            return super().make_online_scorer(for_similar=for_similar)
+        return LinearScorer(self.filter_, self._weigh_context)
+
+    def _weigh_context(self, context: HistoryContext) -> SparseRow:
+        """Return r_u of one history, as `_rows` does for many."""
+        rows, values = context.sum_weights(self.half_life_days, self.weighting)
+        total = float(values.sum())
+        length = total**-self.user_exponent if total > 0 else 0.0
+        return rows, (values * np.float32(length) * self.item_factors_[rows]).astype(np.float32)
 
     def _linear_part(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
         """The k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so that the largest can be chosen before the power is taken."""

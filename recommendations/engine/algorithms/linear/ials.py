@@ -1,14 +1,16 @@
 """Weighted matrix factorisation: vectors of people and of products from purchases and the lack of them."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.algorithms.linear.kernels import descend_rows, solve_rows
+from recommendations.engine.algorithms.spec import LONG_HALF_LIVES, MEGABYTE, AlgorithmSpec, DataSize, SearchSpace
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -22,6 +24,11 @@ from recommendations.engine.linear_algebra.sparse import (
     scaled_rows,
     transposed,
 )
+
+
+def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
+    """Return the MB of the vectors of users and items, twice while fitted, and of the matrix and its transpose."""
+    return (4 * parameters["factors"] * (size.items + size.users) * 2 + 2 * 8 * size.entries) / MEGABYTE
 
 
 @register
@@ -46,6 +53,26 @@ class IALS(Algorithm):
 
     name = "ials"
     fitted = ("item_vectors_", "gram_", "penalties_")
+    spec = AlgorithmSpec(
+        label=translatable("Matrix factorization (iALS)"),
+        search=SearchSpace(
+            order=120,
+            start={
+                "factors": 32,
+                "unobserved_weight": 16.0,
+                "regularisation": 0.05,
+                "iterations": 6,
+                "half_life_days": 180.0,
+            },
+            values={
+                "unobserved_weight": (2.0, 5.0, 16.0, 50.0),
+                "regularisation": (0.01, 0.02, 0.05, 0.1, 0.2),
+                "factors": (16, 32, 64),
+                "half_life_days": LONG_HALF_LIVES,
+            },
+            estimate_mb=_estimate_mb,
+        ),
+    )
 
     def __init__(
         self,

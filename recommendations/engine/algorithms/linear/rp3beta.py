@@ -6,11 +6,19 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    LONG_HALF_LIVES,
+    NEIGHBOR_COUNTS,
+    AlgorithmSpec,
+    SearchSpace,
+    estimate_neighbors_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.data.weighting import ENTRYWISE, entrywise
 from recommendations.engine.linear_algebra.sparse import (
     chosen_columns,
     csr,
@@ -22,6 +30,8 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 
 @register
@@ -35,6 +45,20 @@ class RP3Beta(Algorithm):
 
     name = "rp3beta"
     fitted = ("walks_",)
+    spec = AlgorithmSpec(
+        label=translatable("Random walk (RP3β)"),
+        search=SearchSpace(
+            order=110,
+            start={"k": 100, "exponent": 1.0, "damping": 0.4, "half_life_days": 180.0},
+            values={
+                "half_life_days": LONG_HALF_LIVES,
+                "damping": (0.0, 0.2, 0.4, 0.6, 0.8),
+                "exponent": (0.5, 0.8, 1.0, 1.3),
+                "k": NEIGHBOR_COUNTS[1:4],
+            },
+            estimate_mb=estimate_neighbors_mb,
+        ),
+    )
 
     def __init__(
         self,
@@ -70,6 +94,17 @@ class RP3Beta(Algorithm):
         first = self._first_steps(history)
         parts = chosen_columns(self.walks_, first.indices, items) * first.data[:, None]
         return [Attribution(self.name, first.indices, parts)]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        if self.weighting not in ENTRYWISE:
+            return super().make_online_scorer(for_similar=for_similar)
+        return LinearScorer(self.walks_, self._weigh_context)
+
+    def _weigh_context(self, context: HistoryContext) -> SparseRow:
+        """Return p_u^α of one history, as `_first_steps` does for many."""
+        rows, values = context.sum_weights(self.half_life_days, self.weighting)
+        total = float(values.sum())
+        return rows, ((values / total) ** self.exponent if total > 0 else values).astype(np.float32)
 
     def _first_steps(self, histories: Histories) -> csr_array:
         self.require_fit()

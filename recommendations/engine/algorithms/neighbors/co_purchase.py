@@ -7,7 +7,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    HALF_LIVES,
+    NEIGHBOR_COUNTS,
+    WEIGHTINGS,
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+    estimate_neighbors_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
@@ -24,6 +34,8 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 
 class Together(NamedTuple):
@@ -47,6 +59,23 @@ class CoPurchase(Algorithm):
 
     name = "co-purchase"
     fitted = ("rules_", "baskets_with_", "baskets_")
+    spec = AlgorithmSpec(
+        label=translatable("Bought together"),
+        reason=ExplanationReason.BOUGHT_TOGETHER,
+        search=SearchSpace(
+            order=60,
+            start={"k": 50, "damping": 0.5, "history_weighting": "binary", "history_half_life_days": None},
+            values={
+                "history_half_life_days": HALF_LIVES,
+                "damping": (0.0, 0.25, 0.5, 0.75),
+                "history_weighting": WEIGHTINGS,
+                "k": NEIGHBOR_COUNTS[:4],
+            },
+            estimate_mb=estimate_neighbors_mb,
+            is_required=True,
+            scoring_only=frozenset({"history_half_life_days", "history_weighting"}),
+        ),
+    )
 
     def __init__(
         self,
@@ -93,6 +122,11 @@ class CoPurchase(Algorithm):
         weights = self._weights(history)
         parts = chosen_columns(self.rules_, weights.indices, items) * weights.data[:, None]
         return [Attribution(self.name, weights.indices, parts)]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return LinearScorer(
+            self.rules_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
+        )
 
     def together(self, item: int, n: int = 10) -> list[Together]:
         """The n products that the item's rules put first, for a page "bought together" and its reasons."""

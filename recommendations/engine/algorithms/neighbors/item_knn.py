@@ -7,7 +7,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    HALF_LIVES,
+    NEIGHBOR_COUNTS,
+    AlgorithmSpec,
+    SearchSpace,
+    estimate_neighbors_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -21,6 +29,8 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 
 @register
@@ -35,6 +45,22 @@ class ItemKNN(Algorithm):
 
     name = "item-knn"
     fitted = ("neighbours_",)
+    spec = AlgorithmSpec(
+        label=translatable("Similar products (item-kNN)"),
+        search=SearchSpace(
+            order=40,
+            start={"k": 100, "weighting": "bm25", "shrinkage": 20.0, "history_half_life_days": 90.0},
+            values={
+                "history_half_life_days": HALF_LIVES,
+                "weighting": ("binary", "log", "tf-idf", "bm25"),
+                "shrinkage": (0.0, 5.0, 20.0, 100.0),
+                "k": NEIGHBOR_COUNTS[1:4],
+            },
+            estimate_mb=estimate_neighbors_mb,
+            is_required=True,
+            scoring_only=frozenset({"history_half_life_days"}),
+        ),
+    )
 
     def __init__(
         self,
@@ -77,6 +103,11 @@ class ItemKNN(Algorithm):
         weights = self._weights(history)
         similarities = chosen_columns(self.neighbours_, weights.indices, items)
         return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return LinearScorer(
+            self.neighbours_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
+        )
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Neighbours of one item and their similarities, nearest first."""

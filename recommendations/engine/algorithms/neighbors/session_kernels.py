@@ -485,3 +485,12 @@ def attribute_to_sessions(
         target_values[:] = 0
     for position in range(shared.shape[0]):
         strength_by_item[shared[position]] = 0
+
+
+def make_session_table(entries: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the arrays that the search for sessions needs for `entries` index entries: hash table, slots in use, values.
+
+    A history touches only the part of them that it needs.
+    """
+    bits = max(4, int(np.ceil(np.log2(max(2 * entries, 2)))))
+    return np.zeros((1 << bits, 4), np.int32), np.empty(entries, np.int32), np.empty(entries, np.float32)

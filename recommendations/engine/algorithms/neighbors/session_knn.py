@@ -7,25 +7,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
 from recommendations.engine.algorithms.neighbors.session_kernels import (
     attribute_to_sessions,
     compute_session_strengths,
+    make_session_table,
     score_one_history,
     score_sessions,
 )
+from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason, SearchSpace, estimate_sessions_mb
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import decayed
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.session_scorer import SessionScorer
 
 MOST_POWERS = 128  # distances within a session beyond which a power is worked out
 
 
 @register
-class SessionNeighbours(Algorithm):
+class SessionKNN(Algorithm):
     """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item at place p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
 
     v_s = 2^(−age_s / half-life) · |s|^−ℓ · Σ_j π_j (n_j + 1)^−m over the items j that session and history share, each history
@@ -39,11 +44,37 @@ class SessionNeighbours(Algorithm):
     within the neighbour: STAN, Garg et al., SIGIR 2019.
     """
 
-    name = "session-neighbours"
+    name = "session-knn"
     fitted = (
         "session_starts_", "session_items_", "session_weights_", "session_factors_", "session_users_", "item_starts_",
         "item_sessions_", "item_factors_", "match_factors_",
     )  # fmt: skip
+    spec = AlgorithmSpec(
+        label=translatable("Similar visits (session-kNN)"),
+        reason=ExplanationReason.CHOSEN_NEXT,
+        search=SearchSpace(
+            order=80,
+            start={
+                "k": 200,
+                "newest": 250,  # more costs time in every request; on Diginetica ndcg@20 is the same from 50 to 1,000
+                "decay": 0.8,
+                "half_life_days": None,
+                "damping": 0.2,
+                "length_damping": 0.3,
+                "own": 1.0,
+            },
+            values={
+                "k": (50, 100, 200, 500),
+                "newest": (100, 250, 1000),
+                "decay": (0.5, 0.7, 0.8, 0.9, 1.0),
+                "damping": (0.0, 0.2, 0.4),
+                "length_damping": (0.0, 0.3, 0.5, 1.0),
+                "own": (0.0, 1.0),
+            },
+            estimate_mb=estimate_sessions_mb,
+            scoring_only=frozenset({"k", "decay", "own"}),
+        ),
+    )
 
     def __init__(
         self,
@@ -96,10 +127,10 @@ class SessionNeighbours(Algorithm):
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        indptr, items, strengths = self._strengths(histories)
+        indptr, items, strengths = self.compute_strengths(histories)
         parts = map_blocks(
             lambda start, stop: score_sessions(
-                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.sessions()
+                indptr, items, strengths, histories.user, start, stop, self.item_factors_, *self.session_arguments()
             ),
             len(histories),
             smallest=16,
@@ -110,7 +141,7 @@ class SessionNeighbours(Algorithm):
         return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (len(histories), histories.n_items))
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
-        _, shared, strengths = self._strengths(history)
+        _, shared, strengths = self.compute_strengths(history)
         wanted, columns = np.unique(np.asarray(items, np.int32), return_inverse=True)
         parts = np.zeros((len(shared), len(wanted)), np.float64)
         n_items = len(self.item_factors_)
@@ -118,11 +149,21 @@ class SessionNeighbours(Algorithm):
         slots[shared] = np.arange(len(shared))
         places[wanted] = np.arange(len(wanted))
         sums = np.zeros(n_items), np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
-        found = self.nearest(shared, strengths, history.user[0], self.sessions(), make_table(self.most_entries()), sums)
-        self.share_out(found, shared, strengths, slots, places, np.zeros(n_items, np.float32), parts)
+        found = self.find_nearest(
+            shared,
+            strengths,
+            history.user[0],
+            self.session_arguments(),
+            make_session_table(self.count_index_entries()),
+            sums,
+        )
+        self.add_contributions(found, shared, strengths, slots, places, np.zeros(n_items, np.float32), parts)
         return [Attribution(self.name, shared, parts[:, columns])]
 
-    def nearest(
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return SessionScorer(self)
+
+    def find_nearest(
         self,
         shared: npt.NDArray[np.int32],
         strengths: npt.NDArray[np.float32],
@@ -131,10 +172,10 @@ class SessionNeighbours(Algorithm):
         table: tuple[npt.NDArray[Any], ...],
         sums: tuple[npt.NDArray[Any], ...],
     ) -> tuple[npt.NDArray[Any], ...]:
-        """`score_one_history` of one history. sessions: of that method; table: of `make_table`; sums: clean arrays by item."""
+        """`score_one_history` of one history. sessions: of that method; table: of `make_session_table`; sums: clean arrays by item."""
         return score_one_history(shared, strengths, user, self.item_factors_, *sessions, *table, *sums)
 
-    def share_out(
+    def add_contributions(
         self,
         found: tuple[npt.NDArray[Any], ...],
         shared: npt.NDArray[np.int32],
@@ -152,12 +193,12 @@ class SessionNeighbours(Algorithm):
             self.item_starts_, self.item_sessions_, powers, reach, back, own, slots, places, strength_of, out,
         )  # fmt: skip
 
-    def most_entries(self) -> int:
+    def count_index_entries(self) -> int:
         """Of the index, for the items of one history."""
         each = int(np.diff(self.item_starts_).max(initial=0))
         return min(len(self.item_sessions_), each * min(self.longest, len(self.item_factors_)))
 
-    def sessions(self) -> tuple[Any, ...]:
+    def session_arguments(self) -> tuple[Any, ...]:
         """What the kernels want to know of the sessions."""
         return (
             self.session_starts_, self.session_items_, self.session_weights_, self.session_factors_,
@@ -181,7 +222,7 @@ class SessionNeighbours(Algorithm):
         self.item_starts_ = np.concatenate([[0], np.cumsum(np.minimum(counts, self.newest))])
         return counts
 
-    def _strengths(
+    def compute_strengths(
         self, histories: Histories
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Per history its different items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
@@ -202,12 +243,6 @@ class SessionNeighbours(Algorithm):
         for name in ("back", "own"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
-
-
-def make_table(entries: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Arrays to find sessions in; of their memory only what a history needs is touched."""
-    bits = max(4, int(np.ceil(np.log2(max(2 * entries, 2)))))
-    return np.zeros((1 << bits, 4), np.int32), np.empty(entries, np.int32), np.empty(entries, np.float32)
 
 
 def _numbered_by_end(

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -31,6 +33,10 @@ class Clusters(Algorithm):
 
     name = "clusters"
     fitted = ("centres_", "item_factors_", "lifts_", "sizes_")
+    spec = AlgorithmSpec(
+        label=translatable("Customers of the same cluster"),
+        not_tried="All customers of a cluster get the same scores; the cold-start model uses the clusters for customers without a history instead.",
+    )
 
     def __init__(
         self,

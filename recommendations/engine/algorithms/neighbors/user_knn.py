@@ -7,7 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    HALF_LIVES,
+    MEGABYTE,
+    WEIGHTINGS,
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -23,6 +32,8 @@ from recommendations.engine.linear_algebra.sparse import (
     top_k_product,
     transposed,
 )
+from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.user_neighbors_scorer import UserNeighborsScorer
 
 
 @register
@@ -36,6 +47,21 @@ class UserKNN(Algorithm):
 
     name = "user-knn"
     fitted = ("rows_", "unit_rows_", "item_users_", "item_factors_")
+    spec = AlgorithmSpec(
+        label=translatable("Similar customers (user-kNN)"),
+        reason=ExplanationReason.SIMILAR_CUSTOMERS,
+        search=SearchSpace(
+            order=50,
+            start={"k": 50, "weighting": "raw", "half_life_days": 90.0, "idf": False},
+            values={
+                "half_life_days": HALF_LIVES,
+                "k": (20, 30, 50, 100, 200, 400),
+                "weighting": WEIGHTINGS,
+                "idf": (False, True),
+            },
+            estimate_mb=lambda size, parameters: 5 * 8 * size.entries / MEGABYTE,
+        ),
+    )
 
     def __init__(
         self,
@@ -83,6 +109,9 @@ class UserKNN(Algorithm):
         common = chosen_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
         parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
         return [Attribution(self.name, unit.indices, parts)]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return UserNeighborsScorer(self)
 
     def _unit(self, histories: Histories) -> csr_array:
         self.require_fit()

@@ -6,7 +6,15 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, Updatable, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    HALF_LIVES,
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+    estimate_counts_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -23,6 +31,17 @@ class Popularity(Updatable):
 
     name = "popularity"
     fitted = ("counts_", "category_")
+    spec = AlgorithmSpec(
+        label=translatable("Popularity"),
+        reason=ExplanationReason.POPULAR,
+        search=SearchSpace(
+            order=10,
+            start={"half_life_days": 90.0},
+            values={"half_life_days": HALF_LIVES},
+            estimate_mb=estimate_counts_mb,
+            is_required=True,
+        ),
+    )
 
     def __init__(self, half_life_days: float | None = None):
         self.half_life_days = half_life_days
@@ -51,6 +70,10 @@ class Popularity(Updatable):
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         self.require_fit()
         return [Attribution(self.name, np.array([-1], np.int32), self.counts_[None, list(items)])]
+
+    def get_static_scores(self) -> npt.NDArray[np.float32]:
+        self.require_fit()
+        return self.counts_
 
     def top(self, n: int, *, category: int | None = None, allowed: npt.NDArray[np.bool_] | None = None) -> Ranking:
         """The n most popular items, of one category (its row in `Products.categories`) if given; one row."""

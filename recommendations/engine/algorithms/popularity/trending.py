@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaincinv
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Attribution, Scores, Updatable, register, require_weight
+from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
@@ -35,6 +37,11 @@ class Trending(Updatable):
 
     name = "trending"
     fitted = ("past_", "user_", "item_", "order_", "weight_", "as_of_", "scores_")
+    spec = AlgorithmSpec(
+        label=translatable("Trending products"),
+        reason=ExplanationReason.TRENDING,
+        not_tried="It ranks what is rising now, which the trending placement shows; it does not predict purchases of a later window.",
+    )
 
     def __init__(
         self,

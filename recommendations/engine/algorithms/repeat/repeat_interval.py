@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from customers.lifecycle.scoring.next_order.repurchase import (
     ProductRhythms,
     PurchaseRhythms,
@@ -15,11 +16,20 @@ from customers.lifecycle.scoring.next_order.repurchase import (
     predict_repurchase_probability,
 )
 from recommendations.engine.algorithms.base import Algorithm, Attribution, NothingToLearnError, register, require_weight
+from recommendations.engine.algorithms.spec import (
+    LONG_HALF_LIVES,
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+    estimate_sessions_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.linear_algebra.sparse import IntArray, csr
+from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
+from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
@@ -34,6 +44,29 @@ class RepeatRhythm(Algorithm):
 
     name = "repeat-rhythm"
     fitted = ("mean_", "variance_", "again_")
+    spec = AlgorithmSpec(
+        label=translatable("Due for repurchase (purchase interval)"),
+        reason=ExplanationReason.DUE_AGAIN,
+        search=SearchSpace(
+            order=30,
+            start={
+                "horizon_days": 28.0,
+                "shrinkage": 1.0,
+                "product_shrinkage": 5.0,
+                "half_life_days": 90.0,
+                "min_count": 1,
+            },
+            values={
+                "shrinkage": (0.3, 0.6, 1.0, 2.0, 4.0),
+                "horizon_days": (7.0, 14.0, 28.0, 56.0),
+                "half_life_days": LONG_HALF_LIVES,
+                "product_shrinkage": (1.0, 2.0, 5.0, 20.0, 100.0),
+                "min_count": (1, 2),
+            },
+            estimate_mb=estimate_sessions_mb,
+            scoring_only=frozenset({"shrinkage", "horizon_days", "min_count"}),
+        ),
+    )
 
     def __init__(
         self,
@@ -93,6 +126,13 @@ class RepeatRhythm(Algorithm):
         scores = self.score(history)
         own = scores.indices[:, None] == np.asarray(items)[None, :]
         return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return OwnItemsScorer(self._score_context)
+
+    def _score_context(self, context: HistoryContext) -> SparseRow:
+        scores = self.score(context.history)
+        return scores.indices, scores.data
 
     def _rhythms(self, histories: Histories) -> PurchaseRhythms:
         """Numbers of pairs: row of the history · n_items + item."""

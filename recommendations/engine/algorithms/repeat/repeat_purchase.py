@@ -7,10 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, register, require_weight
+from recommendations.engine.algorithms.spec import HALF_LIVES, AlgorithmSpec, SearchSpace, estimate_counts_mb
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
+from recommendations.engine.online.context import RAW, OnlineScorer
+from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
@@ -23,6 +27,17 @@ class Repeat(Algorithm):
 
     name = "repeat"
     fitted = ("n_items_",)
+    spec = AlgorithmSpec(
+        label=translatable("Most bought by this customer"),
+        search=SearchSpace(
+            order=20,
+            start={"half_life_days": 90.0},
+            values={"half_life_days": HALF_LIVES},
+            estimate_mb=estimate_counts_mb,
+            is_required=True,
+            scoring_only=frozenset({"half_life_days"}),
+        ),
+    )
 
     def __init__(self, half_life_days: float | None = None):
         self.half_life_days = half_life_days
@@ -46,3 +61,6 @@ class Repeat(Algorithm):
         scores = self.score(history)
         own = scores.indices[:, None] == np.asarray(items)[None, :]
         return [Attribution(self.name, scores.indices, own * scores.data[:, None])]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return OwnItemsScorer(lambda context: context.sum_weights(self.half_life_days, RAW))

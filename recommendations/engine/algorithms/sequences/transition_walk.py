@@ -4,8 +4,15 @@ from typing import Self
 
 import numpy as np
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import register
 from recommendations.engine.algorithms.sequences.transitions import Transitions
+from recommendations.engine.algorithms.spec import (
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+    estimate_transitions_mb,
+)
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.sparse import reciprocal, scaled_rows, top_k_product
@@ -20,6 +27,31 @@ class TransitionWalk(Transitions):
     """
 
     name = "transition-walk"
+    spec = AlgorithmSpec(
+        label=translatable("Product after next (two transitions)"),
+        reason=ExplanationReason.CHOSEN_NEXT,
+        search=SearchSpace(
+            order=130,
+            start={
+                "k": 100,
+                "branches": 30,
+                "reach": 3,
+                "decay": 0.8,
+                "backward": 0.5,
+                "recency": 0.8,
+                "target_damping": 0.1,
+            },
+            values={
+                "recency": (0.5, 0.7, 0.8, 0.9, 1.0),
+                "reach": (1, 2, 3, 5, 10, 20),
+                "branches": (10, 30, 100),
+                "target_damping": (0.0, 0.1, 0.3, 0.5),
+                "decay": (0.5, 0.8, 0.9, 1.0),
+            },
+            estimate_mb=estimate_transitions_mb,
+            scoring_only=frozenset({"recency"}),
+        ),
+    )
 
     def __init__(
         self,

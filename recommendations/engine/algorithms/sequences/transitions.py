@@ -8,15 +8,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from config.foundation.translatable import translatable
 from recommendations.engine.algorithms.base import Algorithm, Attribution, Scores, register, require_weight
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.sequences.kernels import compute_top_transitions
+from recommendations.engine.algorithms.spec import (
+    AlgorithmSpec,
+    ExplanationReason,
+    SearchSpace,
+    estimate_transitions_mb,
+)
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import decayed
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import chosen_columns, csr, product, summed, top_k_product, transposed
+from recommendations.engine.online.context import RAW, OnlineScorer
+from recommendations.engine.online.linear_scorer import LinearScorer
 
 WINDOW = 200
 SUBSTITUTES = 30
@@ -41,6 +50,24 @@ class Transitions(Algorithm):
 
     name = "transitions"
     fitted = ("neighbours_",)
+    spec = AlgorithmSpec(
+        label=translatable("Next product (transitions)"),
+        reason=ExplanationReason.CHOSEN_NEXT,
+        search=SearchSpace(
+            order=90,
+            start={"k": 100, "reach": 3, "decay": 0.8, "backward": 0.5, "recency": 0.8, "target_damping": 0.1},
+            values={
+                "recency": (0.5, 0.7, 0.8, 0.9, 1.0),
+                "reach": (1, 2, 3, 5, 10, 20),
+                "backward": (0.0, 0.3, 0.5, 1.0),
+                "target_damping": (0.0, 0.1, 0.3, 0.5),
+                "decay": (0.5, 0.8, 0.9, 1.0),
+            },
+            estimate_mb=estimate_transitions_mb,
+            scoring_only=frozenset({"recency"}),
+            fixed={"likeness": 0.0, "substitutes": 0.0},
+        ),
+    )
 
     def __init__(
         self,
@@ -137,6 +164,11 @@ class Transitions(Algorithm):
         weights = self._weights(history)
         following = chosen_columns(self.neighbours_, weights.indices, items)
         return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
+
+    def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
+        return LinearScorer(
+            self.neighbours_, lambda context: context.sum_weights(self.history_half_life_days, RAW, self.recency)
+        )
 
     def following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """What is taken after one item, and how strongly, strongest first."""

@@ -1,29 +1,16 @@
-"""What people call the algorithms and their measures."""
+"""Labels of algorithms, metrics, event types and customer segments."""
 
+import django.utils.translation as django_translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-ALGORITHM_NAMES: dict[str, str | Promise] = {
-    "popularity": _("Popularity"),
-    "repeat": _("What this customer buys most"),
-    "repeat-rhythm": _("What is due again (repeat rhythm)"),
-    "item-knn": _("Similar products (item-kNN)"),
-    "user-knn": _("Similar customers (user-kNN)"),
-    "content": _("Content-based"),
-    "category-popularity": _("Popularity of the category"),
-    "co-purchase": _("Bought together"),
-    "session-neighbours": _("Visits like this one"),
-    "transitions": _("What comes next (transitions)"),
-    "transition-walk": _("What comes after next"),
-    "graph-filter": _("Graph filter"),
-    "rp3beta": _("Random walk (RP3β)"),
-    "ials": _("Matrix factorisation (iALS)"),
-    "ease": _("Linear model (EASE)"),
-    "clusters": _("Customers of one cluster"),
-    "trending": _("What rises now"),
-    "kinds": _("Weights of kinds"),
-    "blend": _("Blend of all"),
-    "active": _("The version that served before"),
+from recommendations.engine import ALGORITHMS
+
+# Rows of a training that are not registered algorithms.
+OTHER_ALGORITHM_NAMES: dict[str, str | Promise] = {
+    "category-popularity": _("Popularity within the category"),
+    "kinds": _("Event weights"),
+    "active": _("Active model version"),
 }
 METRIC_NAMES: dict[str, str | Promise] = {
     "ndcg": "NDCG",
@@ -37,16 +24,24 @@ METRIC_NAMES: dict[str, str | Promise] = {
     "novelty": _("Novelty"),
     "diversity": _("Diversity"),
     "popularity_lift": _("Popularity lift"),
-    "gini": _("Gini of what is shown"),
+    "gini": _("Gini coefficient"),
 }
 
 
+def is_algorithm(name: str) -> bool:
+    """Return whether the name is that of an algorithm or of another row of a training."""
+    return name in ALGORITHMS or name in OTHER_ALGORITHM_NAMES
+
+
 def algorithm_name(algorithm: str) -> str:
-    return str(ALGORITHM_NAMES.get(algorithm, algorithm))
+    """Return the label of an algorithm; the engine's specs hold it in English."""
+    if algorithm in ALGORITHMS:
+        return django_translation.gettext(ALGORITHMS[algorithm].spec.label)
+    return str(OTHER_ALGORITHM_NAMES.get(algorithm, algorithm))
 
 
 def metric_name(metric: str) -> str:
-    """hit_rate@10 → Hit rate@10."""
+    """Return the label of a metric: hit_rate@10 → Hit rate@10."""
     kind, at, n = metric.partition("@")
     return f"{METRIC_NAMES.get(kind, kind)}{at}{n}"
 
@@ -54,15 +49,15 @@ def metric_name(metric: str) -> str:
 KIND_NAMES: dict[str, str | Promise] = {
     "view": _("views"),
     "click": _("clicks"),
-    "wishlist": _("wish lists"),
-    "cart": _("carts"),
+    "wishlist": _("wishlist adds"),
+    "cart": _("cart adds"),
     "purchase": _("purchases"),
     "rating": _("ratings"),
 }
 SEGMENT_NAMES: dict[str, str | Promise] = {
-    "new": _("New: one purchase at most"),
-    "active": _("Active: two to four"),
-    "loyal": _("Loyal: five and more"),
+    "new": _("New: at most one purchase"),
+    "active": _("Active: two to four purchases"),
+    "loyal": _("Loyal: five or more purchases"),
     "cold items": _("Cold products: fewer than five buyers"),
 }
 

@@ -1,28 +1,28 @@
-"""What a training is doing, in words."""
+"""Labels for the steps of a training."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommendations.training.backoffice.labels.algorithm_labels import ALGORITHM_NAMES, algorithm_name
+from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, is_algorithm
 
-STEP_NAMES: dict[str, str | Promise] = {
+STEP_LABELS: dict[str, str | Promise] = {
     "": gettext_lazy("starting"),
     "reading the data": gettext_lazy("reading the data"),
-    "kinds": gettext_lazy("weighing views, carts and purchases"),
-    "weights": gettext_lazy("weighing the algorithms"),
-    "places": gettext_lazy("weighing and judging the places of the shop"),
-    "fitting for the test": gettext_lazy("fitting for the test"),
-    "judging": gettext_lazy("judging"),
-    "new customers": gettext_lazy("judging by new customers"),
-    "fitting on everything": gettext_lazy("fitting on everything"),
+    "kinds": gettext_lazy("tuning event weights"),
+    "weights": gettext_lazy("tuning algorithm weights"),
+    "places": gettext_lazy("tuning and evaluating placements"),
+    "fitting for the test": gettext_lazy("fitting for evaluation"),
+    "judging": gettext_lazy("evaluating"),
+    "new customers": gettext_lazy("evaluating new customers"),
+    "fitting on everything": gettext_lazy("fitting on all data"),
     "saving": gettext_lazy("saving"),
 }
 
 
-def step_name(step: str) -> str:
-    if step in STEP_NAMES:
-        return str(STEP_NAMES[step])
-    if step in ALGORITHM_NAMES:
-        return _("trying parameters: %(algorithm)s") % {"algorithm": algorithm_name(step)}
+def step_label(step: str) -> str:
+    if step in STEP_LABELS:
+        return str(STEP_LABELS[step])
+    if is_algorithm(step):
+        return _("tuning parameters: %(algorithm)s") % {"algorithm": algorithm_name(step)}
     return step

@@ -7,7 +7,7 @@ import pytest
 
 from recommendations.engine import Histories, IdMap, Interactions, NothingToLearnError, Products, recommend
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
 from recommendations.engine.data.text_terms import joined, terms, values
@@ -176,7 +176,7 @@ def test_content_works_in_a_shop_that_sold_nothing_yet():
 def test_blend_of_one_component_ranks_as_it_does(normalisation):
     interactions = make_random_interactions()
     alone = Repeat().fit(interactions)
-    blend = Blend.of_fitted({"repeat": alone}, {"repeat": 3.0}, normalisation)
+    blend = WeightedEnsemble.of_fitted({"repeat": alone}, {"repeat": 3.0}, normalisation)
     histories = interactions.histories()
     np.testing.assert_array_equal(
         recommend(blend, histories, 5, exclude_seen=False).items[:, :1],
@@ -189,7 +189,7 @@ def test_blend_is_the_weighted_sum_of_scores_scaled_to_their_maximum():
     interactions = make_random_interactions()
     popular, own = Popularity().fit(interactions), Repeat().fit(interactions)
     history = interactions.histories().rows(0, 1)
-    blend = Blend.of_fitted({"popularity": popular, "repeat": own}, {"popularity": 1, "repeat": 3})
+    blend = WeightedEnsemble.of_fitted({"popularity": popular, "repeat": own}, {"popularity": 1, "repeat": 3})
     one, two = popular.score(history), own.score(history).toarray()
     expected = 0.25 * one / one.max() + 0.75 * two / two.max()
     scores = blend.score(history)
@@ -209,4 +209,4 @@ def test_blend_says_which_component_gave_what():
 )
 def test_blend_refuses_wrong_weights(weights):
     with pytest.raises(ValueError, match="weights"):
-        Blend({"repeat": {"algorithm": "repeat", "parameters": {}}}, weights).fit(make_random_interactions())
+        WeightedEnsemble({"repeat": {"algorithm": "repeat", "parameters": {}}}, weights).fit(make_random_interactions())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine import KIND_CODES, IdMap, Interactions, WrongInteractionsError
-from recommendations.engine.algorithms.ensembles.event_type_ensemble import ByKind
+from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.data.event_weights import (
     USUAL,
@@ -132,8 +132,8 @@ def test_what_leads_to_purchases_is_found():
 def test_an_algorithm_by_kind_learns_from_one_and_asks_with_the_other():
     events = make_events()
     component = {"algorithm": "popularity", "parameters": {}}
-    ranked = ByKind(component, {"view": 0.1}).fit(events).score(events.histories())[0]
+    ranked = EventTypeEnsemble(component, {"view": 0.1}).fit(events).score(events.histories())[0]
     assert ranked[events.items.row("y")] == pytest.approx(2.1)
     assert ranked[events.items.row("x")] == pytest.approx(0.5)
-    own = ByKind({"algorithm": "repeat", "parameters": {}}, history_weights={"view": 0.25}).fit(events)
+    own = EventTypeEnsemble({"algorithm": "repeat", "parameters": {}}, history_weights={"view": 0.25}).fit(events)
     assert own.score(events.histories()).toarray()[0].tolist() == [0.25, 1.25]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, top_n
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
-from recommendations.engine.online.ensemble_scorer import OutOfTimeError, SingleBlend, Workspace
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, OnlineEnsemble, Workspace
 from tests.recommendations.engine.makers import make_algorithm, make_products, make_random_interactions
 
 INTERACTIONS = make_random_interactions()
 PRODUCTS = make_products(INTERACTIONS.n_items)
 N = INTERACTIONS.n_items
-NAMES = [name for name in sorted(ALGORITHMS) if name not in ("blend", "rating-blend", "by-kind")]
+NAMES = [name for name in sorted(ALGORITHMS) if name not in ("blend", "rating-blend", "event-types")]
 NOBODY = np.empty(0, np.int32)
 ALL = np.ones(N + 3, np.bool_)
 
@@ -24,12 +24,12 @@ def fitted() -> dict[str, Algorithm]:
     return {name: make_algorithm(name).fit(INTERACTIONS, PRODUCTS) for name in NAMES}
 
 
-def blend_of(fitted: dict[str, Algorithm], *names: str, normalisation: str = "max") -> Blend:
+def blend_of(fitted: dict[str, Algorithm], *names: str, normalisation: str = "max") -> WeightedEnsemble:
     weights = {name: 1.0 + place for place, name in enumerate(names)}
-    return Blend.of_fitted({name: fitted[name] for name in names}, weights, normalisation)
+    return WeightedEnsemble.of_fitted({name: fitted[name] for name in names}, weights, normalisation)
 
 
-MIXED = ("popularity", "repeat", "item-knn", "user-knn", "content", "transitions", "session-neighbours", "rp3beta")
+MIXED = ("popularity", "repeat", "item-knn", "user-knn", "content", "transitions", "session-knn", "rp3beta")
 
 
 def histories() -> list[Histories]:
@@ -45,32 +45,32 @@ def test_scores_are_those_of_the_blend(
     fitted: dict[str, Algorithm], names: tuple[str, ...], normalisation: str
 ) -> None:
     blend = blend_of(fitted, *names, normalisation=normalisation)
-    single = SingleBlend(blend, N + 3)
+    single = OnlineEnsemble(blend, N + 3)
     work = Workspace(N + 3, single.width)
     for history in histories():
         expected = np.asarray(blend.score(history))[0]
         expected = np.where(np.isfinite(expected), expected, 0.0)
         scored = single.score(history, work)
-        np.testing.assert_allclose(scored.of(np.arange(N, dtype=np.int32)), expected, rtol=2e-4, atol=2e-6)
-        rows, values = scored.best(10, allowed=ALL, barred=NOBODY)
+        np.testing.assert_allclose(scored.get_scores(np.arange(N, dtype=np.int32)), expected, rtol=2e-4, atol=2e-6)
+        rows, values = scored.select_top(10, allowed=ALL, excluded=NOBODY)
         ranking = top_n(expected[None, :].astype(np.float32), 10)
         best = ranking.items[0][(ranking.items[0] >= 0) & (ranking.scores[0] > 0)]
         np.testing.assert_allclose(values, expected[best], rtol=2e-4, atol=2e-6)
         assert (rows < N).all()
         work.clear()
         assert not work.total.any()
-        assert not work.met.any()
+        assert not work.touched.any()
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in NAMES), MIXED], ids=str)
 def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tuple[str, ...]) -> None:
     blend = blend_of(fitted, *names)
-    single = SingleBlend(blend, N)
+    single = OnlineEnsemble(blend, N)
     work = Workspace(N, single.width)
     for history in histories():
         scored = single.score(history, work)
-        rows, _values = scored.best(8, allowed=np.ones(N, np.bool_), barred=NOBODY)
-        for row, cause in zip(rows.tolist(), scored.causes(rows), strict=True):
+        rows, _values = scored.select_top(8, allowed=np.ones(N, np.bool_), excluded=NOBODY)
+        for row, cause in zip(rows.tolist(), scored.find_main_causes(rows), strict=True):
             by_item: dict[int, float] = {}
             for part in blend.explain(history, row):
                 by_item[part.item] = by_item.get(part.item, 0.0) + part.value
@@ -82,17 +82,17 @@ def test_causes_have_the_largest_share(fitted: dict[str, Algorithm], names: tupl
             if all(value >= 0 for value in by_item.values()):
                 assert cause.share == pytest.approx(by_item[cause.item] / total, rel=1e-3, abs=1e-4)
         work.clear()
-        assert (work.places == -1).all()
+        assert (work.columns == -1).all()
 
 
 def test_what_is_barred_or_not_allowed_never_comes(fitted: dict[str, Algorithm]) -> None:
-    single = SingleBlend(blend_of(fitted, *MIXED), N)
+    single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
     work = Workspace(N, single.width)
     history = histories()[0]
-    everything, _ = single.score(history, work).best(N, allowed=np.ones(N, np.bool_), barred=NOBODY)
+    everything, _ = single.score(history, work).select_top(N, allowed=np.ones(N, np.bool_), excluded=NOBODY)
     allowed = np.ones(N, np.bool_)
     allowed[everything[0]] = False
-    rest, _ = single.score(history, _cleared(work)).best(N, allowed=allowed, barred=everything[1:3])
+    rest, _ = single.score(history, _cleared(work)).select_top(N, allowed=allowed, excluded=everything[1:3])
     assert rest.tolist() == everything[3:].tolist()
 
 
@@ -103,32 +103,32 @@ def _cleared(work: Workspace) -> Workspace:
 
 def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
     blend = blend_of(fitted, *MIXED)
-    single = SingleBlend(blend, N)
+    single = OnlineEnsemble(blend, N)
     work = Workspace(N, single.width)
     history = histories()[1]
     factors = np.random.default_rng(3).uniform(0.1, 3.0, N).astype(np.float32)
     expected = np.asarray(blend.score(history))[0] * factors
-    rows, values = single.score(history, work).best(7, allowed=np.ones(N, np.bool_), barred=NOBODY, factors=factors)
+    rows, values = single.score(history, work).select_top(7, allowed=np.ones(N, np.bool_), excluded=NOBODY, factors=factors)
     np.testing.assert_allclose(values, np.sort(expected[np.isfinite(expected)])[::-1][:7], rtol=2e-4)
     np.testing.assert_allclose(expected[rows], values, rtol=2e-4)
 
 
 def test_empty_history_gets_what_is_the_same_for_everybody(fitted: dict[str, Algorithm]) -> None:
     blend = blend_of(fitted, *MIXED)
-    single = SingleBlend(blend, N)
+    single = OnlineEnsemble(blend, N)
     work = Workspace(N, single.width)
     history = Histories.of_lists([[]], n_items=N, as_of=INTERACTIONS.as_of)
     scored = single.score(history, work)
-    rows, _values = scored.best(5, allowed=np.ones(N, np.bool_), barred=NOBODY)
-    assert not scored.known
+    rows, _values = scored.select_top(5, allowed=np.ones(N, np.bool_), excluded=NOBODY)
+    assert not scored.is_personalized
     assert rows.tolist() == top_n(blend.components_["popularity"].score(history), 5).items[0].tolist()
-    assert {cause.item for cause in scored.causes(rows)} == {-1}
+    assert {cause.item for cause in scored.find_main_causes(rows)} == {-1}
 
 
 def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: dict[str, Algorithm]) -> None:
-    single = SingleBlend(blend_of(fitted, *MIXED), N)
+    single = OnlineEnsemble(blend_of(fitted, *MIXED), N)
     work = Workspace(N, single.width)
-    with pytest.raises(OutOfTimeError):
+    with pytest.raises(DeadlineExceededError):
         single.score(replace(histories()[0]), work, due=time.perf_counter() - 1.0)
     assert work.count == 0
     assert not work.total.any()
@@ -136,15 +136,15 @@ def test_an_answer_that_is_overdue_is_given_up_with_a_clean_workspace(fitted: di
 
 def test_alike_products_are_those_of_content(fitted: dict[str, Algorithm]) -> None:
     content = fitted["content"]
-    single = SingleBlend(Blend.of_fitted({"content": content}), N, alike=True)
+    single = OnlineEnsemble(WeightedEnsemble.of_fitted({"content": content}), N, for_similar=True)
     work = Workspace(N, single.width)
     for item in range(0, N, 7):
         items, cosines = content.similar(item)
         scored = single.score(Histories.of_lists([[item]], n_items=N), work)
-        rows, values = scored.best(50, allowed=np.ones(N, np.bool_), barred=np.array([item], np.int32))
-        expected = np.sort(cosines / scored.said[0].told.values.max())[::-1] if len(items) else cosines
+        rows, values = scored.select_top(50, allowed=np.ones(N, np.bool_), excluded=np.array([item], np.int32))
+        expected = np.sort(cosines / scored.components[0].scores.values.max())[::-1] if len(items) else cosines
         np.testing.assert_allclose(values, expected[: len(values)], rtol=1e-5)
         assert set(rows.tolist()) <= set(items.tolist())
         if len(rows):
-            assert {cause.item for cause in scored.causes(rows)} == {item}
+            assert {cause.item for cause in scored.find_main_causes(rows)} == {item}
         work.clear()

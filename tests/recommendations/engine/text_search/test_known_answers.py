@@ -40,7 +40,7 @@ def index() -> TextIndex:
 
 
 def best_first(matches: Matches) -> list[str]:
-    order = np.lexsort((matches.rows, -matches.scores, -matches.covered))
+    order = np.lexsort((matches.rows, -matches.scores, -matches.n_covered))
     return [PRODUCTS[row][0] for row in matches.rows[order].tolist()]
 
 
@@ -152,20 +152,20 @@ def test_only_allowed_rows_are_found_and_decide_what_is_enough(index: TextIndex)
 
 
 def test_found_words_are_marked(index: TextIndex) -> None:
-    assert index.search("kettles").marked("Red Kettle, small") == [
+    assert index.search("kettles").highlight("Red Kettle, small") == [
         ("Red ", False),
         ("Kettle", True),
         (", small", False),
     ]
-    assert index.search("kett").marked("kettles") == [("kettles", True)]
-    assert index.search("耳机").marked("无线耳机") == [("无线", False), ("耳机", True)]
-    assert index.search("kettle").marked("") == []
+    assert index.search("kett").highlight("kettles") == [("kettles", True)]
+    assert index.search("耳机").highlight("无线耳机") == [("无线", False), ("耳机", True)]
+    assert index.search("kettle").highlight("") == []
 
 
 def test_completions_are_the_words_of_most_documents(index: TextIndex) -> None:
-    assert index.completions("ke", n=3) == ["kettle"]
-    assert index.completions("te", n=2) == ["tea", "teapot"], "in as many, by the alphabet"
-    assert index.completions("zz", n=3) == []
+    assert index.complete("ke", n=3) == ["kettle"]
+    assert index.complete("te", n=2) == ["tea", "teapot"], "in as many, by the alphabet"
+    assert index.complete("zz", n=3) == []
 
 
 @pytest.mark.parametrize(

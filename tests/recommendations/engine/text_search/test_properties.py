@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.engine.text_search import Documents, Synonyms, TextIndex, kernels, top_places
-from recommendations.engine.text_search.index import edits_allowed
-from recommendations.engine.text_search.tokens import document_terms, normal, runs, singular
-from recommendations.engine.text_search.vocabulary import Vocabulary, code_points, may_be_misspelt
+from recommendations.engine.text_search import Documents, Synonyms, TextIndex, kernels, find_top_places
+from recommendations.engine.text_search.index import get_max_edits
+from recommendations.engine.text_search.tokens import list_document_terms, normalize, iterate_runs, singularize
+from recommendations.engine.text_search.vocabulary import Vocabulary, encode_code_points, is_correctable
 
 WORDS = [
     "red",
@@ -44,7 +44,7 @@ def documents(texts: list[str]) -> Documents:
 
 def told(index: TextIndex, query: str) -> dict[int, tuple[float, int]]:
     matches = index.search(query, synonyms=Synonyms.of([(["pot", "红茶"], []), (["steel"], ["tea pot"])]))
-    columns = (matches.rows.tolist(), matches.scores.tolist(), matches.covered.tolist())
+    columns = (matches.rows.tolist(), matches.scores.tolist(), matches.n_covered.tolist())
     return {row: (round(score, 5), covered) for row, score, covered in zip(*columns, strict=True)}
 
 
@@ -96,8 +96,8 @@ def test_no_text_ever_fails(query: str, texts: list[str]) -> None:
     assert (matches.rows[1:] > matches.rows[:-1]).all()
     assert np.isfinite(matches.scores).all()
     for text in texts:
-        assert "".join(piece for piece, _ in matches.marked(text)) == text
-    assert index.completions(query, n=3) == index.completions(normal(query), n=3)
+        assert "".join(piece for piece, _ in matches.highlight(text)) == text
+    assert index.complete(query, n=3) == index.complete(normalize(query), n=3)
 
 
 def distance(one: str, other: str) -> int:
@@ -133,7 +133,7 @@ def test_near_beginnings_are_those_of_a_look_at_every_beginning(terms: set[str],
 @lenient
 @given(words, words, st.integers(0, 3))
 def test_edits_are_counted_up_to_a_limit(one: str, other: str, most: int) -> None:
-    assert kernels.edit_distance(code_points(one), code_points(other), most, False) == min(
+    assert kernels.edit_distance(encode_code_points(one), encode_code_points(other), most, False) == min(
         distance(one, other), most + 1
     )
 
@@ -153,14 +153,14 @@ def test_terms_are_found_by_word_and_by_beginning(terms: set[str], word: str) ->
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.5, -np.inf, 7.0]), max_size=30), st.integers(0, 40))
 def test_the_best_come_first_and_ties_by_their_row(keys: list[float], k: int) -> None:
     rows = np.arange(len(keys), dtype=np.int32)
-    best = top_places(np.array(keys), rows, k).tolist()
+    best = find_top_places(np.array(keys), rows, k).tolist()
     assert best == sorted(range(len(keys)), key=lambda place: (-keys[place], place))[:k]
 
 
 @given(st.text(max_size=40))
 def test_normal_texts_stay_and_runs_cover_all_their_letters(text: str) -> None:
-    whole = normal(text)
-    found = list(runs(whole))
+    whole = normalize(text)
+    found = list(iterate_runs(whole))
     assert all(one.end <= other.start for one, other in pairwise(found))
     assert all(whole[run.start : run.end] == run.text for run in found)
     for letter in set(whole) - {letter for run in found for letter in run.text}:
@@ -176,18 +176,18 @@ def test_normal_texts_stay_and_runs_cover_all_their_letters(text: str) -> None:
     ],
 )  # fmt: skip
 def test_plurals_are_folded_by_their_endings(plural: str, expected: str) -> None:
-    assert singular(plural) == expected
-    assert singular(expected) == expected
+    assert singularize(plural) == expected
+    assert singularize(expected) == expected
 
 
 def test_what_is_written_without_spaces_is_found_by_one_and_two_characters() -> None:
-    assert set(document_terms("蓝牙耳机")) == {"蓝", "牙", "耳", "机", "蓝牙", "牙耳", "耳机"}
-    assert document_terms("t-shirts") == ("t", "shirt", "tshirt")
-    assert [run.text for run in runs(normal("iPhone手机壳 14.5OZ"))] == ["iphone", "手机壳", "14.5", "oz"]
+    assert set(list_document_terms("蓝牙耳机")) == {"蓝", "牙", "耳", "机", "蓝牙", "牙耳", "耳机"}
+    assert list_document_terms("t-shirts") == ("t", "shirt", "tshirt")
+    assert [run.text for run in iterate_runs(normalize("iPhone手机壳 14.5OZ"))] == ["iphone", "手机壳", "14.5", "oz"]
 
 
 def test_only_words_of_letters_are_taken_for_misspelt() -> None:
-    assert [edits_allowed(word) for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")] == [
+    assert [get_max_edits(word) for word in ("tea", "teas", "kettle", "teakettle", "1234567890", "蓝牙耳机")] == [
         0,
         1,
         1,
@@ -195,4 +195,4 @@ def test_only_words_of_letters_are_taken_for_misspelt() -> None:
         0,
         0,
     ]
-    assert not may_be_misspelt("mp3")
+    assert not is_correctable("mp3")

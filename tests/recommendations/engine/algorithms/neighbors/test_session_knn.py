@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine import Histories, Interactions, recommend
-from recommendations.engine.algorithms.neighbors.session_knn import SessionNeighbours
+from recommendations.engine.algorithms.neighbors.session_knn import SessionKNN
 
 PLAIN = {"damping": 0.0, "match_damping": 0.0, "length_damping": 0.0, "half_life_days": None}
 
@@ -15,7 +15,7 @@ def make_visits(*visits: str, **columns: object) -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=list("".join(visits)), **columns)
 
 
-def scores(model: SessionNeighbours, interactions: Interactions, visit: str, **columns: object) -> dict[str, float]:
+def scores(model: SessionKNN, interactions: Interactions, visit: str, **columns: object) -> dict[str, float]:
     rows = interactions.items.rows(list(visit))
     found = model.score(Histories.of_lists([rows], n_items=interactions.n_items, **columns))
     return dict(zip(interactions.items.ids(found.indices), found.data.tolist(), strict=True))
@@ -23,7 +23,7 @@ def scores(model: SessionNeighbours, interactions: Interactions, visit: str, **c
 
 def test_three_visits_by_hand():
     visits = make_visits("abc", "bd", "ce")
-    model = SessionNeighbours(decay=0.5, reach=0.5, back=0.25, own=0.0, **PLAIN).fit(visits)
+    model = SessionKNN(decay=0.5, reach=0.5, back=0.25, own=0.0, **PLAIN).fit(visits)
     # History a, b: abc shares a (π ½) and b (π 1), v = 1.5, newest shared b at its place 1; bd shares b, v = 1.
     # c comes 1 after b, a 1 before it (¼), d 1 after it.
     assert scores(model, visits, "ab") == pytest.approx({"a": 1.5 * 0.25, "c": 1.5, "d": 1.0})
@@ -33,7 +33,7 @@ def test_three_visits_by_hand():
 
 def test_damping_of_frequent_items_and_long_visits_by_hand():
     visits = make_visits("abbb", "ac")
-    model = SessionNeighbours(damping=0.5, match_damping=1.0, length_damping=1.0, own=1.0, reach=1.0, back=1.0).fit(
+    model = SessionKNN(damping=0.5, match_damping=1.0, length_damping=1.0, own=1.0, reach=1.0, back=1.0).fit(
         visits
     )
     # a is in 2 visits: π = 1/3. v = 1/3 ÷ 4 and 1/3 ÷ 2. b is in 1 visit, three times: 3 v / √2.
@@ -44,15 +44,15 @@ def test_damping_of_frequent_items_and_long_visits_by_hand():
 def test_older_visits_count_less_and_only_the_newest_are_looked_at():
     visits = make_visits("ab", "ac", "ad", order=np.array([0, 0, 10, 10, 20, 20]) * 86_400.0)
     aged = {**PLAIN, "half_life_days": 10.0}
-    found = scores(SessionNeighbours(own=0.0, back=1.0, reach=1.0, **aged).fit(visits), visits, "a")
+    found = scores(SessionKNN(own=0.0, back=1.0, reach=1.0, **aged).fit(visits), visits, "a")
     assert found == pytest.approx({"b": 0.25, "c": 0.5, "d": 1.0})
-    assert set(scores(SessionNeighbours(newest=2, own=0.0, **PLAIN).fit(visits), visits, "a")) == {"c", "d"}
-    assert set(scores(SessionNeighbours(k=1, own=0.0, **aged).fit(visits), visits, "a")) == {"d"}
+    assert set(scores(SessionKNN(newest=2, own=0.0, **PLAIN).fit(visits), visits, "a")) == {"c", "d"}
+    assert set(scores(SessionKNN(k=1, own=0.0, **aged).fit(visits), visits, "a")) == {"d"}
 
 
 def test_a_person_is_not_their_own_neighbour():
     visits = make_visits("ab", "ac")
-    model = SessionNeighbours(own=0.0, **PLAIN).fit(visits)
+    model = SessionKNN(own=0.0, **PLAIN).fit(visits)
     histories = visits.histories()
     assert visits.items.ids(model.score(histories.rows(0, 1)).indices) == ["c"]
     assert set(scores(model, visits, "a")) == {"b", "c"}
@@ -60,13 +60,13 @@ def test_a_person_is_not_their_own_neighbour():
 
 def test_long_pauses_end_a_session():
     visits = make_visits("abcd", order=np.array([0.0, 60.0, 90_000.0, 90_060.0]))
-    assert set(scores(SessionNeighbours(own=0.0, gap_s=1800.0).fit(visits), visits, "a")) == {"b"}
-    assert set(scores(SessionNeighbours(own=0.0).fit(visits), visits, "a")) == {"b", "c", "d"}
+    assert set(scores(SessionKNN(own=0.0, gap_s=1800.0).fit(visits), visits, "a")) == {"b"}
+    assert set(scores(SessionKNN(own=0.0).fit(visits), visits, "a")) == {"b", "c", "d"}
 
 
 def test_weights_of_both_sides_count():
     visits = make_visits("ab", "ac", weight=[1, 3, 1, 1])
-    model = SessionNeighbours(own=0.0, **PLAIN).fit(visits)
+    model = SessionKNN(own=0.0, **PLAIN).fit(visits)
     assert scores(model, visits, "a") == pytest.approx({"b": 3.0, "c": 1.0})
     assert scores(model, visits, "a", weights=[[2.0]]) == pytest.approx({"b": 6.0, "c": 2.0})
     assert scores(model, visits, "a", weights=[[0.0]]) == {}
@@ -77,7 +77,7 @@ def test_a_visitor_nobody_knows_is_served_from_a_list_of_recent_items():
     visits = Interactions.from_ids(
         user_ids=draws.integers(0, 300, 3000), item_ids=draws.integers(0, 40, 3000), order=draws.random(3000)
     )
-    model = SessionNeighbours().fit(visits)
+    model = SessionKNN().fit(visits)
     visitor = Histories.of_lists([[5, 9, 5, 12]], n_items=visits.n_items)
     shown = recommend(model, visitor, 10, exclude_seen=True).items[0]
     assert (shown >= 0).all()
@@ -92,11 +92,11 @@ def test_a_visitor_nobody_knows_is_served_from_a_list_of_recent_items():
 
 def test_a_history_without_end_costs_no_more_than_its_newest_places():
     visits = make_visits("ab", "cd")
-    model = SessionNeighbours(own=0.0, longest=3, **PLAIN).fit(visits)
+    model = SessionKNN(own=0.0, longest=3, **PLAIN).fit(visits)
     assert set(scores(model, visits, "a" * 1_000_000 + "ccc")) == {"d"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("k", 0), ("newest", 0), ("decay", 0.0), ("reach", 1.5), ("own", -1.0)])
 def test_wrong_parameters_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=name):
-        SessionNeighbours(**{name: value}).fit(make_visits("ab"))
+        SessionKNN(**{name: value}).fit(make_visits("ab"))

@@ -1,0 +1,81 @@
+"""Online scorer of the content algorithm, and content scores of a few rows only."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from config.foundation.array_types import Rows
+from recommendations.engine.data.histories import Histories
+from recommendations.engine.online.context import NO_SCORES, ComponentScores, HistoryContext, Values, Workspace
+from recommendations.engine.online.kernels import add_content_contributions, expand_documents
+
+if TYPE_CHECKING:
+    from recommendations.engine.algorithms.content.content import Content
+
+
+class ContentProfile(NamedTuple):
+    """The content of a history as a vector of length 1 by term, and the items it is made of, with their documents and weights."""
+
+    terms: Rows
+    values: Values
+    items: Rows
+    documents: Rows
+    weights: Values
+
+
+class ContentScorer:
+    """Multiplies the profile of a history by all documents, then gives each document's score to the items that share it."""
+
+    def __init__(self, component: "Content") -> None:
+        self.component = component
+        vectors = component.vectors_
+        self.width = max(vectors.shape)
+        self.items_by_document = np.argsort(component.document_, kind="stable").astype(np.int32)
+        sorted_documents = component.document_[self.items_by_document]
+        self.starts = np.searchsorted(sorted_documents, np.arange(vectors.shape[0] + 1))
+
+    def score(self, context: HistoryContext) -> ComponentScores:
+        profile = build_profile(self.component, context)
+        if profile is None:
+            return NO_SCORES
+        documents, scores = context.work.multiply(profile.terms, profile.values, self.component.term_documents_)
+        rows, values = expand_documents(documents, scores, self.starts, self.items_by_document)
+        return ComponentScores(rows, values, profile)
+
+    def attribute(self, context: HistoryContext, scores: ComponentScores, rows: Rows, out: Values) -> None:
+        if scores.memo is not None:
+            slots = context.work.slots[scores.memo.items]
+            _add_similarities(self.component, scores.memo, rows, slots, context.work.part, out)
+
+
+def build_profile(component: "Content", context: HistoryContext) -> ContentProfile | None:
+    """Return the content profile of the history, None for a history without content."""
+    items, weights = context.sum_weights(component.half_life_days, component.history_weighting)
+    documents = component.document_[items]
+    terms, profile = context.work.multiply(documents, weights, component.vectors_)
+    length = float(np.sqrt(np.square(profile, dtype=np.float64).sum()))
+    if not length:
+        return None
+    return ContentProfile(terms, profile / np.float32(length), items, documents, (weights / length).astype(np.float32))
+
+
+def score_content(component: "Content", history: Histories, rows: Rows) -> Values:
+    """Return the content scores of some rows without computing those of the whole catalog; 0 for rows without content."""
+    work = Workspace(history.n_items, max(component.vectors_.shape))
+    profile = build_profile(component, HistoryContext(history, work))
+    out = np.zeros((1, len(rows)), np.float32)
+    if profile is not None:
+        _add_similarities(component, profile, rows, np.zeros(len(profile.items), np.int32), work.part, out)
+    return out[0]
+
+
+def _add_similarities(
+    component: "Content", profile: ContentProfile, rows: Rows, slots: Rows, buffer: Values, out: Values
+) -> None:
+    """out[slot of each item of the profile, column of each row] += their cosine times the item's weight."""
+    known = rows < len(component.document_)
+    targets = np.where(known, component.document_[np.where(known, rows, 0)], -1)
+    vectors = component.vectors_
+    add_content_contributions(
+        profile.documents, profile.weights, slots, targets, vectors.indptr, vectors.indices, vectors.data, buffer, out
+    )
