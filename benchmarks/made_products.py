@@ -1,6 +1,6 @@
-"""Products that nobody sells, with titles as shops write them, English and Chinese, and what people might type to find one again.
+"""Simulated products with realistic English and Chinese titles, and queries that customers might type to find one of them.
 
-All words are of this file: no shop's catalogue is copied. Everything follows from the seed.
+The vocabulary is part of this file; no shop's catalog is copied. Everything follows from the seed.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-THINGS = {
+PRODUCT_NAMES = {
     "Kitchen > Kettles": "kettle", "Kitchen > Teapots": "teapot", "Kitchen > Pans": "frying pan", "Kitchen > Knives": "knife set",
     "Kitchen > Mugs": "mug", "Kitchen > Scales": "kitchen scale", "Home > Lamps": "desk lamp", "Home > Rugs": "rug",
     "Home > Cushions": "cushion", "Home > Curtains": "curtains", "Home > Clocks": "wall clock", "Bath > Towels": "towel",
@@ -20,7 +20,7 @@ THINGS = {
     "Garden > Hoses": "garden hose", "Garden > Chairs": "folding chair", "Sports > Mats": "yoga mat", "Sports > Bottles": "water bottle",
     "Office > Pens": "ballpoint pen", "Office > Notebooks": "notebook", "Toys > Puzzles": "jigsaw puzzle", "Toys > Blocks": "building blocks",
 }  # fmt: skip
-COLOURS = "black white grey red blue green yellow orange purple pink brown beige turquoise navy silver gold".split()  # noqa: SIM905
+COLORS = "black white grey red blue green yellow orange purple pink brown beige turquoise navy silver gold".split()  # noqa: SIM905
 MATERIALS = [
     "steel",
     "glass",
@@ -37,7 +37,7 @@ MATERIALS = [
     "silicone",
     "marble",
 ]
-MANNERS = "compact foldable waterproof lightweight classic modern vintage premium organic adjustable portable insulated".split()  # noqa: SIM905
+ADJECTIVES = "compact foldable waterproof lightweight classic modern vintage premium organic adjustable portable insulated".split()  # noqa: SIM905
 SIZES = [
     "0.5 l",
     "1.7 l",
@@ -54,7 +54,7 @@ SIZES = [
     "2 m",
     "set of 4",
 ]
-FILLERS = [
+FILLER_WORDS = [
     "made",
     "for",
     "every",
@@ -99,7 +99,7 @@ FILLERS = [
     "for",
     "free",
 ]
-HEADS, TAILS = (
+BRAND_STARTS, BRAND_ENDS = (
     [
         "Al",
         "Bre",
@@ -125,13 +125,13 @@ HEADS, TAILS = (
     ["va", "den", "mar", "lo", "rix", "sa", "ton", "vik", "na", "rel"],
 )
 
-事物 = {
+CHINESE_PRODUCT_NAMES = {
     "厨房 > 水壶": "电热水壶", "厨房 > 茶具": "紫砂茶壶", "厨房 > 锅具": "不粘平底锅", "厨房 > 杯子": "保温杯", "家居 > 灯具": "护眼台灯",
     "家居 > 床品": "四件套", "家居 > 收纳": "收纳箱", "服装 > 外套": "羽绒服", "服装 > 裤子": "牛仔裤", "服装 > 裙子": "连衣裙",
     "鞋靴 > 运动鞋": "跑步鞋", "数码 > 耳机": "蓝牙耳机", "数码 > 充电": "移动电源", "数码 > 手机配件": "手机壳", "食品 > 茶叶": "龙井绿茶",
     "食品 > 零食": "每日坚果", "母婴 > 玩具": "积木玩具", "运动 > 瑜伽": "瑜伽垫", "文具 > 本册": "笔记本", "美妆 > 护肤": "保湿面霜",
 }  # fmt: skip
-修饰 = [
+CHINESE_ADJECTIVES = [
     "大容量",
     "便携式",
     "家用",
@@ -149,65 +149,79 @@ HEADS, TAILS = (
     "环保",
     "高颜值",
 ]
-颜色 = ["黑色", "白色", "灰色", "红色", "蓝色", "绿色", "粉色", "米色", "紫色", "金色"]
-规格 = ["500ml", "1.5升", "大号", "小号", "两件装", "礼盒装", "升级款", "2026新款", "男女通用", "XL码"]
-字 = "安佰晨德恒嘉康朗明诺启瑞盛泰维欣雅悦臻卓"
+CHINESE_COLORS = ["黑色", "白色", "灰色", "红色", "蓝色", "绿色", "粉色", "米色", "紫色", "金色"]
+CHINESE_SIZES = ["500ml", "1.5升", "大号", "小号", "两件装", "礼盒装", "升级款", "2026新款", "男女通用", "XL码"]
+CHINESE_BRAND_CHARACTERS = "安佰晨德恒嘉康朗明诺启瑞盛泰维欣雅悦臻卓"
 
-type Typist = Callable[[Sequence[str], np.random.Generator], str]
+type QueryWriter = Callable[[Sequence[str], np.random.Generator], str]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A product as the catalogue takes it; words: those of its title in their order, pieces of them where it is Chinese."""
+class SimulatedProduct:
+    """A product in catalog format; words: those of its title in order, word pieces if it is Chinese."""
 
     fields: dict[str, Any]
     words: list[str]
     chinese: bool
 
 
-def make_products(count: int, *, seed: int, chinese: float = 0.3) -> list[Made]:
-    """About as many of each thing; a brand has hundreds of products and a series a dozen, as in a large shop."""
+def make_products(count: int, *, seed: int, chinese: float = 0.3) -> list[SimulatedProduct]:
+    """Return products spread evenly over the types; brands have hundreds of products and series a dozen, as in a large shop."""
     chance = np.random.default_rng(seed)
-    brands = [head + tail for head, tail in pairs_of(HEADS, TAILS)]
-    series = [first + second.lower() for first, second in pairs_of(brands[::3], HEADS)]
-    names = [one + other for one, other in pairs_of(字, 字) if one != other]
+    brands = [head + tail for head, tail in pairs_of(BRAND_STARTS, BRAND_ENDS)]
+    series = [first + second.lower() for first, second in pairs_of(brands[::3], BRAND_STARTS)]
+    names = [one + other for one, other in pairs_of(CHINESE_BRAND_CHARACTERS, CHINESE_BRAND_CHARACTERS) if one != other]
     return [
-        make_chinese(number, names, chance)
+        make_chinese_product(number, names, chance)
         if chance.random() < chinese
-        else make_english(number, brands, series, chance)
+        else make_english_product(number, brands, series, chance)
         for number in range(count)
     ]
 
 
-def one_of(values: Sequence[str], chance: np.random.Generator) -> str:
+def pick_one(values: Sequence[str], chance: np.random.Generator) -> str:
     return values[int(chance.integers(len(values)))]
 
 
-def make_english(number: int, brands: Sequence[str], series: Sequence[str], chance: np.random.Generator) -> Made:
-    path = one_of(list(THINGS), chance)
-    brand, colour, material = one_of(brands, chance), one_of(COLOURS, chance), one_of(MATERIALS, chance)
-    words = [brand, one_of(series, chance), one_of(MANNERS, chance), colour, material, THINGS[path]]
+def make_english_product(
+    number: int, brands: Sequence[str], series: Sequence[str], chance: np.random.Generator
+) -> SimulatedProduct:
+    path = pick_one(list(PRODUCT_NAMES), chance)
+    brand, colour, material = pick_one(brands, chance), pick_one(COLORS, chance), pick_one(MATERIALS, chance)
+    words = [brand, pick_one(series, chance), pick_one(ADJECTIVES, chance), colour, material, PRODUCT_NAMES[path]]
     if chance.random() < 0.6:
-        words.append(one_of(SIZES, chance))
-    start = int(chance.integers(len(FILLERS)))
-    said = [*FILLERS[start:], *FILLERS[:start]][: int(chance.integers(10, 34))]
-    fields = fields_of(number, " ".join(words), path, brand, chance, {"color": colour, "material": material})
-    return Made({**fields, "description": " ".join([*said, one_of(MATERIALS, chance)])}, words, chinese=False)
+        words.append(pick_one(SIZES, chance))
+    start = int(chance.integers(len(FILLER_WORDS)))
+    said = [*FILLER_WORDS[start:], *FILLER_WORDS[:start]][: int(chance.integers(10, 34))]
+    fields = build_fields(number, " ".join(words), path, brand, chance, {"color": colour, "material": material})
+    return SimulatedProduct(
+        {**fields, "description": " ".join([*said, pick_one(MATERIALS, chance)])}, words, chinese=False
+    )
 
 
-def make_chinese(number: int, names: Sequence[str], chance: np.random.Generator) -> Made:
-    path = one_of(list(事物), chance)
-    brand, colour = one_of(names, chance), one_of(颜色, chance)
-    words = [brand, one_of(修饰, chance), colour, 事物[path], one_of(names, chance) + "系列", one_of(规格, chance)]
-    fields = fields_of(number, "".join(words), path, brand, chance, {"颜色": colour})
-    return Made(
-        {**fields, "description": f"{one_of(修饰, chance)}{事物[path]}，{one_of(修饰, chance)}，适合送礼"},
+def make_chinese_product(number: int, names: Sequence[str], chance: np.random.Generator) -> SimulatedProduct:
+    path = pick_one(list(CHINESE_PRODUCT_NAMES), chance)
+    brand, colour = pick_one(names, chance), pick_one(CHINESE_COLORS, chance)
+    words = [
+        brand,
+        pick_one(CHINESE_ADJECTIVES, chance),
+        colour,
+        CHINESE_PRODUCT_NAMES[path],
+        pick_one(names, chance) + "系列",
+        pick_one(CHINESE_SIZES, chance),
+    ]
+    fields = build_fields(number, "".join(words), path, brand, chance, {"颜色": colour})
+    return SimulatedProduct(
+        {
+            **fields,
+            "description": f"{pick_one(CHINESE_ADJECTIVES, chance)}{CHINESE_PRODUCT_NAMES[path]}，{pick_one(CHINESE_ADJECTIVES, chance)}，适合送礼",
+        },
         words,
         chinese=True,
     )
 
 
-def fields_of(
+def build_fields(
     number: int, title: str, category: str, brand: str, chance: np.random.Generator, attributes: dict[str, str]
 ) -> dict[str, Any]:
     return {
@@ -221,34 +235,34 @@ def fields_of(
     }
 
 
-def whole(words: Sequence[str], chance: np.random.Generator) -> str:
+def write_whole_title(words: Sequence[str], chance: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def some(words: Sequence[str], chance: np.random.Generator) -> str:
-    """Three of the words, as somebody remembers them, in their order."""
+def write_some_words(words: Sequence[str], chance: np.random.Generator) -> str:
+    """Return three of the words in their order, as a customer might remember them."""
     kept = sorted(chance.choice(len(words), size=min(3, len(words)), replace=False).tolist())
     return " ".join(words[place] for place in kept)
 
 
-def prefix(words: Sequence[str], chance: np.random.Generator) -> str:
-    """Three words, the last one not finished."""
-    *before, last = some(words, chance).split(" ")
+def write_prefix(words: Sequence[str], chance: np.random.Generator) -> str:
+    """Return three words, the last one unfinished."""
+    *before, last = write_some_words(words, chance).split(" ")
     return " ".join([*before, last[: max(3, len(last) * 2 // 3)]])
 
 
-def typo(words: Sequence[str], chance: np.random.Generator) -> str:
-    """Three words, one edit in one of those that have at least five letters."""
-    typed = some(words, chance).split(" ")
+def write_typo(words: Sequence[str], chance: np.random.Generator) -> str:
+    """Return three words with one edit in a word of at least five letters."""
+    typed = write_some_words(words, chance).split(" ")
     long = [place for place, word in enumerate(typed) if len(word) >= 5 and word.isalpha()]
     if long:
         place = int(chance.choice(long))
-        typed[place] = misspelt(typed[place], chance)
+        typed[place] = misspell(typed[place], chance)
     return " ".join(typed)
 
 
-def misspelt(word: str, chance: np.random.Generator) -> str:
-    """A letter left out, doubled, changed, or two neighbours swapped; the first one stays."""
+def misspell(word: str, chance: np.random.Generator) -> str:
+    """Drop, double or change a letter, or swap two neighbors; the first letter stays."""
     at = int(chance.integers(1, len(word) - 1))
     other = "abcdefghijklmnopqrstuvwxyz"[int(chance.integers(26))]
     return [
@@ -259,24 +273,26 @@ def misspelt(word: str, chance: np.random.Generator) -> str:
     ][int(chance.integers(4))]
 
 
-def unspaced(words: Sequence[str], chance: np.random.Generator) -> str:
-    """Three pieces of a Chinese title in their order, written in one."""
-    return some(words, chance).replace(" ", "")
+def write_unspaced(words: Sequence[str], chance: np.random.Generator) -> str:
+    """Return three pieces of a Chinese title in order, without spaces."""
+    return write_some_words(words, chance).replace(" ", "")
 
 
-KINDS: dict[str, tuple[bool, Typist]] = {
-    "exact": (False, whole),
-    "some_words": (False, some),
-    "prefix": (False, prefix),
-    "typo": (False, typo),
-    "chinese": (True, unspaced),
+QUERY_TYPES: dict[str, tuple[bool, QueryWriter]] = {
+    "exact": (False, write_whole_title),
+    "some_words": (False, write_some_words),
+    "prefix": (False, write_prefix),
+    "typo": (False, write_typo),
+    "chinese": (True, write_unspaced),
 }
 
 
-def known_items(products: Sequence[Made], *, each: int, seed: int) -> dict[str, list[tuple[str, str]]]:
-    """(query, product id) pairs of every kind."""
+def make_known_item_queries(
+    products: Sequence[SimulatedProduct], *, each: int, seed: int
+) -> dict[str, list[tuple[str, str]]]:
+    """Return (query, product id) pairs of every query type."""
     found = {}
-    for number, (kind, (chinese, typist)) in enumerate(KINDS.items()):
+    for number, (kind, (chinese, typist)) in enumerate(QUERY_TYPES.items()):
         chance = np.random.default_rng([seed, number])
         places = [place for place, product in enumerate(products) if product.chinese == chinese]
         chosen = chance.choice(places, size=min(each, len(places)), replace=False).tolist() if places else []

@@ -1,12 +1,12 @@
-"""Search over made-up products beside PostgreSQL's full-text search with pg_trgm over the same, on a server of their own.
+"""Benchmark: product search compared with PostgreSQL full-text search and pg_trgm on the same simulated products.
 
-SIMULATED: products are made of a small vocabulary (`made_products.py`), and each query is made of the title of one of them by
-leaving words out, cutting the last one off or misspelling one; hit@1, hit@10 and MRR (of 10) say how often that product comes back.
-Several products may answer a query as well, for both searches alike. No parameter of the search was chosen by these figures.
+SIMULATED: products use a small vocabulary (`made_products.py`). Each query is made from the title of one product by dropping words, cutting
+the last one or misspelling one; hit@1, hit@10 and MRR (of 10) measure how often that product is returned. Several products may match a
+query equally well, for both searches. No parameter of the search was tuned on these figures.
 
-Times are of one thread, from the parameters to the bytes of the answer, with facets, the order of a person and popularity, 20
-products a page; cpu_ figures leave out what else the machine did; broad_ ones are of queries that thousands of products answer;
-update_ms is from the change of one title in the database until it is found, without the second between two looks.
+Times are for one thread, from the parameters to the response bytes, with facets, a personal order and popularity, 20 products per page.
+cpu_ figures exclude other load on the machine; broad_ figures are for queries that thousands of products match; update_ms is from a title
+change in the database until the search finds it, without the second between two refreshes.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.made_products import Made, known_items, make_products
+from benchmarks.made_products import SimulatedProduct, make_known_item_queries, make_products
 from config.embedded.servers import EmbeddedServers
 
-TIMED = 3000
-PEER_TIMED = 100
+TIMED_QUERIES = 3000
+PEER_QUERIES = 100
 SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE peer AS
@@ -40,20 +40,20 @@ CREATE INDEX ON peer USING gin (words);
 CREATE INDEX ON peer USING gin (title gin_trgm_ops);
 ANALYZE peer;
 """
-# all words, the last one as a beginning; where that finds fewer than ten, the most alike titles as well
+# all words, the last one as a prefix; if that finds fewer than ten, also the most similar titles
 BY_WORDS = """
 SELECT product_id FROM peer, to_tsquery('english', %(all)s) q
 WHERE words @@ q ORDER BY ts_rank_cd(words, q) DESC, product_id LIMIT 10
 """
-BY_LIKENESS = "SELECT product_id FROM peer WHERE %(q)s <%% title ORDER BY %(q)s <<-> title, product_id LIMIT 10"
+BY_SIMILARITY = "SELECT product_id FROM peer WHERE %(q)s <%% title ORDER BY %(q)s <<-> title, product_id LIMIT 10"
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="perennial-search-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        servers = EmbeddedServers(folder / "var", say=say)
+        servers = EmbeddedServers(folder / "var", say=log)
         try:
             addresses = servers.ensure(postgres=True, valkey=True)
             os.environ |= {
@@ -62,34 +62,34 @@ def main() -> None:
                 "PERENNIAL_VAR": str(folder / "var"),
                 "DJANGO_SETTINGS_MODULE": "config.settings",
             }
-            print(json.dumps(measure(arguments), ensure_ascii=False))
+            print(json.dumps(measure_search(arguments), ensure_ascii=False))
         finally:
             servers.release()
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=100_000)
-    parser.add_argument("--queries", type=int, default=400, help="of each kind")
+    parser.add_argument("--queries", type=int, default=400, help="per query type")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     if arguments.products < 100 or arguments.queries < 10:
-        parser.error("--products must be at least 100 and --queries at least 10")
+        parser.error("--products must be at least 100, and --queries at least 10")
     return arguments
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_search(arguments: argparse.Namespace) -> dict[str, Any]:
     import django
 
     django.setup()
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    say(f"making {arguments.products:,} products")
+    log(f"making {arguments.products:,} products")
     products = make_products(arguments.products, seed=arguments.seed)
-    store(products)
-    items = known_items(products, each=arguments.queries, seed=arguments.seed + 1)
-    line = ours(products, items) | peers(items)
+    store_products(products)
+    items = make_known_item_queries(products, each=arguments.queries, seed=arguments.seed + 1)
+    line = measure_own_search(products, items) | measure_postgres_search(items)
     return line | {
         "products": arguments.products,
         "queries_of_a_kind": arguments.queries,
@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def store(products: Sequence[Made]) -> None:
+def store_products(products: Sequence[SimulatedProduct]) -> None:
     from catalog.upsert import upsert_products
 
     for start in range(0, len(products), 1000):
@@ -109,43 +109,47 @@ def store(products: Sequence[Made]) -> None:
         upsert_products(items=items, at=datetime.now(UTC), currency="EUR")
 
 
-def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+def measure_own_search(products: Sequence[SimulatedProduct], items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
     from catalog.models import Product
     from recommendations.engine import IdMap
-    from recommendations.serving.rest.search.request import parse as parse_search
+    from recommendations.serving.rest.search.request import parse_search_request as parse_search
     from recommendations.serving.search import searcher
     from recommendations.serving.search.search import search
     from recommendations.serving.search.searcher import Searcher
-    from recommendations.serving.state.loader import Loaded, loader
-    from recommendations.serving.state.product_index import Catalogue
+    from recommendations.serving.state.loader import ServingState, loader
+    from recommendations.serving.state.product_index import ProductIndex
 
-    searcher.LOOK_EVERY_SECONDS = 3600.0
-    loader.loaded = Loaded("", None, Catalogue(IdMap.of([]), more=len(products)))
-    loader.look(now=datetime.now(UTC))
-    before = resident_mb()
+    searcher.REFRESH_INTERVAL_S = 3600.0
+    loader.state = ServingState("", None, ProductIndex(IdMap.of([]), more=len(products)))
+    loader.refresh(now=datetime.now(UTC))
+    before = measure_resident_mb()
     source = Searcher(background=False)
     started = time.perf_counter()
     snapshot = source.current(now=datetime.now(UTC))
     build_s = time.perf_counter() - started
-    say(f"built in {build_s:.1f} s, {snapshot.texts.megabytes:.0f} MB")
-    shelf, chance = snapshot.shelf, np.random.default_rng(5)
+    log(f"built in {build_s:.1f} s, {snapshot.texts.megabytes:.0f} MB")
+    shelf, chance = snapshot.catalog, np.random.default_rng(5)
     wishes = chance.random(shelf.n).astype(np.float32) ** 8
     liked = chance.random(shelf.n).astype(np.float32) ** 8
 
     def found(q: str, **more: str) -> list[str]:
         page = search(parse_search({"q": q, "n": "10", **more}), snapshot=source.current(now=datetime.now(UTC)))
-        return [page.snapshot.shelf.product_ids[hit.row] for hit in page.hits]
+        return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits]
 
     queries = [query for pairs in items.values() for query, _ in pairs]
-    mixed = [queries[place] for place in chance.integers(len(queries), size=TIMED).tolist()]
+    mixed = [queries[place] for place in chance.integers(len(queries), size=TIMED_QUERIES).tolist()]
     broad = ["", "kettle", "blue", "steel", "steel kettle", "b", "耳机", "保温杯", "黑色", "made for every day"] * (
-        TIMED // 30
+        TIMED_QUERIES // 30
     )
-    times, cpu = timed(source, mixed, wishes, liked)
-    broad_times, broad_cpu = timed(source, broad, wishes, liked)
-    figures = {f"{kind}_{name}": value for kind, pairs in items.items() for name, value in judged(pairs, found).items()}
-    after = resident_mb()
-    searcher.LOOK_EVERY_SECONDS = -1.0
+    times, cpu = time_queries(source, mixed, wishes, liked)
+    broad_times, broad_cpu = time_queries(source, broad, wishes, liked)
+    figures = {
+        f"{kind}_{name}": value
+        for kind, pairs in items.items()
+        for name, value in measure_accuracy(pairs, found).items()
+    }
+    after = measure_resident_mb()
+    searcher.REFRESH_INTERVAL_S = -1.0
     updates = []
     for number in range(20):
         Product.objects.filter(product_id=f"made-{number}").update(title=f"Zyxwv{number}", updated_at=datetime.now(UTC))
@@ -153,10 +157,10 @@ def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> d
         assert found(f"zyxwv{number}")[:1] == [f"made-{number}"]
         updates.append((time.perf_counter() - started) * 1000)
     return {
-        **{f"p{share}_ms": percentile(times, share) for share in (50, 95, 99)},
-        **{f"broad_p{share}_ms": percentile(broad_times, share) for share in (50, 95, 99)},
-        "cpu_p99_ms": percentile(cpu, 99),
-        "broad_cpu_p99_ms": percentile(broad_cpu, 99),
+        **{f"p{share}_ms": compute_percentile(times, share) for share in (50, 95, 99)},
+        **{f"broad_p{share}_ms": compute_percentile(broad_times, share) for share in (50, 95, 99)},
+        "cpu_p99_ms": compute_percentile(cpu, 99),
+        "broad_cpu_p99_ms": compute_percentile(broad_cpu, 99),
         "queries_per_s": round(len(times) / (sum(times) / 1000)),
         "build_s": round(build_s, 2),
         "update_ms": round(float(np.median(updates)), 1),
@@ -167,14 +171,14 @@ def ours(products: Sequence[Made], items: dict[str, list[tuple[str, str]]]) -> d
     }
 
 
-def timed(
+def time_queries(
     source: Any, queries: Sequence[str], wishes: np.ndarray, liked: np.ndarray
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of each query, by the clock and of this thread's processor time; a tenth of them first, untimed."""
+    """Return the milliseconds of each query, by wall clock and by CPU time of this thread, after an untimed tenth of them."""
     import msgspec
 
-    from recommendations.serving.rest.search.request import parse as parse_search
-    from recommendations.serving.rest.search.response import shown
+    from recommendations.serving.rest.search.request import parse_search_request as parse_search
+    from recommendations.serving.rest.search.response import build_response
     from recommendations.serving.search.search import search
 
     encoder, now = msgspec.json.Encoder(), datetime.now(UTC)
@@ -187,7 +191,7 @@ def timed(
             person_scores=lambda rows: wishes[rows],
             popularity=lambda rows: liked[rows],
         )
-        encoder.encode(shown(page, recommendation_id="made-up"))
+        encoder.encode(build_response(page, recommendation_id="made-up"))
         return (time.perf_counter() - started) * 1000, (time.thread_time() - cpu) * 1000
 
     for q in queries[: len(queries) // 10]:
@@ -196,7 +200,7 @@ def timed(
     return [wall for wall, _ in taken], [cpu for _, cpu in taken]
 
 
-def peers(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+def measure_postgres_search(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -205,7 +209,7 @@ def peers(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
         built = time.perf_counter() - started
         cursor.execute("SELECT pg_total_relation_size('peer') / 1e6")
         size = float(cursor.fetchone()[0])
-        say(f"PostgreSQL's built in {built:.1f} s")
+        log(f"PostgreSQL's built in {built:.1f} s")
 
         def found(q: str) -> list[str]:
             words = ["".join(letter for letter in word if letter.isalnum() or letter == ".") for word in q.split()]
@@ -216,7 +220,7 @@ def peers(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
                 cursor.execute(BY_WORDS, {"all": joined})
                 rows = [row[0] for row in cursor.fetchall()]
             if len(rows) < 10:
-                cursor.execute(BY_LIKENESS, {"q": q})
+                cursor.execute(BY_SIMILARITY, {"q": q})
                 rows += [row[0] for row in cursor.fetchall() if row[0] not in rows]
             return rows[:10]
 
@@ -232,18 +236,20 @@ def peers(items: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
                 times.append((time.perf_counter() - started) * 1000)
                 return rows
 
-            figures |= {f"pg_{kind}_{name}": value for name, value in judged(pairs[:PEER_TIMED], one).items()}
-            say(f"PostgreSQL, {kind}: {figures}")
+            figures |= {
+                f"pg_{kind}_{name}": value for name, value in measure_accuracy(pairs[:PEER_QUERIES], one).items()
+            }
+            log(f"PostgreSQL, {kind}: {figures}")
     return {
-        **{f"pg_p{share}_ms": percentile(times, share) for share in (50, 95, 99)},
+        **{f"pg_p{share}_ms": compute_percentile(times, share) for share in (50, 95, 99)},
         "pg_build_s": round(built, 2),
         "pg_mb": round(size, 1),
         **figures,
     }
 
 
-def judged(pairs: Sequence[tuple[str, str]], found: Callable[[str], list[str]]) -> dict[str, float]:
-    """hit@1, hit@10 and the mean reciprocal rank in the first ten."""
+def measure_accuracy(pairs: Sequence[tuple[str, str]], found: Callable[[str], list[str]]) -> dict[str, float]:
+    """Return hit@1, hit@10 and the mean reciprocal rank of the first ten."""
     places = []
     for query, wanted in pairs:
         rows = found(query)[:10]
@@ -257,17 +263,17 @@ def judged(pairs: Sequence[tuple[str, str]], found: Callable[[str], list[str]]) 
     }
 
 
-def percentile(times: Sequence[float], share: int) -> float:
+def compute_percentile(times: Sequence[float], share: int) -> float:
     return round(float(np.percentile(times, share)), 2)
 
 
-def resident_mb() -> float:
+def measure_resident_mb() -> float:
     import psutil
 
     return psutil.Process().memory_info().rss / 1e6
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

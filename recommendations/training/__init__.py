@@ -1,1 +1,1 @@
-"""From data to a model that serves: extract, fit, evaluate, promote, roll back."""
+"""Model training: extract the data, tune, evaluate, promote and roll back."""

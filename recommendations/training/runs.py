@@ -1,4 +1,4 @@
-"""The record of one training: where it stands, that somebody wants it to end, how it ended."""
+"""The run record of a training: progress, cancellation and result."""
 
 import time
 from collections.abc import Iterator
@@ -8,41 +8,42 @@ from datetime import UTC, datetime
 from django.db import connection
 
 from config.foundation.database.advisory_locks import lock_key
+from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
-from recommendations.training.tuning.tuning import AT, PRIMARY
+from recommendations.training.tuning.tuning import PRIMARY_METRIC, TOP_N
 
-LOCK = "training.train"
-# a lock of one 64-bit key stands there in two halves
-HELD = """
+TRAINING_LOCK = "training.train"
+# pg_locks shows the 64-bit key of an advisory lock as two 32-bit halves
+LOCK_IS_HELD = """
     SELECT EXISTS (
         SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND classid = %s AND objid = %s
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     )
 """
-WRITE_EVERY_S = 0.5
+WRITE_INTERVAL_S = 0.5
 Status = EvaluationRun.Status
 
 
 class TrainingCancelledError(Exception):
-    """Somebody cancelled the training; the active version goes on serving."""
+    """The training was cancelled; the active version keeps serving."""
 
     def __init__(self) -> None:
-        super().__init__("The training was cancelled; the active version goes on serving.")
+        super().__init__("The training was cancelled; the active version keeps serving.")
 
 
-class Tracker:
-    """Tells the record where a training stands, and the training when it is to end."""
+class TrainingTracker:
+    """Saves the progress of a training and stops the training once it is cancelled."""
 
     def __init__(self, run: EvaluationRun, progress: Progress) -> None:
         self.run, self.progress = run, progress
         self.written_at = float("-inf")
 
     def __call__(self, step: str, share: float) -> None:
-        """``share`` of 1 is done. Raises TrainingCancelledError."""
+        """Report that ``share`` (0 to 1) of the training is done. Raises TrainingCancelledError."""
         percent = max(self.run.percent, min(99, round(share * 100)))
         changed = step != self.run.step
-        if not changed and time.monotonic() - self.written_at < WRITE_EVERY_S:
+        if not changed and time.monotonic() - self.written_at < WRITE_INTERVAL_S:
             return
         self.written_at = time.monotonic()
         self.run.step, self.run.percent = step, percent
@@ -53,42 +54,49 @@ class Tracker:
 
 
 @contextmanager
-def recorded_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
-    """A new run, which is marked as failed or cancelled when the block ends that way; those that a kill left running are failed."""
+def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
+    """Create a run and mark it as failed or cancelled if the block raises.
+
+    Runs that a killed process left in status "running" are marked as failed.
+    """
     EvaluationRun.objects.filter(status=Status.RUNNING).update(
-        status=Status.FAILED, error="the process ended before the run did", finished_at=started_at
+        status=Status.FAILED, error=INTERRUPTED_ERROR, finished_at=started_at
     )
-    run = EvaluationRun.objects.create(started_at=started_at, primary_metric=f"{PRIMARY}@{AT}")
+    run = EvaluationRun.objects.create(started_at=started_at, primary_metric=f"{PRIMARY_METRIC}@{TOP_N}")
     try:
         yield run
     except TrainingCancelledError:
-        end(run, Status.CANCELLED, "")
+        end_training_run(run, Status.CANCELLED, "")
         raise
     except Exception as error:
-        end(run, Status.FAILED, str(error))
+        end_training_run(run, Status.FAILED, str(error))
         raise
 
 
-def end(run: EvaluationRun, status: str, error: str) -> None:
+def end_training_run(run: EvaluationRun, status: str, error: str) -> None:
+    """Save the final status of a run."""
     run.status, run.error, run.finished_at = status, error, datetime.now(UTC)
     run.save(update_fields=["status", "error", "finished_at"])
 
 
-def running_training() -> EvaluationRun | None:
-    """The training that is under way. A record that a killed one left behind is none: the lock went with its process."""
+def get_running_training() -> EvaluationRun | None:
+    """Return the run in progress, or None.
+
+    A run left behind by a killed process does not count: its lock ended with the process.
+    """
     run = EvaluationRun.objects.filter(status=Status.RUNNING).first()
-    return run if run is not None and is_locked() else None
+    return run if run is not None and is_training_locked() else None
 
 
-def is_locked() -> bool:
-    """Whether any session of this database holds the lock of trainings."""
-    key = lock_key(LOCK) & 0xFFFF_FFFF_FFFF_FFFF
+def is_training_locked() -> bool:
+    """Return whether a session of this database holds the training lock."""
+    key = lock_key(TRAINING_LOCK) & 0xFFFF_FFFF_FFFF_FFFF
     with connection.cursor() as cursor:
-        cursor.execute(HELD, [key >> 32, key & 0xFFFF_FFFF])
+        cursor.execute(LOCK_IS_HELD, [key >> 32, key & 0xFFFF_FFFF])
         return bool(cursor.fetchone()[0])
 
 
-def request_cancel(*, run_id: int, at: datetime) -> bool:
-    """Whether there was a running training to cancel; it ends at its next trial or step."""
+def request_cancellation(*, run_id: int, at: datetime) -> bool:
+    """Request that a running training stop at its next trial or step; return whether there was one."""
     running = EvaluationRun.objects.filter(pk=run_id, status=Status.RUNNING, cancel_requested_at__isnull=True)
     return bool(running.update(cancel_requested_at=at))

@@ -1,12 +1,12 @@
-"""Training on a schedule, and when somebody asks for it."""
+"""Celery tasks: the nightly training and the incremental update of the active model."""
 
 import logging
 
 from celery import shared_task
 from django.utils import timezone
 
-from recommendations.training.data.extract import NothingToTrainOnError
-from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh
+from recommendations.training.data.extract import NoTrainingDataError
+from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(exclusive=True)
 def train_nightly() -> str:
-    """Everything anew. A cancelled training is nothing to report: its run says so."""
+    """Train a new version. A cancelled training is not an error: its run records the cancellation."""
     now = timezone.now()
     try:
         return train(as_of=now, started_at=now).version
@@ -26,9 +26,9 @@ def train_nightly() -> str:
 
 @shared_task(exclusive=True, quiet=True)
 def refresh_model() -> str:
-    """Every quarter of an hour: what has happened since, for the model that serves."""
+    """Add the latest activity to the active model, every 15 minutes."""
     try:
-        return refresh(as_of=timezone.now()).refresh
-    except (NothingToRefreshError, NothingToTrainOnError) as nothing:
+        return refresh_active_version(as_of=timezone.now()).refresh
+    except (NothingToRefreshError, NoTrainingDataError) as nothing:
         logger.info("%s", nothing)
         return ""

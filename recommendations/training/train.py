@@ -1,4 +1,4 @@
-"""One training from data to a version that serves, or that says why it does not."""
+"""One training run, from the data to a version that is promoted or rejected with reasons."""
 
 import logging
 import shutil
@@ -12,112 +12,136 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 
-from config.foundation.database.advisory_locks import exclusive
-from config.foundation.progress import Progress, no_progress
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.progress import Progress, ignore_progress
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import USUAL
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.exploration import Trials
-from recommendations.training.budget import Budget, PeakMemory
-from recommendations.training.data.customer_traits import KnownPeople, extract_people
-from recommendations.training.data.extract import TrainingData, extract
-from recommendations.training.data.time_split import Cuts, cut, kinds_in
+from recommendations.training.budget import PeakMemory, TrainingBudget
+from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
+from recommendations.training.data.extract import TrainingData, extract_training_data
+from recommendations.training.data.time_split import TimeSplit, count_kinds, split_by_time
 from recommendations.training.evaluation.evaluation import (
-    Judgement,
-    comparisons_of,
-    figures_of,
-    judge_choice,
-    segments_of,
+    ModelEvaluation,
+    evaluate_choice,
+    serialize_comparisons,
+    serialize_figures,
+    serialize_segments,
 )
 from recommendations.training.evaluation.latency import Latency, measure_latency
-from recommendations.training.evaluation.placement_evaluation import Shop
-from recommendations.training.evaluation.promotion_criteria import Limits, Verdict, judge_promotion, reason
+from recommendations.training.evaluation.placement_evaluation import ShopData
+from recommendations.training.evaluation.promotion_criteria import (
+    PromotionDecision,
+    PromotionLimits,
+    evaluate_promotion,
+    make_reason,
+)
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import MANIFEST, Artifact, save_artifact
-from recommendations.training.registry.promotion import artifact_folder, promote
-from recommendations.training.runs import LOCK, Tracker, recorded_run
-from recommendations.training.tuning.cold_start import NOBODY_NEW, ColdPeople, choose_and_judge, cold_artifact
-from recommendations.training.tuning.placement_tuning import Place, choose_places, judge_places, starting_places
-from recommendations.training.tuning.search_space import CANDIDATES, candidates_for, started
-from recommendations.training.tuning.tuning import SEED, Choice, Step, choose, fit_all
+from recommendations.training.registry.promotion import get_artifact_folder, promote_version
+from recommendations.training.runs import TRAINING_LOCK, TrainingTracker, record_training_run
+from recommendations.training.tuning.cold_start import (
+    NO_COLD_START,
+    ColdStartResult,
+    build_cold_start_artifact,
+    tune_cold_start,
+)
+from recommendations.training.tuning.placement_tuning import (
+    PlacementResult,
+    evaluate_placements,
+    make_default_placements,
+    tune_placements,
+)
+from recommendations.training.tuning.search_space import CANDIDATES, describe_starts, list_candidates
+from recommendations.training.tuning.tuning import SEED, ModelChoice, ReportStep, fit_components, tune_model
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
-KEEP_VERSIONS = 5
-# of a shop whose history is too short to choose by
-SHORT_HISTORY = ("popularity", "repeat", "item-knn", "user-knn", "content")
+MAX_KEPT_VERSIONS = 5
+# used with equal weights while the history is too short for tuning
+SHORT_HISTORY_ALGORITHMS = ("popularity", "repeat", "item-knn", "user-knn", "content")
 Status = ModelVersion.Status
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """cuts and judgement are None for a history that is too short."""
+class TrainingOutcome:
+    """The tuned model and how it did. `split` and `evaluation` are None if the history is too short."""
 
-    choice: Choice
-    cuts: Cuts | None = None
-    judgement: Judgement | None = None
-    cold_people: ColdPeople = NOBODY_NEW
-    places: dict[str, Place] = field(default_factory=dict)
+    choice: ModelChoice
+    split: TimeSplit | None = None
+    evaluation: ModelEvaluation | None = None
+    cold_start: ColdStartResult = NO_COLD_START
+    placements: dict[str, PlacementResult] = field(default_factory=dict)
 
     @property
     def algorithm(self) -> str:
-        return self.judgement.served if self.judgement is not None else "blend"
+        return self.evaluation.served if self.evaluation is not None else "blend"
 
 
 def train(
-    *, as_of: datetime, started_at: datetime, seconds: float | None = None, progress: Progress = no_progress
+    *, as_of: datetime, started_at: datetime, seconds: float | None = None, progress: Progress = ignore_progress
 ) -> ModelVersion:
-    """Learns from everything before ``as_of``, judges it on a cut in time and promotes it if it deserves that.
+    """Train on everything before ``as_of``, evaluate on a time split and promote the version if it qualifies.
 
-    ``seconds``: about how long it may take, by default as the settings say. The version that serves stays untouched until the end.
-    A training that was killed leaves a run marked as running, which the next one marks as failed.
+    ``seconds`` is the approximate time budget (default: TRAINING_SECONDS). The active version stays untouched until the end.
+    A killed training leaves a run with status "running"; the next training marks it as failed.
 
     Raises:
-        AlreadyRunningError: another training is under way.
-        NothingToTrainOnError: nothing that a known customer did with a product.
-        TooLittleMemoryError: the data do not fit TRAINING_MEMORY_MB.
-        TrainingCancelledError: somebody cancelled it.
+        AlreadyRunningError: another training is running.
+        NoTrainingDataError: no known customer has interacted with a product.
+        InsufficientMemoryError: the data do not fit into TRAINING_MEMORY_MB.
+        TrainingCancelledError: a user cancelled the training.
     """
-    with exclusive(LOCK), recorded_run(started_at=started_at) as run, PeakMemory() as memory:
-        budget = Budget(seconds or settings.TRAINING_SECONDS, settings.TRAINING_MEMORY_MB)
-        step = Tracker(run, progress)
+    with exclusive_lock(TRAINING_LOCK), record_training_run(started_at=started_at) as run, PeakMemory() as memory:
+        budget = TrainingBudget(seconds or settings.TRAINING_SECONDS, settings.TRAINING_MEMORY_MB)
+        step = TrainingTracker(run, progress)
         step("reading the data", 0.01)
-        data = extract(as_of=as_of)
-        known = extract_people(as_of=as_of, traits=settings.COLD_START_TRAITS)
-        judged = judged_choice(data=data, known=known, budget=budget, step=step)
+        data = extract_training_data(as_of=as_of)
+        known = extract_known_traits(as_of=as_of, traits=settings.COLD_START_TRAITS)
+        outcome = tune_and_evaluate(data=data, known=known, budget=budget, step=step)
         step("fitting on everything", 0.85)
-        weighed, blend = fit_to_serve(data=data, choice=judged.choice)
+        weighed, blend = fit_for_serving(data=data, choice=outcome.choice)
         latency = measure_latency(model=blend, histories=weighed.interactions.histories(), seed=SEED)
         step("saving", 0.95)
-        version = build_version(data=data, judged=judged, as_of=as_of, created_at=started_at)
-        folder = artifact_folder(version)
+        version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=started_at)
+        folder = get_artifact_folder(version)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        artifact = artifact_of(data=weighed, blend=blend, judged=judged, trials=trials_of(data, judged))
-        cold = cold_artifact(data=weighed, known=known, cold_people=judged.cold_people)
+        artifact = build_artifact(data=weighed, blend=blend, outcome=outcome, trials=count_trials(data, outcome))
+        cold = build_cold_start_artifact(data=weighed, known=known, cold_start=outcome.cold_start)
         version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
         with transaction.atomic():
             version.save()
-            record(run=run, version=version, data=data, judged=judged)
-            run.resources = resources(budget, memory, latency)
+            record_evaluation(run=run, version=version, data=data, outcome=outcome)
+            run.resources = summarize_resources(budget, memory, latency)
             run.save()
-        decide(version=version, judged=judged, latency=latency, at=started_at)
+        decide_promotion(version=version, outcome=outcome, latency=latency, at=started_at)
         remove_old_artifacts()
         progress(100, 100)
         return version
 
 
-def judged_choice(*, data: TrainingData, known: KnownPeople, budget: Budget, step: Step) -> Judged:
-    """A shop whose history is too short for a cut in time serves equal weights until it is longer."""
+def tune_and_evaluate(
+    *, data: TrainingData, known: KnownTraits, budget: TrainingBudget, step: ReportStep
+) -> TrainingOutcome:
+    """Tune the model and its placements on the validation part and evaluate them on the test part.
+
+    A shop whose history is too short for a time split gets equal weights until its history is longer.
+    """
     active = ModelVersion.objects.filter(scenario=SCENARIO, status=Status.ACTIVE).first()
     try:
-        cuts = cut(data.interactions)
-        choice = choose(
-            cuts=cuts, products=data.products, budget=budget, step=step, candidates=candidates_for(data.products)
+        time_split = split_by_time(data.interactions)
+        choice = tune_model(
+            time_split=time_split,
+            products=data.products,
+            budget=budget,
+            step=step,
+            candidates=list_candidates(data.products),
         )
-        shop = Shop(data.interactions, data.products, cuts, data.published)
-        chosen = choose_places(shop=shop, choice=choice, budget=budget, step=step)
-        judgement = judge_choice(
-            cuts=cuts,
+        shop = ShopData(data.interactions, data.products, time_split, data.published)
+        chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+        model_evaluation = evaluate_choice(
+            time_split=time_split,
             choice=chosen.choice,
             products=data.products,
             active=active.parameters if active is not None else None,
@@ -125,35 +149,47 @@ def judged_choice(*, data: TrainingData, known: KnownPeople, budget: Budget, ste
         )
     except EmptySplitError as error:
         logger.warning("no evaluation, the history is too short: %s", error)
-        choice = unjudged_choice(data)
-        return Judged(choice, places=starting_places(choice.components, reason("place_short_history")))
-    places, choice = judge_places(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
-    judgement = replace(judgement, parts={})  # what was fitted for the test is not kept while the rest is fitted
-    cold_people = choose_and_judge(data=data, known=known, cuts=cuts, choice=choice, budget=budget, step=step)
-    return Judged(choice, cuts, judgement, cold_people, places)
+        choice = make_default_choice(data)
+        return TrainingOutcome(
+            choice, placements=make_default_placements(choice.components, make_reason("place_short_history"))
+        )
+    placements, choice = evaluate_placements(
+        shop=shop, chosen=chosen, model_evaluation=model_evaluation, budget=budget, step=step
+    )
+    model_evaluation = replace(
+        model_evaluation, components={}
+    )  # frees the memory of the models fitted for the test before the final fit
+    cold_start = tune_cold_start(data=data, known=known, time_split=time_split, choice=choice, budget=budget, step=step)
+    return TrainingOutcome(choice, time_split, model_evaluation, cold_start, placements)
 
 
-def unjudged_choice(data: TrainingData) -> Choice:
-    components = {name: described for name, described in started(CANDIDATES).items() if name in SHORT_HISTORY}
+def make_default_choice(data: TrainingData) -> ModelChoice:
+    """Return equal weights over the algorithms that work with a short history."""
+    components = {
+        name: described for name, described in describe_starts(CANDIDATES).items() if name in SHORT_HISTORY_ALGORITHMS
+    }
     weights = dict.fromkeys(components, round(1.0 / len(components), 4))
-    return Choice(USUAL, components, weights, "max", float("nan"), {}, [], [])
+    return ModelChoice(USUAL, components, weights, "max", float("nan"), {}, [], [])
 
 
-def fit_to_serve(*, data: TrainingData, choice: Choice) -> tuple[TrainingData, Blend]:
-    """The data under the chosen weights, and the blend fitted on all of it."""
-    weighed = data.weighed(choice.weighing)
-    fitted = fit_all(choice.components, weighed.interactions, data.products)
-    return weighed, Blend.of_fitted(fitted, choice.weights, choice.normalisation)
+def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[TrainingData, WeightedEnsemble]:
+    """Return the data under the chosen event weights and the ensemble fitted on all of it."""
+    weighed = data.with_event_weights(choice.event_weights)
+    fitted = fit_components(choice.components, weighed.interactions, data.products)
+    return weighed, WeightedEnsemble.of_fitted(fitted, choice.weights, choice.normalisation)
 
 
-def build_version(*, data: TrainingData, judged: Judged, as_of: datetime, created_at: datetime) -> ModelVersion:
-    algorithm, choice = judged.algorithm, judged.choice
+def build_version(
+    *, data: TrainingData, outcome: TrainingOutcome, as_of: datetime, created_at: datetime
+) -> ModelVersion:
+    """Return the unsaved model version; its name is algorithm, date and the next free number."""
+    algorithm, choice = outcome.algorithm, outcome.choice
     prefix = f"{algorithm}-{as_of:%Y-%m-%d}."
-    numbers = [
+    taken_numbers = [
         int(version.removeprefix(prefix))
         for version in ModelVersion.objects.filter(version__startswith=prefix).values_list("version", flat=True)
     ]
-    name = f"{prefix}{max(numbers, default=0) + 1}"
+    name = f"{prefix}{max(taken_numbers, default=0) + 1}"
     interactions = data.interactions
     return ModelVersion(
         version=name,
@@ -163,7 +199,7 @@ def build_version(*, data: TrainingData, judged: Judged, as_of: datetime, create
             "components": choice.components,
             "weights": choice.weights,
             "normalisation": choice.normalisation,
-            "weighing": choice.weighing.as_json(),
+            "weighing": choice.event_weights.as_json(),
         },
         as_of=as_of,
         data_from=datetime.fromtimestamp(float(interactions.order.min()), UTC),
@@ -172,22 +208,25 @@ def build_version(*, data: TrainingData, judged: Judged, as_of: datetime, create
         items=interactions.n_items,
         data_fingerprint=data.fingerprint,
         artifact=name,
-        metrics=figures_of(judged.judgement.evaluation)[algorithm] if judged.judgement is not None else {},
+        metrics=serialize_figures(outcome.evaluation.evaluation)[algorithm] if outcome.evaluation is not None else {},
         created_at=created_at,
     )
 
 
-def trials_of(data: TrainingData, judged: Judged) -> Trials:
-    """How each product did with those who had to do with it, by what a recommendation is meant to lead to."""
-    kind = judged.cuts.target if judged.cuts is not None else "purchase"
+def count_trials(data: TrainingData, outcome: TrainingOutcome) -> Trials:
+    """Count how often each product was shown and led to the target, for exploration."""
+    kind = outcome.split.target if outcome.split is not None else "purchase"
     return Trials.of(data.interactions, data.products, kind=kind)
 
 
-def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged, trials: Trials) -> Artifact:
-    """The fitted blend, the ids, and what each person did, as `ServingModel` reads them. data: under the chosen weights."""
+def build_artifact(*, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, trials: Trials) -> Artifact:
+    """Collect the fitted ensemble, the ids and the customer histories as `ServingModel` reads them.
+
+    `data` is under the chosen event weights.
+    """
     arrays, saved = blend.arrays()
     history = data.interactions.histories()
-    parts: Mapping[str, dict[str, Any]] = {
+    arrays_by_part: Mapping[str, dict[str, Any]] = {
         "model": arrays,
         "items": data.interactions.items.arrays(),
         "customers": data.interactions.users.arrays(),
@@ -197,49 +236,53 @@ def artifact_of(*, data: TrainingData, blend: Blend, judged: Judged, trials: Tri
         "dismissed": data.dismissed.arrays(),
     }
     flat: dict[str, np.ndarray] = {
-        f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()
+        f"{part}/{name}": array for part, inner in arrays_by_part.items() for name, array in inner.items()
     }
-    cuts = judged.cuts
+    time_split = outcome.split
     return Artifact(
         flat | {"identifier_user": data.identifier_user},
         {
             "model": saved,
-            "kind_weights": dict(judged.choice.weighing.kinds),
-            "exclude_seen": cuts.exclude_seen if cuts is not None else True,
-            "seen_kinds": cuts.seen_kinds if cuts is not None else None,
+            "kind_weights": dict(outcome.choice.event_weights.kinds),
+            "exclude_seen": time_split.exclude_seen if time_split is not None else True,
+            "seen_kinds": time_split.seen_kinds if time_split is not None else None,
             "as_of": data.interactions.as_of,
-            "scenarios": {name: place.as_json() for name, place in judged.places.items()},
+            "scenarios": {name: place.as_json() for name, place in outcome.placements.items()},
         },
     )
 
 
-def record(*, run: EvaluationRun, version: ModelVersion, data: TrainingData, judged: Judged) -> None:
-    choice, cuts, judgement = judged.choice, judged.cuts, judged.judgement
+def record_evaluation(
+    *, run: EvaluationRun, version: ModelVersion, data: TrainingData, outcome: TrainingOutcome
+) -> None:
+    """Write the outcome into the run record."""
+    choice, time_split, model_evaluation = outcome.choice, outcome.split, outcome.evaluation
     run.model_version = version
     run.status = EvaluationRun.Status.DONE
     run.finished_at = datetime.now(UTC)
     run.step, run.percent = "", 100
-    run.tried = choice.tried
-    run.left_out = [asdict(one) for one in choice.left_out if one.algorithm not in choice.components]
-    run.scenarios = {name: place.as_json() for name, place in judged.places.items()}
-    run.interactions_by_kind = {"all": kinds_in(data.interactions)}
-    if cuts is None or judgement is None:
+    run.tried = choice.trials
+    run.left_out = [asdict(one) for one in choice.excluded if one.algorithm not in choice.components]
+    run.scenarios = {name: place.as_json() for name, place in outcome.placements.items()}
+    run.interactions_by_kind = {"all": count_kinds(data.interactions)}
+    if time_split is None or model_evaluation is None:
         return
-    run.target = cuts.target
-    run.cut_at = datetime.fromtimestamp(judgement.cut_at, UTC)
-    run.interactions_by_kind["before_cut"] = kinds_in(cuts.test.train)
-    run.figures = figures_of(judgement.evaluation)
-    run.comparisons = comparisons_of(judgement.evaluation, winner=judgement.served)
-    run.segments = segments_of(judgement)
-    run.cold_start = {**run.cold_start, "products": judgement.new_products}
-    run.ablation = judgement.ablation
-    run.cold_start = run.cold_start | {"people": judged.cold_people.figures}
-    run.test_users = len(judgement.evaluation.users)
+    run.target = time_split.target
+    run.cut_at = datetime.fromtimestamp(model_evaluation.cut_at, UTC)
+    run.interactions_by_kind["before_cut"] = count_kinds(time_split.test.train)
+    run.figures = serialize_figures(model_evaluation.evaluation)
+    run.comparisons = serialize_comparisons(model_evaluation.evaluation, winner=model_evaluation.served)
+    run.segments = serialize_segments(model_evaluation)
+    run.cold_start = {**run.cold_start, "products": model_evaluation.new_products}
+    run.ablation = model_evaluation.ablation
+    run.cold_start = run.cold_start | {"people": outcome.cold_start.figures}
+    run.test_users = len(model_evaluation.evaluation.users)
 
 
-def resources(budget: Budget, memory: PeakMemory, latency: Latency) -> dict[str, float]:
+def summarize_resources(budget: TrainingBudget, memory: PeakMemory, latency: Latency) -> dict[str, float]:
+    """Return the seconds, memory and latency of the training for the run record."""
     return {
-        "seconds": round(budget.spent(), 1),
+        "seconds": round(budget.get_elapsed(), 1),
         "seconds_allowed": budget.seconds,
         "peak_mb": round(memory.mb),
         "memory_mb_allowed": budget.memory_mb,
@@ -248,33 +291,38 @@ def resources(budget: Budget, memory: PeakMemory, latency: Latency) -> dict[str,
     }
 
 
-def decide(*, version: ModelVersion, judged: Judged, latency: Latency, at: datetime) -> None:
-    if judged.judgement is None:
-        verdict = Verdict(True, [reason("short_history")])
+def decide_promotion(*, version: ModelVersion, outcome: TrainingOutcome, latency: Latency, at: datetime) -> None:
+    """Promote the version, or reject it with reasons."""
+    if outcome.evaluation is None:
+        verdict = PromotionDecision(True, [make_reason("short_history")])
     else:
-        verdict = judge_promotion(judgement=judged.judgement, latency_ms=latency.median_ms, limits=Limits.of_settings())
-    if verdict.promoted:
-        promote(version=version, reasons=verdict.reasons, at=at)
+        verdict = evaluate_promotion(
+            model_evaluation=outcome.evaluation, latency_ms=latency.median_ms, limits=PromotionLimits.of_settings()
+        )
+    if verdict.is_promoted:
+        promote_version(version=version, reasons=verdict.reasons, at=at)
         return
     version.status, version.reasons = Status.REJECTED, verdict.reasons
     version.save(update_fields=["status", "reasons"])
 
 
 def remove_old_artifacts() -> None:
-    """Keeps the active version, the newest few to which one could roll back, and the newest of all.
+    """Delete the folders of old versions; their records stay.
 
-    The folders of others and of killed trainings go, their records stay.
+    Kept are the active version, the newest versions that can be rolled back to, and the newest version of all.
     """
-    kept = {
+    kept_names = {
         name
         for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
         for name in names
     }
     others = ModelVersion.objects.order_by("-created_at")
-    kept |= set(others.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:KEEP_VERSIONS])
-    kept |= set(others.values_list("artifact", flat=True)[:1])
+    kept_names |= set(others.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS])
+    kept_names |= set(others.values_list("artifact", flat=True)[:1])
     root: Path = settings.MODELS_DIR
     for folder in root.iterdir():
-        ours = folder.name.startswith(".") or (folder / MANIFEST).exists()  # others keep what they have beside them
-        if folder.is_dir() and ours and folder.name not in kept:
+        is_artifact = (
+            folder.name.startswith(".") or (folder / MANIFEST).exists()
+        )  # MODELS_DIR may also hold folders of other components
+        if folder.is_dir() and is_artifact and folder.name not in kept_names:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,33 +1,33 @@
-"""What is searched: texts of documents by field, and the keys by which a document is meant as a whole."""
+"""The searched documents: texts by field, and the keys that identify a document as a whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Field:
-    """weight: what a word in it is worth; b: how much a long text is worth less, 0 not at all, 1 in full."""
+class TextField:
+    """weight: the value of a word in this field; b: length normalization, 0 (none) to 1 (full)."""
 
     weight: float
     b: float
 
 
-# What is written in few words says most. Not learnt: no shop's clicks are known before it has some.
-FIELDS: Mapping[str, Field] = {
-    "title": Field(3.0, 0.5),
-    "brand": Field(2.0, 0.3),
-    "category": Field(1.2, 0.3),
-    "tags": Field(1.2, 0.3),
-    "attributes": Field(0.8, 0.5),
-    "description": Field(0.4, 0.75),
+# Short fields are the most informative. Not learned: a new shop has no clicks to learn from.
+FIELDS: Mapping[str, TextField] = {
+    "title": TextField(3.0, 0.5),
+    "brand": TextField(2.0, 0.3),
+    "category": TextField(1.2, 0.3),
+    "tags": TextField(1.2, 0.3),
+    "attributes": TextField(0.8, 0.5),
+    "description": TextField(0.4, 0.75),
 }
 
 
 @dataclass(frozen=True)
 class Documents:
-    """n documents as columns: texts by the name of a field, and the keys of each, such as its product id and its SKU.
+    """n documents as columns: texts by field name, and the keys of each, such as product id and SKU.
 
-    Errors: ValueError where columns differ in length, or a field has no weight.
+    Raises ValueError if columns differ in length or a field is unknown.
     """
 
     keys: Sequence[Sequence[str]]
@@ -36,15 +36,17 @@ class Documents:
     def __post_init__(self) -> None:
         for name, column in self.texts.items():
             if name not in FIELDS:
-                raise ValueError(f"There is no field {name!r}; there are {', '.join(FIELDS)}.")
+                raise ValueError(f"Unknown field {name!r}; valid: {', '.join(FIELDS)}.")
             if len(column) != len(self.keys):
-                raise ValueError(f"{name} has {len(column)} texts for {len(self.keys)} documents.")
+                raise ValueError(
+                    f"Field {name} has {len(column)} texts for {len(self.keys)} documents; the numbers must be equal."
+                )
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def parts(self, size: int) -> Iterator["Documents"]:
-        """The same, so many at a time."""
+        """Yield the documents in batches of this size."""
         for start in range(0, len(self), size):
             texts = {name: column[start : start + size] for name, column in self.texts.items()}
             yield Documents(self.keys[start : start + size], texts)

@@ -1,7 +1,7 @@
-"""The loops over postings and over the vocabulary, compiled by Numba; single-threaded, without the GIL, on read-only arrays.
+"""Numba kernels over postings and the vocabulary; single-threaded, without the GIL, on read-only arrays.
 
-A posting is a document that holds a term: its row and its impact, 1 to 65,535 for 0…1. What is summed over a query's words
-stands in arrays with a place for each document, so that no posting is ever sorted.
+A posting is a document that contains a term: its row and its impact, 1 to 65,535 for 0…1. Sums over a query's words use arrays with an
+entry per document, so postings never need sorting.
 """
 
 import numba
@@ -17,7 +17,7 @@ IMPACT_UNIT = np.float32(1 / 65_535)
 
 @compiled
 def _compare(letters: AnyInts, start: int, end: int, word: AnyInts, only_prefix: bool) -> int:
-    """-1, 0 or 1: the term before, equal to or after the word; with only_prefix a term that begins with the word is equal."""
+    """Return -1, 0 or 1: the term sorts before, equals, or sorts after the word; with only_prefix, terms with that prefix are equal."""
     for place in range(word.shape[0]):
         if start + place >= end:
             return -1
@@ -28,8 +28,8 @@ def _compare(letters: AnyInts, start: int, end: int, word: AnyInts, only_prefix:
 
 
 @compiled
-def term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: bool) -> tuple[int, int]:
-    """First term that is the word (begins with it) and the one after the last; equal where there is none. Terms are sorted."""
+def find_term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: bool) -> tuple[int, int]:
+    """Return the first term equal to the word (or with that prefix) and the one after the last; terms are sorted."""
     low, high = 0, offsets.shape[0] - 1
     while low < high:
         middle = (low + high) // 2
@@ -37,7 +37,7 @@ def term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: bool) 
             low = middle + 1
         else:
             high = middle
-    first, high = low, offsets.shape[0] - 1
+    first, high = low, offsets.shape[0] - 1  # second binary search: the end of the range
     while low < high:
         middle = (low + high) // 2
         if _compare(letters, offsets[middle], offsets[middle + 1], word, prefix) <= 0:
@@ -53,8 +53,8 @@ def _signature_bit(letter: np.int64) -> np.uint64:
 
 
 @compiled
-def signature(word: AnyInts) -> np.uint64:
-    """A bit for each letter that occurs; two letters may share one."""
+def compute_signature(word: AnyInts) -> np.uint64:
+    """Return a bit mask of the letters that occur; two letters may share a bit."""
     found = np.uint64(0)
     for letter in word:
         found |= _signature_bit(np.int64(letter))
@@ -62,15 +62,16 @@ def signature(word: AnyInts) -> np.uint64:
 
 
 @compiled
-def signatures(letters: AnyInts, offsets: AnyInts, wanted: Flags, out: AnyInts) -> None:
-    """The signature of each wanted term."""
+def compute_signatures(letters: AnyInts, offsets: AnyInts, wanted: Flags, out: AnyInts) -> None:
+    """Write the signature of each wanted term."""
     for term in range(offsets.shape[0] - 1):
         if wanted[term]:
-            out[term] = signature(letters[offsets[term] : offsets[term + 1]])
+            out[term] = compute_signature(letters[offsets[term] : offsets[term + 1]])
 
 
 @inlined
-def _bits(value: np.uint64) -> np.uint64:
+def _count_bits(value: np.uint64) -> np.uint64:
+    """Return the number of set bits (parallel bit count; Numba has no popcount for uint64)."""
     value = value - ((value >> np.uint64(1)) & np.uint64(0x5555555555555555))
     value = (value & np.uint64(0x3333333333333333)) + ((value >> np.uint64(2)) & np.uint64(0x3333333333333333))
     value = (value + (value >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -79,9 +80,9 @@ def _bits(value: np.uint64) -> np.uint64:
 
 @compiled
 def edit_distance(word: AnyInts, term: AnyInts, most: int, prefix: bool) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); most + 1 for anything above `most`.
+    """Return the insertions, deletions, replacements and swaps of neighbors (optimal string alignment), max most + 1.
 
-    With prefix the least distance to any beginning of the term.
+    With prefix, the smallest distance to any prefix of the term.
     """
     n, m = word.shape[0], term.shape[0]
     if n - m > most or (not prefix and m - n > most):
@@ -92,7 +93,7 @@ def edit_distance(word: AnyInts, term: AnyInts, most: int, prefix: bool) -> int:
     this = np.empty(width + 1, np.int64)
     for i in range(1, n + 1):
         this[0] = i
-        least = i
+        least = i  # smallest value of this row
         for j in range(1, width + 1):
             cost = 0 if word[i - 1] == term[j - 1] else 1
             value = min(last[j] + 1, this[j - 1] + 1, last[j - 1] + cost)
@@ -108,7 +109,7 @@ def edit_distance(word: AnyInts, term: AnyInts, most: int, prefix: bool) -> int:
 
 
 @compiled
-def near_terms(
+def find_near_terms(
     letters: AnyInts,
     offsets: AnyInts,
     marks: AnyInts,
@@ -118,21 +119,21 @@ def near_terms(
     out_terms: AnyInts,
     out_distances: AnyInts,
 ) -> int:
-    """Terms within `most` edits of the word, the word itself left out; how many, at most the length of the output.
+    """Write terms within `most` edits of the word, except the word itself; return their number, at most the output's length.
 
-    A linear look at 8 bytes a term: one edit takes at most one letter out of a word and puts one in, so words whose signatures
-    differ by more than `most` bits on either side cannot be near, and hardly any other is left to compare. Against SymSpell's
-    index of deletions it needs a thirtieth of the memory, and 0.1 ms for 100,000 terms.
+    A linear scan over 8 bytes per term: one edit removes at most one letter and adds at most one, so words whose signatures differ by more
+    than `most` bits on either side cannot be near, and hardly any other word is left to compare. Compared with SymSpell's deletion index it
+    needs a thirtieth of the memory, and 0.1 ms for 100,000 terms.
     """
-    mark = signature(word)
+    mark = compute_signature(word)
     n = word.shape[0]
     count = 0
     for term in range(marks.shape[0]):
         other = marks[term]
-        if other == 0 or _bits(mark & ~other) > most:
+        if other == 0 or _count_bits(mark & ~other) > most:
             continue
         size = offsets[term + 1] - offsets[term]
-        if n - size > most or (not prefix and (size - n > most or _bits(other & ~mark) > most)):
+        if n - size > most or (not prefix and (size - n > most or _count_bits(other & ~mark) > most)):
             continue
         distance = edit_distance(word, letters[offsets[term] : offsets[term + 1]], most, prefix)
         if 0 < distance <= most and count < out_terms.shape[0]:
@@ -142,7 +143,7 @@ def near_terms(
 
 
 @compiled
-def scatter(
+def scatter_postings(
     places: AnyInts,
     indptr: AnyInts,
     docs: AnyInts,
@@ -151,7 +152,7 @@ def scatter(
     out_docs: AnyInts,
     out_impacts: AnyInts,
 ) -> None:
-    """Moves the postings of each term to where those of places[term] are filled up to; -1: the term is not wanted."""
+    """Append the postings of each term to those of places[term], at filled[place]; -1: the term is not wanted."""
     for term in range(places.shape[0]):
         place = places[term]
         if place >= 0:
@@ -172,7 +173,7 @@ def raise_best(
     segment: int,
     best: AnyFloats,
 ) -> int:
-    """best[d] = max(best[d], factor · impact) for postings start…end whose document is the segment's; how many were 0 before."""
+    """Set best[d] = max(best[d], factor · impact) for live documents of postings start…end; return how many were 0 before."""
     new = 0
     for place in range(start, end):
         doc = docs[place]
@@ -185,7 +186,7 @@ def raise_best(
 
 
 @compiled
-def raise_together(
+def raise_best_of_all(
     docs: AnyInts,
     impacts: AnyInts,
     starts: AnyInts,
@@ -195,7 +196,7 @@ def raise_together(
     segment: int,
     best: AnyFloats,
 ) -> int:
-    """The same for documents that stand in all of the lists, by the least of their impacts."""
+    """Do the same for documents in all of the lists, with the smallest of their impacts."""
     met = np.zeros(best.shape[0], np.int16)
     least = np.zeros(best.shape[0], np.float32)
     new = 0
@@ -213,8 +214,8 @@ def raise_together(
 
 
 @compiled
-def live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> int:
-    """How many postings are of documents that still are the segment's."""
+def count_live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> int:
+    """Return how many postings belong to documents the segment still owns."""
     count = 0
     for place in range(start, end):
         count += owner[docs[place]] == segment
@@ -222,7 +223,7 @@ def live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> i
 
 
 @compiled
-def settle(
+def add_scores(
     docs: AnyInts,
     start: int,
     end: int,
@@ -232,7 +233,7 @@ def settle(
     total: AnyFloats,
     cover: AnyInts,
 ) -> None:
-    """Adds worth · best to the total of each document of the postings, notes what it covers, and clears its best."""
+    """Add worth · best to the total of each document of the postings, mark the covered terms, and clear best."""
     for place in range(start, end):
         doc = docs[place]
         if best[doc] > 0:
@@ -242,10 +243,10 @@ def settle(
 
 
 @compiled
-def settle_all(
+def add_all_scores(
     worth: np.float32, covered: np.uint64, adds: bool, best: AnyFloats, total: AnyFloats, cover: AnyInts
 ) -> None:
-    """The same for all documents; unless it adds, the total is raised to worth · best instead."""
+    """Do the same for all documents; unless `adds`, raise the total to worth · best instead."""
     for doc in range(best.shape[0]):
         if best[doc] > 0:
             value = worth * best[doc]
@@ -255,12 +256,12 @@ def settle_all(
 
 
 @compiled
-def found_rows(cover: AnyInts, allowed: Flags, least: int, rows: AnyInts, covered: AnyInts) -> int:
-    """Allowed documents that cover at least so many places of the query (1 and more); how many there are."""
+def find_matching_rows(cover: AnyInts, allowed: Flags, least: int, rows: AnyInts, covered: AnyInts) -> int:
+    """Write allowed documents that cover at least `least` query terms; return their number."""
     count = 0
     for doc in range(cover.shape[0]):
         if cover[doc] and allowed[doc]:
-            bits = np.int64(_bits(cover[doc]))
+            bits = np.int64(_count_bits(cover[doc]))
             if bits >= least:
                 rows[count], covered[count] = doc, bits
                 count += 1
@@ -268,22 +269,22 @@ def found_rows(cover: AnyInts, allowed: Flags, least: int, rows: AnyInts, covere
 
 
 @compiled
-def top_places(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
-    """Places of the k largest keys, largest first; of equal ones the smaller tie first."""
+def find_top_places(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
+    """Return the places of the k largest keys, largest first; for equal keys the smaller tie first."""
     size = 0
-    heap = np.empty(min(k, keys.shape[0]), np.int64)
+    heap = np.empty(min(k, keys.shape[0]), np.int64)  # the worst of the kept places is at the root
     for place in range(keys.shape[0]):
         if size < heap.shape[0]:
             hole = size
             size += 1
             while hole > 0:
                 parent = (hole - 1) // 2
-                if not _before(keys, ties, heap[parent], place):
+                if not _is_before(keys, ties, heap[parent], place):
                     break
                 heap[hole] = heap[parent]
                 hole = parent
             heap[hole] = place
-        elif size and _before(keys, ties, place, heap[0]):
+        elif size and _is_before(keys, ties, place, heap[0]):
             _sink(keys, ties, heap, size, place)
     out = np.empty(size, np.int64)
     while size > 0:
@@ -295,21 +296,21 @@ def top_places(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
 
 
 @inlined
-def _before(keys: AnyFloats, ties: AnyInts, one: int, other: int) -> bool | np.bool_:
+def _is_before(keys: AnyFloats, ties: AnyInts, one: int, other: int) -> bool | np.bool_:
     return keys[one] > keys[other] or (keys[one] == keys[other] and ties[one] < ties[other])
 
 
 @compiled
 def _sink(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, place: int) -> None:
-    """Puts a place at the root of a heap whose worst entry stands there, and restores it."""
+    """Put a place at the root of a heap whose worst entry is there, and restore the heap."""
     hole = 0
     while True:
         child = 2 * hole + 1
         if child >= size:
             break
-        if child + 1 < size and _before(keys, ties, heap[child], heap[child + 1]):
+        if child + 1 < size and _is_before(keys, ties, heap[child], heap[child + 1]):
             child += 1
-        if not _before(keys, ties, place, heap[child]):
+        if not _is_before(keys, ties, place, heap[child]):
             break
         heap[hole] = heap[child]
         hole = child
@@ -318,15 +319,15 @@ def _sink(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, place: int) 
 
 @compiled
 def count_codes(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, counts: AnyInts) -> None:
-    """Adds 1 to the count of each code of each row; a row's codes stand at pool[start…start + length]."""
+    """Add 1 to the count of each code of each row; the codes of a row are pool[start…start + length]."""
     for row in rows:
         for place in range(starts[row], starts[row] + lengths[row]):
             counts[pool[place]] += 1
 
 
 @compiled
-def having_code(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, code: int, out: Flags) -> None:
-    """Which of the rows have the code."""
+def find_rows_with_code(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, code: int, out: Flags) -> None:
+    """Write which of the rows have the code."""
     for index in range(rows.shape[0]):
         row = rows[index]
         out[index] = False

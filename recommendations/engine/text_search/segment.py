@@ -1,4 +1,4 @@
-"""A part of an index: terms, and for each the documents that hold it with how well they do. Never changed once made."""
+"""An index segment: terms, and for each the documents that contain it with their impact. Immutable."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,28 @@ from scipy.sparse import csr_matrix
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.text_search import kernels
 from recommendations.engine.text_search.documents import FIELDS, Documents
-from recommendations.engine.text_search.tokens import BREAK, RUN, document_terms, length, normal
-from recommendations.engine.text_search.vocabulary import Vocabulary, frozen
+from recommendations.engine.text_search.tokens import BREAK, RUN, list_document_terms, measure_length, normalize
+from recommendations.engine.text_search.vocabulary import Vocabulary, freeze
 
-K1 = 1.2  # how soon more of a word counts little more
-AT_ONCE, BLOCK = 2000, 20_000  # documents whose texts are taken apart, whose terms are counted together
-MOST_CHARACTERS = 2000  # of a text; what comes later is hardly what a product is
+K1 = 1.2  # term frequency saturation
+NORMALIZE_BATCH, POSTINGS_BATCH = (
+    2000,
+    20_000,
+)  # documents normalized together, documents whose postings are built together
+MAX_CHARACTERS = 2000  # per text; later text rarely describes the product
 
 type Pivots = Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
-    """Postings of term t: docs[indptr[t]…indptr[t + 1]] (rows of the index, rising) and their impacts.
+class IndexSegment:
+    """Postings of term t: docs[indptr[t]…indptr[t + 1]] (rows of the index, ascending) and their impacts.
 
     The impact is BM25F's saturated frequency, f / (k1 + f) in 65,535ths with
     f = Σ over fields of weight · count / (1 − b + b · length / pivot),
     pivot the mean length of the field's texts: S. Robertson, H. Zaragoza, M. Taylor, "Simple BM25 extension to multiple weighted
     fields" (CIKM 2004); S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework" (2009), section 3.6.
-    keys are the outside names of documents, key_rows[key_indptr[k]…key_indptr[k + 1]] the rows that go by key k.
+    keys are external names of documents, key_rows[key_indptr[k]…key_indptr[k + 1]] the rows with key k.
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("indptr", "docs", "impacts", "key_indptr", "key_rows")
@@ -52,23 +55,23 @@ class Segment:
         return sum(array.nbytes for array in self.arrays().values()) / 1e6
 
     def arrays(self) -> dict[str, npt.NDArray]:
-        """Everything needed to have the same segment again."""
+        """Return the segment as arrays."""
         own = {name: getattr(self, name) for name in self.PARTS}
         terms = {f"vocabulary.{name}": getattr(self.vocabulary, name) for name in Vocabulary.PARTS}
         return own | terms | {f"keys.{name}": array for name, array in self.keys.arrays().items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray]) -> "Segment":
-        """The segment of `arrays()`; memory-mapped arrays stay so."""
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray]) -> "IndexSegment":
+        """Load the segment of `arrays()`; memory-mapped arrays stay mapped."""
         return cls(
-            vocabulary=Vocabulary(*(frozen(arrays[f"vocabulary.{name}"]) for name in Vocabulary.PARTS)),
+            vocabulary=Vocabulary(*(freeze(arrays[f"vocabulary.{name}"]) for name in Vocabulary.PARTS)),
             keys=IdMap.from_arrays({name: arrays[f"keys.{name}"] for name in IdMap.PARTS}),
-            **{name: frozen(arrays[name]) for name in cls.PARTS},
+            **{name: freeze(arrays[name]) for name in cls.PARTS},
         )
 
 
-class _Runs(dict[str, int]):
-    """A number for each different run of the texts, and its terms; filled as runs are looked up."""
+class _RunNumbers(dict[str, int]):
+    """Numbers the distinct runs of the texts and their terms; filled as runs are looked up."""
 
     def __init__(self) -> None:
         super().__init__({BREAK: 0})
@@ -79,20 +82,20 @@ class _Runs(dict[str, int]):
 
     def __missing__(self, run: str) -> int:
         number = self[run] = len(self.ends)
-        self.terms += [self.term_numbers.setdefault(term, len(self.term_numbers)) for term in document_terms(run)]
+        self.terms += [self.term_numbers.setdefault(term, len(self.term_numbers)) for term in list_document_terms(run)]
         self.ends.append(len(self.terms))
-        self.lengths.append(length(run))
+        self.lengths.append(measure_length(run))
         return number
 
-    def frozen(self) -> "_Terms":
+    def frozen(self) -> "_RunTerms":
         ends = np.array(self.ends, np.int64)
         starts = np.concatenate([[0], ends[:-1]])
-        return _Terms(starts, ends - starts, np.array(self.terms, np.int32), np.array(self.lengths))
+        return _RunTerms(starts, ends - starts, np.array(self.terms, np.int32), np.array(self.lengths))
 
 
 @dataclass(frozen=True, eq=False)
-class _Terms:
-    """Run r has the terms terms[starts[r]…starts[r] + counts[r]] and makes a text longer by lengths[r]."""
+class _RunTerms:
+    """Run r has the terms terms[starts[r]…starts[r] + counts[r]] and adds lengths[r] to a text's length."""
 
     starts: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
@@ -102,8 +105,8 @@ class _Terms:
     def entries(
         self, number: npt.NDArray[np.int32], doc: npt.NDArray[np.int32], norm: npt.NDArray[np.float32], start: int
     ) -> "Entries":
-        """Of BLOCK documents from `start` on: the terms of their runs, each with its document (from 0) and what it is worth there."""
-        first, last = np.searchsorted(doc, [start, start + BLOCK])
+        """Return terms, documents (from 0) and weights of POSTINGS_BATCH documents from `start` on."""
+        first, last = np.searchsorted(doc, [start, start + POSTINGS_BATCH])
         run, place = number[first:last], doc[first:last]
         counts = self.counts[run]
         inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -111,25 +114,25 @@ class _Terms:
         return terms, np.repeat(place - np.int32(start), counts), np.repeat(norm[place], counts)
 
 
-def build(
+def build_segment(
     documents: Documents,
     rows: npt.NDArray[np.int32],
     *,
     n: int,
     pivots: Pivots | None = None,
     pause: Callable[[], None] = lambda: None,
-) -> tuple[Segment, Pivots]:
-    """The segment of documents at the given rows of an index of n, and the pivots it was made with: the mean lengths by default.
+) -> tuple[IndexSegment, Pivots]:
+    """Build the segment of documents at rows of an index of n, and the mean lengths used (computed unless given as pivots).
 
     pause is called between pieces of a few milliseconds.
     """
-    known = _Runs()
+    known = _RunNumbers()
     fields = [name for name in FIELDS if name in documents.texts]
     found: dict[str, list[Numbered]] = {name: [] for name in fields}
-    for place, part in enumerate(documents.parts(AT_ONCE)):
+    for place, part in enumerate(documents.parts(NORMALIZE_BATCH)):
         for name in fields:
-            numbers, docs = _numbered(part.texts[name], known)
-            found[name].append((numbers, docs + np.int32(place * AT_ONCE)))
+            numbers, docs = _number_runs(part.texts[name], known)
+            found[name].append((numbers, docs + np.int32(place * NORMALIZE_BATCH)))
             pause()
     held = {
         name: tuple(np.concatenate(columns) for columns in zip(*found[name], strict=True))
@@ -146,30 +149,34 @@ def build(
         field = FIELDS[name]
         norms[name] = (field.weight / (1 - field.b + field.b * total / used[name])).astype(np.float32)
     parts: list[Postings] = []
-    for start in range(0, len(documents), BLOCK):
+    for start in range(0, len(documents), POSTINGS_BATCH):
         entries = [known_runs.entries(number, doc, norms[name], start) for name, (number, doc) in held.items()]
-        parts.append(_postings(entries, rows[start : start + BLOCK], n_terms=len(known.term_numbers)))
+        parts.append(_build_postings(entries, rows[start : start + POSTINGS_BATCH], n_terms=len(known.term_numbers)))
         pause()
-    keys = [(normal(key.strip()), row) for row, own in zip(rows.tolist(), documents.keys, strict=True) for key in own]
+    keys = [
+        (normalize(key.strip()), row) for row, own in zip(rows.tolist(), documents.keys, strict=True) for key in own
+    ]
     pause()
     texts = list(known.term_numbers)
-    return assemble([(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]), used
+    return assemble_segment(
+        [(texts, postings) for postings in parts], keys=[(key, row) for key, row in keys if key]
+    ), used
 
 
 type Numbered = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # runs, and the document of each
 type Entries = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]  # terms, documents, worths
 
 
-def _numbered(column: Sequence[str], known: _Runs) -> Numbered:
-    """The runs of all texts as numbers, and the place of the text that each is of."""
-    whole = BREAK.join([text[:MOST_CHARACTERS].replace(BREAK, " ") for text in column])
-    numbers = np.array(list(map(known.__getitem__, RUN.findall(normal(whole)))), np.int32)
+def _number_runs(column: Sequence[str], known: _RunNumbers) -> Numbered:
+    """Return the runs of all texts as numbers, and the text index of each."""
+    whole = BREAK.join([text[:MAX_CHARACTERS].replace(BREAK, " ") for text in column])
+    numbers = np.array(list(map(known.__getitem__, RUN.findall(normalize(whole)))), np.int32)
     breaks = numbers == 0
     return numbers[~breaks], np.cumsum(breaks, dtype=np.int32)[~breaks]
 
 
-def _postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_terms: int) -> "Postings":
-    """What the fields of some documents give to their terms, summed and made impacts of."""
+def _build_postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_terms: int) -> "Postings":
+    """Sum the fields' weights per term and document and convert them to impacts."""
     terms, docs, worths = (np.concatenate(columns) for columns in zip(*entries, strict=True))
     summed = csr_matrix((worths, (terms, docs)), shape=(n_terms, len(rows)))
     frequency = summed.data.astype(np.float64)
@@ -180,12 +187,14 @@ def _postings(entries: Sequence[Entries], rows: npt.NDArray[np.int32], *, n_term
 type Postings = tuple[npt.NDArray[np.integer], npt.NDArray[np.int32], npt.NDArray[np.uint16]]
 
 
-def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[tuple[str, int]]) -> Segment:
-    """One segment of the postings (indptr, docs, impacts by the part's own terms) of parts that share no document.
+def assemble_segment(
+    parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[tuple[str, int]]
+) -> IndexSegment:
+    """Merge postings (indptr, docs, impacts by each part's own terms) of parts that share no document.
 
-    Terms that no document holds are left out.
+    Terms without documents are dropped.
     """
-    every = sorted({term for texts, (indptr, _, _) in parts for term in _held(texts, indptr)})
+    every = sorted({term for texts, (indptr, _, _) in parts for term in _list_held_terms(texts, indptr)})
     place_of = {term: place for place, term in enumerate(every)}
     moves = [np.fromiter((place_of.get(term, -1) for term in texts), np.int64, len(texts)) for texts, _ in parts]
     counts = np.zeros(len(every), np.int64)
@@ -196,24 +205,24 @@ def assemble(parts: Sequence[tuple[Sequence[str], Postings]], *, keys: Sequence[
     docs, impacts = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.uint16)
     filled = indptr[:-1].copy()
     for places, (_, (part_indptr, part_docs, part_impacts)) in zip(moves, parts, strict=True):
-        own = frozen(part_indptr.astype(np.int64)), frozen(part_docs), frozen(part_impacts)
-        kernels.scatter(places, *own, filled, docs, impacts)
+        own = freeze(part_indptr.astype(np.int64)), freeze(part_docs), freeze(part_impacts)
+        kernels.scatter_postings(places, *own, filled, docs, impacts)
     names, inverse = IdMap.numbered([key for key, _ in keys])
     by_key = np.argsort(inverse, kind="stable")
     key_indptr = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.bincount(inverse, minlength=len(names)), out=key_indptr[1:])
     key_rows = np.array([row for _, row in keys], np.int32)[by_key]
-    return Segment(
+    return IndexSegment(
         Vocabulary.of(every),
-        frozen(indptr),
-        frozen(docs),
-        frozen(impacts),
+        freeze(indptr),
+        freeze(docs),
+        freeze(impacts),
         names,
-        frozen(key_indptr),
-        frozen(key_rows),
+        freeze(key_indptr),
+        freeze(key_rows),
     )
 
 
-def _held(texts: Sequence[str], indptr: npt.NDArray[np.integer]) -> list[str]:
+def _list_held_terms(texts: Sequence[str], indptr: npt.NDArray[np.integer]) -> list[str]:
     some = np.diff(indptr) > 0
     return [text for text, held in zip(texts, some.tolist(), strict=True) if held]

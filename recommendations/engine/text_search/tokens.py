@@ -1,4 +1,4 @@
-"""Texts to search terms: folded words where words are separated by spaces, pieces of one and two characters where they are not."""
+"""Tokenization: normalized words of spaced text, and pieces of one and two characters of unspaced text."""
 
 import re
 import unicodedata
@@ -7,31 +7,31 @@ from typing import NamedTuple
 
 # iteration marks, kana, Chinese characters: written without spaces
 UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-BREAK = "\x00"  # between texts that are taken apart together
+BREAK = "\x00"  # separates texts that are tokenized together
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 _LETTERS = rf"[^\W\d_{UNSPACED}][^\W_{UNSPACED}]*(?:['’][^\W\d_{UNSPACED}]+)*"
 RUN = re.compile(rf"{BREAK}|[{UNSPACED}]+|{_LETTERS}(?:[-‐‑]{_LETTERS})*|\d+(?:\.\d+)*|[^\W_{UNSPACED}]+")
 _HYPHEN = re.compile("[-‐‑]")
 _APOSTROPHE = re.compile("['’]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-LONGEST = 40  # characters of a term; what is longer is no word
+MAX_TERM_LENGTH = 40  # characters; longer runs are not words
 _SIBILANTS = ("sses", "xes", "ches", "shes", "zzes")
 
 
-class Run(NamedTuple):
-    """A piece of a normal text that is a word, a number or a row of unspaced characters; where it stands."""
+class TextRun(NamedTuple):
+    """A piece of normalized text that is a word, a number or a run of unspaced characters, with its position."""
 
     text: str
     start: int
     end: int
 
     @property
-    def unspaced(self) -> bool:
+    def is_unspaced(self) -> bool:
         return is_unspaced(self.text)
 
 
-def normal(text: str) -> str:
-    """Lower case, full-width forms as ordinary ones, without accents; the same for whatever is equal to a reader."""
+def normalize(text: str) -> str:
+    """Return lower case without accents, full-width forms as ordinary ones; equal for texts a reader considers equal."""
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
@@ -42,16 +42,16 @@ def is_unspaced(run: str) -> bool:
     return _UNSPACED_LETTER.match(run) is not None
 
 
-def runs(normal_text: str) -> Iterator[Run]:
+def iterate_runs(normal_text: str) -> Iterator[TextRun]:
     for found in RUN.finditer(normal_text):
         if found[0] != BREAK:
-            yield Run(found[0], found.start(), found.end())
+            yield TextRun(found[0], found.start(), found.end())
 
 
-def singular(word: str) -> str:
-    """An English plural as its singular, by its ending (the S-stemmer of Harman 1991, "How effective is suffixing?").
+def singularize(word: str) -> str:
+    """Return the singular of an English plural by its ending (S-stemmer of Harman 1991, "How effective is suffixing?").
 
-    Two rules are added, for boxes, glasses, dishes and for tomatoes. It only has to treat both forms alike.
+    Two rules are added, for boxes, glasses, dishes and for tomatoes. Both forms only need to give the same result.
     """
     if len(word) < 4 or not word.endswith("s") or not word.isascii():
         return word
@@ -62,25 +62,27 @@ def singular(word: str) -> str:
     return word if word.endswith(("us", "ss")) else word[:-1]
 
 
-def words(run: str) -> list[str]:
-    """The folded words of a run with letters or digits; those of t-shirt are t and shirt."""
-    return [singular(part) for part in _HYPHEN.split(_APOSTROPHE.sub("", run)) if part and len(part) <= LONGEST]
+def split_into_words(run: str) -> list[str]:
+    """Return the normalized words of a run; t-shirt gives t and shirt."""
+    return [
+        singularize(part) for part in _HYPHEN.split(_APOSTROPHE.sub("", run)) if part and len(part) <= MAX_TERM_LENGTH
+    ]
 
 
-def in_one(run: str) -> str | None:
-    """A run with hyphens as one word, tshirt; None without hyphens."""
+def join_hyphenated(run: str) -> str | None:
+    """Return a hyphenated run as one word (tshirt); None without hyphens."""
     whole = _HYPHEN.sub("", _APOSTROPHE.sub("", run))
-    return singular(whole) if len(whole) <= LONGEST and _HYPHEN.search(run) else None
+    return singularize(whole) if len(whole) <= MAX_TERM_LENGTH and _HYPHEN.search(run) else None
 
 
-def document_terms(run: str) -> tuple[str, ...]:
-    """Under which terms a document is found that holds the run."""
+def list_document_terms(run: str) -> tuple[str, ...]:
+    """Return the terms under which a document with this run is found."""
     if not is_unspaced(run):
-        whole = in_one(run)
-        return (*words(run), whole) if whole else tuple(words(run))
+        whole = join_hyphenated(run)
+        return (*split_into_words(run), whole) if whole else tuple(split_into_words(run))
     return (*run, *(run[start : start + 2] for start in range(len(run) - 1)))
 
 
-def length(run: str) -> float:
-    """How long a run makes a text, in words; an unspaced word has two characters on average."""
+def measure_length(run: str) -> float:
+    """Return the length of a run in words; an unspaced word has two characters on average."""
     return max(1.0, len(run) / 2) if is_unspaced(run) else float(1 + len(_HYPHEN.findall(run)))

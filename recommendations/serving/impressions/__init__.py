@@ -1,6 +1,6 @@
-"""What was shown to whom: noted while answering, stored in bulk behind it, joined with what followed."""
+"""Impressions: recorded while responding, stored in bulk afterwards, and joined with later clicks and purchases."""
 
-from recommendations.serving.impressions.served_entry import Shown
-from recommendations.serving.impressions.writer import note_shown
+from recommendations.serving.impressions.served_entry import ServedEntry
+from recommendations.serving.impressions.writer import record_impression
 
-__all__ = ["Shown", "note_shown"]
+__all__ = ["ServedEntry", "record_impression"]

@@ -1,12 +1,11 @@
-"""Counts what followed from what was shown, by day, place, model and position.
+"""Attribution: count clicks and purchases by day, placement, model and position.
 
-A click is any event that names the recommendation and a product of it and says that somebody wanted a closer look; each product of
-an answer counts once, however often it was clicked. Bought is an order line of the same customer, of a product that was shown to
-them within the attribution window before; where it was shown several times, the last time alone counts (last touch), so that no
-line is counted twice. Neither says that the recommendation was the cause.
+A click is any event that names the recommendation and one of its products and shows interest; each product of a response counts once,
+however often it was clicked. A purchase is an order line of the same customer, for a product shown to them within the attribution window
+before; only the last impression counts (last touch), so no line is counted twice. Neither proves that the recommendation was the cause.
 
-Days whose window is still open, and those that became open since the last counting, are counted anew from the rows themselves: the
-answer depends on what is stored, not on what was counted before.
+Days whose window is still open, and those that were open at the last run, are counted again from the raw rows: the result depends on
+the stored data only, not on earlier counts.
 """
 
 from dataclasses import dataclass
@@ -20,19 +19,19 @@ from django.db import connection, transaction
 from django.db.models import Max, Min
 from django.utils.timezone import localdate
 
-from config.foundation.database.advisory_locks import exclusive
-from customers.events.event_taxonomy import NAMES, Meaning
-from recommendations.serving.impressions.merge_receivers import look_up_customers
-from recommendations.serving.impressions.models import Impression, PerformanceDay, PerformanceRun, RunStatus
-from recommendations.serving.impressions.runs import recorded
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import JobStatus, record_run
+from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+from recommendations.serving.impressions.merge_receivers import update_impression_customers
+from recommendations.serving.impressions.models import Impression, PerformanceDay, PerformanceRun
 
-LOCK = "count_performance"
-LATE = timedelta(days=2)  # how long after its window a day waits for events and orders that come late
-EARLY = timedelta(minutes=5)  # by how much the clock of whoever clicks may be behind ours
-CLICKS = (Meaning.RECOMMENDATION_CLICK, Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE)
+ATTRIBUTION_LOCK = "count_performance"
+LATE_DATA_WAIT = timedelta(days=2)  # extra time for late events and orders after the window of a day
+CLOCK_TOLERANCE = timedelta(minutes=5)  # maximum lag of a visitor's clock behind the server's
+CLICK_MEANINGS = (Meaning.RECOMMENDATION_CLICK, Meaning.VIEW, Meaning.CART, Meaning.WISHLIST, Meaning.PURCHASE)
 
-# one row for each product of an answer that something followed from
-FOLLOWED = """
+# one row per clicked product of an impression
+CLICKED_PRODUCTS = """
 SELECT i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, product.product_id,
        i.first_rank + array_position(i.product_ids, product.product_id) - 1 AS position,
        bool_or(lower(btrim(e.name)) = ANY(%(cart_names)s)) AS carted
@@ -48,8 +47,8 @@ WHERE e.recommendation_id <> '' AND e.received_at >= %(since)s AND e.received_at
 GROUP BY i.recommendation_id, i.served_at, i.scenario, i.model_version, i.strategy, i.first_rank, i.product_ids,
          product.product_id
 """
-# the answer that showed a product last before it was bought; lines whose last answer lies before the days counted are theirs
-BOUGHT = """
+# the last impression of a product before its purchase; lines whose last impression is before the counted days belong to those days
+BOUGHT_PRODUCTS = """
 SELECT shown.served_at, shown.scenario, shown.model_version, shown.strategy, shown.position, o.currency, l.total
 FROM orders_order o
 JOIN orders_orderline l ON l.order_id = o.id
@@ -67,14 +66,14 @@ WHERE o.placed_at >= %(since)s AND o.placed_at < %(now)s AND o.customer_id IS NO
   AND o.kind = 'sale' AND o.status <> 'cancelled'
   AND shown.served_at >= %(since)s AND shown.served_at < %(until)s
 """
-COUNT = f"""
+INSERT_PERFORMANCE_DAYS = f"""
 WITH answer AS (
     SELECT (served_at AT TIME ZONE %(zone)s)::date AS day, scenario, model_version, strategy, first_rank,
            cardinality(product_ids) AS length, count(*) AS times
     FROM serving_impression
     WHERE served_at >= %(since)s AND served_at < %(until)s
     GROUP BY 1, 2, 3, 4, 5, 6
-), followed AS ({FOLLOWED}), bought AS ({BOUGHT}), counted AS (
+), followed AS ({CLICKED_PRODUCTS}), bought AS ({BOUGHT_PRODUCTS}), counted AS (
     SELECT day, scenario, model_version, strategy, position, '' AS currency, sum(times) AS shown, 0::bigint AS clicked,
            0::bigint AS carted, 0::bigint AS bought, 0::numeric AS revenue
     FROM answer CROSS JOIN LATERAL generate_series(first_rank, first_rank + length - 1) AS place (position)
@@ -98,8 +97,8 @@ GROUP BY 1, 2, 3, 4, 5, 6
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The days that were counted, and how many rows they gave; first is None when nothing was ever shown."""
+class AttributionResult:
+    """The counted days and the number of rows written; first_day is None if there are no impressions at all."""
 
     first_day: date | None
     last_day: date | None
@@ -107,73 +106,73 @@ class Counted:
     looked_up: int = 0
 
 
-def window() -> timedelta:
-    """Within which a click or a purchase counts as following from what was shown."""
+def get_attribution_window() -> timedelta:
+    """Return the time within which clicks and purchases are attributed."""
     return timedelta(days=settings.RECOMMEND_ATTRIBUTION_DAYS)
 
 
-def midnight(day: date) -> datetime:
-    """When a day of the shop begins."""
+def get_day_start(day: date) -> datetime:
+    """Return when a day begins in the shop's time zone."""
     return datetime.combine(day, clock.min, tzinfo=ZoneInfo(settings.TIME_ZONE))
 
 
-def first_open_day(*, at: datetime) -> date:
-    """The oldest day whose figures may still change."""
-    return localdate(at, ZoneInfo(settings.TIME_ZONE)) - (window() + LATE)
+def get_first_open_day(*, at: datetime) -> date:
+    """Return the oldest day whose figures may still change."""
+    return localdate(at, ZoneInfo(settings.TIME_ZONE)) - (get_attribution_window() + LATE_DATA_WAIT)
 
 
-def count_performance(*, at: datetime) -> Counted:
-    """Counts every open day anew; the days as they were before are replaced in one transaction.
+def count_performance(*, at: datetime) -> AttributionResult:
+    """Count every open day again and replace its figures in one transaction.
 
-    Errors: AlreadyRunningError; those of the database, after which the figures are as they were.
+    Raises AlreadyRunningError; after a database error the figures stay unchanged.
     """
-    with exclusive(LOCK):
-        first = first_day_to_count(at=at)
-        with recorded(PerformanceRun(started_at=at)) as run:
+    with exclusive_lock(ATTRIBUTION_LOCK):
+        first = find_first_day_to_count(at=at)
+        with record_run(PerformanceRun(started_at=at)) as run:
             if first is None:
-                return Counted(None, None)
+                return AttributionResult(None, None)
             run.first_day, run.last_day = first, localdate(at, ZoneInfo(settings.TIME_ZONE))
             counted = count_days(first=first, last=run.last_day, at=at)
             run.counts = {"rows": counted.rows, "looked_up": counted.looked_up}
             return counted
 
 
-def first_day_to_count(*, at: datetime) -> date | None:
-    """The oldest day that is open or was open when it was last counted; None when nothing was ever shown."""
-    done = PerformanceRun.objects.filter(status=RunStatus.DONE, first_day__isnull=False)
-    last = done.aggregate(at=Max("started_at"))["at"]
+def find_first_day_to_count(*, at: datetime) -> date | None:
+    """Return the oldest day that is open or was open at the last run; None without impressions."""
+    finished_runs = PerformanceRun.objects.filter(status=JobStatus.DONE, first_day__isnull=False)
+    last = finished_runs.aggregate(at=Max("started_at"))["at"]
     if last is not None:
-        return first_open_day(at=min(last, at))
+        return get_first_open_day(at=min(last, at))
     oldest = Impression.objects.aggregate(at=Min("served_at"))["at"]
     return localdate(oldest, ZoneInfo(settings.TIME_ZONE)) if oldest else None
 
 
-def what_follows(*, every: int = 1) -> dict[str, Any]:
-    """The parameters of FOLLOWED beside its times; with ``every`` only that part of the answers, the same ones each time."""
+def build_click_parameters(*, every: int = 1) -> dict[str, Any]:
+    """Return the parameters of CLICKED_PRODUCTS except its times; with ``every``, a stable sample of the impressions."""
     return {
-        "window": window(),
-        "early": EARLY,
+        "window": get_attribution_window(),
+        "early": CLOCK_TOLERANCE,
         "every": every,
-        "click_names": [name.lower() for meaning in CLICKS for name in NAMES[meaning]],
-        "cart_names": [name.lower() for name in NAMES[Meaning.CART]],
+        "click_names": [name.lower() for meaning in CLICK_MEANINGS for name in EVENT_NAMES[meaning]],
+        "cart_names": [name.lower() for name in EVENT_NAMES[Meaning.CART]],
     }
 
 
-def count_days(*, first: date, last: date, at: datetime) -> Counted:
-    """Three statements, whatever there is to count."""
-    since, until = midnight(first), midnight(last + timedelta(days=1))
-    given = {
+def count_days(*, first: date, last: date, at: datetime) -> AttributionResult:
+    """Count the days with three statements, whatever their volume."""
+    since, until = get_day_start(first), get_day_start(last + timedelta(days=1))
+    parameters = {
         "since": since,
         "until": until,
         "now": at,
-        "window": window(),
+        "window": get_attribution_window(),
         "zone": settings.TIME_ZONE,
-        **what_follows(),
+        **build_click_parameters(),
     }
     with transaction.atomic():
-        looked_up = look_up_customers(since=since, until=until)
+        looked_up = update_impression_customers(since=since, until=until)
         PerformanceDay.objects.filter(day__gte=first, day__lte=last).delete()
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL work_mem = '128MB'; SET LOCAL jit = off")
-            cursor.execute(COUNT, given)
-            return Counted(first, last, cursor.rowcount, looked_up)
+            cursor.execute(INSERT_PERFORMANCE_DAYS, parameters)
+            return AttributionResult(first, last, cursor.rowcount, looked_up)

@@ -1,6 +1,6 @@
-"""Impressions follow their customer when people are merged, apart again, or erased.
+"""Keep impressions with their customer when customers are merged, split again, or erased.
 
-A merge may concern thousands of impressions, so no list of them is kept: what goes back is what named the folded customer's ids.
+A merge may move thousands of impressions, so they are not listed: a revert moves back those that name an identifier of the merged customer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,21 @@ from typing import Any
 
 from django.db import connection
 
-MOVE = """
+REASSIGN = """
 UPDATE serving_impression i SET customer_id = pair.kept
-FROM unnest(%(kept)s::bigint[], %(folded)s::bigint[]) AS pair (kept, folded)
-WHERE i.customer_id = pair.folded
+FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
+WHERE i.customer_id = pair.merged
 """
-GIVE_BACK = """
-UPDATE serving_impression i SET customer_id = pair.folded
-FROM unnest(%(kept)s::bigint[], %(folded)s::bigint[]) AS pair (kept, folded)
-WHERE i.customer_id = pair.kept AND pair.folded = COALESCE(
+REVERT_REASSIGNMENT = """
+UPDATE serving_impression i SET customer_id = pair.merged
+FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
+WHERE i.customer_id = pair.kept AND pair.merged = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = i.user_id),
     (SELECT customer_id FROM identity_identifier WHERE kind = 'anonymous_id' AND value = i.anonymous_id)
 )
 """
-# also what nobody has looked up yet, as long as the customer's ids are known
-FORGET = """
+# includes impressions without a customer yet that name one of the customer's identifiers
+ANONYMIZE = """
 WITH named AS (
     SELECT kind, value FROM identity_identifier WHERE customer_id = %(customer)s
 )
@@ -33,8 +33,8 @@ WHERE i.customer_id = %(customer)s
         SELECT FROM named WHERE (kind, value) IN (('user_id', i.user_id), ('anonymous_id', i.anonymous_id))
    ))
 """
-# who was unknown when it was stored may be known by now; who was merged or erased meanwhile is put right
-LOOK_UP = """
+# visitors unknown at storage time may be known by now; merged or erased customers are corrected
+UPDATE_CUSTOMERS = """
 UPDATE serving_impression i
 SET customer_id = found.customer_id,
     user_id = CASE WHEN found.erased THEN '' ELSE i.user_id END,
@@ -54,28 +54,28 @@ WHERE i.recommendation_id = found.recommendation_id AND i.served_at = found.serv
 """
 
 
-def columns_of(pairs: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
-    return {"kept": [kept for kept, _folded in pairs], "folded": [folded for _kept, folded in pairs]}
+def build_columns(pairs: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
+    return {"kept": [kept for kept, _merged in pairs], "merged": [merged for _kept, merged in pairs]}
 
 
-def follow_merge(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> None:
+def reassign_merged_impressions(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, columns_of(pairs))
+        cursor.execute(REASSIGN, build_columns(pairs))
 
 
-def follow_revert(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+def revert_merged_impressions(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(GIVE_BACK, columns_of([(kept, folded) for kept, folded, _rows in merges]))
+        cursor.execute(REVERT_REASSIGNMENT, build_columns([(kept, merged) for kept, merged, _rows in merges]))
 
 
-def forget_customer(*, customer_id: int, **_kwargs: Any) -> None:
-    """What was shown stays, as shown to nobody."""
+def anonymize_impressions(*, customer_id: int, **_kwargs: Any) -> None:
+    """Remove the customer and identifiers of an erased customer; the impressions stay."""
     with connection.cursor() as cursor:
-        cursor.execute(FORGET, {"customer": customer_id})
+        cursor.execute(ANONYMIZE, {"customer": customer_id})
 
 
-def look_up_customers(*, since: datetime, until: datetime) -> int:
-    """Names the customers of what was served in that time as they are known now; how many impressions changed."""
+def update_impression_customers(*, since: datetime, until: datetime) -> int:
+    """Set the current customers of the impressions in a period; return the number of changes."""
     with connection.cursor() as cursor:
-        cursor.execute(LOOK_UP, {"since": since, "until": until})
+        cursor.execute(UPDATE_CUSTOMERS, {"since": since, "until": until})
         return cursor.rowcount

@@ -1,4 +1,4 @@
-"""What Prometheus asks about impressions: how many wait to be stored, and what was lost on the way."""
+"""Prometheus metrics of impressions: how many wait to be stored, and how many were lost."""
 
 import logging
 from collections.abc import Iterator
@@ -8,30 +8,30 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from config.foundation.valkey import ValkeyDownError
-from recommendations.serving.impressions.stream import measure_wait
+from recommendations.serving.impressions.stream import measure_backlog
 
 logger = logging.getLogger(__name__)
 
 
 class ImpressionMetrics(Collector):
-    """Read from Valkey when it is asked; Valkey down leaves them out."""
+    """Read from Valkey on each scrape; omitted while Valkey is down."""
 
     def describe(self) -> list[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
         try:
-            wait = measure_wait(at=timezone.now())
+            wait = measure_backlog(at=timezone.now())
         except ValkeyDownError as error:
-            logger.warning("No figures of impressions: %s", error)
+            logger.warning("Impression metrics are unavailable: %s", error)
             return
-        yield GaugeMetricFamily("perennial_impressions_waiting", "Impressions that wait to be stored.", wait.entries)
+        yield GaugeMetricFamily("perennial_impressions_waiting", "Impressions waiting to be stored.", wait.entries)
         yield GaugeMetricFamily(
-            "perennial_impressions_oldest_seconds", "How long the oldest of them has waited.", wait.oldest_seconds
+            "perennial_impressions_oldest_seconds", "Age of the oldest waiting impression.", wait.oldest_seconds
         )
         lost = CounterMetricFamily(
             "perennial_impressions_lost",
-            "Impressions that were never stored: dropped while Valkey was down, trimmed because nobody stored them, damaged.",
+            "Impressions that were never stored: dropped while Valkey was down, trimmed from the stream, or damaged.",
             labels=["why"],
         )
         for why in ("dropped", "trimmed", "damaged"):

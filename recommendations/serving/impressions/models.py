@@ -1,24 +1,25 @@
-"""What was shown, what became of it by day, and what was learnt from it."""
+"""Impressions, their daily performance, and position bias."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.job_runs import JobRun
 from customers.identity.models import Customer
 
 
 class Impression(models.Model):
-    """One answer that was given: which products at which places, to whom; partitioned by the month in which it was served.
+    """One response: its products in order, and the customer; partitioned by the month in which it was served.
 
-    ``user_id`` and ``anonymous_id`` are what the request named; ``customer`` is who that was when it was last looked up.
+    ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is whom they belonged to at the last lookup.
     """
 
     recommendation_id = models.CharField(_("recommendation id"), max_length=64)
     scenario = models.CharField(_("scenario"), max_length=50)
     user_id = models.CharField(_("user id"), max_length=255, blank=True)
     anonymous_id = models.CharField(_("anonymous id"), max_length=255, blank=True)
-    # no foreign key: the statement that stores thousands a second looks customers up itself, and whoever is merged or erased
-    # meanwhile is put right by the next count of performance
+    # no foreign key: the bulk insert looks customers up itself, and merged or erased
+    # customers are corrected by the next attribution run
     customer = models.ForeignKey(
         Customer,
         models.SET_NULL,
@@ -47,9 +48,9 @@ class Impression(models.Model):
 
 
 class PerformanceDay(models.Model):
-    """What was shown on one day at one position of a place, and what followed within the attribution window.
+    """Impressions of one day at one position of a placement, with clicks and purchases within the attribution window.
 
-    The row with no currency holds the counts; rows with a currency hold what was bought, a row for each.
+    The row without a currency has the counts; a row per currency has the purchases.
     """
 
     day = models.DateField(_("day"))
@@ -60,7 +61,7 @@ class PerformanceDay(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     shown = models.PositiveBigIntegerField(_("shown"), default=0)
     clicked = models.PositiveBigIntegerField(_("clicked"), default=0)
-    carted = models.PositiveBigIntegerField(_("put into the cart"), default=0)
+    carted = models.PositiveBigIntegerField(_("added to cart"), default=0)
     bought = models.PositiveBigIntegerField(_("bought"), default=0)
     revenue = models.DecimalField(_("revenue"), max_digits=16, decimal_places=2, default=0)
 
@@ -79,67 +80,53 @@ class PerformanceDay(models.Model):
         return f"{self.day} {self.scenario} {self.position}"
 
 
-class RunStatus(models.TextChoices):
-    RUNNING = "running", _("running")
-    DONE = "done", _("done")
-    FAILED = "failed", _("failed")
-
-
-class PerformanceRun(models.Model):
-    """One counting of what followed: which days, and how long it took."""
+class PerformanceRun(JobRun):
+    """One run of attribution: which days, and how long it took."""
 
     started_at = models.DateTimeField(_("started at"), db_index=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    status = models.CharField(_("status"), max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
     first_day = models.DateField(_("first day"), null=True, blank=True)
     last_day = models.DateField(_("last day"), null=True, blank=True)
     counts = models.JSONField(_("counts"), default=dict, blank=True)
-    error = models.TextField(_("error"), blank=True)
 
-    class Meta:
+    class Meta(JobRun.Meta):
         app_label = "serving"
-        verbose_name = _("counting of performance")
-        verbose_name_plural = _("countings of performance")
-        ordering = ["-started_at", "-id"]
+        verbose_name = _("performance run")
+        verbose_name_plural = _("performance runs")
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
 
 
-class PositionBiasRun(models.Model):
-    """One learning of how far people look down, for all places."""
+class PositionBiasRun(JobRun):
+    """One run of position bias estimation for all placements."""
 
     started_at = models.DateTimeField(_("started at"), db_index=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    status = models.CharField(_("status"), max_length=10, choices=RunStatus, default=RunStatus.RUNNING)
     since = models.DateTimeField(_("from"))
     until = models.DateTimeField(_("until"))
     impressions = models.PositiveBigIntegerField(_("impressions"), default=0)
     clicks = models.PositiveBigIntegerField(_("clicks"), default=0)
-    error = models.TextField(_("error"), blank=True)
 
-    class Meta:
+    class Meta(JobRun.Meta):
         app_label = "serving"
-        verbose_name = _("learning of position bias")
-        verbose_name_plural = _("learnings of position bias")
-        ordering = ["-started_at", "-id"]
+        verbose_name = _("position bias run")
+        verbose_name_plural = _("position bias runs")
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
 
 
 class PositionBias(models.Model):
-    """How likely a product at a position of a place is looked at, against the first one."""
+    """The probability that a position of a placement is looked at, relative to the first."""
 
     class Method(models.TextChoices):
         CLICK_MODEL = "click_model", _("click model")
-        CASCADE = "cascade", _("cascade with a prior")
-        PRIOR = "prior", _("prior alone")
+        CASCADE = "cascade", _("cascade model with prior")
+        PRIOR = "prior", _("prior only")
 
     run = models.ForeignKey(PositionBiasRun, models.CASCADE, related_name="positions", verbose_name=_("run"))
     scenario = models.CharField(_("scenario"), max_length=50)
     position = models.PositiveIntegerField(_("position"))
-    examination = models.FloatField(_("looked at"))
+    examination = models.FloatField(_("examination probability"))
     shown = models.PositiveBigIntegerField(_("shown"), default=0)
     clicked = models.PositiveBigIntegerField(_("clicked"), default=0)
     method = models.CharField(_("method"), max_length=20, choices=Method)
@@ -158,7 +145,7 @@ class PositionBias(models.Model):
 
 
 class LoggedJudgement(models.Model):
-    """How often what a model version showed would be clicked if every place were looked at alike, with its interval."""
+    """The click rate of a model version if every position were looked at equally, with its interval."""
 
     run = models.ForeignKey(PositionBiasRun, models.CASCADE, related_name="judgements", verbose_name=_("run"))
     scenario = models.CharField(_("scenario"), max_length=50)
@@ -174,8 +161,8 @@ class LoggedJudgement(models.Model):
 
     class Meta:
         app_label = "serving"
-        verbose_name = _("judgement of what was shown")
-        verbose_name_plural = _("judgements of what was shown")
+        verbose_name = _("logged evaluation")
+        verbose_name_plural = _("logged evaluations")
         ordering = ["run", "scenario", "model_version", "strategy"]
         constraints = [
             models.UniqueConstraint(

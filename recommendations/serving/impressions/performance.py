@@ -1,4 +1,4 @@
-"""How recommendations do: one answer for the page of the back office and for the API."""
+"""Recommendation performance, for the back office page and the REST API."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,26 +12,26 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils.timezone import localdate
 
+from config.foundation.job_runs import JobStatus
 from config.foundation.statistics import wilson_interval
-from recommendations.engine.evaluation import Interval
-from recommendations.serving.impressions.attribution import first_open_day
+from recommendations.engine.evaluation import ConfidenceInterval
+from recommendations.serving.impressions.attribution import get_first_open_day
 from recommendations.serving.impressions.models import (
     LoggedJudgement,
     PerformanceDay,
     PerformanceRun,
     PositionBias,
     PositionBiasRun,
-    RunStatus,
 )
-from recommendations.serving.impressions.position_bias import latest_run
+from recommendations.serving.impressions.position_bias import get_latest_run
 
-DAYS = 28
-SUMS = ("shown", "clicked", "carted", "bought", "revenue")
+DEFAULT_DAYS = 28
+SUMMED_FIELDS = ("shown", "clicked", "carted", "bought", "revenue")
 
 
 @dataclass
-class Figures:
-    """Of products shown: one product in one answer counts once. ``revenue`` by currency, before refunds."""
+class PerformanceFigures:
+    """Counts of products shown: one product in one response counts once. ``revenue`` by currency, before refunds."""
 
     shown: int = 0
     clicked: int = 0
@@ -48,132 +48,134 @@ class Figures:
             self.revenue[row["currency"]] = self.revenue.get(row["currency"], Decimal(0)) + row["revenue"]
 
     @property
-    def click_rate(self) -> Interval | None:
-        """Clicked of shown with Wilson's interval; None where nothing was shown."""
+    def click_rate(self) -> ConfidenceInterval | None:
+        """Return the click-through rate with Wilson's interval; None without impressions."""
         return wilson_interval(min(self.clicked, self.shown), self.shown) if self.shown else None
 
 
 @dataclass(frozen=True)
-class PositionFigures:
-    """``examination``: how likely the position is looked at against the first; None where nothing was learnt."""
+class PositionPerformance:
+    """``examination``: probability of being looked at relative to the first position; None if not estimated."""
 
     position: int
-    figures: Figures
+    figures: PerformanceFigures
     examination: float | None
 
 
 @dataclass(frozen=True)
-class ScenarioFigures:
-    """``method`` says how the examination of the positions is known; empty where it is not."""
+class PlacementPerformance:
+    """``method``: how the examination probabilities are estimated; "" if they are not."""
 
     scenario: str
-    figures: Figures
-    positions: list[PositionFigures]
+    figures: PerformanceFigures
+    positions: list[PositionPerformance]
     method: str
 
 
 @dataclass(frozen=True)
-class VersionFigures:
-    """``estimate``: clicked of shown if every position were looked at as the first is; None where it was not judged yet."""
+class VersionPerformance:
+    """``estimate``: click-through rate if every position were looked at like the first; None if not evaluated yet."""
 
     scenario: str
     model_version: str
     strategy: str
-    figures: Figures
-    estimate: Interval | None
+    figures: PerformanceFigures
+    estimate: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)
-class Performance:
-    """``as_of``: when what followed was last counted, None if never; figures of days from ``open_since`` on may still grow."""
+class PerformanceReport:
+    """``as_of``: time of the last attribution run, None if never; figures of days from ``open_since`` on may still grow."""
 
     as_of: datetime | None
     since: date
     until: date
     attribution_days: int
     open_since: date
-    scenarios: list[ScenarioFigures]
-    versions: list[VersionFigures]
+    scenarios: list[PlacementPerformance]
+    versions: list[VersionPerformance]
     bias: PositionBiasRun | None
 
 
-class WrongPeriodError(ValueError):
-    """A period that ends before it begins."""
+class InvalidPeriodError(ValueError):
+    """The period ends before it begins."""
 
     def __init__(self, since: date, until: date) -> None:
-        super().__init__(f"since {since} lies after until {until}; give the earlier day first.")
+        super().__init__(f"since {since} is after until {until}; since must not be later.")
 
 
-def performance(
+def get_performance(
     *, as_of: datetime, since: date | None = None, until: date | None = None, scenario: str = ""
-) -> Performance:
-    """What was shown on the shop's days ``since`` … ``until`` (both counted; the last 28 by default), and what followed.
+) -> PerformanceReport:
+    """Return the performance on the shop's days ``since`` … ``until``, both included (default: the last 28).
 
-    Six queries at most. Errors: WrongPeriodError.
+    At most six queries. Raises InvalidPeriodError.
     """
     today = localdate(as_of, ZoneInfo(settings.TIME_ZONE))
     until = until or today
-    since = since or until - timedelta(days=DAYS - 1)
+    since = since or until - timedelta(days=DEFAULT_DAYS - 1)
     if since > until:
-        raise WrongPeriodError(since, until)
+        raise InvalidPeriodError(since, until)
     days = PerformanceDay.objects.filter(day__gte=since, day__lte=until)
     if scenario:
         days = days.filter(scenario=scenario)
-    counted = PerformanceRun.objects.filter(status=RunStatus.DONE).first()
-    bias = latest_run()
-    return Performance(
+    counted = PerformanceRun.objects.filter(status=JobStatus.DONE).first()
+    bias = get_latest_run()
+    return PerformanceReport(
         as_of=counted.started_at if counted else None,
         since=since,
         until=until,
         attribution_days=settings.RECOMMEND_ATTRIBUTION_DAYS,
-        open_since=first_open_day(at=as_of),
-        scenarios=scenarios_of(days, bias=bias),
-        versions=versions_of(days, bias=bias),
+        open_since=get_first_open_day(at=as_of),
+        scenarios=list_placements(days, bias=bias),
+        versions=list_versions(days, bias=bias),
         bias=bias,
     )
 
 
-def summed(days: QuerySet[PerformanceDay], *keys: str) -> Iterable[dict[str, Any]]:
-    return days.values(*keys, "currency").annotate(**{f"{name}_": Sum(name) for name in SUMS}).order_by(*keys)
+def query_sums(days: QuerySet[PerformanceDay], *keys: str) -> Iterable[dict[str, Any]]:
+    return days.values(*keys, "currency").annotate(**{f"{name}_": Sum(name) for name in SUMMED_FIELDS}).order_by(*keys)
 
 
-def fold(days: QuerySet[PerformanceDay], *keys: str) -> dict[tuple[Any, ...], Figures]:
-    """Figures by key; the currencies of a key are rows of the query."""
-    found: dict[tuple[Any, ...], Figures] = defaultdict(Figures)
-    for row in summed(days, *keys):
-        sums = {name: row[f"{name}_"] for name in SUMS}
-        found[tuple(row[key] for key in keys)].add({"currency": row["currency"], **sums})
-    return found
+def sum_figures_by(days: QuerySet[PerformanceDay], *keys: str) -> dict[tuple[Any, ...], PerformanceFigures]:
+    """Return the figures by key; the query has a row per currency of a key."""
+    figures_by_key: dict[tuple[Any, ...], PerformanceFigures] = defaultdict(PerformanceFigures)
+    for row in query_sums(days, *keys):
+        sums = {name: row[f"{name}_"] for name in SUMMED_FIELDS}
+        figures_by_key[tuple(row[key] for key in keys)].add({"currency": row["currency"], **sums})
+    return figures_by_key
 
 
-def scenarios_of(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[ScenarioFigures]:
-    by_position = fold(days, "scenario", "position")
+def list_placements(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[PlacementPerformance]:
+    by_position = sum_figures_by(days, "scenario", "position")
     curves: dict[str, dict[int, PositionBias]] = defaultdict(dict)
     for row in bias.positions.all() if bias else ():
         curves[row.scenario][row.position] = row
-    found: dict[str, list[PositionFigures]] = defaultdict(list)
+    positions_by_placement: dict[str, list[PositionPerformance]] = defaultdict(list)
     for (name, position), figures in by_position.items():
-        learnt = curves[name].get(position)
-        found[name].append(PositionFigures(position, figures, learnt.examination if learnt else None))
+        estimate = curves[name].get(position)
+        positions_by_placement[name].append(
+            PositionPerformance(position, figures, estimate.examination if estimate else None)
+        )
     return [
-        ScenarioFigures(
+        PlacementPerformance(
             name,
-            merged(place.figures for place in positions),
+            add_up(place.figures for place in positions),
             positions,
             next((row.method for row in curves[name].values()), ""),
         )
-        for name, positions in found.items()
+        for name, positions in positions_by_placement.items()
     ]
 
 
-def merged(some: Iterable[Figures]) -> Figures:
-    total = Figures()
+def add_up(some: Iterable[PerformanceFigures]) -> PerformanceFigures:
+    total = PerformanceFigures()
     for figures in some:
-        merge(total, figures)
+        add_to_total(total, figures)
     return total
 
 
-def merge(total: Figures, more: Figures) -> None:
+def add_to_total(total: PerformanceFigures, more: PerformanceFigures) -> None:
     total.shown += more.shown
     total.clicked += more.clicked
     total.carted += more.carted
@@ -182,15 +184,19 @@ def merge(total: Figures, more: Figures) -> None:
         total.revenue[currency] = total.revenue.get(currency, Decimal(0)) + amount
 
 
-def versions_of(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[VersionFigures]:
+def list_versions(days: QuerySet[PerformanceDay], *, bias: PositionBiasRun | None) -> list[VersionPerformance]:
     judged: dict[tuple[str, str, str], LoggedJudgement] = {
         (row.scenario, row.model_version, row.strategy): row for row in (bias.judgements.all() if bias else ())
     }
     return [
-        VersionFigures(scenario, version, strategy, figures, estimate_of(judged.get((scenario, version, strategy))))
-        for (scenario, version, strategy), figures in fold(days, "scenario", "model_version", "strategy").items()
+        VersionPerformance(
+            scenario, version, strategy, figures, get_estimate(judged.get((scenario, version, strategy)))
+        )
+        for (scenario, version, strategy), figures in sum_figures_by(
+            days, "scenario", "model_version", "strategy"
+        ).items()
     ]
 
 
-def estimate_of(judgement: LoggedJudgement | None) -> Interval | None:
-    return Interval(judgement.estimate, judgement.low, judgement.high) if judgement else None
+def get_estimate(judgement: LoggedJudgement | None) -> ConfidenceInterval | None:
+    return ConfidenceInterval(judgement.estimate, judgement.low, judgement.high) if judgement else None

@@ -1,4 +1,4 @@
-"""Learns from impressions and clicks how far people look down in each place, and judges what was shown without that."""
+"""Estimate position bias per placement from impressions and clicks, and evaluate models without it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ import numpy as np
 from django.db import connection, transaction
 
 from config.foundation.array_types import Ints
-from config.foundation.database.advisory_locks import exclusive
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.job_runs import record_run
 from recommendations.engine.evaluation.counterfactual import judge_logged
 from recommendations.engine.position_bias import ClickCounts, Curve, learn_curve
-from recommendations.serving.impressions.attribution import FOLLOWED, what_follows
+from recommendations.serving.impressions.attribution import CLICKED_PRODUCTS, build_click_parameters
 from recommendations.serving.impressions.models import LoggedJudgement, PositionBias, PositionBiasRun
-from recommendations.serving.impressions.runs import recorded
 
-LOCK = "learn_position_bias"
-DAYS = 28
-MOST_ANSWERS = 500_000  # of more every second, third … is taken
-MOST_POSITIONS = 100
+POSITION_BIAS_LOCK = "learn_position_bias"
+LEARNING_DAYS = 28
+MAX_IMPRESSIONS = 500_000  # larger volumes are sampled: every second, third … impression
+MAX_POSITIONS = 100
 
-ANSWERS = "SELECT count(*) FROM serving_impression WHERE served_at >= %(since)s AND served_at < %(until)s"
-SAMPLE = """
+COUNT_IMPRESSIONS = "SELECT count(*) FROM serving_impression WHERE served_at >= %(since)s AND served_at < %(until)s"
+SAMPLED_IMPRESSIONS = """
     SELECT * FROM serving_impression
     WHERE served_at >= %(since)s AND served_at < %(until)s AND hashtextextended(recommendation_id, 0) %% %(every)s = 0
 """
-PRODUCTS = f"""
-WITH sample AS ({SAMPLE}), followed AS ({FOLLOWED}), counted AS (
+PRODUCT_CLICKS = f"""
+WITH sample AS ({SAMPLED_IMPRESSIONS}), followed AS ({CLICKED_PRODUCTS}), counted AS (
     SELECT scenario, product.id AS product, first_rank + product.place - 1 AS position, count(*) AS shown, 0 AS clicked
     FROM sample CROSS JOIN LATERAL unnest(product_ids) WITH ORDINALITY AS product (id, place)
     WHERE first_rank <= %(most)s
@@ -41,8 +41,8 @@ FROM counted
 WHERE position <= %(most)s
 GROUP BY scenario, product, position
 """  # noqa: S608 — our own text
-SLATES = f"""
-WITH sample AS ({SAMPLE}), followed AS ({FOLLOWED}), answer AS (
+SLATE_CLICKS = f"""
+WITH sample AS ({SAMPLED_IMPRESSIONS}), followed AS ({CLICKED_PRODUCTS}), answer AS (
     SELECT s.scenario, s.model_version, s.strategy, cardinality(s.product_ids) AS length, clicked.positions
     FROM sample s
     LEFT JOIN (
@@ -55,94 +55,101 @@ SELECT scenario, model_version, strategy, length, positions, count(*) FROM answe
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
-    """A place's curve and the counts it comes from."""
+class LearnedCurve:
+    """The curve of a placement and the counts behind it."""
 
     counts: ClickCounts
     curve: Curve
 
 
 def learn_position_bias(*, at: datetime) -> PositionBiasRun:
-    """Learns the curve of every place from its last 28 days, judges its models, and keeps both under a run record.
+    """Estimate the curve of every placement from its last 28 days and evaluate its models.
 
-    Errors: AlreadyRunningError.
+    Raises AlreadyRunningError.
     """
-    with exclusive(LOCK):
-        run = PositionBiasRun(started_at=at, since=at - timedelta(days=DAYS), until=at)
-        with recorded(run):
-            given = parameters_of(run)
-            curves = {scenario: Learnt(found, learn_curve(found)) for scenario, found in read_counts(given).items()}
-            judgements = judge_slates(given, run=run, curves=curves)
+    with exclusive_lock(POSITION_BIAS_LOCK):
+        run = PositionBiasRun(started_at=at, since=at - timedelta(days=LEARNING_DAYS), until=at)
+        with record_run(run):
+            parameters = build_parameters(run)
+            curves = {
+                scenario: LearnedCurve(found, learn_curve(found)) for scenario, found in read_counts(parameters).items()
+            }
+            judgements = evaluate_models(parameters, run=run, curves=curves)
             run.clicks = sum(int(learnt.counts.clicked.sum()) for learnt in curves.values())
             run.impressions = sum(judgement.impressions for judgement in judgements)
             with transaction.atomic():
                 PositionBias.objects.bulk_create(
-                    row for scenario, learnt in curves.items() for row in rows_of(learnt, run=run, scenario=scenario)
+                    row for scenario, learnt in curves.items() for row in build_rows(learnt, run=run, scenario=scenario)
                 )
                 LoggedJudgement.objects.bulk_create(judgements)
     return run
 
 
-def parameters_of(run: PositionBiasRun) -> dict[str, Any]:
-    given: dict[str, Any] = {"since": run.since, "until": run.until, "now": run.until, "most": MOST_POSITIONS}
+def build_parameters(run: PositionBiasRun) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"since": run.since, "until": run.until, "now": run.until, "most": MAX_POSITIONS}
     with connection.cursor() as cursor:
-        cursor.execute(ANSWERS, given)
+        cursor.execute(COUNT_IMPRESSIONS, parameters)
         answers = cursor.fetchone()[0]
-    return given | what_follows(every=max(1, -(-answers // MOST_ANSWERS)))
+    return parameters | build_click_parameters(every=max(1, -(-answers // MAX_IMPRESSIONS)))
 
 
 def read_counts(given: dict[str, Any]) -> dict[str, ClickCounts]:
-    """By scenario: how often each product was shown at each position, and clicked there."""
+    """Return per placement how often each product was shown and clicked at each position."""
     with connection.cursor() as cursor:
-        cursor.execute(PRODUCTS, given)
+        cursor.execute(PRODUCT_CLICKS, given)
         rows = cursor.fetchall()
     by_scenario: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
     for scenario, *row in rows:
         by_scenario[scenario].append((row[0], row[1], row[2], row[3]))
-    return {scenario: counts_of(np.array(found, np.int64)) for scenario, found in sorted(by_scenario.items())}
+    return {
+        scenario: build_click_counts(np.array(count_rows, np.int64))
+        for scenario, count_rows in sorted(by_scenario.items())
+    }
 
 
-def counts_of(table: Ints) -> ClickCounts:
+def build_click_counts(table: Ints) -> ClickCounts:
     shown = table[:, 2].astype(np.float64)
     return ClickCounts(table[:, 0], table[:, 1], shown, np.minimum(table[:, 3], shown))
 
 
-def judge_slates(given: dict[str, Any], *, run: PositionBiasRun, curves: dict[str, Learnt]) -> list[LoggedJudgement]:
-    """Each model of each place, by what was clicked of what it showed."""
+def evaluate_models(
+    given: dict[str, Any], *, run: PositionBiasRun, curves: dict[str, LearnedCurve]
+) -> list[LoggedJudgement]:
+    """Evaluate each model of each placement by the clicks on what it showed."""
     with connection.cursor() as cursor:
-        cursor.execute(SLATES, given)
+        cursor.execute(SLATE_CLICKS, given)
         rows = cursor.fetchall()
     groups: dict[tuple[str, str, str], list[tuple[int, list[int], int]]] = defaultdict(list)
     for scenario, version, strategy, length, positions, times in rows:
         groups[scenario, version, strategy].append((length, positions or [], times))
-    found = []
+    evaluations = []
     for (scenario, version, strategy), slates in sorted(groups.items()):
-        curve = curves[scenario].curve if scenario in curves else learn_curve(NOTHING)
-        lengths, answer, position = arrays_of(slates)
-        judged = judge_logged(lengths=lengths, clicked_answer=answer, clicked_position=position, curve=curve)
-        if judged.items:
-            found.append(
+        curve = curves[scenario].curve if scenario in curves else learn_curve(NO_CLICKS)
+        lengths, answer, position = expand_slates(slates)
+        evaluation = judge_logged(lengths=lengths, clicked_answer=answer, clicked_position=position, curve=curve)
+        if evaluation.items:
+            evaluations.append(
                 LoggedJudgement(
                     run=run,
                     scenario=scenario,
                     model_version=version,
                     strategy=strategy,
-                    impressions=judged.answers,
-                    items=judged.items,
-                    clicks=judged.clicks,
-                    estimate=judged.estimate.value,
-                    low=judged.estimate.low,
-                    high=judged.estimate.high,
-                    clipped=judged.clipped,
+                    impressions=evaluation.answers,
+                    items=evaluation.items,
+                    clicks=evaluation.clicks,
+                    estimate=evaluation.estimate.value,
+                    low=evaluation.estimate.low,
+                    high=evaluation.estimate.high,
+                    clipped=evaluation.clipped,
                 )
             )
-    return found
+    return evaluations
 
 
-def arrays_of(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints, Ints]:
-    """The length of each answer, and the answer and position of each click.
+def expand_slates(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints, Ints]:
+    """Return the length of each response, and the response and position of each click.
 
-    Answers that are alike come with how many there are; each becomes one of the arrays' answers again.
+    Equal responses come as one row with a count; each becomes a response of the arrays again.
     """
     times = np.array([times for _length, _positions, times in slates], np.int64)
     clicks = np.array([len(positions) for _length, positions, _times in slates], np.int64)
@@ -158,7 +165,7 @@ def arrays_of(slates: list[tuple[int, list[int], int]]) -> tuple[Ints, Ints, Int
     )
 
 
-def rows_of(learnt: Learnt, *, run: PositionBiasRun, scenario: str) -> list[PositionBias]:
+def build_rows(learnt: LearnedCurve, *, run: PositionBiasRun, scenario: str) -> list[PositionBias]:
     counts, curve = learnt.counts, learnt.curve
     last = len(curve.examination)
     shown = np.bincount(counts.position, counts.shown, last + 1)[1:]
@@ -177,18 +184,18 @@ def rows_of(learnt: Learnt, *, run: PositionBiasRun, scenario: str) -> list[Posi
     ]
 
 
-def latest_run() -> PositionBiasRun | None:
-    """The newest that ended well."""
+def get_latest_run() -> PositionBiasRun | None:
+    """Return the latest successful run."""
     return PositionBiasRun.objects.filter(status="done").first()
 
 
-def curve_of(*, scenario: str) -> Curve:
-    """The newest curve of a place, for whoever judges a ranking by clicks; the prior where none was learnt."""
-    run = latest_run()
+def get_curve(*, scenario: str) -> Curve:
+    """Return the latest curve of a placement, for evaluations based on clicks; the prior without one."""
+    run = get_latest_run()
     rows = list(run.positions.filter(scenario=scenario).values_list("examination", "method")) if run else []
     if not rows:
-        return learn_curve(NOTHING)
+        return learn_curve(NO_CLICKS)
     return Curve(np.array([examination for examination, _method in rows]), rows[0][1])
 
 
-NOTHING = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+NO_CLICKS = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))

@@ -1,4 +1,4 @@
-"""How long impressions are kept: whole months are dropped, what lies in the month of the limit is deleted. Records of runs too."""
+"""Retention of impressions and of run records: whole months are dropped, older rows of the limit's month are deleted."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,37 +7,40 @@ from django.db import connection
 from django.db.models import QuerySet
 from psycopg import sql
 
-from config.foundation.database.partitions import Monthly, existing_partitions
-from customers.events.retention import CHUNK, delete_in_chunks, end_of, start_of
-from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun, RunStatus
+from config.foundation.database.partitions import MonthlyPartitions, list_partitions
+from config.foundation.job_runs import JobStatus
+from customers.events.retention import CHUNK, delete_in_chunks, end_of_month, start_of_month
+from recommendations.serving.impressions.models import PerformanceRun, PositionBiasRun
 
-IMPRESSIONS = Monthly("serving_impression", "served_at")
-DELETE = """
+IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
+DELETE_CHUNK = """
 DELETE FROM {partition} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {partition} WHERE served_at < %s LIMIT %s))
 """
 
 
 def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
-    """Drops the months that end before, and deletes the older rows of the others; the dropped partitions and how many rows."""
+    """Drop months that end before the limit and delete older rows of the others; return the partitions and number of rows."""
     dropped, deleted = [], 0
-    for name, month in existing_partitions(of=IMPRESSIONS):
+    for name, month in list_partitions(of=IMPRESSION_PARTITIONS):
         partition = sql.Identifier(name)
-        if month is not None and end_of(month) <= before:
+        if month is not None and end_of_month(month) <= before:
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("DROP TABLE {partition}").format(partition=partition).as_string(None))
             dropped.append(name)
-        elif month is None or start_of(month) < before.astimezone(UTC):
-            deleted += delete_in_chunks(sql.SQL(DELETE).format(partition=partition).as_string(None), [before, CHUNK])
+        elif month is None or start_of_month(month) < before.astimezone(UTC):
+            deleted += delete_in_chunks(
+                sql.SQL(DELETE_CHUNK).format(partition=partition).as_string(None), [before, CHUNK]
+            )
     return dropped, deleted
 
 
 def purge_runs(*, before: datetime) -> int:
-    """Removes the records of countings and learnings from before, with what they learnt; the newest of each kind stays. How many."""
-    return purge_all_but_newest(PerformanceRun.objects.all(), before) + purge_all_but_newest(
+    """Delete older run records with their results, except the latest successful run of each type; return the number."""
+    return purge_runs_except_newest(PerformanceRun.objects.all(), before) + purge_runs_except_newest(
         PositionBiasRun.objects.all(), before
     )
 
 
-def purge_all_but_newest(runs: QuerySet[Any], before: datetime) -> int:
-    newest = runs.filter(status=RunStatus.DONE).order_by("-started_at").values_list("pk", flat=True).first()
+def purge_runs_except_newest(runs: QuerySet[Any], before: datetime) -> int:
+    newest = runs.filter(status=JobStatus.DONE).order_by("-started_at").values_list("pk", flat=True).first()
     return runs.filter(started_at__lt=before).exclude(pk=newest).delete()[0]

@@ -1,4 +1,4 @@
-"""One answer that was given, as it travels from the worker that gave it to the table."""
+"""One served response on its way from the worker to the table."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,53 +6,53 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-MOST_PRODUCTS = 1000  # POST /rank/ takes that many
+MAX_PRODUCTS = 1000  # the limit of POST /rank/
 
-Short = Annotated[str, Meta(max_length=64)]
-Identity = Annotated[str, Meta(max_length=255)]
-Name = Annotated[str, Meta(max_length=100)]
-ProductId = Annotated[str, Meta(min_length=1, max_length=200)]
+ShortText = Annotated[str, Meta(max_length=64)]
+IdentifierText = Annotated[str, Meta(max_length=255)]
+NameText = Annotated[str, Meta(max_length=100)]
+ProductIdText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Shown(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
-    """``product_ids`` in the order in which they were shown, the first at ``first_rank`` (1 at the top of the first page).
+class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """``product_ids`` in the order shown; the first is at ``first_rank`` (1 is the top of the first page).
 
-    ``user_id`` and ``anonymous_id`` are what the request named, empty where it named nobody.
+    ``user_id`` and ``anonymous_id`` are those of the request, "" without one.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1, max_length=64)]
     scenario: Annotated[str, Meta(min_length=1, max_length=50)]
-    user_id: Identity
-    anonymous_id: Identity
-    model_version: Name
-    strategy: Short
-    arm: Name | None
-    fallback: Short | None
+    user_id: IdentifierText
+    anonymous_id: IdentifierText
+    model_version: NameText
+    strategy: ShortText
+    arm: NameText | None
+    fallback: ShortText | None
     served_at: Annotated[datetime, Meta(tz=True)]
     first_rank: Annotated[int, Meta(ge=1, le=2_000_000)]
-    product_ids: Annotated[list[ProductId], Meta(max_length=MOST_PRODUCTS)]
+    product_ids: Annotated[list[ProductIdText], Meta(max_length=MAX_PRODUCTS)]
 
 
-pack = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(Shown)
+pack_entry = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(ServedEntry)
 
 
 class DamagedEntryError(ValueError):
-    """Bytes that are no `Shown`."""
+    """Bytes that are not a valid `ServedEntry`."""
 
 
-def unpack(packed: bytes) -> Shown:
-    """Raises DamagedEntryError."""
+def unpack_entry(packed: bytes) -> ServedEntry:
+    """Decode an entry. Raises DamagedEntryError."""
     try:
         shown = _decoder.decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedEntryError(str(error)) from error
-    if any("\0" in text for text in texts_of(shown)):
-        raise DamagedEntryError("a text holds NUL, which the database cannot store")
+    if any("\0" in text for text in list_texts(shown)):
+        raise DamagedEntryError("a text contains NUL, which the database cannot store")
     return shown
 
 
-def texts_of(shown: Shown) -> list[str]:
+def list_texts(shown: ServedEntry) -> list[str]:
     return [
         shown.recommendation_id,
         shown.scenario,

@@ -1,7 +1,7 @@
-"""Takes impressions off the stream and stores them in bulk, each exactly once.
+"""Store impressions from the stream in bulk, each exactly once.
 
-An entry leaves the stream only after the commit of what it says. Killed before, it is read again; killed in between, its row is
-there already and stays as it is, because the recommendation and its moment are the table's key.
+An entry leaves the stream only after its row is committed. If the process is killed before the commit, the entry is read again; if
+killed after it, the row already exists and stays, because the recommendation id and its time are the table's key.
 """
 
 import logging
@@ -13,19 +13,25 @@ from datetime import datetime, timedelta
 import psycopg
 from django.db import DataError, IntegrityError, connection, transaction
 
-from config.foundation.database.array_parameters import bigints, register_arrays, text_list, texts, times
+from config.foundation.database.array_parameters import (
+    encode_bigints,
+    encode_texts,
+    encode_times,
+    format_text_list,
+    register_array_dumpers,
+)
 from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
-from recommendations.serving.impressions.served_entry import DamagedEntryError, Shown, unpack
-from recommendations.serving.impressions.stream import Entry
-from recommendations.serving.state.suppression import hash_of
+from recommendations.serving.impressions.served_entry import DamagedEntryError, ServedEntry, unpack_entry
+from recommendations.serving.impressions.stream import StreamEntry
+from recommendations.serving.state.suppression import hash_name
 
 CHUNK = 2_000
-AHEAD = timedelta(days=1)  # a clock that is further ahead is no clock
+MAX_CLOCK_LEAD = timedelta(days=1)  # entries further in the future are damaged
 logger = logging.getLogger(__name__)
 
-# Who refuses analytics or personalisation, or was erased, is not named; of two ids the user's says who it was.
-STORE = """
+# Customers who refused analytics or personalization, or were erased, are stored anonymously; user_id takes precedence over anonymous_id.
+INSERT_IMPRESSIONS = """
 INSERT INTO serving_impression (
     recommendation_id, scenario, user_id, anonymous_id, customer_id, model_version, strategy, arm, fallback, served_at,
     first_rank, product_ids
@@ -47,7 +53,7 @@ LEFT JOIN identity_customer person ON person.id = COALESCE(
 )
 CROSS JOIN LATERAL (
     SELECT person.erased_at IS NOT NULL OR EXISTS (
-        SELECT FROM identity_consentrefusal r
+        SELECT FROM identity_consentdenial r
         WHERE (r.kind, r.value) IN (('user_id', given.user_id), ('anonymous_id', given.anonymous_id))
     ) OR EXISTS (
         SELECT FROM serving_erasedidentifier e WHERE e.digest IN (given.user_digest, given.anonymous_digest)
@@ -59,106 +65,106 @@ ON CONFLICT (recommendation_id, served_at) DO NOTHING
 
 
 @dataclass
-class Stored:
-    """``read`` entries, of which ``stored`` became rows; the others were there already or were set aside as ``damaged``."""
+class StoreResult:
+    """``read`` entries; ``stored`` became new rows; the others existed already or were set aside as ``damaged``."""
 
     read: int = 0
     stored: int = 0
     damaged: int = 0
 
 
-def store_impressions(*, at: datetime, seconds: float | None = None) -> Stored:
-    """Empties the stream, oldest first, for about ``seconds``. With Valkey down nothing can be read, and nothing is lost here.
+def store_impressions(*, at: datetime, seconds: float | None = None) -> StoreResult:
+    """Empty the stream, oldest first, for about ``seconds``. With Valkey down nothing is read and nothing is lost.
 
-    Errors: those of the database, after which everything that was not stored still waits.
+    After a database error, everything not stored remains in the stream.
     """
-    began, done = time.monotonic(), Stored()
+    began, done = time.monotonic(), StoreResult()
     try:
-        while entries := stream.read(CHUNK):
+        while entries := stream.read_entries(CHUNK):
             store_entries(entries, at=at, done=done)
             if len(entries) < CHUNK or (seconds is not None and time.monotonic() - began >= seconds):
                 break
     except ValkeyDownError as error:
-        logger.warning("Impressions wait: %s", error)
+        logger.warning("Impressions stay in the stream: %s", error)
     return done
 
 
-def store_entries(entries: Sequence[Entry], *, at: datetime, done: Stored) -> None:
-    good: list[tuple[Entry, Shown]] = []
-    damaged: list[tuple[Entry, str]] = []
+def store_entries(entries: Sequence[StreamEntry], *, at: datetime, done: StoreResult) -> None:
+    good: list[tuple[StreamEntry, ServedEntry]] = []
+    damaged: list[tuple[StreamEntry, str]] = []
     for entry in entries:
         try:
-            good.append((entry, check(unpack(entry.packed), at=at)))
+            good.append((entry, check_entry(unpack_entry(entry.packed), at=at)))
         except DamagedEntryError as error:
             damaged.append((entry, str(error)))
-    stored, refused = insert_halving(good)
+    stored, refused = insert_valid_entries(good)
     damaged += refused
     bad = {entry.number for entry, _why in damaged}
     if damaged:
         logger.error(
-            "%d impressions cannot be stored and are set aside in %s; the first: %s",
+            "%d impressions cannot be stored and were moved to %s; first error: %s",
             len(damaged),
             stream.DAMAGED,
             damaged[0][1],
         )
-        stream.set_aside(damaged)
-    stream.take_off([entry for entry in entries if entry.number not in bad])
+        stream.set_aside_entries(damaged)
+    stream.remove_entries([entry for entry in entries if entry.number not in bad])
     done.read += len(entries)
     done.stored += stored
     done.damaged += len(damaged)
 
 
-def check(shown: Shown, *, at: datetime) -> Shown:
-    """Raises DamagedEntryError for a moment that lies in the future."""
-    if shown.served_at > at + AHEAD:
-        raise DamagedEntryError(f"served_at {shown.served_at:%Y-%m-%d %H:%M} lies after {at:%Y-%m-%d %H:%M}")
+def check_entry(shown: ServedEntry, *, at: datetime) -> ServedEntry:
+    """Return the entry. Raises DamagedEntryError for a time in the future."""
+    if shown.served_at > at + MAX_CLOCK_LEAD:
+        raise DamagedEntryError(f"served_at {shown.served_at:%Y-%m-%d %H:%M} is after {at:%Y-%m-%d %H:%M}")
     return shown
 
 
-def insert_halving(good: Sequence[tuple[Entry, Shown]]) -> tuple[int, list[tuple[Entry, str]]]:
-    """How many rows are new, and the entries that the database refuses: each found by halving what fails."""
+def insert_valid_entries(good: Sequence[tuple[StreamEntry, ServedEntry]]) -> tuple[int, list[tuple[StreamEntry, str]]]:
+    """Return the number of new rows and the entries the database refuses, found by halving failing batches."""
     stored, refused, waiting = 0, [], [good]
     while waiting:
-        some = waiting.pop()
-        if not some:
+        batch = waiting.pop()
+        if not batch:
             continue
         try:
-            stored += insert([shown for _entry, shown in some])
+            stored += insert_entries([shown for _entry, shown in batch])
         except (DataError, IntegrityError) as error:
-            if len(some) == 1:
-                refused.append((some[0][0], str(error).strip()))
+            if len(batch) == 1:
+                refused.append((batch[0][0], str(error).strip()))
             else:
-                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+                waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
     return stored, refused
 
 
-def insert(shown: Sequence[Shown]) -> int:
-    """One statement; how many rows are new."""
+def insert_entries(shown: Sequence[ServedEntry]) -> int:
+    """Insert the entries with one statement; return the number of new rows."""
     columns = {
-        "recommendation_id": texts([one.recommendation_id for one in shown]),
-        "scenario": texts([one.scenario for one in shown]),
-        "user_id": texts([one.user_id for one in shown]),
-        "anonymous_id": texts([one.anonymous_id for one in shown]),
-        "model_version": texts([one.model_version for one in shown]),
-        "strategy": texts([one.strategy for one in shown]),
-        "arm": texts([one.arm or "" for one in shown]),
-        "fallback": texts([one.fallback or "" for one in shown]),
-        "served_at": times([one.served_at for one in shown]),
-        "first_rank": bigints([one.first_rank for one in shown]),
-        "product_ids": texts([text_list(one.product_ids) for one in shown]),
-        "user_digest": texts([digest_of("user_id", one.user_id) for one in shown]),
-        "anonymous_digest": texts([digest_of("anonymous_id", one.anonymous_id) for one in shown]),
+        "recommendation_id": encode_texts([entry.recommendation_id for entry in shown]),
+        "scenario": encode_texts([entry.scenario for entry in shown]),
+        "user_id": encode_texts([entry.user_id for entry in shown]),
+        "anonymous_id": encode_texts([entry.anonymous_id for entry in shown]),
+        "model_version": encode_texts([entry.model_version for entry in shown]),
+        "strategy": encode_texts([entry.strategy for entry in shown]),
+        "arm": encode_texts([entry.arm or "" for entry in shown]),
+        "fallback": encode_texts([entry.fallback or "" for entry in shown]),
+        "served_at": encode_times([entry.served_at for entry in shown]),
+        "first_rank": encode_bigints([entry.first_rank for entry in shown]),
+        "product_ids": encode_texts([format_text_list(entry.product_ids) for entry in shown]),
+        "user_digest": encode_texts([compute_digest("user_id", entry.user_id) for entry in shown]),
+        "anonymous_digest": encode_texts([compute_digest("anonymous_id", entry.anonymous_id) for entry in shown]),
     }
     with (
         transaction.atomic(),
         connection.wrap_database_errors,
-        psycopg.Cursor(connection.connection) as cursor,  # Django's own would send the arrays as text
+        psycopg.Cursor(connection.connection) as cursor,  # Django's cursor would send the arrays as text
     ):
-        register_arrays(cursor)
-        cursor.execute(STORE, columns, prepare=True)
+        register_array_dumpers(cursor)
+        cursor.execute(INSERT_IMPRESSIONS, columns, prepare=True)
         return cursor.rowcount
 
 
-def digest_of(kind: str, value: str) -> str:
-    """By which an erasure is remembered; empty for nobody."""
-    return f"{hash_of(f'{kind}:{value}'):016x}" if value else ""
+def compute_digest(kind: str, value: str) -> str:
+    """Return the digest under which erased identifiers are stored; "" for no value."""
+    return f"{hash_name(f'{kind}:{value}'):016x}" if value else ""

@@ -1,4 +1,4 @@
-"""Notes what was shown without the visitor waiting for it: a queue of this process and a thread that empties it into Valkey."""
+"""Record impressions without delaying the response: a queue per process and a thread that sends it to Valkey."""
 
 import atexit
 import logging
@@ -8,29 +8,29 @@ from collections import deque
 
 from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
-from recommendations.serving.impressions.served_entry import Shown, pack
+from recommendations.serving.impressions.served_entry import ServedEntry, pack_entry
 
 FLUSH_SECONDS = 0.05
-MOST_WAITING = 10_000  # some seconds of a busy worker; what comes on top while Valkey is down is dropped
-MOST_AT_ONCE = 2_000
+MAX_WAITING = 10_000  # a few seconds of a busy worker; further ones are dropped while Valkey is down
+MAX_BATCH = 2_000
 logger = logging.getLogger(__name__)
 
 
-class Writer:
-    """What waits in this process. Appending costs no lock and no call; the thread begins with the first entry."""
+class ImpressionQueue:
+    """The impressions waiting in this process. Appending needs no lock and no call; the thread starts with the first entry."""
 
-    def __init__(self, *, most: int = MOST_WAITING) -> None:
+    def __init__(self, *, most: int = MAX_WAITING) -> None:
         self.most = most
-        self.waiting: deque[Shown] = deque()
-        self.dropped = 0  # not told yet to Valkey
+        self.waiting: deque[ServedEntry] = deque()
+        self.dropped = 0  # not yet reported to Valkey
         self.down = False
         self._news = threading.Event()
         self._sending = threading.Lock()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def note(self, shown: Shown) -> None:
-        """Never waits and never fails: where there is no room the impression is dropped and counted."""
+    def note(self, shown: ServedEntry) -> None:
+        """Queue an impression. Never blocks and never fails: if the queue is full, the impression is dropped and counted."""
         if len(self.waiting) >= self.most:
             self.dropped += 1
             return
@@ -47,7 +47,7 @@ class Writer:
                 self._thread.start()
 
     def _run(self) -> None:
-        """Waits for the first entry, lets others join it for a moment, sends them together."""
+        """Wait for the first entry, let others join it for a moment, and send them together."""
         pause = threading.Event()
         while True:
             self._news.wait()
@@ -58,48 +58,48 @@ class Writer:
                 self._news.set()
 
     def flush(self) -> int:
-        """Sends what waits; how many impressions went. While Valkey is down they stay, as long as there is room."""
+        """Send the waiting impressions and return their number; while Valkey is down they stay, as far as there is room."""
         sent = 0
         with self._sending:
             while self.waiting:
-                some = [self.waiting.popleft() for _ in range(min(len(self.waiting), MOST_AT_ONCE))]
+                batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), MAX_BATCH))]
                 dropped = self.dropped
                 try:
-                    stream.append(self._packed(some), dropped=dropped)
+                    stream.append_entries(self._packed(batch), dropped=dropped)
                 except ValkeyDownError as error:
-                    self.waiting.extendleft(reversed(some))
+                    self.waiting.extendleft(reversed(batch))
                     self._note_down(error)
                     return sent
                 self.dropped -= dropped
-                sent += len(some)
+                sent += len(batch)
                 if self.down:
                     self.down = False
-                    logger.warning("Valkey answers again: impressions are kept; %d were dropped meanwhile", dropped)
+                    logger.warning("Valkey is available again; %d impressions were dropped meanwhile", dropped)
         return sent
 
-    def _packed(self, some: list[Shown]) -> list[bytes]:
-        """One that cannot be packed is a mistake of whoever noted it; it must not stop the others."""
+    def _packed(self, some: list[ServedEntry]) -> list[bytes]:
+        """Pack the entries; one that cannot be packed is a bug of its caller and must not stop the others."""
         packed = []
         for shown in some:
             try:
-                packed.append(pack(shown))
+                packed.append(pack_entry(shown))
             except (TypeError, ValueError, OverflowError):
                 self.dropped += 1
-                logger.exception("An impression cannot be packed and is dropped: %r", shown)
+                logger.exception("An impression cannot be packed and was dropped: %r", shown)
         return packed
 
     def _note_down(self, error: ValkeyDownError) -> None:
         if not self.down:
             self.down = True
             logger.warning(
-                "Valkey does not answer (%s): up to %d impressions wait in this process, further ones are dropped and counted",
+                "Valkey is down (%s): up to %d impressions wait in this process, further ones are dropped and counted",
                 error,
                 self.most,
             )
 
 
-class ProcessWriter:
-    """The one writer of this process: a child that was forked begins with an empty one, because the parent sends its own."""
+class ProcessImpressionQueue:
+    """The queue of this process; a forked child starts with an empty one, because the parent sends its own."""
 
     def __init__(self) -> None:
         self.renew()
@@ -107,17 +107,17 @@ class ProcessWriter:
         atexit.register(self.finish)
 
     def renew(self) -> None:
-        self.writer = Writer()
+        self.writer = ImpressionQueue()
         self.note = self.writer.note
 
     def finish(self) -> None:
-        """What was noted in the last moment; not more than one try, because the process is ending."""
+        """Send the last impressions with a single try, because the process is ending."""
         self.writer.flush()
 
 
-process = ProcessWriter()
+process_queue = ProcessImpressionQueue()
 
 
-def note_shown(shown: Shown) -> None:
-    """Some microseconds: see `Writer.note`."""
-    process.note(shown)
+def record_impression(shown: ServedEntry) -> None:
+    """Queue an impression in a few microseconds; see `ImpressionQueue.note`."""
+    process_queue.note(shown)

@@ -1,1 +1,1 @@
-"""Search of the products: typed words to a page of products, filtered, counted by facets and ordered for whoever is looking."""
+"""Product search: from a typed query to a filtered, faceted and personalized page of products."""

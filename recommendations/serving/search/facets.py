@@ -1,4 +1,4 @@
-"""How the products that were found spread over categories, brands, prices and attributes."""
+"""Facets: how the matching products spread over categories, brands, prices and attributes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.serving.search.snapshot import Levels, Snapshot
+from recommendations.serving.search.snapshot import CategoryLevels, SearchSnapshot
 
-MOST_VALUES = 30
+MAX_VALUES = 30
 PRICE_RANGES = 5
-NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+NICE_FACTORS = (1.0, 2.0, 2.5, 5.0, 10.0)
 CENT = 0.01
-MOST_LOOKED_AT = 5000  # prices from which the ends are chosen
+MAX_SAMPLED_PRICES = 5000  # prices sampled to choose the range ends
 
 
 @dataclass(frozen=True)
-class Value:
+class FacetValue:
     value: str
     count: int
 
 
 @dataclass(frozen=True)
 class PriceRange:
-    """Both ends belong to it; None: without end."""
+    """A price range including both ends; None: open end."""
 
     low: float | None
     high: float | None
@@ -34,78 +34,78 @@ class PriceRange:
 
 @dataclass(frozen=True)
 class Facets:
-    category: Sequence[Value] = ()
-    brand: Sequence[Value] = ()
+    category: Sequence[FacetValue] = ()
+    brand: Sequence[FacetValue] = ()
     price: Sequence[PriceRange] = ()
-    attributes: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[FacetValue]] = field(default_factory=dict)
 
 
-def category_counts(levels: Levels, codes: npt.NDArray[np.int32], *, below: str) -> list[Value]:
-    """The children of the category ``below`` (the roots for ""), or further down where all products are in one child."""
+def count_categories(levels: CategoryLevels, codes: npt.NDArray[np.int32], *, below: str) -> list[FacetValue]:
+    """Count the children of the category ``below`` (roots for ""), or deeper if all products are in one child."""
     depth = len(below.split(" > ")) if below else 0
     codes = np.where(codes < (levels.at[0].size - 1 if levels.at else 0), codes, -1)
-    found: list[Value] = []
+    values: list[FacetValue] = []
     for level in range(depth, len(levels.at)):
         places = levels.at[level][codes]
         counts = np.bincount(places[places >= 0], minlength=len(levels.paths))
         met = np.flatnonzero(counts)
-        deeper = most_first([levels.paths[place] for place in met.tolist()], counts[met])
+        deeper = sort_values([levels.paths[place] for place in met.tolist()], counts[met])
         if below:
             deeper = [value for value in deeper if value.value.startswith(f"{below} > ")]
         if not deeper:
             break
-        found = deeper
-        if len(found) > 1:
+        values = deeper
+        if len(values) > 1:
             break
-    return found[:MOST_VALUES]
+    return values[:MAX_VALUES]
 
 
-def brand_counts(brands: Mapping[str, int], codes: npt.NDArray[np.int32]) -> list[Value]:
+def count_brands(brands: Mapping[str, int], codes: npt.NDArray[np.int32]) -> list[FacetValue]:
     counts = np.bincount(codes[codes >= 0])
-    best = np.argsort(-counts, kind="stable")[:MOST_VALUES]
-    names = named(brands, [place for place in best.tolist() if counts[place]])
-    return [Value(names[place], int(counts[place])) for place in names]
+    best = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+    names = get_names(brands, [place for place in best.tolist() if counts[place]])
+    return [FacetValue(names[place], int(counts[place])) for place in names]
 
 
-def named(codes: Mapping[str, int], wanted: Sequence[int]) -> dict[int, str]:
-    """Names of codes that were given in the order in which the names stand, 0 first."""
+def get_names(codes: Mapping[str, int], wanted: Sequence[int]) -> dict[int, str]:
+    """Return the names of codes, which are numbered in the order of the names."""
     every = list(codes)
     return {code: every[code] for code in wanted if code < len(every)}
 
 
-def most_first(names: Sequence[str], counts: npt.NDArray[np.integer]) -> list[Value]:
+def sort_values(names: Sequence[str], counts: npt.NDArray[np.integer]) -> list[FacetValue]:
     pairs = sorted(zip(names, counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-    return [Value(name, count) for name, count in pairs]
+    return [FacetValue(name, count) for name, count in pairs]
 
 
-def price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
-    """Up to five ranges that hold about as many products each, with round ends; none where all cost the same."""
-    known = prices[np.isfinite(prices)]
-    if len(known) < 2:
+def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
+    """Return up to five ranges with about equally many products and round ends; none if all prices are equal."""
+    finite_prices = prices[np.isfinite(prices)]
+    if len(finite_prices) < 2:
         return []
-    sample = known[:: len(known) // MOST_LOOKED_AT + 1]
-    cuts = np.quantile(sample, np.arange(1, PRICE_RANGES) / PRICE_RANGES)
-    low, high = float(known.min()), float(known.max())
-    edges = sorted({edge for cut in cuts.tolist() if low < (edge := nice(cut)) <= high})
+    sample = finite_prices[:: len(finite_prices) // MAX_SAMPLED_PRICES + 1]
+    quantiles = np.quantile(sample, np.arange(1, PRICE_RANGES) / PRICE_RANGES)
+    low, high = float(finite_prices.min()), float(finite_prices.max())
+    edges = sorted({edge for cut in quantiles.tolist() if low < (edge := round_price(cut)) <= high})
     if not edges:
         return []
-    above = [int(np.count_nonzero(known > edge - CENT / 2)) for edge in edges]
-    counts = [more - fewer for more, fewer in pairwise([len(known), *above, 0])]
+    counts_above = [int(np.count_nonzero(finite_prices > edge - CENT / 2)) for edge in edges]
+    counts = [more - fewer for more, fewer in pairwise([len(finite_prices), *counts_above, 0])]
     lows, highs = [None, *edges], [*(round(edge - CENT, 2) for edge in edges), None]
     return [PriceRange(start, end, count) for start, end, count in zip(lows, highs, counts, strict=True) if count]
 
 
-def nice(value: float) -> float:
-    """The nearest of 1, 2, 2.5 and 5 times a power of ten, or of tenths of the next power where that is nearer than a fifth."""
+def round_price(value: float) -> float:
+    """Round to the nearest of 1, 2, 2.5 and 5 times a power of ten, or finer if that differs by more than 10 %."""
     if value <= 0:
         return 0.0
     power = 10.0 ** np.floor(np.log10(value))
     step = power / 10 if value / power >= 1.5 else power / 20
-    rough = min(NICE, key=lambda factor: abs(factor * power - value)) * power
+    rough = min(NICE_FACTORS, key=lambda factor: abs(factor * power - value)) * power
     nearest = rough if abs(rough - value) <= value / 10 else round(value / step) * step
     return round(float(nearest), 2)
 
 
-def attribute_counts(snapshot: Snapshot, rows: Rows) -> dict[str, list[Value]]:
-    found = snapshot.texts.attributes.counts(rows)
-    return {name: [Value(value, count) for value, count in values] for name, values in found.items()}
+def count_attributes(snapshot: SearchSnapshot, rows: Rows) -> dict[str, list[FacetValue]]:
+    found = snapshot.texts.attributes.count_values(rows)
+    return {name: [FacetValue(value, count) for value, count in values] for name, values in found.items()}

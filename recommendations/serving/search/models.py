@@ -5,14 +5,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.engine.text_search.synonyms import LONGEST_NAME, atoms_of
+from recommendations.engine.text_search.synonyms import MAX_NAME_TERMS, split_into_atoms
 
-LONGEST_TERM = 100
+MAX_TERM_LENGTH = 100
 
 
 def validate_words(value: str) -> None:
     """Errors: ValidationError for a term that search could never find in a text."""
-    if not 0 < len(atoms_of(value)) <= LONGEST_NAME:
+    if not 0 < len(split_into_atoms(value)) <= MAX_NAME_TERMS:
         raise ValidationError(
             _("%(value)s holds no word; give one or a few, such as mobile phone."), params={"value": repr(value)}
         )
@@ -22,12 +22,12 @@ class Synonym(models.Model):
     """Words that customers use for the same thing; with ``replacements`` the terms mean these too, not the other way."""
 
     terms = ArrayField(
-        models.CharField(max_length=LONGEST_TERM, validators=[validate_words]),
+        models.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]),
         verbose_name=_("terms"),
         help_text=_("What customers type, separated by commas: tv, television."),
     )
     replacements = ArrayField(
-        models.CharField(max_length=LONGEST_TERM, validators=[validate_words]),
+        models.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]),
         verbose_name=_("also find"),
         default=list,
         blank=True,

@@ -1,6 +1,5 @@
-"""What search takes from the model: how much whoever asks wants a product, and how much everybody does."""
+"""Personal and popularity scores of products, from the active model."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -8,70 +7,70 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 
 from config.foundation.array_types import Rows
-from customers.events.recent.interactions import Recently
-from recommendations.engine.online.ensemble_scorer import OutOfTimeError
+from customers.events.recent.interactions import RecentActivity
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import FOR_YOU, POPULAR
-from recommendations.serving.pipeline.candidates import Asked, Workspaces, score_person
-from recommendations.serving.pipeline.visitor import person_of, read_recently
-from recommendations.serving.recommend import RESERVED_SECONDS
-from recommendations.serving.request import Request
+from recommendations.serving.pipeline.context import RecommendationContext, make_deadline
+from recommendations.serving.pipeline.scoring import score_visitor
+from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
+from recommendations.serving.pipeline.workspaces import WorkspacePool
+from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.rest.search.request import SearchRequest
-from recommendations.serving.state.loader import Loaded
-from recommendations.serving.state.product_index import Filters
+from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.product_index import ProductFilters
 
 type Values = npt.NDArray[np.float32]
-type Scores = Callable[[Rows], Values]  # rows of the catalogue → 0…1, 0: nothing known
+type Scores = Callable[[Rows], Values]  # catalog rows → 0…1, 0 if unknown
 
 
 @contextmanager
-def person_scores(
-    *, request: SearchRequest, loaded: Loaded, now: datetime, recently: Recently | None = None
+def get_personal_scores(
+    *, request: SearchRequest, loaded: ServingState, now: datetime, recently: RecentActivity | None = None
 ) -> Iterator[Scores | None]:
-    """How much the person would choose each of some products, beside that which they would choose first of these.
+    """Yield a function from rows to personal scores, relative to the highest of these rows.
 
-    None for somebody without a history, who refuses personalisation, or of whom nothing could be said in time. Holds while the block
-    runs. recently: what Valkey knows of the person, where the caller has asked already.
+    Yields None for customers without a history or who refused personalization, or if the deadline passed. Valid inside the block only.
+    recently: recent activity, if the caller has already read it.
     """
-    asking = Request(FOR_YOU, user_id=request.user_id, anonymous_id=request.anonymous_id)
+    asking = RecommendationRequest(FOR_YOU, user_id=request.user_id, anonymous_id=request.anonymous_id)
     if not request.personalised or not asking.identifiers or loaded.model is None:
         yield None
         return
-    told = read_recently(asking) if recently is None else recently
-    with Workspaces(loaded) as works:
-        asked = Asked(
+    activity = read_activity(asking) if recently is None else recently
+    with WorkspacePool(loaded) as workspaces:
+        context = RecommendationContext(
             request=asking,
-            loaded=loaded,
-            person=person_of(loaded=loaded, request=asking, recently=told, now=now.timestamp()),
-            works=works,
+            state=loaded,
+            visitor=identify_visitor(state=loaded, request=asking, activity=activity, now=now.timestamp()),
+            workspaces=workspaces,
             now=now,
             depth=1,
-            allowed=loaded.catalogue.mask(Filters()),
-            due=time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS,
+            allowed=loaded.products.get_mask(ProductFilters()),
+            deadline=make_deadline(),
         )
         try:
-            scored = score_person(asked)
-        except OutOfTimeError:
+            scored = score_visitor(context)
+        except DeadlineExceededError:
             scored = None
-        yield None if scored is None else lambda rows: shares(scored.of(rows))
+        yield None if scored is None else lambda rows: scale_to_largest(scored.get_scores(rows))
 
 
-def popularity(loaded: Loaded) -> Scores | None:
-    """How much everybody takes each of some products, as a share of what is taken most; None without a model."""
-    values = popular_values(loaded)
+def get_popularity_scores(loaded: ServingState) -> Scores | None:
+    """Return a function from rows to popularity relative to the most popular product; None without a model."""
+    values = compute_popularity(loaded)
     return None if values is None else lambda rows: values[rows]
 
 
 @lru_cache(maxsize=1)
-def popular_values(loaded: Loaded) -> Values | None:
-    """Of all rows; square roots, as otherwise nothing but a handful of products would differ from the rest."""
-    blend = loaded.prepared.blends.get(POPULAR) if loaded.prepared is not None else None
-    return None if blend is None else np.sqrt(shares(blend.static))
+def compute_popularity(loaded: ServingState) -> Values | None:
+    """Return the popularity of all rows as square roots; without them only a handful of products would differ."""
+    blend = loaded.blends.by_placement.get(POPULAR) if loaded.blends is not None else None
+    return None if blend is None else np.sqrt(scale_to_largest(blend.static_scores))
 
 
-def shares(values: Values) -> Values:
-    """Of the largest; 0 for what is below 0."""
+def scale_to_largest(values: Values) -> Values:
+    """Divide by the largest value; negative values become 0."""
     most = float(values.max(initial=0.0))
     return (np.maximum(values, 0) / (most or 1.0)).astype(np.float32)

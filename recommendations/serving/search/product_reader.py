@@ -1,4 +1,4 @@
-"""What search reads of the products: their words, their attributes, and when they changed."""
+"""Reads the words, attributes and change times of products from the database."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from recommendations.training.data.product_texts import iterate_attribute_values
 
 BATCH_SIZE = 20_000
 CHUNK = 2_000
-MAX_ATTRIBUTES = 50  # attributes of one product
+MAX_ATTRIBUTES = 50  # per product
 COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
 )  # fmt: skip
-COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after another that began later
+COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after one that began later
 
 
 type Moments = npt.NDArray[np.float64]
 
 
 class ProductRow(NamedTuple):
-    """A product as the database gives it, in the order of COLUMNS."""
+    """A product as the database returns it, in the order of COLUMNS."""
 
     product_id: str
     sku: str
@@ -44,9 +44,7 @@ class ProductRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ProductBatch:
-    """Products as columns of one length: documents, attributes as name=value, a number that differs where words do, and when
-    each last changed, in seconds.
-    """
+    """Products as columns: documents, attributes as name=value, hashes of the words, and change times in seconds."""
 
     product_ids: list[str]
     documents: Documents
@@ -62,24 +60,29 @@ class ProductBatch:
         texts = {name: kept(column) for name, column in self.documents.texts.items()}
         documents = Documents(kept(self.documents.keys), texts)
         return ProductBatch(
-            kept(self.product_ids), documents, kept(self.values), self.hashes[wanted], self.changed_at[wanted], self.newest
+            kept(self.product_ids),
+            documents,
+            kept(self.values),
+            self.hashes[wanted],
+            self.changed_at[wanted],
+            self.newest,
         )
 
 
 def read_products() -> Iterator[ProductBatch]:
-    """All products, up to AT_ONCE at a time; in the order of their ids in the database."""
+    """Yield all products in batches, ordered by database id."""
     yield from read_batches(Product.objects.order_by("id"))
 
 
 def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[ProductBatch]:
-    """The products that changed since a minute before then and are not known as they are.
+    """Yield products that changed since one minute before ``since`` and are not known in their present state.
 
-    known: which of some products, by their ids and when they last changed, are. They are asked for first, as an import may have
-    changed a hundred thousand within that minute.
+    known: which products are, by id and change time. Ids are compared first, because an import may have changed a hundred thousand
+    products within that minute.
     """
-    found = Product.objects.filter(updated_at__gt=get_reading_start(since)).order_by("id")
-    told = found.values_list("id", "product_id", "updated_at").iterator(chunk_size=BATCH_SIZE)
-    for rows in batched(told, BATCH_SIZE):
+    changed = Product.objects.filter(updated_at__gt=get_reading_start(since)).order_by("id")
+    id_rows = changed.values_list("id", "product_id", "updated_at").iterator(chunk_size=BATCH_SIZE)
+    for rows in batched(id_rows, BATCH_SIZE):
         new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
         if new.any():
             wanted = [row[0] for row, is_new in zip(rows, new.tolist(), strict=True) if is_new]
@@ -103,20 +106,22 @@ def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:
         "description": [row.description for row in rows],
     }
     keys = [[row.product_id, row.sku] if row.sku else [row.product_id] for row in rows]
-    told = ["\x1f".join(("\x1e".join(own), *words)) for own, *words in zip(values, *texts.values(), strict=True)]
-    told = [f"{text}\x1f{row.sku}" for text, row in zip(told, rows, strict=True)]
+    texts_to_hash = [
+        "\x1f".join(("\x1e".join(own), *words)) for own, *words in zip(values, *texts.values(), strict=True)
+    ]
+    texts_to_hash = [f"{text}\x1f{row.sku}" for text, row in zip(texts_to_hash, rows, strict=True)]
     return ProductBatch(
         [row.product_id for row in rows],
         Documents(keys, texts),
         values,
-        compute_text_hashes(told),
+        compute_text_hashes(texts_to_hash),
         np.array([row.updated_at.timestamp() for row in rows]),
         max(row.updated_at for row in rows),
     )
 
 
 def get_searchable_words(pair: str) -> str:
-    """Of color=blue the value is what people type; of waterproof=true the name is."""
+    """Return what customers type for an attribute: the value of color=blue, the name of waterproof=true."""
     name, _, value = pair.partition("=")
     if value == "true":
         return name
@@ -131,11 +136,11 @@ def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
-    """How many products changed since a minute before then, and when the newest did; one query."""
-    found = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
+    """Return the number of products changed since one minute before then, and the newest change; one query."""
+    totals = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
         count=Count("id"), newest=Max("updated_at")
     )
-    return found["count"], found["newest"]
+    return totals["count"], totals["newest"]
 
 
 def get_reading_start(since: datetime | None) -> datetime:

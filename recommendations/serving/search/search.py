@@ -1,4 +1,4 @@
-"""The search itself: typed words and filters to one page of products, and what is known about all that were found."""
+"""The product search: from a query and filters to one page of products with facets and suggestions."""
 
 import base64
 import binascii
@@ -11,110 +11,112 @@ import numpy.typing as npt
 from django.utils.translation import gettext as _
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.text_search import Matches, ScoredQuery, top_places
-from recommendations.engine.text_search.vocabulary import frozen
-from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError
+from recommendations.engine.text_search import Matches, ScoredQuery, find_top_places
+from recommendations.engine.text_search.vocabulary import freeze
+from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.facets import (
     Facets,
-    attribute_counts,
-    brand_counts,
-    category_counts,
-    price_ranges,
+    build_price_ranges,
+    count_attributes,
+    count_brands,
+    count_categories,
 )
 from recommendations.serving.search.personalization import Scores
-from recommendations.serving.search.search_rules import Rules
-from recommendations.serving.search.snapshot import Snapshot
-from recommendations.serving.search.suggestions import Suggestion, suggestions_for
-from recommendations.serving.state.product_index import Filters
+from recommendations.serving.search.search_rules import SearchRules
+from recommendations.serving.search.snapshot import SearchSnapshot
+from recommendations.serving.search.suggestions import SearchSuggestion, build_suggestions
+from recommendations.serving.state.product_index import ProductFilters
 
-PERSON_WEIGHT = 0.5  # what a person wants most counts for half as much again as its text alone
+PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
 POPULARITY_WEIGHT = 0.25
-FURTHEST = 10_000  # products that pages lead to
-CENT = 0.005
+MAX_OFFSET = 10_000  # the last product that paging can reach
+HALF_CENT = 0.005
 
-POPULAR = "popular"  # shown instead of nothing
+POPULAR = "popular"  # shown if nothing matches
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A product of the page. text: the score of its words; person, popularity and rule: the factors on top; row: that of the catalogue."""
+class SearchHit:
+    """A product of the page. text: score of its words; personal, popularity, rule: factors on top; row: in the catalog."""
 
     row: int
     rank: int
     score: float
     text: float
-    person: float
+    personal: float
     popularity: float
     rule: float
-    how: str  # exact, all_words, some_words, everything, popular
+    match_type: str  # exact, all_words, some_words, everything, popular
     pinned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A page. total: how many products were found; fallback: what is shown instead, when that is none."""
+class SearchPage:
+    """One page of results. total: number of matching products; fallback: what is shown instead if there are none."""
 
     request: SearchRequest
-    snapshot: Snapshot
-    hits: Sequence[Hit]
+    snapshot: SearchSnapshot
+    hits: Sequence[SearchHit]
     total: int
     fallback: str | None = None
     corrected: str | None = None
     facets: Facets = field(default_factory=Facets)
-    suggestions: Sequence[Suggestion] = ()
+    suggestions: Sequence[SearchSuggestion] = ()
     next_cursor: str | None = None
     matches: Matches | None = None
     took_ms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
-    """Rows of texts, the score of their words, and a tier: what is of a higher one comes first whatever the scores are."""
+class SearchCandidates:
+    """Text rows with their word scores and tier; a higher tier ranks first whatever the scores are."""
 
     rows: Rows
     text: npt.NDArray[np.float32]
     tier: npt.NDArray[np.int64]
 
-    def subset(self, wanted: Flags) -> "_Candidates":
-        return _Candidates(self.rows[wanted], self.text[wanted], self.tier[wanted])
+    def subset(self, wanted: Flags) -> "SearchCandidates":
+        return SearchCandidates(self.rows[wanted], self.text[wanted], self.tier[wanted])
 
 
 def search(
     request: SearchRequest,
     *,
-    snapshot: Snapshot,
+    snapshot: SearchSnapshot,
     person_scores: Scores | None = None,
     popularity: Scores | None = None,
-    rules: Rules | None = None,
-) -> Found:
-    """One page of what the request asks for.
+    rules: SearchRules | None = None,
+) -> SearchPage:
+    """Return one page of products for the request.
 
-    The score is text · (1 + PERSON_WEIGHT · person) · (1 + POPULARITY_WEIGHT · popularity) · rule, the text alone without a
-    person or where `personalised` is off; it orders products that answer as many of the query's words. Where nothing answers,
-    what is popular is shown and `fallback` says so, unless `strict`.
+    The score is text · (1 + PERSONAL_WEIGHT · personal) · (1 + POPULARITY_WEIGHT · popularity) · rule; the personal factor is 1 for an
+    unknown visitor or if `personalised` is off. It orders products that match equally many query words. If nothing matches, popular
+    products are shown and `fallback` says so, unless `strict`.
 
     Raises:
-        WrongSearchError: the cursor is not one of this search's.
+        InvalidSearchError: the cursor does not belong to this search.
     """
     offset = read_cursor(request)
-    visible = visible_rows(snapshot, request, rules)
-    filters = filter_masks(snapshot, request)
+    visible = find_visible_rows(snapshot, request, rules)
+    filters = build_filter_masks(snapshot, request)
     allowed = np.logical_and.reduce([visible, *filters.values()])
     scored = (
-        snapshot.texts.index.scored(request.q, synonyms=snapshot.synonyms.of(request.language)) if request.q else None
+        snapshot.texts.index.score(request.q, synonyms=snapshot.synonyms.of(request.language)) if request.q else None
     )
-    candidates, matches = candidates_of(scored, allowed)
+    candidates, matches = find_candidates(scored, allowed)
     total = len(candidates.rows)
     fallback = None
     if not total and not request.strict and not request.product_ids and offset == 0:
-        fallback, candidates = POPULAR, anything(visible, allowed)
-    order = _Order(snapshot, request, person_scores if request.personalised else None, popularity, rules)
-    hits, more = order.page(candidates, allowed, offset=offset, how_all=how_found(request, fallback), matches=matches)
+        fallback, candidates = POPULAR, get_all_candidates(visible, allowed)
+    order = HitRanker(snapshot, request, person_scores if request.personalised else None, popularity, rules)
+    hits, more = order.page(
+        candidates, allowed, offset=offset, how_all=get_match_type(request, fallback), matches=matches
+    )
     facets = Facets()
     if request.facets and fallback is None:
-        wide = candidates_of(scored, visible)[0].rows if filters else candidates.rows
-        facets = facets_of(snapshot, request, candidates, wide=wide, filters=filters)
-    return Found(
+        wide = find_candidates(scored, visible)[0].rows if filters else candidates.rows
+        facets = count_facets(snapshot, request, candidates, wide=wide, filters=filters)
+    return SearchPage(
         request,
         snapshot,
         hits,
@@ -122,7 +124,7 @@ def search(
         fallback,
         matches.corrected if matches is not None else None,
         facets,
-        suggestions_for(
+        build_suggestions(
             snapshot=snapshot, query=request.q, matches=matches, total=total, popular=hits if fallback else ()
         ),
         write_cursor(request, offset + request.n) if more and fallback is None else None,
@@ -130,185 +132,193 @@ def search(
     )
 
 
-def visible_rows(snapshot: Snapshot, request: SearchRequest, rules: Rules | None) -> Flags:
-    """What may be shown at all, before the filters that a customer chose; by rows of texts."""
-    mask = snapshot.shelf.mask(Filters(in_stock=request.in_stock))
-    visible = snapshot.passing(snapshot.loaded.ruling.allowed(mask, rules))
+def find_visible_rows(snapshot: SearchSnapshot, request: SearchRequest, rules: SearchRules | None) -> Flags:
+    """Return the text rows that may be shown at all, before the customer's filters."""
+    mask = snapshot.catalog.get_mask(ProductFilters(in_stock=request.in_stock))
+    visible = snapshot.get_passing(snapshot.loaded.rules.filter_rows(mask, rules))
     if request.product_ids:
         only = np.zeros(len(visible), np.bool_)
-        only[snapshot.rows_of(request.product_ids)] = True
+        only[snapshot.find_rows(request.product_ids)] = True
         visible = visible & only
     return visible
 
 
-def filter_masks(snapshot: Snapshot, request: SearchRequest) -> dict[str, Flags]:
-    """For each filter that was chosen, by its name in the facets, which rows of texts pass it."""
-    shelf = snapshot.shelf
+def build_filter_masks(snapshot: SearchSnapshot, request: SearchRequest) -> dict[str, Flags]:
+    """Return the text rows that pass each chosen filter, by facet name."""
+    shelf = snapshot.catalog
     masks: dict[str, Flags] = {}
     if request.category:
-        masks["category"] = snapshot.passing(shelf.mask(Filters(in_stock=False, category=request.category)))
+        masks["category"] = snapshot.get_passing(
+            shelf.get_mask(ProductFilters(in_stock=False, category=request.category))
+        )
     if request.brand:
-        masks["brand"] = snapshot.passing(shelf.mask(Filters(in_stock=False, brand=request.brand)))
+        masks["brand"] = snapshot.get_passing(shelf.get_mask(ProductFilters(in_stock=False, brand=request.brand)))
     if request.price_min is not None or request.price_max is not None:
-        low = -np.inf if request.price_min is None else float(request.price_min) - CENT
-        high = np.inf if request.price_max is None else float(request.price_max) + CENT
-        masks["price"] = snapshot.passing(shelf.priced_between(low, high))
-    every = np.arange(len(snapshot.there) if request.attributes else 0, dtype=np.int32)
+        low = -np.inf if request.price_min is None else float(request.price_min) - HALF_CENT
+        high = np.inf if request.price_max is None else float(request.price_max) + HALF_CENT
+        masks["price"] = snapshot.get_passing(shelf.get_price_mask(low, high))
+    every = np.arange(len(snapshot.catalog_rows) if request.attributes else 0, dtype=np.int32)
     for name, value in request.attributes.items():
-        masks[f"attributes.{name}"] = snapshot.texts.attributes.having(name, value, every)
+        masks[f"attributes.{name}"] = snapshot.texts.attributes.find_rows(name, value, every)
     return masks
 
 
-def candidates_of(scored: ScoredQuery | None, allowed: Flags) -> tuple[_Candidates, Matches | None]:
-    """What answers the words among the allowed rows; everything allowed where no words were typed."""
+def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchCandidates, Matches | None]:
+    """Return the allowed rows that match the words; all allowed rows without words."""
     if scored is None:
-        return anything(allowed, allowed), None
+        return get_all_candidates(allowed, allowed), None
     matches = scored.matches(allowed)
-    tier = matches.covered.copy()
-    tier[np.searchsorted(matches.rows, matches.exact)] = matches.needed + 1
-    return _Candidates(matches.rows, matches.scores, tier), matches
+    tier = matches.n_covered.copy()
+    tier[np.searchsorted(matches.rows, matches.exact)] = matches.n_required + 1
+    return SearchCandidates(matches.rows, matches.scores, tier), matches
 
 
-def anything(visible: Flags, allowed: Flags) -> _Candidates:
-    """Every allowed row alike; every visible one where none is allowed."""
+def get_all_candidates(visible: Flags, allowed: Flags) -> SearchCandidates:
+    """Return all allowed rows with equal scores; all visible rows if none is allowed."""
     rows = np.flatnonzero(allowed if allowed.any() else visible).astype(np.int32)
-    return _Candidates(rows, np.ones(len(rows), np.float32), np.ones(len(rows), np.int64))
+    return SearchCandidates(rows, np.ones(len(rows), np.float32), np.ones(len(rows), np.int64))
 
 
-def how_found(request: SearchRequest, fallback: str | None) -> str:
+def get_match_type(request: SearchRequest, fallback: str | None) -> str:
+    """Return how all products of the page were found."""
     if fallback is not None:
         return fallback
     return "words" if request.q else "everything"
 
 
-class _Order:
-    """Puts candidates in order and makes hits of those of one page."""
+class HitRanker:
+    """Ranks candidates and builds the hits of one page."""
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: SearchSnapshot,
         request: SearchRequest,
         person_scores: Scores | None,
         popularity: Scores | None,
-        rules: Rules | None,
+        rules: SearchRules | None,
     ) -> None:
         self.snapshot, self.request, self.rules = snapshot, request, rules
         self.person_scores, self.popularity = person_scores, popularity
 
     def page(
-        self, candidates: _Candidates, allowed: Flags, *, offset: int, how_all: str, matches: Matches | None
-    ) -> tuple[list[Hit], bool]:
-        """The hits from ``offset`` on, and whether more come after them. Pinned products stand at their places of the whole list."""
+        self, candidates: SearchCandidates, allowed: Flags, *, offset: int, how_all: str, matches: Matches | None
+    ) -> tuple[list[SearchHit], bool]:
+        """Return the hits from ``offset`` on, and whether more follow. Pinned products keep their positions in the whole list."""
         n = self.request.n
-        wanted = self.request.sort == Sort.RELEVANCE and how_all != POPULAR
-        pinned = self.pinned(allowed, candidates.rows) if wanted else {}
+        uses_pins = self.request.sort == SearchSort.RELEVANCE and how_all != POPULAR
+        pinned = self.pinned(allowed, candidates.rows) if uses_pins else {}
         if pinned:
             candidates = candidates.subset(~np.isin(candidates.rows, list(pinned.values())))
-        shelf_rows = self.snapshot.shelf_rows(candidates.rows)
+        shelf_rows = self.snapshot.get_catalog_rows(candidates.rows)
         factors = self.factors(shelf_rows)
         score = candidates.text.copy()
         for factor in factors.values():
             score *= factor
-        best = top_places(*self.keys(candidates, shelf_rows, score), offset + n + 1)
-        ranked = merged_with_pins(best.tolist(), pinned, upto=offset + n + 1)
+        top_candidates = find_top_places(*self.keys(candidates, shelf_rows, score), offset + n + 1)
+        ranked = insert_pins(top_candidates.tolist(), pinned, upto=offset + n + 1)
         hits = []
-        for rank, place in enumerate(ranked[offset : offset + n], start=offset + 1):
-            if place < 0:  # a pinned row
-                row = int(self.snapshot.there[-place - 1])
+        for rank, candidate in enumerate(ranked[offset : offset + n], start=offset + 1):
+            if candidate < 0:  # negative numbers are pinned rows
+                row = int(self.snapshot.catalog_rows[-candidate - 1])
                 hits.append(
-                    Hit(row, rank, 0.0, 0.0, 1.0, 1.0, 1.0, how_all if how_all != "words" else "all_words", pinned=True)
+                    SearchHit(
+                        row, rank, 0.0, 0.0, 1.0, 1.0, 1.0, how_all if how_all != "words" else "all_words", pinned=True
+                    )
                 )
                 continue
-            told = {name: float(factor[place]) for name, factor in factors.items()}
+            product_factors = {name: float(factor[candidate]) for name, factor in factors.items()}
             hits.append(
-                Hit(
-                    int(shelf_rows[place]),
+                SearchHit(
+                    int(shelf_rows[candidate]),
                     rank,
-                    float(score[place]),
-                    float(candidates.text[place]),
-                    told.get("person", 1.0),
-                    told.get("popularity", 1.0),
-                    told.get("rule", 1.0),
-                    how_all if how_all != "words" else how_matched(int(candidates.tier[place]), matches),
+                    float(score[candidate]),
+                    float(candidates.text[candidate]),
+                    product_factors.get("person", 1.0),
+                    product_factors.get("popularity", 1.0),
+                    product_factors.get("rule", 1.0),
+                    how_all if how_all != "words" else get_word_match_type(int(candidates.tier[candidate]), matches),
                 )
             )
-        return hits, len(ranked) > offset + n and offset + n < FURTHEST
+        return hits, len(ranked) > offset + n and offset + n < MAX_OFFSET
 
     def factors(self, shelf_rows: Rows) -> dict[str, npt.NDArray[np.float32]]:
-        """What the score of the words is multiplied by, in its parts."""
-        found: dict[str, npt.NDArray[np.float32]] = {}
-        if self.request.sort != Sort.RELEVANCE or not len(shelf_rows):
-            return found
+        """Return the factors on the word score by name."""
+        factors: dict[str, npt.NDArray[np.float32]] = {}
+        if self.request.sort != SearchSort.RELEVANCE or not len(shelf_rows):
+            return factors
         if self.person_scores is not None:
-            found["person"] = 1 + np.float32(PERSON_WEIGHT) * self.person_scores(shelf_rows)
+            factors["person"] = 1 + np.float32(PERSONAL_WEIGHT) * self.person_scores(shelf_rows)
         if self.popularity is not None:
-            found["popularity"] = 1 + np.float32(POPULARITY_WEIGHT) * self.popularity(shelf_rows)
+            factors["popularity"] = 1 + np.float32(POPULARITY_WEIGHT) * self.popularity(shelf_rows)
         if self.rules is not None and self.rules.factors is not None:
-            found["rule"] = self.rules.factors[shelf_rows]
-        return found
+            factors["rule"] = self.rules.factors[shelf_rows]
+        return factors
 
     def keys(
-        self, candidates: _Candidates, shelf_rows: Rows, score: npt.NDArray[np.float32]
+        self, candidates: SearchCandidates, shelf_rows: Rows, score: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], Rows]:
-        """Larger is earlier; then what decides between equal ones, which is the same on every page."""
-        shelf = self.snapshot.shelf
-        if self.request.sort == Sort.RELEVANCE:
+        """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
+        shelf = self.snapshot.catalog
+        if self.request.sort == SearchSort.RELEVANCE:
             ceiling = float(score.max(initial=0.0)) + 1.0
             keys = candidates.tier * ceiling + score
-        elif self.request.sort == Sort.NEWEST:
+        elif self.request.sort == SearchSort.NEWEST:
             keys = shelf.published[shelf_rows]
         else:
-            keys = shelf.price[shelf_rows] * (1 if self.request.sort == Sort.DEAREST else -1)
-        return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf), frozen(
+            keys = shelf.price[shelf_rows] * (1 if self.request.sort == SearchSort.DEAREST else -1)
+        return np.nan_to_num(keys.astype(np.float64), nan=-np.inf, posinf=np.inf, neginf=-np.inf), freeze(
             candidates.rows
         )
 
     def pinned(self, allowed: Flags, found: Rows) -> dict[int, int]:
-        """Position (from 0) → row of texts, of what the merchandiser pins, the customer's filters leave and the words find."""
+        """Return position (from 0) → text row of pinned products that pass the filters and match the query."""
         if self.rules is None or not self.rules.pins:
             return {}
-        here = self.snapshot.here
+        here = self.snapshot.text_rows
         pins = {position - 1: int(here[row]) for position, row in self.rules.pins if row < len(here) and here[row] >= 0}
         return {position: row for position, row in pins.items() if allowed[row] and row in found}
 
 
-def how_matched(tier: int, matches: Matches | None) -> str:
+def get_word_match_type(tier: int, matches: Matches | None) -> str:
+    """Return how a product matches the words, by its tier."""
     if matches is None:
         return "everything"
-    if tier > matches.needed:
+    if tier > matches.n_required:
         return "exact"
-    return "all_words" if tier == matches.needed else "some_words"
+    return "all_words" if tier == matches.n_required else "some_words"
 
 
-def merged_with_pins(places: Sequence[int], pinned: Mapping[int, int], *, upto: int) -> list[int]:
-    """Places of candidates in order, with -row - 1 for a pinned row at its position, or at the end of a shorter list."""
+def insert_pins(places: Sequence[int], pinned: Mapping[int, int], *, upto: int) -> list[int]:
+    """Return candidate places in order, with -row - 1 for a pinned row at its position, or at the end of a shorter list."""
     if not pinned:
         return list(places)
-    rest, found = iter(places), list[int]()
+    remaining, merged = iter(places), list[int]()
     waiting = dict(sorted(pinned.items()))
     for position in range(upto):
         if position in waiting:
-            found.append(-waiting.pop(position) - 1)
-        elif (place := next(rest, None)) is not None:
-            found.append(place)
+            merged.append(-waiting.pop(position) - 1)
+        elif (candidate := next(remaining, None)) is not None:
+            merged.append(candidate)
         elif waiting:
-            found.append(-waiting.pop(min(waiting)) - 1)
+            merged.append(-waiting.pop(min(waiting)) - 1)
         else:
             break
-    return found
+    return merged
 
 
-def facets_of(
-    snapshot: Snapshot,
+def count_facets(
+    snapshot: SearchSnapshot,
     request: SearchRequest,
-    candidates: _Candidates,
+    candidates: SearchCandidates,
     *,
     wide: Rows,
     filters: Mapping[str, Flags],
 ) -> Facets:
-    """Counts over all that was found. Of a facet that a filter was chosen from, over what would be found without that filter,
-    so that another of its values can be chosen instead. wide: what would be found without any filter."""
-    shelf = snapshot.shelf
+    """Count the facets over all matching products.
+
+    A facet with an active filter is counted without that filter, so that another value can be chosen. wide: matches without any filter.
+    """
+    shelf = snapshot.catalog
 
     def rows_for(facet: str) -> Rows:
         if facet not in filters:
@@ -316,44 +326,45 @@ def facets_of(
         others = [mask[wide] for name, mask in filters.items() if name != facet]
         return wide[np.logical_and.reduce(others)] if others else wide
 
-    by_category, by_brand = snapshot.there[rows_for("category")], snapshot.there[rows_for("brand")]
-    attributes = attribute_counts(snapshot, candidates.rows)
+    by_category, by_brand = snapshot.catalog_rows[rows_for("category")], snapshot.catalog_rows[rows_for("brand")]
+    attributes = count_attributes(snapshot, candidates.rows)
     for name in request.attributes:
-        if own := attribute_counts(snapshot, rows_for(f"attributes.{name}")).get(name):
+        if own := count_attributes(snapshot, rows_for(f"attributes.{name}")).get(name):
             attributes[name] = own
     return Facets(
-        category_counts(snapshot.levels, shelf.category[by_category], below=request.category),
-        brand_counts(shelf.brands, shelf.brand[by_brand]),
-        price_ranges(shelf.price[snapshot.there[rows_for("price")]]),
+        count_categories(snapshot.levels, shelf.category[by_category], below=request.category),
+        count_brands(shelf.brands, shelf.brand[by_brand]),
+        build_price_ranges(shelf.price[snapshot.catalog_rows[rows_for("price")]]),
         attributes,
     )
 
 
-def search_mark(request: SearchRequest) -> str:
-    """What is the same for all pages of a search and for no other."""
-    told = repr((
+def compute_search_mark(request: SearchRequest) -> str:
+    """Return a digest that is the same for all pages of a search and for no other search."""
+    text = repr((
         request.q, request.category, request.brand, request.price_min, request.price_max, request.in_stock,
         sorted(request.attributes.items()), request.product_ids, request.sort,
     ))  # fmt: skip
-    return blake2b(told.encode(errors="replace"), digest_size=6).hexdigest()
+    return blake2b(text.encode(errors="replace"), digest_size=6).hexdigest()
 
 
 def write_cursor(request: SearchRequest, offset: int) -> str:
-    return base64.urlsafe_b64encode(f"{offset}.{search_mark(request)}".encode()).decode().rstrip("=")
+    """Return the cursor of the page that begins at an offset."""
+    return base64.urlsafe_b64encode(f"{offset}.{compute_search_mark(request)}".encode()).decode().rstrip("=")
 
 
 def read_cursor(request: SearchRequest) -> int:
-    """Raises WrongSearchError."""
+    """Return the offset of the cursor, 0 without one. Raises InvalidSearchError."""
     if not request.cursor:
         return 0
-    told = _("cursor is not one that an answer to this search gave; leave it out to begin.")
-    wrong = WrongSearchError({"cursor": told})
+    message = _("Unknown cursor; use next_cursor from a response to this search, or omit it.")
+    error_of_cursor = InvalidSearchError({"cursor": message})
     try:
         text = base64.urlsafe_b64decode(request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)).decode()
         offset, _dot, mark = text.partition(".")
-        place = int(offset)
+        offset_value = int(offset)
     except (ValueError, binascii.Error) as error:
-        raise wrong from error
-    if not 0 < place <= FURTHEST or mark != search_mark(request):
-        raise wrong
-    return place
+        raise error_of_cursor from error
+    if not 0 < offset_value <= MAX_OFFSET or mark != compute_search_mark(request):
+        raise error_of_cursor
+    return offset_value

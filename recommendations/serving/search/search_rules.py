@@ -1,4 +1,4 @@
-"""What the merchandiser says of a search, as far as search knows of it."""
+"""The interface of merchandising rules as search uses them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Rules(Protocol):
-    """By rows of the catalogue; see `recommendations.merchandising`. pins: (position from 1, row)."""
+class SearchRules(Protocol):
+    """Rules by catalog row; see `recommendations.merchandising`. pins: (position from 1, row)."""
 
     @property
     def allowed(self) -> npt.NDArray[np.bool_] | None: ...

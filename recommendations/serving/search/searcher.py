@@ -1,6 +1,6 @@
-"""Keeps what a worker searches in current: a thread looks for news every second, and no request ever waits for the database.
+"""The search index of a worker: a thread refreshes it every second, and no request waits for the database.
 
-One process puts the whole together and saves it below MODELS_DIR; the others map these arrays, and each reads what changed since.
+One process builds the whole index and saves it below MODELS_DIR; the others map its arrays, and each reads later changes itself.
 """
 
 import json
@@ -16,39 +16,38 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.models import Product
-from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive
-from recommendations.serving.search.product_reader import lately, read_changes, read_products
-from recommendations.serving.search.snapshot import Snapshot, Texts
-from recommendations.serving.search.synonym_table import SynonymTable, fingerprint, load_synonyms
-from recommendations.serving.state.loader import Loader, loader
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from recommendations.serving.search.product_reader import count_recent_changes, read_changes, read_products
+from recommendations.serving.search.snapshot import ProductTexts, SearchSnapshot
+from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
+from recommendations.serving.state.loader import StateLoader, loader
 from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact, save_artifact
 
-LOOK_EVERY_SECONDS = 1.0
-COUNT_EVERY_SECONDS = 30.0
-WAIT_SECONDS = 5.0  # of the first request of a process, while the texts are read
+REFRESH_INTERVAL_S = 1.0
+COUNT_INTERVAL_S = 30.0
+MAX_WAIT_S = 5.0  # limit for the first request of a process, while the products are read
 POINTER = "current.json"
-LOCK = "search index"
+INDEX_LOCK = "search index"
 logger = logging.getLogger(__name__)
 
 
-class NotReadyError(Exception):
+class SearchNotReadyError(Exception):
     """The products have not been read yet."""
 
     def __init__(self) -> None:
-        super().__init__("The search is reading the products; try again in a few seconds.")
+        super().__init__("The search index is loading; try again in a few seconds.")
 
 
 class Searcher:
-    """Holds the snapshot that this process searches. Threads share it; one of its own replaces it.
+    """Holds the search snapshot of this process. Threads share it; it is replaced as a whole.
 
-    source: holds the catalogue, whose rows are what answers are made of. background: False looks for news in the calling thread
-    instead, where LOOK_EVERY_SECONDS have passed.
+    source: holds the catalog whose rows the results use. background: if False, the calling thread refreshes after REFRESH_INTERVAL_S.
     """
 
-    def __init__(self, *, source: Loader = loader, background: bool = True) -> None:
+    def __init__(self, *, source: StateLoader = loader, background: bool = True) -> None:
         self.source = source
         self.background = background
-        self.snapshot: Snapshot | None = None
+        self.snapshot: SearchSnapshot | None = None
         self.ready = threading.Event()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
@@ -57,173 +56,176 @@ class Searcher:
         self.known_lately: tuple[int, datetime | None] = (-1, None)
         self.loaded_name = ""
 
-    def current(self, *, now: datetime) -> Snapshot:
-        """What to search in. Raises NotReadyError."""
+    def current(self, *, now: datetime) -> SearchSnapshot:
+        """Return the current snapshot. Raises SearchNotReadyError."""
         if self.background:
             self.start()
             if self.snapshot is None:
-                self.ready.wait(WAIT_SECONDS)
-        elif time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS:
+                self.ready.wait(MAX_WAIT_S)
+        elif time.monotonic() - self.looked_at > REFRESH_INTERVAL_S:
             with self.lock:
-                self.look(now=now)
+                self.refresh(now=now)
         if self.snapshot is None:
-            raise NotReadyError
+            raise SearchNotReadyError
         return self.snapshot
 
     def start(self) -> None:
-        """Starts the thread that looks for news, unless it runs; called when a worker starts, or by its first request."""
+        """Start the refresh thread unless it runs; called when a worker starts, or by its first request."""
         if self.thread is None or not self.thread.is_alive():
             with self.lock:
                 if self.thread is None or not self.thread.is_alive():
                     self.stopping.clear()
-                    self.thread = threading.Thread(target=self.follow, name="search-refresh", daemon=True)
+                    self.thread = threading.Thread(target=self.run, name="search-refresh", daemon=True)
                     self.thread.start()
 
     def stop(self) -> None:
-        """Ends the thread; the snapshot stays."""
+        """Stop the thread; the snapshot stays."""
         self.stopping.set()
         if self.thread is not None:
             self.thread.join()
 
-    def follow(self) -> None:
-        """The thread: looks, and after a failure goes on with what there is."""
+    def run(self) -> None:
+        """Refresh in a loop; after a failure, keep the present snapshot."""
         while not self.stopping.is_set():
             try:
                 close_old_connections()
-                self.look(now=datetime.now(UTC))
+                self.refresh(now=datetime.now(UTC))
             except DatabaseError as error:
-                logger.warning("Search goes on with the products it knows: %s", error)
+                logger.warning("The search index could not be refreshed and stays as it is: %s", error)
             except Exception:
-                logger.exception("Search could not be refreshed and goes on with what it has")
-            self.stopping.wait(LOOK_EVERY_SECONDS)
+                logger.exception("The search index could not be refreshed and stays as it is")
+            self.stopping.wait(REFRESH_INTERVAL_S)
         connection.close()
 
-    def look(self, *, now: datetime) -> None:
-        """Reads what changed in products, synonyms and catalogue, and replaces the snapshot if anything did."""
+    def refresh(self, *, now: datetime) -> None:
+        """Read changes of products, synonyms and catalog, and replace the snapshot if there are any."""
         self.looked_at = time.monotonic()
         before = self.snapshot
-        texts = self.texts_now(before.texts if before is not None else None)
+        texts = self.refresh_texts(before.texts if before is not None else None)
         if texts is None:
             return
-        synonyms = self.synonyms_now(before.synonyms if before is not None else None)
-        snapshot = Snapshot.of(texts, self.source.current(now=now), synonyms, before=before)
+        synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
+        snapshot = SearchSnapshot.of(texts, self.source.current(now=now), synonyms, before=before)
         if before is None:
-            warm_up(snapshot)
+            warm_up_search(snapshot)
         self.snapshot = snapshot
         self.ready.set()
 
-    def synonyms_now(self, present: SynonymTable | None) -> SynonymTable:
-        if present is not None and present.fingerprint == fingerprint():
+    def refresh_synonyms(self, present: SynonymTable | None) -> SynonymTable:
+        """Return the current synonyms; read again only if they changed."""
+        if present is not None and present.fingerprint == read_fingerprint():
             return present
         return load_synonyms()
 
-    def texts_now(self, present: Texts | None) -> Texts | None:
-        """The texts with all that is known now; None while another process reads them for the first time."""
+    def refresh_texts(self, present: ProductTexts | None) -> ProductTexts | None:
+        """Return the product texts with all changes; None while another process builds them for the first time."""
         saved = read_pointer()
         if saved is not None and saved["name"] != self.loaded_name:
-            self.loaded_name = saved["name"]  # also where it is of no use, so that it is not tried every second
-            opened = open_texts(saved)
-            if opened is not None and is_as_new(opened, present):
+            self.loaded_name = saved["name"]  # also if it cannot be used, so that it is not tried every second
+            opened = open_product_texts(saved)
+            if opened is not None and is_up_to_date(opened, present):
                 present, self.known_lately = opened, (-1, None)
         if present is None:
-            return self.built()
-        found = lately(present.known_until)
-        if found != self.known_lately:
-            for read in read_changes(since=present.known_until, known=present.knows):
-                present = present.with_read(read)
-            self.known_lately = lately(present.known_until)
-        if time.monotonic() - self.counted_at > COUNT_EVERY_SECONDS:
+            return self.build_texts()
+        changes = count_recent_changes(present.changed_until)
+        if changes != self.known_lately:
+            for batch in read_changes(since=present.changed_until, known=present.find_known):
+                present = present.with_batch(batch)
+            self.known_lately = count_recent_changes(present.changed_until)
+        if time.monotonic() - self.counted_at > COUNT_INTERVAL_S:
             self.counted_at = time.monotonic()
-            # products of a backup that was put back, say, did not change lately
-            if present.outgrown or Product.objects.count() > len(present):
-                return self.built() or present
-        return (self.saved(present.merged()) or present) if present.much_changed else present
+            # restored backups, for example, add products without a recent change
+            if present.needs_rebuild or Product.objects.count() > len(present):
+                return self.build_texts() or present
+        return (self.save_merged_texts(present.merged()) or present) if present.needs_merge else present
 
-    def built(self) -> Texts | None:
-        """Everything read anew and saved; None while another process does that."""
+    def build_texts(self) -> ProductTexts | None:
+        """Read all products and save the index; None while another process does so."""
         try:
-            with exclusive(LOCK):
+            with exclusive_lock(INDEX_LOCK):
                 self.counted_at = time.monotonic()
-                texts = Texts.empty()
-                for read in read_products():
-                    texts = texts.with_read(read, pause=breathe)
+                texts = ProductTexts.empty()
+                for batch in read_products():
+                    texts = texts.with_batch(batch, pause=yield_to_requests)
                 texts = replace(texts.merged(), measured=len(texts))
-                self.known_lately = lately(texts.known_until)
-                return self.write(texts)
+                self.known_lately = count_recent_changes(texts.changed_until)
+                return self.write_texts(texts)
         except AlreadyRunningError:
             return None
 
-    def saved(self, texts: Texts) -> Texts | None:
-        """The same after it was saved for all; None while another process saves."""
+    def save_merged_texts(self, texts: ProductTexts) -> ProductTexts | None:
+        """Save the texts for all processes; None while another process saves."""
         try:
-            with exclusive(LOCK):
-                return self.write(texts)
+            with exclusive_lock(INDEX_LOCK):
+                return self.write_texts(texts)
         except AlreadyRunningError:
             return None
 
-    def write(self, texts: Texts) -> Texts:
-        """Saves and opens again, so that the arrays of all processes are the same memory; without a disk it stays as it is."""
+    def write_texts(self, texts: ProductTexts) -> ProductTexts:
+        """Save and reopen the texts, so that all processes share the same memory; without a disk, return them unchanged."""
         try:
-            saved = save_texts(texts)
+            saved = save_product_texts(texts)
         except OSError as error:
-            logger.warning("The search index cannot be saved, this process keeps its own: %s", error)
+            logger.warning("The search index cannot be saved; this process keeps its own copy: %s", error)
             return texts
         self.loaded_name = saved["name"]
-        return open_texts(saved) or texts
+        return open_product_texts(saved) or texts
 
 
-def is_as_new(opened: Texts, present: Texts | None) -> bool:
-    """Whether what another process has saved knows no less than what is there."""
-    if present is None or present.known_until is None:
+def is_up_to_date(opened: ProductTexts, present: ProductTexts | None) -> bool:
+    """Return whether a saved index is at least as recent as the present one."""
+    if present is None or present.changed_until is None:
         return True
-    return opened.known_until is not None and opened.known_until >= present.known_until
+    return opened.changed_until is not None and opened.changed_until >= present.changed_until
 
 
-def breathe() -> None:
-    """Lets requests in while the products are read."""
+def yield_to_requests() -> None:
+    """Let request threads run while the products are read."""
     time.sleep(0)
 
 
-def warm_up(snapshot: Snapshot) -> None:
-    """Searches once, so that compiled code and memory pages are there before the first visitor is."""
+def warm_up_search(snapshot: SearchSnapshot) -> None:
+    """Search once, so that code is compiled and memory is mapped before the first visitor."""
     snapshot.texts.index.search("a warm kettel 热水")
 
 
-def folder() -> Path:
+def get_index_folder() -> Path:
     return Path(settings.MODELS_DIR) / "search"
 
 
 def read_pointer() -> dict[str, str] | None:
-    """Name and checksum of what was saved last."""
+    """Return the name and checksum of the latest saved index, or None."""
     try:
-        return json.loads((folder() / POINTER).read_text())
+        return json.loads((get_index_folder() / POINTER).read_text())
     except (OSError, ValueError):
         return None
 
 
-def open_texts(saved: dict[str, str]) -> Texts | None:
+def open_product_texts(saved: dict[str, str]) -> ProductTexts | None:
     try:
-        return Texts.of_artifact(open_artifact(folder=folder() / saved["name"], checksum=saved["checksum"]))
+        return ProductTexts.of_artifact(
+            open_artifact(folder=get_index_folder() / saved["name"], checksum=saved["checksum"])
+        )
     except (DamagedArtifactError, KeyError) as error:
-        logger.error("The saved search index cannot be used: %s", error)
+        logger.error("The saved search index cannot be used and is built again: %s", error)
         return None
 
 
-def save_texts(texts: Texts) -> dict[str, str]:
-    """Saves the texts under a new name, points to it, and removes those before the last."""
+def save_product_texts(texts: ProductTexts) -> dict[str, str]:
+    """Save the texts under a new name, point to it, and delete all but the last two."""
     name = f"texts-{time.time_ns()}"
     artifact: Artifact = texts.artifact()
-    saved = {"name": name, "checksum": save_artifact(folder=folder() / name, artifact=artifact)}
-    draft = folder() / f".{POINTER}.{os.getpid()}"
+    saved = {"name": name, "checksum": save_artifact(folder=get_index_folder() / name, artifact=artifact)}
+    draft = get_index_folder() / f".{POINTER}.{os.getpid()}"
     draft.write_text(json.dumps(saved))
-    draft.replace(folder() / POINTER)
-    for old in sorted(folder().glob("texts-*"))[:-2]:
-        remove(old)
+    draft.replace(get_index_folder() / POINTER)
+    for old in sorted(get_index_folder().glob("texts-*"))[:-2]:
+        remove_folder(old)
     return saved
 
 
-def remove(old: Path) -> None:
-    """A folder that no process opens any more; who has it mapped keeps its pages."""
+def remove_folder(old: Path) -> None:
+    """Delete a folder that no process opens any more; processes that mapped it keep its pages."""
     for file in old.iterdir():
         file.unlink(missing_ok=True)
     old.rmdir()

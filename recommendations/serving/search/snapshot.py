@@ -1,4 +1,4 @@
-"""Everything that one moment's searches read; made beside the one before and put in its place at once."""
+"""The search snapshot: everything the searches of one moment read, replaced as a whole."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,113 +9,118 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags
 from recommendations.engine.text_search import Documents, TextIndex
-from recommendations.engine.text_search.synonyms import terms_of
-from recommendations.serving.search.attributes import Attributes
-from recommendations.serving.search.product_reader import Read
-from recommendations.serving.search.string_table import Names
+from recommendations.engine.text_search.synonyms import split_into_terms
+from recommendations.serving.search.attributes import AttributeIndex
+from recommendations.serving.search.product_reader import ProductBatch
+from recommendations.serving.search.string_table import StringTable
 from recommendations.serving.search.synonym_table import SynonymTable
-from recommendations.serving.state.loader import Loaded
-from recommendations.serving.state.product_index import Catalogue
+from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.product_index import ProductIndex
 from recommendations.training.registry.artifacts import Artifact
 
-MOST_CHANGED = 0.1  # of all products: what changed since the whole was put together
-LEAST_CHANGED = 1000
-OUTGROWN = 4
-MOST_KEPT = 64  # masks
+MAX_CHANGED_SHARE = 0.1  # share of products changed since the last merge
+MIN_CHANGED = 1000
+MAX_GROWTH = 4
+MAX_CACHED_MASKS = 64  # masks
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
-    """What the products say, by rows of search's own: the same in every process that has read the same file.
+class ProductTexts:
+    """The words of the products, by text rows: the same in every process that has read the same file.
 
-    names: product ids by row; hashes: a number that differs where a product's words do; moments: when each last changed, as far as
-    that is known here; known_until: the newest of these; measured: how many products there were when mean lengths were measured.
+    product_ids: by row; hashes: change when the words of a product change; changed_at: last change of each product as far as known;
+    changed_until: the newest of these; measured_products: number of products when mean lengths were measured.
     """
 
     index: TextIndex
-    names: Names
-    attributes: Attributes
+    product_ids: StringTable
+    attributes: AttributeIndex
     hashes: npt.NDArray[np.uint64]
-    moments: npt.NDArray[np.float64]
-    known_until: datetime | None = None
-    measured: int = 0
+    changed_at: npt.NDArray[np.float64]
+    changed_until: datetime | None = None
+    measured_products: int = 0
 
     @classmethod
-    def empty(cls) -> "Texts":
+    def empty(cls) -> "ProductTexts":
         index = TextIndex.of(Documents([], {}))
-        return cls(index, Names.of([]), Attributes.empty(), np.empty(0, np.uint64), np.empty(0))
+        return cls(index, StringTable.of([]), AttributeIndex.empty(), np.empty(0, np.uint64), np.empty(0))
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.product_ids)
 
-    def with_read(self, read: Read, *, pause: Callable[[], None] = lambda: None) -> "Texts":
-        """With what was read of some products; those whose words are as before cost nothing."""
-        newest = max(self.known_until or read.newest, read.newest)
-        names, rows = self.names.with_new(read.product_ids)
+    def with_batch(self, read: ProductBatch, *, pause: Callable[[], None] = lambda: None) -> "ProductTexts":
+        """Return the texts with a batch of products; unchanged words cost nothing."""
+        newest = max(self.changed_until or read.newest, read.newest)
+        names, rows = self.product_ids.with_new(read.product_ids)
         hashes, moments = np.zeros(len(names), np.uint64), np.zeros(len(names))
-        hashes[: len(self.hashes)], moments[: len(self.moments)] = self.hashes, self.moments
-        moments[rows] = read.moments
+        hashes[: len(self.hashes)], moments[: len(self.changed_at)] = self.hashes, self.changed_at
+        moments[rows] = read.changed_at
         new = (rows >= len(self)) | (hashes[rows] != read.hashes)
         if not new.any():
             return replace(self, moments=moments, known_until=newest)
         changed, rows = read.subset(new), rows[new]
         hashes[rows] = changed.hashes
-        measured = self.measured or len(changed.product_ids)
+        measured = self.measured_products or len(changed.product_ids)
         if not len(self):
             index = TextIndex.of(changed.documents, pause=pause)
         else:
             index = self.index.with_changes(rows, changed.documents)
         attributes = self.attributes.with_changes(rows, changed.values)
-        return Texts(index, names, attributes, hashes, moments, newest, measured)
+        return ProductTexts(index, names, attributes, hashes, moments, newest, measured)
 
-    def knows(self, product_ids: Sequence[str], moments: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Which of the products are known as they were at these moments, their last changes."""
-        rows = self.names.numbers(product_ids)
+    def find_known(self, product_ids: Sequence[str], moments: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return which products are known with these change times."""
+        rows = self.product_ids.numbers(product_ids)
         known = rows >= 0
-        known[known] = self.moments[rows[known]] == moments[known]
+        known[known] = self.changed_at[rows[known]] == moments[known]
         return known
 
     @property
-    def much_changed(self) -> bool:
-        """Whether so much changed since the whole was put together that this is to be done again."""
-        return self.index.changed > max(LEAST_CHANGED, MOST_CHANGED * len(self))
+    def needs_merge(self) -> bool:
+        """Whether so much changed since the last merge that a new one pays off."""
+        return self.index.n_changed > max(MIN_CHANGED, MAX_CHANGED_SHARE * len(self))
 
     @property
-    def outgrown(self) -> bool:
-        """Whether there are so many more products than when mean lengths were measured that these are to be measured anew."""
-        return len(self) > LEAST_CHANGED and len(self) > OUTGROWN * self.measured
+    def needs_rebuild(self) -> bool:
+        """Whether there are so many more products that mean lengths must be measured again."""
+        return len(self) > MIN_CHANGED and len(self) > MAX_GROWTH * self.measured_products
 
-    def merged(self) -> "Texts":
-        """The same, put together: quicker, smaller, and fit to be shared."""
-        names = Names.of(self.names.texts()) if self.names.more else self.names
+    def merged(self) -> "ProductTexts":
+        """Return the same texts in one segment: faster, smaller, and ready to be shared."""
+        names = StringTable.of(self.product_ids.texts()) if self.product_ids.more else self.product_ids
         return replace(self, index=self.index.merged(), names=names, attributes=self.attributes.compacted())
 
     @property
     def megabytes(self) -> float:
-        names = {**self.names.arrays(), **self.attributes.arrays()[0], "hashes": self.hashes, "moments": self.moments}
+        names = {
+            **self.product_ids.arrays(),
+            **self.attributes.arrays()[0],
+            "hashes": self.hashes,
+            "moments": self.changed_at,
+        }
         return self.index.megabytes + sum(array.nbytes for array in names.values()) / 1e6
 
     def artifact(self) -> Artifact:
-        """As plain arrays and JSON."""
+        """Return the texts as plain arrays and JSON."""
         index, saved = self.index.arrays()
         attributes, name_list = self.attributes.arrays()
-        parts = {"index": index, "names": self.names.arrays(), "attributes": attributes}
+        parts = {"index": index, "names": self.product_ids.arrays(), "attributes": attributes}
         arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
-        until = None if self.known_until is None else self.known_until.timestamp()
+        until = None if self.changed_until is None else self.changed_until.timestamp()
         return Artifact(
-            arrays | {"hashes": self.hashes, "moments": self.moments},
-            {"index": saved, "attribute_names": name_list, "known_until": until, "measured": self.measured},
+            arrays | {"hashes": self.hashes, "moments": self.changed_at},
+            {"index": saved, "attribute_names": name_list, "known_until": until, "measured": self.measured_products},
         )
 
     @classmethod
-    def of_artifact(cls, artifact: Artifact) -> "Texts":
-        """The texts of `artifact()`; memory-mapped arrays stay so."""
+    def of_artifact(cls, artifact: Artifact) -> "ProductTexts":
+        """Load the texts of `artifact()`; memory-mapped arrays stay mapped."""
         saved = artifact.saved
         until = None if saved["known_until"] is None else datetime.fromtimestamp(saved["known_until"], UTC)
         return cls(
             TextIndex.from_arrays(artifact.part("index"), saved["index"]),
-            Names.from_arrays(artifact.part("names")),
-            Attributes.from_arrays(artifact.part("attributes"), saved["attribute_names"]),
+            StringTable.from_arrays(artifact.part("names")),
+            AttributeIndex.from_arrays(artifact.part("attributes"), saved["attribute_names"]),
             artifact.arrays["hashes"],
             artifact.arrays["moments"],
             until,
@@ -124,10 +129,10 @@ class Texts:
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
-    """The category tree by depth: at[k][code] is the place in paths of the ancestor at depth k, -1 where there is none.
+class CategoryLevels:
+    """The category tree by depth: at[k][code] is the index in paths of the ancestor at depth k, -1 without one.
 
-    named: the places of the paths whose last name has a term.
+    named: indexes of the paths whose last name contains a term.
     """
 
     paths: list[str]
@@ -135,51 +140,53 @@ class Levels:
     named: Mapping[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, categories: Mapping[str, int]) -> "Levels":
+    def of(cls, categories: Mapping[str, int]) -> "CategoryLevels":
         split = [(path.split(" > "), code) for path, code in list(categories.items())]
         depth = max((len(parts) for parts, _ in split), default=0)
         places: dict[str, int] = {}
-        at = [np.full(len(split) + 1, -1, np.int32) for _ in range(depth)]  # the last is what code -1 finds
+        at = [np.full(len(split) + 1, -1, np.int32) for _ in range(depth)]  # the last entry is for code -1
         for parts, code in split:
             for level in range(len(parts)):
                 at[level][code] = places.setdefault(" > ".join(parts[: level + 1]), len(places))
         named: dict[str, list[int]] = {}
         for path, place in places.items():
-            for term in dict.fromkeys(terms_of(path.rpartition(" > ")[2])):
+            for term in dict.fromkeys(split_into_terms(path.rpartition(" > ")[2])):
                 named.setdefault(term, []).append(place)
         return cls(list(places), at, named)
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
-    """there: the row in the catalogue of each row of texts, -1 for a product that it does not know; here: the other way round.
+class SearchSnapshot:
+    """catalog_rows: catalog row of each text row, -1 if unknown; text_rows: the inverse. loaded: the serving state."""
 
-    loaded: what serves beside the catalogue.
-    """
-
-    texts: Texts
-    loaded: Loaded
-    there: npt.NDArray[np.int32]
-    here: npt.NDArray[np.int32]
-    levels: Levels
+    texts: ProductTexts
+    loaded: ServingState
+    catalog_rows: npt.NDArray[np.int32]
+    text_rows: npt.NDArray[np.int32]
+    levels: CategoryLevels
     synonyms: SynonymTable = field(default_factory=SynonymTable)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, texts: Texts, loaded: Loaded, synonyms: SynonymTable, *, before: "Snapshot | None" = None
-    ) -> "Snapshot":
-        """before: the one to be replaced; what it has is not looked up again."""
-        shelf = loaded.catalogue
+        cls,
+        texts: ProductTexts,
+        loaded: ServingState,
+        synonyms: SynonymTable,
+        *,
+        before: "SearchSnapshot | None" = None,
+    ) -> "SearchSnapshot":
+        """Build the snapshot; mappings of the previous one (`before`) are reused."""
+        shelf = loaded.products
         n, ids = len(texts), list(shelf.product_ids)
-        levels = before.levels if before is not None else Levels([], [])
+        levels = before.levels if before is not None else CategoryLevels([], [])
         if (
             before is None
             or before.shelf is not shelf
             or (levels.at[0].size if levels.at else 1) != len(shelf.categories) + 1
         ):
-            levels = Levels.of(shelf.categories)
-        same = before is not None and before.shelf is shelf and before.texts.names.base is texts.names.base
+            levels = CategoryLevels.of(shelf.categories)
+        same = before is not None and before.shelf is shelf and before.texts.names.base is texts.product_ids.base
         if before is not None and same and len(before.there) == n and len(before.here) == len(ids):
             return cls(texts, loaded, before.there, before.here, levels, synonyms, before._passing)
         there, here = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
@@ -188,29 +195,33 @@ class Snapshot:
             missing = np.flatnonzero(here < 0)
         else:
             missing = np.arange(len(ids))
-        here[missing] = texts.names.numbers([ids[row] for row in missing.tolist()])
+        here[missing] = texts.product_ids.numbers([ids[row] for row in missing.tolist()])
         known = missing[here[missing] >= 0]
         there[here[known]] = known
         return cls(texts, loaded, there, here, levels, synonyms)
 
     @property
-    def shelf(self) -> Catalogue:
-        return self.loaded.catalogue
+    def catalog(self) -> ProductIndex:
+        return self.loaded.products
 
-    def passing(self, mask: Flags) -> Flags:
-        """Which rows of texts a mask of the catalogue's rows lets through; kept with the mask, and not to be written to."""
+    def get_passing(self, mask: Flags) -> Flags:
+        """Return the text rows that a mask of catalog rows lets through; cached per mask, read-only."""
         kept = self._passing.get(id(mask))
         if kept is None or kept[0] is not mask:
-            if len(self._passing) >= MOST_KEPT:
+            if len(self._passing) >= MAX_CACHED_MASKS:
                 self._passing.clear()
-            found = mask[self.there] & (self.there >= 0) if len(mask) else np.zeros(len(self.there), np.bool_)
+            found = (
+                mask[self.catalog_rows] & (self.catalog_rows >= 0)
+                if len(mask)
+                else np.zeros(len(self.catalog_rows), np.bool_)
+            )
             kept = self._passing[id(mask)] = (mask, found)
         return kept[1]
 
-    def shelf_rows(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        return self.there[rows]
+    def get_catalog_rows(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        return self.catalog_rows[rows]
 
-    def rows_of(self, product_ids: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Rows of the products that are known."""
-        found = self.texts.names.numbers(product_ids)
+    def find_rows(self, product_ids: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the rows of the known products."""
+        found = self.texts.product_ids.numbers(product_ids)
         return found[found >= 0]

@@ -10,28 +10,19 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.read_only import AddDisabled, DeleteDisabled
 from recommendations.training.backoffice import pages
-from recommendations.training.backoffice.model_card import card_of
-from recommendations.training.backoffice.model_card_charts import TRIED_ORDERS
-from recommendations.training.evaluation.promotion_criteria import reason
+from recommendations.training.backoffice.model_card import build_model_card
+from recommendations.training.backoffice.model_card_charts import TRIAL_ORDERS
+from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import DamagedArtifactError
-from recommendations.training.registry.promotion import NothingToRollBackError, promote, roll_back
-from recommendations.training.runs import running_training
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Records of what a program did: to look at, not to type in."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from recommendations.training.registry.promotion import NothingToRollBackError, promote_version, roll_back_version
+from recommendations.training.runs import get_running_training
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
+class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     list_display = ("version", "scenario", "shown_status", "shown_quality", "interactions", "as_of", "activated_at")
     list_filter = ("status", "scenario", "algorithm")
     search_fields = ("version",)
@@ -59,66 +50,70 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         figure = version.metrics.get("ndcg@10")
         return f"{figure['value']:.4f} ({figure['low']:.4f} – {figure['high']:.4f})" if figure else "–"
 
-    @admin.action(description=gettext_lazy("Promote: let this version serve"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Promote the selected version"), permissions=["change"])
     def promote_version(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
         if chosen.count() != 1:
-            self.message_user(request, _("Choose one version."), messages.ERROR)
+            self.message_user(request, _("Select exactly one version."), messages.ERROR)
             return
         version = chosen.get()
         try:
-            promote(
+            promote_version(
                 version=version,
-                reasons=[reason("promoted_by", user=request.user.get_username())],
+                reasons=[make_reason("promoted_by", user=request.user.get_username())],
                 at=timezone.now(),
             )
         except DamagedArtifactError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.message_user(request, _("%(version)s serves within two seconds.") % {"version": version.version})
+            self.message_user(
+                request, _("%(version)s becomes active within two seconds.") % {"version": version.version}
+            )
 
-    @admin.action(description=gettext_lazy("Roll back to the version before"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Roll back to the previous version"), permissions=["change"])
     def roll_back_to_earlier(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
         scenarios = set(chosen.values_list("scenario", flat=True))
         for scenario in scenarios:
             try:
-                version = roll_back(
+                version = roll_back_version(
                     scenario=scenario,
-                    reasons=[reason("rolled_back_by", user=request.user.get_username())],
+                    reasons=[make_reason("rolled_back_by", user=request.user.get_username())],
                     at=timezone.now(),
                 )
             except (NothingToRollBackError, DamagedArtifactError) as error:
                 self.message_user(request, str(error), messages.ERROR)
             else:
-                self.message_user(request, _("%(version)s serves within two seconds.") % {"version": version.version})
+                self.message_user(
+                    request, _("%(version)s becomes active within two seconds.") % {"version": version.version}
+                )
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("train/", wrap(self.start), name="training_start"),
-            path("train/<int:run_id>/", wrap(self.standing), name="training_standing"),
-            path("train/<int:run_id>/cancel/", wrap(self.cancel), name="training_cancel"),
+            path("train/", wrap(self.start_training), name="training_start"),
+            path("train/<int:run_id>/", wrap(self.show_progress), name="training_progress"),
+            path("train/<int:run_id>/cancel/", wrap(self.cancel_training), name="training_cancel"),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"running": running_training(), "may_train": self.has_change_permission(request)}
+        context = {"running": get_running_training(), "may_train": self.has_change_permission(request)}
         return super().changelist_view(request, {**(extra_context or {}), **context})
 
-    def start(self, request: HttpRequest) -> HttpResponse:
-        return pages.start(request, model_admin=self)
+    def start_training(self, request: HttpRequest) -> HttpResponse:
+        return pages.start_training(request, model_admin=self)
 
-    def standing(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        return pages.standing(request, model_admin=self, run_id=run_id)
+    def show_progress(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        return pages.show_progress(request, model_admin=self, run_id=run_id)
 
-    def cancel(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        return pages.cancel(request, model_admin=self, run_id=run_id)
+    def cancel_training(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        return pages.cancel_training(request, model_admin=self, run_id=run_id)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        order = request.GET.get("tried", TRIED_ORDERS[0])
+        order = request.GET.get("tried", TRIAL_ORDERS[0])
         version = ModelVersion.objects.filter(pk=object_id).first() if object_id.isdigit() else None
-        context = card_of(version, tried_order=order) if version is not None else {}
+        context = build_model_card(version, trial_order=order) if version is not None else {}
         nothing_to_save = {"show_save": False, "show_save_and_continue": False}
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **nothing_to_save, **context}
@@ -126,7 +121,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EvaluationRun)
-class EvaluationRunAdmin(ReadOnlyAdmin):
+class EvaluationRunAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     list_display = (
         "started_at", "model_version", "protocol", "cut_at", "test_users", "status", "percent", "finished_at",
     )  # fmt: skip

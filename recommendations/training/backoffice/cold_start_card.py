@@ -1,4 +1,4 @@
-"""What the model card says of customers without a history."""
+"""The model card section about customers without a history."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,48 +8,50 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from recommendations.training.backoffice.labels.algorithm_labels import metric_name
-from recommendations.training.backoffice.model_card_charts import intervals_of
+from recommendations.training.backoffice.model_card_charts import build_intervals_spec
 from recommendations.training.models import EvaluationRun
 
 CONTESTANT_NAMES: dict[str, str | Promise] = {
     "popularity": gettext_lazy("Popularity"),
     "traits": gettext_lazy("By traits"),
-    "cluster": gettext_lazy("By the cluster that the traits speak for"),
+    "cluster": gettext_lazy("By predicted cluster"),
     "landing": gettext_lazy("By landing category"),
-    "all": gettext_lazy("Traits, cluster and landing category together"),
+    "all": gettext_lazy("Traits, cluster and landing category combined"),
 }
 METRICS = ("ndcg@10", "hit_rate@10", "recall@10")
-MEASURED = "ndcg@10"
+SORT_METRIC = "ndcg@10"
 
 
-def cold_people_section(run: EvaluationRun) -> dict[str, Any] | None:
-    """{"meaning", "chart", "tables", "fields"}; None where there was nobody to judge by."""
-    found = run.cold_start.get("people") or {}
-    if not found.get("held_out"):
+def build_cold_start_section(run: EvaluationRun) -> dict[str, Any] | None:
+    """Return {"meaning", "chart", "tables", "fields"}; None if no customer could be evaluated."""
+    figures = run.cold_start.get("people") or {}
+    if not figures.get("held_out"):
         return None
-    held_out, new, served = found["held_out"], found["new"], found["served"]
+    held_out, new, served = figures["held_out"], figures["new"], figures["served"]
     rows = [
-        (contestant_name(row["contestant"]), row["figures"][MEASURED], row["contestant"] == served)
-        for row in sorted(held_out["rows"], key=lambda row: -(row["figures"][MEASURED]["value"] or 0))
+        (contestant_name(row["contestant"]), row["figures"][SORT_METRIC], row["contestant"] == served)
+        for row in sorted(held_out["rows"], key=lambda row: -(row["figures"][SORT_METRIC]["value"] or 0))
     ]
     n = held_out["people"]
     titles = ngettext("%(n)d customer held out", "%(n)d customers held out", n) % {"n": n}
-    tables = [table_of(held_out["rows"], served, title=titles)]
+    tables = [build_metric_table(held_out["rows"], served, title=titles)]
     arrived = new["people"]
     title = ngettext(
-        "%(n)d customer with traits came after the cut", "%(n)d customers with traits came after the cut", arrived
+        "%(n)d customer with traits who joined after the split",
+        "%(n)d customers with traits who joined after the split",
+        arrived,
     ) % {"n": arrived}
-    tables.append(table_of(new["rows"], served, title=title))
+    tables.append(build_metric_table(new["rows"], served, title=title))
     return {
-        "meaning": meaning_of(held_out["rows"], served),
-        "chart": intervals_of(metric_name(MEASURED), rows),
+        "meaning": describe_result(held_out["rows"], served),
+        "chart": build_intervals_spec(metric_name(SORT_METRIC), rows),
         "tables": tables,
-        "fields": [field.removeprefix("traits.") for field in found["fields"]],
+        "fields": [field.removeprefix("traits.") for field in figures["fields"]],
     }
 
 
-def table_of(rows: Sequence[Mapping[str, Any]], served: str, *, title: str) -> dict[str, Any]:
-    """As the table of the evaluation reads it."""
+def build_metric_table(rows: Sequence[Mapping[str, Any]], served: str, *, title: str) -> dict[str, Any]:
+    """Return rows in the format of the evaluation table."""
     return {
         "title": title,
         "metrics": [metric_name(metric) for metric in METRICS],
@@ -64,28 +66,29 @@ def table_of(rows: Sequence[Mapping[str, Any]], served: str, *, title: str) -> d
     }
 
 
-def meaning_of(rows: Sequence[Mapping[str, Any]], served: str) -> str:
-    """One sentence: what serves such people, and how much better than popularity it was on people who chose nothing."""
+def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
+    """Return one sentence: what serves new customers and its difference to popularity on the test part."""
     if served == "popularity":
-        return _("Nothing known of new customers beat popularity on the validation part, so they get what is popular.")
-    beside = next(row["difference"] for row in rows if row["contestant"] == served)
-    said = {
+        return _("No method beat popularity on the validation period, so new customers get popular products.")
+    difference = next(row["difference"] for row in rows if row["contestant"] == served)
+    values = {
         "name": contestant_name(served),
-        "difference": f"{beside['value']:+.4f}",
-        "low": f"{beside['low']:+.4f}",
-        "high": f"{beside['high']:+.4f}",
-        "metric": metric_name(MEASURED),
+        "difference": f"{difference['value']:+.4f}",
+        "low": f"{difference['low']:+.4f}",
+        "high": f"{difference['high']:+.4f}",
+        "metric": metric_name(SORT_METRIC),
     }
-    if beside["low"] > 0:
-        text = _("New customers are served so: %(name)s. That is better than popularity beyond chance")
-    elif beside["high"] < 0:
+    if difference["low"] > 0:
+        text = _("Method for new customers: %(name)s. It is significantly better than popularity")
+    elif difference["high"] < 0:
         text = _(
-            "New customers are served so: %(name)s. It was chosen before the cut, but after it was worse than popularity"
+            "Method for new customers: %(name)s. It was best on the validation period but worse than popularity on the test period"
         )
     else:
-        text = _("New customers are served so: %(name)s. The difference to popularity may be chance")
-    return (text + ": %(metric)s %(difference)s (%(low)s – %(high)s).") % said
+        text = _("Method for new customers: %(name)s. The difference from popularity is not significant")
+    return (text + ": %(metric)s %(difference)s (%(low)s – %(high)s).") % values
 
 
 def contestant_name(contestant: str) -> str:
+    """Return the label of a cold-start method."""
     return str(CONTESTANT_NAMES.get(contestant, contestant))

@@ -1,4 +1,4 @@
-"""Starting a training from the back office, seeing how far it has come, cancelling it."""
+"""Back-office actions of a training: start, progress and cancel."""
 
 from datetime import datetime
 from typing import Any
@@ -12,56 +12,59 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from recommendations.training.backoffice.labels.step_labels import step_name
+from recommendations.training.backoffice.labels.step_labels import step_label
 from recommendations.training.models import EvaluationRun
-from recommendations.training.runs import request_cancel, running_training
+from recommendations.training.runs import get_running_training, request_cancellation
 from recommendations.training.tasks import train_nightly
 
 
-def start(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    if (refused := not_allowed(request, model_admin)) is not None:
-        return refused
-    if running_training() is not None:
-        messages.warning(request, _("A training is under way already."))
+def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    """Queue a training."""
+    if (rejection := reject_unless_allowed(request, model_admin)) is not None:
+        return rejection
+    if get_running_training() is not None:
+        messages.warning(request, _("A training is already running."))
     else:
         train_nightly.delay()
         messages.success(request, _("The training starts as soon as a worker is free."))
-    return to_the_list()
+    return redirect_to_list()
 
 
-def cancel(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int) -> HttpResponse:
-    if (refused := not_allowed(request, model_admin)) is not None:
-        return refused
-    if request_cancel(run_id=run_id, at=timezone.now()):
-        messages.success(request, _("The training ends within seconds; the active version goes on serving."))
+def cancel_training(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int) -> HttpResponse:
+    """Request the cancellation of a running training."""
+    if (rejection := reject_unless_allowed(request, model_admin)) is not None:
+        return rejection
+    if request_cancellation(run_id=run_id, at=timezone.now()):
+        messages.success(request, _("The training stops within seconds; the active version keeps serving."))
     else:
-        messages.warning(request, _("This training has ended already."))
-    return to_the_list()
+        messages.warning(request, _("This training has already ended."))
+    return redirect_to_list()
 
 
-def standing(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int) -> HttpResponse:
-    """How far a training has come, for the bar."""
+def show_progress(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int) -> HttpResponse:
+    """Return the progress of a training as JSON for the progress bar."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    return JsonResponse(standing_of(get_object_or_404(EvaluationRun, pk=run_id), at=timezone.now()))
+    return JsonResponse(describe_progress(get_object_or_404(EvaluationRun, pk=run_id), at=timezone.now()))
 
 
-def standing_of(run: EvaluationRun, *, at: datetime) -> dict[str, Any]:
-    """``left``: seconds that it may still take, none before there is anything to reckon by."""
-    spent = (at - run.started_at).total_seconds()
-    left = round(spent * (100 - run.percent) / run.percent) if run.percent >= 5 else None
-    text = step_name(run.step)
+def describe_progress(run: EvaluationRun, *, at: datetime) -> dict[str, Any]:
+    """Return the progress; ``left``: estimated seconds, None while the progress is too small to estimate."""
+    elapsed = (at - run.started_at).total_seconds()
+    left = round(elapsed * (100 - run.percent) / run.percent) if run.percent >= 5 else None
+    text = step_label(run.step)
     if left is not None:
         text = _("%(step)s, about %(seconds)s seconds left") % {"step": text, "seconds": left}
     return {"running": run.status == EvaluationRun.Status.RUNNING, "percent": run.percent, "left": left, "text": text}
 
 
-def not_allowed(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse | None:
-    """Raises PermissionDenied."""
+def reject_unless_allowed(request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse | None:
+    """Return an error response unless the request may change trainings. Raises PermissionDenied."""
     if not model_admin.has_change_permission(request):
         raise PermissionDenied
     return None if request.method == "POST" else HttpResponseNotAllowed(["POST"])
 
 
-def to_the_list() -> HttpResponse:
+def redirect_to_list() -> HttpResponse:
+    """Redirect to the list of model versions."""
     return HttpResponseRedirect(reverse("admin:training_modelversion_changelist"))

@@ -1,4 +1,4 @@
-"""What the model card says of each place of the shop."""
+"""The model card section about placements."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,84 +9,88 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from recommendations.placement_labels import PLACE_NAMES, place_name
+from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, metric_name
-from recommendations.training.backoffice.labels.decision_labels import worded
+from recommendations.training.backoffice.labels.decision_labels import reason_label
 from recommendations.training.models import EvaluationRun
 
 METRICS = ("ndcg@10", "hit_rate@10", "precision@10")
-QUESTIONS: dict[str, str | Promise] = {
-    "horizon": gettext_lazy("What customers with a history buy after the cut."),
-    "next_view": gettext_lazy("From a product that is viewed to the next other one that is viewed or put into the basket in the same visit."),
+QUESTION_LABELS: dict[str, str | Promise] = {
+    "horizon": gettext_lazy("Purchases after the split, by customers with a history."),
+    "next_view": gettext_lazy("From a viewed product to the next product viewed or added to the cart in the same visit."),
     "next_basket_category": gettext_lazy(
-        "There are no views: from a product of a basket to others of its category in the customer's next basket."
+        "No views available: from a product in an order to products of the same category in the customer's next order."
     ),
-    "one_of_basket": gettext_lazy("From one product of a basket to another one of it."),
-    "rest_of_basket": gettext_lazy("From all other products of a basket to the one that was taken out of it."),
-    "again": gettext_lazy("Which of the products that customers had bought they buy again after the cut."),
-    "next_week": gettext_lazy("What customers buy in the seven days after a moment, the same list for all, at several moments."),
-    "wanted_new": gettext_lazy("Which products customers buy that were 30 days old at most, the same list for all, among these alone."),
-    "next_in_visit": gettext_lazy("Whether the next product in a visit is one that the visitor had viewed before."),
-    "next_basket": gettext_lazy("The categories of the next basket."),
-    "popular_reordered": gettext_lazy("The 200 most popular products in the customer's order, by what they buy of them."),
+    "one_of_basket": gettext_lazy("From one product in an order to another product in it."),
+    "rest_of_basket": gettext_lazy("From all other products in an order to the one that was left out."),
+    "again": gettext_lazy("Which previously bought products customers buy again after the split."),
+    "next_week": gettext_lazy("Purchases in the following seven days, at several dates; all customers get the same list."),
+    "wanted_new": gettext_lazy("Purchases of products at most 30 days old; all customers get the same list of such products."),
+    "next_in_visit": gettext_lazy("Whether the next product in a visit is one the visitor has viewed before."),
+    "next_basket": gettext_lazy("The categories of the next order."),
+    "popular_reordered": gettext_lazy("The 200 most popular products in a personal order, evaluated on purchases of them."),
 }  # fmt: skip
-BESIDE: dict[str, str | Promise] = {
-    "without_repeats": gettext_lazy("without what the customer had bought before"),
-    "for_you_unrestricted": gettext_lazy("by all that is bought, against the whole of “For you”"),
+COMPARISON_LABELS: dict[str, str | Promise] = {
+    "without_repeats": gettext_lazy("without previously bought products"),
+    "for_you_unrestricted": gettext_lazy("all purchases, compared with unrestricted “For you”"),
 }
 
 
-def places_table(run: EvaluationRun) -> dict[str, Any] | None:
-    """{"metrics", "rows"}: each place with what it is made of, its figures and those of what takes over, on or off and why."""
+def build_placements_table(run: EvaluationRun) -> dict[str, Any] | None:
+    """Return {"metrics", "rows"}: per placement its weights, its figures and its fallback's, and whether it is active and why."""
     if not run.scenarios:
         return None
     return {
         "metrics": [metric_name(metric) for metric in METRICS],
-        "rows": [place_row(name, run.scenarios[name]) for name in PLACE_NAMES if name in run.scenarios],
+        "rows": [build_placement_row(name, run.scenarios[name]) for name in PLACEMENT_LABELS if name in run.scenarios],
     }
 
 
-def place_row(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    figures = told["figures"]
+def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of one placement."""
+    figures = placement["figures"]
     return {
-        "name": place_name(name),
-        "on": told["on"],
-        "why": worded(told["why"]["code"], told["why"]["values"]),
-        "made": made_of(told),
-        "asked": str(QUESTIONS.get(figures["asked"], "")),
-        "judged": judged_in_words(figures),
-        "fallback": place_name(told["fallback"]) if told["fallback"] else "",
-        "cells": cells_of(figures),
-        "beside": [
-            {"name": beside_name(key), "judged": judged_in_words(found), "cells": cells_of(found)}
-            for key, found in figures["beside"].items()
+        "name": get_placement_label(name),
+        "on": placement["on"],
+        "why": reason_label(placement["why"]["code"], placement["why"]["values"]),
+        "components": list_weights(placement),
+        "question": str(QUESTION_LABELS.get(figures["question"], "")),
+        "sample": describe_sample(figures),
+        "fallback": get_placement_label(placement["fallback"]) if placement["fallback"] else "",
+        "cells": list_cells(figures),
+        "comparisons": [
+            {"name": comparison_label(key), "sample": describe_sample(comparison), "cells": list_cells(comparison)}
+            for key, comparison in figures["comparisons"].items()
         ],
     }
 
 
-def cells_of(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One a metric: {"own", "fallback", "difference"}, each with value, low and high; empty where there are none."""
+def list_cells(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return {"own", "fallback", "difference"} per metric, each with value, low and high; {} without figures."""
     return [figures.get(metric) or {} for metric in METRICS]
 
 
-def judged_in_words(figures: Mapping[str, Any]) -> str:
-    if not figures["judged"]:
+def describe_sample(figures: Mapping[str, Any]) -> str:
+    """Return the number of queries and customers behind a figure."""
+    if not figures["queries"]:
         return ""
     people = ngettext("%(n)d customer", "%(n)d customers", figures["people"]) % {"n": figures["people"]}
-    if figures["judged"] == figures["people"]:
+    if figures["queries"] == figures["people"]:
         return people
-    n = figures["judged"]
-    return ngettext("%(n)d question of %(people)s", "%(n)d questions of %(people)s", n) % {"n": n, "people": people}
+    n = figures["queries"]
+    return ngettext("%(n)d query of %(people)s", "%(n)d queries of %(people)s", n) % {"n": n, "people": people}
 
 
-def made_of(told: Mapping[str, Any]) -> list[str]:
-    weights = sorted(told["weights"].items(), key=lambda pair: -pair[1])
+def list_weights(placement: Mapping[str, Any]) -> list[str]:
+    """Return the components with their weights, largest first."""
+    weights = sorted(placement["weights"].items(), key=lambda pair: -pair[1])
     return [f"{algorithm_name(part)} {share:.2f}" for part, share in weights]
 
 
-def beside_name(key: str) -> str:
-    kind, _colon, moment = key.partition(":")
-    if kind == "from":
-        day = date_format(datetime.fromtimestamp(int(moment), UTC), "DATE_FORMAT")
+def comparison_label(key: str) -> str:
+    """Return the label of a further comparison."""
+    comparison_type, _colon, timestamp = key.partition(":")
+    if comparison_type == "from":
+        day = date_format(datetime.fromtimestamp(int(timestamp), UTC), "DATE_FORMAT")
         return _("from %(day)s") % {"day": day}
-    return str(BESIDE.get(key, key))
+    return str(COMPARISON_LABELS.get(key, key))

@@ -1,4 +1,4 @@
-"""Products that somebody does not want to be shown: told by events, ended by buying the product after all."""
+"""Dismissed products: reported by events, ended by buying the product after all."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,21 +12,21 @@ import pyarrow as pa
 from customers.warehouse.connection import Warehouse
 from recommendations.engine import IdMap
 
-NAMES = ("Recommendation Dismissed", "Product Dismissed")
+DISMISSAL_EVENT_NAMES = ("Recommendation Dismissed", "Product Dismissed")
 
 
 @dataclass(frozen=True, eq=False)
-class Dismissed:
-    """The item rows that each user row has dismissed, in order, as CSR."""
+class Dismissals:
+    """The item rows that each user row has dismissed, sorted, as CSR."""
 
     indptr: npt.NDArray[np.int64]
     item: npt.NDArray[np.int32]
 
     @classmethod
-    def of_table(cls, told: pa.Table, *, customers: IdMap, items: IdMap) -> Self:
-        """told: customer_id, product_id. Who or what is not numbered is left out."""
-        user = customers.rows(told["customer_id"].to_numpy())
-        item = items.rows(told["product_id"].to_pylist())
+    def of_table(cls, table: pa.Table, *, customers: IdMap, items: IdMap) -> Self:
+        """Build from columns customer_id and product_id; unknown customers and products are dropped."""
+        user = customers.rows(table["customer_id"].to_numpy())
+        item = items.rows(table["product_id"].to_pylist())
         known = (user >= 0) & (item >= 0)
         pairs = np.unique(user[known].astype(np.int64) * max(len(items), 1) + item[known])
         user, item = pairs // max(len(items), 1), (pairs % max(len(items), 1)).astype(np.int32)
@@ -36,23 +36,28 @@ class Dismissed:
         return {"indptr": self.indptr, "item": self.item}
 
 
-def dismissals_table(tables: Warehouse, *, purchases: ir.Table, as_of: datetime) -> pa.Table:
-    """customer_id and product_id of what is dismissed as of then: not bought since the newest dismissal. purchases: customer_id, product_id, at."""
+def read_dismissals(tables: Warehouse, *, purchases: ir.Table, as_of: datetime) -> pa.Table:
+    """Return customer_id and product_id of active dismissals: products not bought since their latest dismissal.
+
+    purchases: columns customer_id, product_id, at.
+    """
     events = tables["events"]
-    told = events.filter(
+    dismissals = events.filter(
         (events.type == "track")
-        & events.name.strip().lower().isin([name.lower() for name in NAMES])
+        & events.name.strip().lower().isin([name.lower() for name in DISMISSAL_EVENT_NAMES])
         & events.customer_id.notnull()
         & events.product_ids.notnull()
         & (events.occurred_at < as_of)
     )
-    told = told.select("customer_id", product_id=told.product_ids.unnest(), at=told.occurred_at)
-    newest = told.group_by("customer_id", "product_id").aggregate(dismissed_at=told["at"].max())
-    before = purchases.filter(purchases["at"] < as_of).select(by="customer_id", of="product_id", bought_at="at")
+    dismissals = dismissals.select("customer_id", product_id=dismissals.product_ids.unnest(), at=dismissals.occurred_at)
+    newest = dismissals.group_by("customer_id", "product_id").aggregate(dismissed_at=dismissals["at"].max())
+    earlier_purchases = purchases.filter(purchases["at"] < as_of).select(
+        by="customer_id", of="product_id", bought_at="at"
+    )
     bought_later = [
-        newest.customer_id == before.by,
-        newest.product_id == before.of,
-        before.bought_at > newest.dismissed_at,
+        newest.customer_id == earlier_purchases.by,
+        newest.product_id == earlier_purchases.of,
+        earlier_purchases.bought_at > newest.dismissed_at,
     ]
-    left = newest.anti_join(before, bought_later).select("customer_id", "product_id")
-    return left.order_by("customer_id", "product_id").to_pyarrow()
+    active = newest.anti_join(earlier_purchases, bought_later).select("customer_id", "product_id")
+    return active.order_by("customer_id", "product_id").to_pyarrow()

@@ -1,4 +1,4 @@
-"""From the warehouse to the arrays that the engine learns from."""
+"""The training data as arrays, read from the warehouse."""
 
 import hashlib
 import json
@@ -13,44 +13,44 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customers.events.event_taxonomy import NAMES, Meaning
-from customers.warehouse.connection import Warehouse, warehouse
+from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+from customers.warehouse.connection import Warehouse, open_warehouse
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
-from recommendations.training.data.dismissals import Dismissed, dismissals_table
-from recommendations.training.data.product_texts import Described, bands_of
-from recommendations.training.data.time_split import kinds_in
+from recommendations.training.data.dismissals import Dismissals, read_dismissals
+from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
+from recommendations.training.data.time_split import count_kinds
 
-# what an event says somebody did; a purchase is taken from the orders
-KIND_OF_MEANING = {
+# event meaning → interaction type; purchases come from orders where there are any
+MEANING_KINDS = {
     Meaning.VIEW: "view",
     Meaning.WISHLIST: "wishlist",
     Meaning.CART: "cart",
     Meaning.PURCHASE: "purchase",
 }
-NEUTRAL, MOST = 3.0, 5.0  # stars
-ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
-# a purchase told by an event and by an order that names another number: the same person, the same product, hardly apart
-SAME_PURCHASE = timedelta(days=1)
+NEUTRAL_STARS, MAX_STARS = 3.0, 5.0  # stars
+ORDER_ID_PROPERTIES = ("order_id", "orderId", "transaction_id", "transactionId", "id")
+# A purchase event and an order with different numbers are the same purchase if customer and product match within this time.
+SAME_PURCHASE_WINDOW = timedelta(days=1)
 
 
-class NothingToTrainOnError(Exception):
-    """The warehouse holds nothing that a known person did with a product before the given moment."""
+class NoTrainingDataError(Exception):
+    """The warehouse has no product interaction of a known customer before the given time."""
 
     def __init__(self, as_of: datetime) -> None:
         super().__init__(
-            f"There is no order line and no product event of a known customer before {as_of:%Y-%m-%d %H:%M}: import orders "
+            f"No order line or product event of a known customer before {as_of:%Y-%m-%d %H:%M}; import orders "
             "or send events, run `manage.py export_warehouse`, then train again."
         )
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """interactions: what people did, users by customer id, weights as told (pieces bought, 1 for a click, 0 to 1 for stars,
-    0 for what they gave one or two).
+    """The interactions, products and identifiers of a shop.
 
-    identifiers: "kind:value" and the user row of each. dismissed: what each user does not want to see; published: seconds since 1970 of
-    each product, NaN unknown.
+    interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for products rated one or
+    two stars). identifiers: "kind:value", with the user row of each. dismissed: products each user dismissed. published: seconds since 1970
+    of each product, NaN if unknown.
     """
 
     interactions: Interactions
@@ -58,19 +58,19 @@ class TrainingData:
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
     fingerprint: str
-    dismissed: Dismissed
+    dismissed: Dismissals
     published: npt.NDArray[np.float64]
 
-    def weighed(self, weighing: EventWeights) -> "TrainingData":
-        """The same with the weights that a training has chosen."""
+    def with_event_weights(self, weighing: EventWeights) -> "TrainingData":
+        """Return the same data under the event weights a training has chosen."""
         return replace(self, interactions=weighing.of(self.interactions))
 
     def counts(self) -> dict[str, int]:
-        """How many interactions there are of each kind that occurs."""
-        return kinds_in(self.interactions)
+        """Return the number of interactions of each type that occurs."""
+        return count_kinds(self.interactions)
 
 
-SCHEMA = pa.schema(
+INTERACTION_SCHEMA = pa.schema(
     [
         ("customer_id", pa.int64()),
         ("product_id", pa.string()),
@@ -81,240 +81,265 @@ SCHEMA = pa.schema(
 )
 
 
-def extract(*, as_of: datetime) -> TrainingData:
-    """Everything known before ``as_of``. Raises NothingToTrainOnError."""
-    with warehouse() as tables:
-        told = interactions_table(tables, since=None, as_of=as_of)
-        catalogue = tables["products"].order_by("product_id").to_pyarrow()
+def extract_training_data(*, as_of: datetime) -> TrainingData:
+    """Read everything known before ``as_of``. Raises NoTrainingDataError."""
+    with open_warehouse() as tables:
+        interaction_rows = read_interactions(tables, since=None, as_of=as_of)
+        catalog = tables["products"].order_by("product_id").to_pyarrow()
         vectors = tables["product_vectors"].order_by("id").to_pyarrow()
         identifiers = tables["identifiers"].select("kind", "value", "customer_id").to_pyarrow()
-        unwanted = dismissals_table(tables, purchases=purchases(tables), as_of=as_of)
-    items = IdMap.of(catalogue["product_id"].to_pylist())
-    customers = IdMap.of(people_of(told, unwanted))
-    interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
+        dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
+    items = IdMap.of(catalog["product_id"].to_pylist())
+    customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
+    interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
     if not (interactions.weight > 0).any():
-        raise NothingToTrainOnError(as_of)
-    names, rows = identifiers_of(identifiers, customers)
+        raise NoTrainingDataError(as_of)
+    names, rows = index_identifiers(identifiers, customers)
     return TrainingData(
         interactions,
-        products_of(catalogue, vectors),
+        build_products(catalog, vectors),
         names,
         rows,
-        fingerprint_of(interactions),
-        Dismissed.of_table(unwanted, customers=customers, items=items),
-        published_of(catalogue, items),
+        compute_fingerprint(interactions),
+        Dismissals.of_table(dismissal_rows, customers=customers, items=items),
+        read_publication_times(catalog, items),
     )
 
 
-def people_of(told: pa.Table, unwanted: pa.Table) -> npt.NDArray[np.int64]:
-    """Customer ids of those who did something with a product, or dismissed one: they are to be known by it."""
-    return np.union1d(told["customer_id"].to_numpy(), unwanted["customer_id"].to_numpy())
+def list_customer_ids(interaction_rows: pa.Table, dismissal_rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the ids of customers who interacted with a product or dismissed one."""
+    return np.union1d(interaction_rows["customer_id"].to_numpy(), dismissal_rows["customer_id"].to_numpy())
 
 
-def published_of(catalogue: pa.Table, items: IdMap) -> npt.NDArray[np.float64]:
+def read_publication_times(catalogue: pa.Table, items: IdMap) -> npt.NDArray[np.float64]:
+    """Return the publication time of each item row in seconds since 1970, NaN if unknown."""
     seconds = pc.fill_null(catalogue["published_at"].cast(pa.int64()).cast(pa.float64()), np.nan).to_numpy() / 1e6
     published = np.full(len(items), np.nan)
     published[items.rows(catalogue["product_id"].to_pylist())] = seconds
     return published
 
 
-def interactions_table(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
-    """SCHEMA: what happened from ``since`` until before ``as_of``; ``kind`` is its place in KINDS."""
-    held = opinions(tables, as_of=as_of)
-    parts = [without_disliked(bought(tables), held), without_disliked(done(tables), held), liked(held)]
+def read_interactions(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
+    """Read the interactions from ``since`` until before ``as_of``, in INTERACTION_SCHEMA; ``kind`` is the index in KINDS."""
+    ratings = build_ratings_table(tables, as_of=as_of)
+    parts = [
+        zero_disliked(build_order_lines_table(tables), ratings),
+        zero_disliked(build_product_events_table(tables), ratings),
+        keep_positive_ratings(ratings),
+    ]
     parts = [
         part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
         for part in parts
     ]
-    return pa.concat_tables([part.to_pyarrow().cast(SCHEMA) for part in parts])
+    return pa.concat_tables([part.to_pyarrow().cast(INTERACTION_SCHEMA) for part in parts])
 
 
-def bought(tables: Warehouse) -> ir.Table:
-    """Lines of orders. Coupons and corrections come as lines of quantity 0, returns as documents of another kind."""
+def build_order_lines_table(tables: Warehouse) -> ir.Table:
+    """Select the sold order lines.
+
+    Coupons and corrections have quantity 0; returns are documents of another kind.
+    """
     lines = tables["order_lines"]
-    kept = lines.filter(
+    sold_lines = lines.filter(
         (lines.quantity > 0) & lines.customer_id.notnull() & (lines.kind == "sale") & (lines.status != "cancelled")
     )
-    return kept.select(
+    return sold_lines.select(
         "customer_id",
         "product_id",
-        at=kept.placed_at,
-        weight=kept.quantity.cast("float64"),
+        at=sold_lines.placed_at,
+        weight=sold_lines.quantity.cast("float64"),
         kind=ibis.literal(KIND_CODES["purchase"], "int8"),
     )
 
 
-def done(tables: Warehouse) -> ir.Table:
-    """Events with products, one row a product. Visitors count too: the processor gives every one of them a customer."""
+def build_product_events_table(tables: Warehouse) -> ir.Table:
+    """Select product events, one row per product. Visitors count too: the processor gives each of them a customer."""
     events = tables["events"]
-    told = events.filter((events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull())
-    told = told.mutate(name=told.name.strip().lower())
+    product_events = events.filter(
+        (events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull()
+    )
+    product_events = product_events.mutate(name=product_events.name.strip().lower())
     code = ibis.cases(
-        *((told.name.isin(lowered(NAMES[meaning])), KIND_CODES[kind]) for meaning, kind in KIND_OF_MEANING.items()),
+        *(
+            (product_events.name.isin(lowercase_names(EVENT_NAMES[meaning])), KIND_CODES[kind])
+            for meaning, kind in MEANING_KINDS.items()
+        ),
         else_=-1,
     )
-    told = told.mutate(kind=code.cast("int8")).filter(ibis._.kind >= 0)
-    rows = told.select(
-        "customer_id", "source", "kind", "properties", at=told.occurred_at, product_id=told.product_ids.unnest()
+    product_events = product_events.mutate(kind=code.cast("int8")).filter(ibis._.kind >= 0)
+    rows = product_events.select(
+        "customer_id",
+        "source",
+        "kind",
+        "properties",
+        at=product_events.occurred_at,
+        product_id=product_events.product_ids.unnest(),
     )
     others = rows.filter(rows.kind != KIND_CODES["purchase"]).mutate(weight=ibis.literal(1.0))
-    purchases = not_ordered(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(weight=ibis.literal(1.0))
-    return others.select(*SCHEMA.names).union(purchases.select(*SCHEMA.names))
+    purchases = drop_ordered_purchases(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(
+        weight=ibis.literal(1.0)
+    )
+    return others.select(*INTERACTION_SCHEMA.names).union(purchases.select(*INTERACTION_SCHEMA.names))
 
 
-def purchases(tables: Warehouse) -> ir.Table:
-    """SCHEMA: what was bought, by orders and by events."""
-    told = done(tables)
-    return bought(tables).union(told.filter(told.kind == KIND_CODES["purchase"]))
+def build_purchases_table(tables: Warehouse) -> ir.Table:
+    """Return purchases from orders and from events, in INTERACTION_SCHEMA."""
+    product_events = build_product_events_table(tables)
+    return build_order_lines_table(tables).union(product_events.filter(product_events.kind == KIND_CODES["purchase"]))
 
 
-def opinions(tables: Warehouse, *, as_of: datetime) -> ir.Table:
-    """The newest stars, 1 to 5, of each customer for each product: customer_id, product_id, at, stars.
+def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
+    """Return the latest rating, 1 to 5 stars, per customer and product: customer_id, product_id, at, stars.
 
-    Reviews are the truth. An event counts only of a pair without any: its review has another moment, or was refused.
+    Reviews take precedence. A rating event counts only for pairs without a review: its review has another time, or was refused.
     """
     reviews = tables["reviews"]
     written = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
         "id", "customer_id", "product_id", at=reviews.written_at, stars=reviews.rating.cast("float64")
     )
     events = tables["events"]
-    told = events.filter(
+    rating_events = events.filter(
         (events.type == "track")
-        & events.name.strip().lower().isin(lowered(NAMES[Meaning.REVIEW]))
+        & events.name.strip().lower().isin(lowercase_names(EVENT_NAMES[Meaning.REVIEW]))
         & events.customer_id.notnull()
         & events.product_ids.notnull()
         & (events.occurred_at < as_of)
     )
-    stars = text_of(told.properties, "rating").try_cast("float64")
-    told = told.select("id", "customer_id", product_id=told.product_ids.unnest(), at=told.occurred_at, stars=stars)
-    told = told.filter(told.stars.between(1.0, MOST)).anti_join(written, ["customer_id", "product_id"])
-    both = written.union(told)
-    place = ibis.row_number().over(
-        group_by=["customer_id", "product_id"], order_by=[ibis.desc(both["at"]), ibis.desc(both["id"])]
+    stars = extract_property_text(rating_events.properties, "rating").try_cast("float64")
+    rating_events = rating_events.select(
+        "id", "customer_id", product_id=rating_events.product_ids.unnest(), at=rating_events.occurred_at, stars=stars
     )
-    return both.mutate(place=place).filter(ibis._.place == 0).drop("place", "id")
+    rating_events = rating_events.filter(rating_events.stars.between(1.0, MAX_STARS)).anti_join(
+        written, ["customer_id", "product_id"]
+    )
+    ratings = written.union(rating_events)
+    age_rank = ibis.row_number().over(
+        group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
+    )
+    return ratings.mutate(place=age_rank).filter(ibis._.place == 0).drop("place", "id")
 
 
-def liked(held: ir.Table) -> ir.Table:
-    """Stars that say somebody likes a product: 0 for three and fewer, which is left out, 1 for five."""
-    weight = ((held.stars - NEUTRAL) / (MOST - NEUTRAL)).clip(0.0, 1.0)
-    rated = held.mutate(weight=weight, kind=ibis.literal(KIND_CODES["rating"], "int8"))
-    return rated.filter(rated.weight > 0).select(*SCHEMA.names)
+def keep_positive_ratings(ratings: ir.Table) -> ir.Table:
+    """Return ratings above three stars as interactions; weight 1 for five stars."""
+    weight = ((ratings.stars - NEUTRAL_STARS) / (MAX_STARS - NEUTRAL_STARS)).clip(0.0, 1.0)
+    weighted = ratings.mutate(weight=weight, kind=ibis.literal(KIND_CODES["rating"], "int8"))
+    return weighted.filter(weighted.weight > 0).select(*INTERACTION_SCHEMA.names)
 
 
-def without_disliked(rows: ir.Table, held: ir.Table) -> ir.Table:
-    """What somebody did with a product speaks for nothing, weight 0, where their newest stars for it are one or two.
+def zero_disliked(rows: ir.Table, ratings: ir.Table) -> ir.Table:
+    """Set the weight of interactions to 0 where the customer's latest rating of the product is one or two stars.
 
-    The rows stay: the product is known to them. No fraction for two stars: a training may count any purchase above 0 as one.
+    The rows stay because the customer knows the product. Two stars get no fraction: a training may count any purchase above 0 as one.
     """
-    disliked = held.filter(held.stars < NEUTRAL).select(by="customer_id", of="product_id")
+    disliked = ratings.filter(ratings.stars < NEUTRAL_STARS).select(by="customer_id", of="product_id")
     joined = rows.left_join(disliked, [rows.customer_id == disliked.by, rows.product_id == disliked.of])
-    return joined.mutate(weight=ibis.ifelse(joined.by.isnull(), joined.weight, 0.0)).select(*SCHEMA.names)
+    return joined.mutate(weight=ibis.ifelse(joined.by.isnull(), joined.weight, 0.0)).select(*INTERACTION_SCHEMA.names)
 
 
-def lowered(names: Iterable[str]) -> list[str]:
+def lowercase_names(names: Iterable[str]) -> list[str]:
+    """Return the names in lower case."""
     return [name.lower() for name in names]
 
 
-def text_of(properties: ir.StringValue, name: str) -> ir.StringValue:
-    """A property that is a text or a number, as text."""
+def extract_property_text(properties: ir.StringValue, name: str) -> ir.StringValue:
+    """Return a property that is a text or a number as text."""
     value = properties.cast("json")[name]
     return ibis.coalesce(value.str.nullif(""), value.int.cast("string"), value.float.cast("string"))
 
 
-def not_ordered(tables: Warehouse, purchases: ir.Table) -> ir.Table:
-    """Purchases told by events that are in no order: neither its number is known, nor was the same bought at about the same time.
+def drop_ordered_purchases(tables: Warehouse, purchases: ir.Table) -> ir.Table:
+    """Drop purchase events that an order covers: the order number is known, or the same product was bought at about the same time.
 
-    Orders are the truth, the cancelled ones too.
+    Orders are the source of truth, cancelled ones too.
     """
     lines = tables["order_lines"]
-    number = ibis.coalesce(*(text_of(purchases.properties, name) for name in ORDER_ID))
+    number = ibis.coalesce(*(extract_property_text(purchases.properties, name) for name in ORDER_ID_PROPERTIES))
     purchases = purchases.mutate(order_id=number)
-    unknown = purchases.anti_join(tables["orders"], "order_id")
-    same = [
-        unknown.customer_id == lines.customer_id,
-        unknown.product_id == lines.product_id,
-        lines.placed_at >= unknown.at - SAME_PURCHASE,
-        lines.placed_at <= unknown.at + SAME_PURCHASE,
+    without_order = purchases.anti_join(tables["orders"], "order_id")
+    same_purchase = [
+        without_order.customer_id == lines.customer_id,
+        without_order.product_id == lines.product_id,
+        lines.placed_at >= without_order.at - SAME_PURCHASE_WINDOW,
+        lines.placed_at <= without_order.at + SAME_PURCHASE_WINDOW,
     ]
-    return unknown.anti_join(lines, same)
+    return without_order.anti_join(lines, same_purchase)
 
 
-def interactions_of(told: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:
-    """The rows in order of time, numbered; what names a product that the catalogue does not have is left out."""
-    seconds = told["at"].cast(pa.int64()).to_numpy() / 1e6
-    people, item = told["customer_id"].to_numpy(), rows_of(items, told["product_id"])
-    kind, weight = told["kind"].to_numpy(), told["weight"].to_numpy()
-    in_time = np.lexsort((weight, kind, item, people, seconds))
-    in_time = in_time[item[in_time] >= 0]
+def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:
+    """Return the numbered interactions in time order; rows whose product is not in the catalog are dropped."""
+    seconds = table["at"].cast(pa.int64()).to_numpy() / 1e6
+    customer_ids, item = table["customer_id"].to_numpy(), find_item_rows(items, table["product_id"])
+    kind, weight = table["kind"].to_numpy(), table["weight"].to_numpy()
+    time_order = np.lexsort((weight, kind, item, customer_ids, seconds))
+    time_order = time_order[item[time_order] >= 0]
     return Interactions.from_rows(
-        user=customers.rows(people[in_time]),
-        item=item[in_time],
-        order=seconds[in_time],
-        weight=weight[in_time],
-        kind=kind[in_time],
+        user=customers.rows(customer_ids[time_order]),
+        item=item[time_order],
+        order=seconds[time_order],
+        weight=weight[time_order],
+        kind=kind[time_order],
         users=customers,
         items=items,
         as_of=as_of.astimezone(UTC).timestamp(),
     )
 
 
-def rows_of(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-    """The item row of each product id; each different id is looked up once."""
+def find_item_rows(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """Return the item row of each product id; each distinct id is looked up once."""
     encoded = column.combine_chunks().dictionary_encode()
     return items.rows(encoded.dictionary.to_pylist())[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def products_of(catalogue: pa.Table, vectors: pa.Table | None = None) -> Products:
-    """Texts and vectors of the products, in the order of their ids' bytes, which is the order of the item rows."""
+def build_products(catalogue: pa.Table, vectors: pa.Table | None = None) -> Products:
+    """Return texts and vectors of the products, ordered by the bytes of their ids, as the item rows are."""
     order = np.argsort(np.array([text.encode() for text in catalogue["product_id"].to_pylist()], dtype=object))
     sorted_rows = catalogue.take(pa.array(order))
     columns = {
         name: [text or "" for text in sorted_rows[name].to_pylist()]
         for name in ("title", "description", "brand", "category", "currency")
     }
-    band = bands_of(
+    band = compute_price_bands(
         price=pc.fill_null(sorted_rows["price"].cast(pa.float64()), np.nan).to_numpy(),
         currency=columns.pop("currency"),
         category=columns["category"],
     )
     attributes = [json.loads(text) if text else {} for text in sorted_rows["attributes"].to_pylist()]
-    described = Described(
+    described = ProductColumns(
         **columns, attributes=attributes, tags=[tags or [] for tags in sorted_rows["tags"].to_pylist()]
     )
     products = Products.of_columns(described.texts(band))
     if vectors is None:
         return products
-    return replace(products, vectors=vectors_of(vectors, IdMap.of(catalogue["product_id"].to_pylist())))
+    return replace(products, vectors=build_vectors(vectors, IdMap.of(catalogue["product_id"].to_pylist())))
 
 
-def vectors_of(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.float32]]:
-    """Name → float32 (items, d), a row of zeros where a product has no vector of that name."""
+def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.float32]]:
+    """Return name → float32 (items, d); the row is zero where a product has no vector of that name."""
     blocks = {}
     for name in sorted(pc.unique(vectors["name"]).to_pylist()):
         rows = vectors.filter(pc.equal(vectors["name"], name))
         dimension = rows["dimension"][0].as_py()
-        place = items.rows(rows["product_id"].to_pylist())
+        item_rows = items.rows(rows["product_id"].to_pylist())
         block = np.zeros((len(items), dimension), np.float32)
         values = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
-        block[place[place >= 0]] = values[place >= 0]
+        block[item_rows[item_rows >= 0]] = values[item_rows >= 0]
         blocks[name] = block
     return blocks
 
 
-def identifiers_of(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, npt.NDArray[np.int32]]:
-    """Names "kind:value" of those customers who are in the training data, and their rows."""
+def index_identifiers(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, npt.NDArray[np.int32]]:
+    """Return the names "kind:value" of customers in the training data, and their user rows."""
     rows = customers.rows(identifiers["customer_id"].to_numpy())
-    known = np.flatnonzero(rows >= 0)
-    kinds, values = identifiers["kind"].to_pylist(), identifiers["value"].to_pylist()
-    names, place = IdMap.numbered([f"{kinds[number]}:{values[number]}" for number in known])
+    known_rows = np.flatnonzero(rows >= 0)
+    types, values = identifiers["kind"].to_pylist(), identifiers["value"].to_pylist()
+    names, name_rows = IdMap.numbered([f"{types[number]}:{values[number]}" for number in known_rows])
     user = np.full(len(names), -1, np.int32)
-    user[place] = rows[known]
+    user[name_rows] = rows[known_rows]
     return names, user
 
 
-def fingerprint_of(interactions: Interactions) -> str:
-    """SHA-256 of what was learnt from: equal data, equal fingerprint."""
+def compute_fingerprint(interactions: Interactions) -> str:
+    """Return the SHA-256 of the interactions: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for array in (interactions.user, interactions.item, interactions.order, interactions.weight, interactions.kind):
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -1,4 +1,4 @@
-"""What a product says of itself, as the columns of text from which likeness is learnt."""
+"""The text columns of products from which content similarity is learned."""
 
 import json
 from collections import Counter
@@ -13,12 +13,12 @@ from recommendations.engine import IdMap
 from recommendations.engine.data.price_bands import price_bands
 from recommendations.engine.data.text_terms import joined
 
-LONGEST_VALUE = 100  # what is longer is a description, which nobody else has word for word
+MAX_VALUE_LENGTH = 100  # longer values are descriptions, which no other product shares word for word
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
-    """Columns of k products, "" where nothing is known; attributes: what JSON can hold."""
+class ProductColumns:
+    """Columns of k products, "" for unknown; attributes: JSON values."""
 
     title: Sequence[str]
     description: Sequence[str]
@@ -28,47 +28,47 @@ class Described:
     tags: Sequence[Sequence[str]]
 
     def texts(self, band: npt.NDArray[np.int32]) -> dict[str, Sequence[str]]:
-        """Columns as `Products.texts` has them; band: that of each price, -1 for none, which is told of the category alone."""
+        """Return columns as `Products.texts` expects; band: the price band of each product within its category, -1 for none."""
         return {
             "title": self.title,
             "description": self.description,
             "brand": self.brand,
             "category": self.category,
-            "attributes": shared_values([list(attribute_values(one)) for one in self.attributes]),
-            "tags": [joined(one) for one in self.tags],
-            "price band": shared_values(
+            "attributes": drop_unique_values([list(iterate_attribute_values(value)) for value in self.attributes]),
+            "tags": [joined(value) for value in self.tags],
+            "price band": drop_unique_values(
                 [
-                    [f"{category} {one}".strip()] if one > 0 else []
-                    for category, one in zip(self.category, band.tolist(), strict=True)
+                    [f"{category} {value}".strip()] if value > 0 else []
+                    for category, value in zip(self.category, band.tolist(), strict=True)
                 ]
             ),
         }
 
 
-def attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
-    """Each name=value of a JSON object; of a list one for each element, of an inner object under outer.inner."""
+def iterate_attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
+    """Yield name=value for each entry of a JSON object; lists yield each element, inner objects outer.inner names."""
     if isinstance(attributes, Mapping):
         for key, value in attributes.items():
-            yield from attribute_values(value, f"{name}.{key}" if name else str(key))
+            yield from iterate_attribute_values(value, f"{name}.{key}" if name else str(key))
     elif isinstance(attributes, list):
         for value in attributes:
-            yield from attribute_values(value, name)
+            yield from iterate_attribute_values(value, name)
     elif attributes is not None and name:
         text = (attributes if isinstance(attributes, str) else json.dumps(attributes)).strip()
-        if text and len(text) <= LONGEST_VALUE:
+        if text and len(text) <= MAX_VALUE_LENGTH:
             yield f"{name}={text}"
 
 
-def shared_values(values: Sequence[Sequence[str]]) -> list[str]:
-    """Without values that one product alone has, such as a number of its own: they make nothing alike."""
+def drop_unique_values(values: Sequence[Sequence[str]]) -> list[str]:
+    """Join the values of each product, without values that occur in one product only: they create no similarity."""
     counts = Counter(value for one in values for value in set(one))
     return [joined(value for value in one if counts[value] > 1) for one in values]
 
 
-def bands_of(
+def compute_price_bands(
     *, price: npt.NDArray[np.float64], currency: Sequence[str], category: Sequence[str]
 ) -> npt.NDArray[np.int32]:
-    """`price_bands` with categories by their paths."""
+    """Return `price_bands` with categories given by their paths."""
     codes = IdMap.numbered(category)[1]
-    none = np.fromiter((not path for path in category), np.bool_, len(category))
-    return price_bands(price, currency, np.where(none, -1, codes).astype(np.int32))
+    without_category = np.fromiter((not path for path in category), np.bool_, len(category))
+    return price_bands(price, currency, np.where(without_category, -1, codes).astype(np.int32))

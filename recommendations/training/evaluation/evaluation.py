@@ -1,4 +1,4 @@
-"""How what was chosen does on the last stretch of time, beside its parts, the baselines and the version that serves now."""
+"""Evaluation of the tuned model on the test part, against its components, the baselines and the active version."""
 
 import json
 from collections.abc import Mapping
@@ -9,34 +9,36 @@ import numpy as np
 from django.conf import settings
 
 from recommendations.engine import Algorithm, Interactions, Products
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import USUAL, EventWeights
 from recommendations.engine.evaluation import Evaluation, SegmentResult, by_segment, intervals, judge
 from recommendations.engine.evaluation.exploration_cost import exploration_cost
 from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.tuning.ensemble_weights import without_each
-from recommendations.training.data.time_split import Cuts
+from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.evaluation.new_products import measure_new_products
 from recommendations.training.tuning.tuning import (
-    AT,
-    JUDGED_PEOPLE,
-    PRIMARY,
+    EVALUATION_CUSTOMERS,
+    PRIMARY_METRIC,
     SEED,
-    WEIGHTS_PEOPLE,
-    Choice,
-    Step,
-    fit_one,
-    number,
+    TOP_N,
+    WEIGHTING_CUSTOMERS,
+    ModelChoice,
+    ReportStep,
+    fit_component,
+    round_finite,
 )
 
 SEGMENT_METRICS = ("ndcg", "hit_rate")
-SHOWN_AT = (5, 10, 20)
+LIST_LENGTHS = (5, 10, 20)
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
-    """cut_at: seconds since 1970; evaluation after it; served: which contestant is to serve; ablation: NDCG lost without each part; new_products as
-    `measure_new_products` tells; parts: the components fitted on what came before the cut.
+class ModelEvaluation:
+    """The figures of one model on the test part.
+
+    cut_at: split time in seconds since 1970; served: the contestant that is to serve; ablation: NDCG lost without each component;
+    new_products: see `measure_new_products`; components: fitted on everything before the split.
     """
 
     cut_at: float
@@ -45,37 +47,42 @@ class Judgement:
     segments: list[SegmentResult]
     ablation: list[dict[str, Any]]
     new_products: dict[str, Any]
-    parts: dict[str, Algorithm] = field(default_factory=dict)
+    components: dict[str, Algorithm] = field(default_factory=dict)
 
 
-def judge_choice(
-    *, cuts: Cuts, choice: Choice, products: Products, active: Mapping[str, Any] | None, step: Step
-) -> Judgement:
-    """The test part, scored once: nothing is chosen by it.
+def evaluate_choice(
+    *,
+    time_split: TimeSplit,
+    choice: ModelChoice,
+    products: Products,
+    active: Mapping[str, Any] | None,
+    step: ReportStep,
+) -> ModelEvaluation:
+    """Evaluate the model once on the test part; nothing is tuned on it.
 
-    active: the recipe of the version that serves now, fitted anew on the same past as "active".
+    active: parameters of the active version, refitted on the same past as "active".
     """
-    fits = _Fits(cuts.test.train, products, step)
-    parts = {name: fits.of(described, choice.weighing) for name, described in choice.components.items()}
-    contestants = {name: part for name, part in parts.items() if name not in choice.others}
-    served = served_name(choice.weights)
+    fits = _FitCache(time_split.test.train, products, step)
+    parts = {name: fits.of(described, choice.event_weights) for name, described in choice.components.items()}
+    contestants = {name: part for name, part in parts.items() if name not in choice.extra}
+    served = find_served_algorithm(choice.weights)
     if served == "blend":
-        contestants["blend"] = Blend.of_fitted(parts, choice.weights, choice.normalisation)
-    past, test = choice.weighing.of(cuts.test.train), some_of(cuts.test.test)
-    evaluation = _judged(contestants, past, test, cuts, step)
+        contestants["blend"] = WeightedEnsemble.of_fitted(parts, choice.weights, choice.normalisation)
+    past, test = choice.event_weights.of(time_split.test.train), sample_test_customers(time_split.test.test)
+    evaluation = _evaluate_contestants(contestants, past, test, time_split, step)
     if active is not None:
-        evaluation = _beside_active(evaluation, fits, active, past, test, cuts, step)
+        evaluation = _add_active_version(evaluation, fits, active, past, test, time_split, step)
     step("judging", 0.8)
-    segments = by_segment(evaluation, past, metrics=SEGMENT_METRICS, n=AT)
-    ablation = _ablation(parts, choice, past, test, cuts)
+    segments = by_segment(evaluation, past, metrics=SEGMENT_METRICS, n=TOP_N)
+    ablation = _measure_ablation(parts, choice, past, test, time_split)
     compared = {name: contestants[name] for name in ("content", served) if name in contestants}
-    new_products = measure_new_products(contestants=compared, past=past, cuts=cuts, products=products)
-    new_products["exploration"] = cost_of_exploration(evaluation, served)
-    return Judgement(cuts.test.train.as_of, served, evaluation, segments, ablation, new_products, parts)
+    new_products = measure_new_products(contestants=compared, past=past, time_split=time_split, products=products)
+    new_products["exploration"] = measure_exploration_cost(evaluation, served)
+    return ModelEvaluation(time_split.test.train.as_of, served, evaluation, segments, ablation, new_products, parts)
 
 
-def cost_of_exploration(evaluation: Evaluation, served: str) -> dict[str, Any]:
-    """What trying new products at every nth place, as is set now, costs at most."""
+def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, Any]:
+    """Return the most that showing new products at every nth position costs under the current setting."""
     share = settings.RECOMMEND_EXPLORATION_SHARE
     if not share:
         return {}
@@ -84,30 +91,31 @@ def cost_of_exploration(evaluation: Evaluation, served: str) -> dict[str, Any]:
     return {
         "every": every,
         "at": evaluation.rankings[served].shape[1],
-        "lost": number(lost.value),
-        "low": finite(lost.low),
-        "high": finite(lost.high),
+        "lost": round_finite(lost.value),
+        "low": round_optional(lost.low),
+        "high": round_optional(lost.high),
     }
 
 
-def served_name(weights: Mapping[str, float]) -> str:
-    """Of a single algorithm all the weight is its own, and the others serve only the other scenarios."""
+def find_served_algorithm(weights: Mapping[str, float]) -> str:
+    """Return the algorithm that serves for-you: a single one with all the weight, else the ensemble."""
     used = [name for name, weight in weights.items() if weight > 0]
     return used[0] if len(used) == 1 else "blend"
 
 
-def some_of(test: Interactions) -> Interactions:
+def sample_test_customers(test: Interactions) -> Interactions:
+    """Return the test interactions of at most EVALUATION_CUSTOMERS customers."""
     people = np.unique(test.user)
-    if len(people) <= JUDGED_PEOPLE:
+    if len(people) <= EVALUATION_CUSTOMERS:
         return test
-    chosen = np.random.default_rng(SEED).choice(people, JUDGED_PEOPLE, replace=False)
+    chosen = np.random.default_rng(SEED).choice(people, EVALUATION_CUSTOMERS, replace=False)
     return test.subset(np.isin(test.user, chosen))
 
 
-class _Fits:
-    """Algorithms fitted on the past of the test, each recipe once."""
+class _FitCache:
+    """Algorithms fitted on the past of the test part, each set of parameters once."""
 
-    def __init__(self, train: Interactions, products: Products, step: Step) -> None:
+    def __init__(self, train: Interactions, products: Products, step: ReportStep) -> None:
         self.train, self.products, self.step = train, products, step
         self.fitted: dict[str, Algorithm] = {}
         self.pasts: dict[str, Interactions] = {}
@@ -122,40 +130,45 @@ class _Fits:
         key = json.dumps([described, weighing.as_json()], sort_keys=True)
         if key not in self.fitted:
             self.step("fitting for the test", 0.6)
-            self.fitted[key] = fit_one(described, self.past(weighing), self.products)
+            self.fitted[key] = fit_component(described, self.past(weighing), self.products)
         return self.fitted[key]
 
 
-def _judged(
-    contestants: Mapping[str, Algorithm], past: Interactions, test: Interactions, cuts: Cuts, step: Step
+def _evaluate_contestants(
+    contestants: Mapping[str, Algorithm],
+    past: Interactions,
+    test: Interactions,
+    time_split: TimeSplit,
+    step: ReportStep,
 ) -> Evaluation:
+    """Evaluate the contestants on the test interactions."""
     step("judging", 0.7)
     return judge(
         algorithms=contestants,
         train=past,
         test=test,
-        exclude_seen=cuts.exclude_seen,
-        seen_kinds=cuts.seen_kinds,
+        exclude_seen=time_split.exclude_seen,
+        seen_kinds=time_split.seen_kinds,
         seed=SEED,
-        ns=SHOWN_AT,
+        ns=LIST_LENGTHS,
     )
 
 
-def _beside_active(
+def _add_active_version(
     evaluation: Evaluation,
-    fits: _Fits,
+    fits: _FitCache,
     recipe: Mapping[str, Any],
     past: Interactions,
     test: Interactions,
-    cuts: Cuts,
-    step: Step,
+    time_split: TimeSplit,
+    step: ReportStep,
 ) -> Evaluation:
-    """The evaluation with the version that serves now: it sees the past under its own weights, for the same people."""
+    """Add the active version to the evaluation, under its own event weights and for the same customers."""
     weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else USUAL
     used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
     parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
-    active = Blend.of_fitted(parts, used, recipe["normalisation"])
-    other = _judged({"active": active}, fits.past(weighing), test, cuts, step)
+    active = WeightedEnsemble.of_fitted(parts, used, recipe["normalisation"])
+    other = _evaluate_contestants({"active": active}, fits.past(weighing), test, time_split, step)
     return Evaluation(
         [*evaluation.results, *other.results],
         evaluation.users,
@@ -168,88 +181,89 @@ def _beside_active(
     )
 
 
-def _ablation(
-    parts: Mapping[str, Algorithm], choice: Choice, past: Interactions, test: Interactions, cuts: Cuts
+def _measure_ablation(
+    parts: Mapping[str, Algorithm], choice: ModelChoice, past: Interactions, test: Interactions, time_split: TimeSplit
 ) -> list[dict[str, Any]]:
-    """How much the blend loses without each of its parts, on at most so many people as its weights were chosen by."""
-    if served_name(choice.weights) != "blend":
+    """Return how much the ensemble loses without each component, on at most WEIGHTING_CUSTOMERS customers."""
+    if find_served_algorithm(choice.weights) != "blend":
         return []
     people = np.unique(test.user)
-    if len(people) > WEIGHTS_PEOPLE:
-        people = np.sort(np.random.default_rng(SEED).choice(people, WEIGHTS_PEOPLE, replace=False))
+    if len(people) > WEIGHTING_CUSTOMERS:
+        people = np.sort(np.random.default_rng(SEED).choice(people, WEIGHTING_CUSTOMERS, replace=False))
     values = without_each(
         components=parts,
         weights=choice.weights,
         histories=past.histories(people),
-        relevant=relevant_items(test, past, people, cuts.exclude_seen, cuts.seen_kinds),
-        exclude_seen=cuts.exclude_seen,
-        seen_kinds=cuts.seen_kinds,
-        n=AT,
+        relevant=relevant_items(test, past, people, time_split.exclude_seen, time_split.seen_kinds),
+        exclude_seen=time_split.exclude_seen,
+        seen_kinds=time_split.seen_kinds,
+        n=TOP_N,
         normalisation=choice.normalisation,
     )
-    found = []
+    rows = []
     for name in (name for name in values if name):
         lost = intervals((values[""] - values[name])[:, None], seed=SEED)[0]
-        found.append(
+        rows.append(
             {
                 "without": name,
                 "weight": choice.weights[name],
-                "lost": number(lost.value),
-                "low": finite(lost.low),
-                "high": finite(lost.high),
+                "lost": round_finite(lost.value),
+                "low": round_optional(lost.low),
+                "high": round_optional(lost.high),
             }
         )
-    return sorted(found, key=lambda row: -(row["lost"] or 0.0))
+    return sorted(rows, key=lambda row: -(row["lost"] or 0.0))
 
 
-def figures_of(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """Algorithm → metric@n → value, low, high; and the seconds it took."""
+def serialize_figures(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """Return algorithm → metric@n → value, low, high, and the seconds to recommend."""
     figures: dict[str, dict[str, Any]] = {name: {} for name in evaluation.scores}
     for result in evaluation.results:
         figures[result.algorithm][f"{result.metric}@{result.n}"] = {
-            "value": finite(result.value),
-            "low": finite(result.low),
-            "high": finite(result.high),
+            "value": round_optional(result.value),
+            "low": round_optional(result.low),
+            "high": round_optional(result.high),
         }
     for name, seconds in evaluation.recommend_s.items():
         figures[name]["recommend_s"] = round(seconds, 3)
     return figures
 
 
-def comparisons_of(evaluation: Evaluation, *, winner: str) -> list[dict[str, Any]]:
-    """The winner against each other one, on the same people."""
-    found = []
+def serialize_comparisons(evaluation: Evaluation, *, winner: str) -> list[dict[str, Any]]:
+    """Return the difference of the winner to each other algorithm on the same customers."""
+    rows = []
     for other in evaluation.scores:
         if other != winner:
-            interval = evaluation.difference(winner, other, PRIMARY, AT)
-            found.append(
+            interval = evaluation.difference(winner, other, PRIMARY_METRIC, TOP_N)
+            rows.append(
                 {
-                    "metric": f"{PRIMARY}@{AT}",
+                    "metric": f"{PRIMARY_METRIC}@{TOP_N}",
                     "first": winner,
                     "second": other,
-                    "difference": finite(interval.value),
-                    "low": finite(interval.low),
-                    "high": finite(interval.high),
+                    "difference": round_optional(interval.value),
+                    "low": round_optional(interval.low),
+                    "high": round_optional(interval.high),
                 }
             )
-    return found
+    return rows
 
 
-def segments_of(judgement: Judgement) -> list[dict[str, Any]]:
+def serialize_segments(model_evaluation: ModelEvaluation) -> list[dict[str, Any]]:
+    """Return the figures per customer segment."""
     return [
         {
             "segment": row.segment,
             "algorithm": row.algorithm,
             "metric": f"{row.metric}@{row.n}",
             "people": row.people,
-            "value": finite(row.value),
-            "low": finite(row.low),
-            "high": finite(row.high),
+            "value": round_optional(row.value),
+            "low": round_optional(row.low),
+            "high": round_optional(row.high),
         }
-        for row in judgement.segments
+        for row in model_evaluation.segments
     ]
 
 
-def finite(value: float | None) -> float | None:
-    """JSON knows no NaN."""
-    return None if value is None else number(value)
+def round_optional(value: float | None) -> float | None:
+    """Return a rounded number, None for NaN or None."""
+    return None if value is None else round_finite(value)

@@ -1,4 +1,4 @@
-"""How well products are ranked that nobody had touched before the cut: the only ones that are found by what they are."""
+"""Ranking quality for products without interactions before the split, which only their attributes can reveal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -8,16 +8,16 @@ import numpy as np
 from recommendations.engine import Algorithm, Histories, Interactions, Products
 from recommendations.engine.algorithms.base import Attribution, Scores
 from recommendations.engine.evaluation.runner import judge
-from recommendations.training.data.time_split import Cuts
-from recommendations.training.tuning.tuning import AT, SEED, number
+from recommendations.training.data.time_split import TimeSplit
+from recommendations.training.tuning.tuning import SEED, TOP_N, round_finite
 
 METRICS = ("recall", "ndcg")
-PEOPLE = 500
+MAX_CUSTOMERS = 500
 BASELINE = "category-popularity"
 
 
 class CategoryPopularity(Algorithm):
-    """score(i) = Σ weight of the interactions with item i; of an item without any the mean of its category, or of all items."""
+    """score(i) = Σ weight of the interactions with item i; without any, the mean of its category, or of all items."""
 
     name = BASELINE
     fitted = ("counts_",)
@@ -41,32 +41,36 @@ class CategoryPopularity(Algorithm):
 
 
 def measure_new_products(
-    *, contestants: Mapping[str, Algorithm], past: Interactions, cuts: Cuts, products: Products
+    *, contestants: Mapping[str, Algorithm], past: Interactions, time_split: TimeSplit, products: Products
 ) -> dict[str, Any]:
-    """{"new", "wanted", "people", "figures"}: new products of the catalogue, those of them wanted in the test part, by how many people.
+    """Return {"new", "wanted", "people", "figures"}: new products, those bought in the test part, and by how many customers.
 
-    figures: name → "new" (ranked among the new products alone) or "all" (among all) → metric@10 → value, low, high. At most PEOPLE
-    people, drawn by the seed.
+    figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most MAX_CUSTOMERS
+    customers, sampled by the seed.
     """
-    new = np.bincount(cuts.test.train.item, minlength=past.n_items) == 0
-    test = cuts.test.test.subset(new[cuts.test.test.item])
+    new = np.bincount(time_split.test.train.item, minlength=past.n_items) == 0
+    test = time_split.test.test.subset(new[time_split.test.test.item])
     people = np.unique(test.user)
-    found = {"new": int(new.sum()), "wanted": len(np.unique(test.item)), "people": len(people), "figures": {}}
+    counts = {"new": int(new.sum()), "wanted": len(np.unique(test.item)), "people": len(people), "figures": {}}
     if not len(people):
-        return found
-    if len(people) > PEOPLE:
-        chosen = np.random.default_rng(SEED).choice(people, PEOPLE, replace=False)
+        return counts
+    if len(people) > MAX_CUSTOMERS:
+        chosen = np.random.default_rng(SEED).choice(people, MAX_CUSTOMERS, replace=False)
         test = test.subset(np.isin(test.user, chosen))
     ranked = {**contestants, BASELINE: CategoryPopularity().fit(past, products)}
     figures: dict[str, dict[str, Any]] = {name: {} for name in ranked}
     for among, allowed in (("new", new), ("all", None)):
         evaluation = judge(
-            algorithms=ranked, train=past, test=test, exclude_seen=False, seed=SEED, ns=(AT,), allowed=allowed
+            algorithms=ranked, train=past, test=test, exclude_seen=False, seed=SEED, ns=(TOP_N,), allowed=allowed
         )
         for name in ranked:
             figures[name][among] = {}
             for metric in METRICS:
-                result = evaluation.value(name, metric, AT)
-                low, high = (None if end is None else number(end) for end in (result.low, result.high))
-                figures[name][among][f"{metric}@{AT}"] = {"value": number(result.value), "low": low, "high": high}
-    return {**found, "figures": figures}
+                result = evaluation.value(name, metric, TOP_N)
+                low, high = (None if end is None else round_finite(end) for end in (result.low, result.high))
+                figures[name][among][f"{metric}@{TOP_N}"] = {
+                    "value": round_finite(result.value),
+                    "low": low,
+                    "high": high,
+                }
+    return {**counts, "figures": figures}

@@ -1,4 +1,4 @@
-"""The places of a shop, asked about one stretch of time: what each would have shown, and what would have been shown without it."""
+"""Evaluation of placements on one time window: what each would have shown, compared with its fallback."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine import KIND_CODES, Algorithm, Interactions, Products
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.evaluation_queries import (
@@ -51,53 +51,56 @@ from recommendations.engine.placements import (
     SIMILAR,
 )
 from recommendations.engine.topn import top_n
-from recommendations.training.data.time_split import Cuts
-from recommendations.training.tuning.tuning import SEED, Choice
+from recommendations.training.data.time_split import TimeSplit
+from recommendations.training.tuning.tuning import SEED, ModelChoice
 
-LEAST_PEOPLE = 30  # fewer say nothing
-LEVEL = 2  # of the category paths
+MIN_CUSTOMERS = 30  # fewer give no reliable figure
+CATEGORY_LEVEL = 2  # of the category paths
 RANK = "rank"
-RANKED_SET = 200
-FROM_PRODUCTS = ("content", "item-knn", "co-purchase", "transitions", "session-neighbours")
-MAY_USE: dict[str, tuple[str, ...]] = {
-    SIMILAR: FROM_PRODUCTS,
-    BOUGHT_TOGETHER: FROM_PRODUCTS,
-    CART: FROM_PRODUCTS,
+RANKED_PRODUCTS = 200
+PRODUCT_ALGORITHMS = ("content", "item-knn", "co-purchase", "transitions", "session-knn")
+PLACEMENT_ALGORITHMS: dict[str, tuple[str, ...]] = {
+    SIMILAR: PRODUCT_ALGORITHMS,
+    BOUGHT_TOGETHER: PRODUCT_ALGORITHMS,
+    CART: PRODUCT_ALGORITHMS,
     BUY_AGAIN: ("repeat-rhythm", "repeat", "user-knn", "popularity"),
 }
-CATEGORY_POOL = 300  # of the best products, as serving looks at
+CATEGORY_POOL = 300  # best products considered, as in serving
 
 
 @dataclass(frozen=True, eq=False)
-class Shop:
-    """What the places are judged by. interactions: weights as told; published: seconds since 1970 of each product, NaN unknown."""
+class ShopData:
+    """The data placements are evaluated on. interactions: recorded weights; published: seconds since 1970 per product, NaN if unknown."""
 
     interactions: Interactions
     products: Products
-    cuts: Cuts
+    split: TimeSplit
     published: npt.NDArray[np.float64] | None = None
 
     @cached_property
     def categories(self) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """The category of each product cut to LEVEL, -1 for none, and their paths."""
+        """Return the category of each product cut to CATEGORY_LEVEL, -1 without one, and the paths."""
         products = self.products
         if products.category is None or products.categories is None:
             return np.full(self.interactions.n_items, -1, np.int32), []
-        paths = [" > ".join(path.split(" > ")[:LEVEL]) for path in products.categories.ids()]
+        paths = [" > ".join(path.split(" > ")[:CATEGORY_LEVEL]) for path in products.categories.ids()]
         names = sorted({path for path in paths if path})
-        places = {name: place for place, name in enumerate(names)}
-        of_path = np.array([places.get(path, -1) for path in paths], np.int32)
-        return np.where(products.category >= 0, of_path[products.category], -1).astype(np.int32), names
+        row_of_name = {name: place for place, name in enumerate(names)}
+        row_of_path = np.array([row_of_name.get(path, -1) for path in paths], np.int32)
+        return np.where(products.category >= 0, row_of_path[products.category], -1).astype(np.int32), names
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
-    """Past and future of a cut, weights as told; weighed: the past as scores start from it; parts: fitted on it."""
+class EvaluationWindow:
+    """Past and future of one split point with recorded weights.
+
+    weighed: the past under the event weights; components: algorithms fitted on it.
+    """
 
     past: Interactions
     weighed: Interactions
     future: Interactions
-    parts: Mapping[str, Algorithm] = field(default_factory=dict)
+    components: Mapping[str, Algorithm] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -107,65 +110,68 @@ class Stretch:
         *,
         at: float,
         until: float,
-        parts: Mapping[str, Algorithm] | None = None,
-    ) -> "Stretch":
+        components: Mapping[str, Algorithm] | None = None,
+    ) -> "EvaluationWindow":
+        """Return the window between two times, with everything before it as past."""
         past = interactions.before(at)
-        return cls(past, weighing.of(past), _between(interactions, at, until), parts or {})
+        return cls(past, weighing.of(past), _keep_between(interactions, at, until), components or {})
 
 
-def _between(interactions: Interactions, at: float, until: float) -> Interactions:
+def _keep_between(interactions: Interactions, at: float, until: float) -> Interactions:
     return interactions.subset((interactions.order >= at) & (interactions.order < until))
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """What a place is made of: part → share; nothing where it is made of no part, as what somebody has just viewed."""
+class PlacementWeights:
+    """The ensemble of a placement: component → share; empty for placements without components, such as recently viewed."""
 
     weights: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """asked: which question it was; judged: against what takes over; beside: further comparisons by name."""
+class PlacementMeasurement:
+    """question: the type of query; comparison: against the fallback; other_comparisons: further comparisons by name."""
 
-    asked: str
-    judged: Judged | None = None
-    beside: dict[str, Judged] = field(default_factory=dict)
+    question: str
+    comparison: Judged | None = None
+    other_comparisons: dict[str, Judged] = field(default_factory=dict)
 
 
-class Asking:
-    """Places asked about one stretch. similar: the weights of that place, which takes over from bought-together."""
+class PlacementEvaluator:
+    """Tunes and evaluates placements on one window. similar_weights: of `similar`, the fallback of bought-together."""
 
-    def __init__(self, shop: Shop, choice: Choice, stretch: Stretch, draw: Draw) -> None:
-        self.shop, self.choice, self.stretch, self.draw = shop, choice, stretch, draw
-        self.parts, self.target = stretch.parts, shop.cuts.target
-        self.similar: dict[str, float] = {}
-        self.asked: dict[str, tuple[str, Questions]] = {}
+    def __init__(self, shop: ShopData, choice: ModelChoice, window: EvaluationWindow, draw: Draw) -> None:
+        self.shop, self.choice, self.window, self.draw = shop, choice, window, draw
+        self.components, self.target = window.components, shop.split.target
+        self.similar_weights: dict[str, float] = {}
+        self.query_cache: dict[str, tuple[str, Questions]] = {}
 
     @cached_property
-    def for_you(self) -> Blend:
-        return self.blended(self.choice.weights)
+    def for_you(self) -> WeightedEnsemble:
+        """Return the ensemble of for-you."""
+        return self.make_ensemble(self.choice.weights)
 
-    def blended(self, weights: Mapping[str, float]) -> Blend:
-        """As serving blends a place: every part normalised as those of for-you."""
-        return blended(self.parts, weights, self.choice.normalisation)
+    def make_ensemble(self, weights: Mapping[str, float]) -> WeightedEnsemble:
+        """Return an ensemble as serving builds it: every component normalized as in for-you."""
+        return blended(self.components, weights, self.choice.normalisation)
 
     @cached_property
     def has_views(self) -> bool:
-        """Enough to judge by."""
-        return next_looked_at(self.stretch.future, self.draw).people >= LEAST_PEOPLE
+        """Return whether there are enough views to evaluate by."""
+        return next_looked_at(self.window.future, self.draw).people >= MIN_CUSTOMERS
 
-    def weigh(self, name: str) -> Made | None:
-        """What the place ought to be made of by this stretch; None where that cannot be said."""
-        if name not in MAY_USE:
-            return Made({})
-        parts = {part: self.parts[part] for part in MAY_USE[name] if part in self.parts}
-        _asked, questions = self.questions(name)
-        if not parts or questions.people < LEAST_PEOPLE:
+    def weigh(self, name: str) -> PlacementWeights | None:
+        """Return the best weights of a placement on this window; None if there are too few queries."""
+        if name not in PLACEMENT_ALGORITHMS:
+            return PlacementWeights({})
+        parts = {part: self.components[part] for part in PLACEMENT_ALGORITHMS[name] if part in self.components}
+        _asked, questions = self.get_queries(name)
+        if not parts or questions.people < MIN_CUSTOMERS:
             return None
-        return Made(weigh(parts, questions, normalisation=self.choice.normalisation)[0])
+        return PlacementWeights(weigh(parts, questions, normalisation=self.choice.normalisation)[0])
 
-    def measure(self, name: str, made: Made) -> Measured:
+    def measure(self, name: str, placement_weights: PlacementWeights) -> PlacementMeasurement:
+        """Compare a placement with its fallback on this window."""
         if name == NEW:
             return self.measure_new()
         if name == RECENTLY_VIEWED:
@@ -175,27 +181,30 @@ class Asking:
         if name == RANK:
             return self.measure_rank()
         if name == BUY_AGAIN:
-            return self.measure_again(made)
-        asked, questions = self.questions(name)
-        if not questions.people or not made.weights:
-            return Measured(asked)
-        own = ranked(self.blended(made.weights), questions, seed=SEED)
-        other: Algorithm = self.parts["popularity"]
-        if name == BOUGHT_TOGETHER and self.similar:
-            other = self.blended(self.similar)
+            return self.measure_buy_again(placement_weights)
+        question, questions = self.get_queries(name)
+        if not questions.people or not placement_weights.weights:
+            return PlacementMeasurement(question)
+        own = ranked(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
+        other: Algorithm = self.components["popularity"]
+        if name == BOUGHT_TOGETHER and self.similar_weights:
+            other = self.make_ensemble(self.similar_weights)
         fallback = ranked(other, questions, seed=SEED)
-        return Measured(
-            asked, judge_lists(own, fallback, questions, seed=SEED), without_repeats(own, fallback, questions)
+        return PlacementMeasurement(
+            question,
+            judge_lists(own, fallback, questions, seed=SEED),
+            compare_without_repeats(own, fallback, questions),
         )
 
-    def questions(self, name: str) -> tuple[str, Questions]:
-        """A word for the question, and the questions of a place that is made of parts."""
-        if name not in self.asked:
-            self.asked[name] = self._questions(name)
-        return self.asked[name]
+    def get_queries(self, name: str) -> tuple[str, Questions]:
+        """Return the query type and the cached queries of a placement."""
+        if name not in self.query_cache:
+            self.query_cache[name] = self._build_queries(name)
+        return self.query_cache[name]
 
-    def _questions(self, name: str) -> tuple[str, Questions]:
-        past, future = self.stretch.past, self.stretch.future
+    def _build_queries(self, name: str) -> tuple[str, Questions]:
+        """Return the query type and the queries of a placement."""
+        past, future = self.window.past, self.window.future
         if name == SIMILAR and self.has_views:
             return "next_view", next_looked_at(future, self.draw)
         if name == SIMILAR:
@@ -204,99 +213,113 @@ class Asking:
             codes = category if category is not None else none
             return "next_basket_category", next_of_the_category(future, codes, self.draw, kind=self.target)
         if name == BUY_AGAIN:
-            return "again", bought_again(self.stretch.weighed, past, future, self.draw, kind=self.target)
+            return "again", bought_again(self.window.weighed, past, future, self.draw, kind=self.target)
         given = 1 if name == BOUGHT_TOGETHER else MOST_IN_CART
-        asked = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
-        return asked, left_out_of_baskets(past, future, self.draw, given=given, kind=self.target)
+        question = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
+        return question, left_out_of_baskets(past, future, self.draw, given=given, kind=self.target)
 
-    def measure_again(self, made: Made) -> Measured:
-        """Against for-you among the same products; beside it, by all that was bought, against for-you as it is."""
-        asked, questions = self.questions(BUY_AGAIN)
-        if not questions.people or not made.weights:
-            return Measured(asked)
-        own = ranked(self.blended(made.weights), questions, seed=SEED)
+    def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
+        """Compare buy-again with for-you among the same products, and with unrestricted for-you on all later purchases."""
+        question, questions = self.get_queries(BUY_AGAIN)
+        if not questions.people or not placement_weights.weights:
+            return PlacementMeasurement(question)
+        own = ranked(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
         judged = judge_lists(own, ranked(self.for_you, questions, seed=SEED), questions, seed=SEED)
-        later = self.stretch.future.subset(self.stretch.future.kind == KIND_CODES[self.target]).user_items()
+        later = self.window.future.subset(self.window.future.kind == KIND_CODES[self.target]).user_items()
         everything = replace(
-            questions, relevant=csr_array(later[questions.person, :]), offered=None, barred=self.seen(questions)
+            questions,
+            relevant=csr_array(later[questions.person, :]),
+            offered=None,
+            barred=self.find_excluded(questions),
         )
         free = ranked(self.for_you, everything, seed=SEED)
-        return Measured(asked, judged, {"for_you_unrestricted": judge_lists(own, free, everything, seed=SEED)})
+        return PlacementMeasurement(
+            question, judged, {"for_you_unrestricted": judge_lists(own, free, everything, seed=SEED)}
+        )
 
-    def measure_recent(self) -> Measured:
-        questions, recent = next_with_recent(self.stretch.past, self.stretch.future, self.draw)
+    def measure_recent(self) -> PlacementMeasurement:
+        """Compare recently viewed with popularity."""
+        questions, recent = next_with_recent(self.window.past, self.window.future, self.draw)
         if not questions.people:
-            return Measured("next_in_visit")
-        popular = ranked(self.parts["popularity"], questions, seed=SEED)
-        return Measured("next_in_visit", judge_lists(recent, popular, questions, seed=SEED))
+            return PlacementMeasurement("next_in_visit")
+        popular = ranked(self.components["popularity"], questions, seed=SEED)
+        return PlacementMeasurement("next_in_visit", judge_lists(recent, popular, questions, seed=SEED))
 
-    def measure_categories(self) -> Measured:
+    def measure_categories(self) -> PlacementMeasurement:
+        """Compare the categories of for-you with the most popular categories."""
         category, names = self.shop.categories
         if not names:
-            return Measured("next_basket")
-        questions = next_basket(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
+            return PlacementMeasurement("next_basket")
+        questions = next_basket(self.window.weighed, self.window.future, self.draw, kind=self.target)
         lists, relevant = category_lists(self.for_you, questions, category, len(names), pool=CATEGORY_POOL)
-        popular, _ = category_lists(self.parts["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
-        return Measured("next_basket", judge_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED))
+        popular, _ = category_lists(self.components["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
+        return PlacementMeasurement(
+            "next_basket", judge_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED)
+        )
 
-    def measure_rank(self) -> Measured:
-        """The most popular products that for-you may show, as they are and in the person's order."""
-        popular = scores_of(self.parts["popularity"])
-        among = np.zeros(len(popular), np.bool_)
-        best = top_n(popular[None, :], RANKED_SET).items[0]
-        among[best[best >= 0]] = True
-        questions = wanted(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
-        seen = self.seen(questions)
-        relevant = csr_array(questions.relevant.multiply(among.astype(np.float32)[None, :]))
+    def measure_rank(self) -> PlacementMeasurement:
+        """Compare the most popular products in their own order with the customer's personal order."""
+        popular = score_without_history(self.components["popularity"])
+        is_ranked = np.zeros(len(popular), np.bool_)
+        ranked_items = top_n(popular[None, :], RANKED_PRODUCTS).items[0]
+        is_ranked[ranked_items[ranked_items >= 0]] = True
+        questions = wanted(self.window.weighed, self.window.future, self.draw, kind=self.target)
+        seen = self.find_excluded(questions)
+        relevant = csr_array(questions.relevant.multiply(is_ranked.astype(np.float32)[None, :]))
         if seen is not None:
             relevant = csr_array(relevant - relevant.multiply(seen > 0))
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant, among=among, barred=seen)
-        own, floor = (ranked(one, questions, seed=SEED) for one in (self.for_you, self.parts["popularity"]))
-        return Measured("popular_reordered", judge_lists(own, floor, questions, seed=SEED))
+        questions = replace(questions, relevant=relevant, among=is_ranked, barred=seen)
+        own, floor = (ranked(one, questions, seed=SEED) for one in (self.for_you, self.components["popularity"]))
+        return PlacementMeasurement("popular_reordered", judge_lists(own, floor, questions, seed=SEED))
 
-    def measure_new(self) -> Measured:
-        """The newest first, as serving has them, against the most popular of the new ones."""
-        among = new_items(self.stretch.past, published=self.shop.published)
-        questions = wanted(self.stretch.weighed, self.stretch.future, self.draw, kind=self.target)
-        relevant = csr_array(questions.relevant.multiply(among.astype(np.float32)[None, :]))
+    def measure_new(self) -> PlacementMeasurement:
+        """Compare the newest products first, as served, with the most popular of the new products."""
+        is_new = new_items(self.window.past, published=self.shop.published)
+        questions = wanted(self.window.weighed, self.window.future, self.draw, kind=self.target)
+        relevant = csr_array(questions.relevant.multiply(is_new.astype(np.float32)[None, :]))
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant, among=among)
+        questions = replace(questions, relevant=relevant, among=is_new)
         if not questions.people:
-            return Measured("wanted_new")
-        begun = first_seen(self.stretch.past, published=self.shop.published)
-        fresh = np.where(np.isfinite(begun), 1.0 - (self.stretch.past.as_of - begun) / (NEW_DAYS * DAY), -np.inf)
-        own = same_for_all(fresh.astype(np.float32), questions)
-        popular = same_for_all(scores_of(self.parts["popularity"]), questions)
-        return Measured("wanted_new", judge_lists(own, popular, questions, seed=SEED))
+            return PlacementMeasurement("wanted_new")
+        first_seen_at = first_seen(self.window.past, published=self.shop.published)
+        recency = np.where(
+            np.isfinite(first_seen_at), 1.0 - (self.window.past.as_of - first_seen_at) / (NEW_DAYS * DAY), -np.inf
+        )
+        own = same_for_all(recency.astype(np.float32), questions)
+        popular = same_for_all(score_without_history(self.components["popularity"]), questions)
+        return PlacementMeasurement("wanted_new", judge_lists(own, popular, questions, seed=SEED))
 
-    def seen(self, questions: Questions) -> csr_array | None:
-        """What for-you leaves out."""
-        if not self.shop.cuts.exclude_seen:
+    def find_excluded(self, questions: Questions) -> csr_array | None:
+        """Return the products that for-you excludes."""
+        if not self.shop.split.exclude_seen:
             return None
-        return self.stretch.past.histories(questions.person).seen(self.shop.cuts.seen_kinds)
+        return self.window.past.histories(questions.person).seen(self.shop.split.seen_kinds)
 
 
-def measure_rising(
-    stretches: Sequence[Stretch], questions: Sequence[Questions], shares: Mapping[str, float], normalisation: str
-) -> Measured:
-    """What is trending, asked about several stretches: all of them together, and each beside. parts: trending and popularity."""
-    own, floor = [], []
-    for one, asked in zip(stretches, questions, strict=True):
-        scores = {name: scores_of(one.parts[name]) for name in ("trending", "popularity")}
-        own.append(figures(same_for_all(mixed(scores, shares, normalisation), asked), asked))
-        floor.append(figures(same_for_all(scores["popularity"], asked), asked))
-    person = np.concatenate([asked.person for asked in questions])
-    both = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, floor)]
-    beside = {
-        f"from:{int(one.past.as_of)}": compared(mine, other, asked.person, seed=SEED)
-        for one, asked, mine, other in zip(stretches, questions, own, floor, strict=True)
+def measure_trending(
+    windows: Sequence[EvaluationWindow],
+    questions: Sequence[Questions],
+    shares: Mapping[str, float],
+    normalisation: str,
+) -> PlacementMeasurement:
+    """Evaluate trending over several windows, in total and per window; needs components trending and popularity."""
+    own, popular = [], []
+    for window, queries in zip(windows, questions, strict=True):
+        scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}
+        own.append(figures(same_for_all(mixed(scores, shares, normalisation), queries), queries))
+        popular.append(figures(same_for_all(scores["popularity"], queries), queries))
+    person = np.concatenate([queries.person for queries in questions])
+    totals = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, popular)]
+    per_window = {
+        f"from:{int(window.past.as_of)}": compared(own_figures, popular_figures, queries.person, seed=SEED)
+        for window, queries, own_figures, popular_figures in zip(windows, questions, own, popular, strict=True)
     }
-    return Measured("next_week", compared(both[0], both[1], person, seed=SEED), beside)
+    return PlacementMeasurement("next_week", compared(totals[0], totals[1], person, seed=SEED), per_window)
 
 
-def without_repeats(own: Lists, fallback: Lists, questions: Questions) -> dict[str, Judged]:
-    """By what the person had never bought before, alone."""
+def compare_without_repeats(own: Lists, fallback: Lists, questions: Questions) -> dict[str, Judged]:
+    """Return the comparison on products the customer had never bought before."""
     if questions.known is None or questions.known.all():
         return {}
     first = np.flatnonzero(~questions.known)
@@ -304,7 +327,7 @@ def without_repeats(own: Lists, fallback: Lists, questions: Questions) -> dict[s
     return {"without_repeats": judge_lists(own[first], fallback[first], some, seed=SEED)}
 
 
-def scores_of(algorithm: Algorithm) -> npt.NDArray[np.float32]:
-    """Of an algorithm to which the history does not matter."""
+def score_without_history(algorithm: Algorithm) -> npt.NDArray[np.float32]:
+    """Return the scores of an algorithm that ignores the history."""
     n_items = len(getattr(algorithm, "scores_" if hasattr(algorithm, "scores_") else "counts_"))
     return np.asarray(algorithm.score(Histories.of_lists([[]], n_items=n_items)), np.float32)[0]

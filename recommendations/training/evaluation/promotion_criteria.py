@@ -1,4 +1,4 @@
-"""Whether a new version may serve: better than what it must beat, and nothing else worse than agreed."""
+"""Promotion criteria: better than the baselines, not worse than the active version, and within all limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Any, Self
 from django.conf import settings
 
 from recommendations.engine.evaluation import Evaluation
-from recommendations.training.evaluation.evaluation import Judgement
-from recommendations.training.tuning.tuning import AT, PRIMARY
+from recommendations.training.evaluation.evaluation import ModelEvaluation
+from recommendations.training.tuning.tuning import PRIMARY_METRIC, TOP_N
 
 BASELINES = ("popularity", "repeat")
-NEW_PEOPLE = "new"
-LEAST_PEOPLE = 30  # fewer say nothing about a segment
+NEW_SEGMENT = "new"
+MIN_CUSTOMERS = 30  # fewer give no reliable figure for a segment
 
 type Reason = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """coverage_share, cold_start_share: at least so much of the active version's; latency_ms: at most so long for one answer."""
+class PromotionLimits:
+    """Minimum shares of the active version's coverage and cold-start quality, and the maximum latency of one answer."""
 
     coverage_share: float
     cold_start_share: float
@@ -33,35 +33,38 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Codes and numbers; `recommendations.training.backoffice.labels.decision_labels` has the words."""
+class PromotionDecision:
+    """Codes and values; `recommendations.training.backoffice.labels.decision_labels` has the texts."""
 
-    promoted: bool
+    is_promoted: bool
     reasons: list[Reason]
 
 
-def judge_promotion(*, judgement: Judgement, latency_ms: float, limits: Limits) -> Verdict:
-    """Without an active version the new one serves whatever is broken: a shop with a weak model is better off than with none."""
-    evaluation, served = judgement.evaluation, judgement.served
+def evaluate_promotion(
+    *, model_evaluation: ModelEvaluation, latency_ms: float, limits: PromotionLimits
+) -> PromotionDecision:
+    """Decide the promotion. Without an active version the new one is always promoted: a weak model is better than none."""
+    evaluation, served = model_evaluation.evaluation, model_evaluation.served
     broken = [
-        *_worse_than_baselines(evaluation, served),
-        *_worse_than_active(evaluation, served),
-        *_narrower(evaluation, served, limits),
-        *_worse_for_new_people(judgement, limits),
-        *_slower(latency_ms, limits),
+        *_check_baselines(evaluation, served),
+        *_check_active_version(evaluation, served),
+        *_check_coverage(evaluation, served, limits),
+        *_check_new_customers(model_evaluation, limits),
+        *_check_latency(latency_ms, limits),
     ]
     has_active = "active" in evaluation.scores
     if broken and has_active:
-        return Verdict(False, broken)
-    return Verdict(True, [_why_promoted(evaluation, served, has_active), *broken])
+        return PromotionDecision(False, broken)
+    return PromotionDecision(True, [_explain_promotion(evaluation, served, has_active), *broken])
 
 
-def reason(code: str, **values: float | str | None) -> Reason:
-    return {"code": code, "values": {name: _rounded(value) for name, value in values.items()}}
+def make_reason(code: str, **values: float | str | None) -> Reason:
+    """Return a reason with rounded values."""
+    return {"code": code, "values": {name: _round_value(value) for name, value in values.items()}}
 
 
-def _why_promoted(evaluation: Evaluation, served: str, has_active: bool) -> Reason:
-    value = evaluation.value(served, PRIMARY, AT)
+def _explain_promotion(evaluation: Evaluation, served: str, has_active: bool) -> Reason:
+    value = evaluation.value(served, PRIMARY_METRIC, TOP_N)
     shown: dict[str, float | str | None] = {
         "algorithm": served,
         "value": value.value,
@@ -69,69 +72,76 @@ def _why_promoted(evaluation: Evaluation, served: str, has_active: bool) -> Reas
         "high": value.high,
     }
     if not has_active:
-        return reason("first", **shown)
-    against = evaluation.difference(served, "active", PRIMARY, AT)
-    code = "better" if against.low is not None and against.low > 0 else "as_good"
-    return reason(code, **shown, difference=against.value, difference_low=against.low, difference_high=against.high)
+        return make_reason("first", **shown)
+    difference = evaluation.difference(served, "active", PRIMARY_METRIC, TOP_N)
+    code = "better" if difference.low is not None and difference.low > 0 else "as_good"
+    return make_reason(
+        code, **shown, difference=difference.value, difference_low=difference.low, difference_high=difference.high
+    )
 
 
-def _worse_than_active(evaluation: Evaluation, served: str) -> list[Reason]:
-    """Worse beyond chance: a nightly retraining differs from the active version by a day of data, and by luck."""
+def _check_active_version(evaluation: Evaluation, served: str) -> list[Reason]:
+    """Return a reason if the version is significantly worse than the active one.
+
+    Only a significant difference counts: a nightly retraining differs by a day of data and by random variation.
+    """
     if "active" not in evaluation.scores:
         return []
-    against = evaluation.difference(served, "active", PRIMARY, AT)
-    if against.high is None or against.high >= 0:
+    difference = evaluation.difference(served, "active", PRIMARY_METRIC, TOP_N)
+    if difference.high is None or difference.high >= 0:
         return []
-    return [reason("worse_than_active", difference=against.value, low=against.low, high=against.high)]
+    return [make_reason("worse_than_active", difference=difference.value, low=difference.low, high=difference.high)]
 
 
-def _worse_than_baselines(evaluation: Evaluation, served: str) -> list[Reason]:
-    found = []
+def _check_baselines(evaluation: Evaluation, served: str) -> list[Reason]:
+    reasons = []
     for baseline in BASELINES:
         if baseline == served or baseline not in evaluation.scores:
             continue
-        against = evaluation.difference(served, baseline, PRIMARY, AT)
-        if against.high is not None and against.value < 0 and against.high < 0:
-            found.append(
-                reason(
+        difference = evaluation.difference(served, baseline, PRIMARY_METRIC, TOP_N)
+        if difference.high is not None and difference.value < 0 and difference.high < 0:
+            reasons.append(
+                make_reason(
                     "worse_than_baseline",
                     baseline=baseline,
-                    difference=against.value,
-                    low=against.low,
-                    high=against.high,
+                    difference=difference.value,
+                    low=difference.low,
+                    high=difference.high,
                 )
             )
-    return found
+    return reasons
 
 
-def _narrower(evaluation: Evaluation, served: str, limits: Limits) -> list[Reason]:
+def _check_coverage(evaluation: Evaluation, served: str, limits: PromotionLimits) -> list[Reason]:
     if "active" not in evaluation.scores:
         return []
-    own, active = (evaluation.value(name, "coverage", AT).value for name in (served, "active"))
+    own, active = (evaluation.value(name, "coverage", TOP_N).value for name in (served, "active"))
     if own >= limits.coverage_share * active:
         return []
-    return [reason("coverage", value=own, active=active, share=limits.coverage_share)]
+    return [make_reason("coverage", value=own, active=active, share=limits.coverage_share)]
 
 
-def _worse_for_new_people(judgement: Judgement, limits: Limits) -> list[Reason]:
+def _check_new_customers(model_evaluation: ModelEvaluation, limits: PromotionLimits) -> list[Reason]:
     new: Mapping[str, Any] = {
         row.algorithm: row
-        for row in judgement.segments
-        if row.segment == NEW_PEOPLE and row.metric == PRIMARY and row.people >= LEAST_PEOPLE
+        for row in model_evaluation.segments
+        if row.segment == NEW_SEGMENT and row.metric == PRIMARY_METRIC and row.people >= MIN_CUSTOMERS
     }
-    if judgement.served not in new or "active" not in new:
+    if model_evaluation.served not in new or "active" not in new:
         return []
-    own, active = new[judgement.served], new["active"]
+    own, active = new[model_evaluation.served], new["active"]
     if own.value >= limits.cold_start_share * active.value:
         return []
     return [
-        reason("cold_start", value=own.value, active=active.value, share=limits.cold_start_share, people=own.people)
+        make_reason(
+            "cold_start", value=own.value, active=active.value, share=limits.cold_start_share, people=own.people
+        )
     ]
 
 
-def _slower(latency_ms: float, limits: Limits) -> list[Reason]:
-    return [reason("latency", ms=latency_ms, limit=limits.latency_ms)] if latency_ms > limits.latency_ms else []
+def _check_latency(latency_ms: float, limits: PromotionLimits) -> list[Reason]:
+    return [make_reason("latency", ms=latency_ms, limit=limits.latency_ms)] if latency_ms > limits.latency_ms else []
 
 
-def _rounded(value: float | str | None) -> float | str | None:
+def _round_value(value: float | str | None) -> float | str | None:
     return value if value is None or isinstance(value, str) else round(float(value), 6)

@@ -1,6 +1,6 @@
-"""A fitted model as a folder of plain arrays and one JSON file: nothing in it can run, and workers map it into memory.
+"""A fitted model as a folder of plain arrays and one JSON file; workers map the arrays into memory.
 
-A folder is complete or it is not there: it is written beside its name and renamed.
+Nothing in a folder can execute code. A folder is either complete or absent: it is written under a temporary name and renamed.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ MANIFEST = "manifest.json"
 
 
 class DamagedArtifactError(Exception):
-    """A model folder that is missing, incomplete or not what was saved."""
+    """A model folder is missing, incomplete or not what was saved."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """Arrays by name (memory-mapped when read from disk) and what JSON can hold."""
+    """Arrays by name (memory-mapped when read from disk) and JSON values."""
 
     arrays: Mapping[str, npt.NDArray[Any]]
     saved: Mapping[str, Any]
@@ -36,24 +36,24 @@ class Artifact:
         return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
 
     def with_parts(self, other: "Artifact") -> "Artifact":
-        """Both; what has the same name is taken from the other."""
+        """Return this artifact with the arrays and values of another; the other's win on equal names."""
         return Artifact({**self.arrays, **other.arrays}, {**self.saved, **other.saved})
 
 
 def save_artifact(*, folder: Path, artifact: Artifact) -> str:
-    """Writes the folder and returns the checksum of its manifest, which holds the checksum of every array."""
+    """Write the folder and return the checksum of its manifest, which holds the checksum of every array."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
-        described = {}
-        for place, (name, array) in enumerate(sorted(artifact.arrays.items())):
-            file = f"{place:04d}.npy"
+        entries = {}
+        for number, (name, array) in enumerate(sorted(artifact.arrays.items())):
+            file = f"{number:04d}.npy"
             np.save(draft / file, np.ascontiguousarray(array), allow_pickle=False)
-            described[name] = {"file": file, "sha256": file_checksum(draft / file)}
-        manifest = json.dumps({"format": FORMAT, "arrays": described, "saved": artifact.saved}, sort_keys=True).encode()
+            entries[name] = {"file": file, "sha256": compute_file_checksum(draft / file)}
+        manifest = json.dumps({"format": FORMAT, "arrays": entries, "saved": artifact.saved}, sort_keys=True).encode()
         (draft / MANIFEST).write_bytes(manifest)
-        shutil.rmtree(folder, ignore_errors=True)  # left by a training that was killed before it recorded its version
+        shutil.rmtree(folder, ignore_errors=True)  # left by a training that was killed before it saved its version
         os.replace(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -62,49 +62,50 @@ def save_artifact(*, folder: Path, artifact: Artifact) -> str:
 
 
 def open_artifact(*, folder: Path, checksum: str, verify_arrays: bool = False) -> Artifact:
-    """The artifact, its arrays memory-mapped read-only.
+    """Return the artifact with read-only, memory-mapped arrays.
 
-    The manifest is always compared with ``checksum``; with ``verify_arrays`` every array is read and compared too.
+    The manifest is always compared with ``checksum``; ``verify_arrays`` reads and compares every array too.
 
     Raises:
-        DamagedArtifactError: something is missing or differs.
+        DamagedArtifactError: a file is missing or differs.
     """
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError as error:
         raise DamagedArtifactError(
-            f"{folder} holds no readable {MANIFEST}: train again, or restore the folder."
+            f"{folder} has no readable {MANIFEST}; train again or restore the folder."
         ) from error
     if hashlib.sha256(manifest).hexdigest() != checksum:
-        raise DamagedArtifactError(f"{folder / MANIFEST} is not what was saved (checksum differs): train again.")
+        raise DamagedArtifactError(f"{folder / MANIFEST} differs from what was saved (wrong checksum); train again.")
     content = json.loads(manifest)
     if content["format"] != FORMAT:
         raise DamagedArtifactError(
-            f"{folder} is of format {content['format']}, this version reads {FORMAT}: train again."
+            f"{folder} has format {content['format']}, but this release reads format {FORMAT}; train again."
         )
     arrays = {}
-    for name, described in content["arrays"].items():
-        file = folder / described["file"]
-        if verify_arrays and file_checksum(file) != described["sha256"]:
-            raise DamagedArtifactError(f"{file} ({name}) is not what was saved (checksum differs): train again.")
+    for name, entries in content["arrays"].items():
+        file = folder / entries["file"]
+        if verify_arrays and compute_file_checksum(file) != entries["sha256"]:
+            raise DamagedArtifactError(f"{file} ({name}) differs from what was saved (wrong checksum); train again.")
         try:
             arrays[name] = read_array(file)
         except (OSError, ValueError) as error:
-            raise DamagedArtifactError(f"{file} ({name}) cannot be read: {error}. Train again.") from error
+            raise DamagedArtifactError(f"{file} ({name}) cannot be read: {error}; train again.") from error
     return Artifact(arrays, content["saved"])
 
 
 def read_array(file: Path) -> npt.NDArray[Any]:
-    """One array, memory-mapped unless it is empty, which cannot be mapped."""
+    """Return one array, memory-mapped unless it is empty (an empty file cannot be mapped)."""
     if file.stat().st_size <= 128:
         return np.load(file, allow_pickle=False)
     mapped = np.load(file, mmap_mode="r", allow_pickle=False)
     return mapped.view(np.ndarray) if isinstance(mapped, np.memmap) else mapped
 
 
-def file_checksum(file: Path) -> str:
+def compute_file_checksum(file: Path) -> str:
+    """Return the SHA-256 of a file as hex. Raises DamagedArtifactError."""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DamagedArtifactError(f"{file} cannot be read: {error}. Train again.") from error
+        raise DamagedArtifactError(f"{file} cannot be read: {error}; train again.") from error

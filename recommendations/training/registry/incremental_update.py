@@ -1,8 +1,8 @@
-"""Between two trainings: what has happened since goes into the histories and the counts of the model that serves.
+"""Incremental update: add recent activity to the histories and counts of the active model between two trainings.
 
-Only what came after the training is read, and all that was dismissed. Neighbours, vectors and weights stay as they were trained; what a
-late import or a cancellation changes before that moment waits for the next training. The arrays lie in a folder of their own beside those
-of the version, and serving puts them on top.
+Only activity after the training is read, plus all dismissals. Neighbors, vectors and weights stay as trained; what a late import or
+a cancellation changes before that moment waits for the next training. The arrays are saved in their own folder beside the version's,
+and serving loads them on top.
 """
 
 import logging
@@ -17,137 +17,144 @@ import numpy.typing as npt
 import pyarrow as pa
 from django.conf import settings
 
-from config.foundation.database.advisory_locks import exclusive
-from customers.warehouse.connection import warehouse
+from config.foundation.database.advisory_locks import exclusive_lock
+from customers.warehouse.connection import open_warehouse
 from recommendations.engine import IdMap, Interactions, restore
 from recommendations.engine.algorithms.base import Updatable
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
-from recommendations.training.data.dismissals import Dismissed, dismissals_table
+from recommendations.training.data.dismissals import Dismissals, read_dismissals
 from recommendations.training.data.extract import (
-    identifiers_of,
-    interactions_of,
-    interactions_table,
-    people_of,
-    purchases,
+    build_interactions,
+    build_purchases_table,
+    index_identifiers,
+    list_customer_ids,
+    read_interactions,
 )
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import Artifact, open_artifact, save_artifact
-from recommendations.training.registry.promotion import announce, artifact_folder, serving_name
+from recommendations.training.registry.promotion import announce_active_version, get_artifact_folder, get_serving_name
 
 logger = logging.getLogger(__name__)
 Status = ModelVersion.Status
-NOBODY = pa.table(
+NO_IDENTIFIERS = pa.table(
     {"kind": pa.array([], pa.string()), "value": pa.array([], pa.string()), "customer_id": pa.array([], pa.int64())}
 )
 
 
 class NothingToRefreshError(Exception):
-    """There is no active model, or nothing has happened since it was trained."""
+    """No model is active, or nothing has happened since it was trained."""
 
 
 @dataclass(frozen=True, eq=False)
-class News:
-    """What happened since the training. Rows of people are those of the version, followed by people it has not seen.
+class ActivityUpdate:
+    """Activity since the training. Customer rows are those of the version, followed by customers it does not know.
 
-    dismissed: all that is dismissed now, before the training too; new_products: how many products the version does not know.
+    dismissed: all current dismissals, including those before the training; new_products: number of products the version does not know.
     """
 
     interactions: Interactions
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
-    dismissed: Dismissed
+    dismissed: Dismissals
     new_products: int
 
 
-def refresh(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
-    """The active version with what happened until ``as_of``.
+def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> ModelVersion:
+    """Add activity before ``as_of`` to the active version.
 
     Raises:
-        AlreadyRunningError: another refresh is under way.
-        NothingToRefreshError: there is nothing to do.
+        AlreadyRunningError: another update is running.
+        NothingToRefreshError: there is nothing to add.
         DamagedArtifactError: the version's folder is not what was saved.
     """
-    with exclusive("training.refresh"):
+    with exclusive_lock("training.refresh"):
         version = ModelVersion.objects.filter(scenario=scenario, status=Status.ACTIVE).first()
         if version is None:
-            raise NothingToRefreshError("No model serves yet: train first.")
-        base = open_artifact(folder=artifact_folder(version), checksum=version.checksum)
+            raise NothingToRefreshError("There is no active model; train one first.")
+        base = open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
         if not base.part("customers"):
-            raise NothingToRefreshError(f"{version.version} was trained before there were refreshes: train again.")
-        news = read_news(base=base, weighing=EventWeights(**version.parameters["weighing"]), as_of=as_of)
-        if not len(news.interactions) and not news_of_dismissals(news, base):
-            raise NothingToRefreshError(f"Nothing has happened since {version.version} was trained.")
+            raise NothingToRefreshError(
+                f"{version.version} was trained by a release without incremental updates; train again."
+            )
+        news = read_activity_update(base=base, weighing=EventWeights(**version.parameters["weighing"]), as_of=as_of)
+        if not len(news.interactions) and not have_dismissals_changed(news, base):
+            raise NothingToRefreshError(f"There is no new activity since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
-        checksum = save_artifact(folder=settings.MODELS_DIR / folder, artifact=overlay(base=base, news=news))
+        checksum = save_artifact(folder=settings.MODELS_DIR / folder, artifact=build_overlay(base=base, news=news))
         if news.new_products:
-            logger.info("%d products are newer than %s, which cannot rank them", news.new_products, version.version)
-        return put_in_place(version=version, folder=folder, checksum=checksum, as_of=as_of)
+            logger.info(
+                "%d products are newer than model %s, which cannot rank them", news.new_products, version.version
+            )
+        return activate_refresh(version=version, folder=folder, checksum=checksum, as_of=as_of)
 
 
-def read_news(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> News:
+def read_activity_update(*, base: Artifact, weighing: EventWeights, as_of: datetime) -> ActivityUpdate:
+    """Read activity since the training and all dismissals from the warehouse."""
     since = datetime.fromtimestamp(base.saved["as_of"], UTC)
-    with warehouse() as tables:
-        told = interactions_table(tables, since=since, as_of=max(as_of, since))
-        unwanted = dismissals_table(tables, purchases=purchases(tables), as_of=max(as_of, since))
-        people = people_of(told, unwanted)
+    with open_warehouse() as tables:
+        interaction_rows = read_interactions(tables, since=since, as_of=max(as_of, since))
+        dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=max(as_of, since))
+        customer_ids = list_customer_ids(interaction_rows, dismissal_rows)
         products = tables["products"]
         active = products.filter(products.is_active).select("product_id").to_pyarrow()["product_id"].to_pylist()
         identifiers = tables["identifiers"]
-        if len(people):
-            identifiers = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": people})), "customer_id")
-        named = identifiers.select("kind", "value", "customer_id").to_pyarrow() if len(people) else NOBODY
-    customers = IdMap.from_arrays(base.part("customers")).extended(people)
+        if len(customer_ids):
+            identifiers = identifiers.semi_join(ibis.memtable(pa.table({"customer_id": customer_ids})), "customer_id")
+        identifier_rows = (
+            identifiers.select("kind", "value", "customer_id").to_pyarrow() if len(customer_ids) else NO_IDENTIFIERS
+        )
+    customers = IdMap.from_arrays(base.part("customers")).extended(customer_ids)
     items = IdMap.from_arrays(base.part("items"))
-    interactions = interactions_of(told, customers=customers, items=items, as_of=as_of)
-    names, rows = identifiers_of(named, customers)
-    dismissed = Dismissed.of_table(unwanted, customers=customers, items=items)
-    return News(weighing.of(interactions), names, rows, dismissed, int((items.rows(active) < 0).sum()))
+    interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
+    names, rows = index_identifiers(identifier_rows, customers)
+    dismissed = Dismissals.of_table(dismissal_rows, customers=customers, items=items)
+    return ActivityUpdate(weighing.of(interactions), names, rows, dismissed, int((items.rows(active) < 0).sum()))
 
 
-def overlay(*, base: Artifact, news: News) -> Artifact:
-    """The arrays that differ from those of the version, and those that it does not have."""
+def build_overlay(*, base: Artifact, news: ActivityUpdate) -> Artifact:
+    """Return the arrays that differ from the version's, and those it does not have."""
     history = news.interactions.histories()
     parts = {
         "news": {name: getattr(history, name) for name in ("indptr", "item", "order", "weight", "kind")},
         "news-identifiers": news.identifiers.arrays(),
         "dismissed": news.dismissed.arrays(),
-        "model": counts_with(news, base),
+        "model": update_counts(news, base),
     }
     arrays = {f"{part}/{name}": array for part, inner in parts.items() for name, array in inner.items()}
     saved = {"as_of": news.interactions.as_of, "new_products": news.new_products}
     return Artifact(arrays | {"news_identifier_user": news.identifier_user}, saved)
 
 
-def news_of_dismissals(news: News, base: Artifact) -> bool:
-    """Whether somebody has dismissed something since the training, or no longer does."""
+def have_dismissals_changed(news: ActivityUpdate, base: Artifact) -> bool:
+    """Return whether dismissals were added or ended since the training."""
     before = base.part("dismissed")
-    if not before:  # trained before there were any
+    if not before:  # trained by a release without dismissals
         return bool(len(news.dismissed.item))
     people = len(news.dismissed.indptr)
     indptr = np.append(before["indptr"], np.full(people - len(before["indptr"]), len(before["item"])))
     return not (np.array_equal(indptr, news.dismissed.indptr) and np.array_equal(before["item"], news.dismissed.item))
 
 
-def counts_with(news: News, base: Artifact) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of what counts, brought up to date: what is popular and what is trending."""
+def update_counts(news: ActivityUpdate, base: Artifact) -> dict[str, npt.NDArray[Any]]:
+    """Return the updated arrays of the components that count: popularity and trending."""
     blend = restore(base.part("model"), base.saved["model"])
-    found: dict[str, npt.NDArray[Any]] = {}
-    for name, component in blend.components_.items() if isinstance(blend, Blend) else ():
+    updated_arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, component in blend.components_.items() if isinstance(blend, WeightedEnsemble) else ():
         if isinstance(component, Updatable):
             arrays, _saved = component.updated(news.interactions, since=base.saved["as_of"]).arrays()
-            found |= {f"{name}/{key}": array for key, array in arrays.items()}
-    return found
+            updated_arrays |= {f"{name}/{key}": array for key, array in arrays.items()}
+    return updated_arrays
 
 
-def put_in_place(*, version: ModelVersion, folder: str, checksum: str, as_of: datetime) -> ModelVersion:
-    """Serves from now on, if the version is still the active one; the refresh before the last one goes."""
-    before = version.refresh
+def activate_refresh(*, version: ModelVersion, folder: str, checksum: str, as_of: datetime) -> ModelVersion:
+    """Make the update active if its version still is; delete all older updates except the previous one."""
+    previous = version.refresh
     version.refresh, version.refresh_checksum, version.refreshed_at = folder, checksum, as_of
     version.save(update_fields=["refresh", "refresh_checksum", "refreshed_at"])
     if ModelVersion.objects.filter(pk=version.pk, status=Status.ACTIVE).exists():
-        announce(scenario=version.scenario, version=serving_name(version))
+        announce_active_version(scenario=version.scenario, version=get_serving_name(version))
     for old in settings.MODELS_DIR.glob(f"{version.artifact}@*"):
-        if old.name not in (folder, before):  # a worker may be opening the one before at this moment
+        if old.name not in (folder, previous):  # a worker may be opening the previous one right now
             shutil.rmtree(old, ignore_errors=True)
     return version

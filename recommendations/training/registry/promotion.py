@@ -1,4 +1,4 @@
-"""Which version serves: promote one, or go back to the one before; workers notice within two seconds."""
+"""The active version: promote one or roll back to the previous one; workers notice within two seconds."""
 
 import logging
 from collections.abc import Sequence
@@ -22,29 +22,32 @@ class NothingToRollBackError(Exception):
     """There is no earlier version to return to."""
 
     def __init__(self, scenario: str) -> None:
-        super().__init__(f"No earlier version of {scenario} was ever active: train and promote another one first.")
+        super().__init__(
+            f"Scenario {scenario!r} has no earlier active version; train and promote another version first."
+        )
 
 
-def artifact_folder(version: ModelVersion) -> Path:
+def get_artifact_folder(version: ModelVersion) -> Path:
+    """Return the folder of a version's artifact."""
     return settings.MODELS_DIR / version.artifact
 
 
-def serving_name(version: ModelVersion) -> str:
-    """What workers compare: the version, or its newest refresh."""
+def get_serving_name(version: ModelVersion) -> str:
+    """Return the name that workers compare: the version or its latest incremental update."""
     return version.refresh or version.version
 
 
-def promote(
+def promote_version(
     *, version: ModelVersion, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = ""
 ) -> ModelVersion:
-    """Makes ``version`` the active one of its scenario and retires the one before.
+    """Make ``version`` the active one of its scenario and retire the previous one.
 
-    reasons: codes and numbers, of a training; why: what a person said. Whichever is given takes the place of both.
+    `reasons` are codes and values of a training, `why` is a user's comment; both are replaced.
 
     Raises:
-        DamagedArtifactError: its folder is not what was saved; the active version stays.
+        DamagedArtifactError: the folder is not what was saved; the active version stays.
     """
-    open_artifact(folder=artifact_folder(version), checksum=version.checksum, verify_arrays=True)
+    open_artifact(folder=get_artifact_folder(version), checksum=version.checksum, verify_arrays=True)
     with transaction.atomic():
         scenario = ModelVersion.objects.select_for_update().filter(scenario=version.scenario)
         for active in scenario.filter(status=Status.ACTIVE).exclude(pk=version.pk):
@@ -54,12 +57,16 @@ def promote(
         version.reasons, version.why = list(reasons), why
         version.activated_at = at
         version.save(update_fields=["status", "reasons", "why", "activated_at"])
-        transaction.on_commit(lambda: announce(scenario=version.scenario, version=serving_name(version)))
+        transaction.on_commit(
+            lambda: announce_active_version(scenario=version.scenario, version=get_serving_name(version))
+        )
     return version
 
 
-def roll_back(*, scenario: str, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = "") -> ModelVersion:
-    """Returns to the version that was active before the present one, which is marked as rejected.
+def roll_back_version(
+    *, scenario: str, at: datetime, reasons: Sequence[dict[str, Any]] = (), why: str = ""
+) -> ModelVersion:
+    """Return to the previously active version; the current one is marked as rejected.
 
     Raises:
         NothingToRollBackError: no retired version was ever active.
@@ -69,18 +76,18 @@ def roll_back(*, scenario: str, at: datetime, reasons: Sequence[dict[str, Any]] 
     if earlier is None:
         raise NothingToRollBackError(scenario)
     with transaction.atomic():
-        given_up = versions.filter(status=Status.ACTIVE).first()
-        promote(version=earlier, reasons=reasons, why=why, at=at)
-        if given_up is not None:
-            given_up.status, given_up.reasons, given_up.why = Status.REJECTED, list(reasons), why
-            given_up.save(update_fields=["status", "reasons", "why"])
+        rolled_back = versions.filter(status=Status.ACTIVE).first()
+        promote_version(version=earlier, reasons=reasons, why=why, at=at)
+        if rolled_back is not None:
+            rolled_back.status, rolled_back.reasons, rolled_back.why = Status.REJECTED, list(reasons), why
+            rolled_back.save(update_fields=["status", "reasons", "why"])
     return earlier
 
 
-def announce(*, scenario: str, version: str) -> None:
-    """Tells the workers the `serving_name`. Without Valkey they find out from the database all the same."""
+def announce_active_version(*, scenario: str, version: str) -> None:
+    """Publish the `get_serving_name` to the workers; without Valkey they read it from the database instead."""
     try:
         with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:
             valkey.hset(ACTIVE_MODELS_KEY, scenario, version)
     except redis.RedisError as error:
-        logger.warning("Valkey did not take the new active version of %s: %s", scenario, error)
+        logger.warning("The new active version of %s could not be published in Valkey: %s", scenario, error)

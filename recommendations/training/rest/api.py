@@ -1,4 +1,4 @@
-"""REST: model versions, their figures, promotion and roll-back."""
+"""REST API of model versions: list, promote and roll back."""
 
 from typing import ClassVar
 
@@ -10,20 +10,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommendations.training.evaluation.promotion_criteria import reason
+from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import DamagedArtifactError
-from recommendations.training.registry.promotion import NothingToRollBackError, promote, roll_back
+from recommendations.training.registry.promotion import NothingToRollBackError, promote_version, roll_back_version
 from recommendations.training.rest.serializers import ModelVersionSerializer, PromotionSerializer
 
 
-class CannotServe(APIException):
+class VersionUnavailable(APIException):
     status_code = 409
     default_code = "cannot_serve"
 
 
-class ModelList(ListAPIView):
-    """All model versions, oldest first, with what they were judged by."""
+class ModelVersionListView(ListAPIView):
+    """All model versions with their evaluations, oldest first."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "models:read"}
     queryset = ModelVersion.objects.prefetch_related("evaluations")
@@ -32,8 +32,8 @@ class ModelList(ListAPIView):
     ordering = "id"
 
 
-class ModelDetail(RetrieveAPIView):
-    """One model version."""
+class ModelVersionDetailView(RetrieveAPIView):
+    """One model version with its evaluations."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "models:read"}
     queryset = ModelVersion.objects.prefetch_related("evaluations")
@@ -41,46 +41,46 @@ class ModelDetail(RetrieveAPIView):
     lookup_field = "version"
 
 
-class Promote(APIView):
-    """Makes a version the active one of its scenario; workers take it up within two seconds."""
+class PromoteModelVersionView(APIView):
+    """Make a version the active one of its scenario; workers load it within two seconds."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "models:write"}
     idempotent = True
 
     @extend_schema(operation_id="models_promote", request=PromotionSerializer, responses=ModelVersionSerializer)
     def post(self, request: Request, version: str) -> Response:
-        wanted = PromotionSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        found = get_object_or_404(ModelVersion, version=version)
+        serializer = PromotionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        model_version = get_object_or_404(ModelVersion, version=version)
         try:
-            promote(
-                version=found,
-                reasons=[reason("promoted_over_api")],
-                why=wanted.validated_data["why"],
+            promote_version(
+                version=model_version,
+                reasons=[make_reason("promoted_over_api")],
+                why=serializer.validated_data["why"],
                 at=timezone.now(),
             )
         except DamagedArtifactError as error:
-            raise CannotServe(str(error)) from error
-        return Response(ModelVersionSerializer(found).data)
+            raise VersionUnavailable(str(error)) from error
+        return Response(ModelVersionSerializer(model_version).data)
 
 
-class RollBack(APIView):
-    """Returns a scenario to the version that was active before."""
+class RollBackScenarioView(APIView):
+    """Return a scenario to its previous active version."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "models:write"}
     idempotent = True
 
     @extend_schema(operation_id="models_roll_back", request=PromotionSerializer, responses=ModelVersionSerializer)
     def post(self, request: Request, scenario: str) -> Response:
-        wanted = PromotionSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        serializer = PromotionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
-            found = roll_back(
+            model_version = roll_back_version(
                 scenario=scenario,
-                reasons=[reason("rolled_back_over_api")],
-                why=wanted.validated_data["why"],
+                reasons=[make_reason("rolled_back_over_api")],
+                why=serializer.validated_data["why"],
                 at=timezone.now(),
             )
         except (NothingToRollBackError, DamagedArtifactError) as error:
-            raise CannotServe(str(error)) from error
-        return Response(ModelVersionSerializer(found).data)
+            raise VersionUnavailable(str(error)) from error
+        return Response(ModelVersionSerializer(model_version).data)

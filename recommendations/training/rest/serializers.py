@@ -1,8 +1,8 @@
-"""The shape of model versions and their figures."""
+"""Serializers of model versions and evaluation runs."""
 
 from rest_framework import serializers
 
-from config.foundation.rest.strict_types import StrictTypes
+from config.foundation.rest.strict_types import StrictTypesMixin
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 
@@ -18,7 +18,9 @@ class EvaluationSerializer(serializers.ModelSerializer):
 class ModelVersionSerializer(serializers.ModelSerializer):
     evaluations = EvaluationSerializer(many=True, read_only=True)
     why = serializers.CharField(
-        source="explanation", read_only=True, help_text="Why it serves or does not, in the language of Accept-Language."
+        source="explanation",
+        read_only=True,
+        help_text="Why the version is or is not active, in the language of Accept-Language.",
     )
 
     class Meta:
@@ -29,5 +31,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class PromotionSerializer(StrictTypes, serializers.Serializer):
-    why = serializers.CharField(required=False, default="", max_length=500, help_text="Kept with the version.")
+class PromotionSerializer(StrictTypesMixin, serializers.Serializer):
+    why = serializers.CharField(
+        required=False, default="", max_length=500, help_text="A comment, saved with the version."
+    )

@@ -1,10 +1,10 @@
-"""Words for the codes that the records of trainings keep."""
+"""Template filters that turn stored codes into labels."""
 
 from django import template
 
 from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name
-from recommendations.training.backoffice.labels.step_labels import step_name
+from recommendations.training.backoffice.labels.step_labels import step_label
 
 register = template.Library()
-register.filter("step_name", step_name)
+register.filter("step_name", step_label)
 register.filter("algorithm_name", algorithm_name)

@@ -1,4 +1,4 @@
-"""What each place of the shop is made of, by the validation part, and whether it beats what takes over without it, by the test part."""
+"""Placement tuning: weights of each placement from the validation part, and whether it beats its fallback on the test part."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ import numpy as np
 
 from recommendations.engine import KIND_CODES, Algorithm, Interactions
 from recommendations.engine.algorithms.popularity.trending import Trending
-from recommendations.engine.evaluation import Interval, Split
+from recommendations.engine.evaluation import ConfidenceInterval, Split
 from recommendations.engine.evaluation.evaluation_queries import Draw, next_looked_at, wanted
 from recommendations.engine.evaluation.placement_evaluation import METRICS, PRIMARY, Judged, best_shares, compared
 from recommendations.engine.placements import (
@@ -25,376 +25,449 @@ from recommendations.engine.placements import (
     TRENDING,
 )
 from recommendations.engine.tuning.parameter_search import search
-from recommendations.training.budget import Budget
-from recommendations.training.data.time_split import DAY, some_people
-from recommendations.training.evaluation.evaluation import Judgement
+from recommendations.training.budget import TrainingBudget
+from recommendations.training.data.time_split import DAY_SECONDS, sample_customers
+from recommendations.training.evaluation.evaluation import ModelEvaluation
 from recommendations.training.evaluation.placement_evaluation import (
-    LEAST_PEOPLE,
-    MAY_USE,
+    MIN_CUSTOMERS,
+    PLACEMENT_ALGORITHMS,
     RANK,
-    Asking,
-    Made,
-    Measured,
-    Shop,
-    Stretch,
-    measure_rising,
-    scores_of,
+    EvaluationWindow,
+    PlacementEvaluator,
+    PlacementMeasurement,
+    PlacementWeights,
+    ShopData,
+    measure_trending,
+    score_without_history,
 )
-from recommendations.training.evaluation.promotion_criteria import Reason, reason
-from recommendations.training.tuning.tuning import AT, SEED, TUNING_LINES, Choice, Step, fit_one, number
+from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
+from recommendations.training.tuning.tuning import (
+    SEED,
+    TOP_N,
+    TUNING_INTERACTIONS,
+    ModelChoice,
+    ReportStep,
+    fit_component,
+    round_finite,
+)
 
-SHARE_OF_CHOOSING, SHARE_OF_JUDGING = 0.14, 0.06  # of the seconds of a training
-SHARE_OF_FITS = 0.06  # for fitting on all that came before the validation part; else on what some people did
-SHARE_OF_OTHERS = 0.05  # for fitting a part twice that for-you does not need; what takes longer is not used
-SHARE_OF_RISING = 0.03  # for the parameters of what is trending
-CHOOSING_CELLS, JUDGING_CELLS = 30_000_000, 60_000_000  # scores of all products for all questions
-STRETCH_DAYS, MOST_STRETCHES = 7.0, 4
-# similar before bought-together, from which it takes over; then the cheap ones
-IN_ORDER = (SIMILAR, RECENTLY_VIEWED, NEW, CART, BOUGHT_TOGETHER, BUY_AGAIN, CATEGORIES, RANK)
-RISING: dict[str, tuple[Any, ...]] = {
-    "popularity": (0.0, 0.1, 0.2, 0.35, 0.5),  # its share: never more than what rises has
+TUNING_TIME_SHARE, EVALUATION_TIME_SHARE = 0.14, 0.06  # of the training's time budget
+FITTING_TIME_SHARE = 0.06  # for fitting on everything before the validation part; otherwise on a sample of customers
+EXTRA_PARTS_TIME_SHARE = 0.05  # for fitting twice a component that for-you does not need; slower ones are not used
+TRENDING_TIME_SHARE = 0.03  # for the parameters of trending
+MAX_TUNING_CELLS, MAX_EVALUATION_CELLS = 30_000_000, 60_000_000  # queries × products scored
+WINDOW_DAYS, MAX_WINDOWS = 7.0, 4
+# similar first, because it is the fallback of bought-together; then the cheap ones
+PLACEMENT_ORDER = (SIMILAR, RECENTLY_VIEWED, NEW, CART, BOUGHT_TOGETHER, BUY_AGAIN, CATEGORIES, RANK)
+TRENDING_SPACE: dict[str, tuple[Any, ...]] = {
+    "popularity": (0.0, 0.1, 0.2, 0.35, 0.5),  # its share: never more than trending itself
     "level": (0.0, 0.25, 0.5, 1.0),
     "window_days": (3.0, 7.0, 14.0, 28.0),
     "shrinkage": (1.0, 3.0, 10.0, 30.0),
     "half_life_days": (28.0, 56.0, 90.0, None),
 }
-RISING_START = {"popularity": 0.2, "level": 0.5, "window_days": 7.0, "shrinkage": 3.0, "half_life_days": 56.0}
+TRENDING_START = {"popularity": 0.2, "level": 0.5, "window_days": 7.0, "shrinkage": 3.0, "half_life_days": 56.0}
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """What was found out about a place.
+class PlacementResult:
+    """The tuning and evaluation of one placement.
 
-    made: None where nothing could be made of it. validation, measured: what it did on the validation and on the test part. why: where that
-    does not decide.
+    weights: None if no algorithm is available; validation, measurement: results on the validation and test parts; fixed_reason: why the
+    placement is or is not active, where the measurement does not decide.
     """
 
     name: str
-    made: Made | None = None
+    weights: PlacementWeights | None = None
     validation: Judged | None = None
-    measured: Measured = field(default_factory=lambda: Measured(""))
-    why: Reason | None = None
+    measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement(""))
+    fixed_reason: Reason | None = None
 
     @property
     def fallback(self) -> str | None:
+        """Return the placement shown instead, or None."""
         return SCENARIOS[self.name].fallback if self.name in SCENARIOS else POPULAR
 
-    def verdict(self) -> tuple[bool, Reason]:
-        """Whether it is on, and why. What could not be judged is on: nothing speaks against it."""
-        judged = self.measured.judged
+    def decide(self) -> tuple[bool, Reason]:
+        """Return whether the placement is active, and why. Without an evaluation it is active: nothing speaks against it."""
+        judged = self.measurement.comparison
         if judged is None and self.validation is not None and not self.validation.difference[PRIMARY].value > 0:
             before = self.validation.difference[PRIMARY].value
             unknown = {"difference": None, "low": None, "high": None}
-            return False, reason("place_not_chosen", fallback=self.fallback, before=before, **unknown)
-        if self.why is not None:
-            return self.made is not None, self.why
-        if judged is None or judged.people < LEAST_PEOPLE:
-            return True, reason("place_too_few", people=judged.people if judged is not None else 0, least=LEAST_PEOPLE)
+            return False, make_reason("place_not_chosen", fallback=self.fallback, before=before, **unknown)
+        if self.fixed_reason is not None:
+            return self.weights is not None, self.fixed_reason
+        if judged is None or judged.people < MIN_CUSTOMERS:
+            return True, make_reason(
+                "place_too_few", people=judged.people if judged is not None else 0, least=MIN_CUSTOMERS
+            )
         after = judged.difference[PRIMARY]
         values = {"fallback": self.fallback, "difference": after.value, "low": after.low, "high": after.high}
         if self.validation is not None and not self.validation.difference[PRIMARY].value > 0:
             before = self.validation.difference[PRIMARY].value
-            return False, reason("place_not_chosen", before=before, **values)
-        return judged.beats(), reason("place_better" if judged.beats() else "place_no_better", **values)
+            return False, make_reason("place_not_chosen", before=before, **values)
+        return judged.beats(), make_reason("place_better" if judged.beats() else "place_no_better", **values)
 
     def as_json(self) -> dict[str, Any]:
-        on, why = self.verdict()
-        made, measured = self.made or Made({}), self.measured
+        """Return the result as the artifact and the run record store it."""
+        on, why = self.decide()
+        placement_weights, measurement = self.weights or PlacementWeights({}), self.measurement
         return {
-            "weights": made.weights,
+            "weights": placement_weights.weights,
             "on": on,
             "why": why,
             "fallback": self.fallback,
             "figures": {
-                "asked": measured.asked,
-                **told(measured.judged),
-                "validation": told(self.validation) if self.validation is not None else None,
-                "beside": {name: told(judged) for name, judged in measured.beside.items()},
+                "question": measurement.question,
+                **serialize_comparison(measurement.comparison),
+                "validation": serialize_comparison(self.validation) if self.validation is not None else None,
+                "comparisons": {
+                    name: serialize_comparison(judged) for name, judged in measurement.other_comparisons.items()
+                },
             },
         }
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """By the validation part. choice: with what places need beside for-you; late: visits begin after the validation part only."""
+class TunedPlacements:
+    """Placements tuned on the validation part.
 
-    places: dict[str, Place]
-    choice: Choice
-    late: bool = False
+    choice: with the extra components placements need; has_late_visits: visits begin only after the validation part.
+    """
 
-
-def choose_places(*, shop: Shop, choice: Choice, budget: Budget, step: Step) -> Chosen:
-    """What places are made of, by what happened in the validation part. Whatever ``step`` raises."""
-    return _Choosing(shop, choice, budget, step).run()
+    placements: dict[str, PlacementResult]
+    choice: ModelChoice
+    has_late_visits: bool = False
 
 
-def judge_places(
-    *, shop: Shop, chosen: Chosen, judgement: Judgement, budget: Budget, step: Step
-) -> tuple[dict[str, Place], Choice]:
-    """The places with what they did on the test part, scored once, and the choice without what none of those that are on needs."""
-    places = _Judging(shop, chosen, judgement, budget, step).run()
-    needed = {part for place in places.values() if place.made and place.verdict()[0] for part in place.made.weights}
-    others = chosen.choice.others
-    return places, chosen.choice.with_others({name: others[name] for name in others if name in needed})
+def tune_placements(
+    *, shop: ShopData, choice: ModelChoice, budget: TrainingBudget, step: ReportStep
+) -> TunedPlacements:
+    """Tune the weights of all placements on the validation part. Raises whatever ``step`` raises."""
+    return _PlacementTuner(shop, choice, budget, step).run()
 
 
-def starting_places(components: Collection[str], why: Reason) -> dict[str, Place]:
-    """Places as they are before anything is known of the shop, of those parts that there are."""
-    places = {name: replace(started(name, components), why=why) for name in SCENARIOS}
-    return {name: place if place.made else started(name, components) for name, place in places.items()}
+def evaluate_placements(
+    *,
+    shop: ShopData,
+    chosen: TunedPlacements,
+    model_evaluation: ModelEvaluation,
+    budget: TrainingBudget,
+    step: ReportStep,
+) -> tuple[dict[str, PlacementResult], ModelChoice]:
+    """Evaluate the placements once on the test part; drop extra components that no active placement needs."""
+    placements = _PlacementTester(shop, chosen, model_evaluation, budget, step).run()
+    needed = {
+        part for place in placements.values() if place.weights and place.decide()[0] for part in place.weights.weights
+    }
+    extra = chosen.choice.extra
+    return placements, chosen.choice.with_extra({name: extra[name] for name in extra if name in needed})
 
 
-def started(name: str, components: Collection[str]) -> Place:
+def make_default_placements(components: Collection[str], why: Reason) -> dict[str, PlacementResult]:
+    """Return the placements with default weights over the available components, before any evaluation."""
+    placements = {name: replace(make_default_placement(name, components), fixed_reason=why) for name in SCENARIOS}
+    return {
+        name: place if place.weights else make_default_placement(name, components) for name, place in placements.items()
+    }
+
+
+def make_default_placement(name: str, components: Collection[str]) -> PlacementResult:
+    """Return a placement with its default weights over the available components."""
     usual = SCENARIOS[name].weights if name in SCENARIOS else {}
     shares = {part: share for part, share in usual.items() if part in components}
     total = sum(shares.values())
     if usual and not total:
-        return Place(name, why=reason("place_no_part"))
-    return Place(name, Made({part: round(share / total, 4) for part, share in shares.items()}))
+        return PlacementResult(name, fixed_reason=make_reason("place_no_part"))
+    return PlacementResult(name, PlacementWeights({part: round(share / total, 4) for part, share in shares.items()}))
 
 
-class _Timed:
-    """A part of the seconds."""
+class _TimedPlacementStep:
+    """A tuning or evaluation step with its own share of the time budget."""
 
     share: float
 
-    def __init__(self, shop: Shop, choice: Choice, budget: Budget, step: Step) -> None:
+    def __init__(self, shop: ShopData, choice: ModelChoice, budget: TrainingBudget, step: ReportStep) -> None:
         self.shop, self.choice, self.budget, self.step = shop, choice, budget, step
-        self.end = budget.spent() + self.share * budget.seconds
-        self.places: dict[str, Place] = {}
+        self.end = budget.get_elapsed() + self.share * budget.seconds
+        self.placements: dict[str, PlacementResult] = {}
         n_items = shop.interactions.n_items
-        self.choosing = Draw.of_cells(CHOOSING_CELLS, n_items, people=400, each=2, seed=SEED)
-        self.judging = Draw.of_cells(JUDGING_CELLS, n_items, people=1500, each=3, seed=SEED)
+        self.tuning_draw = Draw.of_cells(MAX_TUNING_CELLS, n_items, people=400, each=2, seed=SEED)
+        self.evaluation_draw = Draw.of_cells(MAX_EVALUATION_CELLS, n_items, people=1500, each=3, seed=SEED)
 
     def has_time(self, share: float) -> bool:
+        """Report progress and return whether there is time left."""
         self.step("places", share)
-        return self.budget.spent() < self.end
+        return self.budget.get_elapsed() < self.end
 
-    def interactions_of(self, part: Split, whole: Split) -> Interactions:
+    def select_interactions(self, part: Split, whole: Split) -> Interactions:
+        """Return the interactions of the customers in a part of the split."""
         if part is whole:
             return self.shop.interactions
         people = np.bincount(part.train.user, minlength=part.train.n_users) > 0
         return self.shop.interactions.subset(people[self.shop.interactions.user])
 
 
-class _Choosing(_Timed):
-    share = SHARE_OF_CHOOSING
+class _PlacementTuner(_TimedPlacementStep):
+    share = TUNING_TIME_SHARE
 
-    def run(self) -> Chosen:
-        cuts = self.shop.cuts
-        at, until = cuts.validation.train.as_of, cuts.test.train.as_of
-        self.described = {**self.choice.spare, **self.choice.components}
-        self.places[TRENDING], self.described[TRENDING] = self.rising(at, until)
-        part = self.part()
-        interactions = self.interactions_of(part, cuts.validation)
-        stretch = Stretch.of(interactions, self.choice.weighing, at=at, until=until)
-        stretch = replace(stretch, parts=self.fitted(stretch))
-        asking = Asking(self.shop, self.choice, stretch, self.choosing)
-        late = has_visits(self.shop, self.judging, at=until) and not asking.has_views
-        for name in IN_ORDER:
+    def run(self) -> TunedPlacements:
+        """Tune all placements in order."""
+        time_split = self.shop.split
+        at, until = time_split.validation.train.as_of, time_split.test.train.as_of
+        self.descriptions = {**self.choice.unused, **self.choice.components}
+        self.placements[TRENDING], self.descriptions[TRENDING] = self.evaluate_trending(at, until)
+        part = self.sample_split()
+        interactions = self.select_interactions(part, time_split.validation)
+        window = EvaluationWindow.of(interactions, self.choice.event_weights, at=at, until=until)
+        window = replace(window, components=self.fit_components(window))
+        evaluator = PlacementEvaluator(self.shop, self.choice, window, self.tuning_draw)
+        late = has_enough_visits(self.shop, self.evaluation_draw, at=until) and not evaluator.has_views
+        for name in PLACEMENT_ORDER:
             if not self.has_time(0.59):
-                self.places[name] = replace(started(name, stretch.parts), why=reason("place_no_time"))
+                self.placements[name] = replace(
+                    make_default_placement(name, window.components), fixed_reason=make_reason("place_no_time")
+                )
             elif name == SIMILAR and late:
-                self.places[name] = started(name, stretch.parts)
+                self.placements[name] = make_default_placement(name, window.components)
             else:
-                self.places[name] = self.chosen(name, asking)
-            if name == SIMILAR and (made := self.places[name].made) is not None:
-                asking.similar = made.weights
-        return Chosen(self.places, self.choice.with_others(self.others(late)), late)
+                self.placements[name] = self.tune_placement(name, evaluator)
+            if name == SIMILAR and (placement_weights := self.placements[name].weights) is not None:
+                evaluator.similar_weights = placement_weights.weights
+        return TunedPlacements(self.placements, self.choice.with_extra(self.select_extra(late)), late)
 
-    def chosen(self, name: str, asking: Asking) -> Place:
-        made = asking.weigh(name)
-        if made is None:
-            return started(name, asking.parts)
-        return Place(name, made, asking.measure(name, made).judged)
+    def tune_placement(self, name: str, evaluator: PlacementEvaluator) -> PlacementResult:
+        """Return a placement with tuned weights, or defaults if there are too few queries."""
+        placement_weights = evaluator.weigh(name)
+        if placement_weights is None:
+            return make_default_placement(name, evaluator.components)
+        return PlacementResult(name, placement_weights, evaluator.measure(name, placement_weights).comparison)
 
-    def names(self) -> list[str]:
-        """What is fitted to choose by."""
-        usable = {part for parts in MAY_USE.values() for part in parts} | {TRENDING}
+    def list_components(self) -> list[str]:
+        """Return the names of the components to fit for tuning."""
+        usable = {part for parts in PLACEMENT_ALGORITHMS.values() for part in parts} | {TRENDING}
         return [
             name
-            for name in self.described
+            for name in self.descriptions
             if self.choice.weights.get(name)
             or name == "popularity"
             or (name in usable and (name in self.choice.components or self.is_cheap(name)))
         ]
 
     def is_cheap(self, name: str) -> bool:
-        """Fitted once more for the test and once more to serve."""
-        return 2 * self.choice.fit_s.get(name, 0.0) <= SHARE_OF_OTHERS * self.budget.seconds
+        """Return whether a component can be fitted twice more: for the test and for serving."""
+        return 2 * self.choice.fit_seconds.get(name, 0.0) <= EXTRA_PARTS_TIME_SHARE * self.budget.seconds
 
-    def part(self) -> Split:
-        """All people, or some where fitting on all would take too long."""
-        whole = self.shop.cuts.validation
-        if sum(self.choice.fit_s.get(name, 0.0) for name in self.names()) <= SHARE_OF_FITS * self.budget.seconds:
+    def sample_split(self) -> Split:
+        """Return all customers, or a sample if fitting on all takes too long."""
+        whole = self.shop.split.validation
+        if (
+            sum(self.choice.fit_seconds.get(name, 0.0) for name in self.list_components())
+            <= FITTING_TIME_SHARE * self.budget.seconds
+        ):
             return whole
-        return some_people(whole, lines=TUNING_LINES, people=1, seed=SEED)[0]
+        return sample_customers(whole, lines=TUNING_INTERACTIONS, people=1, seed=SEED)[0]
 
-    def fitted(self, stretch: Stretch) -> dict[str, Algorithm]:
+    def fit_components(self, window: EvaluationWindow) -> dict[str, Algorithm]:
+        """Return the components fitted on the past of the window."""
         found = {}
-        for name in self.names():
+        for name in self.list_components():
             self.step("places", 0.58)
-            found[name] = fit_one(self.described[name], stretch.weighed, self.shop.products)
+            found[name] = fit_component(self.descriptions[name], window.weighed, self.shop.products)
         return found
 
-    def others(self, late: bool) -> dict[str, dict[str, Any]]:
-        """What places are made of, or may be where visits come late, beside the components of for-you."""
-        needed = {part for place in self.places.values() if place.made for part in place.made.weights}
+    def select_extra(self, late: bool) -> dict[str, dict[str, Any]]:
+        """Return the extra components that placements use, or may use if visits come late."""
+        needed = {part for place in self.placements.values() if place.weights for part in place.weights.weights}
         if late:
-            needed |= {name for name in MAY_USE[SIMILAR] if self.is_cheap(name)}
-        return {name: self.described[name] for name in sorted(needed) if name in self.described}
+            needed |= {name for name in PLACEMENT_ALGORITHMS[SIMILAR] if self.is_cheap(name)}
+        return {name: self.descriptions[name] for name in sorted(needed) if name in self.descriptions}
 
-    def rising(self, at: float, until: float) -> tuple[Place, dict[str, Any]]:
-        """What is trending: its parameters, and how much popularity is mixed in, by several stretches of time."""
-        stretches = self.rising_stretches(at=at, until=until)
-        asked = [wanted(one.weighed, one.future, self.choosing, kind=self.shop.cuts.target) for one in stretches]
+    def evaluate_trending(self, at: float, until: float) -> tuple[PlacementResult, dict[str, Any]]:
+        """Tune the parameters of trending and its share of popularity over several windows."""
+        windows = self.list_trending_windows(at=at, until=until)
+        query_sets = [wanted(one.weighed, one.future, self.tuning_draw, kind=self.shop.split.target) for one in windows]
 
-        def of(parameters: Mapping[str, Any]) -> list[Stretch]:
+        def of(parameters: Mapping[str, Any]) -> list[EvaluationWindow]:
             given = {name: value for name, value in parameters.items() if name != "popularity"}
             return [
-                replace(one, parts={**one.parts, TRENDING: Trending(**given).fit(one.weighed)}) for one in stretches
+                replace(one, components={**one.components, TRENDING: Trending(**given).fit(one.weighed)}) for one in windows
             ]
 
         def evaluate(parameters: dict[str, Any]) -> float:
             self.step("places", 0.57)
-            scores = [{name: scores_of(part) for name, part in one.parts.items()} for one in of(parameters)]
+            scores = [
+                {name: score_without_history(part) for name, part in one.components.items()} for one in of(parameters)
+            ]
             return best_shares(
-                scores, asked, shares=[rising_shares(parameters)], normalisation=self.choice.normalisation
+                scores, query_sets, shares=[get_trending_shares(parameters)], normalisation=self.choice.normalisation
             )[1]
 
-        if sum(one.people for one in asked) < LEAST_PEOPLE:
-            return Place(TRENDING, Made({TRENDING: 1.0})), rising_described(RISING_START)
-        budget_s = SHARE_OF_RISING * self.budget.seconds
+        if sum(one.people for one in query_sets) < MIN_CUSTOMERS:
+            return PlacementResult(TRENDING, PlacementWeights({TRENDING: 1.0})), describe_trending(TRENDING_START)
+        budget_s = TRENDING_TIME_SHARE * self.budget.seconds
         found = search(
-            space=RISING,
+            space=TRENDING_SPACE,
             evaluate=evaluate,
             budget_s=budget_s,
             seed=SEED,
-            start=RISING_START,
+            start=TRENDING_START,
             patience=5,
             clock=self.budget.clock,
         ).best.parameters
-        made = Made({name: share for name, share in rising_shares(found).items() if share})
-        judged = measure_rising(of(found), asked, made.weights, self.choice.normalisation).judged
-        return Place(TRENDING, made, judged), rising_described(found)
-
-    def rising_stretches(self, *, at: float, until: float) -> list[Stretch]:
-        return rising_stretches(self.shop, self.choice, at=at, until=until)
-
-
-class _Judging(_Timed):
-    share = SHARE_OF_JUDGING
-
-    def __init__(self, shop: Shop, chosen: Chosen, judgement: Judgement, budget: Budget, step: Step) -> None:
-        super().__init__(shop, chosen.choice, budget, step)
-        self.chosen, self.judgement, self.places = chosen, judgement, dict(chosen.places)
-
-    def run(self) -> dict[str, Place]:
-        at = self.shop.cuts.test.train.as_of
-        stretch = Stretch.of(
-            self.shop.interactions, self.choice.weighing, at=at, until=np.inf, parts=self.judgement.parts
+        placement_weights = PlacementWeights(
+            {name: share for name, share in get_trending_shares(found).items() if share}
         )
-        asking = Asking(self.shop, self.choice, stretch, self.judging)
-        if self.chosen.late and self.has_time(0.84):
-            self.places[SIMILAR], asking.stretch = self.late(stretch)
-        for name in IN_ORDER:
-            place = self.places[name]
-            if place.why is None and place.made is not None:
-                self.places[name] = (
-                    replace(place, measured=asking.measure(name, place.made))
+        judged = measure_trending(
+            of(found), query_sets, placement_weights.weights, self.choice.normalisation
+        ).comparison
+        return PlacementResult(TRENDING, placement_weights, judged), describe_trending(found)
+
+    def list_trending_windows(self, *, at: float, until: float) -> list[EvaluationWindow]:
+        return build_trending_windows(self.shop, self.choice, at=at, until=until)
+
+
+class _PlacementTester(_TimedPlacementStep):
+    share = EVALUATION_TIME_SHARE
+
+    def __init__(
+        self,
+        shop: ShopData,
+        chosen: TunedPlacements,
+        model_evaluation: ModelEvaluation,
+        budget: TrainingBudget,
+        step: ReportStep,
+    ) -> None:
+        super().__init__(shop, chosen.choice, budget, step)
+        self.tuned, self.model_evaluation, self.placements = chosen, model_evaluation, dict(chosen.placements)
+
+    def run(self) -> dict[str, PlacementResult]:
+        """Evaluate all placements in order."""
+        at = self.shop.split.test.train.as_of
+        window = EvaluationWindow.of(
+            self.shop.interactions,
+            self.choice.event_weights,
+            at=at,
+            until=np.inf,
+            components=self.model_evaluation.components,
+        )
+        evaluator = PlacementEvaluator(self.shop, self.choice, window, self.evaluation_draw)
+        if self.tuned.has_late_visits and self.has_time(0.84):
+            self.placements[SIMILAR], evaluator.window = self.split_late_visits(window)
+        for name in PLACEMENT_ORDER:
+            place = self.placements[name]
+            if place.fixed_reason is None and place.weights is not None:
+                self.placements[name] = (
+                    replace(place, measurement=evaluator.measure(name, place.weights))
                     if self.has_time(0.84)
-                    else replace(place, why=reason("place_no_time"))
+                    else replace(place, fixed_reason=make_reason("place_no_time"))
                 )
             if name == SIMILAR:
-                asking = Asking(self.shop, self.choice, stretch, self.judging)
-                made = self.places[name].made
-                asking.similar = made.weights if made is not None else {}
-        self.places[TRENDING] = self.rising(at)
-        self.places[FOR_YOU] = self.beside_popularity(FOR_YOU, self.judgement.served, reason("place_promotion"))
-        self.places[POPULAR] = self.beside_popularity(POPULAR, "popularity", reason("place_floor"))
-        return {name: self.places[name] for name in (*SCENARIOS, RANK)}
+                evaluator = PlacementEvaluator(self.shop, self.choice, window, self.evaluation_draw)
+                placement_weights = self.placements[name].weights
+                evaluator.similar_weights = placement_weights.weights if placement_weights is not None else {}
+        self.placements[TRENDING] = self.evaluate_trending(at)
+        self.placements[FOR_YOU] = self.compare_with_popularity(
+            FOR_YOU, self.model_evaluation.served, make_reason("place_promotion")
+        )
+        self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
+        return {name: self.placements[name] for name in (*SCENARIOS, RANK)}
 
-    def late(self, stretch: Stretch) -> tuple[Place, Stretch]:
-        """Visits that begin after the validation part: the first half of them chooses what is similar, the second judges."""
-        viewed = stretch.future.order[np.isin(stretch.future.kind, [KIND_CODES["view"], KIND_CODES["click"]])]
+    def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
+        """Tune `similar` on the first half of visits that begin after the validation part; the second half evaluates it."""
+        viewed = window.future.order[np.isin(window.future.kind, [KIND_CODES["view"], KIND_CODES["click"]])]
         half = float(np.median(viewed))
-        early = replace(stretch, future=stretch.future.subset(stretch.future.order < half))
-        asking = Asking(self.shop, self.choice, early, self.choosing)
-        made = asking.weigh(SIMILAR) if asking.has_views else None
-        if made is None:
-            return self.places[SIMILAR], stretch
-        place = Place(SIMILAR, made, asking.measure(SIMILAR, made).judged)
-        return place, replace(stretch, future=stretch.future.subset(stretch.future.order >= half))
+        early = replace(window, future=window.future.subset(window.future.order < half))
+        evaluator = PlacementEvaluator(self.shop, self.choice, early, self.tuning_draw)
+        placement_weights = evaluator.weigh(SIMILAR) if evaluator.has_views else None
+        if placement_weights is None:
+            return self.placements[SIMILAR], window
+        place = PlacementResult(SIMILAR, placement_weights, evaluator.measure(SIMILAR, placement_weights).comparison)
+        return place, replace(window, future=window.future.subset(window.future.order >= half))
 
-    def rising(self, at: float) -> Place:
-        place = self.places[TRENDING]
-        if place.made is None or not self.has_time(0.84):
-            return replace(place, why=reason("place_no_time"))
+    def evaluate_trending(self, at: float) -> PlacementResult:
+        """Evaluate trending over several windows."""
+        place = self.placements[TRENDING]
+        if place.weights is None or not self.has_time(0.84):
+            return replace(place, fixed_reason=make_reason("place_no_time"))
         described = self.choice.components[TRENDING]
-        stretches = [
-            replace(one, parts={**one.parts, TRENDING: fit_one(described, one.weighed, self.shop.products)})
-            for one in rising_stretches(self.shop, self.choice, at=at, until=self.shop.interactions.as_of)
+        windows = [
+            replace(one, components={**one.components, TRENDING: fit_component(described, one.weighed, self.shop.products)})
+            for one in build_trending_windows(self.shop, self.choice, at=at, until=self.shop.interactions.as_of)
         ]
-        asked = [wanted(one.weighed, one.future, self.judging, kind=self.shop.cuts.target) for one in stretches]
-        if not sum(one.people for one in asked):
+        query_sets = [
+            wanted(one.weighed, one.future, self.evaluation_draw, kind=self.shop.split.target) for one in windows
+        ]
+        if not sum(one.people for one in query_sets):
             return place
-        return replace(place, measured=measure_rising(stretches, asked, place.made.weights, self.choice.normalisation))
+        return replace(
+            place, measurement=measure_trending(windows, query_sets, place.weights.weights, self.choice.normalisation)
+        )
 
-    def beside_popularity(self, name: str, served: str, why: Reason) -> Place:
-        """As the whole version was judged."""
-        evaluation = self.judgement.evaluation
+    def compare_with_popularity(self, name: str, served: str, why: Reason) -> PlacementResult:
+        """Return a placement evaluated as the whole version was, against popularity."""
+        evaluation = self.model_evaluation.evaluation
         scores = {
-            one: {metric: evaluation.scores[one][metric, AT] for metric in METRICS} for one in {served, "popularity"}
+            one: {metric: evaluation.scores[one][metric, TOP_N] for metric in METRICS} for one in {served, "popularity"}
         }
         judged = compared(scores[served], scores["popularity"], evaluation.users, seed=SEED)
         weights = {part: share for part, share in self.choice.weights.items() if share}
-        made = Made(weights if name == FOR_YOU else {"popularity": 1.0})
-        return Place(name, made, measured=Measured("horizon", judged), why=why)
+        placement_weights = PlacementWeights(weights if name == FOR_YOU else {"popularity": 1.0})
+        return PlacementResult(
+            name, placement_weights, measurement=PlacementMeasurement("horizon", judged), fixed_reason=why
+        )
 
 
-def rising_stretches(shop: Shop, choice: Choice, *, at: float, until: float) -> list[Stretch]:
-    """Up to four weeks, or what there is, each with popularity fitted on what came before it."""
-    last = max(until - STRETCH_DAYS * DAY, at)
-    moments = [at + number * STRETCH_DAYS * DAY for number in range(MOST_STRETCHES)]
+def build_trending_windows(shop: ShopData, choice: ModelChoice, *, at: float, until: float) -> list[EvaluationWindow]:
+    """Return up to four weekly windows, each with popularity fitted on its past."""
+    last = max(until - WINDOW_DAYS * DAY_SECONDS, at)
+    moments = [at + number * WINDOW_DAYS * DAY_SECONDS for number in range(MAX_WINDOWS)]
     found = []
     for moment in [one for one in moments if one <= last + 1.0]:
-        stretch = Stretch.of(
-            shop.interactions, choice.weighing, at=moment, until=min(moment + STRETCH_DAYS * DAY, until)
+        window = EvaluationWindow.of(
+            shop.interactions, choice.event_weights, at=moment, until=min(moment + WINDOW_DAYS * DAY_SECONDS, until)
         )
-        parts = {"popularity": fit_one(choice.components["popularity"], stretch.weighed, shop.products)}
-        found.append(replace(stretch, parts=parts))
+        parts = {"popularity": fit_component(choice.components["popularity"], window.weighed, shop.products)}
+        found.append(replace(window, components=parts))
     return found
 
 
-def rising_shares(parameters: Mapping[str, Any]) -> dict[str, float]:
+def get_trending_shares(parameters: Mapping[str, Any]) -> dict[str, float]:
+    """Return the shares of trending and popularity."""
     return {TRENDING: 1.0 - parameters["popularity"], "popularity": parameters["popularity"]}
 
 
-def rising_described(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def describe_trending(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the algorithm and parameters of trending."""
     given = {name: value for name, value in parameters.items() if name != "popularity"}
     return {"algorithm": TRENDING, "parameters": given}
 
 
-def has_visits(shop: Shop, draw: Draw, *, at: float) -> bool:
-    """Enough to choose by half of them and to judge by the other."""
-    return next_looked_at(shop.interactions.after(at), draw).people >= 2 * LEAST_PEOPLE
+def has_enough_visits(shop: ShopData, draw: Draw, *, at: float) -> bool:
+    """Return whether half of the visits are enough to tune and the other half to evaluate."""
+    return next_looked_at(shop.interactions.after(at), draw).people >= 2 * MIN_CUSTOMERS
 
 
-def told(judged: Judged | None) -> dict[str, Any]:
-    """As the record, the artifact and the card have it."""
+def serialize_comparison(judged: Judged | None) -> dict[str, Any]:
+    """Return a comparison as the run record, the artifact and the model card have it."""
     if judged is None:
-        return {"judged": 0, "people": 0}
+        return {"queries": 0, "people": 0}
     sides = {"own": judged.own, "fallback": judged.fallback, "difference": judged.difference}
     return {
-        "judged": judged.questions,
+        "queries": judged.questions,
         "people": judged.people,
-        "metric": f"{PRIMARY}@{AT}",
+        "metric": f"{PRIMARY}@{TOP_N}",
         **{
-            f"{metric}@{AT}": {side: interval_told(found[metric]) for side, found in sides.items()}
+            f"{metric}@{TOP_N}": {side: serialize_interval(found[metric]) for side, found in sides.items()}
             for metric in METRICS
         },
     }
 
 
-def interval_told(interval: Interval) -> dict[str, float | None]:
-    return {"value": number(interval.value), "low": number(interval.low), "high": number(interval.high)}
+def serialize_interval(interval: ConfidenceInterval) -> dict[str, float | None]:
+    """Return an interval as JSON."""
+    return {
+        "value": round_finite(interval.value),
+        "low": round_finite(interval.low),
+        "high": round_finite(interval.high),
+    }

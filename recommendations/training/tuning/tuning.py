@@ -1,4 +1,4 @@
-"""Which algorithms, parameters and weights serve a shop best: chosen on its validation part, within seconds and memory."""
+"""Model tuning: choose algorithms, parameters and weights on the validation part, within the time and memory budget."""
 
 import copy
 import json
@@ -19,39 +19,42 @@ from recommendations.engine.evaluation.runner import relevant_items
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.tuning.ensemble_weights import ChosenWeights, choose_weights
 from recommendations.engine.tuning.parameter_search import NothingFoundError, search
-from recommendations.training.budget import Budget, Size, TooLittleMemoryError, data_mb
-from recommendations.training.data.time_split import Cuts, some_people
+from recommendations.training.budget import DataSize, InsufficientMemoryError, TrainingBudget, estimate_data_mb
+from recommendations.training.data.time_split import TimeSplit, sample_customers
 from recommendations.training.tuning.search_space import CANDIDATES, Candidate
 
-PRIMARY, AT = "ndcg", 10
+PRIMARY_METRIC, TOP_N = "ndcg", 10
 SEED = 20261124
-TUNING_LINES = 300_000
-TUNING_PEOPLE = 300
-WEIGHTS_PEOPLE = 1000
-JUDGED_PEOPLE = 5000
-# of the seconds: for what a kind of interaction is worth, and for parameters; the rest is for fitting on all of the data
-SHARE_OF_KINDS, SHARE_OF_PARAMETERS = 0.1, 0.35
-SHARE_OF_JUDGING = 0.2
-SHARE_OF_PLACES = 0.2  # for choosing and judging what the other places of the shop are made of
-SHARE_OF_CHEAP = 0.05  # of the seconds: leaving out what takes less gains nothing
-PROBES = ("popularity", "repeat", "user-knn")
-# of what the kinds are worth; how fast it fades each algorithm is asked for itself
-EVENT_WEIGHTS: dict[str, tuple[float, ...]] = {
+TUNING_INTERACTIONS = 300_000
+TUNING_CUSTOMERS = 300
+WEIGHTING_CUSTOMERS = 1000
+EVALUATION_CUSTOMERS = 5000
+# shares of the time budget: event weights and parameters; the rest is for fitting on all data
+EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE = 0.1, 0.35
+EVALUATION_TIME_SHARE = 0.2
+PLACEMENTS_TIME_SHARE = 0.2  # for tuning and evaluating the other placements
+CHEAP_TIME_SHARE = 0.05  # of the time budget: dropping an algorithm that takes less gains nothing
+PROBE_ALGORITHMS = ("popularity", "repeat", "user-knn")
+# values to try per event type; the half-life is a parameter of each algorithm
+EVENT_WEIGHT_VALUES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(KINDS, (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0)),
     QUANTITY: (0.0, 0.25, 0.5, 1.0),
 }
-LEAST_WEIGHT = 0.02  # what counts less costs every answer its time for nothing
-HOPELESS = 0.1  # of the best one's value: alone below that, nothing has helped a blend
-SHARE_OF_SECOND_NORMALISATION = 0.15
-SHARE_OF_SECOND_LOOK = 0.4  # of the seconds left, for weights by all people instead of those of the search
-KEPT_SHARE = 0.5  # of the memory that fitting takes, what the fitted arrays hold
+MIN_WEIGHT = 0.02  # a smaller weight costs latency without improving results
+MIN_RELATIVE_VALUE = 0.1  # relative to the best value: algorithms below it have never improved an ensemble
+SECOND_NORMALIZATION_TIME_SHARE = 0.15
+REWEIGHTING_TIME_SHARE = 0.4  # of the remaining time, for weights tuned on all customers instead of a sample
+FITTED_MEMORY_SHARE = 0.5  # share of the fitting memory that the fitted arrays keep
 
-type Step = Callable[[str, float], None]
+type ReportStep = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A candidate that was not taken: no_memory (needs, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help."""
+class ExcludedAlgorithm:
+    """A candidate that is not in the model, and why.
+
+    Codes and values: no_memory (needed, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help (value).
+    """
 
     algorithm: str
     code: str
@@ -59,218 +62,242 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
-    """components: name → algorithm and parameters; weights of the blend, 0 for what only other places need.
+class ModelChoice:
+    """The tuned model: event weights, components and ensemble weights.
 
-    value: the blend's on the validation part, single each one's alone. tried: every row of every search. spare: what for-you does not
-    need and other places may, as tuned; fit_s: about how many seconds each takes to be fitted on all that came before the validation part.
-    others: name → algorithm and parameters of components that are for other places alone, and no contestants of for-you.
+    components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
+    value: of the ensemble on the validation part, component_values: of each component alone. trials: every row of every search.
+    unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated seconds to fit each on everything
+    before the validation part. extra: components for other placements only, which are not contestants of for-you.
     """
 
-    weighing: EventWeights
+    event_weights: EventWeights
     components: dict[str, dict[str, Any]]
     weights: dict[str, float]
     normalisation: str
     value: float
-    single: dict[str, float]
-    tried: list[dict[str, Any]]
-    left_out: list[LeftOut]
-    spare: dict[str, dict[str, Any]] = field(default_factory=dict)
-    fit_s: dict[str, float] = field(default_factory=dict)
-    others: dict[str, dict[str, Any]] = field(default_factory=dict)
+    component_values: dict[str, float]
+    trials: list[dict[str, Any]]
+    excluded: list[ExcludedAlgorithm]
+    unused: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fit_seconds: dict[str, float] = field(default_factory=dict)
+    extra: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def used(self) -> list[str]:
-        """The components that for-you is made of."""
+    def list_used(self) -> list[str]:
+        """Return the components of for-you."""
         return [name for name, weight in self.weights.items() if weight > 0]
 
-    def with_others(self, others: Mapping[str, Mapping[str, Any]]) -> "Choice":
-        """With these components beside those of for-you, instead of what was beside them."""
-        own = {name: described for name, described in self.components.items() if name not in self.others}
+    def with_extra(self, others: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
+        """Return the choice with these extra components instead of the present ones."""
+        own = {name: described for name, described in self.components.items() if name not in self.extra}
         added = {name: dict(described) for name, described in others.items() if name not in own}
         weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
-        return replace(self, components={**own, **added}, weights=weights, others=added)
+        return replace(self, components={**own, **added}, weights=weights, extra=added)
 
 
-def choose(
+def tune_model(
     *,
-    cuts: Cuts,
+    time_split: TimeSplit,
     products: Products,
-    budget: Budget,
-    step: Step,
+    budget: TrainingBudget,
+    step: ReportStep,
     candidates: Mapping[str, Candidate] = CANDIDATES,
-) -> Choice:
-    """Errors: TooLittleMemoryError; whatever ``step`` raises, which is asked before every trial."""
-    return _Choosing(cuts, products, budget, step, candidates).run()
+) -> ModelChoice:
+    """Tune algorithms, parameters and weights.
+
+    Raises:
+        InsufficientMemoryError: the data do not fit the memory limit.
+        Whatever ``step`` raises; it is called before every trial.
+    """
+    return _ModelTuner(time_split, products, budget, step, candidates).run()
 
 
-def fit_all(
+def fit_components(
     components: Mapping[str, Mapping[str, Any]], interactions: Interactions, products: Products
 ) -> dict[str, Algorithm]:
-    return {name: fit_one(described, interactions, products) for name, described in components.items()}
+    """Fit each component on the interactions."""
+    return {name: fit_component(described, interactions, products) for name, described in components.items()}
 
 
-def fit_one(described: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+def fit_component(described: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
+    """Fit one algorithm with its parameters."""
     return ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
 
 
-def size_of(interactions: Interactions) -> Size:
+def measure_size(interactions: Interactions) -> DataSize:
+    """Return the size of the interactions."""
     entries = interactions.user_items().nnz
-    return Size(interactions.n_users, interactions.n_items, entries, len(interactions))
+    return DataSize(interactions.n_users, interactions.n_items, entries, len(interactions))
 
 
 @dataclass(frozen=True, eq=False)
-class Tuned:
-    """The best of a candidate's trials, fitted on the part; seconds to fit it and to score a person."""
+class TunedAlgorithm:
+    """The best trial of a candidate, fitted on the sample; seconds to fit it and to score one customer."""
 
     parameters: dict[str, Any]
     value: float
     fitted: Algorithm
-    fit_s: float
-    score_s: float
+    fit_seconds: float
+    score_seconds: float
 
 
-class _Choosing:
-    """Where choosing stands."""
+class _ModelTuner:
+    """The state of one tuning."""
 
     def __init__(
-        self, cuts: Cuts, products: Products, budget: Budget, step: Step, candidates: Mapping[str, Candidate]
+        self,
+        time_split: TimeSplit,
+        products: Products,
+        budget: TrainingBudget,
+        step: ReportStep,
+        candidates: Mapping[str, Candidate],
     ) -> None:
-        self.cuts, self.products, self.budget, self.step = cuts, products, budget, step
+        self.split, self.products, self.budget, self.step = time_split, products, budget, step
         self.candidates = candidates
-        self.part, self.judged = some_people(cuts.validation, lines=TUNING_LINES, people=TUNING_PEOPLE, seed=SEED)
-        self.size = size_of(cuts.test.train)
-        self.scale = len(cuts.validation.train) / max(len(self.part.train), 1)
-        self.tried: list[dict[str, Any]] = []
-        self.left_out: list[LeftOut] = []
-        self.began = budget.spent()
+        self.sample, self.evaluated_customers = sample_customers(
+            time_split.validation, lines=TUNING_INTERACTIONS, people=TUNING_CUSTOMERS, seed=SEED
+        )
+        self.size = measure_size(time_split.test.train)
+        self.scale = len(time_split.validation.train) / max(len(self.sample.train), 1)
+        self.trials: list[dict[str, Any]] = []
+        self.excluded: list[ExcludedAlgorithm] = []
+        self.started_at = budget.get_elapsed()
 
-    def run(self) -> Choice:
-        """Errors: EmptySplitError, TooLittleMemoryError."""
-        if not self.relevant(self.part.train).nnz:
-            raise EmptySplitError("nobody of those drawn took anything in the validation part that counts")
-        weighing = self.choose_weighing()
-        past = weighing.of(self.part.train)
+    def run(self) -> ModelChoice:
+        """Run all tuning steps. Raises EmptySplitError, InsufficientMemoryError."""
+        if not self.find_relevant(self.sample.train).nnz:
+            raise EmptySplitError("no sampled customer has a target interaction in the validation part")
+        weighing = self.tune_event_weights()
+        past = weighing.of(self.sample.train)
         components, values, seconds, fitted = {}, {}, {}, {}
-        for name, candidate in self.affordable().items():
-            tuned = self.tune(name, candidate, past)
+        for name, candidate in self.select_affordable().items():
+            tuned = self.tune_algorithm(name, candidate, past)
             if tuned is not None:
-                components[name], values[name] = candidate.described(tuned.parameters), tuned.value
-                seconds[name], fitted[name] = (tuned.fit_s, tuned.score_s), tuned.fitted
+                components[name], values[name] = candidate.describe(tuned.parameters), tuned.value
+                seconds[name], fitted[name] = (tuned.fit_seconds, tuned.score_seconds), tuned.fitted
         tuned_all = dict(components)
         best = max(values.values(), default=0.0)
-        for name in [one for one in components if values[one] < HOPELESS * best and not self.candidates[one].kept]:
-            self.note(name, "no_help", value=values[name])
+        for name in [
+            one for one in components if values[one] < MIN_RELATIVE_VALUE * best and not self.candidates[one].is_required
+        ]:
+            self.exclude(name, "no_help", value=values[name])
             del components[name], fitted[name]
-        chosen, normalisation, weights = self.weigh(fitted, past)
-        for name in [name for name in components if not weights[name] and not self.candidates[name].kept]:
-            self.note(name, "no_help", value=values[name])
+        chosen, normalisation, weights = self.tune_weights(fitted, past)
+        for name in [name for name in components if not weights[name] and not self.candidates[name].is_required]:
+            self.exclude(name, "no_help", value=values[name])
             del components[name], fitted[name]
-        affordable = self.fitting_in_time(components, weights, seconds)
+        affordable = self.drop_slow_components(components, weights, seconds)
         if len(affordable) < len(components):
-            chosen, normalisation, weights = self.weigh({name: fitted[name] for name in affordable}, past)
+            chosen, normalisation, weights = self.tune_weights({name: fitted[name] for name in affordable}, past)
         used = {name: components[name] for name in affordable if weights[name]}
-        if self.may_look_again(used, seconds):
-            chosen, normalisation, weights = self.weigh_on_everybody(used, weighing)
-        kept = {name: components[name] for name in affordable if weights.get(name) or self.candidates[name].kept}
+        if self.can_reweight(used, seconds):
+            chosen, normalisation, weights = self.tune_weights_on_all_customers(used, weighing)
+        kept = {name: components[name] for name in affordable if weights.get(name) or self.candidates[name].is_required}
         total = sum(weights.values())
         shares = {name: round(weights.get(name, 0.0) / total, 4) for name in kept}
-        return Choice(
+        return ModelChoice(
             weighing,
             kept,
             shares,
             normalisation,
             chosen.value,
             chosen.single,
-            self.tried,
-            self.left_out,
-            spare={name: described for name, described in tuned_all.items() if name not in kept},
-            fit_s={name: self.scale * fit_s for name, (fit_s, _score_s) in seconds.items()},
+            self.trials,
+            self.excluded,
+            unused={name: described for name, described in tuned_all.items() if name not in kept},
+            fit_seconds={name: self.scale * fit_s for name, (fit_s, _score_s) in seconds.items()},
         )
 
-    def affordable(self) -> dict[str, Candidate]:
-        """Those that can be fitted one after the other, and kept, in the memory beside the data. Errors: TooLittleMemoryError."""
+    def select_affordable(self) -> dict[str, Candidate]:
+        """Return the candidates that fit into memory beside the data, fitted one after the other. Raises InsufficientMemoryError."""
         size = self.size
-        data = data_mb(size)
+        data = estimate_data_mb(size)
         if data >= self.budget.memory_mb:
-            raise TooLittleMemoryError(memory_mb=self.budget.memory_mb, needed_mb=data, lines=size.lines)
+            raise InsufficientMemoryError(memory_mb=self.budget.memory_mb, needed_mb=data, lines=size.interactions)
         fitting, held = {}, data
         for name, candidate in self.candidates.items():
-            needs = candidate.megabytes(size, {**candidate.fixed, **candidate.start})
+            needs = candidate.estimate_mb(size, {**candidate.fixed, **candidate.start})
             if held + needs <= self.budget.memory_mb:
                 fitting[name] = candidate
-                held += needs * KEPT_SHARE
+                held += needs * FITTED_MEMORY_SHARE
             else:
-                self.note(name, "no_memory", needed=held + needs, bound=self.budget.memory_mb)
+                self.exclude(name, "no_memory", needed=held + needs, bound=self.budget.memory_mb)
         return fitting
 
-    def choose_weighing(self) -> EventWeights:
-        """By three cheap algorithms and their blend, which see a person's own habit and what goes together."""
-        probes = {name: self.candidates[name] for name in PROBES if name in self.candidates}
-        if not weights_space(self.part.train, candidates=EVENT_WEIGHTS) or not probes or not len(self.judged):
+    def tune_event_weights(self) -> EventWeights:
+        """Tune the event weights with three cheap algorithms and their ensemble, which cover habits and co-occurrence."""
+        probes = {name: self.candidates[name] for name in PROBE_ALGORITHMS if name in self.candidates}
+        if (
+            not weights_space(self.sample.train, candidates=EVENT_WEIGHT_VALUES)
+            or not probes
+            or not len(self.evaluated_customers)
+        ):
             return USUAL
 
         def evaluate(weights: EventWeights) -> float:
-            self.ask("kinds", 0.0)
-            past = weights.of(self.part.train)
+            self.report_progress("kinds", 0.0)
+            past = weights.of(self.sample.train)
             if not len(past):
                 return float("nan")
-            fitted = fit_all({name: one.described(one.start) for name, one in probes.items()}, past, self.products)
-            return self.weights_of(fitted, past, self.part, len(self.judged), "max").value
+            fitted = fit_components(
+                {name: one.describe(one.start) for name, one in probes.items()}, past, self.products
+            )
+            return self.choose_ensemble_weights(fitted, past, self.sample, len(self.evaluated_customers), "max").value
 
         weights, found = choose_event_weights(
-            train=self.part.train,
+            train=self.sample.train,
             evaluate=evaluate,
-            budget_s=self.budget.seconds * SHARE_OF_KINDS,
+            budget_s=self.budget.seconds * EVENT_WEIGHTS_TIME_SHARE,
             seed=SEED,
             start=USUAL,
-            candidates=EVENT_WEIGHTS,
+            candidates=EVENT_WEIGHT_VALUES,
             clock=self.budget.clock,
         )
-        self.keep("kinds", found.tried, found.best)
+        self.record_trials("kinds", found.tried, found.best)
         return weights
 
-    def tune(self, name: str, candidate: Candidate, past: Interactions) -> "Tuned | None":
-        """The best parameters within this candidate's share of the seconds."""
-        share = self.parameter_seconds(name)
+    def tune_algorithm(self, name: str, candidate: Candidate, past: Interactions) -> "TunedAlgorithm | None":
+        """Return the best parameters found within the candidate's share of the time budget."""
+        share = self.get_parameter_seconds(name)
         fitted: dict[str, Algorithm] = {}
-        tuned: Tuned | None = None
+        tuned: TunedAlgorithm | None = None
         fit_s = 0.0
-        histories = past.histories(self.judged)
-        relevant = self.relevant(past)
+        histories = past.histories(self.evaluated_customers)
+        relevant = self.find_relevant(past)
 
         def evaluate(parameters: dict[str, Any]) -> float:
             nonlocal tuned, fit_s
-            self.ask(name, 0.1 + 0.4 * self.place(name))
-            if candidate.megabytes(self.size, {**candidate.fixed, **parameters}) > self.budget.memory_mb:
+            self.report_progress(name, 0.1 + 0.4 * self.get_progress(name))
+            if candidate.estimate_mb(self.size, {**candidate.fixed, **parameters}) > self.budget.memory_mb:
                 return float("nan")
-            key = json.dumps({k: v for k, v in parameters.items() if k not in candidate.scoring}, sort_keys=True)
+            key = json.dumps({k: v for k, v in parameters.items() if k not in candidate.scoring_only}, sort_keys=True)
             clock = self.budget.clock
             began = clock()
             if key not in fitted:
                 fitted.clear()
-                fitted[key] = fit_one(candidate.described(parameters), past, self.products)
+                fitted[key] = fit_component(candidate.describe(parameters), past, self.products)
                 fit_s = clock() - began
             algorithm = copy.copy(fitted[key])
-            for parameter in candidate.scoring & parameters.keys():
+            for parameter in candidate.scoring_only & parameters.keys():
                 setattr(algorithm, parameter, parameters[parameter])
             began = clock()
             shown = recommend(
                 algorithm,
                 histories,
-                AT,
-                exclude_seen=self.cuts.exclude_seen,
-                seen_kinds=self.cuts.seen_kinds,
+                TOP_N,
+                exclude_seen=self.split.exclude_seen,
+                seen_kinds=self.split.seen_kinds,
                 tie_seed=SEED,
             )
             score_s = (clock() - began) / max(len(histories), 1)
-            value = mean(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
+            value = mean_of_finite(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
             if tuned is None or np.isnan(tuned.value) or value > tuned.value:
-                tuned = Tuned(parameters, value, algorithm, fit_s, score_s)
+                tuned = TunedAlgorithm(parameters, value, algorithm, fit_s, score_s)
             return value
 
         try:
             found = search(
-                space=candidate.space,
+                space=candidate.values,
                 evaluate=evaluate,
                 budget_s=share,
                 seed=SEED,
@@ -278,131 +305,144 @@ class _Choosing:
                 clock=self.budget.clock,
             )
         except (NothingToLearnError, NothingFoundError):
-            self.note(name, "nothing_to_learn")
+            self.exclude(name, "nothing_to_learn")
             return None
-        self.keep(name, found.tried, found.best)
+        self.record_trials(name, found.tried, found.best)
         return tuned
 
-    def fitting_in_time(
+    def drop_slow_components(
         self,
         components: dict[str, dict[str, Any]],
         weights: dict[str, float],
         seconds: dict[str, tuple[float, float]],
     ) -> dict[str, dict[str, Any]]:
-        """Without those of the smallest weight that can be done without and are not cheap, until what is left can be fitted and judged in time.
+        """Drop expensive optional components of the smallest weight until the rest can be fitted and evaluated in time.
 
-        Each is fitted twice more on all of the data, once for the test and once to serve, and scored alone and in the blend.
+        Each is fitted twice more on all data, once for the test and once to serve, and scored alone and in the ensemble.
         """
         kept = dict(components)
-        left = max(self.left() - SHARE_OF_JUDGING * self.budget.seconds, 0.0)
+        left = max(self.get_remaining_seconds() - EVALUATION_TIME_SHARE * self.budget.seconds, 0.0)
         for name in sorted(components, key=lambda one: weights[one]):
-            if self.cost(kept, seconds, fits=2) <= left:
+            if self.estimate_seconds(kept, seconds, fits=2) <= left:
                 break
-            cheap = self.cost([name], seconds, fits=2) <= SHARE_OF_CHEAP * self.budget.seconds
-            if not self.candidates[name].kept and not cheap:
-                self.note(name, "no_time", needed=self.cost([name], seconds, fits=2), left=left)
+            cheap = self.estimate_seconds([name], seconds, fits=2) <= CHEAP_TIME_SHARE * self.budget.seconds
+            if not self.candidates[name].is_required and not cheap:
+                self.exclude(name, "no_time", needed=self.estimate_seconds([name], seconds, fits=2), left=left)
                 del kept[name]
         return kept
 
-    def left(self) -> float:
-        """Seconds, without those of the other places."""
-        return max(self.budget.left() - SHARE_OF_PLACES * self.budget.seconds, 0.0)
+    def get_remaining_seconds(self) -> float:
+        """Return the remaining seconds, without those reserved for other placements."""
+        return max(self.budget.get_remaining() - PLACEMENTS_TIME_SHARE * self.budget.seconds, 0.0)
 
-    def cost(self, names: Iterable[str], seconds: Mapping[str, tuple[float, float]], *, fits: int) -> float:
-        """Seconds to fit them so many times on all of the data, to score the test people alone and blended, and to weigh."""
-        people = min(len(np.unique(self.cuts.test.test.user)), JUDGED_PEOPLE) * (fits > 1)
+    def estimate_seconds(self, names: Iterable[str], seconds: Mapping[str, tuple[float, float]], *, fits: int) -> float:
+        """Return the seconds to fit components ``fits`` times on all data, score the test customers, and tune weights."""
+        people = min(len(np.unique(self.split.test.test.user)), EVALUATION_CUSTOMERS) * (fits > 1)
         return sum(
-            fits * self.scale * seconds[name][0] + seconds[name][1] * (WEIGHTS_PEOPLE + 2 * people) for name in names
+            fits * self.scale * seconds[name][0] + seconds[name][1] * (WEIGHTING_CUSTOMERS + 2 * people)
+            for name in names
         )
 
-    def may_look_again(self, used: Iterable[str], seconds: Mapping[str, tuple[float, float]]) -> bool:
-        """Whether the search has seen a part of the people only, and there is time to weigh by all of them."""
+    def can_reweight(self, used: Iterable[str], seconds: Mapping[str, tuple[float, float]]) -> bool:
+        """Return whether the search used a sample and there is time to tune weights on all customers."""
         several = len(list(used)) > 1
-        return several and self.scale > 1 and self.cost(used, seconds, fits=1) < SHARE_OF_SECOND_LOOK * self.left()
+        return (
+            several
+            and self.scale > 1
+            and self.estimate_seconds(used, seconds, fits=1) < REWEIGHTING_TIME_SHARE * self.get_remaining_seconds()
+        )
 
-    def weigh_on_everybody(
+    def tune_weights_on_all_customers(
         self, used: dict[str, dict[str, Any]], weighing: EventWeights
     ) -> tuple[ChosenWeights, str, dict[str, float]]:
-        """The weights once more, of what is to serve fitted on the whole past before the validation part, by more people."""
-        past = weighing.of(self.cuts.validation.train)
+        """Tune the weights again on all customers, with components fitted on everything before the validation part."""
+        past = weighing.of(self.split.validation.train)
         fitted = {}
         for name, described in used.items():
-            self.ask("weights", 0.57)
-            fitted[name] = fit_one(described, past, self.products)
-        return self.weigh(fitted, past, everybody=True)
+            self.report_progress("weights", 0.57)
+            fitted[name] = fit_component(described, past, self.products)
+        return self.tune_weights(fitted, past, everybody=True)
 
-    def weigh(
+    def tune_weights(
         self, fitted: dict[str, Algorithm], past: Interactions, *, everybody: bool = False
     ) -> tuple[ChosenWeights, str, dict[str, float]]:
-        """Weights by the better of both normalisations, or by the first where the second would take too long.
+        """Return the weights under the better normalization; the second is skipped if it would take too long.
 
-        What hardly counts counts nothing.
+        Weights below MIN_WEIGHT become 0.
         """
         found: dict[str, ChosenWeights] = {}
-        split, people = (self.cuts.validation, WEIGHTS_PEOPLE) if everybody else (self.part, TUNING_PEOPLE)
-        began = self.budget.spent()
+        split, people = (self.split.validation, WEIGHTING_CUSTOMERS) if everybody else (self.sample, TUNING_CUSTOMERS)
+        began = self.budget.get_elapsed()
         for normalisation in NORMALISATIONS:
-            took = self.budget.spent() - began
-            if found and took > SHARE_OF_SECOND_NORMALISATION * self.left():
+            took = self.budget.get_elapsed() - began
+            if found and took > SECOND_NORMALIZATION_TIME_SHARE * self.get_remaining_seconds():
                 break
-            self.ask("weights", 0.55)
-            found[normalisation] = self.weights_of(fitted, past, split, people, normalisation)
+            self.report_progress("weights", 0.55)
+            found[normalisation] = self.choose_ensemble_weights(fitted, past, split, people, normalisation)
         best = max(found, key=lambda name: found[name].value)
-        for row in self.tried:  # of an earlier choice, of more algorithms than there was time for
+        for row in self.trials:  # rows of an earlier choice with more algorithms than there was time for
             row["chosen"] = row["chosen"] and row["algorithm"] != "blend"
-        self.tried += [
+        self.trials += [
             {
                 "algorithm": "blend",
                 "parameters": {"normalisation": name, **one.weights},
-                "value": number(one.value),
+                "value": round_finite(one.value),
                 "seconds": None,
                 "chosen": name == best,
             }
             for name, one in found.items()
         ]
         chosen = found[best]
-        weights = {name: share if share >= LEAST_WEIGHT else 0.0 for name, share in chosen.weights.items()}
+        weights = {name: share if share >= MIN_WEIGHT else 0.0 for name, share in chosen.weights.items()}
         return chosen, best, weights
 
-    def weights_of(
+    def choose_ensemble_weights(
         self, fitted: Mapping[str, Algorithm], past: Interactions, split: Split, people: int, normalisation: str
     ) -> ChosenWeights:
+        """Return the ensemble weights tuned on a part of the validation split."""
         return choose_weights(
             components=fitted,
             train=past,
             validation=split.test,
-            exclude_seen=self.cuts.exclude_seen,
-            seen_kinds=self.cuts.seen_kinds,
+            exclude_seen=self.split.exclude_seen,
+            seen_kinds=self.split.seen_kinds,
             seed=SEED,
-            n=AT,
+            n=TOP_N,
             normalisation=normalisation,
             people=people,
         )
 
-    def relevant(self, past: Interactions) -> Any:
-        return relevant_items(self.part.test, past, self.judged, self.cuts.exclude_seen, self.cuts.seen_kinds)
+    def find_relevant(self, past: Interactions) -> Any:
+        """Return the relevant items of the sampled customers."""
+        return relevant_items(
+            self.sample.test, past, self.evaluated_customers, self.split.exclude_seen, self.split.seen_kinds
+        )
 
-    def parameter_seconds(self, name: str) -> float:
-        """An equal share of what is left of the seconds for parameters, so that what one did not use the next ones have."""
+    def get_parameter_seconds(self, name: str) -> float:
+        """Return an equal share of the time left for parameters; later candidates get what earlier ones did not use."""
         names = list(self.candidates)
-        end = self.began + (SHARE_OF_KINDS + SHARE_OF_PARAMETERS) * self.budget.seconds
-        return max(end - self.budget.spent(), 0.0) / (len(names) - names.index(name))
+        end = self.started_at + (EVENT_WEIGHTS_TIME_SHARE + PARAMETERS_TIME_SHARE) * self.budget.seconds
+        return max(end - self.budget.get_elapsed(), 0.0) / (len(names) - names.index(name))
 
-    def place(self, name: str) -> float:
+    def get_progress(self, name: str) -> float:
+        """Return the position of a candidate as a share of 1."""
         return list(self.candidates).index(name) / len(self.candidates)
 
-    def ask(self, what: str, share: float) -> None:
+    def report_progress(self, what: str, share: float) -> None:
+        """Report progress; raises if the training is to stop."""
         self.step(what, share)
 
-    def note(self, name: str, code: str, **values: float) -> None:
-        self.left_out.append(LeftOut(name, code, {key: round(value, 4) for key, value in values.items()}))
+    def exclude(self, name: str, code: str, **values: float) -> None:
+        """Record why a candidate is excluded."""
+        self.excluded.append(ExcludedAlgorithm(name, code, {key: round(value, 4) for key, value in values.items()}))
 
-    def keep(self, name: str, rows: list[Any], best: Any) -> None:
-        self.tried += [
+    def record_trials(self, name: str, rows: list[Any], best: Any) -> None:
+        """Record the trials of one search."""
+        self.trials += [
             {
                 "algorithm": name,
                 "parameters": row.parameters,
-                "value": number(row.value),
+                "value": round_finite(row.value),
                 "seconds": round(row.seconds, 3),
                 "chosen": row is best,
             }
@@ -410,10 +450,11 @@ class _Choosing:
         ]
 
 
-def mean(values: np.ndarray) -> float:
+def mean_of_finite(values: np.ndarray) -> float:
+    """Return the mean without NaN, NaN if there is no finite value."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def number(value: float) -> float | None:
-    """JSON knows no NaN."""
+def round_finite(value: float) -> float | None:
+    """Return a rounded number, None for NaN: JSON has no NaN."""
     return round(float(value), 6) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Synonyms and the search preview in the back office."""
+"""Admin of synonyms, with the search preview."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
     def shown_terms(self, synonym: Synonym) -> str:
         return ", ".join(synonym.terms)
 
-    @display(description=_("also find"))
+    @display(description=_("also finds"))
     def shown_replacements(self, synonym: Synonym) -> str:
         return f"→ {', '.join(synonym.replacements)}" if synonym.replacements else "↔"
 
@@ -59,7 +59,7 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def set_enabled(self, request: HttpRequest, queryset: QuerySet[Synonym], *, enabled: bool) -> None:
         changed = queryset.exclude(enabled=enabled).update(enabled=enabled, updated_at=timezone.now())
-        text = ngettext("%(count)d synonym was changed.", "%(count)d synonyms were changed.", changed)
+        text = ngettext("%(count)d synonym changed.", "%(count)d synonyms changed.", changed)
         messages.success(request, text % {"count": changed})
 
     def get_urls(self) -> list[URLPattern]:
@@ -67,4 +67,4 @@ class SynonymAdmin(ModelAdmin, ImportExportModelAdmin):
         return [path("preview/", preview, name="serving_search_preview"), *super().get_urls()]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
-        return pages.preview_page(request, model_admin=self)
+        return pages.show_preview_page(request, model_admin=self)

@@ -1,4 +1,4 @@
-"""Forms of the back office's pages of search."""
+"""Forms for synonyms and the search preview."""
 
 import re
 from collections.abc import Sequence
@@ -8,17 +8,23 @@ from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.serving.rest.search.request import LONGEST_ID, LONGEST_PATH, LONGEST_QUERY, SearchRequest, Sort
-from recommendations.serving.search.models import LONGEST_TERM, Synonym, validate_words
+from recommendations.serving.rest.search.request import (
+    MAX_ID_LENGTH,
+    MAX_PATH_LENGTH,
+    MAX_QUERY_LENGTH,
+    SearchRequest,
+    SearchSort,
+)
+from recommendations.serving.search.models import MAX_TERM_LENGTH, Synonym, validate_words
 
 COMMAS = re.compile(r"[,，、;；\n]")
 
 
 class TermsField(SimpleArrayField):
-    """Terms separated by commas, English or Chinese ones, semicolons or line ends; each once."""
+    """Terms separated by commas (Western or Chinese), semicolons or line breaks; duplicates are removed."""
 
     def __init__(self, base_field: forms.Field | None = None, **kwargs: Any) -> None:
-        super().__init__(forms.CharField(max_length=LONGEST_TERM, validators=[validate_words]), **kwargs)
+        super().__init__(forms.CharField(max_length=MAX_TERM_LENGTH, validators=[validate_words]), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -35,47 +41,49 @@ class SynonymForm(forms.ModelForm):
         field_classes = {"terms": TermsField, "replacements": TermsField}
 
 
-BORDERED = (
+INPUT_CLASSES = (
     "border border-base-200 dark:border-base-700 bg-white dark:bg-base-900 rounded-default px-3 py-2 font-normal min-w-0 "
     "text-font-default-light dark:text-font-default-dark"
 )
 
 
 class SearchPreviewForm(forms.Form):
-    q = forms.CharField(label=_("query"), required=False, max_length=LONGEST_QUERY, help_text=_("Empty: everything."))
-    user_id = forms.CharField(
-        label=_("user id"), required=False, max_length=LONGEST_ID, help_text=_("Empty: a new visitor.")
+    q = forms.CharField(
+        label=_("query"), required=False, max_length=MAX_QUERY_LENGTH, help_text=_("Empty: all products.")
     )
-    anonymous_id = forms.CharField(label=_("anonymous id"), required=False, max_length=LONGEST_ID)
-    category = forms.CharField(label=_("category path"), required=False, max_length=LONGEST_PATH)
-    brand = forms.CharField(label=_("brand"), required=False, max_length=LONGEST_ID)
+    user_id = forms.CharField(
+        label=_("user id"), required=False, max_length=MAX_ID_LENGTH, help_text=_("Empty: new visitor.")
+    )
+    anonymous_id = forms.CharField(label=_("anonymous id"), required=False, max_length=MAX_ID_LENGTH)
+    category = forms.CharField(label=_("category path"), required=False, max_length=MAX_PATH_LENGTH)
+    brand = forms.CharField(label=_("brand"), required=False, max_length=MAX_ID_LENGTH)
     sort = forms.ChoiceField(
         label=_("sort by"),
         required=False,
         choices=[
-            (Sort.RELEVANCE.value, _("best first")),
-            (Sort.CHEAPEST.value, _("cheapest first")),
-            (Sort.DEAREST.value, _("dearest first")),
-            (Sort.NEWEST.value, _("newest first")),
+            (SearchSort.RELEVANCE.value, _("relevance")),
+            (SearchSort.CHEAPEST.value, _("price: low to high")),
+            (SearchSort.DEAREST.value, _("price: high to low")),
+            (SearchSort.NEWEST.value, _("newest first")),
         ],
     )
-    personalised = forms.BooleanField(label=_("in the person's order"), required=False)
+    personalised = forms.BooleanField(label=_("personal order"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if not isinstance(field, forms.BooleanField):
-                field.widget.attrs["class"] = BORDERED
+                field.widget.attrs["class"] = INPUT_CLASSES
 
     def request(self, *, language: str) -> SearchRequest:
-        wanted = self.cleaned_data
+        values = self.cleaned_data
         return SearchRequest(
-            q=wanted["q"],
-            user_id=wanted["user_id"],
-            anonymous_id=wanted["anonymous_id"],
-            category=wanted["category"],
-            brand=wanted["brand"],
-            sort=Sort(wanted["sort"] or Sort.RELEVANCE),
-            personalised=wanted["personalised"],
+            q=values["q"],
+            user_id=values["user_id"],
+            anonymous_id=values["anonymous_id"],
+            category=values["category"],
+            brand=values["brand"],
+            sort=SearchSort(values["sort"] or SearchSort.RELEVANCE),
+            personalised=values["personalised"],
             language=language,
         )

@@ -1,4 +1,4 @@
-"""The back office's page that tries a search."""
+"""The search preview page of the back office."""
 
 from typing import Any
 
@@ -11,28 +11,30 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from recommendations.serving.backoffice.search.forms import SearchPreviewForm
-from recommendations.serving.backoffice.search.preview import preview
-from recommendations.serving.rest.search.request import WrongSearchError
-from recommendations.serving.search.searcher import NotReadyError
+from recommendations.serving.backoffice.search.preview import preview_search
+from recommendations.serving.rest.search.request import InvalidSearchError
+from recommendations.serving.search.searcher import SearchNotReadyError
 
 
-def preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    if not request.user.has_perm("training.view_modelversion"):  # what recommendations:read amounts to
+def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+    if not request.user.has_perm(
+        "training.view_modelversion"
+    ):  # the permission equivalent to the scope recommendations:read
         raise PermissionDenied
     form = SearchPreviewForm(request.GET if request.GET else {"personalised": True})
-    shown, problem = None, ""
+    result, problem = None, ""
     if form.is_valid():
         try:
-            shown = preview(request=form.request(language=get_language() or ""), now=timezone.now())
-        except WrongSearchError as error:
+            result = preview_search(request=form.request(language=get_language() or ""), now=timezone.now())
+        except InvalidSearchError as error:
             problem = str(error)
-        except NotReadyError:
-            problem = _("The search is reading the products; try again in a few seconds.")
+        except SearchNotReadyError:
+            problem = _("The search index is loading; try again in a few seconds.")
     context: dict[str, Any] = {
         **model_admin.admin_site.each_context(request),
         "title": _("Search preview"),
         "form": form,
-        "shown": shown,
+        "result": result,
         "problem": problem,
         "may_see_synonyms": model_admin.has_view_permission(request),
     }

@@ -1,42 +1,44 @@
-"""What the back office shows of a search: the page as the storefront gets it, and how each product came to its place."""
+"""The search preview: the page as the storefront gets it, and how each product was ranked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from recommendations.serving.rest.search.request import SearchRequest
-from recommendations.serving.rest.search.response import RulesFor, found_for, rules_of_the_shop
-from recommendations.serving.search.search import Found, Hit
+from recommendations.serving.rest.search.response import RulesFor, apply_shop_rules, run_search
+from recommendations.serving.search.search import SearchHit, SearchPage
 from recommendations.serving.search.searcher import Searcher, searcher
-from recommendations.serving.state.product_index import Card
+from recommendations.serving.state.product_index import ProductCard
 
 
 @dataclass(frozen=True)
-class Previewed:
-    """title: in pieces, each with whether the query found it."""
+class SearchPreviewItem:
+    """title: in pieces, each with whether it matches the query."""
 
-    hit: Hit
-    card: Card
+    hit: SearchHit
+    card: ProductCard
     title: Sequence[tuple[str, bool]]
 
 
 @dataclass(frozen=True)
-class Preview:
-    found: Found
-    items: Sequence[Previewed]
+class SearchPreview:
+    page: SearchPage
+    items: Sequence[SearchPreviewItem]
 
 
-def preview(
-    *, request: SearchRequest, now: datetime, source: Searcher = searcher, rules: RulesFor = rules_of_the_shop
-) -> Preview:
-    """Errors: WrongSearchError; NotReadyError while this process reads the products."""
-    found = found_for(request, now=now, source=source, rules=rules)
-    cards, matches = found.snapshot.shelf.cards, found.matches
-    return Preview(
-        found,
+def preview_search(
+    *, request: SearchRequest, now: datetime, source: Searcher = searcher, rules: RulesFor = apply_shop_rules
+) -> SearchPreview:
+    """Run a search for the preview. Raises InvalidSearchError, SearchNotReadyError."""
+    page = run_search(request, now=now, source=source, rules=rules)
+    cards, matches = page.snapshot.catalog.cards, page.matches
+    return SearchPreview(
+        page,
         [
-            Previewed(hit, card, matches.marked(card.title) if matches is not None else [(card.title, False)])
-            for hit in found.hits
+            SearchPreviewItem(
+                hit, card, matches.highlight(card.title) if matches is not None else [(card.title, False)]
+            )
+            for hit in page.hits
             if (card := cards[hit.row]) is not None
         ],
     )

@@ -1,4 +1,4 @@
-"""Import and export of synonyms in the back office, through django-import-export."""
+"""Import and export of synonyms with django-import-export."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,22 +11,22 @@ from tablib import Dataset
 
 from recommendations.serving.search.models import Synonym
 
-JOINED = "|"
+TERM_SEPARATOR = "|"
 COLUMNS = ("terms", "replacements", "language", "enabled")
 
 
 class TermsWidget(widgets.Widget):
-    """Terms joined by |."""
+    """Terms separated by |."""
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> list[str]:
-        return list(dict.fromkeys(part.strip() for part in str(value or "").split(JOINED) if part.strip()))
+        return list(dict.fromkeys(part.strip() for part in str(value or "").split(TERM_SEPARATOR) if part.strip()))
 
     def render(self, value: Any, obj: Any = None, **kwargs: Any) -> str:
-        return JOINED.join(value or [])
+        return TERM_SEPARATOR.join(value or [])
 
 
 class SynonymLoader(BaseInstanceLoader):
-    """Every synonym by its terms and language, read at once."""
+    """All synonyms by terms and language, read at once."""
 
     def __init__(self, resource: Any, dataset: Dataset | None = None) -> None:
         super().__init__(resource, dataset)
@@ -42,7 +42,7 @@ class SynonymLoader(BaseInstanceLoader):
 
 
 class SynonymResource(resources.ModelResource):
-    """One row a synonym, known by its terms and its language; written in bulk."""
+    """One row per synonym, identified by terms and language; written in bulk."""
 
     terms = fields.Field(attribute="terms", column_name="terms", widget=TermsWidget(), default=list)
     replacements = fields.Field(
@@ -64,7 +64,7 @@ class SynonymResource(resources.ModelResource):
     def validate_instance(
         self, instance: Synonym, import_validation_errors: dict[str, Any] | None = None, validate_unique: bool = True
     ) -> None:
-        """The rules of the form; those of the database would be asked for with a query a row, and `clean` says the same."""
+        """Apply the form's rules; the database's would need a query per row, and `clean` checks the same."""
         errors = dict(import_validation_errors or {})
         try:
             instance.clean_fields(exclude={"id", *errors})
@@ -75,7 +75,7 @@ class SynonymResource(resources.ModelResource):
             raise ValidationError(errors)
 
     def before_save_instance(self, instance: Synonym, row: Any, **kwargs: Any) -> None:
-        # a bulk update asks no field for its automatic value
+        # a bulk update does not set auto_now fields
         instance.updated_at = timezone.now()
 
     def get_bulk_update_fields(self) -> list[str]:

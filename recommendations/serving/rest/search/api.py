@@ -1,4 +1,4 @@
-"""REST: search of the products."""
+"""REST API of the product search."""
 
 from typing import ClassVar
 
@@ -9,24 +9,24 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from recommendations.serving.rest.search.request import WrongSearchError
-from recommendations.serving.rest.search.response import answer_bytes
-from recommendations.serving.rest.search.serializers import SearchAnswerSerializer, SearchQuerySerializer
-from recommendations.serving.search.searcher import NotReadyError
+from recommendations.serving.rest.search.request import InvalidSearchError
+from recommendations.serving.rest.search.response import respond_to_parameters
+from recommendations.serving.rest.search.serializers import SearchQuerySerializer, SearchResponseSerializer
+from recommendations.serving.search.searcher import SearchNotReadyError
 
 
-class NotReadyYet(APIException):
+class SearchNotReady(APIException):
     status_code = 503
     default_code = "not_ready"
 
 
 class SearchView(APIView):
-    """Finds products by what somebody types, and orders them for that person.
+    """Search products by text and return them in a personal order.
 
-    English and whatever is written with spaces, Chinese and Japanese without; unfinished and misspelt words; synonyms. A product
-    id or SKU finds its product first. `attributes.NAME=value` leaves the products
-    with that value, several of them those with all. Facets count over all that was found; those of a filter that is set, over what would be found
-    without it. Where nothing is found, popular products come instead and `fallback` says so.
+    Supports languages written with and without spaces (English, Chinese, Japanese), unfinished and misspelled words, and synonyms. A
+    product id or SKU puts its product first. `attributes.NAME=value` keeps only products with that value; several of them must all match.
+    Facets count all matching products; a facet with an active filter is counted without that filter. If nothing matches, popular products
+    are returned and `fallback` says so.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read"}
@@ -35,14 +35,14 @@ class SearchView(APIView):
     @extend_schema(
         operation_id="search",
         parameters=[SearchQuerySerializer],
-        responses=SearchAnswerSerializer,
+        responses=SearchResponseSerializer,
         tags=["search"],
     )
     def get(self, request: Request) -> HttpResponse:
         try:
-            body = answer_bytes(request.query_params.dict(), timezone.now())
-        except WrongSearchError as error:
+            body = respond_to_parameters(request.query_params.dict(), timezone.now())
+        except InvalidSearchError as error:
             raise ValidationError({name: [message] for name, message in error.errors.items()}) from error
-        except NotReadyError as error:
-            raise NotReadyYet(str(error)) from error
+        except SearchNotReadyError as error:
+            raise SearchNotReady(str(error)) from error
         return HttpResponse(body, content_type="application/json")

@@ -1,4 +1,4 @@
-"""The answer of a search as JSON, for the REST view and for whoever answers without one."""
+"""The JSON response of a search, for the REST view and for callers without one."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,57 +10,57 @@ import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from customers.events.recent.interactions import Recently, read_person
-from recommendations.serving.impressions.served_entry import Shown
-from recommendations.serving.impressions.writer import note_shown
+from customers.events.recent.interactions import RecentActivity, read_recent_activity
+from recommendations.serving.impressions.served_entry import ServedEntry
+from recommendations.serving.impressions.writer import record_impression
 from recommendations.serving.request import make_recommendation_id
 from recommendations.serving.rest.response import ItemJSON, ReasonJSON
-from recommendations.serving.rest.search.request import SearchRequest, Sort, parse
-from recommendations.serving.rest.serve import FALLBACKS, SECONDS
-from recommendations.serving.search.facets import Facets, Value
-from recommendations.serving.search.personalization import person_scores, popularity
-from recommendations.serving.search.search import Found, search
-from recommendations.serving.search.search_rules import Rules
+from recommendations.serving.rest.search.request import SearchRequest, SearchSort, parse_search_request
+from recommendations.serving.rest.serve import FALLBACKS, RESPONSE_SECONDS
+from recommendations.serving.search.facets import Facets, FacetValue
+from recommendations.serving.search.personalization import get_personal_scores, get_popularity_scores
+from recommendations.serving.search.search import SearchPage, search
+from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.searcher import Searcher, searcher
-from recommendations.serving.state.loader import Loaded
+from recommendations.serving.state.loader import ServingState
 
-type RulesFor = Callable[[SearchRequest, Loaded, datetime], Rules | None]
+type RulesFor = Callable[[SearchRequest, ServingState, datetime], SearchRules | None]
 
 SCENARIO = "search"
 
 
-def rules_of_the_shop(request: SearchRequest, loaded: Loaded, now: datetime) -> Rules | None:
-    """What the merchandiser says of the search, for whoever asks; nobody who is withheld is looked for in a segment."""
+def apply_shop_rules(request: SearchRequest, loaded: ServingState, now: datetime) -> SearchRules | None:
+    """Return the merchandising rules of this search; suppressed customers are not looked up in segments."""
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
-    known = [] if loaded.withheld.holds(names) else names
-    return loaded.ruling.applied(scenario=SCENARIO, names=known, now=now)
+    known = [] if loaded.suppressions.contains_any(names) else names
+    return loaded.rules.apply(scenario=SCENARIO, names=known, now=now)
 
 
-class ShownValue(msgspec.Struct):
+class FacetValueJSON(msgspec.Struct):
     value: str
     count: int
 
 
-class ShownRange(msgspec.Struct):
+class PriceRangeJSON(msgspec.Struct):
     low: str | None = msgspec.field(name="from")
     high: str | None = msgspec.field(name="to")
     count: int
 
 
-class ShownFacets(msgspec.Struct):
-    category: list[ShownValue]
-    brand: list[ShownValue]
-    price: list[ShownRange]
-    attributes: dict[str, list[ShownValue]]
+class FacetsJSON(msgspec.Struct):
+    category: list[FacetValueJSON]
+    brand: list[FacetValueJSON]
+    price: list[PriceRangeJSON]
+    attributes: dict[str, list[FacetValueJSON]]
 
 
-class ShownSuggestion(msgspec.Struct):
+class SuggestionJSON(msgspec.Struct):
     kind: str
     text: str
     value: str
 
 
-class ShownAnswer(msgspec.Struct):
+class SearchResponseJSON(msgspec.Struct):
     recommendation_id: str
     scenario: str
     query: str
@@ -68,8 +68,8 @@ class ShownAnswer(msgspec.Struct):
     fallback: str | None
     total: int
     items: list[ItemJSON]
-    facets: ShownFacets | None
-    suggestions: list[ShownSuggestion]
+    facets: FacetsJSON | None
+    suggestions: list[SuggestionJSON]
     model_version: str
     took_ms: float
     next_cursor: str | None
@@ -78,51 +78,53 @@ class ShownAnswer(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def answer_bytes(
+def respond_to_parameters(
     params: Mapping[str, str],
     now: datetime,
     *,
     source: Searcher = searcher,
-    recently: Recently | None = None,
-    rules: RulesFor = rules_of_the_shop,
+    recently: RecentActivity | None = None,
+    rules: RulesFor = apply_shop_rules,
 ) -> bytes:
-    """The JSON answer to the parameters of an address, in the thread's language.
+    """Return the JSON response to query parameters, in the active language.
 
-    recently: what Valkey knows of the person, where the caller has asked already; rules: what the merchandiser says.
+    recently: recent activity, if the caller has already read it; rules: the merchandising rules.
 
-    Errors: WrongSearchError names every wrong parameter; NotReadyError while this process reads the products.
+    Raises InvalidSearchError for invalid parameters, SearchNotReadyError while this process reads the products.
     """
-    return answered(parse(params), now, source=source, recently=recently, rules=rules)
+    return respond(parse_search_request(params), now, source=source, recently=recently, rules=rules)
 
 
-def answered(
+def respond(
     request: SearchRequest,
     now: datetime,
     *,
     source: Searcher = searcher,
-    recently: Recently | None = None,
-    rules: RulesFor = rules_of_the_shop,
+    recently: RecentActivity | None = None,
+    rules: RulesFor = apply_shop_rules,
 ) -> bytes:
-    """The same of a request that was read already. Errors: NotReadyError."""
-    told = read_person(identifiers=request.identifiers) if recently is None and request.identifiers else recently
-    found = found_for(request, now=now, source=source, recently=told, rules=rules)
-    SECONDS.labels(SCENARIO).observe(found.took_ms / 1000)
-    if found.fallback is not None:
+    """Return the JSON response to a parsed request. Raises SearchNotReadyError."""
+    recent_activity = (
+        read_recent_activity(identifiers=request.identifiers) if recently is None and request.identifiers else recently
+    )
+    page = run_search(request, now=now, source=source, recently=recent_activity, rules=rules)
+    RESPONSE_SECONDS.labels(SCENARIO).observe(page.took_ms / 1000)
+    if page.fallback is not None:
         FALLBACKS.labels(SCENARIO, "nothing_found").inc()
-    answer = shown(found, recommendation_id=make_recommendation_id(now))
-    note(found, answer, refused=told is not None and told.refused, now=now)
+    answer = build_response(page, recommendation_id=make_recommendation_id(now))
+    record_search_impression(page, answer, refused=recent_activity is not None and recent_activity.is_denied, now=now)
     return _encoder.encode(answer)
 
 
-def note(found: Found, answer: ShownAnswer, *, refused: bool, now: datetime) -> None:
-    """What the page shows, as an impression; of whoever refuses to be recognised without saying to whom."""
+def record_search_impression(found: SearchPage, answer: SearchResponseJSON, *, refused: bool, now: datetime) -> None:
+    """Record the page as an impression, without identifiers if the visitor refused recognition."""
     if not answer.items:
         return
     request = found.request
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
-    known = not refused and not found.snapshot.loaded.withheld.holds(names)
-    note_shown(
-        Shown(
+    known = not refused and not found.snapshot.loaded.suppressions.contains_any(names)
+    record_impression(
+        ServedEntry(
             recommendation_id=answer.recommendation_id,
             scenario=SCENARIO,
             user_id=request.user_id if known else "",
@@ -138,42 +140,43 @@ def note(found: Found, answer: ShownAnswer, *, refused: bool, now: datetime) -> 
     )
 
 
-def found_for(
+def run_search(
     request: SearchRequest,
     *,
     now: datetime,
     source: Searcher = searcher,
-    recently: Recently | None = None,
-    rules: RulesFor = rules_of_the_shop,
-) -> Found:
-    """The search of the request with everything that is known of whoever asks. Errors: as `answer_bytes`."""
+    recently: RecentActivity | None = None,
+    rules: RulesFor = apply_shop_rules,
+) -> SearchPage:
+    """Run the search with everything known about the visitor. Raises as `respond_to_parameters`."""
     snapshot = source.current(now=now)
     started = time.perf_counter()
-    asking = request if request.sort == Sort.RELEVANCE else replace(request, personalised=False)
-    with person_scores(request=asking, loaded=snapshot.loaded, now=now, recently=recently) as scores:
-        found = search(
+    personal_request = request if request.sort == SearchSort.RELEVANCE else replace(request, personalised=False)
+    with get_personal_scores(request=personal_request, loaded=snapshot.loaded, now=now, recently=recently) as scores:
+        page = search(
             request,
             snapshot=snapshot,
             person_scores=scores,
-            popularity=popularity(snapshot.loaded),
+            popularity=get_popularity_scores(snapshot.loaded),
             rules=rules(request, snapshot.loaded, now),
         )
-    return replace(found, took_ms=round((time.perf_counter() - started) * 1000, 2))
+    return replace(page, took_ms=round((time.perf_counter() - started) * 1000, 2))
 
 
-def shown(found: Found, *, recommendation_id: str) -> ShownAnswer:
-    request, shelf = found.request, found.snapshot.shelf
+def build_response(found: SearchPage, *, recommendation_id: str) -> SearchResponseJSON:
+    """Return the response of a page."""
+    request, shelf = found.request, found.snapshot.catalog
     items = [
         ItemJSON(
             shelf.product_ids[hit.row],
             hit.rank,
             round(hit.score, 6),
-            reason_for(hit.how, get_language() or "") if request.explain else None,
-            shelf.blob(hit.row),
+            get_reason(hit.match_type, get_language() or "") if request.explain else None,
+            shelf.get_json(hit.row),
         )
         for hit in found.hits
     ]
-    return ShownAnswer(
+    return SearchResponseJSON(
         recommendation_id=recommendation_id,
         scenario=SCENARIO,
         query=request.q,
@@ -181,38 +184,38 @@ def shown(found: Found, *, recommendation_id: str) -> ShownAnswer:
         fallback=found.fallback,
         total=found.total,
         items=items,
-        facets=shown_facets(found.facets) if request.facets else None,
-        suggestions=[ShownSuggestion(one.kind, one.text, one.value) for one in found.suggestions],
+        facets=build_facets(found.facets) if request.facets else None,
+        suggestions=[SuggestionJSON(entry.kind, entry.text, entry.value) for entry in found.suggestions],
         model_version=found.snapshot.loaded.version,
         took_ms=found.took_ms,
         next_cursor=found.next_cursor,
     )
 
 
-def shown_facets(facets: Facets) -> ShownFacets:
-    def values(own: Sequence[Value]) -> list[ShownValue]:
-        return [ShownValue(one.value, one.count) for one in own]
+def build_facets(facets: Facets) -> FacetsJSON:
+    def values(own: Sequence[FacetValue]) -> list[FacetValueJSON]:
+        return [FacetValueJSON(entry.value, entry.count) for entry in own]
 
-    return ShownFacets(
+    return FacetsJSON(
         values(facets.category),
         values(facets.brand),
-        [ShownRange(money(one.low), money(one.high), one.count) for one in facets.price],
+        [PriceRangeJSON(format_price(entry.low), format_price(entry.high), entry.count) for entry in facets.price],
         {name: values(own) for name, own in facets.attributes.items()},
     )
 
 
-def money(value: float | None) -> str | None:
+def format_price(value: float | None) -> str | None:
     return None if value is None else f"{value:.2f}"
 
 
 @lru_cache(maxsize=64)
-def reason_for(how: str, language: str) -> ReasonJSON:
-    """Why a product is on the page; language: the active one, so that what is kept is not mixed up."""
+def get_reason(how: str, language: str) -> ReasonJSON:
+    """Return why a product is on the page; language: the active one, as part of the cache key."""
     texts = {
-        "exact": _("Its product number is what you typed"),
-        "all_words": _("Matches all that you typed"),
-        "some_words": _("Matches some of what you typed"),
-        "everything": _("In the shop now"),
-        "popular": _("Popular in the shop now"),
+        "exact": _("Matches the product number"),
+        "all_words": _("Matches all search words"),
+        "some_words": _("Matches some search words"),
+        "everything": _("Available now"),
+        "popular": _("Popular right now"),
     }
     return ReasonJSON(f"search_{how}", texts[how], [])

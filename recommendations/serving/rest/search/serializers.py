@@ -1,16 +1,16 @@
-"""The shape of a search and of its answer, for the documentation; `parsing` and `answering` do the work."""
+"""Serializers of the search request and response, for the OpenAPI schema."""
 
 from rest_framework import serializers
 
 from recommendations.serving.rest.search.request import (
-    LONGEST_CURSOR,
-    LONGEST_ID,
-    LONGEST_LIST,
-    LONGEST_PATH,
-    LONGEST_QUERY,
-    MOST_PER_PAGE,
-    PER_PAGE,
-    Sort,
+    DEFAULT_PAGE_SIZE,
+    MAX_CURSOR_LENGTH,
+    MAX_ID_LENGTH,
+    MAX_LIST_LENGTH,
+    MAX_PAGE_SIZE,
+    MAX_PATH_LENGTH,
+    MAX_QUERY_LENGTH,
+    SearchSort,
 )
 from recommendations.serving.rest.serializers import RecommendedItemSerializer
 
@@ -19,44 +19,47 @@ class SearchQuerySerializer(serializers.Serializer):
     q = serializers.CharField(
         required=False,
         allow_blank=True,
-        max_length=LONGEST_QUERY,
-        help_text="What was typed; the last word may be unfinished. Empty: everything.",
+        max_length=MAX_QUERY_LENGTH,
+        help_text="The query; the last word may be unfinished. Empty: all products.",
     )
     user_id = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_ID, help_text="The shop's id of the customer."
+        required=False, allow_blank=True, max_length=MAX_ID_LENGTH, help_text="The shop's id of the customer."
     )
     anonymous_id = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_ID, help_text="The visitor's id in the browser."
+        required=False, allow_blank=True, max_length=MAX_ID_LENGTH, help_text="The visitor's id in the browser."
     )
     category = serializers.CharField(
         required=False,
         allow_blank=True,
-        max_length=LONGEST_PATH,
-        help_text="A category path; includes what lies below.",
+        max_length=MAX_PATH_LENGTH,
+        help_text="A category path; includes its subcategories.",
     )
-    brand = serializers.CharField(required=False, allow_blank=True, max_length=LONGEST_ID)
+    brand = serializers.CharField(required=False, allow_blank=True, max_length=MAX_ID_LENGTH)
     price_min = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     price_max = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=0)
     in_stock = serializers.BooleanField(required=False, default=True)
     product_ids = serializers.CharField(
         required=False,
         allow_blank=True,
-        max_length=LONGEST_LIST,
-        help_text="Only these, joined by commas; at most 1000.",
+        max_length=MAX_LIST_LENGTH,
+        help_text="Only these product ids, separated by commas; at most 1000.",
     )
-    n = serializers.IntegerField(required=False, default=PER_PAGE, min_value=1, max_value=MOST_PER_PAGE)
+    n = serializers.IntegerField(required=False, default=DEFAULT_PAGE_SIZE, min_value=1, max_value=MAX_PAGE_SIZE)
     cursor = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_CURSOR, help_text="next_cursor of the answer before."
+        required=False,
+        allow_blank=True,
+        max_length=MAX_CURSOR_LENGTH,
+        help_text="next_cursor of the previous response.",
     )
     personalised = serializers.BooleanField(
-        required=False, default=True, help_text="False: the order is the same for everybody."
+        required=False, default=True, help_text="false: the same order for all customers."
     )
-    sort = serializers.ChoiceField(required=False, default=Sort.RELEVANCE, choices=[order.value for order in Sort])
+    sort = serializers.ChoiceField(
+        required=False, default=SearchSort.RELEVANCE, choices=[order.value for order in SearchSort]
+    )
     facets = serializers.BooleanField(required=False, default=True)
     explain = serializers.BooleanField(required=False, default=True)
-    strict = serializers.BooleanField(
-        required=False, default=False, help_text="True: rather nothing than what is popular."
-    )
+    strict = serializers.BooleanField(required=False, default=False, help_text="true: no fallback to popular products.")
 
 
 class FacetValueSerializer(serializers.Serializer):
@@ -69,33 +72,33 @@ class PriceRangeSerializer(serializers.Serializer):
     count = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """`from` is a word of Python's."""
+        """Add `from`, which is a reserved word in Python."""
         low = serializers.DecimalField(max_digits=14, decimal_places=2, allow_null=True)
         return {"from": low, **super().get_fields()}
 
 
 class FacetsSerializer(serializers.Serializer):
-    category = FacetValueSerializer(many=True, help_text="Categories below the chosen one, by their paths.")
+    category = FacetValueSerializer(many=True, help_text="Paths of the subcategories of the selected category.")
     brand = FacetValueSerializer(many=True)
-    price = PriceRangeSerializer(many=True, help_text="Both ends belong to a range; null: without end.")
+    price = PriceRangeSerializer(many=True, help_text="Ranges include both ends; null: open end.")
     attributes = serializers.DictField(child=FacetValueSerializer(many=True))
 
 
 class SuggestionSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(choices=["query", "category", "product"])
-    text = serializers.CharField(help_text="To show.")
-    value = serializers.CharField(help_text="To send as q, category or product_ids.")
+    text = serializers.CharField(help_text="The text to show.")
+    value = serializers.CharField(help_text="The value to send as q, category or product_ids.")
 
 
-class SearchAnswerSerializer(serializers.Serializer):
-    recommendation_id = serializers.CharField(help_text="Send it along with events that follow from these items.")
+class SearchResponseSerializer(serializers.Serializer):
+    recommendation_id = serializers.CharField(help_text="Send it with the events that these items lead to.")
     scenario = serializers.CharField()
     query = serializers.CharField()
     corrected = serializers.CharField(
-        allow_null=True, help_text="The query with what was looked for in place of words unheard of."
+        allow_null=True, help_text="The query with corrected words; null if nothing was corrected."
     )
-    fallback = serializers.CharField(allow_null=True, help_text="popular, where nothing was found.")
-    total = serializers.IntegerField(help_text="How many products were found.")
+    fallback = serializers.CharField(allow_null=True, help_text="popular if nothing matched, otherwise null.")
+    total = serializers.IntegerField(help_text="Number of matching products.")
     items = RecommendedItemSerializer(many=True)
     facets = FacetsSerializer(allow_null=True)
     suggestions = SuggestionSerializer(many=True)

@@ -7,21 +7,23 @@ from django.utils.dateparse import parse_datetime
 
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
-from recommendations.training.budget import TooLittleMemoryError
-from recommendations.training.data.extract import NothingToTrainOnError
+from recommendations.training.budget import InsufficientMemoryError
+from recommendations.training.data.extract import NoTrainingDataError
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
 
 
 class Command(BaseCommand):
-    help = "Trains a model on the warehouse, evaluates it on a cut in time and promotes it if it deserves that."
+    help = "Train a model on the warehouse, evaluate it on a time split, and promote it if it passes all criteria."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--as-of", type=moment, help="Learn only from what happened before (ISO time); default: now."
+            "--as-of", type=parse_moment, help="Train only on events before this ISO time (default: now)."
         )
 
-        parser.add_argument("--seconds", type=float, help="About how long it may take; default: TRAINING_SECONDS.")
+        parser.add_argument(
+            "--seconds", type=float, help="Approximate time budget in seconds (default: TRAINING_SECONDS)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
@@ -32,13 +34,13 @@ class Command(BaseCommand):
                 seconds=options["seconds"],
                 progress=ProgressBar("Training"),
             )
-        except (AlreadyRunningError, NothingToTrainOnError, TooLittleMemoryError, TrainingCancelledError) as error:
+        except (AlreadyRunningError, NoTrainingDataError, InsufficientMemoryError, TrainingCancelledError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{version.version}: {version.status}. {version.explanation()}")
 
 
-def moment(text: str) -> datetime:
+def parse_moment(text: str) -> datetime:
     parsed = parse_datetime(text) or parse_datetime(f"{text} 00:00")
     if parsed is None:
-        raise ValueError(f"{text!r} is no ISO time, such as 2026-11-24 or 2026-11-24T10:00Z")
+        raise ValueError(f"{text!r} is not a valid ISO time (e.g. 2026-11-24 or 2026-11-24T10:00Z)")
     return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
