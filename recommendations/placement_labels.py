@@ -1,28 +1,29 @@
-"""What the places of the shop are called, everywhere in the back office."""
+"""The names of the placements in the back office."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-# the scenarios of `engine.scenarios`, in their order
-SCENARIO_NAMES: dict[str, str | Promise] = {
+# the placements of `recommendations.engine.placements`, in the same order
+RECOMMENDATION_PLACEMENT_LABELS: dict[str, str | Promise] = {
     "for-you": _("For you"),
     "similar": _("Similar products"),
-    "bought-together": pgettext_lazy("place", "Bought together"),
-    "cart": _("Goes with the basket"),
+    "bought-together": pgettext_lazy("placement", "Bought together"),
+    "cart": _("Goes with your cart"),
     "buy-again": _("Buy again"),
     "trending": _("Trending"),
-    "popular": pgettext_lazy("place", "Popular"),
+    "popular": pgettext_lazy("placement", "Popular"),
     "new": _("New products"),
     "recently-viewed": _("Recently viewed"),
     "categories": _("Categories for you"),
 }
-PLACE_NAMES: dict[str, str | Promise] = {
-    **SCENARIO_NAMES,
-    "rank": _("Own order of given products"),
-    "search": pgettext_lazy("place", "Search"),
+PLACEMENT_LABELS: dict[str, str | Promise] = {
+    **RECOMMENDATION_PLACEMENT_LABELS,
+    "rank": _("Ranked list"),
+    "search": pgettext_lazy("placement", "Search"),
 }
 
 
-def place_name(place: str) -> str:
-    return str(PLACE_NAMES.get(place, place))
+def get_placement_label(placement: str) -> str:
+    """Return the name of a placement; its key if it has none."""
+    return str(PLACEMENT_LABELS.get(placement, placement))

@@ -68,7 +68,7 @@ SECTIONS: list[tuple[str | Promise, list[ModelListEntry | PageEntry]]] = [
         _("Recommendations"),
         [
             ModelListEntry("serving.Preview", "preview"),
-            ModelListEntry("serving.ScenarioSettings", "grid_view"),
+            ModelListEntry("serving.PlacementSettings", "grid_view"),
             ModelListEntry("merchandising.Rule", "rule_settings"),
             ModelListEntry("serving.PerformanceDay", "query_stats"),
             PageEntry("admin:serving_search_preview", _("Search preview"), "search", "training.view_modelversion"),

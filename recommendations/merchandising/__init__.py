@@ -1,1 +1,1 @@
-"""What the merchandiser decides over the head of any model: pin, boost, bury, hide, only, for whom, where and when."""
+"""Merchandising rules that override any model: pin, boost, bury, hide and only."""

@@ -1,14 +1,15 @@
-"""The words of a rule: places, weekdays, actions; and how much fits into one."""
+"""The choices and limits of a rule."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.placement_labels import PLACE_NAMES
+from recommendations.placement_labels import PLACEMENT_LABELS
 
-MOST_PRODUCT_IDS, MOST_PINNED, LAST_POSITION, HIGHEST_PRIORITY = 10_000, 100, 100, 1000
+MAX_PRODUCT_IDS, MAX_PINNED_PRODUCTS, MAX_POSITION, MAX_PRIORITY = 10_000, 100, 100, 1000
+MAX_PRODUCT_ID_LENGTH = 200
 
-# what somebody may write into a rule, in a form or over REST
-WRITTEN_FIELDS = (
+# the fields that the form and REST write
+EDITABLE_FIELDS = (
     "name",
     "enabled",
     "priority",
@@ -36,24 +37,24 @@ WRITTEN_FIELDS = (
 )
 
 
-class Place(models.TextChoices):
-    """Where a rule may hold: the scenarios of `recommendations.engine.placements`, and the search."""
+class RulePlacement(models.TextChoices):
+    """Where a rule applies: the placements of `recommendations.engine.placements`, and search."""
 
-    FOR_YOU = "for-you", PLACE_NAMES["for-you"]
-    SIMILAR = "similar", PLACE_NAMES["similar"]
-    BOUGHT_TOGETHER = "bought-together", PLACE_NAMES["bought-together"]
-    CART = "cart", PLACE_NAMES["cart"]
-    BUY_AGAIN = "buy-again", PLACE_NAMES["buy-again"]
-    TRENDING = "trending", PLACE_NAMES["trending"]
-    POPULAR = "popular", PLACE_NAMES["popular"]
-    NEW = "new", PLACE_NAMES["new"]
-    RECENTLY_VIEWED = "recently-viewed", PLACE_NAMES["recently-viewed"]
-    CATEGORIES = "categories", PLACE_NAMES["categories"]
-    SEARCH = "search", PLACE_NAMES["search"]
+    FOR_YOU = "for-you", PLACEMENT_LABELS["for-you"]
+    SIMILAR = "similar", PLACEMENT_LABELS["similar"]
+    BOUGHT_TOGETHER = "bought-together", PLACEMENT_LABELS["bought-together"]
+    CART = "cart", PLACEMENT_LABELS["cart"]
+    BUY_AGAIN = "buy-again", PLACEMENT_LABELS["buy-again"]
+    TRENDING = "trending", PLACEMENT_LABELS["trending"]
+    POPULAR = "popular", PLACEMENT_LABELS["popular"]
+    NEW = "new", PLACEMENT_LABELS["new"]
+    RECENTLY_VIEWED = "recently-viewed", PLACEMENT_LABELS["recently-viewed"]
+    CATEGORIES = "categories", PLACEMENT_LABELS["categories"]
+    SEARCH = "search", PLACEMENT_LABELS["search"]
 
 
 class Weekday(models.IntegerChoices):
-    """ISO 8601: Monday is 1."""
+    """Weekdays by ISO 8601: Monday is 1."""
 
     MONDAY = 1, _("Monday")
     TUESDAY = 2, _("Tuesday")
@@ -64,9 +65,9 @@ class Weekday(models.IntegerChoices):
     SUNDAY = 7, _("Sunday")
 
 
-class Action(models.TextChoices):
-    PIN = "pin", _("pin to a place")
+class RuleAction(models.TextChoices):
+    PIN = "pin", _("pin")
     BOOST = "boost", _("boost")
     BURY = "bury", _("bury")
     HIDE = "hide", _("hide")
-    ONLY = "only", _("only these")
+    ONLY = "only", _("only")

@@ -13,27 +13,29 @@ class ServingConfig(AppConfig):
         from prometheus_client import REGISTRY
 
         from customers.identity.signals import customer_erased, customers_merged, merge_reverted
-        from customers.lifecycle.backoffice.panels.registry import Section, add_section
-        from customers.lifecycle.signals import responses_asked
-        from recommendations.serving.backoffice.customer_panel import told
-        from recommendations.serving.default_settings import ensure_places_after_migrate
+        from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from customers.lifecycle.signals import channel_responses_requested
+        from recommendations.serving.backoffice.customer_panel import build_recommendations_panel
+        from recommendations.serving.default_settings import create_default_settings
         from recommendations.serving.impressions import merge_receivers
-        from recommendations.serving.impressions.customer_responses import tell_served
+        from recommendations.serving.impressions.customer_responses import count_recommendations_served
         from recommendations.serving.impressions.metrics import ImpressionMetrics
-        from recommendations.serving.models import ScenarioSettings
-        from recommendations.serving.state.suppression import withhold_erased
+        from recommendations.serving.models import PlacementSettings
+        from recommendations.serving.state.suppression import suppress_erased_customer
 
-        auditlog.register(ScenarioSettings)
-        post_migrate.connect(ensure_places_after_migrate, sender=self, dispatch_uid="serving.places")
+        auditlog.register(PlacementSettings)
+        post_migrate.connect(create_default_settings, sender=self, dispatch_uid="serving.default_settings")
         customer_erased.connect(
-            lambda sender, customer_id, at, **kwargs: withhold_erased(customer_id=customer_id, at=at),
+            lambda sender, customer_id, at, **kwargs: suppress_erased_customer(customer_id=customer_id, at=at),
             weak=False,
-            dispatch_uid="serving.withheld",
+            dispatch_uid="serving.suppression",
         )
-        customer_erased.connect(merge_receivers.forget_customer, dispatch_uid="serving.impressions.erase")
-        customers_merged.connect(merge_receivers.follow_merge, dispatch_uid="serving.impressions.merge")
-        merge_reverted.connect(merge_receivers.follow_revert, dispatch_uid="serving.impressions.revert")
-        responses_asked.connect(tell_served, dispatch_uid="serving.responses")
+        customer_erased.connect(merge_receivers.anonymize_impressions, dispatch_uid="serving.impressions.erase")
+        customers_merged.connect(merge_receivers.reassign_merged_impressions, dispatch_uid="serving.impressions.merge")
+        merge_reverted.connect(merge_receivers.revert_merged_impressions, dispatch_uid="serving.impressions.revert")
+        channel_responses_requested.connect(count_recommendations_served, dispatch_uid="serving.responses")
         REGISTRY.register(ImpressionMetrics())
         title, template = _("Recommendations now"), "admin/serving/of_customer.html"
-        add_section(Section("recommendations", 30, title, template, "serving.view_preview", told))
+        register_panel(
+            CustomerPanel("recommendations", 30, title, template, "serving.view_preview", build_recommendations_panel)
+        )

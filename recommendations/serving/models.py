@@ -1,4 +1,4 @@
-"""How the places of the shop are set, and who is not to be recognised."""
+"""The settings of placements, and the customers whom serving must not recognize."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.placements import SCENARIOS
-from recommendations.placement_labels import SCENARIO_NAMES, place_name
+from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.impressions.models import (
     Impression,
     LoggedJudgement,
@@ -24,18 +24,18 @@ __all__ = [
     "LoggedJudgement",
     "PerformanceDay",
     "PerformanceRun",
+    "PlacementSettings",
     "PositionBias",
     "PositionBiasRun",
     "Preview",
-    "ScenarioSettings",
     "Synonym",
 ]
 
-SHARE = [MinValueValidator(0.0), MaxValueValidator(1.0)]
+SHARE_VALIDATORS = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
 class Preview(ModelVersion):
-    """What a person would be shown now, and why."""
+    """What a customer or visitor would be shown now, and why."""
 
     class Meta:
         proxy = True
@@ -43,102 +43,104 @@ class Preview(ModelVersion):
         verbose_name_plural = _("recommendation preview")
 
 
-class ScenarioSettings(models.Model):
-    """How one place of the shop is filled; what is left empty follows the model and its judgement."""
+class PlacementSettings(models.Model):
+    """How one placement is filled; an empty field leaves the choice to the model and its evaluation."""
 
     class Switch(models.TextChoices):
-        AUTO = "auto", _("as the model was judged")
+        AUTO = "auto", _("automatic: on if it beats its fallback")
         ON = "on", _("on")
-        OFF = "off", _("off: its fallback serves")
+        OFF = "off", _("off: show the fallback")
 
-    class Bought(models.TextChoices):
-        AUTO = "auto", _("as customers of this shop do")
+    class PurchasedProducts(models.TextChoices):
+        AUTO = "auto", _("automatic: by how often customers repurchase")
         SHOW = "show", _("show again")
         HIDE = "hide", _("do not show again")
 
-    scenario = models.CharField(_("place"), max_length=50, unique=True, choices=list(SCENARIO_NAMES.items()))
-    switch = models.CharField(_("in use"), max_length=10, choices=Switch, default=Switch.AUTO)
+    placement = models.CharField(
+        _("placement"), max_length=50, unique=True, choices=list(RECOMMENDATION_PLACEMENT_LABELS.items())
+    )
+    switch = models.CharField(_("status"), max_length=10, choices=Switch, default=Switch.AUTO)
     weights = models.JSONField(
-        _("weights"),
+        _("algorithm weights"),
         default=dict,
         blank=True,
-        help_text=_("Part of the model and its share, such as {“item-knn”: 0.6, “content”: 0.4}; empty: as trained."),
+        help_text=_("Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. Empty: as trained."),
     )
     fallback = models.CharField(
         _("fallback"),
         max_length=50,
         blank=True,
-        choices=list(SCENARIO_NAMES.items()),
-        help_text=_("Which place takes over where this one has nothing to show; empty: the usual one."),
+        choices=list(RECOMMENDATION_PLACEMENT_LABELS.items()),
+        help_text=_("Shown instead when this placement has no products. Empty: the default fallback."),
     )
-    bought = models.CharField(_("what somebody has bought"), max_length=10, choices=Bought, default=Bought.AUTO)
-    personal = models.FloatField(
-        _("personal share"),
+    purchased_products = models.CharField(
+        _("purchased products"), max_length=10, choices=PurchasedProducts, default=PurchasedProducts.AUTO
+    )
+    personal_share = models.FloatField(
+        _("personalization"),
         default=0.2,
-        validators=SHARE,
-        help_text=_("How much whoever is looking moves places that start from a product, from 0 to 1."),
+        validators=SHARE_VALIDATORS,
+        help_text=_(
+            "How strongly the visitor's taste reorders products related to a product or cart: 0 not at all, 1 completely."
+        ),
     )
     diversity = models.FloatField(
         _("diversity"),
         default=0.0,
-        validators=SHARE,
-        help_text=_("From 0, the best first, to 1, as different as can be. A request may say otherwise."),
+        validators=SHARE_VALIDATORS,
+        help_text=_("0: best products first. 1: as varied as possible. A request can override it."),
     )
     rotation = models.FloatField(
         _("rotation"),
         default=0.0,
-        validators=SHARE,
-        help_text=_(
-            "How much products of nearly the same score change places from one period to the next, from 0 to 1."
-        ),
+        validators=SHARE_VALIDATORS,
+        help_text=_("How much products with nearly the same score swap positions from one period to the next, 0 to 1."),
     )
     rotation_hours = models.PositiveIntegerField(
-        _("hours of a period"), default=24, validators=[MinValueValidator(1), MaxValueValidator(720)]
+        _("rotation period in hours"), default=24, validators=[MinValueValidator(1), MaxValueValidator(720)]
     )
     exploration = models.FloatField(
         _("share of new products"),
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text=_("Of the places of “for you”; empty: the setting RECOMMEND_EXPLORATION_SHARE."),
+        help_text=_("Share of the positions in “For you”. Empty: the setting RECOMMEND_EXPLORATION_SHARE."),
     )
     margin_weight = models.FloatField(
-        _("weight of the margin"),
+        _("margin weight"),
         default=0.0,
-        validators=SHARE,
+        validators=SHARE_VALIDATORS,
         help_text=_(
-            "0: the margin does not matter; 1: a product with a margin ten points above the mean counts a tenth more."
+            "0: the margin is ignored. 1: a margin ten percentage points above average raises the score by 10%."
         ),
     )
     stock_weight = models.FloatField(
-        _("weight of the stock"),
+        _("stock weight"),
         default=0.0,
-        validators=SHARE,
-        help_text=_(
-            "0: the stock does not matter; 1: what there is plenty of counts more, and what is nearly sold out less."
-        ),
+        validators=SHARE_VALIDATORS,
+        help_text=_("0: the stock is ignored. 1: well-stocked products rank higher, nearly sold-out ones lower."),
     )
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
-        verbose_name = _("place of the shop")
-        verbose_name_plural = _("places of the shop")
+        verbose_name = _("placement")
+        verbose_name_plural = _("placements")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(scenario__in=list(SCENARIOS)), name="serving_scenario_known"),
+            models.CheckConstraint(condition=Q(placement__in=list(SCENARIOS)), name="serving_placement_known"),
             models.CheckConstraint(
-                condition=Q(personal__range=(0, 1), diversity__range=(0, 1), rotation__range=(0, 1)),
+                condition=Q(personal_share__range=(0, 1), diversity__range=(0, 1), rotation__range=(0, 1)),
                 name="serving_shares_in_range",
             ),
-            models.CheckConstraint(condition=~Q(fallback=models.F("scenario")), name="serving_no_fallback_to_itself"),
+            models.CheckConstraint(condition=~Q(fallback=models.F("placement")), name="serving_no_fallback_to_itself"),
         ]
 
     def __str__(self) -> str:
-        return place_name(self.scenario)
+        return get_placement_label(self.placement)
 
 
 class ErasedIdentifier(models.Model):
-    """A keyed hash of an identifier of somebody who was erased: a model that was trained before must not know them any more."""
+    """The keyed hash of an erased customer's identifier: models trained before the erasure must not recognize it."""
 
     digest = models.CharField(_("digest"), max_length=16, unique=True)
     erased_at = models.DateTimeField(_("erased at"))

@@ -1,4 +1,4 @@
-"""A list that the shop already has, in the order of whoever is looking."""
+"""Rank a list of products that the shop already has, in the visitor's order of preference."""
 
 import time
 from collections.abc import Sequence
@@ -6,29 +6,32 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
-from django.conf import settings
 from django.utils.translation import gettext as _
 
-from customers.events.recent.interactions import Recently
-from recommendations.engine.online.ensemble_scorer import OutOfTimeError, Scored
+from config.foundation.array_types import Rows
+from customers.events.recent.interactions import RecentActivity
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
-from recommendations.serving.pipeline.candidates import Asked, Found, Workspaces, score_person
-from recommendations.serving.pipeline.visitor import person_of, read_recently
-from recommendations.serving.recommend import LATE, NO_MODEL, NOTHING_KNOWN, RESERVED_SECONDS, Answer, Item, reasons_of
-from recommendations.serving.request import Request, WrongRequestError, make_recommendation_id
-from recommendations.serving.state.loader import Loader, loader
-from recommendations.serving.state.product_index import Filters
+from recommendations.serving.pipeline.candidates import LATE, NO_MODEL, NOTHING_KNOWN
+from recommendations.serving.pipeline.context import Candidates, RecommendationContext, make_deadline
+from recommendations.serving.pipeline.explain import explain
+from recommendations.serving.pipeline.scoring import score_visitor
+from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
+from recommendations.serving.pipeline.workspaces import WorkspacePool
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest, make_recommendation_id
+from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.state.loader import ServingState, StateLoader, loader
+from recommendations.serving.state.product_index import ProductFilters
 
 RANK = "rank"
-MOST_RANKED = 1000
-AS_GIVEN = "as-given"
+MAX_RANKED_PRODUCTS = 1000
+ORIGINAL_ORDER = "as-given"  # the strategy when nothing is known about the visitor; sent over REST
 DISMISSED, NOT_SHOWN, OUT_OF_STOCK = "dismissed", "not_shown", "out_of_stock"
 
 
 @dataclass(frozen=True)
 class RankRequest:
-    """product_ids: at most MOST_RANKED, in the shop's own order, which stays where nothing is known of a product or of the person."""
+    """A list of at most MAX_RANKED_PRODUCTS in the shop's own order, which breaks ties."""
 
     product_ids: Sequence[str]
     user_id: str = ""
@@ -36,91 +39,119 @@ class RankRequest:
     in_stock: bool = True
     explain: bool = True
 
-    def as_request(self) -> Request:
-        return Request(FOR_YOU, user_id=self.user_id, anonymous_id=self.anonymous_id)
+    def to_recommendation_request(self) -> RecommendationRequest:
+        """Return the for-you request of the same visitor, whose scores order the list."""
+        return RecommendationRequest(FOR_YOU, user_id=self.user_id, anonymous_id=self.anonymous_id)
 
 
-def rank(*, request: RankRequest, now: datetime, source: Loader = loader, recently: Recently | None = None) -> Answer:
-    """The products in the order in which the person would choose them; ties and what nothing speaks for in the order given.
+def rank_products(
+    *, request: RankRequest, now: datetime, source: StateLoader = loader, activity: RecentActivity | None = None
+) -> RecommendationResponse:
+    """Return the products in the order in which the visitor would choose them.
 
-    What may not be shown, is sold out or was dismissed is left out, and named with the reason. A product that the catalogue does not
-    know stays, last. Nobody's products are given back in another order than they came when nothing is known of the person.
+    Ties and products without a score keep the given order, and so does the whole list if nothing is known about the
+    visitor. Products that are not shown, sold out or dismissed are left out and listed with the reason. A product that the
+    catalog does not know stays, at the end.
 
-    Errors: WrongRequestError.
+    Errors: InvalidRequestError.
     """
     started = time.perf_counter()
-    if not 1 <= len(request.product_ids) <= MOST_RANKED:
-        raise WrongRequestError(
+    if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
+        raise InvalidRequestError(
             "product_ids",
-            _("product_ids holds %(count)d products; give 1 to %(most)d.")
-            % {"count": len(request.product_ids), "most": MOST_RANKED},
+            _("product_ids has %(count)d products; valid: 1 to %(max)d.")
+            % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS},
         )
-    asking = request.as_request()
-    loaded = source.current(now=now)
-    due = time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
-    told = read_recently(asking) if recently is None else recently
-    catalogue = loaded.catalogue
-    given = list(dict.fromkeys(request.product_ids))
-    with Workspaces(loaded) as works:
-        person = person_of(loaded=loaded, request=asking, recently=told, now=now.timestamp())
-        rows = catalogue.rows_of(given)
-        asked = Asked(
-            request=asking, loaded=loaded, person=person, works=works, now=now, depth=len(given),
-            allowed=catalogue.mask(Filters(request.in_stock)),
-            due=due,
-        )  # fmt: skip
-        left_out = problems_of(asked, rows)
-        kept = np.delete(np.arange(len(given)), list(left_out))
-        scored, why = scores_of(asked)
-        values = np.zeros(len(kept), np.float32)
-        known = rows[kept] >= 0
-        if scored is not None and len(kept):
-            values[known] = scored.of(rows[kept][known])
-        order = np.lexsort((~known & (scored is not None), -values))
-        found = Found(RANK, rows[kept][order], values[order], scored, scenario=FOR_YOU)
-        speaking = [row for row, value in zip(found.rows.tolist(), found.values.tolist(), strict=True) if value > 0]
-        reasons = reasons_of(asked, found, speaking) if request.explain and scored is not None else {}
+    state = source.current(now=now)
+    product_ids = list(dict.fromkeys(request.product_ids))
+    rows = state.products.find_rows(product_ids)
+    with WorkspacePool(state) as workspaces:
+        context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
+        left_out = _find_excluded_products(context, rows)
+        positions = np.delete(np.arange(len(rows)), list(left_out))
+        scored, problem = _score(context)
+        positions, scores = _order(rows, positions, scored)
+        ranked_rows = rows[positions]
+        reasons = {}
+        if request.explain and scored is not None:
+            candidates = Candidates(RANK, ranked_rows, scores, scored, placement=FOR_YOU)
+            reasons = explain(context, candidates, ranked_rows[scores > 0].tolist())
+        cards = state.products.cards
         items = [
-            Item(given[place], number, float(value), catalogue.cards[row] if row >= 0 else None, reasons.get(row), row)
-            for number, (place, row, value) in enumerate(
-                zip(kept[order].tolist(), found.rows.tolist(), found.values.tolist(), strict=True), start=1
+            RecommendedItem(product_ids[position], rank, score, cards[row] if row >= 0 else None, reasons.get(row), row)
+            for rank, (position, row, score) in enumerate(
+                zip(positions.tolist(), ranked_rows.tolist(), scores.tolist(), strict=True), start=1
             )
         ]
-    return Answer(
+    return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
         scenario=RANK,
-        strategy=RANK if scored is not None else AS_GIVEN,
-        fallback=AS_GIVEN if scored is None else None,
-        fallback_reason=why if scored is None else None,
-        model_version=loaded.version,
+        strategy=RANK if scored is not None else ORIGINAL_ORDER,
+        fallback=ORIGINAL_ORDER if scored is None else None,
+        fallback_reason=problem,
+        model_version=state.version,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,
         stale=source.stale_since is not None,
-        left_out=[(given[place], left_out[place]) for place in sorted(left_out)],
-        loaded=loaded,
-        personal=not person.refused,
+        left_out=[(product_ids[position], left_out[position]) for position in sorted(left_out)],
+        state=state,
+        is_identifiable=not context.visitor.has_opted_out,
     )
 
 
-def scores_of(asked: Asked) -> tuple[Scored | None, str]:
-    if asked.loaded.model is None:
+def _build_rank_context(
+    request: RankRequest,
+    state: ServingState,
+    workspaces: WorkspacePool,
+    *,
+    now: datetime,
+    depth: int,
+    activity: RecentActivity | None,
+) -> RecommendationContext:
+    deadline = make_deadline()
+    scored_request = request.to_recommendation_request()
+    activity = read_activity(scored_request) if activity is None else activity
+    return RecommendationContext(
+        request=scored_request,
+        state=state,
+        visitor=identify_visitor(state=state, request=scored_request, activity=activity, now=now.timestamp()),
+        workspaces=workspaces,
+        now=now,
+        depth=depth,
+        allowed=state.products.get_mask(ProductFilters(request.in_stock)),
+        deadline=deadline,
+    )
+
+
+def _score(context: RecommendationContext) -> tuple[ScoredHistory | None, str | None]:
+    """Return the visitor's scores, or why there are none."""
+    if context.state.model is None:
         return None, NO_MODEL
     try:
-        return score_person(asked), NOTHING_KNOWN
-    except OutOfTimeError:
+        scored = score_visitor(context)
+    except DeadlineExceededError:
         return None, LATE
+    return scored, None if scored is not None else NOTHING_KNOWN
 
 
-def problems_of(asked: Asked, rows: npt.NDArray[np.int32]) -> dict[int, str]:
-    """Places of products that may not be shown, and why; what is not known at all may stay."""
-    catalogue = asked.loaded.catalogue
-    known = rows >= 0
-    dismissed = known & np.isin(rows, asked.person.dismissed)
-    away = known & ~asked.allowed[rows] & ~dismissed
-    found = dict.fromkeys(np.flatnonzero(dismissed).tolist(), DISMISSED)
-    return found | {
-        place: OUT_OF_STOCK if catalogue.shown[rows[place]] else NOT_SHOWN for place in np.flatnonzero(away).tolist()
+def _order(rows: Rows, positions: Rows, scored: ScoredHistory | None) -> tuple[Rows, np.ndarray]:
+    """Return the positions in the list, best first, and their scores; unknown products come last."""
+    scores = np.zeros(len(positions), np.float32)
+    is_known = rows[positions] >= 0
+    if scored is not None and len(positions):
+        scores[is_known] = scored.get_scores(rows[positions][is_known])
+    order = np.lexsort((~is_known & (scored is not None), -scores))
+    return positions[order], scores[order]
+
+
+def _find_excluded_products(context: RecommendationContext, rows: Rows) -> dict[int, str]:
+    """Return position → reason for products that must not be shown; unknown products may stay."""
+    products = context.state.products
+    is_known = rows >= 0
+    is_dismissed = is_known & np.isin(rows, context.visitor.dismissed)
+    is_unavailable = is_known & ~context.allowed[rows] & ~is_dismissed
+    reasons = dict.fromkeys(np.flatnonzero(is_dismissed).tolist(), DISMISSED)
+    return reasons | {
+        position: OUT_OF_STOCK if products.shown[rows[position]] else NOT_SHOWN
+        for position in np.flatnonzero(is_unavailable).tolist()
     }
-
-
-__all__ = ["MOST_RANKED", "RankRequest", "rank"]

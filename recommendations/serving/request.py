@@ -1,4 +1,4 @@
-"""What is asked of serving, and what is wrong with it."""
+"""A recommendation request, its validation, and the identifiers of responses and pages."""
 
 import base64
 import binascii
@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 
 from recommendations.engine.placements import SCENARIOS, SIMILAR, Start
 
-MOST_PER_REQUEST = 100
-MOST_NAMED = 200  # products of a basket that count; what is named beyond is left out of the scores
-MOST_OFFSET = 10_000
+MAX_ITEMS = 100
+MAX_SCORED_PRODUCTS = 200  # products of a cart that are scored; further ones are ignored
+MAX_OFFSET = 10_000
 
 
-class WrongRequestError(Exception):
-    """A request that no answer fits; names the field and what would be right."""
+class InvalidRequestError(Exception):
+    """A request that cannot be answered; the message names the value and the valid ones."""
 
     def __init__(self, field_name: str, message: str) -> None:
         super().__init__(message)
@@ -27,11 +27,11 @@ class WrongRequestError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked for. ``category`` is a path and includes what lies below it.
+class RecommendationRequest:
+    """What a shop asks for.
 
-    ``landing_category`` (a path too), ``language``, ``country`` and ``device`` say of somebody without a history where they arrived
-    and who they are; nothing is left out by them. diversity: None as the place is set.
+    category: a path, which includes the categories below it. landing_category (a path too), language, country and device
+    describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement.
     """
 
     scenario: str
@@ -57,38 +57,39 @@ class Request:
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
+        """The identifiers that name the visitor, as (kind, value)."""
         pairs = (("user_id", self.user_id), ("anonymous_id", self.anonymous_id))
         return [(kind, value) for kind, value in pairs if value]
 
 
-def require_request(request: Request) -> None:
-    """Errors: WrongRequestError."""
-    scenario = SCENARIOS.get(request.scenario)
-    if scenario is None:
-        raise WrongRequestError(
+def validate_request(request: RecommendationRequest) -> None:
+    """Errors: InvalidRequestError."""
+    placement = SCENARIOS.get(request.scenario)
+    if placement is None:
+        raise InvalidRequestError(
             "scenario",
-            _("There is no scenario %(given)s; there are %(known)s.")
-            % {"given": repr(request.scenario), "known": ", ".join(SCENARIOS)},
+            _("Unknown placement %(given)s; valid: %(valid)s.")
+            % {"given": repr(request.scenario), "valid": ", ".join(SCENARIOS)},
         )
-    if not 1 <= request.n <= MOST_PER_REQUEST:
-        raise WrongRequestError("n", _("n is %(n)s; give 1 to %(most)d.") % {"n": request.n, "most": MOST_PER_REQUEST})
-    if scenario.start == Start.PRODUCTS and not request.product_ids:
+    if not 1 <= request.n <= MAX_ITEMS:
+        raise InvalidRequestError("n", _("n is %(n)s; valid: 1 to %(max)d.") % {"n": request.n, "max": MAX_ITEMS})
+    if placement.start == Start.PRODUCTS and not request.product_ids:
         field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
-        raise WrongRequestError(
+        raise InvalidRequestError(
             field_name,
-            _("%(scenario)s needs %(field)s: what to start from.")
+            _("%(scenario)s requires %(field)s, the products to start from.")
             % {"scenario": request.scenario, "field": field_name},
         )
     low, high = request.price_min, request.price_max
     if low is not None and high is not None and low > high:
-        raise WrongRequestError(
+        raise InvalidRequestError(
             "price_min",
             _("price_min %(low)s is above price_max %(high)s.") % {"low": low, "high": high},
         )
 
 
 def make_recommendation_id(now: datetime) -> str:
-    """A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then chance, so that ids sort by time."""
+    """Return a UUID of version 7 (RFC 9562): 48 bits of milliseconds, then random bits, so that ids sort by time."""
     value = (int(now.timestamp() * 1000) << 80) | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | (7 << 76)
     value = value & ~(0x3 << 62) | (2 << 62)
@@ -97,19 +98,19 @@ def make_recommendation_id(now: datetime) -> str:
 
 
 def write_cursor(offset: int, minute: int) -> str:
-    """minute: since 1970, of the first page: the next ones try the same new products."""
+    """Return the cursor of a page. minute: since 1970, of the first page, so that all pages try the same new products."""
     return base64.urlsafe_b64encode(f"{offset}.{minute}".encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, *, now: datetime) -> tuple[int, int]:
-    """Offset and minute. Errors: WrongRequestError."""
+    """Return offset and minute. Errors: InvalidRequestError."""
     if not cursor:
         return 0, int(now.timestamp() // 60)
     try:
-        told = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii").split(".")
-        offset, minute = (int(part) for part in told)
+        text = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii")
+        offset, minute = (int(part) for part in text.split("."))
     except (ValueError, binascii.Error) as error:
-        raise WrongRequestError("cursor", _("cursor is not one that an answer gave.")) from error
-    if not (0 <= offset <= MOST_OFFSET and 0 <= minute < 2**40):
-        raise WrongRequestError("cursor", _("cursor is not one that an answer gave."))
+        raise InvalidRequestError("cursor", _("cursor is invalid; use next_cursor of a response.")) from error
+    if not (0 <= offset <= MAX_OFFSET and 0 <= minute < 2**40):
+        raise InvalidRequestError("cursor", _("cursor is invalid; use next_cursor of a response."))
     return offset, minute

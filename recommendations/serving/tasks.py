@@ -35,6 +35,6 @@ def learn_position_bias() -> None:
 def tidy_impressions() -> None:
     """The tables of the coming months, and the end of what is older than it may be."""
     now = timezone.now()
-    partitions.ensure_partitions(as_of=now, of=retention.IMPRESSIONS)
+    partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
     retention.purge_runs(before=now - timedelta(days=RUN_DAYS))

@@ -1,6 +1,8 @@
-"""The benchmark of places: the whole command on a small shop."""
+"""The benchmark of placements: the whole command on a small shop."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,18 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import scenarios
-
 DAY = 86_400
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
-    scenarios.main()
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The whole command, as a user starts it."""
+    command = [sys.executable, "-m", "benchmarks.scenarios", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def write_shop(folder: Path) -> None:
-    """70 people look every week at both of one of 20 pairs, and buy both of another within minutes."""
+    """70 people view one of 20 pairs of products every week and buy both of another pair within minutes."""
     draws = np.random.default_rng(4)
     rows = []
     for user in range(70):
@@ -33,12 +37,13 @@ def write_shop(folder: Path) -> None:
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), folder / "train.parquet")
 
 
-def test_every_place_has_its_figures_and_those_of_what_takes_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_placement_has_its_figures_and_those_of_its_fallback(tmp_path: Path) -> None:
     write_shop(tmp_path)
-    run(monkeypatch, "--data", "retailrocket", "--files", tmp_path, "--seconds", 20)
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    before = dict(os.environ)
+    done = run("--data", "retailrocket", "--files", tmp_path, "--seconds", 20)
+    assert done.returncode == 0, done.stderr
+    assert dict(os.environ) == before
+    line = json.loads(done.stdout.splitlines()[-1])
     found = line["scenarios"]
     for name in ("similar", "cart"):
         row = found[name]
@@ -51,7 +56,7 @@ def test_every_place_has_its_figures_and_those_of_what_takes_over(
     assert found["categories"]["judged"] == 0
 
 
-def test_files_belong_to_retailrocket(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        run(monkeypatch, "--data", "retailrocket")
-    assert "--files" in capsys.readouterr().err
+def test_the_files_option_belongs_to_retailrocket() -> None:
+    done = run("--data", "retailrocket")
+    assert done.returncode == 2
+    assert "--files" in done.stderr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from config.embedded.server_process import free_port
+from config.embedded.server_process import find_free_port
 from tests.browser.kettles import make_kettle_shop
 from tests.clients.installing import ROOT, install_node_packages
 from tests.clients.sdks import need_chromium
@@ -47,14 +47,14 @@ def code_blocks(page: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[Shop]:
-    from config.access.keys import create_key
+    from config.access.keys import create_api_key
     from config.access.models import ApiKey
 
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
-    now, port = datetime.now(UTC), free_port()
+    now, port = datetime.now(UTC), find_free_port()
     make_kettle_shop(now, product_ids=IDS, people="customer")
-    _key, api_key = create_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
+    _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     _source, write_key = make_keyed_source()
     with web_server(MODELS_DIR=str(settings.MODELS_DIR), CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}") as url:
         wait_until(lambda: answers(url, api_key), within=60, what="a first recommendation")
@@ -99,9 +99,9 @@ def test_every_snippet_shows_what_it_says(shop: Shop) -> None:
     for language, code, outcome in outcomes:
         expected = expectation(code)
         assert re.search(expected, outcome), f"{language}:\n{code}\nprinted {outcome!r}, which lacks {expected}"
-    told = events_of_recommendations()
-    assert {name for name, _id in told} == {"Recommendation Viewed", "Recommendation Clicked"}
-    assert len({recommendation_id for _name, recommendation_id in told} - {""}) == 1
+    events = events_of_recommendations()
+    assert {name for name, _id in events} == {"Recommendation Viewed", "Recommendation Clicked"}
+    assert len({recommendation_id for _name, recommendation_id in events} - {""}) == 1
 
 
 def expectation(code: str) -> str:
@@ -144,13 +144,14 @@ def test_table_of_places_is_that_of_the_code(page: str) -> None:
 def test_parameters_and_fields_are_those_of_the_code(page: str) -> None:
     from django.conf import settings
 
-    from recommendations.serving.rank import MOST_RANKED
-    from recommendations.serving.request import MOST_PER_REQUEST
-    from recommendations.serving.rest.serializers import RecommendationQuerySerializer, RecommendationSerializer
+    from recommendations.serving.rank import MAX_RANKED_PRODUCTS
+    from recommendations.serving.request import MAX_ITEMS
+    from recommendations.serving.rest.request import RecommendationQuerySerializer
+    from recommendations.serving.rest.serializers import RecommendationSerializer
 
     text = (ROOT / page).read_text()
     unused = {"session_id"}  # taken and of no effect
     for name in (RecommendationQuerySerializer().fields.keys() - unused) | RecommendationSerializer().fields.keys():
         assert re.search(rf'[`"]{name}[`":]', text), name
-    for number in (MOST_PER_REQUEST, MOST_RANKED, int(settings.RECOMMEND_DEADLINE_MS)):
+    for number in (MAX_ITEMS, MAX_RANKED_PRODUCTS, int(settings.RECOMMEND_DEADLINE_MS)):
         assert str(number) in text

@@ -16,25 +16,25 @@ from unfold.decorators import display
 
 from recommendations.merchandising.backoffice import pages
 from recommendations.merchandising.backoffice.forms import RuleForm
-from recommendations.merchandising.backoffice.overview import RuleStanding, standings
-from recommendations.merchandising.backoffice.rule_labels import in_words
-from recommendations.merchandising.choices import Place
+from recommendations.merchandising.backoffice.overview import RuleOverview, build_overviews
+from recommendations.merchandising.backoffice.rule_labels import describe_rule
+from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.editing import save_rule, switch_rules
 from recommendations.merchandising.tasks import write_segment_members
 
 
-class PlaceFilter(admin.SimpleListFilter):
-    """Rules that hold in a place: those that name it, and those that hold everywhere."""
+class PlacementFilter(admin.SimpleListFilter):
+    """Rules that apply in a placement: those limited to it, and those for all placements."""
 
-    title = gettext_lazy("where")
-    parameter_name = "place"
+    title = gettext_lazy("placement")
+    parameter_name = "placement"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(Place.choices)
+        return list(RulePlacement.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
-        if self.value() not in Place.values:
+        if self.value() not in RulePlacement.values:
             return queryset
         return queryset.filter(scenarios__contains=[self.value()]) | queryset.filter(scenarios=[])
 
@@ -52,11 +52,11 @@ class RuleAdmin(ModelAdmin):
         "at_odds",
         "switch",
     )
-    list_filter = ("enabled", "action", PlaceFilter, ("segment", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("enabled", "action", PlacementFilter, ("segment", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("segment",)
     list_per_page = 50
     search_fields = ("name", "brand", "category", "tag", "product_ids")
-    search_help_text = gettext_lazy("Search by name, brand, category, tag or product id.")
+    search_help_text = gettext_lazy("Search by name, brand, category, tag or product ID.")
     autocomplete_fields = ("segment",)
     readonly_fields = ("created_at", "updated_at")
     show_full_result_count = False
@@ -66,7 +66,7 @@ class RuleAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", ("enabled", "priority"), "action", "position", "factor", "scenarios")}),
         (
-            gettext_lazy("Which products: all that is given must hold"),
+            gettext_lazy("Products (must match all conditions)"),
             {
                 "fields": (
                     "category",
@@ -81,7 +81,7 @@ class RuleAdmin(ModelAdmin):
                 )
             },
         ),
-        (gettext_lazy("For whom and when"), {"fields": ("segment", ("starts_at", "ends_at"), "weekdays")}),
+        (gettext_lazy("Audience and schedule"), {"fields": ("segment", ("starts_at", "ends_at"), "weekdays")}),
         (gettext_lazy("History"), {"fields": (("created_at", "updated_at"),)}),
     )
 
@@ -94,8 +94,8 @@ class RuleAdmin(ModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name in pages.SUGGESTED and field is not None:
-            field.widget.attrs["data-suggest"] = pages.SUGGESTED[db_field.name]
+        if db_field.name in pages.SUGGESTION_FIELDS and field is not None:
+            field.widget.attrs["data-suggest"] = pages.SUGGESTION_FIELDS[db_field.name]
         return field
 
     def get_urls(self) -> list[URLPattern]:
@@ -106,14 +106,14 @@ class RuleAdmin(ModelAdmin):
         ]
 
     def switch_one(self, request: HttpRequest, rule_id: int) -> HttpResponse:
-        return pages.switch(request, model_admin=self, rule_id=rule_id)
+        return pages.toggle_rule(request, model_admin=self, rule_id=rule_id)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Every rule of the page with its standing, worked out for all at once."""
+        """Attach its overview to every rule of the page, computed for all rules at once."""
         changelist = super().get_changelist_instance(request)
         rules = list(changelist.result_list)
-        for rule, standing in zip(rules, standings(rules=rules, now=timezone.now()), strict=True):
-            rule.standing = standing
+        for rule, overview in zip(rules, build_overviews(rules=rules, now=timezone.now()), strict=True):
+            rule.overview = overview
             rule.may_switch = self.has_change_permission(request, rule)
         changelist.result_list = rules
         return changelist
@@ -125,47 +125,47 @@ class RuleAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context = pages.rule_context(request, model_admin=self, object_id=object_id)
+        context = pages.build_rule_context(request, model_admin=self, object_id=object_id)
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def save_model(self, request: HttpRequest, obj: Rule, form: RuleForm, change: bool) -> None:
         save_rule(rule=obj, write_members=write_segment_members.delay)
-        [standing] = standings(rules=[obj], now=timezone.now())
-        for text in (*standing.warnings, *(conflict.text for conflict in standing.conflicts)):
+        [overview] = build_overviews(rules=[obj], now=timezone.now())
+        for text in (*overview.warnings, *(conflict.text for conflict in overview.conflicts)):
             messages.warning(request, text)
 
-    @admin.action(description=gettext_lazy("Switch on"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Enable"), permissions=["change"])
     def switch_on(self, request: HttpRequest, chosen: QuerySet[Rule]) -> None:
         self.switch_many(request, chosen, enabled=True)
 
-    @admin.action(description=gettext_lazy("Switch off"), permissions=["change"])
+    @admin.action(description=gettext_lazy("Disable"), permissions=["change"])
     def switch_off(self, request: HttpRequest, chosen: QuerySet[Rule]) -> None:
         self.switch_many(request, chosen, enabled=False)
 
     def switch_many(self, request: HttpRequest, chosen: QuerySet[Rule], *, enabled: bool) -> None:
         changed = switch_rules(rules=list(chosen), enabled=enabled, write_members=write_segment_members.delay)
-        text = ngettext("%(count)d rule was switched.", "%(count)d rules were switched.", changed)
+        text = ngettext("Changed %(count)d rule.", "Changed %(count)d rules.", changed)
         messages.success(request, text % {"count": changed})
 
-    @display(description=gettext_lazy("what it does"))
+    @display(description=gettext_lazy("effect"))
     def what(self, rule: Rule) -> SafeString:
-        return format_html('<span class="rule-words">{}</span>', in_words(rule))
+        return format_html('<span class="rule-words">{}</span>', describe_rule(rule))
 
-    @display(description=gettext_lazy("products now"))
+    @display(description=gettext_lazy("matching products"))
     def shown_products(self, rule: Rule) -> str:
-        return number_format(standing(rule).products, force_grouping=True)
+        return number_format(get_overview(rule).products, force_grouping=True)
 
     @display(
-        description=gettext_lazy("state"),
+        description=gettext_lazy("status"),
         label={"on": "success", "waiting": "info", "over": "warning", "off": "danger"},
     )
     def shown_state(self, rule: Rule) -> tuple[str, Any]:
-        return standing(rule).state, pages.STATES[standing(rule).state]
+        return get_overview(rule).state, pages.STATE_LABELS[get_overview(rule).state]
 
     @display(description=gettext_lazy("notes"))
     def at_odds(self, rule: Rule) -> str | SafeString:
-        texts = [(conflict.text,) for conflict in standing(rule).conflicts] + [
-            (text,) for text in standing(rule).warnings
+        texts = [(conflict.text,) for conflict in get_overview(rule).conflicts] + [
+            (text,) for text in get_overview(rule).warnings
         ]
         if not texts:
             return "–"
@@ -181,9 +181,9 @@ class RuleAdmin(ModelAdmin):
         return format_html(
             '<button type="submit" class="rule-switch" formmethod="post" formaction="{}">{}</button>',
             reverse("admin:merchandising_rule_switch", args=[rule.pk]),
-            _("Switch off") if rule.enabled else _("Switch on"),
+            _("Disable") if rule.enabled else _("Enable"),
         )
 
 
-def standing(rule: Rule) -> RuleStanding:
-    return rule.standing  # type: ignore[attr-defined]
+def get_overview(rule: Rule) -> RuleOverview:
+    return rule.overview  # type: ignore[attr-defined]

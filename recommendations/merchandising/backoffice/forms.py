@@ -1,4 +1,4 @@
-"""The form of a rule."""
+"""The back-office form of a rule."""
 
 from typing import Any
 
@@ -8,13 +8,14 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from catalog.categories import clean_path
-from catalog.field_cleaning import WrongValueError
-from recommendations.merchandising.choices import WRITTEN_FIELDS, Action, Place, Weekday
+from catalog.field_cleaning import InvalidValueError
+from recommendations.merchandising.choices import EDITABLE_FIELDS, MAX_PRODUCT_ID_LENGTH, RulePlacement, Weekday
 from recommendations.merchandising.models import Rule
+from recommendations.merchandising.rules.validation import ACTION_FIELDS
 
 
 class LinesField(forms.CharField):
-    """A list of texts, one a line; each once, in their order."""
+    """A list of texts, one per line; duplicates are dropped."""
 
     widget = UnfoldAdminTextareaWidget
 
@@ -32,11 +33,11 @@ class LinesField(forms.CharField):
 
 class RuleForm(forms.ModelForm):
     scenarios = forms.MultipleChoiceField(
-        label=gettext_lazy("Where"),
-        choices=Place,
+        label=gettext_lazy("Placements"),
+        choices=RulePlacement,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=gettext_lazy("None chosen: everywhere."),
+        help_text=gettext_lazy("No selection means all placements."),
     )
     weekdays = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Weekdays"),
@@ -44,41 +45,42 @@ class RuleForm(forms.ModelForm):
         coerce=int,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=gettext_lazy("None chosen: every day. Days begin at midnight in the shop's time zone."),
+        help_text=gettext_lazy("No selection means every day. Days start at midnight in the shop's time zone."),
     )
     product_ids = LinesField(
-        label=gettext_lazy("Product ids"),
+        label=gettext_lazy("Product IDs"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
-        help_text=gettext_lazy("One a line, in their order."),
+        help_text=gettext_lazy("One per line, in the order in which they are pinned."),
     )
 
     class Meta:
         model = Rule
-        fields = WRITTEN_FIELDS
+        fields = EDITABLE_FIELDS
 
     def clean_product_ids(self) -> list[str]:
+        """Check the length of every id."""
         ids: list[str] = self.cleaned_data["product_ids"]
-        if long := [product_id for product_id in ids if len(product_id) > 200]:
+        if long := [product_id for product_id in ids if len(product_id) > MAX_PRODUCT_ID_LENGTH]:
             raise forms.ValidationError(
-                _("%(id)s … has %(length)d characters; at most 200 fit. Give one id a line.")
-                % {"id": long[0][:40], "length": len(long[0])}
+                _("The product ID %(id)s … has %(length)d characters (at most %(max)d). Enter one ID per line.")
+                % {"id": long[0][:40], "length": len(long[0]), "max": MAX_PRODUCT_ID_LENGTH}
             )
         return ids
 
     def clean_category(self) -> str:
+        """Normalize the category path."""
         try:
             return clean_path(self.cleaned_data["category"])
-        except WrongValueError as error:
+        except InvalidValueError as error:
             raise forms.ValidationError(error.message) from error
 
     def clean(self) -> dict[str, Any]:
-        """What another action left in a field that is not shown any more is dropped."""
+        """Drop the values of fields that the action does not have; the page hides these fields."""
         cleaned = super().clean() or {}
-        if cleaned.get("action") not in (None, Action.PIN):
-            cleaned["position"] = None
-            self.errors.pop("position", None)
-        if cleaned.get("action") not in (None, Action.BOOST, Action.BURY):
-            cleaned["factor"] = None
-            self.errors.pop("factor", None)
+        action = cleaned.get("action")
+        for name, actions in ACTION_FIELDS.items():
+            if action is not None and action not in actions:
+                cleaned[name] = None
+                self.errors.pop(name, None)
         return cleaned

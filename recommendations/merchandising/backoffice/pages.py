@@ -1,4 +1,4 @@
-"""The back office's page of a rule: how it stands, its preview, and the switch."""
+"""The back-office page of a rule: its overview, its preview, and the button that enables or disables it."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,38 +13,38 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommendations.merchandising.backoffice.overview import standings
-from recommendations.merchandising.backoffice.rule_labels import in_words
+from recommendations.merchandising.backoffice.overview import build_overviews
+from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.editing import switch_rules
 from recommendations.merchandising.tasks import write_segment_members
 
-STATES = {
-    "on": gettext_lazy("holds now"),
-    "waiting": gettext_lazy("waits for its time"),
-    "over": gettext_lazy("is over"),
-    "off": gettext_lazy("switched off"),
+STATE_LABELS = {
+    "on": gettext_lazy("active"),
+    "waiting": gettext_lazy("scheduled"),
+    "over": gettext_lazy("ended"),
+    "off": gettext_lazy("disabled"),
 }
-# field → whose names the segments' builder suggests
-SUGGESTED = {"category": "bought.category", "brand": "bought.brand"}
+# field → the segment condition whose values are suggested
+SUGGESTION_FIELDS = {"category": "bought.category", "brand": "bought.brand"}
 
 
-def rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_id: str | None) -> dict[str, Any]:
-    """What the rule's page shows beside the form."""
+def build_rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_id: str | None) -> dict[str, Any]:
+    """Return what the page of a rule shows beside the form."""
     context: dict[str, Any] = {
-        "preview_url": address("admin:serving_rule_preview"),
-        "suggest_url": address("admin:segments_segment_suggest"),
+        "preview_url": reverse_or_empty("admin:serving_rule_preview"),
+        "suggest_url": reverse_or_empty("admin:segments_segment_suggest"),
     }
     if object_id is None or not object_id.isdecimal() or request.method != "GET":
         return context
     rule = Rule.objects.select_related("segment").filter(pk=int(object_id)).first()
     if rule is None or not model_admin.has_view_permission(request, rule):
         return context
-    [standing] = standings(rules=[rule], now=timezone.now())
+    [overview] = build_overviews(rules=[rule], now=timezone.now())
     return context | {
-        "standing": standing,
-        "words": in_words(rule),
-        "state": STATES[standing.state],
+        "overview": overview,
+        "words": describe_rule(rule),
+        "state": STATE_LABELS[overview.state],
         "history_url": reverse("admin:auditlog_logentry_changelist")
         + "?"
         + urlencode({"q": rule.name, "resource_type": "merchandising.rule"})
@@ -53,22 +53,22 @@ def rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_id: st
     }
 
 
-def address(name: str) -> str:
-    """Of a page of another room; empty where there is none."""
+def reverse_or_empty(name: str) -> str:
+    """Return the URL of a page of another app; empty if the app is not installed."""
     try:
         return reverse(name)
     except NoReverseMatch:
         return ""
 
 
-def switch(request: HttpRequest, *, model_admin: ModelAdmin, rule_id: int) -> HttpResponse:
-    """Off if it is on, on if it is off."""
+def toggle_rule(request: HttpRequest, *, model_admin: ModelAdmin, rule_id: int) -> HttpResponse:
+    """Enable a disabled rule, disable an enabled one."""
     rule = get_object_or_404(Rule, pk=rule_id)
     if not model_admin.has_change_permission(request, rule):
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     switch_rules(rules=[rule], enabled=not rule.enabled, write_members=write_segment_members.delay)
-    text = _("“%(name)s” is switched on.") if rule.enabled else _("“%(name)s” is switched off.")
+    text = _("“%(name)s” is now enabled.") if rule.enabled else _("“%(name)s” is now disabled.")
     messages.success(request, text % {"name": rule.name})
     return HttpResponseRedirect(reverse("admin:merchandising_rule_changelist"))

@@ -1,4 +1,4 @@
-"""A rule in words, in the language of the reader."""
+"""Describe a rule in words, in the language of the reader."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,43 +9,46 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from recommendations.merchandising.choices import Action, Place, Weekday
+from recommendations.merchandising.choices import RuleAction, RulePlacement, Weekday
 
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
-MOST_NAMED = 3
+MAX_NAMES = 3
 
 
-def in_words(rule: "Rule") -> str:
-    """What the rule does, to which products, where, for whom and when."""
-    parts = [action_in_words(rule), *scope_in_words(rule)]
+def describe_rule(rule: "Rule") -> str:
+    """Return what the rule does, to which products, in which placements, for whom and when."""
+    parts = [describe_action(rule), *describe_scope(rule)]
     return pgettext("between the parts of a rule", "; ").join(parts) + pgettext("end of a rule", ".")
 
 
-def action_in_words(rule: "Rule") -> str:
-    which = products_in_words(rule)
+def describe_action(rule: "Rule") -> str:
+    which = describe_products(rule)
     match rule.action:
-        case Action.PIN:
-            return _("Pins %(products)s from place %(place)s on") % {"products": which, "place": rule.position}
-        case Action.BOOST:
+        case RuleAction.PIN:
+            return _("Pins %(products)s from position %(position)s") % {
+                "products": which,
+                "position": rule.position,
+            }
+        case RuleAction.BOOST:
             return _("Multiplies the score of %(products)s by %(factor)s") % {
                 "products": which,
-                "factor": plain(rule.factor),
+                "factor": format_plain(rule.factor),
             }
-        case Action.BURY:
-            return _("Lowers the score of %(products)s to %(factor)s of it") % {
+        case RuleAction.BURY:
+            return _("Lowers the score of %(products)s by the factor %(factor)s") % {
                 "products": which,
-                "factor": plain(rule.factor),
+                "factor": format_plain(rule.factor),
             }
-        case Action.HIDE:
+        case RuleAction.HIDE:
             return _("Hides %(products)s") % {"products": which}
         case _:
-            return _("Shows nothing but %(products)s") % {"products": which}
+            return _("Shows only %(products)s") % {"products": which}
 
 
-def products_in_words(rule: "Rule") -> str:
-    conditions = list(conditions_in_words(rule))
+def describe_products(rule: "Rule") -> str:
+    conditions = list(describe_conditions(rule))
     if not conditions:
         return _("no products")
     return _("products %(conditions)s") % {
@@ -53,9 +56,9 @@ def products_in_words(rule: "Rule") -> str:
     }
 
 
-def conditions_in_words(rule: "Rule") -> Iterator[str]:
+def describe_conditions(rule: "Rule") -> Iterator[str]:
     if rule.product_ids:
-        yield _("with the id %(ids)s") % {"ids": some_of(rule.product_ids)}
+        yield _("with the ID %(ids)s") % {"ids": join_names(rule.product_ids)}
     if rule.category:
         yield _("in %(category)s") % {"category": rule.category}
     if rule.brand:
@@ -64,11 +67,11 @@ def conditions_in_words(rule: "Rule") -> Iterator[str]:
         yield _("with %(attribute)s = %(value)s") % {"attribute": rule.attribute_name, "value": rule.attribute_value}
     if rule.tag:
         yield _("tagged %(tag)s") % {"tag": rule.tag}
-    if price := range_in_words(rule.price_from, rule.price_to):
+    if price := describe_range(rule.price_from, rule.price_to):
         yield _("at a price of %(range)s") % {"range": price}
-    if margin := range_in_words(percent(rule.margin_from), percent(rule.margin_to)):
+    if margin := describe_range(format_percent(rule.margin_from), format_percent(rule.margin_to)):
         yield _("with a margin of %(range)s") % {"range": margin}
-    if stock := range_in_words(rule.stock_from, rule.stock_to):
+    if stock := describe_range(rule.stock_from, rule.stock_to):
         yield _("with a stock of %(range)s") % {"range": stock}
     if rule.new_within_days is not None:
         yield ngettext(
@@ -76,45 +79,45 @@ def conditions_in_words(rule: "Rule") -> Iterator[str]:
         ) % {"days": rule.new_within_days}
 
 
-def scope_in_words(rule: "Rule") -> Iterator[str]:
+def describe_scope(rule: "Rule") -> Iterator[str]:
     if rule.scenarios:
-        names = [str(Place(place).label) for place in Place.values if place in rule.scenarios]
-        yield _("where: %(places)s") % {"places": pgettext("between names", ", ").join(names)}
+        names = [str(RulePlacement(place).label) for place in RulePlacement.values if place in rule.scenarios]
+        yield _("in: %(placements)s") % {"placements": pgettext("between names", ", ").join(names)}
     if rule.segment_id is not None:
         yield _("for the segment %(segment)s") % {"segment": rule.segment}
     if rule.starts_at:
-        yield _("from %(moment)s") % {"moment": moment_in_words(rule.starts_at)}
+        yield _("from %(moment)s") % {"moment": format_moment(rule.starts_at)}
     if rule.ends_at:
-        yield _("until %(moment)s") % {"moment": moment_in_words(rule.ends_at)}
+        yield _("until %(moment)s") % {"moment": format_moment(rule.ends_at)}
     if rule.weekdays:
         days = [str(Weekday(day).label) for day in sorted(rule.weekdays) if day in Weekday.values]
         yield _("on %(days)s") % {"days": pgettext("between names", ", ").join(days)}
 
 
-def range_in_words(low: Any, high: Any) -> str:
-    """Empty without bounds."""
+def describe_range(low: Any, high: Any) -> str:
+    """Return a range in words; empty without bounds."""
     if low is not None and high is not None:
-        return _("%(low)s to %(high)s") % {"low": plain(low), "high": plain(high)}
+        return _("%(low)s to %(high)s") % {"low": format_plain(low), "high": format_plain(high)}
     if low is not None:
-        return _("at least %(low)s") % {"low": plain(low)}
-    return _("at most %(high)s") % {"high": plain(high)} if high is not None else ""
+        return _("at least %(low)s") % {"low": format_plain(low)}
+    return _("at most %(high)s") % {"high": format_plain(high)} if high is not None else ""
 
 
-def percent(share: Any) -> str | None:
-    return None if share is None else f"{plain(share * 100)} %"
+def format_percent(share: Any) -> str | None:
+    return None if share is None else f"{format_plain(share * 100)}%"
 
 
-def plain(number: Any) -> str:
-    """Without the zeros that a column pads with."""
+def format_plain(number: Any) -> str:
+    """Return a number without the trailing zeros of a decimal column."""
     if isinstance(number, str):
         return number
     text = number_format(number)
     return text.rstrip("0").rstrip(".,") if "." in text or "," in text else text
 
 
-def some_of(names: list[str]) -> str:
-    shown = pgettext("between names", ", ").join(names[:MOST_NAMED])
-    more = len(names) - MOST_NAMED
+def join_names(names: list[str]) -> str:
+    shown = pgettext("between names", ", ").join(names[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
     if more <= 0:
         return shown
     return ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", more) % {
@@ -123,5 +126,5 @@ def some_of(names: list[str]) -> str:
     }
 
 
-def moment_in_words(moment: datetime) -> str:
+def format_moment(moment: datetime) -> str:
     return date_format(timezone.localtime(moment), "DATETIME_FORMAT")

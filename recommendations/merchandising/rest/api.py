@@ -1,4 +1,4 @@
-"""Rules over REST: read, made, changed, removed."""
+"""REST: list, create, update and delete rules."""
 
 from typing import ClassVar
 
@@ -12,8 +12,8 @@ from recommendations.merchandising.rules.editing import save_rule
 from recommendations.merchandising.tasks import write_segment_members
 
 
-class SavesRules:
-    """A rule is saved by the one function that also tells the workers."""
+class RuleSavingMixin:
+    """Saves a rule through `save_rule`, which also requests the members of its segment."""
 
     def perform_create(self, serializer: BaseSerializer[Rule]) -> None:
         rule = Rule(**serializer.validated_data)
@@ -29,8 +29,8 @@ class SavesRules:
 
 
 @extend_schema_view(get=extend_schema(operation_id="rules_list"), post=extend_schema(operation_id="rules_create"))
-class RuleList(SavesRules, generics.ListCreateAPIView[Rule]):
-    """All rules, those switched off too, in the order in which they were made."""
+class RuleListView(RuleSavingMixin, generics.ListCreateAPIView[Rule]):
+    """Lists all rules, including disabled ones, in the order of their creation."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read", "POST": "recommendations:write"}
     idempotent = True
@@ -44,8 +44,8 @@ class RuleList(SavesRules, generics.ListCreateAPIView[Rule]):
     patch=extend_schema(operation_id="rules_change"),
     delete=extend_schema(operation_id="rules_remove"),
 )
-class RuleDetail(SavesRules, generics.RetrieveUpdateDestroyAPIView[Rule]):
-    """One rule. It is switched off by ``{"enabled": false}``; what it was stays in the audit log."""
+class RuleDetailView(RuleSavingMixin, generics.RetrieveUpdateDestroyAPIView[Rule]):
+    """One rule. Disable it with ``{"enabled": false}``; its history stays in the audit log."""
 
     required_scopes: ClassVar[dict[str, str]] = {
         "GET": "recommendations:read",

@@ -1,50 +1,60 @@
-"""What a rule as a whole must be, as JSON Schema for the OpenAPI document; `checking` says the same and more in words."""
+"""When a rule as a whole is valid, as JSON Schema for the OpenAPI document; derived from `rules.validation`."""
 
 from typing import Any
 
-from recommendations.merchandising.choices import LAST_POSITION, MOST_PINNED, Action
-from recommendations.merchandising.rules.validation import CONDITIONS, FACTORS
+from recommendations.merchandising.choices import MAX_PINNED_PRODUCTS, MAX_POSITION, RuleAction
+from recommendations.merchandising.rules.validation import (
+    CONDITIONS,
+    DECIMAL_CONDITIONS,
+    FACTOR_LIMITS,
+    INTEGER_CONDITIONS,
+    LIST_CONDITIONS,
+    TEXT_CONDITIONS,
+)
 
 type Schema = dict[str, Any]
 
-NOTHING: Schema = {"nullable": True, "enum": [None]}
-TEXT: Schema = {"type": "string", "pattern": r"[^\u0000\s]"}
-WHOLE: Schema = {"type": "integer"}
-NUMBER: Schema = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}
-# what a condition is where it is given
-GIVEN: dict[str, Schema] = {
-    **dict.fromkeys(("category", "brand", "tag", "attribute_name"), TEXT),
-    **dict.fromkeys(("price_from", "price_to", "margin_from", "margin_to"), NUMBER),
-    **dict.fromkeys(("stock_from", "stock_to", "new_within_days"), WHOLE),
-    "product_ids": {"type": "array", "minItems": 1},
+NULL_SCHEMA: Schema = {"nullable": True, "enum": [None]}
+TEXT_SCHEMA: Schema = {"type": "string", "pattern": r"[^\u0000\s]"}
+INTEGER_SCHEMA: Schema = {"type": "integer"}
+NUMBER_SCHEMA: Schema = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}
+# the schema of a condition that is set
+CONDITION_SCHEMAS: dict[str, Schema] = {
+    **dict.fromkeys(TEXT_CONDITIONS, TEXT_SCHEMA),
+    **dict.fromkeys(DECIMAL_CONDITIONS, NUMBER_SCHEMA),
+    **dict.fromkeys(INTEGER_CONDITIONS, INTEGER_SCHEMA),
+    **{name: {"type": "array", "minItems": 1} for name in LIST_CONDITIONS},
 }
 
 
-def rule_schema() -> Schema:
-    """Each action with what it needs; and at least one condition on the products."""
+def build_rule_schema() -> Schema:
+    """Return a schema that requires the fields of the action and at least one condition on products."""
     return {
-        "oneOf": [pin(), *(of_action(action) for action in Action if action != Action.PIN)],
-        "anyOf": [{"required": [name], "properties": {name: GIVEN[name]}} for name in CONDITIONS],
+        "oneOf": [
+            build_pin_schema(),
+            *(build_action_schema(action) for action in RuleAction if action != RuleAction.PIN),
+        ],
+        "anyOf": [{"required": [name], "properties": {name: CONDITION_SCHEMAS[name]}} for name in CONDITIONS],
     }
 
 
-def pin() -> Schema:
+def build_pin_schema() -> Schema:
     return {
-        "title": Action.PIN.value,
+        "title": RuleAction.PIN.value,
         "required": ["action", "position", "product_ids"],
         "properties": {
-            "action": {"type": "string", "enum": [Action.PIN.value]},
-            "position": {"type": "integer", "minimum": 1, "maximum": LAST_POSITION},
-            "product_ids": {"type": "array", "minItems": 1, "maxItems": MOST_PINNED},
-            "factor": NOTHING,
+            "action": {"type": "string", "enum": [RuleAction.PIN.value]},
+            "position": {"type": "integer", "minimum": 1, "maximum": MAX_POSITION},
+            "product_ids": {"type": "array", "minItems": 1, "maxItems": MAX_PINNED_PRODUCTS},
+            "factor": NULL_SCHEMA,
         },
     }
 
 
-def of_action(action: Action) -> Schema:
-    factor, needed = NOTHING, ["action"]
-    if action in FACTORS:
-        low, high = FACTORS[action]
+def build_action_schema(action: RuleAction) -> Schema:
+    factor, needed = NULL_SCHEMA, ["action"]
+    if action in FACTOR_LIMITS:
+        low, high = FACTOR_LIMITS[action]
         number = {"type": "number", "minimum": float(low), "maximum": float(high)}
         factor, needed = {"anyOf": [{"type": "string"}, number]}, ["action", "factor"]
     return {
@@ -52,7 +62,7 @@ def of_action(action: Action) -> Schema:
         "required": needed,
         "properties": {
             "action": {"type": "string", "enum": [action.value]},
-            "position": NOTHING,
+            "position": NULL_SCHEMA,
             "factor": factor,
         },
     }

@@ -1,10 +1,10 @@
-"""Addresses under /api/v1/."""
+"""URLs under /api/v1/."""
 
 from django.urls import path
 
-from recommendations.merchandising.rest.api import RuleDetail, RuleList
+from recommendations.merchandising.rest.api import RuleDetailView, RuleListView
 
 urlpatterns = [
-    path("rules/", RuleList.as_view(), name="rules"),
-    path("rules/<int:pk>/", RuleDetail.as_view(), name="rule"),
+    path("rules/", RuleListView.as_view(), name="rules"),
+    path("rules/<int:pk>/", RuleDetailView.as_view(), name="rule"),
 ]

@@ -1,20 +1,20 @@
-"""Saves rules, switches them off and on."""
+"""Save, enable and disable rules."""
 
 from collections.abc import Callable
 
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.segment_members.member_writer import ask_for_members
+from recommendations.merchandising.segment_members.member_writer import request_members_file
 
 
 def save_rule(*, rule: Rule, write_members: Callable[[], object]) -> None:
-    """Every worker knows it within two seconds, and who is in its segment as soon as a worker has written that."""
+    """Save a rule; workers apply it within two seconds, a segment's members as soon as their file is written."""
     rule.save()
     if rule.segment_id is not None and rule.enabled:
-        ask_for_members(start=write_members)
+        request_members_file(start=write_members)
 
 
 def switch_rules(*, rules: list[Rule], enabled: bool, write_members: Callable[[], object]) -> int:
-    """How many were switched; each is saved by itself, so that the audit log knows it."""
+    """Enable or disable rules and return how many changed; each is saved on its own for the audit log."""
     changed = [rule for rule in rules if rule.enabled != enabled]
     for rule in changed:
         rule.enabled = enabled

@@ -1,4 +1,7 @@
-"""What rules ask of products, as arrays: one row a product. Serving has its own in memory; the back office reads them when asked."""
+"""The product data that rules need, as arrays with one row per product.
+
+Serving shares the arrays of its product index; the back office reads them from the database.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ class ProductColumns:
 
     shown, in_stock: bool. price: float64, NaN for none. margin: float32, a share of the price, NaN when the cost is unknown. stock: float64,
     NaN when it is not counted. published: float64 seconds since 1970, NaN for never. brand, category: int32 codes of ``brands`` and
-    ``categories`` (by path), -1 for none. row_of: the row of a product id, -1 for none. rows_with_attribute(name, value) and
+    ``categories`` (by path), -1 for none. find_row: the row of a product id, -1 for none. rows_with_attribute(name, value) and
     rows_with_tag(tag): int32 rows; without them the database is asked, which is for compiling and never for a request.
     """
 
@@ -35,7 +38,7 @@ class ProductColumns:
     category: Rows
     brands: Mapping[str, int]
     categories: Mapping[str, int]
-    row_of: Callable[[str], int]
+    find_row: Callable[[str], int]
     rows_with_attribute: Callable[[str, str], Rows] | None = None
     rows_with_tag: Callable[[str], Rows] | None = None
 
@@ -43,40 +46,42 @@ class ProductColumns:
     def n(self) -> int:
         return len(self.shown)
 
-    def rows_of(self, product_ids: Sequence[str]) -> Rows:
-        """The rows of the ids that are known, each once, in their order."""
-        found = dict.fromkeys(row for product_id in product_ids if (row := self.row_of(product_id)) >= 0)
+    def find_rows(self, product_ids: Sequence[str]) -> Rows:
+        """Return the rows of the known ids, each once, in their order."""
+        found = dict.fromkeys(row for product_id in product_ids if (row := self.find_row(product_id)) >= 0)
         return np.fromiter(found, np.int32, len(found))
 
-    def attribute_rows(self, name: str, value: str) -> Rows:
+    def find_rows_with_attribute(self, name: str, value: str) -> Rows:
         if self.rows_with_attribute is not None:
             return self.rows_with_attribute(name, value)
-        return self.rows_of(ids_with_attribute(name, value))
+        return self.find_rows(find_products_with_attribute(name, value))
 
-    def tag_rows(self, tag: str) -> Rows:
+    def find_rows_with_tag(self, tag: str) -> Rows:
         if self.rows_with_tag is not None:
             return self.rows_with_tag(tag)
-        return self.rows_of(list(Product.objects.filter(tags__contains=[tag]).values_list("product_id", flat=True)))
+        return self.find_rows(list(Product.objects.filter(tags__contains=[tag]).values_list("product_id", flat=True)))
 
 
-def attribute_texts(value: Any) -> list[str]:
-    """The texts that an attribute's value is compared by: of a list those of its members, else the one as JSON writes it."""
+def list_attribute_values(value: Any) -> list[str]:
+    """Return the texts that an attribute value matches: those of a list's members, else the value as JSON writes it."""
     if isinstance(value, list):
-        return [text for member in value for text in attribute_texts(member)]
+        return [text for member in value for text in list_attribute_values(member)]
     if value is None or isinstance(value, dict):
         return []
     return [str(value).lower() if isinstance(value, bool) else str(value)]
 
 
-def ids_with_attribute(name: str, value: str) -> list[str]:
-    """Products with an attribute of that value, or of a list that holds it."""
-    having = Product.objects.filter(attributes__has_key=name).annotate(told=KeyTransform(name, "attributes"))
+def find_products_with_attribute(name: str, value: str) -> list[str]:
+    """Return the ids of products whose attribute has the value, or is a list with it."""
+    having = Product.objects.filter(attributes__has_key=name).annotate(value=KeyTransform(name, "attributes"))
     return [
-        product_id for product_id, told in having.values_list("product_id", "told") if value in attribute_texts(told)
+        product_id
+        for product_id, value in having.values_list("product_id", "value")
+        if value in list_attribute_values(value)
     ]
 
 
-FIELDS = (
+PRODUCT_FIELDS = (
     "product_id",
     "price",
     "cost",
@@ -89,52 +94,52 @@ FIELDS = (
 )
 
 
-def read_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> ProductColumns:
-    """The columns of the whole catalogue from the database, or of these products in their order."""
-    found = list(Product.objects.order_by("id").values_list(*FIELDS))
+def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> ProductColumns:
+    """Read the columns of the whole catalog, or of these products in their order, from the database."""
+    found = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
     if product_ids is not None:
         known = {record[0]: record for record in found}
-        found = [known.get(product_id) or absent(product_id) for product_id in product_ids]
-    columns = tuple(zip(*found, strict=True)) or ((),) * len(FIELDS)
+        found = [known.get(product_id) or make_missing_product(product_id) for product_id in product_ids]
+    columns = tuple(zip(*found, strict=True)) or ((),) * len(PRODUCT_FIELDS)
     ids, prices, costs, stocks, brand_names, paths, availabilities, active, published = columns
-    price, cost, stock = numbers(prices), numbers(costs), numbers(stocks)
-    moments = numbers([None if moment is None else moment.timestamp() for moment in published])
-    brand, brands = coded(brand_names)
-    category, categories = coded(paths)
+    price, cost, stock = to_floats(prices), to_floats(costs), to_floats(stocks)
+    moments = to_floats([None if moment is None else moment.timestamp() for moment in published])
+    brand, brands = encode_names(brand_names)
+    category, categories = encode_names(paths)
     sold_out = np.fromiter((value == Availability.OUT_OF_STOCK for value in availabilities), np.bool_, len(ids))
     places = {product_id: row for row, product_id in enumerate(ids)}
     return ProductColumns(
         shown=np.fromiter(active, np.bool_, len(ids)) & ~(moments > now.timestamp()),
         in_stock=~sold_out & ~(stock <= 0),
         price=price,
-        margin=margin_share(price=price, cost=cost),
+        margin=compute_margin(price=price, cost=cost),
         stock=stock,
         published=moments,
         brand=brand,
         category=category,
         brands=brands,
         categories=categories,
-        row_of=lambda product_id: places.get(product_id, -1),
+        find_row=lambda product_id: places.get(product_id, -1),
     )
 
 
-def absent(product_id: str) -> tuple[Any, ...]:
-    """A product that is not in the database any more: never shown."""
+def make_missing_product(product_id: str) -> tuple[Any, ...]:
+    """Return the row of a deleted product, which is never shown."""
     return (product_id, None, None, None, "", None, Availability.OUT_OF_STOCK, False, None)
 
 
-def margin_share(*, price: npt.NDArray[np.float64], cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """(price - cost) / price: what the shop keeps of the price. NaN without a cost, or with a price of nothing."""
-    asked = np.where(price > 0, price, np.nan)
-    return ((asked - cost) / asked).astype(np.float32)
+def compute_margin(*, price: npt.NDArray[np.float64], cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return the margin (price - cost) / price; NaN without a cost or with a price of 0."""
+    positive_price = np.where(price > 0, price, np.nan)
+    return ((positive_price - cost) / positive_price).astype(np.float32)
 
 
-def numbers(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+def to_floats(values: Sequence[Any]) -> npt.NDArray[np.float64]:
     return np.fromiter((np.nan if value is None else float(value) for value in values), np.float64, len(values))
 
 
-def coded(names: Sequence[str | None]) -> tuple[Rows, dict[str, int]]:
-    """A code for each name, -1 for none."""
+def encode_names(names: Sequence[str | None]) -> tuple[Rows, dict[str, int]]:
+    """Return the code of each name, -1 for none, and the codes by name."""
     codes: dict[str, int] = {}
     rows = np.fromiter((codes.setdefault(name, len(codes)) if name else -1 for name in names), np.int32, len(names))
     return rows, codes

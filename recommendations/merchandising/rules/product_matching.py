@@ -1,4 +1,4 @@
-"""Which products a rule means, by array masks."""
+"""Find the products that match a rule, as array masks."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 
-def matching(*, rule: "Rule", columns: ProductColumns, now: datetime) -> Mask:
-    """The products for which every condition that the rule gives holds. What a product lacks holds for nothing."""
+def match_products(*, rule: "Rule", columns: ProductColumns, now: datetime) -> Mask:
+    """Return the products that match every condition of a rule; a missing value matches no condition."""
     mask = np.ones(columns.n, np.bool_)
     if rule.category:
-        mask &= in_category(columns, rule.category)
+        mask &= match_category(columns, rule.category)
     if rule.brand:
         mask &= columns.brand == columns.brands.get(rule.brand, -2)
     if rule.product_ids:
-        mask &= of_rows(columns, columns.rows_of(rule.product_ids))
+        mask &= make_mask(columns, columns.find_rows(rule.product_ids))
     if rule.attribute_name:
-        mask &= of_rows(columns, columns.attribute_rows(rule.attribute_name, rule.attribute_value))
+        mask &= make_mask(columns, columns.find_rows_with_attribute(rule.attribute_name, rule.attribute_value))
     if rule.tag:
-        mask &= of_rows(columns, columns.tag_rows(rule.tag))
+        mask &= make_mask(columns, columns.find_rows_with_tag(rule.tag))
     for values, low, high in (
         (columns.price, rule.price_from, rule.price_to),
         (columns.margin, rule.margin_from, rule.margin_to),
         (columns.stock, rule.stock_from, rule.stock_to),
     ):
-        # compared in the precision of the column, so that 0.3 is 0.3
+        # compare in the precision of the column: as float32, 0.3 equals 0.3
         if low is not None:
             mask &= values >= values.dtype.type(low)
         if high is not None:
@@ -42,17 +42,17 @@ def matching(*, rule: "Rule", columns: ProductColumns, now: datetime) -> Mask:
     return mask
 
 
-def in_category(columns: ProductColumns, path: str) -> Mask:
-    """In the category or below it."""
+def match_category(columns: ProductColumns, path: str) -> Mask:
+    """Return the products in a category or below it."""
     below = f"{path} > "
     wanted = np.zeros(
         len(columns.categories) + 1, np.bool_
-    )  # the last one is for products without a category, whose code is -1
+    )  # the last one stands for products without a category, code -1
     wanted[[code for name, code in columns.categories.items() if name == path or name.startswith(below)]] = True
     return wanted[columns.category]
 
 
-def of_rows(columns: ProductColumns, rows: np.ndarray) -> Mask:
+def make_mask(columns: ProductColumns, rows: np.ndarray) -> Mask:
     mask = np.zeros(columns.n, np.bool_)
     mask[rows] = True
     return mask

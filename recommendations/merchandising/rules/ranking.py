@@ -1,4 +1,4 @@
-"""Puts what rules say into a ranked list."""
+"""Apply pins and factors of rules to a ranking."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -8,21 +8,22 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """One page. rows and scores: best first. pinned: rows that stand where a rule wants them. left_out: pinned rows that may not be shown.
+class RankedPage:
+    """One page of a ranking, best first.
 
-    more: whether there is a page after it. A pinned row that was in no ranking has the score 0.
+    pinned: rows that a rule put there; one without a score of its own has the score 0. omitted: pinned rows that must not
+    be shown. has_more: whether another page follows.
     """
 
     rows: list[int]
     scores: list[float]
     pinned: frozenset[int] = frozenset()
-    left_out: tuple[int, ...] = ()
-    more: bool = False
+    omitted: tuple[int, ...] = ()
+    has_more: bool = False
 
 
-def places_needed(*, n: int, offset: int, pins: Sequence[tuple[int, int]]) -> int:
-    """How long a ranking must be so that `apply_to_ranking` can cut this page out of it and knows whether there is another."""
+def get_required_length(*, n: int, offset: int, pins: Sequence[tuple[int, int]]) -> int:
+    """Return the length of a ranking from which `apply_to_ranking` can take this page and see whether another follows."""
     return offset + n + 1 + len(pins)
 
 
@@ -34,35 +35,35 @@ def apply_to_ranking(
     allowed: npt.NDArray[np.bool_] | None,
     n: int,
     offset: int = 0,
-    barred: Container[int] = frozenset(),
-) -> Placed:
-    """The page of ``n`` products from ``offset`` on, out of the one list of the ranking with the pins in it.
+    excluded: Container[int] = frozenset(),
+) -> RankedPage:
+    """Return the page of ``n`` products from ``offset``, cut from the ranking with all pins inserted.
 
-    rows, scores: the ranking from its first place on, best first, `places_needed` long where there is so much. pins: (place from 1, row),
-    those that go first come first. allowed: rows that may be shown to this request, but for the barred; a pin on another is left out.
-    Where a place is taken a pin stands on the next free one, behind a short list at its end. Pages of the same ranking and pins never
-    share a product.
+    rows, scores: the ranking from its first position, best first, `get_required_length` long if possible. pins: (position
+    from 1, row), in the order of priority. allowed: rows that may be shown; excluded: rows that may not. A pinned row that
+    may not be shown is omitted. If a position is taken, the pin moves to the next free one; in a list that is too short it
+    comes last. Pages of the same ranking and pins never share a product.
     """
     last = offset + n + 1
-    standing: dict[int, int] = {}
+    taken: dict[int, int] = {}
     left_out = []
-    for place, row in pins:
-        if row in barred or (allowed is not None and not allowed[row]):
+    for position, row in pins:
+        if row in excluded or (allowed is not None and not allowed[row]):
             left_out.append(row)
             continue
-        while place in standing:
-            place += 1
-        standing[place] = row
-    ranked = zip(as_list(rows), as_list(scores), strict=True)
-    if not standing:
+        while position in taken:
+            position += 1
+        taken[position] = row
+    ranked = zip(to_list(rows), to_list(scores), strict=True)
+    if not taken:
         page = list(ranked)[offset:last]
-        return Placed(
+        return RankedPage(
             [row for row, _ in page[:n]], [score for _, score in page[:n]], frozenset(), tuple(left_out), len(page) > n
         )
-    placed, pinned = fill(list(ranked), standing, last)
+    placed, pinned = insert_pins(list(ranked), taken, last)
     page = placed[offset:last]
     shown = page[:n]
-    return Placed(
+    return RankedPage(
         [row for row, _ in shown],
         [score for _, score in shown],
         pinned.intersection(row for row, _ in shown),
@@ -71,14 +72,14 @@ def apply_to_ranking(
     )
 
 
-def fill(
-    ranked: list[tuple[int, float]], standing: dict[int, int], last: int
+def insert_pins(
+    ranked: list[tuple[int, float]], taken: dict[int, int], last: int
 ) -> tuple[list[tuple[int, float]], frozenset[int]]:
-    """The list until its place ``last``, with the pins on their places and the others in between."""
-    pinned = frozenset(standing.values())
+    """Return the first ``last`` positions with the pins at theirs and the ranking in between, and the pinned rows."""
+    pinned = frozenset(taken.values())
     own = {row: score for row, score in ranked if row in pinned}
     others = iter([pair for pair in ranked if pair[0] not in pinned])
-    waiting = sorted(standing.items())
+    waiting = sorted(taken.items())
     placed: list[tuple[int, float]] = []
     following = 0
     while len(placed) < last:
@@ -94,12 +95,14 @@ def fill(
     return placed, pinned
 
 
-def as_list(values: npt.NDArray[np.generic] | Sequence[float]) -> list:
+def to_list(values: npt.NDArray[np.generic] | Sequence[float]) -> list:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 
-def weighted(*, scores: npt.NDArray[np.float32], factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
-    """Scores times factors. One below zero, such as the logarithm of a chance, is divided instead: a boost never lowers anybody."""
+def apply_factors(
+    *, scores: npt.NDArray[np.float32], factors: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.float32]:
+    """Return scores · factors; a negative score, such as a log-probability, is divided, so that a boost always raises it."""
     if factors is None:
         return scores
     return np.where(scores < 0, scores / factors, scores * factors)

@@ -1,14 +1,15 @@
-"""Rules compiled for one catalogue, and what those that hold in one place for one person do to its products.
+"""Rules compiled for one product index, and their combined effects in one placement for one visitor.
 
-Of rules that contradict each other the one of higher priority wins, product by product; of equal priority hide beats only, only beats
-pin, and the older rule beats the younger.
-- *hide*: the product is not shown, whatever an only says; a pin of higher priority shows it all the same.
-- *only*: nothing else is shown. Several narrow each other down. One that would leave nothing that can be shown is set aside, as if it were
-  switched off: a rule never empties a place of the shop. A pin of higher priority stands although it is outside.
-- *pin*: the product stands at its place; several of one rule stand from there on in their order. Of two pins on one place the one of higher
-  priority gets it, the other stands on the next free one. A product pinned twice stands where the rule of higher priority wants it. One that is
-  hidden, outside an only, sold out or excluded by the request is left out, and the next moves up.
-- *boost* and *bury* multiply the score; several multiply each other, within 0.01 and 100. They never contradict anything.
+If rules conflict, the one of higher priority wins, product by product; at equal priority hide beats only, only beats pin, and
+the older rule beats the newer one.
+- *hide*: the product is not shown, even if an only rule includes it. A pin of higher priority shows it nevertheless.
+- *only*: no other product is shown. Several only rules show what they have in common. One that would leave nothing to show is
+  ignored: a rule never empties a placement. A pin of higher priority is shown although it is outside.
+- *pin*: the product is shown at its position; several products of one rule follow in their order. If two pins have the same
+  position, the one of higher priority gets it and the other moves to the next free one. A product pinned twice is shown at the
+  position of higher priority. A pinned product that is hidden, outside an only rule, sold out or excluded by the request is
+  left out, and the next one moves up.
+- *boost* and *bury* multiply the score; several are multiplied, limited to 0.01 to 100. They never conflict.
 """
 
 import threading
@@ -21,243 +22,243 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.merchandising.choices import Action, Place
+from recommendations.merchandising.choices import RuleAction, RulePlacement
 from recommendations.merchandising.rules.product_columns import Mask, ProductColumns
-from recommendations.merchandising.rules.product_matching import matching
-from recommendations.merchandising.rules.schedule import is_open, next_change
+from recommendations.merchandising.rules.product_matching import match_products
+from recommendations.merchandising.rules.schedule import find_next_change, is_rule_open
 
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
-LEAST_FACTOR, MOST_FACTOR = 0.01, 100.0
-# at 100,000 products one answer that is remembered takes up to half a megabyte
-MOST_REMEMBERED = 32
-MOST_COMBINATIONS = 4096
-STRENGTH = {Action.HIDE: 0, Action.ONLY: 1, Action.PIN: 2, Action.BOOST: 3, Action.BURY: 3}
-FEW = 16  # one product in so many is changed faster by its row than by a mask
-NOBODY: frozenset[int] = frozenset()
+MIN_FACTOR, MAX_FACTOR = 0.01, 100.0
+# at 100,000 products the effects of one combination of rules take up to half a megabyte
+MAX_CACHED_EFFECTS = 32
+MAX_SEGMENT_COMBINATIONS = 4096
+ACTION_ORDER = {RuleAction.HIDE: 0, RuleAction.ONLY: 1, RuleAction.PIN: 2, RuleAction.BOOST: 3, RuleAction.BURY: 3}
+SPARSE_DIVISOR = 16  # below n / 16 matching products, updating by row is faster than by mask
+NO_SEGMENTS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A pinned product that does not stand where rule wants it. why: hidden, only or pinned; by: the rule that does it."""
+class OmittedPin:
+    """A pinned product that is not shown at its position. reason: hidden, only or pinned, by the other rule."""
 
-    rule: int
+    rule_id: int
     row: int
-    why: str
-    by: int
+    reason: str
+    other_rule_id: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Applied:
-    """What the rules that hold do.
+class RuleEffects:
+    """The combined effects of the rules that apply.
 
-    allowed: bool by row, None where all are. factors: float32 by row, None where all are 1. pins: (place from 1, row), those of higher
-    priority first; `apply_to_ranking` gives each its place. rules: the ids of those that have an effect, highest priority first; 0 for one
-    that is not saved. set_aside: ids of rules that would have left nothing to show.
+    allowed: bool by row, None if all are. factors: float32 by row, None if all are 1. pins: (position from 1, row), highest
+    priority first; `apply_to_ranking` assigns the final positions. rule_ids: rules with an effect, highest priority first; 0
+    for an unsaved rule. ignored_rule_ids: only rules that would have left nothing to show.
     """
 
     allowed: Mask | None = None
     factors: npt.NDArray[np.float32] | None = None
     pins: tuple[tuple[int, int], ...] = ()
-    rules: tuple[int, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    set_aside: tuple[int, ...] = ()
+    rule_ids: tuple[int, ...] = ()
+    omitted_pins: tuple[OmittedPin, ...] = ()
+    ignored_rule_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Entry:
-    """A rule with the products that it means. rows: of a pin, in the order in which they shall stand. few: the rows of the mask if few."""
+class CompiledRule:
+    """A rule with its products. rows: of a pin, in display order. sparse_rows: the rows of the mask if they are few."""
 
     rule: "Rule"
     id: int
     mask: Mask
     rows: Rows
-    few: Rows | None = None
+    sparse_rows: Rows | None = None
 
     @classmethod
-    def of_rule(cls, rule: "Rule", columns: ProductColumns, *, now: datetime) -> Self:
-        mask = matching(rule=rule, columns=columns, now=now)
-        few = np.flatnonzero(mask).astype(np.int32) if np.count_nonzero(mask) < columns.n / FEW else None
-        return cls(rule, rule.pk or 0, mask, in_their_order(rule, columns, mask), few)
+    def compile(cls, rule: "Rule", columns: ProductColumns, *, now: datetime) -> Self:
+        mask = match_products(rule=rule, columns=columns, now=now)
+        few = np.flatnonzero(mask).astype(np.int32) if np.count_nonzero(mask) < columns.n / SPARSE_DIVISOR else None
+        return cls(rule, rule.pk or 0, mask, order_pinned_rows(rule, columns, mask), few)
 
     @property
-    def order(self) -> tuple[int, int, int]:
-        """Of the rule that is not saved yet as of the youngest."""
-        return -self.rule.priority, STRENGTH[Action(self.rule.action)], self.id or 2**63
+    def sort_key(self) -> tuple[int, int, int]:
+        """Sort by priority, then action, then age; an unsaved rule counts as the newest."""
+        return -self.rule.priority, ACTION_ORDER[RuleAction(self.rule.action)], self.id or 2**63
 
 
 @dataclass(eq=False, slots=True)
-class Slot:
-    """The rules of one place of the shop at one time, by number in the book, and what was worked out for whom."""
+class PlacementRules:
+    """The rules of one placement in one period, by number in the book, and their effects by segments."""
 
-    entries: tuple[int, ...]
+    rule_numbers: tuple[int, ...]
     segments: frozenset[int]
-    known: dict[frozenset[int], Applied | None] = field(default_factory=dict)
+    effects_by_segments: dict[frozenset[int], RuleEffects | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Period:
-    """From one moment on until another the same rules are open."""
+class RulePeriod:
+    """A period during which the same rules are within their schedule."""
 
     since: float
     until: float
-    slots: dict[str, Slot]
+    by_placement: dict[str, PlacementRules]
 
 
-NEVER = Period(0.0, 0.0, {})
+EMPTY_PERIOD = RulePeriod(0.0, 0.0, {})
 
 
 class RuleBook:
-    """Rules over one catalogue. ``RuleBook()`` is without rules."""
+    """The rules compiled for one product index; ``RuleBook()`` has none."""
 
-    def __init__(self, entries: Sequence[Entry] = (), showable: Mask | None = None) -> None:
-        self.entries = tuple(sorted(entries, key=lambda entry: entry.order))
+    def __init__(self, entries: Sequence[CompiledRule] = (), showable: Mask | None = None) -> None:
+        self.rules = tuple(sorted(entries, key=lambda entry: entry.sort_key))
         self.showable = np.zeros(0, np.bool_) if showable is None else showable
-        self.period = NEVER
-        self.remembered: dict[tuple[int, ...], Applied] = {}
+        self.period = EMPTY_PERIOD
+        self.cache: dict[tuple[int, ...], RuleEffects] = {}
         self.lock = threading.Lock()
 
     @classmethod
     def compile(cls, *, rules: Iterable["Rule"], columns: ProductColumns, now: datetime) -> Self:
-        """The book of these rules for the products of ``columns``; rules that mean none of them have no effect."""
-        entries = [Entry.of_rule(rule, columns, now=now) for rule in rules]
+        """Compile rules for the products of ``columns``; rules that match none of them are dropped."""
+        entries = [CompiledRule.compile(rule, columns, now=now) for rule in rules]
         book = cls([entry for entry in entries if entry.mask.any()], columns.shown & columns.in_stock)
         book.warm_up(now=now)
         return book
 
     def warm_up(self, *, now: datetime) -> None:
-        """Works out what holds for everybody, and for each segment alone, so that few requests are the first of their kind."""
-        period = self.reopen(now=now)
-        for scenario in period.slots:
-            self.apply(scenario=scenario, segments=NOBODY, now=now)
-        for scenario, slot in period.slots.items():
+        """Compute the effects for all visitors and for each segment alone, so that few requests must compute any."""
+        period = self.open_period(now=now)
+        for scenario in period.by_placement:
+            self.apply(scenario=scenario, segments=NO_SEGMENTS, now=now)
+        for scenario, slot in period.by_placement.items():
             for segment in sorted(slot.segments):
-                if len(self.remembered) < MOST_REMEMBERED // 2:
+                if len(self.cache) < MAX_CACHED_EFFECTS // 2:
                     self.apply(scenario=scenario, segments=frozenset([segment]), now=now)
 
-    def apply(self, *, scenario: str, segments: frozenset[int], now: datetime) -> Applied | None:
-        """What the rules do here, now, for somebody in these segments; None where no rule holds."""
+    def apply(self, *, scenario: str, segments: frozenset[int], now: datetime) -> RuleEffects | None:
+        """Return what the rules do in a placement for a visitor in these segments; None if no rule applies."""
         period, moment = self.period, now.timestamp()
         if not period.since <= moment < period.until:
-            period = self.reopen(now=now)
-        slot = period.slots.get(scenario)
+            period = self.open_period(now=now)
+        slot = period.by_placement.get(scenario)
         if slot is None:
             return None
-        own = segments & slot.segments if segments else NOBODY
+        own = segments & slot.segments if segments else NO_SEGMENTS
         try:
-            return slot.known[own]
+            return slot.effects_by_segments[own]
         except KeyError:
-            return self.work_out(slot, own)
+            return self.compute_effects(slot, own)
 
-    def reopen(self, *, now: datetime) -> Period:
-        """The rules that are open now, by place, until the next one opens or closes."""
-        change = next_change([entry.rule for entry in self.entries], now=now)
-        open_now = [number for number, entry in enumerate(self.entries) if is_open(entry.rule, now=now)]
+    def open_period(self, *, now: datetime) -> RulePeriod:
+        """Start the period of the rules whose schedule is open now; it ends when the next one opens or closes."""
+        change = find_next_change([entry.rule for entry in self.rules], now=now)
+        open_now = [number for number, entry in enumerate(self.rules) if is_rule_open(entry.rule, now=now)]
         slots = {}
-        for place in Place.values:
+        for place in RulePlacement.values:
             here = tuple(
-                number for number in open_now if not (named := self.entries[number].rule.scenarios) or place in named
+                number for number in open_now if not (named := self.rules[number].rule.scenarios) or place in named
             )
             if here:
-                of = (self.entries[number].rule.segment_id for number in here)
-                slots[str(place)] = Slot(here, frozenset(segment for segment in of if segment is not None))
-        self.period = Period(now.timestamp(), change.timestamp() if change is not None else float("inf"), slots)
+                of = (self.rules[number].rule.segment_id for number in here)
+                slots[str(place)] = PlacementRules(here, frozenset(segment for segment in of if segment is not None))
+        self.period = RulePeriod(now.timestamp(), change.timestamp() if change is not None else float("inf"), slots)
         return self.period
 
-    def work_out(self, slot: Slot, segments: frozenset[int]) -> Applied | None:
+    def compute_effects(self, slot: PlacementRules, segments: frozenset[int]) -> RuleEffects | None:
         chosen = tuple(
             number
-            for number in slot.entries
-            if (segment := self.entries[number].rule.segment_id) is None or segment in segments
+            for number in slot.rule_numbers
+            if (segment := self.rules[number].rule.segment_id) is None or segment in segments
         )
         with self.lock:
-            applied = self.remembered.get(chosen)
+            applied = self.cache.get(chosen)
             if applied is None and chosen:
-                if len(self.remembered) >= MOST_REMEMBERED:
-                    self.forget()
-                applied = resolve([self.entries[number] for number in chosen], showable=self.showable)
-                self.remembered[chosen] = applied
-            if len(slot.known) >= MOST_COMBINATIONS:
-                slot.known.clear()
-            slot.known[segments] = applied
+                if len(self.cache) >= MAX_CACHED_EFFECTS:
+                    self.clear_cache()
+                applied = resolve_rules([self.rules[number] for number in chosen], showable=self.showable)
+                self.cache[chosen] = applied
+            if len(slot.effects_by_segments) >= MAX_SEGMENT_COMBINATIONS:
+                slot.effects_by_segments.clear()
+            slot.effects_by_segments[segments] = applied
         return applied
 
-    def forget(self) -> None:
-        """Begins anew: cheaper than to know which answer was asked for last, and as rare as the memory is large."""
-        self.remembered.clear()
-        for slot in self.period.slots.values():
-            slot.known.clear()
+    def clear_cache(self) -> None:
+        """Drop all cached effects: cheaper than tracking the least recently used, and rare."""
+        self.cache.clear()
+        for slot in self.period.by_placement.values():
+            slot.effects_by_segments.clear()
 
 
-def in_their_order(rule: "Rule", columns: ProductColumns, mask: Mask) -> Rows:
-    """Of a pin the rows of its products as the rule lists them."""
-    if rule.action != Action.PIN:
+def order_pinned_rows(rule: "Rule", columns: ProductColumns, mask: Mask) -> Rows:
+    """Return the rows of a pin in the order in which the rule lists its products."""
+    if rule.action != RuleAction.PIN:
         return np.zeros(0, np.int32)
-    rows = columns.rows_of(rule.product_ids)
+    rows = columns.find_rows(rule.product_ids)
     return rows[mask[rows]]
 
 
-def resolve(entries: Sequence[Entry], *, showable: Mask) -> Applied:
-    """What these rules do together; entries in the order in which they go before each other."""
-    barred = Barred.hide(entries, len(showable))
-    pins, left_out, set_aside = narrow_and_pin(entries, barred, showable)
-    return Applied(
+def resolve_rules(entries: Sequence[CompiledRule], *, showable: Mask) -> RuleEffects:
+    """Return the combined effects of rules, which are sorted by `sort_key`."""
+    barred = HiddenProducts.from_rules(entries, len(showable))
+    pins, left_out, set_aside = apply_only_and_pin(entries, barred, showable)
+    return RuleEffects(
         allowed=~barred.mask if barred.mask.any() else None,
-        factors=multiply(entries, len(showable)),
+        factors=combine_factors(entries, len(showable)),
         pins=tuple(pins),
-        rules=tuple(entry.id for entry in entries if entry.id not in set_aside),
-        left_out=tuple(left_out),
-        set_aside=tuple(set_aside),
+        rule_ids=tuple(entry.id for entry in entries if entry.id not in set_aside),
+        omitted_pins=tuple(left_out),
+        ignored_rule_ids=tuple(set_aside),
     )
 
 
 @dataclass(eq=False, slots=True)
-class Barred:
-    """Products that are not shown, and of those that a pin names why and by which rule."""
+class HiddenProducts:
+    """Products that rules hide; reasons: of pinned products, why and by which rule."""
 
     mask: Mask
     pinned: Rows
-    why: dict[int, tuple[str, int]] = field(default_factory=dict)
+    reasons: dict[int, tuple[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def hide(cls, entries: Sequence[Entry], n: int) -> Self:
-        """What rules hide. Hides come before all else, because an only must know what is left of its products."""
+    def from_rules(cls, entries: Sequence[CompiledRule], n: int) -> Self:
+        """Return what hide rules hide; these come first, because an only rule must know which of its products are left."""
         barred = cls(np.zeros(n, np.bool_), np.concatenate([np.zeros(0, np.int32), *(entry.rows for entry in entries)]))
-        kept = np.zeros(n, np.bool_)  # by pins of higher priority
+        kept = np.zeros(n, np.bool_)  # kept visible by pins of higher priority
         for entry in entries:
-            if entry.rule.action == Action.PIN:
+            if entry.rule.action == RuleAction.PIN:
                 kept[entry.rows] = True
-            elif entry.rule.action == Action.HIDE:
+            elif entry.rule.action == RuleAction.HIDE:
                 barred.add(entry.mask & ~kept, "hidden", entry.id)
         return barred
 
     def add(self, mask: Mask, why: str, by: int) -> None:
         new = mask & ~self.mask
-        self.why |= dict.fromkeys(self.pinned[new[self.pinned]].tolist(), (why, by))
+        self.reasons |= dict.fromkeys(self.pinned[new[self.pinned]].tolist(), (why, by))
         self.mask |= new
 
 
-def narrow_and_pin(
-    entries: Sequence[Entry], barred: Barred, showable: Mask
-) -> tuple[list[tuple[int, int]], list[LeftOut], list[int]]:
-    """Bars what is outside an only; places and rows of the pins that hold, those that don't, and the rules that are set aside."""
+def apply_only_and_pin(
+    entries: Sequence[CompiledRule], barred: HiddenProducts, showable: Mask
+) -> tuple[list[tuple[int, int]], list[OmittedPin], list[int]]:
+    """Hide what is outside an only rule; return the (position, row) of pins, the omitted pins and the ignored rules."""
     pins: list[tuple[int, int]] = []
-    left_out: list[LeftOut] = []
+    left_out: list[OmittedPin] = []
     set_aside: list[int] = []
     placed: dict[int, int] = {}
     kept = np.zeros(len(showable), np.bool_)
     for entry in entries:
-        if entry.rule.action == Action.ONLY:
+        if entry.rule.action == RuleAction.ONLY:
             if (entry.mask & showable & ~barred.mask).any():
                 barred.add(~entry.mask & ~kept, "only", entry.id)
             else:
                 set_aside.append(entry.id)
-        elif entry.rule.action == Action.PIN:
+        elif entry.rule.action == RuleAction.PIN:
             for row in entry.rows.tolist():
-                why, by = ("pinned", placed[row]) if row in placed else barred.why.get(row, ("", 0))
+                why, by = ("pinned", placed[row]) if row in placed else barred.reasons.get(row, ("", 0))
                 if why:
-                    left_out.append(LeftOut(entry.id, row, why, by))
+                    left_out.append(OmittedPin(entry.id, row, why, by))
                     continue
                 pins.append((entry.rule.position or 1, row))
                 placed[row] = entry.id
@@ -265,16 +266,16 @@ def narrow_and_pin(
     return pins, left_out, set_aside
 
 
-def multiply(entries: Sequence[Entry], n: int) -> npt.NDArray[np.float32] | None:
-    """The product of what boosts and buries say of each product, within 0.01 and 100; None where none says anything."""
+def combine_factors(entries: Sequence[CompiledRule], n: int) -> npt.NDArray[np.float32] | None:
+    """Return the product of all factors of each row, limited to 0.01 to 100; None without boost and bury."""
     weighing = [entry for entry in entries if entry.rule.factor is not None]
     if not weighing:
         return None
     factors = np.ones(n, np.float64)
     for entry in weighing:
         factor = float(entry.rule.factor)  # type: ignore[arg-type]
-        if entry.few is not None:
-            factors[entry.few] *= factor
+        if entry.sparse_rows is not None:
+            factors[entry.sparse_rows] *= factor
         else:
             np.multiply(factors, factor, out=factors, where=entry.mask)
-    return factors.clip(LEAST_FACTOR, MOST_FACTOR).astype(np.float32)
+    return factors.clip(MIN_FACTOR, MAX_FACTOR).astype(np.float32)

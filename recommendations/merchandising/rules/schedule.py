@@ -1,4 +1,4 @@
-"""When a rule holds: between two moments, on some weekdays."""
+"""The schedule of a rule: start, end and weekdays."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
 
-def is_open(rule: "Rule", *, now: datetime) -> bool:
-    """Whether the rule's time has come and not passed. Days begin at midnight in the shop's time zone."""
+def is_rule_open(rule: "Rule", *, now: datetime) -> bool:
+    """Return whether a rule is within its schedule; days start at midnight in the shop's time zone."""
     if rule.starts_at is not None and now < rule.starts_at:
         return False
     if rule.ends_at is not None and now >= rule.ends_at:
@@ -19,22 +19,22 @@ def is_open(rule: "Rule", *, now: datetime) -> bool:
     return not rule.weekdays or timezone.localtime(now, timezone.get_default_timezone()).isoweekday() in rule.weekdays
 
 
-def next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | None:
-    """The first moment after ``now`` at which one of the rules may open or close; None: never."""
+def find_next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | None:
+    """Return the first moment after ``now`` at which one of the rules may open or close; None for never."""
     moments = [moment for rule in rules for moment in (rule.starts_at, rule.ends_at) if moment and moment > now]
     if any(rule.weekdays for rule in rules):
-        moments.append(next_midnight(now=now))
+        moments.append(find_next_midnight(now=now))
     return min(moments, default=None)
 
 
-def next_midnight(*, now: datetime) -> datetime:
+def find_next_midnight(*, now: datetime) -> datetime:
     local = timezone.localtime(now, timezone.get_default_timezone())
     tomorrow = (local + timedelta(days=1)).date()
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=local.tzinfo)
 
 
-def may_meet_in_time(first: "Rule", second: "Rule") -> bool:
-    """Whether both rules can hold at the same moment."""
+def can_overlap_in_time(first: "Rule", second: "Rule") -> bool:
+    """Return whether the schedules of two rules overlap."""
     starts = max((rule.starts_at for rule in (first, second) if rule.starts_at), default=None)
     ends = min((rule.ends_at for rule in (first, second) if rule.ends_at), default=None)
     if starts is not None and ends is not None and starts >= ends:

@@ -1,4 +1,4 @@
-"""The rules as they are stored: read for a book, and a fingerprint that tells when the book is old."""
+"""Read the stored rules, and a fingerprint that changes when a compiled rule book is outdated."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ from django.db import connection
 
 from recommendations.merchandising.models import Rule
 
-# a rule about the age of products means others every hour, one about weekdays every day
-FINGERPRINT = """
+# a rule about the age of products matches others every hour, one about weekdays applies by the day
+FINGERPRINT_SQL = """
 SELECT coalesce(md5(string_agg(
     concat_ws(' ', r::text, (r.starts_at IS NULL OR r.starts_at <= clock.now) AND (r.ends_at IS NULL OR clock.now < r.ends_at),
               CASE WHEN r.weekdays <> '{}' THEN to_char(clock.now AT TIME ZONE %(zone)s, 'ID') END,
@@ -20,15 +20,15 @@ WHERE r.enabled
 
 
 def load_rules() -> list[Rule]:
-    """The rules that are switched on, in one query; whether their time has come is asked by the book."""
+    """Return the enabled rules in one query; the rule book checks their schedules."""
     return list(Rule.objects.filter(enabled=True))
 
 
-def rules_fingerprint(*, now: datetime | None = None) -> str:
-    """Changes when a rule that is switched on is made, changed or removed, and when one opens or closes; empty without rules.
+def read_rules_fingerprint(*, now: datetime | None = None) -> str:
+    """Return a text that changes when an enabled rule is added, changed or deleted, or opens or closes; "" without rules.
 
-    One query. now: the database's own clock unless it is given.
+    One query. now: by default the clock of the database.
     """
     with connection.cursor() as cursor:
-        cursor.execute(FINGERPRINT, {"now": now, "zone": settings.TIME_ZONE})
+        cursor.execute(FINGERPRINT_SQL, {"now": now, "zone": settings.TIME_ZONE})
         return str(cursor.fetchone()[0])

@@ -1,120 +1,165 @@
-"""What is wrong with a rule, field by field, and what would be right."""
+"""When a rule is valid: one definition for the model's constraints, the form, REST and the OpenAPI document.
+
+CONDITIONS, RANGES, FACTOR_LIMITS and ACTION_FIELDS are the definition; `find_rule_problems` words what violates it.
+"""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.db.models import F, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommendations.merchandising.choices import LAST_POSITION, MOST_PINNED, MOST_PRODUCT_IDS, Action, Place
+from recommendations.merchandising.choices import (
+    MAX_PINNED_PRODUCTS,
+    MAX_POSITION,
+    MAX_PRODUCT_IDS,
+    RuleAction,
+    RulePlacement,
+    Weekday,
+)
 
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
-# field that may not be above → field, and what the pair is called
+# the conditions on products, at least one of which a rule needs; by how an unset one is stored
+TEXT_CONDITIONS = ("category", "brand", "attribute_name", "tag")
+LIST_CONDITIONS = ("product_ids",)
+DECIMAL_CONDITIONS = ("price_from", "price_to", "margin_from", "margin_to")
+INTEGER_CONDITIONS = ("stock_from", "stock_to", "new_within_days")
+CONDITIONS = (*TEXT_CONDITIONS, *LIST_CONDITIONS, *DECIMAL_CONDITIONS, *INTEGER_CONDITIONS)
+# lower bound, upper bound and the name of the pair
 RANGES: tuple[tuple[str, str, str | Promise], ...] = (
     ("price_from", "price_to", gettext_lazy("price")),
     ("margin_from", "margin_to", gettext_lazy("margin")),
     ("stock_from", "stock_to", gettext_lazy("stock")),
 )
-FACTORS = {Action.BOOST: (Decimal("1.01"), Decimal(100)), Action.BURY: (Decimal("0.01"), Decimal("0.99"))}
-CONDITIONS = (
-    "category",
-    "brand",
-    "product_ids",
-    "attribute_name",
-    "tag",
-    "price_from",
-    "price_to",
-    "margin_from",
-    "margin_to",
-    "stock_from",
-    "stock_to",
-    "new_within_days",
-)
+FACTOR_LIMITS = {
+    RuleAction.BOOST: (Decimal("1.01"), Decimal(100)),
+    RuleAction.BURY: (Decimal("0.01"), Decimal("0.99")),
+}
+# the fields that only some actions have
+ACTION_FIELDS = {"position": (RuleAction.PIN,), "factor": tuple(FACTOR_LIMITS)}
 
 
-def names_products(rule: "Rule") -> bool:
-    """Whether any condition on the product is given."""
+def has_product_condition(rule: "Rule") -> bool:
+    """Return whether the rule has any condition on products."""
     return any(getattr(rule, name) not in (None, "", []) for name in CONDITIONS)
 
 
-def problems_of(rule: "Rule") -> dict[str, str]:
-    """Field → what is wrong with it; empty for a rule that can work."""
-    problems = problems_of_action(rule) | problems_of_ranges(rule)
-    if unknown := [name for name in rule.scenarios or () if name not in Place.values]:
-        problems["scenarios"] = _("There is no place %(name)s; there are %(known)s.") % {
+def require_product_condition() -> Q:
+    """Return the same for a database constraint."""
+    condition = Q()
+    for name in TEXT_CONDITIONS:
+        condition |= ~Q(**{name: ""})
+    for name in LIST_CONDITIONS:
+        condition |= ~Q(**{name: []})
+    for name in (*DECIMAL_CONDITIONS, *INTEGER_CONDITIONS):
+        condition |= Q(**{f"{name}__isnull": False})
+    return condition
+
+
+def require_factor() -> Q:
+    """Return the database constraint on the factor: within the limits of the action, and unset for other actions."""
+    condition = ~Q(action__in=list(FACTOR_LIMITS)) & Q(factor__isnull=True)
+    for action, (low, high) in FACTOR_LIMITS.items():
+        # a check that is NULL passes, hence "is not null" beside the comparison
+        condition |= Q(action=action, factor__isnull=False, factor__gte=low, factor__lte=high)
+    return condition
+
+
+def require_order(low: str, high: str) -> Q:
+    """Return the database constraint that a range is unset on one side or in order."""
+    return Q(**{f"{low}__isnull": True}) | Q(**{f"{high}__isnull": True}) | Q(**{f"{low}__lte": F(high)})
+
+
+def find_rule_problems(rule: "Rule") -> dict[str, str]:
+    """Return field → problem; empty for a valid rule."""
+    problems = _find_action_problems(rule) | _find_range_problems(rule) | _find_attribute_problems(rule)
+    if unknown := [name for name in rule.scenarios or () if name not in RulePlacement.values]:
+        problems["scenarios"] = _("Unknown placement %(name)s; valid: %(valid)s.") % {
             "name": ", ".join(map(repr, unknown)),
-            "known": ", ".join(Place.values),
+            "valid": ", ".join(RulePlacement.values),
         }
-    if wrong := [day for day in rule.weekdays or () if day not in range(1, 8)]:
-        problems["weekdays"] = _("%(days)s is no weekday; 1 is Monday, 7 is Sunday.") % {
-            "days": ", ".join(map(str, wrong))
+    if invalid_days := [day for day in rule.weekdays or () if day not in Weekday.values]:
+        problems["weekdays"] = _("%(days)s is not a weekday (1 is Monday, 7 is Sunday).") % {
+            "days": ", ".join(map(str, invalid_days))
         }
-    if rule.attribute_name and not rule.attribute_value:
-        problems["attribute_value"] = _("Give the value that the attribute %(name)s must have.") % {
-            "name": repr(rule.attribute_name)
-        }
-    if rule.attribute_value and not rule.attribute_name:
-        problems["attribute_name"] = _("Name the attribute whose value is %(value)s, or leave the value empty.") % {
-            "value": repr(rule.attribute_value)
-        }
-    if len(rule.product_ids or ()) > MOST_PRODUCT_IDS:
-        problems["product_ids"] = _("%(count)d products are too many; at most %(most)d fit. Give them a tag.") % {
+    if len(rule.product_ids or ()) > MAX_PRODUCT_IDS:
+        problems["product_ids"] = _("%(count)d product IDs are too many (at most %(max)d). Use a tag instead.") % {
             "count": len(rule.product_ids),
-            "most": MOST_PRODUCT_IDS,
+            "max": MAX_PRODUCT_IDS,
         }
-    if not names_products(rule) and "product_ids" not in problems:
+    if not has_product_condition(rule) and "product_ids" not in problems:
         problems["category"] = _(
-            "Say which products are meant: give a category, a brand, product ids, an attribute, a tag, a price, a margin, "
-            "a stock or an age. All that are given must hold."
+            "Choose the products: by category, brand, product IDs, attribute, tag, price, margin, stock or age. "
+            "Products must match all conditions."
         )
     return problems
 
 
-def problems_of_action(rule: "Rule") -> dict[str, str]:
+def _find_action_problems(rule: "Rule") -> dict[str, str]:
     problems: dict[str, str] = {}
-    if rule.action == Action.PIN:
-        if rule.position is None:
-            problems["position"] = _("A pin needs a place, 1 to %(last)d; 1 is the first.") % {"last": LAST_POSITION}
-        elif not 1 <= rule.position <= LAST_POSITION:
-            problems["position"] = _("%(place)d is no place; give 1 to %(last)d.") % {
-                "place": rule.position,
-                "last": LAST_POSITION,
-            }
-        if not rule.product_ids:
-            problems["product_ids"] = _("A pin needs the ids of the products that shall stand there.")
-        elif len(rule.product_ids) > MOST_PINNED:
-            problems["product_ids"] = _("%(count)d products cannot be pinned at once; give at most %(most)d.") % {
-                "count": len(rule.product_ids),
-                "most": MOST_PINNED,
-            }
+    if rule.action == RuleAction.PIN:
+        problems |= _find_pin_problems(rule)
     elif rule.position is not None:
-        problems["position"] = _("Only a pin has a place: leave it empty, or choose the action “pin to a place”.")
-    if rule.action in FACTORS:
-        low, high = FACTORS[Action(rule.action)]
+        problems["position"] = _("Only a pin has a position. Clear the field or choose the action “pin”.")
+    if rule.action in FACTOR_LIMITS:
+        low, high = FACTOR_LIMITS[RuleAction(rule.action)]
         if rule.factor is None or not low <= rule.factor <= high:
             problems["factor"] = (
-                _("A boost needs a factor from 1.01 to 100: 2 doubles the score.")
-                if rule.action == Action.BOOST
-                else _("Bury needs a factor from 0.01 to 0.99: 0.5 halves the score.")
+                _("A boost needs a factor from 1.01 to 100. For example, 2 doubles the score.")
+                if rule.action == RuleAction.BOOST
+                else _("A bury rule needs a factor from 0.01 to 0.99. For example, 0.5 halves the score.")
             )
     elif rule.factor is not None:
-        problems["factor"] = _("Only boost and bury have a factor: leave it empty, or choose one of these actions.")
+        problems["factor"] = _("Only boost and bury have a factor. Clear the field or choose one of these actions.")
     return problems
 
 
-def problems_of_ranges(rule: "Rule") -> dict[str, str]:
+def _find_pin_problems(rule: "Rule") -> dict[str, str]:
     problems: dict[str, str] = {}
-    for low, high, what in RANGES:
+    if rule.position is None:
+        problems["position"] = _("A pin needs a position from 1 to %(last)d; 1 is the first.") % {"last": MAX_POSITION}
+    elif not 1 <= rule.position <= MAX_POSITION:
+        problems["position"] = _("%(position)d is not a valid position (1 to %(last)d).") % {
+            "position": rule.position,
+            "last": MAX_POSITION,
+        }
+    if not rule.product_ids:
+        problems["product_ids"] = _("A pin needs the IDs of the products to pin.")
+    elif len(rule.product_ids) > MAX_PINNED_PRODUCTS:
+        problems["product_ids"] = _("%(count)d products are too many for a pin (at most %(max)d).") % {
+            "count": len(rule.product_ids),
+            "max": MAX_PINNED_PRODUCTS,
+        }
+    return problems
+
+
+def _find_range_problems(rule: "Rule") -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for low, high, name in RANGES:
         least, most = getattr(rule, low), getattr(rule, high)
         if least is not None and most is not None and least > most:
-            problems[low] = _("The %(what)s from %(least)s to %(most)s holds for nothing: exchange the two.") % {
-                "what": what,
-                "least": least,
-                "most": most,
+            problems[low] = _("The minimum %(name)s %(low)s is above the maximum %(high)s. Swap the two.") % {
+                "name": name,
+                "low": least,
+                "high": most,
             }
     if rule.starts_at is not None and rule.ends_at is not None and rule.starts_at >= rule.ends_at:
-        problems["ends_at"] = _("The rule ends before it starts: give an end after its start, or none.")
+        problems["ends_at"] = _("The rule ends before it starts. Enter a later end, or none.")
     return problems
+
+
+def _find_attribute_problems(rule: "Rule") -> dict[str, str]:
+    if rule.attribute_name and not rule.attribute_value:
+        return {
+            "attribute_value": _("Enter the value of the attribute %(name)s.") % {"name": repr(rule.attribute_name)}
+        }
+    if rule.attribute_value and not rule.attribute_name:
+        return {
+            "attribute_name": _("Enter the attribute whose value is %(value)s, or clear the value.")
+            % {"value": repr(rule.attribute_value)}
+        }
+    return {}

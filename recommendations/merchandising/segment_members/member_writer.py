@@ -11,22 +11,22 @@ from django.db.models import BigIntegerField, F, Func, QuerySet, Value
 from kombu.exceptions import OperationalError
 
 from customers.identity.models import Customer, Identifier
-from customers.segments.conditions.parsing import ConditionError
-from customers.segments.membership import members
+from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.merchandising.segment_members.member_file import (
     Hashes,
-    as_hashes,
     encode_members,
-    hash_prefix,
-    members_file,
+    get_members_path,
+    make_hash_prefix,
     replace_members_file,
+    to_unsigned_hashes,
 )
 
 logger = logging.getLogger(__name__)
 
 # what a request names people by
-KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
+IDENTIFIER_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
 class IdentifierHash(Func):
@@ -37,16 +37,16 @@ class IdentifierHash(Func):
 
 
 @dataclass(frozen=True)
-class MembersWritten:
+class MembersFileSummary:
     """segments: how many rules name. identifiers: how many are in any. changed: whether the file is another. failed: keys without a count."""
 
     segments: int
     identifiers: int
-    changed: bool
-    failed: tuple[str, ...]
+    has_changed: bool
+    failed_segments: tuple[str, ...]
 
 
-def write_segment_members(*, as_of: datetime) -> MembersWritten:
+def write_segment_members(*, as_of: datetime) -> MembersFileSummary:
     """Writes who is in the segments that rules name which are switched on. A segment that cannot work has no members."""
     found: dict[int, Hashes] = {}
     failed = []
@@ -54,23 +54,23 @@ def write_segment_members(*, as_of: datetime) -> MembersWritten:
     for segment in segments:
         try:
             with transaction.atomic():
-                found[segment.pk] = hashes_of(members(segment=segment, as_of=as_of))
+                found[segment.pk] = read_member_hashes(query_members(segment=segment, as_of=as_of))
         except (ConditionError, Error) as error:
             logger.warning("Rules for the segment %s hold for nobody: %s", segment.key, error)
             failed.append(segment.key)
-    changed = replace_members_file(path=members_file(), content=encode_members(found))
+    changed = replace_members_file(path=get_members_path(), content=encode_members(found))
     identifiers = sum(len(hashes) for hashes in found.values())
-    return MembersWritten(len(segments), identifiers, changed, tuple(failed))
+    return MembersFileSummary(len(segments), identifiers, changed, tuple(failed))
 
 
-def hashes_of(customers: QuerySet[Customer]) -> Hashes:
-    told = Identifier.objects.filter(kind__in=KINDS, customer__in=customers.values("pk")).annotate(
-        hash=IdentifierHash(Value(hash_prefix(settings.HASH_KEY)), F("kind"), Value(":"), F("value"))
+def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
+    told = Identifier.objects.filter(kind__in=IDENTIFIER_KINDS, customer__in=customers.values("pk")).annotate(
+        hash=IdentifierHash(Value(make_hash_prefix(settings.HASH_KEY)), F("kind"), Value(":"), F("value"))
     )
-    return as_hashes(told.values_list("hash", flat=True).iterator(chunk_size=50_000))
+    return to_unsigned_hashes(told.values_list("hash", flat=True).iterator(chunk_size=50_000))
 
 
-def ask_for_members(*, start: Callable[[], object]) -> None:
+def request_members_file(*, start: Callable[[], object]) -> None:
     """Has the file written once the change of a rule is committed; without a broker the schedule does it within a minute."""
 
     def ask() -> None:

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
 from recommendations.engine.placements import FOR_YOU, SCENARIOS
-from recommendations.placement_labels import place_name
+from recommendations.placement_labels import get_placement_label
 from recommendations.serving.backoffice import audience_page, performance_page
 from recommendations.serving.backoffice import pages as pages_module
 from recommendations.serving.backoffice.rule_preview_page import rule_preview_page
@@ -18,88 +19,82 @@ from recommendations.serving.backoffice.search import admin as search_admin
 from recommendations.serving.models import (
     PerformanceDay,
     PerformanceRun,
+    PlacementSettings,
     PositionBiasRun,
     Preview,
-    ScenarioSettings,
 )
 from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name
 from recommendations.training.models import ModelVersion
 
-__all__ = ["search_admin"]  # registers what search has in the back office
+__all__ = ["search_admin"]  # registers the admin pages of search
 
 
 @admin.register(Preview)
-class PreviewAdmin(ModelAdmin):
-    """No list: one page that shows recommendations as anybody would get them, and two that other rooms link to."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+class PreviewAdmin(ReadOnlyPermissions, ModelAdmin):
+    """No list of rows: the preview page, and the pages that products and customers link to."""
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("audience/<path:product_id>/", wrap(self.audience), name="serving_audience"),
-            path("similar/<path:product_id>/", wrap(self.similar), name="serving_similar"),
-            path("customer/<int:customer_id>/", wrap(self.for_customer), name="serving_for_customer"),
-            path("rule/", wrap(self.rule), name="serving_rule_preview"),
+            path("audience/<path:product_id>/", wrap(self.audience_view), name="serving_audience"),
+            path("similar/<path:product_id>/", wrap(self.similar_view), name="serving_similar"),
+            path("customer/<int:customer_id>/", wrap(self.customer_view), name="serving_for_customer"),
+            path("rule/", wrap(self.rule_view), name="serving_rule_preview"),
             *super().get_urls(),
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return pages_module.preview_page(request, model_admin=self)
 
-    def audience(self, request: HttpRequest, product_id: str) -> HttpResponse:
+    def audience_view(self, request: HttpRequest, product_id: str) -> HttpResponse:
         return audience_page.audience_page(request, model_admin=self, product_id=product_id)
 
-    def similar(self, request: HttpRequest, product_id: str) -> HttpResponse:
+    def similar_view(self, request: HttpRequest, product_id: str) -> HttpResponse:
         return pages_module.similar_page(request, model_admin=self, product_id=product_id)
 
-    def rule(self, request: HttpRequest) -> HttpResponse:
+    def rule_view(self, request: HttpRequest) -> HttpResponse:
         return rule_preview_page(request, model_admin=self)
 
-    def for_customer(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+    def customer_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return pages_module.customer_page(request, model_admin=self, customer_id=customer_id)
 
 
-class ScenarioSettingsForm(forms.ModelForm):
+class PlacementSettingsForm(forms.ModelForm):
     class Meta:
-        model = ScenarioSettings
-        exclude = ["scenario"]  # noqa: DJ006 — all others, also those to come
+        model = PlacementSettings
+        exclude = ["placement"]  # noqa: DJ006 — every other field, including future ones
 
     def clean_weights(self) -> dict[str, float]:
-        """Errors: whatever is no share of a part that the active model has."""
+        """Check that every key is an algorithm of the active model and every weight a number."""
         weights = self.cleaned_data["weights"] or {}
-        known = parts_of_the_active_model()
+        known = list_active_components()
         if not isinstance(weights, dict):
-            raise forms.ValidationError(_("Give an object of parts and their shares, such as {“item-knn”: 0.6}."))
+            raise forms.ValidationError(_("Enter a JSON object of algorithms and weights, such as {“item-knn”: 0.6}."))
         for name, share in weights.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1000:
                 raise forms.ValidationError(
-                    _("%(part)s: %(share)s is no share; give a number from 0 to 1000.") % {"part": name, "share": share}
+                    _("%(algorithm)s: %(weight)s is not a valid weight (0 to 1000).")
+                    % {"algorithm": name, "weight": share}
                 )
             if known and name not in known:
                 raise forms.ValidationError(
-                    _("The active model has no part %(part)s; it has %(known)s.")
-                    % {"part": name, "known": ", ".join(sorted(known))}
+                    _("Unknown algorithm %(algorithm)s; the active model has: %(valid)s.")
+                    % {"algorithm": name, "valid": ", ".join(sorted(known))}
                 )
         if weights and not any(weights.values()):
-            raise forms.ValidationError(_("At least one share must be above 0; leave it empty for what was trained."))
+            raise forms.ValidationError(
+                _("At least one weight must be above 0. Leave the field empty to use the trained weights.")
+            )
         return weights
 
     def clean_fallback(self) -> str:
         fallback = self.cleaned_data["fallback"]
-        if fallback and fallback == self.instance.scenario:
-            raise forms.ValidationError(_("A place can't take over from itself; choose another one."))
+        if fallback and fallback == self.instance.placement:
+            raise forms.ValidationError(_("A placement cannot be its own fallback. Choose another one."))
         return fallback
 
 
-def parts_of_the_active_model() -> set[str]:
+def list_active_components() -> set[str]:
     parameters = (
         ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE)
         .values_list("parameters", flat=True)
@@ -108,71 +103,56 @@ def parts_of_the_active_model() -> set[str]:
     return set((parameters or {}).get("components", {}))
 
 
-@admin.register(ScenarioSettings)
-class ScenarioSettingsAdmin(ModelAdmin):
-    """One line a place; nobody adds or removes any."""
+@admin.register(PlacementSettings)
+class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
+    """One row per placement; rows are neither added nor deleted by hand."""
 
-    form = ScenarioSettingsForm
-    list_display = ["scenario", "switch", "made_of", "takes_over", "diversity", "rotation", "updated_at"]
-    list_display_links = ["scenario"]
+    form = PlacementSettingsForm
+    list_display = ["placement", "switch", "show_weights", "show_fallback", "diversity", "rotation", "updated_at"]
+    list_display_links = ["placement"]
     readonly_fields = ["updated_at"]
     fieldsets = [
-        (None, {"fields": ["switch", "fallback", "weights", "personal"]}),
+        (None, {"fields": ["switch", "fallback", "weights", "personal_share"]}),
         (
-            gettext_lazy("What is shown"),
-            {"fields": ["bought", "diversity", "rotation", "rotation_hours", "exploration"]},
+            gettext_lazy("Products shown"),
+            {"fields": ["purchased_products", "diversity", "rotation", "rotation_hours", "exploration"]},
         ),
-        (gettext_lazy("What the shop earns"), {"fields": ["margin_weight", "stock_weight", "updated_at"]}),
+        (gettext_lazy("Margin and stock"), {"fields": ["margin_weight", "stock_weight", "updated_at"]}),
     ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @display(description=gettext_lazy("made of"))
-    def made_of(self, obj: ScenarioSettings) -> str:
-        """The weights that were set, else those a place starts with; a training's own stand on the model's card."""
-        weights = obj.weights or SCENARIOS[obj.scenario].weights
+    @display(description=gettext_lazy("algorithms"))
+    def show_weights(self, obj: PlacementSettings) -> str:
+        """Return the configured weights, else the defaults; trained weights are on the page of the model."""
+        weights = obj.weights or SCENARIOS[obj.placement].weights
         if not weights:
-            return _("as the model was trained") if obj.scenario == FOR_YOU else "–"
+            return _("as trained") if obj.placement == FOR_YOU else "–"
         return ", ".join(f"{algorithm_name(name)} {share:g}" for name, share in weights.items())
 
-    @display(description=gettext_lazy("takes over"))
-    def takes_over(self, obj: ScenarioSettings) -> str:
-        fallback = obj.fallback or SCENARIOS[obj.scenario].fallback
-        return place_name(fallback) if fallback else "–"
+    @display(description=gettext_lazy("fallback"))
+    def show_fallback(self, obj: PlacementSettings) -> str:
+        fallback = obj.fallback or SCENARIOS[obj.placement].fallback
+        return get_placement_label(fallback) if fallback else "–"
 
 
-class ToLookAt(ModelAdmin):
+class ReadOnlyServingAdmin(ReadOnlyPermissions, ModelAdmin):
     """What a program counted: to look at, not to type in."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(PerformanceDay)
-class PerformanceAdmin(ToLookAt):
-    """No list of rows: one page of what they sum up to."""
+class PerformanceAdmin(ReadOnlyServingAdmin):
+    """No list of rows: one page with their totals."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return performance_page.performance_page(request, model_admin=self)
+        return performance_page.show_performance_page(request, model_admin=self)
 
 
 @admin.register(PerformanceRun)
-class PerformanceRunAdmin(ToLookAt):
+class PerformanceRunAdmin(ReadOnlyServingAdmin):
     list_display = ("started_at", "status", "first_day", "last_day", "finished_at", "error")
     list_filter = ("status",)
 
 
 @admin.register(PositionBiasRun)
-class PositionBiasRunAdmin(ToLookAt):
+class PositionBiasRunAdmin(ReadOnlyServingAdmin):
     list_display = ("started_at", "status", "impressions", "clicks", "finished_at", "error")
     list_filter = ("status",)

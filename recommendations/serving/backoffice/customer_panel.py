@@ -1,15 +1,18 @@
-"""What a customer would be shown at this moment, on the customer's page."""
+"""The panel “Recommendations now” on the page of a customer."""
 
 from datetime import datetime
 from typing import Any
 
 from customers.identity.models import Customer
-from recommendations.serving.backoffice.preview import request_of
+from recommendations.serving.backoffice.preview import make_customer_request
 from recommendations.serving.recommend import recommend
 
-SHOWN = 6
+MAX_SHOWN_ITEMS = 6
 
 
-def told(customer: Customer, as_of: datetime) -> dict[str, Any]:
-    """The row “for you” as the storefront gets it."""
-    return {"answer": recommend(request=request_of(customer, n=SHOWN), now=as_of), "customer": customer}
+def build_recommendations_panel(customer: Customer, as_of: datetime) -> dict[str, Any]:
+    """Return the for-you recommendations as the storefront gets them."""
+    return {
+        "answer": recommend(request=make_customer_request(customer, n=MAX_SHOWN_ITEMS), now=as_of),
+        "customer": customer,
+    }

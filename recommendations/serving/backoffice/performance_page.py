@@ -1,4 +1,4 @@
-"""The back office's page of how recommendations do: dresses what `performance` found."""
+"""The recommendation performance page of the back office: formats the performance report."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,25 +14,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from recommendations.engine.evaluation import Interval
-from recommendations.placement_labels import PLACE_NAMES, place_name
+from config.foundation.charts import build_interval_chart, build_point_chart
+from config.foundation.number_formats import format_percent
+from recommendations.engine.evaluation import ConfidenceInterval
+from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.impressions.models import PositionBias
 from recommendations.serving.impressions.performance import (
-    Figures,
-    Performance,
-    PositionFigures,
-    ScenarioFigures,
-    VersionFigures,
-    WrongPeriodError,
-    merged,
-    performance,
+    InvalidPeriodError,
+    PerformanceFigures,
+    PerformanceReport,
+    PlacementPerformance,
+    PositionPerformance,
+    VersionPerformance,
+    add_up,
+    get_performance,
 )
 
-NOTHING = "–"
-MOST_POSITIONS = 20  # those below are summed up: few look so far down
+NO_VALUE = "–"
+MAX_SHOWN_POSITIONS = 20  # lower positions are combined: few visitors look that far down
 
 
-class PeriodForm(forms.Form):
+class PerformancePeriodForm(forms.Form):
     since = forms.DateField(
         label=gettext_lazy("from"), required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "date"})
     )
@@ -40,22 +42,22 @@ class PeriodForm(forms.Form):
         label=gettext_lazy("until"), required=False, widget=UnfoldAdminTextInputWidget(attrs={"type": "date"})
     )
     scenario = forms.ChoiceField(
-        label=gettext_lazy("place"),
+        label=gettext_lazy("placement"),
         required=False,
-        choices=[("", gettext_lazy("all")), *PLACE_NAMES.items()],
+        choices=[("", gettext_lazy("all")), *PLACEMENT_LABELS.items()],
         widget=UnfoldAdminSelectWidget,
     )
 
 
-def performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
+def show_performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    form = PeriodForm(request.GET)
+    form = PerformancePeriodForm(request.GET)
     wanted = form.cleaned_data if form.is_valid() else {}
     context: dict[str, Any] = {}
     try:
-        context = show(performance(as_of=timezone.now(), **wanted))
-    except WrongPeriodError as error:
+        context = format_report(get_performance(as_of=timezone.now(), **wanted))
+    except InvalidPeriodError as error:
         form.add_error("since", str(error))
     return TemplateResponse(
         request,
@@ -70,112 +72,108 @@ def performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRe
     )
 
 
-def show(found: Performance) -> dict[str, Any]:
+def format_report(report: PerformanceReport) -> dict[str, Any]:
     return {
-        "found": found,
-        "scenarios": [show_scenario(scenario, number) for number, scenario in enumerate(found.scenarios)],
-        "versions": [show_version(version) for version in found.versions],
+        "report": found,
+        "scenarios": [format_placement(scenario, number) for number, scenario in enumerate(report.scenarios)],
+        "versions": [format_version(version) for version in report.versions],
     }
 
 
-def show_scenario(scenario: ScenarioFigures, number: int) -> dict[str, Any]:
-    first = [position for position in scenario.positions if position.position <= MOST_POSITIONS]
-    rest = [position.figures for position in scenario.positions if position.position > MOST_POSITIONS]
-    rows = [show_position(position) for position in first]
+def format_placement(scenario: PlacementPerformance, number: int) -> dict[str, Any]:
+    first = [position for position in scenario.positions if position.position <= MAX_SHOWN_POSITIONS]
+    rest = [position.figures for position in scenario.positions if position.position > MAX_SHOWN_POSITIONS]
+    rows = [format_position(position) for position in first]
     if rest:
-        rows.append({"name": _("below %(position)d") % {"position": MOST_POSITIONS}, **show_figures(merged(rest))})
+        rows.append(
+            {"name": _("after %(position)d") % {"position": MAX_SHOWN_POSITIONS}, **format_figures(add_up(rest))}
+        )
     return {
-        "name": place_name(scenario.scenario),
+        "name": get_placement_label(scenario.scenario),
         "method": str(PositionBias.Method(scenario.method).label) if scenario.method else "",
         "rows": rows,
         "charts": charts_of(first, number),
-        **show_figures(scenario.figures),
+        **format_figures(scenario.figures),
     }
 
 
-def show_position(position: PositionFigures) -> dict[str, Any]:
+def format_position(position: PositionPerformance) -> dict[str, Any]:
     return {
         "name": number_format(position.position),
-        "examination": NOTHING if position.examination is None else percent(position.examination, 0),
-        **show_figures(position.figures),
+        "examination": NO_VALUE if position.examination is None else format_percent(position.examination, 0),
+        **format_figures(position.figures),
     }
 
 
-def show_version(version: VersionFigures) -> dict[str, Any]:
+def format_version(version: VersionPerformance) -> dict[str, Any]:
     return {
-        "place": place_name(version.scenario),
+        "placement": get_placement_label(version.scenario),
         "version": version.model_version,
         "strategy": version.strategy,
-        "estimate": rate(version.estimate),
-        "estimate_interval": interval(version.estimate),
-        **show_figures(version.figures),
+        "estimate": format_rate(version.estimate),
+        "estimate_interval": format_interval(version.estimate),
+        **format_figures(version.figures),
     }
 
 
-def show_figures(figures: Figures) -> dict[str, Any]:
+def format_figures(figures: PerformanceFigures) -> dict[str, Any]:
     return {
         "shown": number_format(figures.shown, force_grouping=True),
         "clicked": number_format(figures.clicked, force_grouping=True),
         "carted": number_format(figures.carted, force_grouping=True),
         "bought": number_format(figures.bought, force_grouping=True),
         "revenue": " + ".join(money(amount, currency) for currency, amount in sorted(figures.revenue.items()))
-        or NOTHING,
-        "rate": rate(figures.click_rate),
-        "interval": interval(figures.click_rate),
+        or NO_VALUE,
+        "rate": format_rate(figures.click_rate),
+        "interval": format_interval(figures.click_rate),
     }
 
 
-def charts_of(positions: list[PositionFigures], number: int) -> list[dict[str, Any]]:
+def charts_of(positions: list[PositionPerformance], number: int) -> list[dict[str, Any]]:
     """Rate of clicks by position with its interval, and what of it comes from being looked at."""
     clicks = [(place, place.figures.click_rate) for place in positions]
-    known = [(place, found) for place, found in clicks if found is not None]
+    clicked = [(place, rate) for place, rate in clicks if rate is not None]
     charts = [
         {
             "id": f"clicks-{number}",
-            "title": _("Clicked of shown, by position"),
-            "spec": {
-                "kind": "intervals",
-                "labels": [str(place.position) for place, _rate in known],
-                "values": [found.value for _place, found in known],
-                "low": [found.low for _place, found in known],
-                "high": [found.high for _place, found in known],
-                "serves": [True] * len(known),
-                "texts": [f"{rate(found)} ({interval(found)})" for _place, found in known],
-                "across": _("Clicked of shown"),
-            },
+            "title": _("Click-through rate by position"),
+            "spec": build_interval_chart(
+                labels=[str(place.position) for place, _rate in clicked],
+                values=[rate.value for _place, rate in clicked],
+                low=[rate.low for _place, rate in clicked],
+                high=[rate.high for _place, rate in clicked],
+                highlighted=[True] * len(clicked),
+                texts=[f"{format_rate(rate)} ({format_interval(rate)})" for _place, rate in clicked],
+                x_title=_("Click-through rate"),
+            ),
         }
     ]
-    looked = [(place.position, place.examination) for place in positions if place.examination is not None]
-    if looked:
+    examined = [(place.position, place.examination) for place in positions if place.examination is not None]
+    if examined:
         charts.append(
             {
                 "id": f"looked-{number}",
-                "title": _("Looked at, against the first position"),
-                "spec": {
-                    "kind": "points",
-                    "plain": True,
-                    "labels": [f"{position}: {percent(value, 0)}" for position, value in looked],
-                    "x": [position for position, _value in looked],
-                    "y": [value for _position, value in looked],
-                    "serves": [True] * len(looked),
-                    "across": _("Position"),
-                    "up": _("Looked at, against the first"),
-                },
+                "title": _("Examination probability relative to the first position"),
+                "spec": build_point_chart(
+                    labels=[f"{position}: {format_percent(value, 0)}" for position, value in examined],
+                    x=[position for position, _value in examined],
+                    y=[value for _position, value in examined],
+                    highlighted=[True] * len(examined),
+                    x_title=_("Position"),
+                    y_title=_("Examination probability"),
+                    show_names=False,
+                ),
             }
         )
     return charts
 
 
-def percent(share: float, digits: int = 2) -> str:
-    return f"{number_format(share * 100, digits)} %"
+def format_rate(rate: ConfidenceInterval | None) -> str:
+    return NO_VALUE if rate is None else format_percent(rate.value, 2)
 
 
-def rate(found: Interval | None) -> str:
-    return NOTHING if found is None else percent(found.value)
-
-
-def interval(found: Interval | None) -> str:
-    return NOTHING if found is None else f"{percent(found.low)} – {percent(found.high)}"
+def format_interval(rate: ConfidenceInterval | None) -> str:
+    return NO_VALUE if rate is None else f"{format_percent(rate.low, 2)} – {format_percent(rate.high, 2)}"
 
 
 def money(amount: Decimal, currency: str) -> str:

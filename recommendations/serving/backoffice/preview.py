@@ -1,4 +1,4 @@
-"""What the back office shows of recommendations: the answer as the storefront gets it, and the full share of every source."""
+"""The recommendation preview of the back office: the response a storefront gets, and each source's share of every score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,21 @@ from datetime import datetime
 import numpy as np
 
 from customers.identity.models import Customer, Identifier
-from recommendations.engine.online.ensemble_scorer import Workspace
+from recommendations.engine import Contribution
+from recommendations.engine.online.context import Workspace
 from recommendations.engine.placements import FOR_YOU, SCENARIOS, Start
-from recommendations.serving.pipeline.candidates import COLD_START
-from recommendations.serving.pipeline.explain import BESIDE, shares
-from recommendations.serving.pipeline.visitor import NOTHING, Person, arrival_of, person_of, read_recently
-from recommendations.serving.recommend import Answer, Item, Request, recommend
-from recommendations.serving.state.loader import Loaded, Loader, loader
+from recommendations.serving.pipeline.context import COLD_START
+from recommendations.serving.pipeline.visitor import Visitor, describe_arrival, identify_visitor, read_activity
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.state.loader import ServingState, StateLoader, loader
+from recommendations.serving.state.model import NO_ROWS
 
 
 @dataclass(frozen=True)
-class Cause:
-    """One line of "why this?": so much of the score comes from this product of the history through this source."""
+class SourceLine:
+    """One line of "Why this?": the percentage of a score that one algorithm derives from one product of the history."""
 
     source: str
     product_id: str
@@ -27,37 +30,47 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Previewed:
-    item: Item
-    causes: list[Cause]
+class PreviewedItem:
+    """An item of a response with the sources of its score, largest first."""
+
+    item: RecommendedItem
+    causes: list[SourceLine]
 
 
 @dataclass(frozen=True)
-class Preview:
-    answer: Answer
-    items: list[Previewed]
+class RecommendationPreview:
+    """A response with its sources. history: (product id, title, moment) of the newest interactions it starts from."""
+
+    answer: RecommendationResponse
+    items: list[PreviewedItem]
     history: list[tuple[str, str, datetime]]
 
 
-def preview(*, request: Request, now: datetime, source: Loader = loader) -> Preview:
-    """The answer to ``request`` with the causes of each item, and the newest products of the history it starts from."""
+def build_preview(
+    *, request: RecommendationRequest, now: datetime, source: StateLoader = loader
+) -> RecommendationPreview:
+    """Return the response to a request with the sources of each item."""
     answer = recommend(request=request, now=now, source=source)
-    loaded = source.current(now=now)
-    person = person_of(loaded=loaded, request=request, recently=read_recently(request), now=now.timestamp())
-    rows = [item.row for item in answer.items]
-    causes = causes_of(loaded, request, person, answer, rows)
-    history = person.history
-    past: list[tuple[str, str, datetime]] = []
-    if history is not None and request.scenario not in BESIDE:
-        newest = zip(history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist(), strict=True)
-        past = [(*named(loaded, row), datetime.fromtimestamp(moment, now.tzinfo)) for row, moment in newest]
-    return Preview(answer, [Previewed(item, found) for item, found in zip(answer.items, causes, strict=True)], past)
+    state = source.current(now=now)
+    activity = read_activity(request)
+    visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
+    causes = explain_sources(state, request, visitor, answer, [item.row for item in answer.items])
+    history = visitor.history
+    newest: list[tuple[str, str, datetime]] = []
+    if history is not None and SCENARIOS[request.scenario].start != Start.PRODUCTS:
+        rows, moments = history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist()
+        newest = [
+            (*get_id_and_title(state, row), datetime.fromtimestamp(moment, now.tzinfo))
+            for row, moment in zip(rows, moments, strict=True)
+        ]
+    items = [PreviewedItem(item, lines) for item, lines in zip(answer.items, causes, strict=True)]
+    return RecommendationPreview(answer, items, newest)
 
 
-def request_of(customer: Customer, *, n: int) -> Request:
-    """What the storefront would ask for the customer."""
+def make_customer_request(customer: Customer, *, n: int) -> RecommendationRequest:
+    """Return the for-you request that the storefront would make for a customer."""
     names = dict(customer.identifiers.values_list("kind", "value"))
-    return Request(
+    return RecommendationRequest(
         scenario=FOR_YOU,
         user_id=names.get(Identifier.Kind.USER_ID, ""),
         anonymous_id=names.get(Identifier.Kind.ANONYMOUS_ID, ""),
@@ -65,57 +78,71 @@ def request_of(customer: Customer, *, n: int) -> Request:
     )
 
 
-def causes_of(
-    loaded: Loaded, request: Request, person: Person, answer: Answer, rows: Sequence[int]
-) -> list[list[Cause]]:
-    """The full share of every source in the score of each row, largest first; empty where there are no scores to share out."""
-    model = loaded.model
-    nothing: list[list[Cause]] = [[] for _row in rows]
-    if model is None or loaded.prepared is None or answer.categories is not None:
+def explain_sources(
+    state: ServingState,
+    request: RecommendationRequest,
+    visitor: Visitor,
+    answer: RecommendationResponse,
+    rows: Sequence[int],
+) -> list[list[SourceLine]]:
+    """Return the share of every source in the score of each row, largest first; empty if there are no scores."""
+    model = state.model
+    nothing: list[list[SourceLine]] = [[] for _row in rows]
+    if model is None or state.blends is None or answer.categories is not None:
         return nothing
     if answer.strategy == COLD_START:
-        return causes_of_arrival(loaded, request, person, rows)
-    scenario = answer.fallback or request.scenario
-    blend = loaded.prepared.blends.get(scenario)
+        return _explain_cold_start(state, request, visitor, rows)
+    placement = answer.fallback or request.scenario
+    blend = state.blends.by_placement.get(placement)
     if blend is None:
         return nothing
-    history = person.history if person.history is not None else model.history_of(NOTHING)
-    if scenario in BESIDE:
-        named_rows = loaded.catalogue.rows_of(request.product_ids)
-        history = model.history_of(named_rows[(named_rows >= 0) & (named_rows < len(model.items))])
-    elif SCENARIOS[scenario].start == Start.NOTHING:
-        history = model.history_of(NOTHING)
-    work = Workspace(blend.n, loaded.prepared.width)
-    scored = blend.score(history, work)
-    if not scored.known and loaded.prepared.visit is not None and scenario == FOR_YOU and len(history.item):
-        work.clear()
-        scored = loaded.prepared.visit.score(history, work)
-    parts = scored.contributions(np.array(rows, np.int32))
-    return [
-        [Cause(share.source, *named(loaded, share.item), percent=round(share.share * 100, 1)) for share in shares(one)]
-        for one in parts
-    ]
+    history = visitor.history if visitor.history is not None else model.build_product_history(NO_ROWS)
+    match SCENARIOS[placement].start:
+        case Start.PRODUCTS:
+            start_rows = state.products.find_rows(request.product_ids)
+            history = model.build_product_history(start_rows[(start_rows >= 0) & (start_rows < len(model.items))])
+        case Start.NOTHING:
+            history = model.build_product_history(NO_ROWS)
+    workspace = Workspace(blend.n, state.blends.width)
+    scored = blend.score(history, workspace)
+    if not scored.is_personalized and state.blends.visit is not None and placement == FOR_YOU and len(history.item):
+        workspace.clear()
+        scored = state.blends.visit.score(history, workspace)
+    return [_make_lines(state, parts) for parts in scored.list_contributions(np.array(rows, np.int32))]
 
 
-def causes_of_arrival(loaded: Loaded, request: Request, person: Person, rows: Sequence[int]) -> list[list[Cause]]:
-    """What speaks for each product, as shares of all that does: logarithms above 0."""
-    arrival = arrival_of(loaded=loaded, request=request, names=person.names)
-    if arrival is None or loaded.model is None or loaded.model.newcomers is None:
+def _explain_cold_start(
+    state: ServingState, request: RecommendationRequest, visitor: Visitor, rows: Sequence[int]
+) -> list[list[SourceLine]]:
+    """Return the sources that raise each score; the scores are logarithms, so only positive parts count."""
+    arrival = describe_arrival(state=state, request=request, names=visitor.names)
+    if arrival is None or state.model is None or state.model.cold_start is None:
         return [[] for _row in rows]
-    parts = loaded.model.newcomers.model.explain_many(arrival, rows)
+    contributions = state.model.cold_start.model.explain_many(arrival, rows)
     return [
         [
-            Cause(share.source, "", "", percent=round(share.share * 100, 1))
-            for share in shares([part for part in contributions if part.value > 0])
+            SourceLine(line.source, "", "", line.percent)
+            for line in _make_lines(state, [part for part in parts if part.value > 0])
         ]
-        for contributions in parts
+        for parts in contributions
     ]
 
 
-def named(loaded: Loaded, row: int) -> tuple[str, str]:
-    """Product id and title of a row; both empty for -1, which is no single product."""
+def _make_lines(state: ServingState, contributions: Sequence[Contribution]) -> list[SourceLine]:
+    """Return the contributions as percentages of the score, largest first."""
+    total = sum(part.value for part in contributions)
+    if total <= 0:
+        return []
+    return [
+        SourceLine(part.source, *get_id_and_title(state, part.item), percent=round(part.value / total * 100, 1))
+        for part in sorted(contributions, key=lambda part: -part.value)
+    ]
+
+
+def get_id_and_title(state: ServingState, row: int) -> tuple[str, str]:
+    """Return product id and title of a row; both empty for -1, a source that is no single product."""
     if row < 0:
         return "", ""
-    card = loaded.catalogue.cards[row]
-    product_id = loaded.catalogue.product_ids[row]
+    card = state.products.cards[row]
+    product_id = state.products.product_ids[row]
     return product_id, card.title if card is not None else product_id

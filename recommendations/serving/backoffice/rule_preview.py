@@ -1,117 +1,126 @@
-"""A rule tried without saving it: a place of the shop without rules, and with all of them and this one."""
+"""Preview a rule without saving it: a placement without rules, beside the same placement with all rules and this one."""
 
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
-from recommendations.merchandising.choices import Action
+from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.rule_book import RuleBook
-from recommendations.merchandising.rules.schedule import is_open
+from recommendations.merchandising.rules.schedule import is_rule_open
 from recommendations.merchandising.rules.storage import load_rules
-from recommendations.serving.recommend import Answer, Item, recommend
-from recommendations.serving.request import Request
-from recommendations.serving.state.compiled_rules import columns_of
-from recommendations.serving.state.loader import Loader, loader
-from recommendations.serving.state.product_index import Card
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.state.compiled_rules import make_product_columns
+from recommendations.serving.state.loader import StateLoader, loader
+from recommendations.serving.state.product_index import ProductCard
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A product in a list of the preview. before: its place without rules, None where it was not on the page. pinned: by any rule."""
+class PreviewedProduct:
+    """A product in a list of the preview. previous_position: without rules; None if it was not on the page."""
 
-    place: int
-    card: Card
-    before: int | None
-    pinned: bool = False
+    position: int
+    card: ProductCard
+    previous_position: int | None
+    is_pinned: bool = False
 
     @property
-    def moved(self) -> bool:
-        return self.before != self.place
+    def has_moved(self) -> bool:
+        """Whether rules changed its position."""
+        return self.previous_position != self.position
 
 
 @dataclass(frozen=True)
 class RulePreview:
-    """without: the place without any rule. with_rules: with those that are switched on and the draft. changed: how many of the first n places
-    the draft alone changes. gone: product ids of the first list that are not in the second. as_if: what of the draft was taken as given:
-    segment, time."""
+    """A placement without and with rules.
 
-    without: list[Shown]
-    with_rules: list[Shown]
-    changed: int
-    n: int
-    gone: frozenset[str]
-    left_out: list[str]
-    set_aside: bool
-    as_if: tuple[str, ...]
-
-
-def preview_with_rules(*, request: Request, draft_rule: Rule, now: datetime, source: Loader = loader) -> RulePreview:
-    """What ``draft_rule``, saved or not, would do to the answer to ``request``.
-
-    It is taken as switched on, its time as come and the visitor as one of its segment, and stands in for the stored rule of its number.
-
-    Raises:
-        WrongRequestError: the request contradicts itself.
-        DatabaseError: nothing was loaded yet and the database is away.
+    with_rules: the enabled rules and the draft. changed_positions: of the first n, those that the draft alone changes.
+    removed: product ids that are in the first list only. missing_pins: product ids that the draft cannot pin. is_ignored:
+    the draft would leave nothing to show. assumptions: conditions assumed to be met: "segment", "time".
     """
-    catalogue = source.current(now=now).catalogue
-    columns = columns_of(catalogue)
-    draft, as_if = as_if_it_held(draft_rule, now=now)
+
+    without_rules: list[PreviewedProduct]
+    with_rules: list[PreviewedProduct]
+    changed_positions: int
+    n: int
+    removed: frozenset[str]
+    missing_pins: list[str]
+    is_ignored: bool
+    assumptions: tuple[str, ...]
+
+
+def preview_with_rules(
+    *, request: RecommendationRequest, draft_rule: Rule, now: datetime, source: StateLoader = loader
+) -> RulePreview:
+    """Return what a rule, saved or not, would change in the response to a request.
+
+    The rule counts as enabled, within its schedule and with the visitor in its segment. It replaces the stored rule of the
+    same id.
+
+    Errors: InvalidRequestError for a contradictory request; DatabaseError if nothing is loaded and the database is down.
+    """
+    columns = make_product_columns(source.current(now=now).products)
+    draft, assumptions = make_unconditional(draft_rule, now=now)
     others = [rule for rule in load_rules() if rule.pk != draft_rule.pk]
     with_others = RuleBook.compile(rules=others, columns=columns, now=now)
     with_all = RuleBook.compile(rules=[*others, draft], columns=columns, now=now)
-    first = ranked(request=request, rules=RuleBook(), now=now, source=source)
-    second = ranked(request=request, rules=with_others, now=now, source=source)
-    third = ranked(request=request, rules=with_all, now=now, source=source)
-    places = {item.product_id: item.rank for item in first.items}
-    applied = with_all.apply(scenario=request.scenario, segments=frozenset(), now=now)
+    first = recommend_with_rules(request=request, rules=RuleBook(), now=now, source=source)
+    second = recommend_with_rules(request=request, rules=with_others, now=now, source=source)
+    third = recommend_with_rules(request=request, rules=with_all, now=now, source=source)
+    positions = {item.product_id: item.rank for item in first.items}
+    effects = with_all.apply(scenario=request.scenario, segments=frozenset(), now=now)
     number = draft.pk or 0
-    pinned = {row for _place, row in applied.pins} if applied is not None else set()
+    pinned = {row for _position, row in effects.pins} if effects is not None else set()
     after = {item.product_id for item in third.items}
     return RulePreview(
-        without=[Shown(item.rank, card, item.rank) for item in first.items if (card := item.card) is not None],
+        without_rules=[
+            PreviewedProduct(item.rank, card, item.rank) for item in first.items if (card := item.card) is not None
+        ],
         with_rules=[
-            Shown(item.rank, card, places.get(item.product_id), item.row in pinned)
+            PreviewedProduct(item.rank, card, positions.get(item.product_id), item.row in pinned)
             for item in third.items
             if (card := item.card) is not None
         ],
-        changed=changed_places(second.items, third.items),
+        changed_positions=count_changed_positions(second.items, third.items),
         n=request.n,
-        gone=frozenset(places.keys() - after),
-        left_out=missing_pins(draft, after) if request.cursor == "" else [],
-        set_aside=applied is not None and number in applied.set_aside,
-        as_if=as_if,
+        removed=frozenset(positions.keys() - after),
+        missing_pins=find_missing_pins(draft, after) if request.cursor == "" else [],
+        is_ignored=effects is not None and number in effects.ignored_rule_ids,
+        assumptions=assumptions,
     )
 
 
-def as_if_it_held(rule: Rule, *, now: datetime) -> tuple[Rule, tuple[str, ...]]:
-    """A copy that holds for everybody, always; and what was changed for that."""
+def make_unconditional(rule: Rule, *, now: datetime) -> tuple[Rule, tuple[str, ...]]:
+    """Return a copy that applies to all visitors at any time, and which conditions that dropped."""
     draft = copy(rule)
-    as_if = []
+    assumptions = []
     if rule.segment_id is not None:
         draft.segment = None
-        as_if.append("segment")
-    if not is_open(rule, now=now):
+        assumptions.append("segment")
+    if not is_rule_open(rule, now=now):
         draft.starts_at, draft.ends_at, draft.weekdays = None, None, []
-        as_if.append("time")
-    return draft, tuple(as_if)
+        assumptions.append("time")
+    return draft, tuple(assumptions)
 
 
-def changed_places(before: Sequence[Item], after: Sequence[Item]) -> int:
-    """Places on which another product stands, or on one side none."""
-    pairs = sum(1 for one, other in zip(before, after, strict=False) if one.product_id != other.product_id)
+def count_changed_positions(before: Sequence[RecommendedItem], after: Sequence[RecommendedItem]) -> int:
+    """Return how many positions hold different products; a missing product counts as different."""
+    pairs = sum(1 for old, new in zip(before, after, strict=False) if old.product_id != new.product_id)
     return pairs + abs(len(before) - len(after))
 
 
-def missing_pins(draft: Rule, shown: set[str]) -> list[str]:
-    """Products that the draft pins to the page and that do not stand on it: hidden, sold out, excluded, or not in the catalogue."""
-    if draft.action != Action.PIN or (draft.position or 1) + len(draft.product_ids) - 1 > len(shown):
+def find_missing_pins(draft: Rule, shown: set[str]) -> list[str]:
+    """Return the pinned products that the page lacks: hidden, sold out, excluded or not in the catalog."""
+    if draft.action != RuleAction.PIN or (draft.position or 1) + len(draft.product_ids) - 1 > len(shown):
         return []
     return [product_id for product_id in draft.product_ids if product_id not in shown]
 
 
-def ranked(*, request: Request, rules: RuleBook, now: datetime, source: Loader) -> Answer:
-    """The answer with these rules and no others."""
+def recommend_with_rules(
+    *, request: RecommendationRequest, rules: RuleBook, now: datetime, source: StateLoader
+) -> RecommendationResponse:
+    """Return the response with these rules only."""
     return recommend(request=request, now=now, source=source, rules=rules)

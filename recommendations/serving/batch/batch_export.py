@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
-from config.foundation.progress import Progress, no_progress
+from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
-from customers.segments.membership import members, people
+from customers.segments.membership import query_customers, query_members
 from customers.segments.models import Segment
-from recommendations.serving.batch.batch_scoring import Batch, Chosen, People
-from recommendations.serving.state.loader import Loader, loader
+from recommendations.serving.batch.batch_scoring import BatchRecommendations, BatchRecommender, CustomerBlock
+from recommendations.serving.state.loader import StateLoader, loader
 
-CHUNK = 2_000  # customers
+CHUNK_SIZE = 2_000  # customers
 FORMATS = ("csv", "jsonl", "parquet")
 COLUMNS = ("user_id", "rank", "product_id", "score", "strategy")
 SCHEMA = pa.schema(
@@ -39,15 +39,15 @@ SCHEMA = pa.schema(
         ("strategy", pa.string()),
     ]
 )
-KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
+IDENTIFIER_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
-class WrongExportError(ValueError):
+class InvalidExportError(ValueError):
     """Wishes that cannot be fulfilled; says what would be right."""
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExportOptions:
     """What makes two exports the same, so that one may go on where the other was ended."""
 
     scenario: str
@@ -58,17 +58,17 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportSummary:
     """customers: how many have something; rows: recommendations; resumed: customers that an earlier start had done."""
 
     customers: int
     rows: int
-    resumed: int
+    resumed_customers: int
     model: str
 
 
 @dataclass(frozen=True)
-class Line:
+class ExportLine:
     """One customer of a chunk and what was chosen for them."""
 
     user_id: str
@@ -86,9 +86,9 @@ def export_recommendations(
     now: datetime,
     segment: str = "",
     resume: bool = False,
-    source: Loader = loader,
-    progress: Progress = no_progress,
-) -> Exported:
+    source: StateLoader = loader,
+    progress: Progress = ignore_progress,
+) -> ExportSummary:
     """Writes the best ``n`` products of a place for every customer with a user id, or those of a segment.
 
     CSV and Parquet have a row a recommendation, JSON Lines a line a customer. Erased customers are not in it; who refuses
@@ -97,43 +97,43 @@ def export_recommendations(
     Errors: WrongExportError, WrongScenarioError, NoModelYetError, ConditionError of a segment that cannot work; OSError.
     """
     if format not in FORMATS:
-        raise WrongExportError(_("There is no format %(given)s; there are %(known)s.") % {
+        raise InvalidExportError(_("There is no format %(given)s; there are %(known)s.") % {
             "given": repr(format), "known": ", ".join(FORMATS)})  # fmt: skip
     if not 1 <= n <= 100:
-        raise WrongExportError(_("n is %(n)s; give 1 to 100.") % {"n": n})
+        raise InvalidExportError(_("n is %(n)s; give 1 to 100.") % {"n": n})
     loaded = source.current(now=now)
-    batch = Batch(loaded=loaded, scenario=scenario, n=n, now=now)
-    parts = Parts(path, Wishes(scenario, n, format, segment, loaded.name))
-    customers = customers_of(segment, now=now)
+    batch = BatchRecommender(loaded=loaded, scenario=scenario, n=n, now=now)
+    parts = ExportParts(path, ExportOptions(scenario, n, format, segment, loaded.name))
+    customers = select_customers(segment, now=now)
     after = parts.open(resume=resume)
     total = customers.count()
     done = resumed = customers.filter(pk__lte=after).count() if after else 0
     progress(done, total)
-    while chunk := list(customers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    while chunk := list(customers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK_SIZE]):
         after = chunk[-1]
-        parts.write(lines_of(batch, chunk), after=after)
+        parts.write(compute_lines(batch, chunk), after=after)
         done += len(chunk)
         progress(min(done, total), total)
     written = parts.finish()
     progress(total, total)
-    return Exported(*written, resumed=resumed, model=loaded.name)
+    return ExportSummary(*written, resumed_customers=resumed, model=loaded.name)
 
 
-def customers_of(segment: str, *, now: datetime) -> QuerySet[Customer]:
+def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
     """Everybody who has a user id. Errors: WrongExportError for a segment that is not there; ConditionError."""
     known = Identifier.objects.filter(customer=OuterRef("pk"), kind=Identifier.Kind.USER_ID)
     if not segment:
-        return people().filter(Exists(known))
+        return query_customers().filter(Exists(known))
     found = Segment.objects.filter(key=segment).first()
     if found is None:
-        raise WrongExportError(_("There is no segment %(key)s.") % {"key": repr(segment)})
-    return members(segment=found, as_of=now).filter(Exists(known))
+        raise InvalidExportError(_("There is no segment %(key)s.") % {"key": repr(segment)})
+    return query_members(segment=found, as_of=now).filter(Exists(known))
 
 
-def lines_of(batch: Batch, chunk: Sequence[int]) -> list[Line]:
+def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportLine]:
     """One query for the chunk."""
     place = {pk: number for number, pk in enumerate(chunk)}
-    told = Identifier.objects.filter(customer__in=chunk, kind__in=KINDS).order_by("pk")
+    told = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
     rows = sorted(
         (place[customer], kind, value) for customer, kind, value in told.values_list("customer", "kind", "value")
     )
@@ -143,25 +143,27 @@ def lines_of(batch: Batch, chunk: Sequence[int]) -> list[Line]:
             user_ids[number] = value
     names = [f"{kind}:{value}" for _number, kind, value in rows]
     owner = np.array([number for number, _kind, _value in rows], np.int32)
-    return told_lines(batch, user_ids, batch.choose(People(len(chunk), names, owner)))
+    return make_lines(batch, user_ids, batch.recommend(CustomerBlock(len(chunk), names, owner)))
 
 
-def told_lines(batch: Batch, user_ids: Sequence[str], chosen: Chosen) -> list[Line]:
-    ids = batch.loaded.catalogue.product_ids
+def make_lines(batch: BatchRecommender, user_ids: Sequence[str], chosen: BatchRecommendations) -> list[ExportLine]:
+    ids = batch.state.products.product_ids
     return [
-        Line(user_id, strategy, [ids[item] for item in items if item >= 0], scores[: sum(item >= 0 for item in items)])
+        ExportLine(
+            user_id, strategy, [ids[item] for item in items if item >= 0], scores[: sum(item >= 0 for item in items)]
+        )
         for user_id, strategy, items, scores in zip(
-            user_ids, chosen.strategy, chosen.items.tolist(), chosen.scores.tolist(), strict=True
+            user_ids, chosen.strategies, chosen.items.tolist(), chosen.scores.tolist(), strict=True
         )
         if strategy
     ]
 
 
-class Parts:
+class ExportParts:
     """The parts of a file that is being made, in a folder beside it; ``wishes.json`` there says of what."""
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
-        self.path, self.wishes = path, wishes
+    def __init__(self, path: Path, wishes: ExportOptions) -> None:
+        self.path, self.options = path, wishes
         self.folder = path.with_name(f".{path.name}.parts")
 
     def open(self, *, resume: bool) -> int:
@@ -169,56 +171,56 @@ class Parts:
         told = self.folder / "wishes.json"
         if resume and told.exists():
             before = json.loads(told.read_text(encoding="utf-8"))
-            different = [name for name, value in asdict(self.wishes).items() if before.get(name) != value]
+            different = [name for name, value in asdict(self.options).items() if before.get(name) != value]
             if different:
-                raise WrongExportError(
+                raise InvalidExportError(
                     _("What was begun differs in %(names)s. Start without --resume, or with the same wishes.")
                     % {"names": ", ".join(different)}
                 )
-            return max((after for after, _path in self._written()), default=0)
+            return max((after for after, _path in self._list_parts()), default=0)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        replace_with(told, json.dumps(asdict(self.wishes)).encode())
+        write_atomically(told, json.dumps(asdict(self.options)).encode())
         return 0
 
-    def write(self, lines: Sequence[Line], *, after: int) -> None:
-        target = self.folder / f"{after:020d}.{self.wishes.format}"
+    def write(self, lines: Sequence[ExportLine], *, after: int) -> None:
+        target = self.folder / f"{after:020d}.{self.options.format}"
         beside = target.with_suffix(".new")
-        WRITERS[self.wishes.format](beside, lines)
+        WRITERS[self.options.format](beside, lines)
         beside.replace(target)
 
     def finish(self) -> tuple[int, int]:
         """Makes the file of the parts; how many customers and recommendations it has."""
-        paths = [path for _after, path in self._written()]
+        paths = [path for _after, path in self._list_parts()]
         beside = self.folder / "whole"
-        counted = JOINERS[self.wishes.format](beside, paths)
+        counted = JOINERS[self.options.format](beside, paths)
         with beside.open("rb") as whole:
             os.fsync(whole.fileno())
         beside.replace(self.path)
         shutil.rmtree(self.folder)
         return counted
 
-    def _written(self) -> list[tuple[int, Path]]:
-        paths = sorted(self.folder.glob(f"*.{self.wishes.format}"))
+    def _list_parts(self) -> list[tuple[int, Path]]:
+        paths = sorted(self.folder.glob(f"*.{self.options.format}"))
         return [(int(path.stem), path) for path in paths if path.stem.isdecimal()]
 
 
-def replace_with(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     beside = path.with_suffix(".new")
     beside.write_bytes(content)
     beside.replace(path)
 
 
-def rows_of(lines: Sequence[Line]) -> Iterator[tuple[str, int, str, float, str]]:
+def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, float, str]]:
     for line in lines:
         for rank, (product_id, score) in enumerate(zip(line.products, line.scores, strict=True), start=1):
             yield line.user_id, rank, product_id, score, line.strategy
 
 
-def write_csv(path: Path, lines: Sequence[Line]) -> None:
+def write_csv(path: Path, lines: Sequence[ExportLine]) -> None:
     """Ids are written as they are, because programs read this; a spreadsheet may take one that begins with = for a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in rows_of(lines))
+        csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
 
 
 def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
@@ -234,12 +236,12 @@ def join_csv(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
     return customers, rows
 
 
-def write_jsonl(path: Path, lines: Sequence[Line]) -> None:
+def write_jsonl(path: Path, lines: Sequence[ExportLine]) -> None:
     with path.open("wb") as file:
         for line in lines:
             items = [
                 {"rank": rank, "product_id": product_id, "score": score}
-                for _user, rank, product_id, score, _strategy in rows_of([line])
+                for _user, rank, product_id, score, _strategy in iterate_rows([line])
             ]
             file.write(
                 msgspec.json.encode({"user_id": line.user_id, "strategy": line.strategy, "items": items}) + b"\n"
@@ -257,8 +259,8 @@ def join_jsonl(path: Path, parts: Sequence[Path]) -> tuple[int, int]:
     return customers, rows
 
 
-def write_parquet(path: Path, lines: Sequence[Line]) -> None:
-    columns = zip(*rows_of(lines), strict=True) if any(line.products for line in lines) else ([] for _ in COLUMNS)
+def write_parquet(path: Path, lines: Sequence[ExportLine]) -> None:
+    columns = zip(*iterate_rows(lines), strict=True) if any(line.products for line in lines) else ([] for _ in COLUMNS)
     arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
     pq.write_table(pa.table(arrays, schema=SCHEMA), path, compression="zstd")
 

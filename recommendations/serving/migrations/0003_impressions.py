@@ -6,7 +6,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-from config.foundation.database.partitions import Monthly, ensure_partitions
+from config.foundation.database.partitions import MonthlyPartitions, ensure_partitions
 
 # what waits to be looked up again is found by the last index, and so is what an erasure must not overlook
 IMPRESSION_TABLE = """
@@ -35,7 +35,7 @@ CREATE INDEX serving_impression_unknown ON serving_impression (served_at)
 
 
 def make_first_partitions(apps, schema_editor):
-    ensure_partitions(as_of=datetime.now(UTC), of=Monthly("serving_impression", "served_at"))
+    ensure_partitions(as_of=datetime.now(UTC), of=MonthlyPartitions("serving_impression", "served_at"))
 
 
 class Migration(migrations.Migration):

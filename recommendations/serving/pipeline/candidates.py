@@ -1,16 +1,11 @@
-"""How each place of the shop finds its candidates."""
+"""Step 2 of a recommendation: find the candidates of a placement."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from config.foundation.array_types import Rows
-from recommendations.engine import Histories
-from recommendations.engine.cold_start import Arrivals
-from recommendations.engine.online.ensemble_scorer import Scored, SingleBlend, Workspace
+from recommendations.engine.online.ensemble_scorer import DeadlineExceededError
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
     BUY_AGAIN,
@@ -24,281 +19,180 @@ from recommendations.engine.placements import (
     TRENDING,
 )
 from recommendations.engine.topn import top_n
-from recommendations.merchandising.rules.ranking import weighted
-from recommendations.merchandising.rules.rule_book import Applied
-from recommendations.serving.pipeline.visitor import NOTHING, Person, arrival_of
-from recommendations.serving.request import MOST_NAMED, Request
-from recommendations.serving.state.loader import Loaded
-from recommendations.serving.state.settings import Bought, Place
+from recommendations.merchandising.rules.ranking import apply_factors
+from recommendations.serving.pipeline.context import COLD_START, Candidates, RecommendationContext
+from recommendations.serving.pipeline.scoring import score_by_rank, score_visitor
+from recommendations.serving.pipeline.visitor import describe_arrival
+from recommendations.serving.state.model import NO_ROWS
 
-COLD_START, ANY = "cold-start", "catalogue"  # strategies
-NUDGED = 4  # times as many candidates as are shown are put into the order of whoever is looking
+# why a placement has no candidates; sent over REST as fallback_reason
+NO_MODEL, LATE, SWITCHED_OFF, NOTHING_KNOWN = "no_model", "late", "off", "nothing_known"
+PLACEMENTS_WITHOUT_MODEL = (NEW, RECENTLY_VIEWED)
+PERSONALIZED_DEPTH = 4  # candidates reordered for the visitor, as a multiple of the candidates needed
+NO_SCORES = np.empty(0, np.float32)
+
+type CandidateSource = Callable[[RecommendationContext], Candidates | None]
 
 
-type Values = npt.NDArray[np.float32]
+def find_candidates(context: RecommendationContext, placement: str) -> Candidates:
+    """Return the candidates of a placement, best first; without any, `problem` is the reason.
 
-_free: dict[tuple[int, int], list[Workspace]] = {}
-
-
-class Workspaces:
-    """The arrays for what is scored in one request; clean again at its end.
-
-    Whoever comes next takes those that were given back last, whatever thread it is: they are still in the processor's cache.
+    After a missed deadline the context has none any more: the fallback that follows must answer in any case.
     """
-
-    def __init__(self, loaded: Loaded) -> None:
-        self.size = (loaded.catalogue.n, loaded.prepared.width if loaded.prepared is not None else 0)
-        free = _free.get(self.size)
-        if free is None:
-            _free.clear()  # another catalogue: nobody comes back to the arrays of the one before
-            free = _free.setdefault(self.size, [])
-        self._free = free
-        self._taken: list[Workspace] = []
-
-    def take(self) -> Workspace:
-        try:
-            work = self._free.pop()
-        except IndexError:
-            work = Workspace(*self.size)
-        self._taken.append(work)
-        return work
-
-    def __enter__(self) -> "Workspaces":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for work in self._taken:
-            work.clear()
-        self._free.extend(self._taken)
-        self._taken = []
+    state = context.state
+    if state.model is None and placement not in PLACEMENTS_WITHOUT_MODEL:
+        return _make_empty(placement, NO_MODEL)
+    if state.blends is not None and placement in state.blends.switched_off:
+        return _make_empty(placement, SWITCHED_OFF)
+    try:
+        candidates = _SOURCES[placement](context)
+    except DeadlineExceededError:
+        context.deadline = None
+        return _make_empty(placement, LATE)
+    if candidates is None or not len(candidates.rows):
+        return _make_empty(placement, NOTHING_KNOWN)
+    candidates.placement = placement
+    return candidates
 
 
-@dataclass
-class Asked:
-    """A request with all that answering it needs.
-
-    allowed: which rows may be shown, not to be written to; excluded: rows that may not; factors: of rules, margin and stock, by row;
-    applied: what the rules do; due: when to give up.
-    """
-
-    request: Request
-    loaded: Loaded
-    person: Person
-    works: Workspaces
-    now: datetime
-    depth: int
-    allowed: npt.NDArray[np.bool_]
-    excluded: Rows = field(default_factory=lambda: NOTHING)
-    factors: Values | None = None
-    applied: Applied | None = None
-    due: float | None = None
-    minute: int = 0
-    _barred: dict[str, Rows] = field(default_factory=dict)
-
-    def place(self, name: str) -> Place:
-        return self.loaded.places[name]
-
-    def blend(self, name: str) -> SingleBlend | None:
-        return self.loaded.prepared.blends.get(name) if self.loaded.prepared is not None else None
-
-    def barred(self, name: str, more: Rows = NOTHING) -> Rows:
-        """Rows that may not be shown in a place: excluded, dismissed, bought where that is not to be shown again, and those named here."""
-        found = self._barred.get(name)
-        if found is None:
-            groups = [self.excluded, self.person.dismissed]
-            model, bought = self.loaded.model, self.place(name).bought
-            if model is not None and bought == Bought.AUTO and model.exclude_seen:
-                groups.append(self.person.bought(model.seen_kinds))
-            elif bought == Bought.HIDE:
-                groups.append(self.person.purchases())
-            some = [group for group in groups if len(group)]
-            found = self._barred[name] = np.concatenate(some) if some else NOTHING
-        return np.concatenate([found, more]) if len(more) else found
-
-    def named_rows(self) -> Rows:
-        """Rows of the products that the request names, each once."""
-        if not self.request.product_ids:
-            return NOTHING
-        rows = self.loaded.catalogue.rows_of(self.request.product_ids[:MOST_NAMED])
-        return np.unique(rows[rows >= 0]).astype(np.int32)
-
-    def nobody(self) -> Histories:
-        assert self.loaded.model is not None
-        return self.loaded.model.history_of(NOTHING)
+def _make_empty(placement: str, problem: str) -> Candidates:
+    return Candidates(placement, NO_ROWS, NO_SCORES, placement=placement, problem=problem)
 
 
-@dataclass
-class Found:
-    """Candidates of a place, best first. scored, arrival: what the reasons are told from; fillers: rows that are there to fill the row."""
-
-    strategy: str
-    rows: Rows
-    values: Values
-    scored: Scored | None = None
-    arrival: Arrivals | None = None
-    scenario: str = ""
-    fillers: frozenset[int] = frozenset()
-
-
-type Gather = Callable[[Asked], Found | None]
-
-
-def for_you(asked: Asked) -> Found | None:
-    """The blend of the model over what the person did, or what is known of them where that is nothing."""
-    scored = score_person(asked)
+def _find_for_you(context: RecommendationContext) -> Candidates | None:
+    """Score by the visitor's history; without one, by what else is known about them."""
+    scored = score_visitor(context)
     if scored is None:
-        return cold_start(asked)
-    rows, values = scored.best(asked.depth, allowed=asked.allowed, barred=asked.barred(FOR_YOU), factors=asked.factors)
-    assert asked.loaded.model is not None
-    return Found(asked.loaded.model.algorithm, rows, values, scored)
+        return _find_by_traits(context)
+    rows, scores = scored.select_top(
+        context.depth,
+        allowed=context.allowed,
+        excluded=context.get_excluded_rows(FOR_YOU),
+        factors=context.factors,
+    )
+    assert context.state.model is not None
+    return Candidates(context.state.model.algorithm, rows, scores, scored)
 
 
-def score_person(asked: Asked) -> Scored | None:
-    """Scores for the person; None without a history. A visit that the chosen parts have nothing to say of is served by what is alike."""
-    blend, history = asked.blend(FOR_YOU), asked.person.history
-    if blend is None or history is None or not len(history.item):
+def _find_by_traits(context: RecommendationContext) -> Candidates | None:
+    """Score by traits and landing category of a visitor without a history; scores are logarithms of probabilities."""
+    state = context.state
+    arrival = describe_arrival(state=state, request=context.request, names=context.visitor.names)
+    if arrival is None or state.model is None or state.model.cold_start is None:
         return None
-    work = asked.works.take()
-    scored = blend.score(history, work, due=asked.due)
-    prepared = asked.loaded.prepared
-    assert prepared is not None
-    if not scored.known and prepared.visit is not None and not len(asked.person.purchases()):
-        work.clear()
-        scored = prepared.visit.score(history, work, due=asked.due)
-    return scored
+    n = len(state.model.items)
+    allowed = context.allowed[:n].copy()
+    excluded = context.get_excluded_rows(FOR_YOU)
+    allowed[excluded[(excluded >= 0) & (excluded < n)]] = False
+    scores = np.asarray(state.model.cold_start.model.score(arrival), np.float32)
+    scores = apply_factors(scores=scores, factors=None if context.factors is None else context.factors[:n])
+    ranking = top_n(scores, context.depth, allowed=allowed)
+    is_filled = ranking.items[0] >= 0
+    return Candidates(COLD_START, ranking.items[0][is_filled], ranking.scores[0][is_filled], arrival=arrival)
 
 
-def cold_start(asked: Asked) -> Found | None:
-    """By what is known of somebody without a history; logarithms of chances."""
-    loaded = asked.loaded
-    arrival = arrival_of(loaded=loaded, request=asked.request, names=asked.person.names)
-    if arrival is None or loaded.model is None or loaded.model.newcomers is None:
+def _find_related(context: RecommendationContext, *, placement: str) -> Candidates | None:
+    """Score products related to those of the request, then move them towards the visitor's taste."""
+    blend, model = context.get_blend(placement), context.state.model
+    start_rows = context.get_start_rows()
+    if blend is None or model is None:
         return None
-    n = len(loaded.model.items)
-    allowed = asked.allowed[:n].copy()
-    barred = asked.barred(FOR_YOU)
-    allowed[barred[(barred >= 0) & (barred < n)]] = False
-    scores = np.asarray(loaded.model.newcomers.model.score(arrival), np.float32)
-    scores = weighted(scores=scores, factors=None if asked.factors is None else asked.factors[:n])
-    ranking = top_n(scores, asked.depth, allowed=allowed)
-    kept = ranking.items[0] >= 0
-    return Found(COLD_START, ranking.items[0][kept], ranking.scores[0][kept], arrival=arrival)
+    known = start_rows[start_rows < len(model.items)]
+    if not len(known):
+        return None
+    scored = blend.score(model.build_product_history(known), context.workspaces.take(), due=context.deadline)
+    rows, scores = scored.select_top(
+        PERSONALIZED_DEPTH * context.depth,
+        allowed=context.allowed,
+        excluded=context.get_excluded_rows(placement, start_rows),
+        factors=context.factors,
+    )
+    candidates = Candidates(placement, rows, scores, scored)
+    return _personalize(context, candidates, share=context.get_config(placement).personal_share)
 
 
-def beside(name: str) -> Gather:
-    """Places that start from products: what stands beside them, nudged towards what whoever is looking would choose."""
-
-    def gather(asked: Asked) -> Found | None:
-        blend, model = asked.blend(name), asked.loaded.model
-        named = asked.named_rows()
-        if blend is None or model is None:
-            return None
-        known = named[named < len(model.items)]
-        if not len(known):
-            return None
-        scored = blend.score(model.history_of(known), asked.works.take(), due=asked.due)
-        rows, values = scored.best(
-            NUDGED * asked.depth, allowed=asked.allowed, barred=asked.barred(name, named), factors=asked.factors
-        )
-        return nudged(asked, Found(name, rows, values, scored), share=asked.place(name).personal)
-
-    return gather
-
-
-def nudged(asked: Asked, found: Found, *, share: float) -> Found:
-    """(1 − share) · value / largest + share · what the person would give it / the largest of that."""
-    if not share or len(found.rows) < 2 or not asked.person.has_history:
-        return found
-    scored = score_person(asked)
+def _personalize(context: RecommendationContext, candidates: Candidates, *, share: float) -> Candidates:
+    """Reorder by (1 − share) · score / max score + share · personal score / max personal score."""
+    if not share or len(candidates.rows) < 2 or not context.visitor.has_history:
+        return candidates
+    scored = score_visitor(context)
     if scored is None:
-        return found
-    personal = scored.of(found.rows)
-    most = float(personal.max())
-    if most <= 0:
-        return found
-    values = (1.0 - share) * found.values / found.values.max() + share * personal / most
-    order = np.argsort(-values, kind="stable")
-    found.rows, found.values = found.rows[order], values[order].astype(np.float32)
-    return found
+        return candidates
+    personal = scored.get_scores(candidates.rows)
+    largest = float(personal.max())
+    if largest <= 0:
+        return candidates
+    scores = (1.0 - share) * candidates.scores / candidates.scores.max() + share * personal / largest
+    order = np.argsort(-scores, kind="stable")
+    candidates.rows, candidates.scores = candidates.rows[order], scores[order].astype(np.float32)
+    return candidates
 
 
-def buy_again(asked: Asked) -> Found | None:
-    """What the person has bought before, by when it is due again."""
-    blend, history = asked.blend(BUY_AGAIN), asked.person.history
-    own = np.unique(asked.person.purchases())
-    if blend is None or history is None or not len(own):
+def _find_buy_again(context: RecommendationContext) -> Candidates | None:
+    """Score the visitor's own purchases by how due the next one is."""
+    blend, history = context.get_blend(BUY_AGAIN), context.visitor.history
+    rows = np.unique(context.visitor.get_purchased_rows())
+    if blend is None or history is None or not len(rows):
         return None
-    scored = blend.score(history, asked.works.take(), due=asked.due)
-    barred = np.concatenate([asked.excluded, asked.person.dismissed])
-    own = own[asked.allowed[own] & ~np.isin(own, barred)]
-    values = scored.of(own)
-    if asked.factors is not None:
-        values = values * asked.factors[own]
-    order = np.argsort(-values, kind="stable")[: asked.depth]
-    order = order[values[order] > 0]
-    return Found(BUY_AGAIN, own[order].astype(np.int32), values[order], scored)
+    scored = blend.score(history, context.workspaces.take(), due=context.deadline)
+    excluded = np.concatenate([context.excluded, context.visitor.dismissed])
+    rows = rows[context.allowed[rows] & ~np.isin(rows, excluded)]
+    scores = scored.get_scores(rows)
+    if context.factors is not None:
+        scores = scores * context.factors[rows]
+    order = np.argsort(-scores, kind="stable")[: context.depth]
+    order = order[scores[order] > 0]
+    return Candidates(BUY_AGAIN, rows[order].astype(np.int32), scores[order], scored)
 
 
-def static(name: str) -> Gather:
-    """Places that are the same for everybody, but for what somebody has dismissed or bought."""
-
-    def gather(asked: Asked) -> Found | None:
-        blend = asked.blend(name)
-        if blend is None:
-            return None
-        scored = blend.score(asked.nobody(), asked.works.take())
-        rows, values = scored.best(asked.depth, allowed=asked.allowed, barred=asked.barred(name), factors=asked.factors)
-        return Found(name, rows, values, scored)
-
-    return gather
-
-
-def new(asked: Asked) -> Found | None:
-    """The newest first, by their day of publication."""
-    rows = asked.loaded.catalogue.newest()
-    barred = asked.barred(NEW)
-    rows = rows[asked.allowed[rows]]
-    rows = (rows[~np.isin(rows, barred)] if len(barred) else rows)[: asked.depth]
-    return Found(NEW, rows, by_rank(len(rows)))
+def _find_static(context: RecommendationContext, *, placement: str) -> Candidates | None:
+    """Score products the same way for all visitors, without what this one dismissed or bought."""
+    blend = context.get_blend(placement)
+    if blend is None:
+        return None
+    scored = blend.score(context.make_empty_history(), context.workspaces.take())
+    rows, scores = scored.select_top(
+        context.depth,
+        allowed=context.allowed,
+        excluded=context.get_excluded_rows(placement),
+        factors=context.factors,
+    )
+    return Candidates(placement, rows, scores, scored)
 
 
-def recently_viewed(asked: Asked) -> Found | None:
-    """What the person looked at, the newest first; also what the model does not know yet."""
-    catalogue, history = asked.loaded.catalogue, asked.person.history
-    wanted = ("view", "cart", "wishlist")
-    rows = [catalogue.row_of(one.product_id) for one in asked.person.recent if one.kind in wanted]
+def _find_new(context: RecommendationContext) -> Candidates | None:
+    """Return the products published last."""
+    rows = context.state.products.get_newest_rows()
+    excluded = context.get_excluded_rows(NEW)
+    rows = rows[context.allowed[rows]]
+    rows = (rows[~np.isin(rows, excluded)] if len(excluded) else rows)[: context.depth]
+    return Candidates(NEW, rows, score_by_rank(len(rows)))
+
+
+def _find_recently_viewed(context: RecommendationContext) -> Candidates | None:
+    """Return what the visitor viewed last, including products that the model does not know yet."""
+    products, history = context.state.products, context.visitor.history
+    kinds = ("view", "cart", "wishlist")
+    rows = [
+        products.find_row(interaction.product_id) for interaction in context.visitor.recent if interaction.kind in kinds
+    ]
     if history is not None:
         rows += history.item[np.isin(history.kind, [0, 1, 2, 3])][::-1].tolist()
-    barred = set(np.concatenate([asked.excluded, asked.person.dismissed]).tolist())
-    shown = [row for row in dict.fromkeys(rows) if row >= 0 and asked.allowed[row] and row not in barred]
-    kept = np.array(shown[: asked.depth], np.int32)
-    return Found(RECENTLY_VIEWED, kept, by_rank(len(kept)))
+    excluded = set(np.concatenate([context.excluded, context.visitor.dismissed]).tolist())
+    shown = [row for row in dict.fromkeys(rows) if row >= 0 and context.allowed[row] and row not in excluded]
+    first = np.array(shown[: context.depth], np.int32)
+    return Candidates(RECENTLY_VIEWED, first, score_by_rank(len(first)))
 
 
-def anything(asked: Asked) -> Found:
-    """Of a shop without a model, or where nothing else is left: the newest, then in the order of the catalogue."""
-    newest = asked.loaded.catalogue.newest()
-    rows = np.concatenate([newest, np.flatnonzero(asked.allowed).astype(np.int32)])
-    rows = rows[asked.allowed[rows] & ~np.isin(rows, np.concatenate([asked.excluded, asked.person.dismissed]))]
-    _different, first = np.unique(rows, return_index=True)
-    rows = rows[np.sort(first)][: asked.depth]
-    return Found(ANY, rows, by_rank(len(rows)))
-
-
-def by_rank(n: int) -> Values:
-    """Scores of what has an order and no number: 1, 1/2, 1/3 …"""
-    return (1.0 / np.arange(1.0, n + 1.0)).astype(np.float32)
-
-
-GATHER: dict[str, Gather] = {
-    FOR_YOU: for_you,
-    SIMILAR: beside(SIMILAR),
-    BOUGHT_TOGETHER: beside(BOUGHT_TOGETHER),
-    CART: beside(CART),
-    BUY_AGAIN: buy_again,
-    TRENDING: static(TRENDING),
-    POPULAR: static(POPULAR),
-    NEW: new,
-    RECENTLY_VIEWED: recently_viewed,
-    CATEGORIES: for_you,
+_SOURCES: dict[str, CandidateSource] = {
+    FOR_YOU: _find_for_you,
+    SIMILAR: partial(_find_related, placement=SIMILAR),
+    BOUGHT_TOGETHER: partial(_find_related, placement=BOUGHT_TOGETHER),
+    CART: partial(_find_related, placement=CART),
+    BUY_AGAIN: _find_buy_again,
+    TRENDING: partial(_find_static, placement=TRENDING),
+    POPULAR: partial(_find_static, placement=POPULAR),
+    NEW: _find_new,
+    RECENTLY_VIEWED: _find_recently_viewed,
+    CATEGORIES: _find_for_you,
 }

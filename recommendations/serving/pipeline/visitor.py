@@ -1,30 +1,29 @@
-"""Who is asking: what is known of them in this worker's memory and in Valkey, in one round trip."""
+"""Identify the visitor behind a request: what this worker's memory and Valkey know, in one round trip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from config.foundation.array_types import Rows
-from customers.events.recent.interactions import RecentInteraction, Recently, read_person
+from customers.events.recent.interactions import RecentActivity, RecentInteraction, read_recent_activity
 from recommendations.engine import Histories
 from recommendations.engine.cold_start import Arrivals
-from recommendations.serving.request import Request
-from recommendations.serving.state.loader import Loaded
-from recommendations.serving.state.model import PURCHASE, ServingModel
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
 
-MOST_RECENT = 50
-PATIENCE_SECONDS = 0.03  # for Valkey, of an answer that is due in 50 ms
-
-
-NOTHING = np.empty(0, np.int32)
+MAX_RECENT_INTERACTIONS = 50
+VALKEY_TIMEOUT_SECONDS = 0.03  # a response is due in 50 ms; without Valkey it comes from the model alone
 
 
 @dataclass(frozen=True, eq=False)
-class Person:
-    """names: "kind:value" of whoever is recognised, empty where nobody is: unknown, or refusing personalisation.
+class Visitor:
+    """A visitor or customer as one request sees them.
 
-    recent: newest first, also what the model does not know; dismissed: rows of the catalogue not to show; count: see `Recently`.
+    names: "kind:value" of their identifiers; empty for an unknown visitor and for one who refused personalization.
+    recent: the newest interactions first, including products that the model does not know.
+    dismissed: catalog rows that they asked not to see. count: see `RecentActivity`.
     """
 
     names: Sequence[str]
@@ -32,61 +31,70 @@ class Person:
     users: Sequence[int]
     history: Histories | None
     dismissed: Rows
-    refused: bool = False
+    has_opted_out: bool = False
     count: int | None = None
 
-    def bought(self, kinds: Sequence[int] | None) -> Rows:
-        """Rows of what the person did with these kinds of interaction, None for any."""
+    def get_rows_of_kinds(self, kinds: Sequence[int] | None) -> Rows:
+        """Return the catalog rows of all interactions of these kinds; None means every kind."""
         if self.history is None:
-            return NOTHING
+            return NO_ROWS
         if kinds is None:
             return self.history.item
         return self.history.item[np.isin(self.history.kind, kinds)]
 
-    def purchases(self) -> Rows:
-        return self.bought([PURCHASE])
+    def get_purchased_rows(self) -> Rows:
+        """Return the catalog row of every purchase."""
+        return self.get_rows_of_kinds([PURCHASE])
 
     @property
     def has_history(self) -> bool:
+        """Whether any interaction with a product of the model is known."""
         return self.history is not None and len(self.history.item) > 0
 
 
-def read_recently(request: Request, *, counted: str = "") -> Recently:
-    return read_person(identifiers=request.identifiers, counted=counted, patience=PATIENCE_SECONDS)
+def read_activity(request: RecommendationRequest) -> RecentActivity:
+    """Read the recent interactions of the visitor whom a request names from Valkey."""
+    return read_recent_activity(identifiers=request.identifiers, timeout=VALKEY_TIMEOUT_SECONDS)
 
 
-def person_of(*, loaded: Loaded, request: Request, recently: Recently, now: float) -> Person:
-    """The person as this worker knows them; of whoever is withheld or refuses nothing but that."""
+def identify_visitor(
+    *, state: ServingState, request: RecommendationRequest, activity: RecentActivity, now: float
+) -> Visitor:
+    """Return the visitor with everything known about them; nothing about one who opted out or was erased."""
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
-    if names and (recently.refused or loaded.withheld.holds(names)):
-        return Person([], [], [], None, NOTHING, refused=True, count=recently.count)
-    model, catalogue = loaded.model, loaded.catalogue
-    gone = catalogue.rows_of(recently.dismissed) if recently.dismissed else NOTHING
+    if names and (activity.is_denied or state.suppressions.contains_any(names)):
+        return Visitor([], [], [], None, NO_ROWS, has_opted_out=True, count=activity.count)
+    model, products = state.model, state.products
+    just_dismissed = products.find_rows(activity.dismissed) if activity.dismissed else NO_ROWS
     if model is None or not names:
-        return Person(names, recently.interactions, [], None, gone, count=recently.count)
-    users = model.user_rows(names)
-    history = model.history(users=users, recent=recently.interactions[:MOST_RECENT], places=catalogue.places, now=now)
-    dismissed = dismissed_of(model, users, recently)
-    dismissed = np.concatenate([dismissed, gone[gone >= 0]]) if len(gone) else dismissed
-    return Person(names, recently.interactions, users, history, dismissed, count=recently.count)
+        return Visitor(names, activity.interactions, [], None, just_dismissed, count=activity.count)
+    users = model.find_user_rows(names)
+    history = model.build_history(
+        users=users,
+        recent=activity.interactions[:MAX_RECENT_INTERACTIONS],
+        row_by_id=products.row_by_id,
+        now=now,
+    )
+    dismissed = _find_dismissed_rows(model, users, activity)
+    if len(just_dismissed):
+        dismissed = np.concatenate([dismissed, just_dismissed[just_dismissed >= 0]])
+    return Visitor(names, activity.interactions, users, history, dismissed, count=activity.count)
 
 
-def dismissed_of(model: ServingModel, users: Sequence[int], recently: Recently) -> Rows:
-    """What was dismissed until training; who has put one of it into the basket or bought it since wants it after all."""
-    rows = model.dismissed_rows(users)
+def describe_arrival(*, state: ServingState, request: RecommendationRequest, names: Sequence[str]) -> Arrivals | None:
+    """Return what is known about a visitor without a history; None if it changes no score."""
+    if state.model is None or state.model.cold_start is None:
+        return None
+    traits = {"language": request.language, "country": request.country, "device": request.device}
+    return state.model.cold_start.describe(identifiers=names, traits=traits, landing=request.landing_category)
+
+
+def _find_dismissed_rows(model: ServingModel, users: Sequence[int], activity: RecentActivity) -> Rows:
+    """Return the rows dismissed before the training, minus those put into the cart or bought since then."""
+    rows = model.find_dismissed_rows(users)
     if not len(rows):
         return rows
-    wanted = [one.product_id for one in recently.interactions if one.kind in ("cart", "purchase")]
+    wanted = [
+        interaction.product_id for interaction in activity.interactions if interaction.kind in ("cart", "purchase")
+    ]
     return rows[~np.isin(rows, model.items.rows(wanted))] if wanted else rows
-
-
-def arrival_of(*, loaded: Loaded, request: Request, names: Sequence[str]) -> Arrivals | None:
-    """What is known of somebody without a history; None where it is nothing that makes a difference."""
-    if loaded.model is None or loaded.model.newcomers is None:
-        return None
-    told: Mapping[str, str] = {
-        "language": request.language,
-        "country": request.country,
-        "device": request.device,
-    }
-    return loaded.model.newcomers.arrival(identifiers=names, told=told, landing=request.landing_category)

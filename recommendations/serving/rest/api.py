@@ -1,4 +1,4 @@
-"""REST: recommendations for a place of the shop, and a list in somebody's order."""
+"""REST: recommendations for a placement, and the ranking of a given list."""
 
 from typing import ClassVar
 
@@ -11,20 +11,21 @@ from rest_framework.views import APIView
 
 from recommendations.engine.placements import SCENARIOS
 from recommendations.serving.rank import RankRequest
-from recommendations.serving.request import Request, WrongRequestError
-from recommendations.serving.rest.serializers import (
-    PlaceSerializer,
-    RankingSerializer,
+from recommendations.serving.request import InvalidRequestError
+from recommendations.serving.rest.request import (
     RankRequestSerializer,
     RecommendationQuerySerializer,
+    make_request,
 )
-from recommendations.serving.rest.serve import ranked, recommended
+from recommendations.serving.rest.serializers import PlacementResponseSerializer, RankingSerializer
+from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
 
 
 class RecommendationsView(APIView):
-    """Products for a place of the shop, best first, each with a true reason.
+    """Returns the products of a placement, best first, each with the reason why it is shown.
 
-    Where a place has nothing to show its fallback takes over, and the answer says which and why; unknown ids are no errors.
+    If a placement has no products, its fallback is returned and named with the reason. Unknown customer, visitor and product
+    IDs are not errors.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "recommendations:read"}
@@ -36,26 +37,24 @@ class RecommendationsView(APIView):
             OpenApiParameter("scenario", str, OpenApiParameter.PATH, enum=list(SCENARIOS)),
             RecommendationQuerySerializer,
         ],
-        responses=PlaceSerializer,
+        responses=PlacementResponseSerializer,
         tags=["recommendations"],
     )
     def get(self, request: HttpRequest, scenario: str) -> HttpResponse:
         query = RecommendationQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        wanted = dict(query.validated_data)
-        product_id = wanted.pop("product_id")
-        wanted["product_ids"] = [product_id, *wanted["product_ids"]] if product_id else wanted["product_ids"]
         try:
-            body = recommended(request=Request(scenario=scenario, **wanted), now=timezone.now())
-        except WrongRequestError as error:
+            body = serve_recommendations(request=make_request(scenario, dict(query.validated_data)), now=timezone.now())
+        except InvalidRequestError as error:
             raise ValidationError({error.field: error.message}) from error
         return HttpResponse(body, content_type="application/json")
 
 
 class RankView(APIView):
-    """A list of products in the order in which somebody would choose them.
+    """Returns a list of products in the order in which a customer or visitor would choose them.
 
-    What may not be shown is left out and named; what is not known stays, last; where nothing is known of the person the order stays.
+    Products that must not be shown are left out and listed with the reason. Unknown products stay, at the end. If nothing is
+    known about the visitor, the order does not change.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "recommendations:read"}
@@ -65,10 +64,10 @@ class RankView(APIView):
         operation_id="rank", request=RankRequestSerializer, responses=RankingSerializer, tags=["recommendations"]
     )
     def post(self, request: HttpRequest) -> HttpResponse:
-        wanted = RankRequestSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        body = RankRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
         try:
-            answer = ranked(request=RankRequest(**wanted.validated_data), now=timezone.now())
-        except WrongRequestError as error:
+            response = serve_ranking(request=RankRequest(**body.validated_data), now=timezone.now())
+        except InvalidRequestError as error:
             raise ValidationError({error.field: error.message}) from error
-        return HttpResponse(answer, content_type="application/json")
+        return HttpResponse(response, content_type="application/json")

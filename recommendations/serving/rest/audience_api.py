@@ -16,18 +16,18 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from catalog.models import Product
-from recommendations.serving.batch.audience import audience_of
+from recommendations.serving.batch.audience import find_audience
 
-MOST_LIMIT = 1000
-ALSO = "recommendations:read"
+MAX_LIMIT = 1000
+ADDITIONAL_SCOPE = "recommendations:read"
 
 
-def cursor_of(offset: int) -> str:
+def write_audience_cursor(offset: int) -> str:
     return base64.urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
 
 
 class AudienceQuerySerializer(serializers.Serializer):
-    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=MOST_LIMIT)
+    limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=MAX_LIMIT)
     cursor = serializers.CharField(
         required=False, default="", max_length=20, help_text="next_cursor of the page before."
     )
@@ -45,16 +45,16 @@ class AudienceQuerySerializer(serializers.Serializer):
         return int(told)
 
 
-class CandidateReasonSerializer(serializers.Serializer):
+class AudienceReasonSerializer(serializers.Serializer):
     code = serializers.CharField()
     text = serializers.CharField(source="reason", help_text="In the language of Accept-Language.")
 
 
-class CandidateSerializer(serializers.Serializer):
+class AudienceMemberSerializer(serializers.Serializer):
     customer_id = serializers.IntegerField()
     user_id = serializers.CharField(help_text="Empty for a visitor who never logged in.")
     score = serializers.FloatField(help_text="0 to 1, against the other customers.")
-    reason = CandidateReasonSerializer(source="*")
+    reason = AudienceReasonSerializer(source="*")
 
 
 class AudienceSerializer(serializers.Serializer):
@@ -64,7 +64,7 @@ class AudienceSerializer(serializers.Serializer):
         help_text="Whether the model knows the product; a new one is known after a training."
     )
     people = serializers.IntegerField(help_text="How many customers there are in all pages, at most 10,000.")
-    results = CandidateSerializer(many=True)
+    results = AudienceMemberSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
     next = serializers.URLField(allow_null=True)
 
@@ -85,22 +85,22 @@ class AudienceView(APIView):
         tags=["recommendations"],
     )
     def get(self, request: Request, product_id: str) -> Response:
-        if ALSO not in getattr(request.auth, "scopes", ()):
-            raise PermissionDenied(_("The scope %(scope)s is needed.") % {"scope": ALSO})
+        if ADDITIONAL_SCOPE not in getattr(request.auth, "scopes", ()):
+            raise PermissionDenied(_("The scope %(scope)s is needed.") % {"scope": ADDITIONAL_SCOPE})
         wanted = AudienceQuerySerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         if not Product.objects.filter(product_id=product_id).exists():
             raise Http404
         offset, limit = wanted.validated_data["cursor"], wanted.validated_data["limit"]
-        found = audience_of(product_id=product_id, now=timezone.now())
+        found = find_audience(product_id=product_id, now=timezone.now())
         end = offset + limit
-        following = cursor_of(end) if end < len(found.people) else None
+        following = write_audience_cursor(end) if end < len(found.customers) else None
         page = {
             "product_id": found.product_id,
             "model_version": found.model_version,
             "known": found.known,
-            "people": len(found.people),
-            "results": found.people[offset:end],
+            "people": len(found.customers),
+            "results": found.customers[offset:end],
             "next_cursor": following,
             "next": replace_query_param(request.build_absolute_uri(), "cursor", following) if following else None,
         }

@@ -1,4 +1,4 @@
-"""REST: how recommendations do."""
+"""REST API of recommendation performance."""
 
 from typing import ClassVar
 
@@ -9,15 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommendations.serving.impressions.performance import WrongPeriodError, performance
+from recommendations.serving.impressions.performance import InvalidPeriodError, get_performance
 from recommendations.serving.rest.performance_serializers import PerformanceQuerySerializer, PerformanceSerializer
 
 
 class PerformanceView(APIView):
-    """What was shown, clicked, bought and earned, by place, position and model.
+    """Products shown, clicked and bought, and revenue, by placement, position and model.
 
-    A product counts as clicked once an answer, as bought by the last answer that showed it to the same customer before they bought
-    it. That says what followed, not what would not have happened without.
+    A product counts as clicked once per response, and as bought for the last response that showed it to the same customer before the
+    purchase. This is correlation, not the incremental effect of recommendations.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "models:read"}
@@ -29,10 +29,10 @@ class PerformanceView(APIView):
         tags=["recommendations"],
     )
     def get(self, request: Request) -> Response:
-        wanted = PerformanceQuerySerializer(data=request.query_params)
-        wanted.is_valid(raise_exception=True)
+        serializer = PerformanceQuerySerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
         try:
-            found = performance(as_of=timezone.now(), **wanted.validated_data)
-        except WrongPeriodError as error:
+            report = get_performance(as_of=timezone.now(), **serializer.validated_data)
+        except InvalidPeriodError as error:
             raise ValidationError({"since": str(error)}) from error
-        return Response(PerformanceSerializer(found).data)
+        return Response(PerformanceSerializer(report).data)

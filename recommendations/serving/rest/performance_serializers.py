@@ -1,4 +1,4 @@
-"""The shape of the figures of recommendations."""
+"""Serializers of the recommendation performance report."""
 
 from typing import Any
 
@@ -6,17 +6,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from recommendations.serving.impressions.models import PositionBias
-from recommendations.serving.impressions.performance import Figures
+from recommendations.serving.impressions.performance import PerformanceFigures
 
 
 class PerformanceQuerySerializer(serializers.Serializer):
     since = serializers.DateField(
-        required=False, default=None, help_text="First day; 28 days until the last by default."
+        required=False, default=None, help_text="First day; by default 28 days ending on the last day."
     )
-    until = serializers.DateField(required=False, default=None, help_text="Last day, counted too; today by default.")
-    scenario = serializers.SlugField(
-        required=False, default="", max_length=50, help_text="One place of the shop alone."
-    )
+    until = serializers.DateField(required=False, default=None, help_text="Last day, included; default: today.")
+    scenario = serializers.SlugField(required=False, default="", max_length=50, help_text="Only this placement.")
 
 
 class ShareSerializer(serializers.Serializer):
@@ -32,58 +30,65 @@ class AmountSerializer(serializers.Serializer):
     amount = serializers.DecimalField(max_digits=16, decimal_places=2)
 
 
-class FiguresSerializer(serializers.Serializer):
-    shown = serializers.IntegerField(source="figures.shown", help_text="Products shown; each answer counts.")
+class PerformanceFiguresSerializer(serializers.Serializer):
+    shown = serializers.IntegerField(source="figures.shown", help_text="Products shown, counted once per response.")
     clicked = serializers.IntegerField(source="figures.clicked")
-    carted = serializers.IntegerField(source="figures.carted", help_text="Of these put into the cart from there.")
+    carted = serializers.IntegerField(
+        source="figures.carted", help_text="Clicked products that were added to the cart."
+    )
     bought = serializers.IntegerField(
-        source="figures.bought", help_text="Order lines of the same customers within the window, each counted once."
+        source="figures.bought",
+        help_text="Order lines of the same customers within the attribution window, each counted once.",
     )
     revenue = serializers.SerializerMethodField()
     click_rate = ShareSerializer(source="figures.click_rate", allow_null=True)
 
     @extend_schema_field(AmountSerializer(many=True))
     def get_revenue(self, row: Any) -> list[dict[str, Any]]:
-        figures: Figures = row.figures
+        figures: PerformanceFigures = row.figures
         amounts = [{"currency": currency, "amount": amount} for currency, amount in sorted(figures.revenue.items())]
         return [dict(amount) for amount in AmountSerializer(amounts, many=True).data]
 
 
-class PositionSerializer(FiguresSerializer):
+class PositionPerformanceSerializer(PerformanceFiguresSerializer):
     position = serializers.IntegerField()
     examination = serializers.FloatField(
         allow_null=True,
-        help_text="How likely it is looked at against the first position; null where nothing is learnt.",
+        help_text="Probability of being looked at relative to the first position; null if not estimated.",
     )
 
 
-class ScenarioPerformanceSerializer(FiguresSerializer):
+class ScenarioPerformanceSerializer(PerformanceFiguresSerializer):
     scenario = serializers.CharField()
     examination_method = serializers.ChoiceField(
-        source="method", choices=[*PositionBias.Method.values, ""], help_text="How the examination is known."
+        source="method",
+        choices=[*PositionBias.Method.values, ""],
+        help_text="How the examination probability is estimated.",
     )
-    positions = PositionSerializer(many=True)
+    positions = PositionPerformanceSerializer(many=True)
 
 
-class ModelPerformanceSerializer(FiguresSerializer):
+class ModelPerformanceSerializer(PerformanceFiguresSerializer):
     scenario = serializers.CharField()
     model_version = serializers.CharField()
     strategy = serializers.CharField()
     click_rate_without_position_bias = ShareSerializer(
         source="estimate",
         allow_null=True,
-        help_text="If every position were looked at as the first is; the last 28 days.",
+        help_text="Click-through rate of the last 28 days if every position were looked at like the first.",
     )
 
 
 class PerformanceSerializer(serializers.Serializer):
-    as_of = serializers.DateTimeField(allow_null=True, help_text="When it was counted last; null: never.")
+    as_of = serializers.DateTimeField(allow_null=True, help_text="Time of the last attribution run; null: never.")
     since = serializers.DateField()
     until = serializers.DateField()
-    attribution_days = serializers.IntegerField(help_text="Within which a click or purchase counts as following.")
-    open_since = serializers.DateField(help_text="Figures of days from here on may still grow.")
+    attribution_days = serializers.IntegerField(
+        help_text="Days after an impression within which clicks and purchases are attributed."
+    )
+    open_since = serializers.DateField(help_text="Figures of this day and later may still change.")
     learnt_at = serializers.DateTimeField(
-        source="bias.started_at", allow_null=True, default=None, help_text="When position bias was learnt last."
+        source="bias.started_at", allow_null=True, default=None, help_text="Time of the last position bias estimate."
     )
     scenarios = ScenarioPerformanceSerializer(many=True)
     models = ModelPerformanceSerializer(many=True, source="versions")

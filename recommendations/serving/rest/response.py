@@ -1,12 +1,12 @@
-"""Answers as JSON, in one pass: what the REST views and the short way in front of Django both send."""
+"""Encode responses as JSON in one pass, for the REST views and the fast path."""
 
 from typing import Any
 
 import msgspec
 
-from recommendations.serving.pipeline.explain import Reason
-from recommendations.serving.recommend import Answer, CategoryItem, Item
-from recommendations.serving.state.product_index import Catalogue
+from recommendations.serving.pipeline.reasons import ItemReason
+from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
+from recommendations.serving.state.product_index import ProductIndex
 
 NULL = msgspec.Raw(b"null")
 
@@ -33,7 +33,7 @@ class CategoryJSON(msgspec.Struct):
     product_ids: list[str]
 
 
-class AnswerJSON(msgspec.Struct):
+class ResponseJSON(msgspec.Struct):
     recommendation_id: str
     scenario: str
     strategy: str
@@ -51,39 +51,37 @@ class AnswerJSON(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def encode(answer: Answer) -> bytes:
-    catalogue = answer.loaded.catalogue if answer.loaded is not None else None
+def encode_response(response: RecommendationResponse) -> bytes:
+    """Return the JSON of a response."""
+    products = response.state.products if response.state is not None else None
+    categories, left_out = response.categories, response.left_out
     return _encoder.encode(
-        AnswerJSON(
-            answer.recommendation_id,
-            answer.scenario,
-            answer.strategy,
-            answer.fallback,
-            answer.fallback_reason,
-            answer.model_version,
-            answer.stale,
-            answer.took_ms,
-            [item_json(item, catalogue) for item in answer.items],
-            answer.next_cursor,
-            msgspec.UNSET if answer.categories is None else [category_json(one) for one in answer.categories],
-            msgspec.UNSET if answer.left_out is None else [left_json(one) for one in answer.left_out],
+        ResponseJSON(
+            response.recommendation_id,
+            response.scenario,
+            response.strategy,
+            response.fallback,
+            response.fallback_reason,
+            response.model_version,
+            response.stale,
+            response.took_ms,
+            [_encode_item(item, products) for item in response.items],
+            response.next_cursor,
+            msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
+            msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
         )
     )
 
 
-def item_json(item: Item, catalogue: Catalogue | None) -> ItemJSON:
-    product = catalogue.blob(item.row) if catalogue is not None and item.row >= 0 else NULL
-    return ItemJSON(item.product_id, item.rank, round(item.score, 6), reason_json(item.reason), product)
+def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:
+    product = products.get_json(item.row) if products is not None and item.row >= 0 else NULL
+    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product)
 
 
-def category_json(one: CategoryItem) -> CategoryJSON:
-    return CategoryJSON(one.category, one.rank, round(one.score, 6), reason_json(one.reason), one.product_ids)
+def _encode_category(category: RecommendedCategory) -> CategoryJSON:
+    reason = _encode_reason(category.reason)
+    return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
 
 
-def left_json(one: tuple[str, str]) -> dict[str, Any]:
-    product_id, why = one
-    return {"product_id": product_id, "why": why}
-
-
-def reason_json(reason: Reason | None) -> ReasonJSON | None:
+def _encode_reason(reason: ItemReason | None) -> ReasonJSON | None:
     return None if reason is None else ReasonJSON(reason.code, reason.text, reason.product_ids)

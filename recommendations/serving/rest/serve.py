@@ -1,59 +1,74 @@
-"""From a request to the bytes of its answer: what the REST views and the short way in front of Django both call."""
+"""From a request to the bytes of its response, for the REST views and the fast path."""
 
 from datetime import datetime
 
 from prometheus_client import Counter, Histogram
 
-from customers.events.recent.interactions import Recently
-from recommendations.serving.impressions.served_entry import Shown
-from recommendations.serving.impressions.writer import note_shown
-from recommendations.serving.rank import RankRequest, rank
-from recommendations.serving.recommend import Answer, recommend
-from recommendations.serving.request import Request
-from recommendations.serving.rest.response import encode
-from recommendations.serving.state.loader import Loader, loader
+from customers.events.recent.interactions import RecentActivity
+from recommendations.serving.impressions.served_entry import ServedEntry
+from recommendations.serving.impressions.writer import record_impression
+from recommendations.serving.rank import RankRequest, rank_products
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.rest.response import encode_response
+from recommendations.serving.state.loader import StateLoader, loader
 
-SECONDS = Histogram(
+RESPONSE_SECONDS = Histogram(
     "perennial_recommendation_seconds",
-    "Time from a request to its answer, without HTTP.",
+    "Seconds from a request to its response, without HTTP.",
     ["scenario"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5),
 )
-FALLBACKS = Counter("perennial_recommendation_fallbacks", "Answers that a fallback gave.", ["scenario", "reason"])
+FALLBACKS = Counter(
+    "perennial_recommendation_fallbacks", "Responses that came from a fallback.", ["scenario", "reason"]
+)
 
 
-def recommended(*, request: Request, now: datetime, recently: Recently | None = None, source: Loader = loader) -> bytes:
-    """Errors: as `recommend`."""
-    answer = recommend(request=request, now=now, recently=recently, source=source)
-    note(answer, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
-    return encode(answer)
+def serve_recommendations(
+    *,
+    request: RecommendationRequest,
+    now: datetime,
+    activity: RecentActivity | None = None,
+    source: StateLoader = loader,
+) -> bytes:
+    """Return the JSON of a recommendation response and record it. Errors: see `recommend`."""
+    response = recommend(request=request, now=now, activity=activity, source=source)
+    _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    return encode_response(response)
 
 
-def ranked(*, request: RankRequest, now: datetime, recently: Recently | None = None, source: Loader = loader) -> bytes:
-    """Errors: as `rank`."""
-    answer = rank(request=request, now=now, recently=recently, source=source)
-    note(answer, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
-    return encode(answer)
+def serve_ranking(
+    *,
+    request: RankRequest,
+    now: datetime,
+    activity: RecentActivity | None = None,
+    source: StateLoader = loader,
+) -> bytes:
+    """Return the JSON of a ranking and record it. Errors: see `rank_products`."""
+    response = rank_products(request=request, now=now, activity=activity, source=source)
+    _record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    return encode_response(response)
 
 
-def note(answer: Answer, *, user_id: str, anonymous_id: str, now: datetime) -> None:
-    """Counts the answer, and notes as an impression what it shows; of whoever refuses to be recognised without saying to whom."""
-    SECONDS.labels(answer.scenario).observe(answer.took_ms / 1000)
-    if answer.fallback is not None:
-        FALLBACKS.labels(answer.scenario, answer.fallback_reason or "").inc()
-    if answer.items:
-        note_shown(
-            Shown(
-                recommendation_id=answer.recommendation_id,
-                scenario=answer.scenario,
-                user_id=user_id if answer.personal else "",
-                anonymous_id=anonymous_id if answer.personal else "",
-                model_version=answer.model_version,
-                strategy=answer.strategy,
+def _record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
+    """Count the response and record an impression; without identifiers for a visitor who refused personalization."""
+    RESPONSE_SECONDS.labels(response.scenario).observe(response.took_ms / 1000)
+    if response.fallback is not None:
+        FALLBACKS.labels(response.scenario, response.fallback_reason or "").inc()
+    if response.items:
+        record_impression(
+            ServedEntry(
+                recommendation_id=response.recommendation_id,
+                scenario=response.scenario,
+                user_id=user_id if response.is_identifiable else "",
+                anonymous_id=anonymous_id if response.is_identifiable else "",
+                model_version=response.model_version,
+                strategy=response.strategy,
                 arm=None,
-                fallback=answer.fallback,
+                fallback=response.fallback,
                 served_at=now,
-                first_rank=answer.items[0].rank,
-                product_ids=[item.product_id for item in answer.items],
+                first_rank=response.items[0].rank,
+                product_ids=[item.product_id for item in response.items],
             )
         )

@@ -1,4 +1,4 @@
-"""The blend of every place of the shop, made ready to answer one history at a time."""
+"""The weighted ensemble of every placement, compiled to score one history at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,67 +6,78 @@ from dataclasses import dataclass
 import numpy as np
 
 from recommendations.engine import Histories
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
-from recommendations.engine.online.ensemble_scorer import SingleBlend, Workspace, widest
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.online.context import Workspace
+from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
 from recommendations.engine.placements import FOR_YOU, SCENARIOS, Start
-from recommendations.serving.state.model import ServingModel
-from recommendations.serving.state.settings import Places, Switch
+from recommendations.serving.state.model import NO_ROWS, ServingModel
+from recommendations.serving.state.settings import PlacementConfigs, Switch
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """blends: by place, without those that the model has nothing for. visit: for visits that the chosen parts know nothing of.
+class CompiledBlends:
+    """The ensembles of one model.
 
-    off: places that are switched off, or that a training has judged no better than their fallback. width: of their workspaces.
+    by_placement: only the placements for which the model has components. visit: for visits that the trained weights have
+    nothing to say about. switched_off: placements that the shop, or the evaluation of the training, switched off.
+    width: slots that their workspaces need.
     """
 
-    blends: Mapping[str, SingleBlend]
-    visit: SingleBlend | None
-    off: frozenset[str]
+    by_placement: Mapping[str, OnlineEnsemble]
+    visit: OnlineEnsemble | None
+    switched_off: frozenset[str]
     width: int = 0
 
     @classmethod
-    def of(cls, *, model: ServingModel, places: Places, n: int) -> "Prepared":
-        blends = {FOR_YOU: SingleBlend(model.blend, n)}
-        for name, scenario in SCENARIOS.items():
-            trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")  # its own are the model's
-            weights = places[name].weights or trained or scenario.weights
-            blend = part_of(model.blend, weights)
+    def compile(cls, *, model: ServingModel, placements: PlacementConfigs, n: int) -> "CompiledBlends":
+        """Compile the ensembles for n rows of the product index."""
+        by_placement = {FOR_YOU: OnlineEnsemble(model.blend, n)}
+        for name, placement in SCENARIOS.items():
+            # the trained weights of for-you are those of the model itself
+            trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")
+            blend = select_components(model.blend, placements[name].weights or trained or placement.weights)
             if blend is not None:
-                blends[name] = SingleBlend(blend, n, alike=scenario.start == Start.PRODUCTS)
-        visit = SingleBlend(model.visit_blend, n) if model.visit_blend is not None else None
-        off = frozenset(name for name in SCENARIOS if is_off(name, model=model, places=places))
-        return cls(blends, visit, off, widest([*blends.values(), *([visit] if visit is not None else [])]))
+                by_placement[name] = OnlineEnsemble(blend, n, for_similar=placement.start == Start.PRODUCTS)
+        visit = OnlineEnsemble(model.visit_blend, n) if model.visit_blend is not None else None
+        switched_off = frozenset(name for name in SCENARIOS if _is_off(name, model=model, placements=placements))
+        return cls(by_placement, visit, switched_off, find_max_width(_list_blends(by_placement, visit)))
 
     def warm_up(self, model: ServingModel) -> None:
-        """Scores and explains once with each, so that compiled code and memory pages are there before the first visitor is."""
+        """Score and explain once with each ensemble, so that code is compiled and pages are mapped before the first visitor."""
         users = [0] if len(model.history_indptr) > 1 else []
-        history = model.history(users=users, recent=[])
-        for blend in (*self.blends.values(), *([self.visit] if self.visit is not None else [])):
-            work = Workspace(blend.n, blend.width)
-            for one in (history, model.history_of(history.item[:1])):
-                explained_once(blend, one, work)
+        history = model.build_history(users=users, recent=[])
+        histories = (history, model.build_product_history(history.item[:1]))
+        for blend in _list_blends(self.by_placement, self.visit):
+            workspace = Workspace(blend.n, blend.width)
+            for start in histories:
+                _explain_once(blend, start, workspace)
 
 
-def explained_once(blend: SingleBlend, history: Histories, work: Workspace) -> None:
-    scored = blend.score(history, work)
-    rows, _scores = scored.best(3, allowed=np.ones(blend.n, np.bool_), barred=np.empty(0, np.int32))
-    scored.causes(rows)
-    work.clear()
-
-
-def part_of(blend: Blend, weights: Mapping[str, float]) -> Blend | None:
-    """A blend of those of the named parts that the model has; None where it has none."""
-    parts = {
+def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> WeightedEnsemble | None:
+    """Return the ensemble of those named components that the model has; None if it has none."""
+    components = {
         name: blend.components_[name] for name, weight in weights.items() if weight > 0 and name in blend.components_
     }
-    if not parts:
+    if not components:
         return None
-    return Blend.of_fitted(parts, {name: float(weights[name]) for name in parts}, blend.normalisation)
+    return WeightedEnsemble.of_fitted(
+        components, {name: float(weights[name]) for name in components}, blend.normalisation
+    )
 
 
-def is_off(name: str, *, model: ServingModel, places: Places) -> bool:
-    switch = places[name].switch
+def _list_blends(by_placement: Mapping[str, OnlineEnsemble], visit: OnlineEnsemble | None) -> list[OnlineEnsemble]:
+    return [*by_placement.values(), *([visit] if visit is not None else [])]
+
+
+def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace) -> None:
+    scored = blend.score(history, workspace)
+    rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
+    scored.find_main_causes(rows)
+    workspace.clear()
+
+
+def _is_off(name: str, *, model: ServingModel, placements: PlacementConfigs) -> bool:
+    switch = placements[name].switch
     if switch == Switch.AUTO:
         return not model.scenarios.get(name, {}).get("on", True)
     return switch == Switch.OFF

@@ -1,4 +1,4 @@
-"""What the merchandiser says, as a worker keeps it: the rules over its catalogue, and what margin and stock are worth."""
+"""Merchandising as a worker keeps it in memory: rules over its product index, and the weights of margin and stock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,107 +10,116 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags
 from recommendations.engine.placements import SCENARIOS
-from recommendations.merchandising.rules.business_factors import business_factors
+from recommendations.merchandising.rules.business_factors import compute_business_factors
 from recommendations.merchandising.rules.product_columns import ProductColumns
-from recommendations.merchandising.rules.rule_book import Applied, RuleBook
-from recommendations.merchandising.rules.storage import load_rules, rules_fingerprint
+from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
+from recommendations.merchandising.rules.storage import load_rules, read_rules_fingerprint
 from recommendations.merchandising.segment_members.member_file import SegmentMembers
-from recommendations.serving.state.product_index import Catalogue
-from recommendations.serving.state.settings import Places
+from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.settings import PlacementConfigs
 
-type Values = npt.NDArray[np.float32]
+type Factors = npt.NDArray[np.float32]
 
-MOST_KEPT = 64
+MAX_CACHED_ARRAYS = 64
 
 
-class Allowing(Protocol):
-    """Rules that say which rows may be shown; None: all."""
+class HasAllowedRows(Protocol):
+    """Effects of rules on which rows may be shown; None means all rows."""
 
     @property
     def allowed(self) -> Flags | None: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Ruling:
-    """book: over the rows of one catalogue; business: by place, what margin and stock weigh; seen: what they were made from."""
+class CompiledRules:
+    """The rules of one product index.
+
+    business_factors: by placement, the multipliers from margin and stock. fingerprint: what all this was compiled from.
+    """
 
     book: RuleBook = field(default_factory=RuleBook)
-    business: dict[str, Values] = field(default_factory=dict)
+    business_factors: dict[str, Factors] = field(default_factory=dict)
     members: SegmentMembers = field(default_factory=SegmentMembers)
-    seen: tuple[object, ...] = ()
-    _factors: dict[tuple[str, int], tuple[Applied | None, Values | None]] = field(default_factory=dict)
+    fingerprint: tuple[object, ...] = ()
+    _factors: dict[tuple[str, int], tuple[RuleEffects | None, Factors | None]] = field(default_factory=dict)
     _allowed: dict[tuple[int, int], tuple[Flags, Flags, Flags]] = field(default_factory=dict)
 
-    def applied(
+    def apply(
         self, *, scenario: str, names: Sequence[str], now: datetime, rules: RuleBook | None = None
-    ) -> Applied | None:
-        """What the rules do in a place for somebody known by "kind:value" names; ``rules``: these instead of the shop's."""
+    ) -> RuleEffects | None:
+        """Return what the rules do in a placement for a visitor; None without rules there.
+
+        names: "kind:value" identifiers of the visitor. rules: used instead of the shop's.
+        """
         book = self.book if rules is None else rules
         segments = self.members.segments_of(names) if names else frozenset()
         return book.apply(scenario=scenario, segments=segments, now=now)
 
-    def allowed(self, mask: Flags, applied: Allowing | None) -> Flags:
-        """Which rows of a mask of the catalogue the rules let through; not to be written to."""
-        told = applied.allowed if applied is not None else None
-        if told is None:
+    def filter_rows(self, mask: Flags, effects: HasAllowedRows | None) -> Flags:
+        """Return the rows of a mask that the rules allow; the array is shared, never write to it."""
+        allowed = effects.allowed if effects is not None else None
+        if allowed is None:
             return mask
-        key = (id(mask), id(told))
-        kept = self._allowed.get(key)
-        if kept is None or kept[0] is not mask or kept[1] is not told:
-            if len(self._allowed) >= MOST_KEPT:
+        key = (id(mask), id(allowed))
+        cached = self._allowed.get(key)
+        # an id may be reused after its array is gone, hence the comparison of the arrays themselves
+        if cached is None or cached[0] is not mask or cached[1] is not allowed:
+            if len(self._allowed) >= MAX_CACHED_ARRAYS:
                 self._allowed.clear()
-            kept = self._allowed[key] = (mask, told, mask & told)
-        return kept[2]
+            cached = self._allowed[key] = (mask, allowed, mask & allowed)
+        return cached[2]
 
-    def factors(self, scenario: str, applied: Applied | None) -> Values | None:
-        """By row what a score is multiplied by, of rules, margin and stock together; None where that is 1 everywhere."""
-        own = self.business.get(scenario)
-        told = applied.factors if applied is not None else None
-        if own is None or told is None:
-            return told if own is None else own
-        key = (scenario, id(applied))
-        kept = self._factors.get(key)
-        if kept is None or kept[0] is not applied:
-            if len(self._factors) >= MOST_KEPT:
+    def combine_factors(self, scenario: str, effects: RuleEffects | None) -> Factors | None:
+        """Return each row's multiplier from rules, margin and stock; None if it is 1 everywhere."""
+        business = self.business_factors.get(scenario)
+        factors = effects.factors if effects is not None else None
+        if business is None or factors is None:
+            return factors if business is None else business
+        key = (scenario, id(effects))
+        cached = self._factors.get(key)
+        if cached is None or cached[0] is not effects:
+            if len(self._factors) >= MAX_CACHED_ARRAYS:
                 self._factors.clear()
-            kept = self._factors[key] = (applied, own * told)
-        return kept[1]
+            cached = self._factors[key] = (effects, business * factors)
+        return cached[1]
 
 
-def read_ruling(*, before: Ruling, catalogue: Catalogue, places: Places, now: datetime) -> Ruling:
-    """What holds now; the same object where nothing has changed. One query where there is nothing new."""
+def read_compiled_rules(
+    *, before: CompiledRules, products: ProductIndex, placements: PlacementConfigs, now: datetime
+) -> CompiledRules:
+    """Return the current rules, or the same object if nothing has changed, which costs one query."""
     before.members.refresh()
-    seen = (rules_fingerprint(now=now), catalogue, catalogue.generation, places)
-    if seen == before.seen:
+    fingerprint = (read_rules_fingerprint(now=now), products, products.generation, placements)
+    if fingerprint == before.fingerprint:
         return before
-    rules = load_rules() if seen[0] else []
-    book = RuleBook.compile(rules=rules, columns=columns_of(catalogue), now=now) if rules else RuleBook()
-    business = {}
+    rules = load_rules() if fingerprint[0] else []
+    book = RuleBook.compile(rules=rules, columns=make_product_columns(products), now=now) if rules else RuleBook()
+    business_factors = {}
     for name in SCENARIOS:
-        place = places[name]
-        factors = business_factors(
-            margin=catalogue.margin,
-            stock=catalogue.stock,
-            margin_weight=place.margin_weight,
-            stock_weight=place.stock_weight,
+        config = placements[name]
+        factors = compute_business_factors(
+            margin=products.margin,
+            stock=products.stock,
+            margin_weight=config.margin_weight,
+            stock_weight=config.stock_weight,
         )
         if factors is not None:
-            business[name] = factors
-    return Ruling(book, business, before.members, seen)
+            business_factors[name] = factors
+    return CompiledRules(book, business_factors, before.members, fingerprint)
 
 
-def columns_of(catalogue: Catalogue) -> ProductColumns:
-    """What rules ask of products, out of the worker's catalogue; its arrays are shared, not copied."""
+def make_product_columns(products: ProductIndex) -> ProductColumns:
+    """Return the columns that rules need; the arrays are shared with the product index, not copied."""
     return ProductColumns(
-        shown=catalogue.shown,
-        in_stock=catalogue.in_stock,
-        price=catalogue.price,
-        margin=catalogue.margin,
-        stock=catalogue.stock,
-        published=catalogue.published,
-        brand=catalogue.brand,
-        category=catalogue.category,
-        brands=catalogue.brands,
-        categories=catalogue.categories,
-        row_of=catalogue.row_of,
+        shown=products.shown,
+        in_stock=products.in_stock,
+        price=products.price,
+        margin=products.margin,
+        stock=products.stock,
+        published=products.published,
+        brand=products.brand,
+        category=products.category,
+        brands=products.brands,
+        categories=products.categories,
+        find_row=products.find_row,
     )

@@ -1,7 +1,7 @@
-"""Keeps what a worker serves from current: a thread looks every second, and requests take what is there.
+"""Keep the serving state of a worker current: a thread refreshes it every second while requests use what is loaded.
 
-What has changed is made ready beside what serves and put in its place by one assignment, so that no request waits for it or sees
-half of it. While PostgreSQL or Valkey are away everything goes on from memory, marked as stale.
+Every change is prepared beside the state that serves and takes effect by one assignment, so no request waits for it or sees
+half of it. While PostgreSQL or Valkey is down, serving continues from memory and the responses are marked as stale.
 """
 
 import gc
@@ -20,200 +20,225 @@ from django.utils import timezone
 
 from catalog.models import Product
 from recommendations.engine import IdMap
-from recommendations.serving.state.compiled_blends import Prepared
-from recommendations.serving.state.compiled_rules import Ruling, read_ruling
+from recommendations.serving.state.compiled_blends import CompiledBlends
+from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
 from recommendations.serving.state.model import ServingModel
-from recommendations.serving.state.product_index import Catalogue
-from recommendations.serving.state.settings import DEFAULTS, Places, read_places
-from recommendations.serving.state.suppression import NOBODY, Withheld, read_withheld
+from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementConfigs, read_placement_configs
+from recommendations.serving.state.suppression import (
+    EMPTY_SUPPRESSION_LIST,
+    SuppressionList,
+    read_suppression_list,
+)
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact
-from recommendations.training.registry.promotion import ACTIVE_MODELS_KEY, announce, artifact_folder, serving_name
+from recommendations.training.registry.promotion import (
+    ACTIVE_MODELS_KEY,
+    announce_active_version,
+    get_artifact_folder,
+    get_serving_name,
+)
 
-LOOK_EVERY_SECONDS = 1.0
-DAMAGED_SECONDS = 60.0
-COUNT_EVERY_LOOKS = 10  # whether products were deleted
+REFRESH_INTERVAL_SECONDS = 1.0
+DAMAGED_RETRY_SECONDS = 60.0
+FULL_CHECK_INTERVAL = 10  # every nth refresh also checks whether products were deleted
 logger = logging.getLogger(__name__)
-_numbers = count(1)
+_state_numbers = count(1)
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
-    """All that answers come from. name: the version, or its refresh, as it is announced; "" without a model.
+class ServingState:
+    """Everything that responses are computed from.
 
-    number: differs between any two of them, so that a thread knows whose arrays it holds. kept: what others have worked out of all this and
-    would work out again.
+    name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
+    states, so that a cache knows whose arrays it holds. cache: values that other modules compute from this state.
     """
 
     name: str
     model: ServingModel | None
-    catalogue: Catalogue
+    products: ProductIndex
     checksum: str = ""
-    prepared: Prepared | None = None
-    places: Places = DEFAULTS
-    withheld: Withheld = NOBODY
-    ruling: Ruling = field(default_factory=Ruling)
-    number: int = field(default_factory=lambda: next(_numbers))
-    kept: dict[str, Any] = field(default_factory=dict)
+    blends: CompiledBlends | None = None
+    placements: PlacementConfigs = DEFAULT_CONFIGS
+    suppressions: SuppressionList = EMPTY_SUPPRESSION_LIST
+    rules: CompiledRules = field(default_factory=CompiledRules)
+    number: int = field(default_factory=lambda: next(_state_numbers))
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
+        """The active model version; "" without one."""
         return self.model.version if self.model is not None else ""
 
 
-class Loader:
-    """Holds what this process serves from. Threads share it; while one looks for news, the others go on with what is there."""
+class StateLoader:
+    """Holds the serving state of this process; threads share it, and one of them refreshes it at a time."""
 
     def __init__(self, scenario: str = "for-you") -> None:
         self.scenario = scenario
-        self.loaded: Loaded | None = None
-        self.looked_at = float("-inf")
+        self.state: ServingState | None = None
+        self.refreshed_at = float("-inf")
         self.lock = threading.Lock()
-        self.watching = False
-        self.looked_once = threading.Event()
+        self.has_refresh_thread = False
+        self.first_refresh_done = threading.Event()
         self.stale_since: datetime | None = None
-        self.looks = 0
-        self.damaged: dict[tuple[str, str], float] = {}  # when each content was found so
+        self.refresh_count = 0
+        self.damaged_at: dict[tuple[str, str], float] = {}  # by content, when it was found damaged
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
 
-    def current(self, *, now: datetime) -> Loaded:
-        """What serves at this moment.
+    def current(self, *, now: datetime) -> ServingState:
+        """Return the state to serve from, refreshed first if no thread does that and a second has passed.
 
-        Errors: DatabaseError where nothing was loaded yet and the database does not answer.
+        Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
-        if self.loaded is None:
+        if self.state is None:
             with self.lock:
-                if self.loaded is None:
-                    self.look(now=now)
+                if self.state is None:
+                    self.refresh(now=now)
         elif (
-            not self.watching
-            and (self.loaded.model is None or time.monotonic() - self.looked_at > LOOK_EVERY_SECONDS)
+            not self.has_refresh_thread
+            and (self.state.model is None or time.monotonic() - self.refreshed_at > REFRESH_INTERVAL_SECONDS)
+            # while another request refreshes, this one uses the present state instead of waiting
             and self.lock.acquire(blocking=False)
         ):
             try:
-                self.look(now=now)
+                self.refresh(now=now)
             finally:
                 self.lock.release()
-        assert self.loaded is not None
-        return self.loaded
+        assert self.state is not None
+        return self.state
 
-    def watch(self) -> None:
-        """Looks for ever in this thread: requests never do then. `looked_once` is set after the first look, whatever came of it."""
+    def refresh_forever(self) -> None:
+        """Refresh every second in this thread; from then on requests never do.
+
+        `first_refresh_done` is set after the first refresh, whether it succeeded or not.
+        """
         while True:
             started = time.monotonic()
             try:
                 with self.lock:
-                    self.look(now=timezone.now())
-                self.watching = True
+                    self.refresh(now=timezone.now())
+                self.has_refresh_thread = True
             except Exception:
-                logger.exception("Looking for a new model or catalogue failed; what is loaded goes on serving")
+                logger.exception("Refreshing the model and the catalog failed; the loaded state keeps serving")
             finally:
                 connection.close()
-                self.looked_once.set()
-            time.sleep(max(LOOK_EVERY_SECONDS - (time.monotonic() - started), 0.1))
+                self.first_refresh_done.set()
+            time.sleep(max(REFRESH_INTERVAL_SECONDS - (time.monotonic() - started), 0.1))
 
-    def look(self, *, now: datetime) -> None:
-        """Takes what is new: a promoted version or its refresh, products, settings, refusals.
+    def refresh(self, *, now: datetime) -> None:
+        """Load what has changed: model version or its refresh, products, settings, rules, suppressions.
 
-        Errors: DatabaseError, only where there is nothing to go on with.
+        Errors: DatabaseError if nothing is loaded yet and the database is down.
         """
-        self.looked_at = time.monotonic()
+        self.refreshed_at = time.monotonic()
         try:
-            self._look(now=now)
+            self._refresh(now=now)
         except (DatabaseError, InterfaceError) as error:
-            if self.loaded is None:
+            if self.state is None:
                 raise
             if self.stale_since is None:
                 self.stale_since = now
-                logger.warning("The database does not answer (%s): recommendations go on from memory", error)
+                logger.warning("The database is unreachable (%s); recommendations continue from memory", error)
             return
         self.stale_since = None
 
-    def _look(self, *, now: datetime) -> None:
-        self.looks += 1
-        before = self.loaded
-        announced = self.announced_version()
-        active: ModelVersion | None = None
-        if before is None or not announced or announced != before.name or not self.watching:
-            active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
-            if active is not None and serving_name(active) != announced:
-                # Valkey was emptied, or knows a version of another database
-                announce(scenario=self.scenario, version=serving_name(active))
-        after = before or Loaded("", None, Catalogue(IdMap.of([]), more=Product.objects.count()))
-        checksum = active.checksum + active.refresh_checksum if active is not None else ""
-        if active is not None and (active.version, checksum) != (after.version, after.checksum):
-            # another version may hold the very same arrays
-            after = after if self.was_damaged(active) else self.with_model(after, active)
-        thorough = not self.watching or self.looks % COUNT_EVERY_LOOKS == 0
-        after.catalogue.refresh(now=now, thorough=thorough)
-        if after.catalogue.full:
-            items = after.model.items if after.model is not None else IdMap.of([])
-            after = replace(after, catalogue=after.catalogue.arranged(items), prepared=None, number=next(_numbers))
-            after.catalogue.refresh(now=now, thorough=True)
-        places, withheld = read_places(after.places), read_withheld(after.withheld)
-        if withheld is not after.withheld:
-            after = replace(after, withheld=withheld)
-        if places is not after.places:
-            after = replace(after, places=places, prepared=None)
-        ruling = read_ruling(before=after.ruling, catalogue=after.catalogue, places=after.places, now=now)
-        if ruling is not after.ruling:
-            after = replace(after, ruling=ruling)
-        if after.model is not None and after.prepared is None:
-            prepared = Prepared.of(model=after.model, places=after.places, n=after.catalogue.n)
-            prepared.warm_up(after.model)
-            after = replace(after, prepared=prepared)
-        self.loaded = after
-        if before is None or after.number != before.number:
+    def _refresh(self, *, now: datetime) -> None:
+        self.refresh_count += 1
+        before = self.state
+        state = before or ServingState("", None, ProductIndex(IdMap.of([]), more=Product.objects.count()))
+        state = self._load_active_model(state, is_first=before is None)
+        is_thorough = not self.has_refresh_thread or self.refresh_count % FULL_CHECK_INTERVAL == 0
+        state.products.refresh(now=now, thorough=is_thorough)
+        if state.products.is_full:
+            items = state.model.items if state.model is not None else IdMap.of([])
+            state = replace(state, products=state.products.rearrange(items), blends=None, number=next(_state_numbers))
+            state.products.refresh(now=now, thorough=True)
+        state = _load_settings(state, now=now)
+        if state.model is not None and state.blends is None:
+            blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
+            blends.warm_up(state.model)
+            state = replace(state, blends=blends)
+        self.state = state
+        if before is None or state.number != before.number:
             if before is not None:
-                gc.collect()  # what is on its way out would stay for ever; some milliseconds, since only what is new is looked through
-            gc.freeze()  # what stays need not be looked through again and again, which takes as long as many answers
+                gc.collect()  # once frozen the old state would stay forever; takes milliseconds, only new objects are scanned
+            gc.freeze()  # long-lived arrays and dictionaries are never scanned again: a scan takes as long as many responses
 
-    def announced_version(self) -> str:
+    def _load_active_model(self, state: ServingState, *, is_first: bool) -> ServingState:
+        """Return the state with the active model version; the database is asked only if Valkey announces a change."""
+        announced = self.read_announced_version()
+        if not is_first and announced and announced == state.name and self.has_refresh_thread:
+            return state
+        active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
+        if active is None:
+            return state
+        if get_serving_name(active) != announced:
+            # Valkey was emptied, or announces a version of another database
+            announce_active_version(scenario=self.scenario, version=get_serving_name(active))
+        # the name alone is not enough: another version may hold the very same arrays
+        is_loaded = (active.version, active.checksum + active.refresh_checksum) == (state.version, state.checksum)
+        return state if is_loaded or self.is_known_damaged(active) else self.load_model(state, active)
+
+    def read_announced_version(self) -> str:
+        """Return the version that Valkey announces as active; "" if Valkey is down or does not know."""
         try:
             announced = self.valkey.hget(ACTIVE_MODELS_KEY, self.scenario)
         except redis.RedisError as error:
-            logger.warning("Valkey does not answer, asking the database for the active model: %s", error)
+            logger.warning("Valkey is unreachable (%s); asking the database for the active model", error)
             return ""
         return str(announced) if announced else ""
 
-    def was_damaged(self, record: ModelVersion) -> bool:
-        """Within the last minute: somebody may have restored it since."""
-        return time.monotonic() - self.damaged.get(content_of(record), float("-inf")) < DAMAGED_SECONDS
+    def is_known_damaged(self, record: ModelVersion) -> bool:
+        """Return whether the arrays were damaged within the last minute; later they may have been restored."""
+        damaged_at = self.damaged_at.get(make_content_key(record), float("-inf"))
+        return time.monotonic() - damaged_at < DAMAGED_RETRY_SECONDS
 
-    def with_model(self, before: Loaded, record: ModelVersion) -> Loaded:
-        """The same with another version; the same object where its arrays are damaged."""
+    def load_model(self, before: ServingState, record: ModelVersion) -> ServingState:
+        """Return the state with another model version; the same state if its arrays are damaged."""
         try:
-            artifact = open_artifact(folder=artifact_folder(record), checksum=record.checksum, verify_arrays=True)
+            artifact = open_artifact(folder=get_artifact_folder(record), checksum=record.checksum, verify_arrays=True)
             refresh = open_refresh(record)
-            model = ServingModel.of_artifact(
+            model = ServingModel.from_artifact(
                 version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
             )
         except DamagedArtifactError as error:
-            self.damaged[content_of(record)] = time.monotonic()
-            logger.error("%s cannot serve, the present model goes on: %s", record.version, error)
+            self.damaged_at[make_content_key(record)] = time.monotonic()
+            logger.error("%s cannot serve, the present model continues: %s", record.version, error)
             return before
-        same = before.model is not None and before.checksum.startswith(record.checksum)
-        catalogue = before.catalogue if same else before.catalogue.arranged(model.items)
+        has_same_items = before.model is not None and before.checksum.startswith(record.checksum)
         return replace(
             before,
-            name=serving_name(record),
+            name=get_serving_name(record),
             checksum=record.checksum + record.refresh_checksum,
             model=model,
-            catalogue=catalogue,
-            prepared=None,
-            number=next(_numbers),
+            products=before.products if has_same_items else before.products.rearrange(model.items),
+            blends=None,
+            number=next(_state_numbers),
         )
 
 
-def content_of(record: ModelVersion) -> tuple[str, str]:
-    """A name is not enough: another database may have given it to something else."""
-    return serving_name(record), record.checksum + record.refresh_checksum
+def _load_settings(state: ServingState, *, now: datetime) -> ServingState:
+    """Return the state with the current settings, suppressions and rules."""
+    placements = read_placement_configs(state.placements)
+    suppressions = read_suppression_list(state.suppressions)
+    if suppressions is not state.suppressions:
+        state = replace(state, suppressions=suppressions)
+    if placements is not state.placements:
+        state = replace(state, placements=placements, blends=None)
+    rules = read_compiled_rules(before=state.rules, products=state.products, placements=state.placements, now=now)
+    return state if rules is state.rules else replace(state, rules=rules)
+
+
+def make_content_key(record: ModelVersion) -> tuple[str, str]:
+    """Return name and checksum: another database may have given the same name to other content."""
+    return get_serving_name(record), record.checksum + record.refresh_checksum
 
 
 def open_refresh(record: ModelVersion) -> Artifact | None:
-    """What changed since the version was trained; without it the version serves as it was trained."""
+    """Return what changed since the version was trained; None without a refresh or with a damaged one."""
     if not record.refresh:
         return None
     try:
@@ -223,4 +248,4 @@ def open_refresh(record: ModelVersion) -> Artifact | None:
         return None
 
 
-loader = Loader()
+loader = StateLoader()

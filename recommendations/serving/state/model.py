@@ -1,4 +1,4 @@
-"""The model that serves, as arrays mapped into memory, and the history from which a person's recommendations start."""
+"""The active model as arrays mapped into memory, and the histories that recommendations start from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ import numpy.typing as npt
 
 from customers.events.recent.interactions import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.exploration import Trials
-from recommendations.serving.state.cold_start import NewcomerModel
+from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
-# these say something of whoever looked at anything
-FOR_VISITS = ("item-knn", "co-purchase", "content")
+# these can score any visitor who has viewed a product
+VISIT_ALGORITHMS = ("item-knn", "co-purchase", "content")
 PURCHASE = KIND_CODES["purchase"]
-NOTHING = np.empty(0, np.int32)
+NO_ROWS = np.empty(0, np.int32)
 
 
-class Part(NamedTuple):
-    """What one person did since the training."""
+class InteractionColumns(NamedTuple):
+    """Interactions as columns of one length, oldest first. order: seconds since 1970."""
 
     item: npt.NDArray[np.int32]
     order: npt.NDArray[np.float64]
@@ -31,45 +31,47 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class News:
-    """What happened between the training and its newest refresh, as CSR by person, and the identifiers of these people."""
+class RefreshedHistories:
+    """The interactions between a training and its newest refresh, as CSR by person, with these people's identifiers."""
 
     indptr: npt.NDArray[np.int64]
-    lines: Part
+    columns: InteractionColumns
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
 
     @classmethod
-    def of_artifact(cls, refresh: Artifact) -> "News":
+    def from_artifact(cls, refresh: Artifact) -> "RefreshedHistories":
+        """Return the interactions that a refresh stores."""
         arrays = refresh.part("news")
         return cls(
             arrays["indptr"],
-            Part(arrays["item"], arrays["order"], arrays["weight"], arrays["kind"]),
+            InteractionColumns(arrays["item"], arrays["order"], arrays["weight"], arrays["kind"]),
             IdMap.from_arrays(refresh.part("news-identifiers")),
             refresh.arrays["news_identifier_user"],
         )
 
-    def parts(self, users: Sequence[int]) -> list[Part]:
-        places = [
+    def select(self, users: Sequence[int]) -> list[InteractionColumns]:
+        """Return the interactions of each of these people."""
+        slices = [
             slice(int(self.indptr[user]), int(self.indptr[user + 1])) for user in users if user < len(self.indptr) - 1
         ]
-        item, order, weight, kind = self.lines
-        return [Part(item[place], order[place], weight[place], kind[place]) for place in places]
+        item, order, weight, kind = self.columns
+        return [InteractionColumns(item[lines], order[lines], weight[lines], kind[lines]) for lines in slices]
 
 
 @dataclass(frozen=True, eq=False)
 class ServingModel:
-    """One version's arrays.
+    """The arrays of one model version.
 
-    items: product ids; identifiers: "kind:value" of known people, identifier_user their rows in the training data; history_*: what
-    each of those people did, as CSR by person; exclude_seen: whether for-you leaves out what someone has already bought; seen_kinds: places in KINDS
-    of what makes a product seen, None for whatever was done with it; scenarios: weights and judgement of each place of the shop;
-    dismissed: as CSR by person, what they did not want to be shown.
+    items: product ids. identifiers: "kind:value" of known people; identifier_user: their rows in the training data.
+    history_*: each person's interactions, as CSR. exclude_seen: whether for-you leaves out what a customer has bought.
+    seen_kinds: the interactions (places in KINDS) that make a product seen, None for any. scenarios: weights and
+    evaluation of each placement. dismissed: products that people asked not to see, as CSR.
     """
 
     version: str
     algorithm: str
-    blend: Blend
+    blend: WeightedEnsemble
     items: IdMap
     identifiers: IdMap
     identifier_user: npt.NDArray[np.int32]
@@ -78,27 +80,27 @@ class ServingModel:
     history_order: npt.NDArray[np.float64]
     history_weight: npt.NDArray[np.float32]
     history_kind: npt.NDArray[np.int8]
-    news: "News | None"
+    refreshed: RefreshedHistories | None
     kind_weights: dict[str, float]
     exclude_seen: bool
     seen_kinds: list[int] | None
     as_of: float
-    newcomers: NewcomerModel | None = None
+    cold_start: ColdStartModel | None = None
     trials: Trials | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
 
     @classmethod
-    def of_artifact(
+    def from_artifact(
         cls, *, version: str, algorithm: str, artifact: Artifact, refresh: Artifact | None = None
     ) -> "ServingModel":
-        """refresh: what changed since, put on top."""
+        """Return the model of a version; the arrays of its refresh replace those of the training."""
         if refresh is not None:
             artifact = Artifact({**artifact.arrays, **refresh.arrays}, {**artifact.saved, **refresh.saved})
         saved: dict[str, Any] = dict(artifact.saved)
         blend = restore(artifact.part("model"), saved["model"])
-        if not isinstance(blend, Blend):
-            raise TypeError(f"{version} holds {type(blend).__name__}, serving reads a Blend")
+        if not isinstance(blend, WeightedEnsemble):
+            raise TypeError(f"{version} holds {type(blend).__name__}, serving reads a WeightedEnsemble")
         history = artifact.part("history")
         return cls(
             version=version,
@@ -112,67 +114,67 @@ class ServingModel:
             history_order=history["order"],
             history_weight=history["weight"],
             history_kind=history["kind"],
-            news=News.of_artifact(refresh) if refresh is not None else None,
+            refreshed=RefreshedHistories.from_artifact(refresh) if refresh is not None else None,
             kind_weights=saved["kind_weights"],
             exclude_seen=saved["exclude_seen"],
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
-            newcomers=NewcomerModel.of_artifact(artifact),
+            cold_start=ColdStartModel.from_artifact(artifact),
             trials=Trials.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
-            dismissed=(told["indptr"], told["item"]) if (told := artifact.part("dismissed")) else None,
+            dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.part("dismissed")) else None,
         )
 
     @cached_property
-    def visit_blend(self) -> Blend | None:
-        """Equal parts of what any product can start, for visits that the chosen parts have nothing to say of.
+    def visit_blend(self) -> WeightedEnsemble | None:
+        """The equally weighted ensemble for visits that the trained weights have nothing to say about.
 
-        Weights are chosen by what buyers buy, and may leave nothing but their own habits.
+        Training chooses weights by what buyers buy, which may leave only components that need purchases.
         """
-        parts = {name: part for name, part in self.blend.components_.items() if name in FOR_VISITS}
-        return Blend.of_fitted(parts) if parts else None
+        components = {name: part for name, part in self.blend.components_.items() if name in VISIT_ALGORITHMS}
+        return WeightedEnsemble.of_fitted(components) if components else None
 
     @property
     def n_trained(self) -> int:
-        """How many people the training has seen; rows from there on are of people in the news."""
+        """The number of people in the training data; higher rows belong to people that the refresh added."""
         return len(self.history_indptr) - 1
 
-    def user_rows(self, identifiers: Sequence[str]) -> list[int]:
-        """The rows of the people behind "kind:value" identifiers that the model has seen; no row twice."""
+    def find_user_rows(self, identifiers: Sequence[str]) -> list[int]:
+        """Return the rows of the people behind "kind:value" identifiers, each once; unknown ones are skipped."""
         if not identifiers:
             return []
-        places = [self.identifiers.row(name) for name in identifiers]
-        rows = {int(self.identifier_user[place]) for place in places if place >= 0}
-        if self.news is not None:
-            places = [self.news.identifiers.row(name) for name in identifiers]
-            rows |= {int(self.news.identifier_user[place]) for place in places if place >= 0}
+        numbers = [self.identifiers.row(name) for name in identifiers]
+        rows = {int(self.identifier_user[number]) for number in numbers if number >= 0}
+        if self.refreshed is not None:
+            numbers = [self.refreshed.identifiers.row(name) for name in identifiers]
+            rows |= {int(self.refreshed.identifier_user[number]) for number in numbers if number >= 0}
         return sorted(rows)
 
-    def history(
+    def build_history(
         self,
         *,
         users: Sequence[int],
         recent: Sequence[RecentInteraction],
-        places: Mapping[str, int] | None = None,
+        row_by_id: Mapping[str, int] | None = None,
         now: float = 0.0,
     ) -> Histories:
-        """One history of all that these people did until training and what came since, oldest first, as of now.
+        """Return one history of everything these people have done until now, oldest first.
 
-        places: product id → row, where the caller has a dictionary.
+        row_by_id: product id → row, if the caller has such a dictionary; it is faster than the model's own look-up.
         """
         trained = [user for user in users if user < self.n_trained]
         parts = [
-            Part(
-                self.history_item[place],
-                self.history_order[place],
-                self.history_weight[place],
-                self.history_kind[place],
+            InteractionColumns(
+                self.history_item[lines],
+                self.history_order[lines],
+                self.history_weight[lines],
+                self.history_kind[lines],
             )
-            for place in (slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in trained)
+            for lines in (slice(int(self.history_indptr[user]), int(self.history_indptr[user + 1])) for user in trained)
         ]
-        if self.news is not None and users:
-            parts += self.news.parts(users)
-        parts.append(self._recent_part(recent, places))
+        if self.refreshed is not None and users:
+            parts += self.refreshed.select(users)
+        parts.append(self._select_recent(recent, row_by_id))
         item, order, weight, kind = (np.concatenate(column) for column in zip(*parts, strict=True))
         if not (order[1:] >= order[:-1]).all():
             oldest_first = np.argsort(order, kind="stable")
@@ -193,8 +195,8 @@ class ServingModel:
             as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
         )
 
-    def history_of(self, rows: npt.NDArray[np.int32]) -> Histories:
-        """A history of some products, each once: what a place starts from that is given products."""
+    def build_product_history(self, rows: npt.NDArray[np.int32]) -> Histories:
+        """Return a history that holds each of these products once, for placements that start from products."""
         return Histories(
             indptr=np.array([0, len(rows)], np.int64),
             item=rows,
@@ -206,26 +208,33 @@ class ServingModel:
             as_of=self.as_of,
         )
 
-    def dismissed_rows(self, users: Sequence[int]) -> npt.NDArray[np.int32]:
-        """What these people did not want to be shown, as known at the training or its refresh."""
+    def find_dismissed_rows(self, users: Sequence[int]) -> npt.NDArray[np.int32]:
+        """Return the products that these people had dismissed by the training or its refresh."""
         if self.dismissed is None:
-            return NOTHING
+            return NO_ROWS
         indptr, item = self.dismissed
         parts = [item[int(indptr[user]) : int(indptr[user + 1])] for user in users if user < len(indptr) - 1]
-        return np.concatenate(parts) if parts else NOTHING
+        return np.concatenate(parts) if parts else NO_ROWS
 
-    def _recent_part(self, recent: Sequence[RecentInteraction], places: Mapping[str, int] | None) -> Part:
-        """What is newer than the training, oldest first."""
-        weights, since, n_items = self.kind_weights, int(self.as_of), len(self.items)  # recent lists count in seconds
-        known = [one for one in reversed(recent) if one.at >= since and weights.get(one.kind, 0) > 0]
-        if places is None:
-            rows = self.items.rows([one.product_id for one in known]).tolist() if known else []
+    def _select_recent(
+        self, recent: Sequence[RecentInteraction], row_by_id: Mapping[str, int] | None
+    ) -> InteractionColumns:
+        """Return the recent interactions that are newer than the training, oldest first."""
+        weights, n_items = self.kind_weights, len(self.items)
+        since = int(self.as_of)  # recent lists have a resolution of one second
+        newer = [
+            interaction
+            for interaction in reversed(recent)
+            if interaction.at >= since and weights.get(interaction.kind, 0) > 0
+        ]
+        if row_by_id is None:
+            rows = self.items.rows([interaction.product_id for interaction in newer]).tolist() if newer else []
         else:
-            rows = [places.get(one.product_id, -1) for one in known]
-        later = [(row, one) for row, one in zip(rows, known, strict=True) if 0 <= row < n_items]
-        return Part(
-            np.array([row for row, _ in later], np.int32),
-            np.array([one.at for _, one in later], np.float64),
-            np.array([weights[one.kind] for _, one in later], np.float32),
-            np.array([KIND_CODES[one.kind] for _, one in later], np.int8),
+            rows = [row_by_id.get(interaction.product_id, -1) for interaction in newer]
+        known = [(row, interaction) for row, interaction in zip(rows, newer, strict=True) if 0 <= row < n_items]
+        return InteractionColumns(
+            np.array([row for row, _ in known], np.int32),
+            np.array([interaction.at for _, interaction in known], np.float64),
+            np.array([weights[interaction.kind] for _, interaction in known], np.float32),
+            np.array([KIND_CODES[interaction.kind] for _, interaction in known], np.int8),
         )

@@ -1,4 +1,4 @@
-"""What a worker knows of the products: enough to filter and to show them without asking the database."""
+"""The catalog as a worker keeps it in memory: enough to filter and show products without a database query."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from django.db.models import Count, Max
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
 
-FIELDS = (
+PRODUCT_FIELDS = (
     "product_id",
     "title",
     "price",
@@ -30,15 +30,15 @@ FIELDS = (
     "published_at",
     "updated_at",
 )
-SPARE = 0.02  # room for products that come after the model, as a share of those that there are
-LEAST_SPARE = 256
-MOST_MASKS = 64
-PAGE = 2000
+SPARE_SHARE = 0.02  # room for products that are added later, as a share of the present ones
+MIN_SPARE_ROWS = 256
+MAX_MASKS = 64
+FETCH_SIZE = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """A product as a storefront shows it."""
+class ProductCard:
+    """What a storefront shows of a product."""
 
     product_id: str
     title: str
@@ -50,8 +50,8 @@ class Card:
     category: str
 
 
-class ShownProduct(msgspec.Struct):
-    """A card as it stands in an answer."""
+class ProductJSON(msgspec.Struct):
+    """A product card as it is sent over REST."""
 
     title: str
     price: str | None
@@ -62,8 +62,8 @@ class ShownProduct(msgspec.Struct):
     category: str
 
 
-class Filters(NamedTuple):
-    """Which products may be shown. A category is named by its path and includes what lies below it."""
+class ProductFilters(NamedTuple):
+    """Which products may be shown. category: a path, which includes the categories below it."""
 
     in_stock: bool = True
     category: str = ""
@@ -72,21 +72,23 @@ class Filters(NamedTuple):
     price_max: Decimal | None = None
 
 
-class Catalogue:
-    """Arrays of one length n, by row: first the model's items in their order, then products that the model does not know, then spare rows.
+class ProductIndex:
+    """Arrays of length n, one row per product.
 
-    What is not in the database any more is never shown. One thread refreshes, others read meanwhile.
+    First come the model's items in their order, then products that the model does not know, then spare rows. Products that
+    were deleted from the database are never shown. One thread refreshes while others read: a change takes effect when the
+    array `shown` and the cached masks are replaced, last of all.
     """
 
     def __init__(self, items: IdMap, *, more: int = 0) -> None:
-        """more: how many rows there are to be at least, beside the items."""
+        """Make room for the items and at least ``more`` other products."""
         self.n_items = len(items)
         known = items.ids()
-        self.n = self.n_items + more + max(LEAST_SPARE, int(SPARE * (self.n_items + more)))
+        self.n = self.n_items + more + max(MIN_SPARE_ROWS, int(SPARE_SHARE * (self.n_items + more)))
         self.filled = self.n_items
         self.product_ids: list[str] = known
-        self.places: dict[str, int] = {product_id: row for row, product_id in enumerate(known)}
-        self.cards: list[Card | None] = [None] * self.n
+        self.row_by_id: dict[str, int] = {product_id: row for row, product_id in enumerate(known)}
+        self.cards: list[ProductCard | None] = [None] * self.n
         self.active = np.zeros(self.n, np.bool_)
         self.shown = np.zeros(self.n, np.bool_)
         self.in_stock = np.zeros(self.n, np.bool_)
@@ -100,107 +102,115 @@ class Catalogue:
         self.categories: dict[str, int] = {}
         self.known_until: datetime | None = None
         self.known_count = 0
-        self.known_lately: tuple[int, datetime | None] = (0, None)
+        self.known_recent_changes: tuple[int, datetime | None] = (0, None)
         self.generation = 0
-        self.full = False  # a product did not find room: the loader makes a larger one
-        self._blobs: dict[int, msgspec.Raw] = {}
-        self._masks: dict[Filters, npt.NDArray[np.bool_]] = {}
-        self._unpriced: dict[Filters, npt.NDArray[np.bool_]] = {}
+        self.is_full = False  # a product found no row: the loader replaces this index by a larger one
+        self._json: dict[int, msgspec.Raw] = {}
+        self._masks: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
+        self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
         self._newest: npt.NDArray[np.int32] | None = None
-        self._lately: tuple[int, npt.NDArray[np.int32]] | None = None
+        self._recent: tuple[int, npt.NDArray[np.int32]] | None = None
 
-    def row_of(self, product_id: str) -> int:
-        """-1 for a product that is not known."""
-        return self.places.get(product_id, -1)
+    def find_row(self, product_id: str) -> int:
+        """Return the row of a product; -1 for an unknown one."""
+        return self.row_by_id.get(product_id, -1)
 
-    def rows_of(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
-        places = self.places
-        return np.array([places.get(product_id, -1) for product_id in product_ids], np.int32)
+    def find_rows(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
+        """Return the rows of products in their order; -1 for unknown ones."""
+        row_by_id = self.row_by_id
+        return np.array([row_by_id.get(product_id, -1) for product_id in product_ids], np.int32)
 
-    def arranged(self, items: IdMap) -> "Catalogue":
-        """The same products in the order of another model's items, without asking the database."""
-        more = max(self.filled - len(items), 0) + (self.filled if self.full else 0)
-        other = Catalogue(items, more=more)
+    def rearrange(self, items: IdMap) -> "ProductIndex":
+        """Return an index of the same products in the order of another model's items, without a query."""
+        more = max(self.filled - len(items), 0) + (self.filled if self.is_full else 0)
+        other = ProductIndex(items, more=more)
         known = self.filled
-        rows = np.fromiter((other.place(product_id) for product_id in self.product_ids), np.int64, known)
-        kept = rows >= 0
+        rows = np.fromiter((other.assign_row(product_id) for product_id in self.product_ids), np.int64, known)
+        has_row = rows >= 0
         for name in ("active", "shown", "in_stock", "price", "stock", "margin", "published", "brand", "category"):
-            getattr(other, name)[rows[kept]] = getattr(self, name)[:known][kept]
+            getattr(other, name)[rows[has_row]] = getattr(self, name)[:known][has_row]
         for old, new in enumerate(rows.tolist()):
             if new >= 0:
                 other.cards[new] = self.cards[old]
         other.brands, other.categories = dict(self.brands), dict(self.categories)
-        other.known_until, other.known_count, other.known_lately = self.known_until, self.known_count, self.known_lately
+        other.known_until, other.known_count, other.known_recent_changes = (
+            self.known_until,
+            self.known_count,
+            self.known_recent_changes,
+        )
         other.generation = self.generation + 1
-        if self.full:
-            other.known_until = None  # what found no room is read again, with all the rest
+        if self.is_full:
+            other.known_until = None  # products that found no row are read again, with all others
         return other
 
-    def place(self, product_id: str) -> int:
-        """The row of a product, a spare one for a new product; -1 where none is left."""
-        row = self.places.get(product_id)
+    def assign_row(self, product_id: str) -> int:
+        """Return the row of a product, a spare one for a new product; -1 if none is left."""
+        row = self.row_by_id.get(product_id)
         if row is None:
             if self.filled == self.n:
-                self.full = True
+                self.is_full = True
                 return -1
             row = self.filled
             self.product_ids.append(product_id)
-            self.places[product_id] = row
+            self.row_by_id[product_id] = row
             self.filled += 1
         return row
 
     def refresh(self, *, now: datetime, thorough: bool = True) -> int:
-        """Reads what changed since the last call, everything at first; returns how many products it read.
+        """Read the products that have changed since the last call, at first all; return how many were read.
 
-        A change is looked for a minute before the newest one known, because a transaction may commit after another that began
-        later; that minute is read again only when the number of products in it has changed. thorough: whether products were
-        deleted is looked at too, for which all are counted.
+        The search for changes starts a minute before the newest known one, because a transaction may commit after another
+        that began later; that minute is read again only when the number of products in it has changed.
+        thorough: also check whether products were deleted, which counts all products.
         """
-        products = Product.objects.order_by("id").values_list(*FIELDS)
+        products = Product.objects.order_by("id").values_list(*PRODUCT_FIELDS)
         count = Product.objects.count() if thorough or self.known_until is None else self.known_count
         read = 0
         if self.known_until is None or count < self.known_count:
             self.known_until, self.known_count = None, count
-            seen = np.zeros(self.n, np.bool_)
-            read = self.take(products.iterator(chunk_size=PAGE), seen=seen)
-            self.active[~seen] = False
-            self.known_lately = self.lately()
+            is_present = np.zeros(self.n, np.bool_)
+            read = self.load_rows(products.iterator(chunk_size=FETCH_SIZE), is_present=is_present)
+            self.active[~is_present] = False
+            self.known_recent_changes = self.read_recent_changes()
         else:
             self.known_count = count
-            if (found := self.lately()) != self.known_lately:
-                self.known_lately = found
-                read = self.take(products.filter(updated_at__gt=self.look_back()).iterator(chunk_size=PAGE))
+            if (changes := self.read_recent_changes()) != self.known_recent_changes:
+                self.known_recent_changes = changes
+                read = self.load_rows(
+                    products.filter(updated_at__gt=self.get_change_cutoff()).iterator(chunk_size=FETCH_SIZE)
+                )
         self._publish(now, changed=read > 0 or count == 0)
         return read
 
-    def look_back(self) -> datetime:
-        """A minute before the newest change known; the beginning of time for an empty catalogue."""
+    def get_change_cutoff(self) -> datetime:
+        """Return the moment a minute before the newest known change; 1970 for an empty catalog."""
         return (self.known_until or datetime(1970, 1, 1, tzinfo=UTC)) - timedelta(minutes=1)
 
-    def lately(self) -> tuple[int, datetime | None]:
-        """How many products changed since then, and when the newest did."""
-        changed = Product.objects.filter(updated_at__gt=self.look_back())
-        found = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
-        return found["count"], found["newest"]
+    def read_recent_changes(self) -> tuple[int, datetime | None]:
+        """Return how many products have changed since the cutoff, and the moment of the newest change."""
+        changed = Product.objects.filter(updated_at__gt=self.get_change_cutoff())
+        summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
+        return summary["count"], summary["newest"]
 
-    def take(self, rows: Iterable[tuple], *, seen: npt.NDArray[np.bool_] | None = None) -> int:
-        """How many rows there were; seen becomes True for the places of their products."""
+    def load_rows(self, rows: Iterable[tuple], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
+        """Write database rows into the arrays; return how many. is_present: becomes True for their products."""
         read = 0
         newest = self.known_until
         for row in rows:
             read += 1
             if newest is None or row[-1] > newest:
                 newest = row[-1]
-            place = self.place(row[0])
-            if place >= 0:
-                self.put(place, row)
-                if seen is not None:
-                    seen[place] = True
+            number = self.assign_row(row[0])
+            if number >= 0:
+                self.write_row(number, row)
+                if is_present is not None:
+                    is_present[number] = True
         self.known_until = newest
         return read
 
-    def put(self, place: int, row: tuple) -> None:
+    def write_row(self, number: int, row: tuple) -> None:
+        """Write one database row, in the order of PRODUCT_FIELDS, into row ``number`` of the arrays."""
         (
             product_id,
             title,
@@ -217,69 +227,74 @@ class Catalogue:
             published,
             _,
         ) = row
-        self.cards[place] = Card(product_id, title, price, currency, image_url, url, brand, category or "")
-        self._blobs.pop(place, None)
-        self.active[place] = active
-        self.in_stock[place] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
-        self.stock[place] = np.nan if stock is None else stock
-        self.published[place] = np.nan if published is None else published.timestamp()
-        self.price[place] = np.nan if price is None else float(price)
-        self.margin[place] = np.nan if cost is None or not price else (price - cost) / price
-        self.brand[place] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
-        self.category[place] = self.categories.setdefault(category, len(self.categories)) if category else -1
+        self.cards[number] = ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
+        self._json.pop(number, None)
+        self.active[number] = active
+        self.in_stock[number] = availability != Availability.OUT_OF_STOCK and (stock is None or stock > 0)
+        self.stock[number] = np.nan if stock is None else stock
+        self.published[number] = np.nan if published is None else published.timestamp()
+        self.price[number] = np.nan if price is None else float(price)
+        self.margin[number] = np.nan if cost is None or not price else (price - cost) / price
+        self.brand[number] = self.brands.setdefault(brand, len(self.brands)) if brand else -1
+        self.category[number] = self.categories.setdefault(category, len(self.categories)) if category else -1
 
-    def blob(self, row: int) -> msgspec.Raw:
-        """The card as JSON, made once."""
-        found = self._blobs.get(row)
-        if found is None:
+    def get_json(self, row: int) -> msgspec.Raw:
+        """Return the product card as JSON, encoded once."""
+        encoded = self._json.get(row)
+        if encoded is None:
             card = self.cards[row]
             if card is None:
                 return msgspec.Raw(b"null")
             price = None if card.price is None else str(card.price)
-            shown = ShownProduct(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
-            found = self._blobs[row] = msgspec.Raw(msgspec.json.encode(shown))
-        return found
+            product = ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
+            encoded = self._json[row] = msgspec.Raw(msgspec.json.encode(product))
+        return encoded
 
     def has_category(self, path: str) -> bool:
-        """Whether any product is in the category or below it."""
+        """Return whether any product is in the category or below it."""
         return path in self.categories or any(name.startswith(f"{path} > ") for name in self.categories)
 
-    def mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
-        """Which rows may be shown; kept until something changes, and not to be written to."""
-        return kept_in(self._masks, filters, self._priced)
+    def get_mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
+        """Return which rows may be shown; cached until a product changes, never write to it."""
+        return get_or_make_mask(self._masks, filters, self._priced)
 
-    def priced_between(self, low: float, high: float) -> npt.NDArray[np.bool_]:
-        """Which rows cost more than low and less than high; kept as a mask is."""
-        return kept_in(self._between, (low, high), lambda ends: (self.price > ends[0]) & (self.price < ends[1]))
+    def get_price_mask(self, low: float, high: float) -> npt.NDArray[np.bool_]:
+        """Return which rows cost more than low and less than high; cached like the masks."""
+        return get_or_make_mask(
+            self._between, (low, high), lambda ends: (self.price > ends[0]) & (self.price < ends[1])
+        )
 
-    def newest(self) -> npt.NDArray[np.int32]:
-        """Rows with a day of publication, the newest first."""
-        found = self._newest
-        if found is None:
+    def get_newest_rows(self) -> npt.NDArray[np.int32]:
+        """Return the rows that have a publication date, newest first."""
+        newest = self._newest
+        if newest is None:
             order = np.argsort(-self.published, kind="stable").astype(np.int32)
-            found = self._newest = order[: int(np.isfinite(self.published).sum())]
-        return found
+            newest = self._newest = order[: int(np.isfinite(self.published).sum())]
+        return newest
 
-    def published_since(self, moment: float) -> npt.NDArray[np.int32]:
-        """Rows that were published after a moment, the newest first; the same for all moments of one hour, which its first decides."""
+    def get_rows_published_since(self, moment: float) -> npt.NDArray[np.int32]:
+        """Return the rows published after a moment, newest first.
+
+        The first call of an hour decides for all moments of that hour, so that the result can be cached.
+        """
         hour = int(moment // 3600)
-        kept = self._lately
-        if kept is None or kept[0] != hour:
-            rows = self.newest()
-            kept = self._lately = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
-        return kept[1]
+        cached = self._recent
+        if cached is None or cached[0] != hour:
+            rows = self.get_newest_rows()
+            cached = self._recent = (hour, rows[: int(np.searchsorted(-self.published[rows], -moment))])
+        return cached[1]
 
-    def _priced(self, filters: Filters) -> npt.NDArray[np.bool_]:
-        """There are many ranges of prices and few other wishes, which take longer."""
+    def _priced(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
+        """Return the mask of filters with prices; the rest of the filters takes longer and is cached on its own."""
         low, high = filters.price_min, filters.price_max
-        allowed = kept_in(self._unpriced, filters._replace(price_min=None, price_max=None), self._mask)
+        allowed = get_or_make_mask(self._unpriced, filters._replace(price_min=None, price_max=None), self._mask)
         if low is not None:
             allowed = allowed & (self.price >= float(low))
         if high is not None:
             allowed = allowed & (self.price <= float(high))
         return allowed
 
-    def _mask(self, filters: Filters) -> npt.NDArray[np.bool_]:
+    def _mask(self, filters: ProductFilters) -> npt.NDArray[np.bool_]:
         allowed = self.shown & self.in_stock if filters.in_stock else self.shown.copy()
         if filters.brand:
             allowed &= self.brand == self.brands.get(filters.brand, -2)
@@ -291,30 +306,30 @@ class Catalogue:
                 if path == filters.category or path.startswith(below)
             ]
             category = self.category.copy()  # a refresh may be writing into it
-            most = max(int(category.max(initial=-1)), *codes, -1)
-            wanted = np.zeros(most + 2, np.bool_)  # the last is that of products without a category
+            highest = max(int(category.max(initial=-1)), *codes, -1)
+            wanted = np.zeros(highest + 2, np.bool_)  # the last one stands for products without a category, code -1
             wanted[codes] = True
             allowed &= wanted[category]
         return allowed
 
     def _publish(self, now: datetime, *, changed: bool) -> None:
-        """What is shown, as of now: a product comes when its day of publication does."""
+        """Make the changes visible; a product is shown from its publication date on."""
         with np.errstate(invalid="ignore"):
             shown = self.active & ~(self.published > now.timestamp())
         if changed or not np.array_equal(shown, self.shown):
             self.shown = shown
-            self._unpriced, self._between, self._newest, self._lately = {}, {}, None, None
-            self._masks = {}  # last: what is made for them comes out of the new
+            self._unpriced, self._between, self._newest, self._recent = {}, {}, None, None
+            self._masks = {}  # last, because masks are made from the values replaced above
             self.generation += 1
 
 
-def kept_in[K](
-    kept: dict[K, npt.NDArray[np.bool_]], key: K, make: Callable[[K], npt.NDArray[np.bool_]]
+def get_or_make_mask[K](
+    cache: dict[K, npt.NDArray[np.bool_]], key: K, make: Callable[[K], npt.NDArray[np.bool_]]
 ) -> npt.NDArray[np.bool_]:
-    """The mask of a key; there are never more than MOST_MASKS."""
-    found = kept.get(key)
-    if found is None:
-        if len(kept) >= MOST_MASKS:
-            kept.clear()
-        found = kept[key] = make(key)
-    return found
+    """Return the cached mask of a key, made if needed; a cache never holds more than MAX_MASKS."""
+    mask = cache.get(key)
+    if mask is None:
+        if len(cache) >= MAX_MASKS:
+            cache.clear()
+        mask = cache[key] = make(key)
+    return mask

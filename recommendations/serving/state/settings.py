@@ -1,4 +1,4 @@
-"""How each place of the shop is set, as a worker keeps it in memory."""
+"""The settings of every placement, as a worker keeps them in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from typing import Any
 from django.db.models import Count, Max
 
 from recommendations.engine.placements import SCENARIOS
-from recommendations.serving.models import ScenarioSettings
+from recommendations.serving.models import PlacementSettings
 
-Switch, Bought = ScenarioSettings.Switch, ScenarioSettings.Bought
+Switch, PurchasedProducts = PlacementSettings.Switch, PlacementSettings.PurchasedProducts
 
 
 @dataclass(frozen=True)
-class Place:
-    """One place: what `ScenarioSettings` says of it, its defaults where nothing was said."""
+class PlacementConfig:
+    """The settings of one placement: a row of `PlacementSettings`, or the defaults."""
 
     name: str
     switch: str = Switch.AUTO
     weights: Mapping[str, float] = field(default_factory=dict)
     fallback: str = ""
-    bought: str = Bought.AUTO
-    personal: float = 0.2
+    purchased_products: str = PurchasedProducts.AUTO
+    personal_share: float = 0.2
     diversity: float = 0.0
     rotation: float = 0.0
     rotation_hours: int = 24
@@ -29,32 +29,33 @@ class Place:
     margin_weight: float = 0.0
     stock_weight: float = 0.0
 
-    def falls_back_to(self) -> str | None:
+    def get_fallback(self) -> str | None:
+        """Return the placement that replaces this one when it has nothing to show."""
         return self.fallback or SCENARIOS[self.name].fallback
 
 
 @dataclass(frozen=True)
-class Places:
-    """All of them by name. seen: how many rows there were and when the newest was changed, to notice a change by."""
+class PlacementConfigs:
+    """The settings of all placements by name. fingerprint: number of rows and newest change, to notice changes."""
 
-    by_name: Mapping[str, Place]
-    seen: tuple[Any, ...] = ()
+    by_name: Mapping[str, PlacementConfig]
+    fingerprint: tuple[Any, ...] = ()
 
-    def __getitem__(self, name: str) -> Place:
+    def __getitem__(self, name: str) -> PlacementConfig:
         return self.by_name[name]
 
 
-DEFAULTS = Places({name: Place(name) for name in SCENARIOS})
+DEFAULT_CONFIGS = PlacementConfigs({name: PlacementConfig(name) for name in SCENARIOS})
 
 
-def read_places(before: Places = DEFAULTS) -> Places:
-    """What the database says now; the same object where nothing has changed."""
-    found = ScenarioSettings.objects.aggregate(count=Count("id"), newest=Max("updated_at"))
-    seen = (found["count"], found["newest"])
-    if seen == before.seen:
+def read_placement_configs(before: PlacementConfigs = DEFAULT_CONFIGS) -> PlacementConfigs:
+    """Return the current settings, or the same object if nothing has changed."""
+    newest = PlacementSettings.objects.aggregate(count=Count("id"), newest=Max("updated_at"))
+    fingerprint = (newest["count"], newest["newest"])
+    if fingerprint == before.fingerprint:
         return before
-    places = dict(DEFAULTS.by_name)
-    names = [name for name in Place.__dataclass_fields__ if name != "name"]
-    for row in ScenarioSettings.objects.all():
-        places[row.scenario] = Place(row.scenario, **{name: getattr(row, name) for name in names})
-    return Places(places, seen)
+    configs = dict(DEFAULT_CONFIGS.by_name)
+    names = [name for name in PlacementConfig.__dataclass_fields__ if name != "name"]
+    for row in PlacementSettings.objects.all():
+        configs[row.placement] = PlacementConfig(row.placement, **{name: getattr(row, name) for name in names})
+    return PlacementConfigs(configs, fingerprint)

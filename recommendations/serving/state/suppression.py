@@ -1,7 +1,7 @@
-"""Who is not to be recognised: those who refuse personalisation, and those who were erased, whatever a model still holds of them.
+"""Customers whom serving must not recognize: they refused personalization or were erased, whatever a model still holds.
 
-A worker keeps 64-bit hashes of their identifiers, sorted, so that a look-up takes microseconds and no database. Of the erased only
-keyed hashes are stored, which name nobody.
+A worker keeps sorted 64-bit hashes of their identifiers, so that a look-up takes microseconds and no query. For erased
+customers the database stores keyed hashes only, which identify nobody.
 """
 
 import hashlib
@@ -15,54 +15,55 @@ import numpy.typing as npt
 from django.conf import settings
 from django.db.models import Count, Max
 
-from customers.identity.models import ConsentRefusal, Identifier
+from customers.identity.models import ConsentDenial, Identifier
 from recommendations.serving.models import ErasedIdentifier
 
 
 @dataclass(frozen=True, eq=False)
-class Withheld:
-    """hashes: uint64, sorted. seen: how many rows there were and the newest of them, to notice a change by."""
+class SuppressionList:
+    """hashes: uint64, sorted. fingerprint: number of rows and newest ids, to notice changes."""
 
     hashes: npt.NDArray[np.uint64]
-    seen: tuple[Any, ...] = ()
+    fingerprint: tuple[Any, ...] = ()
 
-    def holds(self, names: Sequence[str]) -> bool:
-        """Whether one of these "kind:value" names is withheld."""
+    def contains_any(self, names: Sequence[str]) -> bool:
+        """Return whether one of these "kind:value" identifiers is suppressed."""
         if not len(self.hashes):
             return False
-        found = np.array([hash_of(name) for name in names], np.uint64)
-        places = np.searchsorted(self.hashes, found)
-        places[places == len(self.hashes)] = 0
-        return bool((self.hashes[places] == found).any())
+        hashes = np.array([hash_name(name) for name in names], np.uint64)
+        positions = np.searchsorted(self.hashes, hashes)
+        positions[positions == len(self.hashes)] = 0
+        return bool((self.hashes[positions] == hashes).any())
 
 
-NOBODY = Withheld(np.empty(0, np.uint64))
+EMPTY_SUPPRESSION_LIST = SuppressionList(np.empty(0, np.uint64))
 
 
-def hash_of(name: str) -> int:
-    """64 bits of a hash under HASH_KEY."""
+def hash_name(name: str) -> int:
+    """Return 64 bits of the BLAKE2b hash of a "kind:value" identifier, keyed with HASH_KEY."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, key=settings.HASH_KEY[:64]).digest())
 
 
-def read_withheld(before: Withheld = NOBODY) -> Withheld:
-    """What the database says now; the same object where nothing has changed."""
-    refusals = ConsentRefusal.objects.aggregate(count=Count("id"), newest=Max("id"))
+def read_suppression_list(before: SuppressionList = EMPTY_SUPPRESSION_LIST) -> SuppressionList:
+    """Return the current list, or the same object if nothing has changed."""
+    denials = ConsentDenial.objects.aggregate(count=Count("id"), newest=Max("id"))
     erased = ErasedIdentifier.objects.aggregate(count=Count("id"), newest=Max("id"))
-    seen = (*refusals.values(), *erased.values())
-    if seen == before.seen:
+    fingerprint = (*denials.values(), *erased.values())
+    if fingerprint == before.fingerprint:
         return before
-    names = ConsentRefusal.objects.values_list("kind", "value").distinct().iterator(chunk_size=10_000)
-    hashes = {hash_of(f"{kind}:{value}") for kind, value in names}
+    names = ConsentDenial.objects.values_list("kind", "value").distinct().iterator(chunk_size=10_000)
+    hashes = {hash_name(f"{kind}:{value}") for kind, value in names}
     hashes.update(int(text, 16) for text in ErasedIdentifier.objects.values_list("digest", flat=True).iterator())
-    return Withheld(np.array(sorted(hashes), np.uint64), seen)
+    return SuppressionList(np.array(sorted(hashes), np.uint64), fingerprint)
 
 
-def withhold_erased(*, customer_id: int, at: datetime) -> None:
-    """Notes the hashes of a customer's identifiers, inside the erasure's transaction and before they go."""
+def suppress_erased_customer(*, customer_id: int, at: datetime) -> None:
+    """Store the hashes of a customer's identifiers, within the transaction of the erasure and before they are deleted."""
     identifiers = Identifier.objects.filter(customer=customer_id).values_list("kind", "value")
-    withhold([f"{kind}:{value}" for kind, value in identifiers], at=at)
+    suppress_names([f"{kind}:{value}" for kind, value in identifiers], at=at)
 
 
-def withhold(names: Iterable[str], *, at: datetime) -> None:
-    rows = [ErasedIdentifier(digest=f"{hash_of(name):016x}", erased_at=at) for name in names]
+def suppress_names(names: Iterable[str], *, at: datetime) -> None:
+    """Store the hashes of "kind:value" identifiers that must not be recognized any more."""
+    rows = [ErasedIdentifier(digest=f"{hash_name(name):016x}", erased_at=at) for name in names]
     ErasedIdentifier.objects.bulk_create(rows, ignore_conflicts=True)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from customers.events.collector.parsing import EventRow, Frame, StoredEvent
+from customers.events.collector.parsing import EventRow, RequestContext, StoredEvent
 from tests.makers import NOON
 
 
@@ -24,4 +24,4 @@ def interaction(product_id: str, *, minutes: float = 0, meaning: str = "view", *
         recommendation_id="",
         **fields,
     )
-    return EventRow(0, stored, b"", Frame(1, NOON), meaning)
+    return EventRow(0, stored, b"", RequestContext(1, NOON), meaning)

@@ -3,27 +3,27 @@
 import pytest
 from django.core.management import call_command
 
-from recommendations.placement_labels import SCENARIO_NAMES
-from recommendations.serving.models import ScenarioSettings
+from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
+from recommendations.serving.models import PlacementSettings
 
 
 def names() -> set[str]:
-    return set(ScenarioSettings.objects.values_list("scenario", flat=True))
+    return set(PlacementSettings.objects.values_list("scenario", flat=True))
 
 
 @pytest.mark.django_db(transaction=True)
 def test_places_are_there_again_after_a_flush() -> None:
     call_command("flush", interactive=False, verbosity=0)
-    assert names() == set(SCENARIO_NAMES)
+    assert names() == set(RECOMMENDATION_PLACEMENT_LABELS)
 
 
 @pytest.mark.django_db
 def test_a_place_without_settings_gets_them_and_what_was_set_stays() -> None:
-    ScenarioSettings.objects.filter(scenario="trending").delete()
-    ScenarioSettings.objects.filter(scenario="cart").update(switch="off")
+    PlacementSettings.objects.filter(placement="trending").delete()
+    PlacementSettings.objects.filter(placement="cart").update(switch="off")
     call_command("migrate", verbosity=0)
-    assert names() == set(SCENARIO_NAMES)
-    assert ScenarioSettings.objects.get(scenario="cart").switch == "off"
+    assert names() == set(RECOMMENDATION_PLACEMENT_LABELS)
+    assert PlacementSettings.objects.get(placement="cart").switch == "off"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -33,4 +33,4 @@ def test_migrating_back_to_before_there_were_places_and_forward_again() -> None:
         call_command("migrate", "serving", "0002", verbosity=0)
     finally:
         call_command("migrate", verbosity=0)
-    assert names() == set(SCENARIO_NAMES)
+    assert names() == set(RECOMMENDATION_PLACEMENT_LABELS)

@@ -7,17 +7,23 @@ import pytest
 import redis
 
 from catalog.models import Product
-from customers.events.recent.interactions import RecentInteraction, Recently, forget_interactions, remember_interactions
+from customers.events.recent.interactions import (
+    RecentActivity,
+    RecentInteraction,
+    clear_interactions,
+    remember_interactions,
+)
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Customer
 from recommendations.engine.placements import SCENARIOS
-from recommendations.serving.models import ScenarioSettings
-from recommendations.serving.rank import RankRequest, rank
-from recommendations.serving.recommend import Answer, Request, recommend
-from recommendations.serving.request import WrongRequestError
+from recommendations.serving.models import PlacementSettings
+from recommendations.serving.rank import RankRequest, rank_products
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state import loader as loader_module
-from recommendations.serving.state.loader import Loader
-from recommendations.serving.state.suppression import withhold_erased
+from recommendations.serving.state.loader import StateLoader
+from recommendations.serving.state.suppression import suppress_erased_customer
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON, make_product
 from tests.recommendations.serving.rows import interaction
@@ -28,16 +34,18 @@ LATER = NOON + timedelta(minutes=5)
 
 
 def asked(
-    loader: Loader, scenario: str, *, now: datetime = LATER, recently: Recently | None = None, **wanted: Any
-) -> Answer:
-    return recommend(request=Request(scenario, **{"n": 5, **wanted}), now=now, source=loader, recently=recently)
+    loader: StateLoader, scenario: str, *, now: datetime = LATER, recently: RecentActivity | None = None, **wanted: Any
+) -> RecommendationResponse:
+    return recommend(
+        request=RecommendationRequest(scenario, **{"n": 5, **wanted}), now=now, source=loader, recently=recently
+    )
 
 
-def ids(answer: Answer) -> list[str]:
+def ids(answer: RecommendationResponse) -> list[str]:
     return [item.product_id for item in answer.items]
 
 
-def codes(answer: Answer) -> set[str]:
+def codes(answer: RecommendationResponse) -> set[str]:
     return {item.reason.code for item in answer.items if item.reason}
 
 
@@ -53,20 +61,20 @@ def seen(*products: str, kind: str = "view", user_id: str = "", anonymous_id: st
 def switch_on(*scenarios: str) -> None:
     """With the weights that it starts with, whatever a training of two seconds has found and judged."""
     for name in scenarios:
-        ScenarioSettings.objects.filter(scenario=name).update(
-            switch=ScenarioSettings.Switch.ON, weights=dict(SCENARIOS[name].weights), updated_at=LATER
+        PlacementSettings.objects.filter(placement=name).update(
+            switch=PlacementSettings.Switch.ON, weights=dict(SCENARIOS[name].weights), updated_at=LATER
         )
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """What changes is looked for at every request, and a slow machine answers all the same."""
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_every_place_answers_anybody_and_is_never_empty(loader: Loader, scenario: str) -> None:
+def test_every_place_answers_anybody_and_is_never_empty(loader: StateLoader, scenario: str) -> None:
     for who in ({}, {"user_id": "user-0"}, {"anonymous_id": "never seen"}, {"user_id": "nobody"}):
         answer = asked(loader, scenario, product_ids=["tea-1", "no such product"], **who)
         assert answer.scenario == scenario
@@ -75,7 +83,7 @@ def test_every_place_answers_anybody_and_is_never_empty(loader: Loader, scenario
         assert all(item.reason is not None for item in answer.items)
 
 
-def test_a_click_counts_in_the_next_answer(loader: Loader) -> None:
+def test_a_click_counts_in_the_next_answer(loader: StateLoader) -> None:
     before = asked(loader, "for-you", anonymous_id="guest")
     assert before.fallback == "popular"
     seen("coffee-1", "coffee-2", "coffee-3")
@@ -87,7 +95,7 @@ def test_a_click_counts_in_the_next_answer(loader: Loader) -> None:
     assert named
 
 
-def test_the_basket_gets_what_is_bought_with_it(loader: Loader) -> None:
+def test_the_basket_gets_what_is_bought_with_it(loader: StateLoader) -> None:
     switch_on("cart", "bought-together")
     for scenario in ("cart", "bought-together"):
         answer = asked(loader, scenario, product_ids=["tea-1", "tea-2"])
@@ -98,15 +106,15 @@ def test_the_basket_gets_what_is_bought_with_it(loader: Loader) -> None:
     assert "bought_together" in codes(asked(loader, "bought-together", product_ids=["tea-1"]))
 
 
-def test_a_basket_of_ten_thousand_is_answered(loader: Loader) -> None:
+def test_a_basket_of_ten_thousand_is_answered(loader: StateLoader) -> None:
     switch_on("cart")
     basket = [f"unknown-{number}" for number in range(10_000)]
     assert asked(loader, "cart", product_ids=["tea-1", *basket]).fallback is None
     assert asked(loader, "cart", product_ids=basket).fallback == "popular"
 
 
-def test_whoever_looks_moves_what_stands_beside_a_product(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="similar").update(personal=0.9, updated_at=LATER)
+def test_whoever_looks_moves_what_stands_beside_a_product(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="similar").update(personal_share=0.9, updated_at=LATER)
     alone = asked(loader, "similar", product_ids=["cake-1"], n=14)
     moved = asked(loader, "similar", product_ids=["cake-1"], user_id="user-0", n=14)
     assert set(ids(alone)) == set(ids(moved)), "the product gives the candidates"
@@ -114,7 +122,7 @@ def test_whoever_looks_moves_what_stands_beside_a_product(loader: Loader) -> Non
     assert ids(moved) != ids(alone)
 
 
-def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: Loader) -> None:
+def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: StateLoader) -> None:
     switch_on("buy-again")
     answer = asked(loader, "buy-again", user_id="user-0")
     assert answer.fallback is None
@@ -125,7 +133,7 @@ def test_buy_again_is_what_somebody_bought_and_says_how_often(loader: Loader) ->
     assert asked(loader, "buy-again", user_id="nobody", strict=True).items == []
 
 
-def test_new_is_by_publication_and_knows_products_that_the_model_does_not(loader: Loader) -> None:
+def test_new_is_by_publication_and_knows_products_that_the_model_does_not(loader: StateLoader) -> None:
     make_product("of-today", published_at=NOON, title="Just arrived")
     make_product("of-tomorrow", published_at=NOON + timedelta(days=1))
     Product.objects.filter(product_id="tea-3").update(published_at=NOON - timedelta(days=2))
@@ -135,14 +143,14 @@ def test_new_is_by_publication_and_knows_products_that_the_model_does_not(loader
     assert "of-tomorrow" in ids(asked(loader, "new", now=NOON + timedelta(days=2)))
 
 
-def test_recently_viewed_is_what_it_says_newest_first(loader: Loader) -> None:
+def test_recently_viewed_is_what_it_says_newest_first(loader: StateLoader) -> None:
     make_product("not-in-the-model")
     seen("tea-1", "coffee-2", "not-in-the-model", "tea-1")
     assert ids(asked(loader, "recently-viewed", anonymous_id="guest")) == ["tea-1", "not-in-the-model", "coffee-2"]
     assert asked(loader, "recently-viewed", anonymous_id="other").fallback == "popular"
 
 
-def test_categories_are_those_of_the_persons_own_products(loader: Loader) -> None:
+def test_categories_are_those_of_the_persons_own_products(loader: StateLoader) -> None:
     tea, coffee = (asked(loader, "categories", user_id=f"user-{person}").categories for person in (0, 1))
     assert tea is not None
     assert coffee is not None
@@ -150,7 +158,7 @@ def test_categories_are_those_of_the_persons_own_products(loader: Loader) -> Non
     assert all(name.startswith("tea") for name in tea[0].product_ids)
 
 
-def test_what_somebody_dismissed_stays_away_until_they_want_it_after_all(loader: Loader) -> None:
+def test_what_somebody_dismissed_stays_away_until_they_want_it_after_all(loader: StateLoader) -> None:
     first = ids(asked(loader, "for-you", user_id="user-0"))[0]
     seen(first, kind="dismissal", user_id="user-0", anonymous_id="")
     for scenario in ("for-you", "popular", "similar", "buy-again", "trending"):
@@ -160,8 +168,8 @@ def test_what_somebody_dismissed_stays_away_until_they_want_it_after_all(loader:
     assert first in ids(asked(loader, "for-you", user_id="user-0", n=20))
 
 
-def test_what_was_bought_a_moment_ago_is_not_shown_where_that_is_set(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="for-you").update(bought="hide", updated_at=LATER)
+def test_what_was_bought_a_moment_ago_is_not_shown_where_that_is_set(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide", updated_at=LATER)
     answer = asked(loader, "for-you", user_id="user-0", n=20)
     bought = [name for name in ids(answer) if name.startswith("tea")]
     assert bought == [], "user-0 has bought every tea"
@@ -170,18 +178,18 @@ def test_what_was_bought_a_moment_ago_is_not_shown_where_that_is_set(loader: Loa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_withdraws_consent_is_not_recognised_from_that_moment(loader: Loader) -> None:
+def test_whoever_withdraws_consent_is_not_recognised_from_that_moment(loader: StateLoader) -> None:
     customer = customer_of("user-0")
     assert asked(loader, "for-you", user_id="user-0").fallback is None
     record_consent(customer=customer, purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON)
     answer = asked(loader, "for-you", user_id="user-0")
-    assert (answer.fallback, answer.personal) == ("popular", False)
+    assert (answer.fallback, answer.is_identifiable) == ("popular", False)
     assert ids(answer) == ids(asked(loader, "popular"))
     record_consent(customer=customer, purpose=Consent.Purpose.PERSONALISATION, status="granted", recorded_at=LATER)
     assert asked(loader, "for-you", user_id="user-0").fallback is None
 
 
-def test_a_refusal_is_known_from_the_database_when_valkey_was_emptied(loader: Loader, valkey: redis.Redis) -> None:
+def test_a_refusal_is_known_from_the_database_when_valkey_was_emptied(loader: StateLoader, valkey: redis.Redis) -> None:
     record_consent(
         customer=customer_of("user-0"), purpose=Consent.Purpose.PERSONALISATION, status="withdrawn", recorded_at=NOON
     )
@@ -190,28 +198,28 @@ def test_a_refusal_is_known_from_the_database_when_valkey_was_emptied(loader: Lo
     assert asked(loader, "for-you", user_id="user-2").fallback is None
 
 
-def test_whoever_was_erased_is_nobody_though_the_model_still_knows_them(loader: Loader) -> None:
+def test_whoever_was_erased_is_nobody_though_the_model_still_knows_them(loader: StateLoader) -> None:
     customer = customer_of("user-0")
-    withhold_erased(customer_id=customer.pk, at=NOON)
+    suppress_erased_customer(customer_id=customer.pk, at=NOON)
     Customer.objects.filter(pk=customer.pk).update(erased_at=NOON)
     assert asked(loader, "for-you", user_id="user-0").fallback == "popular"
     assert asked(loader, "buy-again", user_id="user-0").fallback == "popular"
 
 
-def test_a_place_that_is_off_says_so_and_its_fallback_serves(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="cart").update(switch="off", fallback="similar", updated_at=LATER)
+def test_a_place_that_is_off_says_so_and_its_fallback_serves(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="cart").update(switch="off", fallback="similar", updated_at=LATER)
     answer = asked(loader, "cart", product_ids=["tea-1"])
     assert (answer.fallback, answer.fallback_reason, answer.strategy) == ("similar", "off", "similar")
     assert ids(answer) == ids(asked(loader, "similar", product_ids=["tea-1"]))
 
 
-def test_weights_of_a_place_are_as_they_are_set(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="similar").update(weights={"popularity": 1.0}, updated_at=LATER)
+def test_weights_of_a_place_are_as_they_are_set(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="similar").update(weights={"popularity": 1.0}, updated_at=LATER)
     assert codes(asked(loader, "similar", product_ids=["tea-1"])) == {"popular"}
 
 
-def test_diversity_spreads_over_categories_and_pages_still_fit(loader: Loader) -> None:
-    def kinds(answer: Answer) -> list[str]:
+def test_diversity_spreads_over_categories_and_pages_still_fit(loader: StateLoader) -> None:
+    def kinds(answer: RecommendationResponse) -> list[str]:
         return [item.card.category for item in answer.items if item.card]
 
     seen("tea-1", "coffee-1", "cake-1")
@@ -223,8 +231,8 @@ def test_diversity_spreads_over_categories_and_pages_still_fit(loader: Loader) -
     assert ids(pages[0]) + ids(pages[1]) == ids(spread)
 
 
-def test_rotation_changes_the_row_from_one_period_to_the_next_and_not_within_it(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="popular").update(rotation=1.0, rotation_hours=6, updated_at=LATER)
+def test_rotation_changes_the_row_from_one_period_to_the_next_and_not_within_it(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="popular").update(rotation=1.0, rotation_hours=6, updated_at=LATER)
     start = datetime.fromtimestamp(NOON.timestamp() // (6 * 3600) * 6 * 3600, NOON.tzinfo) + timedelta(hours=6)
     rows = [
         tuple(ids(asked(loader, "popular", user_id="user-0", now=start + timedelta(hours=hours), n=10)))
@@ -235,7 +243,7 @@ def test_rotation_changes_the_row_from_one_period_to_the_next_and_not_within_it(
     assert tuple(ids(asked(loader, "popular", user_id="user-1", now=start, n=10))) != rows[0]
 
 
-def test_an_answer_that_would_be_late_is_what_is_popular_and_says_so(loader: Loader, settings: Any) -> None:
+def test_an_answer_that_would_be_late_is_what_is_popular_and_says_so(loader: StateLoader, settings: Any) -> None:
     loader.current(now=NOON)
     settings.RECOMMEND_DEADLINE_MS = -1000.0
     answer = asked(loader, "for-you", user_id="user-0")
@@ -245,58 +253,58 @@ def test_an_answer_that_would_be_late_is_what_is_popular_and_says_so(loader: Loa
     assert asked(loader, "for-you", user_id="user-0").fallback is None
 
 
-def test_rank_orders_a_list_and_names_what_it_leaves_out(loader: Loader) -> None:
+def test_rank_orders_a_list_and_names_what_it_leaves_out(loader: StateLoader) -> None:
     given = ["coffee-1", "unheard-of", "tea-1", "cake-1", "tea-2", "coffee-1"]
     Product.objects.filter(product_id="cake-1").update(stock=0, updated_at=NOON + timedelta(days=900))
     seen("tea-2", kind="dismissal", user_id="user-0", anonymous_id="")
-    answer = rank(request=RankRequest(given, user_id="user-0"), now=LATER, source=loader)
+    answer = rank_products(request=RankRequest(given, user_id="user-0"), now=LATER, source=loader)
     assert ids(answer) == ["tea-1", "coffee-1", "unheard-of"]
     assert answer.left_out == [("cake-1", "out_of_stock"), ("tea-2", "dismissed")]
     assert (answer.strategy, answer.fallback) == ("rank", None)
-    stranger = rank(request=RankRequest(given[:3], user_id="nobody"), now=LATER, source=loader)
+    stranger = rank_products(request=RankRequest(given[:3], user_id="nobody"), now=LATER, source=loader)
     assert ids(stranger) == given[:3]
     assert (stranger.fallback, stranger.fallback_reason) == ("as-given", "nothing_known")
     for wrong in ([], [str(number) for number in range(1001)]):
-        with pytest.raises(WrongRequestError, match="give 1 to 1000") as caught:
-            rank(request=RankRequest(wrong), now=LATER, source=loader)
+        with pytest.raises(InvalidRequestError, match="give 1 to 1000") as caught:
+            rank_products(request=RankRequest(wrong), now=LATER, source=loader)
         assert caught.value.field == "product_ids"
 
 
-def test_contradictions_are_refused_by_the_name_of_the_field(loader: Loader) -> None:
+def test_contradictions_are_refused_by_the_name_of_the_field(loader: StateLoader) -> None:
     for wanted, field in (
         ({"price_min": 5, "price_max": 2}, "price_min"),
         ({"n": 10**9}, "n"),
         ({"cursor": "ÿ" * 9}, "cursor"),
         ({"cursor": "LTE"}, "cursor"),
     ):
-        with pytest.raises(WrongRequestError) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             asked(loader, "popular", **wanted)
         assert caught.value.field == field
     for scenario in ("cart", "bought-together"):
-        with pytest.raises(WrongRequestError) as caught:
+        with pytest.raises(InvalidRequestError) as caught:
             asked(loader, scenario)
         assert caught.value.field == "product_ids"
 
 
-def test_a_product_that_comes_after_the_training_is_filtered_and_shown_like_any_other(loader: Loader) -> None:
+def test_a_product_that_comes_after_the_training_is_filtered_and_shown_like_any_other(loader: StateLoader) -> None:
     for number in range(600):  # more than there is room for beside the model
         make_product(
             f"late-{number}", category="Drinks > late", brand="late house", published_at=NOON - timedelta(hours=1)
         )
     answer = asked(loader, "new", category="Drinks > late", n=100)
     assert len(answer.items) == 100
-    assert loader.current(now=LATER).catalogue.row_of("late-599") >= 0
+    assert loader.current(now=LATER).products.find_row("late-599") >= 0
     assert asked(loader, "popular", brand="late house").fallback == "catalogue"
 
 
-def test_forgetting_somebody_empties_their_recently_viewed(loader: Loader) -> None:
+def test_forgetting_somebody_empties_their_recently_viewed(loader: StateLoader) -> None:
     seen("tea-1", user_id="user-9", anonymous_id="")
-    forget_interactions(identifiers=[("user_id", "user-9")])
+    clear_interactions(identifiers=[("user_id", "user-9")])
     assert asked(loader, "recently-viewed", user_id="user-9").fallback == "popular"
 
 
 def test_a_damaged_model_does_not_take_the_place_of_the_one_that_serves(
-    loader: Loader, trained: ModelVersion, settings: Any, valkey: redis.Redis
+    loader: StateLoader, trained: ModelVersion, settings: Any, valkey: redis.Redis
 ) -> None:
     assert asked(loader, "popular").model_version == trained.version
     folder = settings.MODELS_DIR / trained.artifact
@@ -304,21 +312,21 @@ def test_a_damaged_model_does_not_take_the_place_of_the_one_that_serves(
     content = bytearray(victim.read_bytes())
     content[-1] ^= 0xFF
     victim.write_bytes(bytes(content))
-    fresh = Loader()
-    answer = recommend(request=Request("popular", n=5), now=LATER, source=fresh)
+    fresh = StateLoader()
+    answer = recommend(request=RecommendationRequest("popular", n=5), now=LATER, source=fresh)
     assert (answer.fallback, answer.fallback_reason, answer.model_version) == ("catalogue", "no_model", "")
     assert len(answer.items) == 5
     assert asked(loader, "popular").model_version == trained.version
 
 
-def test_recently_is_taken_from_the_caller(loader: Loader) -> None:
-    told = Recently([RecentInteraction("coffee-1", "view", LATER.timestamp())])
-    answer = asked(loader, "for-you", anonymous_id="somebody", recently=told)
+def test_recently_is_taken_from_the_caller(loader: StateLoader) -> None:
+    told = RecentActivity([RecentInteraction("coffee-1", "view", LATER.timestamp())])
+    answer = asked(loader, "for-you", anonymous_id="somebody", activity=told)
     assert answer.fallback is None
 
 
-def test_a_short_row_goes_on_with_what_is_popular_and_says_so(loader: Loader) -> None:
-    ScenarioSettings.objects.filter(scenario="for-you").update(weights={"co-purchase": 1.0}, updated_at=LATER)
+def test_a_short_row_goes_on_with_what_is_popular_and_says_so(loader: StateLoader) -> None:
+    PlacementSettings.objects.filter(placement="for-you").update(weights={"co-purchase": 1.0}, updated_at=LATER)
     seen("tea-1", kind="purchase", user_id="user-99", anonymous_id="")
     answer = asked(loader, "for-you", user_id="user-99", n=14)
     kinds = [item.reason.code for item in answer.items if item.reason]

@@ -8,25 +8,28 @@ from django.utils import translation
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
-from recommendations.serving.backoffice.preview import preview
-from recommendations.serving.recommend import Request, WrongRequestError, recommend
+from recommendations.serving.backoffice.preview import build_preview
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 from recommendations.serving.state import loader as loader_module
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
-from recommendations.training.registry.promotion import ACTIVE_MODELS_KEY, announce, promote
+from recommendations.training.registry.promotion import ACTIVE_MODELS_KEY, announce_active_version, promote_version
 from recommendations.training.train import train
 from tests.makers import NOON, make_product
 
-FOR_TEA = Request(scenario="for-you", user_id="user-0", n=5)
+FOR_TEA = RecommendationRequest(scenario="for-you", user_id="user-0", n=5)
 
 
 def ids(answer) -> list[str]:  # type: ignore[no-untyped-def]
     return [item.product_id for item in answer.items]
 
 
-def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, loader: Loader) -> None:
+def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, loader: StateLoader) -> None:
     tea = recommend(request=FOR_TEA, now=NOON, source=loader)
-    coffee = recommend(request=Request(scenario="for-you", user_id="user-1", n=5), now=NOON, source=loader)
+    coffee = recommend(
+        request=RecommendationRequest(scenario="for-you", user_id="user-1", n=5), now=NOON, source=loader
+    )
     assert all(name.startswith("tea") for name in ids(tea))
     assert all(name.startswith("coffee") for name in ids(coffee))
     assert tea.fallback is None
@@ -35,10 +38,10 @@ def test_tea_drinkers_get_tea_and_coffee_drinkers_coffee(trained: ModelVersion, 
     assert [item.score for item in tea.items] == sorted((item.score for item in tea.items), reverse=True)
 
 
-def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: Loader) -> None:
-    shown = preview(request=FOR_TEA, now=NOON, source=loader)
+def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loader: StateLoader) -> None:
+    shown = build_preview(request=FOR_TEA, now=NOON, source=loader)
     model = loader.current(now=NOON).model
-    history = model.history(users=model.user_rows(["user_id:user-0"]), recent=[])
+    history = model.build_history(users=model.find_user_rows(["user_id:user-0"]), recent=[])
     rows = model.items.rows([entry.item.product_id for entry in shown.items]).tolist()
     for entry, contributions in zip(shown.items, model.blend.explain_many(history, rows), strict=True):
         assert sum(part.value for part in contributions) == pytest.approx(entry.item.score, rel=1e-4)
@@ -52,7 +55,7 @@ def test_the_reason_is_the_largest_share_of_the_score(trained: ModelVersion, loa
         assert 0 < sum(cause.percent for cause in entry.causes) <= 100.5
 
 
-def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion, loader: Loader) -> None:
+def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion, loader: StateLoader) -> None:
     english = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
     with translation.override("zh-hans"):
         chinese = recommend(request=FOR_TEA, now=NOON, source=loader).items[0].reason
@@ -62,17 +65,21 @@ def test_reasons_are_worded_in_the_language_of_the_reader(trained: ModelVersion,
     assert english.text != chinese.text
 
 
-def test_somebody_unknown_gets_what_is_popular_unless_strict(trained: ModelVersion, loader: Loader) -> None:
-    popular = recommend(request=Request(scenario="popular", n=5), now=NOON, source=loader)
-    stranger = recommend(request=Request(scenario="for-you", anonymous_id="never seen", n=5), now=NOON, source=loader)
-    strict = recommend(request=Request(scenario="for-you", user_id="nobody", n=5, strict=True), now=NOON, source=loader)
+def test_somebody_unknown_gets_what_is_popular_unless_strict(trained: ModelVersion, loader: StateLoader) -> None:
+    popular = recommend(request=RecommendationRequest(scenario="popular", n=5), now=NOON, source=loader)
+    stranger = recommend(
+        request=RecommendationRequest(scenario="for-you", anonymous_id="never seen", n=5), now=NOON, source=loader
+    )
+    strict = recommend(
+        request=RecommendationRequest(scenario="for-you", user_id="nobody", n=5, strict=True), now=NOON, source=loader
+    )
     assert ids(stranger) == ids(popular)
     assert (stranger.fallback, stranger.strategy) == ("popular", "popular")
     assert strict.items == []
 
 
 def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
-    trained: ModelVersion, loader: Loader, monkeypatch: pytest.MonkeyPatch
+    trained: ModelVersion, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, *_rest = ids(recommend(request=FOR_TEA, now=NOON, source=loader))
     sold_out, hidden = Product.objects.get(product_id=first), Product.objects.get(product_id=second)
@@ -80,18 +87,22 @@ def test_what_is_out_of_stock_or_inactive_is_not_shown_within_two_seconds(
     sold_out.save()
     hidden.is_active = False
     hidden.save()
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     assert {first, second}.isdisjoint(ids(recommend(request=FOR_TEA, now=NOON, source=loader)))
     anyway = recommend(
-        request=Request(scenario="for-you", user_id="user-0", n=5, in_stock=False), now=NOON, source=loader
+        request=RecommendationRequest(scenario="for-you", user_id="user-0", n=5, in_stock=False),
+        now=NOON,
+        source=loader,
     )
     assert first in ids(anyway)
     assert second not in ids(anyway)
 
 
-def test_filters_and_exclusions_hold(trained: ModelVersion, loader: Loader) -> None:
+def test_filters_and_exclusions_hold(trained: ModelVersion, loader: StateLoader) -> None:
     def shown(**wanted) -> list[str]:  # type: ignore[no-untyped-def]
-        return ids(recommend(request=Request(scenario="popular", n=100, **wanted), now=NOON, source=loader))
+        return ids(
+            recommend(request=RecommendationRequest(scenario="popular", n=100, **wanted), now=NOON, source=loader)
+        )
 
     assert sorted(shown(category="Drinks > tea")) == [f"tea-{number}" for number in range(5)]
     assert len(shown(category="Drinks")) == 15
@@ -99,22 +110,28 @@ def test_filters_and_exclusions_hold(trained: ModelVersion, loader: Loader) -> N
     assert sorted(shown(price_min=Decimal(2), price_max=Decimal(2))) == ["cake-1", "coffee-1", "tea-1"]
     assert "tea-0" not in shown(exclude=["tea-0", "unheard of"])
     assert shown(category="Drinks > wine", strict=True) == []
-    wine = recommend(request=Request(scenario="popular", n=100, category="Drinks > wine"), now=NOON, source=loader)
+    wine = recommend(
+        request=RecommendationRequest(scenario="popular", n=100, category="Drinks > wine"), now=NOON, source=loader
+    )
     assert (len(wine.items), wine.fallback, wine.fallback_reason) == (15, "popular", "filters"), "a slot is never empty"
 
 
-def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelVersion, loader: Loader) -> None:
-    answer = recommend(request=Request(scenario="similar", product_ids=["tea-2"], n=4), now=NOON, source=loader)
+def test_similar_products_are_alike_and_never_the_product_itself(trained: ModelVersion, loader: StateLoader) -> None:
+    answer = recommend(
+        request=RecommendationRequest(scenario="similar", product_ids=["tea-2"], n=4), now=NOON, source=loader
+    )
     assert sorted(ids(answer)) == ["tea-0", "tea-1", "tea-3", "tea-4"]
     assert all(item.reason is not None and item.reason.product_ids == ["tea-2"] for item in answer.items)
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, loader: Loader) -> None:
-    whole = ids(recommend(request=Request(scenario="popular", n=15), now=NOON, source=loader))
+def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, loader: StateLoader) -> None:
+    whole = ids(recommend(request=RecommendationRequest(scenario="popular", n=15), now=NOON, source=loader))
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        answer = recommend(request=Request(scenario="popular", n=4, cursor=cursor), now=NOON, source=loader)
+        answer = recommend(
+            request=RecommendationRequest(scenario="popular", n=4, cursor=cursor), now=NOON, source=loader
+        )
         found += ids(answer)
         cursor = answer.next_cursor
     assert found == whole
@@ -130,43 +147,49 @@ def test_pages_follow_each_other_without_gap_or_repeat(trained: ModelVersion, lo
         ({"scenario": "similar"}, "product_id"),
     ],
 )
-def test_a_wrong_request_names_the_field(trained: ModelVersion, loader: Loader, wrong: dict, field: str) -> None:
-    with pytest.raises(WrongRequestError) as caught:
-        recommend(request=Request(**{"scenario": "for-you", **wrong}), now=NOON, source=loader)
+def test_a_wrong_request_names_the_field(trained: ModelVersion, loader: StateLoader, wrong: dict, field: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        recommend(request=RecommendationRequest(**{"scenario": "for-you", **wrong}), now=NOON, source=loader)
     assert caught.value.field == field
 
 
 def test_the_warm_path_asks_the_database_nothing(
     trained: ModelVersion,
-    loader: Loader,
+    loader: StateLoader,
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        loader_module, "LOOK_EVERY_SECONDS", 3600.0
+        loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0
     )  # however slow the machine, no look falls into the test
     recommend(request=FOR_TEA, now=NOON, source=loader)
     with django_assert_num_queries(0):
-        for request in (FOR_TEA, Request(scenario="similar", product_ids=["tea-1"]), Request(scenario="popular")):
+        for request in (
+            FOR_TEA,
+            RecommendationRequest(scenario="similar", product_ids=["tea-1"]),
+            RecommendationRequest(scenario="popular"),
+        ):
             recommend(request=request, now=NOON, source=loader)
 
 
 def test_a_new_version_serves_after_a_look_and_without_valkey_too(
-    trained: ModelVersion, loader: Loader, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    trained: ModelVersion, loader: StateLoader, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == trained.version
     second = train(as_of=NOON, started_at=NOON + timedelta(hours=1))
-    promote(version=second, at=NOON)  # whatever the guards made of two equal ones
-    announce(scenario="for-you", version=second.version)  # what promotion does after its commit
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
+    promote_version(version=second, at=NOON)  # whatever the guards made of two equal ones
+    announce_active_version(scenario="for-you", version=second.version)  # what promotion does after its commit
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     assert recommend(request=FOR_TEA, now=NOON, source=loader).model_version == second.version
     valkey.flushdb()
-    assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version
+    assert recommend(request=FOR_TEA, now=NOON, source=StateLoader()).model_version == second.version
     valkey.hset(ACTIVE_MODELS_KEY, "for-you", "of another database")
-    assert recommend(request=FOR_TEA, now=NOON, source=Loader()).model_version == second.version
+    assert recommend(request=FOR_TEA, now=NOON, source=StateLoader()).model_version == second.version
 
 
-def test_without_a_model_the_shop_shows_what_it_has_and_says_so(db: None, valkey: redis.Redis, loader: Loader) -> None:
+def test_without_a_model_the_shop_shows_what_it_has_and_says_so(
+    db: None, valkey: redis.Redis, loader: StateLoader
+) -> None:
     make_product("old", published_at=NOON - timedelta(days=9))
     make_product("new", published_at=NOON - timedelta(days=1))
     make_product("undated")
@@ -178,7 +201,9 @@ def test_without_a_model_the_shop_shows_what_it_has_and_says_so(db: None, valkey
     assert (strict.items, strict.fallback) == ([], None)
 
 
-def test_recommendation_ids_are_uuids_of_version_7_that_sort_by_time(trained: ModelVersion, loader: Loader) -> None:
+def test_recommendation_ids_are_uuids_of_version_7_that_sort_by_time(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
     import uuid
 
     early = recommend(request=FOR_TEA, now=NOON, source=loader).recommendation_id

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from recommendations.serving.search.evaluation import evaluate_search, searches_with_choices
+from recommendations.serving.search.evaluation import evaluate_search, read_searches
 from recommendations.serving.search.searcher import Searcher
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         now = timezone.now()
         if options["days"] < 1:
             raise CommandError(f"--days is {options['days']}; give 1 or more.")
-        searches = searches_with_choices(since=now - timedelta(days=options["days"]), until=now)
+        searches = read_searches(since=now - timedelta(days=options["days"]), until=now)
         if not searches:
             raise CommandError(
                 f"The warehouse holds no search of the last {options['days']} days after which a product was chosen: send "

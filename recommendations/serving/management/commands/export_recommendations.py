@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.foundation.progress import ProgressBar, no_progress
-from customers.segments.conditions.parsing import ConditionError
+from config.foundation.progress import ProgressBar, ignore_progress
+from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.engine.placements import FOR_YOU
-from recommendations.serving.batch.batch_export import FORMATS, WrongExportError, export_recommendations
-from recommendations.serving.batch.batch_scoring import FOR_MANY, NoModelYetError, WrongScenarioError
+from recommendations.serving.batch.batch_export import FORMATS, InvalidExportError, export_recommendations
+from recommendations.serving.batch.batch_scoring import BATCH_PLACEMENTS, NoActiveModelError, UnsupportedPlacementError
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--scenario", choices=FOR_MANY, default=FOR_YOU, help="which place")
+        parser.add_argument("--scenario", choices=BATCH_PLACEMENTS, default=FOR_YOU, help="which place")
         parser.add_argument("--n", type=int, default=20, help="how many products a customer, 1 to 100")
         parser.add_argument("--format", choices=FORMATS, default="csv")
         parser.add_argument("--output", type=Path, required=True, metavar="FILE")
@@ -41,9 +41,9 @@ class Command(BaseCommand):
                 segment=options["segment"],
                 resume=options["resume"],
                 now=timezone.now(),
-                progress=ProgressBar(_("Customers")) if options["verbosity"] else no_progress,
+                progress=ProgressBar(_("Customers")) if options["verbosity"] else ignore_progress,
             )
-        except (WrongExportError, WrongScenarioError, NoModelYetError, ConditionError) as error:
+        except (InvalidExportError, UnsupportedPlacementError, NoActiveModelError, ConditionError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             message = _("%(place)s: %(reason)s. Mend it and start again with --resume.")
@@ -62,6 +62,6 @@ class Command(BaseCommand):
                 "model": done.model,
                 "path": options["output"],
                 "seconds": f"{seconds:.1f}",
-                "speed": f"{(done.customers - done.resumed) / seconds:,.0f}",
+                "speed": f"{(done.customers - done.resumed_customers) / seconds:,.0f}",
             }
         )

@@ -7,10 +7,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.rest.rule_schema import rule_schema
-from recommendations.merchandising.rules.validation import problems_of
+from recommendations.merchandising.rest.rule_schema import build_rule_schema
+from recommendations.merchandising.rules.validation import find_rule_problems
 
-VALIDATOR = Draft202012Validator(rule_schema())
+VALIDATOR = Draft202012Validator(build_rule_schema())
 RIGHT: list[dict[str, Any]] = [
     {"action": "pin", "position": 1, "product_ids": ["tea-1"]},
     {"action": "boost", "factor": 2, "category": "Drinks > tea"},
@@ -39,11 +39,11 @@ def rule_of(body: dict[str, Any]) -> Rule:
 
 @pytest.mark.parametrize("body", RIGHT)
 def test_what_can_work_fits(body: dict[str, Any]) -> None:
-    assert problems_of(rule_of(body)) == {}
+    assert find_rule_problems(rule_of(body)) == {}
     assert VALIDATOR.is_valid(body)
 
 
 @pytest.mark.parametrize("body", WRONG)
 def test_what_cannot_work_does_not_fit(body: dict[str, Any]) -> None:
-    assert problems_of(rule_of(body))
+    assert find_rule_problems(rule_of(body))
     assert not VALIDATOR.is_valid(body)

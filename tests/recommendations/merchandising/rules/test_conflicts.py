@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from recommendations.merchandising.backoffice.rule_labels import in_words
+from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.rules.conflicts import Conflict, conflicts
+from recommendations.merchandising.rules.conflicts import RuleConflict, find_conflicts
 from tests.makers import NOON
 from tests.recommendations.merchandising.ten_products import rule, ten_products
 
 HOUR = timedelta(hours=1)
 
 
-def found(*rules: Rule) -> list[Conflict]:
+def found(*rules: Rule) -> list[RuleConflict]:
     for number, one in enumerate(rules, start=1):
         one.pk = number
-    return conflicts(rules=rules, columns=ten_products(), now=NOON)
+    return find_conflicts(rules=rules, columns=ten_products(), now=NOON)
 
 
-def only_one(*rules: Rule) -> Conflict:
+def only_one(*rules: Rule) -> RuleConflict:
     [conflict] = found(*rules)
     return conflict
 
@@ -106,13 +106,13 @@ def test_a_rule_is_told_in_words() -> None:
         scenarios=["cart", "search"],
         weekdays=[6, 7],
     )
-    assert in_words(full) == (
+    assert describe_rule(full) == (
         "Multiplies the score of products in Kitchen and of the brand Acme and with a margin of at least 30 % by 2; "
         "where: Goes with the basket, Search; on Saturday, Sunday."
     )
     assert (
-        in_words(rule("pin", "a b c d e", position=3))
+        describe_rule(rule("pin", "a b c d e", position=3))
         == "Pins products with the id a, b, c and 2 more from place 3 on."
     )
     with translation.override("zh-hans"):
-        assert "Kitchen" in in_words(full)
+        assert "Kitchen" in describe_rule(full)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommendations.merchandising.rules.product_columns import attribute_texts, read_columns
-from recommendations.merchandising.rules.product_matching import matching
+from recommendations.merchandising.rules.product_columns import list_attribute_values, read_product_columns
+from recommendations.merchandising.rules.product_matching import match_products
 from tests.makers import NOON, make_product
 from tests.recommendations.merchandising.ten_products import rule, ten_products
 
@@ -37,18 +37,18 @@ from tests.recommendations.merchandising.ten_products import rule, ten_products
     ],
 )
 def test_a_condition_means_what_it_says(condition: dict[str, Any], rows: list[int]) -> None:
-    mask = matching(rule=rule("hide", **condition), columns=ten_products(), now=NOON)
+    mask = match_products(rule=rule("hide", **condition), columns=ten_products(), now=NOON)
     assert mask.nonzero()[0].tolist() == rows
 
 
 def test_an_attribute_is_compared_by_its_text_and_a_list_by_its_members() -> None:
-    assert attribute_texts("blue") == ["blue"]
-    assert attribute_texts(1.7) == ["1.7"]
-    assert attribute_texts(42) == ["42"]
-    assert attribute_texts(True) == ["true"]
-    assert attribute_texts(["a", ["b"], None]) == ["a", "b"]
-    assert attribute_texts({"a": 1}) == []
-    assert attribute_texts(None) == []
+    assert list_attribute_values("blue") == ["blue"]
+    assert list_attribute_values(1.7) == ["1.7"]
+    assert list_attribute_values(42) == ["42"]
+    assert list_attribute_values(True) == ["true"]
+    assert list_attribute_values(["a", ["b"], None]) == ["a", "b"]
+    assert list_attribute_values({"a": 1}) == []
+    assert list_attribute_values(None) == []
 
 
 @pytest.mark.django_db
@@ -59,21 +59,21 @@ def test_the_columns_of_the_database_say_what_products_are() -> None:
     make_product("b", price=None, cost=Decimal(7), stock=0, attributes={"color": ["blue", "red"], "size": 42})
     make_product("c", availability="out_of_stock", is_active=False, published_at=NOON)
     make_product("d", published_at=NOON + timedelta(days=1), attributes={"color": "blue"})
-    columns = read_columns(now=NOON)
+    columns = read_product_columns(now=NOON)
     assert columns.shown.tolist() == [True, True, False, False]
     assert columns.in_stock.tolist() == [True, False, False, True]
     assert columns.margin.tolist()[0] == pytest.approx(0.3)
     assert [str(value) for value in columns.margin[1:]] == ["nan", "nan", "nan"]
-    assert [columns.row_of(name) for name in ("a", "d", "e")] == [0, 3, -1]
+    assert [columns.find_row(name) for name in ("a", "d", "e")] == [0, 3, -1]
 
     def found(**condition: Any) -> list[int]:
-        return matching(rule=rule("hide", **condition), columns=columns, now=NOON).nonzero()[0].tolist()
+        return match_products(rule=rule("hide", **condition), columns=columns, now=NOON).nonzero()[0].tolist()
 
     assert found(category="Kitchen") == [0]
     assert found(brand="Acme", tag="x") == [0]
     assert found(attribute_name="color", attribute_value="blue") == [1, 3]
     assert found(attribute_name="size", attribute_value="42") == [1]
     assert found(margin_from=Decimal("0.3")) == [0]
-    aligned = read_columns(now=NOON, product_ids=["d", "gone", "a"])
+    aligned = read_product_columns(now=NOON, product_ids=["d", "gone", "a"])
     assert aligned.shown.tolist() == [False, False, True]
-    assert [aligned.row_of(name) for name in ("a", "gone", "b")] == [2, 1, -1]
+    assert [aligned.find_row(name) for name in ("a", "gone", "b")] == [2, 1, -1]

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.merchandising.rules.business_factors import business_factors
-from recommendations.merchandising.rules.ranking import Placed, apply_to_ranking, places_needed, weighted
+from recommendations.merchandising.rules.business_factors import compute_business_factors
+from recommendations.merchandising.rules.ranking import RankedPage, apply_factors, apply_to_ranking, get_required_length
 
 RANKED = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
@@ -18,10 +18,10 @@ def place(
     n: int = 5,
     offset: int = 0,
     ranked: Sequence[int] = RANKED,
-    barred: Sequence[int] = (),
-) -> Placed:
+    excluded: Sequence[int] = (),
+) -> RankedPage:
     allowed = np.ones(20, np.bool_)
-    allowed[list(barred)] = False
+    allowed[list(excluded)] = False
     scores = [row / 10 for row in ranked]
     return apply_to_ranking(
         rows=np.array(ranked), scores=np.array(scores), pins=pins, allowed=allowed, n=n, offset=offset
@@ -29,8 +29,8 @@ def place(
 
 
 def test_without_pins_a_page_is_cut_out() -> None:
-    assert (place([]).rows, place([]).more) == ([9, 8, 7, 6, 5], True)
-    assert (place([], offset=5).rows, place([], offset=5).more) == ([4, 3, 2, 1, 0], False)
+    assert (place([]).rows, place([]).has_more) == ([9, 8, 7, 6, 5], True)
+    assert (place([], offset=5).rows, place([], offset=5).has_more) == ([4, 3, 2, 1, 0], False)
     assert place([], offset=50).rows == []
 
 
@@ -52,13 +52,13 @@ def test_the_first_named_pin_gets_the_place_the_other_the_next_free_one() -> Non
 
 
 def test_what_may_not_be_shown_is_left_out_and_the_next_moves_up() -> None:
-    placed = place([(1, 1), (1, 0)], barred=[1])
-    assert (placed.rows[:2], placed.left_out) == ([0, 9], (1,))
+    placed = place([(1, 1), (1, 0)], excluded=[1])
+    assert (placed.rows[:2], placed.omitted) == ([0, 9], (1,))
 
 
 def test_a_pin_behind_a_short_list_stands_at_its_end() -> None:
     placed = place([(50, 15), (9, 14)], ranked=[9, 8])
-    assert (placed.rows, placed.more) == ([9, 8, 14, 15], False)
+    assert (placed.rows, placed.has_more) == ([9, 8, 14, 15], False)
 
 
 def test_a_pin_far_behind_is_taken_from_where_it_would_stand() -> None:
@@ -69,19 +69,19 @@ def test_a_pin_far_behind_is_taken_from_where_it_would_stand() -> None:
 @given(
     ranked=st.lists(st.integers(0, 19), max_size=20, unique=True),
     pins=st.lists(st.tuples(st.integers(1, 25), st.integers(0, 19)), max_size=8, unique_by=lambda pin: pin[1]),
-    barred=st.sets(st.integers(0, 19), max_size=6),
+    excluded=st.sets(st.integers(0, 19), max_size=6),
     n=st.integers(1, 7),
 )
 def test_pages_are_cut_out_of_one_list_that_has_every_product_once(
-    ranked: list[int], pins: list[tuple[int, int]], barred: set[int], n: int
+    ranked: list[int], pins: list[tuple[int, int]], excluded: set[int], n: int
 ) -> None:
-    ranked = [row for row in ranked if row not in barred]
+    ranked = [row for row in ranked if row not in excluded]
     pages = []
     for offset in range(0, 60, n):
-        enough = ranked[: places_needed(n=n, offset=offset, pins=pins)]
-        pages.append(place(pins, n=n, offset=offset, ranked=enough, barred=sorted(barred)))
+        enough = ranked[: get_required_length(n=n, offset=offset, pins=pins)]
+        pages.append(place(pins, n=n, offset=offset, ranked=enough, excluded=sorted(excluded)))
     shown = [row for page in pages for row in page.rows]
-    good = [(where, row) for where, row in pins if row not in barred]
+    good = [(where, row) for where, row in pins if row not in excluded]
     assert sorted(shown) == sorted(set(ranked) | {row for _where, row in good})
     pinned = {row for _where, row in good}
     assert [row for row in shown if row not in pinned] == [row for row in ranked if row not in pinned]
@@ -100,23 +100,25 @@ def test_pages_are_cut_out_of_one_list_that_has_every_product_once(
 def test_factors_never_lower_what_they_boost() -> None:
     scores = np.array([2.0, -2.0, 0.0, -np.inf], np.float32)
     factors = np.array([2.0, 2.0, 2.0, 2.0], np.float32)
-    assert weighted(scores=scores, factors=factors).tolist() == [4.0, -1.0, 0.0, -np.inf]
-    assert weighted(scores=scores, factors=None) is scores
+    assert apply_factors(scores=scores, factors=factors).tolist() == [4.0, -1.0, 0.0, -np.inf]
+    assert apply_factors(scores=scores, factors=None) is scores
 
 
 def test_margin_and_stock_weigh_by_hand() -> None:
     margin = np.array([0.1, 0.3, 0.5, np.nan], np.float32)
     stock = np.array([0, np.nan, np.inf, np.nan])
     stock[2] = np.e**2 - 1
-    by_margin = business_factors(margin=margin, stock=stock, margin_weight=1.0, stock_weight=0.0)
+    by_margin = compute_business_factors(margin=margin, stock=stock, margin_weight=1.0, stock_weight=0.0)
     assert by_margin is not None
     assert np.allclose(by_margin, [0.8, 1.0, 1.2, 1.0])
-    by_stock = business_factors(margin=margin, stock=stock, margin_weight=0.0, stock_weight=0.5)
+    by_stock = compute_business_factors(margin=margin, stock=stock, margin_weight=0.0, stock_weight=0.5)
     assert by_stock is not None
     full = np.minimum(np.array([0, 2]) / (2 * 0.95), 1)
     assert np.allclose(by_stock, [1 - 0.25 * full[1], 1, 1 + 0.25 * full[1], 1])
-    assert business_factors(margin=margin, stock=stock, margin_weight=0, stock_weight=0) is None
+    assert compute_business_factors(margin=margin, stock=stock, margin_weight=0, stock_weight=0) is None
     nothing = np.full(3, np.nan)
-    unknown = business_factors(margin=nothing.astype(np.float32), stock=nothing, margin_weight=1, stock_weight=1)
+    unknown = compute_business_factors(
+        margin=nothing.astype(np.float32), stock=nothing, margin_weight=1, stock_weight=1
+    )
     assert unknown is not None
     assert unknown.tolist() == [1, 1, 1]

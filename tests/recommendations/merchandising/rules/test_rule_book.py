@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommendations.engine.placements import SCENARIOS
-from recommendations.merchandising.choices import Place
+from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.rules.rule_book import MOST_REMEMBERED, Applied, LeftOut, RuleBook
+from recommendations.merchandising.rules.rule_book import MAX_CACHED_EFFECTS, OmittedPin, RuleBook, RuleEffects
 from tests.makers import NOON
 from tests.recommendations.merchandising.ten_products import IDS, rule, ten_products
 
@@ -27,23 +27,23 @@ def numbered(rules: Sequence[Rule]) -> Sequence[Rule]:
 
 def applied(
     *rules: Rule, scenario: str = "for-you", segments: frozenset[int] = NOBODY, now: datetime = NOON
-) -> Applied | None:
+) -> RuleEffects | None:
     book = RuleBook.compile(rules=numbered(rules), columns=ten_products(), now=now)
     return book.apply(scenario=scenario, segments=segments, now=now)
 
 
-def held(*rules: Rule, **where: Any) -> Applied:
+def held(*rules: Rule, **where: Any) -> RuleEffects:
     found = applied(*rules, **where)
     assert found is not None
     return found
 
 
-def out(found: Applied) -> list[int]:
+def out(found: RuleEffects) -> list[int]:
     return [] if found.allowed is None else (~found.allowed).nonzero()[0].tolist()
 
 
 def test_places_are_the_scenarios_and_the_search() -> None:
-    assert Place.values == [*SCENARIOS, "search"]
+    assert RulePlacement.values == [*SCENARIOS, "search"]
 
 
 def test_without_rules_nothing_is_done() -> None:
@@ -54,7 +54,7 @@ def test_without_rules_nothing_is_done() -> None:
 def test_hide_takes_products_out() -> None:
     found = held(rule("hide", "p1 p2"), rule("hide", brand="Bolt"))
     assert out(found) == [1, 2, 5, 6, 7]
-    assert (found.factors, found.pins, found.rules) == (None, (), (1, 2))
+    assert (found.factors, found.pins, found.rule_ids) == (None, (), (1, 2))
 
 
 def test_only_takes_all_others_out_and_two_narrow_each_other() -> None:
@@ -65,18 +65,18 @@ def test_only_takes_all_others_out_and_two_narrow_each_other() -> None:
 def test_of_two_onlys_without_a_common_product_the_higher_priority_holds() -> None:
     found = held(rule("only", category="Kitchen"), rule("only", brand="Bolt", priority=5))
     assert out(found) == [0, 1, 2, 3, 4, 8, 9]
-    assert (found.rules, found.set_aside) == ((2,), (1,))
+    assert (found.rule_ids, found.ignored_rule_ids) == ((2,), (1,))
 
 
 def test_an_only_whose_products_cannot_be_shown_is_set_aside() -> None:
     found = held(rule("only", "p8 p9"), rule("boost", "p1", factor=2))
-    assert (found.allowed, found.set_aside) == (None, (1,)), "p8 is sold out, p9 is not active"
+    assert (found.allowed, found.ignored_rule_ids) == (None, (1,)), "p8 is sold out, p9 is not active"
 
 
 def test_hide_beats_only_whatever_its_priority() -> None:
     assert out(held(rule("only", "p1 p2", priority=9), rule("hide", "p2"))) == [0, 2, 3, 4, 5, 6, 7, 8, 9]
     found = held(rule("only", "p1 p2", priority=9), rule("hide", "p1 p2"))
-    assert (out(found), found.set_aside) == ([1, 2], (1,)), "a place is never empty because of a rule"
+    assert (out(found), found.ignored_rule_ids) == ([1, 2], (1,)), "a place is never empty because of a rule"
 
 
 @pytest.mark.parametrize(("priority", "pins"), [(1, ((3, 1),)), (0, ()), (-1, ())])
@@ -84,7 +84,7 @@ def test_a_pin_beats_a_hide_of_lower_priority_only(priority: int, pins: Any) -> 
     found = held(rule("pin", "p1", position=3, priority=priority), rule("hide", "p1 p2"))
     assert found.pins == pins
     assert out(found) == ([2] if pins else [1, 2])
-    assert found.left_out == (() if pins else (LeftOut(1, 1, "hidden", 2),))
+    assert found.omitted_pins == (() if pins else (OmittedPin(1, 1, "hidden", 2),))
 
 
 @pytest.mark.parametrize(("priority", "pins"), [(1, ((3, 7),)), (0, ()), (-1, ())])
@@ -92,13 +92,13 @@ def test_a_pin_beats_an_only_of_lower_priority_only(priority: int, pins: Any) ->
     found = held(rule("pin", "p7", position=3, priority=priority), rule("only", category="Kitchen"))
     assert found.pins == pins
     assert out(found) == ([5, 6, 8, 9] if pins else [5, 6, 7, 8, 9])
-    assert found.left_out == (() if pins else (LeftOut(1, 7, "only", 2),))
+    assert found.omitted_pins == (() if pins else (OmittedPin(1, 7, "only", 2),))
 
 
 def test_pins_come_by_priority_each_product_once_in_the_order_of_the_rule() -> None:
     found = held(rule("pin", "p4 p1", position=2), rule("pin", "p3 p4", position=1, priority=5))
     assert found.pins == ((1, 3), (1, 4), (2, 1))
-    assert found.left_out == (LeftOut(1, 4, "pinned", 2),)
+    assert found.omitted_pins == (OmittedPin(1, 4, "pinned", 2),)
 
 
 def test_a_pin_stands_only_with_those_of_its_products_that_its_other_conditions_hold_for() -> None:
@@ -176,7 +176,7 @@ def test_the_same_rules_are_worked_out_once_and_memory_is_bounded() -> None:
         found = book.apply(scenario="cart", segments=chosen, now=NOON)
         assert found is not None
         assert out(found) == sorted({0} | {segment % 9 for segment in chosen})
-        assert len(book.remembered) <= MOST_REMEMBERED
+        assert len(book.cache) <= MAX_CACHED_EFFECTS
 
 
 products = st.lists(st.sampled_from([*IDS, "unknown"]), min_size=1, max_size=5, unique=True)
@@ -205,7 +205,7 @@ def beats(one: Rule, other: Rule) -> bool:
 
 @given(rules=st.lists(any_rule(), max_size=8), segments=st.sampled_from([NOBODY, frozenset([1]), frozenset([1, 2])]))
 def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments: frozenset[int]) -> None:
-    found = applied(*rules, scenario="cart", segments=segments) or Applied()
+    found = applied(*rules, scenario="cart", segments=segments) or RuleEffects()
     live = [
         one
         for one in rules
@@ -220,7 +220,9 @@ def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments
         shown = found.allowed is None or bool(found.allowed[row])
         pins = [one for one in live if one.action == "pin" and name in one.product_ids]
         hides = [one for one in live if one.action == "hide" and name in one.product_ids]
-        onlys = [one for one in live if one.action == "only" and name not in one.product_ids and one.pk in found.rules]
+        onlys = [
+            one for one in live if one.action == "only" and name not in one.product_ids and one.pk in found.rule_ids
+        ]
         kept = [pin for pin in pins if all(beats(pin, bar) for bar in hides)]
         if hides and not kept:
             assert not shown
@@ -239,4 +241,4 @@ def test_what_each_rule_promises_holds_for_any_rules(rules: list[Rule], segments
     if any(showable[row] and name not in hidden for row, name in enumerate(IDS)):
         assert found.allowed is None or (found.allowed & showable).any(), "rules never empty a place of the shop"
     named = {row for row, name in enumerate(IDS) for one in live if one.action == "pin" and name in one.product_ids}
-    assert named == set(pinned_rows) | {left.row for left in found.left_out if left.why != "pinned"}
+    assert named == set(pinned_rows) | {left.row for left in found.omitted_pins if left.reason != "pinned"}

@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 from pytest_django import DjangoAssertNumQueries
 
 from recommendations.merchandising.models import Rule
-from recommendations.merchandising.rules.storage import load_rules, rules_fingerprint
+from recommendations.merchandising.rules.storage import load_rules, read_rules_fingerprint
 from tests.makers import NOON, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -91,48 +91,50 @@ def test_rules_are_loaded_in_one_query_and_those_switched_off_are_not(
 
 
 def test_the_fingerprint_changes_with_every_change_of_a_rule(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    seen = [rules_fingerprint(now=NOON)]
+    seen = [read_rules_fingerprint(now=NOON)]
     assert seen == [""]
     rule = Rule.objects.create(**GOOD)
     with django_assert_num_queries(1):
-        seen.append(rules_fingerprint(now=NOON))
-    assert rules_fingerprint(now=NOON + HOUR) == seen[-1]
+        seen.append(read_rules_fingerprint(now=NOON))
+    assert read_rules_fingerprint(now=NOON + HOUR) == seen[-1]
     for change in ({"priority": 3}, {"name": "Others"}, {"category": "Kitchen"}, {"scenarios": ["cart"]}):
         Rule.objects.filter(pk=rule.pk).update(**change)
-        seen.append(rules_fingerprint(now=NOON))
+        seen.append(read_rules_fingerprint(now=NOON))
     Rule.objects.create(**PIN)
-    seen.append(rules_fingerprint(now=NOON))
+    seen.append(read_rules_fingerprint(now=NOON))
     assert len(set(seen)) == len(seen)
     Rule.objects.filter(pk=rule.pk).update(enabled=False)
-    switched_off = rules_fingerprint(now=NOON)
+    switched_off = read_rules_fingerprint(now=NOON)
     assert switched_off not in seen
     Rule.objects.filter(pk=rule.pk).update(name="Nobody cares")
-    assert rules_fingerprint(now=NOON) == switched_off
+    assert read_rules_fingerprint(now=NOON) == switched_off
     Rule.objects.filter(enabled=True).delete()
-    assert rules_fingerprint(now=NOON) == ""
-    assert rules_fingerprint() == ""
+    assert read_rules_fingerprint(now=NOON) == ""
+    assert read_rules_fingerprint() == ""
 
 
 def test_the_fingerprint_changes_when_a_window_opens_or_closes() -> None:
     Rule.objects.create(**GOOD, starts_at=NOON, ends_at=NOON + HOUR)
     before, during, after = (
-        rules_fingerprint(now=NOON - HOUR),
-        rules_fingerprint(now=NOON),
-        rules_fingerprint(now=NOON + HOUR),
+        read_rules_fingerprint(now=NOON - HOUR),
+        read_rules_fingerprint(now=NOON),
+        read_rules_fingerprint(now=NOON + HOUR),
     )
     assert before != during != after
-    assert rules_fingerprint(now=NOON + HOUR / 2) == during
+    assert read_rules_fingerprint(now=NOON + HOUR / 2) == during
     assert before == after
 
 
 def test_the_fingerprint_follows_weekdays_of_the_shop_and_the_age_of_products(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     weekly = Rule.objects.create(**GOOD, weekdays=[2])
-    assert rules_fingerprint(now=NOON + 4 * HOUR) != rules_fingerprint(now=NOON + 4 * HOUR - timedelta(seconds=1))
-    assert rules_fingerprint(now=NOON) == rules_fingerprint(now=NOON + HOUR)
+    assert read_rules_fingerprint(now=NOON + 4 * HOUR) != read_rules_fingerprint(
+        now=NOON + 4 * HOUR - timedelta(seconds=1)
+    )
+    assert read_rules_fingerprint(now=NOON) == read_rules_fingerprint(now=NOON + HOUR)
     weekly.delete()
     Rule.objects.create(**GOOD, new_within_days=3)
-    assert rules_fingerprint(now=NOON) != rules_fingerprint(now=NOON + HOUR)
+    assert read_rules_fingerprint(now=NOON) != read_rules_fingerprint(now=NOON + HOUR)
 
 
 def test_a_segment_that_a_rule_names_stays() -> None:

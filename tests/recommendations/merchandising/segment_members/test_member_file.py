@@ -13,11 +13,11 @@ from customers.identity.models import Identifier
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.segment_members.member_file import (
     SegmentMembers,
-    as_hashes,
     encode_members,
+    get_members_path,
     hash_identifier,
-    members_file,
     replace_members_file,
+    to_unsigned_hashes,
 )
 from recommendations.merchandising.segment_members.member_writer import write_segment_members
 from tests.children import kill_when_it_says, start_child
@@ -37,7 +37,7 @@ def hashes(*identifiers: str) -> np.ndarray:
 
 
 def write(members: dict[int, np.ndarray]) -> bool:
-    return replace_members_file(path=members_file(), content=encode_members(members))
+    return replace_members_file(path=get_members_path(), content=encode_members(members))
 
 
 def fresh() -> SegmentMembers:
@@ -75,7 +75,7 @@ def test_without_a_file_nobody_is_in_any_segment() -> None:
 def test_a_file_that_is_gone_has_no_members() -> None:
     write({7: hashes("user_id:1")})
     members = fresh()
-    members_file().unlink()
+    get_members_path().unlink()
     assert members.refresh()
     assert members.segments_of(["user_id:1"]) == NOBODY
     assert not members.refresh()
@@ -92,7 +92,7 @@ def test_the_same_members_are_not_written_again() -> None:
 def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pytest.LogCaptureFixture) -> None:
     write({7: hashes("user_id:1", "user_id:2")})
     members = fresh()
-    content = bytearray(members_file().read_bytes())
+    content = bytearray(get_members_path().read_bytes())
     if harm == "cut":
         content = content[:-9]
     elif harm == "one bit":
@@ -103,15 +103,15 @@ def test_a_damaged_file_has_no_members_and_is_logged_once(harm: str, caplog: pyt
         content = bytearray()
     else:
         content = bytearray(b"no such file " * 20)
-    other = members_file().with_name("other")
+    other = get_members_path().with_name("other")
     other.write_bytes(content)
-    os.replace(other, members_file())
+    os.replace(other, get_members_path())
     with caplog.at_level(logging.ERROR):
         assert members.refresh()
         assert not members.refresh()
     assert members.segments_of(["user_id:1"]) == NOBODY
     assert len(caplog.records) == 1
-    assert str(members_file()) in caplog.text
+    assert str(get_members_path()) in caplog.text
     write({7: hashes("user_id:1")})
     assert members.refresh()
     assert members.segments_of(["user_id:1"]) == {7}
@@ -148,7 +148,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_whole_the_old_or_the_new() 
 def test_hashes_hide_who_it_is_and_depend_on_the_shops_key(settings: Any) -> None:
     before = hash_identifier("user_id:1")
     write({7: hashes("user_id:1")})
-    assert b"user_id" not in members_file().read_bytes()
+    assert b"user_id" not in get_members_path().read_bytes()
     settings.HASH_KEY = b"another key"
     assert hash_identifier("user_id:1") != before
 
@@ -174,8 +174,8 @@ def test_the_task_writes_the_members_of_the_segments_that_rules_name() -> None:
     make_rule(segment=everybody)
     make_rule(segment=other, enabled=False)
     written = write_segment_members(as_of=NOON)
-    assert (written.segments, written.identifiers, written.changed, written.failed) == (2, 10, True, ())
-    assert not write_segment_members(as_of=NOON).changed
+    assert (written.segments, written.identifiers, written.has_changed, written.failed_segments) == (2, 10, True, ())
+    assert not write_segment_members(as_of=NOON).has_changed
     members = fresh()
     assert members.segments_of(["user_id:ann"]) == {loyal.pk, everybody.pk}
     assert members.segments_of(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
@@ -190,7 +190,7 @@ def test_a_segment_that_cannot_work_has_no_members_and_keeps_no_other_out(caplog
     everybody, broken = make_segment("everybody"), make_segment("broken", {"field": "no such", "op": "eq"})
     make_rule(segment=everybody)
     make_rule(segment=broken)
-    assert write_segment_members(as_of=NOON).failed == ("broken",)
+    assert write_segment_members(as_of=NOON).failed_segments == ("broken",)
     assert "broken" in caplog.text
     assert fresh().segments_of(["user_id:ann"]) == {everybody.pk}
 
@@ -214,7 +214,7 @@ def test_the_database_hashes_as_python_does() -> None:
     assert write_segment_members(as_of=NOON).identifiers == 5
     members = fresh()
     assert all(members.segments_of([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
-    assert as_hashes([-1, 1]).tolist() == [2**64 - 1, 1]
+    assert to_unsigned_hashes([-1, 1]).tolist() == [2**64 - 1, 1]
 
 
 WRITE_UNTIL = """
@@ -242,10 +242,10 @@ def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder
     segment = make_segment("everybody")
     make_rule(segment=segment)
     write({segment.pk: hashes("user_id:old")})
-    before = members_file().read_bytes()
+    before = get_members_path().read_bytes()
     kill_when_it_says(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
-    assert members_file().read_bytes() == before
+    assert get_members_path().read_bytes() == before
     assert fresh().segments_of(["user_id:old"]) == {segment.pk}
-    assert write_segment_members(as_of=NOON).changed
+    assert write_segment_members(as_of=NOON).has_changed
     assert fresh().segments_of(["user_id:ann"]) == {segment.pk}
-    assert [path.name for path in folder.iterdir()] == [members_file().name], "nothing is left lying"
+    assert [path.name for path in folder.iterdir()] == [get_members_path().name], "nothing is left lying"

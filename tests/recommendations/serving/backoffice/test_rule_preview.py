@@ -11,12 +11,12 @@ from django.urls import reverse
 from recommendations.merchandising.models import Rule
 from recommendations.serving.backoffice.rule_preview import preview_with_rules
 from recommendations.serving.recommend import recommend
-from recommendations.serving.request import Request
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON, make_product, make_segment
 
-FOR_TEA = Request(scenario="for-you", user_id="user-0", n=5)
+FOR_TEA = RecommendationRequest(scenario="for-you", user_id="user-0", n=5)
 PAGE = "admin:serving_rule_preview"
 
 
@@ -29,54 +29,56 @@ def rule(action: str, *product_ids: str, **fields: Any) -> Rule:
     return Rule(action=action, **({"position": 1, **fields} if action == "pin" else fields))
 
 
-def test_a_pin_changes_the_places_from_its_own_on(trained: ModelVersion, loader: Loader) -> None:
+def test_a_pin_changes_the_places_from_its_own_on(trained: ModelVersion, loader: StateLoader) -> None:
     plain = ids(
-        recommend(request=FOR_TEA, now=NOON, source=loader).items and preview(loader, rule("hide", "none")).without
+        recommend(request=FOR_TEA, now=NOON, source=loader).items and preview(loader, rule("hide", "none")).without_rules
     )
     shown = preview(loader, rule("pin", "coffee-0", position=2))
-    assert ids(shown.without) == plain
+    assert ids(shown.without_rules) == plain
     assert ids(shown.with_rules) == [plain[0], "coffee-0", *plain[1:4]]
-    assert shown.changed == 4
-    assert shown.gone == {plain[4]}
-    assert [entry.pinned for entry in shown.with_rules] == [False, True, False, False, False]
-    assert [entry.before for entry in shown.with_rules] == [1, None, 2, 3, 4]
+    assert shown.changed_positions == 4
+    assert shown.removed == {plain[4]}
+    assert [entry.is_pinned for entry in shown.with_rules] == [False, True, False, False, False]
+    assert [entry.previous_position for entry in shown.with_rules] == [1, None, 2, 3, 4]
     assert not Rule.objects.exists()
 
 
-def preview(loader: Loader, draft: Rule, request: Request = FOR_TEA) -> Any:
+def preview(loader: StateLoader, draft: Rule, request: RecommendationRequest = FOR_TEA) -> Any:
     return preview_with_rules(request=request, draft_rule=draft, now=NOON, source=loader)
 
 
-def test_a_rule_is_counted_against_the_others_and_shown_beside_no_rules(trained: ModelVersion, loader: Loader) -> None:
-    plain = ids(preview(loader, rule("hide", "none")).without)
+def test_a_rule_is_counted_against_the_others_and_shown_beside_no_rules(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
+    plain = ids(preview(loader, rule("hide", "none")).without_rules)
     Rule.objects.create(name="other", action="hide", product_ids=[plain[0]])
     stored = Rule.objects.create(name="stored", action="hide", product_ids=[plain[1]])
     shown = preview(loader, stored)
-    assert ids(shown.without) == plain
+    assert ids(shown.without_rules) == plain
     assert ids(shown.with_rules)[:3] == plain[2:5]
-    assert shown.gone >= {plain[0], plain[1]}
-    assert shown.changed == 5, "all places move up by one"
+    assert shown.removed >= {plain[0], plain[1]}
+    assert shown.changed_positions == 5, "all places move up by one"
     harmless = preview(loader, rule("hide", plain[0]))
-    assert harmless.changed == 0, "another rule hides it already"
+    assert harmless.changed_positions == 0, "another rule hides it already"
 
 
-def test_time_and_segment_of_a_draft_are_taken_as_given(trained: ModelVersion, loader: Loader) -> None:
+def test_time_and_segment_of_a_draft_are_taken_as_given(trained: ModelVersion, loader: StateLoader) -> None:
     draft = rule("hide", "tea-0", segment=make_segment("loyal"), starts_at=NOON + timedelta(days=1), enabled=False)
     shown = preview(loader, draft)
-    assert shown.as_if == ("segment", "time")
+    assert shown.assumptions == ("segment", "time")
     assert "tea-0" not in ids(shown.with_rules)
-    assert preview(loader, rule("hide", "tea-0", ends_at=NOON + timedelta(days=1), weekdays=[2])).as_if == ()
+    assert preview(loader, rule("hide", "tea-0", ends_at=NOON + timedelta(days=1), weekdays=[2])).assumptions == ()
     assert draft.segment is not None
     assert draft.starts_at == NOON + timedelta(days=1)
 
 
-def test_what_a_draft_cannot_do_is_said(trained: ModelVersion, loader: Loader) -> None:
+def test_what_a_draft_cannot_do_is_said(trained: ModelVersion, loader: StateLoader) -> None:
     Rule.objects.create(name="hide", action="hide", product_ids=["tea-1"], priority=5)
     shown = preview(loader, rule("pin", "tea-1", "unknown", "coffee-1"))
-    assert shown.left_out == ["tea-1", "unknown"]
+    assert shown.missing_pins == ["tea-1", "unknown"]
     assert ids(shown.with_rules)[0] == "coffee-1"
     aside = preview(loader, rule("only", "tea-1"))
-    assert (aside.set_aside, aside.changed) == (True, 0)
+    assert (aside.is_ignored, aside.changed_positions) == (True, 0)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ FORM = {"name": "", "priority": "0", "action": "hide", "product_ids": "tea-0\nte
 
 
 def test_the_panel_follows_the_form_and_writes_nothing(
-    trained: ModelVersion, loader: Loader, merchandiser: Client, monkeypatch: pytest.MonkeyPatch
+    trained: ModelVersion, loader: StateLoader, merchandiser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {"preview-scenario": "for-you", "preview-user_id": "user-0", "preview-n": "5"}
     answer = merchandiser.post(reverse(PAGE), FORM | asked, headers={"X-Requested-With": "fetch"})
@@ -105,7 +107,7 @@ def test_the_panel_follows_the_form_and_writes_nothing(
     assert "<html" not in page
     assert "Hides products with the id tea-0, tea-1." in page
     assert 'value="user-0"' in page
-    assert f"This rule changes {answer.context['preview'].changed} of the first 5 places." in page
+    assert f"This rule changes {answer.context['preview'].changed_positions} of the first 5 positions." in page
     assert not Rule.objects.exists()
     whole = body(merchandiser.post(reverse(PAGE), FORM | asked))
     assert '<input type="hidden" name="product_ids" value="tea-0&#10;tea-1">' in whole.replace("\n", "&#10;")
@@ -126,7 +128,7 @@ def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -
     assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()
 
 
-def test_without_a_model_the_whole_catalogue_is_previewed(db: None, loader: Loader) -> None:
+def test_without_a_model_the_whole_catalogue_is_previewed(db: None, loader: StateLoader) -> None:
     make_product("a", published_at=NOON), make_product("b", published_at=NOON)
     assert ids(preview(loader, rule("hide", "a")).with_rules) == ["b"]
 

@@ -10,14 +10,14 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from customers.identity.merging.merge import merge_customers
-from customers.identity.models import Consent, ConsentRefusal, Customer
+from customers.identity.models import Consent, ConsentDenial, Customer
 from customers.segments.models import Segment
 from recommendations.serving.backoffice import audience_page
 from recommendations.serving.batch import audience as module
-from recommendations.serving.batch.audience import Audience, audience_of
-from recommendations.serving.models import ScenarioSettings
+from recommendations.serving.batch.audience import Audience, find_audience
+from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rest import audience_api
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.config.access.callers import caller
 from tests.makers import NOON, make_order, make_product
@@ -27,27 +27,27 @@ ADDRESS = "/api/v1/products/tea-1/audience/"
 
 
 @pytest.fixture
-def wanting(trained: ModelVersion, loader: Loader) -> Any:
+def wanting(trained: ModelVersion, loader: StateLoader) -> Any:
     def ask(product_id: str = "tea-1") -> Audience:
-        return audience_of(product_id=product_id, now=NOON, source=loader)
+        return find_audience(product_id=product_id, now=NOON, source=loader)
 
     return ask
 
 
 @pytest.fixture
-def fresh_loader(monkeypatch: pytest.MonkeyPatch, trained: ModelVersion, loader: Loader) -> Iterator[Loader]:
+def fresh_loader(monkeypatch: pytest.MonkeyPatch, trained: ModelVersion, loader: StateLoader) -> Iterator[StateLoader]:
     """The pages and the API as a worker has them that serves this test's model."""
 
     def ask(**wishes: Any) -> Audience:
-        return audience_of(**{**wishes, "source": loader})
+        return find_audience(**{**wishes, "source": loader})
 
-    monkeypatch.setattr(audience_api, "audience_of", ask)
-    monkeypatch.setattr(audience_page, "audience_of", ask)
+    monkeypatch.setattr(audience_api, "find_audience", ask)
+    monkeypatch.setattr(audience_page, "find_audience", ask)
     return loader  # type: ignore[return-value]
 
 
 def names(found: Audience) -> list[str]:
-    return [one.user_id for one in found.people]
+    return [one.user_id for one in found.customers]
 
 
 def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
@@ -61,7 +61,7 @@ def test_tea_is_wanted_by_those_who_drink_tea(wanting: Any) -> None:
     assert all(one.reason for one in found.people)
 
 
-def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: Loader) -> None:
+def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: StateLoader) -> None:
     found = wanting("cake-2")
     model = loader.current(now=NOON).model
     assert model is not None
@@ -69,7 +69,9 @@ def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: Lo
     shares = {name: share for name, share in model.blend.shares().items() if share and name != "popularity"}
     worth = {name: [] for name in shares}  # type: ignore[var-annotated]
     for person in range(PEOPLE):
-        history = model.history(users=model.user_rows([f"user_id:user-{person}"]), recent=[], now=NOON.timestamp())
+        history = model.build_history(
+            users=model.find_user_rows([f"user_id:user-{person}"]), recent=[], now=NOON.timestamp()
+        )
         for name in shares:
             scores = model.blend.components_[name].score(history)
             column = np.asarray(scores[:, [row]].todense() if hasattr(scores, "todense") else scores[:, [row]])
@@ -85,16 +87,16 @@ def test_scores_are_those_of_the_parts_for_every_person(wanting: Any, loader: Lo
 def test_erased_and_whoever_refuses_are_left_out_at_once(wanting: Any) -> None:
     first, second, *_others = names(wanting())
     Customer.objects.filter(pk=customer_of(first).pk).update(erased_at=NOON)
-    ConsentRefusal.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
+    ConsentDenial.objects.create(kind="user_id", value=second, purpose=Consent.Purpose.PERSONALISATION)
     assert {first, second} & set(names(wanting())) == set()
 
 
-def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: Any, loader: Loader) -> None:
+def test_who_has_bought_it_is_left_out_where_that_is_not_shown_again(wanting: Any, loader: StateLoader) -> None:
     assert "user-0" in names(wanting())
-    place = ScenarioSettings.objects.get(scenario="for-you")
-    place.bought = "hide"
+    place = PlacementSettings.objects.get(placement="for-you")
+    place.purchased_products = "hide"
     place.save()
-    loader.looked_at = float("-inf")
+    loader.refreshed_at = float("-inf")
     found = wanting("cake-0")
     buyers = set(
         Customer.objects.filter(orders__lines__product__product_id="cake-0").values_list("pk", flat=True).distinct()
@@ -120,8 +122,8 @@ def test_two_who_are_one_by_now_count_once(wanting: Any) -> None:
 
 def test_people_are_ranked_in_blocks_alike(wanting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = wanting()
-    monkeypatch.setattr(module, "BLOCK", 7)
-    monkeypatch.setattr(module, "_memory", module.Memory())
+    monkeypatch.setattr(module, "BLOCK_SIZE", 7)
+    monkeypatch.setattr(module, "_cache", module.AudienceCache())
     parts = wanting()
     assert [one.customer_id for one in parts.people] == [one.customer_id for one in whole.people]
 
@@ -133,17 +135,17 @@ def test_product_that_the_model_does_not_know_has_nobody_yet(wanting: Any) -> No
 
 
 def test_one_query_however_many_people(
-    wanting: Any, loader: Loader, django_assert_num_queries: DjangoAssertNumQueries
+    wanting: Any, loader: StateLoader, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     wanting()
-    loader.watching = True
+    loader.has_refresh_thread = True
     with django_assert_num_queries(1):
         wanting()
     with django_assert_num_queries(1):
         wanting("coffee-1")
 
 
-def test_api_gives_pages_of_people_with_reasons(fresh_loader: Loader) -> None:
+def test_api_gives_pages_of_people_with_reasons(fresh_loader: StateLoader) -> None:
     client = caller("customers:read", "recommendations:read")
     first = client.get(f"{ADDRESS}?limit=15").json()
     second = client.get(f"{ADDRESS}?limit=15&cursor={first['next_cursor']}").json()
@@ -158,7 +160,7 @@ def test_api_gives_pages_of_people_with_reasons(fresh_loader: Loader) -> None:
     assert (last["next_cursor"], last["next"], len(last["results"])) == (None, None, last["people"])
 
 
-def test_api_refuses_what_is_wrong(fresh_loader: Loader) -> None:
+def test_api_refuses_what_is_wrong(fresh_loader: StateLoader) -> None:
     client = caller("customers:read", "recommendations:read")
     assert client.get("/api/v1/products/nothing/audience/").status_code == 404
     for query, field in (
@@ -174,7 +176,7 @@ def test_api_refuses_what_is_wrong(fresh_loader: Loader) -> None:
         assert caller(*scopes).get(ADDRESS).status_code == 403
 
 
-def test_product_whose_id_has_a_slash_is_found(fresh_loader: Loader) -> None:
+def test_product_whose_id_has_a_slash_is_found(fresh_loader: StateLoader) -> None:
     make_product("a/b")
     client = caller("customers:read", "recommendations:read", "catalog:read")
     assert client.get("/api/v1/products/a/b/audience/").json()["known"] is False
@@ -189,7 +191,7 @@ def reader(group: str) -> Client:
     return client
 
 
-def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: Loader) -> None:
+def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: StateLoader) -> None:
     client = reader("Marketer")
     address = "/admin/serving/preview/audience/tea-1/"
     page = client.get(address).content.decode()
@@ -206,7 +208,7 @@ def test_marketer_sees_people_and_saves_them_as_a_segment(fresh_loader: Loader) 
     assert Segment.objects.get(name="爱喝茶的人").members.count() == 5
 
 
-def test_who_may_not_save_or_see_does_not(fresh_loader: Loader) -> None:
+def test_who_may_not_save_or_see_does_not(fresh_loader: StateLoader) -> None:
     address = "/admin/serving/preview/audience/tea-1/"
     analyst = reader("Analyst")
     assert "Save as a segment" not in analyst.get(address).content.decode()
@@ -215,7 +217,7 @@ def test_who_may_not_save_or_see_does_not(fresh_loader: Loader) -> None:
     assert analyst.get("/admin/serving/preview/audience/nothing/").status_code == 404
 
 
-def test_product_page_leads_to_its_audience(fresh_loader: Loader) -> None:
+def test_product_page_leads_to_its_audience(fresh_loader: StateLoader) -> None:
     from catalog.models import Product
 
     page = reader("Administrator").get(f"/admin/catalog/product/{Product.objects.get(product_id='tea-1').pk}/change/")

@@ -13,21 +13,22 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from catalog.models import Product
-from customers.identity.models import Consent, ConsentRefusal, Customer
+from customers.identity.models import Consent, ConsentDenial, Customer
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.segment_members.member_writer import write_segment_members
 from recommendations.serving.batch import batch_export
-from recommendations.serving.batch.batch_export import Exported, WrongExportError, export_recommendations
-from recommendations.serving.batch.batch_scoring import NoModelYetError, WrongScenarioError
-from recommendations.serving.models import ScenarioSettings
-from recommendations.serving.recommend import Request, recommend
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.batch.batch_export import ExportSummary, InvalidExportError, export_recommendations
+from recommendations.serving.batch.batch_scoring import NoActiveModelError, UnsupportedPlacementError
+from recommendations.serving.models import PlacementSettings
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.children import kill_when_it_says, start_child
 from tests.makers import NOON, make_customer, make_segment
 from tests.recommendations.shop import PEOPLE, customer_of
 
-type Export = Callable[..., Exported]
+type Export = Callable[..., ExportSummary]
 type Told = dict[str, list[tuple[str, str]]]
 
 
@@ -37,11 +38,11 @@ def target(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def export(target: Path, loader: Loader, settings: Any) -> Export:
+def export(target: Path, loader: StateLoader, settings: Any) -> Export:
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
-    def run(**wishes: Any) -> Exported:
+    def run(**wishes: Any) -> ExportSummary:
         given: dict[str, Any] = {"scenario": "for-you", "n": 5, "format": "csv", "path": target, "now": NOON, **wishes}
         return export_recommendations(source=loader, **given)
 
@@ -60,29 +61,33 @@ def read(path: Path) -> Told:
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular", "new"])
 def test_everybody_gets_what_a_request_would_give(
-    trained: ModelVersion, export: Export, target: Path, loader: Loader, scenario: str
+    trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
     Product.objects.filter(product_id__in=["tea-0", "coffee-0"]).update(stock=0)
     Product.objects.filter(product_id="cake-1").update(published_at=NOON)
     make_customer("newcomer")
     done = export(scenario=scenario)
     found = read(target)
-    assert (done.customers, done.resumed, done.model) == (len(found), 0, trained.version)
+    assert (done.customers, done.resumed_customers, done.model) == (len(found), 0, trained.version)
     assert done.rows == sum(len(products) for products in found.values())
     assert found.keys() == {f"user-{person}" for person in range(PEOPLE)} | {"newcomer"}
     for user_id in ("user-0", "user-1", "user-7", "newcomer"):
-        answer = recommend(request=Request(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader)
+        answer = recommend(
+            request=RecommendationRequest(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader
+        )
         assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
         assert {strategy for _product, strategy in found[user_id]} == {answer.strategy}
 
 
 def test_whoever_has_no_history_is_ranked_by_traits(
-    trained_with_tastes: ModelVersion, export: Export, target: Path, loader: Loader
+    trained_with_tastes: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
     export()
     found = read(target)
     for user_id in ("new-tea", "new-coffee"):
-        answer = recommend(request=Request(scenario="for-you", user_id=user_id, n=5), now=NOON, source=loader)
+        answer = recommend(
+            request=RecommendationRequest(scenario="for-you", user_id=user_id, n=5), now=NOON, source=loader
+        )
         assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
         assert found[user_id][0][1] == answer.strategy
 
@@ -111,7 +116,7 @@ def test_erased_are_left_out_and_whoever_refuses_gets_what_everybody_gets(
     trained: ModelVersion, export: Export, target: Path
 ) -> None:
     Customer.objects.filter(pk=customer_of("user-1").pk).update(erased_at=NOON)
-    ConsentRefusal.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
+    ConsentDenial.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
     export()
     found = read(target)
     assert "user-1" not in found
@@ -119,11 +124,13 @@ def test_erased_are_left_out_and_whoever_refuses_gets_what_everybody_gets(
 
 
 def test_what_was_bought_is_left_out_where_the_place_is_set_so(
-    trained: ModelVersion, export: Export, target: Path, loader: Loader
+    trained: ModelVersion, export: Export, target: Path, loader: StateLoader
 ) -> None:
-    ScenarioSettings.objects.filter(scenario="for-you").update(bought="hide")
+    PlacementSettings.objects.filter(placement="for-you").update(purchased_products="hide")
     export(n=15)
-    answer = recommend(request=Request(scenario="for-you", user_id="user-0", n=15), now=NOON, source=loader)
+    answer = recommend(
+        request=RecommendationRequest(scenario="for-you", user_id="user-0", n=15), now=NOON, source=loader
+    )
     found = [product for product, _strategy in read(target)["user-0"]]
     assert found == [item.product_id for item in answer.items]
     assert not {f"tea-{number}" for number in range(5)} & set(found)
@@ -131,7 +138,7 @@ def test_what_was_bought_is_left_out_where_the_place_is_set_so(
 
 @pytest.mark.parametrize("scenario", ["for-you", "buy-again", "popular"])
 def test_rules_of_the_merchandiser_hold_as_in_a_request(
-    trained: ModelVersion, export: Export, target: Path, loader: Loader, scenario: str
+    trained: ModelVersion, export: Export, target: Path, loader: StateLoader, scenario: str
 ) -> None:
     few = make_segment("few", kind="fixed")
     for name in ("user-1", "user-2"):
@@ -143,7 +150,9 @@ def test_rules_of_the_merchandiser_hold_as_in_a_request(
     export(scenario=scenario)
     found = read(target)
     for user_id in ("user-0", "user-1", "user-2", "user-3"):
-        answer = recommend(request=Request(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader)
+        answer = recommend(
+            request=RecommendationRequest(scenario=scenario, user_id=user_id, n=5), now=NOON, source=loader
+        )
         assert [product for product, _strategy in found[user_id]] == [item.product_id for item in answer.items]
     assert all("tea-1" not in [product for product, _strategy in products] for products in found.values())
     assert found["user-1"][1][0] == "cake-3"
@@ -155,8 +164,8 @@ def test_interrupted_export_goes_on_and_is_the_same(
     export()
     whole = target.read_bytes()
     target.unlink()
-    monkeypatch.setattr(batch_export, "CHUNK", 10)
-    real, calls = batch_export.lines_of, [0]
+    monkeypatch.setattr(batch_export, "CHUNK_SIZE", 10)
+    real, calls = batch_export.compute_lines, [0]
 
     def dying(*args: Any) -> Any:
         calls[0] += 1
@@ -164,11 +173,11 @@ def test_interrupted_export_goes_on_and_is_the_same(
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(batch_export, "lines_of", dying)
+    monkeypatch.setattr(batch_export, "compute_lines", dying)
     with pytest.raises(KeyboardInterrupt):
         export()
     assert not target.exists(), "half a file must not be taken for a whole one"
-    assert export(resume=True).resumed == 20
+    assert export(resume=True).resumed_customers == 20
     assert target.read_bytes() == whole
     assert not target.with_name(".out.parts").exists()
 
@@ -176,22 +185,22 @@ def test_interrupted_export_goes_on_and_is_the_same(
 def test_other_wishes_do_not_go_on(
     trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_export.Parts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(batch_export.ExportParts, "finish", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         export()
-    with pytest.raises(WrongExportError, match="differs in n, format"):
+    with pytest.raises(InvalidExportError, match="differs in n, format"):
         export(resume=True, n=6, format="jsonl")
     monkeypatch.undo()
-    assert export(n=6).resumed == 0
+    assert export(n=6).resumed_customers == 0
 
 
 @pytest.mark.parametrize(
     ("wishes", "error", "words"),
     [
-        ({"scenario": "similar"}, WrongScenarioError, "for-you"),
-        ({"format": "xml"}, WrongExportError, "csv, jsonl, parquet"),
-        ({"n": 0}, WrongExportError, "1 to 100"),
-        ({"segment": "nobody"}, WrongExportError, "no segment 'nobody'"),
+        ({"scenario": "similar"}, UnsupportedPlacementError, "for-you"),
+        ({"format": "xml"}, InvalidExportError, "csv, jsonl, parquet"),
+        ({"n": 0}, InvalidExportError, "1 to 100"),
+        ({"segment": "nobody"}, InvalidExportError, "no segment 'nobody'"),
     ],
 )
 def test_wrong_wishes_are_refused(
@@ -204,22 +213,22 @@ def test_wrong_wishes_are_refused(
 
 @pytest.mark.django_db
 def test_without_a_model_it_says_what_to_do(valkey: Any, export: Export) -> None:
-    with pytest.raises(NoModelYetError, match="train"):
+    with pytest.raises(NoActiveModelError, match="train"):
         export()
 
 
 def test_queries_grow_with_chunks_and_not_with_customers(
     trained: ModelVersion,
     export: Export,
-    loader: Loader,
+    loader: StateLoader,
     monkeypatch: pytest.MonkeyPatch,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     loader.current(now=NOON)
-    loader.watching = True
+    loader.has_refresh_thread = True
     with django_assert_num_queries(4):  # how many, the customers, their ids, no further customers
         export()
-    monkeypatch.setattr(batch_export, "CHUNK", 20)
+    monkeypatch.setattr(batch_export, "CHUNK_SIZE", 20)
     with django_assert_num_queries(6):
         export()
 
@@ -273,5 +282,5 @@ exporting.export_recommendations(scenario="for-you", n=5, format="csv", path=Pat
     )
     kill_when_it_says(child, "there")
     assert not target.exists()
-    assert export(resume=True).resumed == 10
+    assert export(resume=True).resumed_customers == 10
     assert len(read(target)) == PEOPLE

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from customers.events.models import Event
-from recommendations.serving.impressions import Shown
-from recommendations.serving.impressions.store import insert
+from recommendations.serving.impressions import ServedEntry
+from recommendations.serving.impressions.store import insert_entries
 from tests.makers import NOON, make_source
 from tests.recommendations.serving.impressions.shown import shown
 
@@ -20,7 +20,7 @@ def browse(
     """Answers of six products by chance; ``better`` lets the model put what is liked first, by so much. How many clicks."""
     chance = np.random.default_rng(seed)
     liked = np.linspace(0.6, 0.05, PRODUCTS)
-    given: list[Shown] = []
+    given: list[ServedEntry] = []
     clicks: list[tuple[str, str]] = []
     for number in range(answers):
         some = chance.choice(PRODUCTS, len(LOOKED), replace=False)
@@ -33,7 +33,7 @@ def browse(
         )
         clicked = (chance.random(len(LOOKED)) < LOOKED) & (chance.random(len(LOOKED)) < liked[some])
         clicks += [(name, f"p{one}") for one in some[clicked]]
-    insert(given)
+    insert_entries(given)
     source = make_source()
     Event.objects.bulk_create(
         Event(

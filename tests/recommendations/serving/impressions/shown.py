@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from recommendations.serving.impressions import Shown, stream
-from recommendations.serving.impressions.served_entry import pack
+from recommendations.serving.impressions import ServedEntry, stream
+from recommendations.serving.impressions.served_entry import pack_entry
 from tests.makers import NOON
 
 
@@ -15,7 +15,7 @@ def shown(
     products: Sequence[str] = ("tea-1", "tea-2"),
     served_at: datetime = NOON,
     **fields: Any,
-) -> Shown:
+) -> ServedEntry:
     """For-you of a model to nobody in particular, unless said otherwise."""
     told: dict[str, Any] = {
         "scenario": "for-you",
@@ -27,11 +27,11 @@ def shown(
         "fallback": None,
         "first_rank": 1,
     }
-    return Shown(
+    return ServedEntry(
         recommendation_id=recommendation_id, served_at=served_at, product_ids=list(products), **(told | fields)
     )
 
 
-def send(*given: Shown) -> None:
+def send(*given: ServedEntry) -> None:
     """Straight into the stream, as the writer does."""
-    stream.append([pack(one) for one in given])
+    stream.append_entries([pack_entry(one) for one in given])

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from customers.lifecycle.portrait import portrait_lines
+from customers.lifecycle.portrait import build_portrait
 from recommendations.serving.models import Impression
 from tests.customers.events.stored import make_event
 from tests.makers import NOON, make_customer
@@ -25,8 +25,8 @@ def test_answers_given_before_the_moment_count_beside_what_was_seen_and_clicked(
             served_at=NOON - DAY * days,
         )
     make_event(at=NOON - DAY, user_id="ada", name="Recommendation Clicked")
-    found = portrait_lines(customer_id=ada.pk, as_of=NOON, with_personal=False)
+    found = build_portrait(customer_id=ada.pk, as_of=NOON, with_personal=False)
     [line] = [one for one in found.lines if one.key == "responses.recommendations"]
     assert line.value == {"sent": 2, "opened": 0, "clicked": 1}
-    assert line.words == "2 served (last 11/22/2026), 1 clicked (last 11/23/2026)"
+    assert line.text == "2 served (last 11/22/2026), 1 clicked (last 11/23/2026)"
     assert (line.facts, line.as_of) == (3, NOON - DAY)

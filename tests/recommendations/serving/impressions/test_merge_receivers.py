@@ -6,10 +6,11 @@ import pytest
 import redis
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from customers.identity.merging.merge import merge_customers, revert_merge
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Customer
 from customers.identity.signals import customer_erased
-from recommendations.serving.impressions.merge_receivers import look_up_customers
+from recommendations.serving.impressions.merge_receivers import update_impression_customers
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
 from tests.makers import NOON, make_customer, make_identifier
@@ -59,9 +60,9 @@ def test_who_was_unknown_when_it_was_stored_is_looked_up_later(
     ada = make_customer("ada")
     make_identifier(ada, "browser", kind="anonymous_id")
     with django_assert_num_queries(1):
-        assert look_up_customers(since=NOON - HOUR, until=NOON + HOUR) == 1
+        assert update_impression_customers(since=NOON - HOUR, until=NOON + HOUR) == 1
     assert owners() == {"r1": ada.pk, "r2": None, "old": None}
-    assert look_up_customers(since=NOON - HOUR, until=NOON + HOUR) == 0
+    assert update_impression_customers(since=NOON - HOUR, until=NOON + HOUR) == 0
 
 
 def test_customer_who_is_gone_or_erased_is_put_right(valkey: redis.Redis) -> None:
@@ -70,6 +71,6 @@ def test_customer_who_is_gone_or_erased_is_put_right(valkey: redis.Redis) -> Non
     store_impressions(at=NOON)
     Customer.objects.filter(pk=ada.pk).update(erased_at=NOON)
     Impression.objects.filter(recommendation_id="r2").update(customer_id=bob.pk + 1000)
-    assert look_up_customers(since=NOON - HOUR, until=NOON + HOUR) == 2
+    assert update_impression_customers(since=NOON - HOUR, until=NOON + HOUR) == 2
     assert owners() == {"r1": None, "r2": bob.pk}
     assert Impression.objects.get(recommendation_id="r1").user_id == ""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.metrics import ImpressionMetrics
-from recommendations.serving.impressions.served_entry import pack
+from recommendations.serving.impressions.served_entry import pack_entry
 from recommendations.serving.impressions.store import store_impressions
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.shown import send, shown
@@ -24,8 +24,8 @@ def scraped() -> dict[str, float]:
 @pytest.mark.django_db
 def test_waiting_and_lost_impressions_are_counted(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scraped()["perennial_impressions_waiting"] == 0
-    monkeypatch.setattr(stream, "MOST_KEPT", 100)
-    stream.append([pack(shown(f"r{number}")) for number in range(1000)], dropped=7)
+    monkeypatch.setattr(stream, "MAX_ENTRIES", 100)
+    stream.append_entries([pack_entry(shown(f"r{number}")) for number in range(1000)], dropped=7)
     left = valkey.xlen("served")
     assert left < 1000
     figures = scraped()

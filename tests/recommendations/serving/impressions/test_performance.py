@@ -7,7 +7,7 @@ import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from config.foundation.statistics import wilson_interval
-from recommendations.serving.impressions.performance import WrongPeriodError, performance
+from recommendations.serving.impressions.performance import InvalidPeriodError, get_performance
 from recommendations.serving.models import (
     LoggedJudgement,
     PerformanceDay,
@@ -46,7 +46,7 @@ def learn() -> None:
 def test_days_are_summed_by_place_and_position() -> None:
     make_days()
     learn()
-    found = performance(as_of=NOON)
+    found = get_performance(as_of=NOON)
     assert (found.since, found.until, found.open_since) == (TODAY - timedelta(days=27), TODAY, date(2026, 11, 15))
     assert found.as_of == NOON - timedelta(minutes=5)
     for_you, similar = found.scenarios
@@ -71,15 +71,15 @@ def test_days_are_summed_by_place_and_position() -> None:
 
 def test_period_and_place_are_chosen() -> None:
     make_days()
-    found = performance(as_of=NOON, since=date(2026, 10, 1), until=date(2026, 10, 31), scenario="for-you")
+    found = get_performance(as_of=NOON, since=date(2026, 10, 1), until=date(2026, 10, 31), scenario="for-you")
     assert [scenario.figures.shown for scenario in found.scenarios] == [1000]
-    assert performance(as_of=NOON, scenario="cart").scenarios == []
-    with pytest.raises(WrongPeriodError, match="2026-11-25 lies after until 2026-11-24"):
-        performance(as_of=NOON, since=date(2026, 11, 25), until=TODAY)
+    assert get_performance(as_of=NOON, scenario="cart").scenarios == []
+    with pytest.raises(InvalidPeriodError, match="2026-11-25 lies after until 2026-11-24"):
+        get_performance(as_of=NOON, since=date(2026, 11, 25), until=TODAY)
 
 
 def test_nothing_yet_is_no_error() -> None:
-    found = performance(as_of=NOON)
+    found = get_performance(as_of=NOON)
     assert (found.as_of, found.scenarios, found.versions, found.bias) == (None, [], [], None)
 
 
@@ -87,4 +87,4 @@ def test_figures_take_six_queries(django_assert_num_queries: DjangoAssertNumQuer
     make_days()
     learn()
     with django_assert_num_queries(6):
-        performance(as_of=NOON)
+        get_performance(as_of=NOON)

@@ -7,8 +7,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from recommendations.engine.position_bias import CLICK_MODEL, PRIOR
 from recommendations.serving.impressions import position_bias
-from recommendations.serving.impressions.position_bias import arrays_of, curve_of, learn_position_bias
-from recommendations.serving.impressions.store import insert
+from recommendations.serving.impressions.position_bias import expand_slates, get_curve, learn_position_bias
+from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import LoggedJudgement, PositionBias, PositionBiasRun
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.clicks import LOOKED, browse
@@ -20,16 +20,16 @@ LATER = NOON + timedelta(days=1)
 
 def test_curve_is_learnt_from_what_is_stored_and_kept_with_its_run() -> None:
     clicks = browse(answers=3000)
-    insert([shown("other", scenario="similar", products=["p1", "p2"])])
+    insert_entries([shown("other", scenario="similar", products=["p1", "p2"])])
     run = learn_position_bias(at=LATER)
     assert (run.status, run.clicks, run.impressions) == ("done", clicks, 3001)
     learnt = PositionBias.objects.filter(run=run, scenario="for-you").order_by("position")
     assert [row.examination for row in learnt] == pytest.approx(LOOKED, abs=0.09)
     assert [row.shown for row in learnt] == [3000] * 6
     assert {row.method for row in learnt} == {CLICK_MODEL}
-    assert curve_of(scenario="for-you").at([2]) == pytest.approx([learnt[1].examination])
+    assert get_curve(scenario="for-you").at([2]) == pytest.approx([learnt[1].examination])
     assert {row.method for row in run.positions.filter(scenario="similar")} == {PRIOR}
-    assert curve_of(scenario="unknown").method == PRIOR
+    assert get_curve(scenario="unknown").method == PRIOR
 
 
 def test_models_are_judged_by_what_they_showed_and_not_by_where() -> None:
@@ -45,14 +45,14 @@ def test_models_are_judged_by_what_they_showed_and_not_by_where() -> None:
 
 def test_of_very_many_answers_a_part_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     browse(answers=400)
-    monkeypatch.setattr(position_bias, "MOST_ANSWERS", 100)
+    monkeypatch.setattr(position_bias, "MAX_IMPRESSIONS", 100)
     run = learn_position_bias(at=LATER)
     assert 50 < run.impressions < 150
     assert PositionBias.objects.get(run=run, position=1).shown == run.impressions
 
 
 def test_answers_that_are_alike_come_apart_again() -> None:
-    lengths, answer, position = arrays_of([(5, [], 2), (5, [1, 3], 2), (4, [2], 1)])
+    lengths, answer, position = expand_slates([(5, [], 2), (5, [1, 3], 2), (4, [2], 1)])
     assert lengths.tolist() == [5, 5, 5, 5, 4]
     assert answer.tolist() == [2, 2, 3, 3, 4]
     assert position.tolist() == [1, 3, 1, 3, 2]

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.foundation.database.partitions import ensure_partitions, existing_partitions
-from recommendations.serving.impressions.retention import IMPRESSIONS, purge_impressions, purge_runs
-from recommendations.serving.impressions.store import insert
+from config.foundation.database.partitions import ensure_partitions, list_partitions
+from recommendations.serving.impressions.retention import IMPRESSION_PARTITIONS, purge_impressions, purge_runs
+from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
 from tests.recommendations.serving.impressions.shown import shown
 
@@ -15,25 +15,27 @@ SPRING = datetime(2031, 3, 10, tzinfo=UTC)
 
 
 def months() -> list[str]:
-    return [name for name, month in existing_partitions(of=IMPRESSIONS) if month is not None and month.year == 2031]
+    return [
+        name for name, month in list_partitions(of=IMPRESSION_PARTITIONS) if month is not None and month.year == 2031
+    ]
 
 
 def test_months_are_made_ahead_and_take_over_what_came_too_early() -> None:
-    insert([shown("early", served_at=SPRING)])
-    assert ensure_partitions(as_of=SPRING, of=IMPRESSIONS) == [
+    insert_entries([shown("early", served_at=SPRING)])
+    assert ensure_partitions(as_of=SPRING, of=IMPRESSION_PARTITIONS) == [
         "serving_impression_2031_03",
         "serving_impression_2031_04",
         "serving_impression_2031_05",
     ]
-    assert ensure_partitions(as_of=SPRING, of=IMPRESSIONS) == []
+    assert ensure_partitions(as_of=SPRING, of=IMPRESSION_PARTITIONS) == []
     assert Impression.objects.get().recommendation_id == "early"
 
 
 def test_old_months_are_dropped_and_older_rows_of_the_month_deleted() -> None:
-    ensure_partitions(as_of=SPRING, of=IMPRESSIONS)
+    ensure_partitions(as_of=SPRING, of=IMPRESSION_PARTITIONS)
     days = (0, 25, 30, 45)  # March 10, April 4, April 9, April 24
-    insert([shown(f"day {day}", served_at=SPRING + timedelta(days=day)) for day in days])
-    insert([shown("default", served_at=datetime(2029, 1, 1, tzinfo=UTC))])
+    insert_entries([shown(f"day {day}", served_at=SPRING + timedelta(days=day)) for day in days])
+    insert_entries([shown("default", served_at=datetime(2029, 1, 1, tzinfo=UTC))])
     dropped, deleted = purge_impressions(before=SPRING + timedelta(days=30))
     assert ("serving_impression_2031_03" in dropped, deleted) == (True, 2)
     assert set(Impression.objects.values_list("recommendation_id", flat=True)) == {"day 30", "day 45"}

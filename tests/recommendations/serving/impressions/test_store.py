@@ -9,13 +9,13 @@ import redis
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from config.foundation.valkey import run_command
-from customers.identity.models import Consent, ConsentRefusal
+from customers.identity.models import Consent, ConsentDenial
 from recommendations.serving.impressions import store, stream
-from recommendations.serving.impressions.served_entry import pack
-from recommendations.serving.impressions.store import insert_halving, store_impressions
-from recommendations.serving.impressions.stream import Entry
+from recommendations.serving.impressions.served_entry import pack_entry
+from recommendations.serving.impressions.store import insert_valid_entries, store_impressions
+from recommendations.serving.impressions.stream import StreamEntry
 from recommendations.serving.models import Impression
-from recommendations.serving.state.suppression import withhold
+from recommendations.serving.state.suppression import suppress_names
 from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.serving.impressions.shown import send, shown
 
@@ -63,7 +63,7 @@ def test_request_that_named_nobody_leaves_no_identity(valkey: redis.Redis) -> No
 @pytest.mark.parametrize("purpose", [Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION])
 def test_whoever_refuses_is_not_named(valkey: redis.Redis, purpose: str) -> None:
     make_customer("ada")
-    ConsentRefusal.objects.create(kind="user_id", value="ada", purpose=purpose)
+    ConsentDenial.objects.create(kind="user_id", value="ada", purpose=purpose)
     send(shown("r1", user_id="ada", anonymous_id="browser"))
     store_impressions(at=LATER)
     assert Impression.objects.get(user_id="", anonymous_id="", customer=None).recommendation_id == "r1"
@@ -71,7 +71,7 @@ def test_whoever_refuses_is_not_named(valkey: redis.Redis, purpose: str) -> None
 
 def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
     make_customer("ada", erased_at=NOON)
-    withhold(["anonymous_id:browser"], at=NOON)
+    suppress_names(["anonymous_id:browser"], at=NOON)
     send(shown("r1", user_id="ada"), shown("r2", anonymous_id="browser"), shown("r3", anonymous_id="other"))
     store_impressions(at=LATER)
     named = set(Impression.objects.values_list("recommendation_id", "user_id", "anonymous_id", "customer"))
@@ -85,19 +85,19 @@ def test_whoever_was_erased_meanwhile_is_not_named(valkey: redis.Redis) -> None:
         b"\xc1nothing",
         b"\x81\xa1a\x01",
         msgspec.msgpack.encode(["too", "short"]),
-        pack(shown(user_id="x" * 256)),
-        pack(shown(user_id="nul\0")),
-        pack(shown(products=["x"] * 1001)),
-        pack(shown(first_rank=0)),
-        pack(shown(served_at=NOON + timedelta(days=3))),
-        pack(shown(served_at=NOON.replace(tzinfo=None))),
+        pack_entry(shown(user_id="x" * 256)),
+        pack_entry(shown(user_id="nul\0")),
+        pack_entry(shown(products=["x"] * 1001)),
+        pack_entry(shown(first_rank=0)),
+        pack_entry(shown(served_at=NOON + timedelta(days=3))),
+        pack_entry(shown(served_at=NOON.replace(tzinfo=None))),
     ],
 )
 def test_damaged_entry_goes_aside_and_the_others_go_on(
     valkey: redis.Redis, packed: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     send(shown("before"))
-    stream.append([packed])
+    stream.append_entries([packed])
     send(shown("after"))
     done = store_impressions(at=LATER)
     assert (done.read, done.stored, done.damaged) == (3, 2, 1)
@@ -118,8 +118,8 @@ def test_what_only_the_database_refuses_is_found_by_halving() -> None:
     """Our own checks are as strict as the table's; should they ever differ, one impression must not stop the others."""
     given = [shown(f"r{number}") for number in range(9)]
     given[4:4] = [shown("long", scenario="x" * 51)]
-    entries = [(Entry(str(number).encode(), b""), one) for number, one in enumerate(given)]
-    stored, refused = insert_halving(entries)
+    entries = [(StreamEntry(str(number).encode(), b""), one) for number, one in enumerate(given)]
+    stored, refused = insert_valid_entries(entries)
     assert stored == 9
     assert [entry.number for entry, _why in refused] == [b"4"]
     assert "too long" in refused[0][1]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from customers.warehouse.connection import warehouse
+from customers.warehouse.connection import open_warehouse
 from customers.warehouse.export import export_table
-from recommendations.serving.impressions.merge_receivers import forget_customer
-from recommendations.serving.impressions.store import insert
+from recommendations.serving.impressions.merge_receivers import anonymize_impressions
+from recommendations.serving.impressions.store import insert_entries
 from tests.makers import NOON, make_customer
 from tests.recommendations.serving.impressions.shown import shown
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.django_db
 
 
 def exported() -> list[dict]:
-    with warehouse() as tables:
+    with open_warehouse() as tables:
         return tables["impressions"].order_by("recommendation_id").to_pyarrow().to_pylist()
 
 
 def test_days_of_impressions_are_exported_and_only_what_changed_again(folders: Path) -> None:
     ada = make_customer("ada")
     yesterday = NOON - timedelta(days=1)
-    insert(
+    insert_entries(
         [shown("r1", products=["a", "b"], user_id="ada", first_rank=11, served_at=yesterday), shown("r2", arm="new")]
     )
     first = export_table(table="impressions", started_at=NOON)
@@ -32,15 +32,15 @@ def test_days_of_impressions_are_exported_and_only_what_changed_again(folders: P
     assert (before["customer_id"], before["user_id"], before["product_ids"]) == (ada.pk, "ada", ["a", "b"])
     assert (before["first_rank"], before["served_at"], before["arm"]) == (11, yesterday, None)
     assert (after["customer_id"], after["user_id"], after["arm"]) == (None, None, "new")
-    insert([shown("r3")])
+    insert_entries([shown("r3")])
     again = export_table(table="impressions", started_at=NOON)
     assert (again.rows_written, again.parts_written) == (2, 1)
 
 
 def test_erasure_rewrites_the_day_without_the_name(folders: Path) -> None:
     ada = make_customer("ada")
-    insert([shown("r1", user_id="ada")])
+    insert_entries([shown("r1", user_id="ada")])
     export_table(table="impressions", started_at=NOON)
-    forget_customer(customer_id=ada.pk, at=NOON)
+    anonymize_impressions(customer_id=ada.pk, at=NOON)
     assert export_table(table="impressions", started_at=NOON).parts_written == 1
     assert [(row["customer_id"], row["user_id"]) for row in exported()] == [(None, None)]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import redis
 
-from recommendations.serving.impressions import note_shown, stream
-from recommendations.serving.impressions.served_entry import Shown, unpack
-from recommendations.serving.impressions.writer import Writer, process
+from recommendations.serving.impressions import record_impression, stream
+from recommendations.serving.impressions.served_entry import ServedEntry, unpack_entry
+from recommendations.serving.impressions.writer import ImpressionQueue, process_queue
 from tests.children import start_child
 from tests.recommendations.serving.impressions.shown import shown
 from tests.waiting import wait_until
@@ -18,20 +18,20 @@ from tests.waiting import wait_until
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
-def waiting() -> list[Shown]:
-    return [unpack(entry.packed) for entry in stream.read(1000)]
+def waiting() -> list[ServedEntry]:
+    return [unpack_entry(entry.packed) for entry in stream.read_entries(1000)]
 
 
 def test_what_was_noted_is_in_the_stream_a_moment_later(valkey: redis.Redis) -> None:
     given = [shown(f"r{number}", arm="a", fallback="popular", first_rank=21) for number in range(3)]
     for one in given:
-        note_shown(one)
+        record_impression(one)
     wait_until(lambda: valkey.xlen("served") == 3, what="the writer")
     assert waiting() == given
 
 
 def test_flush_sends_what_waits_at_once_and_in_order(valkey: redis.Redis) -> None:
-    writer = Writer()
+    writer = ImpressionQueue()
     writer.waiting.extend(shown(f"r{number}") for number in range(5000))
     assert writer.flush() == 5000
     assert valkey.xlen("served") == 5000
@@ -43,7 +43,7 @@ def test_while_valkey_is_down_some_wait_and_the_others_are_counted_with_one_line
 ) -> None:
     there = settings.VALKEY_URL
     settings.VALKEY_URL = NOWHERE
-    writer = Writer(most=3)
+    writer = ImpressionQueue(most=3)
     writer._thread = object()  # type: ignore[assignment]  # no thread: this test flushes
     with caplog.at_level(logging.WARNING, "recommendations.serving.impressions.writer"):
         for number in range(5):
@@ -58,7 +58,7 @@ def test_while_valkey_is_down_some_wait_and_the_others_are_counted_with_one_line
 
 
 def test_what_cannot_be_packed_is_dropped_and_the_others_go(valkey: redis.Redis) -> None:
-    writer = Writer()
+    writer = ImpressionQueue()
     writer.waiting.extend([shown("good"), shown("bad", products=[object()])])  # type: ignore[list-item]
     writer.flush()
     assert [one.recommendation_id for one in waiting()] == ["good"]
@@ -66,8 +66,8 @@ def test_what_cannot_be_packed_is_dropped_and_the_others_go(valkey: redis.Redis)
 
 
 def test_stream_does_not_grow_for_ever_when_nobody_stores(valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "MOST_KEPT", 500)
-    writer = Writer()
+    monkeypatch.setattr(stream, "MAX_ENTRIES", 500)
+    writer = ImpressionQueue()
     writer.waiting.extend(shown(f"r{number}") for number in range(3000))
     writer.flush()
     assert 500 <= valkey.xlen("served") < 1000
@@ -109,14 +109,14 @@ def test_forked_child_sends_its_own_and_not_its_parents(valkey: redis.Redis) -> 
 def test_noting_takes_microseconds(valkey: redis.Redis) -> None:
     """A bound of a hundred times what it takes: a call to Valkey, or a lock that is waited for, would pass it."""
     given = shown()
-    note_shown(given)
+    record_impression(given)
     best = min(timed(given) for _attempt in range(5))
-    process.writer.waiting.clear()
+    process_queue.writer.waiting.clear()
     assert best < 100e-6
 
 
-def timed(given: Shown) -> float:
+def timed(given: ServedEntry) -> float:
     began = time.perf_counter()
     for _number in range(200):
-        note_shown(given)
+        record_impression(given)
     return (time.perf_counter() - began) / 200

@@ -5,9 +5,11 @@ import pytest
 from django.utils import translation
 
 from catalog.models import Availability, Product
-from recommendations.serving.pipeline.explore import merged
-from recommendations.serving.recommend import Answer, Request, recommend
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.pipeline.new_products import merge_new_products
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON
 
@@ -21,19 +23,21 @@ def new_coffees(trained: ModelVersion) -> set[str]:
     return names
 
 
-def asked(loader: Loader, **wanted: Any) -> Answer:
-    return recommend(request=Request(scenario="for-you", user_id="user-0", **wanted), now=NOON, source=loader)
+def asked(loader: StateLoader, **wanted: Any) -> RecommendationResponse:
+    return recommend(
+        request=RecommendationRequest(scenario="for-you", user_id="user-0", **wanted), now=NOON, source=loader
+    )
 
 
-def ids(answer: Answer) -> list[str]:
+def ids(answer: RecommendationResponse) -> list[str]:
     return [item.product_id for item in answer.items]
 
 
-def tried(answer: Answer) -> dict[int, str]:
+def tried(answer: RecommendationResponse) -> dict[int, str]:
     return {item.rank: item.product_id for item in answer.items if item.reason and item.reason.code == "new"}
 
 
-def test_the_tenth_place_tries_a_new_product_and_says_so(new_coffees: set[str], loader: Loader) -> None:
+def test_the_tenth_place_tries_a_new_product_and_says_so(new_coffees: set[str], loader: StateLoader) -> None:
     with translation.override("zh-hans"):
         answer = asked(loader, n=12)
     assert list(tried(answer)) == [10]
@@ -44,36 +48,38 @@ def test_the_tenth_place_tries_a_new_product_and_says_so(new_coffees: set[str], 
 
 
 def test_within_a_minute_the_same_person_gets_the_same_and_pages_fit_together(
-    new_coffees: set[str], loader: Loader
+    new_coffees: set[str], loader: StateLoader
 ) -> None:
     whole = asked(loader, n=12)
     assert ids(asked(loader, n=12)) == ids(whole)
     first = asked(loader, n=6)
-    later = Request(scenario="for-you", user_id="user-0", n=6, cursor=first.next_cursor or "")
+    later = RecommendationRequest(scenario="for-you", user_id="user-0", n=6, cursor=first.next_cursor or "")
     second = recommend(request=later, now=NOON + timedelta(minutes=5), source=loader)
     assert ids(first) + ids(second) == ids(whole)
 
 
 def test_a_short_row_tries_nothing_and_neither_does_a_share_of_0(
-    new_coffees: set[str], loader: Loader, settings: Any
+    new_coffees: set[str], loader: StateLoader, settings: Any
 ) -> None:
     assert tried(asked(loader, n=9)) == {}
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     assert tried(asked(loader, n=12)) == {}
 
 
-def test_what_may_not_be_shown_is_not_tried(new_coffees: set[str], loader: Loader) -> None:
+def test_what_may_not_be_shown_is_not_tried(new_coffees: set[str], loader: StateLoader) -> None:
     Product.objects.filter(product_id="coffee-0").update(availability=Availability.OUT_OF_STOCK, updated_at=NOON)
     assert tried(asked(loader, n=12, exclude=["coffee-1"])) == {}
     assert set(tried(asked(loader, n=12)).values()) == {"coffee-1"}
 
 
-def test_what_the_person_knows_is_not_new_to_them(trained: ModelVersion, loader: Loader) -> None:
+def test_what_the_person_knows_is_not_new_to_them(trained: ModelVersion, loader: StateLoader) -> None:
     Product.objects.filter(product_id__startswith="tea").update(published_at=NOON - timedelta(days=1))
     assert tried(asked(loader, n=12)) == {}, "user-0 has bought every tea"
 
 
-def test_without_new_products_the_ranking_is_as_it_was(trained: ModelVersion, loader: Loader, settings: Any) -> None:
+def test_without_new_products_the_ranking_is_as_it_was(
+    trained: ModelVersion, loader: StateLoader, settings: Any
+) -> None:
     answer = asked(loader, n=12)
     settings.RECOMMEND_EXPLORATION_SHARE = 0.0
     assert ids(asked(loader, n=12)) == ids(answer)
@@ -81,6 +87,6 @@ def test_without_new_products_the_ranking_is_as_it_was(trained: ModelVersion, lo
 
 def test_merging_shows_no_row_twice_and_goes_on_when_one_side_ends() -> None:
     ranked = [(row, 1.0 - row / 10) for row in range(5)]
-    assert [row for row, _ in merged(ranked, [1, 7, 8], every=3)] == [0, 1, 7, 2, 3, 8, 4]
-    assert [row for row, _ in merged(ranked[:1], [7, 8], every=2)] == [0, 7]
-    assert [row for row, _ in merged(ranked, [], every=2)] == [0, 1, 2, 3, 4]
+    assert [row for row, _ in merge_new_products(ranked, [1, 7, 8], every=3)] == [0, 1, 7, 2, 3, 8, 4]
+    assert [row for row, _ in merge_new_products(ranked[:1], [7, 8], every=2)] == [0, 7]
+    assert [row for row, _ in merge_new_products(ranked, [], every=2)] == [0, 1, 2, 3, 4]

@@ -56,8 +56,8 @@ def worker(shop_of_twelve: None, searching: Any, monkeypatch: pytest.MonkeyPatch
     from recommendations.serving.rest.search import response
     from recommendations.serving.search import searcher
 
-    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", -1.0)
-    for function in (response.answer_bytes, response.found_for, preview.preview):
+    monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", -1.0)
+    for function in (response.respond_to_parameters, response.run_search, preview.preview_search):
         defaults = dict(function.__kwdefaults__ or {}, source=searching)
         monkeypatch.setattr(function, "__kwdefaults__", defaults)
     return searching

@@ -9,8 +9,13 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError, parse
-from recommendations.serving.rest.search.response import answer_bytes
+from recommendations.serving.rest.search.request import (
+    InvalidSearchError,
+    SearchRequest,
+    SearchSort,
+    parse_search_request,
+)
+from recommendations.serving.rest.search.response import respond_to_parameters
 from recommendations.serving.search import searcher
 from recommendations.serving.search.searcher import Searcher
 from tests.config.access.callers import caller, make_key
@@ -149,7 +154,7 @@ def test_filters_come_by_their_names(shopper: Client) -> None:
 def test_before_the_products_are_read_the_answer_says_when_to_come_again(
     shopper: Client, worker: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", 3600.0)
     worker.looked_at = time.monotonic()
     response = shopper.get(SEARCH)
     assert response.status_code == 503
@@ -162,7 +167,7 @@ def test_the_order_is_that_of_whoever_asks(trained: Any, loader: Any, monkeypatc
     query = {"q": "house", "n": "5"}
 
     def first(**more: str) -> list[str]:
-        return ids(json.loads(answer_bytes({**query, **more}, NOON, source=source)))
+        return ids(json.loads(respond_to_parameters({**query, **more}, NOON, source=source)))
 
     assert all(name.startswith("tea") for name in first(user_id="user-0"))
     assert all(name.startswith("coffee") for name in first(user_id="user-1"))
@@ -173,7 +178,7 @@ def test_the_order_is_that_of_whoever_asks(trained: Any, loader: Any, monkeypatc
 
 
 def test_parse_reads_what_it_writes() -> None:
-    request = parse(
+    request = parse_search_request(
         {
             "q": "  tea ",
             "sort": "-price",
@@ -186,7 +191,7 @@ def test_parse_reads_what_it_writes() -> None:
         language="en",
     )
     assert request == SearchRequest(
-        q="tea", sort=Sort.DEAREST, n=5, personalised=False, strict=True, attributes={"a.b": "c"}, language="en"
+        q="tea", sort=SearchSort.DEAREST, n=5, personalised=False, strict=True, attributes={"a.b": "c"}, language="en"
     )
 
 
@@ -198,8 +203,8 @@ names = st.sampled_from(
 def refused(params: dict[str, str]) -> list[str]:
     """The fields that are wrong; the answer of a search with them is none at all."""
     try:
-        assert answer_bytes(params, NOON).startswith(b'{"recommendation_id"')
-    except WrongSearchError as error:
+        assert respond_to_parameters(params, NOON).startswith(b'{"recommendation_id"')
+    except InvalidSearchError as error:
         return [name.strip("'") for name in error.errors]
     return []
 

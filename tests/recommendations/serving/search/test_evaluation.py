@@ -11,7 +11,7 @@ from django.utils import timezone
 from customers.events.models import Event
 from customers.identity.models import Identifier
 from customers.warehouse.export import export_warehouse
-from recommendations.serving.search.evaluation import evaluate_search, searches_with_choices
+from recommendations.serving.search.evaluation import evaluate_search, read_searches
 from recommendations.serving.search.searcher import Searcher
 from tests.makers import NOON, make_customer, make_source
 
@@ -53,12 +53,12 @@ def test_a_search_goes_with_what_was_chosen_soon_after_it(shop_of_twelve: None) 
         ("eve", NOON + MINUTE, "view_search_results", "teapot"),
         ("eve", NOON + 2 * MINUTE, "select_item", ["p1"]),
     )
-    found = searches_with_choices(since=NOON - MINUTE, until=NOON + timedelta(hours=2))
+    found = read_searches(since=NOON - MINUTE, until=NOON + timedelta(hours=2))
     assert sorted((one.user_id, one.query, sorted(one.chosen)) for one in found) == [
         ("ann", "kettle", ["k1", "k2"]),
         ("eve", "teapot", ["p1"]),
     ]
-    assert searches_with_choices(since=NOON + 2 * MINUTE, until=NOON + timedelta(hours=2)) == []
+    assert read_searches(since=NOON + 2 * MINUTE, until=NOON + timedelta(hours=2)) == []
 
 
 def test_the_figures_are_those_of_the_first_ten_places(shop_of_twelve: None, searching: Searcher) -> None:
@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_the_first_ten_places(shop_of_twelve: None, sea
         ("bob", NOON, "Products Searched", "teapot"),
         ("bob", NOON + MINUTE, "Product Clicked", ["h1"]),  # not found
     )
-    searches = searches_with_choices(since=NOON - MINUTE, until=NOON + timedelta(hours=1))
+    searches = read_searches(since=NOON - MINUTE, until=NOON + timedelta(hours=1))
     (found,) = evaluate_search(searches=searches, now=NOON, source=searching)
     assert found.searches == 2
     assert {name: interval.value for name, interval in found.figures.items()} == {
@@ -95,7 +95,7 @@ def test_the_persons_order_is_judged_after_the_models_data(trained: Any, loader:
             ),
         ]
     make_events(*told)
-    searches = searches_with_choices(since=NOON - timedelta(days=2), until=NOON + timedelta(days=1))
+    searches = read_searches(since=NOON - timedelta(days=2), until=NOON + timedelta(days=1))
     everything, plain, own = evaluate_search(
         searches=searches, now=NOON + timedelta(hours=3), source=Searcher(source=loader, background=False)
     )

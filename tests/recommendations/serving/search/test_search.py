@@ -9,23 +9,23 @@ import numpy.typing as npt
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from recommendations.serving.rest.search.request import SearchRequest, Sort, WrongSearchError
+from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search import searcher
 from recommendations.serving.search.facets import Facets
-from recommendations.serving.search.search import Found, merged_with_pins, search
+from recommendations.serving.search.search import SearchPage, insert_pins, search
 from recommendations.serving.search.searcher import Searcher
 from tests.makers import NOON
 
 pytestmark = pytest.mark.usefixtures("shop_of_twelve")
 
 
-def find(searching: Searcher, q: str = "", *, around: dict[str, Any] | None = None, **wanted: Any) -> Found:
+def find(searching: Searcher, q: str = "", *, around: dict[str, Any] | None = None, **wanted: Any) -> SearchPage:
     snapshot = searching.current(now=NOON)
     return search(SearchRequest(q=q, **wanted), snapshot=snapshot, **(around or {}))
 
 
-def ids(found: Found) -> list[str]:
-    return [found.snapshot.shelf.product_ids[hit.row] for hit in found.hits]
+def ids(found: SearchPage) -> list[str]:
+    return [found.snapshot.catalog.product_ids[hit.row] for hit in found.hits]
 
 
 def counted(values: Any) -> dict[str, int]:
@@ -106,15 +106,15 @@ def test_facets_can_be_left_out(searching: Searcher) -> None:
 
 
 def test_orders(searching: Searcher) -> None:
-    assert ids(find(searching, "kettle", sort=Sort.CHEAPEST)) == ["k3", "k2", "k1"]
-    assert ids(find(searching, "kettle", sort=Sort.DEAREST)) == ["k1", "k2", "k3"]
-    everything = ids(find(searching, sort=Sort.CHEAPEST))
+    assert ids(find(searching, "kettle", sort=SearchSort.CHEAPEST)) == ["k3", "k2", "k1"]
+    assert ids(find(searching, "kettle", sort=SearchSort.DEAREST)) == ["k1", "k2", "k3"]
+    everything = ids(find(searching, sort=SearchSort.CHEAPEST))
     assert everything[0] == "k3"
     assert everything[-1] == "t1", "what has no price comes last"
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(searching: Searcher) -> None:
-    for wanted in ({}, {"q": "leaf kettle kitchen"}, {"sort": Sort.DEAREST}):
+    for wanted in ({}, {"q": "leaf kettle kitchen"}, {"sort": SearchSort.DEAREST}):
         whole = ids(find(searching, n=100, **wanted))
         found: list[str] = []
         cursor: str | None = ""
@@ -128,7 +128,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(searching: Searcher) -> N
 
 @pytest.mark.parametrize("cursor", ["???", "MA", "é", "AAAA", "x" * 150])
 def test_a_cursor_that_nobody_gave_is_refused(searching: Searcher, cursor: str) -> None:
-    with pytest.raises(WrongSearchError) as caught:
+    with pytest.raises(InvalidSearchError) as caught:
         find(searching, "kettle", cursor=cursor)
     assert list(caught.value.errors) == ["cursor"]
 
@@ -136,12 +136,12 @@ def test_a_cursor_that_nobody_gave_is_refused(searching: Searcher, cursor: str) 
 def test_a_cursor_of_another_search_is_refused(searching: Searcher) -> None:
     cursor = find(searching, n=2).next_cursor
     assert cursor is not None
-    with pytest.raises(WrongSearchError):
+    with pytest.raises(InvalidSearchError):
         find(searching, "kettle", n=2, cursor=cursor)
 
 
 def test_nothing_found_is_what_is_popular_unless_strict(searching: Searcher) -> None:
-    likes = {"popularity": lambda rows: (rows == searching.current(now=NOON).shelf.row_of("b1")).astype(np.float32)}
+    likes = {"popularity": lambda rows: (rows == searching.current(now=NOON).catalog.find_row("b1")).astype(np.float32)}
     found = find(searching, "xylophone", around=likes)
     assert (found.total, found.fallback, found.next_cursor) == (0, "popular", None)
     assert ids(found)[0] == "b1"
@@ -170,10 +170,10 @@ def test_categories_of_that_name_are_suggested_where_little_was_found(searching:
 
 
 def wants(searching: Searcher, **shares: float) -> dict[str, Any]:
-    shelf = searching.current(now=NOON).shelf
+    shelf = searching.current(now=NOON).catalog
     values = np.zeros(shelf.n, np.float32)
     for product_id, share in shares.items():
-        values[shelf.row_of(product_id)] = share
+        values[shelf.find_row(product_id)] = share
     return {"person_scores": lambda rows: values[rows]}
 
 
@@ -183,7 +183,7 @@ def test_the_order_is_the_persons_where_that_is_wanted(searching: Searcher) -> N
     assert ids(plain)[0] != "k1"
     assert ids(own)[0] == "k1"
     hit = own.hits[0]
-    assert (hit.person, hit.score) == (1.5, pytest.approx(hit.text * 1.5))
+    assert (hit.personal, hit.score) == (1.5, pytest.approx(hit.text * 1.5))
     assert hit.text == pytest.approx(next(one.text for one in plain.hits if one.row == hit.row))
     off = find(searching, "kettle", around=wants(searching, k1=1.0), personalised=False)
     assert ids(off) == ids(plain)
@@ -201,21 +201,21 @@ class SaidRules:
 
 
 def test_what_the_merchandiser_says_holds(searching: Searcher) -> None:
-    shelf = searching.current(now=NOON).shelf
+    shelf = searching.current(now=NOON).catalog
     hidden = np.ones(shelf.n, np.bool_)
-    hidden[shelf.row_of("k2")] = False
+    hidden[shelf.find_row("k2")] = False
     assert sorted(ids(find(searching, "kettle", around={"rules": SaidRules(allowed=hidden)}))) == ["k1", "k3"]
     factors = np.ones(shelf.n, np.float32)
-    factors[shelf.row_of("k1")] = 10
+    factors[shelf.find_row("k1")] = 10
     found = find(searching, "kettle", around={"rules": SaidRules(factors=factors)})
     assert ids(found)[0] == "k1"
     assert found.hits[0].rule == 10
 
 
 def test_pinned_products_stand_at_their_places_on_every_page(searching: Searcher) -> None:
-    shelf = searching.current(now=NOON).shelf
+    shelf = searching.current(now=NOON).catalog
     plain = ids(find(searching, "kettle"))
-    rules = SaidRules(pins=[(2, shelf.row_of(plain[2])), (1, shelf.row_of("k4")), (3, shelf.row_of("p1"))])
+    rules = SaidRules(pins=[(2, shelf.find_row(plain[2])), (1, shelf.find_row("k4")), (3, shelf.find_row("p1"))])
     found = find(searching, "kettle", around={"rules": rules})
     assert ids(found) == [plain[0], plain[2], plain[1]], "what is sold out or no kettle is not pinned"
     assert [hit.pinned for hit in found.hits] == [False, True, False]
@@ -230,15 +230,15 @@ def test_pinned_products_stand_at_their_places_on_every_page(searching: Searcher
 
 
 def test_pins_beyond_the_end_stand_at_the_end() -> None:
-    assert merged_with_pins([0, 1], {9: 7, 0: 5}, upto=20) == [-6, 0, 1, -8]
-    assert merged_with_pins([], {}, upto=3) == []
+    assert insert_pins([0, 1], {9: 7, 0: 5}, upto=20) == [-6, 0, 1, -8]
+    assert insert_pins([], {}, upto=3) == []
 
 
 def test_a_search_asks_the_database_nothing(
     searching: Searcher, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", 3600.0)
-    monkeypatch.setattr("recommendations.serving.state.loader.LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", 3600.0)
+    monkeypatch.setattr("recommendations.serving.state.loader.REFRESH_INTERVAL_SECONDS", 3600.0)
     find(searching, "kettle")
     with django_assert_num_queries(0):
         find(searching, "blue kettle", brand="Hearth")

@@ -12,29 +12,35 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Product
-from config.foundation.database.advisory_locks import exclusive
+from config.foundation.database.advisory_locks import exclusive_lock
 from recommendations.engine.text_search import Documents, TextIndex
 from recommendations.serving.rest.search.request import SearchRequest
 from recommendations.serving.search import searcher, snapshot
-from recommendations.serving.search.attributes import Attributes
+from recommendations.serving.search.attributes import AttributeIndex
 from recommendations.serving.search.models import Synonym
 from recommendations.serving.search.search import search
-from recommendations.serving.search.searcher import LOCK, NotReadyError, Searcher, folder, read_pointer
-from recommendations.serving.search.string_table import Names
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.search.searcher import (
+    INDEX_LOCK,
+    Searcher,
+    SearchNotReadyError,
+    get_index_folder,
+    read_pointer,
+)
+from recommendations.serving.search.string_table import StringTable
+from recommendations.serving.state.loader import StateLoader
 from tests.makers import NOON, make_product
 
 
 @pytest.fixture(autouse=True)
 def always_looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", -1.0)
-    monkeypatch.setattr("recommendations.serving.state.loader.LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", -1.0)
+    monkeypatch.setattr("recommendations.serving.state.loader.REFRESH_INTERVAL_SECONDS", -1.0)
 
 
 def found(searching: Searcher, q: str, language: str = "en") -> list[str]:
     current = searching.current(now=NOON)
     page = search(SearchRequest(q=q, strict=True, language=language, n=100), snapshot=current)
-    return sorted(current.shelf.product_ids[hit.row] for hit in page.hits)
+    return sorted(current.catalog.product_ids[hit.row] for hit in page.hits)
 
 
 def test_a_changed_title_is_found_and_the_old_one_is_not(shop_of_twelve: None, searching: Searcher) -> None:
@@ -51,7 +57,7 @@ def test_a_new_product_and_one_that_goes(shop_of_twelve: None, searching: Search
     make_product("o1", title="Toaster", category="Kitchen > Toasters", attributes={"slots": 2})
     assert found(searching, "toaster") == ["o1"]
     attributes = searching.current(now=NOON).texts.attributes
-    assert attributes.counts(np.arange(13, dtype=np.int32))["slots"] == [("2", 1)]
+    assert attributes.count_values(np.arange(13, dtype=np.int32))["slots"] == [("2", 1)]
     Product.objects.filter(product_id="o1").update(is_active=False, updated_at=timezone.now())
     assert found(searching, "toaster") == []
 
@@ -62,9 +68,9 @@ def test_products_that_a_backup_brings_are_found_at_the_next_count(
     found(searching, "toaster")
     make_product("o1", title="Toaster")
     Product.objects.filter(product_id="o1").update(updated_at=NOON - timedelta(days=900))
-    assert searching.current(now=NOON).rows_of(["o1"]).tolist() == []
-    monkeypatch.setattr(searcher, "COUNT_EVERY_SECONDS", -1.0)
-    assert searching.current(now=NOON).rows_of(["o1"]).tolist() == [12]
+    assert searching.current(now=NOON).find_rows(["o1"]).tolist() == []
+    monkeypatch.setattr(searcher, "COUNT_INTERVAL_S", -1.0)
+    assert searching.current(now=NOON).find_rows(["o1"]).tolist() == [12]
 
 
 def test_synonyms_hold_at_once_and_for_their_language(shop_of_twelve: None, searching: Searcher) -> None:
@@ -91,18 +97,18 @@ def is_mapped(array: np.ndarray) -> bool:
 def test_the_second_worker_maps_what_the_first_has_saved(shop_of_twelve: None, searching: Searcher) -> None:
     first = searching.current(now=NOON)
     Product.objects.filter(product_id="t1").update(title="Projector", updated_at=timezone.now())
-    second = Searcher(source=Loader(), background=False)
+    second = Searcher(source=StateLoader(), background=False)
     assert found(second, "projector") == ["t1"]
     assert is_mapped(second.current(now=NOON).texts.index.segments[0].docs)
     assert is_mapped(first.texts.index.segments[0].docs), "so does the one that saved it"
-    assert len(list(folder().glob("texts-*"))) == 1
+    assert len(list(get_index_folder().glob("texts-*"))) == 1
     second.source.valkey.close()
 
 
 def test_many_changes_are_put_together_and_shared(
     shop_of_twelve: None, searching: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "LEAST_CHANGED", 3)
+    monkeypatch.setattr(snapshot, "MIN_CHANGED", 3)
     other = Searcher(source=searching.source, background=False)
     assert found(searching, "kettle") == found(other, "kettle")
     before = read_pointer()
@@ -124,7 +130,7 @@ def test_while_another_process_builds_nothing_is_ready(shop_of_twelve: None, sea
     held, done = threading.Event(), threading.Event()
 
     def build() -> None:
-        with exclusive(LOCK):
+        with exclusive_lock(INDEX_LOCK):
             held.set()
             done.wait()
         connection.close()
@@ -133,7 +139,7 @@ def test_while_another_process_builds_nothing_is_ready(shop_of_twelve: None, sea
     thread.start()
     held.wait()
     try:
-        with pytest.raises(NotReadyError):
+        with pytest.raises(SearchNotReadyError):
             searching.current(now=NOON)
     finally:
         done.set()
@@ -145,7 +151,7 @@ def test_a_damaged_file_is_built_anew(shop_of_twelve: None, searching: Searcher)
     found(searching, "kettle")
     saved = read_pointer()
     assert saved is not None
-    (folder() / saved["name"] / "manifest.json").write_text("{}")
+    (get_index_folder() / saved["name"] / "manifest.json").write_text("{}")
     other = Searcher(source=searching.source, background=False)
     assert found(other, "kettle") == ["k1", "k2", "k3"]
     assert read_pointer() != saved
@@ -162,9 +168,9 @@ def test_without_a_disk_a_worker_keeps_its_own(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_thread_keeps_it_current(
-    folders: Path, valkey: object, loader: Loader, monkeypatch: pytest.MonkeyPatch
+    folders: Path, valkey: object, loader: StateLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searcher, "LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(searcher, "REFRESH_INTERVAL_S", 0.05)
     make_product("o1", title="Toaster")
     searching = Searcher(source=loader)
     try:
@@ -190,25 +196,25 @@ def test_an_empty_shop_finds_nothing(db: None, folders: Path, valkey: object, se
 def test_a_shop_that_grew_is_measured_anew(
     db: None, folders: Path, valkey: object, searching: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "LEAST_CHANGED", 3)
-    monkeypatch.setattr(searcher, "COUNT_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(snapshot, "MIN_CHANGED", 3)
+    monkeypatch.setattr(searcher, "COUNT_INTERVAL_S", -1.0)
     make_product("o1", title="One title of quite a few words")
     assert searching.current(now=NOON).texts.index.pivots["title"] == 7
     for number in range(6):
         make_product(f"short{number}", title="Short")
     searching.current(now=NOON)
     texts = searching.current(now=NOON).texts
-    assert texts.measured == 7
+    assert texts.measured_products == 7
     assert texts.index.pivots["title"] == pytest.approx(13 / 7)
 
 
 def test_what_is_saved_is_what_is_opened(shop_of_twelve: None, searching: Searcher) -> None:
     texts = searching.current(now=NOON).texts
-    again = snapshot.Texts.of_artifact(texts.artifact())
-    assert again.names.texts() == texts.names.texts()
-    assert again.known_until == texts.known_until
+    again = snapshot.ProductTexts.of_artifact(texts.artifact())
+    assert again.product_ids.texts() == texts.product_ids.texts()
+    assert again.changed_until == texts.changed_until
     rows = np.arange(len(texts), dtype=np.int32)
-    assert again.attributes.counts(rows) == texts.attributes.counts(rows)
+    assert again.attributes.count_values(rows) == texts.attributes.count_values(rows)
     assert again.index.search("kettle").rows.tolist() == texts.index.search("kettle").rows.tolist()
 
 
@@ -218,7 +224,7 @@ pairs = st.lists(st.sampled_from(["color=red", "color=blue", "size=1", "size=2",
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 6), pairs), min_size=1, max_size=10), st.lists(st.integers(0, 6)))
 def test_attributes_are_those_of_the_last_change(changes: list[tuple[int, list[str]]], asked: list[int]) -> None:
-    attributes, present = Attributes.empty(), dict[int, list[str]]()
+    attributes, present = AttributeIndex.empty(), dict[int, list[str]]()
     for row, values in changes:
         attributes = attributes.with_changes(np.array([row], np.int32), [values])
         present[row] = values
@@ -229,21 +235,21 @@ def test_attributes_are_those_of_the_last_change(changes: list[tuple[int, list[s
             name, _, value = pair.partition("=")
             expected.setdefault(name, {}).setdefault(value, 0)
             expected[name][value] += 1
-    for one in (attributes, attributes.compacted(), Attributes.from_arrays(*attributes.compacted().arrays())):
-        assert {name: dict(values) for name, values in one.counts(rows).items()} == expected
-        assert one.having("color", "red", rows).tolist() == [
+    for one in (attributes, attributes.compacted(), AttributeIndex.from_arrays(*attributes.compacted().arrays())):
+        assert {name: dict(values) for name, values in one.count_values(rows).items()} == expected
+        assert one.find_rows("color", "red", rows).tolist() == [
             "color=red" in present.get(row, []) for row in rows.tolist()
         ]
 
 
 @given(st.lists(st.lists(st.text(max_size=4), max_size=6), max_size=4))
 def test_names_keep_their_numbers(groups: list[list[str]]) -> None:
-    names, known = Names.of([]), list[str]()
+    names, known = StringTable.of([]), list[str]()
     for group in groups:
         names, numbers = names.with_new(group)
         known += [text for text in dict.fromkeys(group) if text not in known]
         assert numbers.tolist() == [known.index(text) for text in group]
-    for one in (names, Names.of(names.texts()), Names.from_arrays(names.arrays())):
+    for one in (names, StringTable.of(names.texts()), StringTable.from_arrays(names.arrays())):
         assert one.texts() == known
         assert [one.text(number) for number in range(len(known))] == known
         assert one.numbers(["surely not there"]).tolist() == [-1]

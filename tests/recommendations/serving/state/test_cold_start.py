@@ -1,24 +1,26 @@
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from recommendations.serving.backoffice.preview import preview
-from recommendations.serving.recommend import Answer, Request, WrongRequestError, recommend
+from recommendations.serving.backoffice.preview import build_preview
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.response import RecommendationResponse
 from recommendations.serving.state import loader as loader_module
-from recommendations.serving.state.loader import Loader
+from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON
 
 
-def asked(loader: Loader, **wanted) -> Answer:  # type: ignore[no-untyped-def]
-    return recommend(request=Request(scenario="for-you", n=5, **wanted), now=NOON, source=loader)
+def asked(loader: StateLoader, **wanted) -> RecommendationResponse:  # type: ignore[no-untyped-def]
+    return recommend(request=RecommendationRequest(scenario="for-you", n=5, **wanted), now=NOON, source=loader)
 
 
-def tastes(answer: Answer) -> set[str]:
+def tastes(answer: RecommendationResponse) -> set[str]:
     return {item.product_id.split("-")[0] for item in answer.items}
 
 
 def test_a_new_customer_gets_what_people_with_the_same_traits_buy(
-    trained_with_tastes: ModelVersion, loader: Loader
+    trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     tea, coffee = asked(loader, user_id="new-tea"), asked(loader, user_id="new-coffee")
     assert (tea.strategy, tea.fallback) == ("cold-start", None)
@@ -27,9 +29,11 @@ def test_a_new_customer_gets_what_people_with_the_same_traits_buy(
     assert all(item.reason and "tea" not in item.reason.text for item in tea.items), "no trait is named"
 
 
-def test_a_visitor_gets_what_is_popular_where_they_arrive(trained_with_tastes: ModelVersion, loader: Loader) -> None:
+def test_a_visitor_gets_what_is_popular_where_they_arrive(
+    trained_with_tastes: ModelVersion, loader: StateLoader
+) -> None:
     answer = asked(loader, anonymous_id="never seen", landing_category="Drinks > coffee")
-    model = loader.current(now=NOON).model.newcomers
+    model = loader.current(now=NOON).model.cold_start
     assert model is not None
     if model.model.landing:
         assert (answer.strategy, answer.fallback) == ("cold-start", None)
@@ -41,30 +45,32 @@ def test_a_visitor_gets_what_is_popular_where_they_arrive(trained_with_tastes: M
 
 
 def test_a_person_with_a_history_is_served_by_it_wherever_they_arrive(
-    trained_with_tastes: ModelVersion, loader: Loader
+    trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
     answer = asked(loader, user_id="user-0", landing_category="Drinks > coffee")
     assert answer.strategy == trained_with_tastes.algorithm
     assert tastes(answer) == {"tea"}
 
 
-def test_of_whom_nothing_is_known_popular_is_shown(trained_with_tastes: ModelVersion, loader: Loader) -> None:
+def test_of_whom_nothing_is_known_popular_is_shown(trained_with_tastes: ModelVersion, loader: StateLoader) -> None:
     for wanted in ({"anonymous_id": "never seen"}, {"language": "xx", "country": "nowhere", "device": "toaster"}):
         answer = asked(loader, **wanted)
         assert (answer.strategy, answer.fallback) == ("popular", "popular")
 
 
-def test_an_unknown_landing_category_is_refused_by_its_name(trained: ModelVersion, loader: Loader) -> None:
-    with pytest.raises(WrongRequestError, match=r"no category 'Drinks > wine'.*such as 'Drinks > ") as caught:
+def test_an_unknown_landing_category_is_refused_by_its_name(trained: ModelVersion, loader: StateLoader) -> None:
+    with pytest.raises(InvalidRequestError, match=r"no category 'Drinks > wine'.*such as 'Drinks > ") as caught:
         asked(loader, landing_category="Drinks > wine")
     assert caught.value.field == "landing_category"
     assert asked(loader, landing_category="Drinks").items, "a category above others is known"
 
 
 def test_the_back_office_sees_the_field_that_speaks_for_a_product(
-    trained_with_tastes: ModelVersion, loader: Loader
+    trained_with_tastes: ModelVersion, loader: StateLoader
 ) -> None:
-    shown = preview(request=Request(scenario="for-you", user_id="new-tea", n=3), now=NOON, source=loader)
+    shown = build_preview(
+        request=RecommendationRequest(scenario="for-you", user_id="new-tea", n=3), now=NOON, source=loader
+    )
     for entry in shown.items:
         assert entry.causes[0].source == "trait.traits.taste"
         assert sum(cause.percent for cause in entry.causes) == pytest.approx(100, abs=0.5)
@@ -72,11 +78,11 @@ def test_the_back_office_sees_the_field_that_speaks_for_a_product(
 
 def test_a_new_customer_costs_no_query(
     trained_with_tastes: ModelVersion,
-    loader: Loader,
+    loader: StateLoader,
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
     asked(loader, user_id="new-tea")
     with django_assert_num_queries(0):
         asked(loader, user_id="new-tea", landing_category="Drinks", language="en")

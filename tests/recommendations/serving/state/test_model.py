@@ -8,18 +8,19 @@ import pytest
 import redis
 
 from customers.events.models import Event
-from customers.events.recent.interactions import RecentInteraction, Recently
+from customers.events.recent.interactions import RecentActivity, RecentInteraction
 from customers.orders.models import OrderLine
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import KINDS
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import Blend
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
-from recommendations.serving.recommend import Request, recommend
-from recommendations.serving.state.compiled_blends import Prepared
-from recommendations.serving.state.loader import Loader
-from recommendations.serving.state.settings import DEFAULTS
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.state.compiled_blends import CompiledBlends
+from recommendations.serving.state.loader import StateLoader
+from recommendations.serving.state.settings import DEFAULT_CONFIGS
 from recommendations.training.models import ModelVersion
-from recommendations.training.registry.incremental_update import refresh
+from recommendations.training.registry.incremental_update import refresh_active_version
 from tests.makers import NOON, make_source
 from tests.recommendations.trainings import train_counted
 
@@ -52,18 +53,18 @@ def trained_with_events(shop: None) -> ModelVersion:
 
 
 def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(
-    trained_with_events: ModelVersion, loader: Loader
+    trained_with_events: ModelVersion, loader: StateLoader
 ) -> None:
     learnt = EventWeights(**trained_with_events.parameters["weighing"])
     run = trained_with_events.evaluations.get()
     assert {"view", "cart", "wishlist", "purchase"} <= set(run.interactions_by_kind["all"])
     model = loader.current(now=NOON).model
-    users = model.user_rows(["user_id:user-0"])
+    users = model.find_user_rows(["user_id:user-0"])
     fresh = [
         RecentInteraction("coffee-0", kind, NOON.timestamp() + second)
         for second, kind in enumerate(("view", "wishlist", "cart", "purchase"))
     ]
-    before, after = model.history(users=users, recent=[]), model.history(users=users, recent=fresh)
+    before, after = model.build_history(users=users, recent=[]), model.build_history(users=users, recent=fresh)
     counted = after.weight[len(before.item) :]
     expected = [learnt.kinds[one.kind] for one in fresh if learnt.kinds[one.kind] > 0]
     assert counted.tolist() == pytest.approx(expected)
@@ -73,44 +74,46 @@ def test_a_fresh_event_counts_what_the_model_learnt_for_its_kind(
 
 
 def test_an_event_counts_the_same_a_second_after_it_and_once_a_refresh_has_read_it(
-    trained_with_events: ModelVersion, loader: Loader
+    trained_with_events: ModelVersion, loader: StateLoader
 ) -> None:
     at = NOON + timedelta(hours=1)
     kinds = ("view", "wishlist", "cart")
     fresh = [RecentInteraction("coffee-0", kind, at.timestamp() + second) for second, kind in enumerate(kinds)]
     model = loader.current(now=NOON).model
-    users = model.user_rows(["user_id:user-0"])
-    hot = model.history(users=users, recent=fresh)
+    users = model.find_user_rows(["user_id:user-0"])
+    hot = model.build_history(users=users, recent=fresh)
     Event.objects.bulk_create(
         make_event(kind, "user-0", "coffee-0", at + timedelta(seconds=second)) for second, kind in enumerate(kinds)
     )
     export_warehouse(started_at=LATER)
-    refresh(as_of=LATER)
-    loader.look(now=LATER)
-    refreshed = loader.current(now=LATER).model.history(users=users, recent=[])
+    refresh_active_version(as_of=LATER)
+    loader.refresh(now=LATER)
+    refreshed = loader.current(now=LATER).model.build_history(users=users, recent=[])
     for name in ("item", "kind", "order"):
         np.testing.assert_array_equal(getattr(refreshed, name), getattr(hot, name))
     np.testing.assert_allclose(refreshed.weight, hot.weight)
 
 
 def test_of_a_visit_that_the_chosen_parts_cannot_speak_of_those_speak_that_can(
-    trained: ModelVersion, loader: Loader, valkey: redis.Redis
+    trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
 ) -> None:
     loaded = loader.current(now=NOON)
     model = loaded.model
     assert model is not None
-    habits = Blend.of_fitted(
+    habits = WeightedEnsemble.of_fitted(
         model.blend.components_, {name: float(name == "popularity") for name in model.blend.components_}
     )
     model = replace(model, blend=habits)
-    prepared = Prepared.of(model=model, places=DEFAULTS, n=loaded.catalogue.n)
-    loader.loaded = replace(loaded, model=model, prepared=prepared)
-    viewed = Recently([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
+    prepared = CompiledBlends.compile(model=model, places=DEFAULT_CONFIGS, n=loaded.products.n)
+    loader.state = replace(loaded, model=model, prepared=prepared)
+    viewed = RecentActivity([RecentInteraction("coffee-2", "view", NOON.timestamp() + 60)])
 
-    def shown(recently: Recently, **who: str) -> list[str]:
-        answer = recommend(request=Request("for-you", n=3, **who), now=NOON, source=loader, recently=recently)
+    def shown(recently: RecentActivity, **who: str) -> list[str]:
+        answer = recommend(
+            request=RecommendationRequest("for-you", n=3, **who), now=NOON, source=loader, recently=recently
+        )
         return [item.product_id for item in answer.items]
 
     assert all(name.startswith("coffee") for name in shown(viewed, anonymous_id="visitor"))
-    popular = recommend(request=Request("popular", n=3), now=NOON, source=loader)
+    popular = recommend(request=RecommendationRequest("popular", n=3), now=NOON, source=loader)
     assert shown(viewed, user_id="user-0") == [item.product_id for item in popular.items], "has bought"

@@ -12,13 +12,14 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from config.access.grants import forget_keys
-from config.access.keys import create_key
+from config.access.grants import clear_key_cache
+from config.access.keys import create_api_key
 from config.access.models import ApiKey
-from config.shortcut import RANK, RECOMMENDATIONS, take_recommendations_first
+from config.fast_path import add_fast_path
 from recommendations.engine.placements import SCENARIOS
+from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH
 from recommendations.serving.state import loader as loader_module
-from recommendations.serving.state.loader import Loader, loader
+from recommendations.serving.state.loader import StateLoader, loader
 from tests.makers import NOON
 
 MOVING = ("recommendation_id", "took_ms", "next_cursor")
@@ -28,15 +29,15 @@ MOVING = ("recommendation_id", "took_ms", "next_cursor")
 def key(trained: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A publishable key; this process serves what was trained."""
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", 3600.0)
-    fresh = Loader()
-    loader.loaded = None
-    loader.damaged = fresh.damaged
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
+    fresh = StateLoader()
+    loader.state = None
+    loader.damaged_at = fresh.damaged_at
     loader.current(now=NOON)
-    forget_keys()
-    yield create_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
-    loader.loaded = None
-    forget_keys()
+    clear_key_cache()
+    yield create_api_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=NOON)[1]
+    loader.state = None
+    clear_key_cache()
 
 
 class Caller:
@@ -45,7 +46,7 @@ class Caller:
     def __init__(self) -> None:
         self.django = WSGIHandler()
         self.reached = 0
-        self.application = take_recommendations_first(self.pass_on)
+        self.application = add_fast_path(self.pass_on)
 
     def pass_on(self, environ: Any, start_response: Any) -> Any:
         self.reached += 1
@@ -95,9 +96,9 @@ def test_the_short_way_answers_as_the_view_does(key: str, client: Any, scenario:
     query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
     call = Caller()
     for language in ("en", "zh-CN,zh;q=0.9"):
-        status, headers, short = call(RECOMMENDATIONS + scenario + "/", query, key=key, accept_language=language)
+        status, headers, short = call(RECOMMENDATIONS_PATH + scenario + "/", query, key=key, accept_language=language)
         whole = client.get(
-            f"{RECOMMENDATIONS}{scenario}/?{query}",
+            f"{RECOMMENDATIONS_PATH}{scenario}/?{query}",
             headers={"authorization": f"Bearer {key}", "accept-language": language},
         )
         assert (status, call.reached) == (200, 0)
@@ -108,8 +109,8 @@ def test_the_short_way_answers_as_the_view_does(key: str, client: Any, scenario:
 def test_a_ranking_too(key: str, client: Any) -> None:
     call = Caller()
     body = json.dumps({"user_id": "user-0", "product_ids": ["coffee-1", "tea-1", "nothing"]}).encode()
-    status, _headers, short = call(RANK, key=key, method="POST", body=body)
-    whole = client.post(RANK, body, content_type="application/json", headers={"authorization": f"Bearer {key}"})
+    status, _headers, short = call(RANK_PATH, key=key, method="POST", body=body)
+    whole = client.post(RANK_PATH, body, content_type="application/json", headers={"authorization": f"Bearer {key}"})
     assert (status, call.reached) == (200, 0)
     assert settled(short) == settled(whole.json())
     assert [item["product_id"] for item in short["items"]] == ["tea-1", "coffee-1", "nothing"]
@@ -117,15 +118,15 @@ def test_a_ranking_too(key: str, client: Any) -> None:
 
 def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     call = Caller()
-    call(RECOMMENDATIONS + "for-you/", "user_id=user-0", key=key)
+    call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     with django_assert_num_queries(0):
         for scenario in SCENARIOS:
             status, _headers, answer = call(
-                RECOMMENDATIONS + scenario + "/", "user_id=user-0&product_id=tea-1", key=key
+                RECOMMENDATIONS_PATH + scenario + "/", "user_id=user-0&product_id=tea-1", key=key
             )
             assert status == 200
             assert answer["items"] or answer["categories"]
-        call(RANK, key=key, method="POST", body=b'{"product_ids": ["tea-1"], "user_id": "user-0"}')
+        call(RANK_PATH, key=key, method="POST", body=b'{"product_ids": ["tea-1"], "user_id": "user-0"}')
     assert call.reached == 0
 
 
@@ -147,7 +148,7 @@ def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_quer
 )
 def test_what_is_wrong_is_named_by_its_field(key: str, query: str, field: str) -> None:
     call = Caller()
-    status, headers, problem = call(RECOMMENDATIONS + "popular/", query, key=key)
+    status, headers, problem = call(RECOMMENDATIONS_PATH + "popular/", query, key=key)
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert [error["field"] for error in problem["errors"]] == [field]
     assert call.reached == 1
@@ -164,27 +165,27 @@ def test_what_is_wrong_is_named_by_its_field(key: str, query: str, field: str) -
     ],
 )
 def test_a_wrong_list_to_rank_is_named_too(key: str, body: bytes, field: str) -> None:
-    status, _headers, problem = Caller()(RANK, key=key, method="POST", body=body)
+    status, _headers, problem = Caller()(RANK_PATH, key=key, method="POST", body=body)
     assert status == 400
     assert {error["field"].partition("[")[0] for error in problem["errors"]} == {field}
 
 
 def test_no_key_a_wrong_key_and_a_wrong_method_are_refused_by_the_view(key: str) -> None:
     call = Caller()
-    assert call(RECOMMENDATIONS + "popular/")[0] == 401
-    assert call(RECOMMENDATIONS + "popular/", key="pk_live_wrong")[0] == 401
-    assert call(RECOMMENDATIONS + "popular/", key=key, method="POST", body=b"{}")[0] == 405
-    assert call(RANK, key=key)[0] == 405
-    _secret, plain = create_key(name="server", kind=ApiKey.Kind.SECRET, scopes=["orders:read"], now=NOON)
-    assert call(RECOMMENDATIONS + "popular/", key=plain)[0] == 403
-    assert call(RECOMMENDATIONS + "psychic/", key=key)[0] == 400
+    assert call(RECOMMENDATIONS_PATH + "popular/")[0] == 401
+    assert call(RECOMMENDATIONS_PATH + "popular/", key="pk_live_wrong")[0] == 401
+    assert call(RECOMMENDATIONS_PATH + "popular/", key=key, method="POST", body=b"{}")[0] == 405
+    assert call(RANK_PATH, key=key)[0] == 405
+    _secret, plain = create_api_key(name="server", kind=ApiKey.Kind.SECRET, scopes=["orders:read"], now=NOON)
+    assert call(RECOMMENDATIONS_PATH + "popular/", key=plain)[0] == 403
+    assert call(RECOMMENDATIONS_PATH + "psychic/", key=key)[0] == 400
 
 
 def test_the_limit_of_a_key_holds_on_the_short_way(key: str, valkey: redis.Redis) -> None:
     ApiKey.objects.update(requests_per_minute=3)
-    forget_keys()
+    clear_key_cache()
     call = Caller()
-    answers = [call(RECOMMENDATIONS + "popular/", "user_id=user-0", key=key) for _time in range(5)]
+    answers = [call(RECOMMENDATIONS_PATH + "popular/", "user_id=user-0", key=key) for _time in range(5)]
     assert [status for status, _headers, _answer in answers[:3]] == [200, 200, 200]
     assert answers[4][0] == 429
     assert int(answers[4][1]["Retry-After"]) >= 1
@@ -193,15 +194,15 @@ def test_the_limit_of_a_key_holds_on_the_short_way(key: str, valkey: redis.Redis
 def test_a_shop_on_another_host_may_call_where_that_is_set(key: str, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://shop.example"]
     call = Caller()
-    ours = call(RECOMMENDATIONS + "popular/", key=key, origin="https://shop.example")[1]
-    other = call(RECOMMENDATIONS + "popular/", key=key, origin="https://evil.example")[1]
+    ours = call(RECOMMENDATIONS_PATH + "popular/", key=key, origin="https://shop.example")[1]
+    other = call(RECOMMENDATIONS_PATH + "popular/", key=key, origin="https://evil.example")[1]
     assert ours["Access-Control-Allow-Origin"] == "https://shop.example"
     assert "Access-Control-Allow-Origin" not in other
 
 
 def test_the_language_switch_counts_before_the_browser(key: str) -> None:
     call = Caller()
-    where = (RECOMMENDATIONS + "popular/", "n=1")
+    where = (RECOMMENDATIONS_PATH + "popular/", "n=1")
     switched = call(*where, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
     browser = call(*where, key=key, accept_language="fr, zh-Hans;q=0.8, en;q=0.5")[2]
     neither = call(*where, key=key, accept_language="fr")[2]
@@ -212,6 +213,6 @@ def test_the_language_switch_counts_before_the_browser(key: str) -> None:
 def test_valkey_down_leaves_what_the_model_knows(key: str, settings: Any) -> None:
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     call = Caller()
-    status, _headers, answer = call(RECOMMENDATIONS + "for-you/", "user_id=user-0", key=key)
+    status, _headers, answer = call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     assert (status, answer["fallback"]) == (200, None)
-    assert call(RECOMMENDATIONS + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"
+    assert call(RECOMMENDATIONS_PATH + "for-you/", "anonymous_id=guest", key=key)[2]["fallback"] == "popular"

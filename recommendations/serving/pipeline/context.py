@@ -1,0 +1,207 @@
+"""Step 1 of a recommendation: gather everything that the other steps need to answer one request."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from config.foundation.array_types import Flags, Rows
+from customers.events.recent.interactions import RecentActivity
+from recommendations.engine import Histories
+from recommendations.engine.cold_start import Arrivals
+from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory
+from recommendations.engine.placements import CATEGORIES
+from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
+from recommendations.serving.pipeline.ordering import POOL_SIZE
+from recommendations.serving.pipeline.visitor import Visitor, identify_visitor, read_activity
+from recommendations.serving.pipeline.workspaces import WorkspacePool
+from recommendations.serving.request import (
+    MAX_SCORED_PRODUCTS,
+    InvalidRequestError,
+    RecommendationRequest,
+    read_cursor,
+)
+from recommendations.serving.state.compiled_rules import Factors
+from recommendations.serving.state.loader import ServingState
+from recommendations.serving.state.model import NO_ROWS
+from recommendations.serving.state.product_index import ProductFilters
+from recommendations.serving.state.settings import PlacementConfig, PurchasedProducts
+
+COLD_START, LAST_RESORT = "cold-start", "catalogue"  # strategies; stored with impressions and sent over REST
+RESERVED_SECONDS = 0.015  # part of the deadline kept for the steps after scoring
+CATEGORY_POOL = 300  # candidates whose scores are summed up by category
+
+
+@dataclass
+class RecommendationContext:
+    """One request with everything that answering it needs.
+
+    allowed: rows that may be shown; shared with other requests, never write to it. factors: multiplier of each row's
+    score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
+    candidates needed. has_relaxed_filters: no product matched the filters, so they were dropped.
+    """
+
+    request: RecommendationRequest
+    state: ServingState
+    visitor: Visitor
+    workspaces: WorkspacePool
+    now: datetime
+    depth: int
+    allowed: Flags
+    excluded: Rows = field(default_factory=lambda: NO_ROWS)
+    factors: Factors | None = None
+    rule_effects: RuleEffects | None = None
+    deadline: float | None = None
+    minute: int = 0
+    offset: int = 0
+    has_relaxed_filters: bool = False
+    _excluded_by_placement: dict[str, Rows] = field(default_factory=dict)
+
+    def get_config(self, placement: str) -> PlacementConfig:
+        """Return the settings of a placement."""
+        return self.state.placements[placement]
+
+    def get_blend(self, placement: str) -> OnlineEnsemble | None:
+        """Return the compiled weighted ensemble of a placement; None if the model has none for it."""
+        return self.state.blends.by_placement.get(placement) if self.state.blends is not None else None
+
+    def get_diversity(self) -> float:
+        """Return the diversity to apply: that of the request, else that of the placement."""
+        diversity = self.request.diversity
+        return self.get_config(self.request.scenario).diversity if diversity is None else diversity
+
+    def get_excluded_rows(self, placement: str, more: Rows = NO_ROWS) -> Rows:
+        """Return the rows that a placement must not show this visitor, plus ``more``.
+
+        They are excluded by the request, dismissed, or bought where purchased products are not shown again.
+        """
+        rows = self._excluded_by_placement.get(placement)
+        if rows is None:
+            groups = [self.excluded, self.visitor.dismissed]
+            model, purchased = self.state.model, self.get_config(placement).purchased_products
+            if model is not None and purchased == PurchasedProducts.AUTO and model.exclude_seen:
+                groups.append(self.visitor.get_rows_of_kinds(model.seen_kinds))
+            elif purchased == PurchasedProducts.HIDE:
+                groups.append(self.visitor.get_purchased_rows())
+            filled = [group for group in groups if len(group)]
+            rows = self._excluded_by_placement[placement] = np.concatenate(filled) if filled else NO_ROWS
+        return np.concatenate([rows, more]) if len(more) else rows
+
+    def get_start_rows(self) -> Rows:
+        """Return the rows of the products that the request starts from, each once."""
+        if not self.request.product_ids:
+            return NO_ROWS
+        rows = self.state.products.find_rows(self.request.product_ids[:MAX_SCORED_PRODUCTS])
+        return np.unique(rows[rows >= 0]).astype(np.int32)
+
+    def make_empty_history(self) -> Histories:
+        """Return a history without interactions, for placements that are the same for all visitors."""
+        assert self.state.model is not None
+        return self.state.model.build_product_history(NO_ROWS)
+
+
+@dataclass
+class Candidates:
+    """Candidates of a placement, best first.
+
+    scored, arrival: what the reasons are computed from. fillers: popular rows that fill up a short list. problem: why there
+    are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why.
+    """
+
+    strategy: str
+    rows: Rows
+    scores: Factors
+    scored: ScoredHistory | None = None
+    arrival: Arrivals | None = None
+    placement: str = ""
+    fillers: frozenset[int] = frozenset()
+    problem: str | None = None
+    fallback: str | None = None
+    fallback_reason: str | None = None
+
+    def reorder(self, order: Sequence[int] | Rows, size: int) -> None:
+        """Put the first ``size`` candidates into another order."""
+        self.rows = np.concatenate([self.rows[:size][order], self.rows[size:]])
+        self.scores = np.concatenate([self.scores[:size][order], self.scores[size:]])
+
+
+def build_context(
+    *,
+    request: RecommendationRequest,
+    state: ServingState,
+    workspaces: WorkspacePool,
+    now: datetime,
+    activity: RecentActivity | None = None,
+    rules: RuleBook | None = None,
+) -> RecommendationContext:
+    """Return the context of a validated request.
+
+    activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's.
+
+    Errors: InvalidRequestError for a cursor or landing category that does not exist.
+    """
+    offset, minute = read_cursor(request.cursor, now=now)
+    deadline = make_deadline()
+    _require_landing_category(state, request)
+    activity = read_activity(request) if activity is None else activity
+    visitor = identify_visitor(state=state, request=request, activity=activity, now=now.timestamp())
+    effects = state.rules.apply(scenario=request.scenario, names=visitor.names, now=now, rules=rules)
+    filters = _make_filters(request)
+    allowed = state.rules.filter_rows(state.products.get_mask(filters), effects)
+    context = RecommendationContext(
+        request=request,
+        state=state,
+        visitor=visitor,
+        workspaces=workspaces,
+        now=now,
+        depth=0,
+        allowed=allowed,
+        factors=state.rules.combine_factors(request.scenario, effects),
+        rule_effects=effects,
+        excluded=state.products.find_rows(request.exclude) if request.exclude else NO_ROWS,
+        deadline=deadline,
+        minute=minute,
+        offset=offset,
+    )
+    context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
+    if not allowed.any() and not request.strict and filters != ProductFilters(request.in_stock):
+        context.allowed = state.rules.filter_rows(state.products.get_mask(ProductFilters(request.in_stock)), effects)
+        context.has_relaxed_filters = True
+    return context
+
+
+def make_deadline() -> float:
+    """Return the `time.perf_counter` moment at which the scoring of a request that starts now must end."""
+    return time.perf_counter() + settings.RECOMMEND_DEADLINE_MS / 1000 - RESERVED_SECONDS
+
+
+def _make_filters(request: RecommendationRequest) -> ProductFilters:
+    return ProductFilters(request.in_stock, request.category, request.brand, request.price_min, request.price_max)
+
+
+def _get_depth(context: RecommendationContext) -> int:
+    """Return the number of candidates needed.
+
+    It does not depend on the page where candidates are reordered, so that all pages are cut from one order.
+    """
+    request = context.request
+    if request.scenario == CATEGORIES:
+        return CATEGORY_POOL
+    wanted = context.offset + request.n + 1
+    is_reordered = context.get_diversity() or context.get_config(request.scenario).rotation
+    return max(wanted, POOL_SIZE) if is_reordered else wanted
+
+
+def _require_landing_category(state: ServingState, request: RecommendationRequest) -> None:
+    """Errors: InvalidRequestError if no product is in the landing category or below it."""
+    path = request.landing_category
+    if path and not state.products.has_category(path):
+        raise InvalidRequestError(
+            "landing_category",
+            _("Unknown category %(path)s; use a path from the catalog, such as %(example)s, or omit landing_category.")
+            % {"path": repr(path), "example": repr(next(iter(state.products.categories), ""))},
+        )

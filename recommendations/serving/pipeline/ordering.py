@@ -1,0 +1,75 @@
+"""The mathematics of reordering: rotation (Plackett–Luce draws) and diversity (maximal marginal relevance)."""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Rows
+from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.serving.state.product_index import ProductIndex
+
+POOL_SIZE = 200  # only the best candidates are reordered, so that every page is cut from the same order
+TEMPERATURE = 0.5
+SAME_CATEGORY, SAME_BRAND = 0.5, 0.3
+
+type Values = npt.NDArray[np.float32]
+
+
+def make_seed(*parts: object) -> int:
+    """Return a 64-bit seed that depends on all the parts; the same parts give the same seed in every process."""
+    return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())
+
+
+def rotate(scores: Values, *, rotation: float, seed: int) -> npt.NDArray[np.intp]:
+    """Return a random order of the scores, shape (n,): by ln score + τ · Gumbel noise, largest first.
+
+    This draws them one after another with probabilities in proportion to score^(1/τ) (Plackett–Luce by the Gumbel trick,
+    Yellott 1977), with τ = TEMPERATURE · rotation: products of nearly the same score swap, a much better one stays first.
+    """
+    noise = np.random.default_rng(seed).gumbel(size=len(scores))
+    keys = np.log(np.maximum(scores, np.float32(1e-12))) + TEMPERATURE * rotation * noise
+    return np.argsort(-keys, kind="stable")
+
+
+def diversify(
+    rows: Rows, scores: Values, *, diversity: float, similarity: npt.NDArray[np.float32]
+) -> npt.NDArray[np.intp]:
+    """Return an order of the rows, shape (n,), that trades relevance for variety.
+
+    Each step takes the row with the largest (1 − d) · score / max score − d · (largest similarity to a row taken before).
+    similarity: shape (n, n), from 0 to 1. Source: maximal marginal relevance, Carbonell & Goldstein, SIGIR 1998.
+    """
+    relevance = (1.0 - diversity) * scores / max(float(scores.max()), 1e-12)
+    nearest = np.zeros(len(rows), np.float32)
+    is_taken = np.zeros(len(rows), np.bool_)
+    order = np.empty(len(rows), np.intp)
+    for position in range(len(rows)):
+        worth = np.where(is_taken, -np.inf, relevance - diversity * nearest)
+        best = int(worth.argmax())
+        order[position] = best
+        is_taken[best] = True
+        np.maximum(nearest, similarity[best], out=nearest)
+    return order
+
+
+def compute_similarity(
+    rows: Rows, *, products: ProductIndex, blend: WeightedEnsemble | None
+) -> npt.NDArray[np.float32]:
+    """Return how similar products are, shape (n, n), from 0 to 1.
+
+    The content model's cosine where it knows both products, at least 0.5 for the same category plus 0.3 for the same brand.
+    """
+    category, brand = products.category[rows], products.brand[rows]
+    similarity = np.float32(SAME_CATEGORY) * ((category[:, None] == category) & (category >= 0))
+    similarity = similarity + np.float32(SAME_BRAND) * ((brand[:, None] == brand) & (brand >= 0))
+    components = blend.components_.values() if blend is not None else ()
+    content = next((component for component in components if isinstance(component, Content)), None)
+    if content is not None:
+        known = np.flatnonzero(rows < len(content.document_))
+        vectors = content.vectors_[content.document_[rows[known]], :]
+        cosines = (vectors @ vectors.T).toarray().astype(np.float32)
+        pairs = np.ix_(known, known)
+        similarity[pairs] = np.maximum(similarity[pairs], cosines)
+    return similarity.astype(np.float32)

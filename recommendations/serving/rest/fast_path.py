@@ -1,0 +1,193 @@
+"""Answer recommendations, rankings and searches in front of Django, whose middleware takes longer than they do.
+
+Only plainly valid requests are answered here. Every other one, including every error, goes to the REST view, so that errors
+are worded in one place. One round trip to Valkey counts the request for the rate limit and reads the visitor's activity.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.http.cookie import parse_cookie
+from django.utils import timezone, translation
+from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
+
+from customers.events.recent.interactions import read_recent_activity
+from recommendations.engine.placements import SCENARIOS
+from recommendations.serving.pipeline.visitor import VALKEY_TIMEOUT_SECONDS
+from recommendations.serving.rank import RankRequest
+from recommendations.serving.request import InvalidRequestError, RecommendationRequest
+from recommendations.serving.rest.api import RankView, RecommendationsView
+from recommendations.serving.rest.request import NotPlainError, parse_plain_body, parse_plain_query
+from recommendations.serving.rest.search.api import SearchView
+from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, parse_search_request
+from recommendations.serving.rest.search.response import respond
+from recommendations.serving.rest.serve import serve_ranking, serve_recommendations
+from recommendations.serving.search.searcher import SearchNotReadyError
+
+logger = logging.getLogger(__name__)
+
+RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH = "/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/"
+MAX_BODY_BYTES = 1_000_000
+
+type Environ = dict[str, Any]
+type StartResponse = Callable[..., Any]
+type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+type ServingView = type[RankView] | type[RecommendationsView] | type[SearchView]
+
+
+class RateLimit(NamedTuple):
+    """How the requests of a caller are counted: key of the present window, its length, and the most requests in it."""
+
+    key: str
+    window_seconds: int
+    max_requests: int
+
+
+type Authorize = Callable[[Environ, ServingView], RateLimit | None]
+
+
+def serve_recommendations_first(application: Application, *, authorize: Authorize) -> Application:
+    """Return a WSGI application that answers plain requests itself and passes all others on.
+
+    authorize: the rate limit of a caller who may use a view; None for anybody else.
+    """
+
+    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path: str = environ["PATH_INFO"]
+        if not path.startswith((RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH)):
+            return application(environ, start_response)
+        try:
+            body = _answer(environ, path, authorize)
+        except (
+            NotPlainError,
+            InvalidRequestError,
+            InvalidSearchError,
+            SearchNotReadyError,
+            DatabaseError,
+            InterfaceError,
+        ):
+            return application(environ, start_response)
+        except Exception:
+            logger.exception("%s %s", environ["REQUEST_METHOD"], path)
+            return application(environ, start_response)
+        finally:
+            if connection.connection is not None and not connection.in_atomic_block:
+                connection.close()  # a key was looked up: return the connection to the pool
+        start_response("200 OK", _make_headers(environ, len(body)))
+        return [body]
+
+    return serve
+
+
+def _answer(environ: Environ, path: str, authorize: Authorize) -> bytes:
+    """Errors: NotPlainError, InvalidRequestError and others for requests that the REST view must answer."""
+    limit = authorize(environ, _find_view(path))
+    if limit is None:
+        raise NotPlainError
+    now = timezone.now()
+    language = _find_language(environ)
+    request, identifiers = _read_request(environ, path, language)
+    activity = read_recent_activity(
+        identifiers=identifiers,
+        counted=limit.key,
+        counted_seconds=2 * limit.window_seconds,
+        patience=VALKEY_TIMEOUT_SECONDS,
+    )
+    if activity.count is not None and activity.count > limit.max_requests:
+        raise NotPlainError
+    with translation.override(language):
+        if isinstance(request, RankRequest):
+            return serve_ranking(request=request, now=now, activity=activity)
+        if isinstance(request, SearchRequest):
+            return respond(request, now, recently=activity)
+        return serve_recommendations(request=request, now=now, activity=activity)
+
+
+def _find_view(path: str) -> ServingView:
+    """Errors: NotPlainError for a path below these, such as a search's own sub-path."""
+    if path == RANK_PATH:
+        return RankView
+    if path == SEARCH_PATH:
+        return SearchView
+    if path.startswith(RECOMMENDATIONS_PATH):
+        return RecommendationsView
+    raise NotPlainError
+
+
+def _read_request(
+    environ: Environ, path: str, language: str
+) -> tuple[RecommendationRequest | RankRequest | SearchRequest, list[tuple[str, str]]]:
+    """Return the request and the identifiers of its visitor."""
+    if path == RANK_PATH:
+        ranking = parse_plain_body(_read_body(environ))
+        return ranking, ranking.to_recommendation_request().identifiers
+    pairs = _parse_query(environ.get("QUERY_STRING", ""))
+    if path == SEARCH_PATH:
+        parameters = dict(pairs)
+        if len(parameters) < len(pairs):
+            raise NotPlainError
+        with translation.override(language):
+            search = parse_search_request(parameters)
+        return search, search.identifiers
+    scenario = path.removeprefix(RECOMMENDATIONS_PATH).removesuffix("/")
+    if scenario not in SCENARIOS or not path.endswith("/"):
+        raise NotPlainError
+    request = parse_plain_query(scenario, pairs)
+    return request, request.identifiers
+
+
+def _parse_query(query: str) -> list[tuple[str, str]]:
+    """Errors: NotPlainError."""
+    try:
+        return parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+    except ValueError as error:
+        raise NotPlainError from error
+
+
+def _read_body(environ: Environ) -> bytes:
+    """Return a JSON body, and put it back for the REST view. Errors: NotPlainError."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    is_json = environ.get("CONTENT_TYPE", "").partition(";")[0].strip() == "application/json"
+    if not is_json or not length.isdigit() or int(length) > MAX_BODY_BYTES or environ.get("QUERY_STRING"):
+        raise NotPlainError
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    return body
+
+
+def _find_language(environ: Mapping[str, Any]) -> str:
+    """Return the language that Django's LocaleMiddleware would choose: the cookie's, the browser's, the default."""
+    cookie = environ.get("HTTP_COOKIE", "")
+    if settings.LANGUAGE_COOKIE_NAME in cookie and (chosen := parse_cookie(cookie).get(settings.LANGUAGE_COOKIE_NAME)):
+        languages: Iterable[str] = [chosen]
+    else:
+        accepted = parse_accept_lang_header(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        languages = (language for language, _weight in accepted)
+    for language in languages:
+        if language == "*":
+            break
+        try:
+            return get_supported_language_variant(language)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def _make_headers(environ: Mapping[str, Any], length: int) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(length)),
+        ("Vary", "Accept-Language, Cookie, Origin"),
+        ("Cache-Control", "private, no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+    ]
+    origin = environ.get("HTTP_ORIGIN")
+    if origin and origin in settings.CORS_ALLOWED_ORIGINS:
+        headers.append(("Access-Control-Allow-Origin", origin))
+    return headers
