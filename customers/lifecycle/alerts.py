@@ -61,5 +61,5 @@ def is_miscalibrated(backtest: dict[str, Any]) -> bool:
 
 
 def has_low_auc(backtest: dict[str, Any]) -> bool:
-    """Return whether the model hardly ranks customers better than chance."""
+    """Return whether the model ranks customers hardly better than random."""
     return backtest["auc"] is not None and backtest["customers"] >= MIN_CUSTOMERS_FOR_AUC and backtest["auc"] < MIN_AUC

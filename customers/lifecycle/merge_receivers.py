@@ -1,4 +1,4 @@
-"""Profiles and stage histories are told from facts: after a merge, and after its undoing, those concerned are told again."""
+"""Recounts profiles and stage histories after customers were merged, and after a merge was reverted."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db import connection
 from customers.lifecycle.refresh.profile_lock import PROFILE_LOCK_KEY
 from customers.lifecycle.refresh.profile_updates import recount_customers
 
-# a refresh under way writes the profile of everybody it saw, also of whom we fold: it ends first
+# a running refresh also writes the profiles of merged customers, so wait for it to end
 WAIT_FOR_REFRESH = "SELECT pg_advisory_xact_lock_shared(%s)"
 DELETE_DERIVED_ROWS = (
     "DELETE FROM lifecycle_stagetransition WHERE customer_id = ANY(%s)",

@@ -1,7 +1,6 @@
-"""What lifecycle asks the rooms above it, which it does not know.
+"""Signals through which lifecycle asks apps that it does not import.
 
-`responses_asked`: customer_id, as_of. A receiver answers with `portrait_lines.responding.Responses` for each channel that it knows
-more of than the events tell.
+`responses_asked`: customer_id, as_of. A receiver returns `portrait.responses.ChannelResponses` for each channel that it knows better than the events.
 """
 
 from django.dispatch import Signal

@@ -1,4 +1,4 @@
-"""What the schedule starts."""
+"""Scheduled tasks of lifecycle."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,14 +8,14 @@ from customers.lifecycle.refresh import nightly
 
 @shared_task(exclusive=True)
 def refresh_profiles() -> None:
-    """Nightly: everybody."""
+    """Refresh all profiles, every night."""
     now = timezone.now()
     nightly.refresh_profiles(as_of=now, started_at=now)
 
 
 @shared_task(exclusive=True)
 def refresh_due_stages() -> None:
-    """Every ten minutes: those for whom time has changed the stage, and the values of those who ordered."""
+    """Update due stages, and the scores of customers who ordered, every ten minutes."""
     now = timezone.now()
     nightly.refresh_due_stages(as_of=now)
     nightly.refresh_outdated_scores(as_of=now)

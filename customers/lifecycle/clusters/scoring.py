@@ -1,4 +1,4 @@
-"""Groups of customers who are alike, found anew by every refresh; those that are found again keep their numbers and names."""
+"""Clusters of similar customers, computed by every refresh; clusters that are found again keep their numbers and names."""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ SELECT_COUNTERS = sql.SQL("""
 
 
 def score_clusters(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
-    """The cluster of everybody who ordered, from the temporary table of counters."""
+    """Return the cluster of all customers who ordered, from the temporary table of counters."""
     rows, at = select_orders(histories)
     buyers, first, orders = np.unique(rows, return_index=True, return_counts=True)
     customer = histories.customer[buyers]
@@ -60,7 +60,7 @@ def build_features(
     names = ["customer_id", "orders", "returns", "discounts", "order_value", "sessions"]
     counted = read_integers(SELECT_COUNTERS, names)
     if not np.array_equal(counted["customer_id"], customer):
-        raise ValueError("The counters are of other customers than the histories.")
+        raise ValueError("The counters and the histories have different customers.")
     orders = counted["orders"]
     full = counted["order_value"] * orders + counted["discounts"]
     repeats = np.maximum(orders - 1, 1)

@@ -1,4 +1,4 @@
-"""How probable it was, at each past moment, that a customer was still one."""
+"""The probability active of a customer at past times."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +28,10 @@ class ActiveHistory:
 def compute_active_history(
     *, customer_id: int, as_of: datetime, score_models: ScoreModelsByKind
 ) -> ActiveHistory | None:
-    """By the process that the newest refresh chose, whose score_models these are, from the first order on, at most 120 moments whole days apart.
+    """Return the probability active from the first order on, at most 120 points in whole days, by the current model.
 
-    Each moment sees only the orders before it: they are told as those of a customer of its own, moved so that all end today. None
-    without an order or a process.
+    Each point sees only the orders before it: it is computed as a customer of its own, shifted so that all end today.
+    None without an order or a model.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     model = deserialize_fit(score_model.parameters).model if score_model is not None else None
@@ -41,7 +41,7 @@ def compute_active_history(
     if not len(at):
         return None
     now = to_microseconds(as_of)
-    at = np.unique(at // DAY) * DAY  # what counts is the day
+    at = np.unique(at // DAY) * DAY  # purchases count per day
     days = int((now - at[0]) // DAY)
     back = np.arange(0, days + 1, days // MAX_POINTS + 1)[::-1]  # days before today of each moment
     moved = at[None, :] + back[:, None] * DAY

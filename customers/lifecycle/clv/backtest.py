@@ -1,7 +1,7 @@
-"""What earlier refreshes foretold, against what then happened.
+"""Backtest of purchase models: predictions of earlier refreshes against actual orders.
 
-Nothing has to be kept for it but their parameters: a history as of a past moment is told from the facts before it, and a process
-with its parameters says today what it said then. Orders that were imported later count as if they had been known.
+Only the parameters are stored: the histories of a past time are rebuilt from the facts before it, and the model predicts today
+what it predicted then. Orders imported later count as if they had been known.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ MAX_RATIO_ERROR = 0.25  # an interval of observed / expected that lies outside 1
 
 
 def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: datetime) -> list[dict[str, Any]]:
-    """For the newest refresh that is at least four weeks, a quarter and a year old: expected and real orders since.
+    """Return predicted and actual orders since the latest refresh older than 28 days, 91 days and a year.
 
     customer, at, value: one entry an order, as for `summarise_purchases`. The ratio is observed / expected, with its 95 % interval;
     held is the share of customers within the middle 80 % of what was thought possible.
@@ -61,7 +61,7 @@ def backtest_purchase_models(*, customer: Ints, at: Ints, value: Floats, as_of: 
 
 
 def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
-    """The newest score_model of each age that there is, each once, the youngest first."""
+    """Return the latest score model of each age, each once, most recent first."""
     score_models: dict[int, ScoreModel] = {}
     for age in BACKTEST_AGES:
         score_model = (
@@ -81,6 +81,6 @@ def select_models_to_backtest(as_of: datetime) -> list[ScoreModel]:
 
 
 def is_forecast_off(told: dict[str, Any]) -> bool:
-    """Whether more or fewer orders came than foretold, beyond chance and by more than a quarter."""
+    """Return whether actual orders differ from predicted ones significantly and by more than 25%."""
     low, high = told["low"], told["high"]
     return low is not None and high is not None and (low > 1 + MAX_RATIO_ERROR or high < 1 - MAX_RATIO_ERROR)

@@ -1,4 +1,4 @@
-"""How the value of the coming twelve months spreads over the customers: plain values for charts and tables."""
+"""Distribution of the predicted value over customers, as plain values."""
 
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,7 @@ HISTOGRAM = """
 
 
 def query_value_deciles() -> list[dict[str, Any]]:
-    """Tenths of the customers who have a value, the most valuable first; fewer rows with fewer than ten customers."""
+    """Return deciles of customers with a predicted value, most valuable first; fewer rows with fewer than ten."""
     with connection.cursor() as cursor:
         cursor.execute(DECILES)
         rows = cursor.fetchall()
@@ -46,7 +46,7 @@ def query_value_deciles() -> list[dict[str, Any]]:
 
 
 def query_value_histogram() -> list[dict[str, Any]]:
-    """Bars between 0, 1, 2, 5, 10, 20, 50 and so on; low is in the bar, high is not, None for no end."""
+    """Return histogram bins between 0, 1, 2, 5, 10, 20, 50 …; low is inclusive, high exclusive, None is open."""
     most = CustomerProfile.objects.aggregate(most=Max("value"))["most"]
     if most is None:
         return []

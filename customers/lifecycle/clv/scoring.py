@@ -1,4 +1,4 @@
-"""What everybody will order and be worth in the coming twelve months, by the buying process that foretells this shop best."""
+"""Predicts orders and value of all customers for the next 12 months, with the purchase model that is best for the shop."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,9 +30,9 @@ from customers.lifecycle.scoring.clv.purchase_histories import HistoryGroups, gr
 from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories as Purchases
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
-FALLBACK_MODEL = "mbg_nbd"  # where nothing can be held out: it knows that somebody of one order may be gone
+FALLBACK_MODEL = "mbg_nbd"  # used if no test period can be held out; in it, one-time buyers can be inactive
 
-# whose orders are not all in the shop's main currency: their amounts can't be added up
+# customers with orders in other currencies than the main one: their amounts cannot be added up
 OTHER_CURRENCIES = sql.SQL("""
     SELECT DISTINCT customer_id FROM orders_order
     WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{some} AND currency <> (
@@ -44,9 +44,9 @@ OTHER_CURRENCIES = sql.SQL("""
 
 
 def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, seconds: StepTimer) -> ProfileScores:
-    """Chooses the process by what was held out, fits it to everything, and values everybody as of the moment.
+    """Select the purchase model on held-out orders, fit it to all orders, and score all customers as of a time.
 
-    seconds: is told how long choosing, fitting, valuing and the models' figures took.
+    seconds: records the time of each step.
     """
     customer, at, value = select_purchases(histories)
     moment = to_microseconds(as_of)
@@ -93,7 +93,7 @@ def compute_value_columns(
     groups: HistoryGroups,
     one_currency: npt.NDArray[np.bool_],
 ) -> dict[str, Floats | Ints]:
-    """Columns of the profiles by name, NaN where one cannot be had; money only of those with orders in one currency."""
+    """Return profile columns by name, NaN if unknown; money only for customers with one currency."""
     scores: dict[str, Floats | Ints] = {name: np.full(len(purchases), np.nan) for name in VALUE_COLUMNS}
     if model is None or not len(purchases):
         return scores
@@ -123,7 +123,7 @@ def compute_value_columns(
 
 
 def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
-    """Ids of customers, or of those of them named, with orders in another currency than the shop's most frequent one."""
+    """Return IDs of customers, optionally among some, with orders not in the shop's main currency."""
     some: sql.Composable = sql.SQL("")
     if customer_ids is not None:
         some = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
@@ -135,7 +135,7 @@ def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] |
 def summarize_purchase_model(
     choice: ModelSelection, fit: PurchaseModelFit, groups: HistoryGroups, *, customer: Ints, at: Ints, as_of: int
 ) -> dict[str, Any]:
-    """How each process did on what was held out, and the figures of the one that serves, to draw."""
+    """Return the held-out accuracy of each purchase model, and chart figures of the selected one."""
     figures: dict[str, Any] = {
         "cut": choice.cutoff,
         "days": choice.held_out_days,
@@ -182,7 +182,7 @@ def summarize_purchase_model(
 
 
 def summarize_spend_model(spend: SpendFit, *, several: int) -> dict[str, Any]:
-    """several: customers who are left out because of their currencies."""
+    """several: number of customers left out for their currencies."""
     return {
         "buyers": spend.buyers,
         "log_likelihood": spend.log_likelihood,

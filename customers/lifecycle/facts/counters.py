@@ -1,4 +1,4 @@
-"""Counters and favourites from the facts before a moment: of everybody counted here, of some by PostgreSQL. Both give the same."""
+"""Counters and favorites from facts before a time: of all customers in NumPy, of some in SQL. Both give the same results."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ from customers.lifecycle.scoring.interests.favorites import Favorites, encode_co
 MAX_FAVORITES = 5
 MAX_FAVORITE_HOURS = 3
 
-# a row for each customer, category and brand: the only pass over the order lines
+# one row per customer, category and brand: the only pass over the order lines
 PURCHASED_LINES = sql.SQL("""
     SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
@@ -69,7 +69,7 @@ ORDER_COUNTERS = sql.SQL("""
     WHERE c.erased_at IS NULL AND c.id = ANY({ids}::bigint[])
 """)
 
-# whose event it is: the user's, or the visitor's when no user is named; what waits to be processed counts when it is
+# an event belongs to its user ID, else to its anonymous ID; events in the outbox count when they are processed
 ACTIVITY = sql.SQL("""
     SELECT i.customer_id, e.session_id, count(*) AS events, max(e.occurred_at) AS last_event_at
     FROM events_event e
@@ -103,7 +103,7 @@ COUNTERS = sql.SQL("""
     last_order=build_timestamp_expression("last_order"),
 )
 
-# shares are of all lines bought, so that a customer of uncategorised products has small ones
+# shares are of all purchased lines, so customers of uncategorized products have small ones
 FAVORITES_BY_LINES = sql.SQL("""
     WITH named AS (
         SELECT customer_id, name, level, sum(lines) AS lines
@@ -159,7 +159,7 @@ FAVORITE_HOURS = sql.SQL("""
 
 
 def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int]) -> dict[str, sql.Composable]:
-    """The queries for what orders say of those named, by the name under which others of them know each."""
+    """Return the order counter queries of these customers by the names under which they refer to each other."""
     ids = sql.Literal(list(customer_ids))
     parts = {"as_of": sql.Literal(as_of), "ids": ids}
     most = sql.Literal(MAX_FAVORITES)
@@ -175,7 +175,7 @@ def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int])
 
 
 def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
-    """Fills the temporary tables lifecycle_activity, _counters and _favourites of everybody in ``facts``."""
+    """Fill the temporary tables lifecycle_activity, _counters and _favorites of all customers in ``facts``."""
     load_temporary_table("lifecycle_order_counters", sum_orders(facts))
     customer = facts.histories.customer
     columns = {"customer_id": "bigint", "categories": "jsonb", "brands": "jsonb", "hours": "jsonb"}
@@ -186,7 +186,7 @@ def compute_counters(*, facts: OrderFacts, as_of: datetime) -> None:
 
 
 def sum_orders(facts: OrderFacts) -> IntegerColumns:
-    """What orders say of each customer; amounts in minor units, units in thousandths, moments in microseconds or ``NEVER``."""
+    """Return the order counters per customer: amounts in minor units, units in thousandths, times in microseconds or ``NEVER``."""
     histories, lines = facts.histories, facts.lines
     orders = sum_by_customer(histories.is_order, histories.start)
     at = histories.at[histories.is_order]
@@ -209,7 +209,7 @@ def sum_orders(facts: OrderFacts) -> IntegerColumns:
 
 
 def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
-    """Categories, brands and hours; shares are of lines, and of orders for hours."""
+    """Return favorite categories, brands and hours; shares are of order lines, for hours of orders."""
     lines, names, histories = facts.lines, facts.products, facts.histories
     bought = sum_by_customer(lines.is_purchase, lines.start)
 
@@ -229,6 +229,6 @@ def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
 
 
 def sum_by_customer(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], start: Ints) -> Ints:
-    """Of each customer, shape (n,)."""
+    """Return the sum per customer, shape (n,)."""
     total = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     return total[start[1:]] - total[start[:-1]]

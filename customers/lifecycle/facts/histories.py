@@ -1,4 +1,4 @@
-"""Reads from PostgreSQL what a customer's stage is told from: orders, returns, when they became known and identified."""
+"""Reads what stages are derived from: orders, returns, and when customers became known and identified."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# what an order or a return adds to a customer's revenue
+# the amount that an order or a return adds to revenue
 NET_AMOUNT = sql.SQL(
     "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
 )
 
-# the earliest trace: customers created by a later import of older orders were known from those orders on
+# known from the earliest trace, so customers of imported older orders are known from those orders on
 CUSTOMERS = sql.SQL("""
     SELECT c.id, LEAST(c.created_at, c.first_seen_at, o.at) AS known_at, COALESCE(i.at, 'infinity') AS identified_at
     FROM identity_customer c
@@ -46,7 +46,7 @@ FACTS = sql.SQL("""
       AND c.id = ANY({ids}::bigint[])
     ORDER BY o.customer_id, o.placed_at, o.id
 """)
-# what an order was mainly of: the top category of its dearest line
+# the main category of an order is the top-level category of its most expensive line
 MAIN_CATEGORIES = sql.SQL("""
     SELECT DISTINCT ON (l.order_id) l.order_id, t.code
     FROM orders_orderline l
@@ -61,7 +61,7 @@ NO_CATEGORIES = sql.SQL("SELECT NULL::bigint AS order_id, -1::bigint AS code WHE
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Since 1970; exact, which a float of seconds is not."""
+    """Return microseconds since 1970, which are exact, unlike seconds as a float."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -70,7 +70,7 @@ def from_microseconds(microseconds: int) -> datetime:
 
 
 def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
-    """id, known_at and identified_at of everyone known before ``as_of``, or of those among the named, by id."""
+    """Return id, known_at and identified_at of customers known before ``as_of``, optionally of some, ordered by ID."""
     chosen: sql.Composable = sql.SQL("")
     of_some: sql.Composable = sql.SQL("")
     if customer_ids is not None:
@@ -83,7 +83,7 @@ def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None
 
 
 def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHistories:
-    """The facts before ``as_of`` of those named; ``read_facts`` reads everyone's."""
+    """Return the facts before ``as_of`` of these customers; `read_order_facts` reads all customers."""
     names = list_top_categories()
     parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "ids": sql.Literal(list(customer_ids))}
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
@@ -106,13 +106,13 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHist
 
 
 def list_top_categories() -> list[str]:
-    """The first levels of all categories' paths."""
+    """Return the first level of all category paths, sorted."""
     paths = Category.objects.values_list("path", flat=True)
     return sorted({path.split(" > ")[0] for path in paths.iterator()})
 
 
 def select_orders(histories: OrderHistories) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The row in ``histories`` and the moment of every order that counts, by customer and moment; shape (orders,) each."""
+    """Return customer row and time of every order, sorted by both; shape (orders,) each."""
     rows = np.repeat(np.arange(len(histories.customer)), np.diff(histories.start))
     return rows[histories.is_order], histories.at[histories.is_order]
 
@@ -120,12 +120,12 @@ def select_orders(histories: OrderHistories) -> tuple[npt.NDArray[np.int64], npt
 def select_purchases(
     histories: OrderHistories,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Customer's id, moment and net value of every order that counts, shape (orders,) each, as the buying process takes them."""
+    """Return customer ID, time and net value of every order, shape (orders,) each, as the purchase model takes them."""
     rows, at = select_orders(histories)
     return histories.customer[rows], at, histories.amount[histories.is_order] / 100
 
 
 def sum_revenue(histories: OrderHistories) -> npt.NDArray[np.int64]:
-    """Net revenue of each customer in minor units, shape (n,)."""
+    """Return net revenue per customer in minor units, shape (n,)."""
     sums = np.concatenate(([0], np.cumsum(histories.amount)))
     return sums[histories.start[1:]] - sums[histories.start[:-1]]

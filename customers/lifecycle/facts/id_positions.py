@@ -1,16 +1,14 @@
-"""Where ids stand among others."""
+"""Positions of IDs in a sorted array."""
 
 import numpy as np
 
 from config.foundation.array_types import Ints
 
-MAX_TABLE_RATIO = (
-    8  # a table of all numbers up to the largest id costs less than searching while ids are not much sparser
-)
+MAX_TABLE_RATIO = 8  # a lookup table is faster than a binary search unless the IDs are sparser than this
 
 
 def find_positions(wanted: Ints, known: Ints) -> Ints:
-    """The place of each wanted id among the ``known``, which ascend, shape (len(wanted),); -1 where it is none of them."""
+    """Return the position of each wanted ID in ``known`` (ascending), shape (len(wanted),); -1 if missing."""
     if not len(known) or not len(wanted):
         return np.full(len(wanted), -1, np.int64)
     low, high = int(known[0]), int(known[-1])

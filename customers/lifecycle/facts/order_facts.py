@@ -1,6 +1,6 @@
-"""Reads everybody's orders and order lines from PostgreSQL once, for stages and counters alike.
+"""Reads orders and order lines of all customers once, for stages and counters.
 
-The same figures for some customers come from ``histories`` and ``features`` in SQL; a test holds them together.
+For some customers, `histories` and `counters` compute the same figures in SQL; a test compares both.
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class OrderFacts:
 
 
 def read_order_facts(*, as_of: datetime) -> OrderFacts:
-    """The facts before ``as_of`` of everyone known before it and not erased."""
+    """Return the facts before ``as_of`` of all customers known before it and not erased."""
     customers = read_customers(as_of=as_of)
     ids = customers["id"]
     parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "zone": sql.Literal(settings.TIME_ZONE)}
@@ -142,5 +142,5 @@ def read_product_attributes() -> ProductAttributes:
 
 
 def sort_by_bytes(names: set[str]) -> list[str]:
-    """As COLLATE "C" orders them."""
+    """Return names in the order of COLLATE "C"."""
     return sorted(names, key=str.encode)

@@ -125,7 +125,7 @@ class StageRules(models.Model):
                 & Q(dormant_gap_days__gte=models.F("active_gap_days"))
                 & Q(churned_multiple__gte=1)
                 & Q(loyal_revenue_quantile__gt=0, loyal_revenue_quantile__lt=1)
-                & Q(alive_below__gte=0, alive_below__lt=1),
+                & Q(min_p_alive__gte=0, min_p_alive__lt=1),
                 name="lifecycle_rules_consistent",
             ),
         ]

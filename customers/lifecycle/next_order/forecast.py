@@ -1,4 +1,4 @@
-"""Between which days everybody's next order is to be expected."""
+"""Forecasts the date of the next order of all customers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ class BuyerRhythms:
 
 
 def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
-    """The middle half of the days on which the next order may come, of everybody who ordered; days of UTC. Learns what is usual."""
+    """Return the 50% interval of the next order's date for all customers who ordered; trains the rhythm."""
     buyers = measure_buyer_rhythms(histories, as_of)
     n_categories = len(histories.categories)
     rhythm = fit_order_rhythm(rhythms=buyers.rhythms, category=buyers.main, n_categories=n_categories)
@@ -49,7 +49,7 @@ def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: Lif
 
 
 def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
-    """The same of some customers, by what a refresh has learnt; a category that it did not know counts as none."""
+    """Forecast some customers with the trained rhythm of a refresh; unknown categories count as none."""
     buyers = measure_buyer_rhythms(histories, as_of)
     known = {name: place for place, name in enumerate(parameters["categories"])}
     places = np.array([known.get(name, -1) for name in [*histories.categories, ""]], np.int64)

@@ -115,13 +115,13 @@ def _make_rate_line(
         key=key,
         group=PortraitGroup.BUYING,
         name=name,
-        form=ValueFormat.RATE,
+        format=ValueFormat.RATE,
         value=value,
-        words=said,
-        origin=FactSource.ORDERS,
+        text=said,
+        source=FactSource.ORDERS,
         facts=cases,
         newest=newest,
-        gap=gap,
+        missing=gap,
         as_of=as_of,
     )
 
@@ -142,13 +142,13 @@ def _make_breadth_line(interests: Interests, as_of: datetime) -> PortraitLine:
         key="breadth",
         group=PortraitGroup.BUYING,
         name=gettext_lazy("category breadth"),
-        form=ValueFormat.BREADTH,
+        format=ValueFormat.BREADTH,
         value={"effective": round(interests.breadth, 2), "categories": categories},
-        words=_("equivalent to %(effective)s equally preferred categories, of %(categories)s in total")
+        text=_("equivalent to %(effective)s equally preferred categories, of %(categories)s in total")
         % {"effective": number_format(interests.breadth, 1 if interests.breadth < 10 else 0), "categories": categories},
-        origin=FactSource.ORDERS_AND_EVENTS,
+        source=FactSource.ORDERS_AND_EVENTS,
         facts=facts,
         newest=from_microseconds(round(interests.newest.max() * DAY)) if facts else None,
-        gap=find_missing_reason(facts),
+        missing=find_missing_reason(facts),
         as_of=as_of,
     )

@@ -76,7 +76,7 @@ class PortraitLine:
     facts: int
     as_of: datetime | None
     age_days: int | None
-    format_age: str
+    age: str
     reported_by: str = ""
     reported_by_name: str = ""
     missing: str = ""
@@ -92,35 +92,35 @@ def make_line(
     key: str,
     group: PortraitGroup,
     name: str | Promise,
-    form: ValueFormat,
-    origin: FactSource,
+    format: ValueFormat,
+    source: FactSource,
     as_of: datetime,
     value: Any = None,
-    words: str = "",
+    text: str = "",
     facts: int = 1,
     newest: datetime | None = None,
     reported_by: str = "",
     reported_by_name: str = "",
-    gap: str = "",
+    missing: str = "",
 ) -> PortraitLine:
     """Return a line. as_of: of the portrait; newest: time of the latest fact. With `missing`, the text says why there is no value."""
-    if gap:
-        value, words = None, _describe_missing(gap, facts)
+    if missing:
+        value, text = None, _describe_missing(missing, facts)
     return PortraitLine(
         key=key,
         group=group,
         name=str(name),
-        format=form,
+        format=format,
         value=value,
-        text=words,
-        source=origin,
+        text=text,
+        source=source,
         facts=facts,
         as_of=newest,
         age_days=None if newest is None else max((as_of - newest).days, 0),
         age="" if newest is None else format_age(min(newest, as_of), as_of=as_of),
         reported_by=reported_by,
         reported_by_name=reported_by_name,
-        missing=gap,
+        missing=missing,
     )
 
 
@@ -129,9 +129,9 @@ def find_missing_reason(facts: int) -> str:
     return "" if facts >= MIN_FACTS else MissingReason.TOO_FEW_FACTS if facts else MissingReason.NOTHING_KNOWN
 
 
-def _describe_missing(gap: str, facts: int) -> str:
-    if gap != MissingReason.TOO_FEW_FACTS:
-        return str(MissingReason(gap).label)
+def _describe_missing(missing: str, facts: int) -> str:
+    if missing != MissingReason.TOO_FEW_FACTS:
+        return str(MissingReason(missing).label)
     return ngettext(
         "only %(n)s data point, not enough for a result", "only %(n)s data points, not enough for a result", facts
     ) % {"n": facts}

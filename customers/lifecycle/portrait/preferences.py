@@ -204,7 +204,7 @@ def _make_shares_line(
     found: Interests,
     names: Sequence[str | Promise],
     codes: Sequence[str | int],
-    origin: FactSource,
+    source: FactSource,
     as_of: datetime,
 ) -> PortraitLine:
     """codes: how programs call what `names` calls for people."""
@@ -227,13 +227,13 @@ def _make_shares_line(
         key=key,
         group=PortraitGroup.PREFERENCES,
         name=name,
-        form=ValueFormat.SHARES,
+        format=ValueFormat.SHARES,
         value=shares,
-        words=join_list([format_share(one["name"], one["share"]) for one in shares]),
-        origin=origin,
+        text=join_list([format_share(one["name"], one["share"]) for one in shares]),
+        source=origin,
         facts=facts,
         newest=from_microseconds(round(found.newest.max() * DAY)) if facts else None,
-        gap=find_missing_reason(facts),
+        missing=find_missing_reason(facts),
         as_of=as_of,
     )
 

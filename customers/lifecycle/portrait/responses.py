@@ -115,16 +115,16 @@ def _make_channel_line(channel: ResponseChannel, found: Sequence[ChannelResponse
         key=f"responses.{channel.value}",
         group=PortraitGroup.ENGAGEMENT,
         name=channel.label,
-        form=ValueFormat.RESPONSES,
+        format=ValueFormat.RESPONSES,
         value={
             step: (told[step].number if step in told else 0) if step in MEASURED_STEPS[channel] else None
             for step in STEPS
         },
-        words=join_list([_format_step(channel, step, told[step]) for step in STEPS if step in told]),
-        origin=FactSource.RECOMMENDATIONS if channel == ResponseChannel.RECOMMENDATIONS else FactSource.EVENTS,
+        text=join_list([_format_step(channel, step, told[step]) for step in STEPS if step in told]),
+        source=FactSource.RECOMMENDATIONS if channel == ResponseChannel.RECOMMENDATIONS else FactSource.EVENTS,
         facts=facts,
         newest=newest,
-        gap="" if facts else MissingReason.NOTHING_KNOWN,
+        missing="" if facts else MissingReason.NOTHING_KNOWN,
         as_of=as_of,
     )
 

@@ -214,14 +214,14 @@ def _make_identity_line(
         key=key,
         group=PortraitGroup.IDENTITY,
         name=name,
-        form=found.format,
+        format=found.format,
         value=found.value,
-        words=found.text,
-        origin=FactSource.IDENTIFY if teller else FactSource.SHOP,
+        text=found.text,
+        source=FactSource.IDENTIFY if teller else FactSource.SHOP,
         newest=None if at is None else from_microseconds(at),
         reported_by=reported_by,
         reported_by_name=reported_by_name,
-        gap=found.missing,
+        missing=found.missing,
         as_of=as_of,
     )
 

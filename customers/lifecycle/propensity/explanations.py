@@ -1,4 +1,4 @@
-"""Why the propensities of one customer are what they are, asked of the models that gave them."""
+"""Explains the propensities of one customer with the models that predicted them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class PropensityReason:
 def explain_propensities(
     *, customer_id: int, as_of: datetime, score_models: Mapping[str, ScoreModel]
 ) -> dict[str, tuple[PropensityReason, ...]]:
-    """By kind what moves the score of one customer most, at most three, strongest first; empty where no model gave it.
+    """Return by kind up to three reasons with the strongest effect on the score; empty without a model.
 
-    as_of: when the scores were computed. score_models: of the newest refresh, of all kinds.
+    as_of: when the scores were computed. score_models: of the latest refresh, all kinds.
     """
     served = {kind: load_served_model(score_models[kind]) for kind in PROPENSITY_KINDS if not score_models[kind].reason}
     if not served:

@@ -1,4 +1,4 @@
-"""The models of propensities as score_models keep them: loaded, asked, forgotten."""
+"""Loading, prediction and deletion of the stored propensity models."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ PURCHASE_MODEL = "purchase_model"  # the algorithm where the purchase model alon
 RETRAIN_AFTER = timedelta(days=7)
 MODEL_RETENTION = (
     max(BACKTEST_AGES) + 3 * RETRAIN_AFTER
-)  # a score_model that is looked back on may use a model two weeks older than itself
+)  # a backtested score model may use a model two weeks older than itself
 MAX_CACHED_MODELS = 4 * len(PROPENSITY_KINDS)
 
 
@@ -53,7 +53,7 @@ def to_orders(histories: OrderHistories) -> OrderLines:
 
 
 def make_snapshot(*, orders: OrderLines, as_of: datetime, score_models: Mapping[str, ScoreModel]) -> CustomerSnapshot:
-    """Some customers, seen with what the refresh of these score_models knew of everybody."""
+    """Return a snapshot of some customers with the shop-wide values of the refresh of these score models."""
     gap = score_models[ScoreModel.Kind.CHURN].parameters["shop_gap_days"]
     fit = deserialize_fit(score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters)
     return CustomerSnapshot(orders=orders, as_of=to_microseconds(as_of), fit=fit, shop_gap_days=gap)
@@ -75,8 +75,8 @@ def build_matrix(
 def predict_probabilities(
     snapshot: CustomerSnapshot, served: Mapping[str, ServedModel], rows: Ints
 ) -> dict[str, Floats]:
-    """The probabilities of these customers, (n,) each: of the models or else of the buying process, so that they agree with each
-    other (see `coherence`); NaN where neither is there."""
+    """Return the probabilities of these customers, (n,) each, by the models or else the purchase model, monotonic
+    over horizons; NaN with neither."""
     features = snapshot.measure_features(rows).matrix
     said = {kind: _predict_target(snapshot, one, rows, features) for kind, one in served.items()}
     known = [kind for kind, values in said.items() if not np.isnan(values).any()]
@@ -126,7 +126,7 @@ def load_served_models(score_models: Mapping[str, ScoreModel]) -> dict[str, Serv
 
 @lru_cache(maxsize=MAX_CACHED_MODELS)
 def _load_propensity(card_id: int, trained_at: str) -> PropensityModel | None:
-    """None where its arrays are forgotten, or of another version. trained_at: score_models of another database may have the same id."""
+    """Return the model; None if its arrays were deleted or have another version. trained_at: score_models of another database may have the same id."""
     score_model = ScoreModel.objects.filter(pk=card_id).first()
     if score_model is None or score_model.arrays is None:
         return None
@@ -139,7 +139,7 @@ def _load_propensity(card_id: int, trained_at: str) -> PropensityModel | None:
 
 
 def delete_old_arrays(*, as_of: datetime, but: Collection[int]) -> int:
-    """Removes the arrays of score_models that nobody looks back on any more, except those named; how many there were."""
+    """Delete the arrays of score models older than the retention, except some; return how many."""
     old = ScoreModel.objects.filter(
         kind__in=PROPENSITY_KINDS, arrays__isnull=False, run__as_of__lte=as_of - MODEL_RETENTION
     )

@@ -1,7 +1,6 @@
-"""How a propensity holds up: customers of today beside those it was learnt from, and what earlier ones said beside what then came.
+"""Monitoring of propensity models: drift from the training data, and backtests of earlier predictions.
 
-As in `looking_back`, nothing is kept for it but the models: who customers were then is told from the facts before that moment. Both
-look at the customers that the refresh learns from.
+As in `clv.backtest`, only the models are stored; past customers are rebuilt from the facts. Both use the training sample of the refresh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from customers.lifecycle.scoring.propensity.metrics import evaluate_scores
 
 
 def measure_drift(earlier: Sequence[ScoreModel], *, today: CustomerSnapshot, as_of: datetime) -> dict[str, Any] | None:
-    """The customers of today whom the target speaks about, beside those of the newest model learnt before. earlier: newest first."""
+    """Return the drift of today's eligible customers from those of the latest earlier model. earlier: newest first."""
     score_model = next((score_model for score_model in earlier if score_model.run.as_of < as_of), None)
     if score_model is None:
         return None
@@ -94,7 +93,7 @@ def predict_as_of_run(score_models: Mapping[str, ScoreModel], orders: OrderLines
 
 
 def evaluate_backtest(score_model: ScoreModel, said: Mapping[str, Floats], orders: OrderLines) -> dict[str, Any] | None:
-    """None where nobody was there to judge, or nothing was said."""
+    """Return the accuracy of one backtest; None without customers or predictions."""
     target, then = load_served_model(score_model).target, to_microseconds(score_model.run.as_of)
     rows = find_eligible_customers(orders=orders, target=target, as_of=then)
     if score_model.kind not in said or not len(rows) or np.isnan(said[score_model.kind][rows]).any():
@@ -114,7 +113,7 @@ def evaluate_backtest(score_model: ScoreModel, said: Mapping[str, Floats], order
 
 
 def select_runs_to_backtest(as_of: datetime) -> dict[str, list[int]]:
-    """By kind the newest run of each age that there is, each once, the youngest first."""
+    """Return by kind the latest run of each age, each once, most recent first."""
     score_models = ScoreModel.objects.filter(kind__in=PROPENSITY_KINDS, run__status=LifecycleRun.Status.DONE).exclude(
         algorithm=""
     )

@@ -1,4 +1,4 @@
-"""Which top category the next order of everybody will be of: learnt and told by every refresh."""
+"""Predicts the top-level category of the next order; trained by every refresh."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""Brings the values and next orders of those up to date who have ordered since everybody's were computed, by the models of then."""
+"""Updates the scores of customers who ordered since the last refresh, with the models of that refresh."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ UPDATE_SCORES = sql.SQL("""
 
 
 def find_customers_to_rescore() -> Sequence[int]:
-    """Ids of those who ordered after their values were computed, the longest waiting first."""
+    """Return IDs of customers who ordered after they were scored, longest waiting first."""
     waiting = CustomerProfile.objects.filter(last_order_at__isnull=False).filter(
         Q(valued_at__isnull=True) | Q(last_order_at__gte=F("valued_at"))
     )
@@ -39,9 +39,9 @@ def find_customers_to_rescore() -> Sequence[int]:
 
 
 def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
-    """Values and next orders of these customers, in the caller's transaction; how many profiles were written.
+    """Update the scores of these customers in the caller's transaction; return the number of profiles.
 
-    Before the first refresh there is nothing to compute with, and nothing is written.
+    Before the first refresh there are no models, and nothing is written.
     """
     score_models = load_latest_score_models()
     if not customer_ids or not {ScoreModel.Kind.PURCHASE_MODEL, ScoreModel.Kind.NEXT_ORDER} <= set(score_models):
@@ -55,13 +55,13 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
     ]
     if {*PROPENSITY_KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(
         score_models
-    ):  # a refresh of an earlier version has learnt none
+    ):  # refreshes of earlier versions trained no propensities
         parts.append(rescore_propensities(histories=histories, as_of=as_of, score_models=score_models))
     scores = merge_scores(parts)
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
-    told = zip(scores.columns, scores.expressions(), strict=True)
+    columns = zip(scores.columns, scores.expressions(), strict=True)
     values = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), expression) for name, expression in told
+        sql.SQL("{} = {}").format(sql.Identifier(name), expression) for name, expression in columns
     )
     with connection.cursor() as cursor:
         cursor.execute(UPDATE_SCORES.format(values=values, as_of=sql.Literal(as_of)))
@@ -69,7 +69,7 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
 
 def rescore_clv(*, histories: OrderHistories, as_of: datetime, score_models: dict[str, ScoreModel]) -> ProfileScores:
-    """By the processes of the newest refresh."""
+    """Return the CLV scores with the models of the latest refresh."""
     customer, at, value = select_purchases(histories)
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
     fit = deserialize_fit(score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters)

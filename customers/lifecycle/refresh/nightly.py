@@ -1,6 +1,6 @@
-"""Refreshes everybody's profile as of a moment, or the stages of those for whom time has done it.
+"""Refreshes all profiles as of a time, or the stages that changed by the passing of time.
 
-Everything that a refresh writes is written in one transaction: a killed run leaves the profiles of the run before.
+A refresh writes everything in one transaction, so a killed run leaves the profiles of the run before.
 """
 
 import time
@@ -42,14 +42,14 @@ N_STEPS = 7
 def refresh_profiles(
     *, as_of: datetime, started_at: datetime, measure: bool = False, progress: Progress = ignore_progress
 ) -> LifecycleRun:
-    """Computes counters, RFM, stage and history of everyone from the facts before ``as_of``.
+    """Compute counters, scores, stages and stage histories of all customers from facts before ``as_of``.
 
-    The stages' thresholds are measured at the first refresh and when ``measure`` asks for it. Progress is counted in steps.
+    The first refresh measures the stage rules, later ones only with ``measure``. Progress is counted in steps.
 
     Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
     """
     if as_of.tzinfo is None:
-        raise ValueError(f"as_of={as_of.isoformat()} has no time zone; give one, such as {as_of.isoformat()}+00:00.")
+        raise ValueError(f"as_of={as_of.isoformat()} has no time zone; add one, such as {as_of.isoformat()}+00:00.")
     began = time.monotonic()
     with exclusive_lock(REFRESH_LOCK):
         fail_interrupted_runs(LifecycleRun)
@@ -72,16 +72,16 @@ def refresh_profiles(
 
 
 def refresh_due_stages(*, as_of: datetime) -> int:
-    """Changes the stage of those for whom its moment has come by ``as_of``; how many there were.
+    """Update the stages that change by ``as_of`` without an order; return how many.
 
-    Reads the orders of these customers only. Errors: AlreadyRunningError while a refresh runs.
+    Only the orders of these customers are read. Errors: AlreadyRunningError while a refresh runs.
     """
-    due = CustomerProfile.objects.filter(next_flip_at__lte=as_of).values_list("customer_id", flat=True)
+    due = CustomerProfile.objects.filter(next_stage_change_at__lte=as_of).values_list("customer_id", flat=True)
     return refresh_stages(customer_ids=list(due), as_of=as_of) if due else 0
 
 
 def refresh_outdated_scores(*, as_of: datetime) -> int:
-    """Values and next orders of those who ordered since theirs were computed; how many there were.
+    """Rescore customers who ordered since they were scored; return how many.
 
     Errors: AlreadyRunningError while a refresh runs.
     """
@@ -93,9 +93,9 @@ def refresh_outdated_scores(*, as_of: datetime) -> int:
 
 
 def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
-    """Tells the stages of some customers again, as after an order; how many profiles were written.
+    """Derive the stages of some customers again; return how many profiles were written.
 
-    Customers without a profile get theirs with the next refresh. Errors: AlreadyRunningError.
+    Customers without a profile get one at the next refresh. Errors: AlreadyRunningError.
     """
     with exclusive_lock(REFRESH_LOCK), lock_all_profiles(), read_snapshot():
         versions = list_threshold_versions()
@@ -167,7 +167,7 @@ def _count_stages() -> dict[str, int]:
 
 
 def _measure_data_quality(histories: OrderHistories) -> dict[str, int | float]:
-    """What the run rests on: how many gaps were measured, how many orders have no customer."""
+    """Return figures about the data: measured gaps, orders of guests."""
     quantiles = measure_shop_gaps(histories)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM orders_order WHERE customer_id IS NULL AND kind = 'sale'")

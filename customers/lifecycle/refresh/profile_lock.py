@@ -1,7 +1,7 @@
-"""Who may write profiles: a refresh of everybody alone, live changes beside each other.
+"""Locks for writing profiles: a refresh is exclusive, live updates share the lock.
 
-A refresh writes every profile as of its snapshot; a row that somebody else changed meanwhile would make it fail. Live changes that
-find a refresh under way don't wait for it: they note whom they concern, and those are counted anew afterwards.
+A refresh writes every profile as of its snapshot, and would fail on a row that changed meanwhile. Live updates do not wait for a
+running refresh: they queue the customers, who are recounted after it.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PROFILE_LOCK_KEY = lock_key("lifecycle.profiles")
 
 @contextmanager
 def lock_all_profiles() -> Iterator[None]:
-    """Waits for the live changes under way, which take a second, and keeps others away while the block runs."""
+    """Wait for running live updates, which take about a second, and block others during the block."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [PROFILE_LOCK_KEY])
     try:
@@ -28,7 +28,7 @@ def lock_all_profiles() -> Iterator[None]:
 
 
 def try_share_profile_lock() -> bool:
-    """Whether no refresh is under way; if so, none begins before the caller's transaction ends."""
+    """Return whether no refresh is running; if so, none starts before the caller's transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [PROFILE_LOCK_KEY])
         return bool(cursor.fetchone()[0])

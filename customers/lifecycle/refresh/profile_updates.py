@@ -1,8 +1,7 @@
-"""Keeps profiles in step with what happens, between two refreshes: the same figures from the same facts.
+"""Updates profiles between two refreshes as events arrive, with the same figures as a refresh.
 
-Everything here runs in the caller's transaction; what happened at the very moment ``as_of`` counts. Events are added to the
-counters; what orders say is counted anew for those concerned, for an order may change long after it was placed. RFM scores compare
-everybody and wait for the next refresh.
+Everything runs in the caller's transaction; facts at exactly ``as_of`` count. Events are added to the counters. Order counters are
+recounted, because an order may change long after it was placed. RFM scores compare all customers and wait for the next refresh.
 """
 
 import json
@@ -28,7 +27,7 @@ from customers.warehouse.index_lookup import prefer_index_scans
 RECOUNT_BATCH_SIZE = 5_000
 MICROSECOND = timedelta(microseconds=1)
 
-# until the first refresh has measured the shop's own rhythm; stages told by these leave no history
+# used until the first refresh has measured the shop's gaps; stages derived with these leave no history
 DEFAULT_THRESHOLDS = StageThresholds(
     version=0,
     second_gap_days=DEFAULT_QUANTILES.second_gap_days,
@@ -90,7 +89,7 @@ FROM json_to_recordset(%s) AS s (customer_id bigint, events int, sessions int, l
 WHERE p.customer_id = s.customer_id
 """
 
-# by index for each identifier, where a refresh reads all events once; the same events count
+# uses an index per identifier, where a refresh reads all events once; the same events count
 RECOUNT_ACTIVITY = """
 WITH activity AS (
     SELECT i.customer_id, e.session_id, e.occurred_at
@@ -137,7 +136,7 @@ DELETE FROM lifecycle_pendingrecount WHERE customer_id IN (
 
 @dataclass(slots=True)
 class CustomerActivity:
-    """What some events say of one customer. ``identified``: one of them named a user."""
+    """The activity of one customer in some events. ``has_user``: one of them has a user ID."""
 
     events: int
     last_event_at: datetime
@@ -148,9 +147,9 @@ class CustomerActivity:
 def update_profiles(
     *, activity: Mapping[int, CustomerActivity], created: Iterable[int], ordered: Iterable[int], as_of: datetime
 ) -> int:
-    """Brings profiles up to date with events that are being processed; how many were counted anew from all their facts.
+    """Update profiles with events that are being processed; return how many were recounted from all facts.
 
-    The events still stand on the outbox, so whoever counts from the facts leaves them out.
+    The events are still in the outbox, so a recount from the facts leaves them out.
 
     Args:
         created: customers who were unknown before these events.
@@ -164,7 +163,7 @@ def update_profiles(
         queue_recounts(touched)
         return 0
     made = create_missing_profiles(touched)
-    # a profile is there from a customer's first event on, but for those that came by other ways since the last refresh
+    # customers imported since the last refresh have no profile yet
     unseen = sorted(made - set(created))
     lock_profiles(sorted(ordered | set(unseen)))
     recount_all_counters(unseen, as_of=as_of)
@@ -176,9 +175,9 @@ def update_profiles(
 
 
 def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
-    """Counts everything about some customers anew from the facts, as after a merge, and tells their stage.
+    """Recount all counters of some customers from the facts, as after a merge, and derive their stages.
 
-    While everybody is refreshed their turn comes after it. Events that wait to be processed count when they are.
+    During a refresh they are queued until it ends. Events in the outbox count when they are processed.
     """
     ids = sorted(set(customer_ids))
     if not ids:
@@ -193,7 +192,7 @@ def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
 
 
 def recount_pending(*, as_of: datetime) -> int:
-    """Counts those anew whose turn had to wait for a refresh; how many they were."""
+    """Recount the customers queued during a refresh; return how many."""
     done = 0
     while PendingRecount.objects.exists():
         with transaction.atomic():
@@ -215,14 +214,14 @@ def queue_recounts(customer_ids: Sequence[int]) -> None:
 
 
 def create_missing_profiles(customer_ids: Sequence[int]) -> set[int]:
-    """Those who had none and are not erased get an empty profile."""
+    """Create empty profiles for customers without one who are not erased; return their IDs."""
     with connection.cursor() as cursor:
         cursor.execute(INSERT_PROFILES, {"ids": format_bigint_list(customer_ids)})
         return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
 def lock_profiles(customer_ids: Sequence[int]) -> None:
-    """Until the transaction ends nobody else changes them: what is counted next cannot be overtaken."""
+    """Lock profiles until the transaction ends, so that no concurrent update overtakes the recount."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_PROFILES, {"ids": format_bigint_list(customer_ids)})
 
@@ -244,7 +243,7 @@ def add_activity(activity: Mapping[int, CustomerActivity]) -> None:
         for session in found.sessions
     ]
     new_sessions = dict.fromkeys(activity, 0)
-    # one JSON text instead of an array for each column: psycopg would quote every element by itself
+    # one JSON text instead of an array per column, because psycopg would quote every element
     with connection.cursor() as cursor:
         if pairs:
             cursor.execute(ADD_SESSIONS, [json.dumps(pairs)])
@@ -263,7 +262,7 @@ def add_activity(activity: Mapping[int, CustomerActivity]) -> None:
 
 
 def recount_order_counters(customer_ids: Sequence[int], *, as_of: datetime) -> None:
-    """What orders say, in one statement: the queries of a refresh as its common table expressions."""
+    """Recount the order counters in one statement, with the counter queries as common table expressions."""
     queries = sql.SQL(", ").join(
         sql.SQL("{} AS MATERIALIZED ({})").format(sql.Identifier(name), query)
         for name, query in build_order_counter_queries(as_of=as_of + MICROSECOND, customer_ids=customer_ids).items()
@@ -278,7 +277,7 @@ def recount_order_counters(customer_ids: Sequence[int], *, as_of: datetime) -> N
 
 
 def find_newly_identified(activity: Mapping[int, CustomerActivity]) -> set[int]:
-    """Visitors who gave their name just now."""
+    """Return the visitors among the customers whose events have a user ID."""
     named = [customer_id for customer_id, found in activity.items() if found.has_user]
     if not named:
         return set()

@@ -1,4 +1,4 @@
-"""Scores on their way into the profiles."""
+"""Scores as columns, before they are written to the profiles."""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ class ProfileScores:
     names: dict[str, list[str]] = field(default_factory=dict)
 
     def expressions(self) -> list[sql.Composable]:
-        """What is written for each column, from the table of scores, v."""
+        """Return the SQL expression of each column, from the table of scores, v."""
         return [self._expression(name, values) for name, values in self.columns.items()]
 
     def _expression(self, name: str, values: Floats | Ints) -> sql.Composable:
@@ -40,7 +40,7 @@ class ProfileScores:
 
 
 def merge_scores(parts: list[ProfileScores]) -> ProfileScores:
-    """Of the same customers. Errors: ValueError where they are not."""
+    """Merge the columns of scores of the same customers. Errors: ValueError if they differ."""
     first = parts[0]
     for other in parts[1:]:
         if not np.array_equal(first.customer, other.customer):

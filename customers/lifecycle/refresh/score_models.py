@@ -6,7 +6,7 @@ type ScoreModelsByKind = dict[str, ScoreModel]
 
 
 def load_latest_score_models() -> ScoreModelsByKind:
-    """What the newest refresh computed scores with, by kind; without arrays."""
+    """Return the score models of the latest refresh by kind, without their arrays."""
     newest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").values("id")[:1]
     return {
         score_model.kind: score_model

@@ -1,4 +1,4 @@
-"""How long the steps of a refresh took, for whoever wonders where the night went."""
+"""The time that each step of a refresh took."""
 
 import time
 

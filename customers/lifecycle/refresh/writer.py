@@ -1,4 +1,4 @@
-"""Writes what a refresh computed, in sets: profiles, stages, transitions."""
+"""Writes the results of a refresh in sets: profiles, stages, stage changes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ DELETE_OTHER_PROFILES = sql.SQL("""
     WHERE NOT EXISTS (SELECT FROM lifecycle_stages s WHERE s.customer_id = p.customer_id)
 """)
 
-# what was seen of whom: that which the counters have counted
+# the sessions that the counters have counted
 DELETE_OUTDATED_SESSIONS = sql.SQL("""
     DELETE FROM lifecycle_countedsession s
     WHERE NOT EXISTS (
@@ -54,7 +54,7 @@ UPDATE_STAGES = sql.SQL("""
     WHERE s.customer_id = p.customer_id
 """)
 
-# the history as told, in the types of the table
+# the derived history, in the types of the table
 SELECT_DERIVED_TRANSITIONS = sql.SQL("""
     SELECT n.customer_id, COALESCE({stages}[n.from_stage + 1], '') AS from_stage, {stages}[n.to_stage + 1] AS to_stage,
            {at} AS at, {reasons}[n.reason + 1] AS reason, r.id AS rules_id
@@ -116,7 +116,7 @@ def write_profiles(
 
 
 def write_stages(*, histories: OrderHistories, stories: StageHistories) -> int:
-    """The stages of some customers, whose other figures stay; the number of changed profiles."""
+    """Write only the stages of some customers; return the number of changed profiles."""
     load_temporary_table("lifecycle_stages", _make_stage_columns(histories, stories))
     parts = {
         "stages": make_text_array(STAGES),
@@ -129,8 +129,8 @@ def write_stages(*, histories: OrderHistories, stories: StageHistories) -> int:
 
 
 def write_transitions(*, stories: StageHistories, customer_ids: Sequence[int]) -> None:
-    """Makes the stored history of those named that which was told. A history that is already stored is not touched."""
-    told = {
+    """Synchronize the stored stage changes of these customers with the derived ones; equal rows are not touched."""
+    changes = {
         "customer_id": stories.customer,
         "from_stage": stories.from_stage,
         "to_stage": stories.to_stage,
@@ -139,7 +139,7 @@ def write_transitions(*, stories: StageHistories, customer_ids: Sequence[int]) -
         "version": stories.version,
     }
     assert NO_STAGE == -1  # element 0 of an array is null, which becomes the empty text
-    load_temporary_table("lifecycle_derived_transitions", told)
+    load_temporary_table("lifecycle_derived_transitions", changes)
     create_temporary_table(
         "lifecycle_history",
         SELECT_DERIVED_TRANSITIONS.format(
@@ -161,5 +161,5 @@ def _make_stage_columns(histories: OrderHistories, stories: StageHistories) -> I
 
 
 def make_text_array(values: Sequence[str]) -> sql.Composable:
-    """As an array, whose elements count from 1."""
+    """Return an SQL array, whose elements count from 1."""
     return sql.SQL("({}::text[])").format(sql.Literal(list(values)))

@@ -1,4 +1,4 @@
-"""The month ends at which everybody's RFM cell is known."""
+"""The month ends at which the RFM cells of customers are stored."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ MONTH = timedelta(days=30.4375)
 
 
 def list_month_ends(*, as_of: datetime) -> list[datetime]:
-    """The last twelve moments until as_of at which a month of the shop's time zone ended and the next one began, ascending."""
+    """Return the last twelve month ends up to as_of in the shop's time zone, ascending."""
     zone = ZoneInfo(settings.TIME_ZONE)
     local = as_of.astimezone(zone)
     newest = 12 * local.year + local.month - 1
@@ -21,6 +21,6 @@ def list_month_ends(*, as_of: datetime) -> list[datetime]:
 
 
 def find_month_ago(*, as_of: datetime) -> int:
-    """How many month ends before the last one the one lies that is nearest to a month before as_of."""
+    """Return which month end, counted back from the last one, is nearest to a month before as_of."""
     ends = list_month_ends(as_of=as_of)[::-1]
     return min(range(len(ends)), key=lambda back: abs(as_of - MONTH - ends[back]))

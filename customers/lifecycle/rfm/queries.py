@@ -1,4 +1,4 @@
-"""RFM over everybody: the map, the groups, and how customers moved between groups; plain values, one query each."""
+"""RFM of all customers: cells, groups and flows between groups, as plain values with one query each."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CELLS_BY_GROUP: Mapping[str, list[int]] = {
 
 @dataclass(frozen=True)
 class RfmBasis:
-    """The columns of the profile that RFM of all time or of the window stands in."""
+    """The profile columns of RFM for all time or for the window."""
 
     key: str
     r: str
@@ -37,7 +37,7 @@ BASES: Mapping[str, RfmBasis] = {basis.key: basis for basis in (ALL_TIME, WINDOW
 
 
 def get_profiles_run() -> LifecycleRun | None:
-    """The refresh that wrote the profiles as they are: of those that ended the last begun, whatever day it was of."""
+    """Return the run that wrote the current profiles: the last finished one, whatever its as_of."""
     return LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-id").first()
 
 
@@ -67,7 +67,7 @@ def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
 
 
 def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str, Any]]:
-    """Every group in its order: customers, revenue, and averages of a customer: days since the last order, orders, revenue.
+    """Return per group customers, revenue, and means of days since the last order, orders and revenue.
 
     The averages of a group without customers are None.
     """
@@ -99,12 +99,12 @@ def to_group_figures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_cell_expression(*, basis: RfmBasis, back: int) -> CombinedExpression:
-    """The cell of a profile ``back`` month ends before the last one; 0 for none."""
+    """Return an expression of a profile's cell ``back`` month ends before the last one; 0 for none."""
     return F(basis.months).bitrightshift(BITS_PER_MONTH * back).bitand(2**BITS_PER_MONTH - 1)
 
 
 def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]]:
-    """How many customers were in which group at one month end and in which at another; one row for each pair that is.
+    """Return the customers per pair of groups at two month ends.
 
     since, until: how many month ends before the last one. A group is "" for those who had none; who had none at both is left out.
     """
@@ -129,7 +129,7 @@ def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[s
 
 
 def count_groups_at(*, basis: RfmBasis, back: int) -> dict[str, int]:
-    """Customers per group at a month end."""
+    """Return the customers per group at a month end."""
     rows = count_group_flows(basis=basis, since=back, until=back)
     found = {row["to_group"]: row["customers"] for row in rows}
     return {group: found.get(group, 0) for group in RFM_GROUPS}

@@ -1,4 +1,4 @@
-"""Everybody's RFM: of all time, of a window, and the cells of both at the last month ends."""
+"""RFM scores of all customers: for all time, for the window, and their cells at the last month ends."""
 
 from datetime import datetime
 from itertools import islice
@@ -24,9 +24,9 @@ AS_MONEY = sql.SQL("COALESCE(v.{column}, 0) * 0.01")
 
 
 def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -> ProfileScores:
-    """R, F, M and group of everybody who ordered, of all time and of the window before as_of, and their cells at the month ends.
+    """Return R, F, M and group of all customers who ordered, and their cells at the month ends.
 
-    Told from the facts each time: what is corrected corrects the months too.
+    Computed from the facts each time, so corrected orders also correct earlier months.
     """
     n = len(histories.customer)
     months, now = measure_at_month_ends(histories, as_of, None)
@@ -52,7 +52,7 @@ def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -
 def measure_at_month_ends(
     histories: OrderHistories, as_of: datetime, window_days: int | None
 ) -> tuple[Ints, RfmValues]:
-    """The cells at the month ends, packed, of everybody, and the figures at as_of."""
+    """Return the packed cells of all customers at the month ends, and the figures at as_of."""
     figures = measure_rfm(
         start=histories.start,
         at=histories.at,
@@ -66,14 +66,14 @@ def measure_at_month_ends(
 
 
 def to_score_columns(figures: RfmValues, n: int) -> dict[str, Floats | Ints]:
-    """By the name of the column, shape (n,), -1 for whoever has none."""
+    """Return columns by name, shape (n,), -1 without a score."""
     rfm = figures.compute_scores()
     found = {"r": rfm.r, "f": rfm.f, "m": rfm.m, "rfm_group": rfm.group}
     return {name: expand_rows(figures, values, n, missing=-1) for name, values in found.items()}
 
 
 def expand_rows(figures: RfmValues, values: Ints, n: int, *, missing: int) -> Ints:
-    """The values of those measured, in the order of all n."""
+    """Return values of measured customers expanded to all n rows."""
     found = np.full(n, missing, np.int64)
     found[figures.row] = values
     return found

@@ -1,4 +1,4 @@
-"""Figures over everybody's profile: plain values for charts and tables, one query each."""
+"""Customers per stage, as plain values for charts and tables."""
 
 from datetime import datetime
 from typing import Any
@@ -9,19 +9,19 @@ from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 
 def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Every stage in its order: how many customers stand there now, how many came and how many left in ``[since, until)``."""
-    standing = dict(
+    """Return per stage the current customers, and how many entered and left in ``[since, until)``."""
+    current = dict(
         CustomerProfile.objects.values("stage").annotate(n=Count("customer")).order_by().values_list("stage", "n")
     )
     moved = StageTransition.objects.filter(at__gte=since, at__lt=until).aggregate(
-        **{f"came_{stage}": Count("id", filter=Q(to_stage=stage)) for stage in Stage.values},
+        **{f"entered_{stage}": Count("id", filter=Q(to_stage=stage)) for stage in Stage.values},
         **{f"left_{stage}": Count("id", filter=Q(from_stage=stage)) for stage in Stage.values},
     )
     return [
         {
             "stage": stage,
-            "customers": standing.get(stage, 0),
-            "came": moved[f"came_{stage}"],
+            "customers": current.get(stage, 0),
+            "entered": moved[f"entered_{stage}"],
             "left": moved[f"left_{stage}"],
         }
         for stage in Stage.values

@@ -1,4 +1,4 @@
-"""How customers moved between stages from one moment to another: state against state, told by the transitions in between."""
+"""Flows of customers between stages from one time to another, from the stage changes in between."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,8 @@ from django.db.models.expressions import RawSQL
 
 from customers.lifecycle.models import CustomerProfile, Stage
 
-# A stage at a moment is the one that the first move after it left, or the present one where none came after.
-# '' is the stage of somebody who was not known yet.
+# The stage at a time is the one that the first change after it left, or the current one without such a change.
+# '' is the stage of customers who were not known yet.
 STAGES_AT_BOTH_MOMENTS = """
     SELECT p.customer_id, COALESCE(l.was, p.stage) AS from_stage, COALESCE(l.became, p.stage) AS to_stage
     FROM lifecycle_customerprofile p
@@ -35,10 +35,10 @@ STAGE_ORDER = {"": -1, **{stage: place for place, stage in enumerate(Stage.value
 
 
 def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """How many customers stood in one stage just before ``since`` and in which just before ``until``; one row for each pair that is.
+    """Return the customers per pair of stages just before ``since`` and just before ``until``.
 
-    from_stage is "" for those who were not known then. Those who are not known before ``until`` are left out, so the counts sum to
-    the customers of that moment. Customers who have been erased or merged into others since are not told.
+    from_stage is "" for those who were not known then. Customers not known before ``until`` are left out,
+    so the counts sum to the customers of that time. Customers erased or merged since are not counted.
 
     Errors: ValueError when ``until`` is before ``since``.
     """
@@ -53,14 +53,14 @@ def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any
 def find_customers_in_flow(
     *, since: datetime, until: datetime, from_stage: str, to_stage: str
 ) -> QuerySet[CustomerProfile]:
-    """The profiles of one cell of `movement`. Errors: as there."""
+    """Return the profiles of one flow of `count_stage_flows`. Errors: as there."""
     validate_range(since, until)
     found = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
     return CustomerProfile.objects.filter(pk__in=found)
 
 
 def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Customers per stage at the two moments of a movement; who was not known at the first stood nowhere."""
+    """Return the customers per stage before and after; those not known before have no stage then."""
     before, after = dict.fromkeys(["", *Stage.values], 0), dict.fromkeys(Stage.values, 0)
     for row in rows:
         before[row["from_stage"]] += row["customers"]
@@ -71,5 +71,5 @@ def sum_flows_by_stage(rows: Sequence[dict[str, Any]]) -> dict[str, tuple[int, i
 def validate_range(since: datetime, until: datetime) -> None:
     if until < since:
         raise ValueError(
-            f"until ({until.isoformat()}) is before since ({since.isoformat()}); give the earlier one as since."
+            f"until ({until.isoformat()}) is before since ({since.isoformat()}); since must be the earlier one."
         )

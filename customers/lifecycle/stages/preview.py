@@ -1,4 +1,4 @@
-"""Who would stand elsewhere by other thresholds, before anybody puts them in force. Nothing is written."""
+"""Preview of the stage changes that new thresholds would cause. Nothing is written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from customers.lifecycle.stages.rules import MEASURED_FIELDS, get_active_rules, 
 
 @dataclass(frozen=True, eq=False)
 class RulesPreview:
-    """Customers who would stand elsewhere, shape (k,): their ids, present stage and stage to be (indices of STAGES).
+    """Customers whose stage would change, shape (k,): IDs, current and proposed stages (indices of STAGES).
 
     customers: of how many; counts: per stage now and then, shape (stages,) each.
     """
@@ -31,7 +31,7 @@ class RulesPreview:
     proposed_counts: Ints
 
     def count_changes(self) -> list[dict[str, Any]]:
-        """How many would move from which stage to which, the most first."""
+        """Return the number of customers per change, largest first."""
         pairs, counts = np.unique(np.stack([self.current, self.proposed]), axis=1, return_counts=True)
         rows = [
             {"from_stage": STAGES[now], "to_stage": STAGES[then], "customers": int(count)}
@@ -41,9 +41,9 @@ class RulesPreview:
 
 
 def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview:
-    """Everybody's stage as of a moment by the rules in force, and by them with ``values`` in force as `put_in_force` would store them.
+    """Compare all stages by the active rules with those after `activate_rules` with ``values``.
 
-    values: fields of StageRules; ``effective_from`` None tells the whole history anew.
+    values: fields of StageRules; ``effective_from`` None recalculates the whole history.
     """
     histories = read_order_facts(as_of=as_of).histories
     versions = list(list_threshold_versions())
@@ -55,7 +55,9 @@ def preview_rules(*, values: Mapping[str, Any], as_of: datetime) -> RulesPreview
     measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}
     proposed = to_thresholds(StageRules(**{**measured, **fields, "version": latest + 1}))
     if proposed.effective_from is not None and proposed.effective_from > to_microseconds(as_of):
-        proposed = replace(proposed, effective_from=to_microseconds(as_of))  # shown as if the moment had come
+        proposed = replace(
+            proposed, effective_from=to_microseconds(as_of)
+        )  # preview as if the rules were effective already
 
     def told(rules: list[Any]) -> StageHistories:
         return derive_stages(histories=histories, versions=rules, as_of=to_microseconds(as_of))

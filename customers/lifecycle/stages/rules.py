@@ -1,4 +1,4 @@
-"""Versions of the stages' thresholds: measured from the shop's own orders, or set by a person."""
+"""Versions of the stage rules: measured from the shop's orders or entered by a user."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -52,16 +52,16 @@ def to_thresholds(rules: StageRules) -> StageThresholds:
 
 
 def to_active_rule(rules: StageRules) -> AliveRule | None:
-    """None where no buying process is known, or where a person has switched it off by 0."""
+    """Return the rule on the probability active; None without a purchase model or if it is switched off by 0."""
     if not rules.purchase_model or rules.min_p_alive <= 0:
         return None
-    told = rules.purchase_model
+    parameters = rules.purchase_model
     return AliveRule(
-        r=told["r"],
-        alpha=told["alpha"],
-        a=told["a"],
-        b=told["b"],
-        modified=told["model"] == "mbg_nbd",
+        r=parameters["r"],
+        alpha=parameters["alpha"],
+        a=parameters["a"],
+        b=parameters["b"],
+        modified=parameters["model"] == "mbg_nbd",
         min_alive=rules.min_p_alive,
     )
 
@@ -71,9 +71,9 @@ def list_threshold_versions() -> Sequence[StageThresholds]:
 
 
 def measure_rules(*, histories: OrderHistories, as_of: datetime) -> tuple[StageRules, GapQuantiles]:
-    """The thresholds that the orders before ``as_of`` suggest, as a new version in force unless they are those already in force.
+    """Measure the thresholds from the orders before ``as_of`` and activate them unless they are unchanged.
 
-    The first version tells the whole history, a later one counts from ``as_of`` on. What is no measurement is kept.
+    The first version applies to the whole history, later ones from ``as_of`` on. Values that are not measured are kept.
     """
     current = get_active_rules()
     quantiles = measure_shop_gaps(histories)
@@ -104,7 +104,7 @@ def measure_shop_gaps(histories: OrderHistories) -> GapQuantiles:
 
 
 def measure_gaps_by_category(histories: OrderHistories) -> dict[str, list[float]]:
-    """Active and dormant gap in days of those top categories that have enough gaps."""
+    """Return active and dormant gap in days of top-level categories with enough gaps."""
     if histories.category is None:
         return {}
     rows, at = select_orders(histories)
@@ -117,18 +117,18 @@ def measure_gaps_by_category(histories: OrderHistories) -> dict[str, list[float]
 
 
 def fit_purchase_parameters(histories: OrderHistories, as_of: datetime) -> dict[str, Any]:
-    """Parameters of an MBG/NBD in days, which knows that somebody of one order may be gone; empty where too little is known."""
+    """Return the parameters of an MBG/NBD model in days, in which one-time buyers can be inactive; {} without enough data."""
     customer, at, value = select_purchases(histories)
     purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
     fit = fit_purchase_model(name=MbgNbd.name, groups=group_histories(histories=purchases))
     if fit.model is None:
         return {}
-    told = fit.model.to_dict()
-    return {"model": told.pop("name"), **told}
+    parameters = fit.model.to_dict()
+    return {"model": parameters.pop("name"), **parameters}
 
 
 def activate_rules(**values: Any) -> StageRules:
-    """A new version; the one before it is kept for the stages it decided. What is measured only and not given stays as it is."""
+    """Store and activate a new version. Old versions stay, because stage changes refer to them; measured values not given are copied."""
     with transaction.atomic():
         current = get_active_rules()
         measured = {name: getattr(current, name) for name in MEASURED_FIELDS} if current else {}

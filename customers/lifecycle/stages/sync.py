@@ -1,4 +1,4 @@
-"""Makes the stored history of everybody's stages that which was told; only what differs is written.
+"""Synchronizes the stored stage changes of all customers with the derived ones; only differences are written.
 
 The comparison is made here, not by PostgreSQL, where joining millions of rows both ways took most of a night's refresh.
 """
@@ -20,7 +20,7 @@ from customers.lifecycle.scoring.stages.history_diff import diff_stage_changes
 from customers.lifecycle.scoring.stages.stage_table import STAGES
 
 TABLE = "lifecycle_stagetransition"
-# a change as one number: to, from (0 for none) and reason, counted from 1, and the rules
+# a change encoded as one number: to, from (0 for none) and reason, counted from 1, and the rules' ID
 TO, FROM, REASON, RULES = 1, 16, 256, 4096
 
 SELECT_STORED = sql.SQL("""
@@ -40,7 +40,7 @@ INSERT_NEW = sql.SQL("""
 
 
 def sync_stage_history(*, histories: OrderHistories, stories: StageHistories) -> tuple[int, int]:
-    """How many rows came and went. A history that is already stored is not touched."""
+    """Insert and delete the differing rows; return how many. Rows that are stored already are not touched."""
     parts = {"stages": make_text_array(STAGES), "reasons": make_text_array(REASONS)}
     units = {
         name: sql.Literal(unit)
@@ -79,7 +79,7 @@ def sync_stage_history(*, histories: OrderHistories, stories: StageHistories) ->
 
 
 def find_rules_ids(stories: StageHistories) -> Ints:
-    """The id of each change's rules, shape (k,)."""
+    """Return the ID of the rules of each change, shape (k,)."""
     ids = dict(StageRules.objects.values_list("version", "id"))
     by_version = np.zeros(max(ids, default=0) + 1, np.int64)
     by_version[list(ids)] = list(ids.values())

@@ -1,4 +1,4 @@
-"""Computes everybody's profile."""
+"""Compute the profiles of all customers."""
 
 from argparse import ArgumentTypeError
 from datetime import datetime
@@ -14,23 +14,25 @@ from customers.lifecycle.refresh.nightly import refresh_profiles
 
 
 def parse_as_of(text: str) -> datetime:
-    """A date or a date and time in ISO 8601; without a zone it is in the shop's."""
+    """Parse an ISO 8601 date or date and time; without a time zone it is in the shop's."""
     try:
-        found = parse_datetime(text) or datetime.fromisoformat(text)
+        parsed = parse_datetime(text) or datetime.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no moment; give one such as 2026-11-24T12:00:00+00:00") from error
-    return found if found.tzinfo else timezone.make_aware(found)
+        raise ArgumentTypeError(
+            f"{text!r} is not a valid time (ISO 8601), such as 2026-11-24T12:00:00+00:00"
+        ) from error
+    return parsed if parsed.tzinfo else timezone.make_aware(parsed)
 
 
 class Command(BaseCommand):
-    help = "Compute counters, RFM and stage of every customer from what happened before a moment."
+    help = "Compute counters, scores and stages of all customers."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--as-of", type=parse_as_of, metavar="ISO", help="only what happened before counts (default: now)"
+            "--as-of", type=parse_as_of, metavar="ISO", help="use only facts before this time (default: now)"
         )
         parser.add_argument(
-            "--measure", action="store_true", help="measure the stages' thresholds anew, as a new version from then on"
+            "--measure", action="store_true", help="measure the stage rules again and activate them as a new version"
         )
 
     def handle(self, *, as_of: datetime | None, measure: bool, **options: Any) -> None:
@@ -43,6 +45,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         stages = ", ".join(f"{stage} {number:,}" for stage, number in run.counts.items() if number)
         self.stdout.write(
-            f"{run.customers:,} customers as of {run.as_of:%Y-%m-%d %H:%M} by rules {run.rules}: {stages or 'nobody'}. "
-            f"{run.transitions:,} new transitions."
+            f"{run.customers:,} customers as of {run.as_of:%Y-%m-%d %H:%M} with stage rules {run.rules}: {stages or 'none'}. "
+            f"{run.transitions:,} new stage changes."
         )
