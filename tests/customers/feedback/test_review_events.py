@@ -24,7 +24,7 @@ def review(**properties: Any) -> dict[str, Any]:
     return track("Product Reviewed", {"product_id": "tea", **properties})
 
 
-def test_a_review_has_its_stars_words_product_and_author() -> None:
+def test_review_has_rating_text_product_and_author() -> None:
     send(review(review_id="r1", rating="4", review_body="Good, but cold."))
     assert process().counts["reviews"] == 1
     found = Review.objects.get()
@@ -34,14 +34,14 @@ def test_a_review_has_its_stars_words_product_and_author() -> None:
     assert found.customer.identifiers.get().value == "ada"
 
 
-def test_a_review_without_id_is_known_by_its_message() -> None:
+def test_review_without_id_is_identified_by_its_message() -> None:
     send({**review(rating=5), "messageId": "m1"}, {**review(rating=5), "messageId": "m2"})
     process()
     assert sorted(Review.objects.values_list("review_id", flat=True)) == ["web:m1", "web:m2"]
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_the_later_version_of_a_review_stays(together: bool) -> None:
+def test_later_version_of_a_review_is_kept(together: bool) -> None:
     later = {**review(review_id="r1", rating=5), "timestamp": NOW.isoformat()}
     earlier = {**review(review_id="r1", rating=2), "timestamp": (NOW - timedelta(hours=1)).isoformat()}
     for item in (later, earlier):
@@ -52,7 +52,7 @@ def test_the_later_version_of_a_review_stays(together: bool) -> None:
     assert (Review.objects.get().rating, Review.objects.get().written_at) == (5, NOW)
 
 
-def test_a_visitor_reviews_too() -> None:
+def test_visitor_can_write_a_review() -> None:
     send({**review(rating=3), "userId": None, "anonymousId": "v1"})
     process()
     assert Review.objects.get().customer is not None
@@ -67,7 +67,7 @@ def test_a_visitor_reviews_too() -> None:
         ({"rating": 3, "product_id": "unheard of"}, "review_unknown_product", "import the product first"),
     ],
 )
-def test_a_wrong_review_becomes_a_dead_letter_with_the_field(properties: dict[str, Any], code: str, words: str) -> None:
+def test_invalid_review_event_is_rejected_with_its_field(properties: dict[str, Any], code: str, words: str) -> None:
     send(review(**properties), review(rating=1))
     done = process()
     assert (done.events, done.counts["refused"], Review.objects.count()) == (2, 1, 1)

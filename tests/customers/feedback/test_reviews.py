@@ -30,7 +30,7 @@ def codes(result: BulkResult) -> list[tuple[str, str]]:
     return [(problem.field, problem.code) for one in result.results for problem in one.problems]
 
 
-def test_a_review_is_stored_and_its_author_becomes_a_customer() -> None:
+def test_review_is_stored_and_its_author_becomes_a_customer() -> None:
     product = make_product("p1")
     written_at = NOW - timedelta(days=3)
     result = record(
@@ -45,7 +45,7 @@ def test_a_review_is_stored_and_its_author_becomes_a_customer() -> None:
     assert author.first_seen_at == author.last_seen_at == written_at
 
 
-def test_a_known_author_is_found_and_seen_longer_not_shorter() -> None:
+def test_known_author_is_matched_and_seen_times_only_widen() -> None:
     make_product("p1")
     early, late = NOW - timedelta(days=30), NOW - timedelta(days=1)
     known = make_customer("u1", first_seen_at=NOW - timedelta(days=9), last_seen_at=NOW - timedelta(days=8))
@@ -58,7 +58,7 @@ def test_a_known_author_is_found_and_seen_longer_not_shorter() -> None:
     assert Customer.objects.count() == 1
 
 
-def test_the_same_reviews_again_change_nothing() -> None:
+def test_repeated_reviews_change_nothing() -> None:
     make_product("p1")
     items = [review("a", user_id="u1", body="x"), review("b", rating=2)]
     record(*items)
@@ -68,7 +68,7 @@ def test_the_same_reviews_again_change_nothing() -> None:
     assert list(Review.objects.order_by("id").values()) == before
 
 
-def test_a_second_review_with_the_id_replaces_the_first_and_its_sentiment() -> None:
+def test_second_review_with_the_same_id_replaces_the_first_and_its_sentiment() -> None:
     make_product("p1")
     record(review("a", body="good"), review("b", body="good"))
     Review.objects.update(sentiment=0.9, contradicts=True)
@@ -97,7 +97,7 @@ def test_a_second_review_with_the_id_replaces_the_first_and_its_sentiment() -> N
         ({"stars": 5}, ("stars", "unknown_field")),
     ],
 )
-def test_a_wrong_review_is_rejected_alone(wrong: dict[str, Any], code: tuple[str, str]) -> None:
+def test_invalid_review_is_rejected_alone(wrong: dict[str, Any], code: tuple[str, str]) -> None:
     make_product("p1")
     result = record(review("good"), {**review("bad", user_id="u9"), **wrong})
     assert codes(result) == [code]
@@ -105,7 +105,7 @@ def test_a_wrong_review_is_rejected_alone(wrong: dict[str, Any], code: tuple[str
     assert not Identifier.objects.exists(), "a rejected review makes no customer"
 
 
-def test_of_equal_ids_the_first_wins() -> None:
+def test_first_of_equal_ids_is_kept() -> None:
     make_product("p1")
     assert codes(record(review("a", rating=1), review("a", rating=5))) == [("review_id", "duplicate")]
     assert Review.objects.get().rating == 1
@@ -118,7 +118,7 @@ def test_a_dry_run_writes_nothing() -> None:
     assert not Customer.objects.exists()
 
 
-def test_the_number_of_statements_does_not_grow_with_the_reviews() -> None:
+def test_number_of_statements_does_not_grow_with_reviews() -> None:
     make_product("p1")
 
     def statements(size: int, prefix: str) -> int:
@@ -129,7 +129,7 @@ def test_the_number_of_statements_does_not_grow_with_the_reviews() -> None:
     assert statements(3, "a") == statements(200, "b")
 
 
-def test_ratings_are_summed_up_by_product() -> None:
+def test_ratings_are_summarized_by_product() -> None:
     make_product("p1")
     make_product("p2")
     record(review("a", rating=5), review("b", rating=4), review("c", rating=4))
@@ -140,7 +140,7 @@ def test_ratings_are_summed_up_by_product() -> None:
     }
 
 
-def test_answers_are_added_and_wrong_ones_rejected_alone() -> None:
+def test_answers_are_added_and_invalid_ones_rejected_alone() -> None:
     result = record_answers(
         items=[
             {"user_id": "u1", "kind": "nps", "score": 10, "comment": "好"},

@@ -24,7 +24,7 @@ def keys_of(customer: Customer) -> list[str]:
     return [segment.key for segment in find_segments(customer=customer, as_of=NOON)]
 
 
-def test_counting_records_size_moment_and_duration() -> None:
+def test_counting_stores_size_time_and_duration() -> None:
     make_profile(make_customer("a"), stage="loyal")
     make_profile(make_customer("b"), stage="new")
     segment = make_segment("loyal", LOYAL)
@@ -35,7 +35,7 @@ def test_counting_records_size_moment_and_duration() -> None:
     assert segment.duration_ms > 0
 
 
-def test_a_segment_that_cannot_work_records_why_and_stops_nobody() -> None:
+def test_invalid_segment_stores_its_error_and_does_not_stop_others() -> None:
     make_segment("a-broken", {"field": "stag", "op": "eq", "value": 1})
     make_segment("b-empty", {})
     make_segment("loyal", LOYAL, error="old error")
@@ -54,7 +54,7 @@ def test_the_task_counts_every_segment() -> None:
     assert Segment.objects.get().size == 0
 
 
-def test_segments_of_a_customer_are_live_and_two_queries_however_many() -> None:
+def test_segments_of_a_customer_are_current_and_take_two_queries() -> None:
     for number in range(20):
         make_segment(f"filler-{number:02}", {"not": {"all": [LOYAL, {"not": {"all": []}}]}})
     make_segment("a-loyal", LOYAL)
@@ -75,20 +75,20 @@ def test_segments_of_a_customer_are_live_and_two_queries_however_many() -> None:
     assert keys_of(customer) == ["a-loyal", "c-buyer", "e-of-others", "f-list", *fillers]
 
 
-def test_without_segments_nobody_is_in_any() -> None:
+def test_without_segments_a_customer_is_in_none() -> None:
     assert keys_of(make_customer("anna")) == []
 
 
-def test_an_erased_customer_is_in_no_segment() -> None:
+def test_erased_customer_is_in_no_segment() -> None:
     customer = make_customer("anna", erased_at=NOON)
-    make_segment("everybody")
+    make_segment("all-customers")
     listed = make_segment("list", {}, kind="static")
     listed.members.create(customer=customer)
     assert keys_of(customer) == []
     assert not query_members(segment=listed, as_of=NOON)
 
 
-def test_a_fixed_list_takes_known_user_ids_once_and_names_the_unknown() -> None:
+def test_static_segment_adds_known_user_ids_and_reports_unknown_ones() -> None:
     for user_id in ("a", "b", "c"):
         make_customer(user_id)
     make_customer("gone", erased_at=NOON)
@@ -110,27 +110,27 @@ def test_a_fixed_list_takes_known_user_ids_once_and_names_the_unknown() -> None:
         (b'user_id\n"a,1"\n', ["a,1"]),
     ],
 )
-def test_a_list_file_gives_its_user_ids(content: bytes, expected: list[str]) -> None:
+def test_member_file_is_read(content: bytes, expected: list[str]) -> None:
     assert read_user_ids(content) == expected
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected_text"),
     [(b"", "empty"), (b"\n \n", "empty"), (b"a,b\n1,2", "user_id"), (b"user_id\n\xff\xfe", "byte 8")],
 )
-def test_a_list_file_that_cannot_be_read_is_refused(content: bytes, told: str) -> None:
-    with pytest.raises(MemberFileError, match=told):
+def test_unreadable_member_file_is_rejected(content: bytes, expected_text: str) -> None:
+    with pytest.raises(MemberFileError, match=expected_text):
         read_user_ids(content)
 
 
-def test_who_refers_to_a_segment_is_known() -> None:
+def test_referring_segments_are_listed() -> None:
     make_segment("a", LOYAL)
     make_segment("b", {"any": [LOYAL, {"not": {"field": "segment", "op": "in", "value": ["a"]}}]})
     assert find_referring_keys(key="a") == ["b"]
     assert find_referring_keys(key="b") == []
 
 
-def test_starter_segments_all_work_and_are_made_once() -> None:
+def test_starter_segments_are_valid_and_created_once() -> None:
     assert len(ensure_starter_segments()) == len(STARTERS)
     Segment.objects.filter(key="champions").update(name="Our best")
     assert ensure_starter_segments() == []
@@ -143,7 +143,7 @@ def starter_members(key: str) -> list[Any]:
     return sorted(query_members(segment=segment, as_of=NOON).values_list("identifiers__value", flat=True))
 
 
-def test_starter_segments_find_whom_they_say() -> None:
+def test_starter_segments_match_the_described_customers() -> None:
     ensure_starter_segments()
     make_profile(make_customer("champion"), rfm_group="champions", stage="loyal", r=5, f=5, m=5, orders=8)
     make_profile(make_customer("silent"), stage="at_risk", orders=2)

@@ -143,6 +143,6 @@ def operate(op: str, have: Any, value: Any) -> bool:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees)
-def test_the_database_agrees_with_a_plain_reading(crowd: list[Customer], tree: dict[str, Any]) -> None:
+def test_database_agrees_with_plain_evaluation(crowd: list[Customer], tree: dict[str, Any]) -> None:
     expected = {customer.pk for customer in crowd if holds(tree, customer)}
     assert set(query_matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected

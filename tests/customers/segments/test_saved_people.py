@@ -24,8 +24,8 @@ from tests.makers import NOON, make_customer, make_order, make_profile, make_seg
 pytestmark = pytest.mark.django_db
 
 SAVE, PEOPLE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/people/"
-GROUP = {"of": "rfm-group", "basis": "window", "group": "loyal"}
-MOVED = {"of": "moved", "from": "unknown", "to": "active"}
+GROUP = {"figure": "rfm-group", "basis": "window", "group": "loyal"}
+MOVED = {"figure": "stage-flow", "from": "unknown", "to": "active"}
 
 
 def login(*permissions: str) -> Client:
@@ -69,18 +69,18 @@ def saved(asked: dict[str, str], name: str = "Saved") -> Segment:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"of": "rfm-cell", "basis": "all", "r": "1", "f": "1"},
-        {"of": "rfm-cell", "basis": "window", "r": "5", "f": "1"},
-        {"of": "rfm-group", "basis": "all", "group": "hibernating"},
+        {"figure": "rfm-cell", "basis": "all", "r": "1", "f": "1"},
+        {"figure": "rfm-cell", "basis": "window", "r": "5", "f": "1"},
+        {"figure": "rfm-group", "basis": "all", "group": "hibernating"},
         GROUP,
-        {"of": "stage", "stage": "active"},
-        {"of": "cluster", "cluster": "1"},
-        {"of": "value", "low": "12.35", "high": "24.70"},
-        {"of": "value", "low": "12.35", "below": "24.70"},
-        {"of": "value", "below": "12.35"},
+        {"figure": "stage", "stage": "active"},
+        {"figure": "cluster", "cluster": "1"},
+        {"figure": "value", "low": "12.35", "high": "24.70"},
+        {"figure": "value", "low": "12.35", "below": "24.70"},
+        {"figure": "value", "below": "12.35"},
     ],
 )
-def test_a_living_segment_holds_exactly_those_the_figure_counts(twelve: None, asked: dict[str, str]) -> None:
+def test_dynamic_segment_contains_exactly_the_counted_customers(twelve: None, asked: dict[str, str]) -> None:
     people = parse_drilldown(asked).customers.filter(customer__erased_at__isnull=True)
     expected = set(people.values_list("pk", flat=True))
     segment = saved(asked)
@@ -90,7 +90,7 @@ def test_a_living_segment_holds_exactly_those_the_figure_counts(twelve: None, as
     assert not SegmentMember.objects.exists()
 
 
-def test_a_living_segment_follows_what_changes(twelve: None) -> None:
+def test_dynamic_segment_follows_changes(twelve: None) -> None:
     segment = saved(GROUP)
     before = ids_of(segment)
     newcomer = CustomerProfile.objects.exclude(pk__in=before).order_by("pk")[0]
@@ -98,9 +98,9 @@ def test_a_living_segment_follows_what_changes(twelve: None) -> None:
     assert ids_of(segment) == before | {newcomer.pk}
 
 
-def test_who_moved_becomes_a_list_of_that_moment(twelve: None) -> None:
+def test_stage_changes_become_a_static_segment(twelve: None) -> None:
     days = {"since": "2026-11-01", "until": "2026-11-24"}
-    asked = {"of": "moved", "from": "active", "to": "at_risk", **days}
+    asked = {"figure": "stage-flow", "from": "active", "to": "at_risk", **days}
     expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
     assert expected
     segment = saved(asked)
@@ -109,9 +109,9 @@ def test_who_moved_becomes_a_list_of_that_moment(twelve: None) -> None:
     assert ids_of(segment) == expected
 
 
-def test_who_moved_between_groups_becomes_a_list_too(twelve: None) -> None:
+def test_rfm_group_changes_become_a_static_segment(twelve: None) -> None:
     asked = {
-        "of": "rfm-moved", "basis": "all", "since": "2025-12", "until": "2026-10", "from": "none", "to": "hibernating",
+        "figure": "rfm-flow", "basis": "all", "since": "2025-12", "until": "2026-10", "from": "none", "to": "hibernating",
     }  # fmt: skip
     expected = set(parse_drilldown(asked).customers.values_list("pk", flat=True))
     assert expected
@@ -119,7 +119,7 @@ def test_who_moved_between_groups_becomes_a_list_too(twelve: None) -> None:
     assert (segment.kind, ids_of(segment)) == (Segment.Kind.STATIC, expected)
 
 
-def test_a_list_is_one_statement_however_many_they_are() -> None:
+def test_static_segment_is_saved_by_one_statement() -> None:
     Customer.objects.bulk_create(Customer() for _number in range(3000))
     CustomerProfile.objects.bulk_create(
         CustomerProfile(customer_id=pk, stage="active") for pk in Customer.objects.values_list("pk", flat=True)
@@ -133,16 +133,16 @@ def test_a_list_is_one_statement_however_many_they_are() -> None:
     assert len(inserts) == 1
 
 
-def test_a_taken_name_saves_nothing(twelve: None) -> None:
+def test_existing_name_saves_nothing(twelve: None) -> None:
     make_segment("saved")
     with pytest.raises(NameTakenError):
-        saved({"of": "moved", "from": "active", "to": "at_risk", "since": "2026-11-01", "until": "2026-11-24"})
+        saved({"figure": "stage-flow", "from": "active", "to": "at_risk", "since": "2026-11-01", "until": "2026-11-24"})
     assert not SegmentMember.objects.exists()
 
 
-def test_the_page_shows_what_it_will_be_and_saves_after_a_look(marketer: Client, twelve: None) -> None:
+def test_page_previews_the_segment_before_saving(marketer: Client, twelve: None) -> None:
     people = marketer.get(PEOPLE, GROUP)
-    assert f"{SAVE}?of=rfm-group&amp;basis=window&amp;group=loyal" in people.content.decode()
+    assert f"{SAVE}?figure=rfm-group&amp;basis=window&amp;group=loyal" in people.content.decode()
     look = marketer.get(SAVE, GROUP)
     assert look.context["is_live"]
     assert look.context["total"] == people.context["pages"].paginator.count
@@ -150,7 +150,7 @@ def test_the_page_shows_what_it_will_be_and_saves_after_a_look(marketer: Client,
     assert "stays up to date" in look.content.decode()
     assert look.context["form"]["name"].value() == "Loyal customers · the last 365 days"
     assert not Segment.objects.exists()
-    answer = marketer.post(f"{SAVE}?of=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
+    answer = marketer.post(f"{SAVE}?figure=rfm-group&basis=window&group=loyal", {"name": "Loyal lately"})
     segment = Segment.objects.get()
     assert answer.url == f"/admin/segments/segment/{segment.pk}/members/"
     assert segment.condition == {"all": [{"field": "rfm_group_window", "op": "in", "value": ["loyal"]}]}
@@ -159,8 +159,8 @@ def test_the_page_shows_what_it_will_be_and_saves_after_a_look(marketer: Client,
     assert (entry.action, entry.actor) == (LogEntry.Action.CREATE, User.objects.get())
 
 
-def test_the_page_says_when_it_will_be_a_list(marketer: Client, twelve: None) -> None:
-    asked = "of=moved&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
+def test_page_announces_a_static_segment(marketer: Client, twelve: None) -> None:
+    asked = "figure=stage-flow&from=active&to=at_risk&since=2026-11-01&until=2026-11-24"
     look = marketer.get(f"{SAVE}?{asked}")
     assert not look.context["is_live"]
     assert "fixed list of the people of this moment" in look.content.decode()
@@ -168,15 +168,15 @@ def test_the_page_says_when_it_will_be_a_list(marketer: Client, twelve: None) ->
     assert Segment.objects.get().members.count() == look.context["total"]
 
 
-def test_nobody_is_not_saved_as_a_list_and_a_name_is_needed(marketer: Client, twelve: None) -> None:
-    asked = "of=moved&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
+def test_empty_static_segment_is_rejected_and_name_is_required(marketer: Client, twelve: None) -> None:
+    asked = "figure=stage-flow&from=churned&to=prospect&since=2026-11-01&until=2026-11-24"
     page = marketer.post(f"{SAVE}?{asked}", {"name": "Nobody"})
-    assert "a fixed list would stay empty" in page.content.decode()
+    assert "a static segment would be empty" in page.content.decode()
     assert SAVE not in marketer.get(f"{PEOPLE}?{asked}").content.decode()
     for name in ("", "x" * 201):
-        assert marketer.post(f"{SAVE}?of=stage&stage=active", {"name": name}).context["form"].errors
+        assert marketer.post(f"{SAVE}?figure=stage&stage=active", {"name": name}).context["form"].errors
     make_segment("taken")
-    page = marketer.post(f"{SAVE}?of=stage&stage=active", {"name": "Taken"})
+    page = marketer.post(f"{SAVE}?figure=stage&stage=active", {"name": "Taken"})
     assert "choose another name" in page.content.decode()
     assert Segment.objects.count() == 1
 
@@ -184,15 +184,15 @@ def test_nobody_is_not_saved_as_a_list_and_a_name_is_needed(marketer: Client, tw
 @pytest.mark.parametrize(
     "permissions", [["add_segment"], ["view_customerprofile"], ["view_customerprofile", "view_segment"]]
 )
-def test_only_who_may_add_segments_and_see_people_saves(twelve: None, permissions: list[str]) -> None:
+def test_saving_requires_both_permissions(twelve: None, permissions: list[str]) -> None:
     client = login(*permissions)
     assert client.get(SAVE, GROUP).status_code == 403
-    assert client.post(f"{SAVE}?of=stage&stage=active", {"name": "Mine"}).status_code == 403
+    assert client.post(f"{SAVE}?figure=stage&stage=active", {"name": "Mine"}).status_code == 403
     assert not Segment.objects.exists()
     if "view_customerprofile" in permissions:
         assert SAVE not in client.get(PEOPLE, GROUP).content.decode()
 
 
-def test_values_that_no_condition_takes_are_refused(marketer: Client, twelve: None) -> None:
-    page: Any = marketer.get(SAVE, {"of": "value", "low": "999999999999"})
+def test_invalid_parameters_are_rejected(marketer: Client, twelve: None) -> None:
+    page: Any = marketer.get(SAVE, {"figure": "value", "low": "999999999999"})
     assert page.context["problems"] == ["Give amounts such as 12.50."]

@@ -56,7 +56,7 @@ def live(root: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.django_db
-def test_processed_events_are_in_the_warehouse_as_an_export_writes_them(root: Path) -> None:
+def test_appended_events_equal_exported_events(root: Path) -> None:
     views(2, at=NOW - timedelta(days=1))
     send(order(products=[product("tea", 10, 2)], total=20, currency="EUR", email="ada@example.org"))
     process()
@@ -69,7 +69,7 @@ def test_processed_events_are_in_the_warehouse_as_an_export_writes_them(root: Pa
 
 
 @pytest.mark.django_db
-def test_what_waits_is_exported_after_its_turn_only(root: Path) -> None:
+def test_waiting_events_are_not_exported(root: Path) -> None:
     views(2)
     process()
     views(3, prefix="w")
@@ -83,7 +83,7 @@ def test_what_waits_is_exported_after_its_turn_only(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_an_export_replaces_what_it_holds_and_keeps_what_came_since(root: Path) -> None:
+def test_export_replaces_its_appends_and_keeps_later_ones(root: Path) -> None:
     views(2)
     process()
     export()
@@ -98,7 +98,7 @@ def test_an_export_replaces_what_it_holds_and_keeps_what_came_since(root: Path) 
 
 
 @pytest.mark.django_db
-def test_old_days_are_left_to_the_export(root: Path) -> None:
+def test_old_days_are_not_appended(root: Path) -> None:
     send(track("Product Viewed", product(), timestamp=(NOW - timedelta(days=400)).isoformat()))
     views(1)
     process()
@@ -108,7 +108,7 @@ def test_old_days_are_left_to_the_export(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_many_small_files_of_a_day_become_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_small_files_of_a_day_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 5)
     for number in range(7):
         views(2, prefix=f"m{number}-")
@@ -127,7 +127,7 @@ def test_many_small_files_of_a_day_become_one(root: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db
-def test_only_neighbours_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_adjacent_files_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A joined file stands for all numbers from its first to its last: a large one between must not vanish behind it."""
     monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
     for number in range(5):
@@ -142,7 +142,7 @@ def test_only_neighbours_are_joined(root: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("committed", [True, False])
-def test_what_a_killed_process_left_is_finished_or_removed(root: Path, committed: bool) -> None:
+def test_drafts_of_a_killed_process_are_published_or_deleted(root: Path, committed: bool) -> None:
     views(2)
     process()
     target = root / "events" / f"date={TODAY}" / "append-000000000001-000000000001.parquet"
@@ -156,7 +156,7 @@ def test_what_a_killed_process_left_is_finished_or_removed(root: Path, committed
 
 
 @pytest.mark.django_db
-def test_a_day_whose_events_are_gone_loses_its_files_but_not_what_came_since(root: Path) -> None:
+def test_day_without_events_loses_its_files_but_not_later_appends(root: Path) -> None:
     views(1)
     process()
     export()
@@ -177,7 +177,7 @@ def test_files_have_the_schema_of_the_table(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_the_command_of_the_export_cleans_what_is_shadowed_for_long(root: Path) -> None:
+def test_export_deletes_superseded_files_after_the_grace_period(root: Path) -> None:
     views(1)
     process()
     export()
@@ -200,7 +200,7 @@ print(done.events, done.counts["appended"], flush=True)
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_full_disk_holds_nothing_up_and_the_export_brings_what_is_missing(root: Path) -> None:
+def test_full_disk_does_not_stop_processing_and_the_export_catches_up(root: Path) -> None:
     views(2)
     process()
     views(300, prefix="full")
@@ -221,7 +221,7 @@ def test_a_full_disk_holds_nothing_up_and_the_export_brings_what_is_missing(root
 
 
 @pytest.mark.django_db
-def test_numbers_are_counted_with_what_they_number(root: Path) -> None:
+def test_append_numbers_are_rolled_back_with_their_transaction(root: Path) -> None:
     views(1)
     process()
     process()

@@ -105,7 +105,7 @@ def rows(name: str, order_by: str = "id") -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db
-def test_sums_of_the_files_are_those_of_the_database(root: Path) -> None:
+def test_sums_of_the_files_equal_those_of_the_database(root: Path) -> None:
     make_shop()
     export()
     with open_warehouse() as tables:
@@ -125,7 +125,7 @@ def test_sums_of_the_files_are_those_of_the_database(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_values_come_back_as_they_are_in_the_database(root: Path) -> None:
+def test_values_equal_those_in_the_database(root: Path) -> None:
     make_shop()
     export()
     first = rows("orders")[0]
@@ -151,7 +151,7 @@ def test_values_come_back_as_they_are_in_the_database(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_personal_is_in_the_files(root: Path) -> None:
+def test_files_contain_no_personal_data(root: Path) -> None:
     make_shop()
     anna = Customer.objects.get()
     make_identifier(anna, "hash-of-mail", kind="email_hash")
@@ -167,7 +167,7 @@ def test_nothing_personal_is_in_the_files(root: Path) -> None:
     assert {row["properties"] for row in rows("events")} == {"{}", '{"path": "/tea"}'}
 
 
-def test_no_column_bears_the_name_of_something_personal() -> None:
+def test_no_column_is_named_after_personal_data() -> None:
     columns = {field.name for table in TABLES.values() for field in table.schema}
     # what an event, and nobody, is called
     assert columns & set(PERSONAL_KEYS) == {"name"}
@@ -175,7 +175,7 @@ def test_no_column_bears_the_name_of_something_personal() -> None:
 
 
 @pytest.mark.django_db
-def test_events_know_their_customer_and_their_products(root: Path) -> None:
+def test_events_have_their_customer_and_products(root: Path) -> None:
     anna = make_customer("anna")
     make_identifier(anna, "browser", kind="anonymous_id")
     make_event("1", FIRST, user_id="anna", product_ids=["tea", "cup,1"], value=Decimal("9.50"), session_id="s")
@@ -242,7 +242,7 @@ def change_nothing() -> None:
         (lambda: Order.objects.filter(order_id="4").delete(), {}, ["orders", "order_lines"]),
     ],
 )
-def test_only_the_files_of_what_changed_are_written(
+def test_only_changed_files_are_written(
     root: Path, change: Callable[[], None], written: dict[str, list[str | None]], removed: list[str]
 ) -> None:
     make_shop()
@@ -270,7 +270,7 @@ def clean_export(folder: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_days_are_written_the_same_however_few_rows_are_in_memory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_result_does_not_depend_on_the_chunk_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_shop()
     export()
     monkeypatch.setattr("customers.warehouse.export.CHUNK_ROWS", 1)
@@ -282,7 +282,7 @@ def test_days_are_written_the_same_however_few_rows_are_in_memory(root: Path, mo
 
 
 @pytest.mark.django_db
-def test_a_broken_or_missing_file_is_written_again(root: Path) -> None:
+def test_broken_or_missing_file_is_rewritten(root: Path) -> None:
     make_shop()
     export()
     before = contents(root)
@@ -349,23 +349,23 @@ def test_each_table_leaves_a_record(root: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_an_export_that_died_is_marked_by_the_next(root: Path) -> None:
+def test_interrupted_export_is_marked_by_the_next(root: Path) -> None:
     died = ExportRun.objects.create(table="orders", started_at=NOW)
     export()
     died.refresh_from_db()
     assert died.error == INTERRUPTED_ERROR
 
 
-def test_an_address_elsewhere_is_refused_with_the_way_out(settings: Any) -> None:
+def test_remote_url_is_rejected_with_the_fix(settings: Any) -> None:
     settings.WAREHOUSE_URL = "s3://bucket/warehouse"
-    with pytest.raises(ImproperlyConfigured, match=r"WAREHOUSE_URL='s3://bucket/warehouse'.*folder of this machine"):
+    with pytest.raises(ImproperlyConfigured, match=r"WAREHOUSE_URL='s3://bucket/warehouse'.*local folder"):
         get_warehouse_root()
     settings.WAREHOUSE_URL = "file:///srv/warehouse"
     assert get_warehouse_root() == Path("/srv/warehouse")
 
 
 @pytest.mark.django_db
-def test_the_command_names_a_folder_that_cannot_be_made(settings: Any, tmp_path: Path) -> None:
+def test_command_names_a_folder_that_cannot_be_created(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     settings.WAREHOUSE_URL = str(tmp_path / "file" / "warehouse")
     with pytest.raises(CommandError, match="file/warehouse"):
@@ -389,7 +389,7 @@ except WarehouseWriteError as error:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_no_room_says_so_and_leaves_the_old_files(root: Path) -> None:
+def test_full_disk_is_reported_and_keeps_the_old_files(root: Path) -> None:
     make_shop()
     export()
     before = contents(root)
@@ -425,7 +425,7 @@ export.export_warehouse(started_at=datetime.now(UTC), progress=stop)
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_export_leaves_the_old_files_and_the_next_one_cleans_up(root: Path) -> None:
+def test_killed_export_keeps_the_old_files_and_the_next_one_cleans_up(root: Path) -> None:
     make_shop()
     export()
     before = contents(root)
@@ -443,6 +443,6 @@ def test_a_killed_export_leaves_the_old_files_and_the_next_one_cleans_up(root: P
     assert ExportRun.objects.filter(error=INTERRUPTED_ERROR).count() == len(TABLES)
 
 
-def test_a_full_disk_is_named() -> None:
+def test_full_disk_is_named_in_the_error() -> None:
     assert "the disk is full" in str(WarehouseWriteError(Path("/x"), OSError(28, "No space left on device")))
     assert signal.SIGXFSZ

@@ -25,7 +25,7 @@ def test_buckets_never_change() -> None:
     assert [compute_bucket(salt="salt", customer_id=number) for number in (1, 2, 3, 10**9)] == [2793, 3737, 3471, 1448]
 
 
-def test_buckets_are_evenly_spread() -> None:
+def test_buckets_are_uniformly_distributed() -> None:
     counts = [0] * 100
     for number in range(200_000):
         counts[compute_bucket(salt="spread", customer_id=number) // 100] += 1

@@ -65,7 +65,7 @@ def held_out(user_ids: list[str], share: int = 5000, salt: str = "salt") -> set[
     return {user_id for user_id, pk in pks.items() if compute_bucket(salt=salt, customer_id=pk) < share}
 
 
-def test_the_waterfall_of_an_export_counts_everybody_with_a_user_id(loyal: Segment) -> None:
+def test_export_audience_counts_all_customers_with_a_user_id(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
     held = len(held_out([f"u{number}" for number in range(10)]))
     assert (preview.segment, preview.reachable, preview.consented) == (11, 10, 10)
@@ -73,7 +73,7 @@ def test_the_waterfall_of_an_export_counts_everybody_with_a_user_id(loyal: Segme
     assert (preview.buyers, preview.rate, preview.consent) == (4, 4 / 11, [])
 
 
-def test_the_waterfall_of_an_email_needs_an_address_and_consent(loyal: Segment) -> None:
+def test_email_audience_requires_address_and_consent(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
     held = len(held_out([f"u{number}" for number in range(5)]))
     assert (preview.segment, preview.reachable, preview.consented) == (11, 8, 5)
@@ -81,25 +81,25 @@ def test_the_waterfall_of_an_email_needs_an_address_and_consent(loyal: Segment) 
     assert preview.consent == ["email"]
 
 
-def test_an_export_can_be_made_to_need_a_consent(loyal: Segment) -> None:
+def test_export_can_require_consent(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, required_consent="email"), as_of=NOON)
     assert (preview.reachable, preview.consented, preview.consent) == (10, 5, ["email"])
     both = make_campaign(loyal, key="both", channel="email", required_consent="sms")
     assert preview_audience(campaign=both, as_of=NOON).consented == 0
 
 
-def test_an_on_site_offer_reaches_known_browsers_too(loyal: Segment) -> None:
+def test_on_site_audience_includes_known_browsers(loyal: Segment) -> None:
     assert preview_audience(campaign=make_campaign(loyal, channel="on_site"), as_of=NOON).reachable == 11
 
 
-def test_the_preview_is_one_query(loyal: Segment) -> None:
+def test_preview_is_one_query(loyal: Segment) -> None:
     campaign = make_campaign(loyal, channel="email")
     with CaptureQueriesContext(connection) as queries:
         preview_audience(campaign=campaign, as_of=NOON)
     assert len(queries) == 1
 
 
-def test_the_effect_is_that_of_the_formula_or_there_is_a_reason(loyal: Segment) -> None:
+def test_effect_follows_the_formula_or_has_a_reason(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
     p, treated, control = 4 / 11, preview.audience, preview.held_out
     assert preview.mde == pytest.approx(2.8015852 * (p * (1 - p) * (1 / treated + 1 / control)) ** 0.5)
@@ -109,11 +109,11 @@ def test_the_effect_is_that_of_the_formula_or_there_is_a_reason(loyal: Segment) 
     assert (without.held_out, without.mde, without.mde_missing) == (0, None, "no_holdout")
     assert "Hold out" in describe_effect(without)
     later = preview_audience(campaign=Campaign.objects.get(key="spring"), as_of=NOON + timedelta(days=60))
-    assert (later.rate, later.mde_missing) == (0, "nobody_bought")
+    assert (later.rate, later.mde_missing) == (0, "no_buyers")
     assert "30 days" in describe_effect(later)
 
 
-def test_an_empty_segment_has_an_empty_waterfall() -> None:
+def test_empty_segment_has_an_empty_audience() -> None:
     nobody = make_segment("nobody", {"not": {"all": []}})
     preview = preview_audience(campaign=make_campaign(nobody), as_of=NOON)
     assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
@@ -121,17 +121,17 @@ def test_an_empty_segment_has_an_empty_waterfall() -> None:
     assert describe_effect(preview)
 
 
-def test_the_steps_lose_what_the_next_lacks(loyal: Segment) -> None:
+def test_steps_report_the_customers_lost(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
     steps = build_waterfall(preview)
     assert [step["customers"] for step in steps] == [11, 8, 5, preview.audience]
     assert [step["lost"] for step in steps] == [0, 3, 3, preview.held_out]
 
 
-def test_the_csv_holds_the_audience_without_those_held_out(loyal: Segment) -> None:
+def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> None:
     rows, record = exported(make_campaign(loyal))
     everybody = {f"u{number}" for number in range(10)}
-    held = held_out(sorted(everybody))
+    held = held_out(sorted(all_customers))
     assert held
     assert {row["user_id"] for row in rows} == everybody - held
     assert {
@@ -146,7 +146,7 @@ def test_the_csv_holds_the_audience_without_those_held_out(loyal: Segment) -> No
     assert (record.exported_by, record.exported_at) == ("mia", NOON)
 
 
-def test_the_same_customers_are_held_out_every_time_and_whoever_joins(loyal: Segment) -> None:
+def test_holdout_group_is_stable_when_customers_join(loyal: Segment) -> None:
     campaign = make_campaign(loyal)
     before = {row["user_id"] for row in exported(campaign)[0]}
     for number in range(10, 30):
@@ -173,11 +173,11 @@ def test_preview_and_csv_agree(loyal: Segment) -> None:
 def test_a_user_id_is_never_a_formula(evil: str) -> None:
     make_customer(evil)
     make_customer('a,"b"\nc')
-    rows, _record = exported(make_campaign(make_segment("everybody"), holdout_share=0))
+    rows, _record = exported(make_campaign(make_segment("all-customers"), holdout_share=0))
     assert [row["user_id"] for row in rows] == [f"'{evil}", 'a,"b"\nc']
 
 
-def test_an_export_that_is_cut_off_leaves_a_record_of_what_went_out(
+def test_interrupted_export_records_the_rows_written(
     loyal: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audience, "CHUNK", 3)
@@ -193,7 +193,7 @@ def test_an_export_that_is_cut_off_leaves_a_record_of_what_went_out(
     )
 
 
-def test_a_segment_that_cannot_work_is_told_and_nothing_recorded() -> None:
+def test_invalid_segment_is_reported_and_nothing_is_recorded() -> None:
     campaign = make_campaign(make_segment("broken", {"field": "x", "op": "eq"}))
     with pytest.raises(ConditionError, match=r"\$\.field"):
         preview_audience(campaign=campaign, as_of=NOON)

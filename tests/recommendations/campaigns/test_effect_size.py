@@ -20,7 +20,7 @@ def test_four_times_the_customers_halve_the_effect() -> None:
 
 
 @pytest.mark.parametrize(("rate", "treated", "held_out"), [(0.1, 0, 5), (0.1, 5, 0), (0.0, 5, 5), (1.0, 5, 5)])
-def test_where_it_says_nothing_there_is_none(rate: float, treated: int, held_out: int) -> None:
+def test_effect_is_undefined_for_degenerate_input(rate: float, treated: int, held_out: int) -> None:
     assert compute_minimum_detectable_effect(rate=rate, treated=treated, held_out=held_out) is None
 
 
@@ -35,7 +35,7 @@ def test_where_it_says_nothing_there_is_none(rate: float, treated: int, held_out
         {"power": 1},
     ],
 )
-def test_impossible_input_is_refused(wrong: dict[str, float]) -> None:
+def test_invalid_input_is_rejected(wrong: dict[str, float]) -> None:
     arguments = {"rate": 0.1, "treated": 10, "held_out": 10, **wrong}
-    with pytest.raises(ValueError, match=r"give"):
+    with pytest.raises(ValueError, match=r"must"):
         compute_minimum_detectable_effect(**arguments)  # type: ignore[arg-type]

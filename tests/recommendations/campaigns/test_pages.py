@@ -42,14 +42,14 @@ def api() -> APIClient:
 
 
 @pytest.fixture
-def everybody() -> Segment:
+def all_customers() -> Segment:
     for number in range(4):
         make_profile(make_customer(f"u{number}"), stage="loyal")
-    return make_segment("everybody")
+    return make_segment("all-customers")
 
 
-def test_a_campaign_is_made_previewed_and_exported(api: APIClient, everybody: Segment) -> None:
-    wanted = {"key": "spring", "name": "Spring", "segment": "everybody", "holdout_share": "0"}
+def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customers: Segment) -> None:
+    wanted = {"key": "spring", "name": "Spring", "segment": "all-customers", "holdout_share": "0"}
     made = api.post("/api/v1/campaigns/", wanted, format="json")
     assert made.status_code == 201, made.content
     assert made.json()["status"] == "draft"
@@ -75,16 +75,16 @@ def test_a_campaign_is_made_previewed_and_exported(api: APIClient, everybody: Se
         ({"key": "a b"}, "key"),
     ],
 )
-def test_wrong_input_is_refused_by_field(
-    api: APIClient, everybody: Segment, change: dict[str, str], field: str
+def test_invalid_input_is_rejected_by_field(
+    api: APIClient, all_customers: Segment, change: dict[str, str], field: str
 ) -> None:
-    answer = api.post("/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "everybody", **change}, format="json")
+    answer = api.post("/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "all-customers", **change}, format="json")
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-def test_what_decides_the_groups_stays_after_the_launch(api: APIClient, everybody: Segment) -> None:
-    Campaign.objects.create(key="spring", name="Spring", segment=everybody, status="launched", holdout_share="0.1")
+def test_fields_are_locked_after_the_launch(api: APIClient, all_customers: Segment) -> None:
+    Campaign.objects.create(key="spring", name="Spring", segment=all_customers, status="launched", holdout_share="0.1")
     for change in ({"holdout_share": "0.2"}, {"channel": "email"}, {"required_consent": "email"}):
         assert api.patch("/api/v1/campaigns/spring/", change, format="json").status_code == 400
     assert (
@@ -95,7 +95,7 @@ def test_what_decides_the_groups_stays_after_the_launch(api: APIClient, everybod
     assert api.delete("/api/v1/campaigns/spring/").status_code == 405
 
 
-def test_a_segment_that_cannot_work_answers_409(api: APIClient) -> None:
+def test_invalid_segment_returns_409(api: APIClient) -> None:
     broken = make_segment("broken", {"field": "x", "op": "eq"})
     Campaign.objects.create(key="c", name="C", segment=broken)
     assert api.post("/api/v1/campaigns/c/preview/").status_code == 409
@@ -103,8 +103,8 @@ def test_a_segment_that_cannot_work_answers_409(api: APIClient) -> None:
     assert not AudienceExport.objects.exists()
 
 
-def test_reading_scope_neither_writes_nor_exports(everybody: Segment) -> None:
-    Campaign.objects.create(key="c", name="C", segment=everybody)
+def test_read_scope_cannot_write_or_export(all_customers: Segment) -> None:
+    Campaign.objects.create(key="c", name="C", segment=all_customers)
     reader = client_with("campaigns:read")
     assert reader.post("/api/v1/campaigns/c/preview/").status_code == 200
     assert reader.patch("/api/v1/campaigns/c/", {"name": "D"}, format="json").status_code == 403
@@ -121,7 +121,7 @@ MARKETER = (
 )
 
 
-def test_a_marketer_makes_a_campaign_sees_its_audience_and_downloads_it(everybody: Segment) -> None:
+def test_marketer_creates_a_campaign_and_downloads_its_audience(all_customers: Segment) -> None:
     marketer = login(*MARKETER)
     assert marketer.get(reverse("admin:campaigns_campaign_add")).status_code == 200
     wanted = {
@@ -129,7 +129,7 @@ def test_a_marketer_makes_a_campaign_sees_its_audience_and_downloads_it(everybod
         "key": "spring",
         "description": "",
         "channel": "export",
-        "segment": everybody.pk,
+        "segment": all_customers.pk,
         "holdout_share": "0",
         "required_consent": "",
     }
@@ -142,7 +142,7 @@ def test_a_marketer_makes_a_campaign_sees_its_audience_and_downloads_it(everybod
     page = body(marketer.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk])))
     assert "plotly/plotly.min.js" in page
     assert '"customers": [4, 4, 4, 4]' in page
-    assert "Hold out a share" in page
+    assert "Set a holdout share" in page
     address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
     assert address in page
     assert len(body(marketer.get(address)).splitlines()) == 5
@@ -153,8 +153,8 @@ def test_a_marketer_makes_a_campaign_sees_its_audience_and_downloads_it(everybod
     assert marketer.get(reverse("admin:campaigns_audienceexport_add")).status_code == 403
 
 
-def test_an_analyst_sees_the_audience_and_takes_nothing_away(everybody: Segment) -> None:
-    campaign = Campaign.objects.create(key="c", name="C", segment=everybody)
+def test_analyst_sees_the_audience_but_cannot_download_it(all_customers: Segment) -> None:
+    campaign = Campaign.objects.create(key="c", name="C", segment=all_customers)
     analyst = login("view_campaign", "view_segment")
     page = analyst.get(reverse("admin:campaigns_campaign_preview", args=[campaign.pk]))
     address = reverse("admin:campaigns_campaign_audience", args=[campaign.pk])
@@ -169,7 +169,7 @@ def test_an_analyst_sees_the_audience_and_takes_nothing_away(everybody: Segment)
     assert not AudienceExport.objects.exists()
 
 
-def test_a_launched_campaign_and_a_broken_segment_have_pages() -> None:
+def test_pages_of_a_launched_campaign_and_an_invalid_segment_open() -> None:
     marketer = login(*MARKETER)
     broken = make_segment("broken", {"field": "x", "op": "eq"})
     campaign = Campaign.objects.create(key="c", name="C", segment=broken, status="launched")

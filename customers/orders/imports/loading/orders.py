@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
-from catalog.bulk_results import Status
+from catalog.bulk_results import ItemStatus
 from customers.orders.imports.arrow_copy import copy_batches
 from customers.orders.imports.loading.lines import create_lines, update_lines
 from customers.orders.imports.loading.load_result import COPY_ROWS, LoadResult
@@ -115,12 +115,12 @@ def add_other_lines(cursor: CursorWrapper, options: ImportOptions) -> None:
     )
 
 
-def read_order_statuses(cursor: CursorWrapper, staging: Staging) -> dict[str, Status]:
+def read_order_statuses(cursor: CursorWrapper, staging: Staging) -> dict[str, ItemStatus]:
     """Return what happened to each order in the preceding load of the same transaction."""
     cursor.execute("SELECT DISTINCT id FROM touched_order")
     touched = {key for (key,) in cursor.fetchall()}
     rows = staging.run("SELECT order_id, id, is_new FROM orders JOIN order_ids USING (seq)")
     return {
-        order_id: Status.CREATED if is_new else Status.UPDATED if key in touched else Status.UNCHANGED
+        order_id: ItemStatus.CREATED if is_new else ItemStatus.UPDATED if key in touched else ItemStatus.UNCHANGED
         for order_id, key, is_new in rows
     }

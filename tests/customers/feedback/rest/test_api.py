@@ -52,7 +52,7 @@ def test_reviews_are_listed_by_product(boss: Client, query: str, found: list[str
     assert ids(boss, query) == found
 
 
-def test_a_review_says_who_wrote_what(boss: Client) -> None:
+def test_review_has_author_and_content(boss: Client) -> None:
     first = boss.get("/api/v1/reviews/?limit=1").json()["results"][0]
     assert first == {
         "review_id": "a",
@@ -68,13 +68,13 @@ def test_a_review_says_who_wrote_what(boss: Client) -> None:
     }
 
 
-def test_a_list_takes_two_queries_beside_the_session(boss: Client, django_assert_num_queries: Any) -> None:
+def test_list_takes_two_queries_besides_the_session(boss: Client, django_assert_num_queries: Any) -> None:
     # session, user, reviews with products and customers, identifiers
     with django_assert_num_queries(4):
         assert len(ids(boss, "")) == 3
 
 
-def test_put_answers_for_each_review(boss: Client) -> None:
+def test_put_returns_a_result_per_review(boss: Client) -> None:
     body = {
         "reviews": [
             {"review_id": "d", "product_id": "p2", "rating": 4, "user_id": "new"},
@@ -89,7 +89,7 @@ def test_put_answers_for_each_review(boss: Client) -> None:
     assert Review.objects.count() == 4
 
 
-def test_answers_are_taken(boss: Client) -> None:
+def test_answers_are_stored(boss: Client) -> None:
     body = {"answers": [{"kind": "csat", "score": 5, "user_id": "u1"}, {"kind": "csat", "score": 9}]}
     answer = boss.post("/api/v1/surveys/", body, content_type="application/json")
     assert answer.status_code == 200
@@ -100,12 +100,12 @@ def test_answers_are_taken(boss: Client) -> None:
 @pytest.mark.parametrize(
     ("address", "body"), [("reviews", {"reviews": [3]}), ("reviews", {"reviews": [{}] * 1001}), ("surveys", {})]
 )
-def test_a_body_of_the_wrong_shape_is_refused(boss: Client, address: str, body: object) -> None:
+def test_invalid_body_is_rejected(boss: Client, address: str, body: object) -> None:
     send = boss.put if address == "reviews" else boss.post
     assert send(f"/api/v1/{address}/", body, content_type="application/json").status_code == 400
 
 
-def test_nobody_reads_or_writes_without_a_key(client: Client) -> None:
+def test_reading_and_writing_require_a_key(client: Client) -> None:
     assert client.get("/api/v1/reviews/").status_code in (401, 403)
     assert client.post("/api/v1/surveys/", {"answers": []}, content_type="application/json").status_code in (401, 403)
 
@@ -127,14 +127,14 @@ def test_reviews_are_searched_and_filtered(boss: Client) -> None:
     assert "很好" not in page
 
 
-def test_a_review_and_an_answer_open(boss: Client) -> None:
+def test_review_and_answer_pages_open(boss: Client) -> None:
     review = boss.get(reverse("admin:feedback_review_change", args=[Review.objects.get(review_id="a").pk]))
     assert "很好" in review.content.decode()
     answer = boss.get(reverse("admin:feedback_surveyanswer_change", args=[SurveyAnswer.objects.get().pk]))
     assert "推荐" in answer.content.decode()
 
 
-def test_lists_in_the_back_office_do_not_query_by_row(boss: Client, django_assert_max_num_queries: Any) -> None:
+def test_admin_lists_do_not_query_per_row(boss: Client, django_assert_max_num_queries: Any) -> None:
     address = reverse("admin:feedback_review_changelist")
     with django_assert_max_num_queries(30) as few:
         boss.get(address)

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Product
 from config.foundation.database.advisory_locks import exclusive_lock
-from customers.events.dead_rejecteds.replay import replay_rejected
+from customers.events.dead_letters.replay import replay_rejected
 from customers.events.models import RejectedEvent
 from customers.identity.models import Customer
 from customers.identity.personal_data.hashing import hash_email
@@ -120,7 +120,7 @@ def test_event_without_order_id_is_rejected_but_still_counted() -> None:
     assert (done.events, done.counts["refused"], done.counts["orders_created"]) == (2, 1, 1)
     rejected = RejectedEvent.objects.get()
     assert (rejected.code, rejected.status, rejected.received_at) == ("missing_order_id", "open", NOW)
-    assert "Order Completed needs order_id" in rejected.reason
+    assert "Order Completed has no order_id" in rejected.reason
     assert CustomerProfile.objects.get().events == 2
 
 

@@ -201,11 +201,11 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
     ],
     ids=str,
 )  # fmt: skip
-def test_condition_finds_the_customers_known_by_hand(four: None, condition: Any, expected: list[str]) -> None:
+def test_condition_matches_the_expected_customers(four: None, condition: Any, expected: list[str]) -> None:
     assert found(condition) == expected
 
 
-def test_what_is_foretold_can_be_asked_for() -> None:
+def test_predictions_can_be_used_in_conditions() -> None:
     for name, churn, month, category in ((ANNA, 0.1, 0.9, "Drinks"), (BEN, 0.8, 0.05, "Home"), (CEM, None, None, "")):
         profile = {"churn": churn, "purchase_7": month, "purchase_30": month, "purchase_90": month}
         make_profile(make_customer(name), **profile, next_category=category)
@@ -230,7 +230,7 @@ def test_relative_times_follow_as_of(four: None) -> None:
     assert found(compare("consent.email", "eq", "granted"), NOON - timedelta(days=5)) == [BEN]
 
 
-def test_of_two_consents_in_the_same_moment_the_later_line_counts() -> None:
+def test_later_of_two_simultaneous_consents_counts() -> None:
     anna = make_customer(ANNA)
     make_consent(anna, recorded_at=NOON)
     make_consent(anna, status="withdrawn", recorded_at=NOON)
@@ -238,7 +238,7 @@ def test_of_two_consents_in_the_same_moment_the_later_line_counts() -> None:
     assert found(compare("consent.email", "eq", "granted")) == []
 
 
-def test_a_date_is_a_day_of_the_shops_time_zone(settings: Any) -> None:
+def test_date_is_a_day_in_the_shops_time_zone(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     make_profile(make_customer(ANNA), last_order_at=datetime(2026, 11, 16, 16, 30, tzinfo=UTC))
     assert found(compare("last_order_at", "between", ["2026-11-17", "2026-11-17"])) == [ANNA]
@@ -283,7 +283,7 @@ def test_wildcards_in_values_are_plain_characters() -> None:
     assert found(compare("country", "starts_with", "D_")) == [ANNA]
 
 
-def test_a_tree_is_one_query(four: None) -> None:
+def test_condition_is_one_query(four: None) -> None:
     tree = {
         "any": [
             compare("stage", "eq", "loyal"),
@@ -304,7 +304,7 @@ def test_a_tree_is_one_query(four: None) -> None:
     assert len(queries) == 1
 
 
-def test_a_new_order_profile_or_consent_changes_membership_at_once(four: None) -> None:
+def test_new_order_profile_or_consent_changes_membership_immediately(four: None) -> None:
     bought, loyal = compare("bought.any", "at_least"), compare("stage", "eq", "loyal")
     asked = compare("consent.email", "eq", "granted")
     dao = Identifier.objects.get(value=DAO).customer

@@ -21,7 +21,7 @@ def deep(levels: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("condition", "path", "code", "told"),
+    ("condition", "path", "code", "expected_text"),
     [
         (None, "$", "type", '{"all": […]}'),
         ([], "$", "type", "[]"),
@@ -77,15 +77,15 @@ def deep(levels: int) -> dict[str, Any]:
     ],
     ids=lambda part: str(part)[:60],
 )  # fmt: skip
-def test_what_cannot_work_is_refused_at_its_place(condition: Any, path: str, code: str, told: str) -> None:
+def test_invalid_conditions_are_rejected_with_their_path(condition: Any, path: str, code: str, expected_text: str) -> None:
     with pytest.raises(ConditionError) as refused:
         parse_condition(condition)
     problem = refused.value.problems[0]
     assert (problem.path, problem.code) == (path, code)
-    assert told in problem.message
+    assert expected_text in problem.message
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     wrong = {"all": [{"field": "x", "op": "eq"}, {"not": {"field": "r", "op": "eq", "value": 9}}]}
     with pytest.raises(ConditionError) as refused:
         parse_condition(wrong)
@@ -104,24 +104,24 @@ def refers_to(*keys: str) -> dict[str, Any]:
 
 
 @pytest.mark.django_db
-def test_a_circle_of_segments_is_refused_and_spelled() -> None:
+def test_cycle_of_segments_is_rejected_and_shown() -> None:
     make_segment("theirs", refers_to("ours"))
     make_segment("ours", {"not": refers_to("mine")})
     path, code, message = compiled_problem(refers_to("theirs"))
-    assert (path, code) == ("$.all[1].value[0]", "circle")
+    assert (path, code) == ("$.all[1].value[0]", "cycle")
     assert "mine → theirs → ours → mine" in message
-    assert compiled_problem(refers_to("mine"))[1] == "circle"
+    assert compiled_problem(refers_to("mine"))[1] == "cycle"
 
 
 @pytest.mark.django_db
-def test_a_circle_that_is_stored_already_is_an_error_and_no_endless_loop() -> None:
+def test_stored_cycle_is_an_error_and_no_endless_loop() -> None:
     make_segment("a", refers_to("b"))
     make_segment("b", refers_to("a"))
-    assert compiled_problem(refers_to("a"), key="c")[1] == "circle"
+    assert compiled_problem(refers_to("a"), key="c")[1] == "cycle"
 
 
 @pytest.mark.django_db
-def test_an_unknown_segment_is_refused_with_the_nearest_keys() -> None:
+def test_unknown_segment_is_rejected_with_suggestions() -> None:
     make_segment("champions")
     path, code, message = compiled_problem(refers_to("champion"))
     assert (path, code) == ("$.all[1].value[0]", "unknown_segment")
@@ -129,7 +129,7 @@ def test_an_unknown_segment_is_refused_with_the_nearest_keys() -> None:
 
 
 @pytest.mark.django_db
-def test_trouble_of_a_segment_is_told_at_the_reference() -> None:
+def test_error_of_a_segment_is_reported_at_the_reference() -> None:
     make_segment("broken", {"field": "x", "op": "eq"})
     path, code, message = compiled_problem(refers_to("broken"))
     assert (path, code) == ("$.all[1].value[0]", "broken_segment")
@@ -137,7 +137,7 @@ def test_trouble_of_a_segment_is_told_at_the_reference() -> None:
 
 
 @pytest.mark.django_db
-def test_a_long_chain_and_a_growing_tree_of_segments_are_refused() -> None:
+def test_long_chains_and_large_trees_of_segments_are_rejected() -> None:
     make_segment("s0", STAGE)
     for number in range(1, 13):
         make_segment(f"s{number}", refers_to(f"s{number - 1}"))
@@ -150,7 +150,7 @@ def test_a_long_chain_and_a_growing_tree_of_segments_are_refused() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("field", ["bought.product", "bought.category", "bought.brand"])
-def test_names_that_the_catalogue_lacks_are_refused_when_saving(field: str) -> None:
+def test_names_missing_from_the_catalog_are_rejected_when_saving(field: str) -> None:
     make_product("teapot", category="Kitchen > Tea", brand="Teabrand")
     right = {"bought.product": "teapot", "bought.category": "Kitchen > Tea", "bought.brand": "Teabrand"}[field]
     wrong = {"all": [{"field": field, "op": "at_least", "value": [right, right[:-1] + "!"]}]}

@@ -29,7 +29,7 @@ def client() -> APIClient:
     return client_with("segments:read", "segments:write")
 
 
-def test_a_segment_is_made_read_changed_and_deleted(client: APIClient) -> None:
+def test_segment_is_created_read_updated_and_deleted(client: APIClient) -> None:
     body = {"key": "loyal", "name": "Loyal", "condition": LOYAL}
     made = client.post("/api/v1/segments/", body, format="json")
     assert made.status_code == 201, made.content
@@ -60,7 +60,7 @@ def test_a_segment_is_made_read_changed_and_deleted(client: APIClient) -> None:
         ({"key": "x", "name": "X", "kind": "other", "condition": LOYAL}, "kind"),
     ],
 )
-def test_wrong_input_is_refused_by_field(client: APIClient, body: dict[str, Any], field: str) -> None:
+def test_invalid_input_is_rejected_by_field(client: APIClient, body: dict[str, Any], field: str) -> None:
     make_segment("taken")
     answer = client.post("/api/v1/segments/", body, format="json")
     assert answer.status_code == 400
@@ -68,13 +68,13 @@ def test_wrong_input_is_refused_by_field(client: APIClient, body: dict[str, Any]
     assert Segment.objects.count() == 1
 
 
-def test_key_and_kind_stay(client: APIClient) -> None:
+def test_key_and_type_cannot_be_changed(client: APIClient) -> None:
     make_segment("loyal", LOYAL)
     for change in ({"key": "other"}, {"kind": "static"}):
         assert client.patch("/api/v1/segments/loyal/", change, format="json").status_code == 400
 
 
-def test_a_fixed_list_is_made_and_replaced_by_user_ids(client: APIClient) -> None:
+def test_static_segment_is_created_and_replaced_by_user_ids(client: APIClient) -> None:
     make_customer("a")
     make_customer("b")
     body = {"key": "list", "name": "List", "kind": "static", "user_ids": ["a", "nobody"]}
@@ -85,7 +85,7 @@ def test_a_fixed_list_is_made_and_replaced_by_user_ids(client: APIClient) -> Non
     assert [each["user_id"] for each in found] == ["b"]
 
 
-def test_members_are_live_paged_and_carry_the_profile_but_nothing_personal(client: APIClient) -> None:
+def test_members_are_current_paged_and_without_personal_data(client: APIClient) -> None:
     make_segment("loyal", LOYAL)
     for number in range(3):
         make_profile(make_customer(f"u{number}", name="Secret Name"), stage="loyal", r=5, f=4, m=3, orders=number)
@@ -99,14 +99,14 @@ def test_members_are_live_paged_and_carry_the_profile_but_nothing_personal(clien
 
 
 def test_members_of_visitors_without_profile_are_listed(client: APIClient) -> None:
-    make_segment("everybody")
+    make_segment("all-customers")
     make_customer()
     [visitor] = client.get("/api/v1/segments/everybody/members/").json()["results"]
     assert (visitor["user_id"], visitor["stage"], visitor["orders"]) == (None, None, None)
 
 
-def test_listing_members_takes_the_same_queries_for_few_and_many(client: APIClient) -> None:
-    make_segment("everybody")
+def test_number_of_queries_does_not_depend_on_members(client: APIClient) -> None:
+    make_segment("all-customers")
     for number in range(3):
         make_profile(make_customer(f"u{number}"))
     with CaptureQueriesContext(connection) as few:
@@ -118,14 +118,14 @@ def test_listing_members_takes_the_same_queries_for_few_and_many(client: APIClie
     assert len(few) == len(many) == 2
 
 
-def test_a_broken_segment_answers_409_with_the_reason(client: APIClient) -> None:
+def test_invalid_segment_returns_409_with_the_reason(client: APIClient) -> None:
     make_segment("broken", {"field": "stag", "op": "eq"})
     answer = client.get("/api/v1/segments/broken/members/")
     assert answer.status_code == 409
     assert "stage" in answer.json()["detail"]
 
 
-def test_preview_counts_and_shows_some(client: APIClient) -> None:
+def test_preview_returns_count_and_sample(client: APIClient) -> None:
     for number in range(3):
         make_profile(make_customer(f"u{number}"), stage="loyal")
     answer = client.post("/api/v1/segments/preview/", {"condition": LOYAL, "sample": 2}, format="json").json()
@@ -147,7 +147,7 @@ def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
     assert client.get("/api/v1/customers/nobody/segments/").status_code == 404
 
 
-def test_fields_are_described_in_the_language_asked_for(client: APIClient) -> None:
+def test_fields_are_described_in_the_requested_language(client: APIClient) -> None:
     make_customer("a", traits={"household_size": 2})
     fields = {each["name"]: each for each in client.get("/api/v1/segments/fields/").json()}
     assert {"value": "loyal", "label": "loyal"} in fields["stage"]["choices"]
@@ -156,7 +156,7 @@ def test_fields_are_described_in_the_language_asked_for(client: APIClient) -> No
     assert client.get("/api/v1/segments/fields/", HTTP_ACCEPT_LANGUAGE="zh-hans").status_code == 200
 
 
-def test_a_segment_in_use_is_not_deleted(client: APIClient) -> None:
+def test_segment_in_use_is_not_deleted(client: APIClient) -> None:
     loyal = make_segment("loyal", LOYAL)
     make_segment("both", {"field": "segment", "op": "in", "value": ["loyal"]})
     answer = client.delete("/api/v1/segments/loyal/")
@@ -169,7 +169,7 @@ def test_a_segment_in_use_is_not_deleted(client: APIClient) -> None:
     assert "Spring" in answer.json()["detail"]
 
 
-def test_reading_scope_does_not_write() -> None:
+def test_read_scope_cannot_write() -> None:
     make_segment("loyal", LOYAL)
     reader = client_with("segments:read")
     assert reader.get("/api/v1/segments/loyal/").status_code == 200

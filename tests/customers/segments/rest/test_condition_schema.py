@@ -1,4 +1,4 @@
-"""The JSON Schema of conditions takes what the reader takes, as far as a schema can tell."""
+"""The JSON Schema of conditions accepts what the parser accepts, as far as a schema can express it."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from jsonschema import Draft202012Validator
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import FIELDS
 from customers.segments.conditions.parsing import parse_condition
-from customers.segments.rest.condition_schema import NAME, condition_schema
+from customers.segments.rest.condition_schema import NAME, build_condition_schema
 
-RIGHT: list[Any] = [
+VALID: list[Any] = [
     {"all": []},
     {"any": [{"field": "stage", "op": "eq", "value": "loyal"}]},
     {"not": {"all": [{"field": "r", "op": "between", "value": [1, 5]}]}},
@@ -25,13 +25,13 @@ RIGHT: list[Any] = [
     {"field": "bought.product", "op": "fewer_than", "value": ["tea-1"], "times": 2},
     {"field": "favorite_brand", "op": "not_in", "value": ["tea house"]},
     {"field": "consent.email", "op": "eq", "value": "none"},
-    {"field": "segment", "op": "in", "value": ["everybody"]},
+    {"field": "segment", "op": "in", "value": ["all-customers"]},
     {"field": "traits.income", "op": "lt", "value": 5},
     {"field": "traits.income", "op": "in", "value": ["low", 5, True]},
     {"field": "traits.sizes", "op": "includes", "value": "M"},
     {"field": "traits.note", "op": "contains", "value": "tea"},
 ]
-WRONG: list[Any] = [
+INVALID: list[Any] = [
     None,
     [],
     {},
@@ -58,29 +58,29 @@ WRONG: list[Any] = [
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    schema = {"$ref": f"#/components/schemas/{NAME}", "components": {"schemas": {NAME: condition_schema()}}}
+    schema = {"$ref": f"#/components/schemas/{NAME}", "components": {"schemas": {NAME: build_condition_schema()}}}
     return Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("condition", RIGHT)
-def test_what_can_be_read_fits(validator: Draft202012Validator, condition: Any) -> None:
+@pytest.mark.parametrize("condition", VALID)
+def test_valid_conditions_match_the_schema(validator: Draft202012Validator, condition: Any) -> None:
     parse_condition(condition)
     assert validator.is_valid(condition)
 
 
-@pytest.mark.parametrize("condition", WRONG)
-def test_what_cannot_be_read_does_not_fit(validator: Draft202012Validator, condition: Any) -> None:
+@pytest.mark.parametrize("condition", INVALID)
+def test_invalid_conditions_do_not_match_the_schema(validator: Draft202012Validator, condition: Any) -> None:
     with pytest.raises(ConditionError):
         parse_condition(condition)
     assert not validator.is_valid(condition)
 
 
-def test_every_field_and_operator_is_in_it() -> None:
-    told = {
+def test_schema_contains_every_field_and_operator() -> None:
+    expected_text = {
         (name, op)
-        for way in condition_schema()["oneOf"]
+        for way in build_condition_schema()["oneOf"]
         if "enum" in way["properties"].get("field", {})
         for name in way["properties"]["field"]["enum"]
         for op in way["properties"]["op"]["enum"]
     }
-    assert told == {(field.name, op) for field in FIELDS.values() for op in field.operators}
+    assert expected_text == {(field.name, op) for field in FIELDS.values() for op in field.operators}
