@@ -189,7 +189,7 @@ def clean_bool(value: Any) -> bool:
     if word in FALSE_WORDS:
         return False
     raise InvalidValueError(
-        "not_a_truth_value", _("%(value)s is not a boolean; use true or false.") % {"value": repr(shorten_value(value))}
+        "not_a_boolean", _("%(value)s is not a boolean; use true or false.") % {"value": repr(shorten_value(value))}
     )
 
 

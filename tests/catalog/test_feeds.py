@@ -80,7 +80,7 @@ def read_errors(record: FeedImport) -> list[tuple[str, str, str, str]]:
 pytestmark = pytest.mark.django_db
 
 
-def test_an_rss_feed_of_google_is_read_field_by_field(write: Callable[..., Path]) -> None:
+def test_every_field_of_a_google_rss_feed_is_imported(write: Callable[..., Path]) -> None:
     record = load(write(RSS, "feed.xml"))
     assert record.format == FeedImport.Format.GOOGLE_XML
     assert counts(record) == (2, 2, 0, 0, 0)
@@ -115,7 +115,7 @@ def test_an_rss_feed_of_google_is_read_field_by_field(write: Callable[..., Path]
     )
 
 
-def test_the_cost_is_read_under_both_names_and_in_the_currency_of_the_price(write: Callable[..., Path]) -> None:
+def test_the_cost_is_imported_under_both_names_in_the_currency_of_the_price(write: Callable[..., Path]) -> None:
     record = load(
         write(
             'id,title,price,cost,cost of goods sold\na,A,9 EUR,4.20,\nb,B,9 EUR,,"3,10 EUR"\nc,C,9 EUR,2 USD,\nd,D,x,y,\n'
@@ -125,14 +125,14 @@ def test_the_cost_is_read_under_both_names_and_in_the_currency_of_the_price(writ
     assert record.problems == {"cost: currency_mismatch": 1, "cost: bad_price": 1, "price: bad_price": 1}
 
 
-def test_a_sale_price_is_taken_only_while_the_sale_lasts(write: Callable[..., Path]) -> None:
+def test_a_sale_price_applies_only_during_the_sale(write: Callable[..., Path]) -> None:
     load(write(RSS, "feed.xml"), at=datetime(2026, 12, 1, tzinfo=UTC))
     kettle = Product.objects.get(product_id="k-1")
     assert kettle.price == Decimal("19.90")
     assert "regular_price" not in kettle.attributes
 
 
-def test_an_atom_feed_is_read(write: Callable[..., Path]) -> None:
+def test_an_atom_feed_is_imported(write: Callable[..., Path]) -> None:
     load(write(ATOM, "feed.xml"))
     kettle = Product.objects.get()
     assert (kettle.product_id, kettle.title, kettle.description) == ("a-1", "Atom kettle", "Short")
@@ -154,7 +154,7 @@ def test_an_atom_feed_is_read(write: Callable[..., Path]) -> None:
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
-def test_every_format_and_encoding_says_the_same(
+def test_every_format_and_encoding_gives_the_same_products(
     write: Callable[..., Path], name: str, content: str, encoding: str
 ) -> None:
     content = content.replace("ä-1", "a-1") if encoding == "gb18030" else content
@@ -166,7 +166,7 @@ def test_every_format_and_encoding_says_the_same(
     assert (product.image_url, product.attributes) == ("https://shop.example/1.jpg", {"color": "红"})
 
 
-def test_western_text_in_windows_1252_is_known_from_chinese(write: Callable[..., Path]) -> None:
+def test_western_text_in_windows_1252_is_distinguished_from_chinese(write: Callable[..., Path]) -> None:
     text = "id,title\n1,Modèle élégant “Été”\n2,Schöne Grüße – naïve façade\n"
     path = write(text, encoding="cp1252")
     assert detect_encoding(path) == "cp1252"
@@ -174,12 +174,12 @@ def test_western_text_in_windows_1252_is_known_from_chinese(write: Callable[...,
     assert Product.objects.get(product_id="1").title == "Modèle élégant “Été”"
 
 
-def test_an_encoding_can_be_named(write: Callable[..., Path]) -> None:
+def test_an_encoding_can_be_specified(write: Callable[..., Path]) -> None:
     load(write("id,title\n1,Žluťoučký kůň\n", encoding="cp1250"), encoding="windows-1250")
     assert Product.objects.get().title == "Žluťoučký kůň"
 
 
-def test_xml_in_gbk_is_read_by_its_declaration(write: Callable[..., Path]) -> None:
+def test_xml_in_gbk_is_decoded_by_its_declaration(write: Callable[..., Path]) -> None:
     content = ATOM.replace('version="1.0"', 'version="1.0" encoding="GBK"').replace("Atom kettle", "电水壶")
     load(write(content, "feed.xml", "gbk"))
     assert Product.objects.get().title == "电水壶"
@@ -194,7 +194,7 @@ def test_a_second_import_changes_nothing(write: Callable[..., Path]) -> None:
     assert list(Product.objects.order_by("id").values()) == before
 
 
-def test_every_bad_row_is_counted_and_written_down_with_its_line(write: Callable[..., Path]) -> None:
+def test_every_invalid_row_is_counted_and_written_to_the_error_file(write: Callable[..., Path]) -> None:
     rows = [
         "id,title,price,availability,currency,url",
         'ok,"Two',
@@ -233,7 +233,7 @@ def test_every_bad_row_is_counted_and_written_down_with_its_line(write: Callable
     assert dict(Product.objects.values_list("product_id", "title")) == {"ok": "Two\nlines", "last": "Last"}
 
 
-def test_an_id_that_comes_again_in_another_batch_is_still_a_duplicate(
+def test_a_duplicate_id_in_another_batch_is_rejected(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("catalog.feeds.product_import.BATCH", 2)
@@ -242,13 +242,13 @@ def test_an_id_that_comes_again_in_another_batch_is_still_a_duplicate(
     assert Product.objects.get(product_id="a").title == "A"
 
 
-def test_of_equal_ids_the_first_good_one_is_taken(write: Callable[..., Path]) -> None:
+def test_the_first_valid_row_of_an_id_wins(write: Callable[..., Path]) -> None:
     record = load(write("id,title,price\na,A,oops\na,A2,1\n"))
     assert counts(record) == (2, 1, 0, 0, 1)
     assert Product.objects.get().title == "A2"
 
 
-def test_bad_lines_of_json_are_refused_one_by_one(write: Callable[..., Path]) -> None:
+def test_invalid_json_lines_are_rejected_one_by_one(write: Callable[..., Path]) -> None:
     lines = ['{"id": 1, "title": "One"}', '{"id": 2, "title"', "[1]", '{"id": 3, "title": "x", "weight": NaN}', ""]
     record = load(write("\n".join(lines), "feed.jsonl"))
     assert counts(record) == (4, 1, 0, 0, 3)
@@ -263,29 +263,29 @@ def test_a_dry_run_counts_and_changes_nothing(write: Callable[..., Path]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "says"),
+    ("content", "name", "message"),
     [
         (b"", "feed.csv", "is empty"),
         (b"\xef\xbb\xbf \n", "feed.csv", "is empty"),
         ("id,title\n", "feed.csv", "has no products"),
-        ("name,price\nA,1\n", "feed.csv", "no column for product_id.*name, price"),
-        ("id,price\nA,1\n", "feed.csv", "no column for title"),
+        ("name,price\nA,1\n", "feed.csv", "No column for product_id.*name, price"),
+        ("id,price\nA,1\n", "feed.csv", "No column for title"),
         ("id,title,Title\nA,1,2\n", "feed.csv", "occur twice: title"),
         (b"PK\x03\x04rest", "feed.xlsx", "ZIP or Excel"),
         (b"\x00\x01\x02\x00\x00\x03" * 50, "feed.bin", "not a text file"),
-        (b"id,title\n1,\x81a\xff\xff\x81\n", "feed.csv", "line 2, 0x81: not UTF-8"),
+        (b"id,title\n1,\x81a\xff\xff\x81\n", "feed.csv", "line 2, 0x81: the file is not UTF-8"),
         ('[{"id": 1}]', "feed.json", "JSON list"),
-        (RSS.replace("</channel>", ""), "feed.xml", "broken at line 21"),
-        (RSS.replace(' xmlns:g="http://base.google.com/ns/1.0"', ""), "feed.xml", "broken at line 5"),
+        (RSS.replace("</channel>", ""), "feed.xml", "at line 21"),
+        (RSS.replace(' xmlns:g="http://base.google.com/ns/1.0"', ""), "feed.xml", "at line 5"),
         ("<html><body>Not found</body></html>", "feed.xml", "no <item>"),
         ('<!DOCTYPE r [<!ENTITY a "b">]>' + ATOM.partition("\n")[2], "feed.xml", "DOCTYPE"),
         ("id,title\n1," + "x" * 1_100_000, "feed.csv", "Line 2 has more than"),
     ],
 )
-def test_a_file_that_cannot_be_read_changes_nothing_and_says_why(
-    write: Callable[..., Path], content: str | bytes, name: str, says: str
+def test_an_unreadable_file_changes_nothing_and_gives_the_reason(
+    write: Callable[..., Path], content: str | bytes, name: str, message: str
 ) -> None:
-    with pytest.raises(FeedError, match=says):
+    with pytest.raises(FeedError, match=message):
         load(write(content, name))
     record = FeedImport.objects.get()
     assert record.error
@@ -299,7 +299,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.csv")
 
 
-def test_nothing_of_a_feed_broken_at_its_end_is_taken(
+def test_a_feed_that_is_broken_at_its_end_changes_nothing(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("catalog.feeds.product_import.BATCH", 1)
@@ -308,7 +308,7 @@ def test_nothing_of_a_feed_broken_at_its_end_is_taken(
     assert not Product.objects.exists()
 
 
-def test_products_the_feed_does_not_name_go_and_come_back(write: Callable[..., Path]) -> None:
+def test_products_missing_from_the_feed_are_deactivated_and_reactivated(write: Callable[..., Path]) -> None:
     load(write("id,title\na,A\nb,B\nc,C\n"))
     dry = load(write("id,title\na,A\nb,\n"), missing=MissingProducts.DEACTIVATE, dry_run=True)
     assert (dry.deactivated, Product.objects.active().count()) == (1, 3)
@@ -320,7 +320,7 @@ def test_products_the_feed_does_not_name_go_and_come_back(write: Callable[..., P
     assert Product.objects.active().count() == 3
 
 
-def test_more_than_half_go_only_by_force(write: Callable[..., Path]) -> None:
+def test_deactivating_more_than_half_requires_force(write: Callable[..., Path]) -> None:
     load(write("id,title\na,A\nb,B\nc,C\n"))
     path = write("id,title\na,A2\n")
     with pytest.raises(TooManyMissingError, match="2 of 3"):
@@ -334,12 +334,12 @@ def test_more_than_half_go_only_by_force(write: Callable[..., Path]) -> None:
     ("text", "number"),
     [("19.90", "19.90"), ("19,9", "19.9"), ("1,299.00", "1299.00"), ("1.299,00", "1299.00"), ("1,000,000", "1000000")],
 )
-def test_decimal_commas_and_groups_are_understood(text: str, number: str) -> None:
+def test_decimal_commas_and_grouping_are_parsed(text: str, number: str) -> None:
     assert normalize_decimal(text) == number
 
 
 @pytest.mark.parametrize("text", ["1,299", "1.2.3", "12,34,56", "1,2990"])
-def test_a_number_with_two_readings_is_refused(text: str) -> None:
+def test_an_ambiguous_number_is_rejected(text: str) -> None:
     with pytest.raises(InvalidValueError):
         normalize_decimal(text)
 
@@ -377,12 +377,12 @@ def test_the_command_reports_and_fails_clearly(
     assert "3 rows: 3 created" in capsys.readouterr().out
     with pytest.raises(CommandError, match="cannot be opened"):
         call_command("import_products", str(tmp_path / "none.csv"))
-    with pytest.raises(CommandError, match="not a currency"):
+    with pytest.raises(CommandError, match="Unknown currency"):
         call_command("import_products", str(path), "--currency", "XYZW")
 
 
 @pytest.mark.parametrize("cut", [KeyboardInterrupt, SystemExit])
-def test_an_import_that_was_cut_off_is_completed_by_starting_it_again(
+def test_repeating_an_interrupted_import_completes_it(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, cut: type[BaseException]
 ) -> None:
     monkeypatch.setattr("catalog.feeds.product_import.BATCH", 2)

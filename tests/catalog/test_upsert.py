@@ -30,7 +30,7 @@ def codes(result: BulkResult) -> list[tuple[str, str]]:
     return [(problem.field, problem.code) for one in result.results for problem in one.problems]
 
 
-def test_a_full_item_is_stored_field_by_field() -> None:
+def test_every_field_of_an_item_is_stored() -> None:
     result = upsert(
         {
             "product_id": "shoe/42",
@@ -64,21 +64,21 @@ def test_a_full_item_is_stored_field_by_field() -> None:
     assert product.created_at == product.updated_at == NOW
 
 
-def test_the_same_items_again_change_nothing() -> None:
+def test_writing_the_same_items_again_changes_nothing() -> None:
     items = [{"product_id": f"p{n}", "title": f"T{n}", "price": "1.50", "category": "A > B"} for n in range(50)]
     assert counts(upsert(*items)) == (50, 0, 0, 0)
     assert counts(upsert(*items, at=LATER)) == (0, 0, 50, 0)
     assert set(Product.objects.values_list("updated_at", flat=True)) == {NOW}
 
 
-def test_only_what_differs_is_updated() -> None:
+def test_only_changed_products_are_updated() -> None:
     upsert({"product_id": "a", "title": "A"}, {"product_id": "b", "title": "B"})
     result = upsert({"product_id": "a", "title": "A2"}, {"product_id": "b", "title": "B"}, at=LATER)
     assert [one.status for one in result.results] == ["updated", "unchanged"]
     assert dict(Product.objects.values_list("product_id", "updated_at")) == {"a": LATER, "b": NOW}
 
 
-def test_fields_an_item_lacks_keep_their_value_and_null_empties() -> None:
+def test_missing_fields_keep_their_value_and_null_clears_it() -> None:
     upsert({"product_id": "a", "title": "A", "brand": "X", "price": 3, "stock": 5, "category": "C", "tags": ["t"]})
     upsert(
         {"product_id": "a", "title": "A", "stock": None, "category": None, "tags": None},
@@ -130,19 +130,19 @@ def test_the_first_of_two_equal_ids_wins() -> None:
         ("attributes", {"a": "\x00"}, "bad_characters"),
         ("tags", 5, "not_a_list"),
         ("published_at", "yesterday", "bad_time"),
-        ("is_active", "perhaps", "not_a_truth_value"),
+        ("is_active", "perhaps", "not_a_boolean"),
         ("colour", "blue", "unknown_field"),
         ("category", "x" * 201, "too_long"),
     ],
 )
-def test_a_wrong_value_rejects_its_item_alone(field: str, value: object, code: str) -> None:
+def test_an_invalid_value_rejects_only_its_item(field: str, value: object, code: str) -> None:
     wrong = {"product_id": "bad", "title": "Bad", field: value}
     result = upsert({"product_id": "good", "title": "Good"}, wrong)
     assert codes(result) == [(field, code)]
     assert list(Product.objects.values_list("product_id", flat=True)) == ["good"]
 
 
-def test_every_wrong_field_of_an_item_is_named() -> None:
+def test_every_invalid_field_of_an_item_is_named() -> None:
     result = upsert({"product_id": "", "price": "-1", "url": "x"})
     assert {field for field, _ in codes(result)} == {"product_id", "title", "price", "url"}
 
@@ -157,12 +157,12 @@ def test_a_dry_run_counts_and_writes_nothing() -> None:
     assert not Category.objects.exists()
 
 
-def test_a_price_without_currency_is_in_the_given_one() -> None:
+def test_a_price_without_a_currency_gets_the_default_currency() -> None:
     upsert({"product_id": "a", "title": "A", "price": 2.5, "currency": ""})
     assert Product.objects.get().currency == "EUR"
 
 
-def test_categories_are_made_once_with_their_parents() -> None:
+def test_categories_are_created_once_with_their_parents() -> None:
     upsert(
         {"product_id": "a", "title": "A", "category": "厨房 > 水壶"},
         {"product_id": "b", "title": "B", "category": "厨房"},
@@ -176,7 +176,7 @@ def test_categories_are_made_once_with_their_parents() -> None:
     }
 
 
-def test_categories_whose_names_give_one_slug_live_side_by_side() -> None:
+def test_categories_whose_names_give_the_same_slug_get_different_slugs() -> None:
     upsert(
         {"product_id": "a", "title": "A", "category": "Home > A & B"},
         {"product_id": "b", "title": "B", "category": "Home > A B"},
@@ -186,7 +186,7 @@ def test_categories_whose_names_give_one_slug_live_side_by_side() -> None:
     assert len(set(slugs)) == 3
 
 
-def test_no_items_give_an_empty_result() -> None:
+def test_an_empty_list_gives_an_empty_result() -> None:
     assert counts(upsert()) == (0, 0, 0, 0)
 
 

@@ -47,7 +47,7 @@ def stored(name: str = "image") -> dict[str, list[float]]:
     return {product_id: np.frombuffer(vector, "<f4").tolist() for product_id, vector in rows}
 
 
-def test_vectors_are_stored_as_float32_and_the_same_again_changes_nothing(boss: Client) -> None:
+def test_vectors_are_stored_as_float32_and_a_second_write_changes_nothing(boss: Client) -> None:
     vectors = [{"product_id": "a", "vector": [0.5, -1]}, {"product_id": "c/1", "vector": [0.1, 2]}]
     first = send(boss, vectors).json()
     assert (first["created"], first["rejected"]) == (2, 0)
@@ -82,43 +82,43 @@ def test_vectors_are_stored_as_float32_and_the_same_again_changes_nothing(boss: 
         ({"product_id": "a", "vector": [1, 3]}, "duplicate"),
     ],
 )
-def test_a_wrong_vector_is_rejected_alone(boss: Client, item: dict[str, Any], code: str) -> None:
+def test_an_invalid_vector_rejects_only_its_item(boss: Client, item: dict[str, Any], code: str) -> None:
     answer = send(boss, [{"product_id": "a", "vector": [1, 2]}, item]).json()
     assert [result["status"] for result in answer["results"]] == ["created", "rejected"]
     assert answer["results"][1]["errors"][0]["code"] == code
     assert stored() == {"a": [1.0, 2.0]}
 
 
-def test_another_dimension_says_which_and_how_to_mend_it(boss: Client) -> None:
+def test_another_dimension_is_an_error_with_both_dimensions_and_the_fix(boss: Client) -> None:
     send(boss, [{"product_id": "a", "vector": [1, 2]}])
     message = send(boss, [{"product_id": "b", "vector": [1]}]).json()["results"][0]["errors"][0]["message"]
-    assert "image has 2 numbers" in message
+    assert "The vectors named image have 2 numbers" in message
     assert "this one has 1" in message
     assert "--replace" in message
     assert send(boss, [{"product_id": "b", "vector": [1]}], name="sound").json()["created"] == 1
 
 
 @pytest.mark.parametrize("name", ["", None, "x" * 51, "a\nb"])
-def test_a_wrong_name_is_a_problem_of_its_field(boss: Client, name: Any) -> None:
+def test_an_invalid_name_is_an_error_of_its_field(boss: Client, name: Any) -> None:
     answer = send(boss, [{"product_id": "a", "vector": [1]}], name=name)
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["errors"][0]["field"] == "name"
 
 
-def test_more_than_1000_and_what_is_no_object_are_refused(boss: Client) -> None:
+def test_more_than_1000_items_and_items_that_are_not_objects_are_rejected(boss: Client) -> None:
     many = send(boss, [{"product_id": "a", "vector": [1]}] * 1001)
     assert (many.status_code, many.json()["errors"][0]["field"]) == (400, "vectors")
     assert send(boss, ["a"]).status_code == 400
 
 
-def test_nobody_writes_without_the_scope(client: Client, products: None) -> None:
+def test_writing_requires_the_scope(client: Client, products: None) -> None:
     assert send(client, [{"product_id": "a", "vector": [1]}]).status_code in (401, 403)
     client.force_login(get_user_model().objects.create_user("guest", password="x", is_staff=True))
     assert send(client, [{"product_id": "a", "vector": [1]}]).status_code == 403
 
 
-def test_the_database_itself_refuses_a_dimension_that_is_not_the_vectors(products: None) -> None:
+def test_the_database_rejects_a_dimension_that_differs_from_the_vector(products: None) -> None:
     with pytest.raises(IntegrityError, match="catalog_vector_holds_dimension"):
         ProductVector.objects.create(
             product=make_product(), name="image", dimension=3, vector=b"\0" * 8, updated_at=NOON
@@ -144,7 +144,7 @@ def load(path: Path, **options: Any) -> VectorImportResult:
 
 
 @pytest.mark.parametrize("name", ["v.npz", "v.parquet", "v.jsonl"])
-def test_every_format_gives_the_same_and_a_second_time_changes_nothing(
+def test_every_file_format_gives_the_same_vectors_and_a_second_import_changes_nothing(
     products: None, tmp_path: Path, name: str
 ) -> None:
     path = write_file(tmp_path / name)
@@ -159,7 +159,7 @@ def test_every_format_gives_the_same_and_a_second_time_changes_nothing(
     assert (again.created, again.updated, again.unchanged) == (0, 0, 2)
 
 
-def test_of_one_product_twice_in_a_file_the_first_wins_also_over_batches(
+def test_the_first_vector_of_a_product_in_a_file_wins_across_batches(
     products: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("catalog.feeds.vector_files.BATCH", 1)
@@ -168,7 +168,7 @@ def test_of_one_product_twice_in_a_file_the_first_wins_also_over_batches(
     assert stored()["a"] == [1.0, 2.0]
 
 
-def test_vectors_of_another_model_take_the_place_of_all_before(products: None, tmp_path: Path) -> None:
+def test_replace_removes_the_vectors_of_another_model(products: None, tmp_path: Path) -> None:
     load(write_file(tmp_path / "v.npz"))
     wide = write_file(tmp_path / "wide.npz", ["a"], np.ones((1, 3)))
     assert load(wide).problems == {"vector: other_dimension": 1}
@@ -178,7 +178,7 @@ def test_vectors_of_another_model_take_the_place_of_all_before(products: None, t
     assert stored() == {"a": [1.0, 1.0, 1.0]}
 
 
-def test_broken_files_say_what_they_should_be(products: None, tmp_path: Path) -> None:
+def test_errors_of_broken_files_give_the_expected_format(products: None, tmp_path: Path) -> None:
     broken: dict[str, bytes] = {"v.csv": b"a,1", "v.npz": b"no zip", "v.parquet": b"no parquet", "v.jsonl": b"\n"}
     for name, content in broken.items():
         (tmp_path / name).write_bytes(content)
@@ -190,7 +190,7 @@ def test_broken_files_say_what_they_should_be(products: None, tmp_path: Path) ->
     with pytest.raises(FeedError, match="shape"):
         load(write_file(tmp_path / "flat.npz", ["a"], np.ones(2)))
     pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / "lacking.parquet")
-    with pytest.raises(FeedError, match="no vector"):
+    with pytest.raises(FeedError, match="lacks vector"):
         load(tmp_path / "lacking.parquet")
     with pytest.raises(FeedError, match="cannot be opened"):
         load(tmp_path / "absent.npz")
@@ -198,7 +198,7 @@ def test_broken_files_say_what_they_should_be(products: None, tmp_path: Path) ->
     assert load(tmp_path / "lines.jsonl").rejected == 1
 
 
-def test_the_command_counts_and_refuses_with_the_reason(products: None, tmp_path: Path) -> None:
+def test_the_command_reports_counts_and_errors(products: None, tmp_path: Path) -> None:
     out = io.StringIO()
     call_command("import_vectors", str(write_file(tmp_path / "v.npz")), "--name", "image", stdout=out)
     assert "3 rows: 2 created, 0 updated, 0 unchanged, 1 rejected." in out.getvalue()

@@ -85,6 +85,11 @@ def format_text_list(values: Iterable[str]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
+def format_bigint_list(values: Iterable[int]) -> str:
+    """Return an array literal of integers for a cursor without the dumpers: one text instead of one value per element."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
 def register_array_dumpers(context: AdaptContext) -> None:
     """Register the dumpers of the array classes with a connection or cursor."""
     for array_type in ARRAY_TYPES:

@@ -62,14 +62,14 @@ def test_every_page_answers(boss: Client, name: str, language: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["水壶", "a/1", "acme"])
-def test_products_are_found_by_id_title_and_brand(boss: Client, text: str) -> None:
+def test_search_finds_products_by_id_title_and_brand(boss: Client, text: str) -> None:
     page = get(boss, "product_changelist", q=text)
     assert "蓝色水壶" in page
     assert "SKU-77" not in page
     assert ">Pan<" not in page
 
 
-def test_products_are_found_by_sku(boss: Client) -> None:
+def test_search_finds_products_by_sku(boss: Client) -> None:
     assert "Pan" in get(boss, "product_changelist", q="sku-77")
 
 
@@ -81,7 +81,7 @@ def test_products_are_filtered(boss: Client) -> None:
     assert "蓝色水壶" in get(boss, "product_changelist", category__id__exact=kitchen)
 
 
-def test_the_list_of_products_takes_as_many_queries_for_fifty_as_for_two(
+def test_the_product_list_needs_the_same_number_of_queries_for_fifty_as_for_two(
     boss: Client, django_assert_max_num_queries: Any
 ) -> None:
     with django_assert_max_num_queries(30) as few:
@@ -92,13 +92,13 @@ def test_the_list_of_products_takes_as_many_queries_for_fifty_as_for_two(
         get(boss, "product_changelist")
 
 
-def test_a_products_page_leads_to_similar_products_if_somebody_shows_them(boss: Client) -> None:
+def test_a_product_page_links_to_similar_products_when_such_a_page_exists(boss: Client) -> None:
     page = get(boss, "product_change", Product.objects.get(product_id="a/1").pk)
     assert "蓝色水壶" in page
     assert "/similar/a/1/" in page
 
 
-def test_the_actions_switch_products_off_and_on(boss: Client) -> None:
+def test_the_actions_deactivate_and_activate_products(boss: Client) -> None:
     pks = list(Product.objects.values_list("pk", flat=True))
     for action, active in (("deactivate", False), ("activate", True)):
         boss.post(reverse("admin:catalog_product_changelist"), {"action": action, "_selected_action": pks})
@@ -106,7 +106,7 @@ def test_the_actions_switch_products_off_and_on(boss: Client) -> None:
     assert all(moment > NOW for moment in Product.objects.values_list("updated_at", flat=True))
 
 
-def test_renaming_a_category_takes_its_branch_along(boss: Client) -> None:
+def test_renaming_a_category_updates_the_paths_below_it(boss: Client) -> None:
     kitchen = Category.objects.get(path="厨房")
     answer = boss.post(
         reverse("admin:catalog_category_change", args=[kitchen.pk]),
@@ -117,7 +117,7 @@ def test_renaming_a_category_takes_its_branch_along(boss: Client) -> None:
 
 
 @pytest.mark.parametrize(("name", "below"), [("A > B", False), ("厨房", True), ("x" * 201, False)])
-def test_a_category_is_not_put_where_it_breaks_the_tree(boss: Client, name: str, below: bool) -> None:
+def test_a_category_cannot_break_the_tree(boss: Client, name: str, below: bool) -> None:
     kitchen, kettles = Category.objects.order_by("path")
     data = {"name": name, "slug": "s", "parent": kettles.pk if below else ""}
     answer = boss.post(reverse("admin:catalog_category_change", args=[kitchen.pk]), data)
@@ -132,7 +132,7 @@ def upload(client: Client, text: str, **options: str) -> FeedImport:
     return FeedImport.objects.latest("id")
 
 
-def test_an_uploaded_feed_is_tried_then_confirmed(boss: Client) -> None:
+def test_an_uploaded_feed_runs_as_a_dry_run_before_it_is_confirmed(boss: Client) -> None:
     tried = upload(boss, "id,title\nb,Pan 2\nc,新品\n,x\n")
     assert (tried.dry_run, tried.created, tried.updated, tried.rejected) == (True, 1, 1, 1)
     assert Product.objects.count() == 2
@@ -151,11 +151,11 @@ def test_an_uploaded_feed_is_tried_then_confirmed(boss: Client) -> None:
     assert b"4,product_id" in b"".join(errors.streaming_content)  # type: ignore[attr-defined]
 
 
-def test_an_unreadable_upload_says_why_and_cannot_be_confirmed(boss: Client) -> None:
+def test_an_unreadable_upload_shows_its_error_and_cannot_be_confirmed(boss: Client) -> None:
     tried = upload(boss, "price\n1\n")
-    assert "no column for product_id" in tried.error
+    assert "No column for product_id" in tried.error
     page = get(boss, "feedimport_change", tried.pk)
-    assert "no column for product_id" in page
+    assert "No column for product_id" in page
     boss.post(reverse("admin:catalog_feedimport_confirm", args=[tried.pk]))
     assert FeedImport.objects.count() == 1
 
@@ -169,12 +169,12 @@ def test_a_large_upload_goes_to_a_worker(boss: Client, monkeypatch: pytest.Monke
     assert record.finished_at is None
 
 
-def test_only_who_may_change_products_may_upload(client: Client) -> None:
+def test_uploading_requires_permission_to_change_products(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("reader", password="x", is_staff=True))
     assert client.get(reverse("admin:catalog_feedimport_upload")).status_code == 403
 
 
-def test_uploads_nobody_confirmed_are_deleted_after_a_week(boss: Client) -> None:
+def test_unconfirmed_uploads_are_deleted_after_a_week(boss: Client) -> None:
     upload(boss, "id,title\nb,Pan 2\n")
     written_at = datetime.fromtimestamp(next(FEED_UPLOADS.path.iterdir()).stat().st_mtime, UTC)
     assert FEED_UPLOADS.delete_expired(at=written_at) == 0
@@ -190,7 +190,7 @@ def test_an_export_can_be_imported_again_and_changes_nothing(boss: Client) -> No
     assert set(Product.objects.values_list("updated_at", flat=True)) == {NOW}
 
 
-def test_the_import_page_previews_and_then_writes(boss: Client) -> None:
+def test_the_import_page_shows_a_preview_before_it_writes(boss: Client) -> None:
     text = "product_id,title,category,price,cost,tags\na/1,Neu,Home > New,5.00,2.10,x|y\nz,Zet,,,,\n"
     preview = boss.post(
         reverse("admin:catalog_product_import"),
@@ -211,7 +211,7 @@ def test_the_import_page_previews_and_then_writes(boss: Client) -> None:
     assert Product.objects.get(product_id="z").currency == ""
 
 
-def test_a_bad_row_of_the_import_page_is_named_and_nothing_is_written(boss: Client) -> None:
+def test_the_import_page_names_an_invalid_row_and_writes_nothing(boss: Client) -> None:
     data = Dataset(headers=["product_id", "title", "price", "availability"])
     data.append(["n1", "N1", "-4", "in_stock"])
     data.append(["n2", "N2", "4", "perhaps"])
@@ -227,7 +227,7 @@ def test_a_bad_row_of_the_import_page_is_named_and_nothing_is_written(boss: Clie
     ]
 
 
-def test_rows_of_the_import_page_do_not_cost_a_query_each(boss: Client, django_assert_max_num_queries: Any) -> None:
+def test_the_import_page_does_not_run_a_query_per_row(boss: Client, django_assert_max_num_queries: Any) -> None:
     data = Dataset(headers=["product_id", "title", "category"])
     for n in range(300):
         data.append([f"n{n}", "T", f"C > {n % 9}"])

@@ -1,4 +1,4 @@
-"""The REST endpoints of the catalogue."""
+"""The REST endpoints of the catalog."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -61,26 +61,26 @@ def ids(client: Client, query: str) -> list[str]:
         ("q=ettle", []),
     ],
 )
-def test_the_list_is_narrowed(shop: Client, query: str, found: list[str]) -> None:
+def test_the_list_is_filtered(shop: Client, query: str, found: list[str]) -> None:
     assert ids(shop, query) == found
 
 
 @pytest.mark.parametrize(
     "query", ["availability=perhaps", "price_min=cheap", "updated_after=yesterday", "category=" + "x" * 1001]
 )
-def test_a_wrong_parameter_is_named(shop: Client, query: str) -> None:
+def test_an_invalid_parameter_is_named(shop: Client, query: str) -> None:
     answer = shop.get(f"/api/v1/products/?{query}")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"].startswith(query.partition("=")[0])
 
 
-def test_a_list_takes_two_queries_beside_the_session(shop: Client, django_assert_num_queries: Any) -> None:
+def test_the_product_list_needs_two_queries_besides_the_session(shop: Client, django_assert_num_queries: Any) -> None:
     # session, user, products with their categories
     with django_assert_num_queries(3):
         assert len(ids(shop, "limit=3")) == 3
 
 
-def test_categories_take_one_query_beside_the_session(shop: Client, django_assert_num_queries: Any) -> None:
+def test_the_category_list_needs_one_query_besides_the_session(shop: Client, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(3):
         answer = shop.get("/api/v1/categories/")
     assert [(row["path"], row["parent"], row["product_count"]) for row in answer.json()["results"]] == [
@@ -91,13 +91,13 @@ def test_categories_take_one_query_beside_the_session(shop: Client, django_asser
 
 
 @pytest.mark.parametrize("address", ["a/1", quote("a/1", safe="")])
-def test_a_product_is_found_by_an_id_with_a_slash(shop: Client, address: str) -> None:
+def test_a_product_id_may_contain_a_slash(shop: Client, address: str) -> None:
     answer = shop.get(f"/api/v1/products/{address}/").json()
     assert (answer["product_id"], answer["category"], answer["price"]) == ("a/1", "Kitchen > Kettles", "19.90")
     assert answer["attributes"] == {}
 
 
-def test_what_a_product_costs_the_shop_is_written_and_read_by_secret_keys_alone(shop: Client) -> None:
+def test_only_secret_keys_read_and_write_the_cost_of_a_product(shop: Client) -> None:
     written = put(shop, {"products": [{"product_id": "a/1", "title": "Blue kettle", "cost": "7.5"}]})
     assert written.json()["updated"] == 1
     assert shop.get("/api/v1/products/a/1/").json()["cost"] == "7.50"
@@ -114,7 +114,7 @@ def put(client: Client, body: object) -> Any:
     return client.put("/api/v1/products/", body, content_type="application/json")
 
 
-def test_put_answers_for_each_item(shop: Client) -> None:
+def test_put_returns_a_result_for_each_item(shop: Client) -> None:
     answer = put(
         shop,
         {
@@ -153,11 +153,11 @@ def test_put_answers_for_each_item(shop: Client) -> None:
         {"products": [{"product_id": str(n), "title": "T"} for n in range(1001)]},
     ],
 )
-def test_a_body_of_the_wrong_shape_is_refused_whole(shop: Client, body: object) -> None:
+def test_a_body_of_the_wrong_shape_is_rejected_as_a_whole(shop: Client, body: object) -> None:
     assert put(shop, body).status_code == 400
     assert Product.objects.count() == 4
 
 
-def test_nobody_reads_or_writes_without_a_key(client: Client) -> None:
+def test_reading_and_writing_require_a_key(client: Client) -> None:
     assert client.get("/api/v1/products/").status_code in (401, 403)
     assert put(client, {"products": []}).status_code in (401, 403)

@@ -17,7 +17,7 @@ def pipelines(valkey: redis.Redis) -> ValkeyClient:
     return ValkeyClient(settings.VALKEY_URL)
 
 
-def test_threads_that_come_and_go_never_use_up_the_connections(pipelines: ValkeyClient, valkey: redis.Redis) -> None:
+def test_short_lived_threads_do_not_exhaust_the_connections(pipelines: ValkeyClient, valkey: redis.Redis) -> None:
     before = valkey.info("clients")["connected_clients"]
     answers: list[int] = []
     for _number in range(250):  # a pool makes a hundred

@@ -19,12 +19,12 @@ from config.foundation.rest.filters import FIRST, LAST, FlagFilter, MomentFilter
         ("", None),
     ],
 )
-def test_a_moment_is_one_in_utc(text: str, moment: datetime | None) -> None:
+def test_a_moment_is_converted_to_utc(text: str, moment: datetime | None) -> None:
     assert MomentFilter().field.clean(text) == moment
 
 
 @pytest.mark.parametrize(("text", "flag"), [("true", True), ("false", False), ("", "")])
-def test_a_flag_is_true_or_false(text: str, flag: Any) -> None:
+def test_a_flag_is_parsed_as_a_boolean(text: str, flag: Any) -> None:
     assert FlagFilter().field.clean(text) == flag
 
 
@@ -38,10 +38,10 @@ def test_a_flag_is_true_or_false(text: str, flag: Any) -> None:
         (MomentFilter().field, "soon"),
     ],
 )
-def test_anything_else_is_refused(field: Any, text: str) -> None:
+def test_other_values_are_rejected(field: Any, text: str) -> None:
     with pytest.raises(ValidationError):
         field.clean(text)
 
 
-def test_a_whole_number_is_one() -> None:
+def test_a_whole_number_is_accepted() -> None:
     assert WholeNumberFilter().field.clean("5") == 5

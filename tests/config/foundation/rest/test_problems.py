@@ -100,7 +100,7 @@ def test_error_becomes_a_problem(
     assert "secret" not in answer.content.decode()
 
 
-def test_every_wrong_field_is_named_with_its_path() -> None:
+def test_every_invalid_field_is_named_with_its_path() -> None:
     order = {"lines": [{"quantity": 1}, {"quantity": 0, "tags": ["ok", "longer", 7, "other"]}, 5]}
     problem = post(order).json()
     assert [(error["field"], error["code"]) for error in problem["errors"]] == [
@@ -124,7 +124,7 @@ def test_malformed_json_is_400(body: bytes) -> None:
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
 
 
-def test_half_character_is_400() -> None:
+def test_an_unpaired_surrogate_is_a_400() -> None:
     assert post(b'{"order_id": "\\ud800", "lines": []}').status_code == 400
 
 
@@ -137,24 +137,24 @@ def test_other_content_type_is_415_and_other_method_405() -> None:
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_address_that_leads_nowhere_is_a_problem_too() -> None:
+def test_an_unknown_url_returns_problem_details() -> None:
     answer = Client().get("/api/v1/nowhere")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_so_is_a_write_that_leads_nowhere_and_no_page_about_a_missing_token(method: str) -> None:
+def test_a_write_to_an_unknown_url_returns_problem_details_instead_of_a_csrf_page(method: str) -> None:
     answer = getattr(Client(enforce_csrf_checks=True), method)("/api/v1/segments/no slug/")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("address", ["customers", "products", "orders", "segments", "rank"])
-def test_options_are_told_of_every_address(address: str) -> None:
+def test_every_endpoint_responds_to_options(address: str) -> None:
     answer = caller(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
     assert answer.status_code == 200
     assert answer.json().keys() == {"name", "description"}
 
 
-def test_message_and_code_of_a_plain_error_are_kept() -> None:
+def test_the_message_and_code_of_an_api_error_are_kept() -> None:
     error = ValidationError({"a": ErrorDetail("Wrong.", code="odd")})
     assert list(iterate_field_errors(error.detail)) == [{"field": "a", "code": "odd", "message": "Wrong."}]

@@ -37,7 +37,7 @@ class Body(StrictTypesMixin, serializers.Serializer):
         ("names", ["a", 5], "invalid"),
     ],
 )
-def test_another_type_is_refused(name: str, value: Any, code: str) -> None:
+def test_a_value_of_another_type_is_rejected(name: str, value: Any, code: str) -> None:
     body = Body(data={name: value})
     assert not body.is_valid()
     assert list(body.errors) == [name]
@@ -59,13 +59,13 @@ def test_another_type_is_refused(name: str, value: Any, code: str) -> None:
         ("names", ["a", "b"], ["a", "b"]),
     ],
 )
-def test_its_own_type_is_taken(name: str, value: Any, taken: Any) -> None:
+def test_a_value_of_the_right_type_is_accepted(name: str, value: Any, taken: Any) -> None:
     body = Body(data={name: value})
     assert body.is_valid(), body.errors
     assert body.validated_data[name] == taken
 
 
-def test_every_wrong_field_is_named_and_what_is_no_object_too() -> None:
+def test_every_invalid_field_is_named_and_a_body_that_is_not_an_object_is_rejected() -> None:
     body = Body(data={"name": 5, "price": "much", "names": [None, 1]})
     assert not body.is_valid()
     assert set(body.errors) == {"name", "price", "names"}
