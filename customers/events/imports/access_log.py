@@ -101,7 +101,9 @@ class AccessLogReader:
         """
         fields = self.mapping.log_format.fields(line.decode(errors="replace"))
         if fields is None:
-            raise LogLineError("unreadable_line", "The line does not match the log format; set another one with --mapping.")
+            raise LogLineError(
+                "unreadable_line", "The line does not match the log format; set another one with --mapping."
+            )
         try:
             status = int(fields["status"])
         except ValueError as error:

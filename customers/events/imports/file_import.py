@@ -164,7 +164,8 @@ def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]
 def require_json_lines(file: LineFile) -> None:
     if file.head.lstrip().startswith(b"["):
         raise UnreadableFileError(
-            _("%(file)s is one JSON array; write one object per line, for example with: jq -c '.[]' FILE") % {"file": file.name}
+            _("%(file)s is one JSON array; write one object per line, for example with: jq -c '.[]' FILE")
+            % {"file": file.name}
         )
 
 

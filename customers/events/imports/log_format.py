@@ -62,7 +62,8 @@ def compile_format(text: str) -> LogFormat:
         between = text[position : found.start()]
         if position and not between:
             raise LogFormatError(
-                _("format: there must be a separator between %(first)s and the variable before it.") % {"first": found[0]}
+                _("format: there must be a separator between %(first)s and the variable before it.")
+                % {"first": found[0]}
             )
         pattern += [
             re.escape(between),

@@ -227,7 +227,9 @@ def build_rule(entry: MappingEntry, place: str) -> MappingRule:
     path, query = [*QUERY_MARK.split(entry.path, maxsplit=1), ""][:2]
     if path.count("{") != len(PLACEHOLDER.findall(path)):
         raise MappingError(
-            _("%(place)s.path: a name in braces may contain letters, digits and _, such as {product_id}, {rest*}, {page:int}.")
+            _(
+                "%(place)s.path: a name in braces may contain letters, digits and _, such as {product_id}, {rest*}, {page:int}."
+            )
             % {"place": place}
         )
     pattern, readings = compile_path(path, place)

@@ -4,87 +4,143 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('identity', '0004_plain_names'),
+        ("identity", "0004_plain_names"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='consentdenial',
-            options={'verbose_name': 'consent denial', 'verbose_name_plural': 'consent denials'},
+            name="consentdenial",
+            options={"verbose_name": "consent denial", "verbose_name_plural": "consent denials"},
         ),
         migrations.RemoveIndex(
-            model_name='identitymerge',
-            name='identity_merge_folded',
+            model_name="identitymerge",
+            name="identity_merge_folded",
         ),
         migrations.AlterField(
-            model_name='consent',
-            name='purpose',
-            field=models.CharField(choices=[('analytics', 'analytics'), ('personalisation', 'personalization'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('sharing', 'sharing')], max_length=20, verbose_name='purpose'),
+            model_name="consent",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("analytics", "analytics"),
+                    ("personalisation", "personalization"),
+                    ("email", "e-mail"),
+                    ("sms", "SMS"),
+                    ("push", "push"),
+                    ("sharing", "sharing"),
+                ],
+                max_length=20,
+                verbose_name="purpose",
+            ),
         ),
         migrations.AlterField(
-            model_name='consentdenial',
-            name='purpose',
-            field=models.CharField(choices=[('analytics', 'analytics'), ('personalisation', 'personalization'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('sharing', 'sharing')], max_length=20),
+            model_name="consentdenial",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("analytics", "analytics"),
+                    ("personalisation", "personalization"),
+                    ("email", "e-mail"),
+                    ("sms", "SMS"),
+                    ("push", "push"),
+                    ("sharing", "sharing"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.AlterField(
-            model_name='customer',
-            name='field_updated_at',
-            field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict, editable=False, help_text='Field or trait to the microseconds since 1970 when it was last set; older values cannot overwrite it.'),
+            model_name="customer",
+            name="field_updated_at",
+            field=models.JSONField(
+                blank=True,
+                db_default=models.Value({}, models.JSONField()),
+                default=dict,
+                editable=False,
+                help_text="Field or trait to the microseconds since 1970 when it was last set; older values cannot overwrite it.",
+            ),
         ),
         migrations.AlterField(
-            model_name='customer',
-            name='traits',
-            field=models.JSONField(blank=True, default=dict, help_text='Facts provided by the shop, such as household size.', verbose_name='traits'),
+            model_name="customer",
+            name="traits",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="Facts provided by the shop, such as household size.",
+                verbose_name="traits",
+            ),
         ),
         migrations.AlterField(
-            model_name='identifier',
-            name='linked_by',
-            field=models.CharField(blank=True, db_default='', help_text='The message id of the event, or the user who did it.', max_length=100, verbose_name='linked by'),
+            model_name="identifier",
+            name="linked_by",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                help_text="The message id of the event, or the user who did it.",
+                max_length=100,
+                verbose_name="linked by",
+            ),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='at',
-            field=models.DateTimeField(verbose_name='first occurred at'),
+            model_name="identityconflict",
+            name="at",
+            field=models.DateTimeField(verbose_name="first occurred at"),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='cause',
-            field=models.CharField(help_text='The message id of the first event.', max_length=100, verbose_name='cause'),
+            model_name="identityconflict",
+            name="cause",
+            field=models.CharField(
+                help_text="The message id of the first event.", max_length=100, verbose_name="cause"
+            ),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='last_at',
-            field=models.DateTimeField(verbose_name='last occurred at'),
+            model_name="identityconflict",
+            name="last_at",
+            field=models.DateTimeField(verbose_name="last occurred at"),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='reason',
-            field=models.CharField(choices=[('two_user_ids', 'two user ids'), ('limit', 'too many identifiers'), ('blocked', 'placeholder instead of an id'), ('undone', 'merge undone earlier')], max_length=20, verbose_name='reason'),
+            model_name="identityconflict",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("two_user_ids", "two user ids"),
+                    ("limit", "too many identifiers"),
+                    ("blocked", "placeholder instead of an id"),
+                    ("undone", "merge undone earlier"),
+                ],
+                max_length=20,
+                verbose_name="reason",
+            ),
         ),
         migrations.AlterField(
-            model_name='identityconflict',
-            name='resolution',
-            field=models.CharField(blank=True, choices=[('merged', 'merged'), ('kept_apart', 'kept separate'), ('settled', 'dismissed')], default='', max_length=20, verbose_name='decision'),
+            model_name="identityconflict",
+            name="resolution",
+            field=models.CharField(
+                blank=True,
+                choices=[("merged", "merged"), ("kept_apart", "kept separate"), ("settled", "dismissed")],
+                default="",
+                max_length=20,
+                verbose_name="decision",
+            ),
         ),
         migrations.AlterField(
-            model_name='identitymerge',
-            name='cause',
-            field=models.CharField(help_text='The message id of the event, or the user who did it.', max_length=100, verbose_name='cause'),
+            model_name="identitymerge",
+            name="cause",
+            field=models.CharField(
+                help_text="The message id of the event, or the user who did it.", max_length=100, verbose_name="cause"
+            ),
         ),
         migrations.AlterField(
-            model_name='identitymerge',
-            name='merged_id',
-            field=models.BigIntegerField(verbose_name='merged customer'),
+            model_name="identitymerge",
+            name="merged_id",
+            field=models.BigIntegerField(verbose_name="merged customer"),
         ),
         migrations.AlterField(
-            model_name='identitymerge',
-            name='moved',
-            field=models.JSONField(blank=True, default=dict, verbose_name='moved data'),
+            model_name="identitymerge",
+            name="moved",
+            field=models.JSONField(blank=True, default=dict, verbose_name="moved data"),
         ),
         migrations.AddIndex(
-            model_name='identitymerge',
-            index=models.Index(fields=['merged_id'], name='identity_merge_folded'),
+            model_name="identitymerge",
+            index=models.Index(fields=["merged_id"], name="identity_merge_folded"),
         ),
     ]

@@ -29,9 +29,9 @@ PROJECT = Path(project_settings.__file__).resolve().parents[1]
 MAKE_SOURCE = """
 import sys; import django; django.setup()
 from datetime import timedelta; from django.utils import timezone
-from customers.events.models import Source; from customers.events.sources.write_keys import issue_write_key
+from customers.events.models import Source; from customers.events.sources.write_keys import rotate_write_key
 source = Source.objects.create(key=sys.argv[1], name=sys.argv[1], kind="server")
-print(issue_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0)))
+print(rotate_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0)))
 """
 
 
@@ -47,7 +47,7 @@ class Collecting:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.servers = EmbeddedServers(folder / "var", say=lambda message: None)
+        self.servers = EmbeddedServers(folder / "var", report=lambda message: None)
         addresses = self.servers.ensure(postgres=True, valkey=True)
         assert addresses.postgres is not None
         assert addresses.valkey is not None

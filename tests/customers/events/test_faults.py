@@ -20,7 +20,7 @@ from tests.customers.events.running import PROJECT, Collecting, collecting
 from tests.customers.events.senders import track
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 CLIENT = """
 import json, random, sys

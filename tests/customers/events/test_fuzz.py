@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.customers.events.running import Collecting, collecting
 from tests.customers.events.senders import track
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 BODIES = int(os.environ.get("PERENNIAL_FUZZ_BODIES", "2400"))
 PARTS = 3  # memory is looked at after each

@@ -45,7 +45,7 @@ def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path
         ["invalid_json", "1"],
     ]
     assert lines[6].startswith(f"Refused lines: {tmp_path / 'exports' / 'imports' / 'events-old-shop-'}")
-    assert lines[7].endswith("lines a second.")
+    assert lines[7].endswith("lines per second.")
     source = Source.objects.get(key="old-shop")
     assert (source.kind, source.is_simulated) == (Source.Kind.IMPORT, False)
     assert Event.objects.get().source == source
@@ -90,12 +90,12 @@ def test_the_builtin_mapping_is_printed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Name a file, or - for standard input"),
+        ([], "Specify a file, or - for standard input"),
         (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
         (["{file}", "--source", "My Shop"], "--source 'My Shop': use small letters, digits and hyphens"),
-        (["{file}", "--mapping", "none.toml"], "There is no mapping file none.toml"),
+        (["{file}", "--mapping", "none.toml"], "The mapping file none.toml does not exist"),
         (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
-        (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*What was taken so far stays"),
+        (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*Events stored so far stay"),
     ],
 )
 def test_what_is_wrong_is_said(file: Path, arguments: list[str], message: str) -> None:

@@ -183,7 +183,7 @@ def test_event_without_a_session_shows_the_half_hours_around_it(admin_client: Cl
 
 
 def test_event_without_a_person_says_so(admin_client: Client) -> None:
-    assert "analytics was refused" in admin_client.get(page_of(make_event(user_id=""))).text
+    assert "consent to analytics was denied" in admin_client.get(page_of(make_event(user_id=""))).text
 
 
 def test_source_list_shows_activity_and_what_is_simulated(admin_client: Client) -> None:
@@ -206,12 +206,12 @@ def source_page(client: Client, source: Source) -> str:
 def test_silent_source_says_what_to_do_next(admin_client: Client) -> None:
     source, _key = make_keyed_source(kind=Source.Kind.SERVER)
     text = source_page(admin_client, source)
-    assert "What to do next" in text
+    assert "Next steps" in text
     assert all(f'id="snippet-{language}"' in text for language in ("browser", "node", "python", "curl"))
     assert "http://testserver/v1/track -u YOUR_WRITE_KEY:" in text
     assert source.write_key_hint in text
     make_event(source, at=datetime.now(UTC))
-    assert "What to do next" not in source_page(admin_client, source)
+    assert "Next steps" not in source_page(admin_client, source)
 
 
 def test_key_page_has_snippets_with_the_key(admin_client: Client) -> None:
@@ -228,7 +228,7 @@ def test_origins_are_kept_as_browsers_send_them(admin_client: Client) -> None:
     address = reverse("admin:events_source_add")
     fields = {"key": "web", "name": "Web", "kind": "browser", "enabled": "on", "retention_days": "730"}
     wrong = admin_client.post(address, {**fields, "allowed_origins": "shop.example"})
-    assert "“shop.example” is no origin" in wrong.text
+    assert "“shop.example” is not a valid origin" in wrong.text
     admin_client.post(address, {**fields, "allowed_origins": "https://Shop.example/, https://shop.example"})
     assert Source.objects.get().allowed_origins == ["https://shop.example"]
 
@@ -263,10 +263,12 @@ def test_many_sources_are_drawn_as_others(admin_client: Client) -> None:
     )
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "No event was received"), ("zh-hans", "没有收到事件")])
+@pytest.mark.parametrize(("language", "words"), [("en", "No events were received"), ("zh-hans", "没有收到事件")])
 def test_empty_pages_say_what_to_do(language: str, words: str) -> None:
     client = member_of("Operator", language=language)
     assert words in client.get(MINUTES).text
     assert SOURCES in client.get(MINUTES).text
     assert {"en": "within two seconds", "zh-hans": "两秒内"}[language] in client.get(LIVE).text
-    assert {"en": "No rejected event is open", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(LETTERS).text
+    assert {"en": "There are no open rejected events", "zh-hans": "没有待处理的被拒事件"}[language] in client.get(
+        LETTERS
+    ).text

@@ -67,15 +67,15 @@ def test_it_is_corrected_checked_and_sent_again(rejected: RejectedEvent, role: s
     assert "would be rejected again" in do(client, rejected, "check").text
     corrected = text.replace('"m-1"', '"m-1",\r\n  "userId": "anna"')
     checked = do(client, rejected, "check", corrected)
-    assert "would be taken now" in checked.text
+    assert "would be accepted" in checked.text
     assert "&quot;userId&quot;: &quot;anna&quot;" in checked.text  # what was typed is still there
     assert not Event.objects.exists()
-    sent = do(client, rejected, "send", corrected)
+    sent = do(client, rejected, "replay", corrected)
     event = Event.objects.get()
     assert (event.user_id, event.message_id, event.product_ids) == ("anna", "m-1", ["tea"])
     rejected.refresh_from_db()
     assert (rejected.status, rejected.replay_message_id) == (RejectedEvent.Status.REPLAYED, "m-1")
-    assert "It was taken" in sent.text
+    assert "The event was accepted" in sent.text
     assert reverse("admin:events_event_change", args=[event.pk]) in sent.text
     assert 'name="text"' not in sent.text
 
@@ -87,7 +87,7 @@ def test_who_may_not_see_personal_data_corrects_without_seeing_it(rejected: Reje
     assert "203.0.113.7" not in page.text
     assert "2 personal values" in page.text
     text = page.context["form"].initial["text"].replace('"m-1"', '"m-1", "anonymousId": "a-1"')
-    do(operator, rejected, "send", text)
+    do(operator, rejected, "replay", text)
     rejected.refresh_from_db()
     assert json.loads(rejected.corrected_payload) == {**PERSONAL, "anonymousId": "a-1"}
     assert not LogEntry.objects.filter(object_id=rejected.pk, action=LogEntry.Action.ACCESS).exists()
@@ -100,7 +100,7 @@ def test_privacy_officer_reads_all_of_it_and_that_is_written_down(rejected: Reje
     entry = LogEntry.objects.get(object_id=rejected.pk, action=LogEntry.Action.ACCESS)
     assert entry.actor.username == "Privacy officer"
     assert 'name="do"' not in page.text
-    assert officer.post(page_of(rejected), {"text": "{}", "stamp": "", "do": "send"}).status_code == 403
+    assert officer.post(page_of(rejected), {"text": "{}", "stamp": "", "do": "replay"}).status_code == 403
     assert officer.post(page_of(rejected), {"do": "discard"}).status_code == 403
     assert not Event.objects.exists()
 
@@ -108,15 +108,15 @@ def test_privacy_officer_reads_all_of_it_and_that_is_written_down(rejected: Reje
 def test_still_wrong_one_stays_open_with_its_new_reason(rejected: RejectedEvent) -> None:
     client = member_of("Operator")
     text = shown(client, rejected).context["form"].initial["text"]
-    sent = do(client, rejected, "send", text.replace('"track"', '"trakc"'))
+    sent = do(client, rejected, "replay", text.replace('"track"', '"trakc"'))
     assert "rejected again" in sent.text
     rejected.refresh_from_db()
     assert (rejected.status, rejected.code) == (RejectedEvent.Status.OPEN, "unknown_type")
     assert "trakc" in shown(client, rejected).context["form"].initial["text"]  # the last correction is gone on with
-    do(client, rejected, "send", "no json at all")
+    do(client, rejected, "replay", "no json at all")
     rejected.refresh_from_db()
     assert rejected.status == RejectedEvent.Status.OPEN
-    assert "only who may see personal data" in shown(client, rejected).text
+    assert "Only users with permission to view personal data" in shown(client, rejected).text
 
 
 def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
@@ -128,10 +128,10 @@ def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
         "send",
         json.dumps({**PERSONAL, "type": "other", "email": "b@example.com"}),
     )
-    late = client.post(page_of(rejected), {**initial, "do": "send"})
-    assert "Somebody else stored another correction" in late.text
+    late = client.post(page_of(rejected), {**initial, "do": "replay"})
+    assert "Another user saved a different correction" in late.text
     do(client, rejected, "discard")
-    closed = do(client, rejected, "send")
+    closed = do(client, rejected, "replay")
     assert not Event.objects.exists()
     assert 'name="text"' not in closed.text
 
@@ -140,17 +140,17 @@ def test_sending_what_was_taken_before_says_so(rejected: RejectedEvent) -> None:
     source = Source.objects.get()
     twin = make_letter({**PERSONAL, "userId": "u1"}, source=source)
     client = member_of("Operator")
-    do(client, twin, "send")
+    do(client, twin, "replay")
     text = shown(client, rejected).context["form"].initial["text"].replace('"m-1"', '"m-1", "userId": "u2"')
-    assert "had been taken before" in do(client, rejected, "send", text).text
+    assert "already exists" in do(client, rejected, "replay", text).text
     assert Event.objects.get().user_id == "u1"
 
 
 def test_it_is_discarded_and_opened_again(rejected: RejectedEvent) -> None:
     client = member_of("Operator")
-    assert "It was discarded" in do(client, rejected, "discard").text
-    assert "Open again" in shown(client, rejected).text
-    assert "It is open again" in do(client, rejected, "reopen").text
+    assert "The event was discarded" in do(client, rejected, "discard").text
+    assert "Reopen" in shown(client, rejected).text
+    assert "The event is open again" in do(client, rejected, "reopen").text
     history = client.get(reverse("admin:events_rejectedevent_history", args=[rejected.pk])).text
     assert "Discarded." in history
     assert "Opened again." in history
@@ -188,7 +188,7 @@ def test_list_shows_open_ones_counts_reasons_and_filters() -> None:
     assert listed("?q=anonymousId") == [fresh, old]
     assert listed("?q=Opened") == []  # stands in the payload alone
     context = client.get(LETTERS).context
-    assert [(one["code"], one["letters"]) for one in context["open_reasons"]] == [
+    assert [(one["code"], one["events"]) for one in context["open_reasons"]] == [
         ("missing_identity", 1),
         ("unknown_type", 1),
     ]
@@ -214,16 +214,16 @@ def test_many_are_sent_again_after_the_cause_is_gone(valkey: redis.Redis) -> Non
     right = make_letter({**PERSONAL, "userId": "u1"})
     twin = make_letter({**PERSONAL, "userId": "u1"}, at=datetime.now(UTC))
     wrong = make_letter()
-    page = act(member_of("Operator"), "send_again", right, twin, wrong)
-    assert "2 were taken." in page.text
-    assert "1 of them had been taken before." in page.text
-    assert "1 was rejected again: Neither" in page.text
+    page = act(member_of("Operator"), "replay", right, twin, wrong)
+    assert "2 events were accepted." in page.text
+    assert "1 of them was a duplicate." in page.text
+    assert "1 event was rejected again: The event has neither" in page.text
     assert Event.objects.count() == 1
     assert "m-1" in page.text  # as which message
 
 
 def test_many_are_discarded() -> None:
-    assert "2 were discarded." in act(member_of("Operator"), "discard", make_letter(), make_letter()).text
+    assert "2 events were discarded." in act(member_of("Operator"), "discard", make_letter(), make_letter()).text
     assert not RejectedEvent.objects.exclude(status=RejectedEvent.Status.DISCARDED).exists()
 
 
@@ -231,7 +231,7 @@ def test_selection_is_downloaded_as_json_lines() -> None:
     chosen, _other = make_letter(PERSONAL), make_letter()
     answers = {role: act(member_of(role), "export", chosen) for role in ("Operator", "Privacy officer")}
     lines = {role: b"".join(answer).decode() for role, answer in answers.items()}
-    assert answers["Operator"]["Content-Disposition"] == 'attachment; filename="dead-letters.jsonl"'
+    assert answers["Operator"]["Content-Disposition"] == 'attachment; filename="rejected-events.jsonl"'
     assert [json.loads(line)["id"] for line in lines["Operator"].splitlines()] == [chosen.pk]
     assert "anna@example.com" not in lines["Operator"]
     assert json.loads(lines["Privacy officer"])["payload"] == PERSONAL
@@ -245,7 +245,7 @@ def test_who_may_only_look_cannot_act(valkey: redis.Redis) -> None:
     client = Client()
     client.force_login(viewer)
     letter = make_letter({**PERSONAL, "userId": "u1"})
-    act(client, "send_again", letter)
+    act(client, "replay", letter)
     act(client, "discard", letter)
     letter.refresh_from_db()
     assert letter.status == RejectedEvent.Status.OPEN
@@ -255,7 +255,7 @@ def test_who_may_only_look_cannot_act(valkey: redis.Redis) -> None:
 
 def test_reasons_stand_in_the_readers_language(rejected: RejectedEvent) -> None:
     client = member_of("Operator", language="zh-hans")
-    assert "都没有说明这是谁的事件" in client.get(LETTERS).text
+    assert "请至少提供一个" in client.get(LETTERS).text
     page = client.get(page_of(rejected)).text
-    assert "都没有说明这是谁的事件" in page
-    assert "重新发送" in page
+    assert "请至少提供一个" in page
+    assert "重放" in page

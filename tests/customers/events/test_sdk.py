@@ -15,7 +15,7 @@ from customers.events.sources.write_keys import clear_source_cache
 from customers.identity.personal_data.personal_traits import unseal_personal
 from tests.customers.events.senders import make_keyed_source
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

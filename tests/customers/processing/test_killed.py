@@ -20,10 +20,12 @@ from customers.processing.models import ProcessingRun
 from customers.processing.totals import read_totals
 from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.connection import open_warehouse
-from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
+from tests.children import has_no_advisory_lock, kill_after_output, start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
 from tests.makers import make_product
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.acceptance
 
 EVENTS = 600
 PEOPLE = 40
@@ -153,7 +155,7 @@ def check(found: dict[str, Any]) -> None:
 def test_killed_at_a_point_it_loses_and_doubles_nothing(root: Path, point: str) -> None:
     begin()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, WAREHOUSE_URL=str(root))
-    kill_when_it_says(child, "there")
+    kill_after_output(child, "there")
     process(NOW + timedelta(hours=1))
     check(facts())
     assert not any((root / APPEND_FOLDER).iterdir())
@@ -167,14 +169,14 @@ def test_killed_again_and_again_at_any_moment(root: Path) -> None:
     rng = random.Random(7)
     deaths = 0
     for _attempt in range(8):
-        child = start_child(CHILD.replace("BATCH = 100", "BATCH = 40") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+        child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 40") + BEGUN + RUN, WAREHOUSE_URL=str(root))
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "begun"
         time.sleep(rng.uniform(0.05, 0.6))
         child.kill()
         child.communicate()
         deaths += child.returncode != 0
-        wait_until(nobody_holds_a_lock, what="the server's notice that the child is gone")
+        wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
     assert deaths
     process(NOW + timedelta(hours=1))
     check(facts())
@@ -184,7 +186,7 @@ def test_killed_again_and_again_at_any_moment(root: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_everybody_is_refreshed_while_events_are_processed(root: Path) -> None:
     begin()
-    child = start_child(CHILD.replace("BATCH = 100", "BATCH = 10") + BEGUN + RUN, WAREHOUSE_URL=str(root))
+    child = start_child(CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + BEGUN + RUN, WAREHOUSE_URL=str(root))
     assert child.stdout is not None
     assert child.stdout.readline().strip() == "begun"
     refreshes = 0

@@ -32,15 +32,11 @@ class Command(BaseCommand):
             "--source", default="events-import", help="key of the events' source; created if it does not exist"
         )
         parser.add_argument("--format", choices=["auto", "jsonl", "nginx"], default="auto")
-        parser.add_argument(
-            "--mapping", type=Path, help="TOML or JSON file that maps URLs of a log to events"
-        )
+        parser.add_argument("--mapping", type=Path, help="TOML or JSON file that maps URLs of a log to events")
         parser.add_argument(
             "--print-mapping", action="store_true", help="print the built-in mapping as a starting point and exit"
         )
-        parser.add_argument(
-            "--errors", type=Path, help="CSV file for rejected lines; default: a file in EXPORTS_DIR"
-        )
+        parser.add_argument("--errors", type=Path, help="CSV file for rejected lines; default: a file in EXPORTS_DIR")
         parser.add_argument("--dry-run", action="store_true", help="check and count without writing anything")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -85,7 +81,9 @@ def default_error_file(source_key: str) -> Path:
 
 def find_source(key: str, *, make: bool) -> Source:
     if slugify(key) != key:
-        raise CommandError(_("--source %(key)s is not valid; use lowercase letters, digits and hyphens.") % {"key": repr(key)})
+        raise CommandError(
+            _("--source %(key)s is not valid; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
+        )
     fields = {"name": key, "kind": Source.Kind.IMPORT}
     source = Source.objects.filter(key=key).first()
     if source is None:

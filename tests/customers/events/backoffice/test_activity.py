@@ -54,7 +54,7 @@ def test_minutes_count_by_source_and_end_with_the_minute_that_is_not_over() -> N
     make_letter(source=None, at=NOON - 30 * MINUTE)
     figures = count_events_by_minute(as_of=now)
     assert (len(figures.starts), figures.starts[0], figures.starts[-1]) == (60, NOON - 59 * MINUTE, NOON)
-    assert [(one.source.key, one.total, one.most) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]
+    assert [(one.source.key, one.total, one.peak) for one in figures.sources] == [("web", 4, 2), ("app", 1, 1)]
     counts = figures.sources[0].counts
     assert (counts[0], counts[-2], counts[-1], sum(counts)) == (1, 1, 2, 4)
     assert (figures.sources[1].counts[29], figures.rejected[29], sum(figures.rejected)) == (1, 1, 1)

@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def names(wanted: EventQuery | None = None, *, after: int = 0) -> list[str]:
-    return [event.name for event in find_latest_events(wanted=wanted or EventQuery(), after=after, as_of=NOON)]
+    return [event.name for event in find_latest_events(query=wanted or EventQuery(), after=after, as_of=NOON)]
 
 
 def test_newest_fifty_come_first() -> None:
@@ -80,11 +80,11 @@ def test_filter_that_matches_nothing_looks_no_further_than_it_should(monkeypatch
 def test_page_without_a_name_has_its_path() -> None:
     make_event(type="page", name="", context={"page": {"path": "/kettles"}})
     make_event(type="page", name="", context={"page": "odd"})
-    assert [event.path for event in find_latest_events(wanted=EventQuery(), as_of=NOON)] == [None, "/kettles"]
+    assert [event.path for event in find_latest_events(query=EventQuery(), as_of=NOON)] == [None, "/kettles"]
 
 
 def test_it_takes_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(5):
         make_event(make_source(f"source-{number}"))
     with django_assert_num_queries(2):
-        assert [event.source.name for event in find_latest_events(wanted=EventQuery(), as_of=NOON)]
+        assert [event.source.name for event in find_latest_events(query=EventQuery(), as_of=NOON)]

@@ -27,7 +27,7 @@ def _no_source_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "rejected"),
+    ("context", "denied"),
     [
         ({}, set()),
         ({"consent": {"categoryPreferences": {"Analytics": True, "Advertising": False}}}, set()),
@@ -39,8 +39,8 @@ def _no_source_is_remembered() -> None:
         ({"consent": {"categoryPreferences": {"analytics": "false", "": False}}}, set()),
     ],
 )
-def test_refused_categories_are_read(context: dict[str, Any], refused: set[str]) -> None:
-    assert read_denied_purposes(context) == refused
+def test_refused_categories_are_read(context: dict[str, Any], denied: set[str]) -> None:
+    assert read_denied_purposes(context) == denied
 
 
 def seen(**identifier: str) -> list[str]:

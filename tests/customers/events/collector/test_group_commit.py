@@ -94,11 +94,11 @@ def test_call_that_breaks_the_statement_does_not_break_the_others(
 
 def test_lost_connection_is_made_anew_and_the_call_stored_once(group: GroupCommit) -> None:
     source_id = make_source().pk
-    group.record(rows("m1", source_id=source_id), [])
+    group.store(rows("m1", source_id=source_id), [])
     assert group._connection is not None
     with psycopg.connect(group._connection.info.dsn, password=group._connection.info.password) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [group._connection.info.backend_pid])
-    assert len(group.record(rows("m2", source_id=source_id), []).rows) == 1
+    assert len(group.store(rows("m2", source_id=source_id), []).rows) == 1
     assert Event.objects.count() == 2
 
 
@@ -116,17 +116,17 @@ def test_database_that_is_gone_is_told_to_every_call_and_asked_again_later(
         patched.setattr(group_commit, "open_connection", refuse)
         for _call in range(3):
             with pytest.raises(OperationalError):
-                group.record(rows("m1", source_id=source_id), [])
+                group.store(rows("m1", source_id=source_id), [])
         assert len(tries) == 2  # the first call tried twice, the others were refused at once
     group._down_until = 0.0
-    assert len(group.record(rows("m1", source_id=source_id), []).rows) == 1
+    assert len(group.store(rows("m1", source_id=source_id), []).rows) == 1
 
 
 def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> None:
     source = make_source()
     waiting = rows("m1", source_id=source.pk)
     source.delete()
-    outcome = group.record(waiting, [])
+    outcome = group.store(waiting, [])
     assert (outcome.rows, outcome.duplicates) == ([], 0)
     assert [one.code for one in outcome.rejected] == ["unknown_write_key"]
     assert not Event.objects.exists()
@@ -134,7 +134,7 @@ def test_source_that_was_deleted_meanwhile_takes_nothing(group: GroupCommit) -> 
 
 def test_source_with_events_can_not_be_deleted_by_any_statement(group: GroupCommit) -> None:
     source = make_source()
-    group.record(rows("m1", source_id=source.pk), [])
+    group.store(rows("m1", source_id=source.pk), [])
     assert group._connection is not None
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         group._connection.execute("DELETE FROM events_source")

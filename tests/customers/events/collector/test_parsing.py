@@ -10,15 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customers.events.collector.parsing import (
-    MAX_EVENT_BYTES,
-    EventRow,
-    ItemError,
-    RequestContext,
-    StoredEvent,
-    build_row,
-    decode_item,
-)
+from customers.events.collector.items import MAX_EVENT_BYTES, ItemError, decode_item
+from customers.events.collector.parsing import EventRow, RequestContext, StoredEvent, build_row
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

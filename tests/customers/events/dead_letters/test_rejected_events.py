@@ -37,7 +37,7 @@ def test_open_ones_are_counted_by_reason_the_most_frequent_first() -> None:
         make_letter(code=code, at=at)
     make_letter(code="unknown_type", status=Status.DISCARDED)
     make_letter(code="unknown_type", status=Status.REPLAYED)
-    found = [(one.code, one.letters, one.oldest) for one in rejected_events.count_open_reasons()]
+    found = [(one.code, one.events, one.oldest) for one in rejected_events.count_open_reasons()]
     assert found == [("missing_identity", 2, NOON - timedelta(hours=1)), ("unknown_type", 1, NOON)]
 
 
@@ -55,7 +55,7 @@ def test_checking_says_what_would_happen_and_changes_nothing() -> None:
 
 def test_checking_knows_what_was_taken_before(valkey: redis.Redis) -> None:
     first, second = make_letter(TRACK), make_letter(TRACK)
-    rejected_events.replay_many(letters=everything().filter(pk=first.pk), at=NOON)
+    rejected_events.replay_many(events=everything().filter(pk=first.pk), at=NOON)
     assert check(second, TRACK).duplicate
     assert Event.objects.count() == 1
 
@@ -66,8 +66,8 @@ def test_many_are_sent_again_and_what_became_of_them_is_counted(valkey: redis.Re
     make_letter({**TRACK, "messageId": "m-2"}, corrected_payload=json.dumps({**TRACK, "messageId": "m-3"}))
     wrong = make_letter()
     make_letter({**TRACK, "messageId": "m-4"}, status=Status.DISCARDED)
-    result = rejected_events.replay_many(letters=everything(), at=NOON)
-    assert (result.taken, result.duplicates, result.skipped, result.left) == (3, 1, 0, 0)
+    result = rejected_events.replay_many(events=everything(), at=NOON)
+    assert (result.accepted, result.duplicates, result.skipped, result.remaining) == (3, 1, 0, 0)
     assert result.reasons == {"missing_identity": 1}
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-right", "m-3"}
     assert list(everything().filter(status=Status.OPEN)) == [wrong]
@@ -78,8 +78,8 @@ def test_more_than_a_thousand_are_sent_in_several_goes(valkey: redis.Redis, monk
     monkeypatch.setattr(rejected_events, "MAX_REPLAYED", 2)
     for number in range(3):
         make_letter({**TRACK, "messageId": f"m-{number}"}, at=NOON - timedelta(minutes=number))
-    result = rejected_events.replay_many(letters=everything(), at=NOON)
-    assert (result.taken, result.left) == (2, 1)
+    result = rejected_events.replay_many(events=everything(), at=NOON)
+    assert (result.accepted, result.remaining) == (2, 1)
     assert set(Event.objects.values_list("message_id", flat=True)) == {"m-2", "m-1"}  # the oldest first
 
 
@@ -92,16 +92,16 @@ def test_payload_whose_key_is_gone_spoils_no_other(valkey: redis.Redis, settings
     lines = exported(with_personal=True)
     assert (lines[0]["payload"], lines[1]["payload"]) == (TRACK, None)
     assert "FIELD_KEYS" in lines[1]["problem"]
-    result = rejected_events.replay_many(letters=everything(), at=NOON)
-    assert (result.taken, result.skipped) == (1, 1)
+    result = rejected_events.replay_many(events=everything(), at=NOON)
+    assert (result.accepted, result.skipped) == (1, 1)
 
 
 def test_discarded_ones_can_be_opened_again() -> None:
     letter, replayed = make_letter(), make_letter(status=Status.REPLAYED)
-    assert rejected_events.discard_rejected(letters=everything()) == 1
+    assert rejected_events.discard_rejected(events=everything()) == 1
     letter.refresh_from_db()
     assert letter.status == Status.DISCARDED
-    assert rejected_events.reopen_discarded(letters=everything()) == 1
+    assert rejected_events.reopen_discarded(events=everything()) == 1
     replayed.refresh_from_db()
     assert replayed.status == Status.REPLAYED
 
@@ -109,7 +109,7 @@ def test_discarded_ones_can_be_opened_again() -> None:
 def test_event_of_a_replayed_one_is_found(valkey: redis.Redis) -> None:
     letter = make_letter(TRACK)
     assert rejected_events.find_replayed_event(letter) is None
-    rejected_events.replay_many(letters=everything(), at=NOON + timedelta(days=1))
+    rejected_events.replay_many(events=everything(), at=NOON + timedelta(days=1))
     letter.refresh_from_db()
     assert rejected_events.find_replayed_event(letter) == Event.objects.get()
 

@@ -1,4 +1,4 @@
-"""A refused item can be mended and goes in by the door of all others."""
+"""A refused item can be corrected and goes in by the door of all others."""
 
 import json
 from datetime import timedelta
@@ -27,12 +27,12 @@ def refused(item: Any, *, path: str = "/v1/track", **headers: str) -> RejectedEv
     return RejectedEvent.objects.get()
 
 
-def test_mended_event_is_stored_as_if_it_had_come_then() -> None:
+def test_corrected_event_is_stored_as_if_it_had_come_then() -> None:
     when = "2026-11-24T12:00:00+00:00"
     body = {"batch": [{"type": "track", "event": "e", "timestamp": when}], "sentAt": "2026-11-24T12:00:10Z"}
     letter = refused(body, path="/v1/batch")
-    mended = json.dumps({**json.loads(letter.payload), "userId": "u1", "messageId": "m1"})
-    assert replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON) == ReplayResult(True, "m1")
+    corrected = json.dumps({**json.loads(letter.payload), "userId": "u1", "messageId": "m1"})
+    assert replay_rejected(rejected_id=letter.pk, payload=corrected, at=NOON) == ReplayResult(True, "m1")
     event = Event.objects.get()
     assert (event.source, event.user_id, event.received_at) == (letter.source, "u1", letter.received_at)
     assert event.occurred_at == letter.received_at - timedelta(seconds=10)
@@ -42,7 +42,7 @@ def test_mended_event_is_stored_as_if_it_had_come_then() -> None:
     assert json.loads(letter.corrected_payload)["userId"] == "u1"
     assert "userId" not in letter.payload
     with pytest.raises(NotOpenError):
-        replay_rejected(rejected_id=letter.pk, payload=mended, at=NOON)
+        replay_rejected(rejected_id=letter.pk, payload=corrected, at=NOON)
 
 
 def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
@@ -58,7 +58,7 @@ def test_event_that_is_still_wrong_keeps_its_row_with_the_new_reason() -> None:
 
 def test_value_that_postgresql_refuses_again_makes_no_second_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     letter = refused({"event": "e"})
-    monkeypatch.setattr("customers.events.collector.parsing.contains_nul", lambda value: False)
+    monkeypatch.setattr("customers.events.collector.items.contains_nul", lambda value: False)
     nul = json.dumps(track(properties={"t": "\0"}))
     assert replay_rejected(rejected_id=letter.pk, payload=nul, at=NOON).code == "cannot_store"
     assert RejectedEvent.objects.get().code == "cannot_store"

@@ -11,27 +11,27 @@ import pytest
 
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, EventReceipt, Outbox
-from tests.children import PROJECT, database_url, kill_when_it_says, start_child
+from tests.children import PROJECT, get_test_database_url, kill_after_output, start_child
 from tests.customers.events.senders import track
 from tests.makers import NOON, make_source
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 LINES = 3_000
 CHILD = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from customers.events.imports import importing
+from customers.events.imports import file_import
 from customers.events.models import Source
-importing.BATCH_ITEMS = 50
+file_import.BATCH_ITEMS = 50
 
 def watch(imported, position, size):
     if imported.lines >= {stop_at}:
         print("there", flush=True)
         sys.stdin.read()  # until the end comes
 
-importing.import_events(path=Path({path!r}), source=Source.objects.get(key="shop"), received_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
+file_import.import_events(path=Path({path!r}), source=Source.objects.get(key="shop"), received_at=datetime(2026, 11, 24, 12, tzinfo=UTC),
                         errors=Path({path!r} + ".csv"), watch=watch)
 """
 
@@ -46,7 +46,7 @@ def write_file(folder: Path) -> Path:
 def test_killed_and_started_again_is_as_one_clean_run(tmp_path: Path, stop_at: int) -> None:
     source = make_source()
     path = write_file(tmp_path)
-    kill_when_it_says(start_child(CHILD.format(path=str(path), stop_at=stop_at)), "there")
+    kill_after_output(start_child(CHILD.format(path=str(path), stop_at=stop_at)), "there")
     before = Event.objects.count()
     assert stop_at <= before <= LINES
     assert before % 50 == 0  # a batch is stored whole or not at all
@@ -64,7 +64,7 @@ def test_ctrl_c_ends_with_a_message_and_keeps_what_was_taken(tmp_path: Path) -> 
     child = subprocess.Popen(
         [sys.executable, "manage.py", "import_events", str(pipe), "--source", "shop", "-v", "0"],
         cwd=PROJECT,
-        env=os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "config.settings"},
+        env=os.environ | {"DATABASE_URL": get_test_database_url(), "DJANGO_SETTINGS_MODULE": "config.settings"},
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
@@ -77,6 +77,6 @@ def test_ctrl_c_ends_with_a_message_and_keeps_what_was_taken(tmp_path: Path) -> 
         child.send_signal(signal.SIGINT)
         _out, problems = child.communicate(timeout=30)
     assert child.returncode == 130
-    assert "Interrupted: what was taken so far stays." in problems
+    assert "Interrupted. Events stored so far stay" in problems
     assert Event.objects.count() in (2_000, 4_000, 6_000)
     assert Outbox.objects.count() == Event.objects.count()

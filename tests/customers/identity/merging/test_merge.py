@@ -12,7 +12,8 @@ from django.db import IntegrityError, connection, connections, models
 
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.consent.ledger import record_consent
-from customers.identity.merging.merge import MergeError, merge_customers, revert_merge
+from customers.identity.merging.merge import MergeError, merge_customers
+from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Consent, ConsentDenial, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from customers.identity.signals import customers_merged
@@ -198,9 +199,9 @@ def test_two_merges_into_one_are_undone_in_any_order() -> None:
 @pytest.mark.parametrize(
     ("pairs", "code"),
     [
-        ([(0, 1), (1, 2)], "kept_and_folded"),
-        ([(0, 1), (2, 1)], "folded_twice"),
-        ([(0, 0)], "kept_and_folded"),
+        ([(0, 1), (1, 2)], "kept_and_merged"),
+        ([(0, 1), (2, 1)], "merged_twice"),
+        ([(0, 0)], "kept_and_merged"),
         ([(0, 99)], "not_found"),
         ([(0, 3)], "erased"),
     ],
