@@ -11,7 +11,7 @@ from config.foundation.database.advisory_locks import lock_key
 from config.foundation.job_runs import INTERRUPTED_ERROR
 from config.foundation.progress import Progress
 from recommendations.training.models import EvaluationRun
-from recommendations.training.tuning.tuning import PRIMARY_METRIC, TOP_N
+from recommendations.training.tuning.model_choice import PRIMARY_METRIC, TOP_N
 
 TRAINING_LOCK = "training.train"
 # pg_locks shows the 64-bit key of an advisory lock as two 32-bit halves

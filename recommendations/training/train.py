@@ -15,9 +15,9 @@ from django.db import transaction
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.event_weights import USUAL
+from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.evaluation.splits import EmptySplitError
-from recommendations.engine.exploration import Trials
+from recommendations.engine.exploration import ExplorationPriors
 from recommendations.training.budget import PeakMemory, TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
 from recommendations.training.data.extract import TrainingData, extract_training_data
@@ -47,14 +47,11 @@ from recommendations.training.tuning.cold_start import (
     build_cold_start_artifact,
     tune_cold_start,
 )
-from recommendations.training.tuning.placement_tuning import (
-    PlacementResult,
-    evaluate_placements,
-    make_default_placements,
-    tune_placements,
-)
+from recommendations.training.tuning.model_choice import SEED, ModelChoice, ReportStep, fit_components
+from recommendations.training.tuning.placement_result import PlacementResult, make_default_placements
+from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
 from recommendations.training.tuning.search_space import CANDIDATES, describe_starts, list_candidates
-from recommendations.training.tuning.tuning import SEED, ModelChoice, ReportStep, fit_components, tune_model
+from recommendations.training.tuning.tuning import tune_model
 
 logger = logging.getLogger(__name__)
 SCENARIO = "for-you"
@@ -169,7 +166,7 @@ def make_default_choice(data: TrainingData) -> ModelChoice:
         name: described for name, described in describe_starts(CANDIDATES).items() if name in SHORT_HISTORY_ALGORITHMS
     }
     weights = dict.fromkeys(components, round(1.0 / len(components), 4))
-    return ModelChoice(USUAL, components, weights, "max", float("nan"), {}, [], [])
+    return ModelChoice(DEFAULT_EVENT_WEIGHTS, components, weights, "max", float("nan"), {}, [], [])
 
 
 def fit_for_serving(*, data: TrainingData, choice: ModelChoice) -> tuple[TrainingData, WeightedEnsemble]:
@@ -213,13 +210,15 @@ def build_version(
     )
 
 
-def count_trials(data: TrainingData, outcome: TrainingOutcome) -> Trials:
+def count_trials(data: TrainingData, outcome: TrainingOutcome) -> ExplorationPriors:
     """Count how often each product was shown and led to the target, for exploration."""
     kind = outcome.split.target if outcome.split is not None else "purchase"
-    return Trials.of(data.interactions, data.products, kind=kind)
+    return ExplorationPriors.of(data.interactions, data.products, kind=kind)
 
 
-def build_artifact(*, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, trials: Trials) -> Artifact:
+def build_artifact(
+    *, data: TrainingData, blend: WeightedEnsemble, outcome: TrainingOutcome, trials: ExplorationPriors
+) -> Artifact:
     """Collect the fitted ensemble, the ids and the customer histories as `ServingModel` reads them.
 
     `data` is under the chosen event weights.

@@ -59,7 +59,7 @@ class Matches:
     n_covered: npt.NDArray[np.int64]
     n_required: int
     exact: Rows
-    split_into_words: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
     corrected: str | None = None
     corrections: tuple[Correction, ...] = ()

@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from config.foundation.array_types import Ints
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import record_run
-from recommendations.engine.evaluation.counterfactual import judge_logged
-from recommendations.engine.position_bias import ClickCounts, Curve, learn_curve
+from recommendations.engine.evaluation.counterfactual import evaluate_logged
+from recommendations.engine.position_bias import ClickCounts, ExaminationCurve, learn_curve
 from recommendations.serving.impressions.attribution import CLICKED_PRODUCTS, build_click_parameters
 from recommendations.serving.impressions.models import LoggedJudgement, PositionBias, PositionBiasRun
 
@@ -59,7 +59,7 @@ class LearnedCurve:
     """The curve of a placement and the counts behind it."""
 
     counts: ClickCounts
-    curve: Curve
+    curve: ExaminationCurve
 
 
 def learn_position_bias(*, at: datetime) -> PositionBiasRun:
@@ -126,7 +126,7 @@ def evaluate_models(
     for (scenario, version, strategy), slates in sorted(groups.items()):
         curve = curves[scenario].curve if scenario in curves else learn_curve(NO_CLICKS)
         lengths, answer, position = expand_slates(slates)
-        evaluation = judge_logged(lengths=lengths, clicked_answer=answer, clicked_position=position, curve=curve)
+        evaluation = evaluate_logged(lengths=lengths, clicked_answer=answer, clicked_position=position, curve=curve)
         if evaluation.items:
             evaluations.append(
                 LoggedJudgement(
@@ -189,13 +189,13 @@ def get_latest_run() -> PositionBiasRun | None:
     return PositionBiasRun.objects.filter(status="done").first()
 
 
-def get_curve(*, scenario: str) -> Curve:
+def get_curve(*, scenario: str) -> ExaminationCurve:
     """Return the latest curve of a placement, for evaluations based on clicks; the prior without one."""
     run = get_latest_run()
     rows = list(run.positions.filter(scenario=scenario).values_list("examination", "method")) if run else []
     if not rows:
         return learn_curve(NO_CLICKS)
-    return Curve(np.array([examination for examination, _method in rows]), rows[0][1])
+    return ExaminationCurve(np.array([examination for examination, _method in rows]), rows[0][1])
 
 
 NO_CLICKS = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))

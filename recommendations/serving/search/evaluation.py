@@ -17,14 +17,14 @@ import pyarrow as pa
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.recent.interactions import RecentActivity
 from customers.warehouse.connection import open_warehouse
-from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, intervals
+from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
 from recommendations.serving.rest.search.request import MAX_QUERY_LENGTH, SearchRequest
 from recommendations.serving.rest.search.response import run_search
 from recommendations.serving.search.searcher import Searcher, searcher
-from recommendations.training.data.extract import extract_property_text, lowercase_names
+from recommendations.training.data.interaction_tables import extract_property_text, lowercase_names
 
 CHOICE_WINDOW = timedelta(minutes=30)
 QUERY_PROPERTIES = (
@@ -144,7 +144,7 @@ def evaluate_order(
         hits[place] = find_hits(one, personal=personal, now=now, source=source)
     columns = np.stack([measure(hits, relevant) for measure in (reciprocal_rank, hit_rate, ndcg)], axis=1)
     names = (f"mrr@{TOP_N}", f"hit_rate@{TOP_N}", f"ndcg@{TOP_N}")
-    return SearchEvaluation(name, len(searches), dict(zip(names, intervals(columns, seed=SEED), strict=True)))
+    return SearchEvaluation(name, len(searches), dict(zip(names, estimate_intervals(columns, seed=SEED), strict=True)))
 
 
 def find_hits(search: LoggedSearch, *, personal: bool, now: datetime, source: Searcher) -> npt.NDArray[np.bool_]:

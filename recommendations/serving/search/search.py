@@ -1,19 +1,16 @@
 """The product search: from a query and filters to one page of products with facets and suggestions."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
-from django.utils.translation import gettext as _
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery, find_top_places
 from recommendations.engine.text_search.vocabulary import freeze
-from recommendations.serving.rest.search.request import InvalidSearchError, SearchRequest, SearchSort
+from recommendations.serving.rest.search.request import SearchRequest, SearchSort
+from recommendations.serving.search.cursor import MAX_OFFSET, read_cursor, write_cursor
 from recommendations.serving.search.facets import (
     Facets,
     build_price_ranges,
@@ -29,7 +26,6 @@ from recommendations.serving.state.product_index import ProductFilters
 
 PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
 POPULARITY_WEIGHT = 0.25
-MAX_OFFSET = 10_000  # the last product that paging can reach
 HALF_CENT = 0.005
 
 POPULAR = "popular"  # shown if nothing matches
@@ -337,34 +333,3 @@ def count_facets(
         build_price_ranges(shelf.price[snapshot.catalog_rows[rows_for("price")]]),
         attributes,
     )
-
-
-def compute_search_mark(request: SearchRequest) -> str:
-    """Return a digest that is the same for all pages of a search and for no other search."""
-    text = repr((
-        request.q, request.category, request.brand, request.price_min, request.price_max, request.in_stock,
-        sorted(request.attributes.items()), request.product_ids, request.sort,
-    ))  # fmt: skip
-    return blake2b(text.encode(errors="replace"), digest_size=6).hexdigest()
-
-
-def write_cursor(request: SearchRequest, offset: int) -> str:
-    """Return the cursor of the page that begins at an offset."""
-    return base64.urlsafe_b64encode(f"{offset}.{compute_search_mark(request)}".encode()).decode().rstrip("=")
-
-
-def read_cursor(request: SearchRequest) -> int:
-    """Return the offset of the cursor, 0 without one. Raises InvalidSearchError."""
-    if not request.cursor:
-        return 0
-    message = _("Unknown cursor; use next_cursor from a response to this search, or omit it.")
-    error_of_cursor = InvalidSearchError({"cursor": message})
-    try:
-        text = base64.urlsafe_b64decode(request.cursor.encode("ascii") + b"=" * (-len(request.cursor) % 4)).decode()
-        offset, _dot, mark = text.partition(".")
-        offset_value = int(offset)
-    except (ValueError, binascii.Error) as error:
-        raise error_of_cursor from error
-    if not 0 < offset_value <= MAX_OFFSET or mark != compute_search_mark(request):
-        raise error_of_cursor
-    return offset_value

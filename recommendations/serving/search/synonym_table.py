@@ -17,7 +17,7 @@ NO_SYNONYMS = Synonyms()
 class SynonymTable:
     """by_language: per language with its own synonyms, combined with those for all languages, which are under ""."""
 
-    read_fingerprint: Fingerprint = (0, None)
+    fingerprint: Fingerprint = (0, None)
     by_language: Mapping[str, Synonyms] = field(default_factory=dict)
 
     def of(self, language: str) -> Synonyms:

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled
 from recommendations.training.backoffice import pages
 from recommendations.training.backoffice.model_card import build_model_card
-from recommendations.training.backoffice.model_card_charts import TRIAL_ORDERS
+from recommendations.training.backoffice.model_card_tables import TRIAL_ORDERS
 from recommendations.training.evaluation.promotion_criteria import make_reason
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import DamagedArtifactError

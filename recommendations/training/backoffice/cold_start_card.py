@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from recommendations.training.backoffice.labels.algorithm_labels import metric_name
+from recommendations.training.backoffice.labels.algorithm_labels import get_metric_label
 from recommendations.training.backoffice.model_card_charts import build_intervals_spec
 from recommendations.training.models import EvaluationRun
 
@@ -44,7 +44,7 @@ def build_cold_start_section(run: EvaluationRun) -> dict[str, Any] | None:
     tables.append(build_metric_table(new["rows"], served, title=title))
     return {
         "meaning": describe_result(held_out["rows"], served),
-        "chart": build_intervals_spec(metric_name(SORT_METRIC), rows),
+        "chart": build_intervals_spec(get_metric_label(SORT_METRIC), rows),
         "tables": tables,
         "fields": [field.removeprefix("traits.") for field in figures["fields"]],
     }
@@ -54,7 +54,7 @@ def build_metric_table(rows: Sequence[Mapping[str, Any]], served: str, *, title:
     """Return rows in the format of the evaluation table."""
     return {
         "title": title,
-        "metrics": [metric_name(metric) for metric in METRICS],
+        "metrics": [get_metric_label(metric) for metric in METRICS],
         "rows": [
             {
                 "name": contestant_name(row["contestant"]),
@@ -76,7 +76,7 @@ def describe_result(rows: Sequence[Mapping[str, Any]], served: str) -> str:
         "difference": f"{difference['value']:+.4f}",
         "low": f"{difference['low']:+.4f}",
         "high": f"{difference['high']:+.4f}",
-        "metric": metric_name(SORT_METRIC),
+        "metric": get_metric_label(SORT_METRIC),
     }
     if difference["low"] > 0:
         text = _("Method for new customers: %(name)s. It is significantly better than popularity")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.formats import number_format
 
-from recommendations.training.backoffice import model_card_charts
+from recommendations.training.backoffice import model_card_charts, model_card_tables
 from recommendations.training.backoffice.cold_start_card import build_cold_start_section
 from recommendations.training.backoffice.placements_card import build_placements_table
 from recommendations.training.models import EvaluationRun, ModelVersion
@@ -24,10 +24,10 @@ def build_model_card(version: ModelVersion, *, trial_order: str) -> dict[str, An
         "evaluation": run,
         "explanation": version.explanation(),
         "sizes": {name: format_count(getattr(version, name)) for name in ("interactions", "users", "items")},
-        "kinds": model_card_charts.build_kinds_table(run),
-        "parts": model_card_charts.build_parts_table(run),
-        "excluded": model_card_charts.build_excluded_table(run),
-        "trials": model_card_charts.build_trials_table(run, trial_order),
+        "kinds": model_card_tables.build_kinds_table(run),
+        "parts": model_card_tables.build_parts_table(run),
+        "excluded": model_card_tables.build_excluded_table(run),
+        "trials": model_card_tables.build_trials_table(run, trial_order),
         "trial_order": trial_order,
         "trials_chart": model_card_charts.build_trials_chart(run),
         "resources": run.resources,
@@ -36,14 +36,14 @@ def build_model_card(version: ModelVersion, *, trial_order: str) -> dict[str, An
     if not run.figures:
         return card
     return card | {
-        "limits": model_card_charts.list_limits(run),
-        "table": model_card_charts.build_evaluation_table(run),
-        "beyond": model_card_charts.build_evaluation_table(run, model_card_charts.BEYOND_METRICS),
+        "limits": model_card_tables.list_limits(run),
+        "table": model_card_tables.build_evaluation_table(run),
+        "beyond": model_card_tables.build_evaluation_table(run, model_card_tables.BEYOND_METRICS),
         "chart": model_card_charts.build_metric_chart(run),
-        "comparisons": model_card_charts.list_comparisons(run),
-        "segments": model_card_charts.build_segment_table(run),
+        "comparisons": model_card_tables.list_comparisons(run),
+        "segments": model_card_tables.build_segment_table(run),
         "segment_chart": model_card_charts.build_segment_chart(run),
-        "new_products": model_card_charts.build_new_products_table(run),
+        "new_products": model_card_tables.build_new_products_table(run),
         "ablation_chart": model_card_charts.build_ablation_chart(run),
         "popularity_chart": model_card_charts.build_popularity_chart(run),
         "cold_start": build_cold_start_section(run),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
-from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, metric_name
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
 from recommendations.training.backoffice.labels.decision_labels import reason_label
 from recommendations.training.models import EvaluationRun
 
@@ -41,7 +41,7 @@ def build_placements_table(run: EvaluationRun) -> dict[str, Any] | None:
     if not run.scenarios:
         return None
     return {
-        "metrics": [metric_name(metric) for metric in METRICS],
+        "metrics": [get_metric_label(metric) for metric in METRICS],
         "rows": [build_placement_row(name, run.scenarios[name]) for name in PLACEMENT_LABELS if name in run.scenarios],
     }
 
@@ -84,7 +84,7 @@ def describe_sample(figures: Mapping[str, Any]) -> str:
 def list_weights(placement: Mapping[str, Any]) -> list[str]:
     """Return the components with their weights, largest first."""
     weights = sorted(placement["weights"].items(), key=lambda pair: -pair[1])
-    return [f"{algorithm_name(part)} {share:.2f}" for part, share in weights]
+    return [f"{get_algorithm_label(part)} {share:.2f}" for part, share in weights]
 
 
 def comparison_label(key: str) -> str:

@@ -14,8 +14,17 @@ from scipy.sparse import csr_array
 
 from customers.warehouse.connection import Warehouse, open_warehouse
 from recommendations.engine import IdMap
-from recommendations.engine.cold_start import COUNTRY, DEVICE, LANGUAGE, People, banded, plain_value, quantile_edges
-from recommendations.training.data.extract import extract_property_text, index_identifiers
+from recommendations.engine.cold_start import (
+    COUNTRY,
+    DEVICE,
+    LANGUAGE,
+    CustomerTraits,
+    assign_bands,
+    compute_quantile_edges,
+    get_trait_value,
+)
+from recommendations.training.data.extract import index_identifiers
+from recommendations.training.data.interaction_tables import extract_property_text
 
 MAX_DISTINCT_NUMBERS = 10  # numeric fields with more distinct values are grouped into bands
 MAX_VALUES = 50  # per field, the most frequent ones
@@ -30,10 +39,10 @@ class KnownTraits:
     """people: in rows of `customers`, which holds database ids; edges: band edges of the numeric fields."""
 
     customers: IdMap
-    people: People
+    people: CustomerTraits
     edges: Edges
 
-    def select_users(self, users: IdMap) -> People:
+    def select_users(self, users: IdMap) -> CustomerTraits:
         """Return the traits in the row order of the interactions' users."""
         return self.people.rows(self.customers.rows(users.ids()))
 
@@ -68,13 +77,13 @@ def extract_known_traits(
         field = f"{TRAIT_PREFIX}{name}"
         numbers = table[f"number.{name}"].to_numpy()
         if band := find_band_edges(table[field], numbers) if edges is None else edges.get(field):
-            columns[field], used_edges[field] = banded(numbers, band), band
+            columns[field], used_edges[field] = assign_bands(numbers, band), band
         else:
             columns[field] = normalize_texts(table[field], field)
     if values is None:
         columns = {field: keep_frequent(column) for field, column in columns.items()}
     customers, place = IdMap.numbered(table["id"].to_numpy())
-    people = People.of_columns(columns, values=values)
+    people = CustomerTraits.of_columns(columns, values=values)
     return KnownTraits(customers, people.rows(np.argsort(place)), used_edges)
 
 
@@ -100,7 +109,7 @@ def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[s
 def normalize_texts(column: pa.ChunkedArray, field: str) -> list[str]:
     """Return the normalized values; each distinct text is normalized once."""
     encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
-    plain = [plain_value(field, text) for text in encoded.dictionary.to_pylist()]
+    plain = [get_trait_value(field, text) for text in encoded.dictionary.to_pylist()]
     return [plain[code] for code in encoded.indices.to_pylist()]
 
 
@@ -109,7 +118,7 @@ def find_band_edges(texts: pa.ChunkedArray, numbers: npt.NDArray[np.floating]) -
     finite = numbers[np.isfinite(numbers)]
     if len(finite) < pc.count(texts).as_py() or len(np.unique(finite)) <= MAX_DISTINCT_NUMBERS:
         return []
-    return quantile_edges(finite)
+    return compute_quantile_edges(finite)
 
 
 def keep_frequent(column: Sequence[str]) -> list[str]:

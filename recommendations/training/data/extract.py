@@ -2,36 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customers.events.event_taxonomy import EVENT_NAMES, Meaning
-from customers.warehouse.connection import Warehouse, open_warehouse
-from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
+from customers.warehouse.connection import open_warehouse
+from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
+from recommendations.training.data.interaction_tables import (
+    build_purchases_table,
+    read_interactions,
+)
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
 from recommendations.training.data.time_split import count_kinds
-
-# event meaning → interaction type; purchases come from orders where there are any
-MEANING_KINDS = {
-    Meaning.VIEW: "view",
-    Meaning.WISHLIST: "wishlist",
-    Meaning.CART: "cart",
-    Meaning.PURCHASE: "purchase",
-}
-NEUTRAL_STARS, MAX_STARS = 3.0, 5.0  # stars
-ORDER_ID_PROPERTIES = ("order_id", "orderId", "transaction_id", "transactionId", "id")
-# A purchase event and an order with different numbers are the same purchase if customer and product match within this time.
-SAME_PURCHASE_WINDOW = timedelta(days=1)
 
 
 class NoTrainingDataError(Exception):
@@ -70,17 +58,6 @@ class TrainingData:
         return count_kinds(self.interactions)
 
 
-INTERACTION_SCHEMA = pa.schema(
-    [
-        ("customer_id", pa.int64()),
-        ("product_id", pa.string()),
-        ("at", pa.timestamp("us", tz="UTC")),
-        ("weight", pa.float64()),
-        ("kind", pa.int8()),
-    ]
-)
-
-
 def extract_training_data(*, as_of: datetime) -> TrainingData:
     """Read everything known before ``as_of``. Raises NoTrainingDataError."""
     with open_warehouse() as tables:
@@ -117,152 +94,6 @@ def read_publication_times(catalogue: pa.Table, items: IdMap) -> npt.NDArray[np.
     published = np.full(len(items), np.nan)
     published[items.rows(catalogue["product_id"].to_pylist())] = seconds
     return published
-
-
-def read_interactions(tables: Warehouse, *, since: datetime | None, as_of: datetime) -> pa.Table:
-    """Read the interactions from ``since`` until before ``as_of``, in INTERACTION_SCHEMA; ``kind`` is the index in KINDS."""
-    ratings = build_ratings_table(tables, as_of=as_of)
-    parts = [
-        zero_disliked(build_order_lines_table(tables), ratings),
-        zero_disliked(build_product_events_table(tables), ratings),
-        keep_positive_ratings(ratings),
-    ]
-    parts = [
-        part.filter(part.at < as_of) if since is None else part.filter((part.at >= since) & (part.at < as_of))
-        for part in parts
-    ]
-    return pa.concat_tables([part.to_pyarrow().cast(INTERACTION_SCHEMA) for part in parts])
-
-
-def build_order_lines_table(tables: Warehouse) -> ir.Table:
-    """Select the sold order lines.
-
-    Coupons and corrections have quantity 0; returns are documents of another kind.
-    """
-    lines = tables["order_lines"]
-    sold_lines = lines.filter(
-        (lines.quantity > 0) & lines.customer_id.notnull() & (lines.kind == "sale") & (lines.status != "cancelled")
-    )
-    return sold_lines.select(
-        "customer_id",
-        "product_id",
-        at=sold_lines.placed_at,
-        weight=sold_lines.quantity.cast("float64"),
-        kind=ibis.literal(KIND_CODES["purchase"], "int8"),
-    )
-
-
-def build_product_events_table(tables: Warehouse) -> ir.Table:
-    """Select product events, one row per product. Visitors count too: the processor gives each of them a customer."""
-    events = tables["events"]
-    product_events = events.filter(
-        (events.type == "track") & events.customer_id.notnull() & events.product_ids.notnull()
-    )
-    product_events = product_events.mutate(name=product_events.name.strip().lower())
-    code = ibis.cases(
-        *(
-            (product_events.name.isin(lowercase_names(EVENT_NAMES[meaning])), KIND_CODES[kind])
-            for meaning, kind in MEANING_KINDS.items()
-        ),
-        else_=-1,
-    )
-    product_events = product_events.mutate(kind=code.cast("int8")).filter(ibis._.kind >= 0)
-    rows = product_events.select(
-        "customer_id",
-        "source",
-        "kind",
-        "properties",
-        at=product_events.occurred_at,
-        product_id=product_events.product_ids.unnest(),
-    )
-    others = rows.filter(rows.kind != KIND_CODES["purchase"]).mutate(weight=ibis.literal(1.0))
-    purchases = drop_ordered_purchases(tables, rows.filter(rows.kind == KIND_CODES["purchase"])).mutate(
-        weight=ibis.literal(1.0)
-    )
-    return others.select(*INTERACTION_SCHEMA.names).union(purchases.select(*INTERACTION_SCHEMA.names))
-
-
-def build_purchases_table(tables: Warehouse) -> ir.Table:
-    """Return purchases from orders and from events, in INTERACTION_SCHEMA."""
-    product_events = build_product_events_table(tables)
-    return build_order_lines_table(tables).union(product_events.filter(product_events.kind == KIND_CODES["purchase"]))
-
-
-def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
-    """Return the latest rating, 1 to 5 stars, per customer and product: customer_id, product_id, at, stars.
-
-    Reviews take precedence. A rating event counts only for pairs without a review: its review has another time, or was refused.
-    """
-    reviews = tables["reviews"]
-    written = reviews.filter(reviews.customer_id.notnull() & (reviews.written_at < as_of)).select(
-        "id", "customer_id", "product_id", at=reviews.written_at, stars=reviews.rating.cast("float64")
-    )
-    events = tables["events"]
-    rating_events = events.filter(
-        (events.type == "track")
-        & events.name.strip().lower().isin(lowercase_names(EVENT_NAMES[Meaning.REVIEW]))
-        & events.customer_id.notnull()
-        & events.product_ids.notnull()
-        & (events.occurred_at < as_of)
-    )
-    stars = extract_property_text(rating_events.properties, "rating").try_cast("float64")
-    rating_events = rating_events.select(
-        "id", "customer_id", product_id=rating_events.product_ids.unnest(), at=rating_events.occurred_at, stars=stars
-    )
-    rating_events = rating_events.filter(rating_events.stars.between(1.0, MAX_STARS)).anti_join(
-        written, ["customer_id", "product_id"]
-    )
-    ratings = written.union(rating_events)
-    age_rank = ibis.row_number().over(
-        group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
-    )
-    return ratings.mutate(place=age_rank).filter(ibis._.place == 0).drop("place", "id")
-
-
-def keep_positive_ratings(ratings: ir.Table) -> ir.Table:
-    """Return ratings above three stars as interactions; weight 1 for five stars."""
-    weight = ((ratings.stars - NEUTRAL_STARS) / (MAX_STARS - NEUTRAL_STARS)).clip(0.0, 1.0)
-    weighted = ratings.mutate(weight=weight, kind=ibis.literal(KIND_CODES["rating"], "int8"))
-    return weighted.filter(weighted.weight > 0).select(*INTERACTION_SCHEMA.names)
-
-
-def zero_disliked(rows: ir.Table, ratings: ir.Table) -> ir.Table:
-    """Set the weight of interactions to 0 where the customer's latest rating of the product is one or two stars.
-
-    The rows stay because the customer knows the product. Two stars get no fraction: a training may count any purchase above 0 as one.
-    """
-    disliked = ratings.filter(ratings.stars < NEUTRAL_STARS).select(by="customer_id", of="product_id")
-    joined = rows.left_join(disliked, [rows.customer_id == disliked.by, rows.product_id == disliked.of])
-    return joined.mutate(weight=ibis.ifelse(joined.by.isnull(), joined.weight, 0.0)).select(*INTERACTION_SCHEMA.names)
-
-
-def lowercase_names(names: Iterable[str]) -> list[str]:
-    """Return the names in lower case."""
-    return [name.lower() for name in names]
-
-
-def extract_property_text(properties: ir.StringValue, name: str) -> ir.StringValue:
-    """Return a property that is a text or a number as text."""
-    value = properties.cast("json")[name]
-    return ibis.coalesce(value.str.nullif(""), value.int.cast("string"), value.float.cast("string"))
-
-
-def drop_ordered_purchases(tables: Warehouse, purchases: ir.Table) -> ir.Table:
-    """Drop purchase events that an order covers: the order number is known, or the same product was bought at about the same time.
-
-    Orders are the source of truth, cancelled ones too.
-    """
-    lines = tables["order_lines"]
-    number = ibis.coalesce(*(extract_property_text(purchases.properties, name) for name in ORDER_ID_PROPERTIES))
-    purchases = purchases.mutate(order_id=number)
-    without_order = purchases.anti_join(tables["orders"], "order_id")
-    same_purchase = [
-        without_order.customer_id == lines.customer_id,
-        without_order.product_id == lines.product_id,
-        lines.placed_at >= without_order.at - SAME_PURCHASE_WINDOW,
-        lines.placed_at <= without_order.at + SAME_PURCHASE_WINDOW,
-    ]
-    return without_order.anti_join(lines, same_purchase)
 
 
 def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of: datetime) -> Interactions:

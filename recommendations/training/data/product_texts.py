@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendations.engine import IdMap
-from recommendations.engine.data.price_bands import price_bands
-from recommendations.engine.data.text_terms import joined
+from recommendations.engine.data.price_bands import assign_price_bands
+from recommendations.engine.data.text_terms import join_values
 
 MAX_VALUE_LENGTH = 100  # longer values are descriptions, which no other product shares word for word
 
@@ -35,7 +35,7 @@ class ProductColumns:
             "brand": self.brand,
             "category": self.category,
             "attributes": drop_unique_values([list(iterate_attribute_values(value)) for value in self.attributes]),
-            "tags": [joined(value) for value in self.tags],
+            "tags": [join_values(value) for value in self.tags],
             "price band": drop_unique_values(
                 [
                     [f"{category} {value}".strip()] if value > 0 else []
@@ -62,7 +62,7 @@ def iterate_attribute_values(attributes: Any, name: str = "") -> Iterator[str]:
 def drop_unique_values(values: Sequence[Sequence[str]]) -> list[str]:
     """Join the values of each product, without values that occur in one product only: they create no similarity."""
     counts = Counter(value for one in values for value in set(one))
-    return [joined(value for value in one if counts[value] > 1) for one in values]
+    return [join_values(value for value in one if counts[value] > 1) for one in values]
 
 
 def compute_price_bands(
@@ -71,4 +71,4 @@ def compute_price_bands(
     """Return `price_bands` with categories given by their paths."""
     codes = IdMap.numbered(category)[1]
     without_category = np.fromiter((not path for path in category), np.bool_, len(category))
-    return price_bands(price, currency, np.where(without_category, -1, codes).astype(np.int32))
+    return assign_price_bands(price, currency, np.where(without_category, -1, codes).astype(np.int32))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommendations.engine import KIND_CODES, KINDS, Interactions
-from recommendations.engine.evaluation import Split, cut_in_time
+from recommendations.engine.evaluation import Split, split_by_moment
 from recommendations.engine.evaluation.splits import EmptySplitError
 
 DAY_SECONDS = 86_400.0
@@ -28,7 +28,7 @@ class TimeSplit:
     test: Split
     target: str
     seen_kinds: list[int]
-    compute_repeat_share: float
+    repeat_share: float
     exclude_seen: bool
 
 
@@ -36,8 +36,8 @@ def split_by_time(interactions: Interactions) -> TimeSplit:
     """Split the interactions. Raises EmptySplitError if the history is too short."""
     horizon = choose_horizon_days(interactions) * DAY_SECONDS
     end = interactions.as_of
-    validation = cut_in_time(interactions, at=end - 2 * horizon, until=end - horizon)
-    test = cut_in_time(interactions, at=end - horizon)
+    validation = split_by_moment(interactions, at=end - 2 * horizon, until=end - horizon)
+    test = split_by_moment(interactions, at=end - horizon)
     target = find_target(validation, test)
     validation, test = keep_target_kind(validation, target), keep_target_kind(test, target)
     seen = [code for kind, code in KIND_CODES.items() if code >= KIND_CODES[target] and kind != "rating"]

@@ -10,14 +10,20 @@ from django.conf import settings
 
 from recommendations.engine import Algorithm, Interactions, Products
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.event_weights import USUAL, EventWeights
-from recommendations.engine.evaluation import Evaluation, SegmentResult, by_segment, intervals, judge
-from recommendations.engine.evaluation.exploration_cost import exploration_cost
-from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.tuning.ensemble_weights import without_each
+from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS, EventWeights
+from recommendations.engine.evaluation import (
+    Evaluation,
+    SegmentResult,
+    estimate_intervals,
+    evaluate_fitted,
+    evaluate_segments,
+)
+from recommendations.engine.evaluation.exploration_cost import compute_exploration_cost
+from recommendations.engine.evaluation.runner import find_relevant_items
+from recommendations.engine.tuning.ensemble_weights import evaluate_without_each
 from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.evaluation.new_products import measure_new_products
-from recommendations.training.tuning.tuning import (
+from recommendations.training.tuning.model_choice import (
     EVALUATION_CUSTOMERS,
     PRIMARY_METRIC,
     SEED,
@@ -73,7 +79,7 @@ def evaluate_choice(
     if active is not None:
         evaluation = _add_active_version(evaluation, fits, active, past, test, time_split, step)
     step("judging", 0.8)
-    segments = by_segment(evaluation, past, metrics=SEGMENT_METRICS, n=TOP_N)
+    segments = evaluate_segments(evaluation, past, metrics=SEGMENT_METRICS, n=TOP_N)
     ablation = _measure_ablation(parts, choice, past, test, time_split)
     compared = {name: contestants[name] for name in ("content", served) if name in contestants}
     new_products = measure_new_products(contestants=compared, past=past, time_split=time_split, products=products)
@@ -87,7 +93,7 @@ def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, A
     if not share:
         return {}
     every = round(1 / share)
-    lost = exploration_cost(evaluation.rankings[served], evaluation.relevant, every=every, seed=SEED)
+    lost = compute_exploration_cost(evaluation.rankings[served], evaluation.relevant, every=every, seed=SEED)
     return {
         "every": every,
         "at": evaluation.rankings[served].shape[1],
@@ -143,7 +149,7 @@ def _evaluate_contestants(
 ) -> Evaluation:
     """Evaluate the contestants on the test interactions."""
     step("judging", 0.7)
-    return judge(
+    return evaluate_fitted(
         algorithms=contestants,
         train=past,
         test=test,
@@ -164,7 +170,7 @@ def _add_active_version(
     step: ReportStep,
 ) -> Evaluation:
     """Add the active version to the evaluation, under its own event weights and for the same customers."""
-    weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else USUAL
+    weighing = EventWeights(**recipe["weighing"]) if "weighing" in recipe else DEFAULT_EVENT_WEIGHTS
     used = {name: weight for name, weight in recipe["weights"].items() if weight > 0}
     parts = {name: fits.of(recipe["components"][name], weighing) for name in used}
     active = WeightedEnsemble.of_fitted(parts, used, recipe["normalisation"])
@@ -190,11 +196,11 @@ def _measure_ablation(
     people = np.unique(test.user)
     if len(people) > WEIGHTING_CUSTOMERS:
         people = np.sort(np.random.default_rng(SEED).choice(people, WEIGHTING_CUSTOMERS, replace=False))
-    values = without_each(
+    values = evaluate_without_each(
         components=parts,
         weights=choice.weights,
         histories=past.histories(people),
-        relevant=relevant_items(test, past, people, time_split.exclude_seen, time_split.seen_kinds),
+        relevant=find_relevant_items(test, past, people, time_split.exclude_seen, time_split.seen_kinds),
         exclude_seen=time_split.exclude_seen,
         seen_kinds=time_split.seen_kinds,
         n=TOP_N,
@@ -202,7 +208,7 @@ def _measure_ablation(
     )
     rows = []
     for name in (name for name in values if name):
-        lost = intervals((values[""] - values[name])[:, None], seed=SEED)[0]
+        lost = estimate_intervals((values[""] - values[name])[:, None], seed=SEED)[0]
         rows.append(
             {
                 "without": name,

@@ -7,9 +7,9 @@ import numpy as np
 
 from recommendations.engine import Algorithm, Histories, Interactions, Products
 from recommendations.engine.algorithms.base import Attribution, Scores
-from recommendations.engine.evaluation.runner import judge
+from recommendations.engine.evaluation.runner import evaluate_fitted
 from recommendations.training.data.time_split import TimeSplit
-from recommendations.training.tuning.tuning import SEED, TOP_N, round_finite
+from recommendations.training.tuning.model_choice import SEED, TOP_N, round_finite
 
 METRICS = ("recall", "ndcg")
 MAX_CUSTOMERS = 500
@@ -60,7 +60,7 @@ def measure_new_products(
     ranked = {**contestants, BASELINE: CategoryPopularity().fit(past, products)}
     figures: dict[str, dict[str, Any]] = {name: {} for name in ranked}
     for among, allowed in (("new", new), ("all", None)):
-        evaluation = judge(
+        evaluation = evaluate_fitted(
             algorithms=ranked, train=past, test=test, exclude_seen=False, seed=SEED, ns=(TOP_N,), allowed=allowed
         )
         for name in ranked:

@@ -14,32 +14,32 @@ from recommendations.engine.data.event_weights import EventWeights
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.evaluation_queries import (
     DAY,
-    MOST_IN_CART,
+    MAX_CART_ITEMS,
     NEW_DAYS,
-    Draw,
-    Questions,
-    bought_again,
-    first_seen,
-    left_out_of_baskets,
-    new_items,
-    next_basket,
-    next_looked_at,
-    next_of_the_category,
-    next_with_recent,
-    wanted,
+    EvaluationQueries,
+    QuerySample,
+    find_first_seen,
+    find_new_items,
+    query_basket_items,
+    query_next_after_view,
+    query_next_basket,
+    query_next_in_category,
+    query_next_viewed,
+    query_purchases,
+    query_repurchases,
 )
 from recommendations.engine.evaluation.placement_evaluation import (
-    Judged,
     Lists,
-    blended,
-    category_lists,
-    compared,
-    figures,
-    judge_lists,
-    mixed,
-    ranked,
-    same_for_all,
-    weigh,
+    QueryScores,
+    compare_scores,
+    evaluate_lists,
+    list_categories,
+    make_ensemble,
+    mix_lists,
+    rank_queries,
+    repeat_for_all,
+    summarize_scores,
+    tune_shares,
 )
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
@@ -52,7 +52,7 @@ from recommendations.engine.placements import (
 )
 from recommendations.engine.topn import top_n
 from recommendations.training.data.time_split import TimeSplit
-from recommendations.training.tuning.tuning import SEED, ModelChoice
+from recommendations.training.tuning.model_choice import SEED, ModelChoice
 
 MIN_CUSTOMERS = 30  # fewer give no reliable figure
 CATEGORY_LEVEL = 2  # of the category paths
@@ -133,18 +133,18 @@ class PlacementMeasurement:
     """question: the type of query; comparison: against the fallback; other_comparisons: further comparisons by name."""
 
     question: str
-    comparison: Judged | None = None
-    other_comparisons: dict[str, Judged] = field(default_factory=dict)
+    comparison: QueryScores | None = None
+    other_comparisons: dict[str, QueryScores] = field(default_factory=dict)
 
 
 class PlacementEvaluator:
     """Tunes and evaluates placements on one window. similar_weights: of `similar`, the fallback of bought-together."""
 
-    def __init__(self, shop: ShopData, choice: ModelChoice, window: EvaluationWindow, draw: Draw) -> None:
+    def __init__(self, shop: ShopData, choice: ModelChoice, window: EvaluationWindow, draw: QuerySample) -> None:
         self.shop, self.choice, self.window, self.draw = shop, choice, window, draw
         self.components, self.target = window.components, shop.split.target
         self.similar_weights: dict[str, float] = {}
-        self.query_cache: dict[str, tuple[str, Questions]] = {}
+        self.query_cache: dict[str, tuple[str, EvaluationQueries]] = {}
 
     @cached_property
     def for_you(self) -> WeightedEnsemble:
@@ -153,12 +153,12 @@ class PlacementEvaluator:
 
     def make_ensemble(self, weights: Mapping[str, float]) -> WeightedEnsemble:
         """Return an ensemble as serving builds it: every component normalized as in for-you."""
-        return blended(self.components, weights, self.choice.normalisation)
+        return make_ensemble(self.components, weights, self.choice.normalisation)
 
     @cached_property
     def has_views(self) -> bool:
         """Return whether there are enough views to evaluate by."""
-        return next_looked_at(self.window.future, self.draw).people >= MIN_CUSTOMERS
+        return query_next_viewed(self.window.future, self.draw).people >= MIN_CUSTOMERS
 
     def weigh(self, name: str) -> PlacementWeights | None:
         """Return the best weights of a placement on this window; None if there are too few queries."""
@@ -168,7 +168,7 @@ class PlacementEvaluator:
         _asked, questions = self.get_queries(name)
         if not parts or questions.people < MIN_CUSTOMERS:
             return None
-        return PlacementWeights(weigh(parts, questions, normalisation=self.choice.normalisation)[0])
+        return PlacementWeights(tune_shares(parts, questions, normalisation=self.choice.normalisation)[0])
 
     def measure(self, name: str, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare a placement with its fallback on this window."""
@@ -185,46 +185,46 @@ class PlacementEvaluator:
         question, questions = self.get_queries(name)
         if not questions.people or not placement_weights.weights:
             return PlacementMeasurement(question)
-        own = ranked(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
+        own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
         other: Algorithm = self.components["popularity"]
         if name == BOUGHT_TOGETHER and self.similar_weights:
             other = self.make_ensemble(self.similar_weights)
-        fallback = ranked(other, questions, seed=SEED)
+        fallback = rank_queries(other, questions, seed=SEED)
         return PlacementMeasurement(
             question,
-            judge_lists(own, fallback, questions, seed=SEED),
+            evaluate_lists(own, fallback, questions, seed=SEED),
             compare_without_repeats(own, fallback, questions),
         )
 
-    def get_queries(self, name: str) -> tuple[str, Questions]:
+    def get_queries(self, name: str) -> tuple[str, EvaluationQueries]:
         """Return the query type and the cached queries of a placement."""
         if name not in self.query_cache:
             self.query_cache[name] = self._build_queries(name)
         return self.query_cache[name]
 
-    def _build_queries(self, name: str) -> tuple[str, Questions]:
+    def _build_queries(self, name: str) -> tuple[str, EvaluationQueries]:
         """Return the query type and the queries of a placement."""
         past, future = self.window.past, self.window.future
         if name == SIMILAR and self.has_views:
-            return "next_view", next_looked_at(future, self.draw)
+            return "next_view", query_next_viewed(future, self.draw)
         if name == SIMILAR:
             category = self.shop.products.category
             none = np.full(future.n_items, -1, np.int32)
             codes = category if category is not None else none
-            return "next_basket_category", next_of_the_category(future, codes, self.draw, kind=self.target)
+            return "next_basket_category", query_next_in_category(future, codes, self.draw, kind=self.target)
         if name == BUY_AGAIN:
-            return "again", bought_again(self.window.weighed, past, future, self.draw, kind=self.target)
-        given = 1 if name == BOUGHT_TOGETHER else MOST_IN_CART
+            return "again", query_repurchases(self.window.weighed, past, future, self.draw, kind=self.target)
+        given = 1 if name == BOUGHT_TOGETHER else MAX_CART_ITEMS
         question = "one_of_basket" if name == BOUGHT_TOGETHER else "rest_of_basket"
-        return question, left_out_of_baskets(past, future, self.draw, given=given, kind=self.target)
+        return question, query_basket_items(past, future, self.draw, given=given, kind=self.target)
 
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare buy-again with for-you among the same products, and with unrestricted for-you on all later purchases."""
         question, questions = self.get_queries(BUY_AGAIN)
         if not questions.people or not placement_weights.weights:
             return PlacementMeasurement(question)
-        own = ranked(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
-        judged = judge_lists(own, ranked(self.for_you, questions, seed=SEED), questions, seed=SEED)
+        own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
+        judged = evaluate_lists(own, rank_queries(self.for_you, questions, seed=SEED), questions, seed=SEED)
         later = self.window.future.subset(self.window.future.kind == KIND_CODES[self.target]).user_items()
         everything = replace(
             questions,
@@ -232,29 +232,29 @@ class PlacementEvaluator:
             offered=None,
             barred=self.find_excluded(questions),
         )
-        free = ranked(self.for_you, everything, seed=SEED)
+        free = rank_queries(self.for_you, everything, seed=SEED)
         return PlacementMeasurement(
-            question, judged, {"for_you_unrestricted": judge_lists(own, free, everything, seed=SEED)}
+            question, judged, {"for_you_unrestricted": evaluate_lists(own, free, everything, seed=SEED)}
         )
 
     def measure_recent(self) -> PlacementMeasurement:
         """Compare recently viewed with popularity."""
-        questions, recent = next_with_recent(self.window.past, self.window.future, self.draw)
+        questions, recent = query_next_after_view(self.window.past, self.window.future, self.draw)
         if not questions.people:
             return PlacementMeasurement("next_in_visit")
-        popular = ranked(self.components["popularity"], questions, seed=SEED)
-        return PlacementMeasurement("next_in_visit", judge_lists(recent, popular, questions, seed=SEED))
+        popular = rank_queries(self.components["popularity"], questions, seed=SEED)
+        return PlacementMeasurement("next_in_visit", evaluate_lists(recent, popular, questions, seed=SEED))
 
     def measure_categories(self) -> PlacementMeasurement:
         """Compare the categories of for-you with the most popular categories."""
         category, names = self.shop.categories
         if not names:
             return PlacementMeasurement("next_basket")
-        questions = next_basket(self.window.weighed, self.window.future, self.draw, kind=self.target)
-        lists, relevant = category_lists(self.for_you, questions, category, len(names), pool=CATEGORY_POOL)
-        popular, _ = category_lists(self.components["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
+        questions = query_next_basket(self.window.weighed, self.window.future, self.draw, kind=self.target)
+        lists, relevant = list_categories(self.for_you, questions, category, len(names), pool=CATEGORY_POOL)
+        popular, _ = list_categories(self.components["popularity"], questions, category, len(names), pool=CATEGORY_POOL)
         return PlacementMeasurement(
-            "next_basket", judge_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED)
+            "next_basket", evaluate_lists(lists, popular, replace(questions, relevant=relevant), seed=SEED)
         )
 
     def measure_rank(self) -> PlacementMeasurement:
@@ -263,34 +263,34 @@ class PlacementEvaluator:
         is_ranked = np.zeros(len(popular), np.bool_)
         ranked_items = top_n(popular[None, :], RANKED_PRODUCTS).items[0]
         is_ranked[ranked_items[ranked_items >= 0]] = True
-        questions = wanted(self.window.weighed, self.window.future, self.draw, kind=self.target)
+        questions = query_purchases(self.window.weighed, self.window.future, self.draw, kind=self.target)
         seen = self.find_excluded(questions)
         relevant = csr_array(questions.relevant.multiply(is_ranked.astype(np.float32)[None, :]))
         if seen is not None:
             relevant = csr_array(relevant - relevant.multiply(seen > 0))
         relevant.eliminate_zeros()
         questions = replace(questions, relevant=relevant, among=is_ranked, barred=seen)
-        own, floor = (ranked(one, questions, seed=SEED) for one in (self.for_you, self.components["popularity"]))
-        return PlacementMeasurement("popular_reordered", judge_lists(own, floor, questions, seed=SEED))
+        own, floor = (rank_queries(one, questions, seed=SEED) for one in (self.for_you, self.components["popularity"]))
+        return PlacementMeasurement("popular_reordered", evaluate_lists(own, floor, questions, seed=SEED))
 
     def measure_new(self) -> PlacementMeasurement:
         """Compare the newest products first, as served, with the most popular of the new products."""
-        is_new = new_items(self.window.past, published=self.shop.published)
-        questions = wanted(self.window.weighed, self.window.future, self.draw, kind=self.target)
+        is_new = find_new_items(self.window.past, published=self.shop.published)
+        questions = query_purchases(self.window.weighed, self.window.future, self.draw, kind=self.target)
         relevant = csr_array(questions.relevant.multiply(is_new.astype(np.float32)[None, :]))
         relevant.eliminate_zeros()
         questions = replace(questions, relevant=relevant, among=is_new)
         if not questions.people:
             return PlacementMeasurement("wanted_new")
-        first_seen_at = first_seen(self.window.past, published=self.shop.published)
+        first_seen_at = find_first_seen(self.window.past, published=self.shop.published)
         recency = np.where(
             np.isfinite(first_seen_at), 1.0 - (self.window.past.as_of - first_seen_at) / (NEW_DAYS * DAY), -np.inf
         )
-        own = same_for_all(recency.astype(np.float32), questions)
-        popular = same_for_all(score_without_history(self.components["popularity"]), questions)
-        return PlacementMeasurement("wanted_new", judge_lists(own, popular, questions, seed=SEED))
+        own = repeat_for_all(recency.astype(np.float32), questions)
+        popular = repeat_for_all(score_without_history(self.components["popularity"]), questions)
+        return PlacementMeasurement("wanted_new", evaluate_lists(own, popular, questions, seed=SEED))
 
-    def find_excluded(self, questions: Questions) -> csr_array | None:
+    def find_excluded(self, questions: EvaluationQueries) -> csr_array | None:
         """Return the products that for-you excludes."""
         if not self.shop.split.exclude_seen:
             return None
@@ -299,7 +299,7 @@ class PlacementEvaluator:
 
 def measure_trending(
     windows: Sequence[EvaluationWindow],
-    questions: Sequence[Questions],
+    questions: Sequence[EvaluationQueries],
     shares: Mapping[str, float],
     normalisation: str,
 ) -> PlacementMeasurement:
@@ -307,24 +307,24 @@ def measure_trending(
     own, popular = [], []
     for window, queries in zip(windows, questions, strict=True):
         scores = {name: score_without_history(window.components[name]) for name in ("trending", "popularity")}
-        own.append(figures(same_for_all(mixed(scores, shares, normalisation), queries), queries))
-        popular.append(figures(same_for_all(scores["popularity"], queries), queries))
+        own.append(summarize_scores(repeat_for_all(mix_lists(scores, shares, normalisation), queries), queries))
+        popular.append(summarize_scores(repeat_for_all(scores["popularity"], queries), queries))
     person = np.concatenate([queries.person for queries in questions])
     totals = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]} for parts in (own, popular)]
     per_window = {
-        f"from:{int(window.past.as_of)}": compared(own_figures, popular_figures, queries.person, seed=SEED)
+        f"from:{int(window.past.as_of)}": compare_scores(own_figures, popular_figures, queries.person, seed=SEED)
         for window, queries, own_figures, popular_figures in zip(windows, questions, own, popular, strict=True)
     }
-    return PlacementMeasurement("next_week", compared(totals[0], totals[1], person, seed=SEED), per_window)
+    return PlacementMeasurement("next_week", compare_scores(totals[0], totals[1], person, seed=SEED), per_window)
 
 
-def compare_without_repeats(own: Lists, fallback: Lists, questions: Questions) -> dict[str, Judged]:
+def compare_without_repeats(own: Lists, fallback: Lists, questions: EvaluationQueries) -> dict[str, QueryScores]:
     """Return the comparison on products the customer had never bought before."""
     if questions.known is None or questions.known.all():
         return {}
     first = np.flatnonzero(~questions.known)
     some = replace(questions, relevant=questions.relevant[first, :], person=questions.person[first])
-    return {"without_repeats": judge_lists(own[first], fallback[first], some, seed=SEED)}
+    return {"without_repeats": evaluate_lists(own[first], fallback[first], some, seed=SEED)}
 
 
 def score_without_history(algorithm: Algorithm) -> npt.NDArray[np.float32]:

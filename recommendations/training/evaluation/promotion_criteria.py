@@ -8,7 +8,7 @@ from django.conf import settings
 
 from recommendations.engine.evaluation import Evaluation
 from recommendations.training.evaluation.evaluation import ModelEvaluation
-from recommendations.training.tuning.tuning import PRIMARY_METRIC, TOP_N
+from recommendations.training.tuning.model_choice import PRIMARY_METRIC, TOP_N
 
 BASELINES = ("popularity", "repeat")
 NEW_SEGMENT = "new"

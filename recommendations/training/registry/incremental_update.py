@@ -20,17 +20,12 @@ from django.conf import settings
 from config.foundation.database.advisory_locks import exclusive_lock
 from customers.warehouse.connection import open_warehouse
 from recommendations.engine import IdMap, Interactions, restore
-from recommendations.engine.algorithms.base import Updatable
+from recommendations.engine.algorithms.base import UpdatableAlgorithm
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
-from recommendations.training.data.extract import (
-    build_interactions,
-    build_purchases_table,
-    index_identifiers,
-    list_customer_ids,
-    read_interactions,
-)
+from recommendations.training.data.extract import build_interactions, index_identifiers, list_customer_ids
+from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import Artifact, open_artifact, save_artifact
 from recommendations.training.registry.promotion import announce_active_version, get_artifact_folder, get_serving_name
@@ -141,7 +136,7 @@ def update_counts(news: ActivityUpdate, base: Artifact) -> dict[str, npt.NDArray
     blend = restore(base.part("model"), base.saved["model"])
     updated_arrays: dict[str, npt.NDArray[Any]] = {}
     for name, component in blend.components_.items() if isinstance(blend, WeightedEnsemble) else ():
-        if isinstance(component, Updatable):
+        if isinstance(component, UpdatableAlgorithm):
             arrays, _saved = component.updated(news.interactions, since=base.saved["as_of"]).arrays()
             updated_arrays |= {f"{name}/{key}": array for key, array in arrays.items()}
     return updated_arrays

@@ -16,21 +16,21 @@ from scipy.sparse import csr_array
 
 from customers.identity.models import Consent, ConsentDenial
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products, top_n
-from recommendations.engine.cold_start import Arrivals, ColdStart, People, field_of
-from recommendations.engine.evaluation import intervals
+from recommendations.engine.cold_start import ColdStart, CustomerTraits, NewVisitors, get_trait_field
+from recommendations.engine.evaluation import estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
-from recommendations.engine.linear_algebra.sparse import summed
-from recommendations.engine.topn import block_rows
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.linear_algebra.sparse import sum_entries
+from recommendations.engine.topn import count_block_rows
+from recommendations.engine.tuning.parameter_search import search_parameters
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_new_customers
 from recommendations.training.data.extract import TrainingData
 from recommendations.training.data.time_split import TimeSplit, keep_kinds
 from recommendations.training.registry.artifacts import Artifact
-from recommendations.training.tuning.tuning import (
+from recommendations.training.tuning.model_choice import (
     PRIMARY_METRIC,
     SEED,
     TOP_N,
@@ -119,7 +119,7 @@ def tune_cold_start(
     figures = {
         "people": _count_customers(test),
         "with_traits": int(people.known().sum()),
-        "fields": sorted({field_of(value) for value in people.values.ids()}),
+        "fields": sorted({get_trait_field(value) for value in people.values.ids()}),
         "served": served,
         "weights": {name: dict(weights) for name, weights in chosen.items()},
         "validation": {"people": _count_customers(validation), "rows": summarize_scores(on_validation)},
@@ -162,7 +162,7 @@ class _ColdStartTuner:
     def __init__(
         self,
         interactions: Interactions,
-        people: People,
+        people: CustomerTraits,
         products: Products,
         time_split: TimeSplit,
         choice: ModelChoice,
@@ -222,7 +222,7 @@ class _ColdStartTuner:
         targets = keep_kinds(sorted_interactions, [KIND_CODES[self.time_split.target]])
         later = targets.subset(targets.item != first[row_of_user[targets.user]])
         rows = row_of_user[later.user]
-        relevant = summed(rows, later.item, np.ones(len(rows)), (len(users), window.n_items))
+        relevant = sum_entries(rows, later.item, np.ones(len(rows)), (len(users), window.n_items))
         return HeldOutCustomers(self.weighing.of(past), users.astype(np.int32), self.get_paths(first), first, relevant)
 
     def get_paths(self, items: npt.NDArray[np.int32]) -> list[str]:
@@ -241,7 +241,7 @@ class _ColdStartTuner:
         for index, (name, used) in enumerate(list(CONTESTANT_WEIGHTS.items())[1:]):
             began = budget.get_elapsed()
             is_all = name == "all"
-            result = search(
+            result = search_parameters(
                 space={
                     key: SEARCH_SPACE[key] if is_all else [one for one in SEARCH_SPACE[key] if one != 0.0]
                     for key in used
@@ -270,33 +270,33 @@ class _ColdStartTuner:
 
     def compute_scores(
         self, folds: list[HeldOutCustomers], weights: Weights, *, head: bool = False
-    ) -> dict[str, PerPerson]:
+    ) -> dict[str, PerUser]:
         """Return metric → one value per customer; head: rank only items with lifts, which is enough for tuning."""
         parts = [self.evaluate_fold(held_out, self.fit_model(held_out, weights), head) for held_out in folds]
         return {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
 
     def compute_all_scores(
         self, folds: list[HeldOutCustomers], chosen: Mapping[str, Weights]
-    ) -> dict[str, dict[str, PerPerson]]:
+    ) -> dict[str, dict[str, PerUser]]:
         """Return the scores of every contestant."""
         return {name: self.compute_scores(folds, weights) for name, weights in chosen.items()}
 
-    def evaluate_fold(self, held_out: HeldOutCustomers, model: ColdStart, head: bool) -> dict[str, PerPerson]:
+    def evaluate_fold(self, held_out: HeldOutCustomers, model: ColdStart, head: bool) -> dict[str, PerUser]:
         """Return the metrics of one held_out-out part."""
         arrivals = model.arrivals(self.people.rows(held_out.users), held_out.paths)
         items = model.items_ if head else np.arange(held_out.relevant.shape[1], dtype=np.int32)
         place = np.full(held_out.relevant.shape[1], -1, np.int32)
         place[items] = np.arange(len(items), dtype=np.int32)
         lists = []
-        for start in range(0, len(arrivals), block_rows(len(items))):
-            rows = slice(start, start + block_rows(len(items)))
-            scores = model.score(Arrivals(arrivals.has[rows], arrivals.landing[rows]), only_head=head)
+        for start in range(0, len(arrivals), count_block_rows(len(items))):
+            rows = slice(start, start + count_block_rows(len(items)))
+            scores = model.score(NewVisitors(arrivals.has[rows], arrivals.landing[rows]), only_head=head)
             first_columns = place[held_out.first[rows]]
             scores[np.flatnonzero(first_columns >= 0), first_columns[first_columns >= 0]] = -np.inf
             best = top_n(scores, TOP_N, tie_seed=SEED, first_row=start).items
             lists.append(np.where(best >= 0, items[best], -1).astype(np.int32))
         counts = np.diff(held_out.relevant.indptr)
-        hits = hits_of(np.concatenate(lists) if lists else np.empty((0, TOP_N), np.int32), held_out.relevant)
+        hits = find_hits(np.concatenate(lists) if lists else np.empty((0, TOP_N), np.int32), held_out.relevant)
         return {name: metric(hits, counts) for name, metric in METRICS.items()}
 
     def evaluate_newest(self, chosen: Mapping[str, Weights]) -> dict[str, Any]:
@@ -312,18 +312,20 @@ class _ColdStartTuner:
         return {"people": _count_customers(folds), "rows": summarize_scores(self.compute_all_scores(folds, chosen))}
 
 
-def find_best_contestant(scores: Mapping[str, PerPerson]) -> str:
+def find_best_contestant(scores: Mapping[str, PerUser]) -> str:
     """Return the contestant with the best validation mean if it beats popularity, else popularity."""
     best = max(scores, key=lambda name: mean_of_finite(scores[name]))
     return best if mean_of_finite(scores[best]) > mean_of_finite(scores["popularity"]) else "popularity"
 
 
-def summarize_scores(scores: Mapping[str, Mapping[str, PerPerson]]) -> list[dict[str, Any]]:
+def summarize_scores(scores: Mapping[str, Mapping[str, PerUser]]) -> list[dict[str, Any]]:
     """Return one row per contestant: metric@10 → value, low, high; difference: of the primary metric to popularity."""
     columns = {(name, metric): values for name, metrics in scores.items() for metric, values in metrics.items()}
     for name in scores:
         columns[name, "difference"] = columns[name, PRIMARY_METRIC] - columns["popularity", PRIMARY_METRIC]
-    interval_of = dict(zip(columns, intervals(np.column_stack(list(columns.values())), seed=SEED), strict=True))
+    interval_of = dict(
+        zip(columns, estimate_intervals(np.column_stack(list(columns.values())), seed=SEED), strict=True)
+    )
     return [
         {
             "contestant": name,

@@ -1,16 +1,20 @@
 """Placement tuning: weights of each placement from the validation part, and whether it beats its fallback on the test part."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from recommendations.engine import KIND_CODES, Algorithm, Interactions
 from recommendations.engine.algorithms.popularity.trending import Trending
-from recommendations.engine.evaluation import ConfidenceInterval, Split
-from recommendations.engine.evaluation.evaluation_queries import Draw, next_looked_at, wanted
-from recommendations.engine.evaluation.placement_evaluation import METRICS, PRIMARY, Judged, best_shares, compared
+from recommendations.engine.evaluation import Split
+from recommendations.engine.evaluation.evaluation_queries import QuerySample, query_next_viewed, query_purchases
+from recommendations.engine.evaluation.placement_evaluation import (
+    METRICS,
+    compare_scores,
+    find_best_shares,
+)
 from recommendations.engine.placements import (
     BOUGHT_TOGETHER,
     BUY_AGAIN,
@@ -18,13 +22,13 @@ from recommendations.engine.placements import (
     CATEGORIES,
     FOR_YOU,
     NEW,
+    PLACEMENTS,
     POPULAR,
     RECENTLY_VIEWED,
-    SCENARIOS,
     SIMILAR,
     TRENDING,
 )
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.tuning.parameter_search import search_parameters
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import DAY_SECONDS, sample_customers
 from recommendations.training.evaluation.evaluation import ModelEvaluation
@@ -41,15 +45,15 @@ from recommendations.training.evaluation.placement_evaluation import (
     score_without_history,
 )
 from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
-from recommendations.training.tuning.tuning import (
+from recommendations.training.tuning.model_choice import (
     SEED,
     TOP_N,
-    TUNING_INTERACTIONS,
     ModelChoice,
     ReportStep,
     fit_component,
-    round_finite,
 )
+from recommendations.training.tuning.placement_result import PlacementResult, make_default_placement
+from recommendations.training.tuning.tuning import TUNING_INTERACTIONS
 
 TUNING_TIME_SHARE, EVALUATION_TIME_SHARE = 0.14, 0.06  # of the training's time budget
 FITTING_TIME_SHARE = 0.06  # for fitting on everything before the validation part; otherwise on a sample of customers
@@ -67,65 +71,6 @@ TRENDING_SPACE: dict[str, tuple[Any, ...]] = {
     "half_life_days": (28.0, 56.0, 90.0, None),
 }
 TRENDING_START = {"popularity": 0.2, "level": 0.5, "window_days": 7.0, "shrinkage": 3.0, "half_life_days": 56.0}
-
-
-@dataclass(frozen=True, eq=False)
-class PlacementResult:
-    """The tuning and evaluation of one placement.
-
-    weights: None if no algorithm is available; validation, measurement: results on the validation and test parts; fixed_reason: why the
-    placement is or is not active, where the measurement does not decide.
-    """
-
-    name: str
-    weights: PlacementWeights | None = None
-    validation: Judged | None = None
-    measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement(""))
-    fixed_reason: Reason | None = None
-
-    @property
-    def fallback(self) -> str | None:
-        """Return the placement shown instead, or None."""
-        return SCENARIOS[self.name].fallback if self.name in SCENARIOS else POPULAR
-
-    def decide(self) -> tuple[bool, Reason]:
-        """Return whether the placement is active, and why. Without an evaluation it is active: nothing speaks against it."""
-        judged = self.measurement.comparison
-        if judged is None and self.validation is not None and not self.validation.difference[PRIMARY].value > 0:
-            before = self.validation.difference[PRIMARY].value
-            unknown = {"difference": None, "low": None, "high": None}
-            return False, make_reason("place_not_chosen", fallback=self.fallback, before=before, **unknown)
-        if self.fixed_reason is not None:
-            return self.weights is not None, self.fixed_reason
-        if judged is None or judged.people < MIN_CUSTOMERS:
-            return True, make_reason(
-                "place_too_few", people=judged.people if judged is not None else 0, least=MIN_CUSTOMERS
-            )
-        after = judged.difference[PRIMARY]
-        values = {"fallback": self.fallback, "difference": after.value, "low": after.low, "high": after.high}
-        if self.validation is not None and not self.validation.difference[PRIMARY].value > 0:
-            before = self.validation.difference[PRIMARY].value
-            return False, make_reason("place_not_chosen", before=before, **values)
-        return judged.beats(), make_reason("place_better" if judged.beats() else "place_no_better", **values)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the result as the artifact and the run record store it."""
-        on, why = self.decide()
-        placement_weights, measurement = self.weights or PlacementWeights({}), self.measurement
-        return {
-            "weights": placement_weights.weights,
-            "on": on,
-            "why": why,
-            "fallback": self.fallback,
-            "figures": {
-                "question": measurement.question,
-                **serialize_comparison(measurement.comparison),
-                "validation": serialize_comparison(self.validation) if self.validation is not None else None,
-                "comparisons": {
-                    name: serialize_comparison(judged) for name, judged in measurement.other_comparisons.items()
-                },
-            },
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,24 +109,6 @@ def evaluate_placements(
     return placements, chosen.choice.with_extra({name: extra[name] for name in extra if name in needed})
 
 
-def make_default_placements(components: Collection[str], why: Reason) -> dict[str, PlacementResult]:
-    """Return the placements with default weights over the available components, before any evaluation."""
-    placements = {name: replace(make_default_placement(name, components), fixed_reason=why) for name in SCENARIOS}
-    return {
-        name: place if place.weights else make_default_placement(name, components) for name, place in placements.items()
-    }
-
-
-def make_default_placement(name: str, components: Collection[str]) -> PlacementResult:
-    """Return a placement with its default weights over the available components."""
-    usual = SCENARIOS[name].weights if name in SCENARIOS else {}
-    shares = {part: share for part, share in usual.items() if part in components}
-    total = sum(shares.values())
-    if usual and not total:
-        return PlacementResult(name, fixed_reason=make_reason("place_no_part"))
-    return PlacementResult(name, PlacementWeights({part: round(share / total, 4) for part, share in shares.items()}))
-
-
 class _TimedPlacementStep:
     """A tuning or evaluation step with its own share of the time budget."""
 
@@ -192,8 +119,8 @@ class _TimedPlacementStep:
         self.end = budget.get_elapsed() + self.share * budget.seconds
         self.placements: dict[str, PlacementResult] = {}
         n_items = shop.interactions.n_items
-        self.tuning_draw = Draw.of_cells(MAX_TUNING_CELLS, n_items, people=400, each=2, seed=SEED)
-        self.evaluation_draw = Draw.of_cells(MAX_EVALUATION_CELLS, n_items, people=1500, each=3, seed=SEED)
+        self.tuning_draw = QuerySample.of_cells(MAX_TUNING_CELLS, n_items, people=400, each=2, seed=SEED)
+        self.evaluation_draw = QuerySample.of_cells(MAX_EVALUATION_CELLS, n_items, people=1500, each=3, seed=SEED)
 
     def has_time(self, share: float) -> bool:
         """Report progress and return whether there is time left."""
@@ -286,12 +213,15 @@ class _PlacementTuner(_TimedPlacementStep):
     def evaluate_trending(self, at: float, until: float) -> tuple[PlacementResult, dict[str, Any]]:
         """Tune the parameters of trending and its share of popularity over several windows."""
         windows = self.list_trending_windows(at=at, until=until)
-        query_sets = [wanted(one.weighed, one.future, self.tuning_draw, kind=self.shop.split.target) for one in windows]
+        query_sets = [
+            query_purchases(one.weighed, one.future, self.tuning_draw, kind=self.shop.split.target) for one in windows
+        ]
 
         def of(parameters: Mapping[str, Any]) -> list[EvaluationWindow]:
             given = {name: value for name, value in parameters.items() if name != "popularity"}
             return [
-                replace(one, components={**one.components, TRENDING: Trending(**given).fit(one.weighed)}) for one in windows
+                replace(one, components={**one.components, TRENDING: Trending(**given).fit(one.weighed)})
+                for one in windows
             ]
 
         def evaluate(parameters: dict[str, Any]) -> float:
@@ -299,14 +229,14 @@ class _PlacementTuner(_TimedPlacementStep):
             scores = [
                 {name: score_without_history(part) for name, part in one.components.items()} for one in of(parameters)
             ]
-            return best_shares(
+            return find_best_shares(
                 scores, query_sets, shares=[get_trending_shares(parameters)], normalisation=self.choice.normalisation
             )[1]
 
         if sum(one.people for one in query_sets) < MIN_CUSTOMERS:
             return PlacementResult(TRENDING, PlacementWeights({TRENDING: 1.0})), describe_trending(TRENDING_START)
         budget_s = TRENDING_TIME_SHARE * self.budget.seconds
-        found = search(
+        found = search_parameters(
             space=TRENDING_SPACE,
             evaluate=evaluate,
             budget_s=budget_s,
@@ -371,7 +301,7 @@ class _PlacementTester(_TimedPlacementStep):
             FOR_YOU, self.model_evaluation.served, make_reason("place_promotion")
         )
         self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
-        return {name: self.placements[name] for name in (*SCENARIOS, RANK)}
+        return {name: self.placements[name] for name in (*PLACEMENTS, RANK)}
 
     def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
         """Tune `similar` on the first half of visits that begin after the validation part; the second half evaluates it."""
@@ -392,11 +322,14 @@ class _PlacementTester(_TimedPlacementStep):
             return replace(place, fixed_reason=make_reason("place_no_time"))
         described = self.choice.components[TRENDING]
         windows = [
-            replace(one, components={**one.components, TRENDING: fit_component(described, one.weighed, self.shop.products)})
+            replace(
+                one, components={**one.components, TRENDING: fit_component(described, one.weighed, self.shop.products)}
+            )
             for one in build_trending_windows(self.shop, self.choice, at=at, until=self.shop.interactions.as_of)
         ]
         query_sets = [
-            wanted(one.weighed, one.future, self.evaluation_draw, kind=self.shop.split.target) for one in windows
+            query_purchases(one.weighed, one.future, self.evaluation_draw, kind=self.shop.split.target)
+            for one in windows
         ]
         if not sum(one.people for one in query_sets):
             return place
@@ -410,7 +343,7 @@ class _PlacementTester(_TimedPlacementStep):
         scores = {
             one: {metric: evaluation.scores[one][metric, TOP_N] for metric in METRICS} for one in {served, "popularity"}
         }
-        judged = compared(scores[served], scores["popularity"], evaluation.users, seed=SEED)
+        judged = compare_scores(scores[served], scores["popularity"], evaluation.users, seed=SEED)
         weights = {part: share for part, share in self.choice.weights.items() if share}
         placement_weights = PlacementWeights(weights if name == FOR_YOU else {"popularity": 1.0})
         return PlacementResult(
@@ -443,31 +376,6 @@ def describe_trending(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"algorithm": TRENDING, "parameters": given}
 
 
-def has_enough_visits(shop: ShopData, draw: Draw, *, at: float) -> bool:
+def has_enough_visits(shop: ShopData, draw: QuerySample, *, at: float) -> bool:
     """Return whether half of the visits are enough to tune and the other half to evaluate."""
-    return next_looked_at(shop.interactions.after(at), draw).people >= 2 * MIN_CUSTOMERS
-
-
-def serialize_comparison(judged: Judged | None) -> dict[str, Any]:
-    """Return a comparison as the run record, the artifact and the model card have it."""
-    if judged is None:
-        return {"queries": 0, "people": 0}
-    sides = {"own": judged.own, "fallback": judged.fallback, "difference": judged.difference}
-    return {
-        "queries": judged.questions,
-        "people": judged.people,
-        "metric": f"{PRIMARY}@{TOP_N}",
-        **{
-            f"{metric}@{TOP_N}": {side: serialize_interval(found[metric]) for side, found in sides.items()}
-            for metric in METRICS
-        },
-    }
-
-
-def serialize_interval(interval: ConfidenceInterval) -> dict[str, float | None]:
-    """Return an interval as JSON."""
-    return {
-        "value": round_finite(interval.value),
-        "low": round_finite(interval.low),
-        "high": round_finite(interval.high),
-    }
+    return query_next_viewed(shop.interactions.after(at), draw).people >= 2 * MIN_CUSTOMERS

@@ -2,33 +2,49 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from recommendations.engine import ALGORITHMS, KINDS, Algorithm, Interactions, Products, recommend
+from recommendations.engine import KINDS, Algorithm, Interactions, Products, recommend
 from recommendations.engine.algorithms.base import NothingToLearnError
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import NORMALISATIONS
-from recommendations.engine.data.event_weights import QUANTITY, USUAL, EventWeights, choose_event_weights, weights_space
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import NORMALIZATIONS
+from recommendations.engine.data.event_weights import (
+    DEFAULT_EVENT_WEIGHTS,
+    QUANTITY,
+    EventWeights,
+    build_weight_space,
+    choose_event_weights,
+)
 from recommendations.engine.evaluation import Split
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
-from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.tuning.ensemble_weights import ChosenWeights, choose_weights
-from recommendations.engine.tuning.parameter_search import NothingFoundError, search
-from recommendations.training.budget import DataSize, InsufficientMemoryError, TrainingBudget, estimate_data_mb
+from recommendations.engine.tuning.parameter_search import EmptySearchError, search_parameters
+from recommendations.training.budget import InsufficientMemoryError, TrainingBudget, estimate_data_mb
 from recommendations.training.data.time_split import TimeSplit, sample_customers
+from recommendations.training.tuning.model_choice import (
+    EVALUATION_CUSTOMERS,
+    SEED,
+    TOP_N,
+    WEIGHTING_CUSTOMERS,
+    ExcludedAlgorithm,
+    ModelChoice,
+    ReportStep,
+    fit_component,
+    fit_components,
+    mean_of_finite,
+    measure_size,
+    round_finite,
+)
 from recommendations.training.tuning.search_space import CANDIDATES, Candidate
 
-PRIMARY_METRIC, TOP_N = "ndcg", 10
-SEED = 20261124
 TUNING_INTERACTIONS = 300_000
 TUNING_CUSTOMERS = 300
-WEIGHTING_CUSTOMERS = 1000
-EVALUATION_CUSTOMERS = 5000
 # shares of the time budget: event weights and parameters; the rest is for fitting on all data
 EVENT_WEIGHTS_TIME_SHARE, PARAMETERS_TIME_SHARE = 0.1, 0.35
 EVALUATION_TIME_SHARE = 0.2
@@ -46,54 +62,6 @@ SECOND_NORMALIZATION_TIME_SHARE = 0.15
 REWEIGHTING_TIME_SHARE = 0.4  # of the remaining time, for weights tuned on all customers instead of a sample
 FITTED_MEMORY_SHARE = 0.5  # share of the fitting memory that the fitted arrays keep
 
-type ReportStep = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class ExcludedAlgorithm:
-    """A candidate that is not in the model, and why.
-
-    Codes and values: no_memory (needed, bound in MB), no_time (seconds needed, left), nothing_to_learn, no_help (value).
-    """
-
-    algorithm: str
-    code: str
-    values: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class ModelChoice:
-    """The tuned model: event weights, components and ensemble weights.
-
-    components: name → algorithm and parameters; weights: of the ensemble, 0 for components only other placements need.
-    value: of the ensemble on the validation part, component_values: of each component alone. trials: every row of every search.
-    unused: tuned components that for-you does not use but other placements may. fit_seconds: estimated seconds to fit each on everything
-    before the validation part. extra: components for other placements only, which are not contestants of for-you.
-    """
-
-    event_weights: EventWeights
-    components: dict[str, dict[str, Any]]
-    weights: dict[str, float]
-    normalisation: str
-    value: float
-    component_values: dict[str, float]
-    trials: list[dict[str, Any]]
-    excluded: list[ExcludedAlgorithm]
-    unused: dict[str, dict[str, Any]] = field(default_factory=dict)
-    fit_seconds: dict[str, float] = field(default_factory=dict)
-    extra: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def list_used(self) -> list[str]:
-        """Return the components of for-you."""
-        return [name for name, weight in self.weights.items() if weight > 0]
-
-    def with_extra(self, others: Mapping[str, Mapping[str, Any]]) -> "ModelChoice":
-        """Return the choice with these extra components instead of the present ones."""
-        own = {name: described for name, described in self.components.items() if name not in self.extra}
-        added = {name: dict(described) for name, described in others.items() if name not in own}
-        weights = {name: self.weights.get(name, 0.0) for name in (*own, *added)}
-        return replace(self, components={**own, **added}, weights=weights, extra=added)
-
 
 def tune_model(
     *,
@@ -110,24 +78,6 @@ def tune_model(
         Whatever ``step`` raises; it is called before every trial.
     """
     return _ModelTuner(time_split, products, budget, step, candidates).run()
-
-
-def fit_components(
-    components: Mapping[str, Mapping[str, Any]], interactions: Interactions, products: Products
-) -> dict[str, Algorithm]:
-    """Fit each component on the interactions."""
-    return {name: fit_component(described, interactions, products) for name, described in components.items()}
-
-
-def fit_component(described: Mapping[str, Any], interactions: Interactions, products: Products) -> Algorithm:
-    """Fit one algorithm with its parameters."""
-    return ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
-
-
-def measure_size(interactions: Interactions) -> DataSize:
-    """Return the size of the interactions."""
-    entries = interactions.user_items().nnz
-    return DataSize(interactions.n_users, interactions.n_items, entries, len(interactions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +128,9 @@ class _ModelTuner:
         tuned_all = dict(components)
         best = max(values.values(), default=0.0)
         for name in [
-            one for one in components if values[one] < MIN_RELATIVE_VALUE * best and not self.candidates[one].is_required
+            one
+            for one in components
+            if values[one] < MIN_RELATIVE_VALUE * best and not self.candidates[one].is_required
         ]:
             self.exclude(name, "no_help", value=values[name])
             del components[name], fitted[name]
@@ -228,11 +180,11 @@ class _ModelTuner:
         """Tune the event weights with three cheap algorithms and their ensemble, which cover habits and co-occurrence."""
         probes = {name: self.candidates[name] for name in PROBE_ALGORITHMS if name in self.candidates}
         if (
-            not weights_space(self.sample.train, candidates=EVENT_WEIGHT_VALUES)
+            not build_weight_space(self.sample.train, candidates=EVENT_WEIGHT_VALUES)
             or not probes
             or not len(self.evaluated_customers)
         ):
-            return USUAL
+            return DEFAULT_EVENT_WEIGHTS
 
         def evaluate(weights: EventWeights) -> float:
             self.report_progress("kinds", 0.0)
@@ -249,7 +201,7 @@ class _ModelTuner:
             evaluate=evaluate,
             budget_s=self.budget.seconds * EVENT_WEIGHTS_TIME_SHARE,
             seed=SEED,
-            start=USUAL,
+            start=DEFAULT_EVENT_WEIGHTS,
             candidates=EVENT_WEIGHT_VALUES,
             clock=self.budget.clock,
         )
@@ -290,13 +242,13 @@ class _ModelTuner:
                 tie_seed=SEED,
             )
             score_s = (clock() - began) / max(len(histories), 1)
-            value = mean_of_finite(ndcg(hits_of(shown.items, relevant), np.diff(relevant.indptr)))
+            value = mean_of_finite(ndcg(find_hits(shown.items, relevant), np.diff(relevant.indptr)))
             if tuned is None or np.isnan(tuned.value) or value > tuned.value:
                 tuned = TunedAlgorithm(parameters, value, algorithm, fit_s, score_s)
             return value
 
         try:
-            found = search(
+            found = search_parameters(
                 space=candidate.values,
                 evaluate=evaluate,
                 budget_s=share,
@@ -304,7 +256,7 @@ class _ModelTuner:
                 start=candidate.start,
                 clock=self.budget.clock,
             )
-        except (NothingToLearnError, NothingFoundError):
+        except (NothingToLearnError, EmptySearchError):
             self.exclude(name, "nothing_to_learn")
             return None
         self.record_trials(name, found.tried, found.best)
@@ -373,7 +325,7 @@ class _ModelTuner:
         found: dict[str, ChosenWeights] = {}
         split, people = (self.split.validation, WEIGHTING_CUSTOMERS) if everybody else (self.sample, TUNING_CUSTOMERS)
         began = self.budget.get_elapsed()
-        for normalisation in NORMALISATIONS:
+        for normalisation in NORMALIZATIONS:
             took = self.budget.get_elapsed() - began
             if found and took > SECOND_NORMALIZATION_TIME_SHARE * self.get_remaining_seconds():
                 break
@@ -414,7 +366,7 @@ class _ModelTuner:
 
     def find_relevant(self, past: Interactions) -> Any:
         """Return the relevant items of the sampled customers."""
-        return relevant_items(
+        return find_relevant_items(
             self.sample.test, past, self.evaluated_customers, self.split.exclude_seen, self.split.seen_kinds
         )
 
@@ -448,13 +400,3 @@ class _ModelTuner:
             }
             for row in rows
         ]
-
-
-def mean_of_finite(values: np.ndarray) -> float:
-    """Return the mean without NaN, NaN if there is no finite value."""
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def round_finite(value: float) -> float | None:
-    """Return a rounded number, None for NaN: JSON has no NaN."""
-    return round(float(value), 6) if np.isfinite(value) else None

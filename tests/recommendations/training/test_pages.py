@@ -6,10 +6,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from config.foundation.database.advisory_locks import exclusive
+from config.foundation.database.advisory_locks import exclusive_lock
 from recommendations.training.backoffice import pages
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.runs import LOCK
+from recommendations.training.runs import TRAINING_LOCK
 from tests.makers import NOON
 
 LIST = "admin:training_modelversion_changelist"
@@ -23,7 +23,7 @@ def operator(client: Client, db: None) -> Client:
 
 @pytest.fixture
 def running(db: None) -> Iterator[EvaluationRun]:
-    with exclusive(LOCK):
+    with exclusive_lock(TRAINING_LOCK):
         yield EvaluationRun.objects.create(started_at=NOON, step="repeat", percent=40)
 
 
@@ -67,44 +67,48 @@ def test_the_card_tells_of_new_products_or_that_there_were_none(operator: Client
     assert "nothing can be said about new products" in card(operator, trained)
     run = trained.evaluations.get()
     figure = {metric: {"value": 0.1234, "low": 0.1, "high": 0.2} for metric in ("recall@10", "ndcg@10")}
-    told = {"new": 9, "wanted": 7, "people": 31, "figures": {"category-popularity": {"new": figure, "all": figure}}}
-    run.cold_start = {"products": told}
+    counts = {"new": 9, "wanted": 7, "people": 31, "figures": {"category-popularity": {"new": figure, "all": figure}}}
+    run.cold_start = {"products": counts}
     run.save()
     page = card(operator, trained)
-    assert "Of 9 products that nobody had touched before the cut, 31 customers wanted 7 after it." in page
+    assert "Of 9 products without interactions before the split, 31 customers bought 7 afterwards." in page
     assert "Popularity of the category" in page
     assert page.count("0.1234") == 4
 
 
-def test_the_card_tells_of_every_place_in_their_order_whether_it_is_on_and_why(
+def test_the_card_shows_for_every_placement_whether_and_why_it_is_active(
     operator: Client, trained: ModelVersion
 ) -> None:
     run = trained.evaluations.get()
     sides = {side: {"value": 0.2, "low": 0.1, "high": 0.3} for side in ("own", "fallback", "difference")}
-    figures = {"judged": 80, "people": 40, **dict.fromkeys(("ndcg@10", "hit_rate@10", "precision@10"), sides)}
+    figures = {"queries": 80, "people": 40, **dict.fromkeys(("ndcg@10", "hit_rate@10", "precision@10"), sides)}
     why = {"code": "place_no_better", "values": {"fallback": "popular", "difference": 0.2, "low": -0.1, "high": 0.3}}
     cart = run.scenarios["cart"] | {"on": False, "why": why, "weights": {"co-purchase": 1.0}, "fallback": "popular"}
-    cart["figures"] = figures | {"asked": "rest_of_basket", "beside": {"from:1790000000": figures}, "validation": None}
+    cart["figures"] = figures | {
+        "question": "rest_of_basket",
+        "comparisons": {"from:1790000000": figures},
+        "validation": None,
+    }
     run.scenarios = {"rank": run.scenarios["rank"], "cart": cart, "similar": run.scenarios["similar"]}
     run.save()
-    page = card(operator, trained).split('id="places"')[1].split("</section>")[0]
+    page = card(operator, trained).split('id="placements"')[1].split("</section>")[0]
     names = [page.index(name) for name in ("Similar products", "Goes with the basket", "Own order of given products")]
     assert names == sorted(names)
-    assert "Off: not better than “Popular” beyond chance on the test part (+0.2000, -0.1000 to +0.3000)" in page
-    assert "80 questions of 40 customers" in page
+    assert "Inactive: not significantly better than “Popular” on the test period (+0.2000, -0.1000 to +0.3000)" in page
+    assert "80 queries of 40 customers" in page
     assert "Bought together 1.00" in page
     assert "0.2000" in page
     assert "from Sept. 21, 2026" in page
 
 
-def test_a_version_trained_before_places_were_judged_has_a_card_without_them(
+def test_a_version_without_evaluated_placements_has_a_card_without_them(
     operator: Client, trained: ModelVersion
 ) -> None:
     trained.evaluations.update(scenarios={})
-    assert 'id="places"' not in card(operator, trained)
+    assert 'id="placements"' not in card(operator, trained)
 
 
-def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
+def test_trials_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
     run = trained.evaluations.get()
     values = [row["value"] for row in run.tried if row["value"] is not None]
     downwards, upwards = card(operator, trained), card(operator, trained, tried="value")
@@ -112,7 +116,7 @@ def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -
     assert best != worst
 
     def first_value(page: str) -> str:
-        table = page.split('id="tried"')[1].split("<tbody>")[1]
+        table = page.split('id="trials"')[1].split("<tbody>")[1]
         return table.split("<td>")[1].split("</td>")[0]
 
     assert first_value(downwards) == best
@@ -120,7 +124,7 @@ def test_what_was_tried_can_be_sorted(operator: Client, trained: ModelVersion) -
     assert card(operator, trained, tried="nonsense")
 
 
-def test_a_version_without_a_training_on_record_has_a_page(operator: Client) -> None:
+def test_a_version_without_a_training_run_has_a_page(operator: Client) -> None:
     version = ModelVersion.objects.create(version="old", algorithm="blend", as_of=NOON, created_at=NOON)
     assert "Model card" not in card(operator, version)
 
@@ -134,26 +138,26 @@ def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.M
     assert started == [True]
 
 
-def test_a_running_training_shows_how_far_it_is_and_can_be_cancelled(operator: Client, running: EvaluationRun) -> None:
+def test_a_running_training_shows_its_progress_and_can_be_cancelled(operator: Client, running: EvaluationRun) -> None:
     page = operator.get(reverse(LIST)).content.decode()
     assert 'value="40"' in page
-    standing = operator.get(reverse("admin:training_standing", args=[running.pk])).json()
-    assert (standing["running"], standing["percent"]) == (True, 40)
-    assert "trying parameters" in standing["text"]
+    progress = operator.get(reverse("admin:training_progress", args=[running.pk])).json()
+    assert (progress["running"], progress["percent"]) == (True, 40)
+    assert "tuning parameters" in progress["text"]
     operator.post(reverse("admin:training_cancel", args=[running.pk]))
     running.refresh_from_db()
     assert running.cancel_requested_at is not None
-    assert "being cancelled" in operator.get(reverse(LIST)).content.decode()
+    assert "Cancelling…" in operator.get(reverse(LIST)).content.decode()
 
 
-def test_a_second_training_is_not_started_beside_the_first(
+def test_a_second_training_does_not_start_while_one_is_running(
     operator: Client, running: EvaluationRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages.train_nightly, "delay", lambda: pytest.fail("started"))
     assert operator.post(reverse("admin:training_start"), follow=True).status_code == 200
 
 
-def test_who_may_only_look_can_neither_start_nor_cancel(client: Client, running: EvaluationRun) -> None:
+def test_a_user_with_view_permission_can_neither_start_nor_cancel(client: Client, running: EvaluationRun) -> None:
     from django.contrib.auth.models import Permission
 
     reader = get_user_model().objects.create_user("ann", password="-", is_staff=True)
@@ -164,4 +168,4 @@ def test_who_may_only_look_can_neither_start_nor_cancel(client: Client, running:
     assert "training-run" not in page.content.decode()
     assert client.post(reverse("admin:training_start")).status_code == 403
     assert client.post(reverse("admin:training_cancel", args=[running.pk])).status_code == 403
-    assert client.get(reverse("admin:training_standing", args=[running.pk])).status_code == 200
+    assert client.get(reverse("admin:training_progress", args=[running.pk])).status_code == 200

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from recommendations.training import train as training
-from recommendations.training.backoffice.labels.step_labels import step_name
+from recommendations.training.backoffice.labels.step_labels import step_label
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.runs import TrainingCancelledError, request_cancel
+from recommendations.training.runs import TrainingCancelledError, request_cancellation
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON
@@ -18,15 +18,15 @@ Status = EvaluationRun.Status
 def test_a_cancelled_training_leaves_the_active_version_and_says_so(
     trained: ModelVersion, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract = training.extract
+    extract = training.extract_training_data
 
     def extract_and_cancel(**given):  # type: ignore[no-untyped-def]
         run = EvaluationRun.objects.get(status=Status.RUNNING)
-        assert request_cancel(run_id=run.pk, at=NOON)
-        assert not request_cancel(run_id=run.pk, at=NOON), "once is enough"
+        assert request_cancellation(run_id=run.pk, at=NOON)
+        assert not request_cancellation(run_id=run.pk, at=NOON), "once is enough"
         return extract(**given)
 
-    monkeypatch.setattr(training, "extract", extract_and_cancel)
+    monkeypatch.setattr(training, "extract_training_data", extract_and_cancel)
     with pytest.raises(TrainingCancelledError):
         train(as_of=NOON, started_at=NOON + timedelta(hours=1))
     run = EvaluationRun.objects.latest("started_at")
@@ -37,7 +37,7 @@ def test_a_cancelled_training_leaves_the_active_version_and_says_so(
 
 
 def test_what_has_ended_cannot_be_cancelled(trained: ModelVersion) -> None:
-    assert not request_cancel(run_id=EvaluationRun.objects.get().pk, at=NOON)
+    assert not request_cancellation(run_id=EvaluationRun.objects.get().pk, at=NOON)
 
 
 def test_progress_is_told_in_steps_that_have_words(shop: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_progress_is_told_in_steps_that_have_words(shop: None, monkeypatch: pyte
     assert {"reading the data", "repeat", "weights", "judging", "fitting on everything", "saving"} <= {
         step for step, _percent in seen
     }
-    assert all(step_name(step) for step, _percent in seen)
+    assert all(step_label(step) for step, _percent in seen)
     assert EvaluationRun.objects.get().percent == 100
 
 

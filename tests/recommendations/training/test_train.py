@@ -9,10 +9,15 @@ from django.conf import settings
 from django.core.management import call_command
 
 from customers.warehouse.export import export_warehouse
-from recommendations.training.data.extract import NothingToTrainOnError, extract
+from recommendations.training.data.extract import NoTrainingDataError, extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import DamagedArtifactError
-from recommendations.training.registry.promotion import NothingToRollBackError, artifact_folder, promote, roll_back
+from recommendations.training.registry.promotion import (
+    NothingToRollBackError,
+    get_artifact_folder,
+    promote_version,
+    roll_back_version,
+)
 from recommendations.training.train import train
 from tests.makers import NOON, make_order
 from tests.recommendations.shop import PEOPLE, customer_of
@@ -50,11 +55,11 @@ def test_training_on_the_same_data_again_gives_the_same_figures_and_keeps_servin
 
 
 def test_nothing_after_as_of_is_learnt(trained: ModelVersion) -> None:
-    before = extract(as_of=NOON).fingerprint
+    before = extract_training_data(as_of=NOON).fingerprint
     make_order(customer_of("user-0"), placed_at=NOON + timedelta(minutes=1), products=list(products_named("coffee-0")))
     export_warehouse(started_at=NOON + timedelta(hours=1))
-    assert extract(as_of=NOON).fingerprint == before
-    assert extract(as_of=NOON + timedelta(hours=1)).fingerprint != before
+    assert extract_training_data(as_of=NOON).fingerprint == before
+    assert extract_training_data(as_of=NOON + timedelta(hours=1)).fingerprint != before
 
 
 def products_named(*names: str):  # type: ignore[no-untyped-def]
@@ -64,7 +69,7 @@ def products_named(*names: str):  # type: ignore[no-untyped-def]
 
 
 def test_an_empty_shop_says_what_to_do(db: None, folders: Path) -> None:
-    with pytest.raises(NothingToTrainOnError, match="import orders"):
+    with pytest.raises(NoTrainingDataError, match="import orders"):
         train(as_of=NOON, started_at=NOON)
     run = EvaluationRun.objects.get()
     assert run.status == EvaluationRun.Status.FAILED
@@ -86,25 +91,26 @@ def test_a_shop_of_one_day_serves_equal_weights_and_says_why(db: None, folders: 
 def test_rolling_back_returns_to_the_version_before_and_not_forward_again(trained: ModelVersion) -> None:
     second = train_counted(started_at=NOON + timedelta(hours=1))
     third = train_counted(started_at=NOON + timedelta(hours=2))
-    assert roll_back(scenario="for-you", why="worse clicks", at=NOON + timedelta(hours=3)) == second
-    assert roll_back(scenario="for-you", why="still worse", at=NOON + timedelta(hours=4)) == trained
+    assert roll_back_version(scenario="for-you", why="worse clicks", at=NOON + timedelta(hours=3)) == second
+    assert roll_back_version(scenario="for-you", why="still worse", at=NOON + timedelta(hours=4)) == trained
     third.refresh_from_db()
     assert (third.status, third.why) == (Status.REJECTED, "worse clicks")
     with pytest.raises(NothingToRollBackError):
-        roll_back(scenario="for-you", why="once more", at=NOON + timedelta(hours=5))
+        roll_back_version(scenario="for-you", why="once more", at=NOON + timedelta(hours=5))
     assert ModelVersion.objects.get(status=Status.ACTIVE) == trained
 
 
 def test_a_damaged_version_is_not_promoted_and_the_active_one_stays(trained: ModelVersion) -> None:
     second = train_counted(started_at=NOON + timedelta(hours=1))
-    file = next(artifact_folder(trained).glob("*.npy"))
+    file = next(get_artifact_folder(trained).glob("*.npy"))
     file.write_bytes(b"not an array")
     with pytest.raises(DamagedArtifactError):
-        promote(version=trained, why="by mistake", at=NOON)
+        promote_version(version=trained, why="by mistake", at=NOON)
     second.refresh_from_db()
     assert second.status == Status.ACTIVE
 
 
+@pytest.mark.acceptance
 @pytest.mark.django_db(transaction=True)
 def test_a_training_killed_while_it_saves_leaves_the_active_version_and_the_next_one_goes_through(
     trained: ModelVersion, folders: Path

@@ -7,12 +7,12 @@ from django.utils.translation import gettext_lazy as _
 from recommendations.engine import ALGORITHMS
 
 # Rows of a training that are not registered algorithms.
-OTHER_ALGORITHM_NAMES: dict[str, str | Promise] = {
+OTHER_ALGORITHM_LABELS: dict[str, str | Promise] = {
     "category-popularity": _("Popularity within the category"),
     "kinds": _("Event weights"),
     "active": _("Active model version"),
 }
-METRIC_NAMES: dict[str, str | Promise] = {
+METRIC_LABELS: dict[str, str | Promise] = {
     "ndcg": "NDCG",
     "precision": _("Precision"),
     "recall": _("Recall"),
@@ -30,23 +30,23 @@ METRIC_NAMES: dict[str, str | Promise] = {
 
 def is_algorithm(name: str) -> bool:
     """Return whether the name is that of an algorithm or of another row of a training."""
-    return name in ALGORITHMS or name in OTHER_ALGORITHM_NAMES
+    return name in ALGORITHMS or name in OTHER_ALGORITHM_LABELS
 
 
-def algorithm_name(algorithm: str) -> str:
+def get_algorithm_label(algorithm: str) -> str:
     """Return the label of an algorithm; the engine's specs hold it in English."""
     if algorithm in ALGORITHMS:
         return django_translation.gettext(ALGORITHMS[algorithm].spec.label)
-    return str(OTHER_ALGORITHM_NAMES.get(algorithm, algorithm))
+    return str(OTHER_ALGORITHM_LABELS.get(algorithm, algorithm))
 
 
-def metric_name(metric: str) -> str:
+def get_metric_label(metric: str) -> str:
     """Return the label of a metric: hit_rate@10 → Hit rate@10."""
     kind, at, n = metric.partition("@")
-    return f"{METRIC_NAMES.get(kind, kind)}{at}{n}"
+    return f"{METRIC_LABELS.get(kind, kind)}{at}{n}"
 
 
-KIND_NAMES: dict[str, str | Promise] = {
+EVENT_TYPE_LABELS: dict[str, str | Promise] = {
     "view": _("views"),
     "click": _("clicks"),
     "wishlist": _("wishlist adds"),
@@ -54,7 +54,7 @@ KIND_NAMES: dict[str, str | Promise] = {
     "purchase": _("purchases"),
     "rating": _("ratings"),
 }
-SEGMENT_NAMES: dict[str, str | Promise] = {
+SEGMENT_LABELS: dict[str, str | Promise] = {
     "new": _("New: at most one purchase"),
     "active": _("Active: two to four purchases"),
     "loyal": _("Loyal: five or more purchases"),
@@ -62,9 +62,9 @@ SEGMENT_NAMES: dict[str, str | Promise] = {
 }
 
 
-def kind_name(kind: str) -> str:
-    return str(KIND_NAMES.get(kind, kind))
+def get_event_type_label(kind: str) -> str:
+    return str(EVENT_TYPE_LABELS.get(kind, kind))
 
 
-def segment_name(segment: str) -> str:
-    return str(SEGMENT_NAMES.get(segment, segment))
+def get_segment_label(segment: str) -> str:
+    return str(SEGMENT_LABELS.get(segment, segment))

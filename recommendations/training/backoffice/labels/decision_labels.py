@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.placement_labels import get_placement_label
-from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 
 REASON_LABELS: dict[str, str | Promise] = {
     "first": _("First version: %(algorithm)s reaches NDCG@10 %(value)s (%(low)s to %(high)s) on the test period."),
@@ -89,7 +89,7 @@ def format_reason_value(code: str, name: str, value: Any) -> str:
     if isinstance(value, str) and name not in ALGORITHM_VALUES:
         return value
     if name in ALGORITHM_VALUES:
-        return algorithm_name(value)
+        return get_algorithm_label(value)
     if name in PERCENT_VALUES.get(code, ()):
         return f"{value:.2%}"
     if name in COUNT_VALUES or (code == "latency" and value >= 10):

@@ -4,7 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name, is_algorithm
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, is_algorithm
 
 STEP_LABELS: dict[str, str | Promise] = {
     "": gettext_lazy("starting"),
@@ -24,5 +24,5 @@ def step_label(step: str) -> str:
     if step in STEP_LABELS:
         return str(STEP_LABELS[step])
     if is_algorithm(step):
-        return _("tuning parameters: %(algorithm)s") % {"algorithm": algorithm_name(step)}
+        return _("tuning parameters: %(algorithm)s") % {"algorithm": get_algorithm_label(step)}
     return step

@@ -10,17 +10,19 @@ import redis
 
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
-from tests.children import kill_when_it_says, nobody_holds_a_lock, start_child
+from tests.children import kill_after_output, has_no_advisory_lock, start_child
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.shown import send, shown
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.acceptance
 
 ENTRIES = 400
 CHILD = """
 import sys
 from datetime import UTC, datetime
-from recommendations.serving.impressions import storing, stream
-storing.CHUNK = 50
+from recommendations.serving.impressions import store, stream
+store.CHUNK = 50
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
 
 def stop_at(module, name, *, after, calls):
@@ -40,21 +42,21 @@ def stop_at(module, name, *, after, calls):
     setattr(module, name, stopping)
 
 """
-RUN = "storing.store_impressions(at=AT)\n"
+RUN = "store.store_impressions(at=AT)\n"
 POINTS = {
-    "read": 'stop_at(stream, "read", after=True, calls=3)',
-    "before the statement": 'stop_at(storing, "insert", after=False, calls=3)',
+    "read": 'stop_at(stream, "read_entries", after=True, calls=3)',
+    "before the statement": 'stop_at(store, "insert_entries", after=False, calls=3)',
     "inside the transaction": (
         "import psycopg\nreal = psycopg.Cursor\nclass Slow(real):\n    calls = 0\n"
         "    def execute(self, *args, **kwargs):\n        result = super().execute(*args, **kwargs)\n"
         "        Slow.calls += 1\n        if Slow.calls == 3:\n            print('there', flush=True)\n"
-        "            sys.stdin.read()\n        return result\nstoring.psycopg.Cursor = Slow"
+        "            sys.stdin.read()\n        return result\nstore.psycopg.Cursor = Slow"
     ),
-    "committed": 'stop_at(storing, "insert", after=True, calls=3)',
-    "damaged not aside": 'stop_at(stream, "set_aside", after=False, calls=1)',
-    "damaged aside": 'stop_at(stream, "set_aside", after=True, calls=1)',
-    "not taken off": 'stop_at(stream, "take_off", after=False, calls=3)',
-    "taken off": 'stop_at(stream, "take_off", after=True, calls=3)',
+    "committed": 'stop_at(store, "insert_entries", after=True, calls=3)',
+    "damaged not aside": 'stop_at(stream, "set_aside_entries", after=False, calls=1)',
+    "damaged aside": 'stop_at(stream, "set_aside_entries", after=True, calls=1)',
+    "not taken off": 'stop_at(stream, "remove_entries", after=False, calls=3)',
+    "taken off": 'stop_at(stream, "remove_entries", after=True, calls=3)',
 }
 
 
@@ -76,7 +78,7 @@ def check(valkey: redis.Redis) -> None:
 def test_killed_at_a_point_it_loses_and_doubles_nothing(valkey: redis.Redis, point: str) -> None:
     begin()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, VALKEY_URL=os.environ["VALKEY_URL"])
-    kill_when_it_says(child, "there")
+    kill_after_output(child, "there")
     store_impressions(at=NOON + timedelta(hours=1))
     check(valkey)
 
@@ -97,7 +99,7 @@ def test_killed_again_and_again_at_any_moment(valkey: redis.Redis) -> None:
         child.kill()
         child.communicate()
         deaths += child.returncode != 0
-        wait_until(nobody_holds_a_lock, what="the server's notice that the child is gone")
+        wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
     assert deaths
     store_impressions(at=NOON + timedelta(hours=1))
     check(valkey)

@@ -73,11 +73,12 @@ def test_stream_does_not_grow_for_ever_when_nobody_stores(valkey: redis.Redis, m
     assert 500 <= valkey.xlen("served") < 1000
 
 
+@pytest.mark.acceptance
 def test_process_that_ends_sends_its_last_moment(valkey: redis.Redis) -> None:
     child = start_child(
         "from tests.recommendations.serving.impressions.shown import shown\n"
-        "from recommendations.serving.impressions import note_shown\n"
-        "note_shown(shown('last words'))\n",
+        "from recommendations.serving.impressions import record_impression\n"
+        "record_impression(shown('last words'))\n",
         VALKEY_URL=os.environ["VALKEY_URL"],
     )
     _out, problems = child.communicate(timeout=60)
@@ -85,20 +86,21 @@ def test_process_that_ends_sends_its_last_moment(valkey: redis.Redis) -> None:
     assert [one.recommendation_id for one in waiting()] == ["last words"]
 
 
+@pytest.mark.acceptance
 def test_forked_child_sends_its_own_and_not_its_parents(valkey: redis.Redis) -> None:
     child = start_child(
         "import os, time\n"
         "from tests.recommendations.serving.impressions.shown import shown\n"
-        "from recommendations.serving.impressions import note_shown\n"
-        "from recommendations.serving.impressions.writer import process\n"
-        "note_shown(shown('parent'))\n"
-        "parent = process.writer\n"
+        "from recommendations.serving.impressions import record_impression\n"
+        "from recommendations.serving.impressions.writer import process_queue\n"
+        "record_impression(shown('parent'))\n"
+        "parent = process_queue.writer\n"
         "if os.fork() == 0:\n"
-        "    note_shown(shown('child'))\n"
-        "    process.writer.flush()\n"
+        "    record_impression(shown('child'))\n"
+        "    process_queue.writer.flush()\n"
         "    os._exit(0)\n"
         "os.wait()\n"
-        "assert process.writer is parent\n",
+        "assert process_queue.writer is parent\n",
         VALKEY_URL=os.environ["VALKEY_URL"],
     )
     _out, problems = child.communicate(timeout=60)

@@ -18,7 +18,7 @@ from recommendations.serving.rest.search.request import (
 from recommendations.serving.rest.search.response import respond_to_parameters
 from recommendations.serving.search import searcher
 from recommendations.serving.search.searcher import Searcher
-from tests.config.access.callers import caller, make_key
+from tests.config.access.callers import make_client, make_key
 from tests.makers import NOON
 
 SEARCH = "/api/v1/search/"
@@ -26,7 +26,7 @@ SEARCH = "/api/v1/search/"
 
 @pytest.fixture
 def shopper(worker: Searcher) -> Client:
-    return caller("recommendations:read")
+    return make_client("recommendations:read")
 
 
 def answer(client: Client, status: int = 200, **query: Any) -> dict[str, Any]:
@@ -69,17 +69,17 @@ def test_the_answer_has_the_shape_of_recommendations_and_what_search_adds(shoppe
 
 
 def test_reasons_are_worded_in_the_readers_language(worker: Searcher) -> None:
-    chinese = caller("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "zh-hans"}).json()
-    english = caller("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "en"}).json()
+    chinese = make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "zh-hans"}).json()
+    english = make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "en"}).json()
     assert ids(chinese) == ids(english)
     assert chinese["items"][0]["reason"]["code"] == english["items"][0]["reason"]["code"]
-    assert answer(caller("recommendations:read"), q="耳机", explain="false")["items"][0]["reason"] is None
+    assert answer(make_client("recommendations:read"), q="耳机", explain="false")["items"][0]["reason"] is None
 
 
 def test_a_publishable_key_may_search_and_a_key_without_the_scope_may_not(worker: Searcher) -> None:
     browser = Client(headers={"Authorization": f"Bearer {make_key(kind='publishable')[1]}"})
     assert answer(browser, q="teapot")["total"] == 1
-    assert caller("catalog:read").get(SEARCH).status_code == 403
+    assert make_client("catalog:read").get(SEARCH).status_code == 403
     assert Client().get(SEARCH).status_code == 401
 
 

@@ -7,7 +7,7 @@ from customers.events.models import Event
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import IdMap
-from recommendations.training.data.customer_traits import KnownPeople, extract_people, newcomers_of
+from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits, extract_new_customers
 from tests.makers import NOON, make_customer, make_source
 
 pytestmark = pytest.mark.django_db
@@ -30,18 +30,18 @@ def twelve(folders: Path) -> list[Customer]:
     return customers
 
 
-def told(known: KnownPeople, customer: Customer) -> set[str]:
+def told(known: KnownTraits, customer: Customer) -> set[str]:
     row = known.people.rows(known.customers.rows([str(customer.pk)])).has.indices
     return {known.people.values.id(code).replace("\x1f", "=") for code in row.tolist()}
 
 
 def test_only_named_traits_are_read_and_many_numbers_are_bands(twelve: list[Customer]) -> None:
     export_warehouse(started_at=NOON)
-    known = extract_people(as_of=NOON, traits=["taste", "age", "club"])
+    known = extract_known_traits(as_of=NOON, traits=["taste", "age", "club"])
     # a band of fewer than five people says too much of them: twelve ages make bands of two and three
     assert known.edges == {"traits.age": pytest.approx([22.2, 24.4, 26.6, 28.8])}
     assert told(known, twelve[0]) == {"language=de", "country=at", "traits.taste=tea", "traits.club=true"}
-    assert told(extract_people(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
+    assert told(extract_known_traits(as_of=NOON, traits=[]), twelve[0]) == {"language=de", "country=at"}
 
 
 def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Customer]) -> None:
@@ -58,16 +58,18 @@ def test_the_device_is_that_of_the_first_visit_before_the_moment(twelve: list[Cu
                 context={"device": {"type": device}},
             )
     export_warehouse(started_at=NOON)
-    assert "device=mobile" in told(extract_people(as_of=NOON, traits=[]), twelve[0])
-    assert not any("device" in value for value in told(extract_people(as_of=NOON, traits=[]), twelve[7]))
+    assert "device=mobile" in told(extract_known_traits(as_of=NOON, traits=[]), twelve[0])
+    assert not any("device" in value for value in told(extract_known_traits(as_of=NOON, traits=[]), twelve[7]))
 
 
 def test_newcomers_are_those_with_traits_and_without_history_who_do_not_refuse(twelve: list[Customer]) -> None:
     export_warehouse(started_at=NOON)
-    known = extract_people(as_of=NOON, traits=["taste"])
-    newcomers = newcomers_of(known=known, with_history=IdMap.of([str(twelve[0].pk)]), refusing={"user_id:user-2"})
+    known = extract_known_traits(as_of=NOON, traits=["taste"])
+    newcomers = extract_new_customers(
+        known=known, with_history=IdMap.of([str(twelve[0].pk)]), refusing={"user_id:user-2"}
+    )
     assert "user_id:user-0" not in newcomers.identifiers
     assert newcomers.person[newcomers.identifiers.row("user_id:user-2")] == -1
     row = int(newcomers.person[newcomers.identifiers.row("user_id:user-1")])
-    values = {known.people.values.id(code) for code in newcomers.has[[row]].indices.tolist()}
+    values = {known.people.values.id(code) for code in newcomers.traits[[row]].indices.tolist()}
     assert values == {"language\x1fde", "country\x1fat", "traits.taste\x1fcoffee"}

@@ -10,12 +10,12 @@ from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import IdMap
 from recommendations.serving.state import loader as loader_module
-from recommendations.serving.state.loader import Loader
-from recommendations.training.data.extract import extract
+from recommendations.serving.state.loader import StateLoader
+from recommendations.training.data.extract import extract_training_data
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifacts import Artifact, open_artifact
-from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh
-from recommendations.training.registry.promotion import artifact_folder
+from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
+from recommendations.training.registry.promotion import get_artifact_folder
 from tests.makers import NOON, make_customer, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def dismiss() -> Callable[..., None]:
 def dismissed(*, as_of: datetime = NOON) -> dict[str, list[str]]:
     """User id → product ids, of whoever has dismissed anything."""
     export_warehouse(started_at=as_of)
-    data = extract(as_of=as_of)
+    data = extract_training_data(as_of=as_of)
     return named(data.dismissed.arrays(), data.identifiers, data.identifier_user, data.interactions.items)
 
 
@@ -98,7 +98,7 @@ def test_buying_it_told_by_an_event_ends_it(folders: Path, dismiss: Callable[...
 
 
 def saved(version: ModelVersion) -> Artifact:
-    return open_artifact(folder=artifact_folder(version), checksum=version.checksum)
+    return open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
 
 
 def test_a_training_saves_an_empty_list_for_everybody(trained: ModelVersion) -> None:
@@ -108,14 +108,18 @@ def test_a_training_saves_an_empty_list_for_everybody(trained: ModelVersion) -> 
 
 
 def test_a_refresh_has_all_of_them_of_old_and_new_people_and_goes_on_when_nothing_else_happened(
-    trained: ModelVersion, dismiss: Callable[..., None], loader: Loader, monkeypatch: pytest.MonkeyPatch, settings: Any
+    trained: ModelVersion,
+    dismiss: Callable[..., None],
+    loader: StateLoader,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:
     old, new = Customer.objects.get(identifiers__value="user-3"), make_customer("newcomer")
     dismiss(old, "tea-1", at=NOON + timedelta(minutes=5))
     dismiss(new, "cake-0", "cake-1", at=NOON + timedelta(minutes=6))
     make_product("newer than the training")
     export_warehouse(started_at=LATER)
-    version = refresh(as_of=LATER)
+    version = refresh_active_version(as_of=LATER)
     overlay = open_artifact(folder=settings.MODELS_DIR / version.refresh, checksum=version.refresh_checksum)
     assert overlay.saved["new_products"] == 1
     part, base = overlay.part("dismissed"), saved(version)
@@ -125,11 +129,11 @@ def test_a_refresh_has_all_of_them_of_old_and_new_people_and_goes_on_when_nothin
     fresh = IdMap.from_arrays(overlay.part("news-identifiers"))
     told = named(part, fresh, overlay.arrays["news_identifier_user"], items)
     assert told == {"user-3": ["tea-1"], "newcomer": ["cake-0", "cake-1"]}
-    monkeypatch.setattr(loader_module, "LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
     model = loader.current(now=LATER).model
-    assert model.user_rows(["user_id:newcomer"]) == [model.n_trained]
+    assert model.find_user_rows(["user_id:newcomer"]) == [model.n_trained]
 
 
 def test_without_a_new_dismissal_there_is_nothing_to_refresh(trained: ModelVersion) -> None:
     with pytest.raises(NothingToRefreshError):
-        refresh(as_of=LATER)
+        refresh_active_version(as_of=LATER)

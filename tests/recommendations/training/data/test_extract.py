@@ -13,9 +13,9 @@ from customers.events.models import Event
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
-from recommendations.engine.data.event_weights import USUAL
-from recommendations.engine.data.text_terms import values
-from recommendations.training.data.extract import NothingToTrainOnError, TrainingData, extract
+from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
+from recommendations.engine.data.text_terms import split_values
+from recommendations.training.data.extract import NoTrainingDataError, TrainingData, extract_training_data
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def told(folders: Path) -> Callable[..., None]:
 
 def extracted() -> TrainingData:
     export_warehouse(started_at=NOON)
-    return extract(as_of=NOON)
+    return extract_training_data(as_of=NOON)
 
 
 def rows(data: TrainingData) -> list[tuple[str, str, float]]:
@@ -136,7 +136,7 @@ def test_what_got_low_stars_is_no_liking_of_its_giver_and_still_one_of_others(to
     assert [row for row in found if row[0] != "purchase"] == [
         ("rating", "of 5", 1.0), ("view", "of 2", 0.0), ("view", "of 3", 1.0),
     ]  # fmt: skip
-    weighed = USUAL.of(data.interactions)
+    weighed = DEFAULT_EVENT_WEIGHTS.of(data.interactions)
     assert len(weighed) == len(found) - 3
 
 
@@ -144,7 +144,7 @@ def test_a_shop_where_nobody_likes_anything_has_nothing_to_train_on(folders: Pat
     ann, tea = make_customer("ann"), make_product("tea")
     make_order(ann, placed_at=AN_HOUR_AGO, products=[tea])
     review(ann, tea, 1)
-    with pytest.raises(NothingToTrainOnError):
+    with pytest.raises(NoTrainingDataError):
         extracted()
 
 
@@ -201,7 +201,7 @@ def test_visitors_count_by_the_customer_that_the_processor_gave_them(told: Calla
 def test_events_of_products_that_the_catalogue_lacks_are_left_out(told: Callable[..., None]) -> None:
     make_customer("ann")
     told("Product Viewed", "never heard of")
-    with pytest.raises(NothingToTrainOnError, match="send events"):
+    with pytest.raises(NoTrainingDataError, match="send events"):
         extracted()
 
 
@@ -216,7 +216,7 @@ def test_the_fingerprint_tells_data_apart(told: Callable[..., None]) -> None:
 
 def terms_of(data: TrainingData, product_id: str, field: str) -> list[str]:
     text = data.products.texts[field][data.interactions.items.row(product_id)]
-    return list(values(field, text))
+    return list(split_values(field, text))
 
 
 def test_attributes_and_tags_give_a_term_each_unless_one_product_alone_has_them(told: Callable[..., None]) -> None:

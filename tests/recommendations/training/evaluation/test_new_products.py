@@ -5,7 +5,7 @@ import numpy as np
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.evaluation import Split
-from recommendations.training.data.time_split import Cuts
+from recommendations.training.data.time_split import TimeSplit
 from recommendations.training.evaluation.new_products import BASELINE, CategoryPopularity, measure_new_products
 
 ITEMS = IdMap.of(["0 red tea", "1 oil", "2 green tea", "3 motor oil", "4 tea pot"])
@@ -20,9 +20,9 @@ def line(user: list[str], item: list[str]) -> Interactions:
 
 def measured(test: Interactions) -> dict:
     past = line(["ann", "bob", "bob"], ["0 red tea", "1 oil", "1 oil"])
-    cuts = Cuts(Split(past, test), Split(past, test), "purchase", [4], 0.0, True)
+    time_split = TimeSplit(Split(past, test), Split(past, test), "purchase", [4], 0.0, True)
     contestants = {"content": Content().fit(past, PRODUCTS)}
-    return measure_new_products(contestants=contestants, past=past, cuts=cuts, products=PRODUCTS)
+    return measure_new_products(contestants=contestants, past=past, time_split=time_split, products=PRODUCTS)
 
 
 def test_a_new_product_is_as_popular_as_its_category_on_average() -> None:

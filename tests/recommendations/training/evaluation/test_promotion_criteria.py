@@ -8,12 +8,12 @@ import pytest
 from django.utils import translation
 from scipy.sparse import csr_array
 
-from recommendations.engine.evaluation import Evaluation, Result, SegmentResult
-from recommendations.training.backoffice.labels.decision_labels import REASONS, explained
-from recommendations.training.evaluation.evaluation import Judgement
-from recommendations.training.evaluation.promotion_criteria import Limits, judge_promotion
+from recommendations.engine.evaluation import Evaluation, MetricResult, SegmentResult
+from recommendations.training.backoffice.labels.decision_labels import REASON_LABELS, explain_reasons
+from recommendations.training.evaluation.evaluation import ModelEvaluation
+from recommendations.training.evaluation.promotion_criteria import PromotionLimits, evaluate_promotion
 
-LIMITS = Limits(coverage_share=0.5, cold_start_share=0.8, latency_ms=100.0)
+LIMITS = PromotionLimits(coverage_share=0.5, cold_start_share=0.8, latency_ms=100.0)
 PEOPLE = 200
 
 
@@ -23,23 +23,25 @@ def make_judgement(
     coverage: dict[str, float] | None = None,
     new: dict[str, float] | None = None,
     new_people: int = 50,
-) -> Judgement:
+) -> ModelEvaluation:
     """Each algorithm reaches about the same for everyone; the blend is to serve."""
     noise = np.random.default_rng(3).normal(0, 0.01, PEOPLE)
     scores = {name: {("ndcg", 10): value + noise * (1 + place)} for place, (name, value) in enumerate(values.items())}
-    results = [Result(name, "ndcg", 10, value, value - 0.01, value + 0.01) for name, value in values.items()]
-    results += [Result(name, "coverage", 10, share, None, None) for name, share in (coverage or {}).items()]
-    results += [Result(name, "coverage", 10, 0.2, None, None) for name in values if name not in (coverage or {})]
+    results = [MetricResult(name, "ndcg", 10, value, value - 0.01, value + 0.01) for name, value in values.items()]
+    results += [MetricResult(name, "coverage", 10, share, None, None) for name, share in (coverage or {}).items()]
+    results += [MetricResult(name, "coverage", 10, 0.2, None, None) for name in values if name not in (coverage or {})]
     segments = [
         SegmentResult("new", name, "ndcg", 10, new_people, value, value, value) for name, value in (new or {}).items()
     ]
     evaluation = Evaluation(results, np.arange(PEOPLE, dtype=np.int32), scores, {}, {}, 1, {}, csr_array((PEOPLE, 1)))
-    return Judgement(0.0, "blend", evaluation, segments, [], {})
+    return ModelEvaluation(0.0, "blend", evaluation, segments, [], {})
 
 
-def codes(judgement: Judgement, *, latency_ms: float = 1.0, limits: Limits = LIMITS) -> tuple[bool, list[str]]:
-    verdict = judge_promotion(judgement=judgement, latency_ms=latency_ms, limits=limits)
-    return verdict.promoted, [reason["code"] for reason in verdict.reasons]
+def codes(
+    model_evaluation: ModelEvaluation, *, latency_ms: float = 1.0, limits: PromotionLimits = LIMITS
+) -> tuple[bool, list[str]]:
+    verdict = evaluate_promotion(model_evaluation=model_evaluation, latency_ms=latency_ms, limits=limits)
+    return verdict.is_promoted, [reason["code"] for reason in verdict.reasons]
 
 
 GOOD = {"blend": 0.4, "active": 0.4, "popularity": 0.1, "repeat": 0.3}
@@ -75,23 +77,25 @@ def test_too_slow_is_not_allowed() -> None:
     assert codes(make_judgement(GOOD), latency_ms=101) == (False, ["latency"])
 
 
-def test_every_broken_guard_is_named() -> None:
+def test_every_failed_criterion_is_named() -> None:
     broken = make_judgement(GOOD | {"active": 0.5}, coverage={"blend": 0.01, "active": 0.2})
     assert codes(broken, latency_ms=500) == (False, ["worse_than_active", "coverage", "latency"])
 
 
-def test_without_an_active_version_a_weak_one_serves_and_says_what_is_weak() -> None:
+def test_without_an_active_version_a_weak_one_is_promoted_with_its_weaknesses() -> None:
     weak = make_judgement({"blend": 0.1, "repeat": 0.3})
     assert codes(weak, latency_ms=500) == (True, ["first", "worse_than_baseline", "latency"])
 
 
-def test_reasons_are_told_in_the_language_of_the_reader() -> None:
-    verdict = judge_promotion(judgement=make_judgement(GOOD | {"active": 0.5}), latency_ms=500.0, limits=LIMITS)
-    english = explained(verdict.reasons, "")
-    assert "lower than that of the active version by 0.1" in english
-    assert "500 ms; at most 100 ms" in english
+def test_reasons_are_shown_in_the_language_of_the_reader() -> None:
+    verdict = evaluate_promotion(
+        model_evaluation=make_judgement(GOOD | {"active": 0.5}), latency_ms=500.0, limits=LIMITS
+    )
+    english = explain_reasons(verdict.reasons, "")
+    assert "0.1005 lower than the active version" in english
+    assert "500 ms; the limit is 100 ms" in english
     with translation.override("zh-hans"):
-        chinese = explained(verdict.reasons, "老板说的")
+        chinese = explain_reasons(verdict.reasons, "老板说的")
     assert "当前版本" in chinese
     assert chinese.endswith("老板说的")
 
@@ -103,12 +107,12 @@ EVERY: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("code", REASONS)
-def test_every_reason_has_words_in_both_languages(code: str) -> None:
+@pytest.mark.parametrize("code", REASON_LABELS)
+def test_every_reason_has_a_label_in_both_languages(code: str) -> None:
     reasons = [{"code": code, "values": EVERY}]
     with translation.override("en"):
-        english = explained(reasons, "")
+        english = explain_reasons(reasons, "")
     with translation.override("zh-hans"):
-        chinese = explained(reasons, "")
+        chinese = explain_reasons(reasons, "")
     assert "%(" not in english + chinese
     assert english != chinese

@@ -38,7 +38,7 @@ def test_a_changed_manifest_is_refused(tmp_path: Path) -> None:
     checksum = save_artifact(folder=tmp_path / "one", artifact=Artifact(ARRAYS, SAVED))
     manifest = tmp_path / "one" / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"saved": {"as_of": 1}}))
-    with pytest.raises(DamagedArtifactError, match="checksum differs"):
+    with pytest.raises(DamagedArtifactError, match="wrong checksum"):
         open_artifact(folder=tmp_path / "one", checksum=checksum)
 
 

@@ -7,17 +7,24 @@ import numpy as np
 import pytest
 
 from recommendations.engine import KIND_CODES, IdMap, Interactions, Products
-from recommendations.engine.evaluation import Interval
-from recommendations.engine.evaluation.placement_evaluation import Judged
-from recommendations.engine.placements import SCENARIOS
-from recommendations.training.budget import Budget
-from recommendations.training.data.time_split import cut
-from recommendations.training.evaluation.evaluation import judge_choice
-from recommendations.training.evaluation.placement_evaluation import RANK, Made, Measured, Shop
-from recommendations.training.evaluation.promotion_criteria import reason
-from recommendations.training.train import unjudged_choice
-from recommendations.training.tuning.placement_tuning import Place, choose_places, judge_places, starting_places
-from recommendations.training.tuning.tuning import Choice, choose
+from recommendations.engine.evaluation import ConfidenceInterval
+from recommendations.engine.evaluation.placement_evaluation import QueryScores
+from recommendations.engine.placements import PLACEMENTS
+from recommendations.training.budget import TrainingBudget
+from recommendations.training.data.time_split import split_by_time
+from recommendations.training.evaluation.evaluation import evaluate_choice
+from recommendations.training.evaluation.placement_evaluation import (
+    RANK,
+    PlacementMeasurement,
+    PlacementWeights,
+    ShopData,
+)
+from recommendations.training.evaluation.promotion_criteria import make_reason
+from recommendations.training.train import make_default_choice
+from recommendations.training.tuning.model_choice import ModelChoice
+from recommendations.training.tuning.placement_result import PlacementResult, make_default_placements
+from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
+from recommendations.training.tuning.tuning import tune_model
 
 DAY = 86_400.0
 PEOPLE, PAIRS, DAYS = 80, 20, 140
@@ -61,21 +68,23 @@ PRODUCTS = Products.of_columns(
 
 
 @cache
-def found(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, Place], Choice]:
+def found(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
     interactions = make_shop(views_from=views_from)
-    cuts = cut(interactions)
-    budget, step = Budget(seconds, 2000, clock=lambda: 0.0), lambda _name, _share: None  # time stands still
-    choice = choose(cuts=cuts, products=PRODUCTS, budget=Budget(3, 2000), step=step)
-    shop = Shop(interactions, PRODUCTS, cuts)
-    chosen = choose_places(shop=shop, choice=choice, budget=budget, step=step)
-    judgement = judge_choice(cuts=cuts, choice=chosen.choice, products=PRODUCTS, active=None, step=step)
-    return judge_places(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
+    time_split = split_by_time(interactions)
+    budget, step = TrainingBudget(seconds, 2000, clock=lambda: 0.0), lambda _name, _share: None  # time stands still
+    choice = tune_model(time_split=time_split, products=PRODUCTS, budget=TrainingBudget(3, 2000), step=step)
+    shop = ShopData(interactions, PRODUCTS, time_split)
+    chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+    model_evaluation = evaluate_choice(
+        time_split=time_split, choice=chosen.choice, products=PRODUCTS, active=None, step=step
+    )
+    return evaluate_placements(shop=shop, chosen=chosen, model_evaluation=model_evaluation, budget=budget, step=step)
 
 
 def test_every_place_has_a_verdict_that_json_can_hold() -> None:
-    places, _choice = found()
-    assert list(places) == [*SCENARIOS, RANK]
-    for place in places.values():
+    placements, _choice = found()
+    assert list(placements) == [*PLACEMENTS, RANK]
+    for place in placements.values():
         told = place.as_json()
         assert {"weights", "on", "why", "fallback", "figures"} <= told.keys()
         assert sum(told["weights"].values()) == pytest.approx(1.0, abs=0.01) or not told["weights"]
@@ -84,89 +93,91 @@ def test_every_place_has_a_verdict_that_json_can_hold() -> None:
 @pytest.mark.parametrize(("name", "asked"), [("similar", "next_view"), ("cart", "rest_of_basket")])
 def test_what_belongs_together_is_found_and_beats_what_is_popular(name: str, asked: str) -> None:
     place = found()[0][name]
-    assert place.measured.asked == asked
-    assert place.measured.judged is not None
-    assert place.measured.judged.own["hit_rate"].value > 0.9
-    assert place.verdict()[0]
-    assert place.verdict()[1]["code"] == "place_better"
+    assert place.measurement.question == asked
+    assert place.measurement.comparison is not None
+    assert place.measurement.comparison.own["hit_rate"].value > 0.9
+    assert place.decide()[0]
+    assert place.decide()[1]["code"] == "place_better"
 
 
 def test_what_is_bought_again_is_beside_for_you_among_the_same_and_as_it_is() -> None:
     place = found()[0]["buy-again"]
-    assert place.measured.judged is not None
-    assert place.measured.judged.own["ndcg"].value > 0.6
-    assert set(place.measured.beside) == {"for_you_unrestricted"}
+    assert place.measurement.comparison is not None
+    assert place.measurement.comparison.own["ndcg"].value > 0.6
+    assert set(place.measurement.other_comparisons) == {"for_you_unrestricted"}
 
 
 def test_what_somebody_had_bought_before_is_told_apart() -> None:
     place = found()[0]["cart"]
-    apart = place.measured.beside.get("without_repeats")
-    assert apart is None or apart.people < place.measured.judged.people  # type: ignore[union-attr]
+    apart = place.measurement.other_comparisons.get("without_repeats")
+    assert apart is None or apart.people < place.measurement.comparison.people  # type: ignore[union-attr]
 
 
 def test_where_nothing_rises_trending_is_off_and_popular_takes_over() -> None:
     place = found()[0]["trending"]
-    on, why = place.verdict()
+    on, why = place.decide()
     assert not on
     assert why["values"]["fallback"] == "popular"
-    assert len(place.measured.beside) == 2  # the weeks of the test part
+    assert len(place.measurement.other_comparisons) == 2  # the weeks of the test part
 
 
 def test_categories_of_ones_own_are_found() -> None:
     place = found()[0]["categories"]
-    assert place.measured.asked == "next_basket"
-    assert place.verdict()[0]
+    assert place.measurement.question == "next_basket"
+    assert place.decide()[0]
 
 
 def test_without_new_products_new_is_not_judged_and_says_so() -> None:
-    on, why = found()[0]["new"].verdict()
+    on, why = found()[0]["new"].decide()
     assert (on, why["code"]) == (True, "place_too_few")
 
 
 def test_parts_that_only_places_need_are_kept_with_weight_0_and_those_of_places_that_are_off_are_not() -> None:
-    places, choice = found()
-    needed = {part for place in places.values() if place.made and place.verdict()[0] for part in place.made.weights}
+    placements, choice = found()
+    needed = {
+        part for place in placements.values() if place.weights and place.decide()[0] for part in place.weights.weights
+    }
     assert needed <= set(choice.components)
     assert set(choice.weights) == set(choice.components)
     assert "trending" not in choice.components
-    assert all(choice.weights[name] == 0.0 for name in choice.others)
+    assert all(choice.weights[name] == 0.0 for name in choice.extra)
 
 
 def test_views_that_begin_after_the_validation_part_choose_by_one_half_and_judge_by_the_other() -> None:
-    places, _choice = found(views_from=DAYS - 20)
-    place = places["similar"]
-    assert place.measured.asked == "next_view"
+    placements, _choice = found(views_from=DAYS - 20)
+    place = placements["similar"]
+    assert place.measurement.question == "next_view"
     assert place.validation is not None
-    assert place.measured.judged is not None
-    assert place.measured.judged.own["hit_rate"].value > 0.9
+    assert place.measurement.comparison is not None
+    assert place.measurement.comparison.own["hit_rate"].value > 0.9
 
 
 def test_without_views_similar_is_judged_by_the_next_basket_of_the_category() -> None:
     place = found(views_from=10_000)[0]["similar"]
-    assert place.measured.asked == "next_basket_category"
+    assert place.measurement.question == "next_basket_category"
 
 
 def test_without_time_places_begin_as_they_are_and_say_so() -> None:
-    places, _choice = found(seconds=0.0)
-    assert places["cart"].verdict()[0]
-    assert places["cart"].verdict()[1]["code"] == "place_no_time"
+    placements, _choice = found(seconds=0.0)
+    assert placements["cart"].decide()[0]
+    assert placements["cart"].decide()[1]["code"] == "place_no_time"
 
 
 def test_a_history_too_short_begins_with_the_parts_that_there_are() -> None:
     from recommendations.training.data.extract import TrainingData
 
     data: Any = TrainingData.__new__(TrainingData)
-    choice = unjudged_choice(data)
-    places = starting_places(choice.components, reason("place_short_history"))
-    assert places["similar"].as_json()["weights"] == {"content": 0.6, "item-knn": 0.4}
-    assert places["cart"].as_json()["weights"] == {"item-knn": 1.0}
-    assert not places["bought-together"].as_json()["on"]
-    assert places["recently-viewed"].as_json()["on"]
+    choice = make_default_choice(data)
+    placements = make_default_placements(choice.components, make_reason("place_short_history"))
+    assert placements["similar"].as_json()["weights"] == {"content": 0.6, "item-knn": 0.4}
+    assert placements["cart"].as_json()["weights"] == {"item-knn": 1.0}
+    assert not placements["bought-together"].as_json()["on"]
+    assert placements["recently-viewed"].as_json()["on"]
 
 
-def judged(difference: float, low: float, *, people: int = 100) -> Judged:
-    interval = {name: Interval(difference, low, low + 1.0) for name in ("ndcg", "hit_rate", "precision")}
-    return Judged(people, people, interval, interval, interval)
+def judged(difference: float, low: float, *, people: int = 100) -> QueryScores:
+    interval = {name: ConfidenceInterval(difference, low, low + 1.0) for name in ("ndcg", "hit_rate", "precision")}
+    return QueryScores(people, people, interval, interval, interval)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +193,9 @@ def judged(difference: float, low: float, *, people: int = 100) -> Judged:
     ],
 )
 def test_a_place_is_on_where_both_parts_speak_for_it(
-    before: Judged | None, after: Judged | None, on: bool, code: str
+    before: QueryScores | None, after: QueryScores | None, on: bool, code: str
 ) -> None:
-    place = Place("cart", Made({"co-purchase": 1.0}), before, Measured("rest_of_basket", after))
-    assert (place.verdict()[0], place.verdict()[1]["code"]) == (on, code)
+    place = PlacementResult(
+        "cart", PlacementWeights({"co-purchase": 1.0}), before, PlacementMeasurement("rest_of_basket", after)
+    )
+    assert (place.decide()[0], place.decide()[1]["code"]) == (on, code)
