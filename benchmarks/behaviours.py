@@ -25,18 +25,18 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, KIND_CODES, KINDS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, weights_of, weights_space
-from recommendations.engine.evaluation import Split, given_split, intervals, leave_last_item_out
+from recommendations.engine.data.event_weights import PARAMETERS, EventWeights, parse_event_weights, build_weight_space
+from recommendations.engine.evaluation import Split, make_split, estimate_intervals, leave_last_item_out
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
-from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.tuning.ensemble_weights import weights_for
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.evaluation.runner import find_relevant_items
+from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
+from recommendations.engine.tuning.parameter_search import search_parameters
 
 NS = (5, 10)
 N = max(NS)
@@ -155,12 +155,12 @@ class Task:
     def of(cls, split: Split) -> "Task":
         users = np.unique(split.test.user)
         return cls(
-            split.train, split.train.histories(users), relevant_items(split.test, split.train, users, exclude_seen=True)
+            split.train, split.train.histories(users), find_relevant_items(split.test, split.train, users, exclude_seen=True)
         )
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """(people, 4): hit rate and ndcg at 5, then at 10."""
-        hits, counts = hits_of(items, self.relevant), np.diff(self.relevant.indptr)
+        hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([figure(hits[:, :n], counts) for n in NS for figure in (hit_rate, ndcg)])
 
     def value(self, items: npt.NDArray[np.int32]) -> float:
@@ -204,7 +204,7 @@ class Theirs:
         with threadpool_limits(1, "blas"):
             items, scores = self.model.recommend(histories.user, own, N=most, filter_already_liked_items=False)
         silent = (scores == 0) | ~(scores > -1e38)
-        wrong = silent | hits_of(items.astype(np.int32), seen)
+        wrong = silent | find_hits(items.astype(np.int32), seen)
         best = np.argsort(wrong, axis=1, kind="stable")[:, :N]
         return np.where(np.take_along_axis(wrong, best, axis=1), -1, np.take_along_axis(items, best, axis=1)).astype(
             np.int32
@@ -214,10 +214,10 @@ class Theirs:
 def main() -> None:
     arguments = parse()
     train, test = read(arguments.train, with_kinds=True), read(arguments.test, with_kinds=False)
-    split = given_split(train=train, test=test)
+    split = make_split(train=train, test=test)
     inner = leave_last_item_out(split.train, kind=target_kind(split.train))
     tuning, final = Task.of(inner), Task.of(split)
-    say(
+    log(
         f"{split.train.n_users:,} people, {split.train.n_items:,} items, {len(split.train):,} events; "
         f"{len(tuning.histories):,} people to choose by, {len(final.histories):,} to be judged by"
     )
@@ -236,7 +236,7 @@ def main() -> None:
     about = {
         "algorithm": best,
         "against": {name: against(figures[best], figures[name]) for name in rivals(lines, best)},
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "people": split.train.n_users,
         "items": split.train.n_items,
         "events": len(split.train),
@@ -289,7 +289,7 @@ def target_kind(train: Interactions) -> str:
 
 def space_of(name: str, train: Interactions) -> tuple[dict[str, Sequence[Any]], dict[str, Any]]:
     """Kinds and half-life of learning, those of the history asked with, and the algorithm's own; and where to start."""
-    events = weights_space(train)
+    events = build_weight_space(train)
     asked = {} if name == "popularity" else {HISTORY + key: values for key, values in events.items()}
     space = {**events, **asked, **SPACES[name]}
     neutral = {key: None if key.endswith("half_life_days") else 1.0 for key in (*events, *asked)}
@@ -302,7 +302,7 @@ def parts_of(parameters: Mapping[str, Any]) -> tuple[EventWeights, EventWeights,
     asked = {key: parameters[HISTORY + key] for key in PARAMETERS if HISTORY + key in parameters}
     taken = {*learnt, *(HISTORY + key for key in asked)}
     rest = {key: value for key, value in parameters.items() if key not in taken}
-    return weights_of(learnt), weights_of(asked), rest
+    return parse_event_weights(learnt), parse_event_weights(asked), rest
 
 
 def made(name: str, parameters: Mapping[str, Any]) -> Ours | Theirs:
@@ -320,7 +320,7 @@ def measure(
         return tuning.value(contestant.best(tuning.histories))
 
     space, start = space_of(name, tuning.train)
-    found = search(space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start)
+    found = search_parameters(space=space, evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=start)
     chosen, contestant = made(name, found.best.parameters), made(name, found.best.parameters)
     chosen.fit(tuning.train)
     begin = time.perf_counter()
@@ -348,7 +348,7 @@ def measure_blend(
     few = sorted(chosen, key=lambda name: -lines[name][f"validation_ndcg@{N}"])[:BLEND_OF]
 
     def weighed(names: Sequence[str]) -> Any:
-        return weights_for(
+        return tune_ensemble_weights(
             components={name: chosen[name] for name in names},
             histories=tuning.histories, relevant=tuning.relevant, exclude_seen=True, n=N,
         )  # fmt: skip
@@ -377,7 +377,7 @@ def told(
     figures = final.figures(items)
     keys = [f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg")]
     line: dict[str, Any] = {}
-    for key, interval in zip(keys, intervals(figures, seed=0), strict=True):
+    for key, interval in zip(keys, estimate_intervals(figures, seed=0), strict=True):
         line |= {
             key: round(interval.value, 4),
             f"{key}_low": round(interval.low, 4),
@@ -389,7 +389,7 @@ def told(
         "recommend_s": round(recommend_s, 2),
         "tune_s": round(tune_s, 1),
     }
-    say(f"{name}: {json.dumps(line)}")
+    log(f"{name}: {json.dumps(line)}")
     return line, figures
 
 
@@ -404,7 +404,7 @@ def rivals(lines: Mapping[str, dict[str, Any]], best: str) -> list[str]:
 
 def against(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> dict[str, list[float]]:
     """Differences of the hit rate and ndcg at 10: [mean, low, high]."""
-    found = intervals((one - other)[:, -2:], seed=0)
+    found = estimate_intervals((one - other)[:, -2:], seed=0)
     return {
         f"{metric}@{N}": [round(interval.value, 4), round(interval.low, 4), round(interval.high, 4)]
         for metric, interval in zip(("hr", "ndcg"), found, strict=True)

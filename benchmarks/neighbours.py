@@ -29,17 +29,17 @@ K = 50
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = parse_arguments()
     if arguments.only:
-        print(json.dumps(RUNS[arguments.only](load(arguments.folder), arguments.folder)))
+        print(json.dumps(RUNS[arguments.only](load_purchases(arguments.folder), arguments.folder)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        say(f"making {arguments.interactions:,} purchases of {arguments.items:,} products")
+        log(f"making {arguments.interactions:,} purchases of {arguments.items:,} products")
         purchases = make_purchases(arguments.interactions, arguments.items, arguments.people, arguments.seed)
         for name, column in purchases.items():
             np.save(Path(folder) / f"{name}.npy", column)
-        ours, theirs = run("perennial", folder), run("implicit", folder)
-        overlap, difference = compare(Path(folder))
+        ours, theirs = run_library("perennial", folder), run_library("implicit", folder)
+        overlap, difference = compare_neighbors(Path(folder))
     line = {
         "seconds": ours["seconds"],
         "implicit_seconds": theirs["seconds"],
@@ -65,7 +65,7 @@ def main() -> None:
     print(json.dumps(line))
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--interactions", type=int, default=5_000_000)
     parser.add_argument("--items", type=int, default=20_000)
@@ -97,16 +97,16 @@ def make_purchases(m: int, n_items: int, n_people: int, seed: int) -> dict[str, 
     }
 
 
-def load(folder: Path) -> dict[str, npt.NDArray]:
+def load_purchases(folder: Path) -> dict[str, npt.NDArray]:
     return {name: np.load(folder / f"{name}.npy") for name in ("user", "item", "weight", "shape")}
 
 
-def run(name: str, folder: str) -> dict[str, float]:
-    say(f"fitting {name}")
+def run_library(name: str, folder: str) -> dict[str, float]:
+    log(f"fitting {name}")
     command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--folder", folder]
     fresh = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is what a new installation pays
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh)
-    say(f"{name}: {done.stdout.strip()}")
+    log(f"{name}: {done.stdout.strip()}")
     return json.loads(done.stdout)
 
 
@@ -116,18 +116,18 @@ def run_ours(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]:
     ItemKNN().fit(Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "y"]))
     compile_s = round(time.perf_counter() - start, 3)
     users, items = IdMap.of(np.arange(n_people)), IdMap.of(np.arange(n_items))
-    loaded = peak_mb()
+    loaded = get_peak_mb()
 
     def collect() -> Interactions:
         return Interactions.from_rows(
             user=data["user"], item=data["item"], weight=data["weight"], users=users, items=items
         )
 
-    seconds, model = best_of_three(lambda: ItemKNN(k=K, with_self=True).fit(collect()))
-    peak = peak_mb()
+    seconds, model = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit(collect()))
+    peak = get_peak_mb()
     save_npz(folder / "perennial.npz", csr_matrix(model.neighbours_))
     matrix = collect().user_items()
-    fit_only, _ = best_of_three(lambda: ItemKNN(k=K, with_self=True).fit_matrix(matrix))
+    fit_only, _ = time_best_of_three(lambda: ItemKNN(k=K, with_self=True).fit_matrix(matrix))
     return {
         "seconds": seconds,
         "fit_only_seconds": fit_only,
@@ -151,28 +151,28 @@ def run_implicit(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]
         return model
 
     fit(csr_matrix(np.eye(3, dtype=np.float32)))
-    loaded = peak_mb()
-    seconds, model = best_of_three(lambda: fit(collect()))
-    peak = peak_mb()
+    loaded = get_peak_mb()
+    seconds, model = time_best_of_three(lambda: fit(collect()))
+    peak = get_peak_mb()
     save_npz(folder / "implicit.npz", model.similarity)
     matrix = collect()
-    fit_only, _ = best_of_three(lambda: fit(matrix))
+    fit_only, _ = time_best_of_three(lambda: fit(matrix))
     return {"seconds": seconds, "fit_only_seconds": fit_only, "data_mb": loaded, "peak_mb": peak}
 
 
 RUNS = {"perennial": run_ours, "implicit": run_implicit}
 
 
-def compare(folder: Path) -> tuple[float, float]:
+def compare_neighbors(folder: Path) -> tuple[float, float]:
     """Share of our neighbours that implicit has too, and the largest difference of the sorted similarities of an item."""
-    ours, theirs = (sorted_rows(load_npz(folder / f"{name}.npz")) for name in RUNS)
+    ours, theirs = (sort_rows(load_npz(folder / f"{name}.npz")) for name in RUNS)
     common = (
         load_npz(folder / "perennial.npz").astype(bool).multiply(load_npz(folder / "implicit.npz").astype(bool)).nnz
     )
     return round(common / max(1, int((ours > 0).sum())), 5), float(np.abs(ours - theirs).max())
 
 
-def sorted_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
+def sort_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
     """(items, K) similarities of each item, largest first, filled up with 0."""
     matrix = csr_matrix(matrix)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -182,7 +182,7 @@ def sorted_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
     return filled
 
 
-def best_of_three[Result](work: Callable[[], Result]) -> tuple[float, Result]:
+def time_best_of_three[Result](work: Callable[[], Result]) -> tuple[float, Result]:
     times = []
     for _ in range(3):
         start = time.perf_counter()
@@ -191,12 +191,12 @@ def best_of_three[Result](work: Callable[[], Result]) -> tuple[float, Result]:
     return round(min(times), 3), result
 
 
-def peak_mb() -> int:
+def get_peak_mb() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1_048_576 if sys.platform == "darwin" else 1024)
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 

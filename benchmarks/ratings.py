@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.rating_files import read_ratings
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, NothingToLearnError
 from recommendations.engine.algorithms.base import Scores
-from recommendations.engine.evaluation import RatingFigures, Split, intervals, judge_ratings, rating_folds
+from recommendations.engine.evaluation import RatingFigures, Split, estimate_intervals, evaluate_ratings, rating_folds
 from recommendations.engine.evaluation.rating_metrics.mae import mae
 from recommendations.engine.evaluation.rating_metrics.rmse import rmse
-from recommendations.engine.ratings.weighted_ensemble import LeastSquares, RatingBlend, least_squares
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.ratings.weighted_ensemble import EnsembleFit, RatingEnsemble, fit_least_squares
+from recommendations.engine.tuning.parameter_search import search_parameters
 
 N = 10
 SHRINKAGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -83,7 +83,7 @@ def main() -> None:
     ratings = read_ratings(arguments.file)
     folds = rating_folds(ratings, folds=arguments.folds, seed=arguments.seed)
     validation = rating_folds(folds[0].train, folds=5, seed=arguments.seed + 1)[0]
-    say(f"{len(ratings):,} ratings of {ratings.n_users:,} people for {ratings.n_items:,} items")
+    log(f"{len(ratings):,} ratings of {ratings.n_users:,} people for {ratings.n_items:,} items")
     compile_kernels()
     chosen, blend, lines = choose(validation, arguments)
     figures: dict[str, list[RatingFigures]] = {name: [] for name in (*chosen, "rating-blend", "person-mean")}
@@ -100,8 +100,8 @@ def main() -> None:
             "person-mean": PersonMean(),
         }
         for name, model in contestants.items():
-            figures[name].append(judge_ratings(model.score, fold, n=N, seed=arguments.seed))
-        say(f"fold {number}: " + ", ".join(f"{name} {found[-1].rmse:.4f}" for name, found in figures.items()))
+            figures[name].append(evaluate_ratings(model.score, fold, n=N, seed=arguments.seed))
+        log(f"fold {number}: " + ", ".join(f"{name} {found[-1].rmse:.4f}" for name, found in figures.items()))
     for name, found in figures.items():
         lines[name] = told(found) | {"fit_s": round(spent[name] / len(folds), 2)} | lines.get(name, {})
     lines["rating-blend"]["fit_s"] = round(sum(spent.values()) / len(folds), 2)
@@ -122,7 +122,7 @@ def parse() -> argparse.Namespace:
 
 def choose(
     validation: Split, arguments: argparse.Namespace
-) -> tuple[dict[str, dict[str, Any]], LeastSquares, dict[str, dict[str, Any]]]:
+) -> tuple[dict[str, dict[str, Any]], EnsembleFit, dict[str, dict[str, Any]]]:
     """Parameters by name, the blend of their predictions, and what the search says of each."""
     chosen, predicted, lines = {}, {}, {}
     actual = np.empty(0)
@@ -135,14 +135,14 @@ def choose(
                 raise
             except ValueError:  # a step so large that the descent ran away
                 return float("nan")
-            return -judge_ratings(model.score, validation, n=N, seed=arguments.seed).rmse
+            return -evaluate_ratings(model.score, validation, n=N, seed=arguments.seed).rmse
 
         budget_s = arguments.budget * SHARE_OF_BUDGET[name]
-        found = search(space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name])
+        found = search_parameters(space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name])
         for row in found.tried:
-            say(f"{name}: {-row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
+            log(f"{name}: {-row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
         chosen[name] = found.best.parameters
-        judged = judge_ratings(ALGORITHMS[name](**chosen[name]).fit(validation.train).score, validation, n=N)
+        judged = evaluate_ratings(ALGORITHMS[name](**chosen[name]).fit(validation.train).score, validation, n=N)
         predicted[name], actual = judged.predicted, judged.actual
         lines[name] = {
             "validation_rmse": round(judged.rmse, 4),
@@ -150,7 +150,7 @@ def choose(
             "tried": len(found.tried),
             "parameters": chosen[name],
         }
-    blend = least_squares(predicted, actual)
+    blend = fit_least_squares(predicted, actual)
     combined = blend.intercept + sum(weight * predicted[name] for name, weight in blend.weights.items())
     lines["rating-blend"] = {
         "validation_rmse": round(rmse(combined, actual), 4),
@@ -159,9 +159,9 @@ def choose(
     return chosen, blend, lines
 
 
-def blended(models: Mapping[str, Algorithm], blend: LeastSquares, train: Interactions) -> RatingBlend:
+def blended(models: Mapping[str, Algorithm], blend: EnsembleFit, train: Interactions) -> RatingEnsemble:
     mean = float(train.weight.mean(dtype=np.float64))
-    return RatingBlend.of_fitted(models, blend.weights, blend.intercept, overall_mean=mean)
+    return RatingEnsemble.of_fitted(models, blend.weights, blend.intercept, overall_mean=mean)
 
 
 def told(folds: Sequence[RatingFigures]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def told(folds: Sequence[RatingFigures]) -> dict[str, Any]:
         ]
     )
     named = (f"precision@{N}", f"recall@{N}", f"f1@{N}", f"precision@{N}_among_rated")
-    found = dict(zip(named, intervals(columns, seed=0), strict=True))
+    found = dict(zip(named, estimate_intervals(columns, seed=0), strict=True))
     each = [rmse(fold.predicted, fold.actual) for fold in folds]
     return {
         "rmse": round(float(np.mean(each)), 4),
@@ -189,7 +189,7 @@ def about(ratings: Interactions, arguments: argparse.Namespace, began: float) ->
         "ratings": len(ratings),
         "folds": arguments.folds,
         "seconds": round(time.perf_counter() - began, 1),
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "processors": os.cpu_count(),
         "notes": "parameters and blend by RMSE on a fifth of the first fold's train, of which the other folds' test parts hold some; "
         f"lists of {N} among all items not rated in train, by people who rated something 4 or more in test; "

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.behaviours import read
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import Interactions, Products
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice
 from recommendations.training.evaluation.placement_evaluation import ShopData
-from recommendations.training.tuning.placement_tuning import PlacementResult, evaluate_placements, tune_placements
+from recommendations.training.tuning.placement_result import PlacementResult
+from recommendations.training.tuning.placement_tuning import evaluate_placements, tune_placements
 from recommendations.training.tuning.search_space import CANDIDATES, Candidate, list_candidates
 from recommendations.training.tuning.tuning import tune_model
 
@@ -54,7 +55,7 @@ def measure(arguments: argparse.Namespace) -> None:
     cuts = split_by_time(interactions)
     shop = ShopData(interactions, products, cuts)
     budget = TrainingBudget(arguments.seconds, arguments.memory_mb)
-    say(f"{len(interactions):,} interactions of {interactions.n_users:,} people with {interactions.n_items:,} products")
+    log(f"{len(interactions):,} interactions of {interactions.n_users:,} people with {interactions.n_items:,} products")
     choice = tune_model(cuts=cuts, products=products, budget=budget, step=step, candidates=candidates)
     spent = [budget.get_elapsed()]
     chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
@@ -72,7 +73,7 @@ def measure(arguments: argparse.Namespace) -> None:
         "seconds_allowed": arguments.seconds,
         "seconds_of_places": round(spent[1] - spent[0] + spent[3] - spent[2], 1),
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "processors": os.cpu_count(),
         "notes": "difference: placement minus fallback on the same queries, paired bootstrap over people, 95%; on: better on the validation "
         "data and significantly better on the test data, or impossible to evaluate",
@@ -141,7 +142,7 @@ def step(name: str, _share: float) -> None:
     """Print each step of the training once, to standard error."""
     if name not in SAID:
         SAID.add(name)
-        say(name)
+        log(name)
 
 
 SAID: set[str] = set()

@@ -27,17 +27,17 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFID
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.sequence_files import Sequences, read_sequences
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.evaluation import Split, intervals, leave_last_out
+from recommendations.engine.evaluation import Split, estimate_intervals, leave_last_out
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
-from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import choose_weights
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.tuning.parameter_search import search_parameters
 
 N = 10
 NS = (5, N)
@@ -138,12 +138,12 @@ class Task:
         users = np.unique(split.test.user)
         if people is not None and len(users) > people:
             users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-        relevant = relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
+        relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
         return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """(people, 4): what FIGURES names."""
-        hits, counts = hits_of(items, self.relevant), np.diff(self.relevant.indptr)
+        hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([metric(hits[:, :n], counts) for n in NS for metric in (hit_rate, ndcg)])
 
     def value(self, items: npt.NDArray[np.int32]) -> float:
@@ -207,12 +207,12 @@ class Contest:
             return self.search_task.value(contestant.best(self.search_task))
 
         budget = self.arguments.budget * SHARE_OF_BUDGET.get(name, PEER_SHARE)
-        found = search(
+        found = search_parameters(
             space=SPACES[name], evaluate=evaluate, budget_s=budget, seed=self.arguments.seed, start=STARTS.get(name)
         )
         parameters = found.best.parameters
         validation = self.on_validation(self.make(name, parameters))
-        say(f"{name}: {validation} on validation, {len(found.tried)} tried in {found.seconds:.0f} s, {parameters}")
+        log(f"{name}: {validation} on validation, {len(found.tried)} tried in {found.seconds:.0f} s, {parameters}")
         return {
             "parameters": parameters,
             "tried": len(found.tried),
@@ -249,7 +249,7 @@ class Contest:
         parameters: dict[str, Any] = {"components": {name: described[name] for name in weights}, "weights": weights}
         seconds = time.perf_counter() - start
         validation = self.on_validation(Ours(WeightedEnsemble(**parameters), self.products))
-        say(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
+        log(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
         return {
             "parameters": parameters,
             "tried": None,
@@ -265,7 +265,7 @@ class Contest:
         items = contestant.best(self.test_task)
         recommend_s = time.perf_counter() - start
         line = told(self.test_task.figures(items)) | {"fit_s": round(fit_s, 2), "recommend_s": round(recommend_s, 2)}
-        say(f"{name}: {json.dumps(line)}")
+        log(f"{name}: {json.dumps(line)}")
         return line | tuned
 
     def not_refitted(self, name: str, tuned: dict[str, Any]) -> dict[str, float]:
@@ -293,7 +293,7 @@ class Contest:
 def main() -> None:
     arguments = parse()
     sequences = read_sequences(arguments.file, arguments.attributes, repeats=arguments.repeats)
-    say(
+    log(
         f"{sequences.interactions.n_users:,} people, {sequences.interactions.n_items:,} items, {len(sequences.interactions):,} steps"
     )
     compile_kernels(sequences.products is not None)
@@ -312,7 +312,7 @@ def main() -> None:
                 **lines[best],
                 "algorithm": best,
                 "tune_s": tune_s,
-                "peak_mb": peak_mb(),
+                "peak_mb": get_peak_mb(),
                 "not_refitted": contest.not_refitted(best, tuned[best]),
                 "ablation": contest.ablation(tuned),
                 "algorithms": lines,
@@ -341,7 +341,7 @@ def parse() -> argparse.Namespace:
 
 def told(figures: npt.NDArray[np.float64]) -> dict[str, float]:
     """Means with the ends of their 95 % intervals."""
-    found = zip(FIGURES, intervals(figures, seed=0), strict=True)
+    found = zip(FIGURES, estimate_intervals(figures, seed=0), strict=True)
     return {
         f"{name}{end}": round(value, 5)
         for name, interval in found

@@ -17,21 +17,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from recommendations.engine import ALGORITHMS, Algorithm, IdMap, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.evaluation import (
-    Prefixes,
+    SessionPrefixes,
     PrefixFigures,
-    given_prefixes,
-    intervals,
-    judge_prefixes,
-    newest_sessions,
-    session_prefixes,
+    make_session_prefixes,
+    estimate_intervals,
+    evaluate_prefixes,
+    split_newest_sessions,
+    build_session_prefixes,
 )
-from recommendations.engine.tuning.ensemble_weights import weights_for
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.tuning.ensemble_weights import tune_ensemble_weights
+from recommendations.engine.tuning.parameter_search import search_parameters
 
 N = 20
 AGES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, None)
@@ -84,17 +84,17 @@ class Sessions:
     """interactions: TRAIN, one user a visit. test: the prefixes to be judged by, unseen while anything is chosen."""
 
     interactions: Interactions
-    test: Prefixes
+    test: SessionPrefixes
     dropped: int
 
 
 def main() -> None:
     arguments = parse()
     data = read(arguments.train, arguments.test)
-    split = newest_sessions(data.interactions, share=arguments.share)
-    held_out = session_prefixes(split.test.histories(np.unique(split.test.user)))
+    split = split_newest_sessions(data.interactions, share=arguments.share)
+    held_out = build_session_prefixes(split.test.histories(np.unique(split.test.user)))
     tuning = held_out.sample(arguments.prefixes, seed=arguments.seed)
-    say(
+    log(
         f"{data.interactions.n_users:,} visits, {len(data.interactions):,} clicks on {data.interactions.n_items:,} items; "
         f"{len(tuning):,} of {len(held_out):,} newest prefixes to choose by, {len(data.test):,} to be judged by"
     )
@@ -109,7 +109,7 @@ def main() -> None:
     best = max(lines, key=lambda name: lines[name][f"validation_ndcg@{N}"])
     about = {
         "algorithm": best,
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "visits": data.interactions.n_users,
         "items": data.interactions.n_items,
         "test_prefixes": len(data.test),
@@ -153,7 +153,7 @@ def read(train: Path, test: Path) -> Sessions:
     ends = np.cumsum([len(prefix) for prefix in prefixes])
     known = [part[part >= 0] for part in np.split(rows, ends[:-1])]
     kept = [place for place in range(len(prefixes)) if label_rows[place] >= 0 and len(known[place])]
-    found = given_prefixes(
+    found = make_session_prefixes(
         [known[place] for place in kept], label_rows[kept], n_items=len(items), as_of=interactions.as_of
     )
     return Sessions(interactions, found, len(prefixes) - len(kept))
@@ -179,7 +179,7 @@ def read_prefixes(path: Path) -> tuple[list[list[str]], list[str]]:
 
 
 def measure(
-    name: str, train: Interactions, tuning: Prefixes, data: Sessions, arguments: argparse.Namespace
+    name: str, train: Interactions, tuning: SessionPrefixes, data: Sessions, arguments: argparse.Namespace
 ) -> tuple[dict[str, Any], Algorithm]:
     """The line of one algorithm, and the algorithm as it was when it was chosen."""
     span_days = float(np.ptp(train.order)) / DAY
@@ -190,9 +190,9 @@ def measure(
         return ALGORITHMS[name](**{**parameters, **aged})
 
     def evaluate(parameters: Mapping[str, Any]) -> float:
-        return float(judge_prefixes(made(parameters).fit(train), tuning, n=N).ndcg.mean())
+        return float(evaluate_prefixes(made(parameters).fit(train), tuning, n=N).ndcg.mean())
 
-    found = search(space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed)
+    found = search_parameters(space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed)
     chosen = made(found.best.parameters).fit(train)
     begin = time.perf_counter()
     model = made(found.best.parameters).fit(data.interactions)
@@ -205,23 +205,23 @@ def measure_blend(
     lines: Mapping[str, dict[str, Any]],
     fitted: Mapping[str, Algorithm],
     train: Interactions,
-    weighing: Prefixes,
+    weighing: SessionPrefixes,
     data: Sessions,
 ) -> dict[str, Any]:
     begin = time.perf_counter()
-    chosen = weights_for(
+    chosen = tune_ensemble_weights(
         components=fitted, histories=weighing.histories, relevant=weighing.relevant, exclude_seen=False, n=N
     )
     weights = {name: weight for name, weight in chosen.weights.items() if weight > 0}
     tune_s = time.perf_counter() - begin
-    say(f"weights {weights}; ndcg@{N} {chosen.value:.4f} against {chosen.single}")
+    log(f"weights {weights}; ndcg@{N} {chosen.value:.4f} against {chosen.single}")
     described = {name: {"algorithm": name, "parameters": lines[name]["parameters"]} for name in weights}
     begin = time.perf_counter()
     blend = WeightedEnsemble(described, weights).fit(data.interactions)
     fit_s = time.perf_counter() - begin
     ablation = {
         name: round(
-            weights_for(
+            tune_ensemble_weights(
                 components={other: fitted[other] for other in weights if other != name},
                 histories=weighing.histories, relevant=weighing.relevant, exclude_seen=False, n=N,
             ).value, 4,
@@ -233,10 +233,10 @@ def measure_blend(
 
 
 def told(
-    name: str, model: Algorithm, test: Prefixes, fit_s: float, tune_s: float, validation_value: float
+    name: str, model: Algorithm, test: SessionPrefixes, fit_s: float, tune_s: float, validation_value: float
 ) -> dict[str, Any]:
     begin = time.perf_counter()
-    figures = judge_prefixes(model, test, n=N)
+    figures = evaluate_prefixes(model, test, n=N)
     recommend_s = time.perf_counter() - begin
     line = {
         **with_intervals(figures),
@@ -246,7 +246,7 @@ def told(
         "tune_s": round(tune_s, 1),
         **latency(model, test),
     }
-    say(f"{name}: {json.dumps(line)}")
+    log(f"{name}: {json.dumps(line)}")
     return line
 
 
@@ -254,7 +254,7 @@ def with_intervals(figures: PrefixFigures) -> dict[str, float]:
     names = (f"hr@{N}", f"mrr@{N}", f"ndcg@{N}")
     columns = np.column_stack([figures.hit_rate, figures.mrr, figures.ndcg])
     line: dict[str, float] = {}
-    for name, interval in zip(names, intervals(columns, seed=0), strict=True):
+    for name, interval in zip(names, estimate_intervals(columns, seed=0), strict=True):
         line |= {
             name: round(interval.value, 4),
             f"{name}_low": round(interval.low, 4),
@@ -263,7 +263,7 @@ def with_intervals(figures: PrefixFigures) -> dict[str, float]:
     return line
 
 
-def latency(model: Algorithm, test: Prefixes, count: int = 500) -> dict[str, float]:
+def latency(model: Algorithm, test: SessionPrefixes, count: int = 500) -> dict[str, float]:
     sample = test.sample(count, seed=0).histories
     times = []
     for row in range(len(sample)):

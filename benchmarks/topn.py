@@ -26,19 +26,19 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import peak_mb, say
+from benchmarks.neighbours import get_peak_mb, log
 from benchmarks.topn_files import newest_out, read_interactions
 from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.evaluation import Split, given_split, hold_out, intervals
-from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
-from recommendations.engine.evaluation.beyond_accuracy.gini import gini
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation import Split, make_split, hold_out, estimate_intervals
+from recommendations.engine.evaluation.beyond_accuracy.coverage import compute_coverage
+from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
-from recommendations.engine.evaluation.runner import relevant_items
+from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import choose_weights
-from recommendations.engine.tuning.parameter_search import search
+from recommendations.engine.tuning.parameter_search import search_parameters
 
 N = 20
 BLEND_OF = 5
@@ -127,12 +127,12 @@ class Task:
         users = np.unique(split.test.user)
         if people is not None and len(users) > people:
             users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-        relevant = relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
+        relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
         return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """(people, 2): recall@20 and ndcg@20."""
-        hits, counts = hits_of(items, self.relevant), np.diff(self.relevant.indptr)
+        hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
 
 
@@ -166,8 +166,8 @@ class Theirs:
 
 def main() -> None:
     arguments = parse()
-    split = given_split(train=read_interactions(arguments.train), test=read_interactions(arguments.test))
-    say(
+    split = make_split(train=read_interactions(arguments.train), test=read_interactions(arguments.test))
+    log(
         f"{split.train.n_users:,} people, {split.train.n_items:,} items, "
         f"{len(split.train):,} pairs to learn from, {len(split.test):,} to find"
     )
@@ -194,7 +194,7 @@ def main() -> None:
 def validation_of(split: Split, arguments: argparse.Namespace) -> Split:
     if arguments.validation:
         train, test = map(read_interactions, arguments.validation)
-        return given_split(train=train, test=test)
+        return make_split(train=train, test=test)
     if arguments.repeats:
         return newest_out(split.train, arguments.share)
     return hold_out(split.train, share=arguments.share, seed=arguments.seed)
@@ -229,7 +229,7 @@ def about(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
         "items": split.train.n_items,
         "train_pairs": len(split.train),
         "test_pairs": len(split.test),
-        "peak_mb": peak_mb(),
+        "peak_mb": get_peak_mb(),
         "processors": os.cpu_count(),
         "repeats": arguments.repeats,
         "notes": f"parameters by ndcg@{N} on {validation}, {arguments.budget:.0f} s of search "
@@ -249,11 +249,11 @@ def measure(
         return float(np.nanmean(tuning.figures(contestant.best(tuning))[:, 1]))
 
     start = time.perf_counter()
-    found = search(
+    found = search_parameters(
         space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=STARTS.get(name)
     )
     for row in found.tried:
-        say(f"{name}: {row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
+        log(f"{name}: {row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
     parameters = found.best.parameters
     tune_s = time.perf_counter() - start
     contestant = make(name, {**parameters, **fixed})
@@ -312,7 +312,7 @@ def told(
     start = time.perf_counter()
     items = best(test)
     recommend_s = time.perf_counter() - start
-    recalls, ndcgs = intervals(test.figures(items), seed=0)
+    recalls, ndcgs = estimate_intervals(test.figures(items), seed=0)
     line = {
         f"recall@{N}": round(recalls.value, 4),
         f"ndcg@{N}": round(ndcgs.value, 4),
@@ -321,13 +321,13 @@ def told(
         f"ndcg@{N}_low": round(ndcgs.low, 4),
         f"ndcg@{N}_high": round(ndcgs.high, 4),
         f"validation_ndcg@{N}": round(validation_value, 4),
-        f"coverage@{N}": round(coverage(items, test.train.n_items), 4),
-        f"gini@{N}": round(gini(items, test.train.n_items), 4),
+        f"coverage@{N}": round(compute_coverage(items, test.train.n_items), 4),
+        f"gini@{N}": round(compute_gini(items, test.train.n_items), 4),
         "fit_s": round(fit_s, 2),
         "recommend_s": round(recommend_s, 2),
         "tune_s": round(tune_s, 1),
     }
-    say(f"{name}: {json.dumps(line)}")
+    log(f"{name}: {json.dumps(line)}")
     return line
 
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recommendations.engine import Interactions
-from recommendations.engine.evaluation import Split, cut_in_time, hold_out
+from recommendations.engine.evaluation import Split, split_by_moment, hold_out
 
 TASTES = 200
 
@@ -70,7 +70,7 @@ def parse() -> argparse.Namespace:
 
 def split_of(interactions: Interactions, arguments: argparse.Namespace) -> Split:
     if arguments.cut:
-        split = cut_in_time(interactions, at=float(np.quantile(interactions.order, 1 - arguments.share)))
+        split = split_by_moment(interactions, at=float(np.quantile(interactions.order, 1 - arguments.share)))
         return Split(split.train, first_of_each_pair(split.test))
     if arguments.newest:
         return newest_out(interactions, arguments.share)

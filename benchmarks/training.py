@@ -24,7 +24,7 @@ from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from benchmarks.neighbours import make_purchases, peak_mb, say
+from benchmarks.neighbours import make_purchases, get_peak_mb, log
 from recommendations.engine import ALGORITHMS, IdMap, Interactions
 
 K, FACTORS, SWEEPS = 50, 64, 5
@@ -104,7 +104,7 @@ def ratio(found: dict[str, dict[str, Any]], one: str, other: str) -> float | Non
 
 
 def measure(interactions: int, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    say(f"making {interactions:,} purchases of {arguments.items:,} products by {people_of(interactions):,} people")
+    log(f"making {interactions:,} purchases of {arguments.items:,} products by {people_of(interactions):,} people")
     with tempfile.TemporaryDirectory() as folder:
         purchases = make_purchases(interactions, arguments.items, people_of(interactions), arguments.seed)
         purchases["order"] = np.random.default_rng(arguments.seed + 1).random(interactions) * 365 * 86_400
@@ -113,7 +113,7 @@ def measure(interactions: int, arguments: argparse.Namespace) -> dict[str, dict[
         found = {}
         for name in (*OURS, *THEIRS, "lenskit_item_knn"):
             found[name] = run(name, folder, arguments)
-            say(f"{name}: {json.dumps(found[name])}")
+            log(f"{name}: {json.dumps(found[name])}")
     return found
 
 
@@ -135,14 +135,14 @@ def run(name: str, folder: str, arguments: argparse.Namespace) -> dict[str, Any]
 def fit_one(name: str, folder: Path, repeats: int) -> dict[str, Any]:
     data = {column: np.load(folder / f"{column}.npy") for column in ("user", "item", "order", "weight", "shape")}
     work = fit_theirs(name, data) if name in THEIRS else fit_ours(name, data)
-    loaded = peak_mb()
+    loaded = get_peak_mb()
     times = []
     for _ in range(repeats):
         start, cpu = time.perf_counter(), time.process_time()
         work()
         times.append((time.perf_counter() - start, time.process_time() - cpu))
     seconds, cpu_s = min(times)
-    return {"seconds": round(seconds, 3), "cpu_s": round(cpu_s, 3), "peak_mb": peak_mb(), "data_mb": loaded}
+    return {"seconds": round(seconds, 3), "cpu_s": round(cpu_s, 3), "peak_mb": get_peak_mb(), "data_mb": loaded}
 
 
 def fit_ours(name: str, data: dict[str, npt.NDArray]) -> Callable[[], object]:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
 
-PRIOR_PEOPLE = 10.0  # so many people's worth is what the category says
-LEAST_RATE = 0.01  # of a rate and of what it leaves, so that no draw is certain
-LEAST_AFFINITY = 0.1  # what somebody of whom nothing is known would feel for anything
+PRIOR_USERS = 10.0  # so many people's worth is what the category says
+MIN_RATE = 0.01  # of a rate and of what it leaves, so that no draw is certain
+MIN_AFFINITY = 0.1  # what somebody of whom nothing is known would feel for anything
 
 
 @dataclass(frozen=True, eq=False)
-class Trials:
+class ExplorationPriors:
     """people: int32 (k,) how many did anything with each item. takers: int32 (k,) how many of them took it. prior: float32 (k,) the
     share of takers to expect of it, that of its category.
     """
@@ -28,8 +28,8 @@ class Trials:
     @classmethod
     def of(cls, interactions: Interactions, products: Products | None = None, *, kind: str = "purchase") -> Self:
         """Prior (t_c + s r) / (p_c + s): t_c takers and p_c people of the category, r the share in the whole shop, s PRIOR_PEOPLE."""
-        people = _people(interactions)
-        takers = np.minimum(_people(interactions.subset(interactions.kind == KIND_CODES[kind])), people)
+        people = _count_users(interactions)
+        takers = np.minimum(_count_users(interactions.subset(interactions.kind == KIND_CODES[kind])), people)
         overall = takers.sum() / max(int(people.sum()), 1)
         prior = np.full(interactions.n_items, overall)
         if products is not None and products.category is not None and products.categories is not None:
@@ -37,7 +37,7 @@ class Trials:
             category, n = products.category[known], len(products.categories)
             all_people = np.bincount(category, people[known], n)
             all_takers = np.bincount(category, takers[known], n)
-            prior[known] = ((all_takers + PRIOR_PEOPLE * overall) / (all_people + PRIOR_PEOPLE))[category]
+            prior[known] = ((all_takers + PRIOR_USERS * overall) / (all_people + PRIOR_USERS))[category]
         return cls(people, takers, prior.astype(np.float32))
 
     @classmethod
@@ -57,23 +57,23 @@ class Trials:
         """
         known = items < len(self.prior)
         places = np.where(known, items, 0)
-        mean = float(self.prior.mean()) if len(self.prior) else LEAST_RATE
+        mean = float(self.prior.mean()) if len(self.prior) else MIN_RATE
         rate = np.full(len(items), mean) if not len(self.prior) else np.where(known, self.prior[places], mean)
-        rate = np.clip(rate.astype(np.float64), LEAST_RATE, 1 - LEAST_RATE)
+        rate = np.clip(rate.astype(np.float64), MIN_RATE, 1 - MIN_RATE)
         people, takers = (
             np.where(known, counts[places], 0) if len(counts) else np.zeros(len(items), np.int32)
             for counts in (self.people, self.takers)
         )
         draws = np.random.default_rng(seed)
-        return draws.beta(PRIOR_PEOPLE * rate + takers, PRIOR_PEOPLE * (1 - rate) + people - takers)
+        return draws.beta(PRIOR_USERS * rate + takers, PRIOR_USERS * (1 - rate) + people - takers)
 
 
-def worth_trying(thetas: npt.NDArray[np.float64], affinity: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+def rank_for_exploration(thetas: npt.NDArray[np.float64], affinity: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Places from the largest to the smallest θ · (LEAST_AFFINITY + affinity); affinity: 0 to 1, what one person feels for each."""
-    return np.argsort(-thetas * (LEAST_AFFINITY + affinity), kind="stable")
+    return np.argsort(-thetas * (MIN_AFFINITY + affinity), kind="stable")
 
 
-def _people(interactions: Interactions) -> npt.NDArray[np.int32]:
+def _count_users(interactions: Interactions) -> npt.NDArray[np.int32]:
     """How many different people did something with each item."""
     pairs = np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item)
     return np.bincount(pairs % interactions.n_items, minlength=interactions.n_items).astype(np.int32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Start(StrEnum):
+class PlacementInput(StrEnum):
     """What the scores of a place start from: what the person did, the products that are named, or nothing."""
 
     HISTORY = "history"
@@ -17,7 +17,7 @@ class Start(StrEnum):
 
 
 @dataclass(frozen=True)
-class Scenario:
+class PlacementDefinition:
     """A place of the shop.
 
     weights: part of the model → its share, before a training has chosen. Of for-you they are those of the model. fallback: the place
@@ -25,7 +25,7 @@ class Scenario:
     """
 
     name: str
-    start: Start
+    start: PlacementInput
     fallback: str | None
     weights: Mapping[str, float] = field(default_factory=dict)
     only_own: bool = False
@@ -34,18 +34,22 @@ class Scenario:
 FOR_YOU, SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN = "for-you", "similar", "bought-together", "cart", "buy-again"
 TRENDING, POPULAR, NEW, RECENTLY_VIEWED, CATEGORIES = "trending", "popular", "new", "recently-viewed", "categories"
 
-SCENARIOS: dict[str, Scenario] = {
+PLACEMENTS: dict[str, PlacementDefinition] = {
     scenario.name: scenario
     for scenario in (
-        Scenario(FOR_YOU, Start.HISTORY, POPULAR),
-        Scenario(SIMILAR, Start.PRODUCTS, POPULAR, {"content": 0.6, "item-knn": 0.4}),
-        Scenario(BOUGHT_TOGETHER, Start.PRODUCTS, SIMILAR, {"co-purchase": 1.0}),
-        Scenario(CART, Start.PRODUCTS, POPULAR, {"co-purchase": 0.5, "item-knn": 0.3, "transitions": 0.2}),
-        Scenario(BUY_AGAIN, Start.HISTORY, FOR_YOU, {"repeat-rhythm": 0.8, "repeat": 0.2}, only_own=True),
-        Scenario(TRENDING, Start.NOTHING, POPULAR, {"trending": 1.0}),
-        Scenario(POPULAR, Start.NOTHING, None, {"popularity": 1.0}),
-        Scenario(NEW, Start.NOTHING, POPULAR),
-        Scenario(RECENTLY_VIEWED, Start.HISTORY, POPULAR),
-        Scenario(CATEGORIES, Start.HISTORY, POPULAR),
+        PlacementDefinition(FOR_YOU, PlacementInput.HISTORY, POPULAR),
+        PlacementDefinition(SIMILAR, PlacementInput.PRODUCTS, POPULAR, {"content": 0.6, "item-knn": 0.4}),
+        PlacementDefinition(BOUGHT_TOGETHER, PlacementInput.PRODUCTS, SIMILAR, {"co-purchase": 1.0}),
+        PlacementDefinition(
+            CART, PlacementInput.PRODUCTS, POPULAR, {"co-purchase": 0.5, "item-knn": 0.3, "transitions": 0.2}
+        ),
+        PlacementDefinition(
+            BUY_AGAIN, PlacementInput.HISTORY, FOR_YOU, {"repeat-rhythm": 0.8, "repeat": 0.2}, only_own=True
+        ),
+        PlacementDefinition(TRENDING, PlacementInput.NOTHING, POPULAR, {"trending": 1.0}),
+        PlacementDefinition(POPULAR, PlacementInput.NOTHING, None, {"popularity": 1.0}),
+        PlacementDefinition(NEW, PlacementInput.NOTHING, POPULAR),
+        PlacementDefinition(RECENTLY_VIEWED, PlacementInput.HISTORY, POPULAR),
+        PlacementDefinition(CATEGORIES, PlacementInput.HISTORY, POPULAR),
     )
 }

@@ -15,9 +15,11 @@ import numpy.typing as npt
 from config.foundation.array_types import Floats
 
 CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
-FEWEST_CLICKS = 300
-FEWEST_CLICKS_CASCADE = 30
-LEAST_MOVED = 0.2  # share of what was shown whose product stood at several positions: else position and product are one
+MIN_CLICKS = 300
+MIN_CLICKS_CASCADE = 30
+MIN_MOVED_SHARE = (
+    0.2  # share of what was shown whose product stood at several positions: else position and product are one
+)
 PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # how many times shown, and looked at, the priors count for
 TINY = 1e-9
 
@@ -41,7 +43,7 @@ class ClickCounts:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class ExaminationCurve:
     """``examination[k − 1]``: how likely position k is looked at against the first. ``method`` says how that is known."""
 
     examination: Floats
@@ -52,12 +54,12 @@ class Curve:
         wanted = np.asarray(positions, np.int64)
         last = len(self.examination)
         if not last:
-            return prior(wanted)
-        beyond = self.examination[-1] * prior(wanted) / prior(np.array(last))
+            return compute_prior(wanted)
+        beyond = self.examination[-1] * compute_prior(wanted) / compute_prior(np.array(last))
         return np.where(wanted <= last, self.examination[np.minimum(wanted, last) - 1], beyond)
 
 
-def prior(positions: npt.ArrayLike) -> Floats:
+def compute_prior(positions: npt.ArrayLike) -> Floats:
     """1 / log₂(1 + k): 1, 0.63, 0.5, 0.43 … The discount of DCG, taken where nothing else is known."""
     return 1.0 / np.log2(1.0 + np.asarray(positions, np.float64))
 
@@ -66,9 +68,9 @@ def learn_curve(
     counts: ClickCounts,
     *,
     n_positions: int | None = None,
-    fewest_clicks: int = FEWEST_CLICKS,
-    least_moved: float = LEAST_MOVED,
-) -> Curve:
+    fewest_clicks: int = MIN_CLICKS,
+    least_moved: float = MIN_MOVED_SHARE,
+) -> ExaminationCurve:
     """The examination curve by the best method that the data allow.
 
     With ``fewest_clicks`` and enough products that stood at different positions, the click model; with some clicks the cascade;
@@ -76,21 +78,21 @@ def learn_curve(
     """
     last = n_positions or int(counts.position.max(initial=0))
     clicks = counts.clicked.sum()
-    if not last or clicks < FEWEST_CLICKS_CASCADE:
-        return Curve(prior(np.arange(1, last + 1)), PRIOR)
-    if clicks >= fewest_clicks and moved_share(counts) >= least_moved:
-        return Curve(click_model(counts, last), CLICK_MODEL)
-    return Curve(cascade(counts, last), CASCADE)
+    if not last or clicks < MIN_CLICKS_CASCADE:
+        return ExaminationCurve(compute_prior(np.arange(1, last + 1)), PRIOR)
+    if clicks >= fewest_clicks and compute_moved_share(counts) >= least_moved:
+        return ExaminationCurve(fit_click_model(counts, last), CLICK_MODEL)
+    return ExaminationCurve(fit_cascade(counts, last), CASCADE)
 
 
-def moved_share(counts: ClickCounts) -> float:
+def compute_moved_share(counts: ClickCounts) -> float:
     """Of what was shown, the share whose product stood at more than one position."""
     positions = np.bincount(counts.product[counts.shown > 0])
     moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
     return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
 
 
-def cascade(counts: ClickCounts, last: int) -> Floats:
+def fit_cascade(counts: ClickCounts, last: int) -> Floats:
     """θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): who has clicked looks no further, who has not goes on as the prior says.
 
     Source: the cascade model of Craswell et al. 2008, whose people never give up, with the prior as their patience.
@@ -98,20 +100,22 @@ def cascade(counts: ClickCounts, last: int) -> Floats:
     shown = np.bincount(counts.position, counts.shown, last + 1)[1 : last + 1]
     clicked = np.bincount(counts.position, counts.clicked, last + 1)[1 : last + 1]
     rates = clicked / np.maximum(shown, 1.0)
-    return prior(np.arange(1, last + 1)) * np.concatenate([[1.0], np.cumprod(1.0 - rates)[:-1]])
+    return compute_prior(np.arange(1, last + 1)) * np.concatenate([[1.0], np.cumprod(1.0 - rates)[:-1]])
 
 
-def click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Floats:
+def fit_click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most_steps: int = 2000) -> Floats:
     """θ_k / θ_1 of the most likely position-based model, positions 1…last."""
     chosen = (counts.shown > 0) & (counts.position <= last)
     products, product = np.unique(counts.product[chosen], return_inverse=True)
-    model = _Model(
+    model = _ClickModel(
         product,
         counts.position[chosen] - 1,
         counts.shown[chosen],
         counts.clicked[chosen],
-        prior_position=np.minimum(prior(np.arange(1, last + 1)), 1.0 - 1e-3),
-        prior_product=float(np.clip(counts.clicked.sum() / (counts.shown * prior(counts.position)).sum(), 1e-6, 0.9)),
+        prior_position=np.minimum(compute_prior(np.arange(1, last + 1)), 1.0 - 1e-3),
+        prior_product=float(
+            np.clip(counts.clicked.sum() / (counts.shown * compute_prior(counts.position)).sum(), 1e-6, 0.9)
+        ),
     )
     start = np.concatenate([model.prior_position, np.full(len(products), model.prior_product)])
     theta = _fixed_point(model, start, tolerance, most_steps)[:last]
@@ -119,7 +123,7 @@ def click_model(counts: ClickCounts, last: int, *, tolerance: float = 1e-6, most
 
 
 @dataclass(frozen=True, eq=False)
-class _Model:
+class _ClickModel:
     """The data and the priors; parameters are one array, θ of the positions and γ of the products behind them."""
 
     product: npt.NDArray[np.int64]
@@ -169,7 +173,7 @@ def _log_beta(x: Floats, mean: Floats) -> float:
     return float(mean @ np.log(x) + (1.0 - mean) @ np.log1p(-x))
 
 
-def _fixed_point(model: _Model, x: Floats, tolerance: float, most_steps: int) -> Floats:
+def _fixed_point(model: _ClickModel, x: Floats, tolerance: float, most_steps: int) -> Floats:
     """SQUAREM: two steps of EM show the direction and how much the third may be lengthened; never to less likelihood."""
     for _step in range(most_steps):
         first = model.step(x)

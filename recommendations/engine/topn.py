@@ -92,7 +92,7 @@ def recommend(
 
     With `seen_kinds`, places in KINDS, only interactions of these kinds make an item seen: what was bought, not what was looked at.
     """
-    size = block_rows(histories.n_items)
+    size = count_block_rows(histories.n_items)
     parts = []
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
@@ -106,7 +106,7 @@ def recommend(
     return Ranking(np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
-def block_rows(n_items: int) -> int:
+def count_block_rows(n_items: int) -> int:
     """How many rows of dense scores over n_items fit into BLOCK_BYTES; at least one."""
     return max(1, BLOCK_BYTES // (4 * max(1, n_items)))
 

@@ -19,7 +19,7 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.batch_scorer import BatchScorer
 from recommendations.engine.online.context import OnlineScorer
 
@@ -69,7 +69,7 @@ class Attribution:
         return [Contribution(self.source, item, value) for item, value in pairs]
 
 
-def contributions_of(
+def list_contributions(
     attributions: Sequence[Attribution], n_items: int, *, limit: int | None = None
 ) -> list[list[Contribution]]:
     """The parts of each item, largest first; with `limit` only that many of the largest values of each source."""
@@ -80,7 +80,7 @@ def contributions_of(
     return [sorted(parts, key=lambda part: -part.value) for parts in found]
 
 
-class Fitted:
+class FittedModel:
     """Keeps what it has learnt in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
 
     name: ClassVar[str]
@@ -114,7 +114,7 @@ class Fitted:
         try:
             model = cls(**saved["parameters"])
             for name in cls.fitted:
-                setattr(model, name, _restored(name, arrays, saved["shapes"]))
+                setattr(model, name, _restore_array(name, arrays, saved["shapes"]))
         except (KeyError, TypeError) as problem:
             raise WrongModelError(f"saved {cls.name} is incomplete or of another version: {problem}") from problem
         return model
@@ -126,7 +126,7 @@ class Fitted:
             raise NotFittedError(f"{type(self).__name__}: call fit before using it ({missing[0]} is missing)")
 
 
-class Algorithm(Fitted, ABC):
+class Algorithm(FittedModel, ABC):
     """Learns from interactions, then scores all items for any histories.
 
     `__init__` stores its keyword arguments unchanged and nothing else; `fit` forgets what was fitted before; fitted attributes
@@ -168,7 +168,7 @@ class Algorithm(Fitted, ABC):
         self, history: Histories, items: Sequence[int], *, limit: int | None = None
     ) -> list[list[Contribution]]:
         """`explain` for each item; with `limit` only that many of the largest values of each source."""
-        return contributions_of(self.attribute(history, items), len(items), limit=limit)
+        return list_contributions(self.attribute(history, items), len(items), limit=limit)
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         """Return what scores one history at a time for a storefront; by default as a batch of one.
@@ -188,7 +188,7 @@ class Algorithm(Fitted, ABC):
             raise ValueError(f"histories are over {histories.n_items} items, the model was fitted on {n_items}")
 
 
-class Updatable(Algorithm):
+class UpdatableAlgorithm(Algorithm):
     """Can be brought up to date without what it has learnt from."""
 
     @abstractmethod
@@ -196,13 +196,13 @@ class Updatable(Algorithm):
         """Fitted on everything before `since` (its as_of then), now with `news`, all that came after, as of theirs: as `fit` on both."""
 
 
-def _restored(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:
+def _restore_array(name: str, arrays: Mapping[str, Array], shapes: Mapping[str, Any]) -> Array | csr_array | IdMap:
     if name in arrays:
         return arrays[name]
     if name not in shapes:
         return IdMap.from_arrays({part: arrays[f"{name}.{part}"] for part in IdMap.PARTS})
     n_rows, n_columns = shapes[name]
-    return csr(arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"], (n_rows, n_columns))
+    return make_csr(arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"], (n_rows, n_columns))
 
 
 ALGORITHMS: dict[str, type[Algorithm]] = {}

@@ -1,16 +1,23 @@
 """People without a history: see `model.ColdStart`."""
 
-from recommendations.engine.cold_start.cold_start_model import CLUSTER, LANDING, POPULARITY, TRAIT, Arrivals, ColdStart
+from recommendations.engine.cold_start.cold_start_model import (
+    CLUSTER,
+    LANDING,
+    POPULARITY,
+    TRAIT,
+    ColdStart,
+    NewVisitors,
+)
 from recommendations.engine.cold_start.customer_traits import (
     COUNTRY,
     DEVICE,
     LANGUAGE,
-    People,
-    banded,
-    field_of,
-    field_value,
-    plain_value,
-    quantile_edges,
+    CustomerTraits,
+    assign_bands,
+    compute_quantile_edges,
+    get_trait_field,
+    get_trait_value,
+    make_trait,
 )
 from recommendations.engine.cold_start.landing_category import LandingPopularity
 from recommendations.engine.cold_start.trait_clusters import TraitClusters
@@ -24,15 +31,15 @@ __all__ = [
     "LANGUAGE",
     "POPULARITY",
     "TRAIT",
-    "Arrivals",
+    "NewVisitors",
     "ColdStart",
     "LandingPopularity",
-    "People",
+    "CustomerTraits",
     "TraitClusters",
     "TraitLifts",
-    "banded",
-    "field_of",
-    "field_value",
-    "plain_value",
-    "quantile_edges",
+    "assign_bands",
+    "get_trait_field",
+    "make_trait",
+    "get_trait_value",
+    "compute_quantile_edges",
 ]

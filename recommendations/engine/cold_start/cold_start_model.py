@@ -13,13 +13,13 @@ from recommendations.engine.algorithms.base import (
     Array,
     Attribution,
     Contribution,
-    Fitted,
+    FittedModel,
     WrongModelError,
-    contributions_of,
+    list_contributions,
     require_weight,
 )
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.cold_start.customer_traits import People
+from recommendations.engine.cold_start.customer_traits import CustomerTraits
 from recommendations.engine.cold_start.landing_category import LandingPopularity
 from recommendations.engine.cold_start.trait_clusters import TraitClusters
 from recommendations.engine.cold_start.trait_lifts import TraitLifts, people_items
@@ -30,7 +30,7 @@ POPULARITY, TRAIT, CLUSTER, LANDING = "popularity", "trait", "trait-cluster", "l
 
 
 @dataclass(frozen=True, eq=False)
-class Arrivals:
+class NewVisitors:
     """n people who have done nothing yet. has: CSR (n, values) of their traits; landing: int32 (n,) rows of category paths, -1 for none."""
 
     has: csr_array
@@ -40,7 +40,7 @@ class Arrivals:
         return len(self.landing)
 
 
-class ColdStart(Fitted):
+class ColdStart(FittedModel):
     """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): sums of logarithms of chances.
 
     p_i is item i's share of the decayed weights, as `Popularity` counts them, so that with the weights `traits`, `cluster` and
@@ -51,7 +51,11 @@ class ColdStart(Fitted):
 
     name = "cold-start"
     fitted = ("log_shares_", "items_")
-    PARTS: Mapping[str, type[Fitted]] = {"lifts": TraitLifts, "clusters": TraitClusters, "landings": LandingPopularity}
+    PARTS: Mapping[str, type[FittedModel]] = {
+        "lifts": TraitLifts,
+        "clusters": TraitClusters,
+        "landings": LandingPopularity,
+    }
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class ColdStart(Fitted):
         self.clusters = clusters
         self.seed = seed
 
-    def fit(self, interactions: Interactions, people: People, products: Products | None = None) -> Self:
+    def fit(self, interactions: Interactions, people: CustomerTraits, products: Products | None = None) -> Self:
         """people: in rows of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
         require_weight(interactions)
         self.require_weights()
@@ -117,11 +121,11 @@ class ColdStart(Fitted):
                 f"got {self.traits}, {self.cluster} and {self.landing}"
             )
 
-    def arrivals(self, people: People, paths: Sequence[str]) -> Arrivals:
+    def arrivals(self, people: CustomerTraits, paths: Sequence[str]) -> NewVisitors:
         """People of the same values, and for each the path of the category that they arrive at, "" for none."""
-        return Arrivals(people.has, self.landings_.rows(paths))
+        return NewVisitors(people.has, self.landings_.rows(paths))
 
-    def score(self, arrivals: Arrivals, *, only_head: bool = False) -> npt.NDArray[np.float32]:
+    def score(self, arrivals: NewVisitors, *, only_head: bool = False) -> npt.NDArray[np.float32]:
         """(n, items), or with `only_head` the columns of `items_` alone."""
         self.require_fit()
         head = slice(None) if only_head else self.items_
@@ -135,13 +139,13 @@ class ColdStart(Fitted):
             self._add_landing(scores, arrivals.landing, self.items_ if only_head else None)
         return scores
 
-    def touches(self, arrivals: Arrivals) -> npt.NDArray[np.bool_]:
+    def touches(self, arrivals: NewVisitors) -> npt.NDArray[np.bool_]:
         """bool (n,): whose order differs from that of popularity by anything known of them."""
         told = np.diff(arrivals.has.indptr) > 0
         by_people = told & bool(self.traits or self.cluster)
         return by_people | (self.landings_.known(arrivals.landing) & bool(self.landing))
 
-    def attribute(self, arrivals: Arrivals, items: Sequence[int]) -> list[Attribution]:
+    def attribute(self, arrivals: NewVisitors, items: Sequence[int]) -> list[Attribution]:
         """Where the scores of some items for one person come from: logarithms, whose parts sum to the score.
 
         Sources are POPULARITY (ln p_i, below 0), "trait.FIELD" for each field, CLUSTER and LANDING; above 0 speaks for the item.
@@ -163,9 +167,9 @@ class ColdStart(Fitted):
             parts[LANDING] = np.nan_to_num(landing[0] - self.log_shares_[columns])
         return [Attribution(source, nowhere, values[None, :]) for source, values in parts.items()]
 
-    def explain_many(self, arrivals: Arrivals, items: Sequence[int]) -> list[list[Contribution]]:
+    def explain_many(self, arrivals: NewVisitors, items: Sequence[int]) -> list[list[Contribution]]:
         """The same as a list for each item, largest first."""
-        return contributions_of(self.attribute(arrivals, items), len(items))
+        return list_contributions(self.attribute(arrivals, items), len(items))
 
     def arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         arrays, saved = super().arrays()

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.data.id_map import IdMap
-from recommendations.engine.linear_algebra.sparse import csr, summed
+from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 
 BANDS = 5
 LANGUAGE, COUNTRY, DEVICE = "language", "country", "device"
@@ -18,7 +18,7 @@ JOINT = "\x1f"  # between a field and its value; a control character that neithe
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class CustomerTraits:
     """has: CSR (n, k) with a 1 where a person has one of the k `values`, each a field and its value: see `field_of`."""
 
     values: IdMap
@@ -41,7 +41,7 @@ class People:
         person = np.fromiter((place for place, _name in told), np.int32, len(told))
         known, code = IdMap.numbered(names) if values is None else (values, values.rows(names))
         person, code = person[code >= 0], code[code >= 0]
-        return cls(known, summed(person, code, np.ones(len(code)), (n, len(known))))
+        return cls(known, sum_entries(person, code, np.ones(len(code)), (n, len(known))))
 
     def __len__(self) -> int:
         return self.has.shape[0]
@@ -53,24 +53,24 @@ class People:
         lengths = np.zeros(len(people), np.int64)
         lengths[known] = np.diff(chosen.indptr)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        return type(self)(self.values, csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
+        return type(self)(self.values, make_csr(chosen.data, chosen.indices, indptr, (len(people), self.has.shape[1])))
 
     def known(self) -> npt.NDArray[np.bool_]:
         """bool (n,): of whom there is any trait."""
         return np.diff(self.has.indptr) > 0
 
 
-def field_of(value: str) -> str:
+def get_trait_field(value: str) -> str:
     """The field of one of `People.values`."""
     return value.partition(JOINT)[0]
 
 
-def field_value(field: str, value: str) -> str:
+def make_trait(field: str, value: str) -> str:
     """As `People.values` name it."""
     return f"{field}{JOINT}{value}"
 
 
-def plain_value(field: str, value: str) -> str:
+def get_trait_value(field: str, value: str) -> str:
     """As values are compared: en-GB and EN are both en; countries and devices in small letters; everything else as told."""
     text = value.strip()
     if field == LANGUAGE:
@@ -78,7 +78,7 @@ def plain_value(field: str, value: str) -> str:
     return text.lower() if field in (COUNTRY, DEVICE) else text
 
 
-def quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> list[float]:
+def compute_quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> list[float]:
     """The different inner quantiles that part numbers into `bands` of about equally many; NaN is left out."""
     told = numbers[np.isfinite(numbers)]
     if not len(told):
@@ -86,7 +86,7 @@ def quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> lis
     return np.unique(np.quantile(told, np.arange(1, bands) / bands)).tolist()
 
 
-def banded(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:
+def assign_bands(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:
     """The band of each number as text: "< 30", "30 – 45", "≥ 45"; "" for NaN. A number on an edge is above it."""
     shown = [f"{edge:g}" for edge in edges]
     inner = [f"{low} – {high}" for low, high in pairwise(shown)]

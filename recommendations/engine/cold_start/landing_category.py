@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.algorithms.base import Fitted
+from recommendations.engine.algorithms.base import FittedModel
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.products import Products
-from recommendations.engine.linear_algebra.sparse import csr, reciprocal, scaled_rows, summed
+from recommendations.engine.linear_algebra.sparse import invert_entries, make_csr, scale_rows, sum_entries
 
 BELOW = " > "  # between the steps of a category path
 
 
-class LandingPopularity(Fitted):
+class LandingPopularity(FittedModel):
     """share_c(i) = C_i / Σ_j C_j over the items j of category c and of those below it, C_i the decayed count of an item.
 
     term(i) = ln(1 − λ + λ · share_c(i) / p_i), λ `weight`: that of the mixture (1 − λ) · p_i + λ · share_c(i), in which a person
@@ -32,17 +32,17 @@ class LandingPopularity(Fitted):
     def fit(self, counts: npt.NDArray[np.floating], products: Products | None) -> Self:
         """counts: (items,) decayed; products with `category`, else there are no categories."""
         if products is None or products.category is None or products.categories is None:
-            self.paths_, self.shares_ = IdMap.of([]), csr([], [], [0], (0, len(counts)))
+            self.paths_, self.shares_ = IdMap.of([]), make_csr([], [], [0], (0, len(counts)))
             return self
         names = products.categories.ids()
-        lines = [(number, path) for number, name in enumerate(names) for path in lineage(name)]
+        lines = [(number, path) for number, name in enumerate(names) for path in list_ancestors(name)]
         self.paths_, path = IdMap.numbered([path for _number, path in lines])
         category = np.fromiter((number for number, _path in lines), np.int32, len(lines))
         above = csr_array((np.ones(len(lines), np.float32), (path, category)), shape=(len(self.paths_), len(names)))
         item = np.flatnonzero((products.category >= 0) & (counts > 0))
-        inside = summed(products.category[item], item, counts[item], (len(names), len(counts)))
+        inside = sum_entries(products.category[item], item, counts[item], (len(names), len(counts)))
         together = csr_array(above @ inside)
-        self.shares_ = scaled_rows(together, reciprocal(np.asarray(together.sum(axis=1)).ravel()))
+        self.shares_ = scale_rows(together, invert_entries(np.asarray(together.sum(axis=1)).ravel()))
         return self
 
     def rows(self, paths: Sequence[str]) -> npt.NDArray[np.int32]:
@@ -61,10 +61,12 @@ class LandingPopularity(Fitted):
         chosen = self.shares_[rows[known]]
         lengths = np.zeros(len(rows), np.int64)
         lengths[known] = np.diff(chosen.indptr)
-        return csr(chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(lengths)]), (len(rows), chosen.shape[1]))
+        return make_csr(
+            chosen.data, chosen.indices, np.concatenate([[0], np.cumsum(lengths)]), (len(rows), chosen.shape[1])
+        )
 
 
-def lineage(path: str) -> list[str]:
+def list_ancestors(path: str) -> list[str]:
     """ "a > b > c" → "a", "a > b", "a > b > c"."""
     steps = path.split(BELOW) if path else []
     return [BELOW.join(steps[: depth + 1]) for depth in range(len(steps))]

@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.algorithms.base import Fitted
-from recommendations.engine.algorithms.neighbors.user_clusters import Clusters
-from recommendations.engine.cold_start.customer_traits import People
-from recommendations.engine.cold_start.trait_lifts import log_lifts
+from recommendations.engine.algorithms.base import FittedModel
+from recommendations.engine.algorithms.neighbors.user_clusters import UserClusters
+from recommendations.engine.cold_start.customer_traits import CustomerTraits
+from recommendations.engine.cold_start.trait_lifts import compute_log_lifts
 from recommendations.engine.data.interactions import Interactions
-from recommendations.engine.linear_algebra.sparse import csr, dense_product, product
+from recommendations.engine.linear_algebra.sparse import make_csr, multiply, multiply_dense_matrices
 
 
-class TraitClusters(Fitted):
+class TraitClusters(FittedModel):
     """term(i) = ln Σ_c P(c | t) · lift_ci, lift_ci = (n_ci + s) / (N_c · p_i + s) of the clusters c of people who buy alike.
 
     P(c | t) ∝ P(c) · Π_f ((n_cf + s) / (n_c · P(f) + s))^d over a person's values f, d `damping` as correlated traits would count
@@ -41,26 +41,28 @@ class TraitClusters(Fitted):
         self.iterations = iterations
         self.seed = seed
 
-    def fit(self, interactions: Interactions, people: People, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
+    def fit(
+        self, interactions: Interactions, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]
+    ) -> Self:
         """interactions: with the m items of `has` alone; people, has, shares: as of `TraitLifts.fit`, people in rows of users."""
         users = self._some(people, has)
         part = interactions.subset(np.isin(interactions.user, users))
-        fitted = Clusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(part)
+        fitted = UserClusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(part)
         cluster = fitted.cluster(part.histories(users))
         users, cluster = users[cluster >= 0], cluster[cluster >= 0]
         n = len(fitted.sizes_)
-        members = csr(np.ones(len(users)), cluster, np.arange(len(users) + 1), (len(users), n)).T.tocsr()
-        self.lifts_ = np.exp(log_lifts(product(members, has[users]).toarray(), shares, self.pseudo_count))
+        members = make_csr(np.ones(len(users)), cluster, np.arange(len(users) + 1), (len(users), n)).T.tocsr()
+        self.lifts_ = np.exp(compute_log_lifts(multiply(members, has[users]).toarray(), shares, self.pseudo_count))
         sizes = np.bincount(cluster, minlength=n) + 1.0
         self.log_priors_ = np.log(sizes / sizes.sum()).astype(np.float32)
         told = people.rows(users)
         with_traits = members @ told.known().astype(np.float32)
-        self.log_chances_ = self._chances(product(members, told.has).toarray(), with_traits)
+        self.log_chances_ = self._chances(multiply(members, told.has).toarray(), with_traits)
         return self
 
     def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
         """(n, columns) for people of the same values; 0 for those without any trait, who belong to every cluster as all do."""
-        mix = dense_product(self.mix(has), self.lifts_[:, columns])
+        mix = multiply_dense_matrices(self.mix(has), self.lifts_[:, columns])
         mix[np.diff(has.indptr) == 0] = 1.0
         return np.log(mix)
 
@@ -70,7 +72,7 @@ class TraitClusters(Fitted):
         chances = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
 
-    def _some(self, people: People, has: csr_array) -> npt.NDArray[np.int32]:
+    def _some(self, people: CustomerTraits, has: csr_array) -> npt.NDArray[np.int32]:
         active = np.flatnonzero(np.diff(has.indptr))
         drawn = np.random.default_rng(self.seed).permutation(active)
         first = np.argsort(~people.known()[drawn], kind="stable")

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.algorithms.base import Fitted
-from recommendations.engine.cold_start.customer_traits import People, field_of
+from recommendations.engine.algorithms.base import FittedModel
+from recommendations.engine.cold_start.customer_traits import CustomerTraits, get_trait_field
 from recommendations.engine.data.interactions import Interactions
-from recommendations.engine.data.weighting import entrywise
-from recommendations.engine.linear_algebra.sparse import product, summed
+from recommendations.engine.data.weighting import weight_entries
+from recommendations.engine.linear_algebra.sparse import multiply, sum_entries
 
 
-def log_lifts(
+def compute_log_lifts(
     together: npt.NDArray[np.floating], shares: npt.NDArray[np.floating], pseudo_count: float
 ) -> npt.NDArray[np.float32]:
     """ln((n_gi + s) / (N_g · p_i + s)), float32 of the shape of `together`.
@@ -28,7 +28,7 @@ def log_lifts(
     return np.log((together + pseudo_count) / (expected + pseudo_count)).astype(np.float32)
 
 
-class TraitLifts(Fitted):
+class TraitLifts(FittedModel):
     """term(i) = Σ_f ln((n_fi + s) / (N_f · p_i + s)) over the values f that a person has: naive Bayes, one item against another.
 
     Values that fewer than `min_people` people have say nothing. The sum counts what correlated traits say twice; whoever adds it to
@@ -42,13 +42,13 @@ class TraitLifts(Fitted):
         self.pseudo_count = pseudo_count
         self.min_people = min_people
 
-    def fit(self, people: People, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
+    def fit(self, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]) -> Self:
         """has: CSR (n, m) with a 1 where one of the people has an item; shares: (m,) of all pairs, above 0."""
         if not self.pseudo_count > 0:
             raise ValueError(f"pseudo_count must be greater than 0, got {self.pseudo_count}")
-        together = product(csr_array(people.has.T.tocsr()), has).toarray()
+        together = multiply(csr_array(people.has.T.tocsr()), has).toarray()
         often = np.bincount(people.has.indices, minlength=len(people.values)) >= self.min_people
-        self.lifts_ = np.where(often[:, None], log_lifts(together, shares, self.pseudo_count), np.float32(0))
+        self.lifts_ = np.where(often[:, None], compute_log_lifts(together, shares, self.pseudo_count), np.float32(0))
         self.values_ = people.values
         return self
 
@@ -60,7 +60,7 @@ class TraitLifts(Fitted):
         """What the values of one person add, by their field; the parts sum to the term."""
         found: dict[str, npt.NDArray[np.float32]] = {}
         for code in codes.tolist():
-            field, values = field_of(self.values_.id(code)), self.lifts_[code, list(columns)]
+            field, values = get_trait_field(self.values_.id(code)), self.lifts_[code, list(columns)]
             found[field] = found[field] + values if field in found else values
         return found
 
@@ -70,4 +70,4 @@ def people_items(interactions: Interactions) -> csr_array:
     weighty = interactions.weight > 0
     shape = (interactions.n_users, interactions.n_items)
     rows, columns = interactions.user[weighty], interactions.item[weighty]
-    return entrywise(summed(rows, columns, np.ones(len(rows), np.float32), shape), "binary")
+    return weight_entries(sum_entries(rows, columns, np.ones(len(rows), np.float32), shape), "binary")

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, KINDS, Interactions, WrongInteractionsError
-from recommendations.engine.data.weighting import decayed
-from recommendations.engine.tuning.parameter_search import Found, search
+from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.tuning.parameter_search import SearchResult, search_parameters
 
 HALF_LIFE, QUANTITY = "half_life_days", "quantity"
 PARAMETERS = (*KINDS, QUANTITY, HALF_LIFE)
@@ -69,7 +69,7 @@ class EventWeights:
     ) -> npt.NDArray[np.float32]:
         factors = np.array([self.kinds.get(name, 1.0) for name in KINDS], np.float32)
         counted = factors[kind] * self._pieces(weight, kind)
-        return decayed(counted.astype(np.float32), order, as_of, self.half_life_days)
+        return decay_weights(counted.astype(np.float32), order, as_of, self.half_life_days)
 
     def _pieces(self, weight: npt.NDArray[np.float32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         if self.quantity == 1:
@@ -79,12 +79,12 @@ class EventWeights:
 
 
 # where a search starts, and what counts where nothing can be learnt: a shop that has no clicks before the cut
-USUAL = EventWeights(
+DEFAULT_EVENT_WEIGHTS = EventWeights(
     {"view": 0.2, "click": 0.2, "wishlist": 0.4, "cart": 0.6, "purchase": 1.0, "rating": 1.0}, quantity=0.0
 )
 
 
-def weights_space(
+def build_weight_space(
     interactions: Interactions, *, candidates: Mapping[str, Sequence[Any]] = CANDIDATES
 ) -> dict[str, Sequence[Any]]:
     """What to search: a weight for each kind that occurs beside purchases, what several pieces count where any were bought, half-life.
@@ -106,7 +106,7 @@ def weights_space(
     return space
 
 
-def weights_of(parameters: Mapping[str, Any], start: EventWeights = EventWeights()) -> EventWeights:
+def parse_event_weights(parameters: Mapping[str, Any], start: EventWeights = EventWeights()) -> EventWeights:
     """The weights that a row of a search over `weights_space` names, the rest as in `start`; other parameters are passed over."""
     return EventWeights(
         {**start.kinds, **{kind: parameters[kind] for kind in KINDS if kind in parameters}},
@@ -124,19 +124,19 @@ def choose_event_weights(
     start: EventWeights = EventWeights(),
     candidates: Mapping[str, Sequence[Any]] = CANDIDATES,
     clock: Callable[[], float] = time.monotonic,
-) -> tuple[EventWeights, Found]:
+) -> tuple[EventWeights, SearchResult]:
     """The weights with the largest value of `evaluate`, which fits on train under them and judges on a validation part.
 
     The search starts from `start`, by default 1 for every kind and no half-life, so the result is never worse there than that.
     """
-    space = weights_space(train, candidates=candidates)
+    space = build_weight_space(train, candidates=candidates)
     named: dict[str, Any] = {**{kind: start.kinds.get(kind, 1.0) for kind in KINDS}, **start.as_json()}
-    found = search(
+    found = search_parameters(
         space=space,
-        evaluate=lambda row: evaluate(weights_of(row, start)),
+        evaluate=lambda row: evaluate(parse_event_weights(row, start)),
         budget_s=budget_s,
         seed=seed,
         start={name: named[name] for name in space},
         clock=clock,
     )
-    return weights_of(found.best.parameters, start), found
+    return parse_event_weights(found.best.parameters, start), found

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.data.weighting import decayed
-from recommendations.engine.linear_algebra.sparse import csr, summed
+from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +110,8 @@ class Histories:
     def matrix(self, *, half_life_days: float | None = None) -> csr_array:
         """CSR (n, n_items) of summed weights, aged by the half-life."""
         rows = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.indptr))
-        weight = decayed(self.weight, self.order, self.as_of, half_life_days)
-        return summed(rows, self.item, weight, (len(self), self.n_items))
+        weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
+        return sum_entries(rows, self.item, weight, (len(self), self.n_items))
 
     def moments(self) -> npt.NDArray[np.int64]:
         """For each place the number of its moment within the own history, from 0; equal orders are one moment."""
@@ -136,7 +136,7 @@ class Histories:
         if kinds is not None:
             chosen = np.isin(self.kind, kinds)
             item, indptr = item[chosen], np.concatenate([[0], np.cumsum(chosen)])[indptr]
-        return csr(np.ones(len(item)), item, indptr, (len(self), self.n_items))
+        return make_csr(np.ones(len(item)), item, indptr, (len(self), self.n_items))
 
 
 def _flat(rows: Sequence[npt.ArrayLike], dtype: type[np.generic]) -> npt.NDArray:

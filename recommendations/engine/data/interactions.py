@@ -9,8 +9,8 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap, Ids, WrongIdsError
-from recommendations.engine.data.weighting import decayed
-from recommendations.engine.linear_algebra.sparse import summed
+from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.linear_algebra.sparse import sum_entries
 
 KINDS = ("view", "click", "wishlist", "cart", "purchase", "rating")
 KIND_CODES: dict[str, int] = {name: code for code, name in enumerate(KINDS)}
@@ -128,8 +128,8 @@ class Interactions:
 
     def user_items(self, *, half_life_days: float | None = None) -> csr_array:
         """CSR (n_users, n_items) of summed weights; with a half-life h each is multiplied by 2^(−age / h) at as_of."""
-        weight = decayed(self.weight, self.order, self.as_of, half_life_days)
-        return summed(self.user, self.item, weight, (self.n_users, self.n_items))
+        weight = decay_weights(self.weight, self.order, self.as_of, half_life_days)
+        return sum_entries(self.user, self.item, weight, (self.n_users, self.n_items))
 
     def baskets(self, *, gap_s: float = 0.0) -> npt.NDArray[np.int32]:
         """Number of the basket of each interaction, from 0: what one person did at the same moment, as the lines of an order are.

@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 BANDS = 5
-LEAST = 20  # priced products of a category, fewer are compared with the whole catalogue
+MIN_PRODUCTS = 20  # priced products of a category, fewer are compared with the whole catalogue
 
 
-def price_bands(
+def assign_price_bands(
     price: npt.NDArray[np.float64],
     currency: Sequence[str],
     category: npt.NDArray[np.int32],
     *,
     bands: int = BANDS,
-    least: int = LEAST,
+    least: int = MIN_PRODUCTS,
 ) -> npt.NDArray[np.int32]:
     """int32 (k,): 1 (cheapest) to `bands`, -1 where there is no price.
 

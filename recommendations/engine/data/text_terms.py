@@ -10,7 +10,7 @@ _RUN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _VALUE = re.compile(r"\s*[>|;,]\s*")
 
 
-def terms(text: str) -> Iterator[str]:
+def split_terms(text: str) -> Iterator[str]:
     """Lower-case words; of a Chinese or Japanese run all pieces of 1, 2 and 3 characters."""
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
         if not _is_unspaced(run[0]):
@@ -21,7 +21,7 @@ def terms(text: str) -> Iterator[str]:
                 yield run[start : start + length]
 
 
-def values(field: str, text: str) -> Iterator[str]:
+def split_values(field: str, text: str) -> Iterator[str]:
     """One term field=value for each value: of a list that `joined` made, else of those that > | ; or , separate.
 
     Levels of a category, brands, attributes.
@@ -32,7 +32,7 @@ def values(field: str, text: str) -> Iterator[str]:
             yield f"{field}={stripped}"
 
 
-def joined(parts: Iterable[str]) -> str:
+def join_values(parts: Iterable[str]) -> str:
     """Values as one text that `values` takes apart again, whatever stands in them."""
     return "".join(f"{part.replace(SEPARATOR, ' ')}{SEPARATOR}" for part in parts)
 

@@ -4,14 +4,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.linear_algebra.sparse import csr, scaled_columns
+from recommendations.engine.linear_algebra.sparse import make_csr, scale_columns
 
 DAY = 86_400.0
 ENTRYWISE = ("raw", "binary", "log")
 WEIGHTINGS = ("raw", "binary", "log", "tf-idf", "bm25")
 
 
-def decayed(
+def decay_weights(
     weight: npt.NDArray[np.floating], order: npt.NDArray[np.float64], as_of: float, half_life_days: float | None
 ) -> npt.NDArray[np.float32]:
     """weight · 2^(−age / half-life), age = as_of − order in days, never below 0. None: unchanged."""
@@ -23,14 +23,14 @@ def decayed(
     return (weight * np.exp2(-age_days / half_life_days)).astype(np.float32)
 
 
-def entrywise(matrix: csr_array, weighting: str) -> csr_array:
+def weight_entries(matrix: csr_array, weighting: str) -> csr_array:
     """raw, binary or log of `weighted`: those that look at one entry only, so that a history weighs the same in any batch."""
     if weighting not in ENTRYWISE:
         raise ValueError(f"weighting of histories must be one of {', '.join(ENTRYWISE)}, got {weighting!r}")
-    return weighted(matrix, weighting)
+    return weight_matrix(matrix, weighting)
 
 
-def weighted(user_items: csr_array, weighting: str) -> csr_array:
+def weight_matrix(user_items: csr_array, weighting: str) -> csr_array:
     """The matrix with its entries x re-weighted.
 
     raw: x. binary: 1. log: ln(1 + x). tf-idf: √x · (ln(n / (1 + n_i)) + 1) with n users of whom n_i have item i, as in `implicit`.
@@ -45,13 +45,15 @@ def weighted(user_items: csr_array, weighting: str) -> csr_array:
         case "log":
             return _with_data(user_items, np.log1p(user_items.data))
         case "tf-idf":
-            return scaled_columns(_with_data(user_items, np.sqrt(user_items.data)), inverse_frequency(user_items))
+            return scale_columns(
+                _with_data(user_items, np.sqrt(user_items.data)), compute_inverse_frequency(user_items)
+            )
         case "bm25":
             return _bm25(user_items)
     raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
 
 
-def inverse_frequency(matrix: csr_array) -> npt.NDArray[np.float64]:
+def compute_inverse_frequency(matrix: csr_array) -> npt.NDArray[np.float64]:
     """ln(n / (1 + n_i)) + 1 per column i, n rows of which n_i have an entry; at least a hundredth."""
     frequency = np.bincount(matrix.indices, minlength=matrix.shape[1])
     return np.maximum(np.log(max(matrix.shape[0], 1) / (1.0 + frequency)) + 1.0, 0.01)
@@ -62,8 +64,8 @@ def _bm25(user_items: csr_array, k: float = 1.2, b: float = 0.75) -> csr_array:
     mean = lengths.mean() if len(lengths) and lengths.sum() > 0 else 1.0
     damping = np.repeat(k * (1.0 - b + b * lengths / mean), np.diff(user_items.indptr))
     saturated = user_items.data * (k + 1.0) / (user_items.data + damping)
-    return scaled_columns(_with_data(user_items, saturated), inverse_frequency(user_items))
+    return scale_columns(_with_data(user_items, saturated), compute_inverse_frequency(user_items))
 
 
 def _with_data(matrix: csr_array, data: npt.NDArray[np.floating]) -> csr_array:
-    return csr(data, matrix.indices, matrix.indptr, matrix.shape)
+    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)

@@ -5,50 +5,50 @@ Ranking metrics take `hits`, bool (people, n): whether the product at each place
 nothing was relevant. A list shorter than n counts as filled up with misses. Metrics beyond accuracy take the lists themselves.
 """
 
-from recommendations.engine.evaluation.bootstrap import Interval, intervals
-from recommendations.engine.evaluation.rating_metrics.rating_evaluation import RatingFigures, judge_ratings
-from recommendations.engine.evaluation.runner import Evaluation, Result, evaluate, judge
-from recommendations.engine.evaluation.segments import SegmentResult, by_segment
+from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.session_prefixes import (
-    Prefixes,
     PrefixFigures,
-    given_prefixes,
-    judge_prefixes,
-    newest_sessions,
-    session_prefixes,
+    SessionPrefixes,
+    build_session_prefixes,
+    evaluate_prefixes,
+    make_session_prefixes,
+    split_newest_sessions,
 )
+from recommendations.engine.evaluation.rating_metrics.rating_evaluation import RatingFigures, evaluate_ratings
+from recommendations.engine.evaluation.runner import Evaluation, MetricResult, evaluate, evaluate_fitted
+from recommendations.engine.evaluation.segments import SegmentResult, evaluate_segments
 from recommendations.engine.evaluation.splits import (
     Split,
-    cut_in_time,
-    given_split,
     hold_out,
     leave_last_item_out,
     leave_last_out,
+    make_split,
     rating_folds,
+    split_by_moment,
 )
 
 __all__ = [
     "Evaluation",
-    "Interval",
+    "ConfidenceInterval",
     "PrefixFigures",
-    "Prefixes",
+    "SessionPrefixes",
     "RatingFigures",
-    "Result",
+    "MetricResult",
     "SegmentResult",
     "Split",
-    "by_segment",
-    "cut_in_time",
+    "evaluate_segments",
+    "split_by_moment",
     "evaluate",
-    "given_prefixes",
-    "given_split",
+    "make_session_prefixes",
+    "make_split",
     "hold_out",
-    "intervals",
-    "judge",
-    "judge_prefixes",
-    "judge_ratings",
+    "estimate_intervals",
+    "evaluate_fitted",
+    "evaluate_prefixes",
+    "evaluate_ratings",
     "leave_last_item_out",
     "leave_last_out",
-    "newest_sessions",
+    "split_newest_sessions",
     "rating_folds",
-    "session_prefixes",
+    "build_session_prefixes",
 ]

@@ -3,18 +3,18 @@
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.statistics import Interval
+from config.foundation.statistics import ConfidenceInterval
 
 
-def intervals(
+def estimate_intervals(
     columns: npt.NDArray[np.float64], *, seed: int, samples: int = 1000, level: float = 0.95
-) -> list[Interval]:
+) -> list[ConfidenceInterval]:
     """Percentile bootstrap over people of the mean of each column of a (people, m) matrix; people with NaN are left out.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. All columns use the same resamples, so the
     interval of a column of differences is that of a paired comparison. No people: NaN; one: low = value = high.
     """
-    results: list[Interval | None] = [None] * columns.shape[1]
+    results: list[ConfidenceInterval | None] = [None] * columns.shape[1]
     missing = np.isnan(columns)
     for pattern in np.unique(missing.T, axis=0):
         chosen = np.flatnonzero((pattern == missing.T).all(axis=1))
@@ -24,10 +24,10 @@ def intervals(
     return [interval for interval in results if interval is not None]
 
 
-def _intervals(values: npt.NDArray[np.float64], seed: int, samples: int, level: float) -> list[Interval]:
+def _intervals(values: npt.NDArray[np.float64], seed: int, samples: int, level: float) -> list[ConfidenceInterval]:
     people = len(values)
     if not people:
-        return [Interval(float("nan"), float("nan"), float("nan"))] * values.shape[1]
+        return [ConfidenceInterval(float("nan"), float("nan"), float("nan"))] * values.shape[1]
     draws = np.random.default_rng(seed)
     means = np.concatenate(
         [
@@ -36,7 +36,7 @@ def _intervals(values: npt.NDArray[np.float64], seed: int, samples: int, level: 
         ]
     )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [Interval(*map(float, triple)) for triple in zip(values.mean(axis=0), low, high, strict=True)]
+    return [ConfidenceInterval(*map(float, triple)) for triple in zip(values.mean(axis=0), low, high, strict=True)]
 
 
 def _chunks(samples: int, people: int) -> list[int]:

@@ -17,18 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Ints
-from recommendations.engine.evaluation.bootstrap import Interval
-from recommendations.engine.position_bias import Curve
+from recommendations.engine.evaluation.bootstrap import ConfidenceInterval
+from recommendations.engine.position_bias import ExaminationCurve
 
 CLIP = 10.0
 
 
 @dataclass(frozen=True)
-class Counterfactual:
+class ClickEstimates:
     """ips and snips: clicks an answer of the other ranking; coverage: share of its places whose product was shown; clipped: of clicks."""
 
-    ips: Interval
-    snips: Interval
+    ips: ConfidenceInterval
+    snips: ConfidenceInterval
     coverage: float
     clipped: float
 
@@ -40,8 +40,8 @@ class LoggedFigures:
     answers: int
     items: int
     clicks: int
-    raw: Interval
-    estimate: Interval
+    raw: ConfidenceInterval
+    estimate: ConfidenceInterval
     clipped: float
 
 
@@ -52,10 +52,10 @@ def estimate_clicks(
     clicked: npt.NDArray[np.bool_],
     target: Ints,
     length: Ints,
-    curve: Curve,
+    curve: ExaminationCurve,
     clip: float = CLIP,
     level: float = 0.95,
-) -> Counterfactual:
+) -> ClickEstimates:
     """How often a ranking would be clicked.
 
     answer, position, clicked: one entry a product shown: in which answer (0…n−1), where, whether clicked. target: where the other
@@ -67,40 +67,42 @@ def estimate_clicks(
     weight = np.where(target > 0, np.minimum(moved, clip), 0.0)
     gained = np.bincount(answer, weight * clicked, n)
     known = target > 0
-    return Counterfactual(
-        ips=ratio(gained, np.ones(n), level=level),
-        snips=normalised(answer[known], curve.at(position[known]), clicked[known], target[known], n, curve, level),
+    return ClickEstimates(
+        ips=weighted_ratio(gained, np.ones(n), level=level),
+        snips=normalize_estimates(
+            answer[known], curve.at(position[known]), clicked[known], target[known], n, curve, level
+        ),
         coverage=float(known.sum() / length.sum()) if length.sum() else nan,
-        clipped=share_of((moved > clip)[clicked & known]),
+        clipped=compute_share((moved > clip)[clicked & known]),
     )
 
 
-def normalised(
+def normalize_estimates(
     answer: Ints,
     looked: npt.NDArray[np.float64],
     clicked: npt.NDArray[np.bool_],
     target: Ints,
     n: int,
-    curve: Curve,
+    curve: ExaminationCurve,
     level: float,
-) -> Interval:
+) -> ConfidenceInterval:
     """Σ_t θ_t · n_t / n · (clicks / examinations of the products that the other ranking has at t), with the linearised interval."""
     if not len(target):
-        return Interval(0.0 if n else nan, 0.0 if n else nan, 0.0 if n else nan)
+        return ConfidenceInterval(0.0 if n else nan, 0.0 if n else nan, 0.0 if n else nan)
     places, place = np.unique(target, return_inverse=True)
     wanted = np.bincount(place, clicked) / np.bincount(place, looked)
     share = curve.at(places) * np.bincount(place) / n
     residual = np.bincount(answer, (share / np.bincount(place, looked))[place] * (clicked - wanted[place] * looked), n)
     value, reach = float(share @ wanted), NormalDist().inv_cdf((1 + level) / 2) * sqrt(float((residual**2).sum()))
-    return Interval(value, max(0.0, value - reach), value + reach)
+    return ConfidenceInterval(value, max(0.0, value - reach), value + reach)
 
 
-def judge_logged(
+def evaluate_logged(
     *,
     lengths: Ints,
     clicked_answer: Ints,
     clicked_position: Ints,
-    curve: Curve,
+    curve: ExaminationCurve,
     clip: float = CLIP,
     level: float = 0.95,
 ) -> LoggedFigures:
@@ -117,13 +119,13 @@ def judge_logged(
         answers=n,
         items=int(lengths.sum()),
         clicks=len(clicked_answer),
-        raw=ratio(np.bincount(clicked_answer, ones, n), lengths, level=level),
-        estimate=ratio(np.bincount(clicked_answer, np.minimum(weight, clip), n), lengths, level=level),
-        clipped=share_of(weight > clip),
+        raw=weighted_ratio(np.bincount(clicked_answer, ones, n), lengths, level=level),
+        estimate=weighted_ratio(np.bincount(clicked_answer, np.minimum(weight, clip), n), lengths, level=level),
+        clipped=compute_share(weight > clip),
     )
 
 
-def ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float) -> Interval:
+def weighted_ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float) -> ConfidenceInterval:
     """Σ above / Σ below over answers, with the interval of the linearised ratio; never below 0, NaN where nothing is below.
 
     Variance Σ (above − R·below)² / (Σ below)². Source: Cochran, Sampling Techniques, 1977, section 6.
@@ -131,13 +133,13 @@ def ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float) -> Interv
     top, bottom = np.asarray(above, np.float64), np.asarray(below, np.float64)
     total = float(bottom.sum())
     if total <= 0:
-        return Interval(nan, nan, nan)
+        return ConfidenceInterval(nan, nan, nan)
     value = float(top.sum() / total)
     reach = NormalDist().inv_cdf((1 + level) / 2) * sqrt(float(((top - value * bottom) ** 2).sum())) / total
-    return Interval(value, max(0.0, value - reach), value + reach)
+    return ConfidenceInterval(value, max(0.0, value - reach), value + reach)
 
 
-def share_of(chosen: npt.NDArray[np.bool_]) -> float:
+def compute_share(chosen: npt.NDArray[np.bool_]) -> float:
     return float(chosen.mean()) if len(chosen) else 0.0
 
 

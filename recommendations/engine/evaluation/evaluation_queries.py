@@ -9,18 +9,18 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
-from recommendations.engine.evaluation.ranking_metrics.ranked_lists import lists_matrix
-from recommendations.engine.linear_algebra.sparse import IntArray, summed
+from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
+from recommendations.engine.linear_algebra.sparse import IntArray, sum_entries
 
 VISIT_GAP_S = 1800.0
-LOOKED = ("view", "click", "wishlist", "cart")
-MOST_IN_CART = 50
+VIEW_EVENTS = ("view", "click", "wishlist", "cart")
+MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0
 DAY = 86_400.0
 
 
 @dataclass(frozen=True, eq=False)
-class Questions:
+class EvaluationQueries:
     """n questions: from row r of histories to the stored columns of row r of relevant.
 
     person: int32 (n,) whose question it is. barred: CSR (n, n_items), whose columns are not shown; offered: CSR, beside whose columns
@@ -43,7 +43,7 @@ class Questions:
         """With anything to find."""
         return len(np.unique(self.person[np.diff(self.relevant.indptr) > 0]))
 
-    def block(self, start: int, stop: int) -> "Questions":
+    def block(self, start: int, stop: int) -> "EvaluationQueries":
         rows = slice(start, stop)
         return replace(
             self,
@@ -57,7 +57,7 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Draw:
+class QuerySample:
     """At most so many people, `each` questions of one of them and `most` in all, by the seed; first one of everybody, then a second."""
 
     people: int
@@ -66,7 +66,7 @@ class Draw:
     most: int | None = None
 
     @classmethod
-    def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "Draw":
+    def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "QuerySample":
         """As many questions at most as keep the scores of all items below `cells` numbers; at least 100."""
         most = max(cells // max(n_items, 1), 100)
         return cls(min(people, most), seed, each, most)
@@ -79,35 +79,38 @@ class Draw:
         mixed = draws.permutation(len(person))
         mixed = mixed[np.isin(person[mixed], chosen)]
         by_person = mixed[np.argsort(person[mixed], kind="stable")]
-        turn = _places(person[by_person])
+        turn = _number_within_groups(person[by_person])
         in_turn = by_person[np.argsort(turn, kind="stable")][: int((turn < self.each).sum())]
         return np.sort(in_turn[: self.most])
 
 
-def of_products(lists: npt.NDArray[np.int32], n_items: int) -> Histories:
+def make_product_histories(lists: npt.NDArray[np.int32], n_items: int) -> Histories:
     """Histories of products that are named and of nobody: each of weight 1 and of no age. lists: (n, m) rows of items, -1 where shorter."""
-    return Histories.of_matrix(lists_matrix(lists, n_items))
+    return Histories.of_matrix(build_list_matrix(lists, n_items))
 
 
-def next_looked_at(future: Interactions, draw: Draw) -> Questions:
+def query_next_viewed(future: Interactions, draw: QuerySample) -> EvaluationQueries:
     """From a product somebody views to the next other one that they view, mark or put into the cart in the same visit.
 
     A visit goes on over pauses of at most half an hour. Of several at one moment each counts.
     """
-    steps = _Steps.of(future, LOOKED)
-    asked = steps.asked & np.isin(steps.kind, _codes(("view", "click")))
+    steps = _Steps.of(future, VIEW_EVENTS)
+    asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
     lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
     given = steps.item[lines, None]
-    return Questions(
-        of_products(given, future.n_items), steps.wanted(lines), steps.user[lines], lists_matrix(given, future.n_items)
+    return EvaluationQueries(
+        make_product_histories(given, future.n_items),
+        steps.wanted(lines),
+        steps.user[lines],
+        build_list_matrix(given, future.n_items),
     )
 
 
-def next_of_the_category(
-    future: Interactions, category: npt.NDArray[np.int32], draw: Draw, *, kind: str = "purchase"
-) -> Questions:
+def query_next_in_category(
+    future: Interactions, category: npt.NDArray[np.int32], draw: QuerySample, *, kind: str = "purchase"
+) -> EvaluationQueries:
     """From a product of a basket to others of its category in the same person's next basket: where there are no views."""
-    lines = _lines(future, kind)
+    lines = _select_events(future, kind)
     lines = lines.subset(category[lines.item] >= 0)
     basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
     in_order = np.lexsort((lines.item, category[lines.item], basket))
@@ -118,18 +121,20 @@ def next_of_the_category(
     asked = ends > begins
     asked[asked] = user[begins[asked]] == user[asked]
     chosen = np.flatnonzero(asked)[draw.of(user[asked])]
-    rows, places = _ranges(begins[chosen], ends[chosen])
+    rows, places = _expand_ranges(begins[chosen], ends[chosen])
     other = item[places] != item[chosen][rows]
-    relevant = summed(rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items))
+    relevant = sum_entries(rows[other], item[places][other], np.ones(int(other.sum())), (len(chosen), future.n_items))
     given = item[chosen, None]
-    return Questions(of_products(given, future.n_items), relevant, user[chosen], lists_matrix(given, future.n_items))
+    return EvaluationQueries(
+        make_product_histories(given, future.n_items), relevant, user[chosen], build_list_matrix(given, future.n_items)
+    )
 
 
-def left_out_of_baskets(
-    past: Interactions, future: Interactions, draw: Draw, *, given: int, kind: str = "purchase"
-) -> Questions:
+def query_basket_items(
+    past: Interactions, future: Interactions, draw: QuerySample, *, given: int, kind: str = "purchase"
+) -> EvaluationQueries:
     """From `given` random products of a basket (fewer where it is small) to one that is held out of it. past: with all that was bought."""
-    lines = _lines(future, kind)
+    lines = _select_events(future, kind)
     basket = lines.baskets(gap_s=VISIT_GAP_S).astype(np.int64)
     _pairs, first = np.unique(basket * future.n_items + lines.item, return_index=True)
     basket, item, user = basket[first], lines.item[first], lines.user[first]
@@ -142,54 +147,56 @@ def left_out_of_baskets(
     mixed = mixed[np.argsort(basket[mixed], kind="stable")]
     basket, item, user = basket[mixed], item[mixed], user[mixed]
     _, row = np.unique(basket, return_inverse=True)
-    place = _places(basket)
+    place = _number_within_groups(basket)
     n = int(row.max(initial=-1)) + 1
     held, lists = item[place == 0], np.full((n, given), -1, np.int32)
     shown = (place > 0) & (place <= given)
     lists[row[shown], place[shown] - 1] = item[shown]
     owner = user[place == 0]
-    relevant = summed(np.arange(n), held, np.ones(n), (n, future.n_items))
-    return Questions(
-        of_products(lists, future.n_items),
+    relevant = sum_entries(np.arange(n), held, np.ones(n), (n, future.n_items))
+    return EvaluationQueries(
+        make_product_histories(lists, future.n_items),
         relevant,
         owner,
-        lists_matrix(lists, future.n_items),
-        known=_had(past.subset(past.kind == KIND_CODES[kind]), owner, held),
+        build_list_matrix(lists, future.n_items),
+        known=_had_before(past.subset(past.kind == KIND_CODES[kind]), owner, held),
     )
 
 
-def bought_again(
-    weighed: Interactions, past: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase"
-) -> Questions:
+def query_repurchases(
+    weighed: Interactions, past: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
+) -> EvaluationQueries:
     """From what people did to what of the products that they had bought they buy again. weighed: the past as scores start from it."""
-    own, later = _lines(past, kind).user_items() > 0, _lines(future, kind).user_items() > 0
+    own, later = _select_events(past, kind).user_items() > 0, _select_events(future, kind).user_items() > 0
     people = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
     people = people[draw.of(people)]
     offered = csr_array(own[people, :], dtype=np.float32)
     relevant = csr_array(later[people, :].multiply(own[people, :]), dtype=np.float32)
     relevant.eliminate_zeros()
-    return Questions(weighed.histories(people), relevant, people, offered=offered)
+    return EvaluationQueries(weighed.histories(people), relevant, people, offered=offered)
 
 
-def wanted(weighed: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase") -> Questions:
+def query_purchases(
+    weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
+) -> EvaluationQueries:
     """From what people did to what they then took; people without a past are asked about too."""
-    later = csr_array(_lines(future, kind).user_items() > 0, dtype=np.float32)
+    later = csr_array(_select_events(future, kind).user_items() > 0, dtype=np.float32)
     people = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
     people = people[draw.of(people)]
-    return Questions(weighed.histories(people), later[people, :], people)
+    return EvaluationQueries(weighed.histories(people), later[people, :], people)
 
 
-def new_items(
+def find_new_items(
     past: Interactions, *, published: npt.NDArray[np.float64] | None = None, days: float = NEW_DAYS
 ) -> npt.NDArray[np.bool_]:
     """bool (n_items,): published, or first touched by anybody, within so many days before as_of, whichever was first.
 
     published: seconds since 1970, NaN where nothing is known.
     """
-    return np.isfinite(begun := first_seen(past, published=published)) & (begun >= past.as_of - days * DAY)
+    return np.isfinite(begun := find_first_seen(past, published=published)) & (begun >= past.as_of - days * DAY)
 
 
-def first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+def find_first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
     """Seconds since 1970 of each item, NaN where it was neither published nor touched before as_of."""
     begun = np.full(past.n_items, np.inf)
     np.minimum.at(begun, past.item, past.order)
@@ -198,19 +205,24 @@ def first_seen(past: Interactions, *, published: npt.NDArray[np.float64] | None 
     return np.where(np.isfinite(begun), begun, np.nan)
 
 
-def next_with_recent(past: Interactions, future: Interactions, draw: Draw) -> tuple[Questions, npt.NDArray[np.int32]]:
+def query_next_after_view(
+    past: Interactions, future: Interactions, draw: QuerySample
+) -> tuple[EvaluationQueries, npt.NDArray[np.int32]]:
     """From a moment of a visit to the other products that are viewed, marked, put into the cart or bought next in it.
 
     Also int32 (n, 10): what the person had viewed until then without the present product, newest first.
     """
-    steps = _Steps.of(future, (*LOOKED, "purchase"))
-    asked = steps.asked & np.isin(steps.kind, _codes(("view", "click")))
+    steps = _Steps.of(future, (*VIEW_EVENTS, "purchase"))
+    asked = steps.asked & np.isin(steps.kind, _list_codes(("view", "click")))
     lines = np.flatnonzero(asked)[draw.of(steps.user[asked])]
     given = steps.item[lines, None]
-    questions = Questions(
-        of_products(given, future.n_items), steps.wanted(lines), steps.user[lines], lists_matrix(given, future.n_items)
+    questions = EvaluationQueries(
+        make_product_histories(given, future.n_items),
+        steps.wanted(lines),
+        steps.user[lines],
+        build_list_matrix(given, future.n_items),
     )
-    viewed = [part.subset(np.isin(part.kind, _codes(("view", "click")))) for part in (past, future)]
+    viewed = [part.subset(np.isin(part.kind, _list_codes(("view", "click")))) for part in (past, future)]
     user, item = (np.concatenate([getattr(part, name) for part in viewed]) for name in ("user", "item"))
     order = np.concatenate([part.order for part in viewed])
     in_time = np.lexsort((order, user))
@@ -227,15 +239,17 @@ def next_with_recent(past: Interactions, future: Interactions, draw: Draw) -> tu
     return questions, recent
 
 
-def next_basket(weighed: Interactions, future: Interactions, draw: Draw, *, kind: str = "purchase") -> Questions:
+def query_next_basket(
+    weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
+) -> EvaluationQueries:
     """From what people with a past did to the products of their next basket."""
-    lines = _lines(future, kind)
+    lines = _select_events(future, kind)
     had = np.bincount(weighed.user, minlength=weighed.n_users) > 0
     lines = lines.subset(had[lines.user])
     basket = lines.baskets(gap_s=VISIT_GAP_S)
     first = np.full(lines.n_users, np.iinfo(np.int32).max, np.int32)
     np.minimum.at(first, lines.user, basket)
-    return wanted(weighed, lines.subset(basket == first[lines.user]), draw, kind=kind)
+    return query_purchases(weighed, lines.subset(basket == first[lines.user]), draw, kind=kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +265,7 @@ class _Steps:
 
     @classmethod
     def of(cls, future: Interactions, kinds: Sequence[str]) -> "_Steps":
-        lines = future.subset(np.isin(future.kind, _codes(kinds)))
+        lines = future.subset(np.isin(future.kind, _list_codes(kinds)))
         visit = lines.baskets(gap_s=VISIT_GAP_S)
         in_order = np.lexsort((lines.order, visit))
         item, visit = lines.item[in_order], visit[in_order]
@@ -274,20 +288,20 @@ class _Steps:
         begins[1:] = (self.visit[1:] != self.visit[:-1]) | (self.order[1:] != self.order[:-1])
         starts = np.append(np.flatnonzero(begins), len(self.item))
         ends = starts[np.searchsorted(starts, lines + 1, side="right")]
-        rows, places = _ranges(lines + 1, ends)
+        rows, places = _expand_ranges(lines + 1, ends)
         other = self.item[places] != self.item[lines][rows]
-        return summed(rows[other], self.item[places][other], np.ones(int(other.sum())), (len(lines), self.n_items))
+        return sum_entries(rows[other], self.item[places][other], np.ones(int(other.sum())), (len(lines), self.n_items))
 
 
-def _lines(interactions: Interactions, kind: str) -> Interactions:
+def _select_events(interactions: Interactions, kind: str) -> Interactions:
     return interactions.subset((interactions.kind == KIND_CODES[kind]) & (interactions.weight > 0))
 
 
-def _codes(kinds: Sequence[str]) -> list[int]:
+def _list_codes(kinds: Sequence[str]) -> list[int]:
     return [KIND_CODES[kind] for kind in kinds]
 
 
-def _places(groups: IntArray) -> npt.NDArray[np.intp]:
+def _number_within_groups(groups: IntArray) -> npt.NDArray[np.intp]:
     """Place of each within its group, from 0; groups stand together."""
     begins = np.ones(len(groups), np.bool_)
     begins[1:] = groups[1:] != groups[:-1]
@@ -295,14 +309,14 @@ def _places(groups: IntArray) -> npt.NDArray[np.intp]:
     return np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
 
 
-def _ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
+def _expand_ranges(begins: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
     """Number of the range, and each place begins[r] … ends[r] − 1."""
     lengths = ends - begins
     rows = np.repeat(np.arange(len(begins)), lengths)
     return rows, np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths) + begins[rows]
 
 
-def _had(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
+def _had_before(past: Interactions, user: IntArray, item: IntArray) -> npt.NDArray[np.bool_]:
     asked = np.zeros(past.n_users, np.bool_)
     asked[user] = True
     lines = past.subset(asked[past.user])

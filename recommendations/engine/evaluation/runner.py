@@ -11,24 +11,24 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
-from recommendations.engine.evaluation.beyond_accuracy.diversity import diversity
-from recommendations.engine.evaluation.beyond_accuracy.gini import gini
-from recommendations.engine.evaluation.beyond_accuracy.novelty import novelty
-from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import popularity_lift
-from recommendations.engine.evaluation.bootstrap import Interval, intervals
+from recommendations.engine.evaluation.beyond_accuracy.coverage import compute_coverage
+from recommendations.engine.evaluation.beyond_accuracy.diversity import compute_diversity
+from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
+from recommendations.engine.evaluation.beyond_accuracy.novelty import compute_novelty
+from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import compute_popularity_lift
+from recommendations.engine.evaluation.bootstrap import ConfidenceInterval, estimate_intervals
 from recommendations.engine.evaluation.ranking_metrics.average_precision import average_precision
 from recommendations.engine.evaluation.ranking_metrics.f1 import f1
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.precision import precision
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
-from recommendations.engine.linear_algebra.sparse import transposed
+from recommendations.engine.linear_algebra.sparse import transpose
 from recommendations.engine.topn import recommend
 
-RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {
+RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerUser]] = {
     "precision": precision,
     "recall": recall,
     "f1": f1,
@@ -37,11 +37,11 @@ RANKING_METRICS: dict[str, Callable[[Hits, Counts], PerPerson]] = {
     "map": average_precision,
     "mrr": reciprocal_rank,
 }
-DIVERSITY_PEOPLE = 10_000
+MAX_DIVERSITY_USERS = 10_000
 
 
 @dataclass(frozen=True)
-class Result:
+class MetricResult:
     """One figure: `metric`@`n` of `algorithm`, low…high holding it with 95 % (None where no interval is defined)."""
 
     algorithm: str
@@ -59,26 +59,26 @@ class Evaluation:
     rankings: algorithm → int32 (users, largest n) of the items shown. relevant: CSR (users, items) of what counted as a hit.
     """
 
-    results: list[Result]
+    results: list[MetricResult]
     users: npt.NDArray[np.int32]
-    scores: dict[str, dict[tuple[str, int], PerPerson]]
+    scores: dict[str, dict[tuple[str, int], PerUser]]
     fit_s: dict[str, float]
     recommend_s: dict[str, float]
     seed: int
     rankings: dict[str, npt.NDArray[np.int32]]
     relevant: csr_array
 
-    def value(self, algorithm: str, metric: str, n: int) -> Result:
+    def value(self, algorithm: str, metric: str, n: int) -> MetricResult:
         """One result. Errors: KeyError."""
         for result in self.results:
             if (result.algorithm, result.metric, result.n) == (algorithm, metric, n):
                 return result
         raise KeyError(f"no {metric}@{n} of {algorithm} in this evaluation")
 
-    def difference(self, first: str, second: str, metric: str, n: int) -> Interval:
+    def difference(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
         """Mean of first − second over the same people with its paired bootstrap interval: above 0 throughout, first is better."""
         difference = self.scores[first][metric, n] - self.scores[second][metric, n]
-        return intervals(difference[:, None], seed=self.seed)[0]
+        return estimate_intervals(difference[:, None], seed=self.seed)[0]
 
     def best(self, metric: str = "ndcg", n: int = 10) -> str:
         """Name of the algorithm with the largest value; of equals the first."""
@@ -106,7 +106,7 @@ def evaluate(
         start = time.perf_counter()
         algorithm.fit(train, products)
         fit_s[name] = time.perf_counter() - start
-    return judge(
+    return evaluate_fitted(
         algorithms=algorithms,
         train=train,
         test=test,
@@ -118,7 +118,7 @@ def evaluate(
     )
 
 
-def judge(
+def evaluate_fitted(
     *,
     algorithms: Mapping[str, Algorithm],
     train: Interactions,
@@ -136,15 +136,15 @@ def judge(
     """
     users = np.unique(test.user)
     histories = train.histories(users)
-    relevant = relevant_items(test, train, users, exclude_seen, seen_kinds)
+    relevant = find_relevant_items(test, train, users, exclude_seen, seen_kinds)
     counts = np.diff(relevant.indptr)
     own = train.user_items()
     had_by = np.bincount(own.indices, minlength=train.n_items)
-    item_users = transposed(own[_some_rows(train.n_users, DIVERSITY_PEOPLE, seed), :])
+    item_users = transpose(own[_sample_rows(train.n_users, MAX_DIVERSITY_USERS, seed), :])
     own = own[users, :]
-    results: list[Result] = []
+    results: list[MetricResult] = []
     rankings = {}
-    scores: dict[str, dict[tuple[str, int], PerPerson]] = {}
+    scores: dict[str, dict[tuple[str, int], PerUser]] = {}
     recommend_s = {}
     for name, algorithm in algorithms.items():
         start = time.perf_counter()
@@ -159,34 +159,34 @@ def judge(
         )
         recommend_s[name] = time.perf_counter() - start
         rankings[name] = ranking.items
-        hits = hits_of(ranking.items, relevant)
+        hits = find_hits(ranking.items, relevant)
         scores[name] = {
             (metric, n): formula(hits[:, :n], counts) for n in ns for metric, formula in RANKING_METRICS.items()
         }
         for n in ns:
             items = ranking.items[:, :n]
-            scores[name]["novelty", n] = novelty(items, had_by, train.n_users)
-            scores[name]["diversity", n] = diversity(items, item_users)
-            scores[name]["popularity_lift", n] = popularity_lift(items, own, had_by)
-            results.append(Result(name, "coverage", n, coverage(items, train.n_items), None, None))
-            results.append(Result(name, "gini", n, gini(items, train.n_items), None, None))
+            scores[name]["novelty", n] = compute_novelty(items, had_by, train.n_users)
+            scores[name]["diversity", n] = compute_diversity(items, item_users)
+            scores[name]["popularity_lift", n] = compute_popularity_lift(items, own, had_by)
+            results.append(MetricResult(name, "coverage", n, compute_coverage(items, train.n_items), None, None))
+            results.append(MetricResult(name, "gini", n, compute_gini(items, train.n_items), None, None))
         results += _results(name, scores[name], seed)
     return Evaluation(results, users, scores, dict(fit_s or {}), recommend_s, seed, rankings, relevant)
 
 
-def _results(name: str, scores: dict[tuple[str, int], PerPerson], seed: int) -> list[Result]:
-    found = intervals(np.column_stack(list(scores.values())), seed=seed)
+def _results(name: str, scores: dict[tuple[str, int], PerUser], seed: int) -> list[MetricResult]:
+    found = estimate_intervals(np.column_stack(list(scores.values())), seed=seed)
     return [
-        Result(name, metric, n, interval.value, interval.low, interval.high)
+        MetricResult(name, metric, n, interval.value, interval.low, interval.high)
         for (metric, n), interval in zip(scores, found, strict=True)
     ]
 
 
-def _some_rows(n: int, most: int, seed: int) -> npt.NDArray[np.integer]:
+def _sample_rows(n: int, most: int, seed: int) -> npt.NDArray[np.integer]:
     return np.arange(n) if n <= most else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
-def relevant_items(
+def find_relevant_items(
     test: Interactions,
     train: Interactions,
     users: npt.NDArray[np.int32],

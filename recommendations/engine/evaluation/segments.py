@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.data.interactions import Interactions
-from recommendations.engine.evaluation.bootstrap import intervals
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.bootstrap import estimate_intervals
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.runner import RANKING_METRICS, Evaluation
 
 COLD_ITEMS = "cold items"
@@ -29,7 +29,7 @@ class SegmentResult:
     high: float
 
 
-def people_segments(
+def segment_users(
     train: Interactions, users: npt.NDArray[np.integer], *, loyal_from: int = 5
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """Masks over `users` by how many baskets (orders, visits) they have in train: new 1 at most, loyal `loyal_from` and more, active between."""
@@ -40,17 +40,17 @@ def people_segments(
     return {"new": counts <= 1, "active": (counts > 1) & (counts < loyal_from), "loyal": counts >= loyal_from}
 
 
-def cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bool_]:
+def find_cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bool_]:
     """bool (n_items,): fewer than `below` people have it in train."""
-    return people_with(train) < below
+    return count_users(train) < below
 
 
-def people_with(train: Interactions) -> npt.NDArray[np.integer]:
+def count_users(train: Interactions) -> npt.NDArray[np.integer]:
     """How many people have each item."""
     return np.bincount(train.user_items().indices, minlength=train.n_items)
 
 
-def by_segment(
+def evaluate_segments(
     evaluation: Evaluation,
     train: Interactions,
     *,
@@ -63,16 +63,16 @@ def by_segment(
 
     A segment nobody belongs to has people 0 and NaN. Errors: KeyError for a metric or n that was not evaluated.
     """
-    masks = people_segments(train, evaluation.users, loyal_from=loyal_from)
-    cold = _only_columns(evaluation.relevant, cold_items(train, below=cold_below))
+    masks = segment_users(train, evaluation.users, loyal_from=loyal_from)
+    cold = _only_columns(evaluation.relevant, find_cold_items(train, below=cold_below))
     results = []
     for name, scores in evaluation.scores.items():
-        hits = hits_of(evaluation.rankings[name][:, :n], cold)
+        hits = find_hits(evaluation.rankings[name][:, :n], cold)
         for metric in metrics:
             parts = {segment: scores[metric, n][mask] for segment, mask in masks.items()}
             parts[COLD_ITEMS] = RANKING_METRICS[metric](hits, np.diff(cold.indptr))
             for segment, values in parts.items():
-                found = intervals(values[:, None], seed=evaluation.seed)[0]
+                found = estimate_intervals(values[:, None], seed=evaluation.seed)[0]
                 people = int(np.isfinite(values).sum())
                 results.append(SegmentResult(segment, name, metric, n, people, found.value, found.low, found.high))
     return results

@@ -11,16 +11,16 @@ from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.reciprocal_rank import reciprocal_rank
 from recommendations.engine.evaluation.splits import EmptySplitError, Split
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.topn import recommend
 
 
 @dataclass(frozen=True, eq=False)
-class Prefixes:
+class SessionPrefixes:
     """n beginnings of visits and what was clicked next: label[r], the row of an item, follows row r of histories."""
 
     histories: Histories
@@ -33,33 +33,35 @@ class Prefixes:
     def relevant(self) -> csr_array:
         """CSR (n, n_items) with the label of each row."""
         n = len(self)
-        return csr(np.ones(n), self.label, np.arange(n + 1), (n, self.histories.n_items))
+        return make_csr(np.ones(n), self.label, np.arange(n + 1), (n, self.histories.n_items))
 
-    def sample(self, size: int, *, seed: int) -> "Prefixes":
+    def sample(self, size: int, *, seed: int) -> "SessionPrefixes":
         """At most `size` of them, drawn without replacement, in their order."""
         if size >= len(self):
             return self
         return self.chosen(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
 
-    def chosen(self, rows: npt.NDArray[np.integer]) -> "Prefixes":
+    def chosen(self, rows: npt.NDArray[np.integer]) -> "SessionPrefixes":
         """Those of the given rows."""
         ends = self.histories.indptr[rows + 1]
         starts = self.histories.indptr[rows]
-        return Prefixes(_windows(self.histories, starts, ends, self.histories.user[rows]), self.label[rows])
+        return SessionPrefixes(_list_windows(self.histories, starts, ends, self.histories.user[rows]), self.label[rows])
 
 
-def session_prefixes(sessions: Histories) -> Prefixes:
+def build_session_prefixes(sessions: Histories) -> SessionPrefixes:
     """All prefixes of all sessions: one of n clicks gives n − 1. Sessions of one click give none."""
     lengths = np.diff(sessions.indptr)
     line = np.arange(len(sessions.item))
     row = np.repeat(np.arange(len(sessions)), lengths)
     begin = sessions.indptr[row]
     is_label = line > begin
-    windows = _windows(sessions, begin[is_label], line[is_label], sessions.user[row[is_label]])
-    return Prefixes(windows, sessions.item[is_label])
+    windows = _list_windows(sessions, begin[is_label], line[is_label], sessions.user[row[is_label]])
+    return SessionPrefixes(windows, sessions.item[is_label])
 
 
-def given_prefixes(items: Sequence[npt.ArrayLike], label: npt.ArrayLike, *, n_items: int, as_of: float) -> Prefixes:
+def make_session_prefixes(
+    items: Sequence[npt.ArrayLike], label: npt.ArrayLike, *, n_items: int, as_of: float
+) -> SessionPrefixes:
     """Prefixes that somebody else has cut, as lists of item rows oldest first. Errors: ValueError."""
     labels = np.asarray(label, np.int32)
     if len(labels) != len(items):
@@ -67,10 +69,10 @@ def given_prefixes(items: Sequence[npt.ArrayLike], label: npt.ArrayLike, *, n_it
     if len(labels) and not (labels.min() >= 0 and labels.max() < n_items):
         raise ValueError(f"labels must be rows 0…{n_items - 1}, got {labels.min()}…{labels.max()}")
     orders = [np.full(len(np.atleast_1d(np.asarray(row))), as_of) for row in items]
-    return Prefixes(Histories.of_lists(items, n_items=n_items, orders=orders, as_of=as_of), labels)
+    return SessionPrefixes(Histories.of_lists(items, n_items=n_items, orders=orders, as_of=as_of), labels)
 
 
-def newest_sessions(interactions: Interactions, *, share: float) -> Split:
+def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
     """test: the `share` of the users (sessions) that ended last, as people the model has not seen; train: all others.
 
     As in the published cuts (Li et al., "Neural Attentive Session-based Recommendation", CIKM 2017), items that train does not
@@ -98,22 +100,22 @@ class PrefixFigures:
     """One figure a prefix, at `n`; their means are HR@n, MRR@n and NDCG@n."""
 
     n: int
-    hit_rate: PerPerson
-    mrr: PerPerson
-    ndcg: PerPerson
+    hit_rate: PerUser
+    mrr: PerUser
+    ndcg: PerUser
 
 
-def judge_prefixes(
-    algorithm: Algorithm, prefixes: Prefixes, *, n: int = 20, exclude_seen: bool = False, seed: int = 0
+def evaluate_prefixes(
+    algorithm: Algorithm, prefixes: SessionPrefixes, *, n: int = 20, exclude_seen: bool = False, seed: int = 0
 ) -> PrefixFigures:
     """Ranks all items for each prefix; a click on something seen before counts unless `exclude_seen`. Ties: at random by the seed."""
     items = recommend(algorithm, prefixes.histories, n, exclude_seen=exclude_seen, tie_seed=seed).items
-    hits = hits_of(items, prefixes.relevant)
+    hits = find_hits(items, prefixes.relevant)
     one = np.ones(len(prefixes), np.int64)
     return PrefixFigures(n, hit_rate(hits, one), reciprocal_rank(hits, one), ndcg(hits, one))
 
 
-def _windows(
+def _list_windows(
     source: Histories, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], users: npt.NDArray[np.int32]
 ) -> Histories:
     """Histories of the lines starts[r]…ends[r] of `source`."""

@@ -21,7 +21,7 @@ class Split:
     test: Interactions
 
 
-def cut_in_time(interactions: Interactions, *, at: float, until: float | None = None) -> Split:
+def split_by_moment(interactions: Interactions, *, at: float, until: float | None = None) -> Split:
     """train: order < at, seen as of `at`. test: at ≤ order < until, of people who are in train.
 
     Errors: EmptySplitError naming the empty side.
@@ -75,14 +75,14 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
     return Split(interactions.subset(is_other | ~has_others[interactions.user]), interactions.subset(test))
 
 
-def given_split(*, train: Interactions, test: Interactions) -> Split:
+def make_split(*, train: Interactions, test: Interactions) -> Split:
     """A split that somebody else has made, each part with its own ids: both numbered by the users and items of either.
 
     Errors: EmptySplitError when a part is empty or nobody of test is in train. People of test who are not in train stay: the
     protocols of published splits count them.
     """
-    users, (train_user, test_user) = _united(train.users, test.users, train.user, test.user)
-    items, (train_item, test_item) = _united(train.items, test.items, train.item, test.item)
+    users, (train_user, test_user) = _merge_id_maps(train.users, test.users, train.user, test.user)
+    items, (train_item, test_item) = _merge_id_maps(train.items, test.items, train.item, test.item)
     if not np.isin(test_user, train_user).any():
         raise EmptySplitError(
             f"nobody of test is in train: {len(test)} interactions of {test.n_users} and {len(train)} of {train.n_users} people"
@@ -130,7 +130,7 @@ def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> li
     return [Split(interactions.subset(fold != number), interactions.subset(fold == number)) for number in range(folds)]
 
 
-def _united(
+def _merge_id_maps(
     one: IdMap, two: IdMap, one_rows: npt.NDArray[np.int32], two_rows: npt.NDArray[np.int32]
 ) -> tuple[IdMap, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:
     ids = one.ids(), two.ids()

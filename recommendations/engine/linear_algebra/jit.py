@@ -32,7 +32,7 @@ def _compile_with(**options: Any) -> Callable[[Any], Any]:
 
     def decorate(function: Any) -> Any:
         dispatcher = jit(function)
-        if not numba.config.DISABLE_JIT:
+        if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
             index = dispatcher._cache._cache_file
             index._source_stamp = (index._source_stamp, _SHARED_STAMP)
         return dispatcher

@@ -10,7 +10,7 @@ PASSES = 6
 POWER_PASSES = 30
 
 
-def right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.NDArray[np.float32]:
+def compute_right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.NDArray[np.float32]:
     """(columns, r) of orthonormal vectors, r = `rank` or as many as the matrix has, largest singular value first.
 
     Randomised subspace iteration: Halko, Martinsson & Tropp, SIAM Review 2011, algorithm 4.4. Equal matrices and seeds give equal
@@ -29,7 +29,7 @@ def right_singular_vectors(matrix: csr_array, rank: int, *, seed: int) -> npt.ND
     return (basis @ directions[:kept].T).astype(np.float32)
 
 
-def largest_singular_value(matrix: csr_array) -> float:
+def compute_largest_singular_value(matrix: csr_array) -> float:
     """Of a matrix without negative entries, from below, by power iteration from a vector of ones: its leading vector has no negative
     entries either, so that the start is never at right angles to it (Perron & Frobenius).
     """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 
-def thread_count() -> int:
+def count_threads() -> int:
     """Processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -19,7 +19,7 @@ def map_blocks[Result](
 
     Blocks are taken by whichever thread is free, so uneven rows do no harm. Few rows run in the calling thread.
     """
-    threads = thread_count()
+    threads = count_threads()
     size = max(smallest, -(-n_rows // (threads * blocks_per_thread)))
     bounds = [(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     if threads == 1 or len(bounds) <= 1:

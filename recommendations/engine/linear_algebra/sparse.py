@@ -14,14 +14,14 @@ TOP_K_CELLS = 16_000_000
 LONGEST_ROW = 20_000
 
 
-def csr(data: npt.ArrayLike, indices: npt.ArrayLike, indptr: npt.ArrayLike, shape: tuple[int, int]) -> csr_array:
+def make_csr(data: npt.ArrayLike, indices: npt.ArrayLike, indptr: npt.ArrayLike, shape: tuple[int, int]) -> csr_array:
     """A CSR matrix with int32 positions and float32 values, sharing the arrays where their types already fit."""
     return csr_array(
         (np.asarray(data, np.float32), np.asarray(indices, np.int32), np.asarray(indptr, np.int32)), shape=shape
     )
 
 
-def summed(rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]) -> csr_array:
+def sum_entries(rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]) -> csr_array:
     """Matrix of coordinates with duplicates summed, zeros dropped and columns sorted."""
     matrix = csr_array((np.asarray(values, np.float32), (rows, columns)), shape=shape)
     matrix.sum_duplicates()
@@ -29,12 +29,12 @@ def summed(rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[i
     return matrix
 
 
-def transposed(matrix: csr_array) -> csr_array:
+def transpose(matrix: csr_array) -> csr_array:
     """The transpose, as CSR."""
     return matrix.T.tocsr()
 
 
-def row_norms(matrix: csr_array) -> FloatArray:
+def compute_row_norms(matrix: csr_array) -> FloatArray:
     """Euclidean length of each row."""
     squares = np.add.reduceat(
         np.append(np.square(matrix.data, dtype=np.float64), 0.0), np.minimum(matrix.indptr[:-1], matrix.nnz)
@@ -43,28 +43,30 @@ def row_norms(matrix: csr_array) -> FloatArray:
     return np.sqrt(squares)
 
 
-def scaled_rows(matrix: csr_array, factors: FloatArray) -> csr_array:
+def scale_rows(matrix: csr_array, factors: FloatArray) -> csr_array:
     """diag(factors) · matrix."""
     data = matrix.data * np.repeat(factors.astype(np.float32), np.diff(matrix.indptr))
-    return csr(data, matrix.indices, matrix.indptr, matrix.shape)
+    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
-def scaled_columns(matrix: csr_array, factors: FloatArray) -> csr_array:
+def scale_columns(matrix: csr_array, factors: FloatArray) -> csr_array:
     """matrix · diag(factors)."""
-    return csr(matrix.data * factors.astype(np.float32)[matrix.indices], matrix.indices, matrix.indptr, matrix.shape)
+    return make_csr(
+        matrix.data * factors.astype(np.float32)[matrix.indices], matrix.indices, matrix.indptr, matrix.shape
+    )
 
 
-def reciprocal(values: FloatArray) -> FloatArray:
+def invert_entries(values: FloatArray) -> FloatArray:
     """1 / value, and 0 where the value is 0."""
     return np.divide(1.0, values, out=np.zeros(len(values)), where=values > 0)
 
 
-def normalised_rows(matrix: csr_array) -> csr_array:
+def normalize_rows(matrix: csr_array) -> csr_array:
     """Rows of Euclidean length 1; empty rows stay empty."""
-    return scaled_rows(matrix, reciprocal(row_norms(matrix)))
+    return scale_rows(matrix, invert_entries(compute_row_norms(matrix)))
 
 
-def chosen_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> FloatArray:
+def select_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> FloatArray:
     """Dense float32 (rows, columns) of the named rows and columns; no column may be named twice."""
     place = np.full(matrix.shape[1], -1, np.int32)
     place[np.asarray(columns)] = np.arange(len(np.asarray(columns)))
@@ -76,7 +78,7 @@ def chosen_columns(matrix: csr_array, rows: npt.ArrayLike, columns: npt.ArrayLik
     return dense
 
 
-def dense_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
+def extract_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
     """One column as float32 (rows,)."""
     places = np.flatnonzero(matrix.indices == column)
     found = np.zeros(matrix.shape[0], np.float32)
@@ -84,7 +86,7 @@ def dense_column(matrix: csr_array, column: int) -> npt.NDArray[np.float32]:
     return found
 
 
-def product(a: csr_array, b: csr_array) -> csr_array:
+def multiply(a: csr_array, b: csr_array) -> csr_array:
     """A·B as CSR (columns of a row in no order); memory is that of the result plus 9 bytes a column and thread."""
     parts = map_blocks(
         lambda start, stop: multiply_rows(
@@ -93,11 +95,11 @@ def product(a: csr_array, b: csr_array) -> csr_array:
         a.shape[0],
     )
     if not parts:
-        return csr([], [], [0], (a.shape[0], b.shape[1]))
+        return make_csr([], [], [0], (a.shape[0], b.shape[1]))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate([counts for counts, _, _ in parts]), dtype=np.int64)])
     if indptr[-1] >= 2**31:
         raise ValueError(f"product: {indptr[-1]} entries do not fit; multiply fewer rows than {a.shape[0]} at once")
-    return csr(
+    return make_csr(
         np.concatenate([values for _, _, values in parts]),
         np.concatenate([columns for _, columns, _ in parts]),
         indptr,
@@ -105,7 +107,7 @@ def product(a: csr_array, b: csr_array) -> csr_array:
     )
 
 
-def dense_product(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
+def multiply_dense_matrices(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
     """A·B of dense matrices as float32; each row is the same whatever other rows A has."""
     left, right = np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32)
     out = np.zeros((left.shape[0], right.shape[1]), np.float32)
@@ -113,7 +115,7 @@ def dense_product(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float32]:
     return out
 
 
-def top_k_product(
+def multiply_top_k_rows(
     a: csr_array, b: csr_array, k: int, *, skip: IntArray | None = None, shrinkage: float = 0.0, least: int = 1
 ) -> csr_array:
     """The k largest positive entries of each row of A·B, best first (ties: lower column first).
@@ -130,9 +132,9 @@ def top_k_product(
         for start in range(0, n_rows, size)
     ]
     if not parts:
-        return csr([], [], [0], (0, n_columns))
+        return make_csr([], [], [0], (0, n_columns))
     counts, columns, values = (np.concatenate([part[place] for part in parts]) for place in range(3))
-    return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
+    return make_csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (n_rows, n_columns))
 
 
 def _top_k_rows(
@@ -144,7 +146,7 @@ def _top_k_rows(
     columns = np.empty((n_rows, width), np.int32)
     values = np.empty((n_rows, width), np.float32)
     counts = np.zeros(n_rows, np.int32)
-    rows = _dealt(n_rows)
+    rows = _deal_rows(n_rows)
     map_blocks(
         lambda start, stop: multiply_top_k(
             indptr, a.indices, a.data, b.indptr, b.indices, b.data, b.shape[1],
@@ -156,7 +158,7 @@ def _top_k_rows(
     return counts, columns[kept], values[kept]
 
 
-def shortened_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
+def shorten_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
     """The `most` largest entries of each row (ties: lower column). Work on pairs of a row's entries is then bounded by `most` squared."""
     lengths = np.diff(matrix.indptr)
     if not len(lengths) or lengths.max() <= most:
@@ -166,10 +168,10 @@ def shortened_rows(matrix: csr_array, most: int = LONGEST_ROW) -> csr_array:
         start, stop = matrix.indptr[row], matrix.indptr[row + 1]
         kept[start + np.argsort(-matrix.data[start:stop], kind="stable")[most:]] = False
     indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
-    return csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
+    return make_csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
 
 
-def _dealt(n_rows: int) -> IntArray:
+def _deal_rows(n_rows: int) -> IntArray:
     """Row numbers shuffled by a fixed rule, so that every block holds cheap and dear rows alike."""
     blocks = max(1, n_rows // 64)
     return np.argsort(np.arange(n_rows) % blocks, kind="stable").astype(np.int32)

@@ -9,14 +9,14 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Algorithm
 from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.linear_algebra.sparse import make_csr
 
 type Doubles = npt.NDArray[np.float64]
 
 CELLS = 16_000_000
 
 
-def rating_spec(label: str) -> AlgorithmSpec:
+def make_rating_spec(label: str) -> AlgorithmSpec:
     """Return the spec of a rating algorithm."""
     return AlgorithmSpec(
         label=label, not_tried="It predicts star ratings; training tunes the ranking of products that customers buy."
@@ -39,25 +39,27 @@ class RatingAlgorithm(Algorithm):
         return predicted
 
 
-def newest_ratings(histories: Histories) -> csr_array:
+def select_newest_ratings(histories: Histories) -> csr_array:
     """CSR (n, n_items) of each person's newest weight of each item; weights of 0 are ratings too."""
     rows = np.repeat(np.arange(len(histories), dtype=np.int64), np.diff(histories.indptr))
     keys = rows * histories.n_items + histories.item
     _, last = np.unique(keys[::-1], return_index=True)
     places = len(keys) - 1 - last
     indptr = np.searchsorted(rows[places], np.arange(len(histories) + 1))
-    return csr(histories.weight[places], histories.item[places], indptr, (len(histories), histories.n_items))
+    return make_csr(histories.weight[places], histories.item[places], indptr, (len(histories), histories.n_items))
 
 
-def entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
+def list_entry_rows(matrix: csr_array) -> npt.NDArray[np.int64]:
     """The row of each stored entry."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
 
 
-def user_biases(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
+def compute_user_biases(
+    ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float
+) -> Doubles:
     """b_u = Σ_i (r_ui − μ − b_i) / (n_u + λ) of each row, 0 without a rating."""
     residuals = ratings.data - mean - item_biases[ratings.indices]
-    return _shrunk_means(entry_rows(ratings), residuals, ratings.shape[0], shrinkage)
+    return _shrink_means(list_entry_rows(ratings), residuals, ratings.shape[0], shrinkage)
 
 
 def fit_item_biases(
@@ -67,21 +69,23 @@ def fit_item_biases(
 
     The b_u that belong to them are `user_biases`. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.1.
     """
-    rows, items = entry_rows(ratings), ratings.indices
+    rows, items = list_entry_rows(ratings), ratings.indices
     found = np.zeros(ratings.shape[1])
     own = np.zeros(ratings.shape[0])
     for _ in range(sweeps):
-        found = _shrunk_means(items, ratings.data - mean - own[rows], ratings.shape[1], item_shrinkage)
-        own = user_biases(ratings, mean, found, user_shrinkage)
+        found = _shrink_means(items, ratings.data - mean - own[rows], ratings.shape[1], item_shrinkage)
+        own = compute_user_biases(ratings, mean, found, user_shrinkage)
     return found
 
 
-def bias_parts(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
+def split_bias(ratings: csr_array, mean: float, item_biases: npt.NDArray[np.floating], shrinkage: float) -> Doubles:
     """What each rating of one person adds to their bias; the parts sum to it."""
     return (ratings.data - mean - item_biases[ratings.indices]) / (ratings.nnz + shrinkage)
 
 
-def likeness(own: csr_array, others: csr_array, *, pearson: bool, shrinkage: float) -> npt.NDArray[np.float32]:
+def compute_similarities(
+    own: csr_array, others: csr_array, *, pearson: bool, shrinkage: float
+) -> npt.NDArray[np.float32]:
     """Dense (n, m): likeness of the rows of `own` (n, width) and the columns of `others` (width, m), over the n_ab entries both have.
 
     Cosine Σ ab / √(Σ a² Σ b²), or Pearson: the same of what is left of a and b after their means over those entries; times
@@ -105,9 +109,9 @@ def likeness(own: csr_array, others: csr_array, *, pearson: bool, shrinkage: flo
     return similar.astype(np.float32)
 
 
-def with_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
+def replace_data(matrix: csr_array, data: npt.ArrayLike) -> csr_array:
     """The same places with other values."""
-    return csr(data, matrix.indices, matrix.indptr, matrix.shape)
+    return make_csr(data, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def require_at_least(owner: object, least: float, names: Sequence[str]) -> None:
@@ -117,11 +121,11 @@ def require_at_least(owner: object, least: float, names: Sequence[str]) -> None:
             raise ValueError(f"{name} must be at least {least}, got {getattr(owner, name)}")
 
 
-def _shrunk_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shrinkage: float) -> Doubles:
+def _shrink_means(groups: npt.NDArray[np.integer], values: Doubles, n: int, shrinkage: float) -> Doubles:
     sums, counts = np.bincount(groups, values, n), np.bincount(groups, minlength=n)
     return np.divide(sums, counts + shrinkage, out=np.zeros(n), where=counts > 0)
 
 
 def _powers(ratings: csr_array) -> tuple[csr_array, csr_array]:
     """The same entries to the power 0 and 2."""
-    return with_data(ratings, np.ones(ratings.nnz)), with_data(ratings, np.square(ratings.data))
+    return replace_data(ratings, np.ones(ratings.nnz)), replace_data(ratings, np.square(ratings.data))

@@ -13,12 +13,12 @@ from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.ratings.base import (
     RatingAlgorithm,
-    bias_parts,
+    compute_user_biases,
     fit_item_biases,
-    newest_ratings,
-    rating_spec,
+    make_rating_spec,
     require_at_least,
-    user_biases,
+    select_newest_ratings,
+    split_bias,
 )
 
 
@@ -33,7 +33,7 @@ class RatingBaseline(RatingAlgorithm):
 
     name = "rating-baseline"
     fitted = ("item_biases_", "overall_mean_")
-    spec = rating_spec(translatable("Rating baseline"))
+    spec = make_rating_spec(translatable("Rating baseline"))
 
     def __init__(self, user_shrinkage: float = 10.0, item_shrinkage: float = 5.0, sweeps: int = 15):
         self.user_shrinkage = user_shrinkage
@@ -44,7 +44,7 @@ class RatingBaseline(RatingAlgorithm):
         require_weight(interactions)
         require_at_least(self, 0, ("user_shrinkage", "item_shrinkage"))
         require_at_least(self, 1, ("sweeps",))
-        ratings = newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.histories())
         mean = float(ratings.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = fit_item_biases(
@@ -58,16 +58,16 @@ class RatingBaseline(RatingAlgorithm):
 
     def score(self, histories: Histories) -> Scores:
         ratings, mean = self._ratings(histories), float(self.overall_mean_[0])
-        own = user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+        own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         return (mean + own[:, None] + self.item_biases_).astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         ratings, mean = self._ratings(history), float(self.overall_mean_[0])
-        own = bias_parts(ratings, mean, self.item_biases_, self.user_shrinkage)
+        own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         return [Attribution(self.name, np.append(ratings.indices, np.int32(-1)), parts)]
 
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
-        return newest_ratings(histories)
+        return select_newest_ratings(histories)

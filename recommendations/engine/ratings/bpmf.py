@@ -13,8 +13,14 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import dense_product, transposed
-from recommendations.engine.ratings.base import Doubles, RatingAlgorithm, newest_ratings, rating_spec, require_at_least
+from recommendations.engine.linear_algebra.sparse import multiply_dense_matrices, transpose
+from recommendations.engine.ratings.base import (
+    Doubles,
+    RatingAlgorithm,
+    make_rating_spec,
+    require_at_least,
+    select_newest_ratings,
+)
 from recommendations.engine.ratings.kernels import (
     add_implicit_links,
     draw_implicit_links,
@@ -49,7 +55,7 @@ class RatingBPMF(RatingAlgorithm):
         "noise_precisions_",
         "overall_mean_",
     )
-    spec = rating_spec(translatable("Rating matrix factorization (Bayesian)"))
+    spec = make_rating_spec(translatable("Rating matrix factorization (Bayesian)"))
 
     def __init__(
         self,
@@ -71,11 +77,11 @@ class RatingBPMF(RatingAlgorithm):
         require_weight(interactions)
         require_at_least(self, 1, ("factors", "samples", "thinning"))
         require_at_least(self, 0, ("burn_in",))
-        ratings = newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.histories())
         mean = float(ratings.data.mean(dtype=np.float64))
         draws = np.random.default_rng(self.seed)
         user_items = _Ratings.of(ratings, mean)
-        item_users = _Ratings.of(transposed(ratings), mean)
+        item_users = _Ratings.of(transpose(ratings), mean)
         people = _Side(user_items, item_users, self.factors, self.implicit, draws)
         items = _Side(item_users, user_items, self.factors, self.implicit, draws)
         spread = float(ratings.data.var(dtype=np.float64))
@@ -103,7 +109,7 @@ class RatingBPMF(RatingAlgorithm):
         features = np.stack([_features(vectors) for vectors in self.item_vectors_])
         flat = features.transpose(0, 2, 1).reshape(-1, histories.n_items) / np.float32(len(self.item_vectors_))
         base = float(self.overall_mean_[0]) + self.item_vectors_[:, :, -1].mean(axis=0, dtype=np.float64)
-        return dense_product(people.reshape(len(people), -1), flat) + base.astype(np.float32)
+        return multiply_dense_matrices(people.reshape(len(people), -1), flat) + base.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         """E[a_u | history] is linear in the ratings and in the y of the history: each sample gives each item its part."""
@@ -142,7 +148,7 @@ class RatingBPMF(RatingAlgorithm):
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.item_vectors_.shape[1])
-        return newest_ratings(histories)
+        return select_newest_ratings(histories)
 
 
 class _Ratings(NamedTuple):
@@ -194,13 +200,13 @@ class _Side:
             scatter += self.link_ridge * self.links.T @ self.links
             freedom += len(self.links)
         self.precision = _wishart(scatter, freedom, draws)
-        spread = _half_inverse(self.precision) @ draws.normal(size=size)
+        spread = _compute_half_inverse(self.precision) @ draws.normal(size=size)
         self.mean = middle * (n / (MEAN_STRENGTH + n)) + spread / np.sqrt(MEAN_STRENGTH + n)
 
     def _draw_links(self, draws: np.random.Generator) -> None:
         """y, one after the other, then λ."""
         left = self.vectors - self.mean - self.offsets
-        noises = draws.normal(size=self.links.shape) @ _half_inverse(self.precision).T
+        noises = draws.normal(size=self.links.shape) @ _compute_half_inverse(self.precision).T
         draw_implicit_links(
             self.other.indptr, self.other.indices, self.scales, self.link_ridge, noises, left, self.links
         )
@@ -248,10 +254,10 @@ def _wishart(scatter: Doubles, freedom: int, draws: np.random.Generator) -> Doub
     size = len(scatter)
     lower = np.tril(draws.normal(size=(size, size)), -1)
     lower[np.diag_indices(size)] = np.sqrt(draws.chisquare(freedom - np.arange(size)))
-    root = _half_inverse(scatter) @ lower
+    root = _compute_half_inverse(scatter) @ lower
     return root @ root.T
 
 
-def _half_inverse(precision: Doubles) -> Doubles:
+def _compute_half_inverse(precision: Doubles) -> Doubles:
     """A matrix H with H Hᵀ = precision⁻¹."""
     return np.linalg.inv(np.linalg.cholesky(precision)).T

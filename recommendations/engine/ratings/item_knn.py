@@ -12,19 +12,19 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import csr, transposed
+from recommendations.engine.linear_algebra.sparse import make_csr, transpose
 from recommendations.engine.ratings.base import (
     CELLS,
     RatingAlgorithm,
-    bias_parts,
-    entry_rows,
+    compute_similarities,
+    compute_user_biases,
     fit_item_biases,
-    likeness,
-    newest_ratings,
-    rating_spec,
+    list_entry_rows,
+    make_rating_spec,
+    replace_data,
     require_at_least,
-    user_biases,
-    with_data,
+    select_newest_ratings,
+    split_bias,
 )
 from recommendations.engine.ratings.kernels import add_nearest_rated
 from recommendations.engine.topn import top_n
@@ -44,7 +44,7 @@ class RatingItemKNN(RatingAlgorithm):
 
     name = "rating-item-knn"
     fitted = ("neighbours_", "item_biases_", "overall_mean_")
-    spec = rating_spec(translatable("Rating item-kNN"))
+    spec = make_rating_spec(translatable("Rating item-kNN"))
 
     def __init__(
         self,
@@ -70,21 +70,21 @@ class RatingItemKNN(RatingAlgorithm):
             raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)}, got {self.similarity!r}")
         require_at_least(self, 1, ("k", "neighbours"))
         require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
-        ratings = newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.histories())
         mean = float(ratings.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = fit_item_biases(
             ratings, mean, user_shrinkage=self.user_shrinkage, item_shrinkage=self.item_shrinkage, sweeps=SWEEPS
         )
         if self.similarity == "pearson-baseline":
-            ratings = with_data(ratings, self._deviations(ratings))
+            ratings = replace_data(ratings, self._deviations(ratings))
         self.neighbours_ = self._most_alike(ratings)
         return self
 
     def score(self, histories: Histories) -> Scores:
         ratings = self._ratings(histories)
         deviations = self._deviations(ratings).astype(np.float32)
-        own = user_biases(ratings, float(self.overall_mean_[0]), self.item_biases_, self.user_shrinkage)
+        own = compute_user_biases(ratings, float(self.overall_mean_[0]), self.item_biases_, self.user_shrinkage)
         scores = (float(self.overall_mean_[0]) + own[:, None] + self.item_biases_).astype(np.float32)
         map_blocks(
             lambda start, stop: add_nearest_rated(
@@ -102,7 +102,7 @@ class RatingItemKNN(RatingAlgorithm):
         deviations = self._deviations(ratings)
         place = np.full(history.n_items, -1, np.int64)
         place[ratings.indices] = np.arange(ratings.nnz)
-        own = bias_parts(ratings, mean, self.item_biases_, self.user_shrinkage)
+        own = split_bias(ratings, mean, self.item_biases_, self.user_shrinkage)
         parts = np.vstack([np.repeat(own[:, None], len(items), axis=1), mean + self.item_biases_[list(items)]])
         for column, item in enumerate(items):
             row = slice(self.neighbours_.indptr[item], self.neighbours_.indptr[item + 1])
@@ -115,13 +115,13 @@ class RatingItemKNN(RatingAlgorithm):
 
     def _most_alike(self, ratings: csr_array) -> csr_array:
         """CSR (items, items): the largest likenesses above 0, best first."""
-        item_users = transposed(ratings)
+        item_users = transpose(ratings)
         n = item_users.shape[0]
         counts, columns, values = [], [], []
         size = max(1, CELLS // n)
         for start in range(0, n, size):
             rows = item_users[start : start + size, :]
-            alike = likeness(rows, ratings, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
+            alike = compute_similarities(rows, ratings, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
             alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = 0
             alike[alike <= 0] = -np.inf
             best = top_n(alike, min(self.neighbours, n))
@@ -130,15 +130,15 @@ class RatingItemKNN(RatingAlgorithm):
             columns.append(best.items[kept])
             values.append(best.scores[kept])
         indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-        return csr(np.concatenate(values), np.concatenate(columns), indptr, (n, n))
+        return make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n, n))
 
     def _deviations(self, ratings: csr_array) -> np.ndarray:
         """r_uj − b_uj of each rating."""
         mean = float(self.overall_mean_[0])
-        own = user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
-        return ratings.data - mean - own[entry_rows(ratings)] - self.item_biases_[ratings.indices]
+        own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+        return ratings.data - mean - own[list_entry_rows(ratings)] - self.item_biases_[ratings.indices]
 
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
-        return newest_ratings(histories)
+        return select_newest_ratings(histories)

@@ -13,8 +13,13 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import dense_product
-from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, rating_spec, require_at_least
+from recommendations.engine.linear_algebra.sparse import multiply_dense_matrices
+from recommendations.engine.ratings.base import (
+    RatingAlgorithm,
+    make_rating_spec,
+    require_at_least,
+    select_newest_ratings,
+)
 from recommendations.engine.ratings.kernels import fold_in_users, run_descent_epoch
 
 
@@ -31,7 +36,7 @@ class RatingFactors(RatingAlgorithm):
 
     name = "rating-factors"
     fitted = ("item_vectors_", "implicit_vectors_", "item_biases_", "overall_mean_")
-    spec = rating_spec(translatable("Rating matrix factorization (SVD++)"))
+    spec = make_rating_spec(translatable("Rating matrix factorization (SVD++)"))
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class RatingFactors(RatingAlgorithm):
                 "regularisation, bias_regularisation and learning_rate must be above 0, "
                 f"got {self.regularisation}, {self.bias_regularisation} and {self.learning_rate}"
             )
-        ratings = newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.histories())
         n_users, n_items = ratings.shape
         mean = np.float32(ratings.data.mean(dtype=np.float64))
         draws = np.random.default_rng(self.seed)
@@ -103,7 +108,7 @@ class RatingFactors(RatingAlgorithm):
     def score(self, histories: Histories) -> Scores:
         vectors, biases = self.vectors(histories)
         base = float(self.overall_mean_[0]) + biases[:, None] + self.item_biases_
-        return dense_product(vectors, self.item_vectors_.T) + base.astype(np.float32)
+        return multiply_dense_matrices(vectors, self.item_vectors_.T) + base.astype(np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         """p_u and b_u are S⁻¹ Σ_j (q_j, 1) e_j with S the system solved and e_j what is left of the rating: a sum over the history."""
@@ -134,4 +139,4 @@ class RatingFactors(RatingAlgorithm):
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_biases_))
-        return newest_ratings(histories)
+        return select_newest_ratings(histories)

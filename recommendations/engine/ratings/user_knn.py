@@ -13,18 +13,18 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import transposed
+from recommendations.engine.linear_algebra.sparse import transpose
 from recommendations.engine.ratings.base import (
     CELLS,
     RatingAlgorithm,
-    entry_rows,
+    compute_similarities,
+    compute_user_biases,
     fit_item_biases,
-    likeness,
-    newest_ratings,
-    rating_spec,
+    list_entry_rows,
+    make_rating_spec,
+    replace_data,
     require_at_least,
-    user_biases,
-    with_data,
+    select_newest_ratings,
 )
 from recommendations.engine.ratings.kernels import sum_nearest_raters
 
@@ -47,7 +47,7 @@ class RatingUserKNN(RatingAlgorithm):
 
     name = "rating-user-knn"
     fitted = ("ratings_", "item_users_", "means_", "item_biases_", "overall_mean_")
-    spec = rating_spec(translatable("Rating user-kNN"))
+    spec = make_rating_spec(translatable("Rating user-kNN"))
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class RatingUserKNN(RatingAlgorithm):
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         require_at_least(self, 1, ("k",))
         require_at_least(self, 0, ("shrinkage", "damping", "user_shrinkage", "item_shrinkage"))
-        self.ratings_ = newest_ratings(interactions.histories())
-        self.item_users_ = transposed(self.ratings_)
+        self.ratings_ = select_newest_ratings(interactions.histories())
+        self.item_users_ = transpose(self.ratings_)
         mean = float(self.ratings_.data.mean(dtype=np.float64))
         self.overall_mean_ = np.array([mean])
         self.item_biases_ = np.zeros(self.ratings_.shape[1])
@@ -94,8 +94,8 @@ class RatingUserKNN(RatingAlgorithm):
         """(n, n_users) of sim, 0 for the person themselves and for people without an item in common."""
         own, others = self._ratings(histories), self.item_users_
         if self.similarity == "pearson-baseline":
-            own, others = self._beyond_baseline(own), transposed(self._beyond_baseline(self.ratings_))
-        similar = likeness(own, others, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
+            own, others = self._beyond_baseline(own), transpose(self._beyond_baseline(self.ratings_))
+        similar = compute_similarities(own, others, pearson=self.similarity == "pearson", shrinkage=self.shrinkage)
         known = np.flatnonzero(histories.user >= 0)
         similar[known, histories.user[known]] = 0.0
         return similar
@@ -112,7 +112,7 @@ class RatingUserKNN(RatingAlgorithm):
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
         """For so few histories that their likeness to everybody fits into memory."""
         similar = self.similarities(histories)
-        centres = self.means_[entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
+        centres = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
         deviations = (self.ratings_.data - centres).astype(np.float32)
         sums = np.zeros((len(histories), histories.n_items), np.float32)
         norms = np.zeros_like(sums)
@@ -143,11 +143,11 @@ class RatingUserKNN(RatingAlgorithm):
         """What is taken from all ratings of a row: 0, its mean, or μ + b_u."""
         mean = float(self.overall_mean_[0])
         if self.centre == "baseline":
-            return mean + user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+            return mean + compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
         counts = np.diff(ratings.indptr)
         if self.centre == "none":
             return np.zeros(len(counts))
-        sums = np.bincount(entry_rows(ratings), ratings.data, len(counts))
+        sums = np.bincount(list_entry_rows(ratings), ratings.data, len(counts))
         return np.divide(sums, counts, out=np.full(len(counts), mean), where=counts > 0)
 
     def _item_levels(self) -> npt.NDArray[np.float64]:
@@ -155,10 +155,12 @@ class RatingUserKNN(RatingAlgorithm):
 
     def _beyond_baseline(self, ratings: csr_array) -> csr_array:
         mean = float(self.overall_mean_[0])
-        own = user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
-        return with_data(ratings, ratings.data - mean - own[entry_rows(ratings)] - self.item_biases_[ratings.indices])
+        own = compute_user_biases(ratings, mean, self.item_biases_, self.user_shrinkage)
+        return replace_data(
+            ratings, ratings.data - mean - own[list_entry_rows(ratings)] - self.item_biases_[ratings.indices]
+        )
 
     def _ratings(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.ratings_.shape[1])
-        return newest_ratings(histories)
+        return select_newest_ratings(histories)

@@ -21,10 +21,10 @@ from recommendations.engine.algorithms.base import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.ratings.base import RatingAlgorithm, newest_ratings, rating_spec
+from recommendations.engine.ratings.base import RatingAlgorithm, make_rating_spec, select_newest_ratings
 
 
-class LeastSquares(NamedTuple):
+class EnsembleFit(NamedTuple):
     """r ≈ intercept + Σ_c weights[c] · r̂_c."""
 
     intercept: float
@@ -32,7 +32,7 @@ class LeastSquares(NamedTuple):
 
 
 @register
-class RatingBlend(RatingAlgorithm):
+class RatingEnsemble(RatingAlgorithm):
     """r̂(u, i) = w_0 + Σ_c w_c r̂_c(u, i); a component that says nothing about a pair counts as the mean of all ratings.
 
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w_c of any sign, default equal and summing
@@ -42,7 +42,7 @@ class RatingBlend(RatingAlgorithm):
 
     name = "rating-blend"
     fitted = ("components_", "overall_mean_")
-    spec = rating_spec(translatable("Rating ensemble"))
+    spec = make_rating_spec(translatable("Rating ensemble"))
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class RatingBlend(RatingAlgorithm):
             name: ALGORITHMS[described["algorithm"]](**described["parameters"]).fit(interactions, products)
             for name, described in self.components.items()
         }
-        ratings = newest_ratings(interactions.histories())
+        ratings = select_newest_ratings(interactions.histories())
         self.overall_mean_ = np.array([ratings.data.mean(dtype=np.float64)])
         return self
 
@@ -145,7 +145,7 @@ class RatingBlend(RatingAlgorithm):
         return np.where(np.isfinite(scores), scores, np.float32(self.overall_mean_[0]))
 
 
-def least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayLike) -> LeastSquares:
+def fit_least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayLike) -> EnsembleFit:
     """Intercept and weights with the smallest Σ (r − w_0 − Σ_c w_c r̂_c)² over pairs no component was fitted on.
 
     Of columns that say the same the weights are those of the smallest length. Errors: ValueError for values that are not finite.
@@ -157,4 +157,4 @@ def least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayLike)
         raise ValueError("least_squares needs finite predictions and ratings")
     means = columns.mean(axis=0)
     weights = np.linalg.lstsq(columns - means, target - target.mean(), rcond=1e-6)[0]
-    return LeastSquares(float(target.mean() - means @ weights), dict(zip(names, weights.tolist(), strict=True)))
+    return EnsembleFit(float(target.mean() - means @ weights), dict(zip(names, weights.tolist(), strict=True)))

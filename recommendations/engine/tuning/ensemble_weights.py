@@ -8,13 +8,13 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from recommendations.engine.algorithms.base import Algorithm
-from recommendations.engine.algorithms.ensembles.weighted_ensemble import add_normalised
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import add_normalized
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
-from recommendations.engine.evaluation.runner import relevant_items
-from recommendations.engine.topn import block_rows, top_n
+from recommendations.engine.evaluation.runner import find_relevant_items
+from recommendations.engine.topn import count_block_rows, top_n
 
 STEPS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
 
@@ -29,7 +29,7 @@ class ChosenWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
+class _CandidateScores:
     """features: float32 (people, places, components), the normalised score of each candidate; hits: bool (people, places)."""
 
     features: npt.NDArray[np.float32]
@@ -40,7 +40,7 @@ class _Candidates:
     def value(self, weights: npt.NDArray[np.float32]) -> float:
         return float(np.nanmean(self.values(weights)))
 
-    def values(self, weights: npt.NDArray[np.float32]) -> PerPerson:
+    def values(self, weights: npt.NDArray[np.float32]) -> PerUser:
         scores = self.features @ weights
         scores[scores <= 0] = -np.inf
         best = top_n(scores, self.n).items
@@ -72,10 +72,10 @@ def choose_weights(
     users = np.unique(validation.user)
     if len(users) > people:
         users = np.sort(np.random.default_rng(seed).choice(users, people, replace=False))
-    return weights_for(
+    return tune_ensemble_weights(
         components=components,
         histories=train.histories(users),
-        relevant=relevant_items(validation, train, users, exclude_seen, seen_kinds),
+        relevant=find_relevant_items(validation, train, users, exclude_seen, seen_kinds),
         exclude_seen=exclude_seen,
         seen_kinds=seen_kinds,
         n=n,
@@ -86,7 +86,7 @@ def choose_weights(
     )
 
 
-def weights_for(
+def tune_ensemble_weights(
     *,
     components: Mapping[str, Algorithm],
     histories: Histories,
@@ -105,14 +105,12 @@ def weights_for(
 
     barred: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
     """
-    masks = _Masks(exclude_seen, seen_kinds, barred, offered)
+    masks = _QueryMasks(exclude_seen, seen_kinds, barred, offered)
     candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
     names = list(components)
     alone = [candidates.value(np.eye(len(names), dtype=np.float32)[place]) for place in range(len(names))]
     starts = (np.eye(len(names), dtype=np.float32)[int(np.argmax(alone))], np.ones(len(names), np.float32))
-    weights, value = max(
-        (_climbed(candidates, start, steps, rounds) for start in starts), key=lambda reached: reached[1]
-    )
+    weights, value = max((_climb(candidates, start, steps, rounds) for start in starts), key=lambda reached: reached[1])
     shares = weights / weights.sum()
     return ChosenWeights(
         {name: round(float(share), 4) for name, share in zip(names, shares, strict=True)},
@@ -121,7 +119,7 @@ def weights_for(
     )
 
 
-def without_each(
+def evaluate_without_each(
     *,
     components: Mapping[str, Algorithm],
     weights: Mapping[str, float],
@@ -132,13 +130,13 @@ def without_each(
     n: int = 10,
     normalisation: str = "max",
     depth: int = 100,
-) -> dict[str, PerPerson]:
+) -> dict[str, PerUser]:
     """NDCG@n of each history under the blend ("": whole) and under the same without each of its parts that has a weight.
 
     Ranked are the best `depth` of every component, as when the weights are chosen.
     """
     used = {name: components[name] for name, weight in weights.items() if weight > 0}
-    masks = _Masks(exclude_seen, seen_kinds)
+    masks = _QueryMasks(exclude_seen, seen_kinds)
     candidates = _candidates(used, histories, relevant, masks, n, normalisation, depth)
     whole = np.array([weights[name] for name in used], np.float32)
     found = {"": candidates.values(whole)}
@@ -149,8 +147,8 @@ def without_each(
     return found
 
 
-def _climbed(
-    candidates: _Candidates, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
+def _climb(
+    candidates: _CandidateScores, weights: npt.NDArray[np.float32], steps: Sequence[float], rounds: int
 ) -> tuple[npt.NDArray[np.float32], float]:
     """One weight after the other set to the step that helps most, until a round changes nothing."""
     value = candidates.value(weights)
@@ -169,7 +167,7 @@ def _climbed(
 
 
 @dataclass(frozen=True, eq=False)
-class _Masks:
+class _QueryMasks:
     """What each row may show."""
 
     exclude_seen: bool
@@ -192,15 +190,15 @@ def _candidates(
     components: Mapping[str, Algorithm],
     histories: Histories,
     relevant: csr_array,
-    masks: _Masks,
+    masks: _QueryMasks,
     n: int,
     normalisation: str,
     depth: int,
-) -> _Candidates:
+) -> _CandidateScores:
     width = min(depth * len(components), histories.n_items)
     features = np.zeros((len(histories), width, len(components)), np.float32)
     items = np.full((len(histories), width), -1, np.int32)
-    size = max(1, block_rows(histories.n_items) // len(components))
+    size = max(1, count_block_rows(histories.n_items) // len(components))
     for start in range(0, len(histories), size):
         block = histories.rows(start, start + size)
         rows = slice(start, start + len(block))
@@ -208,7 +206,7 @@ def _candidates(
         items[rows], features[rows] = _block_candidates(
             components, block, left_out, offered, normalisation, depth, width
         )
-    return _Candidates(features, hits_of(items, relevant), np.diff(relevant.indptr), n)
+    return _CandidateScores(features, find_hits(items, relevant), np.diff(relevant.indptr), n)
 
 
 def _block_candidates(
@@ -225,7 +223,7 @@ def _block_candidates(
     for component in components.values():
         worth = np.zeros((len(block), block.n_items), np.float32)
         scores = component.score(block)
-        add_normalised(worth, scores, 1.0, normalisation)
+        add_normalized(worth, scores, 1.0, normalisation)
         worths.append(worth)
         ranked = scores if offered is None else np.where(offered & (worth > 0), worth, np.float32(-np.inf))
         tops.append(top_n(ranked, depth, exclude=left_out).items)

@@ -13,7 +13,7 @@ type Space = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """One row of a search: the parameters, the value they reached (NaN: none) and the seconds it took to find out."""
 
     parameters: Parameters
@@ -22,19 +22,19 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """best: the row with the largest value, of equals the first. tried: every row in its order. seconds: of the whole search."""
 
-    best: Tried
-    tried: list[Tried]
+    best: Trial
+    tried: list[Trial]
     seconds: float
 
 
-class NothingFoundError(ValueError):
+class EmptySearchError(ValueError):
     """No parameters of the search reached a value that is a number."""
 
 
-def search(
+def search_parameters(
     *,
     space: Space,
     evaluate: Callable[[Parameters], float],
@@ -43,7 +43,7 @@ def search(
     start: Mapping[str, Any] | None = None,
     patience: int = 20,
     clock: Callable[[], float] = time.monotonic,
-) -> Found:
+) -> SearchResult:
     """The parameters with the largest value of `evaluate`, of those tried within about `budget_s` seconds.
 
     space: name → candidates, in order where there is one. First a climb by coordinates from `start` (default: the middle of
@@ -56,7 +56,7 @@ def search(
     `start` that the space does not have are passed through unchanged. Random search: Bergstra & Bengio, JMLR 2012.
     Errors: ValueError for an empty candidate list or a start outside it; NothingFoundError.
     """
-    climb = _Climb(space, evaluate, budget_s, _started(space, start), clock)
+    climb = _CoordinateSearch(space, evaluate, budget_s, _choose_start(space, start), clock)
     draws = np.random.default_rng(seed)
     climb.coordinates()
     fruitless = 0
@@ -67,13 +67,11 @@ def search(
         else:
             fruitless += 1
     if math.isnan(climb.best.value):
-        raise NothingFoundError(
-            f"none of {len(climb.tried)} parameters reached a number, first {climb.best.parameters}"
-        )
-    return Found(climb.best, climb.tried, clock() - climb.began)
+        raise EmptySearchError(f"none of {len(climb.tried)} parameters reached a number, first {climb.best.parameters}")
+    return SearchResult(climb.best, climb.tried, clock() - climb.began)
 
 
-class _Climb:
+class _CoordinateSearch:
     """Where a search stands."""
 
     def __init__(
@@ -87,7 +85,7 @@ class _Climb:
         self.space, self.evaluate, self.clock, self.budget_s = space, evaluate, clock, budget_s
         self.free = [name for name, candidates in space.items() if len(candidates) > 1]
         self.began = clock()
-        self.tried: list[Tried] = []
+        self.tried: list[Trial] = []
         self.best = self._row(start)
 
     def time_left(self) -> bool:
@@ -114,7 +112,7 @@ class _Climb:
     def _slide(self, name: str, step: int) -> bool:
         moved = False
         while True:
-            place = _place(self.space[name], self.best.parameters[name]) + step
+            place = _find_nearest_index(self.space[name], self.best.parameters[name]) + step
             if not 0 <= place < len(self.space[name]):
                 return moved
             if not self._try({**self.best.parameters, name: self.space[name][place]}):
@@ -130,15 +128,15 @@ class _Climb:
             return True
         return False
 
-    def _row(self, parameters: Parameters) -> Tried:
+    def _row(self, parameters: Parameters) -> Trial:
         begun = self.clock()
         value = float(self.evaluate(dict(parameters)))
-        row = Tried(parameters, value, self.clock() - begun)
+        row = Trial(parameters, value, self.clock() - begun)
         self.tried.append(row)
         return row
 
 
-def _started(space: Space, start: Mapping[str, Any] | None) -> Parameters:
+def _choose_start(space: Space, start: Mapping[str, Any] | None) -> Parameters:
     for name, candidates in space.items():
         if not len(candidates):
             raise ValueError(f"space[{name!r}] has no candidate")
@@ -149,5 +147,5 @@ def _started(space: Space, start: Mapping[str, Any] | None) -> Parameters:
     return begin
 
 
-def _place(candidates: Sequence[Any], value: Any) -> int:
+def _find_nearest_index(candidates: Sequence[Any], value: Any) -> int:
     return list(candidates).index(value)

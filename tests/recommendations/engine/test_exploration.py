@@ -3,7 +3,7 @@ import pytest
 
 from recommendations.engine import Interactions, Products
 from recommendations.engine.data.interactions import KIND_CODES
-from recommendations.engine.exploration import PRIOR_PEOPLE, Trials, worth_trying
+from recommendations.engine.exploration import PRIOR_USERS, ExplorationPriors, rank_for_exploration
 
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
 
@@ -19,21 +19,21 @@ def viewed_and_bought() -> Interactions:
 
 
 def test_people_are_counted_once_a_product_and_the_shop_gives_the_prior() -> None:
-    trials = Trials.of(viewed_and_bought())
+    trials = ExplorationPriors.of(viewed_and_bought())
     assert (trials.people.tolist(), trials.takers.tolist()) == ([4, 1, 0], [2, 0, 0])
     assert trials.prior.tolist() == pytest.approx([2 / 5] * 3)
 
 
 def test_the_prior_is_that_of_the_category_drawn_towards_the_shop() -> None:
     products = Products.of_columns({"category": ["tea", "cake", "cake"]})
-    prior = Trials.of(viewed_and_bought(), products).prior
+    prior = ExplorationPriors.of(viewed_and_bought(), products).prior
     assert prior.tolist() == pytest.approx(
-        [(2 + PRIOR_PEOPLE * 0.4) / (4 + PRIOR_PEOPLE), *[(0 + PRIOR_PEOPLE * 0.4) / (1 + PRIOR_PEOPLE)] * 2]
+        [(2 + PRIOR_USERS * 0.4) / (4 + PRIOR_USERS), *[(0 + PRIOR_USERS * 0.4) / (1 + PRIOR_USERS)] * 2]
     )
 
 
 def test_draws_have_the_mean_of_the_posterior_and_narrow_with_people() -> None:
-    trials = Trials(np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32))
+    trials = ExplorationPriors(np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32))
     draws = np.array([trials.draws(np.array([0, 1]), seed=seed) for seed in range(3000)])
     assert draws.mean(axis=0) == pytest.approx([0.4, (4 + 100) / (10 + 1000)], abs=0.01)
     assert draws.std(axis=0)[0] > 10 * draws.std(axis=0)[1]
@@ -41,23 +41,23 @@ def test_draws_have_the_mean_of_the_posterior_and_narrow_with_people() -> None:
 
 
 def test_rates_of_0_and_1_can_be_drawn_from() -> None:
-    trials = Trials(np.array([3, 3], np.int32), np.array([0, 3], np.int32), np.array([0.0, 1.0], np.float32))
+    trials = ExplorationPriors(np.array([3, 3], np.int32), np.array([0, 3], np.int32), np.array([0.0, 1.0], np.float32))
     never, always = trials.draws(np.array([0, 1]), seed=1)
     assert 0 <= never < always <= 1
 
 
 def test_of_two_that_do_as_well_the_nearer_one_is_tried_first() -> None:
-    assert worth_trying(np.array([0.5, 0.5, 0.1]), np.array([0.0, 0.6, 0.6])).tolist() == [1, 2, 0]
+    assert rank_for_exploration(np.array([0.5, 0.5, 0.1]), np.array([0.0, 0.6, 0.6])).tolist() == [1, 2, 0]
 
 
 def test_products_of_a_shop_without_interactions_have_a_prior_of_0() -> None:
     nobody = viewed_and_bought().subset(np.zeros(8, np.bool_))
-    trials = Trials.of(nobody)
+    trials = ExplorationPriors.of(nobody)
     assert (trials.people.sum(), trials.prior.sum()) == (0, 0)
     assert np.isfinite(trials.draws(np.arange(3), seed=0)).all()
 
 
 def test_arrays_give_the_same_trials_back() -> None:
-    trials = Trials.of(viewed_and_bought())
-    again = Trials.of_arrays(trials.arrays())
+    trials = ExplorationPriors.of(viewed_and_bought())
+    again = ExplorationPriors.of_arrays(trials.arrays())
     assert all((again.arrays()[name] == array).all() for name, array in trials.arrays().items())

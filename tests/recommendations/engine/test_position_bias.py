@@ -8,11 +8,11 @@ from recommendations.engine.position_bias import (
     CLICK_MODEL,
     PRIOR,
     ClickCounts,
-    Curve,
-    cascade,
+    ExaminationCurve,
+    fit_cascade,
     learn_curve,
-    moved_share,
-    prior,
+    compute_moved_share,
+    compute_prior,
 )
 
 TRUE = 1.0 / np.arange(1, 11) ** 0.7
@@ -87,27 +87,27 @@ def test_few_clicks_take_the_cascade_and_hardly_any_the_prior() -> None:
 
 def test_products_that_always_stand_at_the_same_place_cannot_tell_position_from_product() -> None:
     fixed = ClickCounts(np.arange(5), np.arange(1, 6), np.full(5, 1e4), np.array([900.0, 500, 400, 300, 200]))
-    assert moved_share(fixed) == 0
+    assert compute_moved_share(fixed) == 0
     assert learn_curve(fixed).method == CASCADE
 
 
 def test_cascade_of_a_worked_example() -> None:
     """Half click the first place and look no further: of the rest 0.63 go on, of those who saw two places and did not click …"""
     counts = ClickCounts(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 100.0), np.array([50.0, 20, 5]))
-    assert cascade(counts, 3) == pytest.approx([1, 0.5 * prior(2), 0.5 * 0.8 * 0.5])
+    assert fit_cascade(counts, 3) == pytest.approx([1, 0.5 * compute_prior(2), 0.5 * 0.8 * 0.5])
 
 
 def test_nothing_shown_gives_the_prior() -> None:
     nothing = ClickCounts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-    assert learn_curve(nothing, n_positions=3).examination == pytest.approx(prior([1, 2, 3]))
+    assert learn_curve(nothing, n_positions=3).examination == pytest.approx(compute_prior([1, 2, 3]))
     assert len(learn_curve(nothing).examination) == 0
 
 
 def test_curve_falls_on_below_its_end_as_the_prior_does() -> None:
-    curve = Curve(np.array([1.0, 0.5]), CLICK_MODEL)
+    curve = ExaminationCurve(np.array([1.0, 0.5]), CLICK_MODEL)
     assert curve.at([1, 2]) == pytest.approx([1, 0.5])
-    assert curve.at([5]) == pytest.approx([0.5 * prior(5) / prior(2)])
-    assert Curve(np.zeros(0), PRIOR).at([3]) == pytest.approx([0.5])
+    assert curve.at([5]) == pytest.approx([0.5 * compute_prior(5) / compute_prior(2)])
+    assert ExaminationCurve(np.zeros(0), PRIOR).at([3]) == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,17 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.text_terms import terms, values
-from recommendations.engine.data.weighting import entrywise
-from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
+from recommendations.engine.data.text_terms import split_terms, split_values
+from recommendations.engine.data.weighting import weight_entries
+from recommendations.engine.linear_algebra.low_rank import compute_right_singular_vectors
 from recommendations.engine.linear_algebra.sparse import (
-    csr,
-    normalised_rows,
-    product,
-    scaled_columns,
-    summed,
-    top_k_product,
-    transposed,
+    make_csr,
+    multiply,
+    multiply_top_k_rows,
+    normalize_rows,
+    scale_columns,
+    sum_entries,
+    transpose,
 )
 from recommendations.engine.online.content_scorer import ContentScorer
 from recommendations.engine.online.context import BINARY, OnlineScorer
@@ -40,7 +40,7 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 FREE_TEXT = ("title", "description")
 PRICE = "price band"
-MOST_DIMENSIONS = 64
+MAX_DIMENSIONS = 64
 
 
 def _estimate_mb(size: DataSize, parameters: Mapping[str, Any]) -> float:
@@ -112,19 +112,19 @@ class Content(Algorithm):
             raise NothingToLearnError("content needs products with texts or vectors; there are none")
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
-        documents, self.document_ = _distinct(products)
-        counts, self.vocabulary_, priced = _counts(products, documents)
+        documents, self.document_ = _find_distinct(products)
+        counts, self.vocabulary_, priced = _count_terms(products, documents)
         share = np.bincount(counts.indices, minlength=counts.shape[1]) / max(len(documents), 1)
         few = len(documents) * self.max_share < 10  # a share of a handful of texts says nothing
         kept = (share > 0) & ((share <= self.max_share) | few)
         self.inverse_frequency_ = np.where(kept, np.log((1 + 1 / max(len(documents), 1)) / np.where(kept, share, 1)), 0)
         self.inverse_frequency_[priced] *= self.price_weight
         self.vectors_ = self._vectors(counts, products, documents)
-        self.term_documents_ = transposed(self.vectors_)
+        self.term_documents_ = transpose(self.vectors_)
         return self.vectors_[self.document_, :]
 
     def score(self, histories: Histories) -> Scores:
-        of_documents = product(self._profiles(histories), self.term_documents_).toarray()
+        of_documents = multiply(self._profiles(histories), self.term_documents_).toarray()
         scores = of_documents[:, self.document_]
         scores[scores <= 0] = -np.inf
         return scores
@@ -135,7 +135,7 @@ class Content(Algorithm):
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        profile = product(self._by_document(weights), self.vectors_)
+        profile = multiply(self._by_document(weights), self.vectors_)
         length = float(np.sqrt(np.square(profile.data, dtype=np.float64).sum()))
         if not length:
             return []
@@ -162,10 +162,10 @@ class Content(Algorithm):
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.document_))
-        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.history_weighting)
+        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.history_weighting)
 
     def _by_document(self, weights: csr_array) -> csr_array:
-        return csr(
+        return make_csr(
             weights.data,
             self.document_[weights.indices],
             weights.indptr,
@@ -173,17 +173,17 @@ class Content(Algorithm):
         )
 
     def _profiles(self, histories: Histories) -> csr_array:
-        return normalised_rows(product(self._by_document(self._weights(histories)), self.vectors_))
+        return normalize_rows(multiply(self._by_document(self._weights(histories)), self.vectors_))
 
     def _vectors(self, counts: csr_array, products: Products, documents: list[int]) -> csr_array:
-        logged = csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
-        rows = scaled_columns(logged, self.inverse_frequency_)
+        logged = make_csr(1.0 + np.log(counts.data), counts.indices, counts.indptr, counts.shape)
+        rows = scale_columns(logged, self.inverse_frequency_)
         rows.eliminate_zeros()
-        blocks = [normalised_rows(rows)]
+        blocks = [normalize_rows(rows)]
         for block in products.vectors.values() if self.vector_weight else ():
-            unit = _centred(block[documents])
-            blocks.append(csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
-        return normalised_rows(csr_array(hstack(blocks, format="csr")))
+            unit = _center(block[documents])
+            blocks.append(make_csr(unit.data * self.vector_weight, unit.indices, unit.indptr, unit.shape))
+        return normalize_rows(csr_array(hstack(blocks, format="csr")))
 
     def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
         """CSR (documents, items): the k + 1 documents most like each, its own among them, each as its most popular item.
@@ -193,12 +193,12 @@ class Content(Algorithm):
         by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
         most_popular = np.empty(self.vectors_.shape[0], np.int32)
         most_popular[self.document_[by_popularity]] = by_popularity  # the last one written stays
-        alike = top_k_product(self.vectors_, self.term_documents_, self.k + 1)
+        alike = multiply_top_k_rows(self.vectors_, self.term_documents_, self.k + 1)
         shape = (alike.shape[0], len(self.document_))
-        return csr(alike.data, most_popular[alike.indices], alike.indptr, shape)
+        return make_csr(alike.data, most_popular[alike.indices], alike.indptr, shape)
 
 
-def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
+def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
     """Items that stand for all items with the same texts and vectors, and for each item which of them stands for it."""
     columns: list[Iterable[object]] = [*products.texts.values()]
     columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
@@ -210,7 +210,7 @@ def _distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
     return list(standing.values()), np.array(document, np.int32)
 
 
-def _centred(block: npt.NDArray[np.float32]) -> csr_array:
+def _center(block: npt.NDArray[np.float32]) -> csr_array:
     """Rows of length 1 from the mean of the directions, of at most MOST_DIMENSIONS columns; zeros stay zeros."""
     present = block.any(axis=1)
     if not present.any():
@@ -218,21 +218,21 @@ def _centred(block: npt.NDArray[np.float32]) -> csr_array:
     units = block[present] / np.linalg.norm(block[present], axis=1, keepdims=True)
     directions = np.zeros(block.shape, np.float32)
     directions[present] = units - units.mean(axis=0)
-    if block.shape[1] > MOST_DIMENSIONS:
-        directions = directions @ right_singular_vectors(csr_array(directions), MOST_DIMENSIONS, seed=0)
-    return normalised_rows(csr_array(directions))
+    if block.shape[1] > MAX_DIMENSIONS:
+        directions = directions @ compute_right_singular_vectors(csr_array(directions), MAX_DIMENSIONS, seed=0)
+    return normalize_rows(csr_array(directions))
 
 
-def _counts(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
+def _count_terms(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
     """How often each term stands in each document, CSR (documents, terms), and which columns are price bands."""
     found: list[str] = []
     ends = []
     for item in documents:
         for name, column in products.texts.items():
-            found += terms(column[item]) if name in FREE_TEXT else values(name, column[item])
+            found += split_terms(column[item]) if name in FREE_TEXT else split_values(name, column[item])
         ends.append(len(found))
     vocabulary, columns = IdMap.numbered(found)
     rows = np.repeat(np.arange(len(documents)), np.diff(ends, prepend=0))
-    bands = {term for text in set(products.texts.get(PRICE, ())) for term in values(PRICE, text)}
+    bands = {term for text in set(products.texts.get(PRICE, ())) for term in split_values(PRICE, text)}
     shape = (len(documents), max(len(vocabulary), 1))
-    return summed(rows, columns, np.ones(len(found)), shape), vocabulary, vocabulary.rows(sorted(bands))
+    return sum_entries(rows, columns, np.ones(len(found)), shape), vocabulary, vocabulary.rows(sorted(bands))

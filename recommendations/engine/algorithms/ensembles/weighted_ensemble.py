@@ -24,7 +24,7 @@ from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.topn import top_n
 
-NORMALISATIONS = ("max", "rank")
+NORMALIZATIONS = ("max", "rank")
 RANK_DEPTH = 200
 TINY = np.float32(1e-30)
 
@@ -83,8 +83,8 @@ class WeightedEnsemble(Algorithm):
         weights = dict.fromkeys(self.components, 1.0) if self.weights is None else dict(self.weights)
         if not self.components or set(weights) != set(self.components):
             raise ValueError(f"weights name {sorted(weights)}, components {sorted(self.components)}; both must agree")
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(f"normalisation must be one of {', '.join(NORMALISATIONS)}, got {self.normalisation!r}")
+        if self.normalisation not in NORMALIZATIONS:
+            raise ValueError(f"normalisation must be one of {', '.join(NORMALIZATIONS)}, got {self.normalisation!r}")
         total = sum(weights.values())
         if not (all(weight >= 0 for weight in weights.values()) and 0 < total < np.inf):
             raise ValueError(f"weights must be finite, not negative and not all 0, got {weights}")
@@ -95,7 +95,7 @@ class WeightedEnsemble(Algorithm):
         scores = np.zeros((len(histories), histories.n_items), np.float32)
         for name, share in self.shares().items():
             if share:
-                add_normalised(scores, self.components_[name].score(histories), share, self.normalisation)
+                add_normalized(scores, self.components_[name].score(histories), share, self.normalisation)
         scores[scores <= 0] = -np.inf
         return scores
 
@@ -106,7 +106,7 @@ class WeightedEnsemble(Algorithm):
             if not share:
                 continue
             worth = np.zeros((1, history.n_items), np.float32)
-            add_normalised(worth, self.components_[name].score(history), share, self.normalisation)
+            add_normalized(worth, self.components_[name].score(history), share, self.normalisation)
             inner = self.components_[name].attribute(history, items)
             total = sum(attribution.parts.sum(axis=0) for attribution in inner)
             factors = np.divide(worth[0, list(items)], total, out=np.zeros(len(items)), where=total > 0)
@@ -136,7 +136,7 @@ class WeightedEnsemble(Algorithm):
         return cls.of_fitted(components, saved["parameters"]["weights"], saved["parameters"]["normalisation"])
 
 
-def add_normalised(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
+def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
     """Add share · normalised scores to `total`, in place."""
     if normalisation == "rank":
         best = top_n(scores, RANK_DEPTH)
@@ -144,14 +144,14 @@ def add_normalised(total: npt.NDArray[np.float32], scores: Scores, share: float,
         total[rows, best.items[rows, places]] += np.float32(share) / (1.0 + np.log(places + 1.0)).astype(np.float32)
     elif isinstance(scores, csr_array):
         rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-        factors = np.float32(share) / _row_maxima(scores)
+        factors = np.float32(share) / _find_row_maxima(scores)
         total[rows, scores.indices] += np.maximum(scores.data, 0) * factors[rows]
     else:
         positive = np.where(np.isfinite(scores), np.maximum(scores, 0), np.float32(0))
         total += positive * (np.float32(share) / np.maximum(positive.max(axis=1, keepdims=True, initial=0), TINY))
 
 
-def _row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:
+def _find_row_maxima(scores: csr_array) -> npt.NDArray[np.float32]:
     largest = np.full(scores.shape[0], TINY)
     filled = np.flatnonzero(np.diff(scores.indptr))
     if len(filled):

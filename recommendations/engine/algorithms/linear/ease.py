@@ -15,14 +15,14 @@ from recommendations.engine.algorithms.spec import LONG_HALF_LIVES, MEGABYTE, Al
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import ENTRYWISE, entrywise
-from recommendations.engine.linear_algebra.sparse import chosen_columns, csr, product, transposed
+from recommendations.engine.data.weighting import ENTRYWISE, weight_entries
+from recommendations.engine.linear_algebra.sparse import make_csr, multiply, select_columns, transpose
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
 
 BYTES_PER_CELL = 4.5  # one float32 matrix, and blocks of it
 BLOCK_CELLS = 8_000_000
-LARGEST_CHOICES = ("head", "refuse")
+BEYOND_CHOICES = ("head", "refuse")
 
 
 class TooManyItemsError(ValueError):
@@ -89,19 +89,19 @@ class EASE(Algorithm):
         require_weight(interactions)
         if self.k < 1 or not self.regularisation > 0:
             raise ValueError(f"k must be at least 1 and regularisation above 0, got {self.k} and {self.regularisation}")
-        weights = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        weights = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
         self.head_ = self._head(np.bincount(weights.indices, minlength=weights.shape[1]))
         learnt = csr_array(weights[:, self.head_])
-        dense = _item_weights(learnt, self.regularisation)
-        self.weights_ = _largest_weights(dense, self.k, self.head_, interactions.n_items)
+        dense = _compute_item_weights(learnt, self.regularisation)
+        self.weights_ = _keep_largest_weights(dense, self.k, self.head_, interactions.n_items)
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return product(self._rows(histories), self.weights_)
+        return multiply(self._rows(histories), self.weights_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         row = self._rows(history)
-        parts = chosen_columns(self.weights_, row.indices, items) * row.data[:, None]
+        parts = select_columns(self.weights_, row.indices, items) * row.data[:, None]
         return [Attribution(self.name, row.indices, parts)]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -112,12 +112,12 @@ class EASE(Algorithm):
     def _rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.weights_.shape[0])
-        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
 
     def _head(self, counts: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """Rows of the items to learn, ascending: all that anybody has, or the most bought ones that fit."""
-        if self.beyond not in LARGEST_CHOICES:
-            raise ValueError(f"beyond must be one of {', '.join(LARGEST_CHOICES)}, got {self.beyond!r}")
+        if self.beyond not in BEYOND_CHOICES:
+            raise ValueError(f"beyond must be one of {', '.join(BEYOND_CHOICES)}, got {self.beyond!r}")
         bought = int((counts > 0).sum())
         limit = min(self.max_items, isqrt(int(self.memory_mb * 1e6 / BYTES_PER_CELL)))
         if limit < 1:
@@ -131,43 +131,45 @@ class EASE(Algorithm):
         return np.sort(most_bought).astype(np.int32)
 
 
-def _item_weights(weights: csr_array, regularisation: float) -> npt.NDArray[np.float32]:
+def _compute_item_weights(weights: csr_array, regularisation: float) -> npt.NDArray[np.float32]:
     """B of all columns of `weights`, dense."""
     n_items = weights.shape[1]
     system = np.empty((n_items, n_items), np.float32)
-    across = transposed(weights)
-    for rows in _blocks(n_items):
-        system[rows] = product(across[rows], weights).toarray()
+    across = transpose(weights)
+    for rows in _list_blocks(n_items):
+        system[rows] = multiply(across[rows], weights).toarray()
     scales = 1.0 / np.sqrt(np.diag(system).astype(np.float64) + regularisation)
     system[np.diag_indices(n_items)] += np.float32(regularisation)
-    for rows in _blocks(n_items):
+    for rows in _list_blocks(n_items):
         system[rows] *= (scales[rows, None] * scales).astype(np.float32)
     # The transpose of a C array is the same symmetric matrix in Fortran's order: LAPACK works in place.
     factor, failed = spotrf(system.T, lower=1, overwrite_a=1, clean=0)
     inverse, failed_too = spotri(factor, lower=1, overwrite_c=1) if not failed else (factor, failed)
     if failed or failed_too:
         raise ValueError(f"ease: the matrix is not positive definite; raise regularisation above {regularisation}")
-    return _weights_of_inverse(inverse.T, scales)
+    return _convert_inverse(inverse.T, scales)
 
 
-def _weights_of_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def _convert_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """−P_ij / P_jj of the upper triangle of the inverse of the scaled matrix, in place, 0 on the diagonal."""
-    for rows in _blocks(len(upper)):
+    for rows in _list_blocks(len(upper)):
         upper[rows, : rows.start] = upper[: rows.start, rows].T
         square = upper[rows, rows]
         square[:] = np.triu(square) + np.triu(square, 1).T
     column_factors = -scales / (np.diag(upper) * scales**2)
-    for rows in _blocks(len(upper)):
+    for rows in _list_blocks(len(upper)):
         upper[rows] *= (scales[rows, None] * column_factors).astype(np.float32)
     upper[np.diag_indices(len(upper))] = 0
     return upper
 
 
-def _largest_weights(weights: npt.NDArray[np.float32], k: int, head: npt.NDArray[np.int32], n_items: int) -> csr_array:
+def _keep_largest_weights(
+    weights: npt.NDArray[np.float32], k: int, head: npt.NDArray[np.int32], n_items: int
+) -> csr_array:
     """The k entries of each row with the largest magnitude, rows and columns numbered by the catalogue."""
     width = min(k, len(head))
     columns, values = [], []
-    for rows in _blocks(len(head)):
+    for rows in _list_blocks(len(head)):
         block = weights[rows]
         chosen = np.sort(np.argpartition(-np.abs(block), width - 1, axis=1)[:, :width], axis=1)
         columns.append(head[chosen].ravel())
@@ -175,11 +177,11 @@ def _largest_weights(weights: npt.NDArray[np.float32], k: int, head: npt.NDArray
     lengths = np.zeros(n_items, np.int64)
     lengths[head] = width
     indptr = np.concatenate([[0], np.cumsum(lengths)])
-    found = csr(np.concatenate(values), np.concatenate(columns), indptr, (n_items, n_items))
+    found = make_csr(np.concatenate(values), np.concatenate(columns), indptr, (n_items, n_items))
     found.eliminate_zeros()
     return found
 
 
-def _blocks(n: int) -> list[slice]:
+def _list_blocks(n: int) -> list[slice]:
     size = max(1, BLOCK_CELLS // max(n, 1))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]

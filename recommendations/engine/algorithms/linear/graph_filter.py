@@ -19,18 +19,18 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import ENTRYWISE, entrywise
-from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
+from recommendations.engine.data.weighting import ENTRYWISE, weight_entries
+from recommendations.engine.linear_algebra.low_rank import compute_right_singular_vectors
 from recommendations.engine.linear_algebra.sparse import (
-    chosen_columns,
-    csr,
-    dense_product,
-    product,
-    scaled_columns,
-    scaled_rows,
-    shortened_rows,
-    top_k_product,
-    transposed,
+    make_csr,
+    multiply,
+    multiply_dense_matrices,
+    multiply_top_k_rows,
+    scale_columns,
+    scale_rows,
+    select_columns,
+    shorten_rows,
+    transpose,
 )
 from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
 from recommendations.engine.online.linear_scorer import LinearScorer
@@ -102,15 +102,15 @@ class GraphFilter(Algorithm):
                 "k must be at least 1, low_pass_rank at least 0 and power above 0, "
                 f"got {self.k}, {self.low_pass_rank} and {self.power}"
             )
-        user_items = shortened_rows(interactions.user_items(half_life_days=self.half_life_days))
-        weights = entrywise(user_items, self.weighting)
+        user_items = shorten_rows(interactions.user_items(half_life_days=self.half_life_days))
+        weights = weight_entries(user_items, self.weighting)
         degrees = np.asarray(weights.sum(axis=0), np.float64).ravel()
-        self.item_factors_ = _powered(degrees, -self.item_exponent)
-        target_factors = _powered(degrees, self.target_exponent)
+        self.item_factors_ = _raise_degrees(degrees, -self.item_exponent)
+        target_factors = _raise_degrees(degrees, self.target_exponent)
         user_degrees = np.asarray(weights.sum(axis=1), np.float64).ravel()
-        rows = scaled_columns(scaled_rows(weights, _powered(user_degrees, -self.user_exponent)), self.item_factors_)
+        rows = scale_columns(scale_rows(weights, _raise_degrees(user_degrees, -self.user_exponent)), self.item_factors_)
         self.filter_ = self._linear_part(rows, target_factors)
-        vectors = right_singular_vectors(rows, self.low_pass_rank, seed=self.seed)
+        vectors = compute_right_singular_vectors(rows, self.low_pass_rank, seed=self.seed)
         # Both sides of the low-pass part, one above the other: (2r, items).
         self.low_pass_ = np.concatenate(
             [vectors.T * self.low_pass_weight, vectors.T * target_factors], dtype=np.float32, casting="same_kind"
@@ -119,17 +119,17 @@ class GraphFilter(Algorithm):
 
     def score(self, histories: Histories) -> Scores:
         rows = self._rows(histories)
-        scores = product(rows, self.filter_)
+        scores = multiply(rows, self.filter_)
         if not len(self.low_pass_):
             return scores
         inward, outward = np.split(self.low_pass_, 2)
-        dense = dense_product(rows @ np.ascontiguousarray(inward.T), outward) + scores.toarray()
+        dense = multiply_dense_matrices(rows @ np.ascontiguousarray(inward.T), outward) + scores.toarray()
         dense[np.diff(rows.indptr) == 0] = -np.inf
         return dense
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         row = self._rows(history)
-        gains = chosen_columns(self.filter_, row.indices, items)
+        gains = select_columns(self.filter_, row.indices, items)
         if len(self.low_pass_):
             inward, outward = np.split(self.low_pass_, 2)
             gains = gains + inward[:, row.indices].T @ outward[:, list(items)]
@@ -149,20 +149,20 @@ class GraphFilter(Algorithm):
 
     def _linear_part(self, rows: csr_array, target_factors: npt.NDArray[np.float64]) -> csr_array:
         """The k largest of each row. x^γ · d^c = (x · d^(c/γ))^γ, so that the largest can be chosen before the power is taken."""
-        scaled = scaled_columns(rows, target_factors ** (1.0 / self.power))
-        largest = top_k_product(transposed(rows), scaled, self.k)
+        scaled = scale_columns(rows, target_factors ** (1.0 / self.power))
+        largest = multiply_top_k_rows(transpose(rows), scaled, self.k)
         if self.power == 1.0:
             return largest
-        return csr(largest.data**self.power, largest.indices, largest.indptr, largest.shape)
+        return make_csr(largest.data**self.power, largest.indices, largest.indptr, largest.shape)
 
     def _rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
-        weights = entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
         lengths = np.asarray(weights.sum(axis=1), np.float64).ravel()
-        return scaled_columns(scaled_rows(weights, _powered(lengths, -self.user_exponent)), self.item_factors_)
+        return scale_columns(scale_rows(weights, _raise_degrees(lengths, -self.user_exponent)), self.item_factors_)
 
 
-def _powered(degrees: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
+def _raise_degrees(degrees: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
     """degree^exponent, 0 where the degree is 0."""
     return np.power(degrees, exponent, out=np.zeros(len(degrees)), where=degrees > 0)

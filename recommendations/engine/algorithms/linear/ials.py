@@ -14,15 +14,15 @@ from recommendations.engine.algorithms.spec import LONG_HALF_LIVES, MEGABYTE, Al
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise
-from recommendations.engine.linear_algebra.low_rank import largest_singular_value
+from recommendations.engine.data.weighting import weight_entries
+from recommendations.engine.linear_algebra.low_rank import compute_largest_singular_value
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import (
-    dense_product,
-    reciprocal,
-    scaled_columns,
-    scaled_rows,
-    transposed,
+    invert_entries,
+    multiply_dense_matrices,
+    scale_columns,
+    scale_rows,
+    transpose,
 )
 
 
@@ -106,9 +106,9 @@ class IALS(Algorithm):
                 "regularisation must be above 0 and below 1 and unobserved_weight at least 0, "
                 f"got {self.regularisation} and {self.unobserved_weight}"
             )
-        user_items = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        user_items = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
         self.penalties_ = self._penalties(user_items)
-        item_users = transposed(user_items)
+        item_users = transpose(user_items)
         draws = np.random.default_rng(self.seed)
         items = draws.normal(0, 0.1 / np.sqrt(self.factors), (interactions.n_items, self.factors)).astype(np.float32)
         people = np.zeros((interactions.n_users, self.factors), np.float32)
@@ -135,7 +135,7 @@ class IALS(Algorithm):
 
     def score(self, histories: Histories) -> Scores:
         vectors = self.vectors(histories)
-        scores = dense_product(vectors, self.item_vectors_.T)
+        scores = multiply_dense_matrices(vectors, self.item_vectors_.T)
         scores[~vectors.any(axis=1)] = -np.inf
         return scores
 
@@ -167,8 +167,10 @@ class IALS(Algorithm):
         alpha = self.unobserved_weight * float(user_items.sum(dtype=np.float64)) / n_users / n_items
         of_users = self._sizes(np.diff(user_items.indptr), alpha, n_items)
         of_items = self._sizes(np.bincount(user_items.indices, minlength=n_items), alpha, n_users)
-        scaled = scaled_columns(scaled_rows(user_items, np.sqrt(reciprocal(of_users))), np.sqrt(reciprocal(of_items)))
-        return np.array([alpha, self.regularisation * largest_singular_value(scaled)])
+        scaled = scale_columns(
+            scale_rows(user_items, np.sqrt(invert_entries(of_users))), np.sqrt(invert_entries(of_items))
+        )
+        return np.array([alpha, self.regularisation * compute_largest_singular_value(scaled)])
 
     def _sizes(self, counts: npt.NDArray[np.integer], alpha: float, n_others: int) -> npt.NDArray[np.float64]:
         return np.asarray((counts + alpha * n_others) ** self.frequency_exponent, np.float64)
@@ -183,4 +185,4 @@ class IALS(Algorithm):
     def _rows(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, len(self.item_vectors_))
-        return entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        return weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)

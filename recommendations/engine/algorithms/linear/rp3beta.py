@@ -18,17 +18,17 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import ENTRYWISE, entrywise
+from recommendations.engine.data.weighting import ENTRYWISE, weight_entries
 from recommendations.engine.linear_algebra.sparse import (
-    chosen_columns,
-    csr,
-    product,
-    reciprocal,
-    scaled_columns,
-    scaled_rows,
-    shortened_rows,
-    top_k_product,
-    transposed,
+    invert_entries,
+    make_csr,
+    multiply,
+    multiply_top_k_rows,
+    scale_columns,
+    scale_rows,
+    select_columns,
+    shorten_rows,
+    transpose,
 )
 from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
 from recommendations.engine.online.linear_scorer import LinearScorer
@@ -78,21 +78,21 @@ class RP3Beta(Algorithm):
         require_weight(interactions)
         if self.k < 1 or not self.exponent > 0:
             raise ValueError(f"k must be at least 1 and exponent above 0, got {self.k} and {self.exponent}")
-        user_items = shortened_rows(interactions.user_items(half_life_days=self.half_life_days))
-        weights = entrywise(user_items, self.weighting)
-        to_people = _steps(transposed(weights), self.exponent)
+        user_items = shorten_rows(interactions.user_items(half_life_days=self.half_life_days))
+        weights = weight_entries(user_items, self.weighting)
+        to_people = _steps(transpose(weights), self.exponent)
         degrees = np.diff(to_people.indptr).astype(np.float64)
         damped = np.power(degrees, -self.damping, out=np.zeros(len(degrees)), where=degrees > 0)
-        to_items = scaled_columns(_steps(weights, self.exponent), damped)
-        self.walks_ = top_k_product(to_people, to_items, self.k, skip=np.arange(interactions.n_items))
+        to_items = scale_columns(_steps(weights, self.exponent), damped)
+        self.walks_ = multiply_top_k_rows(to_people, to_items, self.k, skip=np.arange(interactions.n_items))
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return product(self._first_steps(histories), self.walks_)
+        return multiply(self._first_steps(histories), self.walks_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         first = self._first_steps(history)
-        parts = chosen_columns(self.walks_, first.indices, items) * first.data[:, None]
+        parts = select_columns(self.walks_, first.indices, items) * first.data[:, None]
         return [Attribution(self.name, first.indices, parts)]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -109,10 +109,12 @@ class RP3Beta(Algorithm):
     def _first_steps(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.walks_.shape[0])
-        return _steps(entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting), self.exponent)
+        return _steps(
+            weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting), self.exponent
+        )
 
 
 def _steps(matrix: csr_array, exponent: float) -> csr_array:
     """Chances to go from a row to each column, each raised to the exponent."""
-    chances = scaled_rows(matrix, reciprocal(np.asarray(matrix.sum(axis=1), np.float64).ravel()))
-    return csr(chances.data**exponent, chances.indices, chances.indptr, chances.shape)
+    chances = scale_rows(matrix, invert_entries(np.asarray(matrix.sum(axis=1), np.float64).ravel()))
+    return make_csr(chances.data**exponent, chances.indices, chances.indptr, chances.shape)

@@ -21,24 +21,24 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise
+from recommendations.engine.data.weighting import weight_entries
 from recommendations.engine.linear_algebra.sparse import (
-    chosen_columns,
-    dense_column,
-    product,
-    reciprocal,
-    scaled_columns,
-    scaled_rows,
-    shortened_rows,
-    summed,
-    top_k_product,
-    transposed,
+    extract_column,
+    invert_entries,
+    multiply,
+    multiply_top_k_rows,
+    scale_columns,
+    scale_rows,
+    select_columns,
+    shorten_rows,
+    sum_entries,
+    transpose,
 )
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
 
 
-class Together(NamedTuple):
+class BasketPair(NamedTuple):
     """`baskets` hold both. confidence: share of the first item's baskets that hold `item` too. lift: how many times its share of all."""
 
     item: int
@@ -100,27 +100,27 @@ class CoPurchase(Algorithm):
         if self.k < 1 or self.min_count < 1:
             raise ValueError(f"k and min_count must be at least 1, got {self.k} and {self.min_count}")
         basket_items = self._baskets(interactions)
-        together = top_k_product(
-            transposed(basket_items),
-            scaled_columns(basket_items, self._lifting(basket_items)),
+        together = multiply_top_k_rows(
+            transpose(basket_items),
+            scale_columns(basket_items, self._lifting(basket_items)),
             self.k,
             skip=np.arange(interactions.n_items),
             least=self.min_count,
         )
         self.baskets_with_ = np.bincount(basket_items.indices, minlength=interactions.n_items)
         self.baskets_ = np.array([basket_items.shape[0]])
-        self.rules_ = scaled_rows(together, reciprocal(self.baskets_with_.astype(np.float64)))
+        self.rules_ = scale_rows(together, invert_entries(self.baskets_with_.astype(np.float64)))
         return self
 
     def score(self, histories: Histories) -> csr_array:
-        return product(self._weights(histories), self.rules_)
+        return multiply(self._weights(histories), self.rules_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights(histories) @ dense_column(self.rules_, item), np.float32)
+        return np.asarray(self._weights(histories) @ extract_column(self.rules_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        parts = chosen_columns(self.rules_, weights.indices, items) * weights.data[:, None]
+        parts = select_columns(self.rules_, weights.indices, items) * weights.data[:, None]
         return [Attribution(self.name, weights.indices, parts)]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -128,7 +128,7 @@ class CoPurchase(Algorithm):
             self.rules_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
         )
 
-    def together(self, item: int, n: int = 10) -> list[Together]:
+    def together(self, item: int, n: int = 10) -> list[BasketPair]:
         """The n products that the item's rules put first, for a page "bought together" and its reasons."""
         self.require_fit()
         row = slice(self.rules_.indptr[item], self.rules_.indptr[item + 1])
@@ -137,7 +137,7 @@ class CoPurchase(Algorithm):
         confidence = self.rules_.data[row][:n] * support**self.damping
         counts = np.rint(confidence * self.baskets_with_[item]).astype(np.int64)
         found = zip(others.tolist(), counts.tolist(), confidence.tolist(), (confidence / support).tolist(), strict=True)
-        return [Together(*values) for values in found]
+        return [BasketPair(*values) for values in found]
 
     def _baskets(self, interactions: Interactions) -> csr_array:
         """CSR (baskets, items) of ones."""
@@ -152,8 +152,8 @@ class CoPurchase(Algorithm):
             )
         bought = interactions.subset(chosen)
         basket = bought.baskets(gap_s=self.gap_s)
-        counts = summed(basket, bought.item, bought.weight, (int(basket.max()) + 1, bought.n_items))
-        return entrywise(shortened_rows(counts), "binary")
+        counts = sum_entries(basket, bought.item, bought.weight, (int(basket.max()) + 1, bought.n_items))
+        return weight_entries(shorten_rows(counts), "binary")
 
     def _lifting(self, basket_items: csr_array) -> np.ndarray:
         support = np.bincount(basket_items.indices, minlength=basket_items.shape[1]) / basket_items.shape[0]
@@ -162,4 +162,4 @@ class CoPurchase(Algorithm):
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.rules_.shape[0])
-        return entrywise(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)
+        return weight_entries(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)

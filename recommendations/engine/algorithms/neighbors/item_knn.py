@@ -19,15 +19,15 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise, weighted
+from recommendations.engine.data.weighting import weight_entries, weight_matrix
 from recommendations.engine.linear_algebra.sparse import (
-    chosen_columns,
-    dense_column,
-    normalised_rows,
-    product,
-    shortened_rows,
-    top_k_product,
-    transposed,
+    extract_column,
+    multiply,
+    multiply_top_k_rows,
+    normalize_rows,
+    select_columns,
+    shorten_rows,
+    transpose,
 )
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
@@ -88,20 +88,22 @@ class ItemKNN(Algorithm):
         """Learn from a CSR (n_users, n_items) of weights."""
         if self.k < 1 or self.shrinkage < 0:
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
-        item_users = normalised_rows(transposed(weighted(shortened_rows(user_items), self.weighting)))
+        item_users = normalize_rows(transpose(weight_matrix(shorten_rows(user_items), self.weighting)))
         own = None if self.with_self else np.arange(item_users.shape[0])
-        self.neighbours_ = top_k_product(item_users, transposed(item_users), self.k, skip=own, shrinkage=self.shrinkage)
+        self.neighbours_ = multiply_top_k_rows(
+            item_users, transpose(item_users), self.k, skip=own, shrinkage=self.shrinkage
+        )
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return product(self._weights(histories), self.neighbours_)
+        return multiply(self._weights(histories), self.neighbours_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(self._weights(histories) @ dense_column(self.neighbours_, item), np.float32)
+        return np.asarray(self._weights(histories) @ extract_column(self.neighbours_, item), np.float32)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        similarities = chosen_columns(self.neighbours_, weights.indices, items)
+        similarities = select_columns(self.neighbours_, weights.indices, items)
         return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -118,4 +120,4 @@ class ItemKNN(Algorithm):
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.neighbours_.shape[0])
-        return entrywise(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)
+        return weight_entries(histories.matrix(half_life_days=self.history_half_life_days), self.history_weighting)

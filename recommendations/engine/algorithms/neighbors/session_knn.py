@@ -20,13 +20,13 @@ from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationRea
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import decayed
+from recommendations.engine.data.weighting import decay_weights
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.session_scorer import SessionScorer
 
-MOST_POWERS = 128  # distances within a session beyond which a power is worked out
+MAX_POWERS = 128  # distances within a session beyond which a power is worked out
 
 
 @register
@@ -111,7 +111,7 @@ class SessionKNN(Algorithm):
         self._require_parameters()
         lines = interactions.subset(interactions.weight > 0)
         sessions = lines.user if self.gap_s is None else lines.baskets(gap_s=self.gap_s)
-        session, ends = _numbered_by_end(sessions, lines.order)
+        session, ends = _number_by_end(sessions, lines.order)
         places = np.lexsort((lines.order, session))
         n_sessions = len(ends)
         lengths = np.bincount(session, minlength=n_sessions)
@@ -120,7 +120,7 @@ class SessionKNN(Algorithm):
         self.session_weights_ = lines.weight[places]
         self.session_users_ = lines.user[places][self.session_starts_[:-1]]
         damped = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
-        self.session_factors_ = decayed(damped, ends, interactions.as_of, self.half_life_days)
+        self.session_factors_ = decay_weights(damped, ends, interactions.as_of, self.half_life_days)
         counts = self._index(session, lines.item, n_sessions, interactions.n_items)
         self.item_factors_ = ((counts + 1.0) ** -self.damping).astype(np.float32)
         self.match_factors_ = ((counts + 1.0) ** -self.match_damping).astype(np.float32)
@@ -138,7 +138,7 @@ class SessionKNN(Algorithm):
         counts = np.concatenate([np.zeros(0, np.int32), *(counts for counts, _, _ in parts)])
         columns = np.concatenate([np.zeros(0, np.int32), *(columns for _, columns, _ in parts)])
         values = np.concatenate([np.zeros(0, np.float32), *(values for _, _, values in parts)])
-        return csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (len(histories), histories.n_items))
+        return make_csr(values, columns, np.concatenate([[0], np.cumsum(counts)]), (len(histories), histories.n_items))
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         _, shared, strengths = self.compute_strengths(history)
@@ -207,7 +207,7 @@ class SessionKNN(Algorithm):
         )  # fmt: skip
 
     def _distances(self) -> tuple[Any, ...]:
-        powers = float(self.reach) ** np.arange(MOST_POWERS, dtype=np.float64)
+        powers = float(self.reach) ** np.arange(MAX_POWERS, dtype=np.float64)
         return powers, float(self.reach), float(self.back), float(self.own)
 
     def _index(self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int) -> Any:
@@ -228,7 +228,7 @@ class SessionKNN(Algorithm):
         """Per history its different items, newest first, and π_j (n_j + 1)^−m of each: (indptr, items, strengths)."""
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
-        weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
+        weight = decay_weights(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
         return compute_session_strengths(
             histories.indptr, histories.item, weight, self.match_factors_, self.decay, self.longest
         )
@@ -245,7 +245,7 @@ class SessionKNN(Algorithm):
                 raise ValueError(f"{name} must be finite and not negative, got {getattr(self, name)}")
 
 
-def _numbered_by_end(
+def _number_by_end(
     sessions: npt.NDArray[np.int32], order: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Sessions numbered from 0 in the order in which they ended: the number of each line, and the end of each session."""

@@ -13,16 +13,16 @@ from recommendations.engine.algorithms.spec import AlgorithmSpec
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise, inverse_frequency
+from recommendations.engine.data.weighting import compute_inverse_frequency, weight_entries
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import csr, normalised_rows, product, scaled_columns
+from recommendations.engine.linear_algebra.sparse import make_csr, multiply, normalize_rows, scale_columns
 
-PEOPLE_PER_CLUSTER = 20
-SETTLED = 0.001  # share of people who still change their cluster
+USERS_PER_CLUSTER = 20
+CONVERGED_SHARE = 0.001  # share of people who still change their cluster
 
 
 @register
-class Clusters(Algorithm):
+class UserClusters(Algorithm):
     """score(u, i) = p_ci / p_i^β for the cluster c of the history: with β `damping` 1 the lift, with 0 the share within the cluster.
 
     p_i is the share of all people who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c people of the cluster, drawn
@@ -63,27 +63,27 @@ class Clusters(Algorithm):
                 "clusters and iterations must be at least 1 and smoothing at least 0, "
                 f"got {self.clusters}, {self.iterations} and {self.smoothing}"
             )
-        weights = entrywise(interactions.user_items(half_life_days=self.half_life_days), "log")
-        self.item_factors_ = inverse_frequency(weights)
-        vectors = normalised_rows(scaled_columns(weights, self.item_factors_))
+        weights = weight_entries(interactions.user_items(half_life_days=self.half_life_days), "log")
+        self.item_factors_ = compute_inverse_frequency(weights)
+        vectors = normalize_rows(scale_columns(weights, self.item_factors_))
         people = np.flatnonzero(np.diff(vectors.indptr))
         vectors, weights = vectors[people], weights[people]
         self.centres_ = self._centres(vectors)
-        members = _membership(_nearest(vectors, self.centres_), len(self.centres_.T))
+        members = _build_membership(_find_nearest(vectors, self.centres_), len(self.centres_.T))
         self.sizes_ = np.bincount(members.indices, minlength=members.shape[1])
-        self.lifts_ = self._lifts(members, entrywise(weights, "binary"))
+        self.lifts_ = self._lifts(members, weight_entries(weights, "binary"))
         return self
 
     def cluster(self, histories: Histories) -> npt.NDArray[np.int32]:
         """The cluster of each history, -1 for one without anything that the model knows."""
         self.require_fit()
         self.require_histories(histories, len(self.item_factors_))
-        weights = entrywise(histories.matrix(half_life_days=self.half_life_days), "log")
-        vectors = normalised_rows(scaled_columns(weights, self.item_factors_))
-        return np.where(np.diff(vectors.indptr) > 0, _nearest(vectors, self.centres_), -1).astype(np.int32)
+        weights = weight_entries(histories.matrix(half_life_days=self.half_life_days), "log")
+        vectors = normalize_rows(scale_columns(weights, self.item_factors_))
+        return np.where(np.diff(vectors.indptr) > 0, _find_nearest(vectors, self.centres_), -1).astype(np.int32)
 
     def score(self, histories: Histories) -> csr_array:
-        return product(_membership(self.cluster(histories), self.lifts_.shape[0]), self.lifts_)
+        return multiply(_build_membership(self.cluster(histories), self.lifts_.shape[0]), self.lifts_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         scores = self.score(history).toarray()[:, list(items)]
@@ -91,33 +91,33 @@ class Clusters(Algorithm):
 
     def _centres(self, vectors: csr_array) -> npt.NDArray[np.float32]:
         """(items, clusters) of length 1: a cluster's mean direction."""
-        n = max(1, min(self.clusters, vectors.shape[0] // PEOPLE_PER_CLUSTER))
-        centres = _first_centres(vectors, n, self.seed)
+        n = max(1, min(self.clusters, vectors.shape[0] // USERS_PER_CLUSTER))
+        centres = _draw_first_centers(vectors, n, self.seed)
         n = centres.shape[1]
         before = np.empty(0, np.int32)
         for _ in range(self.iterations):
-            nearest = _nearest(vectors, centres)
-            if len(before) and (nearest != before).mean() < SETTLED:
+            nearest = _find_nearest(vectors, centres)
+            if len(before) and (nearest != before).mean() < CONVERGED_SHARE:
                 break
             before = nearest
-            sums = product(csr_array(_membership(nearest, n).T), vectors).toarray()
+            sums = multiply(csr_array(_build_membership(nearest, n).T), vectors).toarray()
             lengths = np.linalg.norm(sums, axis=1, keepdims=True)
             centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres.T).T
         return np.ascontiguousarray(centres, np.float32)
 
     def _lifts(self, members: csr_array, has: csr_array) -> csr_array:
         """CSR (clusters, items) of p_ci / p_i^β."""
-        counts = product(csr_array(members.T), has)
+        counts = multiply(csr_array(members.T), has)
         share = np.bincount(has.indices, minlength=has.shape[1]) / has.shape[0]
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
         kept = counts.data >= self.min_count
         rows, items, together = rows[kept], counts.indices[kept], counts.data[kept]
         within = (together + self.smoothing * share[items]) / (self.sizes_[rows] + self.smoothing)
         indptr = np.searchsorted(rows, np.arange(counts.shape[0] + 1))
-        return csr(within / share[items] ** self.damping, items, indptr, counts.shape)
+        return make_csr(within / share[items] ** self.damping, items, indptr, counts.shape)
 
 
-def _first_centres(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.float32]:
+def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.float32]:
     """Rows drawn one after the other, with chances by their distance to the nearest drawn before."""
     draws = np.random.default_rng(seed)
     drawn = [int(draws.integers(vectors.shape[0]))]
@@ -132,15 +132,15 @@ def _first_centres(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.floa
     return vectors[drawn].toarray().T
 
 
-def _nearest(vectors: csr_array, centres: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+def _find_nearest(vectors: csr_array, centres: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
     parts = map_blocks(
         lambda start, stop: (vectors[start:stop] @ centres).argmax(axis=1).astype(np.int32), vectors.shape[0]
     )
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
 
-def _membership(cluster: npt.NDArray[np.int32], n: int) -> csr_array:
+def _build_membership(cluster: npt.NDArray[np.int32], n: int) -> csr_array:
     """CSR (people, n) with a 1 at each one's cluster; -1: none."""
     known = cluster >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])
-    return csr(np.ones(int(known.sum())), cluster[known], indptr, (len(cluster), n))
+    return make_csr(np.ones(int(known.sum())), cluster[known], indptr, (len(cluster), n))

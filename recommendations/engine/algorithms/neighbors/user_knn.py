@@ -20,17 +20,17 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import entrywise, inverse_frequency
+from recommendations.engine.data.weighting import compute_inverse_frequency, weight_entries
 from recommendations.engine.linear_algebra.sparse import (
-    chosen_columns,
-    dense_column,
-    normalised_rows,
-    product,
-    reciprocal,
-    scaled_columns,
-    scaled_rows,
-    top_k_product,
-    transposed,
+    extract_column,
+    invert_entries,
+    multiply,
+    multiply_top_k_rows,
+    normalize_rows,
+    scale_columns,
+    scale_rows,
+    select_columns,
+    transpose,
 )
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.user_neighbors_scorer import UserNeighborsScorer
@@ -81,11 +81,11 @@ class UserKNN(Algorithm):
         require_weight(interactions)
         if self.k < 1 or self.shrinkage < 0:
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
-        self.rows_ = entrywise(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
+        self.rows_ = weight_entries(interactions.user_items(half_life_days=self.half_life_days), self.weighting)
         ones = np.ones(interactions.n_items)
-        self.item_factors_ = inverse_frequency(self.rows_) if self.idf else ones
-        self.unit_rows_ = normalised_rows(scaled_columns(self.rows_, self.item_factors_))
-        self.item_users_ = transposed(self.unit_rows_)
+        self.item_factors_ = compute_inverse_frequency(self.rows_) if self.idf else ones
+        self.unit_rows_ = normalize_rows(scale_columns(self.rows_, self.item_factors_))
+        self.item_users_ = transpose(self.unit_rows_)
         return self
 
     def neighbours(self, histories: Histories) -> csr_array:
@@ -94,19 +94,21 @@ class UserKNN(Algorithm):
 
     def score(self, histories: Histories) -> Scores:
         near = self.neighbours(histories)
-        return product(_shares(near), self.rows_)
+        return multiply(_normalize_similarities(near), self.rows_)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        return np.asarray(_shares(self.neighbours(histories)) @ dense_column(self.rows_, item), np.float32)
+        return np.asarray(
+            _normalize_similarities(self.neighbours(histories)) @ extract_column(self.rows_, item), np.float32
+        )
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         unit = self._unit(history)
         near = self._nearest(unit, history)
         if not near.nnz:
             return []
-        worth = _shares(near).data[:, None] * chosen_columns(self.rows_, near.indices, items)
+        worth = _normalize_similarities(near).data[:, None] * select_columns(self.rows_, near.indices, items)
         # Each neighbour's similarity is a sum over the items both have; hand every item its part of it.
-        common = chosen_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
+        common = select_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
         parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
         return [Attribution(self.name, unit.indices, parts)]
 
@@ -116,12 +118,12 @@ class UserKNN(Algorithm):
     def _unit(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.rows_.shape[1])
-        rows = entrywise(histories.matrix(half_life_days=self.half_life_days), self.weighting)
-        return normalised_rows(scaled_columns(rows, self.item_factors_))
+        rows = weight_entries(histories.matrix(half_life_days=self.half_life_days), self.weighting)
+        return normalize_rows(scale_columns(rows, self.item_factors_))
 
     def _nearest(self, unit: csr_array, histories: Histories) -> csr_array:
-        return top_k_product(unit, self.item_users_, self.k, skip=histories.user, shrinkage=self.shrinkage)
+        return multiply_top_k_rows(unit, self.item_users_, self.k, skip=histories.user, shrinkage=self.shrinkage)
 
 
-def _shares(near: csr_array) -> csr_array:
-    return scaled_rows(near, reciprocal(np.asarray(near.sum(axis=1)).ravel()))
+def _normalize_similarities(near: csr_array) -> csr_array:
+    return scale_rows(near, invert_entries(np.asarray(near.sum(axis=1)).ravel()))

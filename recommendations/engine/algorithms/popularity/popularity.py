@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.translatable import translatable
-from recommendations.engine.algorithms.base import Attribution, Scores, Updatable, register, require_weight
+from recommendations.engine.algorithms.base import Attribution, Scores, UpdatableAlgorithm, register, require_weight
 from recommendations.engine.algorithms.spec import (
     HALF_LIVES,
     AlgorithmSpec,
@@ -18,12 +18,12 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import decayed
+from recommendations.engine.data.weighting import decay_weights
 from recommendations.engine.topn import Ranking, top_n
 
 
 @register
-class Popularity(Updatable):
+class Popularity(UpdatableAlgorithm):
     """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
 
     The history does not matter. Items nobody touched score 0.
@@ -48,7 +48,7 @@ class Popularity(Updatable):
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
-        weight = decayed(interactions.weight, interactions.order, interactions.as_of, self.half_life_days)
+        weight = decay_weights(interactions.weight, interactions.order, interactions.as_of, self.half_life_days)
         self.counts_ = np.bincount(interactions.item, weight, interactions.n_items).astype(np.float32)
         unknown = np.full(interactions.n_items, -1, np.int32)
         self.category_ = unknown if products is None or products.category is None else products.category
@@ -56,8 +56,8 @@ class Popularity(Updatable):
 
     def updated(self, news: Interactions, *, since: float) -> Self:
         self.require_fit()
-        faded = decayed(self.counts_, np.array(since), news.as_of, self.half_life_days)
-        weight = decayed(news.weight, news.order, news.as_of, self.half_life_days)
+        faded = decay_weights(self.counts_, np.array(since), news.as_of, self.half_life_days)
+        weight = decay_weights(news.weight, news.order, news.as_of, self.half_life_days)
         model = type(self)(**self.parameters())
         model.counts_ = (faded + np.bincount(news.item, weight, len(self.counts_))).astype(np.float32)
         model.category_ = self.category_

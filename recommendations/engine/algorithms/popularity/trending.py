@@ -8,16 +8,16 @@ import numpy.typing as npt
 from scipy.special import gammaincinv
 
 from config.foundation.translatable import translatable
-from recommendations.engine.algorithms.base import Attribution, Scores, Updatable, register, require_weight
+from recommendations.engine.algorithms.base import Attribution, Scores, UpdatableAlgorithm, register, require_weight
 from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationReason
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import DAY, decayed
+from recommendations.engine.data.weighting import DAY, decay_weights
 
 
 @register
-class Trending(Updatable):
+class Trending(UpdatableAlgorithm):
     """score(i) = ρ_i · (λ + e_i)^η where ρ_i > `least`, else nothing.
 
     The window are the last `window_days` before as_of. With s_ui the weight of what person u did with i in it, r_i = Σ_u s_ui and
@@ -90,10 +90,10 @@ class Trending(Updatable):
         user, item = np.append(self.user_, news.user), np.append(self.item_, news.item)
         order, weight = np.append(self.order_, news.order), np.append(self.weight_, news.weight)
         gone = order < begin
-        faded = decayed(weight[gone].astype(np.float64), order[gone], begin, self.half_life_days)
-        self.past_ = decayed(self.past_, np.array(begun), begin, self.half_life_days).astype(np.float64) + np.bincount(
-            item[gone], faded, len(self.past_)
-        )
+        faded = decay_weights(weight[gone].astype(np.float64), order[gone], begin, self.half_life_days)
+        self.past_ = decay_weights(self.past_, np.array(begun), begin, self.half_life_days).astype(
+            np.float64
+        ) + np.bincount(item[gone], faded, len(self.past_))
         self.user_, self.item_, self.order_, self.weight_ = user[~gone], item[~gone], order[~gone], weight[~gone]
         self.as_of_ = np.array([news.as_of])
         self.scores_ = self._scores()

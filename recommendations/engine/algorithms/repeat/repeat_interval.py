@@ -27,13 +27,13 @@ from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import DAY
-from recommendations.engine.linear_algebra.sparse import IntArray, csr
+from recommendations.engine.linear_algebra.sparse import IntArray, make_csr
 from recommendations.engine.online.context import HistoryContext, OnlineScorer, SparseRow
 from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
-class RepeatRhythm(Algorithm):
+class RepurchaseInterval(Algorithm):
     """score(u, i) = probability that u buys i again within `horizon_days` of the history's as_of, for what u has bought before.
 
     The gaps between u's days with i make a log-normal distribution, pulled towards that of i by λ `shrinkage`, and that of i towards
@@ -115,7 +115,7 @@ class RepeatRhythm(Algorithm):
         scored = (rhythms.number >= self.min_count) & (chance > 0)
         person = (rhythms.pair // histories.n_items)[scored]
         indptr = np.searchsorted(person, np.arange(len(histories) + 1))
-        return csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
+        return make_csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
         """What else somebody did plays no part."""

@@ -18,7 +18,7 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 
 @register
-class Repeat(Algorithm):
+class RepeatPurchase(Algorithm):
     """score(u, i) = Σ weight · 2^(−age / half-life) over the person's own interactions with i ("personal frequency").
 
     Nothing is learnt but the size of the catalogue. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality

@@ -15,7 +15,7 @@ from recommendations.engine.algorithms.spec import (
 )
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.linear_algebra.sparse import reciprocal, scaled_rows, top_k_product
+from recommendations.engine.linear_algebra.sparse import invert_entries, multiply_top_k_rows, scale_rows
 
 
 @register
@@ -86,6 +86,6 @@ class TransitionWalk(Transitions):
             raise ValueError(f"k and branches must be at least 1, got {self.k} and {self.branches}")
         shared = {name: value for name, value in self.parameters().items() if name not in ("k", "branches")}
         single = Transitions(k=self.branches, likeness=0.0, substitutes=0.0, **shared).fit(interactions).neighbours_
-        step = scaled_rows(single, reciprocal(np.asarray(single.sum(axis=1)).ravel()))
-        self.neighbours_ = top_k_product(step, step, self.k)
+        step = scale_rows(single, invert_entries(np.asarray(single.sum(axis=1)).ravel()))
+        self.neighbours_ = multiply_top_k_rows(step, step, self.k)
         return self

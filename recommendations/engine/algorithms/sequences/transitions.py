@@ -21,15 +21,22 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import decayed
+from recommendations.engine.data.weighting import decay_weights
 from recommendations.engine.linear_algebra.parallel import map_blocks
-from recommendations.engine.linear_algebra.sparse import chosen_columns, csr, product, summed, top_k_product, transposed
+from recommendations.engine.linear_algebra.sparse import (
+    make_csr,
+    multiply,
+    multiply_top_k_rows,
+    select_columns,
+    sum_entries,
+    transpose,
+)
 from recommendations.engine.online.context import RAW, OnlineScorer
 from recommendations.engine.online.linear_scorer import LinearScorer
 
 WINDOW = 200
 SUBSTITUTES = 30
-_LIKENESS: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_array]]] = WeakKeyDictionary()
+_SIMILARITIES: WeakKeyDictionary[Products, dict[float, tuple[csr_array, csr_array]]] = WeakKeyDictionary()
 
 
 @register
@@ -110,7 +117,7 @@ class Transitions(Algorithm):
         self._require_parameters()
         n_items = interactions.n_items
         past = interactions.subset(interactions.weight > 0).histories()
-        weight = decayed(past.weight, past.order, past.as_of, self.half_life_days)
+        weight = decay_weights(past.weight, past.order, past.as_of, self.half_life_days)
         counts = np.bincount(past.item, weight, n_items)
         vectors, alike = self._content(products, counts)
         smoothed = counts + self.smoothing
@@ -151,18 +158,18 @@ class Transitions(Algorithm):
             found,
         )
         blocks = max(1, n_items // 64)
-        map_blocks(lambda start, stop: _fill(rows, blocks, start, stop, arguments), blocks, smallest=1)
+        map_blocks(lambda start, stop: _fill_rows(rows, blocks, start, stop, arguments), blocks, smallest=1)
         kept = np.arange(width) < found[:, None]
         indptr = np.concatenate([[0], np.cumsum(found)])
-        self.neighbours_ = csr(values[kept], columns[kept], indptr, (n_items, n_items))
+        self.neighbours_ = make_csr(values[kept], columns[kept], indptr, (n_items, n_items))
         return self
 
     def score(self, histories: Histories) -> Scores:
-        return product(self._weights(histories), self.neighbours_)
+        return multiply(self._weights(histories), self.neighbours_)
 
     def attribute(self, history: Histories, items: Sequence[int]) -> list[Attribution]:
         weights = self._weights(history)
-        following = chosen_columns(self.neighbours_, weights.indices, items)
+        following = select_columns(self.neighbours_, weights.indices, items)
         return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
@@ -179,34 +186,34 @@ class Transitions(Algorithm):
     def _weights(self, histories: Histories) -> csr_array:
         self.require_fit()
         self.require_histories(histories, self.neighbours_.shape[0])
-        weight = decayed(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
+        weight = decay_weights(histories.weight, histories.order, histories.as_of, self.history_half_life_days)
         rows = np.repeat(np.arange(len(histories), dtype=np.int32), np.diff(histories.indptr))
         recent = weight * self.recency ** histories.moments_back()
-        return summed(rows, histories.item, recent, (len(histories), histories.n_items))
+        return sum_entries(rows, histories.item, recent, (len(histories), histories.n_items))
 
     def _trend(
         self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """t^τ of each item."""
         newest = float(past.order.max())  # only ratios count, and those do not run into 0
-        late = np.bincount(past.item, decayed(weight, past.order, newest, self.trend_half_life_days), len(counts))
+        late = np.bincount(past.item, decay_weights(weight, past.order, newest, self.trend_half_life_days), len(counts))
         mean = late.sum() / counts.sum()
         return ((late + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
 
     def _content(self, products: Products | None, counts: npt.NDArray[np.float64]) -> tuple[csr_array, csr_array]:
         """The items' vectors, and κA."""
         n_items = len(counts)
-        none = csr([], [], np.zeros(n_items + 1), (n_items, n_items))
+        none = make_csr([], [], np.zeros(n_items + 1), (n_items, n_items))
         if products is None or not (products.texts or products.vectors) or not (self.likeness or self.substitutes):
             return none, none
         if products.n_items != n_items:
             raise ValueError(f"products describe {products.n_items} items, interactions number {n_items}")
-        vectors, alike = _likeness(products, self.max_share)
+        vectors, alike = _compute_similarities(products, self.max_share)
         if not self.substitutes:
             return vectors, none
         strength = alike.data.astype(np.float64) ** 3 * np.sqrt(1.0 + counts)[alike.indices]
         scale = self.substitutes * n_items / max(strength.sum(), np.finfo(np.float64).tiny)
-        return vectors, csr(strength * scale, alike.indices, alike.indptr, alike.shape)
+        return vectors, make_csr(strength * scale, alike.indices, alike.indptr, alike.shape)
 
     def _require_parameters(self) -> None:
         for name, least, most in (
@@ -228,19 +235,19 @@ class Transitions(Algorithm):
                 raise ValueError(f"{name} must be a finite number from {least} to {most}, got {value}")
 
 
-def _fill(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
+def _fill_rows(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, arguments: tuple) -> None:
     """Rows start, start + blocks, …; dealt by popularity, so that every block holds dear and cheap rows alike."""
     for block in range(start, stop):
         compute_top_transitions(rows[block::blocks].copy(), *arguments)
 
 
-def _likeness(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
+def _compute_similarities(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
     """The items' vectors, and the cosines of the most alike of each; a search for parameters asks for the same many times."""
-    known = _LIKENESS.setdefault(products, {})
+    known = _SIMILARITIES.setdefault(products, {})
     if max_share not in known:
         vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)
         known[max_share] = (
             vectors,
-            top_k_product(vectors, transposed(vectors), SUBSTITUTES, skip=np.arange(products.n_items)),
+            multiply_top_k_rows(vectors, transpose(vectors), SUBSTITUTES, skip=np.arange(products.n_items)),
         )
     return known[max_share]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def coverage(items: npt.NDArray[np.int32], n_items: int) -> float:
+def compute_coverage(items: npt.NDArray[np.int32], n_items: int) -> float:
     """Share of the n_items products that at least one list contains; items int (people, n), -1 where a list was short.
 
     Source: Ge, Delgado-Battenfeld & Jannach, RecSys 2010. NaN for an empty catalogue.

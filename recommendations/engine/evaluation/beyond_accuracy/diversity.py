@@ -4,14 +4,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson
-from recommendations.engine.evaluation.ranking_metrics.ranked_lists import lists_matrix
-from recommendations.engine.linear_algebra.sparse import normalised_rows, product, row_norms
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser
+from recommendations.engine.evaluation.ranking_metrics.ranked_lists import build_list_matrix
+from recommendations.engine.linear_algebra.sparse import compute_row_norms, multiply, normalize_rows
 
 BLOCK = 512
 
 
-def diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerPerson:
+def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUser:
     """ILD@n = 1 − mean cosine of v_i and v_j over all pairs i ≠ j of each list.
 
     items: int (people, n), -1 where a list was short. vectors: CSR (n_items, d), for instance who has each product, or its content;
@@ -19,14 +19,14 @@ def diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerPerson:
 
     Σ_(i≠j) v_i · v_j = |Σ_i v_i|² − Σ_i |v_i|², so no pair is ever looked at.
     """
-    unit = normalised_rows(vectors)
+    unit = normalize_rows(vectors)
     known = (np.diff(unit.indptr) > 0).astype(np.float64)
     found = np.full(len(items), np.nan)
     for start in range(0, len(items), BLOCK):
         block = items[start : start + BLOCK]
-        lists = lists_matrix(block, vectors.shape[0])
+        lists = build_list_matrix(block, vectors.shape[0])
         sizes = np.diff(lists.indptr)
         pairs = sizes * (sizes - 1.0)
-        alike = np.square(row_norms(product(lists, unit))) - lists @ known
+        alike = np.square(compute_row_norms(multiply(lists, unit))) - lists @ known
         found[start : start + BLOCK] = 1.0 - np.divide(alike, pairs, out=np.full(len(block), np.nan), where=pairs > 0)
     return found

@@ -3,15 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson
-from recommendations.engine.evaluation.ranking_metrics.ranked_lists import list_means
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser
+from recommendations.engine.evaluation.ranking_metrics.ranked_lists import average_lists
 
 
-def novelty(items: npt.NDArray[np.int32], people_with: npt.NDArray[np.integer], n_people: int) -> PerPerson:
+def compute_novelty(items: npt.NDArray[np.int32], people_with: npt.NDArray[np.integer], n_people: int) -> PerUser:
     """Mean of −log₂ p_i over the products of each list, p_i = people_with[i] / n_people; bits.
 
     items: int (people, n), -1 where a list was short. A product that nobody has counts as if one person had it. Source: Zhou et
     al., PNAS 2010 (mean self-information); Vargas & Castells, RecSys 2011. NaN for an empty list.
     """
     information = -np.log2(np.maximum(people_with, 1) / max(n_people, 1))
-    return list_means(items, information)
+    return average_lists(items, information)

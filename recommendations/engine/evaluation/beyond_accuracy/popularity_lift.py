@@ -4,11 +4,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson
-from recommendations.engine.evaluation.ranking_metrics.ranked_lists import list_means
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser
+from recommendations.engine.evaluation.ranking_metrics.ranked_lists import average_lists
 
 
-def popularity_lift(items: npt.NDArray[np.int32], own: csr_array, people_with: npt.NDArray[np.integer]) -> PerPerson:
+def compute_popularity_lift(
+    items: npt.NDArray[np.int32], own: csr_array, people_with: npt.NDArray[np.integer]
+) -> PerUser:
     """PL@n = (mean popularity of the list − mean popularity of the person's own products) / the latter.
 
     Popularity of a product is people_with[i]; own: CSR (people, n_items) whose stored columns are a person's own products. 0: the
@@ -19,4 +21,4 @@ def popularity_lift(items: npt.NDArray[np.int32], own: csr_array, people_with: n
     rows = np.repeat(np.arange(own.shape[0]), counts)
     sums = np.bincount(rows, people_with[own.indices], own.shape[0])
     usual = np.divide(sums, counts, out=np.full(own.shape[0], np.nan), where=sums > 0)
-    return (list_means(items, people_with.astype(np.float64)) - usual) / usual
+    return (average_lists(items, people_with.astype(np.float64)) - usual) / usual

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, per_person
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerUser, divide_per_user
 
 
-def average_precision(hits: Hits, relevant: Counts) -> PerPerson:
+def average_precision(hits: Hits, relevant: Counts) -> PerUser:
     """AP@n = Σ_places hit · P@place / min(n, |relevant|).
 
     Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4, cut at n. NaN when nothing was relevant.
     """
     places = np.arange(1, hits.shape[1] + 1)
     precisions = np.cumsum(hits, axis=1) / places
-    return per_person((hits * precisions).sum(axis=1) / np.clip(relevant, 1, hits.shape[1]), relevant)
+    return divide_per_user((hits * precisions).sum(axis=1) / np.clip(relevant, 1, hits.shape[1]), relevant)

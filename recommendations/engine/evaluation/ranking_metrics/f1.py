@@ -1,12 +1,12 @@
 """F1 at n."""
 
-from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, per_person
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerUser, divide_per_user
 
 
-def f1(hits: Hits, relevant: Counts) -> PerPerson:
+def f1(hits: Hits, relevant: Counts) -> PerUser:
     """F1@n = 2 P R / (P + R) = 2 |relevant ∩ first n| / (n + |relevant|), the harmonic mean for one person; 0 without a hit.
 
     Source: van Rijsbergen, Information Retrieval, 1979, chapter 7. NaN when nothing was relevant. The mean of this over people
     is not the F1 of mean precision and mean recall.
     """
-    return per_person(2.0 * hits.sum(axis=1) / (hits.shape[1] + relevant), relevant)
+    return divide_per_user(2.0 * hits.sum(axis=1) / (hits.shape[1] + relevant), relevant)

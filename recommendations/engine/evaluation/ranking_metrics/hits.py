@@ -6,10 +6,10 @@ from scipy.sparse import csr_array
 
 type Hits = npt.NDArray[np.bool_]
 type Counts = npt.NDArray[np.integer]
-type PerPerson = npt.NDArray[np.float64]
+type PerUser = npt.NDArray[np.float64]
 
 
-def hits_of(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
+def find_hits(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
     """bool (people, n): whether items[p, place] is a stored column of row p of `relevant`; -1 (nothing there) is a miss."""
     n_items = relevant.shape[1]
     rows = np.repeat(np.arange(relevant.shape[0], dtype=np.int64), np.diff(relevant.indptr))
@@ -22,6 +22,6 @@ def hits_of(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
     return found
 
 
-def per_person(values: npt.ArrayLike, relevant: Counts) -> PerPerson:
+def divide_per_user(values: npt.ArrayLike, relevant: Counts) -> PerUser:
     """The values, NaN where nothing was relevant."""
     return np.where(np.asarray(relevant) > 0, np.asarray(values, np.float64), np.nan)

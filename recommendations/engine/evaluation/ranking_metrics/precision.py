@@ -1,11 +1,11 @@
 """Precision at n."""
 
-from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, per_person
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerUser, divide_per_user
 
 
-def precision(hits: Hits, relevant: Counts) -> PerPerson:
+def precision(hits: Hits, relevant: Counts) -> PerUser:
     """P@n = |relevant ∩ first n| / n, also when fewer than n products were relevant or shown.
 
     Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4. NaN when nothing was relevant.
     """
-    return per_person(hits.sum(axis=1) / hits.shape[1], relevant)
+    return divide_per_user(hits.sum(axis=1) / hits.shape[1], relevant)

@@ -4,18 +4,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.linear_algebra.sparse import make_csr
 
 
-def list_means(items: npt.NDArray[np.int32], values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def average_lists(items: npt.NDArray[np.int32], values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """Mean of values[item] over each list, NaN for an empty one."""
     shown = items >= 0
     sums = np.where(shown, values[np.maximum(items, 0)], 0.0).sum(axis=1)
     return np.divide(sums, shown.sum(axis=1), out=np.full(len(items), np.nan), where=shown.any(axis=1))
 
 
-def lists_matrix(items: npt.NDArray[np.int32], n_items: int) -> csr_array:
+def build_list_matrix(items: npt.NDArray[np.int32], n_items: int) -> csr_array:
     """CSR (people, n_items) with a 1 for each product of a list."""
     shown = items >= 0
     indptr = np.concatenate([[0], np.cumsum(shown.sum(axis=1))])
-    return csr(np.ones(int(indptr[-1])), items[shown], indptr, (len(items), n_items))
+    return make_csr(np.ones(int(indptr[-1])), items[shown], indptr, (len(items), n_items))

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerPerson, per_person
+from recommendations.engine.evaluation.ranking_metrics.hits import Counts, Hits, PerUser, divide_per_user
 
 
-def recall(hits: Hits, relevant: Counts) -> PerPerson:
+def recall(hits: Hits, relevant: Counts) -> PerUser:
     """R@n = |relevant ∩ first n| / |relevant|; below 1 for any list where more than n products were relevant.
 
     Source: Manning, Raghavan & Schütze, Introduction to Information Retrieval, 2008, 8.4. NaN when nothing was relevant.
     """
-    return per_person(hits.sum(axis=1) / np.maximum(relevant, 1), relevant)
+    return divide_per_user(hits.sum(axis=1) / np.maximum(relevant, 1), relevant)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from recommendations.engine.evaluation.rating_metrics.rmse import errors
+from recommendations.engine.evaluation.rating_metrics.rmse import compute_errors
 
 
 def mae(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
@@ -11,5 +11,5 @@ def mae(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
 
     Source: Herlocker et al., TOIS 2004, 4.1. Errors as in `rmse`. NaN for none.
     """
-    differences = errors(predicted, actual)
+    differences = compute_errors(predicted, actual)
     return float(np.mean(np.abs(differences))) if len(differences) else float("nan")

@@ -10,15 +10,15 @@ from scipy.sparse import csr_array
 from recommendations.engine.algorithms.base import Scores
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.evaluation.ranking_metrics.f1 import f1
-from recommendations.engine.evaluation.ranking_metrics.hits import PerPerson, hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import PerUser, find_hits
 from recommendations.engine.evaluation.ranking_metrics.precision import precision
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
 from recommendations.engine.evaluation.rating_metrics.mae import mae
 from recommendations.engine.evaluation.rating_metrics.rmse import rmse
 from recommendations.engine.evaluation.splits import Split
-from recommendations.engine.linear_algebra.sparse import csr
-from recommendations.engine.ratings.base import newest_ratings
-from recommendations.engine.topn import block_rows, top_n
+from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.ratings.base import select_newest_ratings
+from recommendations.engine.topn import count_block_rows, top_n
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,10 @@ class RatingFigures:
     n: int
     predicted: npt.NDArray[np.float64]
     actual: npt.NDArray[np.float64]
-    precision: PerPerson
-    recall: PerPerson
-    f1: PerPerson
-    among_rated: PerPerson
+    precision: PerUser
+    recall: PerUser
+    f1: PerUser
+    among_rated: PerUser
 
     @property
     def rmse(self) -> float:
@@ -46,7 +46,7 @@ class RatingFigures:
         return mae(self.predicted, self.actual)
 
 
-def judge_ratings(
+def evaluate_ratings(
     score: Callable[[Histories], Scores],
     split: Split,
     *,
@@ -61,14 +61,14 @@ def judge_ratings(
     Ties in lists are broken at random by the seed. Dense scores of one block of people exist at once.
     """
     users = np.unique(split.test.user)
-    histories, wanted = split.train.histories(users), newest_ratings(split.test.histories(users))
-    ratings = newest_ratings(histories)
-    everybody = newest_ratings(split.train.histories())
+    histories, wanted = split.train.histories(users), select_newest_ratings(split.test.histories(users))
+    ratings = select_newest_ratings(histories)
+    everybody = select_newest_ratings(split.train.histories())
     lowest, highest = float(everybody.data.min()), float(everybody.data.max())
     means = _means(ratings, float(everybody.data.mean(dtype=np.float64)))
     predicted = np.empty(wanted.nnz)
     lists, chosen = np.full((len(users), n), -1, np.int32), np.full((len(users), n), -1, np.int32)
-    size = block_rows(split.train.n_items)
+    size = count_block_rows(split.train.n_items)
     for start in range(0, len(users), size):
         stop = min(start + size, len(users))
         scores = score(histories.rows(start, stop))
@@ -78,12 +78,14 @@ def judge_ratings(
         places = slice(wanted.indptr[start], wanted.indptr[stop])
         values = dense[rows, wanted.indices[places]]
         predicted[places] = np.where(np.isfinite(values), values, means[start + rows])
-        only = csr(values, wanted.indices[places], wanted.indptr[start : stop + 1] - wanted.indptr[start], dense.shape)
+        only = make_csr(
+            values, wanted.indices[places], wanted.indptr[start : stop + 1] - wanted.indptr[start], dense.shape
+        )
         chosen[start:stop] = top_n(only, n, tie_seed=seed, first_row=start).items
     liked = _liked(wanted, liked_from)
     counts = np.diff(liked.indptr)
-    hits = hits_of(lists, liked)
-    among = precision(hits_of(chosen, liked), counts)
+    hits = find_hits(lists, liked)
+    among = precision(find_hits(chosen, liked), counts)
     among[np.diff(wanted.indptr) <= n] = np.nan
     return RatingFigures(
         n,
@@ -113,4 +115,4 @@ def _dense(scores: Scores) -> npt.NDArray[np.float32]:
 def _liked(wanted: csr_array, liked_from: float) -> csr_array:
     kept = wanted.data >= liked_from
     indptr = np.concatenate([[0], np.cumsum(kept)])[wanted.indptr]
-    return csr(np.ones(int(kept.sum())), wanted.indices[kept], indptr, wanted.shape)
+    return make_csr(np.ones(int(kept.sum())), wanted.indices[kept], indptr, wanted.shape)

@@ -9,11 +9,11 @@ def rmse(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> float:
 
     Source: Herlocker et al., TOIS 2004, 4.1. Pairs without a prediction (NaN) are an error, not skipped: ValueError. NaN for none.
     """
-    differences = errors(predicted, actual)
+    differences = compute_errors(predicted, actual)
     return float(np.sqrt(np.mean(np.square(differences)))) if len(differences) else float("nan")
 
 
-def errors(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def compute_errors(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """predicted − actual. Errors: ValueError for unequal lengths or values that are not finite."""
     left, right = np.asarray(predicted, np.float64), np.asarray(actual, np.float64)
     if left.shape != right.shape or left.ndim != 1:

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recommendations.engine import Histories, Interactions, NothingToLearnError, recommend
-from recommendations.engine.algorithms.neighbors.co_purchase import CoPurchase, Together
-from recommendations.engine.algorithms.neighbors.user_clusters import Clusters
+from recommendations.engine.algorithms.neighbors.co_purchase import CoPurchase, BasketPair
+from recommendations.engine.algorithms.neighbors.user_clusters import UserClusters
 
 TEA, MILK, RICE = 1, 0, 2  # rows, by the order of the names
 ONLINE_RETAIL = Path(__file__).parents[5] / "shared" / "data" / "online_retail" / "year1.parquet"
@@ -33,7 +33,7 @@ def make_orders() -> Interactions:
 def test_count_confidence_and_lift_by_hand():
     model = CoPurchase(min_count=1, damping=1.0).fit(make_orders())
     (milk,) = model.together(TEA)
-    assert milk == Together(MILK, 3, pytest.approx(3 / 4), pytest.approx(3 / 4 / (4 / 5)))
+    assert milk == BasketPair(MILK, 3, pytest.approx(3 / 4), pytest.approx(3 / 4 / (4 / 5)))
     assert [pair.item for pair in model.together(MILK)] == [RICE, TEA], "rice has the larger lift, 1.25 against 0.94"
     assert model.together(MILK, n=1)[0].lift == pytest.approx(1.25)
 
@@ -112,14 +112,14 @@ def make_tastes(people: int = 60) -> Interactions:
 
 def test_people_of_one_taste_share_a_cluster():
     interactions = make_tastes()
-    labels = Clusters(clusters=3).fit(interactions).cluster(interactions.histories())
+    labels = UserClusters(clusters=3).fit(interactions).cluster(interactions.histories())
     tastes = np.array([int(user[1:]) % 3 for user in interactions.users.ids()])
     assert len({(label, taste) for label, taste in zip(labels.tolist(), tastes.tolist(), strict=True)}) == 3
 
 
 def test_lift_by_hand():
     interactions = make_tastes()
-    model = Clusters(clusters=3, damping=1.0, smoothing=10.0).fit(interactions)
+    model = UserClusters(clusters=3, damping=1.0, smoothing=10.0).fit(interactions)
     scores = model.score(interactions.histories().rows(0, 1)).toarray()[0]
     # Of the 20 with the first one's taste 15 have each of its products, of all 60 as many: p = 1/4.
     within = (15 + 10 / 4) / (20 + 10)
@@ -130,14 +130,14 @@ def test_lift_by_hand():
 
 def test_without_damping_the_score_is_the_share_within_the_cluster():
     interactions = make_tastes()
-    model = Clusters(clusters=3, damping=0.0, smoothing=0.0).fit(interactions)
+    model = UserClusters(clusters=3, damping=0.0, smoothing=0.0).fit(interactions)
     scores = model.score(interactions.histories().rows(0, 1)).toarray()[0]
     assert scores[interactions.items.row("a1")] == pytest.approx(15 / 20)
 
 
 def test_what_the_own_cluster_buys_comes_first():
     interactions = make_tastes()
-    model = Clusters(clusters=3).fit(interactions)
+    model = UserClusters(clusters=3).fit(interactions)
     first = recommend(model, interactions.histories(), 1, exclude_seen=True).items[:, 0]
     for user in range(60):
         assert interactions.items.id(first[user]) == f"{'abc'[user % 3]}{user // 3 % 4}"
@@ -145,7 +145,7 @@ def test_what_the_own_cluster_buys_comes_first():
 
 def test_person_without_a_history_has_no_cluster_and_few_people_make_few_clusters():
     interactions = make_tastes()
-    model = Clusters(clusters=30).fit(interactions)
+    model = UserClusters(clusters=30).fit(interactions)
     assert model.centres_.shape[1] == 3
     assert model.cluster(Histories.of_lists([[], [0]], n_items=13)).tolist()[0] == -1
     assert model.sizes_.sum() == 60
@@ -153,8 +153,8 @@ def test_person_without_a_history_has_no_cluster_and_few_people_make_few_cluster
 
 @pytest.mark.parametrize(
     ("model", "named"),
-    [(CoPurchase(k=0), "k"), (CoPurchase(min_count=0), "min_count"), (Clusters(clusters=0), "clusters"),
-     (Clusters(smoothing=-1.0), "smoothing")],
+    [(CoPurchase(k=0), "k"), (CoPurchase(min_count=0), "min_count"), (UserClusters(clusters=0), "clusters"),
+     (UserClusters(smoothing=-1.0), "smoothing")],
 )  # fmt: skip
 def test_wrong_parameters_are_named(model, named):
     with pytest.raises(ValueError, match=named):

@@ -6,7 +6,7 @@ import pytest
 from recommendations.engine import Histories, Interactions, recommend
 from recommendations.engine.algorithms.linear.graph_filter import GraphFilter
 from recommendations.engine.algorithms.linear.rp3beta import RP3Beta
-from recommendations.engine.linear_algebra.low_rank import right_singular_vectors
+from recommendations.engine.linear_algebra.low_rank import compute_right_singular_vectors
 from tests.recommendations.engine.makers import make_checkerboard, make_random_interactions
 
 
@@ -78,7 +78,7 @@ def test_withheld_squares_of_the_checkerboard_come_back_first(model):
 
 def test_singular_vectors_span_what_the_exact_ones_do():
     matrix = make_random_interactions().user_items()
-    found = right_singular_vectors(matrix, 6, seed=1)
+    found = compute_right_singular_vectors(matrix, 6, seed=1)
     exact = np.linalg.svd(matrix.toarray())[2][:6].T
     np.testing.assert_allclose(found.T @ found, np.eye(6), atol=1e-5)
     np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=2e-3)
@@ -87,8 +87,8 @@ def test_singular_vectors_span_what_the_exact_ones_do():
 def test_more_singular_vectors_than_the_matrix_has_are_cut_to_those_there_are():
     board, _ = make_checkerboard()
     matrix = board.user_items()
-    assert right_singular_vectors(matrix, 50, seed=0).shape == (8, np.linalg.matrix_rank(matrix.toarray()))
-    assert right_singular_vectors(matrix, 0, seed=0).shape == (8, 0)
+    assert compute_right_singular_vectors(matrix, 50, seed=0).shape == (8, np.linalg.matrix_rank(matrix.toarray()))
+    assert compute_right_singular_vectors(matrix, 0, seed=0).shape == (8, 0)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from recommendations.engine import ALGORITHMS, Histories, Interactions
-from recommendations.engine.evaluation import judge_ratings, rating_folds
+from recommendations.engine.evaluation import evaluate_ratings, rating_folds
 from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.engine.ratings.baseline import RatingBaseline
 from recommendations.engine.ratings.bpmf import RatingBPMF
 from recommendations.engine.ratings.item_knn import RatingItemKNN
 from recommendations.engine.ratings.matrix_factorization import RatingFactors
-from recommendations.engine.ratings.weighted_ensemble import least_squares
+from recommendations.engine.ratings.weighted_ensemble import fit_least_squares
 from tests.recommendations.engine.makers import make_seed_ratings
 
 
@@ -54,8 +54,8 @@ def test_item_neighbours_by_hand():
 def test_factors_find_a_taste_that_biases_cannot_tell(implicit):
     split = rating_folds(make_stars(), seed=1)[0]
     model = RatingFactors(factors=2, epochs=60, regularisation=0.1, learning_rate=0.03, implicit=implicit)
-    found = judge_ratings(model.fit(split.train).score, split).rmse
-    assert found < 0.5 < judge_ratings(RatingBaseline().fit(split.train).score, split).rmse
+    found = evaluate_ratings(model.fit(split.train).score, split).rmse
+    assert found < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse
 
 
 def test_factors_by_another_seed_differ_and_too_large_a_step_is_named():
@@ -70,8 +70,8 @@ def test_factors_by_another_seed_differ_and_too_large_a_step_is_named():
 def test_sampled_factors_find_a_taste_that_biases_cannot_tell(implicit):
     split = rating_folds(make_stars(), seed=1)[0]
     model = RatingBPMF(factors=2, burn_in=40, samples=10, implicit=implicit).fit(split.train)
-    found = judge_ratings(model.score, split).rmse
-    assert found < 0.5 < judge_ratings(RatingBaseline().fit(split.train).score, split).rmse
+    found = evaluate_ratings(model.score, split).rmse
+    assert found < 0.5 < evaluate_ratings(RatingBaseline().fit(split.train).score, split).rmse
 
 
 def test_sampled_noise_is_that_of_the_ratings():
@@ -103,7 +103,7 @@ def test_person_of_one_sample_is_the_mean_of_the_posterior_by_hand():
 def test_least_squares_finds_the_weights_that_made_the_ratings():
     draws = np.random.default_rng(0)
     one, two = draws.random(50), draws.random(50)
-    found = least_squares({"one": one, "two": two}, 0.3 + 0.7 * one - 0.2 * two)
+    found = fit_least_squares({"one": one, "two": two}, 0.3 + 0.7 * one - 0.2 * two)
     assert found.intercept == pytest.approx(0.3)
     assert found.weights == pytest.approx({"one": 0.7, "two": -0.2})
 
@@ -153,9 +153,9 @@ def test_figures_by_hand_with_somebody_who_lost_all_ratings():
     ratings = Interactions.from_ids(user_ids=["a", "a", "b", "b"], item_ids=["x", "y", "x", "z"], weight=[5, 2, 4, 3])
     whole = rating_folds(ratings, folds=2, seed=1)[0]
     split = type(whole)(ratings.subset(np.array([0, 1])), ratings.subset(np.array([2, 3])))
-    silent = judge_ratings(lambda histories: np.full((len(histories), 3), -np.inf, np.float32), split)
+    silent = evaluate_ratings(lambda histories: np.full((len(histories), 3), -np.inf, np.float32), split)
     np.testing.assert_allclose(silent.predicted, [3.5, 3.5])
     assert silent.rmse == silent.mae == pytest.approx(0.5)
-    told = judge_ratings(lambda histories: np.array([[9.0, 1.0, 2.0]], np.float32), split, n=1)
+    told = evaluate_ratings(lambda histories: np.array([[9.0, 1.0, 2.0]], np.float32), split, n=1)
     np.testing.assert_allclose(told.predicted, [5, 2])
     assert (told.precision[0], told.recall[0], told.f1[0], told.among_rated[0]) == (1, 1, 1, 1)

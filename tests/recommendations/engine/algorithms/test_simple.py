@@ -9,8 +9,8 @@ from recommendations.engine import Histories, IdMap, Interactions, NothingToLear
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
-from recommendations.engine.data.text_terms import joined, terms, values
+from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
+from recommendations.engine.data.text_terms import join_values, split_terms, split_values
 from tests.recommendations.engine.makers import make_blend, make_products, make_random_interactions
 
 DAY = 86_400.0
@@ -42,7 +42,7 @@ def test_repeat_puts_what_a_person_buys_most_first():
     interactions = Interactions.from_ids(
         user_ids=["a"] * 6, item_ids=["milk", "tea", "milk", "milk", "tea", "rice"], order=np.arange(6) * DAY
     )
-    items = recommend(Repeat().fit(interactions), interactions.histories(), 3, exclude_seen=False).items[0]
+    items = recommend(RepeatPurchase().fit(interactions), interactions.histories(), 3, exclude_seen=False).items[0]
     assert interactions.items.ids(items) == ["milk", "tea", "rice"]
 
 
@@ -50,7 +50,7 @@ def test_repeat_with_a_short_half_life_prefers_what_was_bought_last():
     interactions = Interactions.from_ids(
         user_ids=["a"] * 6, item_ids=["milk", "tea", "milk", "milk", "tea", "rice"], order=np.arange(6) * DAY
     )
-    model = Repeat(half_life_days=0.25).fit(interactions)
+    model = RepeatPurchase(half_life_days=0.25).fit(interactions)
     items = recommend(model, interactions.histories(), 3, exclude_seen=False).items[0]
     assert interactions.items.ids(items) == ["rice", "tea", "milk"]
 
@@ -102,7 +102,7 @@ def test_image_vectors_alone_are_content_too():
 
 
 def test_chinese_titles_are_cut_into_pieces_of_one_to_three_characters():
-    assert list(terms("龙井茶 200G")) == ["龙", "井", "茶", "龙井", "井茶", "龙井茶", "200g"]
+    assert list(split_terms("龙井茶 200G")) == ["龙", "井", "茶", "龙井", "井茶", "龙井茶", "200g"]
     interactions, products = make_shop(["红茶", "绿茶", "咖啡"])
     items, cosines = Content().fit(interactions, products).similar(0)
     shared, rare = np.log((1 + 1 / 3) / (2 / 3)), np.log((1 + 1 / 3) / (1 / 3))
@@ -111,9 +111,9 @@ def test_chinese_titles_are_cut_into_pieces_of_one_to_three_characters():
 
 
 def test_values_that_were_joined_stay_whole():
-    assert list(values("tags", joined(["Home > Garden", "a, b"]))) == ["tags=home > garden", "tags=a, b"]
-    assert list(values("category", "Home > Garden")) == ["category=home", "category=garden"]
-    assert list(values("tags", joined([]))) == []
+    assert list(split_values("tags", join_values(["Home > Garden", "a, b"]))) == ["tags=home > garden", "tags=a, b"]
+    assert list(split_values("category", "Home > Garden")) == ["category=home", "category=garden"]
+    assert list(split_values("tags", join_values([]))) == []
 
 
 def test_price_bands_count_less_than_words():
@@ -175,7 +175,7 @@ def test_content_works_in_a_shop_that_sold_nothing_yet():
 @pytest.mark.parametrize("normalisation", ["max", "rank"])
 def test_blend_of_one_component_ranks_as_it_does(normalisation):
     interactions = make_random_interactions()
-    alone = Repeat().fit(interactions)
+    alone = RepeatPurchase().fit(interactions)
     blend = WeightedEnsemble.of_fitted({"repeat": alone}, {"repeat": 3.0}, normalisation)
     histories = interactions.histories()
     np.testing.assert_array_equal(
@@ -187,7 +187,7 @@ def test_blend_of_one_component_ranks_as_it_does(normalisation):
 
 def test_blend_is_the_weighted_sum_of_scores_scaled_to_their_maximum():
     interactions = make_random_interactions()
-    popular, own = Popularity().fit(interactions), Repeat().fit(interactions)
+    popular, own = Popularity().fit(interactions), RepeatPurchase().fit(interactions)
     history = interactions.histories().rows(0, 1)
     blend = WeightedEnsemble.of_fitted({"popularity": popular, "repeat": own}, {"popularity": 1, "repeat": 3})
     one, two = popular.score(history), own.score(history).toarray()

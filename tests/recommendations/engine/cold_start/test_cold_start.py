@@ -7,26 +7,26 @@ import pytest
 from recommendations.engine import Interactions, NothingToLearnError, Products, WrongModelError
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.cold_start import (
-    Arrivals,
+    NewVisitors,
     ColdStart,
     LandingPopularity,
-    People,
+    CustomerTraits,
     TraitClusters,
     TraitLifts,
-    banded,
-    field_of,
-    field_value,
-    plain_value,
-    quantile_edges,
+    assign_bands,
+    get_trait_field,
+    make_trait,
+    get_trait_value,
+    compute_quantile_edges,
 )
-from recommendations.engine.cold_start.trait_lifts import log_lifts, people_items
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.cold_start.trait_lifts import compute_log_lifts, people_items
+from recommendations.engine.linear_algebra.sparse import make_csr
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
 TEA, COFFEE = range(5), range(5, 10)
 
 
-def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactions, People]:
+def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactions, CustomerTraits]:
     """Young people have two of five teas each, old ones two of five coffees; everybody has the cake, the item 10."""
     users, items = [], []
     for person in range(2 * people_each):
@@ -37,52 +37,52 @@ def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactio
         user_ids=[f"{user:03d}" for user in users], item_ids=[f"{item:02d}" for item in items]
     )
     ages = ["young"] * people_each + ["old"] * people_each
-    return interactions, People.of_columns({"age": ages})
+    return interactions, CustomerTraits.of_columns({"age": ages})
 
 
 class TestPeople:
     def test_each_field_and_value_is_a_column_and_what_is_not_told_has_none(self):
-        people = People.of_columns({"age": ["young", "old", ""], "size": ["1", "", ""]})
+        people = CustomerTraits.of_columns({"age": ["young", "old", ""], "size": ["1", "", ""]})
         names = [value.replace("\x1f", "=") for value in people.values.ids()]
         assert names == ["age=old", "age=young", "size=1"]
         np.testing.assert_array_equal(people.has.toarray(), [[0, 1, 1], [1, 0, 0], [0, 0, 0]])
         assert people.known().tolist() == [True, True, False]
-        assert field_of(people.values.id(2)) == "size"
+        assert get_trait_field(people.values.id(2)) == "size"
 
     def test_values_that_a_model_does_not_have_are_left_out(self):
-        known = People.of_columns({"age": ["young"]}).values
-        people = People.of_columns({"age": ["old", "young"], "size": ["1", "1"]}, values=known)
+        known = CustomerTraits.of_columns({"age": ["young"]}).values
+        people = CustomerTraits.of_columns({"age": ["old", "young"], "size": ["1", "1"]}, values=known)
         np.testing.assert_array_equal(people.has.toarray(), [[0], [1]])
 
     def test_chosen_rows_may_be_of_nobody(self):
-        people = People.of_columns({"age": ["young", "old"]}).rows(np.array([1, -1, 0]))
+        people = CustomerTraits.of_columns({"age": ["young", "old"]}).rows(np.array([1, -1, 0]))
         np.testing.assert_array_equal(people.has.toarray(), [[1, 0], [0, 0], [0, 1]])
 
     def test_columns_of_unequal_length_are_refused(self):
         with pytest.raises(ValueError, match="equally many"):
-            People.of_columns({"age": ["young"], "size": ["1", "2"]})
+            CustomerTraits.of_columns({"age": ["young"], "size": ["1", "2"]})
 
     def test_numbers_become_bands_of_about_equally_many(self):
-        edges = quantile_edges(np.arange(1.0, 12.0))  # quintiles of 1 to 11: 3, 5, 7, 9
+        edges = compute_quantile_edges(np.arange(1.0, 12.0))  # quintiles of 1 to 11: 3, 5, 7, 9
         assert edges == [3.0, 5.0, 7.0, 9.0]
-        assert banded(np.array([1, 3, 6, 11, np.nan]), edges) == ["< 3", "3 – 5", "5 – 7", "≥ 9", ""]
-        assert banded(np.array([1.0]), quantile_edges(np.array([np.nan]))) == [""]
+        assert assign_bands(np.array([1, 3, 6, 11, np.nan]), edges) == ["< 3", "3 – 5", "5 – 7", "≥ 9", ""]
+        assert assign_bands(np.array([1.0]), compute_quantile_edges(np.array([np.nan]))) == [""]
 
     def test_languages_are_compared_without_their_region_and_countries_without_case(self):
-        assert [plain_value("language", text) for text in ("en-GB", "EN_us", " zh-Hans ")] == ["en", "en", "zh"]
-        assert (plain_value("country", "DE"), plain_value("traits.taste", " Tea ")) == ("de", "Tea")
+        assert [get_trait_value("language", text) for text in ("en-GB", "EN_us", " zh-Hans ")] == ["en", "en", "zh"]
+        assert (get_trait_value("country", "DE"), get_trait_value("traits.taste", " Tea ")) == ("de", "Tea")
 
 
 def test_lifts_are_observed_over_expected_drawn_to_one():
     # both groups hold 10 pairs, 5 of each item are to be expected; 5 pseudo people
-    found = log_lifts(np.array([[8.0, 2.0], [5.0, 5.0]]), np.array([0.5, 0.5]), 5.0)
+    found = compute_log_lifts(np.array([[8.0, 2.0], [5.0, 5.0]]), np.array([0.5, 0.5]), 5.0)
     np.testing.assert_allclose(found, [[log(13 / 10), log(7 / 10)], [0.0, 0.0]], rtol=1e-6)
 
 
 class TestTraitLifts:
     def test_lifts_of_several_traits_add_up_and_rare_values_say_nothing(self):
-        people = People.of_columns({"age": ["young", "young", "old", "old"], "size": ["1", "1", "1", "2"]})
-        has = csr(np.ones(4), [0, 0, 1, 1], [0, 1, 2, 3, 4], (4, 2))
+        people = CustomerTraits.of_columns({"age": ["young", "young", "old", "old"], "size": ["1", "1", "1", "2"]})
+        has = make_csr(np.ones(4), [0, 0, 1, 1], [0, 1, 2, 3, 4], (4, 2))
         model = TraitLifts(pseudo_count=1.0, min_people=2).fit(people, has, np.array([0.5, 0.5]))
         # young: 2 of 2 pairs are item 0, 1 expected; size 1: 2 and 1 of 3 pairs, 1.5 expected; size 2: one person only
         young, size = np.log([3 / 2, 1 / 2]), np.log([3 / 2.5, 2 / 2.5])
@@ -93,9 +93,9 @@ class TestTraitLifts:
         np.testing.assert_allclose(parts["age"], young, rtol=1e-5)
 
     def test_no_pseudo_count_is_refused(self):
-        people = People.of_columns({"age": ["young"]})
+        people = CustomerTraits.of_columns({"age": ["young"]})
         with pytest.raises(ValueError, match="pseudo_count"):
-            TraitLifts(pseudo_count=0.0).fit(people, csr([1], [0], [0, 1], (1, 1)), np.array([1.0]))
+            TraitLifts(pseudo_count=0.0).fit(people, make_csr([1], [0], [0, 1], (1, 1)), np.array([1.0]))
 
 
 class TestTraitClusters:
@@ -123,7 +123,7 @@ class TestTraitClusters:
 
     def test_of_whom_nothing_is_known_it_says_nothing(self, fitted):
         model, _people = fitted
-        np.testing.assert_array_equal(model.terms(csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
+        np.testing.assert_array_equal(model.terms(make_csr([], [], [0, 0], (1, 2))), np.zeros((1, 11)))
 
 
 class TestLandingPopularity:
@@ -150,7 +150,7 @@ class TestLandingPopularity:
 
 INTERACTIONS = make_random_interactions()
 PRODUCTS = make_products(INTERACTIONS.n_items)
-PEOPLE = People.of_columns(
+PEOPLE = CustomerTraits.of_columns(
     {
         "group": [str(user % 7) for user in range(INTERACTIONS.n_users)],
         "half": ["low" if user % 2 else "" for user in range(INTERACTIONS.n_users)],
@@ -180,7 +180,7 @@ class TestColdStart:
     def test_landing_is_a_mixture_of_what_all_take_and_of_what_is_taken_there(self):
         interactions = Interactions.from_ids(user_ids=[str(user) for user in range(10)], item_ids=list("xxxxxxyyyz"))
         products = Products.of_columns({"category": ["A > a", "A > b", "B"]})
-        people = People.of_columns({"age": [""] * 10})
+        people = CustomerTraits.of_columns({"age": [""] * 10})
         model = ColdStart(traits=0.0, landing=0.5, half_life_days=None).fit(interactions, people, products)
         chances = np.exp(model.score(model.arrivals(people.rows(np.array([0])), ["A"])))
         # half of 6, 3 and 1 tenths, and half of 2 and 1 thirds
@@ -199,7 +199,7 @@ class TestColdStart:
         items = np.flatnonzero(np.isfinite(model.log_shares_))
         scores = model.score(arrivals)
         for row in range(len(arrivals)):
-            one = Arrivals(arrivals.has[[row]], arrivals.landing[row : row + 1])
+            one = NewVisitors(arrivals.has[[row]], arrivals.landing[row : row + 1])
             found = model.explain_many(one, items.tolist())
             sums = [sum(part.value for part in parts) for parts in found]
             np.testing.assert_allclose(sums, scores[row, items], rtol=1e-4)
@@ -213,7 +213,7 @@ class TestColdStart:
 
     def test_a_batch_equals_its_single_rows(self, model, arrivals):
         single = [
-            model.score(Arrivals(arrivals.has[[row]], arrivals.landing[row : row + 1])) for row in range(len(arrivals))
+            model.score(NewVisitors(arrivals.has[[row]], arrivals.landing[row : row + 1])) for row in range(len(arrivals))
         ]
         np.testing.assert_array_equal(model.score(arrivals), np.concatenate(single))
 
@@ -261,4 +261,4 @@ class TestColdStart:
 
 
 def test_a_field_and_its_value_are_told_apart():
-    assert field_of(field_value("traits.age", "19-24")) == "traits.age"
+    assert get_trait_field(make_trait("traits.age", "19-24")) == "traits.age"

@@ -7,11 +7,11 @@ from recommendations.engine import KIND_CODES, IdMap, Interactions, WrongInterac
 from recommendations.engine.algorithms.ensembles.event_type_ensemble import EventTypeEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
 from recommendations.engine.data.event_weights import (
-    USUAL,
+    DEFAULT_EVENT_WEIGHTS,
     EventWeights,
     choose_event_weights,
-    weights_of,
-    weights_space,
+    parse_event_weights,
+    build_weight_space,
 )
 
 DAY = 86_400.0
@@ -79,15 +79,15 @@ def test_wrong_weights_are_refused():
 
 def test_purchases_stay_as_they_are_and_the_rarest_kind_where_there_is_none():
     few = {**dict.fromkeys(("view", "cart", "purchase"), (0.0, 0.2, 0.6, 1.0)), "quantity": (0.0, 1.0)}
-    assert weights_space(make_lines(["purchase"], [1]), candidates=few) == {}
+    assert build_weight_space(make_lines(["purchase"], [1]), candidates=few) == {}
     mixed = make_lines(["purchase", "purchase", "cart", "view"], [2, 1, 1, 1])
-    assert set(weights_space(mixed, candidates=few)) == {"view", "cart", "quantity"}
-    assert set(weights_space(make_lines(["view", "cart"], [1, 1]), candidates=few)) == {"view"}
-    assert set(weights_space(make_lines(["view", "cart", "cart"], [1, 1, 1]), candidates=few)) == {"cart"}
+    assert set(build_weight_space(mixed, candidates=few)) == {"view", "cart", "quantity"}
+    assert set(build_weight_space(make_lines(["view", "cart"], [1, 1]), candidates=few)) == {"view"}
+    assert set(build_weight_space(make_lines(["view", "cart", "cart"], [1, 1, 1]), candidates=few)) == {"cart"}
 
 
 def test_what_a_search_does_not_name_is_as_it_starts():
-    weights = weights_of({"view": 0.05, "quantity": 0.25}, USUAL)
+    weights = parse_event_weights({"view": 0.05, "quantity": 0.25}, DEFAULT_EVENT_WEIGHTS)
     assert (weights.kinds["view"], weights.kinds["cart"], weights.quantity) == (0.05, 0.6, 0.25)
     asked = []
 
@@ -101,18 +101,18 @@ def test_what_a_search_does_not_name_is_as_it_starts():
         evaluate=evaluate,
         budget_s=5,
         seed=1,
-        start=USUAL,
+        start=DEFAULT_EVENT_WEIGHTS,
         candidates=few,
     )
-    assert asked[0] == USUAL
+    assert asked[0] == DEFAULT_EVENT_WEIGHTS
     assert (chosen.kinds["view"], chosen.kinds["cart"]) == (0.6, 0.6)
 
 
 def test_only_kinds_that_occur_are_searched_and_purchases_stay_one():
-    space = weights_space(make_events())
+    space = build_weight_space(make_events())
     assert set(space) == {"view", "half_life_days"}
     assert space["half_life_days"] == [3.0, 7.0, 14.0, None]
-    assert weights_of({"view": 0.3, "half_life_days": 7.0, "k": 5}) == EventWeights({"view": 0.3}, 7.0)
+    assert parse_event_weights({"view": 0.3, "half_life_days": 7.0, "k": 5}) == EventWeights({"view": 0.3}, 7.0)
 
 
 def test_what_leads_to_purchases_is_found():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recommendations.engine.data.price_bands import price_bands
+from recommendations.engine.data.price_bands import assign_price_bands
 
 
 def bands(
@@ -10,7 +10,7 @@ def bands(
 ) -> list[int]:
     n = len(price)
     codes = np.array([0] * n if category is None else category, np.int32)
-    return price_bands(np.array(price, float), ["EUR"] * n if currency is None else currency, codes, **options).tolist()
+    return assign_price_bands(np.array(price, float), ["EUR"] * n if currency is None else currency, codes, **options).tolist()
 
 
 def test_ten_prices_make_five_bands_of_two():

@@ -6,24 +6,24 @@ from scipy.sparse import csr_array
 
 from recommendations.engine import Interactions
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.evaluation import by_segment, evaluate
-from recommendations.engine.evaluation.beyond_accuracy.diversity import diversity
-from recommendations.engine.evaluation.beyond_accuracy.gini import gini
-from recommendations.engine.evaluation.beyond_accuracy.novelty import novelty
-from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import popularity_lift
-from recommendations.engine.evaluation.segments import cold_items, people_segments
+from recommendations.engine.evaluation import evaluate_segments, evaluate
+from recommendations.engine.evaluation.beyond_accuracy.diversity import compute_diversity
+from recommendations.engine.evaluation.beyond_accuracy.gini import compute_gini
+from recommendations.engine.evaluation.beyond_accuracy.novelty import compute_novelty
+from recommendations.engine.evaluation.beyond_accuracy.popularity_lift import compute_popularity_lift
+from recommendations.engine.evaluation.segments import find_cold_items, segment_users
 
 LISTS = np.array([[0, 1, -1], [2, -1, -1], [-1, -1, -1]], np.int32)
 
 
 def test_novelty_is_the_mean_self_information_in_bits():
-    np.testing.assert_allclose(novelty(LISTS, np.array([8, 2, 0]), 8), [(0 + 2) / 2, 3, np.nan])
+    np.testing.assert_allclose(compute_novelty(LISTS, np.array([8, 2, 0]), 8), [(0 + 2) / 2, 3, np.nan])
 
 
 def test_diversity_is_one_minus_the_mean_cosine_of_all_pairs():
     vectors = csr_array(np.array([[1.0, 0, 0], [2, 2, 0], [0, 0, 0], [0, 0, 5]]))
     lists = np.array([[0, 1, 3], [0, 2, -1], [1, -1, -1], [-1, -1, -1]], np.int32)
-    np.testing.assert_allclose(diversity(lists, vectors), [1 - np.sqrt(0.5) / 3, 1, np.nan, np.nan], atol=1e-6)
+    np.testing.assert_allclose(compute_diversity(lists, vectors), [1 - np.sqrt(0.5) / 3, 1, np.nan, np.nan], atol=1e-6)
 
 
 def test_diversity_of_many_lists_equals_the_pairs_counted_one_by_one():
@@ -34,19 +34,19 @@ def test_diversity_of_many_lists_equals_the_pairs_counted_one_by_one():
     cosines = vectors @ vectors.T / np.maximum(np.outer(lengths, lengths), 1e-12)
     np.fill_diagonal(cosines, 0)
     expected = [1 - cosines[np.ix_(row, row)].sum() / 56 for row in lists]
-    np.testing.assert_allclose(diversity(lists, csr_array(vectors)), expected, atol=1e-5)
+    np.testing.assert_allclose(compute_diversity(lists, csr_array(vectors)), expected, atol=1e-5)
 
 
 def test_gini_is_zero_when_all_are_shown_equally_and_large_when_one_is():
-    assert gini(np.array([[0, 1], [2, 3]], np.int32), 4) == pytest.approx(0)
-    assert gini(np.array([[0], [0], [0]], np.int32), 4) == pytest.approx(3 / 4)
-    assert gini(np.array([[0, 1], [0, -1]], np.int32), 2) == pytest.approx((2 - 1) / (2 * 3))
-    assert np.isnan(gini(np.full((2, 2), -1, np.int32), 4))
+    assert compute_gini(np.array([[0, 1], [2, 3]], np.int32), 4) == pytest.approx(0)
+    assert compute_gini(np.array([[0], [0], [0]], np.int32), 4) == pytest.approx(3 / 4)
+    assert compute_gini(np.array([[0, 1], [0, -1]], np.int32), 2) == pytest.approx((2 - 1) / (2 * 3))
+    assert np.isnan(compute_gini(np.full((2, 2), -1, np.int32), 4))
 
 
 def test_popularity_lift_compares_with_the_persons_own_products():
     own = csr_array(np.array([[0, 0, 1], [1, 0, 1], [1, 0, 0]]))
-    np.testing.assert_allclose(popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan])
+    np.testing.assert_allclose(compute_popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan])
 
 
 def make_past() -> tuple[Interactions, Interactions]:
@@ -62,18 +62,18 @@ def make_past() -> tuple[Interactions, Interactions]:
 
 def test_people_are_new_active_or_loyal_by_their_orders():
     train, _ = make_past()
-    segments = people_segments(train, np.arange(3))
+    segments = segment_users(train, np.arange(3))
     assert {name: mask.tolist() for name, mask in segments.items()} == {
         "new": [True, False, False],
         "active": [False, True, False],
         "loyal": [False, False, True],
     }
     with pytest.raises(ValueError, match="loyal_from"):
-        people_segments(train, np.arange(3), loyal_from=1)
+        segment_users(train, np.arange(3), loyal_from=1)
 
 
 def test_cold_items_are_those_few_people_have():
-    assert cold_items(make_past()[0], below=2).tolist() == [False, False, True]
+    assert find_cold_items(make_past()[0], below=2).tolist() == [False, False, True]
 
 
 def test_figures_by_segment():
@@ -81,7 +81,7 @@ def test_figures_by_segment():
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2, 3)
     )
-    found = {result.segment: result for result in by_segment(evaluation, train, metrics=["recall"], n=2, cold_below=2)}
+    found = {result.segment: result for result in evaluate_segments(evaluation, train, metrics=["recall"], n=2, cold_below=2)}
     assert {name: result.value for name, result in found.items()} == {
         "new": 0.0,  # z is not among the two most popular
         "active": 1.0,
@@ -91,7 +91,7 @@ def test_figures_by_segment():
     assert all(result.people == 1 for result in found.values())
     (whole,) = (
         result
-        for result in by_segment(evaluation, train, metrics=["recall"], n=3, cold_below=2)
+        for result in evaluate_segments(evaluation, train, metrics=["recall"], n=3, cold_below=2)
         if result.segment == "cold items"
     )
     assert whole.value == 1.0
@@ -100,7 +100,7 @@ def test_figures_by_segment():
 def test_segment_without_anybody_has_no_figure():
     train, test = make_past()
     evaluation = evaluate(algorithms={"p": Popularity()}, train=train, test=test, exclude_seen=False, seed=1)
-    found = {result.segment: result for result in by_segment(evaluation, train, loyal_from=9)}
+    found = {result.segment: result for result in evaluate_segments(evaluation, train, loyal_from=9)}
     assert found["loyal"].people == 0
     assert np.isnan(found["loyal"].value)
 

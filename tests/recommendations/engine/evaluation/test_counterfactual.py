@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from recommendations.engine.evaluation.counterfactual import estimate_clicks, judge_logged, ratio
-from recommendations.engine.position_bias import CLICK_MODEL, Curve
+from recommendations.engine.evaluation.counterfactual import estimate_clicks, evaluate_logged, weighted_ratio
+from recommendations.engine.position_bias import CLICK_MODEL, ExaminationCurve
 
 THETA = 1.0 / np.arange(1, 9)
-CURVE = Curve(THETA, CLICK_MODEL)
+CURVE = ExaminationCurve(THETA, CLICK_MODEL)
 
 
 def logged(*, answers: int, wanted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +47,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     for seed in range(100):
         place, clicked = logged(answers=400, wanted=wanted, seed=seed)
         answers, _columns = np.nonzero(clicked)
-        found = judge_logged(
+        found = evaluate_logged(
             lengths=np.full(400, 8), clicked_answer=answers, clicked_position=place[clicked], curve=CURVE
         ).estimate
         held += found.low <= wanted.mean() <= found.high
@@ -58,7 +58,7 @@ def test_two_models_with_equal_products_at_different_places_are_judged_alike() -
     chance = np.random.default_rng(5)
     high, low = chance.random(50_000) < 0.2, chance.random(50_000) < 0.2 * THETA[3]
     figures = [
-        judge_logged(
+        evaluate_logged(
             lengths=np.ones(50_000, np.int64),
             clicked_answer=np.flatnonzero(clicks),
             clicked_position=np.full(clicks.sum(), position),
@@ -85,7 +85,7 @@ def test_what_the_other_ranking_does_not_show_counts_nothing_and_what_was_not_lo
 
 
 def test_weights_are_clipped_and_it_is_said_how_many() -> None:
-    found = judge_logged(
+    found = evaluate_logged(
         lengths=np.array([10, 10]),
         clicked_answer=np.array([0, 1]),
         clicked_position=np.array([1, 8]),
@@ -99,18 +99,18 @@ def test_weights_are_clipped_and_it_is_said_how_many() -> None:
 
 def test_nothing_shown_is_no_figure() -> None:
     nothing = np.zeros(0, np.int64)
-    found = judge_logged(lengths=nothing, clicked_answer=nothing, clicked_position=nothing, curve=CURVE)
+    found = evaluate_logged(lengths=nothing, clicked_answer=nothing, clicked_position=nothing, curve=CURVE)
     assert math.isnan(found.raw.value)
     assert math.isnan(found.estimate.value)
 
 
 def test_ratio_of_a_worked_example() -> None:
     """2 clicks in 4 products, one answer each way: residuals ±1, variance 2 / 16."""
-    found = ratio([2, 0], [2, 2], level=0.95)
+    found = weighted_ratio([2, 0], [2, 2], level=0.95)
     assert (found.value, found.low) == (0.5, 0.0)
     assert found.high == pytest.approx(0.5 + 1.959964 * math.sqrt(2) / 4)
 
 
 def test_position_nought_is_refused() -> None:
     with pytest.raises(ValueError, match="count from 1"):
-        judge_logged(lengths=np.array([1]), clicked_answer=np.array([0]), clicked_position=np.array([0]), curve=CURVE)
+        evaluate_logged(lengths=np.array([1]), clicked_answer=np.array([0]), clicked_position=np.array([0]), curve=CURVE)

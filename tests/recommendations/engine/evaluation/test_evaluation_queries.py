@@ -5,21 +5,21 @@ import pytest
 
 from recommendations.engine import KIND_CODES, IdMap, Interactions
 from recommendations.engine.evaluation.evaluation_queries import (
-    Draw,
-    Questions,
-    bought_again,
-    first_seen,
-    left_out_of_baskets,
-    new_items,
-    next_basket,
-    next_looked_at,
-    next_of_the_category,
-    next_with_recent,
-    wanted,
+    QuerySample,
+    EvaluationQueries,
+    query_repurchases,
+    find_first_seen,
+    query_basket_items,
+    find_new_items,
+    query_next_basket,
+    query_next_viewed,
+    query_next_in_category,
+    query_next_after_view,
+    query_purchases,
 )
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-EVERYTHING = Draw(1000, 1, each=1000)
+EVERYTHING = QuerySample(1000, 1, each=1000)
 ITEMS = IdMap.of(list("abcdefgh"))
 
 type Line = tuple[str, str, float, str]
@@ -40,7 +40,7 @@ def make(*lines: Line, as_of: float | None = None) -> Interactions:
     )
 
 
-def read(questions: Questions) -> list[tuple[str, str, str]]:
+def read(questions: EvaluationQueries) -> list[tuple[str, str, str]]:
     """Person, what the question starts from, what is wanted."""
     users = ["ann", "ben", "cem"]
 
@@ -67,16 +67,16 @@ def test_a_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
         ("ann", "e", 22 + 31 * MINUTE, "purchase"),  # no look
         ("ben", "f", 5, "view"),  # somebody else's
     )
-    assert read(next_looked_at(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
+    assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
 
 
 def test_of_several_products_at_one_moment_each_counts_and_asks_nothing_of_the_others() -> None:
     future = make(("ann", "a", 0, "view"), ("ann", "b", 9, "view"), ("ann", "c", 9, "view"), ("ann", "d", 10, "view"))
-    assert read(next_looked_at(future, EVERYTHING)) == [("ann", "a", "bc"), ("ann", "c", "d")]
+    assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "bc"), ("ann", "c", "d")]
 
 
 def test_the_product_itself_is_barred() -> None:
-    questions = next_looked_at(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
+    questions = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
     assert questions.barred is not None
     assert questions.barred.indices.tolist() == [ITEMS.row("a")]
 
@@ -88,7 +88,7 @@ def test_without_views_it_is_the_category_in_the_next_basket() -> None:
         *(("ann", item, DAY, "purchase") for item in "abch"),
         *(("ben", item, 2 * DAY, "purchase") for item in "de"),  # the next basket of all, of somebody else
     )
-    assert read(next_of_the_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
+    assert read(query_next_in_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
 
 
 def test_of_each_basket_one_product_is_held_out_and_only_the_others_are_given() -> None:
@@ -100,13 +100,13 @@ def test_of_each_basket_one_product_is_held_out_and_only_the_others_are_given() 
         ("cem", "g", 11.0, "purchase"),
     )
     past = make(*(("ann", item, -DAY, "purchase") for item in "abcd"), ("cem", "f", -DAY, "view"), as_of=-1.0)
-    rest = left_out_of_baskets(past, future, EVERYTHING, given=50)
+    rest = query_basket_items(past, future, EVERYTHING, given=50)
     assert [person for person, _given, _held in read(rest)] == ["ann", "cem"]
     for (_person, given, held), everything in zip(read(rest), ("abcd", "fg"), strict=True):
         assert sorted(given + held) == sorted(everything)
     assert rest.known is not None
     assert rest.known.tolist() == [True, False]  # a view is no purchase
-    one = left_out_of_baskets(past, future, EVERYTHING, given=1)
+    one = query_basket_items(past, future, EVERYTHING, given=1)
     assert [(len(given), len(held)) for _person, given, held in read(one)] == [(1, 1), (1, 1)]
 
 
@@ -116,7 +116,7 @@ def test_what_is_bought_again_is_of_what_was_bought() -> None:
         as_of=3.0,
     )  # fmt: skip
     future = make(("ann", "a", 5, "purchase"), ("ann", "c", 5, "purchase"), ("cem", "a", 5, "purchase"))
-    questions = bought_again(past, past, future, EVERYTHING)
+    questions = query_repurchases(past, past, future, EVERYTHING)
     assert read(questions) == [("ann", "abc", "a")]
     assert questions.offered is not None
     assert questions.offered.indices.tolist() == ITEMS.rows(["a", "b"]).tolist()
@@ -127,23 +127,23 @@ def test_somebody_without_a_past_is_asked_about_too() -> None:
         make(("ann", "a", 0, "view"), as_of=1.0),
         make(("ann", "b", 5, "purchase"), ("ben", "c", 5, "purchase")),
     )
-    assert read(wanted(past, future, EVERYTHING)) == [("ann", "a", "b"), ("ben", "", "c")]
+    assert read(query_purchases(past, future, EVERYTHING)) == [("ann", "a", "b"), ("ben", "", "c")]
 
 
 def test_the_next_basket_is_the_first_one_of_those_with_a_past() -> None:
     past = make(("ann", "a", 0, "view"), as_of=1.0)
     future = make(("ann", "b", 5, "purchase"), ("ann", "c", DAY, "purchase"), ("ben", "d", 5, "purchase"))
-    assert read(next_basket(past, future, EVERYTHING)) == [("ann", "a", "b")]
+    assert read(query_next_basket(past, future, EVERYTHING)) == [("ann", "a", "b")]
 
 
 def test_new_is_what_was_published_or_touched_first_within_thirty_days() -> None:
     past = make(("ann", "a", 0, "view"), ("ann", "a", 40 * DAY, "view"), ("ann", "b", 40 * DAY, "view"), as_of=50 * DAY)
-    assert new_items(past).tolist() == [item == "b" for item in "abcdefgh"]
+    assert find_new_items(past).tolist() == [item == "b" for item in "abcdefgh"]
     published = np.full(8, np.nan)
     published[[1, 2, 3, 4]] = [5 * DAY, 45 * DAY, 10 * DAY, 60 * DAY]  # b of old, c new, d old, e not yet
-    assert np.flatnonzero(new_items(past, published=published)).tolist() == [2]
-    assert first_seen(past, published=published)[:2].tolist() == [0.0, 5 * DAY]
-    assert np.isnan(first_seen(past)[2])
+    assert np.flatnonzero(find_new_items(past, published=published)).tolist() == [2]
+    assert find_first_seen(past, published=published)[:2].tolist() == [0.0, 5 * DAY]
+    assert np.isnan(find_first_seen(past)[2])
 
 
 def test_recently_viewed_is_newest_first_without_the_present_product_and_without_what_comes_later() -> None:
@@ -154,7 +154,7 @@ def test_recently_viewed_is_newest_first_without_the_present_product_and_without
         ("ann", "d", DAY + 2, "purchase"),
         ("ben", "e", DAY, "view"),
     )
-    questions, recent = next_with_recent(past, future, EVERYTHING)
+    questions, recent = query_next_after_view(past, future, EVERYTHING)
     assert read(questions) == [("ann", "c", "b"), ("ann", "b", "d")]
     assert ["".join(ITEMS.ids(row[row >= 0].tolist())) for row in recent] == ["ab", "ca"]
 
@@ -162,21 +162,21 @@ def test_recently_viewed_is_newest_first_without_the_present_product_and_without
 @pytest.mark.parametrize(("people", "each", "expected"), [(1, 1, 1), (1, 2, 2), (2, 1, 2), (9, 9, 5)])
 def test_a_draw_takes_so_many_people_and_so_many_questions_of_each(people: int, each: int, expected: int) -> None:
     person = np.array([4, 4, 4, 7, 7])
-    drawn = Draw(people, 3, each=each).of(person)
+    drawn = QuerySample(people, 3, each=each).of(person)
     assert len(drawn) == expected
     assert len(np.unique(person[drawn])) == min(people, 2)
-    np.testing.assert_array_equal(drawn, Draw(people, 3, each=each).of(person))
+    np.testing.assert_array_equal(drawn, QuerySample(people, 3, each=each).of(person))
 
 
 def test_a_draw_of_cells_is_smaller_for_a_large_catalogue() -> None:
-    small, large = (Draw.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
+    small, large = (QuerySample.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
     assert (small.people, small.each, small.most) == (400, 2, 30_000)
     assert (large.people, large.each, large.most) == (300, 2, 300)
 
 
 def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second() -> None:
     person = np.repeat(np.arange(10), 5)
-    drawn = Draw(10, 1, each=3, most=13).of(person)
+    drawn = QuerySample(10, 1, each=3, most=13).of(person)
     counts = np.bincount(person[drawn], minlength=10)
     assert (counts.min(), counts.max(), counts.sum()) == (1, 2, 13)
 
@@ -185,10 +185,10 @@ def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second
 def test_nothing_that_happened_asks_nothing(kind: str) -> None:
     nothing = make()
     category = np.zeros(8, np.int32)
-    assert len(next_looked_at(nothing, EVERYTHING)) == 0
-    assert len(next_of_the_category(nothing, category, EVERYTHING, kind=kind)) == 0
-    assert len(left_out_of_baskets(nothing, nothing, EVERYTHING, given=1, kind=kind)) == 0
-    assert len(bought_again(nothing, nothing, nothing, EVERYTHING, kind=kind)) == 0
-    assert len(wanted(nothing, nothing, EVERYTHING, kind=kind)) == 0
-    assert len(next_with_recent(nothing, nothing, EVERYTHING)[0]) == 0
-    assert len(next_basket(nothing, nothing, EVERYTHING, kind=kind)) == 0
+    assert len(query_next_viewed(nothing, EVERYTHING)) == 0
+    assert len(query_next_in_category(nothing, category, EVERYTHING, kind=kind)) == 0
+    assert len(query_basket_items(nothing, nothing, EVERYTHING, given=1, kind=kind)) == 0
+    assert len(query_repurchases(nothing, nothing, nothing, EVERYTHING, kind=kind)) == 0
+    assert len(query_purchases(nothing, nothing, EVERYTHING, kind=kind)) == 0
+    assert len(query_next_after_view(nothing, nothing, EVERYTHING)[0]) == 0
+    assert len(query_next_basket(nothing, nothing, EVERYTHING, kind=kind)) == 0

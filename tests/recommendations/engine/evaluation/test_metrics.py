@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recommendations.engine.evaluation.beyond_accuracy.coverage import coverage
+from recommendations.engine.evaluation.beyond_accuracy.coverage import compute_coverage
 from recommendations.engine.evaluation.ranking_metrics.average_precision import average_precision
 from recommendations.engine.evaluation.ranking_metrics.f1 import f1
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
-from recommendations.engine.evaluation.ranking_metrics.hits import hits_of
+from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.precision import precision
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
@@ -55,12 +55,12 @@ def test_first_hit_at_place_four_has_reciprocal_rank_a_quarter():
 def test_places_without_a_product_are_misses():
     relevant = csr_array(np.array([[0, 1, 0, 1], [1, 0, 0, 0]]))
     items = np.array([[3, 0, -1], [-1, 0, 1]], np.int32)
-    assert hits_of(items, relevant).tolist() == [[True, False, False], [False, True, False]]
+    assert find_hits(items, relevant).tolist() == [[True, False, False], [False, True, False]]
 
 
 def test_coverage_counts_each_product_once_and_ignores_empty_places():
-    assert coverage(np.array([[0, 1], [1, -1]], np.int32), 4) == 0.5
-    assert np.isnan(coverage(np.empty((0, 2), np.int32), 0))
+    assert compute_coverage(np.array([[0, 1], [1, -1]], np.int32), 4) == 0.5
+    assert np.isnan(compute_coverage(np.empty((0, 2), np.int32), 0))
 
 
 def test_errors_of_ratings_by_hand():

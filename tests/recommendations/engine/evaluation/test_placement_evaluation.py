@@ -9,19 +9,19 @@ from scipy.sparse import csr_array
 from recommendations.engine import Histories, IdMap, Interactions
 from recommendations.engine.algorithms.neighbors.item_knn import ItemKNN
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
-from recommendations.engine.evaluation.evaluation_queries import Questions, of_products
+from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
+from recommendations.engine.evaluation.evaluation_queries import EvaluationQueries, make_product_histories
 from recommendations.engine.evaluation.placement_evaluation import (
-    best_shares,
-    blended,
-    category_lists,
-    compared,
-    figures,
-    judge_lists,
-    mixed,
-    ranked,
-    same_for_all,
-    weigh,
+    find_best_shares,
+    make_ensemble,
+    list_categories,
+    compare_scores,
+    summarize_scores,
+    evaluate_lists,
+    mix_lists,
+    rank_queries,
+    repeat_for_all,
+    tune_shares,
 )
 
 N = 12
@@ -35,12 +35,12 @@ def make_pairs() -> Interactions:
     return Interactions.from_rows(user=user, item=item, users=names[0], items=names[1], order=np.zeros(len(rows)))
 
 
-def make_questions(**changes: object) -> Questions:
+def make_questions(**changes: object) -> EvaluationQueries:
     """From each product of a pair to the other one."""
     given = np.arange(10, dtype=np.int32)[:, None]
     relevant = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0] ^ 1)), shape=(10, N))
     barred = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0])), shape=(10, N))
-    return replace(Questions(of_products(given, N), relevant, np.arange(10, dtype=np.int32), barred), **changes)  # type: ignore[arg-type]
+    return replace(EvaluationQueries(make_product_histories(given, N), relevant, np.arange(10, dtype=np.int32), barred), **changes)  # type: ignore[arg-type]
 
 
 PAIRS = make_pairs()
@@ -48,37 +48,37 @@ PARTS = {"popularity": Popularity().fit(PAIRS), "item-knn": ItemKNN(weighting="t
 
 
 def test_the_part_that_knows_the_answer_gets_the_weight() -> None:
-    weights, value = weigh(PARTS, make_questions())
+    weights, value = tune_shares(PARTS, make_questions())
     assert weights == {"item-knn": 1.0}
     assert value == pytest.approx(1.0)
 
 
 def test_a_place_without_parts_cannot_be_weighed() -> None:
     with pytest.raises(ValueError, match="no part"):
-        weigh({}, make_questions())
+        tune_shares({}, make_questions())
 
 
 def test_a_place_is_compared_with_what_takes_over_on_the_same_questions() -> None:
     questions = make_questions()
-    own, popular = (ranked(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
-    judged = judge_lists(own, popular, questions, seed=1)
+    own, popular = (rank_queries(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
+    judged = evaluate_lists(own, popular, questions, seed=1)
     assert (judged.questions, judged.people) == (10, 10)
     assert judged.own["ndcg"].value == pytest.approx(1.0)
     assert judged.own["precision"].value == pytest.approx(0.1)
     assert judged.difference["ndcg"].value == pytest.approx(1.0 - judged.fallback["ndcg"].value)
     assert judged.beats()
-    assert not judge_lists(popular, own, questions, seed=1).beats()
+    assert not evaluate_lists(popular, own, questions, seed=1).beats()
 
 
 def test_barred_products_are_never_shown_and_offered_and_admitted_ones_alone() -> None:
     questions = make_questions()
-    lists = ranked(PARTS["popularity"], questions, seed=1)
+    lists = rank_queries(PARTS["popularity"], questions, seed=1)
     assert all(row not in lists[row] for row in range(10))
     offered = csr_array((np.ones(20, np.float32), (np.repeat(np.arange(10), 2), np.tile([3, 10], 10))), shape=(10, N))
-    some = ranked(PARTS["popularity"], make_questions(barred=None, offered=offered), seed=1)
+    some = rank_queries(PARTS["popularity"], make_questions(barred=None, offered=offered), seed=1)
     assert {tuple(row[row >= 0].tolist()) for row in some} == {(10, 3)}
     among = np.arange(N) == 11
-    assert set(ranked(PARTS["popularity"], make_questions(among=among), seed=1).ravel().tolist()) == {11, -1}
+    assert set(rank_queries(PARTS["popularity"], make_questions(among=among), seed=1).ravel().tolist()) == {11, -1}
 
 
 def test_weights_are_found_among_what_is_offered() -> None:
@@ -86,17 +86,17 @@ def test_weights_are_found_among_what_is_offered() -> None:
     lists = Histories.of_lists([[2, 5, 5, 5]] * 20, n_items=N)
     wanted_again = csr_array((np.ones(20, np.float32), (np.arange(20), np.full(20, 5))), shape=(20, N))
     offered = csr_array((np.ones(40, np.float32), (np.repeat(np.arange(20), 2), mine.ravel())), shape=(20, N))
-    questions = Questions(lists, wanted_again, np.arange(20, dtype=np.int32), offered=offered)
-    weights, value = weigh({**PARTS, "repeat": Repeat().fit(PAIRS)}, questions)
+    questions = EvaluationQueries(lists, wanted_again, np.arange(20, dtype=np.int32), offered=offered)
+    weights, value = tune_shares({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, questions)
     assert value == pytest.approx(1.0)
-    shown = ranked(blended({**PARTS, "repeat": Repeat().fit(PAIRS)}, weights), questions, seed=1)
+    shown = rank_queries(make_ensemble({**PARTS, "repeat": RepeatPurchase().fit(PAIRS)}, weights), questions, seed=1)
     assert set(shown.ravel().tolist()) == {2, 5, -1}
 
 
 def test_somebody_with_many_questions_counts_once() -> None:
     own = {name: np.array([1.0, 1.0, 1.0, 0.0, np.nan]) for name in ("ndcg", "hit_rate", "precision")}
     none = {name: np.zeros(5) * own[name] for name in own}
-    judged = compared(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
+    judged = compare_scores(own, none, np.array([1, 1, 1, 2, 3]), seed=1)
     assert (judged.questions, judged.people) == (4, 2)
     assert judged.own["ndcg"].value == pytest.approx(0.5)
 
@@ -104,9 +104,9 @@ def test_somebody_with_many_questions_counts_once() -> None:
 def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
     category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)  # 10 was bought by 30, each of 0 to 9 by 6
     questions = make_questions(barred=None)
-    few, wanted = category_lists(PARTS["popularity"], questions, category, 2, pool=3)
+    few, wanted = list_categories(PARTS["popularity"], questions, category, 2, pool=3)
     assert few[0, :3].tolist() == [1, 0, -1]
-    many, _ = category_lists(PARTS["popularity"], questions, category, 2, pool=12)
+    many, _ = list_categories(PARTS["popularity"], questions, category, 2, pool=12)
     assert many[0, :2].tolist() == [0, 1]
     assert wanted.toarray().tolist() == [[1, 0]] * 10
 
@@ -115,8 +115,8 @@ def test_the_mixture_that_finds_most_is_taken() -> None:
     questions = make_questions(barred=None)
     scores = {"right": np.arange(N, 0, -1, dtype=np.float32), "wrong": np.where(np.arange(N) > 9, 1.0, 0.0)}
     shares = [{"right": 0.0, "wrong": 1.0}, {"right": 1.0, "wrong": 0.0}]
-    found, value = best_shares([scores], [questions], shares=shares)  # type: ignore[list-item]
+    found, value = find_best_shares([scores], [questions], shares=shares)  # type: ignore[list-item]
     assert found == shares[1]
-    shown = same_for_all(mixed(scores, found), questions)  # type: ignore[arg-type]
+    shown = repeat_for_all(mix_lists(scores, found), questions)  # type: ignore[arg-type]
     assert shown[3].tolist() == list(range(10))
-    assert value == pytest.approx(float(np.mean(figures(shown, questions)["ndcg"])))
+    assert value == pytest.approx(float(np.mean(summarize_scores(shown, questions)["ndcg"])))

@@ -5,13 +5,13 @@ import pytest
 
 from recommendations.engine import Interactions
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
+from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from recommendations.engine.evaluation import (
-    cut_in_time,
+    split_by_moment,
     evaluate,
-    given_split,
+    make_split,
     hold_out,
-    intervals,
+    estimate_intervals,
     leave_last_out,
 )
 from recommendations.engine.evaluation.splits import EmptySplitError
@@ -32,7 +32,7 @@ def make_habits(n_users: int = 40, days: int = 60, seed: int = 0) -> Interaction
 
 def test_cut_in_time_keeps_the_future_out_of_train_and_strangers_out_of_test():
     interactions = Interactions.from_ids(user_ids=["a", "b", "a", "c"], item_ids=list("xyyx"), order=[1, 2, 3, 4])
-    split = cut_in_time(interactions, at=3)
+    split = split_by_moment(interactions, at=3)
     assert split.train.order.tolist() == [1, 2]
     assert split.test.users.ids(split.test.user) == ["a"]
     assert split.train.as_of == 3
@@ -41,7 +41,7 @@ def test_cut_in_time_keeps_the_future_out_of_train_and_strangers_out_of_test():
 @pytest.mark.parametrize(("at", "side"), [(0, "train"), (9, "test")])
 def test_cut_that_leaves_nothing_is_refused(at, side):
     with pytest.raises(EmptySplitError, match=side):
-        cut_in_time(Interactions.from_ids(user_ids=["a", "a"], item_ids=["x", "y"], order=[1, 2]), at=at)
+        split_by_moment(Interactions.from_ids(user_ids=["a", "a"], item_ids=["x", "y"], order=[1, 2]), at=at)
 
 
 def test_last_and_second_last_are_left_out_for_test_and_validation():
@@ -58,7 +58,7 @@ def test_last_and_second_last_are_left_out_for_test_and_validation():
 def test_given_parts_share_one_numbering_and_keep_strangers_of_test():
     train = Interactions.from_ids(user_ids=["a", "b"], item_ids=["x", "z"], order=[1, 2])
     test = Interactions.from_ids(user_ids=["b", "c"], item_ids=["y", "x"], order=[3, 4])
-    split = given_split(train=train, test=test)
+    split = make_split(train=train, test=test)
     assert split.train.users is split.test.users
     assert split.test.users.ids() == ["a", "b", "c"]
     assert split.test.items.ids(split.test.item) == ["y", "x"]
@@ -69,7 +69,7 @@ def test_given_parts_share_one_numbering_and_keep_strangers_of_test():
 def test_given_parts_of_different_people_are_refused():
     train, test = (Interactions.from_ids(user_ids=[user], item_ids=["x"]) for user in "ab")
     with pytest.raises(EmptySplitError, match="nobody of test is in train"):
-        given_split(train=train, test=test)
+        make_split(train=train, test=test)
 
 
 def test_a_share_of_each_persons_items_is_held_out_with_all_its_lines():
@@ -95,7 +95,7 @@ def test_share_that_is_no_whole_item_anywhere_is_refused():
 
 def test_interval_holds_the_mean_and_shrinks_with_more_people():
     draws = np.random.default_rng(1)
-    few, many = intervals(draws.random((30, 1)), seed=2)[0], intervals(draws.random((3000, 1)), seed=2)[0]
+    few, many = estimate_intervals(draws.random((30, 1)), seed=2)[0], estimate_intervals(draws.random((3000, 1)), seed=2)[0]
     assert few.low < few.value < few.high
     assert many.high - many.low < (few.high - few.low) / 4
     standard_error = np.sqrt(1 / 12 / 3000)
@@ -103,13 +103,13 @@ def test_interval_holds_the_mean_and_shrinks_with_more_people():
 
 
 def test_interval_of_nobody_is_nan_and_of_one_person_a_point():
-    assert np.isnan(intervals(np.array([[np.nan]]), seed=0)[0].value)
-    one = intervals(np.array([[0.4], [np.nan]]), seed=0)[0]
+    assert np.isnan(estimate_intervals(np.array([[np.nan]]), seed=0)[0].value)
+    one = estimate_intervals(np.array([[0.4], [np.nan]]), seed=0)[0]
     assert (one.low, one.value, one.high) == pytest.approx((0.4, 0.4, 0.4))
 
 
 def test_same_seed_gives_the_same_evaluation():
-    split = cut_in_time(make_habits(), at=50)
+    split = split_by_moment(make_habits(), at=50)
     first, second = (
         evaluate(algorithms={"p": Popularity()}, train=split.train, test=split.test, exclude_seen=False, seed=3).results
         for _ in range(2)
@@ -118,9 +118,9 @@ def test_same_seed_gives_the_same_evaluation():
 
 
 def test_people_with_habits_are_best_served_by_repeat_and_the_difference_is_sure():
-    split = cut_in_time(make_habits(), at=50)
+    split = split_by_moment(make_habits(), at=50)
     evaluation = evaluate(
-        algorithms={"popularity": Popularity(), "repeat": Repeat()},
+        algorithms={"popularity": Popularity(), "repeat": RepeatPurchase()},
         train=split.train,
         test=split.test,
         exclude_seen=False,
@@ -138,7 +138,7 @@ def test_what_was_seen_is_neither_shown_nor_counted_when_excluded():
     interactions = Interactions.from_ids(
         user_ids=["a", "b", "a", "b", "a"], item_ids=["x", "y", "x", "z", "y"], order=[1, 1, 5, 5, 5]
     )
-    split = cut_in_time(interactions, at=5)
+    split = split_by_moment(interactions, at=5)
     evaluation = evaluate(
         algorithms={"p": Popularity()}, train=split.train, test=split.test, exclude_seen=True, seed=0, ns=(1,)
     )
@@ -146,8 +146,8 @@ def test_what_was_seen_is_neither_shown_nor_counted_when_excluded():
 
 
 def test_chosen_weights_sum_to_one_and_are_never_worse_than_the_best_component():
-    split = cut_in_time(make_habits(), at=50)
-    components = {"popularity": Popularity().fit(split.train), "repeat": Repeat().fit(split.train)}
+    split = split_by_moment(make_habits(), at=50)
+    components = {"popularity": Popularity().fit(split.train), "repeat": RepeatPurchase().fit(split.train)}
     chosen = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=False, seed=1)
     assert sum(chosen.weights.values()) == pytest.approx(1.0, abs=1e-3)
     assert chosen.value >= max(chosen.single.values())
@@ -155,8 +155,8 @@ def test_chosen_weights_sum_to_one_and_are_never_worse_than_the_best_component()
 
 
 def test_search_with_exclusions_ignores_what_repeats():
-    split = cut_in_time(make_random_interactions(), at=150 * 86_400)
-    components = {"repeat": Repeat().fit(split.train), "popularity": Popularity().fit(split.train)}
+    split = split_by_moment(make_random_interactions(), at=150 * 86_400)
+    components = {"repeat": RepeatPurchase().fit(split.train), "popularity": Popularity().fit(split.train)}
     chosen = choose_weights(components=components, train=split.train, validation=split.test, exclude_seen=True, seed=1)
     assert chosen.single["repeat"] == 0
     assert chosen.weights["popularity"] == 1.0

@@ -5,12 +5,12 @@ import pytest
 
 from recommendations.engine import Histories, Interactions
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.algorithms.repeat.repeat_purchase import Repeat
+from recommendations.engine.algorithms.repeat.repeat_purchase import RepeatPurchase
 from recommendations.engine.evaluation.session_prefixes import (
-    given_prefixes,
-    judge_prefixes,
-    newest_sessions,
-    session_prefixes,
+    make_session_prefixes,
+    evaluate_prefixes,
+    split_newest_sessions,
+    build_session_prefixes,
 )
 from recommendations.engine.evaluation.splits import EmptySplitError
 
@@ -29,14 +29,14 @@ def lists_of(histories: Histories) -> list[list[int]]:
 
 def test_a_session_of_three_gives_two_prefixes_and_one_of_one_none():
     sessions = Histories.of_lists([[4, 5, 4], [7], [], [8, 9]], n_items=10, users=[0, 1, 2, 3])
-    prefixes = session_prefixes(sessions)
+    prefixes = build_session_prefixes(sessions)
     assert lists_of(prefixes.histories) == [[4], [4, 5], [8]]
     assert prefixes.label.tolist() == [5, 4, 9]
     assert prefixes.histories.user.tolist() == [0, 0, 3]
 
 
 def test_sample_keeps_prefix_and_label_together():
-    prefixes = session_prefixes(Histories.of_lists([list(range(40))], n_items=40))
+    prefixes = build_session_prefixes(Histories.of_lists([list(range(40))], n_items=40))
     sample = prefixes.sample(7, seed=3)
     assert len(sample) == 7
     assert [row[-1] + 1 for row in lists_of(sample.histories)] == sample.label.tolist()
@@ -45,38 +45,38 @@ def test_sample_keeps_prefix_and_label_together():
 
 def test_newest_sessions_are_held_out_without_items_nobody_knew():
     interactions = make_sessions()
-    split = newest_sessions(interactions, share=0.5)
+    split = split_newest_sessions(interactions, share=0.5)
     ids = split.test.users.ids(split.test.user)
     assert set(ids) == {"s3", "s4"}
     assert split.test.items.ids(split.test.item) == ["b", "a", "a"]
     assert split.train.as_of == split.train.order.max() < split.test.order.min()
     with pytest.raises(EmptySplitError, match="share"):
-        newest_sessions(interactions, share=0.1)
+        split_newest_sessions(interactions, share=0.1)
     with pytest.raises(ValueError, match="between 0 and 1"):
-        newest_sessions(interactions, share=1.0)
+        split_newest_sessions(interactions, share=1.0)
 
 
 def test_known_answer_of_hit_rate_and_reciprocal_rank():
     interactions = make_sessions()  # a is the most popular item, b the second, then c and z
     a, b = interactions.items.row("a"), interactions.items.row("b")
-    prefixes = given_prefixes([[b], [b], [a]], [a, b, a], n_items=4, as_of=interactions.as_of)
+    prefixes = make_session_prefixes([[b], [b], [a]], [a, b, a], n_items=4, as_of=interactions.as_of)
     popularity = Popularity().fit(interactions)
-    figures = judge_prefixes(popularity, prefixes, n=2)
+    figures = evaluate_prefixes(popularity, prefixes, n=2)
     assert figures.hit_rate.tolist() == [1, 1, 1]
     assert figures.mrr.tolist() == [1, 0.5, 1]
     assert figures.ndcg.tolist() == pytest.approx([1, 1 / np.log2(3), 1])
-    assert judge_prefixes(popularity, prefixes, n=1).hit_rate.tolist() == [1, 0, 1]
-    assert judge_prefixes(popularity, prefixes, n=2, exclude_seen=True).hit_rate.tolist() == [1, 0, 0]
+    assert evaluate_prefixes(popularity, prefixes, n=1).hit_rate.tolist() == [1, 0, 1]
+    assert evaluate_prefixes(popularity, prefixes, n=2, exclude_seen=True).hit_rate.tolist() == [1, 0, 0]
 
 
 def test_repeating_finds_the_clicks_on_what_was_seen():
     sessions = Histories.of_lists([[1, 1, 2], [2, 3, 2]], n_items=5)
-    repeat = Repeat().fit(Interactions.from_ids(user_ids=["s"] * 5, item_ids=list("abcde")))
-    assert judge_prefixes(repeat, session_prefixes(sessions), n=5).hit_rate.tolist() == [1, 0, 0, 1]
+    repeat = RepeatPurchase().fit(Interactions.from_ids(user_ids=["s"] * 5, item_ids=list("abcde")))
+    assert evaluate_prefixes(repeat, build_session_prefixes(sessions), n=5).hit_rate.tolist() == [1, 0, 0, 1]
 
 
 def test_wrong_given_prefixes_are_refused():
     with pytest.raises(ValueError, match="1 prefixes and 2 labels"):
-        given_prefixes([[0]], [0, 1], n_items=3, as_of=0)
+        make_session_prefixes([[0]], [0, 1], n_items=3, as_of=0)
     with pytest.raises(ValueError, match="labels must be rows"):
-        given_prefixes([[0]], [3], n_items=3, as_of=0)
+        make_session_prefixes([[0]], [3], n_items=3, as_of=0)

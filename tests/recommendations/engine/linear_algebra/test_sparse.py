@@ -6,7 +6,7 @@ from scipy.sparse import csr_array, random_array
 
 from recommendations.engine import ALGORITHMS, IdMap, Interactions, recommend
 from recommendations.engine.linear_algebra import sparse
-from recommendations.engine.linear_algebra.sparse import dense_product, shortened_rows, top_k_product, transposed
+from recommendations.engine.linear_algebra.sparse import multiply_dense_matrices, shorten_rows, multiply_top_k_rows, transpose
 
 
 def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
@@ -15,9 +15,9 @@ def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:
 
 def test_top_k_is_the_same_however_many_rows_are_worked_on_at_once(monkeypatch):
     matrix = make_matrix(3000, 40)
-    whole = top_k_product(matrix, transposed(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    whole = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
     monkeypatch.setattr(sparse, "TOP_K_CELLS", 1)  # 1024 rows at once
-    parts = top_k_product(matrix, transposed(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
+    parts = multiply_top_k_rows(matrix, transpose(matrix), 7, skip=np.arange(3000), shrinkage=2.0, least=2)
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
@@ -25,23 +25,23 @@ def test_top_k_is_the_same_however_many_rows_are_worked_on_at_once(monkeypatch):
 def test_entries_of_few_products_are_left_out():
     matrix = make_matrix(50, 30)
     common = ((matrix > 0).astype(int) @ (matrix > 0).astype(int).T).toarray()
-    found = top_k_product(matrix, transposed(matrix), 50, least=3).toarray()
+    found = multiply_top_k_rows(matrix, transpose(matrix), 50, least=3).toarray()
     np.testing.assert_allclose(found, np.where(common >= 3, (matrix @ matrix.T).toarray(), 0), rtol=1e-5)
 
 
 def test_long_rows_keep_their_largest_entries():
     matrix = csr_array(np.array([[1, 5, 2, 5], [0, 3, 0, 0], [0, 0, 0, 0], [2, 2, 2, 2]], np.float32))
-    assert shortened_rows(matrix, 2).toarray().tolist() == [[0, 5, 0, 5], [0, 3, 0, 0], [0, 0, 0, 0], [2, 2, 0, 0]]
-    assert shortened_rows(matrix, 4) is matrix
+    assert shorten_rows(matrix, 2).toarray().tolist() == [[0, 5, 0, 5], [0, 3, 0, 0], [0, 0, 0, 0], [2, 2, 0, 0]]
+    assert shorten_rows(matrix, 4) is matrix
 
 
 def test_dense_product_of_a_row_is_the_same_alone():
     draws = np.random.default_rng(3)
     left, right = draws.random((70, 13), np.float32), draws.random((13, 2100), np.float32)
-    together = dense_product(left, right)
+    together = multiply_dense_matrices(left, right)
     np.testing.assert_allclose(together, left @ right, rtol=1e-5)
     for row in (0, 33, 69):
-        np.testing.assert_array_equal(dense_product(left[row : row + 1], right)[0], together[row])
+        np.testing.assert_array_equal(multiply_dense_matrices(left[row : row + 1], right)[0], together[row])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recommendations.engine.tuning.parameter_search import NothingFoundError, search
+from recommendations.engine.tuning.parameter_search import EmptySearchError, search_parameters
 
 GRID = {"x": list(range(21)), "y": list(range(21))}
 
@@ -22,7 +22,7 @@ class Watch:
 
 
 def test_top_of_a_hill_is_found_in_few_rows():
-    found = search(space=GRID, evaluate=hill, budget_s=10, seed=1)
+    found = search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=1)
     assert found.best.parameters == {"x": 13, "y": 4}
     assert found.best.value == 0
     assert len(found.tried) < 21 * 21 / 5
@@ -33,28 +33,28 @@ def test_ridge_that_single_steps_cannot_leave_is_left_by_moving_two_at_once():
         return {(0, 0): 1.0, (1, 1): 2.0}.get((parameters["x"], parameters["y"]), 0.0)
 
     space = {"x": [0, 1], "y": [0, 1]}
-    found = search(space=space, evaluate=ridge, budget_s=10, seed=1, start={"x": 0, "y": 0})
+    found = search_parameters(space=space, evaluate=ridge, budget_s=10, seed=1, start={"x": 0, "y": 0})
     assert found.best.parameters == {"x": 1, "y": 1}
 
 
 def test_same_seed_tries_the_same_rows_and_no_row_twice():
-    first, second = (search(space=GRID, evaluate=hill, budget_s=10, seed=3).tried for _ in range(2))
+    first, second = (search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=3).tried for _ in range(2))
     assert [row.parameters for row in first] == [row.parameters for row in second]
     assert len({tuple(row.parameters.items()) for row in first}) == len(first)
 
 
 def test_search_ends_within_the_budget_and_tries_the_start_in_any_case():
     watch = Watch()
-    found = search(space=GRID, evaluate=watch.evaluate, budget_s=15, seed=1, clock=lambda: watch.now)
+    found = search_parameters(space=GRID, evaluate=watch.evaluate, budget_s=15, seed=1, clock=lambda: watch.now)
     assert found.seconds == len(found.tried) == 15
-    none_left = search(
+    none_left = search_parameters(
         space=GRID, evaluate=watch.evaluate, budget_s=0, seed=1, start={"x": 2, "y": 2}, clock=lambda: watch.now
     )
     assert [row.parameters for row in none_left.tried] == [{"x": 2, "y": 2}]
 
 
 def test_parameters_that_reach_no_number_lose_against_any_that_do():
-    found = search(
+    found = search_parameters(
         space={"x": [0, 1, 2]},
         evaluate=lambda p: -5.0 if p["x"] == 2 else float("nan"),
         budget_s=5,
@@ -65,14 +65,14 @@ def test_parameters_that_reach_no_number_lose_against_any_that_do():
 
 
 def test_search_in_which_nothing_reaches_a_number_is_an_error():
-    with pytest.raises(NothingFoundError, match="number"):
-        search(space={"x": [0, 1]}, evaluate=lambda _: float("nan"), budget_s=5, seed=0)
+    with pytest.raises(EmptySearchError, match="number"):
+        search_parameters(space={"x": [0, 1]}, evaluate=lambda _: float("nan"), budget_s=5, seed=0)
 
 
 def test_start_keeps_what_is_not_searched_and_must_be_a_candidate():
-    found = search(space={"x": [1, 2]}, evaluate=lambda p: p["x"] * p["z"], budget_s=5, seed=0, start={"z": 3})
+    found = search_parameters(space={"x": [1, 2]}, evaluate=lambda p: p["x"] * p["z"], budget_s=5, seed=0, start={"z": 3})
     assert found.best.parameters == {"x": 2, "z": 3}
     with pytest.raises(ValueError, match="x=7"):
-        search(space={"x": [1, 2]}, evaluate=hill, budget_s=5, seed=0, start={"x": 7})
+        search_parameters(space={"x": [1, 2]}, evaluate=hill, budget_s=5, seed=0, start={"x": 7})
     with pytest.raises(ValueError, match="no candidate"):
-        search(space={"x": []}, evaluate=hill, budget_s=5, seed=0)
+        search_parameters(space={"x": []}, evaluate=hill, budget_s=5, seed=0)

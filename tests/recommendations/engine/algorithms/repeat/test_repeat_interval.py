@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recommendations.engine import KIND_CODES, Interactions, NothingToLearnError
-from recommendations.engine.algorithms.repeat.repeat_interval import RepeatRhythm
+from recommendations.engine.algorithms.repeat.repeat_interval import RepurchaseInterval
 
 DAY = 86_400.0
 
@@ -22,7 +22,7 @@ def make_purchases() -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=items, order=np.array(days) * DAY, as_of=169 * DAY)
 
 
-def scores_at(model: RepeatRhythm, interactions: Interactions, day: float) -> dict[str, float]:
+def scores_at(model: RepurchaseInterval, interactions: Interactions, day: float) -> dict[str, float]:
     histories = replace(interactions.histories(np.array([1])), as_of=day * DAY)
     row = model.score(histories).toarray()[0]
     return {item: float(row[interactions.items.row(item)]) for item in ("milk", "soap", "lamp")}
@@ -30,7 +30,7 @@ def scores_at(model: RepeatRhythm, interactions: Interactions, day: float) -> di
 
 def test_what_is_due_rises_as_time_goes_on_and_falls_when_it_is_overdue() -> None:
     interactions = make_purchases()
-    model = RepeatRhythm(horizon_days=7.0).fit(interactions)
+    model = RepurchaseInterval(horizon_days=7.0).fit(interactions)
     fresh, due, late = (scores_at(model, interactions, day) for day in (169, 168 + 50, 168 + 600))
     assert fresh["milk"] > 0.5 > fresh["soap"]
     assert due["soap"] > max(fresh["soap"], due["milk"])
@@ -40,15 +40,15 @@ def test_what_is_due_rises_as_time_goes_on_and_falls_when_it_is_overdue() -> Non
 
 def test_what_was_bought_on_too_few_days_has_no_score() -> None:
     interactions = make_purchases()
-    model = RepeatRhythm(min_count=2).fit(interactions)
+    model = RepurchaseInterval(min_count=2).fit(interactions)
     assert scores_at(model, interactions, 169)["lamp"] == 0
-    assert scores_at(RepeatRhythm().fit(interactions), interactions, 169)["lamp"] > 0
+    assert scores_at(RepurchaseInterval().fit(interactions), interactions, 169)["lamp"] > 0
 
 
 def test_views_make_no_rhythm_unless_asked_to() -> None:
     views = make_purchases()
     views = replace(views, kind=np.full_like(views.kind, KIND_CODES["view"]))
     with pytest.raises(NothingToLearnError, match="purchase"):
-        RepeatRhythm().fit(views)
-    model = RepeatRhythm(kinds=None).fit(views)
+        RepurchaseInterval().fit(views)
+    model = RepurchaseInterval(kinds=None).fit(views)
     assert model.score(views.histories()).nnz
