@@ -125,7 +125,7 @@ def test_two_do_not_correct_over_each_other(rejected: RejectedEvent) -> None:
     do(
         member_of("Administrator"),
         rejected,
-        "send",
+        "replay",
         json.dumps({**PERSONAL, "type": "other", "email": "b@example.com"}),
     )
     late = client.post(page_of(rejected), {**initial, "do": "replay"})
@@ -153,7 +153,7 @@ def test_it_is_discarded_and_opened_again(rejected: RejectedEvent) -> None:
     assert "The event is open again" in do(client, rejected, "reopen").text
     history = client.get(reverse("admin:events_rejectedevent_history", args=[rejected.pk])).text
     assert "Discarded." in history
-    assert "Opened again." in history
+    assert "Reopened." in history
 
 
 def test_payload_whose_key_is_gone_opens_with_the_problem(rejected: RejectedEvent, settings: Any) -> None:

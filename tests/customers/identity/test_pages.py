@@ -88,7 +88,7 @@ def test_decision_is_written_once_and_can_be_opened_again(
     shared.conflict.refresh_from_db()
     assert (shared.conflict.status, shared.conflict.resolution) == ("resolved", resolution)
     again = admin_client.post(shared.page, {"do": "settle"}, follow=True)
-    assert "admin has decided this conflict already." in again.content.decode()
+    assert "admin has already resolved this conflict." in again.content.decode()
     assert "resolution" in LogEntry.objects.get_for_object(shared.conflict).first().changes_dict
     admin_client.post(shared.page, {"do": "reopen"})
     shared.conflict.refresh_from_db()
@@ -109,7 +109,7 @@ def test_merge_page_asks_before_it_is_undone(admin_client: Client, shared: Simpl
     assert (merge.reverted_by, Customer.objects.count()) == ("admin", 2)
     assert not done.context["may_undo"]
     refused = admin_client.post(address, {"do": "undo"})
-    assert refused.context["problem"] == f"Merge {merge_id} was undone before."
+    assert refused.context["problem"] == f"Merge {merge_id} was already undone."
 
 
 def test_merge_inside_a_later_one_says_which_to_undo_first(admin_client: Client, shared: SimpleNamespace) -> None:

@@ -20,7 +20,7 @@ from customers.processing.models import ProcessingRun
 from customers.processing.totals import read_totals
 from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.connection import open_warehouse
-from tests.children import has_no_advisory_lock, kill_after_output, start_child
+from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
 from tests.makers import make_product
 from tests.waiting import wait_until

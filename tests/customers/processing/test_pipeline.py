@@ -239,7 +239,7 @@ def test_the_command_says_what_became_of_the_events(capsys: pytest.CaptureFixtur
     first, second = [line for line in capsys.readouterr().out.splitlines() if " events in " in line]
     assert first.startswith("4 events in ")
     assert first.endswith("1 new customers, 1 new orders, 1 new products")
-    assert second.endswith("1 dead letters")
+    assert second.endswith("1 rejected events")
     call_command("process_events")
     assert "0 events" in capsys.readouterr().out
     with pytest.raises(CommandError, match="from 1 on"):

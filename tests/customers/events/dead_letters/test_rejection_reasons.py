@@ -1,4 +1,4 @@
-"""Every code that the collector gives has words."""
+"""Every rejection code has a translated text."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from customers.events.collector import event_store, parsing
+from customers.events.collector import event_store, fields, items, parsing
 from customers.events.dead_letters.rejection_reasons import INVALID_PREFIX, REASONS, describe_reason
 from customers.orders.order_events import event_parsing
 
@@ -17,9 +17,9 @@ def codes_in(module: object) -> set[str]:
     return {found["code"] for found in GIVEN.finditer(Path(module.__file__).read_text())}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("module", [parsing, event_parsing])
-def test_codes_are_described(module: object) -> None:
-    given = codes_in(module)
+@pytest.mark.parametrize("modules", [(items, fields, parsing), (event_parsing,)])
+def test_every_code_has_a_text(modules: tuple[object, ...]) -> None:
+    given = {code for module in modules for code in codes_in(module)}
     assert len(given) > 5
     assert {code for code in given if code not in REASONS and not code.startswith(INVALID_PREFIX)} == set()
 
@@ -32,8 +32,8 @@ def test_code_for_what_cannot_be_stored_is_described() -> None:
 @pytest.mark.parametrize(
     ("code", "english", "chinese"),
     [
-        ("invalid_userId", "The value of “userId” cannot be taken.", "“userId”的值无法接收。"),
-        ("review_out_of_range", "The review in this event cannot be taken.", "该事件中的评价无法接收。"),
+        ("invalid_userId", "The value of “userId” is not valid.", "“userId”的值无效。"),
+        ("review_out_of_range", "The review in this event is not valid.", "该事件中的评价无效。"),
         ("quite_new", "quite_new", "quite_new"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, EventReceipt, Outbox
-from tests.children import PROJECT, get_test_database_url, kill_after_output, start_child
+from tests.child_processes import PROJECT, get_test_database_url, kill_after_output, start_child
 from tests.customers.events.senders import track
 from tests.makers import NOON, make_source
 from tests.waiting import wait_until

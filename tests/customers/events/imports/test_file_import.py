@@ -95,7 +95,7 @@ def test_wrong_lines_are_listed_with_their_numbers_and_spoil_no_other(tmp_path: 
         ("10", "invalid_encoding"),
     ]
     assert imported.problems == Counter(code for _line, code in errors_in(imported.error_file))
-    # what is an item is kept to be mended; what is none at all stands in the error file only
+    # what is an item is saved so that it can be corrected; anything else is only in the error file
     assert set(RejectedEvent.objects.values_list("code", flat=True)) == {
         "invalid_text",
         "missing_identity",

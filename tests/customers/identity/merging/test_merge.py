@@ -35,7 +35,7 @@ from tests.makers import (
 
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(days=30)
-# told from facts: they are told again rather than moved
+# derived from facts: they are computed again rather than moved
 DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition"}
 
 
@@ -180,7 +180,7 @@ def test_merge_inside_a_later_one_is_undone_after_it() -> None:
     undo(inner)
     owners = dict(Identifier.objects.values_list("value", "customer_id"))
     assert owners == {"u1": anna.pk, "u2": bo.pk, "u3": cy.pk}
-    with pytest.raises(MergeError, match="undone before"):
+    with pytest.raises(MergeError, match="already undone"):
         undo(inner)
 
 

@@ -1,4 +1,4 @@
-"""Placeholders are told from ids."""
+"""Placeholders are distinguished from ids."""
 
 import pytest
 

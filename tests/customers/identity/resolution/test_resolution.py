@@ -188,12 +188,12 @@ def test_changed_email_is_written_and_the_old_one_still_leads_here() -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 @pytest.mark.parametrize("batches", [1, 3])
 def test_latest_telling_counts_in_whatever_order_it_arrives(order: tuple[int, ...], batches: int) -> None:
-    told = [
+    stated = [
         identify(user_id="u1", phone="+49 170 1111111", traits={"name": "A", "plan": "free", "seats": 1}),
         identify(user_id="u1", minutes=1, traits={"name": "B", "plan": None}),
         identify(user_id="u1", minutes=2, traits={"name": "C", "birthday": "1990-05-17T00:00:00Z", "locale": "de"}),
     ]
-    arriving = [told[place] for place in order]
+    arriving = [stated[place] for place in order]
     for batch in [arriving] if batches == 1 else [[one] for one in arriving]:
         resolve(*batch)
     customer = Customer.objects.get()
