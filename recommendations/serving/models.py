@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.impressions.models import (
     Impression,
@@ -127,7 +127,7 @@ class PlacementSettings(models.Model):
         verbose_name_plural = _("placements")
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(placement__in=list(SCENARIOS)), name="serving_placement_known"),
+            models.CheckConstraint(condition=Q(placement__in=list(PLACEMENTS)), name="serving_placement_known"),
             models.CheckConstraint(
                 condition=Q(personal_share__range=(0, 1), diversity__range=(0, 1), rotation__range=(0, 1)),
                 name="serving_shares_in_range",

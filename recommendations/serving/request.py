@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from recommendations.engine.placements import SCENARIOS, SIMILAR, Start
+from recommendations.engine.placements import PLACEMENTS, SIMILAR, PlacementInput
 
 MAX_ITEMS = 100
 MAX_SCORED_PRODUCTS = 200  # products of a cart that are scored; further ones are ignored
@@ -64,16 +64,16 @@ class RecommendationRequest:
 
 def validate_request(request: RecommendationRequest) -> None:
     """Errors: InvalidRequestError."""
-    placement = SCENARIOS.get(request.scenario)
+    placement = PLACEMENTS.get(request.scenario)
     if placement is None:
         raise InvalidRequestError(
             "scenario",
             _("Unknown placement %(given)s; valid: %(valid)s.")
-            % {"given": repr(request.scenario), "valid": ", ".join(SCENARIOS)},
+            % {"given": repr(request.scenario), "valid": ", ".join(PLACEMENTS)},
         )
     if not 1 <= request.n <= MAX_ITEMS:
         raise InvalidRequestError("n", _("n is %(n)s; valid: 1 to %(max)d.") % {"n": request.n, "max": MAX_ITEMS})
-    if placement.start == Start.PRODUCTS and not request.product_ids:
+    if placement.start == PlacementInput.PRODUCTS and not request.product_ids:
         field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
         raise InvalidRequestError(
             field_name,

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from recommendations.merchandising.backoffice.overview import build_overviews
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
@@ -20,7 +20,7 @@ from recommendations.merchandising.rules.editing import switch_rules
 from recommendations.merchandising.tasks import write_segment_members
 
 STATE_LABELS = {
-    "on": gettext_lazy("active"),
+    "on": pgettext_lazy("rule", "active"),
     "waiting": gettext_lazy("scheduled"),
     "over": gettext_lazy("ended"),
     "off": gettext_lazy("disabled"),

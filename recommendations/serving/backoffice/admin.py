@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
-from recommendations.engine.placements import FOR_YOU, SCENARIOS
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS
 from recommendations.placement_labels import get_placement_label
 from recommendations.serving.backoffice import audience_page, performance_page
 from recommendations.serving.backoffice import pages as pages_module
@@ -23,7 +23,7 @@ from recommendations.serving.models import (
     PositionBiasRun,
     Preview,
 )
-from recommendations.training.backoffice.labels.algorithm_labels import algorithm_name
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 from recommendations.training.models import ModelVersion
 
 __all__ = ["search_admin"]  # registers the admin pages of search
@@ -123,14 +123,14 @@ class PlacementSettingsAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     @display(description=gettext_lazy("algorithms"))
     def show_weights(self, obj: PlacementSettings) -> str:
         """Return the configured weights, else the defaults; trained weights are on the page of the model."""
-        weights = obj.weights or SCENARIOS[obj.placement].weights
+        weights = obj.weights or PLACEMENTS[obj.placement].weights
         if not weights:
             return _("as trained") if obj.placement == FOR_YOU else "–"
-        return ", ".join(f"{algorithm_name(name)} {share:g}" for name, share in weights.items())
+        return ", ".join(f"{get_algorithm_label(name)} {share:g}" for name, share in weights.items())
 
     @display(description=gettext_lazy("fallback"))
     def show_fallback(self, obj: PlacementSettings) -> str:
-        fallback = obj.fallback or SCENARIOS[obj.placement].fallback
+        fallback = obj.fallback or PLACEMENTS[obj.placement].fallback
         return get_placement_label(fallback) if fallback else "–"
 
 

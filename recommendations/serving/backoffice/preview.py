@@ -9,7 +9,7 @@ import numpy as np
 from customers.identity.models import Customer, Identifier
 from recommendations.engine import Contribution
 from recommendations.engine.online.context import Workspace
-from recommendations.engine.placements import FOR_YOU, SCENARIOS, Start
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
 from recommendations.serving.pipeline.context import COLD_START
 from recommendations.serving.pipeline.visitor import Visitor, describe_arrival, identify_visitor, read_activity
 from recommendations.serving.recommend import recommend
@@ -57,7 +57,7 @@ def build_preview(
     causes = explain_sources(state, request, visitor, answer, [item.row for item in answer.items])
     history = visitor.history
     newest: list[tuple[str, str, datetime]] = []
-    if history is not None and SCENARIOS[request.scenario].start != Start.PRODUCTS:
+    if history is not None and PLACEMENTS[request.scenario].start != PlacementInput.PRODUCTS:
         rows, moments = history.item[::-1][:20].tolist(), history.order[::-1][:20].tolist()
         newest = [
             (*get_id_and_title(state, row), datetime.fromtimestamp(moment, now.tzinfo))
@@ -97,11 +97,11 @@ def explain_sources(
     if blend is None:
         return nothing
     history = visitor.history if visitor.history is not None else model.build_product_history(NO_ROWS)
-    match SCENARIOS[placement].start:
-        case Start.PRODUCTS:
+    match PLACEMENTS[placement].start:
+        case PlacementInput.PRODUCTS:
             start_rows = state.products.find_rows(request.product_ids)
             history = model.build_product_history(start_rows[(start_rows >= 0) & (start_rows < len(model.items))])
-        case Start.NOTHING:
+        case PlacementInput.NOTHING:
             history = model.build_product_history(NO_ROWS)
     workspace = Workspace(blend.n, state.blends.width)
     scored = blend.score(history, workspace)

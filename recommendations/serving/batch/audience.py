@@ -1,7 +1,8 @@
-"""Who would want a product: the customers most likely to, best first.
+"""The audience of a product: the customers most likely to want it, best first.
 
-A person's score is Σ share · what the part gives the product for them / the most it gives it for anybody, over the parts of for-you
-that depend on the person: what compares products for one person (each part against the person's best) would not compare people.
+A customer's score is Σ share · (the component's score of the product for them / its largest score for any customer), over the
+components of for-you that depend on the customer. The scores of recommendations compare products for one customer (each
+component relative to the customer's best product) and would not compare customers.
 """
 
 import threading
@@ -29,10 +30,10 @@ from recommendations.serving.state.loader import ServingState, StateLoader, load
 from recommendations.serving.state.model import PURCHASE, ServingModel
 from recommendations.serving.state.settings import PurchasedProducts
 
-MAX_AUDIENCE = 10_000  # people of one product; those further down want it hardly more than anybody
-BLOCK_SIZE = 2_000  # people whose histories are in memory at a time
-MAX_CACHED_PRODUCTS = 16  # products whose people this process need not compute again
-# what a reason is called that a part gives; of what somebody did with the product itself see `code_of`
+MAX_AUDIENCE = 10_000  # customers of one product; those further down want it hardly more than the average customer
+BLOCK_SIZE = 2_000  # customers whose histories are in memory at a time
+MAX_CACHED_PRODUCTS = 16  # products whose customers this process keeps
+# reason codes by component; for interactions with the product itself see `choose_reason_code`
 REASON_CODES = {
     ExplanationReason.SIMILAR_PRODUCT: "similar_to_bought",
     ExplanationReason.BOUGHT_TOGETHER: "bought_together",
@@ -40,7 +41,7 @@ REASON_CODES = {
     ExplanationReason.DUE_AGAIN: "due_again",
 }
 
-# erased, refusing, and who has bought it meanwhile where it is not shown again
+# without erased customers, those who refused, and buyers where purchased products are not shown again
 CUSTOMERS_SQL = """
 SELECT given.place, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
@@ -68,7 +69,7 @@ type Numbers = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AudienceMember:
-    """A customer, how likely they want the product against others (0 … 1), and why in one word."""
+    """A customer with their score relative to the others, 0 to 1, and the code of the reason."""
 
     customer_id: int
     user_id: str
@@ -82,7 +83,7 @@ class AudienceMember:
 
 @dataclass(frozen=True)
 class Audience:
-    """model_version is empty where no model serves; ``known``: whether the model knows the product at all."""
+    """The customers of a product. model_version: empty without a model. known: whether the model knows the product."""
 
     product_id: str
     model_version: str
@@ -92,7 +93,7 @@ class Audience:
 
 @dataclass(frozen=True, eq=False)
 class RankedUsers:
-    """rows of people in the model, best first, with their scores and reasons."""
+    """Rows of people in the model, best first, with their scores and reason codes."""
 
     users: npt.NDArray[np.int64]
     scores: Numbers
@@ -100,10 +101,10 @@ class RankedUsers:
 
 
 def find_audience(*, product_id: str, now: datetime, source: StateLoader = loader) -> Audience:
-    """The customers who would want a product, at most MOST; two people of the model who are one customer by now count once.
+    """Return the customers most likely to want a product, at most MAX_AUDIENCE, with one query.
 
-    Left out are the erased, whoever refuses personalisation or analytics, and, where for-you does not show again what was bought,
-    whoever has bought it. One query.
+    Customers who were erased or refused personalization or analytics are left out, and buyers if for-you does not show
+    purchased products again. Two people of the model who have been merged since count once.
     """
     loaded = source.current(now=now)
     model, row = loaded.model, loaded.products.find_row(product_id)
@@ -116,7 +117,7 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
 
 
 class AudienceCache:
-    """The people of the last products that were asked for, as long as the same model serves."""
+    """Caches the customers of the products requested last, as long as the same state serves."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[CacheKey, RankedUsers] = OrderedDict()
@@ -148,7 +149,7 @@ def get_ranked_users(loaded: ServingState, model: ServingModel, row: int, *, now
 
 
 def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: float) -> RankedUsers:
-    """All people of the model by their score for one product, in blocks."""
+    """Rank all people of the model by their score for one product, in blocks."""
     shares = {
         name: share
         for name, share in model.blend.shares().items()
@@ -180,7 +181,7 @@ def rank_users(loaded: ServingState, model: ServingModel, row: int, *, now: floa
 
 
 def find_hidden_lines(loaded: ServingState, model: ServingModel, block: Histories) -> npt.NDArray[np.bool_]:
-    """Of each line of the histories whether for-you does not show its product again."""
+    """Return for each line of the histories whether for-you hides its product from then on."""
     bought = loaded.placements[FOR_YOU].purchased_products
     if bought == PurchasedProducts.HIDE:
         return block.kind == PURCHASE
@@ -192,7 +193,7 @@ def find_hidden_lines(loaded: ServingState, model: ServingModel, block: Historie
 
 
 def hides_purchased_products(loaded: ServingState, model: ServingModel) -> bool:
-    """Whether what was bought is not shown again."""
+    """Return whether for-you hides purchased products."""
     bought = loaded.placements[FOR_YOU].purchased_products
     kinds = model.seen_kinds
     hides = model.exclude_seen and (kinds is None or KIND_CODES["purchase"] in kinds)
@@ -206,22 +207,22 @@ def choose_reason_code(source: str, bought: int) -> str:
 
 
 def describe_reason_code(code: str) -> str:
-    """Said of a customer to those who work in the shop."""
+    """Return the reason in words, for the staff of the shop."""
     return {
         "bought_often": _("Bought it several times"),
         "bought_before": _("Bought it before"),
-        "you_viewed": _("Looked at it"),
-        "due_again": _("Bought it before, and it is about time again"),
+        "you_viewed": _("Viewed it"),
+        "due_again": _("Bought it before and may need it again"),
         "similar_to_bought": _("Chose similar products"),
-        "bought_together": _("Bought what goes with it"),
-        "customers_like_you": _("Customers like them buy it"),
-    }.get(code, _("Chose what others choose together with it"))
+        "bought_together": _("Bought complementary products"),
+        "customers_like_you": _("Similar customers buy it"),
+    }.get(code, _("Chose products that are often chosen with it"))
 
 
 def resolve_customers(
     loaded: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
 ) -> list[AudienceMember]:
-    """The customers of today behind people of the model; the better place of one who was two."""
+    """Return the present customers of people of the model; after a merge the better rank counts."""
     names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
     given: dict[str, Any] = {
@@ -242,7 +243,7 @@ def resolve_customers(
 
 
 def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[str]:
-    """One "kind:value" for each of some people of the model; "" for one who has none."""
+    """Return a "kind:value" identifier of each person, preferably a user id; "" without any."""
     found = [""] * len(users)
     maps = [(model.identifiers, model.identifier_user)]
     if model.refreshed is not None:
@@ -260,10 +261,10 @@ def find_names(model: ServingModel, users: npt.NDArray[np.int64]) -> Sequence[st
 
 
 def save_audience(*, audience: Audience, name: str, most: int) -> Segment:
-    """The best ``most`` as a fixed segment of that name. Errors: NameTakenError."""
+    """Save the best ``most`` customers as a static segment. Errors: NameTakenError."""
     return create_static_segment(
         name=name,
-        description=_("Who would want %(product)s, by %(model)s") % {
+        description=_("Audience for %(product)s, from model %(model)s") % {
             "product": audience.product_id, "model": audience.model_version},
         customer_ids=[one.customer_id for one in audience.customers[:most]],
     )  # fmt: skip

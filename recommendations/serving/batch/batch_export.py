@@ -1,7 +1,7 @@
-"""Recommendations of a place for all customers in one file.
+"""Export the recommendations of a placement for all customers to one file.
 
-Each chunk of customers is a part of its own beside the file, written and then renamed; at the end the parts become the file, which
-appears whole or not at all. Whoever starts again with the same wishes goes on behind the last part that is there.
+Each chunk of customers is written to a temporary part file beside the target and then renamed; at the end the parts are joined into
+the target, which appears complete or not at all. An export with the same options resumes after the last complete part.
 """
 
 import csv
@@ -43,12 +43,12 @@ IDENTIFIER_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 
 class InvalidExportError(ValueError):
-    """Wishes that cannot be fulfilled; says what would be right."""
+    """Invalid export options; the message names the valid ones."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What makes two exports the same, so that one may go on where the other was ended."""
+    """The options that must be equal for one export to resume another."""
 
     scenario: str
     n: int
@@ -59,7 +59,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """customers: how many have something; rows: recommendations; resumed: customers that an earlier start had done."""
+    """customers: number with recommendations. rows: recommendations. resumed_customers: done by an earlier start."""
 
     customers: int
     rows: int
@@ -69,7 +69,7 @@ class ExportSummary:
 
 @dataclass(frozen=True)
 class ExportLine:
-    """One customer of a chunk and what was chosen for them."""
+    """The recommendations of one customer."""
 
     user_id: str
     strategy: str
@@ -97,10 +97,10 @@ def export_recommendations(
     Errors: WrongExportError, WrongScenarioError, NoModelYetError, ConditionError of a segment that cannot work; OSError.
     """
     if format not in FORMATS:
-        raise InvalidExportError(_("There is no format %(given)s; there are %(known)s.") % {
-            "given": repr(format), "known": ", ".join(FORMATS)})  # fmt: skip
+        raise InvalidExportError(_("Unknown format %(given)s; valid: %(valid)s.") % {
+            "given": repr(format), "valid": ", ".join(FORMATS)})  # fmt: skip
     if not 1 <= n <= 100:
-        raise InvalidExportError(_("n is %(n)s; give 1 to 100.") % {"n": n})
+        raise InvalidExportError(_("n is %(n)s; valid: 1 to 100.") % {"n": n})
     loaded = source.current(now=now)
     batch = BatchRecommender(loaded=loaded, scenario=scenario, n=n, now=now)
     parts = ExportParts(path, ExportOptions(scenario, n, format, segment, loaded.name))
@@ -126,12 +126,12 @@ def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
         return query_customers().filter(Exists(known))
     found = Segment.objects.filter(key=segment).first()
     if found is None:
-        raise InvalidExportError(_("There is no segment %(key)s.") % {"key": repr(segment)})
+        raise InvalidExportError(_("Unknown segment %(key)s.") % {"key": repr(segment)})
     return query_members(segment=found, as_of=now).filter(Exists(known))
 
 
 def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportLine]:
-    """One query for the chunk."""
+    """Compute the recommendations of a chunk of customers, with one query for their identifiers."""
     place = {pk: number for number, pk in enumerate(chunk)}
     told = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
     rows = sorted(
@@ -160,21 +160,23 @@ def make_lines(batch: BatchRecommender, user_ids: Sequence[str], chosen: BatchRe
 
 
 class ExportParts:
-    """The parts of a file that is being made, in a folder beside it; ``wishes.json`` there says of what."""
+    """The parts of an unfinished export, in a folder beside the target; ``options.json`` there holds its options."""
 
     def __init__(self, path: Path, wishes: ExportOptions) -> None:
         self.path, self.options = path, wishes
         self.folder = path.with_name(f".{path.name}.parts")
 
     def open(self, *, resume: bool) -> int:
-        """The last customer that is done, 0 for none. Errors: WrongExportError where the parts are of other wishes."""
-        told = self.folder / "wishes.json"
+        """Return the last finished customer, 0 for none. Errors: InvalidExportError if the parts have other options."""
+        told = self.folder / "options.json"
         if resume and told.exists():
             before = json.loads(told.read_text(encoding="utf-8"))
             different = [name for name, value in asdict(self.options).items() if before.get(name) != value]
             if different:
                 raise InvalidExportError(
-                    _("What was begun differs in %(names)s. Start without --resume, or with the same wishes.")
+                    _(
+                        "The interrupted export used other options (%(names)s). Start without --resume, or with the same options."
+                    )
                     % {"names": ", ".join(different)}
                 )
             return max((after for after, _path in self._list_parts()), default=0)
@@ -190,7 +192,7 @@ class ExportParts:
         beside.replace(target)
 
     def finish(self) -> tuple[int, int]:
-        """Makes the file of the parts; how many customers and recommendations it has."""
+        """Join the parts into the target; return its numbers of customers and recommendations."""
         paths = [path for _after, path in self._list_parts()]
         beside = self.folder / "whole"
         counted = JOINERS[self.options.format](beside, paths)
@@ -218,7 +220,7 @@ def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, f
 
 
 def write_csv(path: Path, lines: Sequence[ExportLine]) -> None:
-    """Ids are written as they are, because programs read this; a spreadsheet may take one that begins with = for a formula."""
+    """Write ids unchanged, because programs read them; a spreadsheet may take one that begins with = for a formula."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows((*row[:3], f"{row[3]:.6g}", row[4]) for row in iterate_rows(lines))
 

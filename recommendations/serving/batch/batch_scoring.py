@@ -18,10 +18,10 @@ from config.foundation.array_types import Rows
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.algorithms.popularity.popularity import Popularity
-from recommendations.engine.cold_start import Arrivals
-from recommendations.engine.linear_algebra.sparse import csr
-from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, SCENARIOS, TRENDING
-from recommendations.engine.topn import block_rows, top_n
+from recommendations.engine.cold_start import NewVisitors
+from recommendations.engine.linear_algebra.sparse import make_csr
+from recommendations.engine.placements import BUY_AGAIN, FOR_YOU, NEW, POPULAR, PLACEMENTS, TRENDING
+from recommendations.engine.topn import count_block_rows, top_n
 from recommendations.merchandising.rules.ranking import apply_factors, apply_to_ranking
 from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.pipeline.context import COLD_START
@@ -41,19 +41,19 @@ type Values = npt.NDArray[np.float32]
 
 
 class UnsupportedPlacementError(ValueError):
-    """A place that nothing can be computed for in advance."""
+    """A placement whose recommendations cannot be computed in advance."""
 
     def __init__(self, scenario: str) -> None:
-        message = _("%(given)s cannot be computed for everybody in advance; choose one of %(known)s.")
-        super().__init__(message % {"given": repr(scenario), "known": ", ".join(BATCH_PLACEMENTS)})
+        message = _("Placement %(given)s cannot be exported; valid: %(valid)s.")
+        super().__init__(message % {"given": repr(scenario), "valid": ", ".join(BATCH_PLACEMENTS)})
 
 
 class NoActiveModelError(Exception):
-    """Nothing was trained and promoted yet."""
+    """No model has been trained and promoted yet."""
 
     def __init__(self) -> None:
         super().__init__(
-            _("No model serves yet: run `manage.py train`, or wait for the nightly training; then start again.")
+            _("There is no active model yet. Run `manage.py train` or wait for the nightly training, then start again.")
         )
 
 
@@ -110,7 +110,7 @@ class BatchRecommender:
         self.state, self.model, self.scenario, self.n, self.now = loaded, loaded.model, scenario, n, now
         self.n_items = len(self.model.items)
         self.allowed = loaded.products.get_mask(ProductFilters())
-        self.block = block_rows(self.n_items)
+        self.block = count_block_rows(self.n_items)
         self.placements = [
             name
             for name in list_fallback_chain(loaded, scenario)
@@ -232,12 +232,12 @@ class BatchRecommender:
         codes = [sorted(set(newcomers.find_trait_codes(names[row]))) for row in rows.tolist()]
         indptr = np.concatenate([[0], np.cumsum([len(one) for one in codes])])
         flat = np.array([code for one in codes for code in one], np.int32)
-        has = csr(np.ones(len(flat)), flat, indptr, (len(rows), len(newcomers.model.lifts_.values_)))
-        arrivals = Arrivals(has, newcomers.model.landings_.rows([""] * len(rows)))
+        has = make_csr(np.ones(len(flat)), flat, indptr, (len(rows), len(newcomers.model.lifts_.values_)))
+        arrivals = NewVisitors(has, newcomers.model.landings_.rows([""] * len(rows)))
         touched = newcomers.model.touches(arrivals)
         if not touched.any():
             return []
-        some = Arrivals(arrivals.has[touched], arrivals.landing[touched])
+        some = NewVisitors(arrivals.has[touched], arrivals.landing[touched])
         return [(COLD_START, rows[touched], newcomers.model.score(some))]
 
     def _score_buy_again(
@@ -274,7 +274,7 @@ class BatchRecommender:
         if name == FOR_YOU:
             return self.model.blend
         weights = self.state.placements[name].weights or self.model.scenarios.get(name, {}).get("weights")
-        return select_components(self.model.blend, weights or SCENARIOS[name].weights)
+        return select_components(self.model.blend, weights or PLACEMENTS[name].weights)
 
     def _exclude(self, name: str, known: BlockState, rows: npt.NDArray[np.int64]) -> csr_array:
         """What each may not be shown in a place: dismissed, and bought where that is not to be shown again."""
@@ -315,7 +315,7 @@ def apply_batch_factors(scores: Values | csr_array, factors: Values | None) -> V
         return scores
     if isinstance(scores, csr_array):
         told = apply_factors(scores=scores.data, factors=factors[scores.indices])
-        return csr(told, scores.indices, scores.indptr, scores.shape)
+        return make_csr(told, scores.indices, scores.indptr, scores.shape)
     return apply_factors(scores=scores, factors=factors[: scores.shape[1]]).astype(np.float32)
 
 
@@ -395,10 +395,10 @@ def select_lines(
 
 def build_dismissed_matrix(model: ServingModel, pairs: npt.NDArray[np.int64], n: int) -> csr_array:
     if model.dismissed is None:
-        return csr(np.empty(0), np.empty(0, np.int32), np.zeros(n + 1), (n, len(model.items)))
+        return make_csr(np.empty(0), np.empty(0, np.int32), np.zeros(n + 1), (n, len(model.items)))
     indptr, item = model.dismissed
     owner, rows = select_lines(pairs[pairs[:, 1] < len(indptr) - 1], indptr, (item,))
-    return csr(np.ones(len(rows)), rows, np.searchsorted(owner, np.arange(n + 1)), (n, len(model.items)))
+    return make_csr(np.ones(len(rows)), rows, np.searchsorted(owner, np.arange(n + 1)), (n, len(model.items)))
 
 
 def select_histories(histories: Histories, rows: npt.NDArray[np.int64]) -> Histories:
@@ -438,4 +438,4 @@ def row_maxima(scores: Values | csr_array) -> Values:
 def union_columns(one: csr_array, other: csr_array) -> csr_array:
     """The stored columns of both, row by row; values say nothing."""
     both = one + other
-    return csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)
+    return make_csr(np.ones(both.nnz), both.indices, both.indptr, both.shape)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from config.foundation.array_types import Flags, Rows
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine import Histories
-from recommendations.engine.cold_start import Arrivals
+from recommendations.engine.cold_start import NewVisitors
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory
 from recommendations.engine.placements import CATEGORIES
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
@@ -116,7 +116,7 @@ class Candidates:
     rows: Rows
     scores: Factors
     scored: ScoredHistory | None = None
-    arrival: Arrivals | None = None
+    arrival: NewVisitors | None = None
     placement: str = ""
     fillers: frozenset[int] = frozenset()
     problem: str | None = None

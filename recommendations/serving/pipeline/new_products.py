@@ -12,7 +12,7 @@ from django.conf import settings
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
-from recommendations.engine.exploration import Trials, worth_trying
+from recommendations.engine.exploration import ExplorationPriors, rank_for_exploration
 from recommendations.engine.online.content_scorer import score_content
 from recommendations.serving.state.loader import ServingState
 
@@ -57,7 +57,7 @@ def choose_new_products(
     if not len(positions):
         return []
     rows, thetas = rows[positions], thetas[positions]
-    return rows[worth_trying(thetas, _compute_affinity(state, history, rows))].tolist()
+    return rows[rank_for_exploration(thetas, _compute_affinity(state, history, rows))].tolist()
 
 
 def merge_new_products(
@@ -89,12 +89,12 @@ class NewProductDraws:
     """
 
     since: Rows
-    trials: Trials
+    trials: ExplorationPriors
     rows: Rows
     orders: dict[int, tuple[Rows, npt.NDArray[np.float64]]] = field(default_factory=dict)
 
     @classmethod
-    def from_trials(cls, since: Rows, trials: Trials) -> Self:
+    def from_trials(cls, since: Rows, trials: ExplorationPriors) -> Self:
         """Return the draws over the rows published recently that few people have interacted with."""
         is_known = since < len(trials.people)
         people = trials.people[np.where(is_known, since, 0)]

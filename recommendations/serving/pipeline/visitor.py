@@ -8,7 +8,7 @@ import numpy as np
 from config.foundation.array_types import Rows
 from customers.events.recent.interactions import RecentActivity, RecentInteraction, read_recent_activity
 from recommendations.engine import Histories
-from recommendations.engine.cold_start import Arrivals
+from recommendations.engine.cold_start import NewVisitors
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS, PURCHASE, ServingModel
@@ -81,7 +81,9 @@ def identify_visitor(
     return Visitor(names, activity.interactions, users, history, dismissed, count=activity.count)
 
 
-def describe_arrival(*, state: ServingState, request: RecommendationRequest, names: Sequence[str]) -> Arrivals | None:
+def describe_arrival(
+    *, state: ServingState, request: RecommendationRequest, names: Sequence[str]
+) -> NewVisitors | None:
     """Return what is known about a visitor without a history; None if it changes no score."""
     if state.model is None or state.model.cold_start is None:
         return None

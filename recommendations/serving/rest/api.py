@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request as HttpRequest
 from rest_framework.views import APIView
 
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.rank import RankRequest
 from recommendations.serving.request import InvalidRequestError
 from recommendations.serving.rest.request import (
@@ -34,7 +34,7 @@ class RecommendationsView(APIView):
     @extend_schema(
         operation_id="recommendations",
         parameters=[
-            OpenApiParameter("scenario", str, OpenApiParameter.PATH, enum=list(SCENARIOS)),
+            OpenApiParameter("scenario", str, OpenApiParameter.PATH, enum=list(PLACEMENTS)),
             RecommendationQuerySerializer,
         ],
         responses=PlacementResponseSerializer,

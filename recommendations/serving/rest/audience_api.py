@@ -1,4 +1,4 @@
-"""REST: who would want a product."""
+"""REST: the audience of a product."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ def write_audience_cursor(offset: int) -> str:
 class AudienceQuerySerializer(serializers.Serializer):
     limit = serializers.IntegerField(required=False, default=100, min_value=1, max_value=MAX_LIMIT)
     cursor = serializers.CharField(
-        required=False, default="", max_length=20, help_text="next_cursor of the page before."
+        required=False, default="", max_length=20, help_text="next_cursor of the previous page."
     )
 
     def validate_cursor(self, cursor: str) -> int:
@@ -37,12 +37,12 @@ class AudienceQuerySerializer(serializers.Serializer):
         if not cursor:
             return 0
         try:
-            told = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+            text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         except (binascii.Error, ValueError):
-            told = ""
-        if not told.isdigit():
-            raise serializers.ValidationError(_("This is no cursor of this list; give next_cursor of the page before."))
-        return int(told)
+            text = ""
+        if not text.isdigit():
+            raise serializers.ValidationError(_("cursor is invalid; use next_cursor of the previous page."))
+        return int(text)
 
 
 class AudienceReasonSerializer(serializers.Serializer):
@@ -52,28 +52,28 @@ class AudienceReasonSerializer(serializers.Serializer):
 
 class AudienceMemberSerializer(serializers.Serializer):
     customer_id = serializers.IntegerField()
-    user_id = serializers.CharField(help_text="Empty for a visitor who never logged in.")
-    score = serializers.FloatField(help_text="0 to 1, against the other customers.")
+    user_id = serializers.CharField(help_text="Empty for a visitor who has never logged in.")
+    score = serializers.FloatField(help_text="0 to 1, relative to the other customers.")
     reason = AudienceReasonSerializer(source="*")
 
 
 class AudienceSerializer(serializers.Serializer):
     product_id = serializers.CharField()
-    model_version = serializers.CharField(help_text="Empty where no model serves.")
+    model_version = serializers.CharField(help_text="Empty without an active model.")
     known = serializers.BooleanField(
-        help_text="Whether the model knows the product; a new one is known after a training."
+        help_text="Whether the model knows the product. A new product is known after the next training."
     )
-    people = serializers.IntegerField(help_text="How many customers there are in all pages, at most 10,000.")
+    people = serializers.IntegerField(help_text="Number of customers on all pages, at most 10,000.")
     results = AudienceMemberSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
     next = serializers.URLField(allow_null=True)
 
 
 class AudienceView(APIView):
-    """The customers most likely to want a product, best first, each with the reason.
+    """Returns the customers most likely to want a product, best first, each with the reason.
 
-    Without the erased, whoever refuses personalisation, and whoever has bought it where that is not shown again. Needs the scope
-    recommendations:read besides.
+    Customers who were erased or refused personalization are excluded, as are past buyers if purchased products are not shown
+    again. Also requires the scope recommendations:read.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
@@ -86,21 +86,21 @@ class AudienceView(APIView):
     )
     def get(self, request: Request, product_id: str) -> Response:
         if ADDITIONAL_SCOPE not in getattr(request.auth, "scopes", ()):
-            raise PermissionDenied(_("The scope %(scope)s is needed.") % {"scope": ADDITIONAL_SCOPE})
+            raise PermissionDenied(_("The key needs the scope %(scope)s.") % {"scope": ADDITIONAL_SCOPE})
         wanted = AudienceQuerySerializer(data=request.query_params)
         wanted.is_valid(raise_exception=True)
         if not Product.objects.filter(product_id=product_id).exists():
             raise Http404
         offset, limit = wanted.validated_data["cursor"], wanted.validated_data["limit"]
-        found = find_audience(product_id=product_id, now=timezone.now())
+        audience = find_audience(product_id=product_id, now=timezone.now())
         end = offset + limit
-        following = write_audience_cursor(end) if end < len(found.customers) else None
+        following = write_audience_cursor(end) if end < len(audience.customers) else None
         page = {
-            "product_id": found.product_id,
-            "model_version": found.model_version,
-            "known": found.known,
-            "people": len(found.customers),
-            "results": found.customers[offset:end],
+            "product_id": audience.product_id,
+            "model_version": audience.model_version,
+            "known": audience.known,
+            "people": len(audience.customers),
+            "results": audience.customers[offset:end],
             "next_cursor": following,
             "next": replace_query_param(request.build_absolute_uri(), "cursor", following) if following else None,
         }

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
 from customers.events.recent.interactions import read_recent_activity
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.pipeline.visitor import VALKEY_TIMEOUT_SECONDS
 from recommendations.serving.rank import RankRequest
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
@@ -135,7 +135,7 @@ def _read_request(
             search = parse_search_request(parameters)
         return search, search.identifiers
     scenario = path.removeprefix(RECOMMENDATIONS_PATH).removesuffix("/")
-    if scenario not in SCENARIOS or not path.endswith("/"):
+    if scenario not in PLACEMENTS or not path.endswith("/"):
         raise NotPlainError
     request = parse_plain_query(scenario, pairs)
     return request, request.identifiers

@@ -8,8 +8,8 @@ import numpy as np
 
 from config.foundation.array_types import Rows
 from recommendations.engine import IdMap
-from recommendations.engine.cold_start import Arrivals, ColdStart, field_of, field_value, plain_value
-from recommendations.engine.linear_algebra.sparse import csr
+from recommendations.engine.cold_start import NewVisitors, ColdStart, get_trait_field, make_trait, get_trait_value
+from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.training.registry.artifacts import Artifact
 
 
@@ -42,18 +42,20 @@ class ColdStartModel:
             arrays["indices"],
         )
 
-    def describe(self, *, identifiers: Sequence[str], traits: Mapping[str, str], landing: str) -> Arrivals | None:
+    def describe(self, *, identifiers: Sequence[str], traits: Mapping[str, str], landing: str) -> NewVisitors | None:
         """Return what is known about one visitor; None if none of it changes a score.
 
         traits: field → value of the request, newer than what is stored. landing: a category path, or "".
         """
         values = self.model.lifts_.values_
-        fresh = values.rows([field_value(field, plain_value(field, value)) for field, value in traits.items() if value])
+        fresh = values.rows(
+            [make_trait(field, get_trait_value(field, value)) for field, value in traits.items() if value]
+        )
         fields = {field for field, value in traits.items() if value}
-        stored = [code for code in self.find_trait_codes(identifiers) if field_of(values.id(code)) not in fields]
+        stored = [code for code in self.find_trait_codes(identifiers) if get_trait_field(values.id(code)) not in fields]
         codes = np.array(sorted({*stored, *fresh[fresh >= 0].tolist()}), np.int32)
-        has = csr(np.ones(len(codes)), codes, [0, len(codes)], (1, len(values)))
-        arrival = Arrivals(has, self.model.landings_.rows([landing]))
+        has = make_csr(np.ones(len(codes)), codes, [0, len(codes)], (1, len(values)))
+        arrival = NewVisitors(has, self.model.landings_.rows([landing]))
         return arrival if self.model.touches(arrival)[0] else None
 
     def find_trait_codes(self, identifiers: Sequence[str]) -> list[int]:

@@ -9,7 +9,7 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
-from recommendations.engine.placements import FOR_YOU, SCENARIOS, Start
+from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
 from recommendations.serving.state.settings import PlacementConfigs, Switch
 
@@ -32,14 +32,14 @@ class CompiledBlends:
     def compile(cls, *, model: ServingModel, placements: PlacementConfigs, n: int) -> "CompiledBlends":
         """Compile the ensembles for n rows of the product index."""
         by_placement = {FOR_YOU: OnlineEnsemble(model.blend, n)}
-        for name, placement in SCENARIOS.items():
+        for name, placement in PLACEMENTS.items():
             # the trained weights of for-you are those of the model itself
             trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")
             blend = select_components(model.blend, placements[name].weights or trained or placement.weights)
             if blend is not None:
-                by_placement[name] = OnlineEnsemble(blend, n, for_similar=placement.start == Start.PRODUCTS)
+                by_placement[name] = OnlineEnsemble(blend, n, for_similar=placement.start == PlacementInput.PRODUCTS)
         visit = OnlineEnsemble(model.visit_blend, n) if model.visit_blend is not None else None
-        switched_off = frozenset(name for name in SCENARIOS if _is_off(name, model=model, placements=placements))
+        switched_off = frozenset(name for name in PLACEMENTS if _is_off(name, model=model, placements=placements))
         return cls(by_placement, visit, switched_off, find_max_width(_list_blends(by_placement, visit)))
 
     def warm_up(self, model: ServingModel) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Flags
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.merchandising.rules.business_factors import compute_business_factors
 from recommendations.merchandising.rules.product_columns import ProductColumns
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
@@ -95,7 +95,7 @@ def read_compiled_rules(
     rules = load_rules() if fingerprint[0] else []
     book = RuleBook.compile(rules=rules, columns=make_product_columns(products), now=now) if rules else RuleBook()
     business_factors = {}
-    for name in SCENARIOS:
+    for name in PLACEMENTS:
         config = placements[name]
         factors = compute_business_factors(
             margin=products.margin,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from customers.events.recent.interactions import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.exploration import Trials
+from recommendations.engine.exploration import ExplorationPriors
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
@@ -86,7 +86,7 @@ class ServingModel:
     seen_kinds: list[int] | None
     as_of: float
     cold_start: ColdStartModel | None = None
-    trials: Trials | None = None
+    trials: ExplorationPriors | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dismissed: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]] | None = None
 
@@ -120,7 +120,7 @@ class ServingModel:
             seen_kinds=saved.get("seen_kinds"),
             as_of=saved["as_of"],
             cold_start=ColdStartModel.from_artifact(artifact),
-            trials=Trials.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
+            trials=ExplorationPriors.of_arrays(trials) if (trials := artifact.part("exploration")) else None,
             scenarios=saved.get("scenarios", {}),
             dismissed=(rows["indptr"], rows["item"]) if (rows := artifact.part("dismissed")) else None,
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Max
 
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.models import PlacementSettings
 
 Switch, PurchasedProducts = PlacementSettings.Switch, PlacementSettings.PurchasedProducts
@@ -31,7 +31,7 @@ class PlacementConfig:
 
     def get_fallback(self) -> str | None:
         """Return the placement that replaces this one when it has nothing to show."""
-        return self.fallback or SCENARIOS[self.name].fallback
+        return self.fallback or PLACEMENTS[self.name].fallback
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class PlacementConfigs:
         return self.by_name[name]
 
 
-DEFAULT_CONFIGS = PlacementConfigs({name: PlacementConfig(name) for name in SCENARIOS})
+DEFAULT_CONFIGS = PlacementConfigs({name: PlacementConfig(name) for name in PLACEMENTS})
 
 
 def read_placement_configs(before: PlacementConfigs = DEFAULT_CONFIGS) -> PlacementConfigs:

@@ -29,7 +29,7 @@ def ten_products(**changes: Any) -> ProductColumns:
         "category": np.array([0, 0, 1, 1, 1, 2, 2, 2, -1, -1], np.int32),
         "brands": BRANDS,
         "categories": CATEGORIES,
-        "row_of": lambda product_id: IDS.index(product_id) if product_id in IDS else -1,
+        "find_row": lambda product_id: IDS.index(product_id) if product_id in IDS else -1,
         "rows_with_attribute": lambda name, value: np.array(COLORS.get(value, []) if name == "color" else [], np.int32),
         "rows_with_tag": lambda tag: np.array(TAGS.get(tag, []), np.int32),
     }

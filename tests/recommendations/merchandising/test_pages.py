@@ -73,7 +73,7 @@ def test_a_merchandiser_makes_a_rule_changes_it_and_sees_what_it_means(merchandi
     assert "hides every product" in body(answer)
     page = body(merchandiser.get(change_page(rule)))
     assert "Hides products in Kitchen." in page
-    assert "means 3 products that are shown now" in page
+    assert "matches 3 visible products" in page
     assert "2 of them in stock" in page
     changed = form(
         action="pin", category="", product_ids="k1\r\nk0\r\n\r\nk1", position=2, scenarios=["cart", "search"]
@@ -94,15 +94,15 @@ def test_a_merchandiser_makes_a_rule_changes_it_and_sees_what_it_means(merchandi
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"action": "pin"}, "A pin needs a place"),
+        ({"action": "pin"}, "A pin needs a position"),
         ({"action": "boost", "factor": "0.5"}, "A boost needs a factor from 1.01 to 100"),
-        ({"category": ""}, "Say which products are meant"),
-        ({"price_from": "5", "price_to": "4"}, "exchange the two"),
+        ({"category": ""}, "Choose the products"),
+        ({"price_from": "5", "price_to": "4"}, "Swap the two"),
         (
             {"starts_at_0": "2026-11-24", "starts_at_1": "12:00", "ends_at_0": "2026-11-24", "ends_at_1": "11:00"},
             "ends before",
         ),
-        ({"product_ids": "x" * 201}, "Give one id a line"),
+        ({"product_ids": "x" * 201}, "Enter one ID per line"),
         ({"margin_from": "30"}, "less than or equal to 1"),
     ],
 )
@@ -130,10 +130,10 @@ def test_saving_warns_of_what_means_nothing_and_of_what_contradicts(merchandiser
             ADD, form(name="Pin", action="pin", category="", product_ids="a\nzzz", position=1), follow=True
         )
     )
-    assert "1 product id is not in the catalogue: zzz." in page
+    assert "1 product ID is not in the catalog: zzz." in page
     assert "“Pin” pins 1 product that “Hide kettles” hides" in page
     page = body(merchandiser.post(ADD, form(name="Nothing", category="Garden"), follow=True))
-    assert "The rule means 0 of 2 products" in page
+    assert "The rule matches none of the 2 products" in page
 
 
 def test_the_list_tells_what_each_rule_does_without_a_query_a_rule(merchandiser: Client) -> None:
@@ -145,7 +145,7 @@ def test_the_list_tells_what_each_rule_does_without_a_query_a_rule(merchandiser:
     make_rule(name="Off", enabled=False)
     with CaptureQueriesContext(connection) as few:
         page = body(merchandiser.get(LIST))
-    for text in ("Hides products in Kitchen.", "holds now", "waits for its time", "is over", "switched off", "1 note"):
+    for text in ("Hides products in Kitchen.", "active", "scheduled", "ended", "disabled", "1 note"):
         assert text in page
     for number in range(20):
         make_rule(name=f"More {number}")
@@ -157,8 +157,8 @@ def test_the_list_tells_what_each_rule_does_without_a_query_a_rule(merchandiser:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("place=cart", {"Everywhere", "Cart"}),
-        ("place=nowhere", {"Everywhere", "Cart", "Search"}),
+        ("placement=cart", {"Everywhere", "Cart"}),
+        ("placement=nowhere", {"Everywhere", "Cart", "Search"}),
         ("action__exact=boost", {"Search"}),
         ("enabled__exact=0", {"Cart"}),
         ("q=garden", {"Search"}),
@@ -177,10 +177,10 @@ def test_a_rule_is_switched_off_and_on_with_one_click(merchandiser: Client, aske
     rule = make_rule(segment=make_segment("loyal"))
     assert switch_page(rule) in body(merchandiser.get(LIST))
     assert merchandiser.get(switch_page(rule)).status_code == 405
-    assert "is switched off" in body(merchandiser.post(switch_page(rule), follow=True))
+    assert "is now disabled" in body(merchandiser.post(switch_page(rule), follow=True))
     rule.refresh_from_db()
     assert not rule.enabled
-    assert "is switched on" in body(merchandiser.post(switch_page(rule), follow=True))
+    assert "is now enabled" in body(merchandiser.post(switch_page(rule), follow=True))
     rule.refresh_from_db()
     assert rule.enabled
 
@@ -188,10 +188,10 @@ def test_a_rule_is_switched_off_and_on_with_one_click(merchandiser: Client, aske
 def test_several_rules_are_switched_together(merchandiser: Client) -> None:
     rules = [make_rule(name=str(number)) for number in range(3)]
     wanted = {"action": "switch_off", "_selected_action": [str(rule.pk) for rule in rules[:2]]}
-    assert "2 rules were switched" in body(merchandiser.post(LIST, wanted, follow=True))
+    assert "Changed 2 rules" in body(merchandiser.post(LIST, wanted, follow=True))
     assert list(Rule.objects.order_by("pk").values_list("enabled", flat=True)) == [False, False, True]
     again = {"action": "switch_on", "_selected_action": [str(rules[0].pk)]}
-    assert "1 rule was switched" in body(merchandiser.post(LIST, again, follow=True))
+    assert "Changed 1 rule" in body(merchandiser.post(LIST, again, follow=True))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,13 +14,13 @@ import pytest
 from tests.customers.events.running import Collecting, collecting
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 PREPARE = """
 import django; django.setup()
 from datetime import timedelta
 from django.utils import timezone
-from config.access.keys import create_key
+from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from customers.warehouse.export import export_warehouse
 from recommendations.training.train import train
@@ -29,7 +29,7 @@ now = timezone.now()
 make_tea_and_coffee_shop(until=now - timedelta(hours=1))
 export_warehouse(started_at=now)
 train(as_of=now, started_at=now, seconds=2)
-print(create_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=now)[1])
+print(create_api_key(name="shop", kind=ApiKey.Kind.PUBLISHABLE, now=now)[1])
 """
 RULE = """
 import django; django.setup()
@@ -40,9 +40,9 @@ AGAIN = """
 import django; django.setup()
 from datetime import timedelta
 from django.utils import timezone
-from recommendations.training.registry.promotion import promote
+from recommendations.training.registry.promotion import promote_version
 from recommendations.training.train import train
-print(promote(version=train(as_of=timezone.now(), started_at=timezone.now(), seconds=2), at=timezone.now()).version)
+print(promote_version(version=train(as_of=timezone.now(), started_at=timezone.now(), seconds=2), at=timezone.now()).version)
 """
 FOR_YOU, POPULAR = "recommendations/for-you/?user_id=user-0&n=5", "recommendations/popular/?n=15"
 PLACES = (FOR_YOU, POPULAR, "recommendations/similar/?product_id=tea-1&user_id=user-1&n=5", "search/?q=tea&n=5")

@@ -15,7 +15,7 @@ from customers.events.recent.interactions import (
 )
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Customer
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rank import RankRequest, rank_products
 from recommendations.serving.recommend import recommend
@@ -62,7 +62,7 @@ def switch_on(*scenarios: str) -> None:
     """With the weights that it starts with, whatever a training of two seconds has found and judged."""
     for name in scenarios:
         PlacementSettings.objects.filter(placement=name).update(
-            switch=PlacementSettings.Switch.ON, weights=dict(SCENARIOS[name].weights), updated_at=LATER
+            switch=PlacementSettings.Switch.ON, weights=dict(PLACEMENTS[name].weights), updated_at=LATER
         )
 
 
@@ -73,7 +73,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.RECOMMEND_DEADLINE_MS = 10_000.0
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
 def test_every_place_answers_anybody_and_is_never_empty(loader: StateLoader, scenario: str) -> None:
     for who in ({}, {"user_id": "user-0"}, {"anonymous_id": "never seen"}, {"user_id": "nobody"}):
         answer = asked(loader, scenario, product_ids=["tea-1", "no such product"], **who)

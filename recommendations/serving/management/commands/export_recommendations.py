@@ -1,4 +1,4 @@
-"""``manage.py export_recommendations``: the best products of a place for all customers."""
+"""``manage.py export_recommendations``: the best products of a placement for all customers."""
 
 import time
 from argparse import ArgumentParser
@@ -18,17 +18,17 @@ from recommendations.serving.batch.batch_scoring import BATCH_PLACEMENTS, NoActi
 
 class Command(BaseCommand):
     help = (
-        "Writes the best products of a place of the shop for every customer with a user id: CSV and Parquet with a row a "
-        "recommendation, JSON Lines with a line a customer. The file appears whole or not at all."
+        "Export the best products of a placement for every customer with a user id: CSV and Parquet with one row per "
+        "recommendation, JSON Lines with one line per customer. The file appears complete or not at all."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--scenario", choices=BATCH_PLACEMENTS, default=FOR_YOU, help="which place")
-        parser.add_argument("--n", type=int, default=20, help="how many products a customer, 1 to 100")
+        parser.add_argument("--scenario", choices=BATCH_PLACEMENTS, default=FOR_YOU, help="the placement")
+        parser.add_argument("--n", type=int, default=20, help="products per customer, 1 to 100")
         parser.add_argument("--format", choices=FORMATS, default="csv")
         parser.add_argument("--output", type=Path, required=True, metavar="FILE")
         parser.add_argument("--segment", default="", metavar="KEY", help="only the customers of this segment")
-        parser.add_argument("--resume", action="store_true", help="go on where an interrupted export ended")
+        parser.add_argument("--resume", action="store_true", help="continue an interrupted export")
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
@@ -46,10 +46,10 @@ class Command(BaseCommand):
         except (InvalidExportError, UnsupportedPlacementError, NoActiveModelError, ConditionError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            message = _("%(place)s: %(reason)s. Mend it and start again with --resume.")
-            raise CommandError(message % {"place": error.filename or "–", "reason": error.strerror or error}) from error
+            message = _("%(path)s: %(reason)s. Fix this and start again with --resume.")
+            raise CommandError(message % {"path": error.filename or "–", "reason": error.strerror or error}) from error
         except KeyboardInterrupt as error:
-            raise CommandError(_("Interrupted. Start again with --resume to go on."), returncode=130) from error
+            raise CommandError(_("Interrupted. Start again with --resume to continue."), returncode=130) from error
         seconds = max(time.monotonic() - began, 0.001)
         message = _(
             "%(customers)s customers, %(rows)s recommendations of %(model)s in %(path)s (%(seconds)s s, %(speed)s customers/s)."

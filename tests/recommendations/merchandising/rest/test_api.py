@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from recommendations.merchandising import tasks
 from recommendations.merchandising.models import Rule
-from tests.config.access.callers import caller
+from tests.config.access.callers import make_client
 from tests.makers import make_segment
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_a_rule_is_made_read_changed_and_removed(api: APIClient) -> None:
     rule = Rule.objects.get()
     assert made.json()["id"] == rule.pk
     assert made.json()["segment"] == "loyal"
-    assert "Multiplies the score of products in Kitchen > Kettles by 2.5" in made.json()["in_words"]
+    assert "Multiplies the score of products in Kitchen > Kettles by 2.5" in made.json()["description"]
     address = f"{RULES}{rule.pk}/"
     changed = api.patch(address, {"enabled": False, "segment": None}, format="json")
     assert (changed.status_code, changed.json()["enabled"], changed.json()["segment"]) == (200, False, None)
@@ -92,7 +92,7 @@ def test_reading_does_not_write_and_browsers_do_neither() -> None:
     assert reader.get(RULES).status_code == 200
     assert reader.post(RULES, GOOD, format="json").status_code == 403
     assert reader.delete(f"{RULES}{rule.pk}/").status_code == 403
-    browser = caller(kind="publishable")
+    browser = make_client(kind="publishable")
     assert browser.get(RULES).status_code == 403
     assert browser.get(f"{RULES}{rule.pk}/").status_code == 403
 

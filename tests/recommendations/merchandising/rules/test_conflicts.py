@@ -29,19 +29,19 @@ def only_one(*rules: Rule) -> RuleConflict:
 def test_a_pin_and_a_hide_of_the_same_products() -> None:
     lost = only_one(rule("pin", "p1 p2", name="A"), rule("hide", brand="Acme", name="B"))
     assert (lost.kind, lost.products, lost.first.name) == ("pin-hidden", 2, "B")
-    assert lost.text == "“A” pins 2 products that “B” hides: they are left out, because the pin has no higher priority."
-    won = only_one(rule("pin", "p1", name="A", priority=1), rule("hide", brand="Acme", name="B"))
     assert (
-        won.text
-        == "“A” pins 1 product that “B” hides: it is shown at its place, because the pin has the higher priority."
+        lost.text
+        == "“A” pins 2 products that “B” hides. They are not shown, because the pin does not have a higher priority."
     )
+    won = only_one(rule("pin", "p1", name="A", priority=1), rule("hide", brand="Acme", name="B"))
+    assert won.text == "“A” pins 1 product that “B” hides. It is shown, because the pin has the higher priority."
     assert found(rule("pin", "p7"), rule("hide", brand="Acme")) == []
 
 
 def test_two_pins_on_one_place() -> None:
     conflict = only_one(rule("pin", "p1 p2", name="A", position=2), rule("pin", "p3", name="B", position=3, priority=1))
     assert conflict.kind == "same-place"
-    assert conflict.text.startswith("“B” and “A” both want place 3: “B” gets it")
+    assert conflict.text.startswith("“B” and “A” both pin to position 3. “B” gets it")
     assert found(rule("pin", "p1 p2", position=2), rule("pin", "p3", position=4)) == []
 
 
@@ -49,35 +49,35 @@ def test_one_product_in_two_pins() -> None:
     conflict = only_one(rule("pin", "p1", name="A", position=2), rule("pin", "p1", name="B", position=5))
     assert (conflict.kind, conflict.text) == (
         "same-product",
-        "“A” and “B” pin the same product: it stands where “A” wants it.",
+        "“A” and “B” pin the same product. It is shown at the position of “A”.",
     )
 
 
 def test_two_onlys_without_a_common_product() -> None:
     conflict = only_one(rule("only", category="Kitchen", name="A"), rule("only", brand="Bolt", name="B"))
     assert conflict.kind == "no-common-product"
-    assert "“A” holds, “B” is set aside" in conflict.text
+    assert "“A” applies; “B” is ignored" in conflict.text
     assert found(rule("only", category="Kitchen"), rule("only", tag="sale")) == []
 
 
 def test_an_only_and_a_pin_outside_it() -> None:
     conflict = only_one(rule("only", category="Kitchen", name="A"), rule("pin", "p1 p7", name="B"))
     assert (conflict.kind, conflict.products) == ("pin-outside", 1)
-    assert "does not allow: it is left out" in conflict.text
+    assert "excludes. It is not shown" in conflict.text
     won = only_one(rule("only", category="Kitchen"), rule("pin", "p7", priority=1))
-    assert "shown at its place" in won.text
+    assert "It is shown, because the pin has the higher priority" in won.text
 
 
 def test_an_only_all_of_which_is_hidden() -> None:
     conflict = only_one(rule("only", "p1 p2 p8", name="A", priority=5), rule("hide", "p1 p2", name="B"))
-    assert conflict.text == "“B” hides all that “A” allows: “A” is set aside, so that something is shown."
+    assert conflict.text == "“B” hides all products of “A”. “A” is ignored, so that the placement is not empty."
     assert found(rule("only", "p1 p2"), rule("hide", "p1")) == []
 
 
 def test_boost_and_bury_of_the_same_products() -> None:
     conflict = only_one(rule("boost", "p1 p2", factor=3, name="A"), rule("bury", "p2 p3", factor=0.5, name="B"))
     assert conflict.products == 1
-    assert conflict.text == "“A” and “B” boost and bury the same product: together they multiply its score by 1.5."
+    assert conflict.text == "“A” and “B” boost and bury the same product. In total, its score is multiplied by 1.5."
     assert found(rule("boost", "p1", factor=3), rule("boost", "p1", factor=2)) == []
 
 
@@ -96,7 +96,7 @@ def test_rules_that_never_meet_contradict_nothing(one: dict[str, Any], other: di
     assert len(found(rule("pin", "p1", segment_id=1), rule("hide", "p1", segment_id=2))) == 1
 
 
-def test_a_rule_is_told_in_words() -> None:
+def test_a_rule_is_described_in_words() -> None:
     full = rule(
         "boost",
         factor=2,
@@ -107,12 +107,12 @@ def test_a_rule_is_told_in_words() -> None:
         weekdays=[6, 7],
     )
     assert describe_rule(full) == (
-        "Multiplies the score of products in Kitchen and of the brand Acme and with a margin of at least 30 % by 2; "
-        "where: Goes with the basket, Search; on Saturday, Sunday."
+        "Multiplies the score of products in Kitchen and of the brand Acme and with a margin of at least 30% by 2; "
+        "in: Goes with your cart, Search; on Saturday, Sunday."
     )
     assert (
         describe_rule(rule("pin", "a b c d e", position=3))
-        == "Pins products with the id a, b, c and 2 more from place 3 on."
+        == "Pins products with the ID a, b, c and 2 more from position 3."
     )
     with translation.override("zh-hans"):
         assert "Kitchen" in describe_rule(full)

@@ -85,7 +85,7 @@ def test_pages_are_cut_out_of_one_list_that_has_every_product_once(
     assert sorted(shown) == sorted(set(ranked) | {row for _where, row in good})
     pinned = {row for _where, row in good}
     assert [row for row in shown if row not in pinned] == [row for row in ranked if row not in pinned]
-    assert [page.more for page in pages[:-1]] == [bool(following.rows) for following in pages[1:]]
+    assert [page.has_more for page in pages[:-1]] == [bool(following.rows) for following in pages[1:]]
     assert {row for page in pages for row in page.pinned} == pinned
     taken: set[int] = set()
     for where, row in good:

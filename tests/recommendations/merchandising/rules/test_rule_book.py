@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.rule_book import MAX_CACHED_EFFECTS, OmittedPin, RuleBook, RuleEffects
@@ -43,7 +43,7 @@ def out(found: RuleEffects) -> list[int]:
 
 
 def test_places_are_the_scenarios_and_the_search() -> None:
-    assert RulePlacement.values == [*SCENARIOS, "search"]
+    assert RulePlacement.values == [*PLACEMENTS, "search"]
 
 
 def test_without_rules_nothing_is_done() -> None:

@@ -21,10 +21,10 @@ PIN: dict[str, Any] = {"name": "Kettles", "action": "pin", "product_ids": ["a"],
 
 # what is wrong, the field that says so, a part of what it says
 WRONG: list[tuple[dict[str, Any], str, str]] = [
-    ({**PIN, "position": None}, "position", "needs a place"),
-    ({**PIN, "position": 0}, "position", "0 is no place"),
+    ({**PIN, "position": None}, "position", "needs a position"),
+    ({**PIN, "position": 0}, "position", "0 is not a valid position"),
     ({**PIN, "position": 101}, "position", "1 to 100"),
-    ({**PIN, "product_ids": [], "tag": "x"}, "product_ids", "needs the ids"),
+    ({**PIN, "product_ids": [], "tag": "x"}, "product_ids", "needs the IDs"),
     ({**PIN, "factor": 2}, "factor", "Only boost and bury"),
     ({**GOOD, "position": 1}, "position", "Only a pin"),
     ({**GOOD, "action": "boost"}, "factor", "from 1.01 to 100"),
@@ -32,14 +32,18 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({**GOOD, "action": "boost", "factor": Decimal("100.01")}, "factor", "from 1.01 to 100"),
     ({**GOOD, "action": "bury", "factor": Decimal(1)}, "factor", "from 0.01 to 0.99"),
     ({**GOOD, "action": "bury", "factor": Decimal(0)}, "factor", "from 0.01 to 0.99"),
-    ({**GOOD, "category": ""}, "category", "Say which products are meant"),
+    ({**GOOD, "category": ""}, "category", "Choose the products"),
     ({**GOOD, "scenarios": ["home"]}, "scenarios", "'home'"),
-    ({**GOOD, "weekdays": [8]}, "weekdays", "8 is no weekday"),
-    ({**GOOD, "attribute_name": "color"}, "attribute_value", "Give the value"),
+    ({**GOOD, "weekdays": [8]}, "weekdays", "8 is not a weekday"),
+    ({**GOOD, "attribute_name": "color"}, "attribute_value", "Enter the value"),
     ({**GOOD, "attribute_value": "blue"}, "attribute_name", "'blue'"),
-    ({**GOOD, "price_from": Decimal(5), "price_to": Decimal(4)}, "price_from", "from 5 to 4 holds for nothing"),
-    ({**GOOD, "margin_from": Decimal("0.5"), "margin_to": Decimal("0.4")}, "margin_from", "margin from 0.5 to 0.4"),
-    ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock from 5 to 4"),
+    ({**GOOD, "price_from": Decimal(5), "price_to": Decimal(4)}, "price_from", "price 5 is above the maximum 4"),
+    (
+        {**GOOD, "margin_from": Decimal("0.5"), "margin_to": Decimal("0.4")},
+        "margin_from",
+        "margin 0.5 is above the maximum 0.4",
+    ),
+    ({**GOOD, "stock_from": 5, "stock_to": 4}, "stock_from", "stock 5 is above the maximum 4"),
     ({**GOOD, "starts_at": NOON, "ends_at": NOON}, "ends_at", "ends before it starts"),
 ]
 

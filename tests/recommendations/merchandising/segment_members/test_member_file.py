@@ -20,7 +20,7 @@ from recommendations.merchandising.segment_members.member_file import (
     to_unsigned_hashes,
 )
 from recommendations.merchandising.segment_members.member_writer import write_segment_members
-from tests.children import kill_when_it_says, start_child
+from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_profile, make_segment
 
 NOBODY: frozenset[int] = frozenset()
@@ -221,29 +221,36 @@ WRITE_UNTIL = """
 import os, sys
 from pathlib import Path
 from datetime import UTC, datetime
-from recommendations.merchandising import members, membership
+from recommendations.merchandising.segment_members import member_file, member_writer
 
 def stop(*args):
     print("reached", flush=True)
     sys.stdin.read()
 
 place = os.environ["STOP_AT"]
-owner = {"combine": members, "encode_members": membership, "fsync": os, "replace": os, "hashes_of": membership}[place]
+owner = {
+    "combine_segments": member_file,
+    "encode_members": member_writer,
+    "fsync": os,
+    "replace": os,
+    "read_member_hashes": member_writer,
+}[place]
 setattr(owner, place, stop)
-membership.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC))
+member_writer.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC))
 """
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("place", ["hashes_of", "combine", "encode_members", "fsync", "replace"])
+@pytest.mark.parametrize("place", ["read_member_hashes", "combine_segments", "encode_members", "fsync", "replace"])
 def test_a_writer_that_is_killed_anywhere_leaves_the_old_file(place: str, folder: Path) -> None:
     make_customer("ann")
     segment = make_segment("everybody")
     make_rule(segment=segment)
     write({segment.pk: hashes("user_id:old")})
     before = get_members_path().read_bytes()
-    kill_when_it_says(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
+    kill_after_output(start_child(WRITE_UNTIL, STOP_AT=place, MERCHANDISING_DIR=str(folder)), "reached")
     assert get_members_path().read_bytes() == before
     assert fresh().segments_of(["user_id:old"]) == {segment.pk}
     assert write_segment_members(as_of=NOON).has_changed

@@ -31,7 +31,8 @@ def rule(action: str, *product_ids: str, **fields: Any) -> Rule:
 
 def test_a_pin_changes_the_places_from_its_own_on(trained: ModelVersion, loader: StateLoader) -> None:
     plain = ids(
-        recommend(request=FOR_TEA, now=NOON, source=loader).items and preview(loader, rule("hide", "none")).without_rules
+        recommend(request=FOR_TEA, now=NOON, source=loader).items
+        and preview(loader, rule("hide", "none")).without_rules
     )
     shown = preview(loader, rule("pin", "coffee-0", position=2))
     assert ids(shown.without_rules) == plain
@@ -105,16 +106,16 @@ def test_the_panel_follows_the_form_and_writes_nothing(
     answer = merchandiser.post(reverse(PAGE), FORM | asked, headers={"X-Requested-With": "fetch"})
     page = body(answer)
     assert "<html" not in page
-    assert "Hides products with the id tea-0, tea-1." in page
+    assert "Hides products with the ID tea-0, tea-1." in page
     assert 'value="user-0"' in page
     assert f"This rule changes {answer.context['preview'].changed_positions} of the first 5 positions." in page
     assert not Rule.objects.exists()
     whole = body(merchandiser.post(reverse(PAGE), FORM | asked))
     assert '<input type="hidden" name="product_ids" value="tea-0&#10;tea-1">' in whole.replace("\n", "&#10;")
     wrong = body(merchandiser.post(reverse(PAGE), FORM | {"action": "pin"}))
-    assert "Place: A pin needs a place" in wrong
+    assert "Position: A pin needs a position" in wrong
     missing = body(merchandiser.post(reverse(PAGE), FORM | asked | {"preview-scenario": "similar"}))
-    assert "similar needs product_id" in missing
+    assert "similar requires product_id" in missing
 
 
 def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -> None:
@@ -122,7 +123,7 @@ def test_a_stored_rule_has_a_page(trained: ModelVersion, merchandiser: Client) -
     page = body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk}))
     assert "&lt;Tea&gt; &amp; more" in page
     assert '<option value="popular" selected>' in page
-    assert "Name the rule to preview." in body(merchandiser.get(reverse(PAGE)))
+    assert "No rule was given." in body(merchandiser.get(reverse(PAGE)))
     assert merchandiser.get(reverse(PAGE), {"preview-rule": "99999"}).status_code == 404
     merchandiser.cookies["django_language"] = "zh-hans"
     assert 'lang="zh-hans"' in body(merchandiser.get(reverse(PAGE), {"preview-rule": stored.pk})).lower()

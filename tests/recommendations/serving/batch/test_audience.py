@@ -19,7 +19,7 @@ from recommendations.serving.models import PlacementSettings
 from recommendations.serving.rest import audience_api
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
-from tests.config.access.callers import caller
+from tests.config.access.callers import make_client
 from tests.makers import NOON, make_order, make_product
 from tests.recommendations.shop import PEOPLE, customer_of
 
@@ -146,7 +146,7 @@ def test_one_query_however_many_people(
 
 
 def test_api_gives_pages_of_people_with_reasons(fresh_loader: StateLoader) -> None:
-    client = caller("customers:read", "recommendations:read")
+    client = make_client("customers:read", "recommendations:read")
     first = client.get(f"{ADDRESS}?limit=15").json()
     second = client.get(f"{ADDRESS}?limit=15&cursor={first['next_cursor']}").json()
     assert (first["product_id"], first["known"], len(first["results"])) == ("tea-1", True, 15)
@@ -161,7 +161,7 @@ def test_api_gives_pages_of_people_with_reasons(fresh_loader: StateLoader) -> No
 
 
 def test_api_refuses_what_is_wrong(fresh_loader: StateLoader) -> None:
-    client = caller("customers:read", "recommendations:read")
+    client = make_client("customers:read", "recommendations:read")
     assert client.get("/api/v1/products/nothing/audience/").status_code == 404
     for query, field in (
         ("limit=0", "limit"),
@@ -173,12 +173,12 @@ def test_api_refuses_what_is_wrong(fresh_loader: StateLoader) -> None:
         assert answer.status_code == 400, query
         assert [error["field"] for error in answer.json()["errors"]] == [field]
     for scopes in (("customers:read",), ("recommendations:read",)):
-        assert caller(*scopes).get(ADDRESS).status_code == 403
+        assert make_client(*scopes).get(ADDRESS).status_code == 403
 
 
 def test_product_whose_id_has_a_slash_is_found(fresh_loader: StateLoader) -> None:
     make_product("a/b")
-    client = caller("customers:read", "recommendations:read", "catalog:read")
+    client = make_client("customers:read", "recommendations:read", "catalog:read")
     assert client.get("/api/v1/products/a/b/audience/").json()["known"] is False
     assert client.get("/api/v1/products/a/b/").json()["product_id"] == "a/b"
 

@@ -24,7 +24,7 @@ from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
-from tests.children import kill_when_it_says, start_child
+from tests.child_processes import kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_segment
 from tests.recommendations.shop import PEOPLE, customer_of
 
@@ -246,6 +246,7 @@ def test_command_writes_the_file_and_says_how_fast(
         call_command("export_recommendations", output=target / "below" / "a file", verbosity=0)
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_killed_export_goes_on(
@@ -268,19 +269,19 @@ settings.MODELS_DIR = Path({str(folders / "models")!r})
 settings.RECOMMEND_EXPLORATION_SHARE = 0.0
 from recommendations.merchandising.segment_members.member_writer import write_segment_members
 from recommendations.merchandising.models import Rule
-from recommendations.serving import exporting
-exporting.CHUNK = 10
-real = exporting.Parts.write
+from recommendations.serving.batch import batch_export
+batch_export.CHUNK_SIZE = 10
+real = batch_export.ExportParts.write
 def slow(self, lines, *, after):
     real(self, lines, after=after)
     print("there", flush=True)
     sys.stdin.read()
-exporting.Parts.write = slow
-exporting.export_recommendations(scenario="for-you", n=5, format="csv", path=Path({str(target)!r}),
+batch_export.ExportParts.write = slow
+batch_export.export_recommendations(scenario="for-you", n=5, format="csv", path=Path({str(target)!r}),
                                  now=datetime(2026, 11, 24, 12, tzinfo=UTC))
 """
     )
-    kill_when_it_says(child, "there")
+    kill_after_output(child, "there")
     assert not target.exists()
     assert export(resume=True).resumed_customers == 10
     assert len(read(target)) == PEOPLE

@@ -11,7 +11,7 @@ import redis
 from recommendations.serving.impressions import record_impression, stream
 from recommendations.serving.impressions.served_entry import ServedEntry, unpack_entry
 from recommendations.serving.impressions.writer import ImpressionQueue, process_queue
-from tests.children import start_child
+from tests.child_processes import start_child
 from tests.recommendations.serving.impressions.shown import shown
 from tests.waiting import wait_until
 

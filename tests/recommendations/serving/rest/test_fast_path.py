@@ -16,7 +16,7 @@ from config.access.grants import clear_key_cache
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.fast_path import add_fast_path
-from recommendations.engine.placements import SCENARIOS
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.rest.fast_path import RANK_PATH, RECOMMENDATIONS_PATH
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader, loader
@@ -91,7 +91,7 @@ def settled(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in answer.items() if name not in MOVING} | scored
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
 def test_the_short_way_answers_as_the_view_does(key: str, client: Any, scenario: str) -> None:
     query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
     call = Caller()
@@ -120,7 +120,7 @@ def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_quer
     call = Caller()
     call(RECOMMENDATIONS_PATH + "for-you/", "user_id=user-0", key=key)
     with django_assert_num_queries(0):
-        for scenario in SCENARIOS:
+        for scenario in PLACEMENTS:
             status, _headers, answer = call(
                 RECOMMENDATIONS_PATH + scenario + "/", "user_id=user-0&product_id=tea-1", key=key
             )
@@ -206,8 +206,8 @@ def test_the_language_switch_counts_before_the_browser(key: str) -> None:
     switched = call(*where, key=key, accept_language="en", cookie="django_language=zh-hans")[2]
     browser = call(*where, key=key, accept_language="fr, zh-Hans;q=0.8, en;q=0.5")[2]
     neither = call(*where, key=key, accept_language="fr")[2]
-    assert switched["items"][0]["reason"]["text"] == browser["items"][0]["reason"]["text"] == "店内当前热门"
-    assert neither["items"][0]["reason"]["text"] == "Popular in the shop now"
+    assert switched["items"][0]["reason"]["text"] == browser["items"][0]["reason"]["text"] == "当前热门"
+    assert neither["items"][0]["reason"]["text"] == "Popular right now"
 
 
 def test_valkey_down_leaves_what_the_model_knows(key: str, settings: Any) -> None:

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from tests.config.access.callers import bearer, caller, make_key
+from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.recommendations.serving.impressions.test_performance import learn, make_days
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ ALL = f"{ADDRESS}?since=2026-10-28&until=2026-11-24"
 
 @pytest.fixture
 def client() -> Client:
-    return caller("models:read")
+    return make_client("models:read")
 
 
 def test_figures_with_intervals(client: Client) -> None:
@@ -60,8 +60,8 @@ def test_wrong_days_are_named(client: Client, query: str, field: str) -> None:
 
 
 def test_scope_is_needed_and_a_browsers_key_is_not_enough() -> None:
-    assert caller("recommendations:read").get(ADDRESS).status_code == 403
-    assert bearer(make_key(kind="publishable")[1]).get(ADDRESS).status_code == 403
+    assert make_client("recommendations:read").get(ADDRESS).status_code == 403
+    assert make_bearer_client(make_key(kind="publishable")[1]).get(ADDRESS).status_code == 403
 
 
 def test_queries_do_not_grow(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:

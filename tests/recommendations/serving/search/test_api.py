@@ -69,7 +69,9 @@ def test_the_answer_has_the_shape_of_recommendations_and_what_search_adds(shoppe
 
 
 def test_reasons_are_worded_in_the_readers_language(worker: Searcher) -> None:
-    chinese = make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "zh-hans"}).json()
+    chinese = (
+        make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "zh-hans"}).json()
+    )
     english = make_client("recommendations:read").get(SEARCH, {"q": "耳机"}, headers={"accept-language": "en"}).json()
     assert ids(chinese) == ids(english)
     assert chinese["items"][0]["reason"]["code"] == english["items"][0]["reason"]["code"]
