@@ -4,30 +4,36 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('feedback', '0001_initial'),
+        ("feedback", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='review',
-            name='contradicts',
-            field=models.BooleanField(default=False, verbose_name='text contradicts rating'),
+            model_name="review",
+            name="contradicts",
+            field=models.BooleanField(default=False, verbose_name="text contradicts rating"),
         ),
         migrations.AlterField(
-            model_name='review',
-            name='review_id',
-            field=models.CharField(help_text="The shop's own ID; a second review with the same ID replaces the first.", max_length=200, unique=True, verbose_name='review ID'),
+            model_name="review",
+            name="review_id",
+            field=models.CharField(
+                help_text="The shop's own ID; a second review with the same ID replaces the first.",
+                max_length=200,
+                unique=True,
+                verbose_name="review ID",
+            ),
         ),
         migrations.AlterField(
-            model_name='review',
-            name='sentiment',
-            field=models.FloatField(blank=True, help_text='−1 to 1; empty until computed.', null=True, verbose_name='sentiment'),
+            model_name="review",
+            name="sentiment",
+            field=models.FloatField(
+                blank=True, help_text="−1 to 1; empty until computed.", null=True, verbose_name="sentiment"
+            ),
         ),
         migrations.AlterField(
-            model_name='surveyanswer',
-            name='kind',
-            field=models.CharField(choices=[('nps', 'NPS'), ('csat', 'CSAT')], max_length=10, verbose_name='type'),
+            model_name="surveyanswer",
+            name="kind",
+            field=models.CharField(choices=[("nps", "NPS"), ("csat", "CSAT")], max_length=10, verbose_name="type"),
         ),
     ]

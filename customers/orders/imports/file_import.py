@@ -33,7 +33,7 @@ from customers.orders.source_lock import name_source_lock
 
 # the share of the work that is done once all rows are read and checked
 READING_SHARE = 0.4
-UNFINISHED = "The import stopped before it finished; nothing was result."
+UNFINISHED = "The import stopped before it finished; nothing was written."
 UnknownProducts = Literal["create", "reject"]
 
 
@@ -212,7 +212,7 @@ def fill_record(run: OrderImport, rows: OrderRows, staging: Staging, result: Loa
 
 
 class RowCountMismatchError(Exception):
-    """A fault of the import itself: the figures do not add up, so nothing is result."""
+    """A bug of the import: the counts do not add up to the rows of the file, so nothing is written."""
 
     def __init__(self, run: OrderImport) -> None:
         super().__init__(

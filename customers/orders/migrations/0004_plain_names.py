@@ -5,85 +5,121 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0003_order_events'),
+        ("orders", "0003_order_events"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='order',
-            name='currency',
-            field=models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Use a three-letter ISO 4217 code in capitals, such as EUR.')], verbose_name='currency'),
+            model_name="order",
+            name="currency",
+            field=models.CharField(
+                max_length=3,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "^[A-Z]{3}$", "Use a three-letter ISO 4217 code in capitals, such as EUR."
+                    )
+                ],
+                verbose_name="currency",
+            ),
         ),
         migrations.AlterField(
-            model_name='order',
-            name='discount',
-            field=models.DecimalField(decimal_places=2, default=0, help_text='Already subtracted from the total.', max_digits=14, verbose_name='discount'),
+            model_name="order",
+            name="discount",
+            field=models.DecimalField(
+                decimal_places=2,
+                default=0,
+                help_text="Already subtracted from the total.",
+                max_digits=14,
+                verbose_name="discount",
+            ),
         ),
         migrations.AlterField(
-            model_name='order',
-            name='kind',
-            field=models.CharField(choices=[('sale', 'sale'), ('return', 'return')], default='sale', max_length=10, verbose_name='type'),
+            model_name="order",
+            name="kind",
+            field=models.CharField(
+                choices=[("sale", "sale"), ("return", "return")], default="sale", max_length=10, verbose_name="type"
+            ),
         ),
         migrations.AlterField(
-            model_name='order',
-            name='order_id',
-            field=models.CharField(max_length=100, verbose_name='order ID'),
+            model_name="order",
+            name="order_id",
+            field=models.CharField(max_length=100, verbose_name="order ID"),
         ),
         migrations.AlterField(
-            model_name='order',
-            name='subtotal',
-            field=models.DecimalField(decimal_places=2, default=0, help_text='Sum of the line totals.', max_digits=14, verbose_name='subtotal'),
+            model_name="order",
+            name="subtotal",
+            field=models.DecimalField(
+                decimal_places=2, default=0, help_text="Sum of the line totals.", max_digits=14, verbose_name="subtotal"
+            ),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='anonymous_id',
-            field=models.CharField(blank=True, max_length=255, verbose_name='anonymous ID'),
+            model_name="orderevent",
+            name="anonymous_id",
+            field=models.CharField(blank=True, max_length=255, verbose_name="anonymous ID"),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='folded',
-            field=models.BooleanField(default=False, verbose_name='applied to the order'),
+            model_name="orderevent",
+            name="folded",
+            field=models.BooleanField(default=False, verbose_name="applied to the order"),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='kind',
-            field=models.CharField(choices=[('imported', 'imported'), ('completed', 'completed'), ('updated', 'updated'), ('refunded', 'refunded'), ('cancelled', 'cancelled')], max_length=10, verbose_name='type'),
+            model_name="orderevent",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("imported", "imported"),
+                    ("completed", "completed"),
+                    ("updated", "updated"),
+                    ("refunded", "refunded"),
+                    ("cancelled", "cancelled"),
+                ],
+                max_length=10,
+                verbose_name="type",
+            ),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='message_id',
-            field=models.CharField(max_length=120, verbose_name='message ID'),
+            model_name="orderevent",
+            name="message_id",
+            field=models.CharField(max_length=120, verbose_name="message ID"),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='order_id',
-            field=models.CharField(max_length=100, verbose_name='order ID'),
+            model_name="orderevent",
+            name="order_id",
+            field=models.CharField(max_length=100, verbose_name="order ID"),
         ),
         migrations.AlterField(
-            model_name='orderevent',
-            name='user_id',
-            field=models.CharField(blank=True, max_length=255, verbose_name='user ID'),
+            model_name="orderevent",
+            name="user_id",
+            field=models.CharField(blank=True, max_length=255, verbose_name="user ID"),
         ),
         migrations.AlterField(
-            model_name='orderimport',
-            name='counts',
-            field=models.JSONField(blank=True, default=dict, help_text='Orders, lines, products and customers by type of change.', verbose_name='counts'),
+            model_name="orderimport",
+            name="counts",
+            field=models.JSONField(
+                blank=True,
+                default=dict,
+                help_text="Orders, lines, products and customers by type of change.",
+                verbose_name="counts",
+            ),
         ),
         migrations.AlterField(
-            model_name='orderimport',
-            name='mapping',
-            field=models.JSONField(default=dict, help_text='Columns per field.', verbose_name='mapping'),
+            model_name="orderimport",
+            name="mapping",
+            field=models.JSONField(default=dict, help_text="Columns per field.", verbose_name="mapping"),
         ),
         migrations.AlterField(
-            model_name='orderimport',
-            name='problems',
-            field=models.JSONField(blank=True, default=dict, help_text='Number of rows per problem.', verbose_name='problems'),
+            model_name="orderimport",
+            name="problems",
+            field=models.JSONField(
+                blank=True, default=dict, help_text="Number of rows per problem.", verbose_name="problems"
+            ),
         ),
         migrations.AlterField(
-            model_name='orderline',
-            name='unit_price',
-            field=models.DecimalField(decimal_places=4, help_text='Before the discount on the line.', max_digits=14, verbose_name='unit price'),
+            model_name="orderline",
+            name="unit_price",
+            field=models.DecimalField(
+                decimal_places=4, help_text="Before the discount on the line.", max_digits=14, verbose_name="unit price"
+            ),
         ),
     ]

@@ -4,15 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('segments', '0001_initial'),
+        ("segments", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='segment',
-            name='kind',
-            field=models.CharField(choices=[('dynamic', 'dynamic'), ('static', 'static')], default='dynamic', max_length=10, verbose_name='type'),
+            model_name="segment",
+            name="kind",
+            field=models.CharField(
+                choices=[("dynamic", "dynamic"), ("static", "static")],
+                default="dynamic",
+                max_length=10,
+                verbose_name="type",
+            ),
         ),
     ]

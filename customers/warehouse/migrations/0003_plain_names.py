@@ -4,20 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('warehouse', '0002_append_marks'),
+        ("warehouse", "0002_append_marks"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='exportrun',
-            name='part',
-            field=models.CharField(blank=True, help_text='Empty if the whole table was written.', max_length=200, verbose_name='part'),
+            model_name="exportrun",
+            name="part",
+            field=models.CharField(
+                blank=True, help_text="Empty if the whole table was written.", max_length=200, verbose_name="part"
+            ),
         ),
         migrations.AlterField(
-            model_name='exportrun',
-            name='watermark',
-            field=models.CharField(blank=True, help_text='The start of the next export.', max_length=100, verbose_name='watermark'),
+            model_name="exportrun",
+            name="watermark",
+            field=models.CharField(
+                blank=True, help_text="The start of the next export.", max_length=100, verbose_name="watermark"
+            ),
         ),
     ]

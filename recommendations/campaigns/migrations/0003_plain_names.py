@@ -5,25 +5,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0002_required_consent'),
+        ("campaigns", "0002_required_consent"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='campaign',
-            name='holdout_share',
-            field=models.DecimalField(decimal_places=4, default=0.1, help_text='0.1 holds out one customer in ten.', max_digits=5, verbose_name='holdout share'),
+            model_name="campaign",
+            name="holdout_share",
+            field=models.DecimalField(
+                decimal_places=4,
+                default=0.1,
+                help_text="0.1 holds out one customer in ten.",
+                max_digits=5,
+                verbose_name="holdout share",
+            ),
         ),
         migrations.AlterField(
-            model_name='campaign',
-            name='required_consent',
-            field=models.CharField(blank=True, choices=[('analytics', 'analytics'), ('personalisation', 'personalization'), ('email', 'e-mail'), ('sms', 'SMS'), ('push', 'push'), ('sharing', 'sharing')], help_text='Only customers who granted this consent are in the audience. The e-mail channel always requires consent to e-mail; other channels require none unless you select one here.', max_length=20, verbose_name='required consent'),
+            model_name="campaign",
+            name="required_consent",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("analytics", "analytics"),
+                    ("personalisation", "personalization"),
+                    ("email", "e-mail"),
+                    ("sms", "SMS"),
+                    ("push", "push"),
+                    ("sharing", "sharing"),
+                ],
+                help_text="Only customers who granted this consent are in the audience. The e-mail channel always requires consent to e-mail; other channels require none unless you select one here.",
+                max_length=20,
+                verbose_name="required consent",
+            ),
         ),
         migrations.AlterField(
-            model_name='campaign',
-            name='salt',
-            field=models.CharField(default=recommendations.campaigns.models.make_salt, editable=False, help_text='Determines the holdout group; never changes.', max_length=32, verbose_name='salt'),
+            model_name="campaign",
+            name="salt",
+            field=models.CharField(
+                default=recommendations.campaigns.models.make_salt,
+                editable=False,
+                help_text="Determines the holdout group; never changes.",
+                max_length=32,
+                verbose_name="salt",
+            ),
         ),
     ]

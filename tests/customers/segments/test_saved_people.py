@@ -23,7 +23,7 @@ from tests.makers import NOON, make_customer, make_order, make_profile, make_seg
 
 pytestmark = pytest.mark.django_db
 
-SAVE, PEOPLE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/people/"
+SAVE, PEOPLE = "/admin/segments/segment/save-people/", "/admin/lifecycle/customerprofile/customers/"
 GROUP = {"figure": "rfm-group", "basis": "window", "group": "loyal"}
 MOVED = {"figure": "stage-flow", "from": "unknown", "to": "active"}
 

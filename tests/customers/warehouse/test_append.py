@@ -18,7 +18,7 @@ from customers.warehouse.export import export_table
 from customers.warehouse.models import AppendMark
 from customers.warehouse.parquet_files import PART_NAME, list_current_files, remove_superseded_files
 from customers.warehouse.tables import EVENTS
-from tests.children import start_child
+from tests.child_processes import start_child
 from tests.customers.processing.support import NOW, order, process, product, send, track
 
 TODAY, YESTERDAY = "2026-11-24", "2026-11-23"
@@ -198,6 +198,7 @@ print(done.events, done.counts["appended"], flush=True)
 """
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_full_disk_does_not_stop_processing_and_the_export_catches_up(root: Path) -> None:

@@ -28,7 +28,7 @@ from customers.warehouse.export import TableExport, UnknownTableError, export_ta
 from customers.warehouse.models import ExportRun
 from customers.warehouse.parquet_files import STAGING, WarehouseWriteError, get_warehouse_root
 from customers.warehouse.tables import PERSONAL_KEYS, TABLES
-from tests.children import kill_when_it_says, start_child
+from tests.child_processes import kill_after_output, start_child
 from tests.makers import make_customer, make_identifier, make_order, make_product, make_source
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -387,6 +387,7 @@ except WarehouseWriteError as error:
 """
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_full_disk_is_reported_and_keeps_the_old_files(root: Path) -> None:
@@ -423,6 +424,7 @@ export.export_warehouse(started_at=datetime.now(UTC), progress=stop)
 """
 
 
+@pytest.mark.acceptance
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_killed_export_keeps_the_old_files_and_the_next_one_cleans_up(root: Path) -> None:
@@ -431,7 +433,7 @@ def test_killed_export_keeps_the_old_files_and_the_next_one_cleans_up(root: Path
     before = contents(root)
     Order.objects.update(coupon="changed")
     OrderLine.objects.update(discount=1)
-    kill_when_it_says(start_child(STOPS, WAREHOUSE_URL=str(root)), "there")
+    kill_after_output(start_child(STOPS, WAREHOUSE_URL=str(root)), "there")
     left = contents(root)
     assert {path: left[path] for path in before} == before
     assert any(path.startswith(STAGING) for path in left)

@@ -177,9 +177,7 @@ def test_a_user_id_is_never_a_formula(evil: str) -> None:
     assert [row["user_id"] for row in rows] == [f"'{evil}", 'a,"b"\nc']
 
 
-def test_interrupted_export_records_the_rows_written(
-    loyal: Segment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_export_records_the_rows_written(loyal: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience, "CHUNK", 3)
     lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia")
     assert AudienceExport.objects.get().rows == 0

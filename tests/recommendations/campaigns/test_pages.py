@@ -78,7 +78,9 @@ def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customer
 def test_invalid_input_is_rejected_by_field(
     api: APIClient, all_customers: Segment, change: dict[str, str], field: str
 ) -> None:
-    answer = api.post("/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "all-customers", **change}, format="json")
+    answer = api.post(
+        "/api/v1/campaigns/", {"key": "k", "name": "N", "segment": "all-customers", **change}, format="json"
+    )
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 

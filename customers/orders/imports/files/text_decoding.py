@@ -120,7 +120,10 @@ def detect_encoding(path: Path) -> str:
     """
 
     def open_file() -> IO[bytes]:
-        return open_gzip(path.open("rb"))
+        with path.open("rb") as raw:
+            is_gzipped = raw.read(2) == GZIP_MAGIC
+        # unlike GzipFile(fileobj=…), gzip.open closes the file below it
+        return cast(IO[bytes], gzip.open(path, "rb")) if is_gzipped else path.open("rb")
 
     try:
         with open_file() as file:

@@ -20,6 +20,8 @@ from customers.orders.models import Order, OrderImport, OrderLine
 from tests.makers import make_source
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.acceptance
+
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROWS = 3_000
 CHILD = """

@@ -77,7 +77,9 @@ def deep(levels: int) -> dict[str, Any]:
     ],
     ids=lambda part: str(part)[:60],
 )  # fmt: skip
-def test_invalid_conditions_are_rejected_with_their_path(condition: Any, path: str, code: str, expected_text: str) -> None:
+def test_invalid_conditions_are_rejected_with_their_path(
+    condition: Any, path: str, code: str, expected_text: str
+) -> None:
     with pytest.raises(ConditionError) as refused:
         parse_condition(condition)
     problem = refused.value.problems[0]
