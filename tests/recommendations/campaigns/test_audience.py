@@ -130,10 +130,10 @@ def test_steps_report_the_customers_lost(loyal: Segment) -> None:
 
 def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> None:
     rows, record = exported(make_campaign(loyal))
-    everybody = {f"u{number}" for number in range(10)}
+    all_customers = {f"u{number}" for number in range(10)}
     held = held_out(sorted(all_customers))
     assert held
-    assert {row["user_id"] for row in rows} == everybody - held
+    assert {row["user_id"] for row in rows} == all_customers - held
     assert {
         "stage": "loyal",
         "rfm_group": "champions",
