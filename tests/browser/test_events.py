@@ -1,4 +1,4 @@
-"""Live events and rejected events in Chromium: an event shows while the page is open, a rejected one is mended and sent."""
+"""Live events and rejected events in Chromium: events appear while the page is open, and a rejected event is corrected and replayed."""
 
 import re
 from collections.abc import Iterator
@@ -11,79 +11,81 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.browser.conftest import Watched, watch
+from tests.browser.conftest import MonitoredPage, open_monitored_page
 from tests.customers.events.senders import make_keyed_source
 
-LIVE, MINUTES, LETTERS = (
+pytestmark = pytest.mark.acceptance
+
+LIVE, MINUTES, REJECTED = (
     reverse(f"admin:{name}") for name in ("events_live", "events_minutes", "events_rejectedevent_changelist")
 )
 
 
 @pytest.fixture
 def loop(operator: User, valkey: redis.Redis) -> SimpleNamespace:
-    """A source with its key; nothing has arrived. (Named as ``chromium`` waits for it.)"""
+    """Make a source with a write key and no events. (`chromium` waits for a fixture of this name.)"""
     source, key = make_keyed_source("web")
     return SimpleNamespace(source=source, key=key, pages={})
 
 
 @pytest.fixture
-def seen(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[Watched]:
-    page = watch(chromium, live_server.url, width=1280)
+def seen(loop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> Iterator[MonitoredPage]:
+    page = open_monitored_page(chromium, live_server.url, width=1280)
     page.log_in()
     yield page
-    assert not page.complaints
+    assert not page.browser_errors
 
 
-def post(seen: Watched, key: str, **item: object) -> dict[str, int]:
-    """As a shop's server would: without the cookies of the back office."""
+def post_event(seen: MonitoredPage, key: str, **item: object) -> dict[str, int]:
+    """Send an event as a shop's server does, without the back office's cookies."""
     event = {"event": "Product Viewed", "properties": {"product_id": "tea"}, **item}
     answer = seen.page.context.request.post(f"{seen.address}/v1/track", data=event, headers={"X-Write-Key": key})
     assert answer.ok, answer.text()
     return answer.json()
 
 
-def rows(page: Page) -> list[str]:
+def list_rows(page: Page) -> list[str]:
     return page.locator("[data-live-table] tbody tr td:nth-child(2) a").all_inner_texts()
 
 
-def test_event_shows_on_the_live_page_while_it_is_open(seen: Watched, loop: SimpleNamespace) -> None:
+def test_an_event_appears_on_the_open_live_page(seen: MonitoredPage, loop: SimpleNamespace) -> None:
     page = seen.page
     seen.page.goto(seen.address + LIVE)
     expect(page.locator("[data-live-empty]")).to_be_visible()
-    post(seen, loop.key, userId="anna", event="<b>Product</b> Viewed")
+    post_event(seen, loop.key, userId="anna", event="<b>Product</b> Viewed")
     expect(page.locator("[data-live-table] tbody tr")).to_have_count(1, timeout=5000)
     expect(page.locator("[data-live-empty]")).to_be_hidden()
     expect(page.locator("[data-live-news]")).to_have_text("New events: 1")
-    assert rows(page) == ["<b>Product</b> Viewed"]
+    assert list_rows(page) == ["<b>Product</b> Viewed"]
     seen.save("live-en")
     page.locator("[data-live-table] tbody a").click()
     expect(page).to_have_url(re.compile(r"/admin/events/event/\d+/change/"))
 
 
-def test_live_page_pauses_goes_on_and_filters(seen: Watched, loop: SimpleNamespace) -> None:
+def test_live_page_pauses_resumes_and_filters(seen: MonitoredPage, loop: SimpleNamespace) -> None:
     page = seen.page
-    post(seen, loop.key, userId="anna", event="First")
+    post_event(seen, loop.key, userId="anna", event="First")
     page.goto(seen.address + LIVE)
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("[data-live-pause]").click()
     expect(page.locator("[data-live-pause]")).to_have_attribute("aria-pressed", "true")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    post(seen, loop.key, userId="ben", event="Second")
-    page.wait_for_timeout(2500)  # longer than a turn takes
-    assert not asked
-    assert rows(page) == ["First"]
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    post_event(seen, loop.key, userId="ben", event="Second")
+    page.wait_for_timeout(2500)  # longer than the polling interval
+    assert not requested
+    assert list_rows(page) == ["First"]
     page.locator("[data-live-pause]").click()
     expect(page.locator("tbody tr")).to_have_count(2, timeout=5000)
     page.get_by_label("user, anonymous or message id").fill("anna")
     expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
-    assert rows(page) == ["First"]
+    assert list_rows(page) == ["First"]
     assert "who=anna" in page.url
     page.get_by_label("user, anonymous or message id").fill("nobody")
     expect(page.locator("[data-live-unmatched]")).to_be_visible(timeout=5000)
 
 
-def test_live_page_rests_while_its_tab_is_hidden(seen: Watched, loop: SimpleNamespace) -> None:
+def test_live_page_sends_no_requests_while_its_tab_is_hidden(seen: MonitoredPage, loop: SimpleNamespace) -> None:
     page = seen.page
     page.goto(seen.address + LIVE)
     hide = """hidden => {
@@ -91,21 +93,21 @@ def test_live_page_rests_while_its_tab_is_hidden(seen: Watched, loop: SimpleName
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
     page.evaluate(hide, True)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.wait_for_timeout(2500)
-    assert not asked
+    assert not requested
     page.evaluate(hide, False)
-    post(seen, loop.key, userId="anna")
+    post_event(seen, loop.key, userId="anna")
     expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
 
 
-def test_live_page_says_when_its_reader_is_logged_out(
+def test_live_page_reports_that_the_user_is_logged_out(
     loop: SimpleNamespace, live_server: LiveServer, chromium: Browser
 ) -> None:
-    seen = watch(chromium, live_server.url, width=390, language="zh-hans", dark=True)
+    seen = open_monitored_page(chromium, live_server.url, width=390, language="zh-hans", dark=True)
     seen.log_in()
-    post(seen, loop.key, userId="anna")
+    post_event(seen, loop.key, userId="anna")
     seen.page.goto(seen.address + LIVE)
     expect(seen.page.locator("tbody tr")).to_have_count(1)
     assert not seen.scrolls_sideways()
@@ -114,36 +116,36 @@ def test_live_page_says_when_its_reader_is_logged_out(
     expect(seen.page.locator("[data-live-state]")).to_contain_text("退出登录", timeout=5000)
 
 
-def test_rejected_event_is_corrected_and_replayed(seen: Watched, loop: SimpleNamespace) -> None:
+def test_a_rejected_event_is_corrected_and_replayed(seen: MonitoredPage, loop: SimpleNamespace) -> None:
     page = seen.page
-    assert post(seen, loop.key, messageId="m-1")["rejected"] == 1
-    seen.open(LETTERS)
+    assert post_event(seen, loop.key, messageId="m-1")["rejected"] == 1
+    seen.open(REJECTED)
     seen.save("rejected-events-en")
     page.locator("#result_list tbody a").first.click()
     editor = page.locator("textarea[name=text]")
     editor.fill(editor.input_value().replace('"m-1"', '"m-1", "userId": "anna"'))
     page.get_by_role("button", name="Check").click()
-    expect(page.locator("#outcome")).to_contain_text("would be taken now")
+    expect(page.locator("#outcome")).to_contain_text("The event would be accepted")
     seen.save("rejected-event-checked-en")
-    page.get_by_role("button", name="Send again").click()
-    expect(page.get_by_text("It was taken.")).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("The event was accepted")).to_be_visible()
     page.get_by_role("link", name="m-1").click()
     expect(page).to_have_url(re.compile(r"/admin/events/event/\d+/change/"))
     seen.open(LIVE)
-    assert rows(page) == ["Product Viewed"]
+    assert list_rows(page) == ["Product Viewed"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_events_a_minute_are_drawn(
+def test_events_per_minute_are_drawn(
     loop: SimpleNamespace, live_server: LiveServer, chromium: Browser, language: str
 ) -> None:
-    seen = watch(chromium, live_server.url, width=390, language=language, dark=True)
+    seen = open_monitored_page(chromium, live_server.url, width=390, language=language, dark=True)
     seen.log_in()
     for number in range(3):
-        post(seen, loop.key, userId=f"user-{number}")
+        post_event(seen, loop.key, userId=f"user-{number}")
     seen.open(MINUTES)
     expect(seen.page.locator("[data-minutes] .bars path").last).to_be_visible()
     assert seen.page.locator("[data-minutes] .legendtext").all_text_contents() == ["web"]
     assert not seen.scrolls_sideways()
     seen.save(f"minutes-{language}-390")
-    assert not seen.complaints
+    assert not seen.browser_errors

@@ -39,7 +39,7 @@ def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path
     assert [line.split() for line in lines[:6]] == [
         ["lines", "3"],
         ["events", "2"],
-        ["taken", "1"],
+        ["accepted", "1"],
         ["known", "already", "1"],
         ["rejected", "1"],
         ["invalid_json", "1"],
@@ -53,7 +53,7 @@ def test_a_table_of_what_became_of_the_lines(file: Path, settings: Any, tmp_path
 
 def test_a_dry_run_makes_no_source(file: Path, tmp_path: Path) -> None:
     text = run(file, "--source", "old-shop", "--dry-run", "--errors", tmp_path / "errors.csv")
-    assert "to be taken" in text
+    assert "to be accepted" in text
     assert "This was a dry run: nothing was written." in text
     assert (tmp_path / "errors.csv").read_text(encoding="utf-8-sig").splitlines()[1].startswith("3,invalid_json,")
     assert not Source.objects.filter(key="old-shop").exists()
@@ -70,8 +70,8 @@ def test_a_log_names_the_addresses_without_an_event(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     path.write_text("".join(LOG.format(target=target) for target in ("/cart", "/api/cart", "/api/user", "/about")))
     text = run(path)
-    assert "calls of addresses that mean no event" in text
-    assert "Most frequent addresses without an event: /api (2), /about (1). --mapping gives them one." in text
+    assert "requests to URLs without an event" in text
+    assert "Most frequent URLs without an event: /api (2), /about (1). --mapping gives them one." in text
 
 
 def test_an_own_mapping_is_used(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_builtin_mapping_is_printed() -> None:
     [
         ([], "Specify a file, or - for standard input"),
         (["nowhere.jsonl"], "nowhere.jsonl cannot be opened: No such file or directory"),
-        (["{file}", "--source", "My Shop"], "--source 'My Shop': use small letters, digits and hyphens"),
+        (["{file}", "--source", "My Shop"], "--source 'My Shop' is not valid; use lowercase letters, digits and hyphens"),
         (["{file}", "--mapping", "none.toml"], "The mapping file none.toml does not exist"),
         (["{file}", "--source", "closed"], "Source closed is disabled; enable it"),
         (["{file}", "--errors", "/proc/none/errors.csv"], "/proc/none.*Events stored so far stay"),

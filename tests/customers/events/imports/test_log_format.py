@@ -62,11 +62,11 @@ def test_another_format_with_braces_and_words_in_between() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('"$request" $msec', r"\$status is needed"),
-        ("$status $msec", r"\$request is needed, or \$request_method and \$request_uri"),
-        ('"$request" $status', "a time is needed"),
-        ('$status$msec "$request"', "nothing stands between"),
-        ('$status $msec "$request" $status', r"\$status stands in it more than once"),
+        ('"$request" $msec', r"\$status is required"),
+        ("$status $msec", r"\$request is required, or \$request_method and \$request_uri"),
+        ('"$request" $status', "a time is required"),
+        ('$status$msec "$request"', "there must be a separator between"),
+        ('$status $msec "$request" $status', r"\$status appears more than once"),
     ],
 )
 def test_formats_that_cannot_serve_say_why(text: str, message: str) -> None:

@@ -130,21 +130,21 @@ def test_the_builtin_mapping_reads_back_from_a_file(tmp_path: Path) -> None:
         ("events = [", "Invalid"),
         ('[[events]]\npath = "/a"\nevnt = "A"', r"unknown field `evnt` - at `\$\.events\[0\]`"),
         ('[[events]]\nevent = "A"', "missing required field `path`"),
-        ('[[events]]\npath = "/a"', r"events\[0\]: give event .* or page"),
-        ('[[events]]\npath = "/a"\nevent = "A"\npage = "B"', r"events\[0\]: give event .* or page"),
-        ('[[events]]\npath = "a"\nevent = "A"', r"events\[0\]\.path is 'a'; give a path such as"),
+        ('[[events]]\npath = "/a"', r"events\[0\]: set either event .* or page"),
+        ('[[events]]\npath = "/a"\nevent = "A"\npage = "B"', r"events\[0\]: set either event .* or page"),
+        ('[[events]]\npath = "a"\nevent = "A"', r"events\[0\]\.path is 'a'; use a path such as"),
         ('[[events]]\npath = "/a/{b c}"\nevent = "A"', r"events\[0\]\.path: a name in braces"),
-        ('[[events]]\npath = "/a/{b:integer}"\nevent = "A"', r"'integer' is none of int, number"),
-        ('[[events]]\npath = "/a?q"\nevent = "A"', r"give parameters as q=\{query\}"),
+        ('[[events]]\npath = "/a/{b:integer}"\nevent = "A"', r"unknown type 'integer'; valid: int, number"),
+        ('[[events]]\npath = "/a?q"\nevent = "A"', r"write parameters as q=\{query\}"),
         (
             'anonymous_id = "visitor"\n[[events]]\npath = "/a"\nevent = "A"',
-            r"anonymous_id is 'visitor'; give a variable",
+            r"anonymous_id is 'visitor'; use a variable",
         ),
         (
             'anonymous_id = "$cookie_v"\n[[events]]\npath = "/a"\nevent = "A"',
             r"anonymous_id: \$cookie_v is not in format",
         ),
-        ('format = "$status"\n[[events]]\npath = "/a"\nevent = "A"', r"\$request is needed"),
+        ('format = "$status"\n[[events]]\npath = "/a"\nevent = "A"', r"\$request is required"),
     ],
 )
 def test_wrong_files_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
@@ -159,5 +159,5 @@ def test_missing_and_unreadable_mapping_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"The mapping file .* does not exist.*--print-mapping"):
         read_mapping(tmp_path / "none.toml")
     (tmp_path / "wide.toml").write_bytes("events = []".encode("utf-16"))
-    with pytest.raises(MappingError, match="is no UTF-8 text"):
+    with pytest.raises(MappingError, match="is not UTF-8 text"):
         read_mapping(tmp_path / "wide.toml")
