@@ -1,4 +1,4 @@
-"""The next product somebody buys, from all they did: TRAIN (parquet: user, item, behavior, ts) and TEST (user, item).
+"""The next product a user buys, from all they did: TRAIN (parquet: user, item, behavior, ts) and TEST (user, item).
 
 All items are ranked for each person of TEST but those they had anything to do with in TRAIN. What each kind of event is worth and how
 fast that fades, for learning and for the history asked with, every further parameter, and the weights of the blend are chosen by
@@ -128,7 +128,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "transition-walk": {"recency": 0.9},
     "user-knn": {"weighting": "log", "idf": True},
 }
-VARIANTS = {"person-neighbours": "session-knn"}  # where a neighbour is all somebody did, or did within days
+VARIANTS = {"person-neighbours": "session-knn"}  # where a neighbor is all a user did, or did within days
 PEERS: dict[str, type] = {
     "implicit-cosine": CosineRecommender,
     "implicit-tf-idf": TFIDFRecommender,
@@ -145,7 +145,7 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """People to be judged by the products they took in test."""
+    """Users to be judged by the products they took in test."""
 
     train: Interactions
     histories: Histories
@@ -159,7 +159,7 @@ class Task:
         )
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(people, 4): hit rate and ndcg at 5, then at 10."""
+        """(users, 4): hit rate and ndcg at 5, then at 10."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([figure(hits[:, :n], counts) for n in NS for figure in (hit_rate, ndcg)])
 
@@ -325,8 +325,8 @@ def measure(
     chosen.fit(tuning.train)
     begin = time.perf_counter()
     contestant.fit(final.train)
-    line, figures = told(name, contestant, final, time.perf_counter() - begin, found.seconds, found.best.value)
-    return line | {"tried": len(found.tried), "parameters": found.best.parameters}, figures, chosen
+    line, figures = summarize(name, contestant, final, time.perf_counter() - begin, found.seconds, found.best.value)
+    return line | {"tried": len(found.trials), "parameters": found.best.parameters}, figures, chosen
 
 
 class Blended:
@@ -364,11 +364,11 @@ def measure_blend(
     blend = Blended(WeightedEnsemble(described, weights))
     begin = time.perf_counter()
     blend.fit(final.train)
-    line, figures = told("blend", blend, final, time.perf_counter() - begin, tune_s, found.value)
+    line, figures = summarize("blend", blend, final, time.perf_counter() - begin, tune_s, found.value)
     return line | {"parameters": {"weights": weights}, f"validation_ndcg@{N}_without": without}, figures
 
 
-def told(
+def summarize(
     name: str, contestant: Contestant, final: Task, fit_s: float, tune_s: float, validation_value: float
 ) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
     begin = time.perf_counter()

@@ -3,7 +3,7 @@
     python -m venv ENV && ENV/bin/pip install lenskit
     python -m benchmarks.training --lenskit-python ENV/bin/python
 
-Timed, as the others are, from the arrays to the finished neighbours; building its Dataset from a table is told apart as dataset_s.
+Timed, as the others are, from the arrays to the finished neighbors; building its Dataset from a table is reported separately as dataset_s.
 """
 
 import json

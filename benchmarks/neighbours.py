@@ -1,8 +1,8 @@
-"""Item-kNN, cosine, 50 neighbours: our fit against `implicit`'s on the same made-up purchases, each in a process of its own.
+"""Item-kNN, cosine, 50 neighbors: our fit against `implicit`'s on the same made-up purchases, each in a process of its own.
 
-Both are timed from the same three arrays (person, product, weight) to the finished neighbours; ours also sorts out duplicates
+Both are timed from the same three arrays (person, product, weight) to the finished neighbors; ours also sorts out duplicates
 and ids. `fit_only_*` starts from the finished sparse matrix instead. Compiling, which happens once an installation, is left out
-by a tiny fit beforehand and told as compile_s.
+by a tiny fit beforehand and reported as compile_s.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
         print(json.dumps(RUNS[arguments.only](load_purchases(arguments.folder), arguments.folder)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        log(f"making {arguments.interactions:,} purchases of {arguments.items:,} products")
+        log(f"generating {arguments.interactions:,} purchases of {arguments.items:,} products")
         purchases = make_purchases(arguments.interactions, arguments.items, arguments.people, arguments.seed)
         for name, column in purchases.items():
             np.save(Path(folder) / f"{name}.npy", column)
@@ -60,7 +60,7 @@ def main() -> None:
         "largest_similarity_difference": difference,
         "processors": os.cpu_count(),
         "notes": "best of 3 after a warm-up fit; peaks are of the whole process including its copy of the data (data_mb after loading);"
-        " each item counts among its own 50 neighbours in both; overlap is below 1 where equals at the 50th place are cut differently",
+        " each item is one of its own 50 neighbors in both; overlap is below 1 where ties at the 50th rank are resolved differently",
     }
     print(json.dumps(line))
 
@@ -81,7 +81,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_purchases(m: int, n_items: int, n_people: int, seed: int) -> dict[str, npt.NDArray]:
-    """Zipf-like products (share of the product at place p ∝ 1 / (p + 20)) and people of log-normal activity."""
+    """Zipf-like products (share of the product at place p ∝ 1 / (p + 20)) and users of log-normal activity."""
     draws = np.random.default_rng(seed)
     shares = 1.0 / (np.arange(n_items) + 20.0)
     activity = draws.lognormal(0.0, 1.0, n_people)
@@ -104,7 +104,7 @@ def load_purchases(folder: Path) -> dict[str, npt.NDArray]:
 def run_library(name: str, folder: str) -> dict[str, float]:
     log(f"fitting {name}")
     command = [sys.executable, "-m", "benchmarks.neighbours", "--only", name, "--folder", folder]
-    fresh = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is what a new installation pays
+    fresh = {**os.environ, "NUMBA_CACHE_DIR": folder}  # so that compile_s is the cost of a new installation
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=fresh)
     log(f"{name}: {done.stdout.strip()}")
     return json.loads(done.stdout)
@@ -145,7 +145,7 @@ def run_implicit(data: dict[str, npt.NDArray], folder: Path) -> dict[str, float]
 
     def fit(matrix: csr_matrix) -> CosineRecommender:
         model = CosineRecommender(K=K)
-        with warnings.catch_warnings():  # its own conversion from COO, which it makes and then warns of
+        with warnings.catch_warnings():  # implicit warns about its own conversion from COO
             warnings.simplefilter("ignore")
             model.fit(matrix, show_progress=False)
         return model
@@ -164,7 +164,7 @@ RUNS = {"perennial": run_ours, "implicit": run_implicit}
 
 
 def compare_neighbors(folder: Path) -> tuple[float, float]:
-    """Share of our neighbours that implicit has too, and the largest difference of the sorted similarities of an item."""
+    """Share of our neighbors that implicit has too, and the largest difference of the sorted similarities of an item."""
     ours, theirs = (sort_rows(load_npz(folder / f"{name}.npz")) for name in RUNS)
     common = (
         load_npz(folder / "perennial.npz").astype(bool).multiply(load_npz(folder / "implicit.npz").astype(bool)).nnz
@@ -173,7 +173,7 @@ def compare_neighbors(folder: Path) -> tuple[float, float]:
 
 
 def sort_rows(matrix: csr_matrix) -> npt.NDArray[np.float64]:
-    """(items, K) similarities of each item, largest first, filled up with 0."""
+    """Return the (items, K) similarities of each item, largest first, padded with 0."""
     matrix = csr_matrix(matrix)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     order = np.lexsort((-matrix.data, rows))

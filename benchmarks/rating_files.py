@@ -1,6 +1,6 @@
 """Ratings as files: reads MovieLens' shapes, makes some of the same shape up.
 
-    python -m benchmarks.rating_files FILE [--people 943 --items 1682 --ratings 100000 --seed 1]
+    python -m benchmarks.rating_files FILE [--users 943 --items 1682 --ratings 100000 --seed 1]
 
 Read are lines of user, item, rating and time, separated by tabs ("u.data"), "::" ("ratings.dat") or commas ("ratings.csv"). A first
 line that names the columns ("userId,movieId,rating,timestamp", "user_id:token<tab>item_id:token<tab>rating:float") says their order;
@@ -129,11 +129,11 @@ def split(lines: Sequence[str], separator: str) -> Iterator[tuple[int, list[str]
 
 def columns_of(fields: Sequence[str]) -> dict[str, int] | None:
     """The place of each column if the line names them; None for a line of ratings."""
-    told = [field.split(":")[0].replace("_", "").lower() for field in fields]
+    names = [field.split(":")[0].replace("_", "").lower() for field in fields]
     found = {
-        name: next(place for place, field in enumerate(told) if field in spellings)
+        name: next(place for place, field in enumerate(names) if field in spellings)
         for name, spellings in COLUMNS.items()
-        if set(told) & set(spellings)
+        if set(names) & set(spellings)
     }
     return found if {"user", "item", "rating"} <= set(found) else None
 

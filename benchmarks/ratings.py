@@ -1,7 +1,7 @@
 """Stars: k folds of FILE (see benchmarks.rating_files), every rating predicted once by algorithms that have not seen it.
 
 Parameters of each algorithm are chosen by RMSE on a fifth of the first fold's train, within --budget seconds each, and the weights
-of the blend by least squares on the same fifth; then they stand for all folds. Lists rank all items not rated in train; relevant is
+of the blend by least squares on the same fifth; then they represent all folds. Lists rank all items not rated in train; relevant is
 a rating of 4 and more. The headline is the one best on validation. Floors: the mean of each person, and the baseline.
 """
 
@@ -103,7 +103,7 @@ def main() -> None:
             figures[name].append(evaluate_ratings(model.score, fold, n=N, seed=arguments.seed))
         log(f"fold {number}: " + ", ".join(f"{name} {found[-1].rmse:.4f}" for name, found in figures.items()))
     for name, found in figures.items():
-        lines[name] = told(found) | {"fit_s": round(spent[name] / len(folds), 2)} | lines.get(name, {})
+        lines[name] = summarize(found) | {"fit_s": round(spent[name] / len(folds), 2)} | lines.get(name, {})
     lines["rating-blend"]["fit_s"] = round(sum(spent.values()) / len(folds), 2)
     best = min((name for name in lines if name != "person-mean"), key=lambda name: lines[name]["validation_rmse"])
     headline = {key: lines[best][key] for key in ("rmse", "mae", f"precision@{N}", f"recall@{N}", f"f1@{N}")}
@@ -139,7 +139,7 @@ def choose(
 
         budget_s = arguments.budget * SHARE_OF_BUDGET[name]
         found = search_parameters(space=space, evaluate=evaluate, budget_s=budget_s, seed=arguments.seed, start=STARTS[name])
-        for row in found.tried:
+        for row in found.trials:
             log(f"{name}: {-row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
         chosen[name] = found.best.parameters
         judged = evaluate_ratings(ALGORITHMS[name](**chosen[name]).fit(validation.train).score, validation, n=N)
@@ -147,7 +147,7 @@ def choose(
         lines[name] = {
             "validation_rmse": round(judged.rmse, 4),
             "tune_s": round(found.seconds, 1),
-            "tried": len(found.tried),
+            "tried": len(found.trials),
             "parameters": chosen[name],
         }
     blend = fit_least_squares(predicted, actual)
@@ -164,7 +164,7 @@ def blended(models: Mapping[str, Algorithm], blend: EnsembleFit, train: Interact
     return RatingEnsemble.of_fitted(models, blend.weights, blend.intercept, overall_mean=mean)
 
 
-def told(folds: Sequence[RatingFigures]) -> dict[str, Any]:
+def summarize(folds: Sequence[RatingFigures]) -> dict[str, Any]:
     """RMSE and MAE are means of those of the folds, as published tables have them; lists one figure a person and fold."""
     columns = np.column_stack(
         [

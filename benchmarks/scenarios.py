@@ -56,13 +56,13 @@ def measure(arguments: argparse.Namespace) -> None:
     shop = ShopData(interactions, products, cuts)
     budget = TrainingBudget(arguments.seconds, arguments.memory_mb)
     log(f"{len(interactions):,} interactions of {interactions.n_users:,} people with {interactions.n_items:,} products")
-    choice = tune_model(cuts=cuts, products=products, budget=budget, step=step, candidates=candidates)
+    choice = tune_model(time_split=cuts, products=products, budget=budget, step=step, candidates=candidates)
     spent = [budget.get_elapsed()]
     chosen = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
     spent.append(budget.get_elapsed())
-    judgement = evaluate_choice(cuts=cuts, choice=chosen.choice, products=products, active=None, step=step)
+    judgement = evaluate_choice(time_split=cuts, choice=chosen.choice, products=products, active=None, step=step)
     spent.append(budget.get_elapsed())
-    places, _choice = evaluate_placements(shop=shop, chosen=chosen, judgement=judgement, budget=budget, step=step)
+    places, _choice = evaluate_placements(shop=shop, chosen=chosen, model_evaluation=judgement, budget=budget, step=step)
     spent.append(budget.get_elapsed())
     line = {
         "data": arguments.data,
@@ -82,14 +82,14 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def row(place: PlacementResult) -> dict[str, Any]:
-    told = place.as_json()
-    figures = told["figures"]
+    result = place.as_json()
+    figures = result["figures"]
     found = {
-        "on": told["on"],
-        "why": told["why"]["code"],
-        "fallback": told["fallback"],
+        "on": result["on"],
+        "why": result["why"]["code"],
+        "fallback": result["fallback"],
         "asked": figures["asked"],
-        "weights": told["weights"],
+        "weights": result["weights"],
         **compared(figures),
     }
     if figures["validation"]:
@@ -118,7 +118,7 @@ def compared(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def retailrocket(folder: Path) -> tuple[Interactions, Products, dict[str, Candidate]]:
-    """Every transaction has a moment of its own: an order is what somebody buys within half an hour."""
+    """Every transaction has a moment of its own: an order is what a user buys within half an hour."""
     interactions = read(folder / "train.parquet", with_kinds=True)
     together = CANDIDATES["co-purchase"]
     candidates = {name: one for name, one in CANDIDATES.items() if name != "content"}

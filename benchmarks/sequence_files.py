@@ -66,7 +66,7 @@ class WrongFileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """What people took one after the other, and what is known about the items."""
+    """What users took one after the other, and what is known about the items."""
 
     interactions: Interactions
     products: Products | None
@@ -84,7 +84,7 @@ def read_sequences(path: Path, attributes: Path | None = None, *, repeats: bool 
 
 
 def read_lines(path: Path) -> Interactions:
-    """Where there is no time, each place is a day, counted back from the end of everybody's own line."""
+    """Where there is no time, each place is a day, counted back from the end of all users's own line."""
     lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     for number, line in enumerate(lines, 1):
         if len(line) < 2:

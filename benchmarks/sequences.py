@@ -1,6 +1,6 @@
-"""The next item of everybody: the last item of each line is test, the one before it validation, full ranking without what was seen.
+"""The next item of all users: the last item of each line is test, the one before it validation, full ranking without what was seen.
 
-With --repeats people may buy the same again: order lines keep all purchases, nothing seen is left out of the ranking, and `repeat`,
+With --repeats users may buy the same again: order lines keep all purchases, nothing seen is left out of the ranking, and `repeat`,
 what each person bought most, is among the contestants. Items of one order have no order among themselves but that of the file: which
 of the last basket is the last item is arbitrary, and the rest of it belongs to the history.
 
@@ -142,7 +142,7 @@ class Task:
         return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(people, 4): what FIGURES names."""
+        """(users, 4): what FIGURES names."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([metric(hits[:, :n], counts) for n in NS for metric in (hit_rate, ndcg)])
 
@@ -212,10 +212,10 @@ class Contest:
         )
         parameters = found.best.parameters
         validation = self.on_validation(self.make(name, parameters))
-        log(f"{name}: {validation} on validation, {len(found.tried)} tried in {found.seconds:.0f} s, {parameters}")
+        log(f"{name}: {validation} on validation, {len(found.trials)} tried in {found.seconds:.0f} s, {parameters}")
         return {
             "parameters": parameters,
-            "tried": len(found.tried),
+            "tried": len(found.trials),
             "tune_s": round(found.seconds, 1),
             f"validation_ndcg@{N}": validation,
         }
@@ -264,14 +264,14 @@ class Contest:
         start = time.perf_counter()
         items = contestant.best(self.test_task)
         recommend_s = time.perf_counter() - start
-        line = told(self.test_task.figures(items)) | {"fit_s": round(fit_s, 2), "recommend_s": round(recommend_s, 2)}
+        line = summarize(self.test_task.figures(items)) | {"fit_s": round(fit_s, 2), "recommend_s": round(recommend_s, 2)}
         log(f"{name}: {json.dumps(line)}")
         return line | tuned
 
     def not_refitted(self, name: str, tuned: dict[str, Any]) -> dict[str, float]:
         contestant = self.make(name, tuned["parameters"])
         contestant.fit(self.validation.train)
-        return told(self.test_task.figures(contestant.best(self.test_task)))
+        return summarize(self.test_task.figures(contestant.best(self.test_task)))
 
     def ablation(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, float]:
         """ndcg@10 on validation without one part each; the rest stays as it was chosen."""
@@ -339,7 +339,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def told(figures: npt.NDArray[np.float64]) -> dict[str, float]:
+def summarize(figures: npt.NDArray[np.float64]) -> dict[str, float]:
     """Means with the ends of their 95 % intervals."""
     found = zip(FIGURES, estimate_intervals(figures, seed=0), strict=True)
     return {

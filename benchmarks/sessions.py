@@ -197,8 +197,8 @@ def measure(
     begin = time.perf_counter()
     model = made(found.best.parameters).fit(data.interactions)
     fit_s = time.perf_counter() - begin
-    line = told(name, model, data.test, fit_s, found.seconds, found.best.value)
-    return line | {"tried": len(found.tried), "parameters": model.parameters()}, chosen
+    line = summarize(name, model, data.test, fit_s, found.seconds, found.best.value)
+    return line | {"tried": len(found.trials), "parameters": model.parameters()}, chosen
 
 
 def measure_blend(
@@ -228,11 +228,11 @@ def measure_blend(
         )
         for name in (weights if len(weights) > 1 else ())
     }  # fmt: skip
-    line = told("blend", blend, data.test, fit_s, tune_s, chosen.value)
+    line = summarize("blend", blend, data.test, fit_s, tune_s, chosen.value)
     return line | {"parameters": {"weights": weights}, f"validation_ndcg@{N}_without": ablation}
 
 
-def told(
+def summarize(
     name: str, model: Algorithm, test: SessionPrefixes, fit_s: float, tune_s: float, validation_value: float
 ) -> dict[str, Any]:
     begin = time.perf_counter()

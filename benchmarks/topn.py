@@ -1,6 +1,6 @@
 """Top-n on a given split, "user item item …" a line in TRAIN and in TEST, full ranking without what is in TRAIN.
 
-With --repeats what is in TRAIN may be bought again: nothing is left out of the ranking, an item that stands in a line several times
+With --repeats what is in TRAIN may be bought again: nothing is left out of the ranking, an item that is in a line several times
 counts as often, and lines must be oldest first, for validation is then the newest part of each line, not one at random. The lines tell no
 baskets: where TEST begins at a moment, a --validation cut in time from TRAIN (benchmarks.topn_files makes it) is nearer to it.
 
@@ -115,7 +115,7 @@ PEERS: dict[str, type] = {
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """People to be judged by what they took in test."""
+    """Users to be judged by what they took in test."""
 
     train: Interactions
     histories: Histories
@@ -131,7 +131,7 @@ class Task:
         return cls(split.train, split.train.histories(users), relevant, exclude_seen)
 
     def figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """(people, 2): recall@20 and ndcg@20."""
+        """(users, 2): recall@20 and ndcg@20."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
 
@@ -252,14 +252,14 @@ def measure(
     found = search_parameters(
         space=SPACES[name], evaluate=evaluate, budget_s=arguments.budget, seed=arguments.seed, start=STARTS.get(name)
     )
-    for row in found.tried:
+    for row in found.trials:
         log(f"{name}: {row.value:.4f} in {row.seconds:.1f} s with {json.dumps(row.parameters)}")
     parameters = found.best.parameters
     tune_s = time.perf_counter() - start
     contestant = make(name, {**parameters, **fixed})
     fit_s = seconds(lambda: contestant.fit(test.train))
-    line = told(name, contestant.best, test, fit_s, tune_s, found.best.value)
-    return line | {"tried": len(found.tried), "parameters": {**parameters, **fixed}}, contestant
+    line = summarize(name, contestant.best, test, fit_s, tune_s, found.best.value)
+    return line | {"tried": len(found.trials), "parameters": {**parameters, **fixed}}, contestant
 
 
 def measure_blend(
@@ -296,12 +296,12 @@ def measure_blend(
     value = value_of()
     tune_s = time.perf_counter() - start
     fit_s = sum(lines[name]["fit_s"] for name in weights)
-    line = told("blend", lambda task: best_of(models, task), test, fit_s, tune_s, value)
+    line = summarize("blend", lambda task: best_of(models, task), test, fit_s, tune_s, value)
     ablation = {name: round(value_of(without=name), 4) for name in (weights if len(weights) > 1 else ())}
     return line | {"tried": None, "parameters": {"weights": weights}, f"validation_ndcg@{N}_without": ablation}
 
 
-def told(
+def summarize(
     name: str,
     best: Callable[[Task], npt.NDArray[np.int32]],
     test: Task,

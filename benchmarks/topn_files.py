@@ -2,11 +2,11 @@
 
     python -m benchmarks.topn_files orders year1.parquet TRAIN TEST        a shop's order lines (Online Retail's columns)
     python -m benchmarks.topn_files sequences sequences.txt TRAIN TEST     "user item item …", oldest first
-    python -m benchmarks.topn_files generated TRAIN TEST --people 29858 --items 40981 --interactions 1027370
+    python -m benchmarks.topn_files generated TRAIN TEST --users 29858 --items 40981 --interactions 1027370
 
 A share of each person's different products goes to TEST, by the seed at random, as in the published splits of this form, or with
 --newest those they took up last, or with --cut all that was taken after the moment that leaves that share of the pairs behind it, by
-people who are in TRAIN. With --cut --repeats TRAIN holds a product as often as somebody bought it, and TEST what they bought later,
+users who are in TRAIN. With --cut --repeats TRAIN holds a product as often as a user bought it, and TEST what they bought later,
 new to them or not. With --validation TRAIN is cut once more by the same rule into two further files.
 
 The Complete Journey comes as order lines by `python -m benchmarks.sequence_files`.
@@ -94,7 +94,7 @@ def read_sequences(arguments: argparse.Namespace) -> Interactions:
 
 
 def make_generated(arguments: argparse.Namespace) -> Interactions:
-    """People of a few tastes each; within a taste products are taken with chances ∝ 1 / (place + 5). About so many different pairs."""
+    """Users of a few tastes each; within a taste products are taken with probabilities ∝ 1 / (place + 5). About so many different pairs."""
     draws = np.random.default_rng(arguments.seed)
     tastes = draws.integers(0, TASTES, (arguments.people, 3))
     activity = draws.lognormal(0.0, 0.9, arguments.people)
@@ -143,7 +143,7 @@ def write_lists(interactions: Interactions, path: Path) -> None:
 
 
 def read_lists(path: Path) -> tuple[list[str], list[str]]:
-    """User and item of each pair of a file "user item item …"; people without an item are left out. Errors: SystemExit."""
+    """User and item of each pair of a file "user item item …"; users without an item are left out. Errors: SystemExit."""
     users: list[str] = []
     items: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -1,7 +1,7 @@
 """How long fitting takes and what memory it needs, ours and `implicit`'s on the same made-up purchases, each in a process of its own.
 
 Everything is timed from the same arrays (person, product, time, weight) to the finished model, the best of --repeats fits after a
-tiny one that compiles. The same is done with half of the interactions, which gives the growth per doubling; people grow with the
+tiny one that compiles. The same is done with half of the interactions, which gives the growth per doubling; users grow with the
 interactions, products do not. LensKit is measured too where --lenskit-python names an interpreter of an environment that has it.
 """
 

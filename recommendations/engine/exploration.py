@@ -10,14 +10,14 @@ import numpy.typing as npt
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.data.products import Products
 
-PRIOR_USERS = 10.0  # so many people's worth is what the category says
+PRIOR_USERS = 10.0  # so many users's worth is what the category says
 MIN_RATE = 0.01  # of a rate and of what it leaves, so that no draw is certain
-MIN_AFFINITY = 0.1  # what somebody of whom nothing is known would feel for anything
+MIN_AFFINITY = 0.1  # what a user of whom nothing is known would feel for anything
 
 
 @dataclass(frozen=True, eq=False)
 class ExplorationPriors:
-    """people: int32 (k,) how many did anything with each item. takers: int32 (k,) how many of them took it. prior: float32 (k,) the
+    """users: int32 (k,) how many did anything with each item. takers: int32 (k,) how many of them took it. prior: float32 (k,) the
     share of takers to expect of it, that of its category.
     """
 
@@ -27,7 +27,7 @@ class ExplorationPriors:
 
     @classmethod
     def of(cls, interactions: Interactions, products: Products | None = None, *, kind: str = "purchase") -> Self:
-        """Prior (t_c + s r) / (p_c + s): t_c takers and p_c people of the category, r the share in the whole shop, s PRIOR_PEOPLE."""
+        """Prior (t_c + s r) / (p_c + s): t_c takers and p_c users of the category, r the share in the whole shop, s PRIOR_PEOPLE."""
         people = _count_users(interactions)
         takers = np.minimum(_count_users(interactions.subset(interactions.kind == KIND_CODES[kind])), people)
         overall = takers.sum() / max(int(people.sum()), 1)
@@ -50,9 +50,9 @@ class ExplorationPriors:
     def draws(self, items: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.float64]:
         """θ_i ~ Beta(s r_i + t_i, s (1 − r_i) + p_i − t_i) of each of the items: Thompson sampling.
 
-        An item beyond the k of training has nobody yet, and the mean of all priors.
+        An item beyond the k of training has no user yet, and the mean of all priors.
 
-        t_i of p_i people took it, r_i is the prior. What few have seen has a wide draw and is tried; what many have seen without
+        t_i of p_i users took it, r_i is the prior. What few have seen has a wide draw and is tried; what many have seen without
         taking it is not. Source: Chapelle & Li, "An Empirical Evaluation of Thompson Sampling", NIPS 2011.
         """
         known = items < len(self.prior)
@@ -74,6 +74,6 @@ def rank_for_exploration(thetas: npt.NDArray[np.float64], affinity: npt.NDArray[
 
 
 def _count_users(interactions: Interactions) -> npt.NDArray[np.int32]:
-    """How many different people did something with each item."""
+    """How many different users did something with each item."""
     pairs = np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item)
     return np.bincount(pairs % interactions.n_items, minlength=interactions.n_items).astype(np.int32)

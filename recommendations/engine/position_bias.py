@@ -1,7 +1,7 @@
-"""How much less a product is looked at the further down it stands, learnt from what was shown and clicked.
+"""How much less a product is looked at the further down it stands, learned from what was shown and clicked.
 
-Position-based click model: somebody clicks what they look at and want, P(click | product g at position k) = θ_k · γ_g, with θ_k the
-chance that position k is looked at and γ_g that the product is wanted once it is. Sources: Richardson, Dominowska & Ragno, WWW 2007;
+Position-based click model: a user clicks what they look at and want, P(click | product g at position k) = θ_k · γ_g, with θ_k the
+probability that position k is looked at and γ_g that the product is wanted once it is. Sources: Richardson, Dominowska & Ragno, WWW 2007;
 Craswell, Zoeter, Taylor & Ramsey, WSDM 2008; expectation maximisation as in Wang, Golbandi, Bendersky, Metzler & Najork, WSDM 2018,
 with one γ a product, drawn to the mean by a Beta prior where they regress it on features: no features of an answer are logged.
 Steps are lengthened by SQUAREM (Varadhan & Roland, Scandinavian Journal of Statistics 2008), because of rare clicks plain EM learns slowly.
@@ -18,7 +18,7 @@ CLICK_MODEL, CASCADE, PRIOR = "click_model", "cascade", "prior"
 MIN_CLICKS = 300
 MIN_CLICKS_CASCADE = 30
 MIN_MOVED_SHARE = (
-    0.2  # share of what was shown whose product stood at several positions: else position and product are one
+    0.2  # share of what was shown whose product was at several positions: else position and product are one
 )
 PRIOR_PRODUCT, PRIOR_POSITION = 5.0, 20.0  # how many times shown, and looked at, the priors count for
 TINY = 1e-9
@@ -73,7 +73,7 @@ def learn_curve(
 ) -> ExaminationCurve:
     """The examination curve by the best method that the data allow.
 
-    With ``fewest_clicks`` and enough products that stood at different positions, the click model; with some clicks the cascade;
+    With ``fewest_clicks`` and enough products that was at different positions, the click model; with some clicks the cascade;
     else the prior. Positions that were never shown get the prior's fall.
     """
     last = n_positions or int(counts.position.max(initial=0))
@@ -86,7 +86,7 @@ def learn_curve(
 
 
 def compute_moved_share(counts: ClickCounts) -> float:
-    """Of what was shown, the share whose product stood at more than one position."""
+    """Of what was shown, the share whose product was at more than one position."""
     positions = np.bincount(counts.product[counts.shown > 0])
     moved = positions[counts.product] > 1 if len(positions) else np.zeros(0, np.bool_)
     return float(counts.shown[moved].sum() / max(counts.shown.sum(), TINY))
@@ -95,7 +95,7 @@ def compute_moved_share(counts: ClickCounts) -> float:
 def fit_cascade(counts: ClickCounts, last: int) -> Floats:
     """θ_k = prior_k · Π_{j<k} (1 − clicked_j / shown_j): who has clicked looks no further, who has not goes on as the prior says.
 
-    Source: the cascade model of Craswell et al. 2008, whose people never give up, with the prior as their patience.
+    Source: the cascade model of Craswell et al. 2008, whose users never give up, with the prior as their patience.
     """
     shown = np.bincount(counts.position, counts.shown, last + 1)[1 : last + 1]
     clicked = np.bincount(counts.position, counts.clicked, last + 1)[1 : last + 1]

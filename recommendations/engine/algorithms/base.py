@@ -81,7 +81,7 @@ def list_contributions(
 
 
 class FittedModel:
-    """Keeps what it has learnt in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
+    """Keeps what it has learned in arrays: those named in `fitted`. `__init__` stores its keyword arguments unchanged and nothing else."""
 
     name: ClassVar[str]
     fitted: ClassVar[tuple[str, ...]]
@@ -182,14 +182,14 @@ class Algorithm(FittedModel, ABC):
         return None
 
     def require_histories(self, histories: Histories, n_items: int) -> None:
-        """Errors: NotFittedError; ValueError when the histories number another catalogue."""
+        """Errors: NotFittedError; ValueError when the histories number another catalog."""
         self.require_fit()
         if histories.n_items != n_items:
             raise ValueError(f"histories are over {histories.n_items} items, the model was fitted on {n_items}")
 
 
 class UpdatableAlgorithm(Algorithm):
-    """Can be brought up to date without what it has learnt from."""
+    """Can be brought up to date without what it has learned from."""
 
     @abstractmethod
     def updated(self, news: Interactions, *, since: float) -> Self:
@@ -241,6 +241,6 @@ def require_weight(interactions: Interactions) -> None:
 
 
 def get_reason(source: str) -> ExplanationReason:
-    """Return the reason that a part of a score by the named algorithm stands for."""
+    """Return the reason that a part of a score by the named algorithm represents."""
     algorithm = ALGORITHMS.get(source)
     return algorithm.spec.reason if algorithm is not None else ExplanationReason.SAME_BUYERS

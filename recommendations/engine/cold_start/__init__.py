@@ -1,4 +1,4 @@
-"""People without a history: see `model.ColdStart`."""
+"""Users without a history: see `model.ColdStart`."""
 
 from recommendations.engine.cold_start.cold_start_model import (
     CLUSTER,

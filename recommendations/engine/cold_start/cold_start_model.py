@@ -1,4 +1,4 @@
-"""What to show to people without a history: by their traits, by the cluster these speak for, by the category they arrive at."""
+"""What to show to users without a history: by their traits, by the cluster these speak for, by the category they arrive at."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ POPULARITY, TRAIT, CLUSTER, LANDING = "popularity", "trait", "trait-cluster", "l
 
 @dataclass(frozen=True, eq=False)
 class NewVisitors:
-    """n people who have done nothing yet. has: CSR (n, values) of their traits; landing: int32 (n,) rows of category paths, -1 for none."""
+    """n users who have done nothing yet. has: CSR (n, values) of their traits; landing: int32 (n,) rows of category paths, -1 for none."""
 
     has: csr_array
     landing: npt.NDArray[np.int32]
@@ -41,11 +41,11 @@ class NewVisitors:
 
 
 class ColdStart(FittedModel):
-    """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): sums of logarithms of chances.
+    """score(i) = ln p_i + traits · TraitLifts + cluster · TraitClusters + LandingPopularity(landing): sums of logarithms of probabilities.
 
     p_i is item i's share of the decayed weights, as `Popularity` counts them, so that with the weights `traits`, `cluster` and
-    `landing` at 0 the order is that of popularity. Items nobody touched score -inf. Lifts are kept of at most `items` items that at
-    least `min_people` people have, the most widely held: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
+    `landing` at 0 the order is that of popularity. Items no user touched score -inf. Lifts are kept of at most `items` items that at
+    least `min_people` users have, the most widely held: memory is (values + clusters) · items · 4 bytes. `traits` below 1 damps
     what correlated traits say twice.
     """
 
@@ -82,7 +82,7 @@ class ColdStart(FittedModel):
         self.seed = seed
 
     def fit(self, interactions: Interactions, people: CustomerTraits, products: Products | None = None) -> Self:
-        """people: in rows of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
+        """users: in rows of the users of `interactions`. Errors: NothingToLearnError on empty data, ValueError on parameters."""
         require_weight(interactions)
         self.require_weights()
         if len(people) != interactions.n_users:
@@ -122,7 +122,7 @@ class ColdStart(FittedModel):
             )
 
     def arrivals(self, people: CustomerTraits, paths: Sequence[str]) -> NewVisitors:
-        """People of the same values, and for each the path of the category that they arrive at, "" for none."""
+        """Users of the same values, and for each the path of the category that they arrive at, "" for none."""
         return NewVisitors(people.has, self.landings_.rows(paths))
 
     def score(self, arrivals: NewVisitors, *, only_head: bool = False) -> npt.NDArray[np.float32]:
@@ -141,8 +141,8 @@ class ColdStart(FittedModel):
 
     def touches(self, arrivals: NewVisitors) -> npt.NDArray[np.bool_]:
         """bool (n,): whose order differs from that of popularity by anything known of them."""
-        told = np.diff(arrivals.has.indptr) > 0
-        by_people = told & bool(self.traits or self.cluster)
+        known = np.diff(arrivals.has.indptr) > 0
+        by_people = known & bool(self.traits or self.cluster)
         return by_people | (self.landings_.known(arrivals.landing) & bool(self.landing))
 
     def attribute(self, arrivals: NewVisitors, items: Sequence[int]) -> list[Attribution]:

@@ -1,4 +1,4 @@
-"""What is known of people apart from what they did: categorical traits, numbers as bands."""
+"""What is known of users apart from what they did: categorical traits, numbers as bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class CustomerTraits:
         if len(lengths) > 1:
             raise ValueError(f"the columns of traits have {sorted(lengths)} entries, they must be equally many")
         n = lengths.pop() if lengths else 0
-        told = [
+        entries = [
             (person, f"{field}{JOINT}{value}")
             for field, column in columns.items()
             for person, value in enumerate(column)
             if value
         ]
-        names = [name for _person, name in told]
-        person = np.fromiter((place for place, _name in told), np.int32, len(told))
+        names = [name for _person, name in entries]
+        person = np.fromiter((index for index, _name in entries), np.int32, len(entries))
         known, code = IdMap.numbered(names) if values is None else (values, values.rows(names))
         person, code = person[code >= 0], code[code >= 0]
         return cls(known, sum_entries(person, code, np.ones(len(code)), (n, len(known))))
@@ -47,7 +47,7 @@ class CustomerTraits:
         return self.has.shape[0]
 
     def rows(self, people: npt.NDArray[np.integer]) -> Self:
-        """The chosen people, -1 for one of whom nothing is known."""
+        """The chosen users, -1 for one of whom nothing is known."""
         known = people >= 0
         chosen = self.has[people[known]]
         lengths = np.zeros(len(people), np.int64)
@@ -71,7 +71,7 @@ def make_trait(field: str, value: str) -> str:
 
 
 def get_trait_value(field: str, value: str) -> str:
-    """As values are compared: en-GB and EN are both en; countries and devices in small letters; everything else as told."""
+    """As values are compared: en-GB and EN are both en; countries and devices in small letters; everything else as given."""
     text = value.strip()
     if field == LANGUAGE:
         return text.replace("_", "-").partition("-")[0].lower()
@@ -80,10 +80,10 @@ def get_trait_value(field: str, value: str) -> str:
 
 def compute_quantile_edges(numbers: npt.NDArray[np.floating], bands: int = BANDS) -> list[float]:
     """The different inner quantiles that part numbers into `bands` of about equally many; NaN is left out."""
-    told = numbers[np.isfinite(numbers)]
-    if not len(told):
+    known = numbers[np.isfinite(numbers)]
+    if not len(known):
         return []
-    return np.unique(np.quantile(told, np.arange(1, bands) / bands)).tolist()
+    return np.unique(np.quantile(known, np.arange(1, bands) / bands)).tolist()
 
 
 def assign_bands(numbers: npt.NDArray[np.floating], edges: Sequence[float]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is popular in the category on whose page somebody arrives."""
+"""What is popular in the category on whose page a user arrives."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -19,8 +19,8 @@ class LandingPopularity(FittedModel):
     """share_c(i) = C_i / Σ_j C_j over the items j of category c and of those below it, C_i the decayed count of an item.
 
     term(i) = ln(1 − λ + λ · share_c(i) / p_i), λ `weight`: that of the mixture (1 − λ) · p_i + λ · share_c(i), in which a person
-    takes with chance λ something of the category and else what all take. Source of mixtures with a popularity of all: Jelinek &
-    Mercer 1980. A category nobody took anything of, or that is not known, adds nothing.
+    takes with probability λ something of the category and else what all take. Source of mixtures with a popularity of all: Jelinek &
+    Mercer 1980. A category no user took anything of, or that is not known, adds nothing.
     """
 
     name = "landing"
@@ -51,7 +51,7 @@ class LandingPopularity(FittedModel):
         return self.paths_.rows([BELOW.join(path.split(BELOW)[: self.levels]) for path in paths])
 
     def known(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Of which somebody took anything."""
+        """Of which a user took anything."""
         lengths = np.append(np.diff(self.shares_.indptr), 0)
         return lengths[rows] > 0
 

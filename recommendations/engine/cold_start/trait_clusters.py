@@ -1,4 +1,4 @@
-"""The cluster that somebody is likely to belong to by their traits, and what it takes more often than others."""
+"""The cluster that a user is likely to belong to by their traits, and what it takes more often than others."""
 
 from typing import Self
 
@@ -15,11 +15,11 @@ from recommendations.engine.linear_algebra.sparse import make_csr, multiply, mul
 
 
 class TraitClusters(FittedModel):
-    """term(i) = ln Σ_c P(c | t) · lift_ci, lift_ci = (n_ci + s) / (N_c · p_i + s) of the clusters c of people who buy alike.
+    """term(i) = ln Σ_c P(c | t) · lift_ci, lift_ci = (n_ci + s) / (N_c · p_i + s) of the clusters c of users who buy alike.
 
     P(c | t) ∝ P(c) · Π_f ((n_cf + s) / (n_c · P(f) + s))^d over a person's values f, d `damping` as correlated traits would count
-    twice: the mix of clusters that is to be expected of people with such traits. The clusters are those of `algorithms.clusters`,
-    of at most `most_people` people, those with traits before others.
+    twice: the mix of clusters that is to be expected of users with such traits. The clusters are those of `algorithms.clusters`,
+    of at most `most_people` users, those with traits before others.
     """
 
     name = "trait-clusters"
@@ -44,7 +44,7 @@ class TraitClusters(FittedModel):
     def fit(
         self, interactions: Interactions, people: CustomerTraits, has: csr_array, shares: npt.NDArray[np.floating]
     ) -> Self:
-        """interactions: with the m items of `has` alone; people, has, shares: as of `TraitLifts.fit`, people in rows of users."""
+        """interactions: with the m items of `has` alone; users, has, shares: as of `TraitLifts.fit`, users in rows of users."""
         users = self._some(people, has)
         part = interactions.subset(np.isin(interactions.user, users))
         fitted = UserClusters(self.clusters, iterations=self.iterations, seed=self.seed).fit(part)
@@ -55,13 +55,13 @@ class TraitClusters(FittedModel):
         self.lifts_ = np.exp(compute_log_lifts(multiply(members, has[users]).toarray(), shares, self.pseudo_count))
         sizes = np.bincount(cluster, minlength=n) + 1.0
         self.log_priors_ = np.log(sizes / sizes.sum()).astype(np.float32)
-        told = people.rows(users)
-        with_traits = members @ told.known().astype(np.float32)
-        self.log_chances_ = self._chances(multiply(members, told.has).toarray(), with_traits)
+        traits = people.rows(users)
+        with_traits = members @ traits.known().astype(np.float32)
+        self.log_chances_ = self._chances(multiply(members, traits.has).toarray(), with_traits)
         return self
 
     def terms(self, has: csr_array, columns: npt.NDArray[np.integer] | slice = slice(None)) -> npt.NDArray[np.float32]:
-        """(n, columns) for people of the same values; 0 for those without any trait, who belong to every cluster as all do."""
+        """(n, columns) for users of the same values; 0 for those without any trait, who belong to every cluster as all do."""
         mix = multiply_dense_matrices(self.mix(has), self.lifts_[:, columns])
         mix[np.diff(has.indptr) == 0] = 1.0
         return np.log(mix)
@@ -79,6 +79,6 @@ class TraitClusters(FittedModel):
         return np.sort(drawn[first][: self.most_people]).astype(np.int32)
 
     def _chances(self, together: npt.NDArray[np.floating], sizes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """(clusters, values) ln((n_cf + s) / (n_c · P(f) + s)); sizes: n_c, a cluster's people of whom there is any trait."""
+        """(clusters, values) ln((n_cf + s) / (n_c · P(f) + s)); sizes: n_c, a cluster's users of whom there is any trait."""
         expected = sizes[:, None] * together.sum(axis=0)[None, :] / max(float(sizes.sum()), 1.0)
         return np.log((together + self.pseudo_count) / (expected + self.pseudo_count)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a view, a cart and a purchase of several pieces are worth, and how fast that fades: for data and for histories, learnt on a
+"""What a view, a cart and a purchase of several pieces are worth, and how fast that fades: for data and for histories, learned on a
 validation part. Everything that weighs events does it by `EventWeights`."""
 
 import time
@@ -78,7 +78,7 @@ class EventWeights:
         return np.power(weight, self.quantity, out=weight.copy(), where=bought)
 
 
-# where a search starts, and what counts where nothing can be learnt: a shop that has no clicks before the cut
+# where a search starts, and what counts where nothing can be learned: a shop that has no clicks before the cut
 DEFAULT_EVENT_WEIGHTS = EventWeights(
     {"view": 0.2, "click": 0.2, "wishlist": 0.4, "cart": 0.6, "purchase": 1.0, "rating": 1.0}, quantity=0.0
 )

@@ -1,4 +1,4 @@
-"""What recommendations start from: the past of n people, whether the model knew them or not."""
+"""What recommendations start from: the past of n users, whether the model knew them or not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +16,8 @@ from recommendations.engine.linear_algebra.sparse import make_csr, sum_entries
 class Histories:
     """Row r holds places indptr[r]…indptr[r + 1] of item, order, weight and kind, oldest first.
 
-    user: int32 (n,) the person's row in the training data, -1 for someone the model has not seen (a neighbour method leaves
-    a person out of their own neighbours). as_of: the moment from which ages are counted.
+    user: int32 (n,) the person's row in the training data, -1 for someone the model has not seen (a neighbor method leaves
+    a person out of their own neighbors). as_of: the moment from which ages are counted.
     """
 
     indptr: npt.NDArray[np.int64]

@@ -149,7 +149,7 @@ def _wrong(values: Iterable[object]) -> WrongIdsError:
 
 
 def _distinct(ids: Ids) -> tuple[list[bytes], npt.NDArray[np.intp]]:
-    """Different ids and, for each given id, which of them it is. Told apart by hash, then checked byte by byte."""
+    """Different ids and, for each given id, which of them it is. Distinguished by hash, then checked byte by byte."""
     encoded = _encoded(ids)
     text, offsets = _joined(encoded)
     hashes = hash_texts(text, offsets)

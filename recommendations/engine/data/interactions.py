@@ -1,4 +1,4 @@
-"""What people did with products, as frozen arrays: the only form in which data enters the engine."""
+"""What users did with products, as frozen arrays: the only form in which data enters the engine."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -53,7 +53,7 @@ class Interactions:
     ) -> Self:
         """Interactions of columns of equal length.
 
-        Give `items` (or `users`) to number by a known list, for instance the whole catalogue with products never bought; ids
+        Give `items` (or `users`) to number by a known list, for instance the whole catalog with products never bought; ids
         that are missing from it are an error. `order` defaults to the position, `weight` to 1, `kind` to purchase; `order` may
         be datetime64.
         """

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 BANDS = 5
-MIN_PRODUCTS = 20  # priced products of a category, fewer are compared with the whole catalogue
+MIN_PRODUCTS = 20  # priced products of a category, fewer are compared with the whole catalog
 
 
 def assign_price_bands(

@@ -33,7 +33,7 @@ def split_values(field: str, text: str) -> Iterator[str]:
 
 
 def join_values(parts: Iterable[str]) -> str:
-    """Values as one text that `values` takes apart again, whatever stands in them."""
+    """Values as one text that `values` takes apart again, whatever is in them."""
     return "".join(f"{part.replace(SEPARATOR, ' ')}{SEPARATOR}" for part in parts)
 
 

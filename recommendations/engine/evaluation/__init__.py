@@ -1,7 +1,7 @@
 """How good an algorithm is: one metric a file, cuts in time, intervals, and a runner over several algorithms.
 
-Ranking metrics take `hits`, bool (people, n): whether the product at each place of the list was relevant, best first, and
-`relevant`, int (people,): how many products were relevant to each. They return one figure a person, NaN for people to whom
+Ranking metrics take `hits`, bool (users, n): whether the product at each place of the list was relevant, best first, and
+`relevant`, int (users,): how many products were relevant to each. They return one figure a person, NaN for users to whom
 nothing was relevant. A list shorter than n counts as filled up with misses. Metrics beyond accuracy take the lists themselves.
 """
 

@@ -1,4 +1,4 @@
-"""How sure a mean over people is."""
+"""How sure a mean over users is."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,10 @@ from config.foundation.statistics import ConfidenceInterval
 def estimate_intervals(
     columns: npt.NDArray[np.float64], *, seed: int, samples: int = 1000, level: float = 0.95
 ) -> list[ConfidenceInterval]:
-    """Percentile bootstrap over people of the mean of each column of a (people, m) matrix; people with NaN are left out.
+    """Percentile bootstrap over users of the mean of each column of a (users, m) matrix; users with NaN are left out.
 
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13. All columns use the same resamples, so the
-    interval of a column of differences is that of a paired comparison. No people: NaN; one: low = value = high.
+    interval of a column of differences is that of a paired comparison. No users: NaN; one: low = value = high.
     """
     results: list[ConfidenceInterval | None] = [None] * columns.shape[1]
     missing = np.isnan(columns)

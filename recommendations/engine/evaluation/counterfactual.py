@@ -2,7 +2,7 @@
 
 With θ the examination of `position_bias`: a click at logged position k counts θ_t / θ_k for the position t at which the other ranking
 has the product, at most ``clip`` times. Sources: Joachims, Swaminathan & Schnabel, WSDM 2017 (inverse propensities of positions);
-Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen, KDD 2018 (rankings judged under a position-based model). The self-normalised
+Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay & Wen, KDD 2018 (rankings judged under a position-based model). The self-normalized
 figure divides, for each place of the other ranking, clicks by how much was looked at (clicks over expected clicks, Zhang & Jones,
 WWW 2007; self-normalisation after Swaminathan & Joachims, NIPS 2015): no weight is large, and it is off where better products
 stood higher before. Unbiased as far as the curve is right and no weight is clipped; products that the other

@@ -1,4 +1,4 @@
-"""What is asked in each place of a shop, and what people then took: found in what they did after a cut in time."""
+"""What is asked in each place of a shop, and what users then took: found in what they did after a cut in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, eq=False)
 class EvaluationQueries:
-    """n questions: from row r of histories to the stored columns of row r of relevant.
+    """n queries: from row r of histories to the stored columns of row r of relevant.
 
-    person: int32 (n,) whose question it is. barred: CSR (n, n_items), whose columns are not shown; offered: CSR, beside whose columns
+    person: int32 (n,) whose question it is. excluded: CSR (n, n_items), whose columns are not shown; offered: CSR, beside whose columns
     nothing is shown; among: bool (n_items,), the same for all. known: bool (n,), whether the person had bought before what was wanted.
     """
 
     histories: Histories
     relevant: csr_array
     person: npt.NDArray[np.int32]
-    barred: csr_array | None = None
+    excluded: csr_array | None = None
     offered: csr_array | None = None
     among: npt.NDArray[np.bool_] | None = None
     known: npt.NDArray[np.bool_] | None = None
@@ -39,18 +39,18 @@ class EvaluationQueries:
         return len(self.person)
 
     @property
-    def people(self) -> int:
+    def n_users(self) -> int:
         """With anything to find."""
         return len(np.unique(self.person[np.diff(self.relevant.indptr) > 0]))
 
-    def block(self, start: int, stop: int) -> "EvaluationQueries":
+    def slice_rows(self, start: int, stop: int) -> "EvaluationQueries":
         rows = slice(start, stop)
         return replace(
             self,
             histories=self.histories.rows(start, stop),
             relevant=self.relevant[rows],
             person=self.person[rows],
-            barred=self.barred[rows] if self.barred is not None else None,
+            excluded=self.excluded[rows] if self.excluded is not None else None,
             offered=self.offered[rows] if self.offered is not None else None,
             known=self.known[rows] if self.known is not None else None,
         )
@@ -58,24 +58,24 @@ class EvaluationQueries:
 
 @dataclass(frozen=True)
 class QuerySample:
-    """At most so many people, `each` questions of one of them and `most` in all, by the seed; first one of everybody, then a second."""
+    """At most so many users, `each` queries of one of them and `most` in all, by the seed; first one of all users, then a second."""
 
-    people: int
+    max_users: int
     seed: int
     each: int = 1
     most: int | None = None
 
     @classmethod
     def of_cells(cls, cells: int, n_items: int, *, people: int, each: int, seed: int) -> "QuerySample":
-        """As many questions at most as keep the scores of all items below `cells` numbers; at least 100."""
+        """As many queries at most as keep the scores of all items below `cells` numbers; at least 100."""
         most = max(cells // max(n_items, 1), 100)
         return cls(min(people, most), seed, each, most)
 
     def of(self, person: IntArray) -> npt.NDArray[np.intp]:
-        """Places of the questions that are drawn, in their order; person: whose question each is."""
+        """Places of the queries that are drawn, in their order; person: whose question each is."""
         draws = np.random.default_rng(self.seed)
         everybody = np.unique(person)
-        chosen = everybody if len(everybody) <= self.people else draws.choice(everybody, self.people, replace=False)
+        chosen = everybody if len(everybody) <= self.max_users else draws.choice(everybody, self.max_users, replace=False)
         mixed = draws.permutation(len(person))
         mixed = mixed[np.isin(person[mixed], chosen)]
         by_person = mixed[np.argsort(person[mixed], kind="stable")]
@@ -85,12 +85,12 @@ class QuerySample:
 
 
 def make_product_histories(lists: npt.NDArray[np.int32], n_items: int) -> Histories:
-    """Histories of products that are named and of nobody: each of weight 1 and of no age. lists: (n, m) rows of items, -1 where shorter."""
+    """Histories of products that are named and of no user: each of weight 1 and of no age. lists: (n, m) rows of items, -1 where shorter."""
     return Histories.of_matrix(build_list_matrix(lists, n_items))
 
 
 def query_next_viewed(future: Interactions, draw: QuerySample) -> EvaluationQueries:
-    """From a product somebody views to the next other one that they view, mark or put into the cart in the same visit.
+    """From a product a user views to the next other one that they view, mark or put into the cart in the same visit.
 
     A visit goes on over pauses of at most half an hour. Of several at one moment each counts.
     """
@@ -166,7 +166,7 @@ def query_basket_items(
 def query_repurchases(
     weighed: Interactions, past: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what people did to what of the products that they had bought they buy again. weighed: the past as scores start from it."""
+    """From what users did to what of the products that they had bought they buy again. weighed: the past as scores start from it."""
     own, later = _select_events(past, kind).user_items() > 0, _select_events(future, kind).user_items() > 0
     people = np.flatnonzero((np.diff(own.indptr) > 0) & (np.diff(later.indptr) > 0)).astype(np.int32)
     people = people[draw.of(people)]
@@ -179,7 +179,7 @@ def query_repurchases(
 def query_purchases(
     weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what people did to what they then took; people without a past are asked about too."""
+    """From what users did to what they then took; users without a past are asked about too."""
     later = csr_array(_select_events(future, kind).user_items() > 0, dtype=np.float32)
     people = np.flatnonzero(np.diff(later.indptr)).astype(np.int32)
     people = people[draw.of(people)]
@@ -242,7 +242,7 @@ def query_next_after_view(
 def query_next_basket(
     weighed: Interactions, future: Interactions, draw: QuerySample, *, kind: str = "purchase"
 ) -> EvaluationQueries:
-    """From what people with a past did to the products of their next basket."""
+    """From what users with a past did to the products of their next basket."""
     lines = _select_events(future, kind)
     had = np.bincount(weighed.user, minlength=weighed.n_users) > 0
     lines = lines.subset(had[lines.user])

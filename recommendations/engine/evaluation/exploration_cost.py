@@ -12,10 +12,10 @@ from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 def compute_exploration_cost(
     items: npt.NDArray[np.int32], relevant: csr_array, *, every: int, seed: int
 ) -> ConfidenceInterval:
-    """Mean NDCG@n of the lists less that of the same lists whose every nth place went to something nobody wanted.
+    """Mean NDCG@n of the lists less that of the same lists whose every nth place went to something no user wanted.
 
-    items: int32 (people, n), best first. The products behind such a place move one place down. What the new products bring is not in
-    it, so this is the most that trying them can cost, with its bootstrap interval over people. 0 where no such place is among the n.
+    items: int32 (users, n), best first. The products behind such a place move one place down. What the new products bring is not in
+    it, so this is the most that trying them can cost, with its bootstrap interval over users. 0 where no such place is among the n.
     Errors: ValueError for `every` below 2.
     """
     if every < 2:

@@ -1,4 +1,4 @@
-"""How good the places of a shop are: weights chosen by questions of one stretch of time, judged by those of another."""
+"""How good the places of a shop are: weights chosen by queries of one stretch of time, judged by those of another."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ type Ranker = Callable[[EvaluationQueries], Lists]
 
 @dataclass(frozen=True, eq=False)
 class QueryScores:
-    """questions and people with anything to find; metric@10 → the place's, its fallback's and their paired difference, over people."""
+    """queries and users with anything to find; metric@10 → the place's, its fallback's and their paired difference, over users."""
 
     questions: int
     people: int
@@ -41,7 +41,7 @@ class QueryScores:
     difference: dict[str, ConfidenceInterval]
 
     def beats(self) -> bool:
-        """Beyond chance."""
+        """Beyond probability."""
         return self.difference[PRIMARY].low > 0
 
 
@@ -50,14 +50,14 @@ def rank_queries(algorithm: Algorithm, questions: EvaluationQueries, *, seed: in
     size = count_block_rows(questions.histories.n_items)
     parts = [np.empty((0, MAX_SHOWN), np.int32)]
     for start in range(0, len(questions), size):
-        block = questions.block(start, start + size)
+        block = questions.slice_rows(start, start + size)
         scores = algorithm.score(block.histories)
         if block.offered is not None:
             dense = scores.toarray() if isinstance(scores, csr_array) else scores
             shown = (block.offered.toarray() > 0) & (dense > 0)
             scores = np.where(shown, dense, np.float32(-np.inf))
         parts.append(
-            top_n(scores, MAX_SHOWN, exclude=block.barred, allowed=block.among, tie_seed=seed, first_row=start).items
+            top_n(scores, MAX_SHOWN, exclude=block.excluded, allowed=block.among, tie_seed=seed, first_row=start).items
         )
     return np.concatenate(parts)
 
@@ -69,7 +69,7 @@ def make_ranker(algorithm: Algorithm, *, seed: int) -> Ranker:
 def tune_shares(
     parts: Mapping[str, Algorithm], questions: EvaluationQueries, *, normalisation: str = "max"
 ) -> tuple[dict[str, float], float]:
-    """The weights with the largest mean NDCG@10, as `blend_search.weights_for` finds them, and that mean; what hardly counts is left out.
+    """The weights with the largest mean NDCG@10, as `tune_ensemble_weights` finds them, and that mean; what hardly counts is left out.
 
     Parts that have a score for nothing that was wanted get no weight. Errors: ValueError without a part.
     """
@@ -85,7 +85,7 @@ def tune_shares(
         depth=DEPTH,
         steps=STEPS,
         rounds=2,
-        barred=questions.barred,
+        barred=questions.excluded,
         offered=questions.offered,
     )
     kept = {name: share for name, share in found.weights.items() if share >= MIN_WEIGHT}
@@ -110,7 +110,7 @@ def summarize_scores(lists: Lists, questions: EvaluationQueries) -> dict[str, Pe
 def compare_scores(
     own: Mapping[str, PerUser], fallback: Mapping[str, PerUser], person: npt.NDArray[np.integer], *, seed: int
 ) -> QueryScores:
-    """Figures of the same questions under both. A person counts once, whatever number of questions they have."""
+    """Figures of the same queries under both. A person counts once, whatever number of queries they have."""
     answered = np.isfinite(own[PRIMARY])
     _, row = np.unique(person[answered], return_inverse=True)
     columns = {
@@ -160,7 +160,7 @@ def find_best_shares(
     shares: Sequence[Mapping[str, float]],
     normalisation: str = "max",
 ) -> tuple[dict[str, float], float]:
-    """Of several mixtures of rankings that are the same for everybody, the one with the largest mean NDCG@10, and that mean.
+    """Of several mixtures of rankings that are the same for all users, the one with the largest mean NDCG@10, and that mean.
 
     scores: for each stretch of time, name → (n_items,), -inf for what is silent.
     """
@@ -179,7 +179,7 @@ def find_best_shares(
 def mix_lists(
     scores: Mapping[str, npt.NDArray[np.float32]], shares: Mapping[str, float], normalisation: str = "max"
 ) -> npt.NDArray[np.float32]:
-    """Σ share · normalised score, as `WeightedEnsemble` has it; -inf where nothing speaks."""
+    """Σ share · normalized score, as `WeightedEnsemble` has it; -inf where nothing speaks."""
     total = np.zeros((1, len(next(iter(scores.values())))), np.float32)
     for name, share in shares.items():
         if share:

@@ -54,7 +54,7 @@ class MetricResult:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything measured on one cut. `users` are the rows of the people judged; `scores[algorithm][metric, n]` one figure each.
+    """Everything measured on one cut. `users` are the rows of the users judged; `scores[algorithm][metric, n]` one figure each.
 
     rankings: algorithm → int32 (users, largest n) of the items shown. relevant: CSR (users, items) of what counted as a hit.
     """
@@ -76,7 +76,7 @@ class Evaluation:
         raise KeyError(f"no {metric}@{n} of {algorithm} in this evaluation")
 
     def difference(self, first: str, second: str, metric: str, n: int) -> ConfidenceInterval:
-        """Mean of first − second over the same people with its paired bootstrap interval: above 0 throughout, first is better."""
+        """Mean of first − second over the same users with its paired bootstrap interval: above 0 throughout, first is better."""
         difference = self.scores[first][metric, n] - self.scores[second][metric, n]
         return estimate_intervals(difference[:, None], seed=self.seed)[0]
 
@@ -132,7 +132,7 @@ def evaluate_fitted(
 ) -> Evaluation:
     """`evaluate` for algorithms that are fitted on train already. With `seen_kinds` only these make a product of train seen.
 
-    Diversity is by who of at most DIVERSITY_PEOPLE people, drawn by the seed, has the products in train.
+    Diversity is by who of at most DIVERSITY_PEOPLE users, drawn by the seed, has the products in train.
     """
     users = np.unique(test.user)
     histories = train.histories(users)

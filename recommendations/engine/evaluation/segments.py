@@ -1,4 +1,4 @@
-"""The same figures for parts of the people, and for products that few have."""
+"""The same figures for parts of the users, and for products that few have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,12 +41,12 @@ def segment_users(
 
 
 def find_cold_items(train: Interactions, *, below: int = 5) -> npt.NDArray[np.bool_]:
-    """bool (n_items,): fewer than `below` people have it in train."""
+    """bool (n_items,): fewer than `below` users have it in train."""
     return count_users(train) < below
 
 
 def count_users(train: Interactions) -> npt.NDArray[np.integer]:
-    """How many people have each item."""
+    """How many users have each item."""
     return np.bincount(train.user_items().indices, minlength=train.n_items)
 
 
@@ -59,9 +59,9 @@ def evaluate_segments(
     loyal_from: int = 5,
     cold_below: int = 5,
 ) -> list[SegmentResult]:
-    """Figures of each algorithm for new, active and loyal people, and with only the cold items counted as relevant.
+    """Figures of each algorithm for new, active and loyal users, and with only the cold items counted as relevant.
 
-    A segment nobody belongs to has people 0 and NaN. Errors: KeyError for a metric or n that was not evaluated.
+    A segment no user belongs to has users 0 and NaN. Errors: KeyError for a metric or n that was not evaluated.
     """
     masks = segment_users(train, evaluation.users, loyal_from=loyal_from)
     cold = _only_columns(evaluation.relevant, find_cold_items(train, below=cold_below))

@@ -62,7 +62,7 @@ def build_session_prefixes(sessions: Histories) -> SessionPrefixes:
 def make_session_prefixes(
     items: Sequence[npt.ArrayLike], label: npt.ArrayLike, *, n_items: int, as_of: float
 ) -> SessionPrefixes:
-    """Prefixes that somebody else has cut, as lists of item rows oldest first. Errors: ValueError."""
+    """Prefixes that a user else has cut, as lists of item rows oldest first. Errors: ValueError."""
     labels = np.asarray(label, np.int32)
     if len(labels) != len(items):
         raise ValueError(f"there are {len(items)} prefixes and {len(labels)} labels; they must be equally many")
@@ -73,7 +73,7 @@ def make_session_prefixes(
 
 
 def split_newest_sessions(interactions: Interactions, *, share: float) -> Split:
-    """test: the `share` of the users (sessions) that ended last, as people the model has not seen; train: all others.
+    """test: the `share` of the users (sessions) that ended last, as users the model has not seen; train: all others.
 
     As in the published cuts (Li et al., "Neural Attentive Session-based Recommendation", CIKM 2017), items that train does not
     hold are left out of test. Errors: EmptySplitError.

@@ -22,7 +22,7 @@ class Split:
 
 
 def split_by_moment(interactions: Interactions, *, at: float, until: float | None = None) -> Split:
-    """train: order < at, seen as of `at`. test: at ≤ order < until, of people who are in train.
+    """train: order < at, seen as of `at`. test: at ≤ order < until, of users who are in train.
 
     Errors: EmptySplitError naming the empty side.
     """
@@ -59,7 +59,7 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
     """test: of each person the newest interaction of `kind` (a purchase, say); train: all they did, of any kind, with other items.
 
     How published sets of several behaviours are cut: what is to be found is new to the person, and nothing of theirs gives it
-    away. People who would be left without any interaction stay whole in train. Errors: EmptySplitError.
+    away. Users who would be left without any interaction stay whole in train. Errors: EmptySplitError.
     """
     lines = np.flatnonzero(interactions.kind == KIND_CODES[kind])
     by_user = lines[np.lexsort((interactions.order[lines], interactions.user[lines]))]
@@ -76,9 +76,9 @@ def leave_last_item_out(interactions: Interactions, *, kind: str) -> Split:
 
 
 def make_split(*, train: Interactions, test: Interactions) -> Split:
-    """A split that somebody else has made, each part with its own ids: both numbered by the users and items of either.
+    """A split that a user else has made, each part with its own ids: both numbered by the users and items of either.
 
-    Errors: EmptySplitError when a part is empty or nobody of test is in train. People of test who are not in train stay: the
+    Errors: EmptySplitError when a part is empty or no user of test is in train. Users of test who are not in train stay: the
     protocols of published splits count them.
     """
     users, (train_user, test_user) = _merge_id_maps(train.users, test.users, train.user, test.user)
@@ -117,7 +117,7 @@ def hold_out(interactions: Interactions, *, share: float, seed: int) -> Split:
 def rating_folds(interactions: Interactions, *, folds: int = 5, seed: int) -> list[Split]:
     """k splits: the different pairs of person and item, shuffled, are test once each; sizes differ by one at most.
 
-    All interactions of a pair go to the same side. Somebody, or some item, may be left without anything in train: they are judged
+    All interactions of a pair go to the same side. A user, or some item, may be left without anything in train: they are judged
     all the same, by what an algorithm says without knowing them. Errors: ValueError; EmptySplitError for fewer pairs than folds.
     """
     if folds < 2:

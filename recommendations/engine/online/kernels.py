@@ -188,10 +188,10 @@ def select_top_online(
     largest: float,
     n: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not barred.
+    """The n best columns by (total + static) · factors, best first (ties: lower column); only positive values, allowed and not excluded.
 
     order[:count] are the columns where total is not 0. static_order: the columns with a positive static value, largest first; no more of
-    it is looked at than can be among the best, so the size of the catalogue does not matter. Without factors their length is 0; largest:
+    it is looked at than can be among the best, so the size of the catalog does not matter. Without factors their length is 0; largest:
     of the factors, 1 without. out must be False, and is left so.
     """
     heap_values = np.empty(n, np.float32)
@@ -317,7 +317,7 @@ def add_neighbor_contributions(
     positions: AnyInts,
     out: AnyFloats,
 ) -> None:
-    """Of each neighbour's part in a score, to every item both have its part of their similarity.
+    """Of each neighbor's part in a score, to every item both have its part of their similarity.
 
     out[slots[j], places[i]] += shares[v] · x_vi · u_vj own_j / Σ_j u_vj own_j; own is 0 for what the history does not hold.
     """

@@ -35,10 +35,10 @@ NOISE_SHAPE, NOISE_RATE = 1.0, 1.0  # of the gamma prior of α
 
 @register
 class RatingBPMF(RatingAlgorithm):
-    """r_ui ~ N(μ + b_u + c_i + p_u · q_i, 1 / α), sampled: Bayesian probabilistic matrix factorisation, with biases.
+    """r_ui ~ N(μ + b_u + c_i + p_u · q_i, 1 / α), sampled: Bayesian probabilistic matrix factorization, with biases.
 
     a_u = (p_u, b_u) ~ N(m + |N_u|^−½ Σ_{j ∈ N_u} y_j, Λ⁻¹), N_u the items u rated, y_j ~ N(0, (λ Λ)⁻¹), and (m, Λ) normal–Wishart;
-    likewise (q_i, c_i) of an item with the people who rated it; without `implicit` no y. After `burn_in` rounds of Gibbs sampling over
+    likewise (q_i, c_i) of an item with the users who rated it; without `implicit` no y. After `burn_in` rounds of Gibbs sampling over
     everything every `thinning`-th of the next is kept, `samples` of them. r̂ is the mean over the kept of μ + c_i + E[a_u | history,
     kept] · (q_i, 1): the person is not sampled but integrated out, so that any history has a prediction, known or new.
 
@@ -164,7 +164,7 @@ class _Ratings(NamedTuple):
 
 
 class _Side:
-    """The people or the items, as they were last drawn: vectors (n, factors + 1) with the bias last, and what they are drawn about."""
+    """The users or the items, as they were last drawn: vectors (n, factors + 1) with the bias last, and what they are drawn about."""
 
     def __init__(
         self, own: _Ratings, other: _Ratings, factors: int, implicit: bool, draws: np.random.Generator

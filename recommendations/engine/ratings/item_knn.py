@@ -1,4 +1,4 @@
-"""What rating would this person give, from how they rated the products most like it."""
+"""What rating would this person give, from how they rated the products most similar to it."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -37,8 +37,8 @@ SWEEPS = 15
 class RatingItemKNN(RatingAlgorithm):
     """r̂_ui = b_ui + Σ_j s_ij (r_uj − b_uj) / (δ + Σ_j s_ij) over the k items j that u rated with the largest s_ij > 0.
 
-    b_ui = μ + b_u + b_i as in `rating_baseline`, δ `damping`. s over the n people who rated both, times n / (n + λ), λ
-    `shrinkage`: "pearson-baseline" the cosine of r − b, "pearson" and "cosine" of r. Of each item the `neighbours` most alike are
+    b_ui = μ + b_u + b_i as in `rating_baseline`, δ `damping`. s over the n users who rated both, times n / (n + λ), λ
+    `shrinkage`: "pearson-baseline" the cosine of r − b, "pearson" and "cosine" of r. Of each item the `neighbours` most similar are
     kept. Weights are ratings, the newest of a pair counts. Source: Koren, "Factor in the Neighbors", TKDD 2010, 2.2.
     """
 

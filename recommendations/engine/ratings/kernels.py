@@ -22,9 +22,9 @@ def sum_nearest_raters(
     out_sums: AnyFloats,
     out_norms: AnyFloats,
 ) -> None:
-    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is nobody).
+    """Per row and item, Σ sim·deviation and Σ|sim| over the k raters of the item with the largest |sim| (sim 0 is no user).
 
-    u rows are what each person rated. The most alike come first, and each is heard for an item until it has k.
+    u rows are what each person rated. The most similar come first, and each is heard for an item until it has k.
     """
     raters_used = np.empty(out_sums.shape[1], np.int64)
     for row in range(similarities.shape[0]):
@@ -53,7 +53,7 @@ def add_nearest_rated(
     damping: float,
     scores: AnyFloats,
 ) -> None:
-    """Adds Σ s·deviation / (damping + Σ s) over the first k neighbours of each item that a history holds; n rows stand best first."""
+    """Adds Σ s·deviation / (damping + Σ s) over the first k neighbors of each item that a history holds; n rows are sorted best first."""
     n_items = scores.shape[1]
     rating_position = np.full(n_items, -1, np.int64)
     for row in range(scores.shape[0]):
@@ -95,7 +95,7 @@ def run_descent_epoch(
     user_biases: AnyFloats,
     item_biases: AnyFloats,
 ) -> None:
-    """One epoch of the descent of `algorithms/rating_factors.py`, in place; `ratings` without their mean."""
+    """One epoch of the descent of `ratings/matrix_factorization.py`, in place; `ratings` without their mean."""
     factors = items.shape[1]
     implicit_sum = np.zeros(factors, np.float32)
     slope = np.empty(factors, np.float32)

@@ -1,4 +1,4 @@
-"""What rating would this person give, from vectors of people and products and from which products they rated at all."""
+"""What rating would this person give, from vectors of users and products and from which products they rated at all."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -29,7 +29,7 @@ class RatingFactors(RatingAlgorithm):
 
     From the descent, a rating at a time, `epochs` over all with step `learning_rate`, of
     Σ (r_ui − r̂_ui)² + λ Σ_u n_u^ν |p_u|² + λ Σ_i n_i^ν (|q_i|² + |y_i|²) + λ_b (Σ_u n_u^ν b_u² + Σ_i n_i^ν b_i²), n the number of
-    ratings, ν `frequency_exponent`, λ `regularisation`, λ_b `bias_regularisation`. People are visited in an order drawn from the
+    ratings, ν `frequency_exponent`, λ `regularisation`, λ_b `bias_regularisation`. Users are visited in an order drawn from the
     seed, the y once a person. p_u and b_u are not stored: those of any history, known or new, are the exact minimum given the
     items'. Weights are ratings, the newest of a pair counts. Sources: Koren, KDD 2008, section 4; ν: Zhou et al., AAIM 2008.
     """

@@ -1,4 +1,4 @@
-"""What rating would this person give, from the ratings of people who rate alike."""
+"""What rating would this person give, from the ratings of users who rate alike."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -35,14 +35,14 @@ SWEEPS = 15
 
 @register
 class RatingUserKNN(RatingAlgorithm):
-    """r̂_ui = c_ui + Σ_v sim(u, v) (r_vi − c_vi) / (δ + Σ_v |sim(u, v)|) over the k people v with the largest |sim| who rated i.
+    """r̂_ui = c_ui + Σ_v sim(u, v) (r_vi − c_vi) / (δ + Σ_v |sim(u, v)|) over the k users v with the largest |sim| who rated i.
 
     Weights are ratings; of several by one person of one item the newest counts. c by `centre`: "none" 0, "mean" r̄_u, "baseline"
     μ + b_u + b_i as in `rating_baseline`; δ `damping`. sim over the items both rated, n of them, times n / (n + λ), λ `shrinkage`:
     "cosine" Σ r_u r_v / √(Σ r_u² Σ r_v²), "pearson" the same of r − mean over those items, "pearson-baseline" of r − b. Source:
     Resnick et al., CSCW 1994; shrinkage: Koren, KDD 2008; baseline: Koren, TKDD 2010.
 
-    Where nobody alike rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
+    Where no user alike rated i, r̂ is c_ui (centre "none": no prediction, -inf); r̄ of an empty history is the mean of all ratings.
     """
 
     name = "rating-user-knn"
@@ -91,7 +91,7 @@ class RatingUserKNN(RatingAlgorithm):
         return self
 
     def similarities(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """(n, n_users) of sim, 0 for the person themselves and for people without an item in common."""
+        """(n, n_users) of sim, 0 for the person themselves and for users without an item in common."""
         own, others = self._ratings(histories), self.item_users_
         if self.similarity == "pearson-baseline":
             own, others = self._beyond_baseline(own), transpose(self._beyond_baseline(self.ratings_))
@@ -110,7 +110,7 @@ class RatingUserKNN(RatingAlgorithm):
         )
 
     def _score(self, histories: Histories) -> npt.NDArray[np.float32]:
-        """For so few histories that their likeness to everybody fits into memory."""
+        """For so few histories that their likeness to all users fits into memory."""
         similar = self.similarities(histories)
         centres = self.means_[list_entry_rows(self.ratings_)] + self._item_levels()[self.ratings_.indices]
         deviations = (self.ratings_.data - centres).astype(np.float32)

@@ -30,7 +30,7 @@ class ChosenWeights:
 
 @dataclass(frozen=True, eq=False)
 class _CandidateScores:
-    """features: float32 (people, places, components), the normalised score of each candidate; hits: bool (people, places)."""
+    """features: float32 (users, places, components), the normalized score of each candidate; hits: bool (users, places)."""
 
     features: npt.NDArray[np.float32]
     hits: npt.NDArray[np.bool_]
@@ -103,7 +103,7 @@ def tune_ensemble_weights(
 ) -> ChosenWeights:
     """The same for any histories, of which row r ought to lead to the stored columns of row r of `relevant`.
 
-    barred: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
+    excluded: CSR, whose columns are left out of a row besides; offered: CSR, beside whose columns nothing is shown in a row.
     """
     masks = _QueryMasks(exclude_seen, seen_kinds, barred, offered)
     candidates = _candidates(components, histories, relevant, masks, n, normalisation, depth)
@@ -218,7 +218,7 @@ def _block_candidates(
     depth: int,
     width: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Union of the best of each component, descending by item and filled up with -1, and all their normalised scores."""
+    """Union of the best of each component, descending by item and filled up with -1, and all their normalized scores."""
     worths, tops = [], []
     for component in components.values():
         worth = np.zeros((len(block), block.n_items), np.float32)

@@ -26,7 +26,7 @@ class SearchResult:
     """best: the row with the largest value, of equals the first. tried: every row in its order. seconds: of the whole search."""
 
     best: Trial
-    tried: list[Trial]
+    trials: list[Trial]
     seconds: float
 
 

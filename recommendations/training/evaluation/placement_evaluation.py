@@ -158,7 +158,7 @@ class PlacementEvaluator:
     @cached_property
     def has_views(self) -> bool:
         """Return whether there are enough views to evaluate by."""
-        return query_next_viewed(self.window.future, self.draw).people >= MIN_CUSTOMERS
+        return query_next_viewed(self.window.future, self.draw).n_users >= MIN_CUSTOMERS
 
     def weigh(self, name: str) -> PlacementWeights | None:
         """Return the best weights of a placement on this window; None if there are too few queries."""
@@ -166,7 +166,7 @@ class PlacementEvaluator:
             return PlacementWeights({})
         parts = {part: self.components[part] for part in PLACEMENT_ALGORITHMS[name] if part in self.components}
         _asked, questions = self.get_queries(name)
-        if not parts or questions.people < MIN_CUSTOMERS:
+        if not parts or questions.n_users < MIN_CUSTOMERS:
             return None
         return PlacementWeights(tune_shares(parts, questions, normalisation=self.choice.normalisation)[0])
 
@@ -183,7 +183,7 @@ class PlacementEvaluator:
         if name == BUY_AGAIN:
             return self.measure_buy_again(placement_weights)
         question, questions = self.get_queries(name)
-        if not questions.people or not placement_weights.weights:
+        if not questions.n_users or not placement_weights.weights:
             return PlacementMeasurement(question)
         own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
         other: Algorithm = self.components["popularity"]
@@ -221,7 +221,7 @@ class PlacementEvaluator:
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare buy-again with for-you among the same products, and with unrestricted for-you on all later purchases."""
         question, questions = self.get_queries(BUY_AGAIN)
-        if not questions.people or not placement_weights.weights:
+        if not questions.n_users or not placement_weights.weights:
             return PlacementMeasurement(question)
         own = rank_queries(self.make_ensemble(placement_weights.weights), questions, seed=SEED)
         judged = evaluate_lists(own, rank_queries(self.for_you, questions, seed=SEED), questions, seed=SEED)
@@ -230,7 +230,7 @@ class PlacementEvaluator:
             questions,
             relevant=csr_array(later[questions.person, :]),
             offered=None,
-            barred=self.find_excluded(questions),
+            excluded=self.find_excluded(questions),
         )
         free = rank_queries(self.for_you, everything, seed=SEED)
         return PlacementMeasurement(
@@ -240,7 +240,7 @@ class PlacementEvaluator:
     def measure_recent(self) -> PlacementMeasurement:
         """Compare recently viewed with popularity."""
         questions, recent = query_next_after_view(self.window.past, self.window.future, self.draw)
-        if not questions.people:
+        if not questions.n_users:
             return PlacementMeasurement("next_in_visit")
         popular = rank_queries(self.components["popularity"], questions, seed=SEED)
         return PlacementMeasurement("next_in_visit", evaluate_lists(recent, popular, questions, seed=SEED))
@@ -269,7 +269,7 @@ class PlacementEvaluator:
         if seen is not None:
             relevant = csr_array(relevant - relevant.multiply(seen > 0))
         relevant.eliminate_zeros()
-        questions = replace(questions, relevant=relevant, among=is_ranked, barred=seen)
+        questions = replace(questions, relevant=relevant, among=is_ranked, excluded=seen)
         own, floor = (rank_queries(one, questions, seed=SEED) for one in (self.for_you, self.components["popularity"]))
         return PlacementMeasurement("popular_reordered", evaluate_lists(own, floor, questions, seed=SEED))
 
@@ -280,7 +280,7 @@ class PlacementEvaluator:
         relevant = csr_array(questions.relevant.multiply(is_new.astype(np.float32)[None, :]))
         relevant.eliminate_zeros()
         questions = replace(questions, relevant=relevant, among=is_new)
-        if not questions.people:
+        if not questions.n_users:
             return PlacementMeasurement("wanted_new")
         first_seen_at = find_first_seen(self.window.past, published=self.shop.published)
         recency = np.where(

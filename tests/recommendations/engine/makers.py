@@ -18,7 +18,7 @@ def make_seed_ratings() -> Interactions:
 
 
 def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
-    """People and products of the same colour belong together; each of four people lacks one square. Returns the board and it."""
+    """Users and products of the same colour belong together; each of four users lacks one square. Returns the board and it."""
     withheld = {"u0": "i2", "u1": "i5", "u4": "i6", "u7": "i1"}
     squares = [
         (f"u{user}", f"i{item}")
@@ -31,7 +31,7 @@ def make_checkerboard(size: int = 8) -> tuple[Interactions, dict[str, str]]:
 
 
 def make_random_interactions(*, m: int = 3000, n_users: int = 80, n_items: int = 60, seed: int = 5) -> Interactions:
-    """Purchases with repeats, spread over 200 days; a few products nobody bought."""
+    """Purchases with repeats, spread over 200 days; a few products no user bought."""
     draws = np.random.default_rng(seed)
     users = draws.integers(0, n_users, m)
     items = np.minimum(draws.zipf(1.4, m) - 1 + users % 7, n_items - 5)
@@ -77,7 +77,7 @@ MADE_WITH: dict[str, dict[str, Any]] = {
     "rating-bpmf": {"factors": 4, "burn_in": 2, "samples": 5, "thinning": 2},
     "repeat-rhythm": {"kinds": None, "half_life_days": 100.0},  # histories without kinds are of views
     "trending": {"window_days": 60.0, "doubt": 0.5, "least": 0.0},  # random purchases do not rise
-    "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases stand alone, hours apart
+    "co-purchase": {"gap_s": 86_400.0, "min_count": 1},  # the random purchases are alone, hours apart
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "graph-filter with low-pass": ("graph-filter", {"low_pass_rank": 4, "power": 1.2, "target_exponent": 0.3}),

@@ -9,7 +9,7 @@ VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
 
 
 def viewed_and_bought() -> Interactions:
-    """Four people viewed a, one of them twice, and two bought it; one viewed b; nobody knows c."""
+    """Four users viewed a, one of them twice, and two bought it; one viewed b; no user knows c."""
     return Interactions.from_ids(
         user_ids=["u1", "u1", "u2", "u3", "u4", "u1", "u2", "u1"],
         item_ids=["a", "a", "a", "a", "a", "a", "a", "b"],
@@ -33,7 +33,9 @@ def test_the_prior_is_that_of_the_category_drawn_towards_the_shop() -> None:
 
 
 def test_draws_have_the_mean_of_the_posterior_and_narrow_with_people() -> None:
-    trials = ExplorationPriors(np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32))
+    trials = ExplorationPriors(
+        np.array([0, 1000], np.int32), np.array([0, 100], np.int32), np.array([0.4, 0.4], np.float32)
+    )
     draws = np.array([trials.draws(np.array([0, 1]), seed=seed) for seed in range(3000)])
     assert draws.mean(axis=0) == pytest.approx([0.4, (4 + 100) / (10 + 1000)], abs=0.01)
     assert draws.std(axis=0)[0] > 10 * draws.std(axis=0)[1]

@@ -1,4 +1,4 @@
-"""The curve that made the clicks comes back, and where it cannot, the reader is told what was taken instead."""
+"""The curve that made the clicks comes back, and where it cannot, the method used instead is reported."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def simulate(
     high: float = 0.3,
     seed: int = 1,
 ) -> ClickCounts:
-    """People who look as the curve says and click what they want; ``best_first`` puts wanted products further up."""
+    """Users who look as the curve says and click what they want; ``best_first`` puts wanted products further up."""
     chance = np.random.default_rng(seed)
     wanted = chance.uniform(low, high, products)
     shown = np.zeros((products, len(curve)))

@@ -56,7 +56,7 @@ class Content(Algorithm):
     `Products.vectors`, of length `vector_weight`. Titles and descriptions give words or character pieces, other fields one term
     a value; the price band, by which very different products agree, counts only `price_weight` of what its rarity says. Terms in
     more than `max_share` of the different texts are left out. Items with equal texts and vectors share one row.
-    `similar` gives the k most alike, each once.
+    `similar` gives the k most similar, each once.
 
     Vectors are taken from the mean of their block, so that two products have a cosine of 0 on average: that is also what a
     product without a vector has to all, which is neither an advantage nor a drawback. Blocks of more than MOST_DIMENSIONS columns
@@ -151,7 +151,7 @@ class Content(Algorithm):
         return ContentScorer(self)
 
     def similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """The k products most like one product and their cosines, most alike first."""
+        """The k products most similar to one product and their cosines, most similar first."""
         self.require_fit()
         document = self.document_[item]
         row = slice(self.neighbours_.indptr[document], self.neighbours_.indptr[document + 1])
@@ -186,9 +186,9 @@ class Content(Algorithm):
         return normalize_rows(csr_array(hstack(blocks, format="csr")))
 
     def _similar_items(self, popularity: npt.NDArray[np.float64]) -> csr_array:
-        """CSR (documents, items): the k + 1 documents most like each, its own among them, each as its most popular item.
+        """CSR (documents, items): the k + 1 documents most similar to each, its own among them, each as its most popular item.
 
-        One item a text: of a catalogue with fifty articles named "Bananas" the alternatives to one are not the other 49.
+        One item a text: of a catalog with fifty articles named "Bananas" the alternatives to one are not the other 49.
         """
         by_popularity = np.argsort(popularity, kind="stable").astype(np.int32)
         most_popular = np.empty(self.vectors_.shape[0], np.int32)
@@ -199,7 +199,7 @@ class Content(Algorithm):
 
 
 def _find_distinct(products: Products) -> tuple[list[int], npt.NDArray[np.int32]]:
-    """Items that stand for all items with the same texts and vectors, and for each item which of them stands for it."""
+    """Items that represent all items with the same texts and vectors, and for each item which of them represents it."""
     columns: list[Iterable[object]] = [*products.texts.values()]
     columns += [(row.tobytes() for row in block) for block in products.vectors.values()]
     places: dict[tuple[object, ...], int] = {}
@@ -224,7 +224,7 @@ def _center(block: npt.NDArray[np.float32]) -> csr_array:
 
 
 def _count_terms(products: Products, documents: list[int]) -> tuple[csr_array, IdMap, npt.NDArray[np.int32]]:
-    """How often each term stands in each document, CSR (documents, terms), and which columns are price bands."""
+    """How often each term is in each document, CSR (documents, terms), and which columns are price bands."""
     found: list[str] = []
     ends = []
     for item in documents:

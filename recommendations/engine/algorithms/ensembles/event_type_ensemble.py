@@ -29,7 +29,7 @@ from recommendations.engine.data.products import Products
 class EventTypeEnsemble(Algorithm):
     """score(u, i) = that of `component` for the history u weighed by `EventWeights`(history_weights, history_half_life_days, history_quantity).
 
-    The component has learnt from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
+    The component has learned from `EventWeights`(weights, half_life_days, quantity). component: {"algorithm": registered name,
     "parameters": {…}}; kinds that are not named count 1. Both sets of weights are chosen on a validation part: `event_weights`.
     Source: confidence by feedback, Hu, Koren & Volinsky, ICDM 2008; weights of their own for the history are ours.
     """

@@ -36,7 +36,7 @@ class WeightedEnsemble(Algorithm):
     components: name → {"algorithm": registered name, "parameters": {…}}; weights: name → w ≥ 0, scaled to sum 1, default equal.
     ŝ under "max" is s divided by the largest score of that history; under "rank" 1 / (1 + ln rank) for the best 200. What a
     component says nothing about, or scores below 0, counts 0. Source: Fox & Shaw, TREC-2 1994 (CombSUM); weights by
-    `blend_search.choose_weights` on a validation cut.
+    `choose_weights` on a validation cut.
     """
 
     name = "blend"
@@ -137,7 +137,7 @@ class WeightedEnsemble(Algorithm):
 
 
 def add_normalized(total: npt.NDArray[np.float32], scores: Scores, share: float, normalisation: str) -> None:
-    """Add share · normalised scores to `total`, in place."""
+    """Add share · normalized scores to `total`, in place."""
     if normalisation == "rank":
         best = top_n(scores, RANK_DEPTH)
         rows, places = np.nonzero((best.items >= 0) & (best.scores > 0))

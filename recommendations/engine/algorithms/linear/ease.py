@@ -1,4 +1,4 @@
-"""The linear model with a closed form: each product's place among all others, learnt at once."""
+"""The linear model with a closed form: each product's place among all others, learned at once."""
 
 from collections.abc import Mapping, Sequence
 from math import isqrt
@@ -26,7 +26,7 @@ BEYOND_CHOICES = ("head", "refuse")
 
 
 class TooManyItemsError(ValueError):
-    """A catalogue whose matrix of items × items does not fit the bound."""
+    """A catalog whose matrix of items × items does not fit the bound."""
 
 
 # What training tries: the inverse takes O(items³), about 108 s for 12,000 items on two cores, so 4,000 take about 4 s.
@@ -44,8 +44,8 @@ class EASE(Algorithm):
     """score(u, ·) = x_u · B with B = I − P · diag(1 / diag P), P = (XᵀX + λ I)⁻¹; the diagonal of B is 0.
 
     x are the weights under `weighting`, λ `regularisation`. The k entries of each row of B with the largest magnitude are kept.
-    P needs a dense matrix of items × items: at most `max_items` and `memory_mb`. Of a larger catalogue the products that most
-    people have are learnt and the rest gets no score (`beyond` = "head"), or fit refuses ("refuse": TooManyItemsError).
+    P needs a dense matrix of items × items: at most `max_items` and `memory_mb`. Of a larger catalog the products that most
+    users have are learned and the rest gets no score (`beyond` = "head"), or fit refuses ("refuse": TooManyItemsError).
     Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
     XᵀX + λ I is scaled to a diagonal of ones before it is inverted in place, which is what makes float32 good enough.
@@ -166,7 +166,7 @@ def _convert_inverse(upper: npt.NDArray[np.float32], scales: npt.NDArray[np.floa
 def _keep_largest_weights(
     weights: npt.NDArray[np.float32], k: int, head: npt.NDArray[np.int32], n_items: int
 ) -> csr_array:
-    """The k entries of each row with the largest magnitude, rows and columns numbered by the catalogue."""
+    """The k entries of each row with the largest magnitude, rows and columns numbered by the catalog."""
     width = min(k, len(head))
     columns, values = [], []
     for rows in _list_blocks(len(head)):

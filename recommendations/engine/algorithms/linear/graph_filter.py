@@ -1,4 +1,4 @@
-"""Graph signal filtering: products that people close by in the graph of purchases took, without training by iterations."""
+"""Graph signal filtering: products that users close by in the graph of purchases took, without training by iterations."""
 
 from collections.abc import Sequence
 from typing import Self

@@ -1,4 +1,4 @@
-"""Weighted matrix factorisation: vectors of people and of products from purchases and the lack of them."""
+"""Weighted matrix factorization: vectors of users and of products from purchases and the lack of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -36,13 +36,13 @@ class IALS(Algorithm):
     """score(u, i) = x_u · y_i, x and y from the minimum of
     Σ_(u,i) w_ui (1 − x_u · y_i)² + α Σ_u Σ_i (x_u · y_i)² + λ (Σ_u s_u |x_u|² + Σ_i s_i |y_i|²).
 
-    The first sum goes over what people have, w its weight under `weighting`; s_u = (n_u + α · items)^ν and s_i = (n_i + α ·
-    people)^ν with n the number of entries and ν `frequency_exponent`. Each of `iterations` sweeps once over people and once over
-    items by `steps` conjugate-gradient steps from where the last one ended. People's vectors are not stored: that of any history,
+    The first sum goes over what users have, w its weight under `weighting`; s_u = (n_u + α · items)^ν and s_i = (n_i + α ·
+    users)^ν with n the number of entries and ν `frequency_exponent`. Each of `iterations` sweeps once over users and once over
+    items by `steps` conjugate-gradient steps from where the last one ended. Users's vectors are not stored: that of any history,
     known or new, is the exact solution given the items' vectors.
 
-    α and λ are told so that they mean the same in every catalogue. α · people · items = `unobserved_weight` · Σ w: all pairs
-    together weigh that many times what people have. λ = `regularisation` · λ₀, 0 < `regularisation` < 1, with λ₀ the largest
+    α and λ are scaled so that they mean the same in every catalog. α · users · items = `unobserved_weight` · Σ w: all pairs
+    together weigh that many times what users have. λ = `regularisation` · λ₀, 0 < `regularisation` < 1, with λ₀ the largest
     singular value of diag(s_u)^−½ · W · diag(s_i)^−½: at 0 the objective curves as λ (Σ s_u |x_u|² + Σ s_i |y_i|²) − 2 Σ w_ui
     x_u · y_i, so from λ₀ on 0 is a minimum and every vector ends there; an absolute λ that suits one shop does so to one with
     far more products.

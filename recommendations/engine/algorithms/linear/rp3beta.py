@@ -39,7 +39,7 @@ class RP3Beta(Algorithm):
     """score(u, i) = Σ_j p_uj^α · W_ji with W_ji = Σ_v p_jv^α · p_vi^α / d_i^β, the walk u → j → v → i.
 
     p are the weights divided by the sum of their row (from a person to a product) or of their column (from a product to a person),
-    d_i how many people have i, α `exponent`, β `damping`; j ≠ i in the last two steps. Rows of W are cut to the k largest.
+    d_i how many users have i, α `exponent`, β `damping`; j ≠ i in the last two steps. Rows of W are cut to the k largest.
     Sources: Cooper et al., "Random Walks in Recommender Systems", WWW 2014 (P3α); Paudel et al., TiiS 2016 (RP3β).
     """
 

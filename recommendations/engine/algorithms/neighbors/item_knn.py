@@ -1,4 +1,4 @@
-"""People who bought this also bought: neighbours of items."""
+"""Users who bought this also bought: neighbors of items."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -35,10 +35,10 @@ from recommendations.engine.online.linear_scorer import LinearScorer
 
 @register
 class ItemKNN(Algorithm):
-    """score(u, i) = Σ_j h_uj · sim(j, i) over the items j of the history whose k nearest neighbours hold i.
+    """score(u, i) = Σ_j h_uj · sim(j, i) over the items j of the history whose k nearest neighbors hold i.
 
     sim(i, j) = x_i · x_j / (|x_i| |x_j|) · n_ij / (n_ij + λ), x_i the item's column of the weighted user × item matrix, n_ij the
-    number of people with both, λ `shrinkage`. Rows of neighbours are cut to the k most similar; an item is its own neighbour
+    number of users with both, λ `shrinkage`. Rows of neighbors are cut to the k most similar; an item is its own neighbor
     (with similarity 1) only if `with_self`. `history_weighting` is applied to h. Sources: Deshpande & Karypis, TOIS 2004;
     weightings as in `implicit`; strength of tuned item-kNN: Ferrari Dacrema et al., RecSys 2019.
     """

@@ -264,7 +264,7 @@ def _find_last_position(items: AnyInts, first: int, last: int, item: int) -> int
 
 @inlined
 def _distance_weight(distance: int, powers: AnyFloats, reach: float, back: float, own: float) -> float:
-    """ρ of session neighbours, with reach^d from a table where it is long enough."""
+    """ρ of session neighbors, with reach^d from a table where it is long enough."""
     if distance == 0:
         return own
     steps = distance - 1 if distance > 0 else -distance - 1

@@ -1,4 +1,4 @@
-"""Visits like this one went on with: neighbours of sessions, found as the visitor clicks, without training."""
+"""Visits like this one went on with: neighbors of sessions, found as the visitor clicks, without training."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -41,7 +41,7 @@ class SessionKNN(Algorithm):
     `length_damping`, m `match_damping`; only the last `longest` places of a history count.
 
     Sources: VMIS-kNN, Kersbergen, Sprangers & Schelter, "Serenade", SIGMOD 2022 (inverted index, newest sessions, idf); distances
-    within the neighbour: STAN, Garg et al., SIGIR 2019.
+    within the neighbor: STAN, Garg et al., SIGIR 2019.
     """
 
     name = "session-knn"

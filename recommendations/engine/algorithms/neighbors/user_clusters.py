@@ -1,4 +1,4 @@
-"""Groups of people who buy alike, and what each group buys more than others do."""
+"""Groups of users who buy alike, and what each group buys more than others do."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -18,17 +18,17 @@ from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import make_csr, multiply, normalize_rows, scale_columns
 
 USERS_PER_CLUSTER = 20
-CONVERGED_SHARE = 0.001  # share of people who still change their cluster
+CONVERGED_SHARE = 0.001  # share of users who still change their cluster
 
 
 @register
 class UserClusters(Algorithm):
     """score(u, i) = p_ci / p_i^β for the cluster c of the history: with β `damping` 1 the lift, with 0 the share within the cluster.
 
-    p_i is the share of all people who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c people of the cluster, drawn
-    towards p_i as by s `smoothing` further people; products that fewer than `min_count` of the cluster have get no score. Clusters
-    are those of spherical k-means on the people's vectors, log weights times inverse frequency, seeded by k-means++; at most one
-    for every 20 people. Sources: Dhillon & Modha, Machine Learning 2001; Arthur & Vassilvitskii, SODA 2007; lift: Brin et al., 1997.
+    p_i is the share of all users who have i, p_ci = (n_ci + s · p_i) / (n_c + s) that of the n_c users of the cluster, drawn
+    towards p_i as by s `smoothing` further users; products that fewer than `min_count` of the cluster have get no score. Clusters
+    are those of spherical k-means on the users's vectors, log weights times inverse frequency, seeded by k-means++; at most one
+    for every 20 users. Sources: Dhillon & Modha, Machine Learning 2001; Arthur & Vassilvitskii, SODA 2007; lift: Brin et al., 1997.
     """
 
     name = "clusters"
@@ -118,7 +118,7 @@ class UserClusters(Algorithm):
 
 
 def _draw_first_centers(vectors: csr_array, n: int, seed: int) -> npt.NDArray[np.float32]:
-    """Rows drawn one after the other, with chances by their distance to the nearest drawn before."""
+    """Rows drawn one after the other, with probabilities by their distance to the nearest drawn before."""
     draws = np.random.default_rng(seed)
     drawn = [int(draws.integers(vectors.shape[0]))]
     distance = np.full(vectors.shape[0], 2.0)
@@ -140,7 +140,7 @@ def _find_nearest(vectors: csr_array, centres: npt.NDArray[np.float32]) -> npt.N
 
 
 def _build_membership(cluster: npt.NDArray[np.int32], n: int) -> csr_array:
-    """CSR (people, n) with a 1 at each one's cluster; -1: none."""
+    """CSR (users, n) with a 1 at each one's cluster; -1: none."""
     known = cluster >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])
     return make_csr(np.ones(int(known.sum())), cluster[known], indptr, (len(cluster), n))

@@ -1,4 +1,4 @@
-"""People like you bought: neighbours of people, for purchases, clicks and other signs without a rating."""
+"""Users like you bought: neighbors of users, for purchases, clicks and other signs without a rating."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -38,10 +38,10 @@ from recommendations.engine.online.user_neighbors_scorer import UserNeighborsSco
 
 @register
 class UserKNN(Algorithm):
-    """score(u, i) = Σ_v sim(u, v) · x_vi / Σ_v sim(u, v) over the k people v nearest to the history, without u.
+    """score(u, i) = Σ_v sim(u, v) · x_vi / Σ_v sim(u, v) over the k users v nearest to the history, without u.
 
     sim = cosine · n / (n + λ), n the number of items in both and λ `shrinkage`; x are the rows under `weighting` (raw, binary,
-    log); the cosine is of those, with `idf` times ln(people / (1 + people with the item)) + 1. Source: Resnick et al., CSCW 1994;
+    log); the cosine is of those, with `idf` times ln(users / (1 + users with the item)) + 1. Source: Resnick et al., CSCW 1994;
     for data without ratings Aiolli, RecSys 2013.
     """
 
@@ -89,7 +89,7 @@ class UserKNN(Algorithm):
         return self
 
     def neighbours(self, histories: Histories) -> csr_array:
-        """CSR (n, n_users): similarity to the k nearest people of the training data, nearest first."""
+        """CSR (n, n_users): similarity to the k nearest users of the training data, nearest first."""
         return self._nearest(self._unit(histories), histories)
 
     def score(self, histories: Histories) -> Scores:
@@ -107,7 +107,7 @@ class UserKNN(Algorithm):
         if not near.nnz:
             return []
         worth = _normalize_similarities(near).data[:, None] * select_columns(self.rows_, near.indices, items)
-        # Each neighbour's similarity is a sum over the items both have; hand every item its part of it.
+        # Each neighbor's similarity is a sum over the items both have; hand every item its part of it.
         common = select_columns(self.unit_rows_, near.indices, unit.indices) * unit.data
         parts = (common / common.sum(axis=1, keepdims=True)).T @ worth
         return [Attribution(self.name, unit.indices, parts)]

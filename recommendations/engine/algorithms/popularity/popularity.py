@@ -1,4 +1,4 @@
-"""What everybody buys: the floor that every other algorithm must beat, and the start for people without a history."""
+"""What all users buys: the floor that every other algorithm must beat, and the start for users without a history."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -26,7 +26,7 @@ from recommendations.engine.topn import Ranking, top_n
 class Popularity(UpdatableAlgorithm):
     """score(i) = Σ weight · 2^(−age / half-life) over the interactions with item i.
 
-    The history does not matter. Items nobody touched score 0.
+    The history does not matter. Items no user touched score 0.
     """
 
     name = "popularity"

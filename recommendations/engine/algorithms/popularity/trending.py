@@ -21,17 +21,17 @@ class Trending(UpdatableAlgorithm):
     """score(i) = ρ_i · (λ + e_i)^η where ρ_i > `least`, else nothing.
 
     The window are the last `window_days` before as_of. With s_ui the weight of what person u did with i in it, r_i = Σ_u s_ui and
-    n_i = r_i² / Σ_u s_ui², the number of people that r_i is worth: one person's hundred clicks are one. e_i is what the past lets
+    n_i = r_i² / Σ_u s_ui², the number of users that r_i is worth: one person's hundred clicks are one. e_i is what the past lets
     expect in the same unit: e_i = (n_i / r_i) · P_i · Σr / ΣP, P_i = Σ weight · 2^(−age / `half_life_days`) before the window, so
     that a season that lifts all products lifts none (of an item without anybody in the window the unit does not matter). The ratio of
     now to expected has the prior Gamma(λ, λ) with mean 1 and λ `shrinkage`, hence given the data Gamma(λ + n_i, λ + e_i); ρ_i is its
-    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %. A few people who by chance came together move it little.
-    η `level` weighs how many people it is about: 0 ranks by the ratio alone, 1 by the lower bound of the number of people.
+    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %. A few users who by probability came together move it little.
+    η `level` weighs how many users it is about: 0 ranks by the ratio alone, 1 by the lower bound of the number of users.
 
     Edge cases: without anything before the window nothing can rise, and nothing has a score. A new product has P = 0, so it rises as
-    soon as enough people want it. Nobody in the window: no score. The history does not matter. Sources: Gamma-Poisson shrinkage and its lower
+    soon as enough users want it. No user in the window: no score. The history does not matter. Sources: Gamma-Poisson shrinkage and its lower
     5 % bound, EB05: DuMouchel, "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999 (with one Gamma
-    instead of two); weighted counts as a number of people: Kish, Survey Sampling, 1965, 11.7. That both are put together, and η,
+    instead of two); weighted counts as a number of users: Kish, Survey Sampling, 1965, 11.7. That both are put together, and η,
     is ours.
     """
 

@@ -38,7 +38,7 @@ class RepurchaseInterval(Algorithm):
 
     The gaps between u's days with i make a log-normal distribution, pulled towards that of i by λ `shrinkage`, and that of i towards
     that of all products by `product_shrinkage`; older gaps count less by the half-life. Bought on fewer than `min_count` days: no
-    score. kinds: of which interactions the rhythm is (None: of all). The formula stands in customers/lifecycle/scoring/next_order/repurchase.py.
+    score. kinds: of which interactions the rhythm is (None: of all). The formula is in customers/lifecycle/scoring/next_order/repurchase.py.
     Source: Bhagat et al., "Buy It Again", KDD 2018; that frequency needs recency, Hu et al., "TIFU-kNN", SIGIR 2020.
     """
 
@@ -118,7 +118,7 @@ class RepurchaseInterval(Algorithm):
         return make_csr(chance[scored], product[scored], indptr, (len(histories), histories.n_items))
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """What else somebody did plays no part."""
+        """What else a user did plays no part."""
         scores = self.score(histories.only(histories.item == item))
         return scores[:, [item]].toarray().ravel()
 

@@ -1,4 +1,4 @@
-"""What this person buys most: the strong baseline wherever people buy the same things again, as in groceries."""
+"""What this person buys most: the strong baseline wherever users buy the same things again, as in groceries."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -21,7 +21,7 @@ from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 class RepeatPurchase(Algorithm):
     """score(u, i) = Σ weight · 2^(−age / half-life) over the person's own interactions with i ("personal frequency").
 
-    Nothing is learnt but the size of the catalogue. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality
+    Nothing is learned but the size of the catalog. Source: P-TopFreq in Li et al., "A Next Basket Recommendation Reality
     Check", TOIS 2023, with an age added.
     """
 
@@ -53,7 +53,7 @@ class RepeatPurchase(Algorithm):
         return histories.matrix(half_life_days=self.half_life_days)
 
     def score_item(self, histories: Histories, item: int) -> npt.NDArray[np.float32]:
-        """What else somebody did plays no part."""
+        """What else a user did plays no part."""
         scores = self.score(histories.only(histories.item == item))
         return scores[:, [item]].toarray().ravel()
 

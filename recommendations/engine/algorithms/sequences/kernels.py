@@ -46,9 +46,9 @@ def compute_top_transitions(
     out_values: AnyFloats,
     out_counts: AnyInts,
 ) -> None:
-    """The k largest entries of the named rows of the transition matrix of `algorithms/transitions.py`, best first.
+    """The k largest entries of the named rows of the transition matrix of `algorithms/sequences/transitions.py`, best first.
 
-    Item r stands at places[occurrences[r]…occurrences[r + 1]] of the histories; person p has places indptr[p]…indptr[p + 1].
+    Item r is at places[occurrences[r]…occurrences[r + 1]] of the histories; person p has places indptr[p]…indptr[p + 1].
     forward[d] and backward[d] weigh a pair d moments apart; no pair is more than `window` places apart. V are the items' vectors
     over n_terms terms, A what is added to the counted pairs. k is the width of `out_columns`.
     """

@@ -1,4 +1,4 @@
-"""What comes next: the order in which people took products, and how alike these are."""
+"""What comes next: the order in which users took products, and how similar these are."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -45,8 +45,8 @@ class Transitions(Algorithm):
 
     N_ij sums √(w_i w_j) · g^(d−1) / log₂(2 + length)^ℓ over the pairs of one person in which j comes d ≤ `reach` moments after
     i, and `backward` times that where it comes before; interactions of equal order are one moment, whose pairs count (1 +
-    `backward`) / 2 in both directions. C is the cosine of the items' content, A their 30 most alike (C³ √(1 + c), mean row sum 1)
-    as pairs everybody is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
+    `backward`) / 2 in both directions. C is the cosine of the items' content, A their 30 most similar (C³ √(1 + c), mean row sum 1)
+    as pairs all users is taken to have made; both are 0 without products. c is an item's summed weight, t how much of it is
     recent: (l + s m) / (c + s) / m, l the weight under a half-life of `trend_half_life_days`, m = Σl / Σc. h_ui = Σ w ·
     `recency`^(moments back), so the newest counts most. Here g is `decay`, ℓ `length_damping`, a `source_damping`, b
     `target_damping`, s `smoothing`, β `likeness`, κ `substitutes`, τ `trend`. Pairs more than 200 places apart are left out.
@@ -242,7 +242,7 @@ def _fill_rows(rows: npt.NDArray[np.int32], blocks: int, start: int, stop: int, 
 
 
 def _compute_similarities(products: Products, max_share: float) -> tuple[csr_array, csr_array]:
-    """The items' vectors, and the cosines of the most alike of each; a search for parameters asks for the same many times."""
+    """The items' vectors, and the cosines of the most similar of each; a search for parameters asks for the same many times."""
     known = _SIMILARITIES.setdefault(products, {})
     if max_share not in known:
         vectors = Content(max_share=max_share).learn_vectors(products, products.n_items)

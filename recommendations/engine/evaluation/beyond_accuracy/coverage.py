@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 
 def compute_coverage(items: npt.NDArray[np.int32], n_items: int) -> float:
-    """Share of the n_items products that at least one list contains; items int (people, n), -1 where a list was short.
+    """Share of the n_items products that at least one list contains; items int (users, n), -1 where a list was short.
 
-    Source: Ge, Delgado-Battenfeld & Jannach, RecSys 2010. NaN for an empty catalogue.
+    Source: Ge, Delgado-Battenfeld & Jannach, RecSys 2010. NaN for an empty catalog.
     """
     if n_items == 0:
         return float("nan")

@@ -14,7 +14,7 @@ BLOCK = 512
 def compute_diversity(items: npt.NDArray[np.int32], vectors: csr_array) -> PerUser:
     """ILD@n = 1 − mean cosine of v_i and v_j over all pairs i ≠ j of each list.
 
-    items: int (people, n), -1 where a list was short. vectors: CSR (n_items, d), for instance who has each product, or its content;
+    items: int (users, n), -1 where a list was short. vectors: CSR (n_items, d), for instance who has each product, or its content;
     a product without a vector is unlike all others. Source: Ziegler et al., WWW 2005. NaN for lists of fewer than two products.
 
     Σ_(i≠j) v_i · v_j = |Σ_i v_i|² − Σ_i |v_i|², so no pair is ever looked at.

@@ -10,7 +10,7 @@ from recommendations.engine.evaluation.ranking_metrics.ranked_lists import avera
 def compute_novelty(items: npt.NDArray[np.int32], people_with: npt.NDArray[np.integer], n_people: int) -> PerUser:
     """Mean of −log₂ p_i over the products of each list, p_i = people_with[i] / n_people; bits.
 
-    items: int (people, n), -1 where a list was short. A product that nobody has counts as if one person had it. Source: Zhou et
+    items: int (users, n), -1 where a list was short. A product that no user has counts as if one person had it. Source: Zhou et
     al., PNAS 2010 (mean self-information); Vargas & Castells, RecSys 2011. NaN for an empty list.
     """
     information = -np.log2(np.maximum(people_with, 1) / max(n_people, 1))

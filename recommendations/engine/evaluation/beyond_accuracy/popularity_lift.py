@@ -1,4 +1,4 @@
-"""Popularity bias at n: how much more popular than their own purchases is what people are shown."""
+"""Popularity bias at n: how much more popular than their own purchases is what users are shown."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,9 @@ def compute_popularity_lift(
 ) -> PerUser:
     """PL@n = (mean popularity of the list − mean popularity of the person's own products) / the latter.
 
-    Popularity of a product is people_with[i]; own: CSR (people, n_items) whose stored columns are a person's own products. 0: the
+    Popularity of a product is people_with[i]; own: CSR (users, n_items) whose stored columns are a person's own products. 0: the
     list is as popular as what they buy by themselves. Source: Abdollahpouri et al., "The Connection Between Popularity Bias,
-    Calibration, and Fairness in Recommendation", RecSys 2020. NaN for an empty list and for people without a product.
+    Calibration, and Fairness in Recommendation", RecSys 2020. NaN for an empty list and for users without a product.
     """
     counts = np.diff(own.indptr)
     rows = np.repeat(np.arange(own.shape[0]), counts)

@@ -1,4 +1,4 @@
-"""Average precision at n; its mean over people is MAP."""
+"""Average precision at n; its mean over users is MAP."""
 
 import numpy as np
 

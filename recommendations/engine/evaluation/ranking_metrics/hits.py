@@ -10,7 +10,7 @@ type PerUser = npt.NDArray[np.float64]
 
 
 def find_hits(items: npt.NDArray[np.int32], relevant: csr_array) -> Hits:
-    """bool (people, n): whether items[p, place] is a stored column of row p of `relevant`; -1 (nothing there) is a miss."""
+    """bool (users, n): whether items[p, place] is a stored column of row p of `relevant`; -1 (nothing there) is a miss."""
     n_items = relevant.shape[1]
     rows = np.repeat(np.arange(relevant.shape[0], dtype=np.int64), np.diff(relevant.indptr))
     wanted = np.sort(rows * n_items + relevant.indices)

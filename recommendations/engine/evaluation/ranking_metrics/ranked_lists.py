@@ -1,4 +1,4 @@
-"""Ranked lists (people, n) of item rows, -1 where a list was short."""
+"""Ranked lists (users, n) of item rows, -1 where a list was short."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ def average_lists(items: npt.NDArray[np.int32], values: npt.NDArray[np.floating]
 
 
 def build_list_matrix(items: npt.NDArray[np.int32], n_items: int) -> csr_array:
-    """CSR (people, n_items) with a 1 for each product of a list."""
+    """CSR (users, n_items) with a 1 for each product of a list."""
     shown = items >= 0
     indptr = np.concatenate([[0], np.cumsum(shown.sum(axis=1))])
     return make_csr(np.ones(int(indptr[-1])), items[shown], indptr, (len(items), n_items))

@@ -1,4 +1,4 @@
-"""Reciprocal rank at n; its mean over people is MRR."""
+"""Reciprocal rank at n; its mean over users is MRR."""
 
 import numpy as np
 

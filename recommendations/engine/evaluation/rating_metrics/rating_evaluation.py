@@ -57,8 +57,8 @@ def evaluate_ratings(
     """Predicts every rating of test from train, by `score` of an algorithm fitted on train.
 
     The newest rating of a pair counts. Predictions are cut to the range of train's ratings; where there is none (-inf, NaN) the mean
-    of the person's ratings in train stands in, for those without any the mean of all. Relevant is a rating of `liked_from` and more.
-    Ties in lists are broken at random by the seed. Dense scores of one block of people exist at once.
+    of the person's ratings in train is in, for those without any the mean of all. Relevant is a rating of `liked_from` and more.
+    Ties in lists are broken at random by the seed. Dense scores of one block of users exist at once.
     """
     users = np.unique(split.test.user)
     histories, wanted = split.train.histories(users), select_newest_ratings(split.test.histories(users))

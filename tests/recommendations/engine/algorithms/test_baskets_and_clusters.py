@@ -1,4 +1,4 @@
-"""Bought together, and groups of people, against answers worked out by hand."""
+"""Bought together, and groups of users, against answers worked out by hand."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,7 +16,7 @@ ONLINE_RETAIL = Path(__file__).parents[5] / "shared" / "data" / "online_retail" 
 
 
 def make_orders() -> Interactions:
-    """Five orders of two people: tea and milk together three times, tea alone, milk with rice."""
+    """Five orders of two users: tea and milk together three times, tea alone, milk with rice."""
     orders = [
         ("a", 1, "tea milk"),
         ("a", 2, "tea milk milk"),
@@ -103,7 +103,7 @@ def test_pairs_of_a_real_shop_are_those_of_its_invoices():
 
 
 def make_tastes(people: int = 60) -> Interactions:
-    """Thirds of tea, coffee and rice drinkers; everybody has salt, each three of the four products of their taste."""
+    """Thirds of tea, coffee and rice drinkers; all users has salt, each three of the four products of their taste."""
     lines = [(user, item) for user in range(people) for item in range(4) if item != user // 3 % 4]
     users = [f"u{user:02d}" for user, _ in lines] + [f"u{user:02d}" for user in range(people)]
     items = [f"{'abc'[user % 3]}{item}" for user, item in lines] + ["salt"] * people

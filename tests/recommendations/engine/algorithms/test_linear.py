@@ -1,4 +1,4 @@
-"""EASE and weighted matrix factorisation against their closed forms."""
+"""EASE and weighted matrix factorization against their closed forms."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_ease_refuses_what_does_not_fit_and_says_what_would():
 
 
 def make_blocks() -> Interactions:
-    """Two tastes, everybody with three of the four products of theirs."""
+    """Two tastes, all users with three of the four products of theirs."""
     rows = [(user, item) for user in range(16) for item in range(4) if item != user // 4 % 4]
     users = [f"u{user:02d}" for user, _ in rows]
     items = [f"i{item + 4 * (user % 2)}" for user, item in rows]
@@ -88,7 +88,7 @@ def test_penalties_are_told_as_shares_of_the_data():
 
 
 def make_tastes(n_items: int) -> Interactions:
-    """Forty people of eight tastes, each with six of the ten products of theirs, in a catalogue most of which nobody bought."""
+    """Forty users of eight tastes, each with six of the ten products of theirs, in a catalog most of which no user bought."""
     draws = np.random.default_rng(2)
     rows = [(user, 10 * (user % 8) + item) for user in range(40) for item in draws.permutation(10)[:6]]
     user, item = np.array(rows).T

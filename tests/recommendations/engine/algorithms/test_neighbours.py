@@ -1,4 +1,4 @@
-"""User and item neighbours against answers known beforehand."""
+"""User and item neighbors against answers known beforehand."""
 
 import numpy as np
 import pytest

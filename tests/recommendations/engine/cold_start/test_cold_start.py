@@ -27,7 +27,7 @@ TEA, COFFEE = range(5), range(5, 10)
 
 
 def make_two_tastes(people_each: int = 30, of_five: int = 2) -> tuple[Interactions, CustomerTraits]:
-    """Young people have two of five teas each, old ones two of five coffees; everybody has the cake, the item 10."""
+    """Young users have two of five teas each, old ones two of five coffees; all users has the cake, the item 10."""
     users, items = [], []
     for person in range(2 * people_each):
         taste = TEA if person < people_each else COFFEE
@@ -74,7 +74,7 @@ class TestPeople:
 
 
 def test_lifts_are_observed_over_expected_drawn_to_one():
-    # both groups hold 10 pairs, 5 of each item are to be expected; 5 pseudo people
+    # both groups hold 10 pairs, 5 of each item are to be expected; 5 pseudo users
     found = compute_log_lifts(np.array([[8.0, 2.0], [5.0, 5.0]]), np.array([0.5, 0.5]), 5.0)
     np.testing.assert_allclose(found, [[log(13 / 10), log(7 / 10)], [0.0, 0.0]], rtol=1e-6)
 
@@ -111,7 +111,7 @@ class TestTraitClusters:
         mix = model.mix(people.has[[0, 59]])
         np.testing.assert_allclose(mix.sum(axis=1), 1.0, rtol=1e-6)
         assert mix[0].argmax() != mix[1].argmax()
-        # 30 of 30 against 15 expected and 0 against 15, 20 pseudo people: odds of (50 / 35) : (20 / 35)
+        # 30 of 30 against 15 expected and 0 against 15, 20 pseudo users: odds of (50 / 35) : (20 / 35)
         assert mix[0].max() == pytest.approx(50 / 70, rel=1e-5)
 
     def test_the_term_is_the_logarithm_of_the_lifts_under_that_mix(self, fitted):
@@ -183,7 +183,7 @@ class TestColdStart:
         people = CustomerTraits.of_columns({"age": [""] * 10})
         model = ColdStart(traits=0.0, landing=0.5, half_life_days=None).fit(interactions, people, products)
         chances = np.exp(model.score(model.arrivals(people.rows(np.array([0])), ["A"])))
-        # half of 6, 3 and 1 tenths, and half of 2 and 1 thirds
+        # half of 0.6, 0.3 and 0.1, and half of 2 and 1 thirds
         np.testing.assert_allclose(chances, [[0.3 + 1 / 3, 0.15 + 1 / 6, 0.05]], rtol=1e-5)
 
     def test_people_with_a_trait_get_what_such_people_have(self):
@@ -192,7 +192,7 @@ class TestColdStart:
         young, old = model.score(model.arrivals(people.rows(np.array([0, 59])), ["", ""]))
         assert young[list(TEA)].min() > young[list(COFFEE)].max()
         assert old[list(COFFEE)].min() > old[list(TEA)].max()
-        # 12 of each tea against 6 expected, 5 pseudo people; a tea is 12 of all 180 pairs
+        # 12 of each tea against 6 expected, 5 pseudo users; a tea is 12 of all 180 pairs
         assert young[0] == pytest.approx(log(12 / 180) + log(17 / 11), rel=1e-5)
 
     def test_the_parts_sum_to_the_score(self, model, arrivals):
@@ -213,7 +213,8 @@ class TestColdStart:
 
     def test_a_batch_equals_its_single_rows(self, model, arrivals):
         single = [
-            model.score(NewVisitors(arrivals.has[[row]], arrivals.landing[row : row + 1])) for row in range(len(arrivals))
+            model.score(NewVisitors(arrivals.has[[row]], arrivals.landing[row : row + 1]))
+            for row in range(len(arrivals))
         ]
         np.testing.assert_array_equal(model.score(arrivals), np.concatenate(single))
 

@@ -37,7 +37,7 @@ def test_weight_is_that_of_the_kind_halved_by_age():
 
 
 def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
-    """One line a person and a product, with its weight as it was told."""
+    """One line a person and a product, with its weight as it was given."""
     n = len(kinds)
     names = IdMap.of([f"{place:02d}" for place in range(n)])
     return Interactions.from_rows(
@@ -47,18 +47,18 @@ def make_lines(kinds: list[str], weights: list[float]) -> Interactions:
 
 
 def test_pieces_count_by_their_power_and_only_for_purchases():
-    told = make_lines(["purchase", "purchase", "rating", "view"], [4, 1, 0.5, 1])
+    events = make_lines(["purchase", "purchase", "rating", "view"], [4, 1, 0.5, 1])
     weights = EventWeights({"purchase": 1.0, "rating": 2.0, "view": 0.2}, quantity=0.5)
-    assert weights.of(told).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
-    assert weights.of_histories(told.histories()).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
-    assert EventWeights(quantity=0.0).of(told).weight.tolist() == [1, 1, 0.5, 1]
+    assert weights.of(events).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
+    assert weights.of_histories(events.histories()).weight.tolist() == pytest.approx([2, 1, 1, 0.2])
+    assert EventWeights(quantity=0.0).of(events).weight.tolist() == [1, 1, 0.5, 1]
 
 
 def test_what_counts_nothing_is_left_out_of_data_and_keeps_its_place_in_a_history():
-    told = make_lines(["view", "purchase", "purchase"], [1, 9, 0])
+    events = make_lines(["view", "purchase", "purchase"], [1, 9, 0])
     weights = EventWeights({"view": 0.0}, quantity=0.0)
-    assert (weights.of(told).item.tolist(), weights.of(told).weight.tolist()) == ([1], [1.0])
-    assert weights.of_histories(told.histories()).weight.tolist() == [0, 1, 0]
+    assert (weights.of(events).item.tolist(), weights.of(events).weight.tolist()) == ([1], [1.0])
+    assert weights.of_histories(events.histories()).weight.tolist() == [0, 1, 0]
 
 
 def test_weights_are_saved_and_read_again():
@@ -125,8 +125,8 @@ def test_what_leads_to_purchases_is_found():
 
     weights, found = choose_event_weights(train=events, evaluate=evaluate, budget_s=5.0, seed=1)
     assert weights.kinds["view"] == 0.0
-    assert found.tried[0].parameters == {"view": 1.0, "half_life_days": None}
-    assert found.best.value == 1.0 > found.tried[0].value
+    assert found.trials[0].parameters == {"view": 1.0, "half_life_days": None}
+    assert found.best.value == 1.0 > found.trials[0].value
 
 
 def test_an_algorithm_by_kind_learns_from_one_and_asks_with_the_other():

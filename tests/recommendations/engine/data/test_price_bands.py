@@ -10,7 +10,9 @@ def bands(
 ) -> list[int]:
     n = len(price)
     codes = np.array([0] * n if category is None else category, np.int32)
-    return assign_price_bands(np.array(price, float), ["EUR"] * n if currency is None else currency, codes, **options).tolist()
+    return assign_price_bands(
+        np.array(price, float), ["EUR"] * n if currency is None else currency, codes, **options
+    ).tolist()
 
 
 def test_ten_prices_make_five_bands_of_two():

@@ -46,7 +46,9 @@ def test_gini_is_zero_when_all_are_shown_equally_and_large_when_one_is():
 
 def test_popularity_lift_compares_with_the_persons_own_products():
     own = csr_array(np.array([[0, 0, 1], [1, 0, 1], [1, 0, 0]]))
-    np.testing.assert_allclose(compute_popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan])
+    np.testing.assert_allclose(
+        compute_popularity_lift(LISTS, own, np.array([8, 4, 2])), [(6 - 2) / 2, (2 - 5) / 5, np.nan]
+    )
 
 
 def make_past() -> tuple[Interactions, Interactions]:
@@ -81,7 +83,9 @@ def test_figures_by_segment():
     evaluation = evaluate(
         algorithms={"popularity": Popularity()}, train=train, test=test, exclude_seen=False, seed=1, ns=(2, 3)
     )
-    found = {result.segment: result for result in evaluate_segments(evaluation, train, metrics=["recall"], n=2, cold_below=2)}
+    found = {
+        result.segment: result for result in evaluate_segments(evaluation, train, metrics=["recall"], n=2, cold_below=2)
+    }
     assert {name: result.value for name, result in found.items()} == {
         "new": 0.0,  # z is not among the two most popular
         "active": 1.0,

@@ -13,7 +13,7 @@ CURVE = ExaminationCurve(THETA, CLICK_MODEL)
 
 
 def logged(*, answers: int, wanted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places (answers, products) from 1 by chance, and what was clicked."""
+    """Places (answers, products) from 1 by probability, and what was clicked."""
     chance = np.random.default_rng(seed)
     place = np.argsort(chance.random((answers, len(wanted))), axis=1) + 1
     looked = chance.random(place.shape) < THETA[place - 1]
@@ -113,4 +113,6 @@ def test_ratio_of_a_worked_example() -> None:
 
 def test_position_nought_is_refused() -> None:
     with pytest.raises(ValueError, match="count from 1"):
-        evaluate_logged(lengths=np.array([1]), clicked_answer=np.array([0]), clicked_position=np.array([0]), curve=CURVE)
+        evaluate_logged(
+            lengths=np.array([1]), clicked_answer=np.array([0]), clicked_position=np.array([0]), curve=CURVE
+        )

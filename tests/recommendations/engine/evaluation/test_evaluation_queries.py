@@ -65,7 +65,7 @@ def test_a_view_leads_to_the_next_other_product_of_the_same_visit() -> None:
         ("ann", "c", 20 + 31 * MINUTE, "view"),  # another visit
         ("ann", "d", 21 + 31 * MINUTE, "cart"),  # an answer, no question
         ("ann", "e", 22 + 31 * MINUTE, "purchase"),  # no look
-        ("ben", "f", 5, "view"),  # somebody else's
+        ("ben", "f", 5, "view"),  # a user else's
     )
     assert read(query_next_viewed(future, EVERYTHING)) == [("ann", "a", "b"), ("ann", "c", "d")]
 
@@ -77,8 +77,8 @@ def test_of_several_products_at_one_moment_each_counts_and_asks_nothing_of_the_o
 
 def test_the_product_itself_is_barred() -> None:
     questions = query_next_viewed(make(("ann", "a", 0, "view"), ("ann", "b", 9, "view")), EVERYTHING)
-    assert questions.barred is not None
-    assert questions.barred.indices.tolist() == [ITEMS.row("a")]
+    assert questions.excluded is not None
+    assert questions.excluded.indices.tolist() == [ITEMS.row("a")]
 
 
 def test_without_views_it_is_the_category_in_the_next_basket() -> None:
@@ -86,7 +86,7 @@ def test_without_views_it_is_the_category_in_the_next_basket() -> None:
     future = make(
         *(("ann", item, 0.0, "purchase") for item in "adf"),
         *(("ann", item, DAY, "purchase") for item in "abch"),
-        *(("ben", item, 2 * DAY, "purchase") for item in "de"),  # the next basket of all, of somebody else
+        *(("ben", item, 2 * DAY, "purchase") for item in "de"),  # the next basket of all, of a user else
     )
     assert read(query_next_in_category(future, category, EVERYTHING)) == [("ann", "a", "bch")]
 
@@ -170,8 +170,8 @@ def test_a_draw_takes_so_many_people_and_so_many_questions_of_each(people: int, 
 
 def test_a_draw_of_cells_is_smaller_for_a_large_catalogue() -> None:
     small, large = (QuerySample.of_cells(30_000_000, n, people=400, each=2, seed=1) for n in (1_000, 100_000))
-    assert (small.people, small.each, small.most) == (400, 2, 30_000)
-    assert (large.people, large.each, large.most) == (300, 2, 300)
+    assert (small.max_users, small.each, small.most) == (400, 2, 30_000)
+    assert (large.max_users, large.each, large.most) == (300, 2, 300)
 
 
 def test_of_too_many_questions_everybody_keeps_one_before_anybody_keeps_a_second() -> None:

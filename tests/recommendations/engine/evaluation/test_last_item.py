@@ -13,7 +13,7 @@ def make_events(*events: tuple[str, str, str]) -> Interactions:
     return Interactions.from_ids(user_ids=users, item_ids=items, kind=[KIND_CODES[kind] for kind in kinds])
 
 
-def told(part: Interactions) -> list[tuple[str, str]]:
+def list_pairs(part: Interactions) -> list[tuple[str, str]]:
     return list(zip(part.users.ids(part.user), part.items.ids(part.item), strict=True))
 
 
@@ -23,15 +23,15 @@ def test_the_newest_purchase_goes_with_all_that_points_at_it():
         ("b", "y", "view"), ("b", "z", "purchase"), ("c", "x", "view"),
     )  # fmt: skip
     split = leave_last_item_out(events, kind="purchase")
-    assert told(split.test) == [("a", "y"), ("b", "z")]
-    assert told(split.train) == [("a", "x"), ("b", "y"), ("c", "x")]
+    assert list_pairs(split.test) == [("a", "y"), ("b", "z")]
+    assert list_pairs(split.train) == [("a", "x"), ("b", "y"), ("c", "x")]
 
 
 def test_people_with_one_product_only_stay_in_train():
     events = make_events(("a", "x", "view"), ("a", "x", "purchase"), ("b", "x", "view"), ("b", "y", "purchase"))
     split = leave_last_item_out(events, kind="purchase")
-    assert told(split.test) == [("b", "y")]
-    assert told(split.train) == [("a", "x"), ("a", "x"), ("b", "x")]
+    assert list_pairs(split.test) == [("b", "y")]
+    assert list_pairs(split.train) == [("a", "x"), ("a", "x"), ("b", "x")]
 
 
 def test_nothing_to_hold_out_is_refused():

@@ -1,4 +1,4 @@
-"""Weights and figures of places, on questions whose answer is known."""
+"""Weights and figures of places, on queries whose answer is known."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ N = 12
 
 
 def make_pairs() -> Interactions:
-    """Thirty people: 0 and 1, 2 and 3, … belong together; 10 and 11 are bought by everybody."""
+    """Thirty users: 0 and 1, 2 and 3, … belong together; 10 and 11 are bought by all users."""
     rows = [(person, item) for person in range(30) for item in (2 * (person % 5), 2 * (person % 5) + 1, 10, 11)]
     user, item = np.array(rows).T
     names = IdMap.of([f"{row:02d}" for row in range(30)]), IdMap.of([f"{row:02d}" for row in range(N)])
@@ -40,7 +40,9 @@ def make_questions(**changes: object) -> EvaluationQueries:
     given = np.arange(10, dtype=np.int32)[:, None]
     relevant = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0] ^ 1)), shape=(10, N))
     barred = csr_array((np.ones(10, np.float32), (np.arange(10), given[:, 0])), shape=(10, N))
-    return replace(EvaluationQueries(make_product_histories(given, N), relevant, np.arange(10, dtype=np.int32), barred), **changes)  # type: ignore[arg-type]
+    return replace(
+        EvaluationQueries(make_product_histories(given, N), relevant, np.arange(10, dtype=np.int32), barred), **changes
+    )  # type: ignore[arg-type]
 
 
 PAIRS = make_pairs()
@@ -58,7 +60,7 @@ def test_a_place_without_parts_cannot_be_weighed() -> None:
         tune_shares({}, make_questions())
 
 
-def test_a_place_is_compared_with_what_takes_over_on_the_same_questions() -> None:
+def test_a_placement_is_compared_with_its_fallback_on_the_same_queries() -> None:
     questions = make_questions()
     own, popular = (rank_queries(PARTS[name], questions, seed=1) for name in ("item-knn", "popularity"))
     judged = evaluate_lists(own, popular, questions, seed=1)
@@ -70,12 +72,12 @@ def test_a_place_is_compared_with_what_takes_over_on_the_same_questions() -> Non
     assert not evaluate_lists(popular, own, questions, seed=1).beats()
 
 
-def test_barred_products_are_never_shown_and_offered_and_admitted_ones_alone() -> None:
+def test_excluded_products_are_never_shown_and_only_offered_and_allowed_ones_are() -> None:
     questions = make_questions()
     lists = rank_queries(PARTS["popularity"], questions, seed=1)
     assert all(row not in lists[row] for row in range(10))
     offered = csr_array((np.ones(20, np.float32), (np.repeat(np.arange(10), 2), np.tile([3, 10], 10))), shape=(10, N))
-    some = rank_queries(PARTS["popularity"], make_questions(barred=None, offered=offered), seed=1)
+    some = rank_queries(PARTS["popularity"], make_questions(excluded=None, offered=offered), seed=1)
     assert {tuple(row[row >= 0].tolist()) for row in some} == {(10, 3)}
     among = np.arange(N) == 11
     assert set(rank_queries(PARTS["popularity"], make_questions(among=among), seed=1).ravel().tolist()) == {11, -1}
@@ -103,7 +105,7 @@ def test_somebody_with_many_questions_counts_once() -> None:
 
 def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
     category = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, -1], np.int32)  # 10 was bought by 30, each of 0 to 9 by 6
-    questions = make_questions(barred=None)
+    questions = make_questions(excluded=None)
     few, wanted = list_categories(PARTS["popularity"], questions, category, 2, pool=3)
     assert few[0, :3].tolist() == [1, 0, -1]
     many, _ = list_categories(PARTS["popularity"], questions, category, 2, pool=12)
@@ -112,7 +114,7 @@ def test_categories_are_ranked_by_the_sum_over_the_best_products() -> None:
 
 
 def test_the_mixture_that_finds_most_is_taken() -> None:
-    questions = make_questions(barred=None)
+    questions = make_questions(excluded=None)
     scores = {"right": np.arange(N, 0, -1, dtype=np.float32), "wrong": np.where(np.arange(N) > 9, 1.0, 0.0)}
     shares = [{"right": 0.0, "wrong": 1.0}, {"right": 1.0, "wrong": 0.0}]
     found, value = find_best_shares([scores], [questions], shares=shares)  # type: ignore[list-item]

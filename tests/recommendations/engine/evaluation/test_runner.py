@@ -20,7 +20,7 @@ from tests.recommendations.engine.makers import make_random_interactions
 
 
 def make_habits(n_users: int = 40, days: int = 60, seed: int = 0) -> Interactions:
-    """Everybody buys mostly from three products of their own."""
+    """All users buys mostly from three products of their own."""
     draws = np.random.default_rng(seed)
     user = np.repeat(np.arange(n_users), days)
     own = user * 3 % 50 + draws.integers(0, 3, len(user))
@@ -95,7 +95,10 @@ def test_share_that_is_no_whole_item_anywhere_is_refused():
 
 def test_interval_holds_the_mean_and_shrinks_with_more_people():
     draws = np.random.default_rng(1)
-    few, many = estimate_intervals(draws.random((30, 1)), seed=2)[0], estimate_intervals(draws.random((3000, 1)), seed=2)[0]
+    few, many = (
+        estimate_intervals(draws.random((30, 1)), seed=2)[0],
+        estimate_intervals(draws.random((3000, 1)), seed=2)[0],
+    )
     assert few.low < few.value < few.high
     assert many.high - many.low < (few.high - few.low) / 4
     standard_error = np.sqrt(1 / 12 / 3000)

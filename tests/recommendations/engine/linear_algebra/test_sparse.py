@@ -6,7 +6,12 @@ from scipy.sparse import csr_array, random_array
 
 from recommendations.engine import ALGORITHMS, IdMap, Interactions, recommend
 from recommendations.engine.linear_algebra import sparse
-from recommendations.engine.linear_algebra.sparse import multiply_dense_matrices, shorten_rows, multiply_top_k_rows, transpose
+from recommendations.engine.linear_algebra.sparse import (
+    multiply_dense_matrices,
+    shorten_rows,
+    multiply_top_k_rows,
+    transpose,
+)
 
 
 def make_matrix(n_rows: int, n_columns: int, seed: int = 0) -> csr_array:

@@ -108,7 +108,9 @@ def test_factors_weigh_the_scores(fitted: dict[str, Algorithm]) -> None:
     history = histories()[1]
     factors = np.random.default_rng(3).uniform(0.1, 3.0, N).astype(np.float32)
     expected = np.asarray(blend.score(history))[0] * factors
-    rows, values = single.score(history, work).select_top(7, allowed=np.ones(N, np.bool_), excluded=NOBODY, factors=factors)
+    rows, values = single.score(history, work).select_top(
+        7, allowed=np.ones(N, np.bool_), excluded=NOBODY, factors=factors
+    )
     np.testing.assert_allclose(values, np.sort(expected[np.isfinite(expected)])[::-1][:7], rtol=2e-4)
     np.testing.assert_allclose(expected[rows], values, rtol=2e-4)
 

@@ -25,7 +25,7 @@ def test_top_of_a_hill_is_found_in_few_rows():
     found = search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=1)
     assert found.best.parameters == {"x": 13, "y": 4}
     assert found.best.value == 0
-    assert len(found.tried) < 21 * 21 / 5
+    assert len(found.trials) < 21 * 21 / 5
 
 
 def test_ridge_that_single_steps_cannot_leave_is_left_by_moving_two_at_once():
@@ -38,7 +38,7 @@ def test_ridge_that_single_steps_cannot_leave_is_left_by_moving_two_at_once():
 
 
 def test_same_seed_tries_the_same_rows_and_no_row_twice():
-    first, second = (search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=3).tried for _ in range(2))
+    first, second = (search_parameters(space=GRID, evaluate=hill, budget_s=10, seed=3).trials for _ in range(2))
     assert [row.parameters for row in first] == [row.parameters for row in second]
     assert len({tuple(row.parameters.items()) for row in first}) == len(first)
 
@@ -46,11 +46,11 @@ def test_same_seed_tries_the_same_rows_and_no_row_twice():
 def test_search_ends_within_the_budget_and_tries_the_start_in_any_case():
     watch = Watch()
     found = search_parameters(space=GRID, evaluate=watch.evaluate, budget_s=15, seed=1, clock=lambda: watch.now)
-    assert found.seconds == len(found.tried) == 15
+    assert found.seconds == len(found.trials) == 15
     none_left = search_parameters(
         space=GRID, evaluate=watch.evaluate, budget_s=0, seed=1, start={"x": 2, "y": 2}, clock=lambda: watch.now
     )
-    assert [row.parameters for row in none_left.tried] == [{"x": 2, "y": 2}]
+    assert [row.parameters for row in none_left.trials] == [{"x": 2, "y": 2}]
 
 
 def test_parameters_that_reach_no_number_lose_against_any_that_do():
@@ -70,7 +70,9 @@ def test_search_in_which_nothing_reaches_a_number_is_an_error():
 
 
 def test_start_keeps_what_is_not_searched_and_must_be_a_candidate():
-    found = search_parameters(space={"x": [1, 2]}, evaluate=lambda p: p["x"] * p["z"], budget_s=5, seed=0, start={"z": 3})
+    found = search_parameters(
+        space={"x": [1, 2]}, evaluate=lambda p: p["x"] * p["z"], budget_s=5, seed=0, start={"z": 3}
+    )
     assert found.best.parameters == {"x": 2, "z": 3}
     with pytest.raises(ValueError, match="x=7"):
         search_parameters(space={"x": [1, 2]}, evaluate=hill, budget_s=5, seed=0, start={"x": 7})

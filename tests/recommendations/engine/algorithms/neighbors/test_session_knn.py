@@ -33,9 +33,7 @@ def test_three_visits_by_hand():
 
 def test_damping_of_frequent_items_and_long_visits_by_hand():
     visits = make_visits("abbb", "ac")
-    model = SessionKNN(damping=0.5, match_damping=1.0, length_damping=1.0, own=1.0, reach=1.0, back=1.0).fit(
-        visits
-    )
+    model = SessionKNN(damping=0.5, match_damping=1.0, length_damping=1.0, own=1.0, reach=1.0, back=1.0).fit(visits)
     # a is in 2 visits: π = 1/3. v = 1/3 ÷ 4 and 1/3 ÷ 2. b is in 1 visit, three times: 3 v / √2.
     expected = {"a": (1 / 12 + 1 / 6) / np.sqrt(3), "b": 3 / 12 / np.sqrt(2), "c": 1 / 6 / np.sqrt(2)}
     assert scores(model, visits, "a") == pytest.approx(expected)

@@ -12,12 +12,12 @@ from recommendations.engine.algorithms.popularity.trending import Trending
 from tests.recommendations.engine.makers import make_products, make_random_interactions
 
 DAY = 86_400.0
-# day → how many people took it; the window of 7 days begins on day 28
+# day → how many users took it; the window of 7 days begins on day 28
 DAILY = {"steady": (1, 1), "rising": (1, 4), "falling": (4, 1), "new": (0, 4), "gone": (2, 0)}
 
 
 def make_shop(daily: dict[str, tuple[int, int]] = DAILY, *, times: int = 1) -> Interactions:
-    """28 days of one rate and 7 days of another; everybody comes once."""
+    """28 days of one rate and 7 days of another; all users comes once."""
     rows = [
         (item, day)
         for item, (before, now) in daily.items()
@@ -51,7 +51,7 @@ def test_the_bound_of_the_ratio_is_that_of_the_formula() -> None:
 
 
 def test_with_a_prior_of_one_and_nothing_expected_a_new_product_follows_the_exponential() -> None:
-    # nobody in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
+    # no user in the past, one person now: Gamma(2, 1) at 1 − (1 + x) exp(−x) = 0.05
     shop = make_shop({"old": (1, 1), "new": (0, 1)})
     first = np.flatnonzero((shop.item == shop.items.row("new")) & (shop.order == 28 * DAY))
     shop = shop.subset(np.concatenate([np.flatnonzero(shop.item == shop.items.row("old")), first]))
