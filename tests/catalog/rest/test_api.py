@@ -10,7 +10,7 @@ from django.test import Client
 
 from catalog.models import Product
 from catalog.upsert import upsert_products
-from tests.config.access.callers import caller
+from tests.config.access.callers import make_client
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_only_secret_keys_read_and_write_the_cost_of_a_product(shop: Client) -> 
     written = put(shop, {"products": [{"product_id": "a/1", "title": "Blue kettle", "cost": "7.5"}]})
     assert written.json()["updated"] == 1
     assert shop.get("/api/v1/products/a/1/").json()["cost"] == "7.50"
-    browser = caller(kind="publishable")
+    browser = make_client(kind="publishable")
     assert browser.get("/api/v1/products/a/1/").status_code == 403
     assert browser.get("/api/v1/products/").status_code == 403
 

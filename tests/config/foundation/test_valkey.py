@@ -1,4 +1,4 @@
-"""What is kept in Valkey is asked by whichever thread there is."""
+"""Threads share the Valkey client without exhausting its connections."""
 
 from threading import Thread
 
@@ -20,7 +20,7 @@ def pipelines(valkey: redis.Redis) -> ValkeyClient:
 def test_short_lived_threads_do_not_exhaust_the_connections(pipelines: ValkeyClient, valkey: redis.Redis) -> None:
     before = valkey.info("clients")["connected_clients"]
     answers: list[int] = []
-    for _number in range(250):  # a pool makes a hundred
+    for _number in range(250):  # a pool has at most a hundred connections
         thread = Thread(target=lambda: answers.append(pipelines.script(ONE)))
         thread.start()
         thread.join()

@@ -1,4 +1,4 @@
-"""What an address says of a list is taken as meant, or refused."""
+"""Filters in the query string are parsed or rejected."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.foundation.rest.pagination import CursorPagination
-from tests.config.access.callers import caller
+from tests.config.access.callers import make_client
 from tests.makers import make_customer
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ def test_following_the_cursors_returns_every_row_once_in_order(ordering: Any, li
 def test_a_row_added_meanwhile_does_not_shift_the_pages() -> None:
     for number in range(4):
         make_customer(f"u{number}")
-    client = caller("customers:read")
+    client = make_client("customers:read")
     first = client.get(ADDRESS, {"limit": 2}).json()
     make_customer("late")
     second = client.get(first["next"]).json()
@@ -58,14 +58,14 @@ def test_a_row_added_meanwhile_does_not_shift_the_pages() -> None:
 def test_link_to_the_next_page_keeps_the_filters() -> None:
     for _number in range(3):
         make_customer(country="DE")
-    first = caller("customers:read").get(ADDRESS, {"limit": 1, "country": "DE"}).json()
+    first = make_client("customers:read").get(ADDRESS, {"limit": 1, "country": "DE"}).json()
     assert "country=DE" in first["next"]
     assert "limit=1" in first["next"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "many", "1e3", "٣", "9" * 5000])
 def test_an_invalid_limit_is_named(limit: str) -> None:
-    answer = caller("customers:read").get(ADDRESS, {"limit": limit})
+    answer = make_client("customers:read").get(ADDRESS, {"limit": limit})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "limit"
 
@@ -74,18 +74,18 @@ def test_an_invalid_limit_is_named(limit: str) -> None:
     "cursor", ["x", "ü", "WyJhIl0", "WyIxIiwiMiJd", "bnVsbA", "WzFd", "WyJcdTAwMDAiXQ", "W" * 5000]
 )
 def test_an_invalid_cursor_is_named(cursor: str) -> None:
-    answer = caller("customers:read").get(ADDRESS, {"cursor": cursor})
+    answer = make_client("customers:read").get(ADDRESS, {"cursor": cursor})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "cursor"
 
 
 def test_number_too_large_for_the_database_is_an_empty_page() -> None:
     make_customer()
-    answer = caller("customers:read").get(ADDRESS, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"})
+    answer = make_client("customers:read").get(ADDRESS, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"})
     assert answer.json()["results"] == []
 
 
 def test_empty_parameters_are_ignored() -> None:
     first, second = make_customer(), make_customer()
-    answer = caller("customers:read").get(ADDRESS, {"cursor": "", "limit": "", "country": "", "seen_since": ""})
+    answer = make_client("customers:read").get(ADDRESS, {"cursor": "", "limit": "", "country": "", "seen_since": ""})
     assert [row["id"] for row in answer.json()["results"]] == [first.pk, second.pk]

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the answer is a problem of the same shape."""
+"""Every error response is a problem document of the same form."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from config.access.scopes import KNOWN_SCOPES
 from config.foundation.rest.problems import iterate_field_errors
-from tests.config.access.callers import caller
+from tests.config.access.callers import make_client
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,8 @@ class Order(serializers.Serializer):
         return data
 
 
-class Failing(APIView):
-    """Raises what the test puts here."""
+class FailingView(APIView):
+    """A view that raises the error set by the test."""
 
     required_scopes = {"GET": "orders:read", "POST": "orders:write"}
     error: Exception | None = None
@@ -53,21 +53,21 @@ class Failing(APIView):
         return Response({})
 
 
-urlpatterns = [path("failing/", Failing.as_view())]
+urlpatterns = [path("failing/", FailingView.as_view())]
 here = override_settings(ROOT_URLCONF=__name__)
 
 
 def get(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(Failing, "error", error)
+    monkeypatch.setattr(FailingView, "error", error)
     with here:
-        client = caller("orders:read")
+        client = make_client("orders:read")
         client.raise_request_exception = False
         return client.get("/failing/")
 
 
 def post(body: Any, content_type: str = "application/json") -> Any:
     with here:
-        return caller("orders:write").post("/failing/", body, content_type)
+        return make_client("orders:write").post("/failing/", body, content_type)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_other_content_type_is_415_and_other_method_405() -> None:
     answer = post(b"a=1", "application/x-www-form-urlencoded")
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:perennial:problem:unsupported-media-type")
     with here:
-        answer = caller("orders:read").delete("/failing/")
+        answer = make_client("orders:read").delete("/failing/")
     assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
     assert answer["Content-Type"] == "application/problem+json"
 
@@ -150,7 +150,7 @@ def test_a_write_to_an_unknown_url_returns_problem_details_instead_of_a_csrf_pag
 
 @pytest.mark.parametrize("address", ["customers", "products", "orders", "segments", "rank"])
 def test_every_endpoint_responds_to_options(address: str) -> None:
-    answer = caller(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
+    answer = make_client(*KNOWN_SCOPES).options(f"/api/v1/{address}/")
     assert answer.status_code == 200
     assert answer.json().keys() == {"name", "description"}
 

@@ -1,4 +1,4 @@
-"""A body of other types than JSON has for its fields is refused, every wrong field named."""
+"""A body with values of the wrong JSON type is rejected, and every invalid field is named."""
 
 from decimal import Decimal
 from typing import Any
@@ -45,7 +45,7 @@ def test_a_value_of_another_type_is_rejected(name: str, value: Any, code: str) -
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "taken"),
+    ("name", "value", "accepted"),
     [
         ("name", "5", "5"),
         ("name", None, None),
@@ -59,10 +59,10 @@ def test_a_value_of_another_type_is_rejected(name: str, value: Any, code: str) -
         ("names", ["a", "b"], ["a", "b"]),
     ],
 )
-def test_a_value_of_the_right_type_is_accepted(name: str, value: Any, taken: Any) -> None:
+def test_a_value_of_the_right_type_is_accepted(name: str, value: Any, accepted: Any) -> None:
     body = Body(data={name: value})
     assert body.is_valid(), body.errors
-    assert body.validated_data[name] == taken
+    assert body.validated_data[name] == accepted
 
 
 def test_every_invalid_field_is_named_and_a_body_that_is_not_an_object_is_rejected() -> None:
