@@ -1,4 +1,4 @@
-"""Recommendations in front of Django: the same answers as the REST view, and whatever is not plain goes to it."""
+"""The fast path in front of Django gives the same responses as the REST view, which answers everything unusual."""
 
 import json
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def settled(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scenario", sorted(PLACEMENTS))
-def test_the_short_way_answers_as_the_view_does(key: str, client: Any, scenario: str) -> None:
+def test_the_fast_path_answers_as_the_view_does(key: str, client: Any, scenario: str) -> None:
     query = "user_id=user-0&product_ids=tea-1,tea-2&n=4&category=Drinks&price_min=1.00&diversity=0.2&explain=true"
     call = Caller()
     for language in ("en", "zh-CN,zh;q=0.9"):
@@ -146,9 +146,11 @@ def test_the_warm_way_asks_the_database_nothing(key: str, django_assert_num_quer
         ("landing_category=%27%3B+DROP+TABLE+x%3B--", "landing_category"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_field(key: str, query: str, field: str) -> None:
+def test_a_wrong_parameter_gives_the_same_problem_on_both_ways(key: str, client: Any, query: str, field: str) -> None:
     call = Caller()
     status, headers, problem = call(RECOMMENDATIONS_PATH + "popular/", query, key=key)
+    whole = client.get(f"{RECOMMENDATIONS_PATH}popular/?{query}", headers={"authorization": f"Bearer {key}"})
+    assert problem == whole.json()
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert [error["field"] for error in problem["errors"]] == [field]
     assert call.reached == 1
